@@ -1,0 +1,1 @@
+"""MAPS: what an attention head does, read from its weights."""

@@ -1,0 +1,186 @@
+"""An atlas on disk: the folder of Parquet tables and `atlas.json` that holds everything known of one model.
+
+Every file is written beside its place and moved there, so a reader never sees half of one. `atlas.json` is written
+last: a folder without it is a mapping under way, whose finished layers wait in `parts/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maps.tables import COMPUTED, SCHEMAS, Row, mapping_of, relation_score_of, table
+from maps.types import HeadId, Mapping, MapsError, RelationScore
+
+FORMAT_VERSION = 1
+PARTS = "parts"
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_table(folder: Path, name: str, content: pa.Table) -> None:
+    """Writes one table as Parquet, sorted by head: a reader of one head skips the rest."""
+    ordered = content.sort_by([("layer", "ascending"), ("head", "ascending")]) if len(content) else content
+    sink = pa.BufferOutputStream()
+    pq.write_table(ordered, sink, compression="zstd", row_group_size=16_384, write_page_index=True)
+    write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MapsError(f"{path} is damaged ({error}); delete the folder and map the model again.") from error
+    if not isinstance(data, dict):
+        raise MapsError(f"{path} is no JSON object; delete the folder and map the model again.")
+    return data
+
+
+def write_json(path: Path, data: Dictionary[str, Any]) -> None:
+    """Writes a JSON object for people to read."""
+    write_file(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The layers of a mapping under way, one folder each, and the settings that they were made with."""
+
+    folder: Path
+
+    def begin(self, settings: Dictionary[str, Any]) -> None:
+        """Starts or continues; raises MapsError where other settings were used before."""
+        path = self.folder / PARTS / "settings.json"
+        before = read_json(path)
+        if before is not None and before != json.loads(json.dumps(settings)):
+            raise MapsError(
+                f"{self.folder} holds an unfinished mapping made with other settings "
+                f"({difference(before, settings)}); choose another --out or delete {self.folder / PARTS}."
+            )
+        if before is None:
+            write_json(path, settings)
+
+    def has(self, layer: int) -> bool:
+        """Whether a layer is finished."""
+        return self.path(layer).is_dir()
+
+    def path(self, layer: int) -> Path:
+        """Where a finished layer lies."""
+        return self.folder / PARTS / f"layer-{layer:03d}"
+
+    def add(self, layer: int, rows: Dictionary[str, Sequence[Row]]) -> None:
+        """Keeps a finished layer."""
+        place = self.path(layer)
+        beside = place.with_name(f".{place.name}.{os.getpid()}")
+        shutil.rmtree(beside, ignore_errors=True)
+        for name in COMPUTED:
+            write_table(beside, name, table(name, rows[name]))
+        beside.replace(place)
+
+    def finish(self, layers: Sequence[int], info: Dictionary[str, Any], card: str) -> None:
+        """Joins the layers into the atlas and removes the parts."""
+        for name in COMPUTED:
+            parts = [pq.read_table(self.path(layer) / f"{name}.parquet") for layer in layers]
+            write_table(self.folder, name, pa.concat_tables(parts))
+        write_file(self.folder / "README.md", card.encode())
+        write_json(self.folder / "atlas.json", info)
+        shutil.rmtree(self.folder / PARTS)
+
+
+def difference(before: Dictionary[str, Any], now: Dictionary[str, Any]) -> str:
+    """The first setting in which two differ, in words."""
+    for key in now:
+        if before.get(key) != json.loads(json.dumps(now[key])):
+            old, new = (json.dumps(x, ensure_ascii=False) for x in (before.get(key), now[key]))
+            return f"{key} was {old}, now {new}" if len(old + new) < 120 else f"another {key}"
+    return "other settings"
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A finished atlas, read a column or a head at a time. Its tables are those of `maps.tables`."""
+
+    folder: Path
+    info: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Atlas:
+        """Opens a folder; raises MapsError where it holds no finished atlas."""
+        path = Path(folder)
+        info = read_json(path / "atlas.json")
+        if info is None:
+            waiting = (
+                " (it holds an unfinished mapping: run the same map command again)" if (path / PARTS).is_dir() else ""
+            )
+            raise MapsError(f"{path} is no atlas{waiting}; `python -m maps map MODEL --out {path}` makes one.")
+        if info.get("format_version") != FORMAT_VERSION:
+            raise MapsError(
+                f"{path} has atlas format {info.get('format_version')}, this version reads {FORMAT_VERSION}; map again."
+            )
+        return cls(path, info)
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return str(self.info["model"])
+
+    @cached_property
+    def ids(self) -> tuple[HeadId, ...]:
+        """Every head that was mapped."""
+        rows = self.table("heads", ["layer", "head"])
+        return tuple(HeadId(x, y) for x, y in zip(*(c.to_pylist() for c in rows.columns), strict=True))
+
+    def has(self, name: str) -> bool:
+        """Whether the atlas has a table of that name."""
+        return (self.folder / f"{name}.parquet").exists()
+
+    def table(self, name: str, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
+        """A table, or some of its columns, or one head's rows; empty where it was not made yet."""
+        path = self.folder / f"{name}.parquet"
+        if not path.exists():
+            schema = SCHEMAS[name]
+            return schema.empty_table().select(list(columns or schema.names))
+        chosen = [("layer", "=", head.layer), ("head", "=", head.head)] if head else None
+        try:
+            return pq.read_table(path, columns=None if columns is None else list(columns), filters=chosen)
+        except pa.ArrowInvalid as error:
+            raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
+
+    def mappings(self, head: HeadId, name: str = "mappings") -> list[Mapping]:
+        """A head's salient mappings by rank (`heldout`: those of the next ranks)."""
+        rows = self.table(name, head=head).sort_by("rank").to_pylist()
+        return [mapping_of(row) for row in rows]
+
+    def relation_scores(self, head: HeadId) -> list[RelationScore]:
+        """A head's score on every relation."""
+        return [relation_score_of(row) for row in self.table("relations", head=head).to_pylist()]
+
+    def descriptions(self, head: HeadId | None = None) -> list[Row]:
+        """The current description of each describer: the newest row of a head and describer."""
+        rows = self.table("descriptions", head=head).sort_by("created_at").to_pylist()
+        newest = {(row["layer"], row["head"], row["describer"]): row for row in rows}
+        return [newest[key] for key in sorted(newest)]

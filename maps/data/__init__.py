@@ -1,0 +1,59 @@
+"""The relations that ship with the library, and a user's own: JSON files into values."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from maps.types import MapsError, Relation
+
+
+@cache
+def predefined() -> tuple[Relation, ...]:
+    """The relations of maps/data/relations, by category and name as the paper lists them."""
+    order = ("algorithmic", "knowledge", "linguistic", "translation")
+    read = []
+    for file in files("maps.data").joinpath("relations").iterdir():
+        if file.name.endswith(".json"):
+            data = json.loads(file.read_text(encoding="utf-8"))
+            pairs = tuple((source, target) for source, target, _ in data["pairs"])
+            read.append(Relation(data["name"], data["category"], pairs))
+    return tuple(sorted(read, key=lambda r: (order.index(r.category), r.name)))
+
+
+def named(names: list[str]) -> tuple[Relation, ...]:
+    """Those of the predefined relations; raises MapsError for a name that is none."""
+    known = {relation.name: relation for relation in predefined()}
+    for name in names:
+        if name not in known:
+            raise MapsError(f"There is no relation {name}; the relations are {', '.join(known)}.")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def own(spec: str) -> Relation:
+    """A relation from `NAME=FILE.json`, the file a list of `[source, target]` pairs."""
+    name, _, file = spec.partition("=")
+    if not name or not file:
+        raise MapsError(f"--relation takes NAME=FILE.json, not {spec!r}.")
+    path = Path(file)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MapsError(f"The relation file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise MapsError(f"The relation file {path} is no JSON in UTF-8: {error}.") from error
+    return relation_of(name, data)
+
+
+def relation_of(name: str, data: object) -> Relation:
+    """A user's own relation from parsed JSON: a list of `[source, target]` pairs of strings."""
+    if not isinstance(data, list) or not data:
+        raise MapsError(f'The relation {name} must be a JSON list of pairs such as [["France", "Paris"]].')
+    pairs: dict[tuple[str, str], None] = {}
+    for number, pair in enumerate(data, start=1):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(x, str) and x.strip() for x in pair):
+            raise MapsError(f"Entry {number} of the relation {name} is no pair of two non-empty strings.")
+        pairs[(pair[0].strip(), pair[1].strip())] = None
+    return Relation(name, "", tuple(pairs))

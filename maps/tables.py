@@ -1,0 +1,153 @@
+"""The columns of the atlas's tables (docs/contract.md): one schema each, and the values that become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from maps.types import Answer, HeadId, Mapping, RelationScore
+
+HEAD = [("layer", pa.int32()), ("head", pa.int32())]
+WHEN = ("created_at", pa.timestamp("us", tz="UTC"))
+MAPPINGS = pa.schema(
+    [
+        *HEAD,
+        ("rank", pa.int32()),
+        ("source_id", pa.int32()),
+        ("source", pa.string()),
+        ("saliency", pa.float32()),
+        ("target_ids", pa.list_(pa.int32())),
+        ("targets", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float32())),
+    ]
+)
+SCHEMAS = {
+    "heads": pa.schema(
+        [
+            *HEAD,
+            ("kv_head", pa.int32()),
+            ("saliency_mean", pa.float64()),
+            ("saliency_max", pa.float64()),
+            ("input_skewness", pa.float64()),
+            ("target_kurtosis", pa.float64()),
+            ("output_space", pa.float64()),
+        ]
+    ),
+    "mappings": MAPPINGS,
+    "heldout": MAPPINGS,
+    "relations": pa.schema(
+        [
+            *HEAD,
+            ("relation", pa.string()),
+            ("category", pa.string()),
+            ("k", pa.int32()),
+            ("pairs", pa.int32()),
+            ("score", pa.float64()),
+            ("suppression", pa.float64()),
+        ]
+    ),
+    "descriptions": pa.schema(
+        [
+            *HEAD,
+            ("describer", pa.string()),
+            ("description_id", pa.string()),
+            ("input_strings", pa.string()),
+            ("observed_pattern", pa.string()),
+            ("reasoning", pa.string()),
+            ("pattern", pa.bool_()),
+            ("pattern_paper", pa.bool_()),
+            ("model", pa.string()),
+            ("support", pa.int32()),
+            ("mapping_hash", pa.string()),
+            ("prompt_hash", pa.string()),
+            ("seed", pa.int32()),
+            ("prompt_tokens", pa.int32()),
+            ("completion_tokens", pa.int32()),
+            ("cost_usd", pa.float64()),
+            WHEN,
+        ]
+    ),
+    "failures": pa.schema([*HEAD, ("describer", pa.string()), ("reason", pa.string()), ("attempts", pa.int32()), WHEN]),
+}
+COMPUTED = ("heads", "mappings", "heldout", "relations")
+
+Row = dict[str, Any]
+
+
+def table(name: str, rows: Sequence[Row]) -> pa.Table:
+    """Rows as the table of that name."""
+    return pa.Table.from_pylist(list(rows), schema=SCHEMAS[name])
+
+
+def mapping_row(head: HeadId, mapping: Mapping) -> Row:
+    """A row of `mappings` or `heldout`."""
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "rank": mapping.rank,
+        "source_id": mapping.source_id,
+        "source": mapping.source,
+        "saliency": mapping.saliency,
+        "target_ids": list(mapping.target_ids),
+        "targets": list(mapping.targets),
+        "scores": list(mapping.scores),
+    }
+
+
+def mapping_of(row: Row) -> Mapping:
+    """The mapping of a row."""
+    return Mapping(
+        row["rank"],
+        row["source_id"],
+        row["source"],
+        row["saliency"],
+        tuple(row["target_ids"]),
+        tuple(row["targets"]),
+        tuple(row["scores"]),
+    )
+
+
+def relation_row(head: HeadId, score: RelationScore) -> Row:
+    """A row of `relations`; a user's own relation has no category."""
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "relation": score.relation,
+        "category": score.category or None,
+        "k": score.k,
+        "pairs": score.pairs,
+        "score": score.score,
+        "suppression": score.suppression,
+    }
+
+
+def relation_score_of(row: Row) -> RelationScore:
+    """The relation score of a row."""
+    return RelationScore(
+        row["relation"], row["category"] or "", row["k"], row["pairs"], row["score"], row["suppression"]
+    )
+
+
+def description_row(head: HeadId, describer: str, answer: Answer, identity: Row) -> Row:
+    """A row of `descriptions`; `identity` holds description_id, mapping_hash and created_at."""
+    said = answer.description
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "describer": describer,
+        "input_strings": said.input_strings,
+        "observed_pattern": said.observed_pattern,
+        "reasoning": said.reasoning,
+        "pattern": said.pattern,
+        "pattern_paper": said.pattern_paper,
+        "model": answer.model,
+        "support": answer.support,
+        "prompt_hash": answer.prompt_hash,
+        "seed": answer.seed,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "cost_usd": answer.cost_usd,
+        **identity,
+    }

