@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
-import uuid
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -65,6 +66,11 @@ def ask(
     if not todo:
         return 0, 0
     counts = {"descriptions": 0, "failures": 0}
+    earlier = Counter(
+        HeadId(row["layer"], row["head"])
+        for row in atlas.table("descriptions", ["layer", "head", "describer"]).to_pylist()
+        if row["describer"] == describer.name
+    )
     with (
         pending(atlas, "descriptions").open("a", encoding="utf-8") as described,
         pending(atlas, "failures").open("a", encoding="utf-8") as failed,
@@ -79,8 +85,9 @@ def ask(
             bar.update()
 
         def on_answer(head: HeadId, answer: Answer) -> None:
-            identity = {"description_id": uuid.uuid4().hex, "mapping_hash": hashes[head], "created_at": now()}
-            keep(described, "descriptions", description_row(head, describer.name, answer, identity))
+            row = description_row(head, describer.name, answer, {"mapping_hash": hashes[head]})
+            name = identity(atlas.model, row, earlier[head])
+            keep(described, "descriptions", {**row, "description_id": name, "created_at": now()})
 
         def on_failure(head: HeadId, reason: str, attempts: int) -> None:
             row = {"layer": head.layer, "head": head.head, "describer": describer.name, "reason": reason}
@@ -89,6 +96,15 @@ def ask(
         asking = describe_heads(todo, describer, on_answer=on_answer, on_failure=on_failure, concurrency=concurrency)
         asyncio.run(asking)
     return counts["descriptions"], counts["failures"]
+
+
+def identity(model: str, row: Row, asking: int) -> str:
+    """A description's id: a hash of what was said of which mappings, and of how often the describer said so before.
+
+    A deterministic describer gives the same ids on every machine, so judgments stay with what they judged.
+    """
+    content = json.dumps([model, asking, sorted(row.items())], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
 def now() -> str:

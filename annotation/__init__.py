@@ -1,0 +1,1 @@
+"""The human study: people judge the descriptions of heads."""

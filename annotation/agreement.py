@@ -1,0 +1,234 @@
+"""Coefficients of agreement, each with its n and a bootstrap interval over items, or why it is undefined.
+
+Everything starts from counts: an array (items, categories) of how many annotators gave an item a category.
+A coefficient is a function of the counts and of how often each item is drawn: `times` (draws, items) holds
+those numbers, ones for the estimate itself, and a coefficient answers one number a draw, nan where undefined.
+So a thousand draws cost a few matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Coefficient = Callable[[Floats, Floats], Floats]
+
+DRAWS = 1000
+INTERVAL = (2.5, 97.5)  # percentiles
+
+NO_PAIRS = "no item has two or more answers"
+NO_VARIATION = "every answer is the same, so there is nothing to compare with chance"
+NO_SHARED = "these two have answered no item both"
+ONE_ITEM = "one item allows no interval"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A coefficient with its 95 % interval; None where undefined, and then `reason` says why.
+
+    `n` counts the items with two or more answers, `draws` the bootstrap draws in which the coefficient was
+    defined and from which the interval is taken.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    draws: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PairEstimate:
+    """Cohen's kappa of two annotators over the `n` items that both answered; otherwise as `Estimate`."""
+
+    pair: tuple[str, str]
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+    draws: int
+    reason: str | None
+
+
+def _quotient(numerator: Floats, denominator: Floats) -> Floats:
+    """Element by element, nan where the denominator is 0."""
+    defined = denominator != 0
+    return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
+
+
+def _observed(times: Floats, counts: Floats, weights: Floats) -> Floats:
+    """Mean share of agreeing pairs over the items with two or more answers; (draws,).
+
+    Item i with r answers, n_k of them k: Σ_k n_k (Σ_l w_kl n_l − 1) / (r (r − 1)).
+    """
+    answers = counts.sum(1)  # (items,)
+    paired = answers >= 2
+    pairs = (counts * (counts @ weights - 1)).sum(1)  # (items,)
+    shares = np.where(paired, pairs / np.where(paired, answers * (answers - 1), 1.0), 0.0)
+    return _quotient(times @ shares, times @ paired)
+
+
+def _proportions(times: Floats, counts: Floats) -> Floats:
+    """π_k: mean over the items with an answer of the share of answers k; (draws, categories)."""
+    answers = counts.sum(1, keepdims=True)
+    answered = answers >= 1
+    shares = counts / np.where(answered, answers, 1.0)
+    return _quotient(times @ shares, times @ answered)
+
+
+def _beyond_chance(observed: Floats, expected: Floats) -> Floats:
+    return _quotient(observed - expected, 1 - expected)
+
+
+def percent(times: Floats, counts: Floats) -> Floats:
+    """Share of agreeing pairs of answers, averaged over the items with two or more; in [0, 1]; (draws,)."""
+    return _observed(times, counts, np.eye(counts.shape[1]))
+
+
+def fleiss_kappa(times: Floats, counts: Floats) -> Floats:
+    """κ = (p_o − p_e) / (1 − p_e) with p_e = Σ π_k²; in [−1, 1]; (draws,).
+
+    Fleiss, Psychological Bulletin 76 (1971); uneven numbers of raters as in Gwet, Handbook of Inter-Rater
+    Reliability (4th ed., 2014): items with one answer count in π only.
+    """
+    return _beyond_chance(percent(times, counts), (_proportions(times, counts) ** 2).sum(1))
+
+
+def ordinal_weights(categories: int) -> Floats:
+    """Gwet's ordinal weights w_kl = 1 − C(|k − l| + 1, 2) / C(q, 2); (categories, categories)."""
+    distance = np.abs(np.subtract.outer(np.arange(categories), np.arange(categories)))
+    return 1 - distance * (distance + 1) / (categories * (categories - 1))
+
+
+def _gwet(times: Floats, counts: Floats, weights: Floats) -> Floats:
+    categories = counts.shape[1]
+    shares = _proportions(times, counts)
+    expected = weights.sum() / (categories * (categories - 1)) * (shares * (1 - shares)).sum(1)
+    return _beyond_chance(_observed(times, counts, weights), expected)
+
+
+def gwet_ac1(times: Floats, counts: Floats) -> Floats:
+    """AC1 = (p_o − p_e) / (1 − p_e) with p_e = Σ π_k (1 − π_k) / (q − 1); at most 1; (draws,).
+
+    Gwet, British Journal of Mathematical and Statistical Psychology 61 (2008). q counts unused categories too.
+    """
+    return _gwet(times, counts, np.eye(counts.shape[1]))
+
+
+def gwet_ac2(times: Floats, counts: Floats) -> Floats:
+    """AC1 with pairs of neighbouring categories counted in part, by `ordinal_weights`; at most 1; (draws,).
+
+    p_e = Σ_kl w_kl / (q (q − 1)) · Σ π_k (1 − π_k). Gwet, Handbook of Inter-Rater Reliability (4th ed., 2014).
+    """
+    return _gwet(times, counts, ordinal_weights(counts.shape[1]))
+
+
+def _krippendorff(times: Floats, counts: Floats, distances: Callable[[Floats], Floats]) -> Floats:
+    """α = 1 − (n − 1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck over the answers of items with two or more; (draws,).
+
+    `distances` takes the n_c (draws, categories) and answers δ² (draws, categories, categories).
+    """
+    answers = counts.sum(1)
+    paired = counts[answers >= 2]
+    drawn = times[:, answers >= 2]
+    size = counts.shape[1]
+    pairs = paired[:, :, None] * paired[:, None, :] - paired[:, :, None] * np.eye(size)  # (items, c, k)
+    pairs /= (paired.sum(1) - 1)[:, None, None]
+    coincidences = (drawn @ pairs.reshape(len(paired), -1)).reshape(-1, size, size)  # (draws, c, k)
+    totals = drawn @ paired  # (draws, c)
+    delta = distances(totals)
+    observed = (coincidences * delta).sum((1, 2))
+    expected = (totals[:, :, None] * totals[:, None, :] * delta).sum((1, 2))
+    return 1 - _quotient((totals.sum(1) - 1) * observed, expected)
+
+
+def krippendorff_nominal(times: Floats, counts: Floats) -> Floats:
+    """Krippendorff's α with δ² = 1 between any two categories; at most 1; (draws,).
+
+    Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C.
+    """
+    size = counts.shape[1]
+    return _krippendorff(times, counts, lambda totals: np.broadcast_to(1 - np.eye(size), (len(totals), size, size)))
+
+
+def krippendorff_ordinal(times: Floats, counts: Floats) -> Floats:
+    """Krippendorff's α with δ_ck = Σ_{g=c..k} n_g − (n_c + n_k) / 2, the distance of mean ranks; (draws,).
+
+    Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section E.
+    """
+
+    def distances(totals: Floats) -> Floats:
+        ranks = totals.cumsum(1) - totals / 2
+        return (ranks[:, :, None] - ranks[:, None, :]) ** 2
+
+    return _krippendorff(times, counts, distances)
+
+
+def resamples(items: int, seed: int) -> Floats:
+    """How often each item is drawn in each of 1,000 draws with replacement; (draws, items)."""
+    if items == 0:
+        return np.zeros((DRAWS, 0))
+    drawn = np.random.default_rng(seed).multinomial(items, np.full(items, 1 / items), size=DRAWS)
+    return drawn.astype(np.float64)
+
+
+def _interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
+    defined = values[~np.isnan(values)]
+    if n < 2 or len(defined) == 0:
+        return None, None, 0
+    low, high = np.percentile(defined, INTERVAL)
+    return float(low), float(high), len(defined)
+
+
+def estimate(coefficient: Coefficient, counts: Counts, times: Floats) -> Estimate:
+    """The coefficient of `counts` (items, categories), its interval over the draws of `times`, or the reason."""
+    n = int((counts.sum(1) >= 2).sum())
+    if n == 0:
+        return Estimate(None, None, None, 0, 0, NO_PAIRS)
+    whole = counts.astype(np.float64)
+    value = coefficient(np.ones((1, len(counts))), whole)[0]
+    if np.isnan(value):
+        return Estimate(None, None, None, n, 0, NO_VARIATION)
+    low, high, draws = _interval(coefficient(times, whole), n)
+    return Estimate(float(value), low, high, n, draws, ONE_ITEM if low is None else None)
+
+
+def cohen_kappa(times: Floats, joint: Floats) -> Floats:
+    """κ = (p_o − p_e) / (1 − p_e) of two raters, p_e = Σ p_k q_k from each one's own shares; (draws,).
+
+    `joint` (items, categories, categories) has a 1 at (first's answer, second's answer) of an item that both
+    answered. Cohen, Educational and Psychological Measurement 20 (1960).
+    """
+    table = np.tensordot(times, joint, axes=1)  # (draws, c, c)
+    n = table.sum((1, 2))
+    observed = _quotient(np.trace(table, axis1=1, axis2=2), n)
+    expected = _quotient((table.sum(1) * table.sum(2)).sum(1), n**2)
+    return _beyond_chance(observed, expected)
+
+
+def cohen_kappas(answers: Counts, annotators: list[str], times: Floats, categories: int) -> list[PairEstimate]:
+    """Cohen's kappa of every two annotators, in their order.
+
+    `answers` (items, annotators) holds the number of the category given, −1 where there is no answer.
+    """
+    given = (answers[:, :, None] == np.arange(categories)).astype(np.float64)  # (items, annotators, categories)
+    found = []
+    for first, second in combinations(range(len(annotators)), 2):
+        pair = (annotators[first], annotators[second])
+        joint = given[:, first, :, None] * given[:, second, None, :]
+        n = int(joint.sum())
+        value = cohen_kappa(np.ones((1, len(answers))), joint)[0]
+        if np.isnan(value):
+            reason = NO_VARIATION if n else NO_SHARED
+            found.append(PairEstimate(pair, n, None, None, None, 0, reason))
+            continue
+        low, high, draws = _interval(cohen_kappa(times, joint), n)
+        found.append(PairEstimate(pair, n, float(value), low, high, draws, ONE_ITEM if low is None else None))
+    return found

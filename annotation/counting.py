@@ -1,0 +1,149 @@
+"""A table of judgments from anywhere → checked rows, those that count, and what was left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from annotation.form import QUESTIONS
+from annotation.types import CONTROL_KINDS, COUNTED_KINDS, ITEM_KINDS, JUDGMENT_COLUMNS, Judgment
+from maps.types import MapsError
+
+ITEM_PARTS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
+WHOLE_NUMBER = re.compile(r"(\d{1,9})(\.0+)?")
+LEFT_OUT = ("superseded", "control", "practice", "adjudication")
+
+
+class SummaryError(MapsError):
+    """A table of judgments that cannot be summarised: one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The judgments that count, and how many others were left out, by why.
+
+    `rows` has one row a judgment, `key` telling items apart; `parts` names the columns that `key` is made of.
+    """
+
+    rows: pd.DataFrame
+    parts: list[str]
+    left_out: dict[str, int]
+
+
+def frame(judgments: Iterable[Judgment]) -> pd.DataFrame:
+    """Judgments as a table with the columns of the judgments file."""
+    cells = [[getattr(row, name) for name in JUDGMENT_COLUMNS] for row in judgments]
+    return pd.DataFrame(cells, columns=list(JUDGMENT_COLUMNS), dtype=object)
+
+
+def _cleaned(cell: object) -> str | None:
+    """A cell as text without surrounding white space; None where it is blank."""
+    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and np.isnan(cell)):
+        return None
+    return str(cell).strip() or None
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    names = {"judgment_id", "supersedes", "item_kind", "annotator", *(q.field for q in QUESTIONS), *ITEM_PARTS}
+    columns = {name: [_cleaned(cell) for cell in table[name].tolist()] for name in table.columns if name in names}
+    return pd.DataFrame(columns, dtype=object)
+
+
+def _check_columns(table: pd.DataFrame) -> None:
+    present = set(table.columns)
+    missing = [name for name in ("annotator", *(q.field for q in QUESTIONS)) if name not in present]
+    if "item" not in present:
+        missing += [name for name in ("model", "layer", "head") if name not in present]
+    if missing:
+        raise SummaryError(
+            f"The table has no column {', '.join(missing)}; it needs item (or model, layer, head), annotator, "
+            "presence, precision and category."
+        )
+    if "supersedes" in present and "judgment_id" not in present and table["supersedes"].notna().any():
+        raise SummaryError("The table has supersedes but no judgment_id, so it cannot be told what is superseded.")
+
+
+def _check_filled(table: pd.DataFrame, names: Iterable[str]) -> None:
+    for name in names:
+        if table[name].isna().any():
+            row = int(table[name].isna().to_numpy().argmax()) + 1
+            raise SummaryError(f"Row {row} has no {name}; only precision and category may be blank.")
+
+
+def _check_codes(table: pd.DataFrame, name: str, codes: tuple[str, ...]) -> None:
+    unknown = (table[name].notna() & ~table[name].isin(codes)).to_numpy()
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise SummaryError(
+            f"Row {row + 1} has {table[name].iloc[row]!r} as {name}; it must be one of {', '.join(codes)}."
+        )
+
+
+def _numbered(table: pd.DataFrame, name: str) -> list[int | None]:
+    """Layers or heads as whole numbers, however they were written (3, 3.0)."""
+    found: list[int | None] = []
+    for row, cell in enumerate(table[name].tolist(), start=1):
+        match = WHOLE_NUMBER.fullmatch(cell) if cell is not None else None
+        if cell is not None and match is None:
+            raise SummaryError(f"Row {row} has {cell!r} as {name}; it must be a whole number from 0.")
+        found.append(int(match[1]) if match else None)
+    return found
+
+
+def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    table = _as_text(table)
+    _check_columns(table)
+    item = ["item"] if "item" in table else ["model", "layer", "head"]
+    _check_filled(table, [*item, "annotator", "presence"])
+    for question in QUESTIONS:
+        _check_codes(table, question.field, question.codes)
+    if "item_kind" in table:
+        table["item_kind"] = table["item_kind"].fillna("head")
+        _check_codes(table, "item_kind", ITEM_KINDS)
+    for name in {"layer", "head"} & set(table.columns):
+        table[name] = pd.Series(_numbered(table, name), index=table.index, dtype=object)
+    if "judgment_id" in table and table["judgment_id"].dropna().duplicated().any():
+        twice = table["judgment_id"][table["judgment_id"].duplicated() & table["judgment_id"].notna()].iloc[0]
+        raise SummaryError(f"The judgment {twice} stands in the table more than once; keep one row of it.")
+    return table
+
+
+def _reasons(table: pd.DataFrame) -> list[str]:
+    """Why each row is left out, or an empty string; a superseded control is superseded."""
+    kinds = table["item_kind"].tolist() if "item_kind" in table else ["head"] * len(table)
+    reasons = ["" if kind in COUNTED_KINDS else "control" if kind in CONTROL_KINDS else kind for kind in kinds]
+    if "supersedes" not in table or "judgment_id" not in table:
+        return reasons
+    replaced = set(table["supersedes"].dropna())
+    return [
+        "superseded" if name in replaced else reason for name, reason in zip(table["judgment_id"], reasons, strict=True)
+    ]
+
+
+def counted(table: pd.DataFrame) -> Counted:
+    """Checks a table of judgments and keeps the rows that count, in their order.
+
+    Needs item (or model, layer, head), annotator, presence, precision, category; takes the other columns of
+    the judgments file where they are. Raises SummaryError for missing columns, unknown codes, rows without an
+    item, annotator or presence, and an annotator with two current answers to one item.
+    """
+    whole = _checked(table)
+    reasons = _reasons(whole)
+    rows = whole[np.array([not reason for reason in reasons], dtype=bool)].reset_index(drop=True)
+    parts = [name for name in ITEM_PARTS if name in rows]
+    if "item" in parts:  # the table's own items; layer and head are properties of theirs
+        parts = [name for name in parts if name not in ("layer", "head")]
+    rows["key"] = pd.Series(list(map(repr, rows[parts].itertuples(index=False, name=None))), dtype=object)
+    twice = rows[rows.duplicated(["key", "annotator"])]
+    if len(twice):
+        row = twice.iloc[0]
+        which = ", ".join(f"{name} {row[name]}" for name in parts if row[name] is not None)
+        raise SummaryError(
+            f"The annotator {row['annotator']} answers an item more than once ({which}); a changed answer must "
+            "name the earlier one in supersedes."
+        )
+    return Counted(rows, parts, {reason: reasons.count(reason) for reason in LEFT_OUT})

@@ -1,0 +1,169 @@
+"""Judgments ⇄ files: CSV, Parquet, and a folder that `datasets.load_dataset` reads."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotation.card import card
+from annotation.counting import counted, frame
+from annotation.summary import report
+from annotation.types import JUDGMENT_COLUMNS, Judgment
+from maps.types import MapsError
+
+UTC_TIME = pa.timestamp("us", tz="UTC")
+TYPES = {
+    "layer": pa.int32(),
+    "head": pa.int32(),
+    "seconds": pa.float64(),
+    "started_at": UTC_TIME,
+    "submitted_at": UTC_TIME,
+}
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS])
+FORMATS = ("csv", "parquet", "datasets")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class DatasetError(MapsError):
+    """A file that cannot be read or written: one plain sentence."""
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place once it is whole and on disk, or disappears on failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _cell(value: object) -> object:
+    """A value as a spreadsheet may safely open it.
+
+    None is empty, a time ends in Z, and text that a spreadsheet would take for a formula (it begins with
+    = + - @, tab or carriage return) gets a leading apostrophe. Parquet keeps the text as it was given.
+    """
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def table(rows: Sequence[Judgment]) -> pa.Table:
+    """Judgments as an Arrow table of `SCHEMA`; an empty string is null, as an absent value is everywhere."""
+    columns = {
+        name: [None if getattr(row, name) == "" else getattr(row, name) for row in rows] for name in JUDGMENT_COLUMNS
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _write_csv(judgments: pa.Table, path: Path) -> Path:
+    text = StringIO(newline="")
+    lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
+    lines.writerow(judgments.column_names)
+    lines.writerows(map(_cell, row.values()) for row in judgments.to_pylist())
+    with _replacing(path) as file:
+        file.write(text.getvalue().encode())
+    return path
+
+
+def _write_parquet(judgments: pa.Table, path: Path) -> Path:
+    with _replacing(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
+        if judgments.num_rows:  # datasets fails on an empty row group and streams a file without any
+            writer.write_table(judgments)
+    return path
+
+
+def _write_datasets(rows: Sequence[Judgment], judgments: pa.Table, folder: Path) -> list[Path]:
+    data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
+    features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
+    text = card(len(rows), report(counted(frame(rows))), features)
+    with _replacing(folder / "README.md") as file:
+        file.write(text.encode())
+    return [data, folder / "README.md"]
+
+
+def export(rows: Sequence[Judgment], folder: Path, fmt: str) -> list[Path]:
+    """Writes all rows, the superseded ones too, into `folder` and returns the files.
+
+    `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
+    README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
+    single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
+    whole or not at all. Raises DatasetError where the folder cannot be written.
+    """
+    judgments = table(rows)
+    try:
+        if fmt == "csv":
+            return [_write_csv(judgments, folder / "judgments.csv")]
+        if fmt == "parquet":
+            return [_write_parquet(judgments, folder / "judgments.parquet")]
+        if fmt == "datasets":
+            return _write_datasets(rows, judgments, folder)
+    except OSError as error:
+        raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
+    raise DatasetError(f"{fmt!r} is no format of an export; choose one of {', '.join(FORMATS)}.")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Every cell as text, exactly as it stands: no word such as NA turns into a gap by itself."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        heading = next(reader, [])
+        lines = []
+        for line in reader:
+            if line and len(line) != len(heading):
+                raise DatasetError(
+                    f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
+                )
+            lines += [line] if line else []
+    return pd.DataFrame(lines, columns=heading, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        judgments: pd.DataFrame = pq.read_table(file).to_pandas()
+    return judgments
+
+
+READERS = {".csv": _read_csv, ".parquet": _read_parquet}
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table of judgments from anyone's CSV (UTF-8, commas) or Parquet file, unchecked.
+
+    Raises DatasetError for a file that is missing, unreadable, of another kind, or has a column twice.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
+    try:
+        judgments = reader(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not in UTF-8; save it again as UTF-8.") from error
+    except (csv.Error, pa.ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
+    if not judgments.columns.is_unique:
+        raise DatasetError(f"{path} has a column twice: {judgments.columns[judgments.columns.duplicated()][0]}.")
+    return judgments

@@ -1,0 +1,60 @@
+"""The tables of the journal as numbered steps. A step that was released is never edited: add another."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x4D415053  # "MAPS", in the header of the file
+
+_FIRST = (
+    """
+    CREATE TABLE annotators (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        pseudonym TEXT NOT NULL UNIQUE CHECK (pseudonym <> ''),
+        name TEXT,
+        consented_at TEXT NOT NULL,
+        guidelines_version TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE judgments (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        stored_at TEXT NOT NULL,
+        judgment_id TEXT NOT NULL UNIQUE CHECK (length(judgment_id) BETWEEN 1 AND 100),
+        study TEXT NOT NULL CHECK (study <> ''),
+        model TEXT NOT NULL CHECK (model <> ''),
+        layer INTEGER NOT NULL CHECK (layer >= 0),
+        head INTEGER NOT NULL CHECK (head >= 0),
+        item_kind TEXT NOT NULL,
+        annotator TEXT NOT NULL REFERENCES annotators (pseudonym),
+        presence TEXT NOT NULL,
+        precision TEXT,
+        category TEXT,
+        comment TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        submitted_at TEXT NOT NULL,
+        seconds REAL NOT NULL CHECK (seconds >= 0),
+        supersedes TEXT REFERENCES judgments (judgment_id) CHECK (supersedes <> judgment_id),
+        mapping_hash TEXT NOT NULL,
+        description_id TEXT NOT NULL,
+        guidelines_version TEXT NOT NULL,
+        form_version TEXT NOT NULL,
+        app_version TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE UNIQUE INDEX one_first_judgment ON judgments
+        (study, item_kind, model, layer, head, annotator, mapping_hash, description_id)
+        WHERE supersedes IS NULL
+    """,
+    "CREATE UNIQUE INDEX one_successor ON judgments (supersedes) WHERE supersedes IS NOT NULL",
+    "CREATE INDEX judgments_by_annotator ON judgments (study, annotator)",
+    """
+    CREATE TRIGGER judgments_are_never_updated BEFORE UPDATE ON judgments
+    BEGIN SELECT RAISE(ABORT, 'judgments are only ever added'); END
+    """,
+    """
+    CREATE TRIGGER judgments_are_never_deleted BEFORE DELETE ON judgments
+    BEGIN SELECT RAISE(ABORT, 'judgments are only ever added'); END
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)

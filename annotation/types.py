@@ -1,0 +1,93 @@
+"""The values of the study: what is judged, what was answered, what the annotator gets back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+ItemKind = Literal["head", "overlap", "swapped", "shuffled", "practice", "adjudication"]
+
+COUNTED_KINDS = ("head", "overlap")
+CONTROL_KINDS = ("swapped", "shuffled")
+ITEM_KINDS = (*COUNTED_KINDS, *CONTROL_KINDS, "practice", "adjudication")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A head with the very evidence and description that an annotator sees.
+
+    Other mappings (`mapping_hash`) or another description (`description_id`) make another item.
+    """
+
+    study: str
+    model: str
+    layer: int
+    head: int
+    item_kind: ItemKind
+    mapping_hash: str
+    description_id: str
+
+    @property
+    def key(self) -> str:
+        """The item as one unambiguous string: the same for equal items, in every process."""
+        return json.dumps([getattr(self, field.name) for field in fields(self)], ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """One annotator's answers for one item; the columns of the judgments table, in their order.
+
+    Times carry a time zone. `comment` is empty where nothing was remarked. `supersedes` is the id of the
+    judgment that this one replaces.
+    """
+
+    judgment_id: str
+    study: str
+    model: str
+    layer: int
+    head: int
+    item_kind: ItemKind
+    annotator: str
+    presence: str
+    precision: str | None
+    category: str | None
+    comment: str
+    started_at: datetime
+    submitted_at: datetime
+    seconds: float
+    supersedes: str | None
+    mapping_hash: str
+    description_id: str
+    guidelines_version: str
+    form_version: str
+    app_version: str
+
+    @property
+    def item(self) -> Item:
+        """What was judged."""
+        return Item(**{field.name: getattr(self, field.name) for field in fields(Item)})
+
+
+JUDGMENT_COLUMNS = tuple(field.name for field in fields(Judgment))
+ITEM_COLUMNS = tuple(field.name for field in fields(Item))
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Who agreed to the consent sentence. The name stays in the journal and is never exported."""
+
+    pseudonym: str
+    name: str | None
+    consented_at: datetime
+    guidelines_version: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof that a judgment is on disk; `duplicate` where it was there already."""
+
+    judgment_id: str
+    stored_at: datetime
+    duplicate: bool

@@ -1,0 +1,54 @@
+"""The app: settings, services, site, server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from maps.types import MapsError
+from space.services import Address, address, services
+
+
+def main() -> int:
+    """Serves the app until it is stopped; returns 0, or 1 with one sentence where it cannot start."""
+    try:
+        where = address()
+        check_free(where)
+        used = services()
+    except MapsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    from space.build import build_site, look  # imported here: what is wrong with the settings is said at once
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    site = build_site(used)
+    site.queue(default_concurrency_limit=16)
+    site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look())
+    print(f"Open http://{where.host}:{where.port} (Ctrl+C stops)", flush=True)
+    try:
+        site.block_thread()
+    finally:
+        used.journal.close()
+    return 0
+
+
+def check_free(where: Address) -> None:
+    """Raises MapsError where the port is taken or the address is none of this machine's."""
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((where.host, where.port))
+    except OSError as error:
+        raise MapsError(
+            f"{where.host}:{where.port} cannot be used ({error.strerror or error}); set PORT to a free port."
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

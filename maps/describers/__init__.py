@@ -1,0 +1,53 @@
+"""Describers: each is one class with one method that turns a head's mappings into a description."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from maps.types import Answer, Mapping, MapsError, Relation
+
+OFFLINE = "offline"
+
+
+class DescriberError(MapsError):
+    """Something that no further asking mends (key, model, quota, server): it ends the run.
+
+    What concerns one head alone is a `maps.prompts.ReplyError`.
+    """
+
+
+class Describer(Protocol):
+    """Anything that describes a head's mappings."""
+
+    @property
+    def name(self) -> str:
+        """The describer's name, as the atlas stores it."""
+
+    async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        """Describes the mappings of one head, in rank order; the seed is honoured where that is possible.
+
+        Raises ReplyError where this head got no usable reply, DescriberError where the run can't go on.
+        """
+
+
+def describer_named(
+    name: str,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    *,
+    relations: Sequence[Relation] = (),
+    vocabulary: Collection[str] | None = None,
+) -> Describer:
+    """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
+
+    `relations` and `vocabulary` (stored strings of the model's tokens) serve the offline describer alone.
+    """
+    if name == OFFLINE:
+        from maps.describers.offline import Offline
+
+        return Offline(relations, vocabulary)
+    # Imported here, since the openai package takes half a second that offline use need not pay.
+    from maps.describers.openai_compatible import OpenAICompatible
+
+    return OpenAICompatible(name, base_url, api_key)

@@ -1,0 +1,43 @@
+"""The site: its pages in order, and how it is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from space.pages import about, agreement, annotate, explore, head
+from space.services import Services
+
+HERE = Path(__file__).parent
+TITLE = "Attention heads, read from their weights"
+PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
+
+
+def build_site(services: Services) -> gr.Blocks:
+    """All pages over these services; builds nothing global, so it can be called twice."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
+        explore.build(services, site)
+    with site.route("Head", "head", show_in_navbar=False) as page:
+        head.build(services, page)
+    for name, path, module in PAGES:
+        with site.route(name, path) as page:
+            module.build(services, page)
+    return site
+
+
+def look() -> dict[str, Any]:
+    """How the site looks and is served: arguments of `launch`."""
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+    return {
+        "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono),
+        "css_paths": HERE / "style.css",
+        "js": (HERE / "keys.js").read_text(encoding="utf-8"),
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "quiet": True,
+    }

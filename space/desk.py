@@ -1,0 +1,170 @@
+"""What lies before an annotator: the item, the answers so far, how far they are. Turns a draft into a judgment.
+
+The draft lives in the browser, so nothing in it is trusted: items are looked up in the study, the annotator comes
+from the signed token, answers are checked again, and an earlier answer is only replaced where the journal has it.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from annotation import form, identity
+from annotation.assignment import Progress, next_item, progress
+from annotation.form import Answers
+from annotation.types import Item, Judgment, Receipt
+from space.services import Services
+
+JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
+NOTHING = Answers(None, None, None, "")
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Someone who signed in; the pseudonym is what is stored with judgments."""
+
+    name: str
+    pseudonym: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An item on the desk; `item` is None where all are judged.
+
+    `earlier` is the annotator's stored judgment of it, `replaces` the id of the one that was on the page when the
+    item was opened, so that an answer from another tab is not replaced unseen.
+    """
+
+    item: Item | None
+    answers: Answers
+    judgment_id: str
+    started_at: datetime
+    replaces: str | None
+    skipped: tuple[str, ...]
+    earlier: Judgment | None
+    progress: Progress
+
+    def draft(self) -> dict[str, Any]:
+        """What the browser keeps, so that a reload loses nothing."""
+        a = self.answers
+        return {
+            "item": self.item.key if self.item else None,
+            "judgment_id": self.judgment_id,
+            "started_at": self.started_at.isoformat(),
+            "replaces": self.replaces,
+            "answers": [a.presence, a.precision, a.category, a.comment],
+            "skipped": list(self.skipped),
+        }
+
+
+def annotator_of(services: Services, token: object) -> Annotator | None:
+    """Who a page's token says is there; None where it is not signed by this server."""
+    name = identity.name_from(token, services.key)
+    return None if name is None else Annotator(name, identity.pseudonym(name, services.key))
+
+
+def judged(services: Services, who: Annotator) -> list[Judgment]:
+    """The annotator's current judgments of the study's present items, in the order of answering."""
+    known = services.study.by_key
+    return [row for row in services.journal.current(services.study.name, who.pseudonym) if row.item.key in known]
+
+
+def skipped_in(draft: object) -> tuple[str, ...]:
+    """The skipped items' keys in a draft from a browser."""
+    found = draft.get("skipped") if isinstance(draft, dict) else None
+    return tuple(key for key in found if isinstance(key, str)) if isinstance(found, list) else ()
+
+
+def next_desk(services: Services, who: Annotator, skipped: tuple[str, ...]) -> Desk:
+    """The next open item, fresh."""
+    rows = judged(services, who)
+    item = next_item(services.study.order, {row.item.key for row in rows}, skipped)
+    return laid(services, rows, item, skipped)
+
+
+def laid(services: Services, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
+    """An item with the annotator's earlier answers to it, if there are any."""
+    earlier = next((row for row in rows if row.item == item), None)
+    answers = Answers(earlier.presence, earlier.precision, earlier.category, earlier.comment) if earlier else NOTHING
+    order, seconds = services.study.order, [row.seconds for row in rows]
+    done = progress(order, {row.item.key for row in rows}, seconds)
+    replaces = earlier.judgment_id if earlier else None
+    return Desk(item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
+
+
+def drafted_desk(services: Services, who: Annotator, draft: object) -> Desk | None:
+    """The item of a draft with its answers; None where the draft is of no use."""
+    key = draft.get("item") if isinstance(draft, dict) else None
+    item = services.study.by_key.get(key) if isinstance(key, str) else None
+    if item is None or not isinstance(draft, dict):
+        return None
+    desk = laid(services, judged(services, who), item, skipped_in(draft))
+    judgment_id, replaces = draft.get("judgment_id"), draft.get("replaces")
+    if not isinstance(judgment_id, str) or not JUDGMENT_ID.fullmatch(judgment_id):
+        return None
+    return replace(
+        desk,
+        judgment_id=judgment_id,
+        replaces=replaces if isinstance(replaces, str) else None,
+        answers=drafted(draft),
+        started_at=started_in(draft) or desk.started_at,
+    )
+
+
+def restored_desk(services: Services, who: Annotator, draft: object) -> Desk:
+    """What a reload shows: the draft, or the next open item where there is none or it was stored already."""
+    desk = drafted_desk(services, who, draft)
+    stored = desk is not None and desk.earlier is not None and desk.earlier.judgment_id != desk.replaces
+    return next_desk(services, who, skipped_in(draft)) if desk is None or stored else desk
+
+
+def drafted(draft: dict[str, Any]) -> Answers:
+    """The answers in a draft, those that are none left out."""
+    found = draft.get("answers")
+    four = found if isinstance(found, list) and len(found) == 4 else [None] * 4
+    words = [value if isinstance(value, str) else None for value in four]
+    codes = [q.codes for q in form.QUESTIONS]
+    chosen = [word if word in allowed else None for word, allowed in zip(words[:3], codes, strict=True)]
+    return form.cleared(chosen[0], chosen[1], chosen[2], words[3])
+
+
+def started_in(draft: dict[str, Any]) -> datetime | None:
+    """When the draft says that its item was opened; a time in the future or without zone is none."""
+    try:
+        moment = datetime.fromisoformat(str(draft.get("started_at")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment <= datetime.now(UTC) else None
+
+
+def earlier_desk(services: Services, who: Annotator, desk: Desk) -> Desk:
+    """The item judged before the one on the desk; the first stays."""
+    rows = judged(services, who)
+    items = [row.item for row in rows]
+    at = items.index(desk.item) if desk.item in items else len(items)
+    return laid(services, rows, items[max(at - 1, 0)], desk.skipped) if items else desk
+
+
+def opened_desk(services: Services, who: Annotator, item: Item, skipped: tuple[str, ...]) -> Desk:
+    """A certain item."""
+    return laid(services, judged(services, who), item, skipped)
+
+
+def submit(services: Services, who: Annotator, desk: Desk) -> Receipt:
+    """Stores the desk's answers; returns the receipt once they are on disk. Raises JournalError where they can't be."""
+    if desk.item is None:
+        raise ValueError("nothing lies on the desk")
+    row = form.judgment(
+        desk.item,
+        desk.answers,
+        judgment_id=desk.judgment_id,
+        annotator=who.pseudonym,
+        started_at=desk.started_at,
+        submitted_at=datetime.now(UTC),
+        supersedes=desk.replaces,
+        app_version=services.app_version,
+    )
+    return services.journal.record(row)

@@ -1,0 +1,124 @@
+"""What the form shows: an item's evidence, the questions that apply, progress and receipts, as updates in order."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from annotation import form
+from annotation.types import Receipt
+from maps.types import HeadId
+from space.desk import Annotator, Desk
+from space.markup import mappings, notice, text
+from space.pages.head import tally
+from space.services import Services
+
+
+class Form(NamedTuple):
+    """The page's components in the order in which handlers return them."""
+
+    token: gr.BrowserState
+    draft: gr.BrowserState
+    welcome: gr.Column
+    desk: gr.Column
+    evidence: gr.HTML
+    progress: gr.HTML
+    presence: gr.Radio
+    precision: gr.Radio
+    category: gr.Radio
+    comment: gr.Textbox
+    message: gr.HTML
+    skip: gr.Button
+    back: gr.Button
+    submit: gr.Button
+
+    @property
+    def answers(self) -> list[gr.Radio | gr.Textbox]:
+        """What the annotator fills in."""
+        return [self.presence, self.precision, self.category, self.comment]
+
+
+def in_order(**updates: Any) -> tuple[Any, ...]:
+    """Updates in the order of `Form`; what is not named stays as it is."""
+    if unknown := updates.keys() - set(Form._fields):
+        raise ValueError(f"the form has no {unknown}")
+    return tuple(updates.get(name, gr.skip()) for name in Form._fields)
+
+
+def dependent(answers: form.Answers) -> tuple[Any, Any]:
+    """Questions two and three: shown only where they apply."""
+    fields = form.asked(answers.presence)
+    return (
+        gr.update(visible="precision" in fields, value=answers.precision),
+        gr.update(visible="category" in fields, value=answers.category),
+    )
+
+
+def welcome(services: Services) -> tuple[Any, ...]:
+    """The page before signing in."""
+    empty = "" if services.study.order else notice("There is nothing to judge: no head has a description yet.")
+    return in_order(welcome=gr.update(visible=True), desk=gr.update(visible=False), message=empty)
+
+
+def shown(services: Services, who: Annotator, signed: object, desk: Desk, message: str = "") -> tuple[Any, ...]:
+    """The whole form for a desk, in the order of `Form`."""
+    here = desk.item is not None
+    precision, category = dependent(desk.answers)
+    return in_order(
+        token=signed,
+        draft=desk.draft(),
+        welcome=gr.update(visible=False),
+        desk=gr.update(visible=True),
+        evidence=evidence(services, desk),
+        progress=progress_line(who, desk),
+        presence=gr.update(visible=here, value=desk.answers.presence),
+        precision=precision,
+        category=category,
+        comment=gr.update(visible=here, value=desk.answers.comment),
+        message=message,
+        skip=gr.update(visible=here, value="Leave as it is" if desk.earlier else "Skip"),
+        back=gr.update(interactive=desk.progress.done > 0),
+        submit=gr.update(visible=here, value="Change the answer" if desk.earlier else "Submit"),
+    )
+
+
+def evidence(services: Services, desk: Desk) -> str:
+    """All mappings, then the description, with no more weight than they have."""
+    item = desk.item
+    if item is None:
+        return notice("You have judged every item. Thank you. Back shows your answers, which you can still change.")
+    said = services.study.description(item)
+    others = ""
+    if desk.earlier is not None:
+        rows = [row for row in services.journal.current(item.study, item=item) if row != desk.earlier]
+        others = (
+            f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
+        )
+    return (
+        f"<h2>Mappings of {HeadId(item.layer, item.head)}</h2>"
+        f"{mappings(services.study.atlas.mappings(HeadId(item.layer, item.head)), first=None)}"
+        f'<h2>Description</h2><dl class="judged"><dt>Input strings</dt><dd>{text(said["input_strings"])}</dd>'
+        f"<dt>Observed pattern</dt><dd>{text(said['observed_pattern'])}</dd></dl>{others}"
+    )
+
+
+def progress_line(who: Annotator, desk: Desk) -> str:
+    """`12 of 40, about 25 minutes left`."""
+    done = desk.progress
+    left = ""
+    if done.minutes_left is not None and done.done < done.total:
+        left = f", about {max(1, round(done.minutes_left)):,} minutes left"
+    share = done.done / done.total if done.total else 0
+    return (
+        f'<p><progress value="{share:.3f}" max="1" aria-label="judged"></progress> '
+        f"{done.done:,} of {done.total:,}{left} <small>signed in as {text(who.name)}</small></p>"
+    )
+
+
+def receipt_line(desk: Desk, receipt: Receipt) -> str:
+    """What an annotator gets back once a judgment is safe."""
+    head = f"{HeadId(desk.item.layer, desk.item.head)}" if desk.item else ""
+    again = " It was there already: stored once." if receipt.duplicate else ""
+    moment = receipt.stored_at.strftime("%H:%M:%S UTC")
+    return notice(f"Stored: {head} at {moment}, receipt {receipt.judgment_id[:8]}.{again}", "receipt")

@@ -1,0 +1,140 @@
+"""The layer × head grid: what each cell shows, and the component that draws it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from maps.atlas import Atlas
+from maps.types import HeadId
+from space.markup import relation_words
+
+CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
+HERE = Path(__file__).parent
+BY_CATEGORY = "category"
+BY_SALIENCY = "saliency"
+SCORE, SUPPRESSION = "score", "suppression"
+
+
+class HeadGrid(gr.HTML):
+    """Cells of heads, layers from left to right; a click or Enter opens the head's page."""
+
+    def __init__(self, value: Any = None) -> None:
+        super().__init__(
+            value,
+            html_template='<div class="head-grid"></div>',
+            js_on_load=(HERE / "grid.js").read_text(encoding="utf-8"),
+            elem_id="grid",
+        )
+
+    def postprocess(self, value: Any) -> Any:
+        """Hands the cells on as they are."""
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        """The grid's value for programs."""
+        return {"type": "object", "description": "title, layers, heads and, by head, words with bands or a share"}
+
+
+def colourings(atlas: Atlas) -> list[tuple[str, str]]:
+    """What the grid of an atlas can be coloured by: (words, key)."""
+    scored = dict.fromkeys(atlas.table("relations", ["relation"]).column("relation").to_pylist())
+    named = [(f"Relation: {relation_words(name)}", f"relation:{name}") for name in scored]
+    own = [("Category of the relations a head implements", BY_CATEGORY)] if scored else []
+    return [*own, ("Saliency (mean over the vocabulary)", BY_SALIENCY), *named]
+
+
+def cells(atlas: Atlas, colour: str, side: str, link: Callable[[HeadId], str]) -> dict[str, Any]:
+    """The grid's value for one colouring; `side` is `score` or `suppression`, for relations."""
+    if colour == BY_CATEGORY:
+        title, kind, by_head = categories(atlas)
+    elif colour == BY_SALIENCY:
+        title, kind, by_head = mean_saliency(atlas)
+    else:
+        title, kind, by_head = relation(atlas, colour.removeprefix("relation:"), side)
+    return {
+        "title": title,
+        "kind": kind,
+        "layers": atlas.info["layers"],
+        "heads": atlas.info["heads"],
+        "cells": [{"layer": i.layer, "head": i.head, "href": link(i), **by_head[i]} for i in atlas.ids],
+    }
+
+
+ByHead = dict[HeadId, dict[str, Any]]
+
+
+def implemented(atlas: Atlas) -> dict[HeadId, list[tuple[str, str, float]]]:
+    """For each head, the (category, words, value) of every relation or suppression at τ or above."""
+    settings = atlas.info["settings"]
+    found: dict[HeadId, list[tuple[str, str, float]]] = defaultdict(list)
+    for row in atlas.table("relations").to_pylist():
+        if row["pairs"] < settings["min_pairs"]:
+            continue
+        for side, prefix in ((SCORE, ""), (SUPPRESSION, "suppresses ")):
+            if row[side] >= settings["tau"]:
+                words = prefix + relation_words(row["relation"])
+                found[HeadId(row["layer"], row["head"])].append((row["category"] or "own", words, row[side]))
+    return found
+
+
+def categories(atlas: Atlas) -> tuple[str, str, ByHead]:
+    """Each head with a band for every category that it implements."""
+    found = implemented(atlas)
+    by_head: ByHead = {}
+    for head in atlas.ids:
+        does = sorted(found.get(head, []), key=lambda x: -x[2])
+        bands = [c for c in (*CATEGORIES, "own") if c in {category for category, _, _ in does}]
+        words = "; ".join(f"{words} {value:.2f}" for _, words, value in does) or "no relation at the threshold"
+        by_head[head] = {"bands": bands, "words": words}
+    tau = atlas.info["settings"]["tau"]
+    counts = Counter(band for cell in by_head.values() for band in cell["bands"])
+    some = sum(bool(cell["bands"]) for cell in by_head.values())
+    each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, "own") if counts[name])
+    title = (
+        f"{some} of {len(by_head)} heads implement or suppress a relation (score {tau:g} or more): {each or 'none'}."
+    )
+    return title, "bands", by_head
+
+
+def mean_saliency(atlas: Atlas) -> tuple[str, str, ByHead]:
+    """Each head by its mean saliency, as a share of the model's highest."""
+    rows = atlas.table("heads", ["layer", "head", "saliency_mean", "input_skewness"]).to_pylist()
+    most = max((row["saliency_mean"] for row in rows), default=1.0) or 1.0
+    by_head: ByHead = {}
+    for row in rows:
+        skewness = "undefined" if row["input_skewness"] is None else f"{row['input_skewness']:.2f}"
+        words = f"mean saliency {row['saliency_mean']:.3g}, input skewness {skewness}"
+        by_head[HeadId(row["layer"], row["head"])] = {"share": row["saliency_mean"] / most, "words": words}
+    return f"Mean saliency of every head; the darkest cell has {most:.3g}.", "scale", by_head
+
+
+def relation(atlas: Atlas, name: str, side: str) -> tuple[str, str, ByHead]:
+    """Each head by its score on one relation, or its suppression."""
+    rows = [row for row in atlas.table("relations").to_pylist() if row["relation"] == name]
+    by_head: ByHead = {}
+    for row in rows:
+        value = row[side]
+        words = f"{relation_words(name)}: {side} {'undefined' if value is None else f'{value:.2f}'}"
+        by_head[HeadId(row["layer"], row["head"])] = {"share": value, "words": words}
+    tau, least = atlas.info["settings"]["tau"], atlas.info["settings"]["min_pairs"]
+    reach = sum((row[side] or 0.0) >= tau for row in rows)
+    pairs = rows[0]["pairs"] if rows else 0
+    few = f" Fewer than {least} usable pairs: no head is classified by it." if pairs < least else ""
+    verb = "implement" if side == SCORE else "suppress"
+    title = f"{reach} of {len(rows)} heads {verb} {relation_words(name)} (score {tau:g} or more, {pairs} pairs).{few}"
+    return title, f"scale {side}", by_head
+
+
+def strongest(value: dict[str, Any], count: int = 10) -> list[dict[str, Any]]:
+    """The cells with the highest shares, highest first; of the category map, those with most categories."""
+
+    def rank(cell: dict[str, Any]) -> tuple[float, int, int]:
+        size = len(cell["bands"]) if "bands" in cell else (cell["share"] or 0.0)
+        return (-size, cell["layer"], cell["head"])
+
+    return sorted(value["cells"], key=rank)[:count]

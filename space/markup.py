@@ -1,0 +1,119 @@
+"""Values into HTML. Every string from a model, a person or an address passes through here and comes out harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from urllib.parse import urlencode
+
+from maps.show import escaped, hidden, visible
+from maps.types import HeadId, Mapping, RelationScore
+
+LONGEST_TOKEN = 40  # characters of a token that a chip shows
+FIRST_ROWS = 10  # mappings shown before the rest is asked for
+MARKS = {"·": "space", "⏎": "newline", "⇥": "tab"}
+
+
+def text(words: object) -> str:
+    """Plain text for a page: escaped, with marks that would turn or hide the text written out."""
+    return escape("".join(c if c in " \n\t·⏎⇥" or not hidden(c) else escaped(c) for c in str(words)))
+
+
+def chip(token: str) -> str:
+    """A token in a monospace chip: white space as symbols, a very long one cut, with its length."""
+    shown = escape(visible(token[:LONGEST_TOKEN]))
+    for mark, name in MARKS.items():
+        shown = shown.replace(mark, f'<i title="{name}">{mark}</i>')
+    rest = f"… <small>{len(token):,} characters</small>" if len(token) > LONGEST_TOKEN else ""
+    return f'<code class="chip"><bdi>{shown}{rest}</bdi></code>'
+
+
+def link_to_head(model: str, head: HeadId) -> str:
+    """The address of a head's page."""
+    return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
+
+
+def anchor(href: str, words: str, **attributes: str) -> str:
+    """A link; the words are escaped."""
+    more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
+    return f'<a href="{escape(href)}"{more}>{text(words)}</a>'
+
+
+def relation_words(name: str) -> str:
+    """`country_to_capital` as `country to capital`."""
+    return name.replace("_", " ")
+
+
+def notice(words: str, kind: str = "note") -> str:
+    """A paragraph that tells a person something: `note`, `problem` or `receipt`."""
+    role = "alert" if kind == "problem" else "status"
+    return f'<p class="notice {kind}" role="{role}">{text(words)}</p>'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+    """A table whose cells are HTML already."""
+    titles = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table><caption>{text(caption)}</caption>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def mappings(rows: Sequence[Mapping], first: int | None = FIRST_ROWS) -> str:
+    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `first`."""
+    if not rows:
+        return notice("This head has no stored mappings.")
+    most = max(row.saliency for row in rows) or 1.0
+    items = [mapping(row, row.saliency / most) for row in rows]
+    cut = len(items) if first is None else first
+    folded = "".join(items[cut:])
+    rest = f"<details><summary>Show all {len(items)}</summary><ol>{folded}</ol></details>" if folded else ""
+    return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
+
+
+def mapping(row: Mapping, share: float) -> str:
+    """One mapping; `share` is the length of its saliency bar, from 0 to 1."""
+    targets = "".join(
+        f'<span title="score {score:.2f}">{chip(target)}</span>'
+        for target, score in zip(row.targets, row.scores, strict=True)
+    )
+    bar = f'<span class="bar" style="--share:{share:.3f}" title="saliency {row.saliency:.3f}"></span>'
+    return (
+        f'<li value="{row.rank}"><span class="source">{chip(row.source)}{bar}</span>'
+        f'<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
+    )
+
+
+def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int) -> str:
+    """The relations that a head implements or suppresses, as bars with the threshold; the others folded."""
+
+    def top(score: RelationScore) -> float:
+        return max(score.score or 0.0, score.suppression or 0.0)
+
+    ranked = sorted(scores, key=top, reverse=True)
+    above = [relation_bar(s, tau, min_pairs) for s in ranked if top(s) >= tau]
+    below = [relation_bar(s, tau, min_pairs) for s in ranked if top(s) < tau]
+    start = (
+        f'<ul class="relations">{"".join(above)}</ul>'
+        if above
+        else notice(f"No relation reaches the threshold of {tau:g} on this head.")
+    )
+    folded = f'<ul class="relations">{"".join(below)}</ul>'
+    rest = f"<details><summary>The other {len(below)} relations</summary>{folded}</details>"
+    return start + (rest if below else "")
+
+
+def relation_bar(score: RelationScore, tau: float, min_pairs: int) -> str:
+    """One relation: two bars, score and suppression, with the threshold drawn."""
+    few = f" · fewer than {min_pairs} pairs: no head is classified by it" if score.pairs < min_pairs else ""
+    bars = "".join(
+        f'<span class="score {kind}" style="--share:{value or 0:.3f};--tau:{tau:g}">'
+        f"<span>{word} {'undefined' if value is None else f'{value:.2f}'}</span></span>"
+        for kind, word, value in (("score-up", "score", score.score), ("score-down", "suppression", score.suppression))
+    )
+    name = text(relation_words(score.relation))
+    return (
+        f'<li class="category-{text(score.category or "own")}"><b>{name}</b> '
+        f"<small>{text(score.category or 'own relation')}, {score.pairs} pairs, top {score.k}{few}</small>{bars}</li>"
+    )

@@ -1,0 +1,62 @@
+"""What this is, how it works, how to cite it."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotation.form import CONSENT, GUIDELINES
+from space.services import Services
+
+ABOUT = """\
+# About
+
+This app shows what the attention heads of language models do, read from their weights alone: no training, no
+inference. It follows MAPS (*Inferring Functionality of Attention Heads from their Parameters*, Amit Elhelo and Mor
+Geva).
+
+**How a head is read.** A head turns what it attends to by its value and output weights. Between the embedding on one
+side and the unembedding on the other this is a table M with a score for every pair of tokens: how strongly the head
+promotes the target when it attends to the source. The table is never formed; what is shown of it is
+
+- *mappings*: the thirty tokens on which the head acts most strongly for their length (saliency), each with the five
+  targets that it promotes most;
+- *relations*: for lists of pairs such as country to capital, the share of pairs whose target is among the most
+  promoted tokens of its source (score), or among the most demoted (suppression). A head implements a relation from a
+  score of {tau:g} on.
+
+**Who wrote the descriptions.** Each names its describer. The *offline* describer is a fixed set of rules, a floor to
+compare with; it is neither a language model nor a person.
+
+**How to read tokens.** A raised dot is a space, ⏎ a newline, ⇥ a tab, `\\xE2` a byte that is no text.
+
+## Guidelines for judging
+
+{guidelines}
+
+## What is stored
+
+{consent} Judgments are kept in a database on the machine that runs the app.
+
+## How to cite
+
+    @inproceedings{{elhelo2025maps,
+      title = {{Inferring Functionality of Attention Heads from their Parameters}},
+      author = {{Elhelo, Amit and Geva, Mor}},
+      year = {{2025}}
+    }}
+
+Models shown: {models}. The project's code is under Apache-2.0, exported judgments under CC BY 4.0. Version {version}.
+"""
+
+
+def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
+    """Lays out the page."""
+    first = next(iter(services.atlases.values()))
+    words = ABOUT.format(
+        tau=first.info["settings"]["tau"],
+        guidelines=GUIDELINES,
+        consent=CONSENT,
+        models=", ".join(services.atlases),
+        version=services.app_version,
+    )
+    gr.Markdown(words)

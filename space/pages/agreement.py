@@ -1,0 +1,121 @@
+"""How far annotators agree: words first, then the numbers and figures, then files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from annotation.dataset import export
+from annotation.form import QUESTIONS
+from annotation.summary import Report
+from annotation.words import COEFFICIENTS, paragraphs
+from space.browser import browser_token
+from space.desk import annotator_of
+from space.markup import notice, table, text
+from space.results import Results, open_to, results
+from space.services import Services
+from space.spoken import spoken
+
+FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
+
+
+def build(services: Services, page: gr.Blocks) -> None:
+    """Lays out the page and wires its events."""
+    token = browser_token()
+    words = gr.HTML(elem_id="agreement-words")
+    numbers = gr.HTML()
+    plots = [gr.Plot(visible=False, show_label=False) for _ in QUESTIONS]
+    with gr.Row():
+        buttons = [gr.Button(label, min_width=120, elem_id=f"download-{fmt}") for fmt, label in FILES]
+        report = gr.Button("Agreement (JSON)", min_width=120, elem_id="download-json")
+    files = gr.File(label="Your download", visible=False, elem_id="download")
+
+    @spoken
+    def opened() -> tuple[Any, ...]:
+        """The present numbers."""
+        found = results(services)
+        return in_words(services, found), coefficient_table(found.report), *figures(services, found)
+
+    page.load(opened, outputs=[words, numbers, *plots], queue=False, api_visibility="private")
+    for (fmt, _), button in zip(FILES, buttons, strict=True):
+        button.click(judgments_file(services, fmt), token, files, queue=False, api_visibility="private")
+    report.click(report_file(services), outputs=files, queue=False, api_visibility="private")
+
+
+def judgments_file(services: Services, fmt: str) -> Any:
+    """Makes the file of the judgments that this visitor may see."""
+
+    @spoken
+    def made(signed: object) -> Any:
+        rows = open_to(services, annotator_of(services, signed))
+        if not rows:
+            raise gr.Error(
+                "Single judgments are shown for items that you have judged yourself; judge some first. Whoever runs "
+                "the app exports all of them with `python -m annotation export`.",
+                print_exception=False,
+            )
+        paths = export(rows, Path(tempfile.mkdtemp(prefix="judgments-")), fmt)
+        return gr.update(visible=True, value=[str(path) for path in paths])
+
+    return made
+
+
+def report_file(services: Services) -> Any:
+    """Makes the file of the agreement report."""
+
+    @spoken
+    def made() -> Any:
+        path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
+        path.write_text(json.dumps(results(services).report.as_json(), indent=2), encoding="utf-8")
+        return gr.update(visible=True, value=[str(path)])
+
+    return made
+
+
+def in_words(services: Services, found: Results) -> str:
+    """The report in sentences."""
+    study = services.study
+    start = (
+        f"<h1>Agreement</h1><p>Descriptions of {text(study.atlas.model)} by {text(study.describer or 'nobody')}.</p>"
+    )
+    if not found.report.judgments:
+        return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
+    stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
+    parts = "".join(f"<p>{text(' '.join(sentences))}</p>" for sentences in paragraphs(found.report))
+    return start + parts + (notice(stale) if stale else "")
+
+
+def coefficient_table(report: Report) -> str:
+    """All coefficients as a table."""
+    lines = []
+    for question in QUESTIONS:
+        for name, each in report.questions[question.field].coefficients.items():
+            words = {"percent": "Share of agreeing pairs", **COEFFICIENTS}[name]
+            value = "undefined" if each.value is None else f"{each.value:.3f}"
+            interval = each.reason or ""
+            if each.low is not None and each.high is not None:
+                interval = f"{each.low:.3f} to {each.high:.3f}"
+            lines.append((text(question.short), text(words), value, text(interval), f"{each.n:,}"))
+    head = ("Question", "Coefficient", "Value", "95 % interval, or why there is none", "Items")
+    return table(head, lines, "Agreement by question") if report.judgments else ""
+
+
+def figures(services: Services, found: Results) -> list[Any]:
+    """One figure a question: its answers by layer quarter."""
+    from annotation.figures import answers_by_quarter  # imported here: the figure library is slow to load
+
+    quarters = found.quarters
+    if quarters is None:
+        return [gr.update(visible=False) for _ in QUESTIONS]
+    model = services.study.atlas.model
+    asked = set(quarters["question"])
+    return [
+        gr.update(visible=True, value=answers_by_quarter(quarters, model, question.field))
+        if question.field in asked
+        else gr.update(visible=False)
+        for question in QUESTIONS
+    ]

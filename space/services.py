@@ -1,0 +1,97 @@
+"""Builds everything that the pages use. The only reader of environment variables in the app."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotation.journal import Journal
+from maps.atlas import Atlas
+from maps.types import MapsError
+from space import __version__
+from space.study import Study, default_study
+
+SEED = Path(__file__).parent / "seed"
+OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a page may use: the atlases by model name, the study, the journal, the key of pseudonyms."""
+
+    atlases: Mapping[str, Atlas]
+    study: Study
+    journal: Journal
+    key: bytes
+    app_version: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the app listens."""
+
+    host: str
+    port: int
+
+
+def address(environment: Mapping[str, str] = os.environ) -> Address:
+    """HOST and PORT; on a Hugging Face Space every interface, as its proxy needs."""
+    host = environment.get("HOST") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")
+    port = environment.get("PORT") or "7860"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise MapsError(f"PORT is {port!r}; set it to a number from 1 to 65535, or leave it out for 7860.")
+    return Address(host, int(port))
+
+
+def services(environment: Mapping[str, str] = os.environ) -> Services:
+    """Reads the settings, opens the atlases and the journal."""
+    data = Path(environment.get("MAPS_DATA") or "data")
+    atlases = open_atlases(environment.get("MAPS_ATLASES") or "", data)
+    key = pseudonym_key(environment.get("MAPS_PSEUDONYM_KEY") or "", data)
+    journal = Journal(data / "journal.sqlite")
+    return Services(atlases, default_study(next(iter(atlases.values()))), journal, key, __version__)
+
+
+def open_atlases(named: str, data: Path) -> dict[str, Atlas]:
+    """The atlases of MAPS_ATLASES; without it the prebuilt one and those in the data folder.
+
+    A model is listed once: an atlas in the data folder takes the place of the prebuilt one. A folder of the data
+    folder that is no finished atlas is left out, and said so on the terminal.
+    """
+    if named:
+        given = [Atlas.open(folder.strip()) for folder in named.split(",") if folder.strip()]
+        return {atlas.model: atlas for atlas in given}
+    found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(SEED.iterdir()))}
+    computed = data / "atlases"
+    for folder in sorted(computed.iterdir()) if computed.is_dir() else ():
+        try:
+            atlas = Atlas.open(folder)
+        except MapsError as error:
+            print(f"Left out: {error}", file=sys.stderr)
+            continue
+        found[atlas.model] = atlas
+    return found
+
+
+def pseudonym_key(given: str, data: Path) -> bytes:
+    """MAPS_PSEUDONYM_KEY, or a key made once and kept in the data folder, readable by its owner only."""
+    if given:
+        return given.encode()
+    path = data / "pseudonym.key"
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            beside.touch(OWNER_ONLY)
+            beside.write_text(secrets.token_hex(32), encoding="ascii")
+            beside.replace(path)
+    except OSError as error:
+        raise MapsError(f"The data folder {data} cannot be written ({error.strerror}); set MAPS_DATA.") from error
+    key = path.read_text(encoding="ascii").strip()
+    if not key:
+        raise MapsError(f"{path} is empty; delete it, or put the key back that the journal was written with.")
+    return key.encode()

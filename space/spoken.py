@@ -1,0 +1,27 @@
+"""Errors that a person can mend, shown on the page as their sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import gradio as gr
+
+from maps.types import MapsError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def spoken(handler: Callable[P, R]) -> Callable[P, R]:
+    """A handler whose MapsErrors appear on the page; other errors stay errors."""
+
+    @wraps(handler)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return handler(*args, **kwargs)
+        except MapsError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return wrapped

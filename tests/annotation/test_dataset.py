@@ -1,0 +1,159 @@
+"""Exports: what went in comes out, in every format, whatever people wrote."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from annotation import dataset
+from annotation.dataset import DatasetError
+from annotation.types import JUDGMENT_COLUMNS, Judgment
+
+Judge = Callable[..., Judgment]
+ROOT = Path(__file__).parents[2]
+
+
+def rows_of(judge: Judge) -> list[Judgment]:
+    return [
+        judge("j-1", comment='=HYPERLINK("x")\r\n"quoted", é\u202e'),
+        judge("j-2", supersedes="j-1", presence="absent_none", precision=None, category=None),
+        judge("j-3", annotator="a-2", comment="-1", precision="poor"),
+    ]
+
+
+def loaded(folder: Path, cache: Path, streaming: bool = False) -> dict[str, object]:
+    """What `datasets.load_dataset` makes of a folder, in a process of its own without network."""
+    script = (
+        "import json, sys, datasets\n"
+        "datasets.disable_progress_bars()\n"
+        "found = datasets.load_dataset(sys.argv[1], split='train', streaming=sys.argv[2] == 'True')\n"
+        "print(json.dumps({'rows': list(found), 'types': {k: v.dtype for k, v in found.features.items()}},"
+        " default=str))"
+    )
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
+    command = [sys.executable, "-c", script, str(folder), str(streaming)]
+    done = subprocess.run(command, env=os.environ | offline, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def test_parquet_holds_types_and_real_nulls(tmp_path: Path, judge: Judge) -> None:
+    rows = rows_of(judge)
+    assert dataset.export(rows, tmp_path / "new", "parquet") == [tmp_path / "new" / "judgments.parquet"]
+    table = pq.read_table(tmp_path / "new" / "judgments.parquet")
+    assert table.schema.equals(dataset.SCHEMA)
+    assert [table.schema.field(name).type for name in ("layer", "head", "started_at")] == [
+        pa.int32(),
+        pa.int32(),
+        pa.timestamp("us", tz="UTC"),
+    ]
+    cells = table.to_pylist()
+    assert [row["comment"] for row in cells] == [rows[0].comment, None, "-1"]
+    assert [Judgment(**{**row, "comment": row["comment"] or ""}) for row in cells] == rows
+
+
+def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> None:
+    (file,) = dataset.export(rows_of(judge), tmp_path, "csv")
+    with file.open(encoding="utf-8", newline="") as text:
+        heading, first, second, third = csv.reader(text)
+    assert heading == list(JUDGMENT_COLUMNS)
+    assert dict(zip(heading, first, strict=True))["comment"] == '\'=HYPERLINK("x")\r\n"quoted", é\u202e'
+    assert dict(zip(heading, third, strict=True))["comment"] == "'-1"
+    assert second == [
+        *("j-2", "default", "smollm2", "26", "2", "head", "a-1", "absent_none", "", "", ""),
+        *("2026-11-22T12:00:00.250000Z", "2026-11-22T12:00:30.250000Z", "30.0", "j-1"),
+        *("map-hash", "d-1", "1", "1", "0.1.0"),
+    ]
+    table = pd.read_csv(file)
+    assert table["layer"].tolist() == [26, 26, 26]
+    assert table["precision"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_every_start_of_a_formula_gets_an_apostrophe(tmp_path: Path, judge: Judge, start: str) -> None:
+    (file,) = dataset.export([judge(comment=f"{start}1")], tmp_path, "csv")
+    assert dataset.read(file)["comment"].tolist() == [f"'{start}1"]
+
+
+def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge) -> None:
+    for fmt in dataset.FORMATS:
+        dataset.export(rows_of(judge), tmp_path / "out", fmt)
+    found = loaded(tmp_path / "out", tmp_path / "cache")
+    expected = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
+    assert found["rows"] == json.loads(json.dumps(expected, default=str))
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for part in ("license: cc-by-4.0", "\n3 rows, one a judgment", "- Left out: 1 superseded by a later answer."):
+        assert part in card
+    assert "- Annotators agreed on question one (presence) for 0 % of 1 item." in card
+
+
+def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -> None:
+    dataset.export([], tmp_path / "out", "datasets")
+    found = loaded(tmp_path / "out", tmp_path / "cache", streaming=True)
+    kinds = {"layer": "int32", "head": "int32", "seconds": "float64"}
+    kinds |= dict.fromkeys(("started_at", "submitted_at"), "timestamp[us, tz=UTC]")
+    assert found == {"rows": [], "types": {name: kinds.get(name, "string") for name in JUDGMENT_COLUMNS}}
+
+
+def test_a_column_that_is_null_throughout_keeps_its_type(tmp_path: Path, judge: Judge) -> None:
+    dataset.export([judge(comment="", supersedes=None)], tmp_path / "out", "datasets")
+    types = loaded(tmp_path / "out", tmp_path / "cache")["types"]
+    assert isinstance(types, dict)
+    assert [types[name] for name in ("comment", "supersedes")] == ["string", "string"]
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path: Path, judge: Judge) -> None:
+    dataset.export([judge()], tmp_path, "csv")
+    before = (tmp_path / "judgments.csv").read_bytes()
+    with pytest.raises(UnicodeEncodeError):
+        dataset.export([judge(comment="\ud800")], tmp_path, "csv")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("judgments.csv", before)]
+
+
+def test_an_export_that_cannot_be_written_says_so(tmp_path: Path, judge: Judge) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"cannot be written to .*file: (File exists|Not a directory)\."):
+        dataset.export([judge()], tmp_path / "file", "csv")
+    with pytest.raises(DatasetError, match="'xlsx' is no format of an export; choose one of csv, parquet, datasets"):
+        dataset.export([], tmp_path, "xlsx")
+
+
+def test_reading_keeps_every_cell_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "some.CSV"
+    file.write_text("item,annotator,note\r\n01,NA,\r\n\r\n2,null,1e3\r\n", encoding="utf-8-sig", newline="")
+    assert dataset.read(file).to_numpy().tolist() == [["01", "NA", ""], ["2", "null", "1e3"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.csv", b"item,annotator\n1\n", "Line 2 of .* has 1 cells, its heading 2"),
+        ("a.csv", b"item,item\n1,2\n", "has a column twice: item"),
+        ("a.csv", "item\né".encode("latin-1"), "is not in UTF-8"),
+        ("a.csv", b'item\n"open', "cannot be read: unexpected end of data"),
+        ("a.parquet", b"no parquet", "cannot be read: "),
+        ("a.xlsx", b"", "is neither a .csv nor a .parquet file"),
+    ],
+)
+def test_unreadable_files_are_explained(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=sentence) as caught:
+        dataset.read(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+    for name in ("none.csv", "none.parquet"):
+        with pytest.raises(DatasetError, match=f"{name} cannot be read: No such file or directory"):
+            dataset.read(tmp_path / name)

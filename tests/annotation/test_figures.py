@@ -1,0 +1,62 @@
+"""Figures: valid, titled, described, with the numbers in words as well as in colour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from annotation import figures, summary
+from annotation.counting import counted, frame
+from annotation.form import QUESTIONS
+from annotation.types import Judgment
+
+Judge = Callable[..., Judgment]
+
+
+def test_the_bars_carry_the_counts_in_words(judge: Judge) -> None:
+    rows = [judge("1", layer=0), judge("2", layer=1, precision="poor"), judge("3", layer=29)]
+    table = summary.by_layer_quarter(counted(frame(rows)), {"smollm2": 30})
+    chart = figures.answers_by_quarter(table, "smollm2", "precision").to_dict()
+    assert chart["title"] == "Answers to question two (precision) by layer quarter, smollm2"
+    assert chart["description"] == (
+        "Stacked bars for smollm2. How precise is the description? first quarter, Correct and accurate: 1 of 2; "
+        "first quarter, Does not describe the pattern: 1 of 2; last quarter, Correct and accurate: 1 of 1."
+    )
+    (values,) = chart["datasets"].values()
+    assert [(row["quarter"], row["answer"], row["count"]) for row in values if row["count"]] == [
+        ("first", "accurate", 1),
+        ("first", "poor", 1),
+        ("last", "accurate", 1),
+    ]
+
+
+@pytest.mark.parametrize("field", [question.field for question in QUESTIONS])
+def test_every_figure_is_valid_without_a_judgment(field: str) -> None:
+    nothing = counted(frame([]))
+    bars = figures.answers_by_quarter(summary.by_layer_quarter(nothing, {}), "smollm2", field).to_dict()
+    assert bars["description"].endswith("No answers yet.")
+    points = figures.coefficients(summary.report(nothing), field).to_dict()
+    assert points["description"].count("undefined: no item has two or more answers") == len(
+        summary.report(nothing).questions[field].coefficients
+    )
+
+
+def test_coefficients_are_shown_with_their_values(judge: Judge) -> None:
+    rows = [
+        judge(f"{a}{i}", annotator=f"a-{a}", layer=i, precision=("poor", "partial")[(i + a) % 2 if i else 0])
+        for a in (1, 2)
+        for i in range(3)
+    ]
+    chart = figures.coefficients(summary.report(counted(frame(rows))), "precision").to_dict()
+    (values,) = chart["datasets"].values()
+    assert [row["coefficient"] for row in values] == [
+        *("Share of agreeing pairs", "Fleiss' kappa", "Krippendorff's alpha", "Gwet's AC1", "Gwet's AC2")
+    ]
+    assert values[0]["text"] == "0.33"
+    assert chart["description"].startswith("Points with 95 % intervals. Share of agreeing pairs 0.33; ")
+
+
+def test_no_two_answers_to_a_question_share_a_colour() -> None:
+    for question in QUESTIONS:
+        assert len({figures.COLOURS[code] for code in question.codes}) == len(question.codes)

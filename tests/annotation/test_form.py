@@ -1,0 +1,101 @@
+"""The form: what is asked, what is missing, what is cleared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from annotation import form
+from annotation.form import Answers
+from annotation.types import JUDGMENT_COLUMNS, Item
+
+ITEM = Item("default", "smollm2", 26, 2, "head", "map-hash", "d-1")
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def test_the_codes_are_those_of_the_contract() -> None:
+    assert {question.field: question.codes for question in form.QUESTIONS} == {
+        "presence": ("absent_none", "absent_described", "present_missed", "present_described"),
+        "precision": ("accurate", "inaccurate", "partial", "poor"),
+        "category": ("semantic", "language", "general", "unnatural"),
+    }
+
+
+def test_each_answer_to_question_one_decides_what_is_asked_next() -> None:
+    assert {code: form.asked(code) for code in (*form.PRESENCE.codes, None, "nonsense")} == {
+        "absent_none": ("presence",),
+        "absent_described": ("presence",),
+        "present_missed": ("presence", "category"),
+        "present_described": ("presence", "precision", "category"),
+        None: ("presence",),
+        "nonsense": ("presence",),
+    }
+
+
+def test_clearing_drops_exactly_the_answers_that_no_longer_apply() -> None:
+    full = ("accurate", "general", "fine")
+    assert form.cleared("present_described", *full) == Answers("present_described", *full)
+    assert form.cleared("present_missed", *full) == Answers("present_missed", None, "general", "fine")
+    assert form.cleared("absent_none", *full) == Answers("absent_none", None, None, "fine")
+    assert form.cleared("", "", "", None) == Answers(None, None, None, "")
+
+
+def test_complete_answers_have_no_problems() -> None:
+    assert form.problems(Answers("absent_none", None, None, "")) == []
+    assert form.problems(Answers("absent_described", None, None, "hm")) == []
+    assert form.problems(Answers("present_missed", None, "semantic", "")) == []
+    assert form.problems(Answers("present_described", "poor", "unnatural", "x" * 2000)) == []
+
+
+def test_every_problem_is_one_sentence() -> None:
+    assert form.problems(Answers(None, None, None, "")) == ["Please answer question one (presence)."]
+    assert form.problems(Answers("present_described", None, None, "")) == [
+        "Please answer question two (precision).",
+        "Please answer question three (category).",
+    ]
+    assert form.problems(Answers("absent_none", "poor", "general", "")) == [
+        "Question two (precision) does not apply to this answer to question one.",
+        "Question three (category) does not apply to this answer to question one.",
+    ]
+    assert form.problems(Answers("maybe", None, None, "")) == [
+        "Question one (presence) has no answer 'maybe'; choose one of those on the form."
+    ]
+    assert form.problems(Answers("absent_none", None, None, "x" * 2001)) == [
+        "The comment has 2,001 characters; 2,000 is the most."
+    ]
+    for comment in ("a\0b", "a\ud800b"):
+        assert form.problems(Answers("absent_none", None, None, comment)) == [
+            "The comment holds characters that are no text; please remove them."
+        ]
+
+
+def test_a_judgment_holds_item_answers_and_versions() -> None:
+    row = form.judgment(
+        ITEM,
+        Answers("present_missed", None, "general", "odd"),
+        judgment_id="j-1",
+        annotator="a-1",
+        started_at=START,
+        submitted_at=START + timedelta(seconds=42.5),
+        supersedes="j-0",
+        app_version="0.1.0",
+    )
+    assert [getattr(row, name) for name in JUDGMENT_COLUMNS] == [
+        *("j-1", "default", "smollm2", 26, 2, "head", "a-1", "present_missed", None, "general", "odd"),
+        *(START, START + timedelta(seconds=42.5), 42.5, "j-0", "map-hash", "d-1"),
+        *(form.GUIDELINES_VERSION, form.FORM_VERSION, "0.1.0"),
+    ]
+    assert row.item == ITEM
+
+
+def test_a_clock_that_jumps_back_gives_no_negative_time() -> None:
+    row = form.judgment(
+        ITEM,
+        Answers("absent_none", None, None, ""),
+        judgment_id="j-1",
+        annotator="a-1",
+        started_at=START,
+        submitted_at=START - timedelta(hours=1),
+        supersedes=None,
+        app_version="0.1.0",
+    )
+    assert row.seconds == 0.0

@@ -1,0 +1,68 @@
+"""A report in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from annotation import summary, words
+from annotation.agreement import Estimate, PairEstimate
+from annotation.counting import counted
+
+COLUMNS = ["item", "annotator", "presence", "precision", "category"]
+
+
+def report_of(rows: Sequence[tuple[str, ...]]) -> summary.Report:
+    return summary.report(counted(pd.DataFrame(rows, columns=COLUMNS)))
+
+
+def test_a_report_reads_as_plain_sentences() -> None:
+    rows = [("1", a, "absent_none", "", "") for a in ("ada", "bob\x1b")]
+    assert words.paragraphs(report_of(rows)) == [
+        ["2 annotators, 1 item, 2 judgments; intervals are 95 % bootstraps over items."],
+        [
+            "Presence or absence of a pattern was recognised correctly in 100.0 % of 2 judgments (2).",
+            "A pattern that is not visible was described in: undefined, since there are no failures.",
+            "A visible pattern was described in: undefined, since there are no judgments that see one.",
+            "The description was called poor in: undefined, since there are no judgments of precision.",
+        ],
+        [
+            "Annotators agreed on question one (presence) for 100 % of 1 item.",
+            "Fleiss' kappa undefined (every answer is the same, so there is nothing to compare with chance); "
+            "Krippendorff's alpha undefined (every answer is the same, so there is nothing to compare with chance); "
+            "Gwet's AC1 1.00 (one item allows no interval).",
+            "Cohen's kappa by pair: ada and bob\\x1b: undefined (every answer is the same, so there is nothing to "
+            "compare with chance).",
+        ],
+        [
+            "Agreement on question two (precision) is undefined: no item has two or more answers.",
+            "Fleiss' kappa undefined (no item has two or more answers); Krippendorff's alpha undefined (no item has "
+            "two or more answers); Gwet's AC1 undefined (no item has two or more answers); Gwet's AC2 undefined (no "
+            "item has two or more answers).",
+        ],
+        [
+            "Agreement on question three (category) is undefined: no item has two or more answers.",
+            "Fleiss' kappa undefined (no item has two or more answers); Krippendorff's alpha undefined (no item has "
+            "two or more answers); Gwet's AC1 undefined (no item has two or more answers).",
+        ],
+    ]
+
+
+def test_blank_unasked_and_left_out_rows_are_told() -> None:
+    rows = [("1", "ada", "present_described", "", "general"), ("2", "ada", "absent_none", "poor", "")]
+    table = pd.DataFrame(rows, columns=COLUMNS).assign(item_kind="head")
+    practice = table.iloc[:1].assign(item_kind="practice", item="3")
+    found = words.paragraphs(summary.report(counted(pd.concat([table, practice], ignore_index=True))))
+    assert found[0][1:] == ["Left out: 1 of practice items."]
+    assert found[3][-2:] == [
+        "Left blank where the form asks: 1 judgment.",
+        "Answered where the form does not ask, and counted: 1 judgment.",
+    ]
+
+
+def test_intervals_are_shown_with_the_draws_that_had_none() -> None:
+    full = Estimate(0.712, 0.5512, 0.834, 40, 1000, None)
+    assert words.coefficient_words("krippendorff_alpha", full) == "Krippendorff's alpha 0.71 (0.55 to 0.83)"
+    some = PairEstimate(("ada", "bob"), 3, -0.001, -0.5, 0.25, 640, None)
+    assert words.pair_words(some) == "ada and bob: 0.00 (-0.50 to 0.25, defined in 640 of 1,000 draws) over 3 items"

@@ -1,0 +1,107 @@
+"""Many heads through one describer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from maps.describe import describe_heads
+from maps.describers import Describer, DescriberError
+from maps.describers.scripted import Scripted
+from maps.prompts import ReplyError
+from maps.types import Answer, Description, HeadId, Mapping
+
+Log = list[tuple[HeadId, str] | tuple[HeadId, str, int]]
+
+
+def answer(pattern: str) -> Answer:
+    return Answer(Description("Words.", pattern, "Seen."), "scripted v1")
+
+
+def heads(count: int) -> list[tuple[HeadId, list[Mapping]]]:
+    return [(HeadId(0, h), [Mapping(1, h, "a", 1.0, (1,), ("b",), (0.5,))]) for h in range(count)]
+
+
+def run(
+    describer: Describer, count: int, already: frozenset[HeadId] = frozenset(), seed: int = 0, concurrency: int = 1
+) -> Log:
+    log: Log = []
+    asyncio.run(
+        describe_heads(
+            heads(count),
+            describer,
+            on_answer=lambda head, reply: log.append((head, reply.description.observed_pattern)),
+            on_failure=lambda head, reason, attempts: log.append((head, reason, attempts)),
+            already=already,
+            seed=seed,
+            concurrency=concurrency,
+        )
+    )
+    return log
+
+
+def test_every_head_is_described_in_order() -> None:
+    describer = Scripted([answer("one"), answer("two")])
+    assert run(describer, 2) == [(HeadId(0, 0), "one"), (HeadId(0, 1), "two")]
+    assert describer.asked == [((0,), 0), ((1,), 0)]
+
+
+def test_heads_that_are_done_are_not_asked_again() -> None:
+    describer = Scripted([answer("one")])
+    assert run(describer, 3, already=frozenset([HeadId(0, 0), HeadId(0, 2)])) == [(HeadId(0, 1), "one")]
+    assert describer.asked == [((1,), 0)]
+
+
+def test_a_bad_reply_is_asked_again_with_another_seed() -> None:
+    describer = Scripted([ReplyError("empty"), ReplyError("cut off"), answer("third")])
+    assert run(describer, 1, seed=5) == [(HeadId(0, 0), "third")]
+    assert describer.asked == [((0,), 5), ((0,), 6), ((0,), 7)]
+
+
+def test_a_head_without_a_reply_in_three_attempts_is_a_failure_and_the_run_goes_on() -> None:
+    describer = Scripted([ReplyError("empty"), ReplyError("empty"), ReplyError("refused"), answer("next")])
+    assert run(describer, 2) == [(HeadId(0, 0), "refused", 3), (HeadId(0, 1), "next")]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_error_that_concerns_every_head_ends_the_run(concurrency: int) -> None:
+    describer = Scripted([answer("one"), DescriberError("No quota left."), answer("never")])
+    with pytest.raises(DescriberError, match=r"^No quota left\.$"):
+        run(describer, 3, concurrency=concurrency)
+
+
+def test_an_answer_that_cannot_be_kept_ends_the_run() -> None:
+    def full(_head: HeadId, _answer: Answer) -> None:
+        raise OSError("No space left on device")
+
+    describer = Scripted([answer("one"), answer("two")])
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(describe_heads(heads(2), describer, on_answer=full, on_failure=lambda *_: None))
+    assert describer.asked == [((0,), 0)]
+
+
+class Watched:
+    """Counts how many questions are open at the same time."""
+
+    name = "watched"
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.most = 0
+
+    async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await asyncio.sleep(0.01)
+        self.open -= 1
+        return answer(f"head {mappings[0].source_id} seed {seed}")
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (4, 4), (50, 10)])
+def test_no_more_questions_are_open_than_allowed(concurrency: int, most: int) -> None:
+    describer = Watched()
+    log = run(describer, 10, concurrency=concurrency)
+    assert sorted(log) == [(HeadId(0, h), f"head {h} seed 0") for h in range(10)]
+    assert describer.most == most
