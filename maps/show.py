@@ -9,6 +9,7 @@ from maps.types import HeadId, Mapping, MapsError
 
 SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
+MARKS = {"Mn", "Me"}  # combining marks: seen only on a letter before them
 
 
 def visible(token: str) -> str:
@@ -16,12 +17,16 @@ def visible(token: str) -> str:
 
     A token that holds one of these symbols itself shows it as an escape, so two tokens never look the same.
     """
-    return "".join(SYMBOLS.get(c) or (escaped(c) if hidden(c) else c) for c in token)
+    written = (SYMBOLS.get(c) or (escaped(c) if hidden(c) else c) for c in token)
+    shown = "".join(written)
+    first = unicodedata.category(shown[0]) if shown else ""
+    return escaped(shown[0]) + shown[1:] if first in MARKS else shown
 
 
 def hidden(character: str) -> bool:
     """Whether a character would not be seen, or would be taken for one of the symbols."""
-    return character in SYMBOLS.values() or unicodedata.category(character) in UNSEEN
+    selector = "\ufe00" <= character <= "\ufe0f"  # variation selectors
+    return selector or character in SYMBOLS.values() or unicodedata.category(character) in UNSEEN
 
 
 def escaped(character: str) -> str:

@@ -31,8 +31,10 @@ def look() -> dict[str, Any]:
     """How the site looks and is served: arguments of `launch`."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
+    theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
-        "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono),
+        "theme": theme,
         "css_paths": HERE / "style.css",
         "js": (HERE / "keys.js").read_text(encoding="utf-8"),
         "footer_links": [],

@@ -24,6 +24,7 @@ class Form(NamedTuple):
     desk: gr.Column
     evidence: gr.HTML
     progress: gr.HTML
+    judged: gr.HTML
     presence: gr.Radio
     precision: gr.Radio
     category: gr.Radio
@@ -72,6 +73,7 @@ def shown(services: Services, who: Annotator, signed: object, desk: Desk, messag
         desk=gr.update(visible=True),
         evidence=evidence(services, desk),
         progress=progress_line(who, desk),
+        judged=judged_text(services, desk),
         presence=gr.update(visible=here, value=desk.answers.presence),
         precision=precision,
         category=category,
@@ -84,11 +86,10 @@ def shown(services: Services, who: Annotator, signed: object, desk: Desk, messag
 
 
 def evidence(services: Services, desk: Desk) -> str:
-    """All mappings, then the description, with no more weight than they have."""
+    """All mappings; below them what others answered, to whom has answered."""
     item = desk.item
     if item is None:
         return notice("You have judged every item. Thank you. Back shows your answers, which you can still change.")
-    said = services.study.description(item)
     others = ""
     if desk.earlier is not None:
         rows = [row for row in services.journal.current(item.study, item=item) if row != desk.earlier]
@@ -98,8 +99,18 @@ def evidence(services: Services, desk: Desk) -> str:
     return (
         f"<h2>Mappings of {HeadId(item.layer, item.head)}</h2>"
         f"{mappings(services.study.atlas.mappings(HeadId(item.layer, item.head)), first=None)}"
-        f'<h2>Description</h2><dl class="judged"><dt>Input strings</dt><dd>{text(said["input_strings"])}</dd>'
-        f"<dt>Observed pattern</dt><dd>{text(said['observed_pattern'])}</dd></dl>{others}"
+        f"{others}"
+    )
+
+
+def judged_text(services: Services, desk: Desk) -> str:
+    """The description that is judged, in plain text beside the mappings; not who wrote it."""
+    if desk.item is None:
+        return ""
+    said = services.study.description(desk.item)
+    return (
+        f'<dl class="judged"><dt>Inputs</dt><dd>{text(said["input_strings"])}</dd>'
+        f"<dt>Pattern</dt><dd>{text(said['observed_pattern'])}</dd></dl>"
     )
 
 

@@ -1,5 +1,5 @@
 // Draws the grid as SVG from props.value. Arrow keys move a cursor, Enter or a click opens the head's page.
-const NS = 'http://www.w3.org/2000/svg', SIZE = 18, GAP = 2, LEFT = 34, TOP = 4, FOOT = 34;
+const NS = 'http://www.w3.org/2000/svg', SIZE = 18, GAP = 2, LEFT = 42, TOP = 4, FOOT = 28;
 const make = (name, attributes, parent) => {
   const node = document.createElementNS(NS, name);
   for (const key in attributes) node.setAttribute(key, attributes[key]);
@@ -24,7 +24,8 @@ const legend = (host, value) => {
   const list = document.createElement('p');
   list.className = 'legend ' + value.kind;
   const entries = value.kind === 'bands'
-    ? [...new Set(value.cells.flatMap(cell => cell.bands)), 'none'].map(name => [name, 'key band ' + name])
+    ? ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own'].filter(name =>
+      value.cells.some(cell => cell.bands.includes(name))).concat('none').map(name => [name, 'key band ' + name])
     : [['0', 'key shade low'], ['1', 'key shade high']];
   if (value.kind === 'scale') entries[1][0] = 'highest';
   for (const [words, kind] of entries) {
@@ -49,7 +50,7 @@ function draw() {
   for (let i = 0; i < value.layers; i += every) label(svg, LEFT + i * SIZE + 8, TOP + value.heads * SIZE + 12, i, 'middle');
   for (let i = 0; i < value.heads; i += rows) label(svg, LEFT - 6, TOP + i * SIZE + 12, i, 'end');
   label(svg, LEFT + value.layers * SIZE / 2, height - 4, 'layer', 'middle');
-  label(svg, 8, TOP + 12, 'head', 'middle');
+  label(svg, 0, TOP + 12, 'head', 'start');
   const words = document.createElement('p');
   words.className = 'pointed';
   words.setAttribute('aria-live', 'polite');

@@ -20,24 +20,13 @@ BY_SALIENCY = "saliency"
 SCORE, SUPPRESSION = "score", "suppression"
 
 
-class HeadGrid(gr.HTML):
-    """Cells of heads, layers from left to right; a click or Enter opens the head's page."""
-
-    def __init__(self, value: Any = None) -> None:
-        super().__init__(
-            value,
-            html_template='<div class="head-grid"></div>',
-            js_on_load=(HERE / "grid.js").read_text(encoding="utf-8"),
-            elem_id="grid",
-        )
-
-    def postprocess(self, value: Any) -> Any:
-        """Hands the cells on as they are."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """The grid's value for programs."""
-        return {"type": "object", "description": "title, layers, heads and, by head, words with bands or a share"}
+def head_grid() -> gr.HTML:
+    """Cells of heads, layers from left to right; a click or Enter opens the head's page. Its value is `cells`'s."""
+    return gr.HTML(
+        html_template='<div class="head-grid"></div>',
+        js_on_load=(HERE / "grid.js").read_text(encoding="utf-8"),
+        elem_id="grid",
+    )
 
 
 def colourings(atlas: Atlas) -> list[tuple[str, str]]:

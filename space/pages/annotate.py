@@ -56,6 +56,7 @@ def laid_out(token: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column)
             evidence = gr.HTML(elem_id="evidence")
         with gr.Column(scale=2, elem_id="questions"):
             progress = gr.HTML(elem_id="progress")
+            judged = gr.HTML(elem_id="judged")
             presence, precision, category = radio(PRESENCE), radio(PRECISION), radio(CATEGORY)
             comment = gr.Textbox(
                 label="Comment (optional)", lines=2, max_length=form.LONGEST_COMMENT, elem_id="comment"
@@ -74,6 +75,7 @@ def laid_out(token: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column)
         desk,
         evidence,
         progress,
+        judged,
         presence,
         precision,
         category,

@@ -8,7 +8,7 @@ import gradio as gr
 
 from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
-from space.grid import BY_CATEGORY, BY_SALIENCY, SCORE, SUPPRESSION, HeadGrid, cells, colourings, strongest
+from space.grid import BY_CATEGORY, BY_SALIENCY, SCORE, SUPPRESSION, cells, colourings, head_grid, strongest
 from space.markup import anchor, link_to_head, table, text
 from space.pages.head import atlas_named
 from space.services import Services
@@ -28,7 +28,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         model = gr.Dropdown(models, value=models[0], label="Model", visible=len(models) > 1)
         colour = gr.Dropdown(label="Colour by", filterable=True)
         side = gr.Radio(SIDES, value=SCORE, label="Direction", visible=False)
-    grid = HeadGrid()
+    grid = head_grid()
     goto = gr.HTML()
     rows = gr.HTML()
 
