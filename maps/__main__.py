@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
         run(arguments)
+        sys.stdout.flush()  # here, where a reader that is gone or a full disk is still answered
     except MapsError as error:
         return said(str(error), 2)
     except BrokenPipeError:  # the reader of our output is gone, as in `show … | head`

@@ -141,6 +141,9 @@ class Atlas:
             raise MapsError(
                 f"{path} has atlas format {info.get('format_version')}, this version reads {FORMAT_VERSION}; map again."
             )
+        missing = [name for name in COMPUTED if not (path / f"{name}.parquet").exists()]
+        if missing:
+            raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")
         return cls(path, info)
 
     @property

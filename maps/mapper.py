@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from maps.ranks import Columns, Targets, highest
 from maps.relations import UsableRelation, default_k, scores_of_layer, usable
 from maps.settings import Settings, chosen_layers, is_finished
 from maps.tables import Row, mapping_row, relation_row
-from maps.types import HeadId, Mapping
+from maps.types import HeadId, Mapping, MapsError
 from maps.weights import Checkpoint, open_checkpoint
 
 
@@ -36,18 +37,28 @@ def map_model(
     """
     if is_finished(model, out, settings):
         return Atlas.open(out)
-    parts = Parts(out)
+    parts, where = Parts(out), device_named(device)
     checkpoint = open_checkpoint(model)
     layers = chosen_layers(settings, checkpoint.shape.layers)
     parts.begin({"model": model, "revision": checkpoint.revision, **settings.as_json()})
     todo = [layer for layer in layers if not parts.has(layer)]
     if todo:
-        work = Work.prepare(checkpoint, settings, torch.device(device), shallow=todo == [0])
+        work = Work.prepare(checkpoint, settings, where, shallow=todo == [0])
         for layer in progress(todo, len(layers) - len(todo)):
             parts.add(layer, work.layer(layer))
     info = atlas_info(checkpoint, model, settings)
     parts.finish(layers, info, atlas_card(info))
     return Atlas.open(out)
+
+
+def device_named(name: str) -> torch.device:
+    """A device of this machine; raises MapsError for any other name."""
+    try:
+        probe = torch.zeros(1, dtype=torch.float64, device=name)
+        probe.cpu()  # a device such as `meta` holds no values
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        raise MapsError(f"The device {name} cannot be used here; leave out --device to compute on the CPU.") from error
+    return probe.device
 
 
 def atlas_info(checkpoint: Checkpoint, model: str, settings: Settings) -> dict[str, Any]:
@@ -127,15 +138,18 @@ class Work:
 
     def salient_mappings(
         self, sources: circuits.Sources, sigma: Tensor, exact: circuits.Heads, head: int
-    ) -> tuple[list[Mapping], float]:
-        """A head's mappings, the held-out ranks after the salient ones, and the mean kurtosis of the salient rows."""
+    ) -> tuple[list[Mapping], float | None]:
+        """A head's mappings, the held-out ranks after the salient ones, and the mean kurtosis of the salient rows.
+
+        The kurtosis is None where a row is constant, as in a head that writes nothing.
+        """
         s = self.settings
         ids, saliency = circuits.salient_tokens(sources, sigma, exact, head, s.salient + s.heldout)
         y = exact.written(sources.exact(ids), head)
         rows = y.float() @ self.columns.rows.T  # (salient + heldout, V)
         found = highest(y, rows, s.targets, self.columns)
         kurtosis = float(circuits.kurtosis(rows[: s.salient]).mean())
-        return self.mappings(ids, saliency, found), kurtosis
+        return self.mappings(ids, saliency, found), kurtosis if isfinite(kurtosis) else None
 
     def mappings(self, ids: Tensor, saliency: Tensor, found: Targets) -> list[Mapping]:
         """Ids and scores as mappings with their tokens' text."""
@@ -147,7 +161,7 @@ class Work:
         ]
 
 
-def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
+def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float | None) -> Row:
     """A row of `heads`; output space is not computed here."""
     return {
         "layer": head.layer,

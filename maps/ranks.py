@@ -66,8 +66,8 @@ class Hits(NamedTuple):
 
 def blocks(size: int) -> list[tuple[int, int]]:
     """Column ranges: small ones first, since most targets are beaten by a few hundred columns."""
-    edges = [0, *(edge for edge in (128, 512, 1024) if edge < size), *range(BLOCK, size, BLOCK), size]
-    return list(pairwise(edges))
+    edges = {0, *(edge for edge in (128, 512, 1024) if edge < size), *range(BLOCK, size, BLOCK), size}
+    return list(pairwise(sorted(edges)))
 
 
 def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
@@ -94,16 +94,20 @@ def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
     doubt = (((above < k) & ~top) | ((below < k) & ~bottom)).nonzero()[:, 0]
     for i in doubt.tolist():
         higher, lower = counted(y[i], rows[i], own[i], high[i], low[i], columns)
-        top[i], bottom[i] = above[i] + higher < k[i], below[i] + lower < k[i]
+        top[i], bottom[i] = higher < k[i], lower < k[i]
     return Hits(top, bottom)
 
 
 def counted(y: Tensor, row: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[int, int]:
-    """How many tokens in doubt score strictly higher, and strictly lower, than the target: in float64."""
+    """How many tokens score strictly higher, and strictly lower, than the target: those in doubt in float64.
+
+    Counts all tokens anew: this product rounds otherwise than the blocks', so the two counts don't add up.
+    """
     scores = columns.rows @ row  # (V,)
     near = columns.rows[(scores <= high) & (scores >= low)].double() @ y
     tie = float(columns.tolerance(y[None])[0])
-    return int((near > own + tie).sum()), int((near < own - tie).sum())
+    higher = int((scores > high).sum()) + int((near > own + tie).sum())
+    return higher, int((scores < low).sum()) + int((near < own - tie).sum())
 
 
 class Targets(NamedTuple):

@@ -46,7 +46,7 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
             lines.append(f"  borne out by {row['support']} mappings")
     tau = float(atlas.info["settings"]["tau"])
     for score in atlas.relation_scores(head):
-        if max(score.score or 0.0, score.suppression or 0.0) >= tau:
+        if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
             few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
             values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {score.pairs} pairs"
             lines.append(f"{score.relation}: {values}{few}")

@@ -1,4 +1,4 @@
-"""What the browser keeps for a visitor, under the same names on every page: who signed in, and the draft."""
+"""What the browser keeps for a visitor, under the same names on every page: who signed in, the desk and the draft."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def browser_token() -> gr.BrowserState:
     return gr.BrowserState(None, storage_key="maps-token", secret=KNOWN_TO_THE_BROWSER)
 
 
+def browser_desk() -> gr.BrowserState:
+    """The item on the desk, which only the server changes."""
+    return gr.BrowserState(None, storage_key="maps-desk", secret=KNOWN_TO_THE_BROWSER)
+
+
 def browser_draft() -> gr.BrowserState:
-    """The item on the desk with its answers so far."""
+    """The answers so far to the item on the desk, which the browser keeps by itself."""
     return gr.BrowserState(None, storage_key="maps-draft", secret=KNOWN_TO_THE_BROWSER)

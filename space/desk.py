@@ -1,6 +1,6 @@
-"""What lies before an annotator: the item, the answers so far, how far they are. Turns a draft into a judgment.
+"""What lies before an annotator: the item, the answers so far, how far they are. Turns answers into a judgment.
 
-The draft lives in the browser, so nothing in it is trusted: items are looked up in the study, the annotator comes
+Desk and draft live in the browser, so nothing in them is trusted: items are looked up in the study, the annotator comes
 from the signed token, answers are checked again, and an earlier answer is only replaced where the journal has it.
 """
 
@@ -47,17 +47,20 @@ class Desk:
     earlier: Judgment | None
     progress: Progress
 
-    def draft(self) -> dict[str, Any]:
-        """What the browser keeps, so that a reload loses nothing."""
-        a = self.answers
+    def kept(self) -> dict[str, Any]:
+        """What the browser keeps of the item, so that a reload or another handler finds it again."""
         return {
             "item": self.item.key if self.item else None,
             "judgment_id": self.judgment_id,
             "started_at": self.started_at.isoformat(),
             "replaces": self.replaces,
-            "answers": [a.presence, a.precision, a.category, a.comment],
             "skipped": list(self.skipped),
         }
+
+    def draft(self) -> dict[str, Any]:
+        """The answers as the browser keeps them."""
+        a = self.answers
+        return {"judgment_id": self.judgment_id, "answers": [a.presence, a.precision, a.category, a.comment]}
 
 
 def annotator_of(services: Services, token: object) -> Annotator | None:
@@ -72,9 +75,9 @@ def judged(services: Services, who: Annotator) -> list[Judgment]:
     return [row for row in services.journal.current(services.study.name, who.pseudonym) if row.item.key in known]
 
 
-def skipped_in(draft: object) -> tuple[str, ...]:
-    """The skipped items' keys in a draft from a browser."""
-    found = draft.get("skipped") if isinstance(draft, dict) else None
+def skipped_in(kept: object) -> tuple[str, ...]:
+    """The skipped items' keys in a desk from a browser."""
+    found = kept.get("skipped") if isinstance(kept, dict) else None
     return tuple(key for key in found if isinstance(key, str)) if isinstance(found, list) else ()
 
 
@@ -95,46 +98,49 @@ def laid(services: Services, rows: list[Judgment], item: Item | None, skipped: t
     return Desk(item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
 
 
-def drafted_desk(services: Services, who: Annotator, draft: object) -> Desk | None:
-    """The item of a draft with its answers; None where the draft is of no use."""
-    key = draft.get("item") if isinstance(draft, dict) else None
+def kept_desk(services: Services, who: Annotator, kept: object) -> Desk | None:
+    """The item that a browser has on its desk; None where what it sends is of no use."""
+    key = kept.get("item") if isinstance(kept, dict) else None
     item = services.study.by_key.get(key) if isinstance(key, str) else None
-    if item is None or not isinstance(draft, dict):
+    if item is None or not isinstance(kept, dict):
         return None
-    desk = laid(services, judged(services, who), item, skipped_in(draft))
-    judgment_id, replaces = draft.get("judgment_id"), draft.get("replaces")
+    judgment_id, replaces = kept.get("judgment_id"), kept.get("replaces")
     if not isinstance(judgment_id, str) or not JUDGMENT_ID.fullmatch(judgment_id):
         return None
+    desk = laid(services, judged(services, who), item, skipped_in(kept))
     return replace(
         desk,
         judgment_id=judgment_id,
         replaces=replaces if isinstance(replaces, str) else None,
-        answers=drafted(draft),
-        started_at=started_in(draft) or desk.started_at,
+        started_at=started_in(kept) or desk.started_at,
     )
 
 
-def restored_desk(services: Services, who: Annotator, draft: object) -> Desk:
-    """What a reload shows: the draft, or the next open item where there is none or it was stored already."""
-    desk = drafted_desk(services, who, draft)
+def restored_desk(services: Services, who: Annotator, kept: object, draft: object) -> Desk:
+    """What a reload shows: the item with the answers so far, or the next open one where it was stored meanwhile."""
+    desk = kept_desk(services, who, kept)
     stored = desk is not None and desk.earlier is not None and desk.earlier.judgment_id != desk.replaces
-    return next_desk(services, who, skipped_in(draft)) if desk is None or stored else desk
+    if desk is None or stored:
+        return next_desk(services, who, skipped_in(kept))
+    if not isinstance(draft, dict) or draft.get("judgment_id") != desk.judgment_id:
+        return desk
+    return replace(desk, answers=drafted(draft))
 
 
 def drafted(draft: dict[str, Any]) -> Answers:
-    """The answers in a draft, those that are none left out."""
+    """The answers in a draft; codes that are none are left out."""
     found = draft.get("answers")
     four = found if isinstance(found, list) and len(found) == 4 else [None] * 4
     words = [value if isinstance(value, str) else None for value in four]
-    codes = [q.codes for q in form.QUESTIONS]
+    codes = [question.codes for question in form.QUESTIONS]
     chosen = [word if word in allowed else None for word, allowed in zip(words[:3], codes, strict=True)]
     return form.cleared(chosen[0], chosen[1], chosen[2], words[3])
 
 
-def started_in(draft: dict[str, Any]) -> datetime | None:
-    """When the draft says that its item was opened; a time in the future or without zone is none."""
+def started_in(kept: dict[str, Any]) -> datetime | None:
+    """When the browser says that its item was opened; a time in the future or without zone is none."""
     try:
-        moment = datetime.fromisoformat(str(draft.get("started_at")))
+        moment = datetime.fromisoformat(str(kept.get("started_at")))
     except ValueError:
         return None
     return moment if moment.tzinfo is not None and moment <= datetime.now(UTC) else None

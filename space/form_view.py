@@ -19,9 +19,10 @@ class Form(NamedTuple):
     """The page's components in the order in which handlers return them."""
 
     token: gr.BrowserState
+    desk: gr.BrowserState
     draft: gr.BrowserState
     welcome: gr.Column
-    desk: gr.Column
+    room: gr.Column
     evidence: gr.HTML
     progress: gr.HTML
     judged: gr.HTML
@@ -48,18 +49,18 @@ def in_order(**updates: Any) -> tuple[Any, ...]:
 
 
 def dependent(answers: form.Answers) -> tuple[Any, Any]:
-    """Questions two and three: shown only where they apply."""
+    """Questions two and three: shown only where they apply. Hidden ones stay on the page, so that they are emptied."""
     fields = form.asked(answers.presence)
     return (
-        gr.update(visible="precision" in fields, value=answers.precision),
-        gr.update(visible="category" in fields, value=answers.category),
+        gr.update(visible=True if "precision" in fields else "hidden", value=answers.precision),
+        gr.update(visible=True if "category" in fields else "hidden", value=answers.category),
     )
 
 
 def welcome(services: Services) -> tuple[Any, ...]:
     """The page before signing in."""
     empty = "" if services.study.order else notice("There is nothing to judge: no head has a description yet.")
-    return in_order(welcome=gr.update(visible=True), desk=gr.update(visible=False), message=empty)
+    return in_order(welcome=gr.update(visible=True), room=gr.update(visible=False), message=empty)
 
 
 def shown(services: Services, who: Annotator, signed: object, desk: Desk, message: str = "") -> tuple[Any, ...]:
@@ -68,9 +69,10 @@ def shown(services: Services, who: Annotator, signed: object, desk: Desk, messag
     precision, category = dependent(desk.answers)
     return in_order(
         token=signed,
+        desk=desk.kept(),
         draft=desk.draft(),
         welcome=gr.update(visible=False),
-        desk=gr.update(visible=True),
+        room=gr.update(visible=True),
         evidence=evidence(services, desk),
         progress=progress_line(who, desk),
         judged=judged_text(services, desk),

@@ -13,6 +13,25 @@
     const here = current();
     for (const question of questions()) question.classList.toggle('current', question === here);
   };
+  // After an answer to question one the others appear a moment later: keys pressed meanwhile wait for them.
+  const settled = () => {
+    const chosen = [...document.querySelectorAll('#presence input')].findIndex(option => option.checked);
+    const has = id => questions().some(question => question.id === id);
+    return has('category') === (chosen >= 2) && has('precision') === (chosen === 3);
+  };
+  const waiting = [];
+  const pump = (tries = 0) => {
+    if (!waiting.length) return;
+    if (!settled() && tries < 50) return void setTimeout(pump, 20, tries + 1);
+    waiting.shift()();
+    mark();
+    setTimeout(pump, 20);
+  };
+  const later = action => { if (waiting.push(action) === 1) pump(); };
+  const choose = number => {
+    const question = current(), option = question && question.querySelectorAll('input')[number];
+    if (option) { option.focus(); option.click(); }
+  };
   const press = id => { const button = document.getElementById(id); if (seen(button) && !button.disabled) button.click(); };
   const guidelines = () => {
     const toggle = document.querySelector('#guidelines button');
@@ -20,19 +39,15 @@
   };
   const onForm = event => {
     const {key, target} = event;
-    if (key === 'Enter' && event.ctrlKey) return press('submit');
+    if (key === 'Enter' && event.ctrlKey) return later(() => press('submit'));
     if (typing(target) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const number = '1234'.indexOf(key), question = current();
-    if (number >= 0 && question) {
-      const option = question.querySelectorAll('input')[number];
-      if (option) { option.focus(); option.click(); }
-    } else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName)) press('submit');
+    if (key >= '1' && key <= '4' && key.length === 1) later(() => choose(Number(key) - 1));
+    else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName)) later(() => press('submit'));
     else if (key === 'Backspace') press('back');
     else if (key === 's' || key === 'S') press('skip');
     else if (key === '?') guidelines();
     else return;
     event.preventDefault();
-    setTimeout(mark, 60);
   };
   document.addEventListener('keydown', event => {
     if (seen(document.getElementById('desk'))) return onForm(event);
@@ -41,6 +56,10 @@
     const link = document.querySelector(`#head-page a[rel=${rel}]`);
     if (link) link.click();
   });
-  document.addEventListener('change', () => setTimeout(mark, 60));
-  new MutationObserver(() => mark()).observe(document.body, {childList: true, subtree: true});
+  // Gradio's text box reports key presses only; pasting, deleting and phone keyboards would leave the draft behind.
+  document.addEventListener('input', event => {
+    if (event.target.matches('#comment textarea')) event.target.dispatchEvent(new KeyboardEvent('keypress'));
+  });
+  document.addEventListener('change', () => setTimeout(mark, 30));
+  new MutationObserver(mark).observe(document.body, {childList: true, subtree: true});
 }

@@ -22,7 +22,7 @@ UNEMBEDDING = "unembedding"
 
 @dataclass(frozen=True)
 class Shape:
-    """The numbers of a model's architecture that MAPS needs."""
+    """The numbers of a model's architecture that MAPS needs; raises MapsError where heads can't share value heads."""
 
     architecture: str
     layers: int
@@ -32,6 +32,13 @@ class Shape:
     head_width: int
     epsilon: float
     activation: str
+
+    def __post_init__(self) -> None:
+        if self.heads % self.kv_heads:
+            raise MapsError(
+                f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which can't be "
+                "shared evenly; download the model again."
+            )
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,12 @@ class Checkpoint:
         """The first block's MLP with the norm that precedes it."""
         d = self.shape.width
         gate, up, down = self.read("mlp_gate"), self.read("mlp_up"), self.read("mlp_down")
-        inner = gate.shape[0]
-        if gate.shape != (inner, d) or up.shape != (inner, d) or down.shape != (d, inner):
+        norm, inner = self.read("mlp_norm"), gate.shape[0]
+        found = [tuple(tensor.shape) for tensor in (norm, gate, up, down)]
+        if found != [(d,), (inner, d), (inner, d), (d, inner)]:
             raise MapsError(f"The first MLP of {self.model} has tensors whose shapes do not fit its width {d}.")
         return FirstMlp(
-            norm=self.read("mlp_norm"),
+            norm=norm,
             epsilon=self.shape.epsilon,
             gate=gate,
             up=up,

@@ -51,7 +51,10 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
         raise MapsError(f"{folder} has no config.json, so it is no model folder; give the folder that holds the model.")
     if not files:
         raise MapsError(f"{folder} has a config.json and no *.safetensors file; download the model's weights into it.")
-    config = read_config(config_file)
+    check_shards(folder)
+    config = read_json(config_file)
+    if config.get("quantization_config"):
+        raise MapsError(f"{model} holds quantised weights; take the unquantised model or a .gguf file.")
     family = family_named(str(config.get("model_type", "unknown")), model)
     shape = shape_of(config, model)
     if shape.activation not in family.activations:
@@ -59,7 +62,7 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
             f"{model} uses the activation {shape.activation}; {family.name} models use {', '.join(family.activations)}."
         )
     vocabulary = Vocabulary(tokenizer_of(folder))
-    check_fit(vocabulary, int(config.get("vocab_size", vocabulary.size)), model)
+    check_fit(vocabulary, number(config, "vocab_size", model, vocabulary.size), model)
     sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
     found = hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
     return Checkpoint(
@@ -73,36 +76,51 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
     )
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """config.json as a dictionary."""
+def check_shards(folder: Path) -> None:
+    """Raises MapsError where a file is missing that the folder's index lists: its tensors would count as absent."""
+    index = folder / "model.safetensors.index.json"
+    listed = read_json(index).get("weight_map") if index.exists() else {}
+    if not isinstance(listed, dict):
+        raise MapsError(f"{index} lists no files; download the model again.")
+    missing = sorted({name for name in listed.values() if not (folder / str(name)).exists()})
+    if missing:
+        raise MapsError(f"{folder} lacks {', '.join(missing)}, which its index lists; download the rest of the model.")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise MapsError(f"{path} is no JSON ({error}); download the model again.") from error
-    if not isinstance(config, dict):
+    if not isinstance(content, dict):
         raise MapsError(f"{path} is no JSON object; download the model again.")
-    return config
+    return content
+
+
+def number(config: Mapping[str, Any], key: str, model: str, default: int | None = None) -> int:
+    """A whole number from 1 on of a configuration; raises MapsError where it has none and there is no default."""
+    value = config.get(key)
+    value = default if value is None else value
+    if not isinstance(value, int) or value <= 0:
+        raise MapsError(f"The configuration of {model} does not say {key} as one number, so it cannot be mapped.")
+    return value
 
 
 def shape_of(config: Mapping[str, Any], model: str) -> Shape:
     """The model's shape from its configuration."""
-
-    def number(key: str, default: int | None = None) -> int:
-        value = config.get(key)
-        value = default if value is None else value
-        if not isinstance(value, int) or value <= 0:
-            raise MapsError(f"The configuration of {model} does not say {key} as one number, so it cannot be mapped.")
-        return value
-
-    heads, width = number("num_attention_heads"), number("hidden_size")
+    heads, width = number(config, "num_attention_heads", model), number(config, "hidden_size", model)
+    epsilon = config.get("rms_norm_eps", 1e-6)
+    if not isinstance(epsilon, float):
+        raise MapsError(f"The configuration of {model} does not say rms_norm_eps as a number, so it cannot be mapped.")
     return Shape(
         architecture=str(config["model_type"]),
-        layers=number("num_hidden_layers"),
+        layers=number(config, "num_hidden_layers", model),
         heads=heads,
-        kv_heads=number("num_key_value_heads", heads),
+        kv_heads=number(config, "num_key_value_heads", model, heads),
         width=width,
-        head_width=number("head_dim", width // heads),
-        epsilon=float(config.get("rms_norm_eps", 1e-6)),
+        head_width=number(config, "head_dim", model, width // heads),
+        epsilon=epsilon,
         activation=str(config.get("hidden_act", "silu")),
     )
 
@@ -112,15 +130,18 @@ def tokenizer_of(folder: Path) -> Tokenizer:
     file = folder / "tokenizer.json"
     if file.exists():
         try:
-            return Tokenizer.from_file(str(file))
+            tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
             raise MapsError(f"{file} is no tokenizer ({error}); download the model again.") from error
+        tokenizer.no_padding()  # some files pad every text of a batch to the longest, or cut it off
+        tokenizer.no_truncation()
+        return tokenizer
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+        converted = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError) as error:
         raise MapsError(
             f"{folder} holds no tokenizer that can be read; put the model's tokenizer.json there."
         ) from error
-    return tokenizer.backend_tokenizer
+    return converted.backend_tokenizer

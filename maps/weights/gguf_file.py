@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     architecture = str(metadata.get("general.architecture", "unknown"))
     family = family_named(architecture, model)
     shape = shape_of(metadata, architecture, path)
-    vocabulary = Vocabulary(tokenizer_of(path))
+    vocabulary = vocabulary_of(path)
     embedding = next((t for t in reader.tensors if t.name == family.gguf_names["embedding"]), None)
     if embedding is not None:
         check_fit(vocabulary, int(embedding.shape[1]), model)
@@ -86,6 +87,9 @@ def shape_of(metadata: Mapping[str, Any], architecture: str, path: Path) -> Shap
             raise MapsError(f"{path} does not say its {architecture}.{key} as one number, so it cannot be mapped.")
         return value
 
+    epsilon = metadata.get(f"{architecture}.attention.layer_norm_rms_epsilon")
+    if not isinstance(epsilon, float):
+        raise MapsError(f"{path} does not say the epsilon of its norms, so it cannot be mapped.")
     heads, width = number("attention.head_count"), number("embedding_length")
     return Shape(
         architecture=architecture,
@@ -94,18 +98,27 @@ def shape_of(metadata: Mapping[str, Any], architecture: str, path: Path) -> Shap
         kv_heads=number("attention.head_count_kv", heads),
         width=width,
         head_width=number("attention.value_length", width // heads),
-        epsilon=float(metadata[f"{architecture}.attention.layer_norm_rms_epsilon"]),
+        epsilon=epsilon,
         activation="silu",
     )
 
 
-def tokenizer_of(path: Path) -> Any:
-    """The file's tokenizer, as transformers reads it."""
+def vocabulary_of(path: Path) -> Vocabulary:
+    """The file's tokenizer as transformers reads it, without what was added to the file's own list of tokens.
+
+    Converters fill the list up with `[PAD17]` where the embedding has rows for no token; transformers adds the
+    default special tokens of the tokenizer's class.
+    """
     from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
-    architecture, entries, _ = get_gguf_tokenizer(str(path))
-    tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
-    return tokenizer
+    try:
+        architecture, entries, _ = get_gguf_tokenizer(str(path))
+        tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
+    except (KeyError, ValueError) as error:
+        raise MapsError(f"{path} holds no tokenizer that can be read; take a file with one.") from error
+    tokens = entries["tokens"]
+    padding = takewhile(lambda i: tokens[i] == f"[PAD{i}]", reversed(range(len(tokens))))
+    return Vocabulary(tokenizer, len(tokens) - len(list(padding)))
 
 
 def fingerprint(path: Path) -> str:

@@ -35,9 +35,13 @@ def byte_alphabet() -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The ids that a tokenizer knows, 0 to size - 1, special and reserved ones included."""
+    """The ids that a tokenizer knows, 0 to size - 1, special and reserved ones included.
+
+    `limit`: how many ids the model's own list has, where the tokenizer may hold others beyond them.
+    """
 
     tokenizer: Tokenizer
+    limit: int | None = None
 
     @property
     def size(self) -> int:
@@ -62,7 +66,7 @@ class Vocabulary:
             piece = BYTE_PIECE.fullmatch(token)
             return bytes([int(piece[1], 16)]) if piece else token.replace("▁", " ").encode()
 
-        return tuple(bytes_of(i) for i in range(max(entries, default=-1) + 1))
+        return tuple(bytes_of(i) for i in range(max(entries, default=-1) + 1)[: self.limit])
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -77,10 +81,10 @@ class Vocabulary:
         spaced = [" " + word.strip() for word in words]
         found: list[int | None] = []
         for text, encoding in zip(spaced, self.tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
-            ids = encoding.ids
-            if len(ids) == 2 and self.raw[ids[0]] == b" ":
-                ids = ids[1:]
-            found.append(ids[0] if len(ids) == 1 and self.raw[ids[0]] == text.encode() else None)
+            pieces = [self.raw[i] if i < self.size else b"" for i in encoding.ids]
+            if len(pieces) == 2 and pieces[0] == b" ":
+                pieces = pieces[1:]
+            found.append(encoding.ids[-1] if pieces == [text.encode()] else None)
         return found
 
 

@@ -40,10 +40,10 @@ def build(services: Services, page: gr.Blocks) -> None:
         found = results(services)
         return in_words(services, found), coefficient_table(found.report), *figures(services, found)
 
-    page.load(opened, outputs=[words, numbers, *plots], queue=False, api_visibility="private")
+    page.load(opened, outputs=[words, numbers, *plots], api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
-        button.click(judgments_file(services, fmt), token, files, queue=False, api_visibility="private")
-    report.click(report_file(services), outputs=files, queue=False, api_visibility="private")
+        button.click(judgments_file(services, fmt), token, files, api_visibility="private")
+    report.click(report_file(services), outputs=files, api_visibility="private")
 
 
 def judgments_file(services: Services, fmt: str) -> Any:

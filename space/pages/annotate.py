@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -14,13 +14,19 @@ from annotation.form import CATEGORY, CONSENT, GUIDELINES, GUIDELINES_VERSION, P
 from annotation.journal import JournalError
 from maps.types import HeadId
 from space import desk as desks
-from space.browser import browser_draft, browser_token
+from space.browser import browser_desk, browser_draft, browser_token
 from space.desk import Annotator, annotator_of
-from space.form_view import Form, dependent, in_order, receipt_line, shown, welcome
+from space.form_view import Form, in_order, receipt_line, shown, welcome
 from space.markup import notice, text
 from space.services import Services
 from space.spoken import spoken
 
+GATE = """(desk, presence, precision, category, comment) => {
+  const described = presence === 'present_described', known = described || presence === 'present_missed';
+  const answers = [presence, described ? precision : null, known ? category : null, comment];
+  const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
+  return [{judgment_id: desk.judgment_id, answers}, shown(described, answers[1]), shown(known, answers[2])];
+}"""  # form.asked and form.cleared for the eye, at once; the server checks again
 KEYS = (
     "Keys: 1 to 4 answer the marked question, Enter submits (Ctrl+Enter in the comment), Backspace goes back, "
     "S skips, ? opens this."
@@ -29,7 +35,7 @@ KEYS = (
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
-    token, draft = browser_token(), browser_draft()
+    token, desk, draft = browser_token(), browser_desk(), browser_draft()
     with gr.Column(elem_id="welcome") as welcome:
         gr.HTML("<h1>Judge descriptions of attention heads</h1>")
         gr.Markdown(GUIDELINES)
@@ -37,7 +43,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         name = gr.Textbox(label="Your name", max_length=identity.LONGEST_NAME, elem_id="name", autofocus=True)
         problem = gr.HTML()
         enter = gr.Button("I agree: start", variant="primary", elem_id="agree")
-    fields = laid_out(token, draft, welcome)
+    fields = laid_out(token, desk, draft, welcome)
     wire(services, page, fields)
     for trigger in (enter.click, name.submit):
         trigger(
@@ -49,9 +55,9 @@ def build(services: Services, page: gr.Blocks) -> None:
         )
 
 
-def laid_out(token: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column) -> Form:
+def laid_out(token: gr.BrowserState, desk: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column) -> Form:
     """The two columns of the form."""
-    with gr.Column(visible=False, elem_id="desk") as desk, gr.Row():
+    with gr.Column(visible=False, elem_id="desk") as room, gr.Row():
         with gr.Column(scale=3):
             evidence = gr.HTML(elem_id="evidence")
         with gr.Column(scale=2, elem_id="questions"):
@@ -70,9 +76,10 @@ def laid_out(token: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column)
                 gr.Markdown(GUIDELINES + "\n\n" + KEYS)
     return Form(
         token,
+        desk,
         draft,
         welcome,
-        desk,
+        room,
         evidence,
         progress,
         judged,
@@ -90,34 +97,33 @@ def laid_out(token: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column)
 def radio(question: Question) -> gr.Radio:
     """A question of the form; the second and third appear once they apply."""
     choices = [(choice.label, choice.code) for choice in question.choices]
-    first = question is PRESENCE
-    return gr.Radio(choices, label=question.text, visible=first, elem_id=question.field, elem_classes="question")
+    visible: bool | Literal["hidden"] = True if question is PRESENCE else "hidden"
+    return gr.Radio(choices, label=question.text, visible=visible, elem_id=question.field, elem_classes="question")
 
 
 def wire(services: Services, page: gr.Blocks, fields: Form) -> None:
-    """Events of the form. Every handler finds out again who is asking."""
+    """Events of the form. Every handler finds out again who is asking; the browser alone keeps the draft."""
     outputs = list(fields)
     quick: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    page.load(opening(services), [fields.token, fields.draft], outputs, **quick)
-    sent = [fields.token, fields.draft, *fields.answers]
-    keeping = [fields.draft, fields.precision, fields.category, fields.message]
+    page.load(opening(services), [fields.token, fields.desk, fields.draft], outputs, api_visibility="private")
+    given = [fields.desk, *fields.answers]
     for answer in fields.answers:
-        answer.input(keeper(services), sent, keeping, **quick)
-    fields.submit.click(submitting(services), sent, outputs, **quick)
-    fields.skip.click(skipping(services), [fields.token, fields.draft], outputs, **quick)
-    fields.back.click(going_back(services), [fields.token, fields.draft], outputs, **quick)
+        answer.input(None, given, [fields.draft, fields.precision, fields.category], js=GATE, api_visibility="private")
+    fields.submit.click(submitting(services), [fields.token, *given], outputs, **quick)
+    fields.skip.click(skipping(services), [fields.token, fields.desk], outputs, **quick)
+    fields.back.click(going_back(services), [fields.token, fields.desk], outputs, **quick)
 
 
 def opening(services: Services) -> Any:
     """The page's load: the item in the address, else the draft, else the next item; without a token the welcome."""
 
     @spoken
-    def opened(signed: object, draft: object, request: gr.Request) -> tuple[Any, ...]:
+    def opened(signed: object, kept: object, draft: object, request: gr.Request) -> tuple[Any, ...]:
         who = annotator_of(services, signed)
         if who is None:
             return welcome(services)
         item = wanted(services, request.query_params)
-        desk = desks.restored_desk(services, who, draft)
+        desk = desks.restored_desk(services, who, kept, draft)
         if item is not None and desk.item != services.study.by_head[item]:
             desk = desks.opened_desk(services, who, services.study.by_head[item], desk.skipped)
         return shown(services, who, signed, desk)
@@ -137,42 +143,30 @@ def wanted(services: Services, query: Mapping[str, str]) -> HeadId | None:
 def signing_in(services: Services) -> Any:
     """Notes the consent and hands out the token."""
 
-    @spoken
     def signed_in(name: str) -> tuple[Any, ...]:
         if problems := identity.problems_with_name(name):
             return notice(" ".join(problems), "problem"), *in_order()
         who = Annotator(name, identity.pseudonym(name, services.key))
-        services.journal.consent(who.pseudonym, name.strip(), GUIDELINES_VERSION)
+        try:
+            services.journal.consent(who.pseudonym, name.strip(), GUIDELINES_VERSION)
+        except JournalError as error:
+            return notice(str(error), "problem"), *in_order()
         signed = identity.signed(name, services.key, int(time.time()))
         return "", *shown(services, who, signed, desks.next_desk(services, who, ()))
 
     return signed_in
 
 
-def keeper(services: Services) -> Any:
-    """An answer was given: keeps the draft, shows the questions that apply now, clears those that do not."""
-
-    def kept(signed: object, draft: object, *given: str | None) -> tuple[Any, ...]:
-        answers = form.cleared(*given)
-        who = annotator_of(services, signed)
-        desk = desks.drafted_desk(services, who, draft) if who else None
-        if desk is None:
-            return gr.skip(), gr.skip(), gr.skip(), notice("Reload the page: it does not know you any more.", "problem")
-        return replace(desk, answers=answers).draft(), *dependent(answers), ""
-
-    return kept
-
-
 def submitting(services: Services) -> Any:
     """Stores the answers, then shows the receipt and the next item. What is missing is said and nothing is lost."""
 
-    def submitted(signed: object, draft: object, *given: str | None) -> tuple[Any, ...]:
+    def submitted(signed: object, kept: object, *given: str | None) -> tuple[Any, ...]:
         who = annotator_of(services, signed)
         if who is None:
             return welcome(services)
-        desk = desks.drafted_desk(services, who, draft)
+        desk = desks.kept_desk(services, who, kept)
         if desk is None:
-            return shown(services, who, signed, desks.restored_desk(services, who, draft))
+            return shown(services, who, signed, desks.next_desk(services, who, desks.skipped_in(kept)))
         desk = replace(desk, answers=form.cleared(*given))
         problems = form.problems(desk.answers)
         if problems:
@@ -190,12 +184,12 @@ def submitting(services: Services) -> Any:
 def skipping(services: Services) -> Any:
     """Puts the item at the end; an item that was judged before stays as it is."""
 
-    def skipped(signed: object, draft: object) -> tuple[Any, ...]:
+    def skipped(signed: object, kept: object) -> tuple[Any, ...]:
         who = annotator_of(services, signed)
         if who is None:
             return welcome(services)
-        desk = desks.drafted_desk(services, who, draft)
-        before = desks.skipped_in(draft)
+        desk = desks.kept_desk(services, who, kept)
+        before = desks.skipped_in(kept)
         new = desk.item.key if desk and desk.item and not desk.earlier else None
         keys = before if new is None else (*(key for key in before if key != new), new)
         return shown(services, who, signed, desks.next_desk(services, who, keys))
@@ -206,11 +200,11 @@ def skipping(services: Services) -> Any:
 def going_back(services: Services) -> Any:
     """The item judged before this one, to be looked at or changed."""
 
-    def gone_back(signed: object, draft: object) -> tuple[Any, ...]:
+    def gone_back(signed: object, kept: object) -> tuple[Any, ...]:
         who = annotator_of(services, signed)
         if who is None:
             return welcome(services)
-        desk = desks.drafted_desk(services, who, draft) or desks.next_desk(services, who, desks.skipped_in(draft))
+        desk = desks.kept_desk(services, who, kept) or desks.next_desk(services, who, desks.skipped_in(kept))
         return shown(services, who, signed, desks.earlier_desk(services, who, desk))
 
     return gone_back

@@ -49,10 +49,10 @@ def build(services: Services, page: gr.Blocks) -> None:
         return shown(atlas_named(services, name), key, direction)
 
     outputs = [colour, side, grid, goto, rows]
-    page.load(opened, outputs=[model, *outputs], queue=False, api_visibility="private")
-    model.input(picked, model, outputs, queue=False, api_visibility="private")
+    page.load(opened, outputs=[model, *outputs], api_visibility="private")
+    model.input(picked, model, outputs, api_visibility="private")
     for control in (colour, side):
-        control.input(coloured, [model, colour, side], [side, grid, rows], queue=False, api_visibility="private")
+        control.input(coloured, [model, colour, side], [side, grid, rows], api_visibility="private")
 
 
 def start(atlas: Atlas) -> tuple[Any, ...]:

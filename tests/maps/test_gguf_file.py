@@ -1,0 +1,133 @@
+"""GGUF files, written here with the gguf package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import pytest
+import torch
+from gguf import GGMLQuantizationType as Kind
+
+from maps.types import MapsError
+from maps.weights import open_checkpoint
+from tests.small_models import SPECIAL, VOCABULARY, WORDS, Small, gguf_name, save_gguf, weights
+
+
+@pytest.mark.parametrize("kind", [Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0, Kind.Q4_1])
+def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
+    small = Small(heads=4, kv_heads=2, head_width=16, inner=64)
+    made = weights(small)
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "small.gguf", small, made, kind)))
+    assert (checkpoint.model, checkpoint.shape.architecture, checkpoint.shape.kv_heads) == ("small", "llama", 2)
+
+    def wanted(name: str) -> torch.Tensor:
+        return torch.tensor(gguf.dequantize(gguf.quantize(made[name].numpy(), kind), kind))
+
+    assert torch.equal(checkpoint.embedding(), wanted("model.embed_tokens.weight"))
+    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), wanted("lm_head.weight"))
+    mlp = checkpoint.first_mlp()
+    assert torch.equal(mlp.norm, made["model.layers.0.post_attention_layernorm.weight"])
+    for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
+        assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))
+    for layer in range(2):
+        value, output = (wanted(f"model.layers.{layer}.self_attn.{n}_proj.weight") for n in "vo")
+        assert torch.equal(torch.cat([*checkpoint.values(layer)], dim=1), value.T)
+        assert torch.equal(torch.cat([*checkpoint.outputs(layer)]), output.T)
+
+
+def test_a_tied_model_needs_no_unembedding(tmp_path: Path) -> None:
+    small = Small(tied=True)
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "tied.gguf", small, weights(small))))
+    embedding = checkpoint.embedding()
+    assert checkpoint.unembedding(embedding) is embedding
+
+
+@pytest.mark.parametrize("special", [SPECIAL, "<|end_of_text|>"])
+@pytest.mark.parametrize("padding", [0, 6])
+def test_the_vocabulary_is_the_files_own_list_without_its_padding(special: str, padding: int, tmp_path: Path) -> None:
+    small = Small(padding=padding)
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "m.gguf", small, weights(small), special=special)))
+    assert checkpoint.vocabulary.size == VOCABULARY == len(checkpoint.embedding())
+    assert checkpoint.vocabulary.tokens[-2:] == (" orange", special)
+    assert checkpoint.vocabulary.single_tokens([*WORDS[:2], "xyz"]) == [260, 266, None]
+
+
+def test_a_revision_tells_files_apart(tmp_path: Path) -> None:
+    small = Small()
+    one, same, other = (
+        open_checkpoint(str(save_gguf(tmp_path / f"{i}.gguf", small, weights(small, seed)))).revision
+        for i, seed in enumerate((0, 0, 1))
+    )
+    assert one == same != other
+
+
+def test_a_file_cut_off_anywhere_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    whole = save_gguf(tmp_path / "whole.gguf", Small(), weights(Small())).read_bytes()
+    cut = tmp_path / "cut.gguf"
+    for size in (0, 1, 4, 20, 24, 60, 200, 1000, 5000, 9000, len(whole) // 2, len(whole) - 1000):
+        cut.write_bytes(whole[:size])
+        with pytest.raises(MapsError) as caught:
+            open_checkpoint(str(cut))
+        assert str(caught.value) == f"{cut} is no whole GGUF file: it may be cut off; download it again."
+
+
+def test_a_file_that_is_no_gguf_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "notes.gguf"
+    file.write_text("Not a model at all.\n" * 100)
+    with pytest.raises(MapsError, match=r"notes\.gguf is no whole GGUF file: it may be cut off; download it again\.$"):
+        open_checkpoint(str(file))
+
+
+def metadata_only(path: Path, architecture: str, **keys: int) -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
+    for key, value in keys.items():
+        writer.add_uint32(f"{architecture}.{key.replace('__', '.')}", value)
+    if keys:
+        writer.add_layer_norm_rms_eps(1e-5)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("architecture", "keys", "sentence"),
+    [
+        ("gemma2", {}, "m is of the family gemma2; the supported families are llama."),
+        ("llama", {}, "{} does not say the epsilon of its norms, so it cannot be mapped."),
+        (
+            "llama",
+            {"block_count": 2, "embedding_length": 32},
+            "{} does not say its llama.attention.head_count as one number, so it cannot be mapped.",
+        ),
+        (
+            "llama",
+            {"block_count": 2, "embedding_length": 32, "attention__head_count": 4, "attention__head_count_kv": 3},
+            "The model's configuration gives 4 heads and 3 value heads, which can't be shared evenly; "
+            "download the model again.",
+        ),
+        (
+            "llama",
+            {"block_count": 2, "embedding_length": 32, "attention__head_count": 4},
+            "{} holds no tokenizer that can be read; take a file with one.",
+        ),
+    ],
+)
+def test_a_file_that_lacks_what_is_needed_is_refused_in_one_sentence(
+    architecture: str, keys: dict[str, int], sentence: str, tmp_path: Path
+) -> None:
+    path = metadata_only(tmp_path / "m.gguf", architecture, **keys)
+    with pytest.raises(MapsError) as caught:
+        open_checkpoint(str(path))
+    assert str(caught.value) == sentence.format(path)
+
+
+def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
+    made = weights(Small(layers=1))
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "m.gguf", Small(layers=2), made)))
+    with pytest.raises(
+        MapsError, match=r"^m has no tensor blk\.1\.attn_v\.weight, so it is no complete llama model\.$"
+    ):
+        checkpoint.values(1)
+    assert gguf_name("model.layers.1.self_attn.v_proj.weight") == "blk.1.attn_v.weight"

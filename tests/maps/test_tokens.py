@@ -1,0 +1,126 @@
+"""Tokens as text, and which strings are one token."""
+
+from __future__ import annotations
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from maps.types import MapsError
+from maps.weights.tokens import Vocabulary, check_fit, stored
+from tests.small_models import SPECIAL, VOCABULARY, WORDS, byte_level
+
+PIECES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab", "é", "▁é"]
+MERGES = [("▁", "a"), ("▁a", "b"), ("▁", "é")]
+
+
+def sentencepiece(dummy_prefix: bool) -> Tokenizer:
+    """A tokenizer of the Llama-2 kind: ▁ for a space, bytes as `<0xE2>`, a piece put before the text."""
+    bpe = models.BPE({piece: i for i, piece in enumerate(PIECES)}, MERGES, byte_fallback=True, unk_token="<unk>")
+    tokenizer = Tokenizer(bpe)
+    scheme = "always" if dummy_prefix else "never"
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b" word", " word"),
+        (" Zoë".encode(), " Zoë"),
+        (b"\xe2", r"\xE2"),
+        (b" \xe2\x80", r" \xE2\x80"),
+        (b"a\xffb", r"a\xFFb"),
+        (b"\\", r"\\"),
+        (rb"\xe2", r"\\xe2"),
+        (rb"\xE2", r"\\xE2"),
+        (b"\\\xe2", r"\\\xE2"),
+        (b"\\\\xab", r"\\\\xab"),
+        (rb"\x41", r"\\x41"),
+        (b"\xed\xa0\x80", r"\xED\xA0\x80"),  # half a surrogate pair
+        (b"\xc0\xaf", r"\xC0\xAF"),  # an overlong slash
+        (b"\x00\n\t", "\x00\n\t"),
+        ("�".encode(), "�"),  # a token that is this character itself
+        (b"", ""),
+    ],
+)
+def test_a_token_is_stored_so_that_its_bytes_can_be_read_back(raw: bytes, text: str) -> None:
+    assert stored(raw) == text
+
+
+def test_no_two_short_strings_of_bytes_are_stored_alike() -> None:
+    some = [bytes([byte]) for byte in (*b"\\xXeE24 ", 0x00, 0x80, 0xE2, 0xEE, 0xFF)]
+    raw = [a + b + c + d for a in (b"", *some) for b in some for c in some for d in some]
+    assert len({stored(token) for token in raw}) == len(set(raw))
+
+
+def test_a_byte_level_vocabulary_has_its_bytes() -> None:
+    vocabulary = Vocabulary(byte_level())
+    assert vocabulary.size == VOCABULARY
+    assert sorted(vocabulary.raw[:256]) == [bytes([byte]) for byte in range(256)]
+    assert set(vocabulary.raw[256:-1]) == {f" {word[:n]}".encode() for word in WORDS for n in range(1, len(word) + 1)}
+    assert vocabulary.tokens[-1] == SPECIAL
+    assert vocabulary.tokens[256:262] == (" a", " am", " amb", " ambe", " amber", " b")
+
+
+def test_a_sentencepiece_vocabulary_has_its_bytes() -> None:
+    vocabulary = Vocabulary(sentencepiece(True))
+    assert vocabulary.raw[:3] == (b"<unk>", b"<s>", b"</s>")
+    assert vocabulary.raw[3:259] == tuple(bytes([byte]) for byte in range(256))
+    assert vocabulary.tokens[259:] == (" ", "a", "b", " a", " ab", "é", " é")
+    assert (vocabulary.tokens[3 + 0xE2], vocabulary.tokens[3 + 0x41]) == (r"\xE2", "A")
+
+
+def test_ids_that_the_tokenizer_skips_are_named_so() -> None:
+    bpe = models.BPE({"a": 0, "Ġb": 3, "<odd one>": 4}, [])
+    tokenizer = Tokenizer(bpe)
+    tokenizer.decoder = decoders.ByteLevel()
+    vocabulary = Vocabulary(tokenizer)
+    assert vocabulary.tokens == ("a", "<unused 1>", "<unused 2>", " b", "<odd one>")
+    assert vocabulary.size == 5
+
+
+def test_added_tokens_are_kept_as_they_are_written() -> None:
+    tokenizer = byte_level()
+    tokenizer.add_tokens([AddedToken("Ġé▁", normalized=False)])
+    vocabulary = Vocabulary(tokenizer)
+    assert vocabulary.tokens[VOCABULARY:] == ("Ġé▁",)
+
+
+def test_ids_beyond_the_models_own_list_are_no_tokens() -> None:
+    vocabulary = Vocabulary(byte_level(), VOCABULARY - 1)
+    assert vocabulary.size == len(vocabulary.tokens) == VOCABULARY - 1
+    assert SPECIAL not in vocabulary.tokens
+    assert vocabulary.single_tokens([SPECIAL, "amber"]) == [None, 260]
+
+
+def test_a_usable_word_is_one_token_behind_a_space() -> None:
+    vocabulary = Vocabulary(byte_level())
+    found = vocabulary.single_tokens(["amber", "  amber ", "am", "Amber", "amberk", SPECIAL, "basket", "z"])
+    assert found == [260, 260, 257, None, None, None, 266, None]
+    assert [vocabulary.tokens[i] for i in found if i is not None] == [" amber", " amber", " am", " basket"]
+
+
+@pytest.mark.parametrize("dummy_prefix", [True, False])
+def test_a_dummy_piece_before_the_word_is_dropped(dummy_prefix: bool) -> None:
+    vocabulary = Vocabulary(sentencepiece(dummy_prefix))
+    assert vocabulary.single_tokens(["ab", "a", "é", "b", "ü", "abb"]) == [263, 262, 265, None, None, None]
+
+
+def test_special_tokens_are_not_put_around_a_word() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = sentencepiece(True)
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
+    assert Vocabulary(tokenizer).single_tokens(["ab"]) == [263]
+
+
+def test_a_tokenizer_with_more_ids_than_the_embedding_has_rows_is_refused() -> None:
+    vocabulary = Vocabulary(byte_level())
+    check_fit(vocabulary, VOCABULARY, "small")
+    check_fit(vocabulary, VOCABULARY + 9, "small")
+    with pytest.raises(MapsError, match=r"^The tokenizer of small knows 346 ids and its embedding has 345 rows: they"):
+        check_fit(vocabulary, VOCABULARY - 1, "small")
+    with pytest.raises(MapsError, match=r"^The tokenizer of small knows 0 ids"):
+        check_fit(Vocabulary(Tokenizer(models.BPE())), 10, "small")

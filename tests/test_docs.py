@@ -1,0 +1,251 @@
+"""The papers say what the code does: tables of docs/ against schemas, forms, parsers and data."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import re
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+import annotation.__main__
+import annotation.dataset
+import maps.__main__
+from annotation.counting import counted
+from annotation.form import QUESTIONS, asked
+from annotation.summary import report
+from annotation.types import JUDGMENT_COLUMNS
+from maps.data import predefined
+from maps.prompts import mapping_hash
+from maps.tables import SCHEMAS
+from maps.types import Mapping
+
+ROOT = Path(__file__).parents[1]
+CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+LICENCES = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+SEED = ROOT / "space" / "seed" / "smollm2"
+FILES = {  # heading of the contract: the schema that it describes
+    "`heads.parquet`": SCHEMAS["heads"],
+    "`mappings.parquet` and `heldout.parquet`": SCHEMAS["mappings"],
+    "`relations.parquet`": SCHEMAS["relations"],
+    "`descriptions.parquet`": SCHEMAS["descriptions"],
+    "`failures.parquet`": SCHEMAS["failures"],
+    "Judgments": annotation.dataset.SCHEMA,
+}
+PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
+READERS = ("app.py", "space/services.py", "maps/__main__.py", "annotation/__main__.py")
+
+Table = list[list[str]]
+
+
+def tables(document: str, heading: str) -> list[Table]:
+    """The tables between a heading and the next one, as rows of cells without their heads."""
+    _, found, after = re.sub(r"^#+ ", "# ", document, flags=re.MULTILINE).partition(f"\n# {heading}\n")
+    assert found, f"there is no heading {heading}"
+    blocks = re.findall(r"(?:^\|.*\n)+", after.partition("\n# ")[0] + "\n", re.MULTILINE)
+    return [[[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()[2:]] for block in blocks]
+
+
+def table(document: str, heading: str) -> Table:
+    """The one table below a heading."""
+    [found] = tables(document, heading)
+    return found
+
+
+def code(names: list[str]) -> list[str]:
+    """Names as the documents write them."""
+    return [f"`{name}`" for name in names]
+
+
+def first(rows: Table) -> list[str]:
+    """The first column."""
+    return [row[0] for row in rows]
+
+
+def type_name(kind: pa.DataType) -> str:
+    """An Arrow type without the name that Arrow gives to a list's elements."""
+    return re.sub(r"<\w+: ", "<", str(kind))
+
+
+def invocation(action: argparse.Action) -> str:
+    """An argument as `--help` prints it, options by their long name."""
+    if not action.option_strings:
+        return str(action.metavar or action.dest)
+    choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
+    return action.option_strings[-1] + ("" if action.nargs == 0 else f" {action.metavar or choices}")
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command with a parser, by how it is called."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for top in PARSERS:
+        [under] = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]
+        found |= {f"{top.prog} {name}": parser for name, parser in under.choices.items()}
+    return found
+
+
+def read_from_environment(path: str) -> set[str]:
+    """The capital names that a module asks a mapping for."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        asks = (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "getenv")
+        )
+        given = (
+            node.args[:1]
+            if isinstance(node, ast.Call) and asks
+            else [node.slice]
+            if isinstance(node, ast.Subscript)
+            else []
+        )
+        found |= {str(key.value) for key in given if isinstance(key, ast.Constant) and str(key.value).isupper()}
+    return found
+
+
+@pytest.mark.parametrize("heading", FILES)
+def test_the_contract_lists_the_columns_of_a_file_with_their_types(heading: str) -> None:
+    rows = table(CONTRACT, heading)
+    assert [row[:2] for row in rows] == [[f"`{field.name}`", type_name(field.type)] for field in FILES[heading]]
+
+
+def test_the_contract_describes_every_table() -> None:
+    assert SCHEMAS["heldout"] == SCHEMAS["mappings"]
+    described = re.findall(r"`(\w+)\.parquet`", " ".join(FILES))
+    assert described == list(SCHEMAS)
+    assert first(table(CONTRACT, "Judgments")) == code(list(JUDGMENT_COLUMNS))
+
+
+def test_the_contract_lists_what_an_atlas_says_of_itself() -> None:
+    info = json.loads((SEED / "atlas.json").read_text(encoding="utf-8"))
+    assert first(table(CONTRACT, "`atlas.json`")) == code(list(info))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.field)
+def test_the_contract_lists_a_question_with_its_codes(question: annotation.form.Question) -> None:
+    rows = table(CONTRACT, f"`{question.field}`: {question.text}")
+    assert rows == [[f"`{choice.code}`", choice.label] for choice in question.choices]
+
+
+def test_the_contract_says_which_questions_are_asked() -> None:
+    rows = table(CONTRACT, "Which questions are asked")
+    assert rows == [[f"`{answer}`", ", ".join(code(list(asked(answer))))] for answer in QUESTIONS[0].codes]
+
+
+def test_the_contract_lists_every_command_that_has_a_parser() -> None:
+    assert re.findall(r"^### `(python -m \w+ \w+)`$", CONTRACT, re.MULTILINE) == list(commands())
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_contract_lists_a_command_with_its_arguments(command: str) -> None:
+    rows = table(CONTRACT, f"`{command}`")
+    actions = [action for action in commands()[command]._actions if action.dest != "help"]
+    assert first(rows) == code([invocation(action) for action in actions])
+    assert [row[1] for row, action in zip(rows, actions, strict=True) if action.help] == [
+        a.help for a in actions if a.help
+    ]
+
+
+def test_the_contract_lists_the_settings_that_are_read() -> None:
+    found = set().union(*map(read_from_environment, READERS))
+    rows = table(CONTRACT, "Settings")
+    assert sorted(first(rows)) == sorted(code(list(found)))
+
+
+def test_the_contract_lists_every_page() -> None:
+    pages = {path.stem for path in (ROOT / "space" / "pages").glob("*.py")} - {"__init__"}
+    addresses = {"/" if page == "explore" else f"/{page}" for page in pages}
+    assert sorted(first(table(CONTRACT, "Pages"))) == sorted(code(list(addresses)))
+
+
+def test_the_contract_lists_every_relation_with_its_category_and_sizes() -> None:
+    scored = pq.read_table(SEED / "relations.parquet", columns=["relation", "pairs"]).to_pylist()
+    usable = {row["relation"]: row["pairs"] for row in scored}
+    relations = [[f"`{r.name}`", r.category, str(len(r.pairs)), str(usable[r.name])] for r in predefined()]
+    assert sorted(table(CONTRACT, "3. Relations")) == sorted(relations)
+
+
+def test_the_contract_lists_the_keys_of_the_agreement() -> None:
+    same = {"item": "1", "presence": "present_described", "precision": "poor", "category": "general"}
+    found = report(counted(pd.DataFrame([same | {"annotator": name} for name in "ab"]))).as_json()
+    whole, left_out, question, coefficient, headline = map(first, tables(CONTRACT, "8. Agreement"))
+    precision = found["questions"]["precision"]
+    assert whole == code(list(found))
+    assert left_out == code(list(found["left_out"]))
+    assert sorted(question) == sorted(code(list(precision)))
+    assert set(precision) - set(found["questions"]["presence"]) == {"gwet_ac2"}
+    assert coefficient == code(list(precision["percent"]))
+    assert set(precision["cohen_kappa"][0]) == {"pair", *precision["percent"]}
+    assert headline == code(list(found["headline"]))
+    assert set(found["headline"]["poor"]) == {"value", "count", "n"}
+
+
+def test_the_contract_gives_the_bytes_and_the_hash_of_mappings() -> None:
+    mappings = [
+        Mapping(1, 12, " a", 1.0, (1, 2, 3), ("x", "y", "z"), (3.0, 2.0, 1.0)),
+        Mapping(2, 7, " b", 0.5, (4, 5, 6), ("x", "y", "z"), (3.0, 2.0, 1.0)),
+    ]
+    assert mapping_hash(mappings) == hashlib.sha256(b"12:1,2,3;7:4,5,6").hexdigest()
+    assert f"`12:1,2,3;7:4,5,6`, whose hash is\n`{mapping_hash(mappings)}`" in CONTRACT
+
+
+def test_the_licences_name_the_origins_of_every_relation() -> None:
+    used: dict[str, list[str]] = defaultdict(list)
+    for file in sorted((ROOT / "maps" / "data" / "relations").glob("*.json")):
+        data = json.loads(file.read_text(encoding="utf-8"))
+        for origin in data["origins"]:
+            used[origin].append(data["name"])
+    rows = {row[0]: row[1] for row in table(LICENCES, "Relations")}
+    assert rows == {f"`{origin}`": ", ".join(code(names)) for origin, names in used.items()}
+
+
+def test_the_licences_name_every_package_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked_for = {
+        "Packages at run time": project["dependencies"],
+        "Packages of the tests": project["optional-dependencies"]["test"],
+    }
+    for heading, requirements in asked_for.items():
+        assert first(table(LICENCES, heading)) == [re.split(r"[<>=]", text)[0] for text in requirements]
+
+
+def test_the_licence_is_the_one_that_the_project_declares() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    assert "END OF TERMS AND CONDITIONS" in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {key: citation[key] for key in ("title", "version", "license")} == {
+        "title": project["name"],
+        "version": project["version"],
+        "license": project["license"],
+    }
+
+
+def test_the_citation_prefers_the_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = citation["preferred-citation"]
+    assert [f"{author['given-names']} {author['family-names']}" for author in paper["authors"]] == [
+        "Amit Elhelo",
+        "Mor Geva",
+    ]
+    assert (paper["title"], paper["year"], paper["identifiers"][0]["value"]) == (
+        "Inferring Functionality of Attention Heads from their Parameters",
+        2025,
+        "arXiv:2412.11965",
+    )
+
+
+@pytest.mark.parametrize("name", ["docs/contract.md", "docs/licences.md", "CHANGELOG.md"])
+def test_links_between_the_papers_lead_somewhere(name: str) -> None:
+    path = ROOT / name
+    links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
