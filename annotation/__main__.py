@@ -81,14 +81,29 @@ def _agreement(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; 0, or 2 with one plain sentence on standard error."""
+    """Runs one command; 0, or with one plain sentence 2 for bad input, 1 for a failure, 130 for an interrupt."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except MapsError as error:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output is gone, as in `agreement … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (MapsError, OSError, KeyboardInterrupt) as error:
+        return _failed(error)
+    return 0
+
+
+def _failed(error: MapsError | OSError | KeyboardInterrupt) -> int:
+    if isinstance(error, MapsError):
         print(error, file=sys.stderr)
         return 2
-    return 0
+    if isinstance(error, KeyboardInterrupt):
+        print("Stopped; nothing was changed but what is printed above.", file=sys.stderr)
+        return 130
+    print(f"{error.filename or 'The output'} cannot be written or read: {error.strerror or error}.", file=sys.stderr)
+    if not error.filename:  # standard output itself: do not try again at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 if __name__ == "__main__":

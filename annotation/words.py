@@ -81,10 +81,10 @@ def pair_words(estimate: PairEstimate) -> str:
     return f"{first} and {second}: {_estimate(estimate)}{over}"
 
 
-def _question_sentences(short: str, question: QuestionReport) -> list[str]:
+def _question_sentences(short: str, question: QuestionReport, pairs: bool) -> list[str]:
     others = [coefficient_words(name, each) for name, each in question.coefficients.items() if name in COEFFICIENTS]
     found = [percent_sentence(short, question), "; ".join(others) + "."]
-    if question.cohen_kappa:
+    if pairs and question.cohen_kappa:
         found.append("Cohen's kappa by pair: " + "; ".join(map(pair_words, question.cohen_kappa)) + ".")
     if question.blank:
         found.append(f"Left blank where the form asks: {_count(question.blank, 'judgment')}.")
@@ -93,8 +93,11 @@ def _question_sentences(short: str, question: QuestionReport) -> list[str]:
     return found
 
 
-def paragraphs(report: Report) -> list[list[str]]:
-    """The report as paragraphs of sentences: size and headline, then one paragraph a question."""
+def paragraphs(report: Report, pairs: bool = True) -> list[list[str]]:
+    """The report as paragraphs of sentences: size and headline, then one paragraph a question.
+
+    `pairs`: with Cohen's kappa of every two annotators.
+    """
     start = [
         f"{_count(report.annotators, 'annotator')}, {_count(report.items, 'item')}, "
         f"{_count(report.judgments, 'judgment')}; intervals are 95 % bootstraps over items."
@@ -103,5 +106,5 @@ def paragraphs(report: Report) -> list[list[str]]:
     if left_out:
         start.append(f"Left out: {', '.join(left_out)}.")
     headline = [share_sentence(name, share) for name, share in report.headline.items()]
-    questions = [_question_sentences(each.short, report.questions[each.field]) for each in QUESTIONS]
+    questions = [_question_sentences(each.short, report.questions[each.field], pairs) for each in QUESTIONS]
     return [start, headline, *questions]

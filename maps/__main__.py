@@ -85,7 +85,7 @@ def add_describe(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Describe the heads of an atlas. Heads whose current mappings are described are not asked again.",
         epilog="example: python -m maps describe data/atlases/smollm2 --describer offline",
     )
-    p.add_argument("atlas", type=Path)
+    p.add_argument("atlas", type=Path, help="the atlas's folder")
     p.add_argument("--describer", default="gpt-4o", help="offline, or a model of an OpenAI-compatible server (gpt-4o)")
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=1, help="heads asked about at once (default 1)")
@@ -100,7 +100,7 @@ def add_show(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Show a head in the terminal. · is a space, ⏎ a newline, ⇥ a tab, \\xE2 a byte that is no text.",
         epilog="example: python -m maps show data/atlases/smollm2 L26H2",
     )
-    p.add_argument("atlas", type=Path)
+    p.add_argument("atlas", type=Path, help="the atlas's folder")
     p.add_argument("head", help="such as L26H2")
     p.set_defaults(run=run_show)
 

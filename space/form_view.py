@@ -11,8 +11,8 @@ from annotation.types import Receipt
 from maps.types import HeadId
 from space.desk import Annotator, Desk
 from space.markup import mappings, notice, text
-from space.pages.head import tally
 from space.services import Services
+from space.tally import tally
 
 
 class Form(NamedTuple):
@@ -63,6 +63,12 @@ def welcome(services: Services) -> tuple[Any, ...]:
     return in_order(welcome=gr.update(visible=True), room=gr.update(visible=False), message=empty)
 
 
+def entered(services: Services, who: Annotator, signed: object, desk: Desk) -> tuple[Any, ...]:
+    """The form in place of the welcome. Only here: showing a column shows what is hidden in it, too."""
+    update = dict(zip(Form._fields, shown(services, who, signed, desk), strict=True))
+    return in_order(**update | {"welcome": gr.update(visible=False), "room": gr.update(visible=True)})
+
+
 def shown(services: Services, who: Annotator, signed: object, desk: Desk, message: str = "") -> tuple[Any, ...]:
     """The whole form for a desk, in the order of `Form`."""
     here = desk.item is not None
@@ -71,8 +77,6 @@ def shown(services: Services, who: Annotator, signed: object, desk: Desk, messag
         token=signed,
         desk=desk.kept(),
         draft=desk.draft(),
-        welcome=gr.update(visible=False),
-        room=gr.update(visible=True),
         evidence=evidence(services, desk),
         progress=progress_line(who, desk),
         judged=judged_text(services, desk),

@@ -29,6 +29,12 @@ class Services:
     key: bytes
     app_version: str
 
+    def atlas(self, model: str) -> Atlas:
+        """The atlas of a model; raises MapsError naming those there are."""
+        if model not in self.atlases:
+            raise MapsError(f"There is no model {model!r} here; the models are {', '.join(self.atlases)}.")
+        return self.atlases[model]
+
 
 @dataclass(frozen=True)
 class Address:

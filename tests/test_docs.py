@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import json
 import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -32,6 +32,7 @@ from maps.types import Mapping
 ROOT = Path(__file__).parents[1]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 LICENCES = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SEED = ROOT / "space" / "seed" / "smollm2"
 FILES = {  # heading of the contract: the schema that it describes
     "`heads.parquet`": SCHEMAS["heads"],
@@ -93,22 +94,16 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     return found
 
 
-def read_from_environment(path: str) -> set[str]:
-    """The capital names that a module asks a mapping for."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        asks = (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "getenv")
-        )
-        given = (
-            node.args[:1]
-            if isinstance(node, ast.Call) and asks
-            else [node.slice]
-            if isinstance(node, ast.Subscript)
-            else []
-        )
-        found |= {str(key.value) for key in given if isinstance(key, ast.Constant) and str(key.value).isupper()}
+def citation() -> dict[str, Any]:
+    """The content of CITATION.cff."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return found
+
+
+def read_from_environment(path: str) -> set[str]:
+    """The variables that a module asks the environment for."""
+    asked_for = r"""(?:environ|environment)(?:\.get\(|\[)"(\w+)"|getenv\("(\w+)\""""
+    return {max(names) for names in re.findall(asked_for, (ROOT / path).read_text(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize("heading", FILES)
@@ -208,10 +203,9 @@ def test_the_licences_name_the_origins_of_every_relation() -> None:
 
 
 def test_the_licences_name_every_package_that_the_project_asks_for() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked_for = {
-        "Packages at run time": project["dependencies"],
-        "Packages of the tests": project["optional-dependencies"]["test"],
+        "Packages at run time": PROJECT["dependencies"],
+        "Packages of the tests": PROJECT["optional-dependencies"]["test"],
     }
     for heading, requirements in asked_for.items():
         assert first(table(LICENCES, heading)) == [re.split(r"[<>=]", text)[0] for text in requirements]
@@ -221,18 +215,15 @@ def test_the_licence_is_the_one_that_the_project_declares() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
     assert "END OF TERMS AND CONDITIONS" in text
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert {key: citation[key] for key in ("title", "version", "license")} == {
-        "title": project["name"],
-        "version": project["version"],
-        "license": project["license"],
+    assert {key: citation()[key] for key in ("title", "version", "license")} == {
+        "title": PROJECT["name"],
+        "version": PROJECT["version"],
+        "license": PROJECT["license"],
     }
 
 
 def test_the_citation_prefers_the_paper() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    paper = citation["preferred-citation"]
+    paper = citation()["preferred-citation"]
     assert [f"{author['given-names']} {author['family-names']}" for author in paper["authors"]] == [
         "Amit Elhelo",
         "Mor Geva",

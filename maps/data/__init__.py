@@ -53,7 +53,12 @@ def relation_of(name: str, data: object) -> Relation:
         raise MapsError(f'The relation {name} must be a JSON list of pairs such as [["France", "Paris"]].')
     pairs: dict[tuple[str, str], None] = {}
     for number, pair in enumerate(data, start=1):
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(x, str) and x.strip() for x in pair):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(map(is_text, pair)):
             raise MapsError(f"Entry {number} of the relation {name} is no pair of two non-empty strings.")
         pairs[(pair[0].strip(), pair[1].strip())] = None
     return Relation(name, "", tuple(pairs))
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a string with something in it and no half of a character (JSON's `"\\ud800"`)."""
+    return isinstance(value, str) and value.strip() != "" and not any("\ud800" <= c <= "\udfff" for c in value)

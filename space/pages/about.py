@@ -39,10 +39,13 @@ compare with; it is neither a language model nor a person.
 
 ## How to cite
 
-    @inproceedings{{elhelo2025maps,
+    @inproceedings{{elhelo-geva-2025-inferring,
       title = {{Inferring Functionality of Attention Heads from their Parameters}},
       author = {{Elhelo, Amit and Geva, Mor}},
-      year = {{2025}}
+      booktitle = {{Proceedings of the 63rd Annual Meeting of the ACL (Volume 1: Long Papers)}},
+      pages = {{17701--17733}},
+      year = {{2025}},
+      note = {{arXiv:2412.11965}}
     }}
 
 Models shown: {models}. The project's code is under Apache-2.0, exported judgments under CC BY 4.0. Version {version}.

@@ -9,10 +9,12 @@ from typing import Any
 
 import gradio as gr
 
+from annotation.agreement import Estimate, PairEstimate
 from annotation.dataset import export
 from annotation.form import QUESTIONS
 from annotation.summary import Report
 from annotation.words import COEFFICIENTS, paragraphs
+from maps.describers import OFFLINE
 from space.browser import browser_token
 from space.desk import annotator_of
 from space.markup import notice, table, text
@@ -79,14 +81,22 @@ def report_file(services: Services) -> Any:
 def in_words(services: Services, found: Results) -> str:
     """The report in sentences."""
     study = services.study
-    start = (
-        f"<h1>Agreement</h1><p>Descriptions of {text(study.atlas.model)} by {text(study.describer or 'nobody')}.</p>"
-    )
+    who = "the offline describer" if study.describer == OFFLINE else study.describer or "nobody"
+    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(study.atlas.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
     stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
-    parts = "".join(f"<p>{text(' '.join(sentences))}</p>" for sentences in paragraphs(found.report))
+    parts = "".join(f"<p>{text(' '.join(sentences))}</p>" for sentences in paragraphs(found.report, pairs=False))
     return start + parts + (notice(stale) if stale else "")
+
+
+def numbers_of(found: Estimate | PairEstimate) -> tuple[str, str, str]:
+    """Value, interval or the reason why there is none, and n, as cells."""
+    value = "undefined" if found.value is None else f"{found.value:.3f}"
+    interval = found.reason or ""
+    if found.low is not None and found.high is not None:
+        interval = f"{found.low:.3f} to {found.high:.3f}"
+    return value, text(interval), f"{found.n:,}"
 
 
 def coefficient_table(report: Report) -> str:
@@ -95,13 +105,20 @@ def coefficient_table(report: Report) -> str:
     for question in QUESTIONS:
         for name, each in report.questions[question.field].coefficients.items():
             words = {"percent": "Share of agreeing pairs", **COEFFICIENTS}[name]
-            value = "undefined" if each.value is None else f"{each.value:.3f}"
-            interval = each.reason or ""
-            if each.low is not None and each.high is not None:
-                interval = f"{each.low:.3f} to {each.high:.3f}"
-            lines.append((text(question.short), text(words), value, text(interval), f"{each.n:,}"))
+            lines.append((text(question.short), text(words), *numbers_of(each)))
     head = ("Question", "Coefficient", "Value", "95 % interval, or why there is none", "Items")
-    return table(head, lines, "Agreement by question") if report.judgments else ""
+    return table(head, lines, "Agreement by question") + pair_tables(report) if report.judgments else ""
+
+
+def pair_tables(report: Report) -> str:
+    """Cohen's kappa of every two annotators, folded: there may be many."""
+    lines = []
+    for question in QUESTIONS:
+        for each in report.questions[question.field].cohen_kappa:
+            lines.append((text(question.short), text(" and ".join(each.pair)), *numbers_of(each)))
+    head = ("Question", "Annotators", "Value", "95 % interval, or why there is none", "Items")
+    folded = table(head, lines, "Cohen's kappa by pair")
+    return f"<details><summary>Cohen's kappa of {len(lines)} pairs</summary>{folded}</details>" if lines else ""
 
 
 def figures(services: Services, found: Results) -> list[Any]:

@@ -16,7 +16,7 @@ from maps.types import HeadId
 from space import desk as desks
 from space.browser import browser_desk, browser_draft, browser_token
 from space.desk import Annotator, annotator_of
-from space.form_view import Form, in_order, receipt_line, shown, welcome
+from space.form_view import Form, entered, in_order, receipt_line, shown, welcome
 from space.markup import notice, text
 from space.services import Services
 from space.spoken import spoken
@@ -126,7 +126,7 @@ def opening(services: Services) -> Any:
         desk = desks.restored_desk(services, who, kept, draft)
         if item is not None and desk.item != services.study.by_head[item]:
             desk = desks.opened_desk(services, who, services.study.by_head[item], desk.skipped)
-        return shown(services, who, signed, desk)
+        return entered(services, who, signed, desk)
 
     return opened
 
@@ -152,7 +152,7 @@ def signing_in(services: Services) -> Any:
         except JournalError as error:
             return notice(str(error), "problem"), *in_order()
         signed = identity.signed(name, services.key, int(time.time()))
-        return "", *shown(services, who, signed, desks.next_desk(services, who, ()))
+        return "", *entered(services, who, signed, desks.next_desk(services, who, ()))
 
     return signed_in
 

@@ -10,7 +10,6 @@ from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
 from space.grid import BY_CATEGORY, BY_SALIENCY, SCORE, SUPPRESSION, cells, colourings, head_grid, strongest
 from space.markup import anchor, link_to_head, table, text
-from space.pages.head import atlas_named
 from space.services import Services
 from space.spoken import spoken
 
@@ -41,12 +40,12 @@ def build(services: Services, page: gr.Blocks) -> None:
     @spoken
     def picked(name: str) -> tuple[Any, ...]:
         """Another model."""
-        return start(atlas_named(services, name))
+        return start(services.atlas(name))
 
     @spoken
     def coloured(name: str, key: str, direction: str) -> tuple[Any, ...]:
         """Another colouring."""
-        return shown(atlas_named(services, name), key, direction)
+        return shown(services.atlas(name), key, direction)
 
     outputs = [colour, side, grid, goto, rows]
     page.load(opened, outputs=[model, *outputs], api_visibility="private")

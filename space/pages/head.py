@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import gradio as gr
 
-from annotation.form import QUESTIONS
-from annotation.types import Judgment
 from maps.atlas import Atlas
 from maps.describers import OFFLINE
 from maps.prompts import mapping_hash
@@ -19,6 +16,7 @@ from space.browser import browser_token
 from space.desk import Annotator, annotator_of, judged
 from space.markup import anchor, link_to_head, mappings, notice, relation_bars, text
 from space.services import Services
+from space.tally import tally
 
 FLOOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
 
@@ -39,16 +37,9 @@ def build(services: Services, page: gr.Blocks) -> None:
     page.load(opened, token, body, queue=False, api_visibility="private")
 
 
-def atlas_named(services: Services, name: str) -> Atlas:
-    """The atlas of a model; raises MapsError naming those there are."""
-    if name not in services.atlases:
-        raise MapsError(f"There is no model {name!r} here; the models are {', '.join(services.atlases)}.")
-    return services.atlases[name]
-
-
 def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
     """The head that an address names."""
-    atlas = atlas_named(services, query.get("model") or next(iter(services.atlases)))
+    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
     layer, head = query.get("layer", ""), query.get("head", "")
     if not (layer.isdecimal() and head.isdecimal() and len(layer + head) < 12):
         raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
@@ -124,21 +115,6 @@ def verdicts(services: Services, atlas: Atlas, head: HeadId, who: Annotator | No
         count = "One person has" if len(rows) == 1 else f"{len(rows)} people have"
         return notice(f"{count} judged it. You see the answers once you have given yours.") + link
     return tally(rows)
-
-
-def tally(rows: list[Judgment]) -> str:
-    """How often each answer was given, and the comments."""
-    parts = []
-    for question in QUESTIONS:
-        counts = Counter(getattr(row, question.field) for row in rows)
-        given = [(c.label, counts[c.code]) for c in question.choices if counts[c.code]]
-        if given:
-            lines = "".join(f"<li>{count} × {text(label)}</li>" for label, count in given)
-            parts.append(f"<p>{text(question.text)}</p><ul>{lines}</ul>")
-    comments = "".join(f"<li>{text(row.comment)}</li>" for row in rows if row.comment)
-    if comments:
-        parts.append(f"<p>Comments</p><ul>{comments}</ul>")
-    return f'<div class="tally">{"".join(parts)}</div>'
 
 
 def provenance(atlas: Atlas, head: HeadId) -> str:

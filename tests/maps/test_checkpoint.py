@@ -72,7 +72,7 @@ def test_what_is_read_is_what_the_model_itself_computes_with(small: Small, tmp_p
     block = model.model.layers[0]
     own = block.mlp(block.post_attention_layernorm(embedding.double()))
     ours = first_mlp(embedding.double(), checkpoint.first_mlp().to(torch.float64))
-    torch.testing.assert_close(ours, own, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ours, own, rtol=1e-4, atol=2e-5)  # the model norms in float32
     row = torch.randn(small.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(small.layers):
         heads = Heads(checkpoint.values(layer), checkpoint.outputs(layer)).double()

