@@ -1,0 +1,69 @@
+"""How long a newcomer waits: mapping the bundled model, describing its heads, the app's start. Seconds and memory.
+
+Run from the project's root on a quiet machine: `.venv/bin/python benchmarks/end_to_end.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WAIT = 60.0  # seconds that the app may take to answer
+
+
+def seconds_of(*arguments: str) -> float:
+    """How long a command takes, from start to end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def seconds_to_answer(data: Path) -> float:
+    """How long the app takes from its start to its first page."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PORT": str(port), "MAPS_DATA": str(data)}
+    start = time.perf_counter()
+    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while time.perf_counter() - start < WAIT:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return time.perf_counter() - start
+    finally:
+        app.terminate()
+        app.wait()
+    raise SystemExit(f"The app did not answer within {WAIT:.0f} seconds.")
+
+
+def main() -> None:
+    """Prints the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        atlas = str(data / "atlases" / "smollm2")
+        mapping = ("-m", "maps", "map", "smollm2", "--out", atlas)
+        first = seconds_of(*mapping)
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        again = seconds_of(*mapping)
+        described = seconds_of("-m", "maps", "describe", atlas, "--describer", "offline")
+        answers = seconds_to_answer(data)
+    print(f"map smollm2, all heads, load included   {first:6.1f} s, {memory:.2f} GiB at most")
+    print(f"map smollm2 again (nothing to do)       {again:6.1f} s")
+    print(f"describe every head offline             {described:6.1f} s")
+    print(f"app.py until its first page             {answers:6.1f} s")
+
+
+if __name__ == "__main__":
+    main()
