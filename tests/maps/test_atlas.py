@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
+from huggingface_hub import DatasetCard
 
 from maps.atlas import Atlas, Parts, write_file, write_table
 from maps.mapper import map_model
@@ -54,7 +54,7 @@ def test_one_heads_rows_are_those_of_the_whole_table(mapped_once: Path) -> None:
     for name in COMPUTED:
         parts = [row for head in atlas.ids for row in atlas.table(name, head=head).to_pylist()]
         assert parts == atlas.table(name).to_pylist() != []
-    assert atlas.mappings(HeadId(9, 9)) == atlas.relation_scores(HeadId(9, 9)) == []
+    assert (atlas.mappings(HeadId(9, 9)), atlas.relation_scores(HeadId(9, 9))) == ([], [])
     assert [m.rank for m in atlas.mappings(HeadId(1, 2))] == list(range(1, 31))
     assert [m.rank for m in atlas.mappings(HeadId(1, 2), "heldout")] == list(range(31, 61))
 
@@ -81,12 +81,11 @@ def test_the_newest_description_of_a_describer_is_the_current_one(atlas_folder: 
 
 
 def test_the_card_is_valid_for_the_hub(mapped_once: Path) -> None:
-    _, head, body = (mapped_once / "README.md").read_text(encoding="utf-8").split("---\n", 2)
-    card = yaml.safe_load(head)
-    assert {config["config_name"]: config["data_files"] for config in card["configs"]} == {
+    card = DatasetCard.load(mapped_once / "README.md")
+    assert {config["config_name"]: config["data_files"] for config in card.data.configs} == {
         name: f"{name}.parquet" for name in (*COMPUTED, "descriptions")
     }
-    assert "What 8 attention heads of small" in body
+    assert "What 8 attention heads of small" in card.text
 
 
 def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def built(small: Small, folder: Path) -> LlamaForCausalLM:
         tie_word_embeddings=small.tied,
         initializer_range=0.3,
     )
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config)
+    model.train(False)
     for name, parameter in model.named_parameters():
         if "norm" in name:
             parameter.data += 0.3 * torch.randn_like(parameter)
@@ -67,8 +68,8 @@ def test_what_is_read_is_what_the_model_itself_computes_with(small: Small, tmp_p
     model = built(small, tmp_path)
     checkpoint = open_checkpoint(str(tmp_path))
     embedding = checkpoint.embedding()
-    assert torch.equal(embedding.double(), model.get_input_embeddings().weight[:VOCABULARY])
-    assert torch.equal(checkpoint.unembedding(embedding).double(), model.get_output_embeddings().weight[:VOCABULARY])
+    assert torch.equal(embedding.double(), model.model.embed_tokens.weight[:VOCABULARY])
+    assert torch.equal(checkpoint.unembedding(embedding).double(), model.lm_head.weight[:VOCABULARY])
     block = model.model.layers[0]
     own = block.mlp(block.post_attention_layernorm(embedding.double()))
     ours = first_mlp(embedding.double(), checkpoint.first_mlp().to(torch.float64))

@@ -83,13 +83,15 @@ def near_ties(spread: float, seed: int, size: int = 3000, width: int = 64) -> tu
     y = y / y.norm()
     noise = normal(size, width, seed=seed + 100)
     noise = noise - (noise @ y.T) * y
-    step = torch.linspace(0, spread, size, dtype=torch.float64)[torch.randperm(size, generator=torch.Generator())]
+    step = torch.linspace(0, spread, size, dtype=torch.float64)[
+        torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    ]
     unembedding = (noise / noise.norm(dim=1, keepdim=True) + y * (0.3 + step[:, None])).float()
     return y, unembedding, (y @ unembedding.double().T)[0]
 
 
 @pytest.mark.parametrize("spread", [1e-7, 1e-6, 1.2e-5])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float, seed: int) -> None:
     y, unembedding, scores = near_ties(spread, seed)
     single = unembedding @ y[0].float()

@@ -1,0 +1,59 @@
+"""The app's start: what is wrong with its settings is one sentence and status 1."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def started(**settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs the app with settings that keep it from starting."""
+    environment = {**os.environ, **settings}
+    return subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def one_sentence(run: subprocess.CompletedProcess[str]) -> str:
+    """The only line that the app printed."""
+    assert run.returncode == 1
+    assert run.stdout == ""
+    lines = run.stderr.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "set PORT to a free port" in one_sentence(started(PORT=port, MAPS_DATA=str(tmp_path)))
+
+
+@pytest.mark.parametrize("host", ["256.1.1.1", "no.such.host.invalid", "8.8.8.8"])
+def test_a_host_that_is_not_this_machine_is_told(tmp_path: Path, host: str) -> None:
+    assert "cannot be used" in one_sentence(started(HOST=host, PORT="7999", MAPS_DATA=str(tmp_path)))
+
+
+def test_a_data_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    assert str(file) in one_sentence(started(PORT="7999", MAPS_DATA=str(file)))
+
+
+def test_a_journal_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
+    assert "journal" in one_sentence(started(PORT="7999", MAPS_DATA=str(tmp_path)))
+
+
+def test_an_atlas_that_is_not_there_is_told(tmp_path: Path) -> None:
+    found = one_sentence(started(PORT="7999", MAPS_DATA=str(tmp_path), MAPS_ATLASES=str(tmp_path / "none")))
+    assert "is no atlas" in found

@@ -1,0 +1,162 @@
+"""What lies before an annotator, and that nothing a browser sends can spoil it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from annotation import identity
+from annotation.form import Answers
+from annotation.journal import JournalError
+from space import desk
+from space.desk import Annotator, Desk
+from space.services import Services
+
+NONE_SEEN = Answers("absent_none", None, None, "")
+FALSE_SEEN = Answers("absent_described", None, None, "")
+
+
+def answered(served: Services, who: Annotator, answers: Answers = NONE_SEEN) -> Desk:
+    """Answers the next item; returns what lay on the desk."""
+    lying = replace(desk.next_desk(served, who, ()), answers=answers)
+    desk.submit(served, who, lying)
+    return lying
+
+
+def test_everybody_gets_the_same_items_in_the_same_order(served: Services, ada: Annotator, grace: Annotator) -> None:
+    first = [answered(served, ada).item for _ in range(3)]
+    assert [answered(served, grace).item for _ in range(3)] == first
+    assert first == list(served.study.order[:3])
+
+
+def test_a_token_of_another_server_is_nobody(served: Services) -> None:
+    signed = identity.signed("Ada", b"another key", 0)
+    assert desk.annotator_of(served, signed) is None
+    assert desk.annotator_of(served, {"name": "Ada"}) is None
+    mine = desk.annotator_of(served, identity.signed("Ada", served.key, 0))
+    assert mine == Annotator("Ada", identity.pseudonym("Ada", served.key))
+
+
+def test_a_reload_brings_item_and_answers_back(served: Services, ada: Annotator) -> None:
+    lying = replace(desk.next_desk(served, ada, ()), answers=Answers("present_missed", None, "general", "so far"))
+    back = desk.restored_desk(served, ada, lying.kept(), lying.draft())
+    assert back == lying
+
+
+def test_a_reload_after_a_lost_receipt_brings_the_next_item(served: Services, ada: Annotator) -> None:
+    lying = answered(served, ada)
+    back = desk.restored_desk(served, ada, lying.kept(), lying.draft())
+    assert back.item == served.study.order[1]
+
+
+def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: Annotator) -> None:
+    old = replace(desk.next_desk(served, ada, ()), answers=FALSE_SEEN)
+    new = desk.next_desk(served, ada, ())
+    assert desk.restored_desk(served, ada, new.kept(), old.draft()).answers == desk.NOTHING
+
+
+def test_submitting_the_same_desk_twice_stores_once(served: Services, ada: Annotator) -> None:
+    lying = replace(desk.next_desk(served, ada, ()), answers=NONE_SEEN)
+    receipts = [desk.submit(served, ada, lying) for _ in range(2)]
+    assert [receipt.duplicate for receipt in receipts] == [False, True]
+    assert len(served.journal.rows()) == 1
+
+
+def test_a_second_tab_does_not_replace_an_answer_unseen(served: Services, ada: Annotator) -> None:
+    other_tab = replace(desk.next_desk(served, ada, ()), answers=FALSE_SEEN)
+    answered(served, ada)
+    kept = desk.kept_desk(served, ada, other_tab.kept())
+    assert kept is not None
+    with pytest.raises(JournalError, match="answered this item already"):
+        desk.submit(served, ada, replace(kept, answers=FALSE_SEEN))
+    assert [row.presence for row in served.journal.rows()] == ["absent_none"]
+
+
+def test_going_back_shows_the_answer_and_a_change_supersedes_it(served: Services, ada: Annotator) -> None:
+    first = answered(served, ada)
+    back = desk.earlier_desk(served, ada, desk.next_desk(served, ada, ()))
+    assert (back.item, back.answers) == (first.item, NONE_SEEN)
+    desk.submit(served, ada, replace(back, answers=FALSE_SEEN))
+    rows = served.journal.rows()
+    assert [(row.presence, row.supersedes) for row in rows] == [
+        ("absent_none", None),
+        ("absent_described", first.judgment_id),
+    ]
+    assert [row.presence for row in served.journal.current("default")] == ["absent_described"]
+
+
+def test_another_ones_answer_cannot_be_replaced(served: Services, ada: Annotator, grace: Annotator) -> None:
+    hers = answered(served, grace)
+    lying = {**desk.next_desk(served, ada, ()).kept(), "replaces": hers.judgment_id}
+    kept = desk.kept_desk(served, ada, lying)
+    assert kept is not None
+    with pytest.raises(JournalError, match="replace an answer to something else"):
+        desk.submit(served, ada, replace(kept, answers=FALSE_SEEN))
+    assert len(served.journal.rows()) == 1
+
+
+def test_skipped_items_come_back_at_the_end_in_order(served: Services, ada: Annotator) -> None:
+    order = served.study.order
+    keys = tuple(item.key for item in order[:-1])
+    assert desk.next_desk(served, ada, keys).item == order[-1]
+    assert desk.next_desk(served, ada, (*(item.key for item in order[1:]), order[0].key)).item == order[1]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        None,
+        "text",
+        7,
+        [],
+        {},
+        {"item": 3},
+        {"item": ["a"]},
+        {"item": "no such item"},
+        {"item": None, "skipped": "abc"},
+        {"skipped": [1, None, {}]},
+    ],
+)
+def test_a_hostile_desk_is_answered_with_the_next_item(served: Services, ada: Annotator, kept: Any) -> None:
+    assert desk.kept_desk(served, ada, kept) is None
+    assert desk.restored_desk(served, ada, kept, {"answers": 3}).item == served.study.order[0]
+
+
+@pytest.mark.parametrize("judgment_id", [None, 5, "", "x" * 32, "A" * 32, "0" * 33, "../../etc"])
+def test_an_id_that_no_browser_of_ours_makes_is_refused(served: Services, ada: Annotator, judgment_id: Any) -> None:
+    kept = {**desk.next_desk(served, ada, ()).kept(), "judgment_id": judgment_id}
+    assert desk.kept_desk(served, ada, kept) is None
+
+
+def test_a_start_in_the_future_or_without_zone_counts_from_now(served: Services, ada: Annotator) -> None:
+    for text in ("2999-01-01T00:00:00+00:00", "2026-01-01T00:00:00", "soon", 12):
+        found = desk.kept_desk(served, ada, {**desk.next_desk(served, ada, ()).kept(), "started_at": text})
+        assert found is not None
+        assert datetime.now(UTC) - found.started_at < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [
+        (["present_described", "poor", "general", "c"], Answers("present_described", "poor", "general", "c")),
+        (["absent_none", "poor", "general", ""], NONE_SEEN),
+        (["sideways", "poor", "general", ""], Answers(None, None, None, "")),
+        (["present_described", 3, {"a": 1}, None], Answers("present_described", None, None, "")),
+        ("text", desk.NOTHING),
+        ([1, 2], desk.NOTHING),
+    ],
+)
+def test_a_drafts_answers_are_checked_again(answers: Any, wanted: Answers) -> None:
+    assert desk.drafted({"answers": answers}) == wanted
+
+
+def test_progress_counts_items_and_estimates_from_ones_own_pace(served: Services, ada: Annotator) -> None:
+    assert desk.next_desk(served, ada, ()).progress.minutes_left is None
+    lying = replace(desk.next_desk(served, ada, ()), answers=NONE_SEEN)
+    desk.submit(served, ada, replace(lying, started_at=lying.started_at - timedelta(seconds=30)))
+    after = desk.next_desk(served, ada, ()).progress
+    assert (after.done, after.total) == (1, 270)
+    assert after.minutes_left == pytest.approx(30 * 269 / 60, rel=0.05)

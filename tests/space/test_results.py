@@ -1,0 +1,44 @@
+"""Which judgments count, and which a visitor may see one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from annotation.form import Answers
+from space import desk
+from space.desk import Annotator
+from space.results import open_to, results
+from space.services import Services
+from space.study import Study, default_study
+
+ANSWERS = Answers("absent_none", None, None, "")
+
+
+def test_a_visitor_sees_single_judgments_only_of_items_judged_by_themselves(
+    served: Services, ada: Annotator, grace: Annotator
+) -> None:
+    for _ in range(2):
+        desk.submit(served, grace, replace(desk.next_desk(served, grace, ()), answers=ANSWERS))
+    assert open_to(served, None) == []
+    assert open_to(served, ada) == []
+    desk.submit(served, ada, replace(desk.next_desk(served, ada, ()), answers=ANSWERS))
+    assert [row.annotator for row in open_to(served, ada)] == ["a-grace", "a-ada"]
+    assert len(open_to(served, grace)) == 3
+
+
+def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(served: Services, ada: Annotator) -> None:
+    desk.submit(served, ada, replace(desk.next_desk(served, ada, ()), answers=ANSWERS))
+    assert (results(served).report.judgments, results(served).stale) == (1, 0)
+    first, *others = served.study.order
+    changed = replace(first, mapping_hash="other")
+    study = Study("default", served.study.atlas, "offline", (changed, *others), served.study.descriptions)
+    found = results(replace(served, study=study))
+    assert (found.report.judgments, found.stale, found.quarters) == (0, 1, None)
+
+
+def test_the_default_study_has_every_described_head_once_in_one_order(served: Services) -> None:
+    study = default_study(served.study.atlas)
+    assert study.order == served.study.order
+    assert sorted(study.by_head) == list(served.study.atlas.ids)
+    assert [item.layer for item in study.order] != sorted(item.layer for item in study.order)
+    assert study.description(study.order[0])["describer"] == "offline"

@@ -1,0 +1,78 @@
+"""Settings into services: the atlases, the key, the address."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from maps.types import MapsError
+from space.services import SEED, Address, address, open_atlases, pseudonym_key
+
+PREBUILT = SEED / "smollm2"
+MODEL = "SmolLM2-135M-Instruct"
+
+
+def copy_of_the_prebuilt(folder: Path, model: str = MODEL) -> Path:
+    """An atlas like the prebuilt one, of another model where one is named."""
+    shutil.copytree(PREBUILT, folder)
+    info = json.loads((folder / "atlas.json").read_text(encoding="utf-8"))
+    (folder / "atlas.json").write_text(json.dumps({**info, "model": model}), encoding="utf-8")
+    return folder
+
+
+def test_without_settings_the_prebuilt_atlas_is_shown(tmp_path: Path) -> None:
+    assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).items()} == {MODEL: PREBUILT}
+
+
+def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: Path) -> None:
+    own = copy_of_the_prebuilt(tmp_path / "atlases" / "mine")
+    other = copy_of_the_prebuilt(tmp_path / "atlases" / "other", "Other")
+    found = open_atlases("", tmp_path)
+    assert {name: atlas.folder for name, atlas in found.items()} == {MODEL: own, "Other": other}
+
+
+def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
+    assert list(open_atlases("", tmp_path)) == [MODEL]
+    assert "Left out:" in capsys.readouterr().err
+
+
+def test_named_atlases_replace_the_others(tmp_path: Path) -> None:
+    named = copy_of_the_prebuilt(tmp_path / "named", "Named")
+    assert list(open_atlases(f" {named} ,", tmp_path)) == ["Named"]
+
+
+def test_a_named_atlas_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="is no atlas"):
+        open_atlases(str(tmp_path / "nothing"), tmp_path)
+
+
+def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = pseudonym_key("", data)
+    assert pseudonym_key("", data) == first
+    assert len(first) == 64
+    assert stat.S_IMODE((data / "pseudonym.key").stat().st_mode) == 0o600
+    assert pseudonym_key("given", data) == b"given"
+
+
+def test_an_emptied_key_file_is_not_replaced_silently(tmp_path: Path) -> None:
+    (tmp_path / "pseudonym.key").touch()
+    with pytest.raises(MapsError, match="is empty"):
+        pseudonym_key("", tmp_path)
+
+
+def test_the_address_follows_the_settings() -> None:
+    assert address({}) == Address("127.0.0.1", 7860)
+    assert address({"HOST": "0.0.0.0", "PORT": "80"}) == Address("0.0.0.0", 80)
+    assert address({"SPACE_ID": "a/b"}) == Address("0.0.0.0", 7860)
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "-1", "7860.5"])
+def test_a_port_that_is_none_gets_a_sentence(port: str) -> None:
+    with pytest.raises(MapsError, match="PORT is"):
+        address({"PORT": port})
