@@ -108,7 +108,7 @@ def relation_bar(score: RelationScore, tau: float, min_pairs: int) -> str:
     """One relation: two bars, score and suppression, with the threshold drawn."""
     few = f" · fewer than {min_pairs} pairs: no head is classified by it" if score.pairs < min_pairs else ""
     bars = "".join(
-        f'<span class="score {kind}" style="--share:{value or 0:.3f};--tau:{tau:g}">'
+        f'<span class="relation-bar {kind}" style="--share:{value or 0:.3f};--tau:{tau:g}">'
         f"<span>{word} {'undefined' if value is None else f'{value:.2f}'}</span></span>"
         for kind, word, value in (("score-up", "score", score.score), ("score-down", "suppression", score.suppression))
     )
