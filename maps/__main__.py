@@ -23,14 +23,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MapsError as error:
         return said(str(error), 2)
     except BrokenPipeError:  # the reader of our output is gone, as in `show … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
     except OSError as error:
-        return said(f"{error.filename or 'A file'} cannot be written or read: {error.strerror or error}.", 1)
+        drop_output()
+        given = vars(arguments)
+        place = error.filename or given.get("out") or given.get("atlas")
+        return said(f"{place} cannot be written or read: {error.strerror or error}.", 1)
     except MemoryError:
         return said("There is not enough memory; close other programs or take a larger machine.", 1)
     except KeyboardInterrupt:
         return said("Stopped. Run the same command again to go on where it stopped.", STOPPED)
     return 0
+
+
+def drop_output() -> None:
+    """Drops what cannot be printed, which the interpreter would try once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def said(sentence: str, status: int) -> int:

@@ -133,8 +133,7 @@ def tokenizer_of(folder: Path) -> Tokenizer:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
             raise MapsError(f"{file} is no tokenizer ({error}); download the model again.") from error
-        tokenizer.no_padding()  # some files pad every text of a batch to the longest, or cut it off
-        tokenizer.no_truncation()
+        tokenizer.no_padding()  # some files pad every text of a batch to the longest
         return tokenizer
     from transformers import AutoTokenizer
 

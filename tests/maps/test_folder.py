@@ -155,10 +155,9 @@ def test_a_tokenizer_of_the_older_files_is_converted(folder: Path) -> None:
     assert found.single_tokens(WORDS) == [260 + 6 * i for i in range(15)]
 
 
-def test_padding_and_cutting_off_are_turned_off(folder: Path) -> None:
+def test_padding_is_turned_off(folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_padding(length=8)
-    tokenizer.enable_truncation(1)
     tokenizer.save(str(folder / "tokenizer.json"))
     found = open_checkpoint(str(folder)).vocabulary
     assert found.single_tokens(["amber", "xyz"]) == [260, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from maps.types import MapsError
 from maps.weights.tokens import Vocabulary, check_fit, stored
@@ -17,8 +17,8 @@ def sentencepiece(dummy_prefix: bool) -> Tokenizer:
     """A tokenizer of the Llama-2 kind: ▁ for a space, bytes as `<0xE2>`, a piece put before the text."""
     bpe = models.BPE({piece: i for i, piece in enumerate(PIECES)}, MERGES, byte_fallback=True, unk_token="<unk>")
     tokenizer = Tokenizer(bpe)
-    scheme = "always" if dummy_prefix else "never"
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    space = normalizers.Replace(" ", "▁")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), space]) if dummy_prefix else space
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
     return tokenizer
@@ -105,7 +105,15 @@ def test_a_usable_word_is_one_token_behind_a_space() -> None:
 @pytest.mark.parametrize("dummy_prefix", [True, False])
 def test_a_dummy_piece_before_the_word_is_dropped(dummy_prefix: bool) -> None:
     vocabulary = Vocabulary(sentencepiece(dummy_prefix))
+    assert len(vocabulary.tokenizer.encode(" ab", add_special_tokens=False).ids) == 1 + dummy_prefix
     assert vocabulary.single_tokens(["ab", "a", "é", "b", "ü", "abb"]) == [263, 262, 265, None, None, None]
+
+
+def test_a_tokenizer_that_sets_a_space_only_where_none_is_gives_the_same() -> None:
+    tokenizer = sentencepiece(False)
+    tokenizer.normalizer = None
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    assert Vocabulary(tokenizer).single_tokens(["ab", "b"]) == [263, None]
 
 
 def test_special_tokens_are_not_put_around_a_word() -> None:
