@@ -178,6 +178,13 @@ class Atlas:
         rows = self.table(name, head=head).sort_by("rank").to_pylist()
         return [mapping_of(row) for row in rows]
 
+    def every_mapping(self) -> dict[HeadId, list[Mapping]]:
+        """The salient mappings of all heads, read at once."""
+        found: dict[HeadId, list[Mapping]] = {head: [] for head in self.ids}
+        for row in self.table("mappings").sort_by("rank").to_pylist():
+            found[HeadId(row["layer"], row["head"])].append(mapping_of(row))
+        return found
+
     def relation_scores(self, head: HeadId) -> list[RelationScore]:
         """A head's score on every relation."""
         return [relation_score_of(row) for row in self.table("relations", head=head).to_pylist()]

@@ -40,12 +40,14 @@ def describe_atlas(folder: Path, describer: Describer, concurrency: int = 1) -> 
     atlas = Atlas.open(folder)
     for table in ("descriptions", "failures"):
         merge(atlas, table)
-    todo = [(head, atlas.mappings(head)) for head in atlas.ids]
-    hashes = {head: mapping_hash(mappings) for head, mappings in todo}
+    mapped = atlas.every_mapping()
+    hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
     known = [row for row in atlas.descriptions() if row["describer"] == describer.name]
     already = {head for row in known if hashes.get(head := HeadId(row["layer"], row["head"])) == row["mapping_hash"]}
     try:
-        asked, failed = ask(atlas, describer, [x for x in todo if x[0] not in already], hashes, concurrency)
+        asked, failed = ask(
+            atlas, describer, [(head, mapped[head]) for head in atlas.ids if head not in already], hashes, concurrency
+        )
     finally:
         for table in ("descriptions", "failures"):
             merge(atlas, table)

@@ -52,7 +52,7 @@ def default_study(atlas: Atlas) -> Study:
     counts = Counter(row["describer"] for row in rows)
     describer = max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
     chosen = [row for row in rows if row["describer"] == describer]
-    hashes = {head: mapping_hash(atlas.mappings(head)) for head in described(chosen)}
+    hashes = {head: mapping_hash(mappings) for head, mappings in atlas.every_mapping().items()}
     items, descriptions = [], {}
     for row in chosen:
         head = HeadId(row["layer"], row["head"])
@@ -61,8 +61,3 @@ def default_study(atlas: Atlas) -> Study:
             items.append(item)
             descriptions[row["description_id"]] = row
     return Study(DEFAULT, atlas, describer, tuple(study_order(items, SEED)), descriptions)
-
-
-def described(rows: list[Row]) -> list[HeadId]:
-    """The heads of descriptions."""
-    return [HeadId(row["layer"], row["head"]) for row in rows]
