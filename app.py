@@ -46,7 +46,8 @@ def check_free(where: Address) -> None:
             probe.bind((where.host, where.port))
     except OSError as error:
         raise MapsError(
-            f"{where.host}:{where.port} cannot be used ({error.strerror or error}); set PORT to a free port."
+            f"{where.host}:{where.port} cannot be used ({error.strerror or error}); set PORT to a free port "
+            "and HOST to an address of this machine."
         ) from error
 
 

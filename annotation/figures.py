@@ -27,6 +27,7 @@ COLOURS = {
     "general": SKY,
     "unnatural": "#BBBBBB",
 }
+NO_MENU = {"embedOptions": {"actions": False}}  # its button has no name for screen readers
 Figure = alt.LayerChart | alt.FacetChart
 QUARTERS = ("first", "second", "third", "last")
 
@@ -75,6 +76,7 @@ def answers_by_quarter(table: pd.DataFrame, model: str, field: str) -> Figure:
         description=f"Stacked bars for {model}. {question.text} {words or 'No answers yet'}.",
         width="container",
         height=260,
+        usermeta=NO_MENU,
     )
 
 

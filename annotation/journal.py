@@ -97,6 +97,8 @@ class Journal:
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise JournalError(f"The database {self.path} is no journal; name another file or move it away.")
+        if (damage := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise JournalError(f"The journal {self.path} is damaged ({damage}); put a sound copy in its place.")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             self._db.execute(f"PRAGMA {pragma}")
         with self._transaction():
@@ -181,7 +183,7 @@ class Journal:
         if row is None:
             return None
         if not _same(_judgment(row), judgment):
-            raise JournalError("Your answer was not stored: its id belongs to another judgment; reload the page.")
+            raise JournalError("Not stored: this item was answered before, perhaps in another tab. Reload the page.")
         return Receipt(judgment.judgment_id, datetime.fromisoformat(row["stored_at"]), duplicate=True)
 
     def _added(self, judgment: Judgment) -> Receipt:

@@ -66,6 +66,14 @@ def write_json(path: Path, data: Dictionary[str, Any]) -> None:
     write_file(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def check_whole(path: Path) -> None:
+    """Raises MapsError where a Parquet file is cut off: its description stands at its end."""
+    try:
+        pq.read_metadata(path)
+    except pa.ArrowInvalid as error:
+        raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
+
+
 @dataclass(frozen=True)
 class Parts:
     """The layers of a mapping under way, one folder each, and the settings that they were made with."""
@@ -141,6 +149,9 @@ class Atlas:
             raise MapsError(
                 f"{path} has atlas format {info.get('format_version')}, this version reads {FORMAT_VERSION}; map again."
             )
+        for name in SCHEMAS:
+            if (path / f"{name}.parquet").exists():
+                check_whole(path / f"{name}.parquet")
         missing = [name for name in COMPUTED if not (path / f"{name}.parquet").exists()]
         if missing:
             raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from space.pages import about, agreement, annotate, explore, head
 from space.services import Services
@@ -27,6 +30,15 @@ def build_site(services: Services) -> gr.Blocks:
     return site
 
 
+async def not_found(request: Request, _error: Exception) -> Response:
+    """An address that leads nowhere, in words and with a way back; programs get JSON."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"detail": "Not Found"}, status_code=404)
+    home = request.scope.get("root_path", "") + "/"
+    page = (HERE / "not_found.html").read_text(encoding="utf-8").replace("HOME", escape(home))
+    return HTMLResponse(page, status_code=404)
+
+
 def look() -> dict[str, Any]:
     """How the site looks and is served: arguments of `launch`."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
@@ -42,4 +54,5 @@ def look() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
+        "app_kwargs": {"exception_handlers": {404: not_found}},
     }

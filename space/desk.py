@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation import form, identity
@@ -19,6 +19,7 @@ from annotation.types import Item, Judgment, Receipt
 from space.services import Services
 
 JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
+LONGEST_SITTING = timedelta(days=7)
 NOTHING = Answers(None, None, None, "")
 
 
@@ -98,6 +99,13 @@ def laid(services: Services, rows: list[Judgment], item: Item | None, skipped: t
     return Desk(item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
 
 
+def first_desk(services: Services, who: Annotator, kept: object) -> Desk:
+    """What lies there after signing in: the item that the address asked for, else the next open one."""
+    wanted = kept.get("wanted") if isinstance(kept, dict) else None
+    item = services.study.by_key.get(wanted) if isinstance(wanted, str) else None
+    return next_desk(services, who, ()) if item is None else opened_desk(services, who, item, ())
+
+
 def kept_desk(services: Services, who: Annotator, kept: object) -> Desk | None:
     """The item that a browser has on its desk; None where what it sends is of no use."""
     key = kept.get("item") if isinstance(kept, dict) else None
@@ -138,12 +146,14 @@ def drafted(draft: dict[str, Any]) -> Answers:
 
 
 def started_in(kept: dict[str, Any]) -> datetime | None:
-    """When the browser says that its item was opened; a time in the future or without zone is none."""
+    """When the browser says that its item was opened; a time without zone, in the future or a week ago is none."""
     try:
         moment = datetime.fromisoformat(str(kept.get("started_at")))
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else datetime.max.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None and moment <= datetime.now(UTC) else None
+    now = datetime.now(UTC)
+    return moment if now - LONGEST_SITTING <= moment <= now else None
 
 
 def earlier_desk(services: Services, who: Annotator, desk: Desk) -> Desk:

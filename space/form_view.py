@@ -57,10 +57,11 @@ def dependent(answers: form.Answers) -> tuple[Any, Any]:
     )
 
 
-def welcome(services: Services) -> tuple[Any, ...]:
-    """The page before signing in."""
+def welcome(services: Services, wanted: HeadId | None = None) -> tuple[Any, ...]:
+    """The page before signing in; remembers the head that the address asks to judge."""
+    desk = gr.skip() if wanted is None else {"wanted": services.study.by_head[wanted].key}
     empty = "" if services.study.order else notice("There is nothing to judge: no head has a description yet.")
-    return in_order(welcome=gr.update(visible=True), room=gr.update(visible=False), message=empty)
+    return in_order(welcome=gr.update(visible=True), room=gr.update(visible=False), desk=desk, message=empty)
 
 
 def entered(services: Services, who: Annotator, signed: object, desk: Desk) -> tuple[Any, ...]:

@@ -45,6 +45,7 @@ function draw() {
     viewBox: `0 0 ${width} ${height}`, class: value.kind, tabindex: 0, role: 'application',
     'aria-label': value.title + ' Arrow keys move from head to head, Enter opens one.',
   });
+  svg.style.minWidth = value.layers * 11 + 40 + 'px';
   svg.style.maxWidth = Math.max(width * 1.8, 480) + 'px';
   const every = value.layers > 40 ? 10 : 5, rows = value.heads > 16 ? 8 : value.heads > 9 ? 2 : 1;
   for (let i = 0; i < value.layers; i += every) label(svg, LEFT + i * SIZE + 8, TOP + value.heads * SIZE + 12, i, 'middle');
@@ -89,7 +90,10 @@ function draw() {
   const title = document.createElement('p');
   title.className = 'grid-title';
   title.textContent = value.title;
-  host.append(title, svg, words);
+  const frame = document.createElement('div');
+  frame.className = 'scroll';
+  frame.append(svg);
+  host.append(title, frame, words);
   legend(host, value);
 }
 draw();

@@ -33,7 +33,7 @@ def colourings(atlas: Atlas) -> list[tuple[str, str]]:
     """What the grid of an atlas can be coloured by: (words, key)."""
     scored = dict.fromkeys(atlas.table("relations", ["relation"]).column("relation").to_pylist())
     named = [(f"Relation: {relation_words(name)}", f"relation:{name}") for name in scored]
-    own = [("Category of the relations a head implements", BY_CATEGORY)] if scored else []
+    own = [("Category of relations", BY_CATEGORY)] if scored else []
     return [*own, ("Saliency (mean over the vocabulary)", BY_SALIENCY), *named]
 
 
@@ -99,7 +99,7 @@ def mean_saliency(atlas: Atlas) -> tuple[str, str, ByHead]:
         skewness = "undefined" if row["input_skewness"] is None else f"{row['input_skewness']:.2f}"
         words = f"mean saliency {row['saliency_mean']:.3g}, input skewness {skewness}"
         by_head[HeadId(row["layer"], row["head"])] = {"share": row["saliency_mean"] / most, "words": words}
-    return f"Mean saliency of every head; the darkest cell has {most:.3g}.", "scale", by_head
+    return f"Mean saliency of every head; the highest is {most:.3g}.", "scale", by_head
 
 
 def relation(atlas: Atlas, name: str, side: str) -> tuple[str, str, ByHead]:

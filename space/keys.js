@@ -11,7 +11,11 @@
   };
   const mark = () => {
     const here = current();
-    for (const question of questions()) question.classList.toggle('current', question === here);
+    for (const question of questions()) {
+      question.classList.toggle('current', question === here);
+      const group = question.querySelector('fieldset') || question, words = question.querySelector('[data-testid=block-info]');
+      if (words && !group.hasAttribute('aria-label')) group.setAttribute('aria-label', words.innerText);
+    }
   };
   // After an answer to question one the others appear a moment later: keys pressed meanwhile wait for them.
   const settled = () => {
@@ -22,7 +26,7 @@
   const waiting = [];
   const pump = (tries = 0) => {
     if (!waiting.length) return;
-    if (!settled() && tries < 50) return void setTimeout(pump, 20, tries + 1);
+    if (!settled()) return tries < 50 ? void setTimeout(pump, 20, tries + 1) : void waiting.splice(0);
     waiting.shift()();
     mark();
     setTimeout(pump, 20);
@@ -32,6 +36,25 @@
     const question = current(), option = question && question.querySelectorAll('input')[number];
     if (option) { option.focus(); option.click(); }
   };
+  // From Submit, Skip or Back until the next item lies there, keys and clicks count for nothing: whoever pressed them
+  // had not seen that item.
+  let moving = 0;
+  const laid = () => {
+    clearTimeout(moving);
+    moving = 0;
+    document.getElementById('questions').inert = false;
+    mark();
+  };
+  document.addEventListener('desk-laid', () => setTimeout(laid, 20));
+  const move = () => {
+    waiting.splice(0);
+    moving = setTimeout(laid, 15000);
+    document.getElementById('questions').inert = true;
+  };
+  document.addEventListener('click', event => {
+    const button = event.target.closest('#submit, #skip, #back');
+    if (button && !button.disabled && !moving) setTimeout(move);
+  });
   const press = id => { const button = document.getElementById(id); if (seen(button) && !button.disabled) button.click(); };
   const guidelines = () => {
     const toggle = document.querySelector('#guidelines button');
@@ -39,12 +62,16 @@
   };
   const onForm = event => {
     const {key, target} = event;
-    if (key === 'Enter' && event.ctrlKey) return later(() => press('submit'));
+    if (moving) return;
+    if (key === 'Enter' && event.ctrlKey) {
+      document.activeElement.blur();
+      return later(() => press('submit'));
+    }
     if (typing(target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (key >= '1' && key <= '4' && key.length === 1) later(() => choose(Number(key) - 1));
     else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName)) later(() => press('submit'));
-    else if (key === 'Backspace') press('back');
-    else if (key === 's' || key === 'S') press('skip');
+    else if (key === 'Backspace') later(() => press('back'));
+    else if (key === 's' || key === 'S') later(() => press('skip'));
     else if (key === '?') guidelines();
     else return;
     event.preventDefault();

@@ -48,7 +48,7 @@ def address(environment: Mapping[str, str] = os.environ) -> Address:
     """HOST and PORT; on a Hugging Face Space every interface, as its proxy needs."""
     host = environment.get("HOST") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")
     port = environment.get("PORT") or "7860"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise MapsError(f"PORT is {port!r}; set it to a number from 1 to 65535, or leave it out for 7860.")
     return Address(host, int(port))
 
@@ -70,6 +70,8 @@ def open_atlases(named: str, data: Path) -> dict[str, Atlas]:
     """
     if named:
         given = [Atlas.open(folder.strip()) for folder in named.split(",") if folder.strip()]
+        if not given:
+            raise MapsError("MAPS_ATLASES names no folder; name one, or leave it out for the prebuilt atlas.")
         return {atlas.model: atlas for atlas in given}
     found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(SEED.iterdir()))}
     computed = data / "atlases"
@@ -97,7 +99,10 @@ def pseudonym_key(given: str, data: Path) -> bytes:
             beside.replace(path)
     except OSError as error:
         raise MapsError(f"The data folder {data} cannot be written ({error.strerror}); set MAPS_DATA.") from error
-    key = path.read_text(encoding="ascii").strip()
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise MapsError(f"{path} cannot be read: {error.strerror}.") from error
     if not key:
         raise MapsError(f"{path} is empty; delete it, or put the key back that the journal was written with.")
-    return key.encode()
+    return key

@@ -48,7 +48,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     for trigger in (enter.click, name.submit):
         trigger(
             signing_in(services),
-            name,
+            [name, desk],
             [problem, *fields],
             queue=False,
             api_visibility="private",
@@ -105,13 +105,18 @@ def wire(services: Services, page: gr.Blocks, fields: Form) -> None:
     """Events of the form. Every handler finds out again who is asking; the browser alone keeps the draft."""
     outputs = list(fields)
     quick: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    page.load(opening(services), [fields.token, fields.desk, fields.draft], outputs, api_visibility="private")
+    opened = page.load(opening(services), [fields.token, fields.desk, fields.draft], outputs, api_visibility="private")
+    opened.then(None, js="() => history.replaceState({}, '', location.pathname)")  # the address counts once
     given = [fields.desk, *fields.answers]
     for answer in fields.answers:
         answer.input(None, given, [fields.draft, fields.precision, fields.category], js=GATE, api_visibility="private")
-    fields.submit.click(submitting(services), [fields.token, *given], outputs, **quick)
-    fields.skip.click(skipping(services), [fields.token, fields.desk], outputs, **quick)
-    fields.back.click(going_back(services), [fields.token, fields.desk], outputs, **quick)
+    moves = (
+        fields.submit.click(submitting(services), [fields.token, *given], outputs, **quick),
+        fields.skip.click(skipping(services), [fields.token, fields.desk], outputs, **quick),
+        fields.back.click(going_back(services), [fields.token, fields.desk], outputs, **quick),
+    )
+    for move in moves:  # until then keys.js takes no answers: they would be for an item not seen yet
+        move.then(None, js="() => { document.dispatchEvent(new Event('desk-laid')); }")
 
 
 def opening(services: Services) -> Any:
@@ -120,9 +125,9 @@ def opening(services: Services) -> Any:
     @spoken
     def opened(signed: object, kept: object, draft: object, request: gr.Request) -> tuple[Any, ...]:
         who = annotator_of(services, signed)
-        if who is None:
-            return welcome(services)
         item = wanted(services, request.query_params)
+        if who is None:
+            return welcome(services, item)
         desk = desks.restored_desk(services, who, kept, draft)
         if item is not None and desk.item != services.study.by_head[item]:
             desk = desks.opened_desk(services, who, services.study.by_head[item], desk.skipped)
@@ -143,7 +148,8 @@ def wanted(services: Services, query: Mapping[str, str]) -> HeadId | None:
 def signing_in(services: Services) -> Any:
     """Notes the consent and hands out the token."""
 
-    def signed_in(name: str) -> tuple[Any, ...]:
+    def signed_in(name: str | None, kept: object) -> tuple[Any, ...]:
+        name = name or ""
         if problems := identity.problems_with_name(name):
             return notice(" ".join(problems), "problem"), *in_order()
         who = Annotator(name, identity.pseudonym(name, services.key))
@@ -152,7 +158,7 @@ def signing_in(services: Services) -> Any:
         except JournalError as error:
             return notice(str(error), "problem"), *in_order()
         signed = identity.signed(name, services.key, int(time.time()))
-        return "", *entered(services, who, signed, desks.next_desk(services, who, ()))
+        return "", *entered(services, who, signed, desks.first_desk(services, who, kept))
 
     return signed_in
 
@@ -170,11 +176,11 @@ def submitting(services: Services) -> Any:
         desk = replace(desk, answers=form.cleared(*given))
         problems = form.problems(desk.answers)
         if problems:
-            return shown(services, who, signed, desk, notice(" ".join(problems), "problem"))
+            return in_order(message=notice(" ".join(problems), "problem"))
         try:
             receipt = desks.submit(services, who, desk)
         except JournalError as error:
-            return shown(services, who, signed, desk, notice(str(error), "problem"))
+            return in_order(message=notice(str(error), "problem"))
         after = desks.next_desk(services, who, desk.skipped)
         return shown(services, who, signed, after, receipt_line(desk, receipt))
 

@@ -31,6 +31,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     goto = gr.HTML()
     rows = gr.HTML()
 
+    @spoken
     def opened(request: gr.Request) -> tuple[Any, ...]:
         """Fills the page for the model in its address."""
         wanted = request.query_params.get("model") or models[0]

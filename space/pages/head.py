@@ -30,9 +30,9 @@ def build(services: Services, page: gr.Blocks) -> None:
         """The head in the address, or a sentence and a way back."""
         try:
             atlas, head = asked_for(services, request.query_params)
+            return head_page(services, atlas, head, annotator_of(services, signed))
         except MapsError as error:
             return notice(str(error), "problem") + f"<p>{anchor('./', 'Back to all heads')}</p>"
-        return head_page(services, atlas, head, annotator_of(services, signed))
 
     page.load(opened, token, body, queue=False, api_visibility="private")
 
@@ -86,8 +86,8 @@ def descriptions(atlas: Atlas, head: HeadId, rows: list[HeadMapping]) -> str:
     """What each describer says, with who it is and how many mappings bear it out."""
     now = mapping_hash(rows)
     said = [description(row, now, len(rows)) for row in atlas.descriptions(head)]
-    command = f"python -m maps describe {atlas.folder.name} --describer offline"
-    return "".join(said) or notice(f"Nobody has described this head yet: `{command}` does, in the atlas's folder.")
+    missing = "Nobody has described this head yet; `python -m maps describe ATLAS --describer offline` does."
+    return "".join(said) or notice(missing)
 
 
 def description(row: Row, now: str, mapped: int) -> str:

@@ -70,7 +70,7 @@ def test_submitting_twice_stores_once(journal: Journal, judge: Judge) -> None:
 def test_an_id_never_stands_for_two_judgments(journal: Journal, judge: Judge, change: dict[str, object]) -> None:
     journal.record(judge())
     for other in (judge(**change), judge(annotator="a-2"), judge(comment="later")):
-        with pytest.raises(JournalError, match="its id belongs to another judgment"):
+        with pytest.raises(JournalError, match="this item was answered before"):
             journal.record(other)
     assert journal.rows() == [judge()]
 

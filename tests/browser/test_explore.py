@@ -94,6 +94,13 @@ def test_an_address_that_leads_nowhere_is_answered_in_words(
     expect(page.locator(".head-grid .cell")).to_have_count(270)
 
 
+def test_an_unknown_page_leads_back(explorer: Server, page: Page) -> None:
+    page.goto(f"{explorer.url}/nowhere/at/all")
+    expect(page.get_by_role("heading", name="No such page")).to_be_visible()
+    page.get_by_role("link", name="All heads").click()
+    expect(page.locator(".head-grid .cell")).to_have_count(270)
+
+
 @pytest.mark.parametrize("path", ["", "head?layer=12&head=6", "annotate", "agreement", "about"])
 def test_no_page_scrolls_sideways_on_a_small_phone(explorer: Server, browser: Browser, path: str) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 700}, color_scheme="dark")

@@ -39,6 +39,7 @@ def answer(page: Page, keys: str) -> str:
         expect(question.locator("input").nth(int(key) - 1)).to_be_checked()
     page.keyboard.press("Enter")
     expect(page.locator("#message")).to_contain_text(f"Stored: {head}")
+    expect(page.locator("#questions[inert]")).to_have_count(0)
     return head
 
 
@@ -65,8 +66,9 @@ def test_two_annotators_judge_five_heads_and_a_killed_server_loses_none(
     # Presence: four of five items agree; observed 4/5. Ada 1 2 4 3 1, Grace 1 2 4 3 2.
     # Cohen: expected (2·1 + 1·2 + 1·1 + 1·1) / 25 = 6/25, kappa (4/5 − 6/25) / (1 − 6/25) = 14/19.
     expect(words).to_contain_text("Annotators agreed on question one (presence) for 80 %")
-    expect(words).to_contain_text("0.74")
-    table = page.locator("table")
+    page.get_by_text("Cohen's kappa of").click()
+    expect(page.get_by_role("table", name="Cohen's kappa by pair")).to_contain_text("0.737")
+    table = page.get_by_role("table", name="Agreement by question")
     # Fleiss: shares 3/10, 3/10, 2/10, 2/10, expected 0.26, kappa (0.8 − 0.26) / 0.74 = 0.730.
     expect(table).to_contain_text("0.730")
     # Alpha: 1 − observed disagreement 0.2 / expected (100 − 26) / 90 = 0.757.
@@ -175,6 +177,54 @@ def test_downloads_hold_the_items_that_the_visitor_judged_and_the_report_is_for_
     report = tmp_path / "agreement.json"
     caught.value.save_as(report)
     assert json.loads(report.read_text(encoding="utf-8"))["judgments"] == 1
+
+
+def test_keys_pressed_before_the_next_item_is_seen_answer_nothing(server: Server, page: Page) -> None:
+    sign_in(page, server, "Ada")
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.keyboard.type("421", delay=0)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(150)
+    page.keyboard.type("132", delay=30)
+    page.keyboard.press("Enter")
+    expect(page.locator("#progress")).to_contain_text("1 of 270")
+    page.wait_for_timeout(1500)
+    assert page.locator("input[type=radio]:checked").count() == 0
+    assert [row[1:] for row in stored(server)] == [("present_described", "inaccurate", "semantic")]
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#progress")).to_contain_text("2 of 270")
+    assert [row[1] for row in stored(server)] == ["present_described", "absent_none"]
+
+
+def test_a_link_to_judge_a_head_counts_once_and_survives_signing_in(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/annotate?layer=5&head=5")
+    page.locator("#name textarea, #name input").fill("Ada")
+    page.get_by_role("button", name="I agree: start").click()
+    expect(page.locator("#evidence h2").first).to_contain_text("L5H5")
+    answer(page, "1")
+    expect(page.locator("#evidence h2").first).not_to_contain_text("L5H5")
+    head = head_shown(page)
+    page.keyboard.press("3")
+    page.locator("#comment textarea").fill("so far")
+    page.wait_for_timeout(300)
+    page.reload()
+    expect(page.locator("#comment textarea")).to_have_value("so far")
+    assert head_shown(page) == head
+
+
+def test_ctrl_enter_leaves_the_comment_so_that_the_next_keys_answer(server: Server, page: Page) -> None:
+    sign_in(page, server, "Ada")
+    page.keyboard.press("1")
+    page.locator("#comment textarea").click()
+    page.keyboard.type("a remark")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#progress")).to_contain_text("1 of 270")
+    page.wait_for_timeout(300)
+    page.keyboard.press("2")
+    expect(page.locator("#presence input").nth(1)).to_be_checked()
+    expect(page.locator("#comment textarea")).to_have_value("")
 
 
 def test_the_server_ends_with_status_zero_when_its_host_asks(server: Server) -> None:

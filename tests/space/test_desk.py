@@ -58,6 +58,13 @@ def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: 
     assert desk.restored_desk(served, ada, new.kept(), old.draft()).answers == desk.NOTHING
 
 
+def test_signing_in_lays_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
+    wanted = served.study.order[7]
+    assert desk.first_desk(served, ada, {"wanted": wanted.key}).item == wanted
+    for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}):
+        assert desk.first_desk(served, ada, kept).item == served.study.order[0]
+
+
 def test_submitting_the_same_desk_twice_stores_once(served: Services, ada: Annotator) -> None:
     lying = replace(desk.next_desk(served, ada, ()), answers=NONE_SEEN)
     receipts = [desk.submit(served, ada, lying) for _ in range(2)]
@@ -131,8 +138,9 @@ def test_an_id_that_no_browser_of_ours_makes_is_refused(served: Services, ada: A
     assert desk.kept_desk(served, ada, kept) is None
 
 
-def test_a_start_in_the_future_or_without_zone_counts_from_now(served: Services, ada: Annotator) -> None:
-    for text in ("2999-01-01T00:00:00+00:00", "2026-01-01T00:00:00", "soon", 12):
+def test_a_start_in_the_future_long_ago_or_without_zone_counts_from_now(served: Services, ada: Annotator) -> None:
+    hostile = ("2999-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "2020-01-01T00:00:00+00:00")
+    for text in (*hostile, "2026-01-01T00:00:00", "soon", 12):
         found = desk.kept_desk(served, ada, {**desk.next_desk(served, ada, ()).kept(), "started_at": text})
         assert found is not None
         assert datetime.now(UTC) - found.started_at < timedelta(seconds=10)

@@ -51,6 +51,19 @@ def test_a_named_atlas_that_is_none_is_told(tmp_path: Path) -> None:
         open_atlases(str(tmp_path / "nothing"), tmp_path)
 
 
+def test_settings_that_name_no_atlas_are_told(tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="MAPS_ATLASES names no folder"):
+        open_atlases(" , ,", tmp_path)
+
+
+@pytest.mark.parametrize("table", ["heads", "mappings", "relations", "descriptions"])
+def test_an_atlas_with_a_damaged_table_is_told_at_the_start(tmp_path: Path, table: str) -> None:
+    file = copy_of_the_prebuilt(tmp_path / "named") / f"{table}.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(MapsError, match="is damaged"):
+        open_atlases(str(tmp_path / "named"), tmp_path)
+
+
 def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first = pseudonym_key("", data)
