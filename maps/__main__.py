@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         drop_output()
     except OSError as error:
         drop_output()
-        given = vars(arguments)
-        place = error.filename or given.get("out") or given.get("atlas")
+        place = error.filename or vars(arguments).get("out") or "A file"
         return said(f"{place} cannot be written or read: {error.strerror or error}.", 1)
     except MemoryError:
         return said("There is not enough memory; close other programs or take a larger machine.", 1)

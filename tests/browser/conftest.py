@@ -99,9 +99,12 @@ def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium, Debian's or the one that CHROMIUM names."""
+    """Headless Chromium, Debian's or the one that CHROMIUM names.
+
+    It ends with its module: while it runs, no other test could run an event loop.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.fail("No Chromium was found: install the package chromium, or set CHROMIUM to its path.")

@@ -187,7 +187,7 @@ def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     out, said = capsys.readouterr()
     assert (status, out) == (1, "")
-    assert said.rstrip("\n").split("\n")[-1] == "A file cannot be written or read: File too large."
+    assert said.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
     with pytest.raises(Exception, match="is no atlas"):
         Atlas.open(tmp_path / "atlas")
     assert main(command) == 0
