@@ -86,9 +86,9 @@ def shown(services: Services, who: Annotator, signed: object, desk: Desk, messag
         category=category,
         comment=gr.update(visible=here, value=desk.answers.comment),
         message=message,
-        skip=gr.update(visible=here, value="Leave as it is" if desk.earlier else "Skip"),
+        skip=gr.update(visible=here, value="Leave it" if desk.earlier else "Skip"),
         back=gr.update(interactive=desk.progress.done > 0),
-        submit=gr.update(visible=here, value="Change the answer" if desk.earlier else "Submit"),
+        submit=gr.update(visible=here, value="Change" if desk.earlier else "Submit"),
     )
 
 

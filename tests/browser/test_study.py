@@ -113,7 +113,7 @@ def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(
     expect(page.locator("#evidence")).to_contain_text("What others answered")
     expect(page.locator("#evidence")).to_contain_text("No pattern is visible, but one was described")
     page.locator("#presence input").nth(1).click()
-    page.get_by_role("button", name="Change the answer").click()
+    page.get_by_role("button", name="Change").click()
     expect(page.locator("#message")).to_contain_text(f"Stored: {head}")
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         rows = database.execute("SELECT judgment_id, presence, supersedes FROM judgments ORDER BY position").fetchall()
