@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -16,6 +17,11 @@ from space.services import Address, address, services
 
 def main() -> int:
     """Serves the app until it is stopped; returns 0, or 1 with one sentence where it cannot start."""
+    argparse.ArgumentParser(
+        prog="python app.py",
+        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES and MAPS_PSEUDONYM_KEY are its settings.",
+        epilog="example: PORT=8000 python app.py",
+    ).parse_args()
     try:
         where = address()
         check_free(where)

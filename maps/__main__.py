@@ -52,7 +52,9 @@ def said(sentence: str, status: int) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="python -m maps", description="Read from its weights what an attention head does."
+        prog="python -m maps",
+        description="Read from its weights what an attention head does.",
+        epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_map(commands)
@@ -190,8 +192,8 @@ def run_describe(arguments: argparse.Namespace) -> None:
     describer = describer_named(arguments.describer, base_url, key, relations=predefined())
     run = describe_atlas(arguments.atlas, describer, arguments.concurrency)
     failed = f" and failed on {run.failed:,} (see failures.parquet)" if run.failed else ""
-    print(f"{describer.name} described {run.asked:,} heads now{failed}; it sees a pattern in {run.patterns:,}")
-    print(f"of {run.heads:,}. The descriptions are in {arguments.atlas}/descriptions.parquet.")
+    print(f"{describer.name} described {run.asked:,} heads now{failed}.")
+    print(f"It sees a pattern in {run.patterns:,} of {run.heads:,} heads: {arguments.atlas}/descriptions.parquet")
 
 
 def run_show(arguments: argparse.Namespace) -> None:

@@ -124,7 +124,7 @@ def difference(before: Dictionary[str, Any], now: Dictionary[str, Any]) -> str:
     for key in now:
         if before.get(key) != json.loads(json.dumps(now[key])):
             old, new = (json.dumps(x, ensure_ascii=False) for x in (before.get(key), now[key]))
-            return f"{key} was {old}, now {new}" if len(old + new) < 120 else f"another {key}"
+            return f"{key} was {old}, now {new}" if len(old + new) < 120 else f"other {key}"
     return "other settings"
 
 

@@ -84,9 +84,8 @@ def categories(atlas: Atlas) -> tuple[str, str, ByHead]:
     counts = Counter(band for cell in by_head.values() for band in cell["bands"])
     some = sum(bool(cell["bands"]) for cell in by_head.values())
     each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, "own") if counts[name])
-    title = (
-        f"{some} of {len(by_head)} heads implement or suppress a relation (score {tau:g} or more): {each or 'none'}."
-    )
+    what = f"{some} of {len(by_head)} heads implement or suppress a relation (score {tau:g} or more)"
+    title = f"{what}: {each}; a head may count in several." if some else f"{what}."
     return title, "bands", by_head
 
 

@@ -65,8 +65,8 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
 def open_atlases(named: str, data: Path) -> dict[str, Atlas]:
     """The atlases of MAPS_ATLASES; without it the prebuilt one and those in the data folder.
 
-    A model is listed once: an atlas in the data folder takes the place of the prebuilt one. A folder of the data
-    folder that is no finished atlas is left out, and said so on the terminal.
+    A model is listed once: an atlas in the data folder takes the place of the prebuilt one, and a newer one that of
+    an older. What is left out of the data folder is said on the terminal.
     """
     if named:
         given = [Atlas.open(folder.strip()) for folder in named.split(",") if folder.strip()]
@@ -74,15 +74,23 @@ def open_atlases(named: str, data: Path) -> dict[str, Atlas]:
             raise MapsError("MAPS_ATLASES names no folder; name one, or leave it out for the prebuilt atlas.")
         return {atlas.model: atlas for atlas in given}
     found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(SEED.iterdir()))}
-    computed = data / "atlases"
-    for folder in sorted(computed.iterdir()) if computed.is_dir() else ():
-        try:
-            atlas = Atlas.open(folder)
-        except MapsError as error:
-            print(f"Left out: {error}", file=sys.stderr)
-            continue
+    for atlas in sorted(computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
+        before = found.get(atlas.model)
+        if before is not None and before.folder.parent != SEED:
+            print(f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer.", file=sys.stderr)
         found[atlas.model] = atlas
     return found
+
+
+def computed_atlases(folder: Path) -> list[Atlas]:
+    """The finished atlases in a folder; what is none is said on the terminal."""
+    opened = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            opened.append(Atlas.open(path))
+        except MapsError as error:
+            print(f"Left out: {error}", file=sys.stderr)
+    return opened
 
 
 def pseudonym_key(given: str, data: Path) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import gradio as gr
+from gradio.events import Dependency
 
 from annotation import form, identity
 from annotation.form import CATEGORY, CONSENT, GUIDELINES, GUIDELINES_VERSION, PRECISION, PRESENCE, Question
@@ -22,6 +23,7 @@ from space.services import Services
 from space.spoken import spoken
 
 GATE = """(desk, presence, precision, category, comment) => {
+  if (!desk || !desk.judgment_id) return [undefined, undefined, undefined];
   const described = presence === 'present_described', known = described || presence === 'present_missed';
   const answers = [presence, described ? precision : null, known ? category : null, comment];
   const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
@@ -36,7 +38,7 @@ KEYS = (
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     token, desk, draft = browser_token(), browser_desk(), browser_draft()
-    with gr.Column(elem_id="welcome") as welcome:
+    with gr.Column(elem_id="welcome", visible=False) as welcome:  # until the load says who is there
         gr.HTML("<h1>Judge descriptions of attention heads</h1>")
         gr.Markdown(GUIDELINES)
         gr.HTML(f"<p>{text(CONSENT)}</p>")
@@ -44,15 +46,11 @@ def build(services: Services, page: gr.Blocks) -> None:
         problem = gr.HTML()
         enter = gr.Button("I agree: start", variant="primary", elem_id="agree")
     fields = laid_out(token, desk, draft, welcome)
-    wire(services, page, fields)
-    for trigger in (enter.click, name.submit):
-        trigger(
-            signing_in(services),
-            [name, desk],
-            [problem, *fields],
-            queue=False,
-            api_visibility="private",
-        )
+    agreed = [
+        trigger(signing_in(services), [name, desk], [problem, *fields], queue=False, api_visibility="private")
+        for trigger in (enter.click, name.submit)
+    ]
+    wire(services, page, fields, agreed)
 
 
 def laid_out(token: gr.BrowserState, desk: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column) -> Form:
@@ -101,13 +99,18 @@ def radio(question: Question) -> gr.Radio:
     return gr.Radio(choices, label=question.text, visible=visible, elem_id=question.field, elem_classes="question")
 
 
-def wire(services: Services, page: gr.Blocks, fields: Form) -> None:
-    """Events of the form. Every handler finds out again who is asking; the browser alone keeps the draft."""
+def wire(services: Services, page: gr.Blocks, fields: Form, agreed: list[Dependency]) -> None:
+    """Events of the form, `agreed` being those of signing in.
+
+    Every handler finds out again who is asking; the browser alone keeps the draft.
+    """
     outputs = list(fields)
     quick: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     opened = page.load(opening(services), [fields.token, fields.desk, fields.draft], outputs, api_visibility="private")
     opened.then(None, js="() => history.replaceState({}, '', location.pathname)")  # the address counts once
     given = [fields.desk, *fields.answers]
+    for entering in (opened, *agreed):  # once more when the column is there: showing it resets what is hidden in it
+        entering.then(None, given, [fields.draft, fields.precision, fields.category], js=GATE)
     for answer in fields.answers:
         answer.input(None, given, [fields.draft, fields.precision, fields.category], js=GATE, api_visibility="private")
     moves = (

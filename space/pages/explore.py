@@ -9,7 +9,7 @@ import gradio as gr
 from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
 from space.grid import BY_CATEGORY, BY_SALIENCY, SCORE, SUPPRESSION, cells, colourings, head_grid, strongest
-from space.markup import anchor, link_to_head, table, text
+from space.markup import anchor, link_to_head, notice, table, text
 from space.services import Services
 from space.spoken import spoken
 
@@ -23,6 +23,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         "<h1>What do attention heads do?</h1><p>Every cell is one attention head. What it does is read from its "
         "weights alone. Pick a colouring, then click a head to see its mappings.</p>"
     )
+    problem = gr.HTML()
     with gr.Row(elem_classes="controls"):
         model = gr.Dropdown(models, value=models[0], label="Model", visible=len(models) > 1)
         colour = gr.Dropdown(label="Colour by", filterable=True)
@@ -36,7 +37,8 @@ def build(services: Services, page: gr.Blocks) -> None:
         """Fills the page for the model in its address."""
         wanted = request.query_params.get("model") or models[0]
         name = wanted if wanted in services.atlases else models[0]
-        return gr.update(value=name), *start(services.atlases[name])
+        missing = "" if name == wanted else notice(f"There is no model {wanted!r} here; this is {name}.", "problem")
+        return gr.update(value=name), missing, *start(services.atlases[name])
 
     @spoken
     def picked(name: str) -> tuple[Any, ...]:
@@ -49,7 +51,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         return shown(services.atlas(name), key, direction)
 
     outputs = [colour, side, grid, goto, rows]
-    page.load(opened, outputs=[model, *outputs], api_visibility="private")
+    page.load(opened, outputs=[model, problem, *outputs], api_visibility="private")
     model.input(picked, model, outputs, api_visibility="private")
     for control in (colour, side):
         control.input(coloured, [model, colour, side], [side, grid, rows], api_visibility="private")

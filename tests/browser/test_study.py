@@ -88,7 +88,10 @@ def test_a_reload_keeps_the_draft_and_changing_the_first_answer_clears_what_no_l
     page.reload()
     expect(page.locator("#comment textarea")).to_have_value("half a thought <b>")
     assert head_shown(page) == head
+    expect(page.locator("#precision")).to_be_visible()
+    expect(page.locator("#category")).to_be_visible()
     expect(page.locator("#precision input").nth(1)).to_be_checked()
+    expect(page.locator("#category input").nth(0)).to_be_checked()
     page.locator("#presence input").nth(0).click()
     expect(page.locator("#precision")).to_be_hidden()
     expect(page.locator("#category")).to_be_hidden()
@@ -98,6 +101,23 @@ def test_a_reload_keeps_the_draft_and_changing_the_first_answer_clears_what_no_l
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("#message")).to_contain_text("Please answer question two")
     assert stored(server) == []
+
+
+def test_a_draft_that_was_reloaded_can_be_finished_with_keys(server: Server, page: Page) -> None:
+    sign_in(page, server, "Ada")
+    page.keyboard.press("4")
+    expect(page.locator("#precision")).to_be_visible()
+    page.reload()
+    expect(page.locator("#category")).to_be_visible()
+    page.keyboard.type("32")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Stored:")
+    assert [row[1:] for row in stored(server)] == [("present_described", "partial", "language")]
+    expect(page.locator("#precision")).to_be_hidden()
+    page.goto(f"{server.url}/about")
+    page.goto(f"{server.url}/annotate")
+    expect(page.locator("#presence")).to_be_visible()
+    expect(page.locator("#precision")).to_be_hidden()
 
 
 def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(

@@ -35,6 +35,16 @@ def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: 
     assert {name: atlas.folder for name, atlas in found.items()} == {MODEL: own, "Other": other}
 
 
+def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer, older = (copy_of_the_prebuilt(tmp_path / "atlases" / name) for name in ("a", "b"))
+    info = json.loads((newer / "atlas.json").read_text(encoding="utf-8"))
+    (newer / "atlas.json").write_text(json.dumps({**info, "created_at": "2999-01-01T00:00:00+00:00"}), encoding="utf-8")
+    assert open_atlases("", tmp_path)[MODEL].folder == newer
+    assert f"Left out: {older}" in capsys.readouterr().err
+
+
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
     assert list(open_atlases("", tmp_path)) == [MODEL]
