@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from urllib.parse import urlencode
 
 from maps.show import escaped, hidden, visible
-from maps.types import HeadId, Mapping, RelationScore
+from maps.types import HeadId, RelationScore
+from maps.types import Mapping as HeadMapping
 
 LONGEST_TOKEN = 40  # characters of a token that a chip shows
 FIRST_ROWS = 10  # mappings shown before the rest is asked for
@@ -31,6 +32,13 @@ def chip(token: str) -> str:
 def link_to_head(model: str, head: HeadId) -> str:
     """The address of a head's page."""
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
+
+
+def head_in(query: Mapping[str, str]) -> HeadId | None:
+    """The head that an address's query names, whether there is one or not; None where it names none."""
+    layer, head = query.get("layer", ""), query.get("head", "")
+    numbers = layer.isdecimal() and head.isdecimal() and len(layer + head) < 12
+    return HeadId(int(layer), int(head)) if numbers else None
 
 
 def anchor(href: str, words: str, **attributes: str) -> str:
@@ -60,7 +68,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> s
     )
 
 
-def mappings(rows: Sequence[Mapping], first: int | None = FIRST_ROWS) -> str:
+def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS) -> str:
     """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `first`."""
     if not rows:
         return notice("This head has no stored mappings.")
@@ -72,7 +80,7 @@ def mappings(rows: Sequence[Mapping], first: int | None = FIRST_ROWS) -> str:
     return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
 
 
-def mapping(row: Mapping, share: float) -> str:
+def mapping(row: HeadMapping, share: float) -> str:
     """One mapping; `share` is the length of its saliency bar, from 0 to 1."""
     targets = "".join(
         f'<span title="score {score:.2f}">{chip(target)}</span>'

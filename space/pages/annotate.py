@@ -18,7 +18,7 @@ from space import desk as desks
 from space.browser import browser_desk, browser_draft, browser_token
 from space.desk import Annotator, annotator_of
 from space.form_view import Form, entered, in_order, receipt_line, shown, welcome
-from space.markup import notice, text
+from space.markup import head_in, notice, text
 from space.services import Services
 from space.spoken import spoken
 
@@ -141,10 +141,7 @@ def opening(services: Services) -> Any:
 
 def wanted(services: Services, query: Mapping[str, str]) -> HeadId | None:
     """The head that an address asks to judge, where it is in the study."""
-    layer, head = query.get("layer", ""), query.get("head", "")
-    if not (layer.isdecimal() and head.isdecimal() and len(layer + head) < 12):
-        return None
-    found = HeadId(int(layer), int(head))
+    found = head_in(query)
     return found if found in services.study.by_head else None
 
 

@@ -14,7 +14,7 @@ from maps.types import HeadId, MapsError
 from maps.types import Mapping as HeadMapping
 from space.browser import browser_token
 from space.desk import Annotator, annotator_of, judged
-from space.markup import anchor, link_to_head, mappings, notice, relation_bars, text
+from space.markup import anchor, head_in, link_to_head, mappings, notice, relation_bars, text
 from space.services import Services
 from space.tally import tally
 
@@ -40,10 +40,9 @@ def build(services: Services, page: gr.Blocks) -> None:
 def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
     """The head that an address names."""
     atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
-    layer, head = query.get("layer", ""), query.get("head", "")
-    if not (layer.isdecimal() and head.isdecimal() and len(layer + head) < 12):
+    found = head_in(query)
+    if found is None:
         raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
-    found = HeadId(int(layer), int(head))
     if found not in atlas.ids:
         heads, layers = atlas.info["heads"] - 1, atlas.info["layers"] - 1
         raise MapsError(f"{atlas.model} has no head {found}: layers run from 0 to {layers}, heads from 0 to {heads}.")
