@@ -43,7 +43,7 @@ FILES = {  # heading of the contract: the schema that it describes
     "Judgments": annotation.dataset.SCHEMA,
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
-READERS = ("app.py", "space/services.py", "maps/__main__.py", "annotation/__main__.py")
+READERS = ("app.py", "space/services.py", "maps/commands/describe.py", "annotation/__main__.py")
 
 Table = list[list[str]]
 

@@ -1,0 +1,1 @@
+"""The commands of MAPS, one file a command: `add` declares its arguments, `run` does it."""

@@ -1,0 +1,41 @@
+"""The values that commands take, and the bar that shows how far long work is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
+def layer_range(text: str) -> tuple[int, int]:
+    """`0-3` or `7`."""
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or not (last or first).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of layers such as 0-3")
+    return int(first), int(last or first)
+
+
+def with_bar(layers: Sequence[int], done: int) -> Iterable[int]:
+    """A progress bar over layers, with the time that is left."""
+    from tqdm import tqdm
+
+    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc="mapping", dynamic_ncols=True)

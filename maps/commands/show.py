@@ -1,0 +1,31 @@
+"""`show`: a head in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from maps.commands.arguments import Commands
+from maps.types import HeadId
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`show`."""
+    p = commands.add_parser(
+        "show",
+        help="show a head in the terminal",
+        description="Show a head in the terminal. · is a space, ⏎ a newline, ⇥ a tab, \\xE2 a byte that is no text.",
+        epilog="example: python -m maps show data/atlases/smollm2 L26H2",
+    )
+    p.add_argument("atlas", type=Path, help="the atlas's folder")
+    p.add_argument("head", help="such as L26H2")
+    p.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints a head."""
+    from maps.atlas import Atlas
+    from maps.show import head_text
+
+    atlas = Atlas.open(arguments.atlas)
+    print(head_text(atlas, HeadId.parse(arguments.head)))
