@@ -24,6 +24,7 @@ class Settings:
     tau: float = TAU
     min_pairs: int = MIN_PAIRS
     first_mlp: bool = True
+    suppressive: bool = False
     layers: tuple[int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:

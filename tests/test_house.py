@@ -31,7 +31,10 @@ ROOMS = {  # one outside thing, one room
 PURE = (
     "maps.types",
     "maps.circuits",
+    "maps.output_space",
     "maps.ranks",
+    "maps.salient",
+    "maps.targets",
     "maps.relations",
     "maps.prompts",
     "maps.tables",
