@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 ROWS = 4096  # tokens a block: keeps the intermediate values of a block in the processor's cache
+SAMPLE = 256  # rows of Ẽ that are measured
 KEPT = 1 << 28  # bytes of float64 rows of Ẽ that are kept
 
 
@@ -49,7 +50,8 @@ class Sources:
     """What heads of a layer read: the rows of Ẽ, in float32 for screening and in float64 where rows decide.
 
     Without `mlp`, Ẽ is E times `scale` (layer 0, whose attention comes before the first MLP); with it,
-    Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint.
+    Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint. `drift` says how far the float32 rows
+    may be off, relative to their length.
     """
 
     def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:
@@ -60,6 +62,7 @@ class Sources:
         self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,)
         self._place = torch.full((len(embedding),), -1, device=embedding.device)
         self._exact = embedding.new_empty((0, embedding.shape[1]), dtype=torch.float64)
+        self.drift = 0.0 if mlp is None else self._drift()
 
     def __len__(self) -> int:
         return len(self.embedding)
@@ -70,6 +73,13 @@ class Sources:
         for start in range(0, len(out), ROWS):
             out[start : start + ROWS] = first_mlp(self._scaled(self.embedding[start : start + ROWS].float()), mlp)
         return out
+
+    def _drift(self) -> float:
+        """How far a float32 row of Ẽ may be from the true one, as a share of its length: four times what some are."""
+        some = torch.arange(0, len(self), max(1, len(self) // SAMPLE), device=self.embedding.device)
+        exact = self.exact(some)
+        norms = exact.norm(dim=1)
+        return 4 * float(((self.rows[some] - exact).norm(dim=1) / norms.where(norms > 0, 1)).max())
 
     def _scaled(self, rows: Tensor) -> Tensor:
         return rows if self.scale == 1 else rows * self.scale
