@@ -53,6 +53,6 @@ def page(spec: dict[str, Any]) -> str:
     return PAGE.format(
         title=escape(title),
         description=escape(spec["description"]),
-        library=vl_convert.javascript_bundle(vl_version=version()),
+        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version()),
         spec=json.dumps(spec).replace("<", "\\u003c"),
     )

@@ -39,7 +39,9 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     return finished(chart, f"Heads per relation in {shown(model)}", subtitle, described)
 
 
-def panel(rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False) -> alt.LayerChart | alt.FacetChart:
+def panel(
+    rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False
+) -> alt.LayerChart | alt.FacetChart:
     """Half of the bars; `best` names the columns of the strongest head and its score."""
     head, value = best
     names = {row["relation"]: row["name"] for row in rows}
