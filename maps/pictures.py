@@ -34,8 +34,11 @@ def can_draw() -> bool:
 
 
 def version() -> str:
-    """The Vega-Lite that the figures are written for, such as `6.4`."""
-    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    """The Vega-Lite that the figures are written for, such as `6.4`; the newest that vl-convert has, where not that."""
+    import vl_convert
+
+    wanted, known = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]), vl_convert.get_vegalite_versions()
+    return wanted if wanted in known else known[-1]
 
 
 def svg(spec: dict[str, Any]) -> str:

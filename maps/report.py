@@ -117,22 +117,25 @@ def category_sentences(found: Findings) -> list[str]:
     first = list(rows).index("classified") + 1
     named = list(rows)[first : list(rows).index("own_relations_only")]
     each = ", ".join(f"{shown(name)} {rows[name]['count']:,}" for name in named)
+    whole = f" of {classified['of']:,} heads"
     said = [
-        f"Of {shown(found.model)}, {share(classified)} implement or suppress a relation (score {found.tau:g} or "
-        f"more, at least {found.min_pairs} usable pairs): {each}; a head may count in several."
+        f"In {shown(found.model)}, {percent(classified, whole)} implement or suppress a relation "
+        f"(score {found.tau:g} or more, at least {found.min_pairs} usable pairs): {each}; a head may count in several."
     ]
     if rows["own_relations_only"]["count"]:
         said.append(f"{rows['own_relations_only']['count']:,} of them do own relations only, which have no category.")
     if classified["count"]:
-        said.append(f"Of these, {share(rows['several_categories'])} belong to several categories.")
-        said.append(f"Of these, {share(rows['suppression'])} suppress at least one relation.")
+        several, suppressing = (percent(rows[name]) for name in ("several_categories", "suppression"))
+        said.append(
+            f"Of these {classified['count']:,}, {several} belong to several categories and {suppressing} suppress at "
+            "least one relation."
+        )
     return said
 
 
-def share(row: dict[str, Any]) -> str:
-    """A row of the summary in words: `20 of 270 heads (7.4 %)`."""
-    percent = "" if row["share"] is None else f" ({100 * row['share']:.1f} %)"
-    return f"{row['count']:,} of {row['of']:,} heads{percent}"
+def percent(row: dict[str, Any], whole: str = "") -> str:
+    """A row of the summary in words: `8 (40.0 %)`, or `8 of 20 heads (40.0 %)`."""
+    return f"{row['count']:,}{whole}" + ("" if row["share"] is None else f" ({100 * row['share']:.1f} %)")
 
 
 def relation_sentences(found: Findings) -> list[str]:

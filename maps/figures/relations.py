@@ -18,11 +18,12 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     rows = [
         row
         | {
+            "place": place,
             "name": words(row["relation"]),
             "group": row["category"] or "own relation",
             "few": "" if row["counted"] else f"too few pairs ({row['pairs']})",
         }
-        for row in per_relation.to_pylist()
+        for place, row in enumerate(per_relation.to_pylist())
     ]
     most = max((max(row["heads"] or 0, row["suppression_heads"] or 0) for row in rows), default=0) or 1
     panels = [
@@ -44,17 +45,17 @@ def panel(
 ) -> alt.LayerChart | alt.FacetChart:
     """Half of the bars; `best` names the columns of the strongest head and its score."""
     head, value = best
-    names = {row["relation"]: row["name"] for row in rows}
+    names = [row["name"] for row in rows]  # by place: a name may be anything, so it is no key
     labels = (
         alt.Axis(
-            labelExpr=f"({json.dumps(names)})[datum.label]", labelLimit=240, ticks=False, domain=False, labelPadding=8
+            labelExpr=f"{json.dumps(names)}[datum.value]", labelLimit=240, ticks=False, domain=False, labelPadding=8
         )
         if named
         else None
     )
     present = list(dict.fromkeys(row["group"] for row in rows))
     base = alt.Chart(alt.InlineData(values=rows), width=270, height=alt.Step(19)).encode(
-        y=alt.Y("relation:N", sort=[row["relation"] for row in rows], title=None, axis=labels),
+        y=alt.Y("place:O", title=None, axis=labels),
         tooltip=[
             alt.Tooltip("name:N", title="Relation"),
             alt.Tooltip("group:N", title="Category"),
