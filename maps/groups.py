@@ -43,7 +43,8 @@ def similarity(heads: pa.Table, mappings: pa.Table, classified: Classified) -> p
         "mappings": source_targets(mappings),
         "relations": relations(classified),
     }
-    layer, head, kv = (heads[name].to_numpy() for name in ("layer", "head", "kv_head"))
+    ordered = heads.sort_by([("layer", "ascending"), ("head", "ascending")])
+    layer, head, kv = (ordered[name].to_numpy() for name in ("layer", "head", "kv_head"))
     layers = [int(each) for each in np.unique(layer)]
     values: dict[tuple[int, str, str], Numbers] = {}
     for each in layers:
