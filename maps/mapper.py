@@ -13,17 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maps import circuits
 from maps.atlas import FORMAT_VERSION, Atlas, Parts
 from maps.card import atlas_card
+from maps.circuits import Heads, Sources, saliency, skewness
+from maps.output_space import output_spaces
 from maps.ranks import Columns
 from maps.relations import Pairs, default_k, scores_of_layer, usable
-from maps.salient import SalientMappings, salient_mappings
+from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
 from maps.tables import Row, mapping_row, relation_row
 from maps.targets import Targets
+from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, Mapping, MapsError
 from maps.weights import Checkpoint, open_checkpoint
+
+DTYPES = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
 
 
 def map_model(
@@ -102,41 +106,69 @@ class Work:
     settings: Settings
     device: torch.device
     columns: Columns
-    plain: circuits.Sources
-    through_mlp: circuits.Sources
+    gain: Tensor | None
+    plain: Sources
+    through_mlp: Sources
     pairs: Pairs
 
     @classmethod
     def prepare(cls, checkpoint: Checkpoint, settings: Settings, device: torch.device, shallow: bool) -> Work:
         """Reads embedding, unembedding and first MLP; `shallow` where only layer 0 is wanted, which reads E itself."""
-        embedding = checkpoint.embedding().to(device)
-        columns = Columns.of(checkpoint.unembedding(embedding).to(device))
-        plain = circuits.Sources(embedding)
+        kept = DTYPES[settings.dtype]
+        embedding = checkpoint.embedding().to(device, kept)
+        columns = Columns.of(checkpoint.unembedding(embedding).to(device, kept))
+        gain = checkpoint.final_gain().to(device).double() if settings.final_norm else None
+        scale = checkpoint.shape.embedding_scale
+        plain = Sources(embedding, scale=scale)
         mlp = None if shallow or not settings.first_mlp else checkpoint.first_mlp().to(device)
-        through = plain if mlp is None else circuits.Sources(embedding, mlp)
+        through = plain if mlp is None else Sources(embedding, mlp, scale)
         vocabulary = checkpoint.vocabulary
         relations = [
             usable(r, vocabulary.single_tokens, settings.k or default_k(r, vocabulary.size)) for r in settings.relations
         ]
-        return cls(checkpoint, settings, device, columns, plain, through, Pairs.of(relations, device))
+        return cls(checkpoint, settings, device, columns, gain, plain, through, Pairs.of(relations, device))
+
+    def heads(self, layer: int) -> Heads:
+        """A layer's weights in float32."""
+        values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
+        return Heads(values.to(self.device), outputs.to(self.device))
 
     def layer(self, layer: int) -> dict[str, list[Row]]:
         """The rows of every table for one layer."""
-        s, sources = self.settings, self.plain if layer == 0 else self.through_mlp
-        values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
-        heads = circuits.Heads(values.to(self.device), outputs.to(self.device))
-        sigma, exact = circuits.saliency(sources, heads), heads.double()
-        found = salient_mappings(sources, sigma, exact, self.columns, s.salient, s.heldout, s.targets, s.suppressive)
-        scores = scores_of_layer(self.pairs, sources, exact, self.columns)
-        ids = [HeadId(layer, head) for head in range(len(outputs))]
+        s, sources, heads = self.settings, self.plain if layer == 0 else self.through_mlp, self.heads(layer)
+        sigma, exact = saliency(sources, heads), heads.double()
+        reading = exact if self.gain is None else Heads(exact.values, exact.outputs * self.gain)
+        wanted = Wanted(s.salient, s.heldout, s.targets, s.suppressive)
+        found = salient_mappings(sources, sigma, exact, reading, self.columns, wanted)
+        scores = scores_of_layer(self.pairs, sources, reading, self.columns)
+        ids = [HeadId(layer, head) for head in range(len(heads.outputs))]
         mapped = list(zip(ids, self.mappings(found, found.highest), strict=True))
-        kurtosis = [x if isfinite(x) else None for x in found.kurtosis.tolist()]
-        return {
-            "heads": [head_row(x, x.head // heads.group, sigma[x.head], kurtosis[x.head]) for x in ids],
+        tables = {
+            "heads": [head_row(x, x.head // heads.group, sigma[x.head], float(found.kurtosis[x.head])) for x in ids],
             "mappings": [mapping_row(head, m) for head, each in mapped for m in each[: s.salient]],
             "heldout": [mapping_row(head, m) for head, each in mapped for m in each[s.salient :]],
             "relations": [relation_row(head, each) for head, row in zip(ids, scores, strict=True) for each in row],
         }
+        if found.lowest is not None:
+            low = zip(ids, self.mappings(found, found.lowest), strict=True)
+            tables["suppressive"] = [mapping_row(head, m) for head, each in low for m in each]
+        self.add_statistics(tables["heads"], sources, exact, reading, found)
+        return tables
+
+    def add_statistics(
+        self, rows: list[Row], sources: Sources, exact: Heads, reading: Heads, found: SalientMappings
+    ) -> None:
+        """The columns of `heads` that are computed on request, since they look at all of M."""
+        if self.settings.output_space:
+            for row, size in zip(rows, output_spaces(sources, exact, self.columns, self.gain), strict=True):
+                row["output_space"] = size
+        if self.settings.top_scoring:
+            n = min(self.settings.salient, found.sources.shape[1])
+            for row in rows:
+                head = row["head"]
+                targets = Targets(found.highest.ids[head, :n], found.highest.scores[head, :n])
+                entries = highest_entries(sources, reading, head, self.columns, targets.ids.numel())
+                row["top_scoring_jaccard"] = overlap(found.sources[head, :n], targets, entries)
 
     def mappings(self, found: SalientMappings, targets: Targets) -> list[list[Mapping]]:
         """Each head's ids and scores as mappings with their tokens' text."""
@@ -152,15 +184,16 @@ class Work:
         ]
 
 
-def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float | None) -> Row:
-    """A row of `heads`; output space is not computed here."""
+def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
+    """A row of `heads`, without what is computed on request."""
     return {
         "layer": head.layer,
         "head": head.head,
         "kv_head": kv_head,
         "saliency_mean": float(sigma.double().mean()),
         "saliency_max": float(sigma.max()),
-        "input_skewness": circuits.skewness(sigma),
-        "target_kurtosis": kurtosis,
+        "input_skewness": skewness(sigma),
+        "target_kurtosis": kurtosis if isfinite(kurtosis) else None,
         "output_space": None,
+        "top_scoring_jaccard": None,
     }

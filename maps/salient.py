@@ -55,29 +55,39 @@ class SalientMappings(NamedTuple):
     kurtosis: Tensor  # (H,) mean population kurtosis of the first tokens' rows of M; nan where one is constant
 
 
-def salient_mappings(
-    sources: Sources, sigma: Tensor, heads: Heads, columns: Columns, first: int, further: int, targets: int, low: bool
-) -> SalientMappings:
-    """The `first` + `further` most salient tokens of every head of a layer.
+class Wanted(NamedTuple):
+    """How many salient tokens and targets are asked for."""
 
-    `sigma` (H, V) is the float32 saliency; the heads are in float64. `low` asks for the lowest targets of the first
-    tokens too.
+    first: int = 30
+    further: int = 30  # ranks after the first, kept back
+    targets: int = 5
+    lowest: bool = False  # the lowest targets of the first tokens too
+
+
+def salient_mappings(
+    sources: Sources, sigma: Tensor, heads: Heads, reading: Heads, columns: Columns, wanted: Wanted
+) -> SalientMappings:
+    """The most salient tokens of every head of a layer with their highest targets.
+
+    `sigma` (H, V) is the float32 saliency. Both heads are in float64: `heads` as they are, `reading` with the gain of
+    the final norm on their outputs where that is asked for.
     """
-    limits = gains(heads).tolist()
-    found = [salient_tokens(sources, sigma[h], heads, h, first + further, limits[h]) for h in range(len(sigma))]
+    first, limits = wanted.first, gains(heads).tolist()
+    both = first + wanted.further
+    found = [salient_tokens(sources, sigma[h], heads, h, both, limits[h]) for h in range(len(sigma))]
     ids, values = (torch.stack(each) for each in zip(*found, strict=True))  # (H, n)
-    written = torch.stack([heads.written(sources.exact(row), head) for head, row in enumerate(ids)])  # (H, n, d)
+    written = torch.stack([reading.written(sources.exact(row), head) for head, row in enumerate(ids)])  # (H, n, d)
     parts = [part for part in (written[:, :first], written[:, first:]) if part.shape[1]]
     y = torch.cat([part.flatten(0, 1) for part in parts])  # the first tokens of all heads before the others
     spread = parts[0].shape[0] * parts[0].shape[1]
-    best, kurtosis = highest(y, targets, columns, spread)
+    best, kurtosis = highest(y, wanted.targets, columns, spread)
     shapes = [part.shape[:2] for part in parts]
     lowest = None
-    if low:
-        worst, _ = highest(-y[:spread], targets, columns)
+    if wanted.lowest:
+        worst, _ = highest(-y[:spread], wanted.targets, columns)
         lowest = Targets(arranged(worst.ids, shapes[:1]), -arranged(worst.scores, shapes[:1]))
-    both = Targets(*(arranged(each, shapes) for each in best))
-    return SalientMappings(ids, values, both, lowest, kurtosis.view(shapes[0]).mean(1))
+    best = Targets(*(arranged(each, shapes) for each in best))
+    return SalientMappings(ids, values, best, lowest, kurtosis.view(shapes[0]).mean(1))
 
 
 def arranged(rows: Tensor, shapes: list[torch.Size]) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from maps.circuits import Heads, Sources, saliency
 from maps.ranks import Columns
-from maps.salient import gains, salient_mappings, salient_tokens
+from maps.salient import Wanted, gains, salient_mappings, salient_tokens
 from tests.maps.test_circuits import heads, mlp, normal, plain_mlp, plain_saliency
 
 
@@ -63,7 +63,7 @@ def test_mappings_are_rows_of_m(first: int, further: int) -> None:
     embedding, unembedding, weights = normal(60, 24), normal(60, 24, seed=9), heads()
     sources, exact = Sources(embedding, mlp()), heads().double()
     found = salient_mappings(
-        sources, saliency(sources, weights), exact, Columns.of(unembedding), first, further, 3, low=True
+        sources, saliency(sources, weights), exact, exact, Columns.of(unembedding), Wanted(first, further, 3, True)
     )
     assert found.lowest is not None
     first, both = min(first, 60), min(first + further, 60)
