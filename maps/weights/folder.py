@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from maps.types import MapsError
-from maps.weights.checkpoint import Checkpoint, Shape
+from maps.weights.checkpoint import Checkpoint, Shape, Source
 from maps.weights.families import family_named
 from maps.weights.tokens import Vocabulary, check_fit
 
@@ -52,7 +52,18 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
     if not files:
         raise MapsError(f"{folder} has a config.json and no *.safetensors file; download the model's weights into it.")
     check_shards(folder)
-    config = read_json(config_file)
+    return checkpoint_of(folder, SafetensorsFiles(files), model, revision or fingerprint(config_file, files))
+
+
+def fingerprint(config_file: Path, files: list[Path]) -> str:
+    """A revision for a folder without one: a hash of its configuration and its files' sizes."""
+    sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
+    return hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
+
+
+def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Checkpoint:
+    """A checkpoint whose config.json and tokenizer lie in `folder` and whose tensors come from `source`."""
+    config = read_json(folder / "config.json")
     if config.get("quantization_config"):
         raise MapsError(f"{model} holds quantised weights; take the unquantised model or a .gguf file.")
     family = family_named(str(config.get("model_type", "unknown")), model)
@@ -63,17 +74,8 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
         )
     vocabulary = Vocabulary(tokenizer_of(folder))
     check_fit(vocabulary, number(config, "vocab_size", model, vocabulary.size), model)
-    sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
-    found = hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
-    return Checkpoint(
-        model,
-        revision or found,
-        shape,
-        vocabulary,
-        SafetensorsFiles(files),
-        family.names,
-        family.activations[shape.activation],
-    )
+    activation = family.activations[shape.activation]
+    return Checkpoint(model, revision, shape, vocabulary, source, family.names, activation)
 
 
 def check_shards(folder: Path) -> None:
