@@ -6,45 +6,16 @@ is the unembedding of token t. M = Ẽ W_V W_O Uᵀ is never formed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from maps.mlp import ROWS, FirstMlp, first_mlp
 from maps.ranks import in_order
 
-ROWS = 4096  # tokens a block: keeps the intermediate values of a block in the processor's cache
 SCREEN = 1e-5  # share of a head's largest possible saliency that float32 may be off by (measured: 1e-6)
-
-
-@dataclass(frozen=True)
-class FirstMlp:
-    """A gated MLP with the RMS norm before it: gate and up (inner, d), down (d, inner), norm (d,)."""
-
-    norm: Tensor
-    epsilon: float
-    gate: Tensor
-    up: Tensor
-    down: Tensor
-    activation: Callable[[Tensor], Tensor]
-
-    def to(self, where: torch.device | torch.dtype) -> FirstMlp:
-        """The same on another device or in another precision."""
-        moved = {name: getattr(self, name).to(where) for name in ("norm", "gate", "up", "down")}
-        return replace(self, **moved)
-
-
-def first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)), without adding the rows back; (n, d) to (n, d), in the precision that comes in."""
-    out = torch.empty_like(rows)
-    for start in range(0, len(rows), ROWS):
-        x = rows[start : start + ROWS]
-        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + mlp.epsilon) * mlp.norm  # (n, d)
-        inner = mlp.activation(x @ mlp.gate.T) * (x @ mlp.up.T)  # (n, inner)
-        torch.mm(inner, mlp.down.T, out=out[start : start + ROWS])
-    return out
 
 
 @dataclass(frozen=True)

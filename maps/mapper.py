@@ -107,8 +107,9 @@ class Work:
     @classmethod
     def prepare(cls, checkpoint: Checkpoint, settings: Settings, device: torch.device, shallow: bool) -> Work:
         """Reads embedding, unembedding and first MLP; `shallow` where only layer 0 is wanted, which reads E itself."""
-        embedding = checkpoint.embedding().to(device)
-        columns = Columns.of(checkpoint.unembedding(embedding).to(device))
+        stored = checkpoint.embedding()
+        columns = Columns.of(checkpoint.unembedding(stored).float().to(device))
+        embedding = stored.float().to(device) * checkpoint.shape.embedding_scale
         plain = circuits.Sources.of(embedding, None)
         mlp = None if shallow or not settings.first_mlp else checkpoint.first_mlp().to(device)
         through = plain if mlp is None else circuits.Sources.of(embedding, mlp)

@@ -31,6 +31,7 @@ ROOMS = {  # one outside thing, one room
 PURE = (
     "maps.types",
     "maps.circuits",
+    "maps.mlp",
     "maps.ranks",
     "maps.relations",
     "maps.prompts",

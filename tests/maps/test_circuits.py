@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
 
 from maps import circuits
-from maps.circuits import FirstMlp, Heads, Sources, kurtosis, output_factors, saliency, salient_tokens, skewness
+from maps.circuits import Heads, Sources, kurtosis, output_factors, saliency, salient_tokens, skewness
+from tests.maps.test_mlp import GATED, plain_mlp
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -19,37 +19,18 @@ def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2)
     return Heads(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
 
 
-def mlp(width: int = 24, inner: int = 40) -> FirstMlp:
-    return FirstMlp(
-        norm=normal(width, seed=3),
-        epsilon=1e-5,
-        gate=normal(inner, width, seed=4),
-        up=normal(inner, width, seed=5),
-        down=normal(width, inner, seed=6),
-        activation=silu,
-    )
-
-
-def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
-    m, x = m.to(torch.float64), rows.double()
-    x = x / (x.square().mean(1, keepdim=True) + m.epsilon).sqrt() * m.norm
-    return (silu(x @ m.gate.T) * (x @ m.up.T)) @ m.down.T
-
-
 def plain_saliency(rows: Tensor, weights: Heads) -> Tensor:
     exact = weights.double()
     norms = [exact.written(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
     return torch.stack(norms)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 4096])
-def test_the_first_mlp_is_its_formula_whatever_the_blocks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuits, "ROWS", rows)
-    embedding, m = normal(50, 24), mlp()
-    found = Sources.of(embedding, m)
-    torch.testing.assert_close(found.screen.double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
+    embedding = normal(50, 24)
+    found = Sources.of(embedding, GATED)
+    torch.testing.assert_close(found.screen.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
-    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], m), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
@@ -90,9 +71,9 @@ def test_the_factors_keep_the_length_of_what_is_written_also_at_a_lower_rank() -
 def test_salient_tokens_are_those_of_float64(head: int, count: int) -> None:
     embedding = normal(200, 24)
     embedding[[17, 120]] = embedding[[90, 3]]
-    sources, weights = Sources.of(embedding, mlp()), heads()
+    sources, weights = Sources.of(embedding, GATED), heads()
     rows, which = torch.unique(embedding, dim=0, return_inverse=True)
-    sigma = plain_saliency(plain_mlp(rows, mlp()), weights)[head][which]
+    sigma = plain_saliency(plain_mlp(rows, GATED), weights)[head][which]
     wanted = sigma.sort(descending=True, stable=True).indices[:count]
     ids, values = salient_tokens(sources, saliency(sources.screen, weights)[head], weights.double(), head, count)
     assert ids.tolist() == wanted.tolist()
