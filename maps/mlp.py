@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,9 +47,8 @@ class FirstMlp:
 
     def to(self, where: torch.device | torch.dtype) -> FirstMlp:
         """The same on another device or in another precision."""
-        tensors = {name: getattr(self, name) for name in TENSORS}
-        moved = {name: None if tensor is None else tensor.to(where) for name, tensor in tensors.items()}
-        return replace(self, **moved)
+        tensors: dict[str, Any] = {name: getattr(self, name) for name in TENSORS if getattr(self, name) is not None}
+        return replace(self, **{name: tensor.to(where) for name, tensor in tensors.items()})
 
 
 def first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:

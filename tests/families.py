@@ -79,7 +79,7 @@ def configuration(family: str) -> Any:
     model = MODELS[family]
     if family != "gemma3":
         return getattr(transformers, f"{model.name}Config")(**model.settings)
-    tower = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    tower: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     text = transformers.Gemma3TextConfig(**model.settings)
     vision = transformers.SiglipVisionConfig(**tower, image_size=8, patch_size=4)
     return transformers.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=1)

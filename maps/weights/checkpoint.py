@@ -76,7 +76,7 @@ class Checkpoint:
         roles = [role for role in self.place.names if role not in ("value", "output")]
         of_layers = [(role, layer) for layer in range(self.shape.layers) for role in ("value", "output")]
         names = [self.found(role, layer) for role, layer in [*((role, 0) for role in roles), *of_layers]]
-        biases = [self.bias_name(role) for role in roles]
+        biases = [self.bias_name(role) for role in roles if role.startswith("mlp_")]
         return [name for name in [*names, *biases] if name is not None and name in self.source.names()]
 
     def read(self, name: str) -> Tensor:

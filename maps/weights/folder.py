@@ -13,7 +13,7 @@ from maps.types import MapsError
 from maps.weights.checkpoint import Checkpoint, Source
 from maps.weights.families import family_of_type
 from maps.weights.shape import Entries, read_shape
-from maps.weights.stored import BinFiles, Files, SafetensorsFiles, names_in, tensors_of
+from maps.weights.stored import BinFiles, Files, SafetensorsFiles, names_in
 from maps.weights.tokens import Vocabulary, check_fit
 
 
@@ -41,7 +41,7 @@ def weights_in(folder: Path) -> Files:
     if index.exists():
         return BinFiles(listed(index))
     if single.exists():
-        return BinFiles(dict.fromkeys(tensors_of(single), single))
+        return BinFiles.of(single)
     raise MapsError(f"{folder} has a config.json and no *.safetensors file; download the model's weights into it.")
 
 

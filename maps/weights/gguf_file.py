@@ -84,7 +84,7 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     """A checkpoint from a GGUF file of a supported family."""
     data, header = read_gguf(path)
     metadata = header.metadata
-    if metadata.get("split.count", 1) > 1:
+    if metadata.get("split.count", 0) not in (0, 1):
         raise MapsError(f"{path} is one part of a model in several; merge them with `llama-gguf-split --merge`.")
     architecture = str(metadata.get("general.architecture", "unknown"))
     family = family_of_architecture(architecture, model)

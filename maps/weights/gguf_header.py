@@ -16,6 +16,7 @@ from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType
 
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
+DIMENSIONS = 4
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 LENGTH = Struct("<Q")
 
@@ -75,6 +76,8 @@ class Cursor:
         """A tensor's name, kind, shape and offset."""
         name = self.text()
         (dimensions,) = self.numbers("I")
+        if dimensions > DIMENSIONS:
+            raise ValueError("a tensor of too many dimensions")
         shape = self.numbers(f"{dimensions}Q")[::-1]
         kind, offset = self.numbers("IQ")
         return name, kind, shape, offset
@@ -97,6 +100,8 @@ def read_header(data: memoryview) -> Header:
     except (error, KeyError, RecursionError) as cause:
         raise ValueError("the head is damaged") from cause
     alignment = metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
+    if not isinstance(alignment, int) or alignment <= 0:
+        raise ValueError("no alignment")
     start = -(-cursor.at // alignment) * alignment
     stored = {name: Stored(k, shape, start + at, start + at + size_of(k, shape)) for name, k, shape, at in found}
     if any(tensor.end > len(data) for tensor in stored.values()):
@@ -109,4 +114,6 @@ def size_of(kind: int, shape: tuple[int, ...]) -> int:
     if kind not in set(GGMLQuantizationType):
         return 0
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+    if block > 1 and (not shape or shape[-1] % block):
+        raise ValueError("a row that is no whole number of blocks")
     return prod(shape) // block * size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -99,9 +98,18 @@ class BinFiles(Files):
         super().__init__(where)
         self.loaded: dict[Path, dict[str, Tensor]] = {}
 
+    @classmethod
+    def of(cls, file: Path) -> BinFiles:
+        """All tensors of one file."""
+        tensors = tensors_of(file)
+        files = cls(dict.fromkeys(tensors, file))
+        files.loaded[file] = tensors
+        return files
+
     def check(self, file: Path) -> None:
         """Opens a file; raises MapsError where it is damaged or holds more than tensors."""
-        self.loaded.setdefault(file, tensors_of(file))
+        if file not in self.loaded:
+            self.loaded[file] = tensors_of(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape."""
@@ -114,8 +122,7 @@ class BinFiles(Files):
     def held(self, name: str) -> Tensor:
         """A tensor of a file, not read yet."""
         path = self.where[name]
-        if path not in self.loaded:
-            self.check(path)
+        self.check(path)
         if name not in self.loaded[path]:
             raise MapsError(f"{path} lacks {name}, which its index lists; download it again.")
         return self.loaded[path][name]
@@ -125,7 +132,7 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
     """The tensors of a .bin file, mapped into memory. Nothing in the file is run."""
     try:
         content = load(path)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, AttributeError, KeyError) as error:
+    except Exception as error:  # what is damaged may raise anything
         raise MapsError(
             f"{path} is damaged, or holds more than tensors, and no code in it is run; "
             "take the model's safetensors files."

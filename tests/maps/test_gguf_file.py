@@ -26,11 +26,15 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     def wanted(name: str) -> torch.Tensor:
         return torch.tensor(gguf.dequantize(gguf.quantize(made[name].numpy(), kind), kind))
 
-    assert torch.equal(checkpoint.embedding(), wanted("model.embed_tokens.weight"))
-    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), wanted("lm_head.weight"))
+    embedding = checkpoint.embedding()
+    assert embedding.dtype == {Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}.get(kind, torch.float32)
+    assert torch.equal(embedding.float(), wanted("model.embed_tokens.weight"))
+    assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
     mlp = checkpoint.first_mlp()
+    assert mlp.norm is not None
     assert torch.equal(mlp.norm, made["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
+        assert ours is not None
         assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))
     for layer in range(2):
         value, output = (wanted(f"model.layers.{layer}.self_attn.{n}_proj.weight") for n in "vo")
