@@ -126,6 +126,7 @@ class Family:
 
     `model_types` are its names in config.json, `architecture` is its name in GGUF files; `keys` says which entry of
     config.json holds which number, `left_out` what its configuration class takes for an entry that is not there.
+    `rowless` are tokens that the tokenizer may know beyond the embedding's last row.
     """
 
     model_types: tuple[str, ...]
@@ -138,6 +139,7 @@ class Family:
     left_out: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
     biased: bool = False  # the first MLP always has biases
     scaled: bool = False  # embeddings are multiplied by the root of the width
+    rowless: tuple[str, ...] = ()
 
     @property
     def gguf_keys(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from maps.weights.checkpoint import Checkpoint, Source
 from maps.weights.families import family_of_type
 from maps.weights.shape import Entries, read_shape
 from maps.weights.stored import BinFiles, Files, SafetensorsFiles, names_in
-from maps.weights.tokens import Vocabulary, check_fit
+from maps.weights.tokens import Vocabulary, check_fit, with_rows
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
@@ -71,7 +71,9 @@ def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Ch
     entries = Entries(f"The configuration of {model}", config, family.left_out)
     shape = read_shape(model_type, entries, family.keys, family.activation, family.scaled)
     vocabulary = Vocabulary(tokenizer_of(folder))
-    check_fit(vocabulary, entries.number("vocab_size", vocabulary.size), model)
+    rows = entries.number("vocab_size", vocabulary.size)
+    vocabulary = with_rows(vocabulary, rows, family.rowless)
+    check_fit(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
     return Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import torch
 
 from maps.circuits import Heads
 from maps.mlp import first_mlp
+from maps.types import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import FAMILIES
-from tests.families import EPSILON, MODELS, body, built, own_first_mlp, own_output, save_gguf, scaled_embedding
-from tests.small_models import VOCABULARY, WORDS
+from maps.weights.shape import Shape
+from tests.families import EPSILON, MODELS, PADDING, body, built, own_first_mlp, own_output, save_gguf, scaled_embedding
+from tests.small_models import VOCABULARY, WORDS, byte_level
 
 IN_GGUF = [family for family, model in MODELS.items() if model.architecture]
 
@@ -91,3 +94,28 @@ def test_the_final_gain_is_what_the_final_norm_multiplies_by(
     if family in IN_GGUF:
         file = save_gguf(tmp_path / "model.gguf", family, model)
         torch.testing.assert_close(open_checkpoint(str(file)).final_gain(), gain, rtol=1e-6, atol=1e-6)
+
+
+def test_the_small_gemmas_have_no_row_for_the_token_of_a_picture(tmp_path: Path) -> None:
+    built("gemma3_text", tmp_path)
+    tokenizer, rows = byte_level(), VOCABULARY + PADDING
+    tokenizer.add_tokens([f"<extra {i}>" for i in range(PADDING)])
+    tokenizer.add_special_tokens(["<image_soft_token>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    checkpoint = open_checkpoint(str(tmp_path))
+    assert checkpoint.vocabulary.size == len(checkpoint.embedding()) == rows
+    tokenizer.add_tokens(["<one more>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(MapsError, match=r"knows 354 ids and its embedding has 352 rows"):
+        open_checkpoint(str(tmp_path))
+
+
+def test_a_multimodal_configuration_may_leave_out_what_its_class_knows(tmp_path: Path) -> None:
+    built("gemma3", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for key in ("num_attention_heads", "num_key_value_heads", "head_dim", "rms_norm_eps", "hidden_activation"):
+        del config["text_config"][key]
+    del config["text_config"]["vocab_size"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = open_checkpoint(str(tmp_path)).shape
+    assert shape == Shape("gemma3", 3, 8, 4, 32, 256, 1e-6, "gelu_pytorch_tanh", 32**0.5)

