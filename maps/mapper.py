@@ -19,7 +19,7 @@ from maps.card import atlas_card
 from maps.ranks import Columns, Targets, highest
 from maps.relations import UsableRelation, default_k, scores_of_layer, usable
 from maps.settings import Settings, chosen_layers, is_finished
-from maps.tables import Row, mapping_row, relation_row
+from maps.tables import COMPUTED, Row, mapping_row, relation_row
 from maps.types import HeadId, Mapping, MapsError
 from maps.weights import Checkpoint, open_checkpoint
 
@@ -47,7 +47,7 @@ def map_model(
         for layer in progress(todo, len(layers) - len(todo)):
             parts.add(layer, work.layer(layer))
     info = atlas_info(checkpoint, model, settings)
-    parts.finish(layers, info, atlas_card(info))
+    parts.finish(layers, info, atlas_card(info, COMPUTED))
     return Atlas.open(out)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TypeVar
 
 from httpx2 import HTTPError, TransportError
@@ -24,6 +25,7 @@ WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second try, the third and so 
 LONGEST_WAIT = 60.0
 PASSING = (408, 429, 500, 502, 503, 504)
 LOGIN = "set HF_TOKEN or run `hf auth login`"
+OF_THE_HUB = (HTTPError, HFValidationError, JSONDecodeError, OSError)
 Result = TypeVar("Result")
 
 
@@ -36,7 +38,7 @@ def patiently(call: Callable[[], Result], waits: Sequence[float] = WAITS) -> Res
     for wait in waits:
         try:
             return call()
-        except (HTTPError, OSError, RuntimeError) as error:
+        except (HTTPError, ValueError, OSError, RuntimeError) as error:
             if not passes(error):
                 raise
             time.sleep(asked_for(error) or wait)
@@ -48,7 +50,7 @@ def passes(error: BaseException) -> bool:
     cause = unwrapped(error)
     if isinstance(cause, HfHubHTTPError):
         return cause.response.status_code in PASSING
-    return isinstance(cause, TransportError)
+    return isinstance(cause, (TransportError, JSONDecodeError))  # an overloaded server may answer with a page
 
 
 def unwrapped(error: BaseException) -> BaseException:
@@ -67,15 +69,19 @@ def asked_for(error: BaseException) -> float:
 
 
 @contextmanager
-def asking_for(kind: str, name: str) -> Iterator[None]:
-    """Turns what the Hub's client raises over a model or dataset into one sentence; other errors stay what they are."""
+def asking_for(kind: str, name: str, unreachable: str = "") -> Iterator[None]:
+    """Turns what the Hub's client raises over a model or dataset into one sentence; other errors stay what they are.
+
+    `unreachable` is said where no Hub answers.
+    """
     try:
         yield
-    except (HTTPError, HFValidationError, OSError, RuntimeError) as error:
+    except (HTTPError, ValueError, OSError, RuntimeError) as error:
         cause = unwrapped(error)
-        if not isinstance(cause, (HTTPError, HFValidationError, OSError)) or of_this_machine(cause):
+        if not isinstance(cause, OF_THE_HUB) or of_this_machine(cause):
             raise
-        raise MapsError(sentence(cause, kind, name)) from error
+        said = sentence(cause, kind, name)
+        raise MapsError(said or unreachable or nobody(kind, name)) from error
 
 
 def of_this_machine(error: BaseException) -> bool:
@@ -84,11 +90,14 @@ def of_this_machine(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException, kind: str, name: str) -> str:
-    """What went wrong, and what to do."""
+    """What went wrong, and what to do; empty where no Hub answered."""
     if isinstance(error, GatedRepoError):
         return f"{name} is gated on the Hub: ask for access on its page there, then {LOGIN}."
     if isinstance(error, (RepositoryNotFoundError, HFValidationError)):
-        return f"The Hub has no {kind} {name} that this token may read; check the name or HF_TOKEN."
+        return (
+            f"There is no file or folder {name}, and the Hub has no {kind} of that name that this token may read; "
+            "check the name or HF_TOKEN."
+        )
     if isinstance(error, RevisionNotFoundError):
         return f"The Hub's {kind} {name} has no such revision; check its history there."
     if isinstance(error, RemoteEntryNotFoundError):
@@ -97,6 +106,11 @@ def sentence(error: BaseException, kind: str, name: str) -> str:
         return f"The Hub does not accept the token for {name}: {LOGIN}, with a token that may."
     if isinstance(error, HfHubHTTPError):
         return f"The Hub answered {error.response.status_code} for {name}; try again later."
+    return f"The Hub's answer for {name} cannot be read; try again later." if isinstance(error, ValueError) else ""
+
+
+def nobody(kind: str, name: str) -> str:
+    """What is said where no Hub answers to somebody who looks for a model or dataset."""
     return (
         f"There is no file or folder {name}, and no Hub answers that has a {kind} of that name; "
         "check the name and the network."

@@ -56,7 +56,7 @@ PURE = (
 )
 PURE_LIBRARIES = {"altair", "numpy", "pandas", "pyarrow", "torch"}
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}
-LIGHT = ("maps.types", "maps.atlas", "maps.tables", "maps.settings", "maps.show", "maps.prompts")
+LIGHT = ("maps.types", "maps.atlas", "maps.tables", "maps.settings", "maps.show", "maps.prompts", "maps.hub")
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import torch
 from httpx2 import HTTPError
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 from torch import Tensor
 
 from maps.network import WAITS, CutShort, asked_for, asking_for, passes, patiently

@@ -128,7 +128,8 @@ class LoopbackHub:
         self.closing.wait(trouble.seconds)
         with self.lock:
             if trouble.status:
-                return Reply.of({"error": "Ordered by a test"}, trouble.status), trouble
+                page = b"<html>Ordered by a test</html>"  # gateways answer with pages
+                return Reply(trouble.status, page, {"Content-Type": "text/html"}), trouble
             return reply_to(self, request), trouble
 
 

@@ -225,8 +225,10 @@ def test_a_revision_is_read_as_it_was(hub: LoopbackHub, folder: Path, tmp_path: 
 
 
 def test_models_that_cannot_be_had_are_refused_in_one_sentence(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
-    said = f"The Hub has no model {NAME} that this token may read; check the name or HF_TOKEN."
-    assert refusal(hub, tmp_path / "home") == said
+    assert refusal(hub, tmp_path / "home") == (
+        f"There is no file or folder {NAME}, and the Hub has no model of that name that this token may read; "
+        "check the name or HF_TOKEN."
+    )
     hub.add_model(NAME, folder, gated=True)
     assert refusal(hub, tmp_path / "home") == (
         f"{NAME} is gated on the Hub: ask for access on its page there, then set HF_TOKEN or run `hf auth login`."
