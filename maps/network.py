@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from json import JSONDecodeError
 from typing import TypeVar
 
-from httpx2 import HTTPError, TransportError
+from httpx2 import HTTPError, InvalidURL, TransportError
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -25,7 +25,7 @@ WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second try, the third and so 
 LONGEST_WAIT = 60.0
 PASSING = (408, 429, 500, 502, 503, 504)
 LOGIN = "set HF_TOKEN or run `hf auth login`"
-OF_THE_HUB = (HTTPError, HFValidationError, JSONDecodeError, OSError)
+OF_THE_HUB = (HTTPError, InvalidURL, HFValidationError, JSONDecodeError, OSError)
 Result = TypeVar("Result")
 
 
@@ -76,7 +76,7 @@ def asking_for(kind: str, name: str, unreachable: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (HTTPError, ValueError, OSError, RuntimeError) as error:
+    except (HTTPError, InvalidURL, ValueError, OSError, RuntimeError) as error:
         cause = unwrapped(error)
         if not isinstance(cause, OF_THE_HUB) or of_this_machine(cause):
             raise

@@ -8,9 +8,8 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 import torch
@@ -89,14 +88,14 @@ class Snapshot:
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{name}.{os.getpid()}")
         try:
-            with beside.open("wb", buffering=0) as out, asking_for("model", self.model):
-                self.fill(out, file, start, stop)
+            with beside.open("wb") as out, with_bar(out, name, stop - start) as shown, asking_for("model", self.model):
+                self.fill(shown, file, start, stop)
             beside.replace(place)
         finally:
             beside.unlink(missing_ok=True)
         return place
 
-    def fill(self, out: FileIO, file: str, start: int, stop: int) -> None:
+    def fill(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
         """Writes a range; goes on where a connection was dropped, and counts tries anew when something arrived."""
         waits = iter(self.waits)
         while out.tell() < stop - start:
@@ -110,7 +109,7 @@ class Snapshot:
                     raise
                 time.sleep(asked_for(error) or wait)
 
-    def fetch(self, out: FileIO, file: str, start: int, stop: int) -> None:
+    def fetch(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
         """One request for what of a range is still missing."""
         url = hf_hub_url(self.model, file, revision=self.commit, endpoint=self.api.endpoint)
         first = start + out.tell()
@@ -125,6 +124,14 @@ class Snapshot:
                 out.write(chunk)
         if out.tell() != stop - start:
             raise CutShort(f"{stop - start - out.tell()} bytes of {file} are missing")
+
+
+def with_bar(out: BinaryIO, name: str, size: int) -> Any:
+    """The file with a bar that moves as it is written, where that takes long."""
+    from tqdm import tqdm
+
+    bar = {"unit": "B", "unit_scale": True, "leave": False, "delay": 2, "dynamic_ncols": True}
+    return tqdm.wrapattr(out, "write", total=size, desc=name, **bar)
 
 
 class RangedSafetensors:
@@ -198,20 +205,26 @@ class RangedSafetensors:
 def read_header(snapshot: Snapshot, file: str) -> dict[str, Entry]:
     """The tensors of a safetensors file by its head; raises MapsError where that is damaged, and forgets it."""
     size = snapshot.size(file)
+    length = 0 if size < 8 else int.from_bytes(snapshot.part(file, "length", 0, 8).read_bytes(), "little")
+    content = b""
+    if 0 < length <= min(LONGEST_HEADER, size - 8):
+        content = snapshot.part(file, "head", 8, 8 + length).read_bytes()
     try:
-        length = 0 if size < 8 else int.from_bytes(snapshot.part(file, "length", 0, 8).read_bytes(), "little")
-        if not 0 < length <= min(LONGEST_HEADER, size - 8):
-            raise ValueError(f"A head of {length} bytes")
-        content = json.loads(snapshot.part(file, "head", 8, 8 + length).read_bytes())
-        entries = {n: entry_of(tensor, 8 + length) for n, tensor in content.items() if n != "__metadata__"}
-        if max((entry.stop for entry in entries.values()), default=8 + length) != size:
-            raise ValueError("The head speaks of another length")
+        return entries_of(content, size)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         for name in ("length", "head"):
             (snapshot.kept / file / name).unlink(missing_ok=True)
         raise MapsError(
             f"{file} of {snapshot.model} on the Hub is no whole safetensors file; take another revision."
         ) from error
+
+
+def entries_of(head: bytes, size: int) -> dict[str, Entry]:
+    """The tensors that the head of a file of this size speaks of; raises what `entry_of` does."""
+    start = 8 + len(head)
+    entries = {name: entry_of(tensor, start) for name, tensor in json.loads(head).items() if name != "__metadata__"}
+    if max((entry.stop for entry in entries.values()), default=start) != size:
+        raise ValueError("The head speaks of another length")
     return entries
 
 

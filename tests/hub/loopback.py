@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi
 
@@ -196,11 +197,11 @@ class Server(ThreadingHTTPServer):
         hub.url = f"http://127.0.0.1:{self.server_port}"
         hub.files_url = f"http://localhost:{self.server_port}"  # another host, as the real Hub's large files have
 
-    def process_request_thread(self, request: socket.socket, client_address: object) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Keeps the connection in sight while it is open."""
         self.open.add(request)
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+            super().process_request_thread(request, client_address)
         finally:
             self.open.discard(request)
 

@@ -174,7 +174,7 @@ def test_one_file_without_ranges_is_downloaded_whole(hub: LoopbackHub, folder: P
     assert [seen.status for seen in hub.requests("GET /files/")] == [200, 200]  # the first one is hung up on
 
 
-def test_ranges_that_end_in_the_middle_of_a_model_do_no_harm(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+def test_where_ranges_stop_whole_files_are_asked_for(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
     hub.ranges = False
