@@ -14,7 +14,7 @@ from maps.types import MapsError
 from maps.weights.checkpoint import Checkpoint, Source
 from maps.weights.folder import checkpoint_of, listed
 from maps.weights.ranged import RangedSafetensors, Snapshot
-from maps.weights.stored import BinFiles, tensors_of
+from maps.weights.stored import BinFiles
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 BIN_INDEX = "pytorch_model.bin.index.json"
@@ -72,10 +72,9 @@ def source_of(snapshot: Snapshot) -> Source:
     if files:
         return RangedSafetensors(snapshot, ["model.safetensors"] if "model.safetensors" in files else files)
     if BIN_INDEX in snapshot.sizes:
-        return WholeFiles(snapshot, listed(snapshot.folder / BIN_INDEX))
+        return WholeFiles(snapshot, BinFiles(listed(snapshot.folder / BIN_INDEX)))
     if "pytorch_model.bin" in snapshot.sizes:
-        single = snapshot.whole("pytorch_model.bin")
-        return WholeFiles(snapshot, dict.fromkeys(tensors_of(single), single))
+        return BinFiles.of(snapshot.whole("pytorch_model.bin"))
     raise MapsError(
         f"{snapshot.model} on the Hub holds neither safetensors nor pytorch_model.bin files; take a repository with "
         "the model's weights, or download a .gguf file and give that."
@@ -85,9 +84,9 @@ def source_of(snapshot: Snapshot) -> Source:
 class WholeFiles:
     """Tensors of .bin files, each file downloaded when a tensor of it is asked for."""
 
-    def __init__(self, snapshot: Snapshot, where: dict[str, Path]) -> None:
+    def __init__(self, snapshot: Snapshot, files: BinFiles) -> None:
         self.snapshot = snapshot
-        self.files = BinFiles(where)
+        self.files = files
 
     def names(self) -> set[str]:
         """The names of all tensors."""

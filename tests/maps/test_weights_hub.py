@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -304,14 +305,31 @@ def test_a_tensor_that_the_index_promises_in_vain_is_told(hub: LoopbackHub, fold
     assert refusal(hub, tmp_path / "home").startswith(f"{SECOND} of {NAME} lacks lm_head.weight, which its index lists")
 
 
-def test_a_model_of_the_hub_is_mapped_by_the_command(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:
+    """The command that maps the model, as people of this Hub run it."""
+    settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(here / "home")}
+    environment = {**os.environ, **settings, "HF_HUB_DOWNLOAD_TIMEOUT": "1"}
+    command = [sys.executable, "-m", "maps", "map", NAME, "--out", str(here / "atlas"), "--relations", "copying"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+
+
+def test_a_mapping_that_was_killed_downloads_only_what_is_left(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder, private=True)
-    settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "maps", "map", NAME, "--out", str(tmp_path / "atlas"), "--relations", "copying"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-    )
+    hub.stall("GET /files/", 0, times=6)  # the head takes two
+    hub.stall("GET /files/", 30)
+    with mapping(hub, tmp_path) as process:
+        while process.poll() is None and hub.troubles[1].times:
+            time.sleep(0.05)
+        process.kill()
+        process.communicate(timeout=60)
+    assert len(hub.requests("GET /files/")) == 6
+    hub.stall("GET /files/", 2)  # longer than the client waits: it asks again
+    with mapping(hub, tmp_path) as process:
+        out, _ = process.communicate(timeout=60)
     said = f"Mapped 8 heads of {NAME}: the atlas is in {tmp_path / 'atlas'}.\n"
-    assert (done.returncode, done.stdout) == (0, said)
+    assert (process.returncode, out) == (0, said)
     info = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
     assert info["revision"] == hub.commits(NAME, "model")[-1].oid
+    asked = [seen.range for seen in hub.requests("GET .*/resolve/.*/model.safetensors")]
+    assert len(asked) - len(set(asked)) == 2  # the one that was killed, the one that stalled
