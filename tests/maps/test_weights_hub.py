@@ -310,8 +310,8 @@ def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:
     settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(here / "home")}
     environment = {**os.environ, **settings, "HF_HUB_DOWNLOAD_TIMEOUT": "1"}
     command = [sys.executable, "-m", "maps", "map", NAME, "--out", str(here / "atlas"), "--relations", "copying"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_a_mapping_that_was_killed_downloads_only_what_is_left(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
