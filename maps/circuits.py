@@ -6,44 +6,16 @@ is the unembedding of token t. M = Ẽ W_V W_O Uᵀ is never formed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-ROWS = 4096  # tokens a block: keeps the intermediate values of a block in the processor's cache
+from maps.mlp import ROWS, FirstMlp, first_mlp, first_mlp_exactly
+
 SAMPLE = 256  # rows of Ẽ that are measured
 KEPT = 1 << 28  # bytes of float64 rows of Ẽ that are kept
-
-
-@dataclass(frozen=True)
-class FirstMlp:
-    """A gated MLP with the RMS norm before it: gate and up (inner, d), down (d, inner), norm (d,)."""
-
-    norm: Tensor
-    epsilon: float
-    gate: Tensor
-    up: Tensor
-    down: Tensor
-    activation: Callable[[Tensor], Tensor]
-
-    def to(self, where: torch.device | torch.dtype) -> FirstMlp:
-        """The same on another device or in another precision."""
-        moved = {name: getattr(self, name).to(where) for name in ("norm", "gate", "up", "down")}
-        return replace(self, **moved)
-
-
-def first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)), without adding the rows back; (n, d) to (n, d), in the precision that comes in."""
-    out = torch.empty_like(rows)
-    for start in range(0, len(rows), ROWS):
-        x = rows[start : start + ROWS]
-        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + mlp.epsilon) * mlp.norm  # (n, d)
-        inner = mlp.activation(x @ mlp.gate.T) * (x @ mlp.up.T)  # (n, inner)
-        torch.mm(inner, mlp.down.T, out=out[start : start + ROWS])
-    return out
 
 
 class Sources:
@@ -57,7 +29,7 @@ class Sources:
     def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:
         self.embedding = embedding  # (V, d)
         self.scale = scale
-        self.mlp = None if mlp is None else mlp.to(torch.float64)
+        self.mlp = mlp
         self.rows = embedding if mlp is None else self._through(mlp)  # (V, d); not scaled where it is E
         self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,)
         self._place = torch.full((len(embedding),), -1, device=embedding.device)
@@ -99,7 +71,7 @@ class Sources:
             self._place.fill_(-1)
             self._exact, new = self._exact[:0], ids.unique()
         if len(new):
-            made = first_mlp(self._scaled(self.embedding[new].double()), self.mlp)
+            made = first_mlp_exactly(self._scaled(self.embedding[new].double()), self.mlp)
             self._place[new] = torch.arange(len(new), device=ids.device) + len(self._exact)
             self._exact = torch.cat([self._exact, made])
         return self._exact[self._place[ids]]

@@ -29,6 +29,8 @@ from maps.data import predefined
 from maps.prompts import mapping_hash
 from maps.tables import SCHEMAS
 from maps.types import Mapping
+from maps.weights.families import FAMILIES
+from maps.weights.family import Family
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -106,6 +108,19 @@ def read_from_environment(path: str) -> set[str]:
     """The variables that a module asks the environment for."""
     asked_for = r"""(?:environ|environment)(?:\.get\(|\[)"(\w+)"|getenv\("(\w+)\""""
     return {max(names) for names in re.findall(asked_for, (ROOT / path).read_text(encoding="utf-8"))}
+
+
+def family_row(family: Family) -> list[str]:
+    """A family as the contract lists it."""
+    norm = family.hub.names.get("mlp_norm")
+    kind = family.norm + (", 1 + w" if family.hub.less_one else "")
+    types = ", ".join(f"`{name}`" for name in family.model_types)
+    before = ["none", ""] if norm is None else [f"`{norm.split('.')[-2]}`", kind]
+    return [types, f"`{family.architecture}`", *before, "√d" if family.scaled else "1"]
+
+
+def test_the_contract_lists_the_families_that_can_be_read() -> None:
+    assert table(CONTRACT, "Families") == [family_row(family) for family in FAMILIES]
 
 
 @pytest.mark.parametrize("heading", FILES)

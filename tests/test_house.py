@@ -32,6 +32,7 @@ ROOMS = {  # one outside thing, one room
 PURE = (
     "maps.types",
     "maps.circuits",
+    "maps.mlp",
     "maps.output_space",
     "maps.ranks",
     "maps.salient",
@@ -76,6 +77,7 @@ LIGHT = (
     "maps.prompts",
     "maps.report",
     "maps.pictures",
+    "maps.hub",
 )
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")

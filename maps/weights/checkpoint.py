@@ -1,59 +1,26 @@
 """A checkpoint as MAPS sees it: a shape, a vocabulary and the few tensors that are read from it.
 
 A family declares where its tensors lie; a source (a GGUF file, a folder of safetensors) hands them out one by
-one as float32. Nothing else of the model is ever read or built.
+one as they are stored. Nothing else of the model is ever read or built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from maps.circuits import FirstMlp
+from maps.mlp import ACTIVATIONS, FirstMlp
 from maps.types import MapsError
+from maps.weights.family import Family, Layout, Place
+from maps.weights.shape import Shape
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The numbers of a model's architecture that MAPS needs; raises MapsError where heads can't share value heads."""
-
-    architecture: str
-    layers: int
-    heads: int
-    kv_heads: int
-    width: int
-    head_width: int
-    epsilon: float
-    activation: str
-
-    def __post_init__(self) -> None:
-        if self.heads % self.kv_heads:
-            raise MapsError(
-                f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which can't be "
-                "shared evenly; download the model again."
-            )
-
-
-@dataclass(frozen=True)
-class Family:
-    """Where a family keeps what MAPS reads.
-
-    `names` maps a role (embedding, unembedding, value, output, mlp_norm, mlp_gate, mlp_up, mlp_down) to the
-    tensor's name in a Hugging Face checkpoint, `{i}` standing for the layer. A model without the unembedding's
-    name ties it to the embedding.
-    """
-
-    name: str
-    names: Mapping[str, str]
-    gguf_names: Mapping[str, str]
-    activations: Mapping[str, Callable[[Tensor], Tensor]]
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 class Source(Protocol):
@@ -62,89 +29,178 @@ class Source(Protocol):
     def names(self) -> set[str]:
         """The names of all tensors."""
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading it."""
+
     def read(self, name: str) -> Tensor:
-        """One tensor, in float32."""
+        """One tensor, in the dtype that it is stored in; quantised ones in float32."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened model: reads tensors by role, checks their shapes, slices padding off the vocabulary."""
+    """An opened model: reads tensors by role, checks their shapes, slices padding off the vocabulary.
+
+    `place` is where this kind of checkpoint keeps the family's tensors; `untied` where its configuration says that
+    the unembedding is a tensor of its own.
+    """
 
     model: str
     revision: str
     shape: Shape
     vocabulary: Vocabulary
     source: Source
-    names: Mapping[str, str]
-    activation: Callable[[Tensor], Tensor]
+    family: Family
+    place: Place
+    untied: bool = False
 
-    def has(self, role: str) -> bool:
-        """Whether the checkpoint holds the tensor of this role (layer 0's)."""
-        return self.names[role].format(i=0) in self.source.names()
+    def found(self, role: str, layer: int = 0) -> str | None:
+        """The name of a role's tensor; None where the checkpoint has none."""
+        if role not in self.place.names:
+            return None
+        names = self.source.names()
+        return next((name for name in self.place.candidates(role, layer) if name in names), None)
 
-    def read(self, role: str, layer: int = 0) -> Tensor:
-        """The tensor of a role; raises MapsError where it is missing or holds numbers that are not finite."""
-        name = self.names[role].format(i=layer)
-        if name not in self.source.names():
-            raise MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
+    def name(self, role: str, layer: int = 0) -> str:
+        """The name of a role's tensor; raises MapsError where it is missing."""
+        name = self.found(role, layer)
+        if name is None:
+            raise self.lacks(self.place.candidates(role, layer)[0])
+        return name
+
+    def lacks(self, name: str) -> MapsError:
+        """What is said where a tensor is missing."""
+        return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
+
+    def needed(self) -> list[str]:
+        """The names of all tensors that mapping reads, of those that the checkpoint has."""
+        roles = [role for role in self.place.names if role not in ("value", "output")]
+        of_layers = [(role, layer) for layer in range(self.shape.layers) for role in ("value", "output")]
+        names = [self.found(role, layer) for role, layer in [*((role, 0) for role in roles), *of_layers]]
+        biases = [self.bias_name(role) for role in roles if role.startswith("mlp_")]
+        return [name for name in [*names, *biases] if name is not None and name in self.source.names()]
+
+    def read(self, name: str) -> Tensor:
+        """A tensor by its name; raises MapsError where it holds numbers that are not finite, or no plain ones."""
         tensor = self.source.read(name)
-        if not bool(torch.isfinite(tensor).all()):
+        if tensor.dtype not in DTYPES:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise MapsError(
+                f"The tensor {name} of {self.model} holds quantised weights ({kind}); take the unquantised model "
+                "or a .gguf file."
+            )
+        if tensor.numel() and not all(isfinite(float(end)) for end in torch.aminmax(tensor)):  # NaN passes through
             raise MapsError(f"The tensor {name} of {self.model} holds NaN or infinite weights; get a sound copy.")
         return tensor
 
-    def matrix(self, role: str, rows: int, columns: int, layer: int = 0) -> Tensor:
-        """A tensor of a role whose shape must be (rows, columns)."""
-        tensor = self.read(role, layer)
-        if tuple(tensor.shape) != (rows, columns):
+    def heads(self, role: str, layout: Layout, layer: int) -> Tensor:
+        """The heads of a layer's value or output weights, in float32."""
+        name, wanted = self.name(role, layer), layout.shape(self.shape)
+        shape = self.source.shape(name)
+        if shape != wanted:
             raise MapsError(
-                f"The tensor {self.names[role].format(i=layer)} of {self.model} has the shape "
-                f"{tuple(tensor.shape)} where its configuration says {(rows, columns)}."
+                f"The tensor {name} of {self.model} has the shape {shape} where its configuration says {wanted}."
             )
-        return tensor
+        return layout.heads(self.read(name), self.shape).contiguous().float()
 
     def vocabulary_rows(self, role: str) -> Tensor:
-        """The embedding's or unembedding's rows of the ids that the tokenizer knows, (V, d)."""
-        rows = self.read(role)
-        if rows.ndim != 2 or rows.shape[0] < self.vocabulary.size or rows.shape[1] != self.shape.width:
+        """The embedding's or unembedding's rows of the ids that the tokenizer knows, (V, d), as they are stored."""
+        name = self.name(role)
+        shape = self.source.shape(name)
+        if len(shape) != 2 or shape[0] < self.vocabulary.size or shape[1] != self.shape.width:
             raise MapsError(
-                f"The {role} of {self.model} has the shape {tuple(rows.shape)}; with {self.vocabulary.size:,} ids "
+                f"The {role} of {self.model} has the shape {shape}; with {self.vocabulary.size:,} ids "
                 f"and width {self.shape.width} it does not fit its tokenizer or configuration."
             )
-        return rows[: self.vocabulary.size]
+        return self.read(name)[: self.vocabulary.size]
+
+    @property
+    def tied(self) -> bool:
+        """Whether the embedding serves as the unembedding too."""
+        return self.found(UNEMBEDDING) is None
 
     def embedding(self) -> Tensor:
-        """E, (V, d)."""
+        """E, (V, d), in the dtype it is stored in and not scaled: see `shape.embedding_scale`."""
         return self.vocabulary_rows("embedding")
 
     def unembedding(self, embedding: Tensor) -> Tensor:
-        """U's columns as rows, (V, d): the embedding itself where the model ties them."""
-        return self.vocabulary_rows(UNEMBEDDING) if self.has(UNEMBEDDING) else embedding
+        """U's columns as rows, (V, d), as stored: the embedding itself where the model ties them."""
+        if not self.tied:
+            return self.vocabulary_rows(UNEMBEDDING)
+        if self.untied:
+            raise self.lacks(self.place.candidates(UNEMBEDDING)[0])
+        return embedding
+
+    def values(self, layer: int) -> Tensor:
+        """W_V of every value head of a layer, (KV, d, d_h), in float32."""
+        return self.heads("value", self.place.value, layer)
+
+    def outputs(self, layer: int) -> Tensor:
+        """W_O of every head of a layer, (H, d_h, d), in float32."""
+        return self.heads("output", self.place.output, layer)
+
+    def gain(self, role: str) -> Tensor | None:
+        """What a norm multiplies by, in float32; None where the family has no such norm."""
+        if role not in self.place.names:
+            return None
+        gain = self.read(self.name(role)).float()
+        return gain + 1 if self.place.less_one else gain
+
+    def final_gain(self) -> Tensor:
+        """What the final norm multiplies by, (d,), in float32."""
+        gain, d = self.gain("final_norm"), self.shape.width
+        if gain is None or tuple(gain.shape) != (d,):
+            raise MapsError(f"The final norm of {self.model} has a shape that does not fit its width {d}.")
+        return gain
+
+    def weight(self, role: str) -> Tensor | None:
+        """A weight of the first MLP, (outputs, inputs), in float32; None where the family has none."""
+        if role not in self.place.names:
+            return None
+        weight = self.read(self.name(role)).float()
+        return weight.T.contiguous() if self.place.transposed else weight
+
+    def bias_name(self, role: str) -> str | None:
+        """The name of the bias that goes with a role's weight; None where there is none, or no such role."""
+        weight = self.found(role)
+        bias = None if weight is None else weight.removesuffix("weight") + "bias"
+        return bias if self.family.biased or bias in self.source.names() else None
+
+    def bias(self, role: str) -> Tensor | None:
+        """The bias that goes with a role's weight, in float32; raises MapsError where the family's is missing."""
+        name = self.bias_name(role)
+        if name is None:
+            return None
+        if name not in self.source.names():
+            raise self.lacks(name)
+        return self.read(name).float()
+
+    def halves(self) -> tuple[Tensor | None, Tensor | None]:
+        """Gate and up of the first MLP, where they lie in one tensor: gate first."""
+        both = self.weight("mlp_gate_up")
+        if both is None:
+            return self.weight("mlp_gate"), self.weight("mlp_up")
+        gate, up = both.tensor_split(2)
+        return gate, up
 
     def first_mlp(self) -> FirstMlp:
-        """The first block's MLP with the norm that precedes it."""
+        """The first block's MLP with the norm that feeds it, in float32."""
         d = self.shape.width
-        gate, up, down = self.read("mlp_gate"), self.read("mlp_up"), self.read("mlp_down")
-        norm, inner = self.read("mlp_norm"), gate.shape[0]
-        found = [tuple(tensor.shape) for tensor in (norm, gate, up, down)]
-        if found != [(d,), (inner, d), (inner, d), (d, inner)]:
+        (gate, up), down = self.halves(), self.weight("mlp_down")
+        inner = 0 if up is None else len(up)
+        shapes = {"norm": (d,), "gate": (inner, d), "up": (inner, d), "down": (d, inner)}
+        tensors = {"norm": self.gain("mlp_norm"), "gate": gate, "up": up, "down": down}
+        biases = {f"{name}_bias": self.bias(f"mlp_{name}") for name in shapes}
+        shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
+        wrong = [n for n, x in {**tensors, **biases}.items() if x is not None and tuple(x.shape) != shapes[n]]
+        if wrong or up is None or down is None:
             raise MapsError(f"The first MLP of {self.model} has tensors whose shapes do not fit its width {d}.")
         return FirstMlp(
-            norm=norm,
+            norm=tensors["norm"],
             epsilon=self.shape.epsilon,
             gate=gate,
             up=up,
             down=down,
-            activation=self.activation,
+            activation=ACTIVATIONS[self.shape.activation],
+            centred=self.family.norm == "LayerNorm",
+            **biases,
         )
-
-    def values(self, layer: int) -> Tensor:
-        """W_V of every value head of a layer, (KV, d, d_h)."""
-        s = self.shape
-        weight = self.matrix("value", s.kv_heads * s.head_width, s.width, layer)
-        return weight.view(s.kv_heads, s.head_width, s.width).transpose(1, 2).contiguous()
-
-    def outputs(self, layer: int) -> Tensor:
-        """W_O of every head of a layer, (H, d_h, d)."""
-        s = self.shape
-        weight = self.matrix("output", s.width, s.heads * s.head_width, layer)
-        return weight.T.reshape(s.heads, s.head_width, s.width).contiguous()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tokenizers import Tokenizer
@@ -94,6 +94,12 @@ def decoder_types(tokenizer: Tokenizer) -> set[str]:
         return set()
     state = json.loads(tokenizer.decoder.__getstate__())
     return {state["type"], *(step["type"] for step in state.get("decoders", ()))}
+
+
+def with_rows(vocabulary: Vocabulary, rows: int, rowless: Sequence[str]) -> Vocabulary:
+    """A vocabulary cut to the embedding's rows, where it is known that the tokens beyond them have none."""
+    beyond = vocabulary.tokens[rows:]
+    return replace(vocabulary, limit=rows) if beyond and set(beyond) <= set(rowless) else vocabulary
 
 
 def check_fit(vocabulary: Vocabulary, rows: int, model: str) -> None:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from maps.circuits import Heads, first_mlp
+from maps.circuits import Heads
+from maps.mlp import first_mlp
 from maps.types import MapsError
 from maps.weights import open_checkpoint
-from maps.weights.checkpoint import Checkpoint, Shape
+from maps.weights.checkpoint import Checkpoint
+from maps.weights.shape import Shape
 from tests.small_models import VOCABULARY, Small, Weights, byte_level, save_folder, weights
 
 SHAPES = [
@@ -95,11 +97,15 @@ def test_padding_rows_are_cut_off(tmp_path: Path) -> None:
     assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), made["lm_head.weight"][:VOCABULARY])
 
 
-def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
-    made = {name: tensor.bfloat16() for name, tensor in weights(Small()).items()}
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_embeddings_are_read_as_they_are_stored_and_the_rest_in_float32(dtype: torch.dtype, tmp_path: Path) -> None:
+    made = {name: tensor.to(dtype) for name, tensor in weights(Small()).items()}
     checkpoint = opened(tmp_path, made)
-    assert checkpoint.embedding().dtype == torch.float32
-    assert torch.equal(checkpoint.embedding(), made["model.embed_tokens.weight"].float())
+    embedding = checkpoint.embedding()
+    assert (embedding.dtype, checkpoint.unembedding(embedding).dtype) == (dtype, dtype)
+    assert torch.equal(embedding, made["model.embed_tokens.weight"])
+    assert {x.dtype for x in (checkpoint.values(1), checkpoint.outputs(1), checkpoint.final_gain())} == {torch.float32}
+    assert checkpoint.first_mlp().up.dtype == torch.float32
 
 
 def everything(checkpoint: Checkpoint) -> None:

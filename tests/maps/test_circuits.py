@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
 
 from maps import circuits
-from maps.circuits import FirstMlp, Heads, Sources, output_factors, saliency, skewness
+from maps.circuits import Heads, Sources, output_factors, saliency, skewness
+from tests.maps.test_mlp import GATED, plain_mlp
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -19,37 +19,18 @@ def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2)
     return Heads(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
 
 
-def mlp(width: int = 24, inner: int = 40) -> FirstMlp:
-    return FirstMlp(
-        norm=normal(width, seed=3),
-        epsilon=1e-5,
-        gate=normal(inner, width, seed=4),
-        up=normal(inner, width, seed=5),
-        down=normal(width, inner, seed=6),
-        activation=silu,
-    )
-
-
-def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
-    m, x = m.to(torch.float64), rows.double()
-    x = x / (x.square().mean(1, keepdim=True) + m.epsilon).sqrt() * m.norm
-    return (silu(x @ m.gate.T) * (x @ m.up.T)) @ m.down.T
-
-
 def plain_saliency(rows: Tensor, weights: Heads) -> Tensor:
     exact = weights.double()
     norms = [exact.written(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
     return torch.stack(norms)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 4096])
-def test_the_first_mlp_is_its_formula_whatever_the_blocks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuits, "ROWS", rows)
-    embedding, m = normal(50, 24), mlp()
-    found = Sources(embedding, m)
-    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
+    embedding = normal(50, 24)
+    found = Sources(embedding, GATED)
+    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
-    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], m), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
@@ -93,7 +74,7 @@ def test_skewness_is_the_population_one() -> None:
 
 
 def test_sources_are_scaled_as_the_model_scales_them() -> None:
-    embedding, m = normal(50, 24).bfloat16(), mlp()
+    embedding, m = normal(50, 24).bfloat16(), GATED
     plain = Sources(embedding, scale=3.0)
     assert torch.equal(torch.cat([block for _, block in plain.blocks()]), 3 * embedding.float())
     assert torch.equal(plain.exact(torch.tensor([4])), 3 * embedding[[4]].double())
@@ -106,7 +87,7 @@ def test_sources_are_scaled_as_the_model_scales_them() -> None:
 
 def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuits, "KEPT", 8 * 24 * 10)  # ten rows
-    embedding, m = normal(50, 24), mlp()
+    embedding, m = normal(50, 24), GATED
     sources, wanted = Sources(embedding, m), plain_mlp(embedding, m)
     for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):
         torch.testing.assert_close(

@@ -12,8 +12,10 @@ from tokenizers import Tokenizer
 
 from maps.types import MapsError
 from maps.weights import open_checkpoint
-from maps.weights.checkpoint import Shape
+from maps.weights.shape import Shape
 from tests.small_models import VOCABULARY, WORDS, Small, byte_level, save_folder, weights
+
+TYPES = "gemma2, gemma3, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi, phi3, qwen2, qwen3."
 
 
 @pytest.fixture
@@ -101,15 +103,19 @@ def test_a_safetensors_file_that_is_cut_off_is_refused(folder: Path, size: int) 
 @pytest.mark.parametrize(
     ("entry", "value", "sentence"),
     [
-        ("model_type", "mamba", "small is of the family mamba; the supported families are llama."),
-        ("model_type", None, "small is of the family None; the supported families are llama."),
-        ("hidden_act", "gelu", "small uses the activation gelu; llama models use silu."),
+        ("model_type", "mamba", "small is of the family mamba; the supported families are " + TYPES),
+        ("model_type", None, "small is of the family None; the supported families are " + TYPES),
+        (
+            "hidden_act",
+            "mish",
+            "The configuration of small names the activation mish, which is not known here; known are",
+        ),
         ("hidden_size", "32", "The configuration of small does not say hidden_size as one number, so it cannot"),
         ("hidden_size", None, "The configuration of small does not say hidden_size as one number, so it cannot"),
         ("num_hidden_layers", 0, "The configuration of small does not say num_hidden_layers as one number, so it"),
         ("num_attention_heads", [4, 4], "The configuration of small does not say num_attention_heads as one number"),
         ("num_key_value_heads", 3, "The model's configuration gives 4 heads and 3 value heads, which can't be"),
-        ("rms_norm_eps", None, "The configuration of small does not say rms_norm_eps as a number, so it cannot"),
+        ("rms_norm_eps", None, "The configuration of small does not say rms_norm_eps as a number below 1, so"),
         ("vocab_size", "many", "The configuration of small does not say vocab_size as one number, so it cannot"),
         ("vocab_size", 345, "The tokenizer of small knows 346 ids and its embedding has 345 rows: they do not belong"),
         ("quantization_config", {"quant_method": "fp8"}, "small holds quantised weights; take the unquantised model"),

@@ -13,6 +13,8 @@ from maps.types import MapsError
 from maps.weights import open_checkpoint
 from tests.small_models import SPECIAL, VOCABULARY, WORDS, Small, gguf_name, save_gguf, weights
 
+ARCHITECTURES = "gemma2, gemma3, gpt2, gptneox, llama, olmo2, phi2, phi3, qwen2, qwen3."
+
 
 @pytest.mark.parametrize("kind", [Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0, Kind.Q4_1])
 def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
@@ -24,11 +26,15 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     def wanted(name: str) -> torch.Tensor:
         return torch.tensor(gguf.dequantize(gguf.quantize(made[name].numpy(), kind), kind))
 
-    assert torch.equal(checkpoint.embedding(), wanted("model.embed_tokens.weight"))
-    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), wanted("lm_head.weight"))
+    embedding = checkpoint.embedding()
+    assert embedding.dtype == {Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}.get(kind, torch.float32)
+    assert torch.equal(embedding.float(), wanted("model.embed_tokens.weight"))
+    assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
     mlp = checkpoint.first_mlp()
+    assert mlp.norm is not None
     assert torch.equal(mlp.norm, made["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
+        assert ours is not None
         assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))
     for layer in range(2):
         value, output = (wanted(f"model.layers.{layer}.self_attn.{n}_proj.weight") for n in "vo")
@@ -94,12 +100,12 @@ def metadata_only(path: Path, architecture: str, **keys: int) -> Path:
 @pytest.mark.parametrize(
     ("architecture", "keys", "sentence"),
     [
-        ("gemma2", {}, "m is of the family gemma2; the supported families are llama."),
-        ("llama", {}, "{} does not say the epsilon of its norms, so it cannot be mapped."),
+        ("mamba", {}, "m is of the family mamba; the supported families are " + ARCHITECTURES),
+        ("llama", {}, "{} does not say llama.attention.head_count as one number, so it cannot be mapped."),
         (
             "llama",
             {"block_count": 2, "embedding_length": 32},
-            "{} does not say its llama.attention.head_count as one number, so it cannot be mapped.",
+            "{} does not say llama.attention.head_count as one number, so it cannot be mapped.",
         ),
         (
             "llama",

@@ -8,7 +8,8 @@ import torch
 from maps.circuits import Heads, Sources, saliency
 from maps.ranks import Columns
 from maps.salient import Wanted, gains, salient_mappings, salient_tokens
-from tests.maps.test_circuits import heads, mlp, normal, plain_mlp, plain_saliency
+from tests.maps.test_circuits import heads, normal, plain_saliency
+from tests.maps.test_mlp import GATED, plain_mlp
 
 
 def limit(weights: Heads, head: int) -> float:
@@ -29,9 +30,9 @@ def test_the_gain_is_the_product_of_the_spectral_norms() -> None:
 def test_salient_tokens_are_those_of_float64(head: int, count: int) -> None:
     embedding = normal(200, 24)
     embedding[[17, 120]] = embedding[[90, 3]]
-    sources, weights = Sources(embedding, mlp()), heads()
+    sources, weights = Sources(embedding, GATED), heads()
     rows, which = torch.unique(embedding, dim=0, return_inverse=True)
-    sigma = plain_saliency(plain_mlp(rows, mlp()), weights)[head][which]
+    sigma = plain_saliency(plain_mlp(rows, GATED), weights)[head][which]
     wanted = sigma.sort(descending=True, stable=True).indices[:count]
     ids, values = salient_tokens(
         sources, saliency(sources, weights)[head], weights.double(), head, count, limit(weights, head)
@@ -61,14 +62,14 @@ def test_a_vocabulary_of_equal_tokens_is_listed_by_id() -> None:
 @pytest.mark.parametrize(("first", "further"), [(3, 4), (5, 0), (200, 10)])
 def test_mappings_are_rows_of_m(first: int, further: int) -> None:
     embedding, unembedding, weights = normal(60, 24), normal(60, 24, seed=9), heads()
-    sources, exact = Sources(embedding, mlp()), heads().double()
+    sources, exact = Sources(embedding, GATED), heads().double()
     found = salient_mappings(
         sources, saliency(sources, weights), exact, exact, Columns.of(unembedding), Wanted(first, further, 3, True)
     )
     assert found.lowest is not None
     first, both = min(first, 60), min(first + further, 60)
     for head in range(4):
-        m = exact.written(plain_mlp(embedding, mlp()), head) @ unembedding.double().T
+        m = exact.written(plain_mlp(embedding, GATED), head) @ unembedding.double().T
         rows = m[found.sources[head]]
         assert rows.shape[0] == both
         high, low = rows.topk(3, dim=1), rows[:first].topk(3, dim=1, largest=False)

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from maps.types import MapsError
-from maps.weights.tokens import Vocabulary, check_fit, stored
+from maps.weights.tokens import Vocabulary, check_fit, stored, with_rows
 from tests.small_models import SPECIAL, VOCABULARY, WORDS, byte_level
 
 PIECES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab", "é", "▁é"]
@@ -132,3 +132,14 @@ def test_a_tokenizer_with_more_ids_than_the_embedding_has_rows_is_refused() -> N
         check_fit(vocabulary, VOCABULARY - 1, "small")
     with pytest.raises(MapsError, match=r"^The tokenizer of small knows 0 ids"):
         check_fit(Vocabulary(Tokenizer(models.BPE())), 10, "small")
+
+
+def test_tokens_that_are_known_to_have_no_row_are_cut_off() -> None:
+    vocabulary, rows = Vocabulary(byte_level()), VOCABULARY - 1
+    cut = with_rows(vocabulary, rows, [SPECIAL])
+    check_fit(cut, rows, "small")
+    assert cut.tokens == vocabulary.tokens[:rows]
+    assert cut.single_tokens(["amber", SPECIAL]) == [260, None]
+    assert with_rows(vocabulary, rows, ["<other>"]) is vocabulary
+    assert with_rows(vocabulary, rows - 1, [SPECIAL]) is vocabulary
+    assert with_rows(vocabulary, VOCABULARY, [SPECIAL]) is vocabulary

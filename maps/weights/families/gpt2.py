@@ -1,0 +1,34 @@
+"""GPT-2: query, key and value in one tensor; weights kept as (inputs, outputs), turned round in GGUF files."""
+
+from __future__ import annotations
+
+from maps.weights.family import FUSED, FUSED_COLUMNS, GGUF_NAMES, OUTPUT_ROWS, Family, Place, without
+
+NAMES = {
+    "embedding": "transformer.wte.weight",
+    "unembedding": "lm_head.weight",
+    "value": "transformer.h.{i}.attn.c_attn.weight",
+    "output": "transformer.h.{i}.attn.c_proj.weight",
+    "mlp_norm": "transformer.h.0.ln_2.weight",
+    "mlp_up": "transformer.h.0.mlp.c_fc.weight",
+    "mlp_down": "transformer.h.0.mlp.c_proj.weight",
+    "final_norm": "transformer.ln_f.weight",
+}
+
+GPT2 = Family(
+    model_types=("gpt2",),
+    architecture="gpt2",
+    hub=Place(NAMES, FUSED_COLUMNS, OUTPUT_ROWS, transposed=True, prefixes=("transformer.", "")),
+    gguf=Place({**without(GGUF_NAMES, "mlp_gate"), "value": "blk.{i}.attn_qkv.weight"}, FUSED),
+    activation="gelu_new",
+    norm="LayerNorm",
+    keys={
+        "layers": "n_layer",
+        "heads": "n_head",
+        "width": "n_embd",
+        "epsilon": "layer_norm_epsilon",
+        "activation": "activation_function",
+    },
+    left_out={"layer_norm_epsilon": 1e-5},
+    biased=True,
+)

@@ -1,0 +1,154 @@
+"""Tensors in files: safetensors, and PyTorch's older .bin files. Which file holds what, and one tensor at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from maps.types import MapsError
+
+
+class Files(ABC):
+    """Named tensors in one or many files: `where` says which file holds which tensor."""
+
+    def __init__(self, where: Mapping[str, Path]) -> None:
+        self.where = dict(where)
+        self.all = set(self.where)
+
+    def names(self) -> set[str]:
+        """The names of all tensors."""
+        return self.all
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raises MapsError where a file that holds one of these is missing or damaged; looks at no other file."""
+        files = sorted({self.where[name] for name in names})
+        missing = [file.name for file in files if not file.exists()]
+        if missing:
+            raise MapsError(
+                f"{files[0].parent} lacks {', '.join(missing)}, which its index lists; download the rest of the model."
+            )
+        for file in files:
+            self.check(file)
+
+    @abstractmethod
+    def check(self, file: Path) -> None:
+        """Raises MapsError where a file is damaged."""
+
+    @abstractmethod
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading it."""
+
+    @abstractmethod
+    def read(self, name: str) -> Tensor:
+        """One tensor, in the dtype that it is stored in."""
+
+
+class SafetensorsFiles(Files):
+    """The tensors of safetensors files, each read when it is asked for."""
+
+    def check(self, file: Path) -> None:
+        """Raises MapsError where a file is no whole safetensors file."""
+        names_in(file)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, from the head of its file."""
+        with opened(self.where[name]) as file, finding(name, self.where[name]):
+            return tuple(file.get_slice(name).get_shape())
+
+    def read(self, name: str) -> Tensor:
+        """One tensor, in the dtype that it is stored in."""
+        with opened(self.where[name]) as file, finding(name, self.where[name]):
+            return file.get_tensor(name)
+
+
+def opened(path: Path) -> Any:
+    """A safetensors file, open; raises MapsError where it is no whole one."""
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise MapsError(f"{path} is no whole safetensors file ({error}); download it again.") from error
+
+
+@contextmanager
+def finding(name: str, path: Path) -> Iterator[None]:
+    """Raises MapsError where an index said wrongly that a tensor is in a file."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise MapsError(f"{path} lacks {name}, which its index lists; download it again.") from error
+
+
+def names_in(path: Path) -> list[str]:
+    """The tensors of a safetensors file."""
+    with opened(path) as file:
+        return list(file.keys())
+
+
+class BinFiles(Files):
+    """The tensors of PyTorch's .bin files; a file stays open, mapped into memory, once it has been looked at."""
+
+    def __init__(self, where: Mapping[str, Path]) -> None:
+        super().__init__(where)
+        self.loaded: dict[Path, dict[str, Tensor]] = {}
+
+    @classmethod
+    def of(cls, file: Path) -> BinFiles:
+        """All tensors of one file."""
+        tensors = tensors_of(file)
+        files = cls(dict.fromkeys(tensors, file))
+        files.loaded[file] = tensors
+        return files
+
+    def check(self, file: Path) -> None:
+        """Opens a file; raises MapsError where it is damaged or holds more than tensors."""
+        if file not in self.loaded:
+            self.loaded[file] = tensors_of(file)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape."""
+        return tuple(self.held(name).shape)
+
+    def read(self, name: str) -> Tensor:
+        """One tensor, in the dtype that it is stored in."""
+        return self.held(name)
+
+    def held(self, name: str) -> Tensor:
+        """A tensor of a file, not read yet."""
+        path = self.where[name]
+        self.check(path)
+        if name not in self.loaded[path]:
+            raise MapsError(f"{path} lacks {name}, which its index lists; download it again.")
+        return self.loaded[path][name]
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .bin file, mapped into memory. Nothing in the file is run."""
+    try:
+        content = load(path)
+    except Exception as error:  # what is damaged may raise anything
+        raise MapsError(
+            f"{path} is damaged, or holds more than tensors, and no code in it is run; "
+            "take the model's safetensors files."
+        ) from error
+    tensors = content.items() if isinstance(content, dict) else ()
+    return {name: tensor for name, tensor in tensors if isinstance(name, str) and isinstance(tensor, Tensor)}
+
+
+def load(path: Path) -> Any:
+    """What a .bin file holds; files older than PyTorch 1.6 can't be mapped into memory and are read whole."""
+    if zip_file(path):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def zip_file(path: Path) -> bool:
+    """Whether a file is in PyTorch's newer format."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"

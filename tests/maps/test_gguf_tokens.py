@@ -1,0 +1,129 @@
+"""Tokenizers out of GGUF metadata, against transformers' reading of the same."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
+
+from maps.data import predefined
+from maps.weights import open_checkpoint
+from maps.weights.gguf_file import GgufFile
+from maps.weights.gguf_tokens import vocabulary_of
+from maps.weights.tokens import Vocabulary
+from tests.small_models import SPECIAL, WORDS, word_list
+
+TEXTS = [
+    *WORDS,
+    "amber's",
+    "AMBER",
+    "1999",
+    "12",
+    "x",
+    "é",
+    "Zoë",
+    "<|endoftext|>",
+    "<think>",
+    "a b",
+    "don't",
+    "!?",
+    "",
+]
+
+
+def as_transformers_reads(architecture: str, entries: dict[str, Any]) -> Vocabulary:
+    """The vocabulary by transformers' own converter, without what it adds to the file's tokens."""
+    names = {"model": "tokenizer_type", "pre": "pre_tokenizer_type"}
+    given = {names.get(key, key): value for key, value in entries.items()}
+    tokenizer, _ = convert_gguf_tokenizer(architecture, given)
+    tokens = entries["tokens"]
+    padding = takewhile(lambda i: tokens[i] == f"[PAD{i}]", reversed(range(len(tokens))))
+    return Vocabulary(tokenizer, len(tokens) - len(list(padding)))
+
+
+def both(architecture: str, entries: dict[str, Any]) -> tuple[Vocabulary, Vocabulary]:
+    metadata = {f"tokenizer.ggml.{key}": value for key, value in entries.items()}
+    ours = vocabulary_of({"general.architecture": architecture, **metadata})
+    return ours, as_transformers_reads(architecture, entries)
+
+
+def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
+    checkpoint = open_checkpoint("smollm2")
+    assert isinstance(checkpoint.source, GgufFile)
+    architecture, entries, _ = get_gguf_tokenizer(str(checkpoint.source.path))
+    tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
+    ours, theirs = checkpoint.vocabulary, Vocabulary(tokenizer, len(entries["tokens"]))
+    assert ours.tokens == theirs.tokens
+    words = [word for relation in predefined() for pair in relation.pairs for word in pair]
+    assert len(words) > 10_000
+    assert ours.single_tokens(words) == theirs.single_tokens(words)
+
+
+PRE = ["default", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "dbrx"]
+
+
+@pytest.mark.parametrize("pre", PRE)
+def test_byte_level_tokenizers_are_those_of_transformers(pre: str) -> None:
+    tokens, merges = word_list()
+    tokens = [*tokens, "<think>", "<control of spaces >", "[PAD348]", "[PAD349]"]
+    kinds = [1] * (len(tokens) - 5) + [3, 4, 3, 5, 5]
+    entries = {
+        "model": "gpt2",
+        "pre": pre,
+        "tokens": tokens,
+        "token_type": kinds,
+        "merges": [" ".join(m) for m in merges],
+    }
+    ours, theirs = both("llama", entries)
+    assert ours.tokens == theirs.tokens
+    assert ours.tokens[-3:] == (SPECIAL, "<think>", "<control of spaces >")
+    assert ours.single_tokens(TEXTS) == theirs.single_tokens(TEXTS)
+    assert ours.single_tokens(["amber", "xyz"]) == [260, None]
+    for text in ("amber's basket 1999 12345", "  two  spaces\n\nAMBERbasket", "é!? <think> candle<|endoftext|>"):
+        assert ours.tokenizer.encode(text).ids == theirs.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def pieces() -> tuple[list[str], list[float], list[int]]:
+    """A vocabulary of SentencePiece's kind with its scores: bytes, letters, beginnings of words behind a ▁, spaces."""
+    letters = sorted({c for word in WORDS for c in word} | {"▁", "é"})
+    beginnings = [("▁" + word)[:end] for word in WORDS for end in range(2, len(word) + 2)]
+    normal = [*letters, *dict.fromkeys(beginnings)]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "  ", "<think>", *normal]
+    kinds = [2, 3, 3, *[6] * 256, 4, 4, *[1] * len(normal)]
+    return tokens, [-float(i) for i in range(len(tokens))], kinds
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "gemma3", "phi3"])
+def test_sentencepiece_tokenizers_are_those_of_transformers(architecture: str) -> None:
+    tokens, scores, kinds = pieces()
+    entries = {"model": "llama", "tokens": tokens, "scores": scores, "token_type": kinds}
+    ours, theirs = both(architecture, entries)
+    assert ours.tokens == theirs.tokens
+    assert ours.single_tokens(TEXTS) == theirs.single_tokens(TEXTS)
+    assert ours.single_tokens(["amber", "xyz"]) == [tokens.index("▁amber"), None]
+    for text in (" amber basket", "amber", " é <think>candle  x"):
+        assert ours.tokenizer.encode(text).ids == theirs.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def test_merges_of_a_sentencepiece_file_are_taken_where_it_has_them() -> None:
+    tokens = ["<unk>", "▁", "a", "b", "▁a", "ab", "▁ab"]
+    entries = {"model": "llama", "tokens": tokens, "scores": [0.0] * 7, "token_type": [2] + [1] * 6}
+    ours, theirs = both("llama", {**entries, "merges": ["a b", "▁ ab"]})
+    assert ours.single_tokens(["ab", "a"]) == theirs.single_tokens(["ab", "a"]) == [6, None]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {},
+        {"model": "gpt2"},
+        {"model": "gpt2", "tokens": ["a"]},
+        {"model": "bert", "tokens": ["a"]},
+        {"model": "llama", "tokens": "a"},
+    ],
+)
+def test_what_cannot_be_built_is_refused(entries: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^no tokens$|^a tokenizer of the kind "):
+        vocabulary_of({f"tokenizer.ggml.{key}": value for key, value in entries.items()})
