@@ -105,8 +105,8 @@ class Parts:
         place = self.path(layer)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
-        for name, each in rows.items():
-            write_table(beside, name, table(name, each))
+        for name in (*COMPUTED, *(name for name in ON_REQUEST if name in rows)):
+            write_table(beside, name, table(name, rows[name]))
         beside.replace(place)
 
     def finish(self, layers: Sequence[int], info: Dictionary[str, Any], card: str) -> None:
