@@ -72,10 +72,11 @@ class Checkpoint:
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
     def needed(self) -> list[str]:
-        """The names of the tensors that mapping reads; raises MapsError where embedding or heads are missing."""
+        """The names of the tensors that mapping reads; raises MapsError where E, U or heads are missing."""
         roles = [role for role in self.place.names if role not in ("value", "value_fused", "output")]
         names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
         names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
+        names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []
         for layer in range(self.shape.layers):
             names += [self.name(self.value_role(layer), layer), self.name("output", layer)]
         return [name for name in names if name is not None and name in self.source.names()]
