@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maps.tables import COMPUTED, SCHEMAS, Row, mapping_of, relation_score_of, table
+from maps.tables import COMPUTED, ON_REQUEST, SCHEMAS, Row, mapping_of, relation_score_of, table
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
 FORMAT_VERSION = 1
@@ -105,13 +105,14 @@ class Parts:
         place = self.path(layer)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
-        for name in COMPUTED:
-            write_table(beside, name, table(name, rows[name]))
+        for name, each in rows.items():
+            write_table(beside, name, table(name, each))
         beside.replace(place)
 
     def finish(self, layers: Sequence[int], info: Dictionary[str, Any], card: str) -> None:
         """Joins the layers into the atlas and removes the parts."""
-        for name in COMPUTED:
+        asked_for = [name for name in ON_REQUEST if (self.path(layers[0]) / f"{name}.parquet").exists()]
+        for name in (*COMPUTED, *asked_for):
             parts = [pq.read_table(self.path(layer) / f"{name}.parquet") for layer in layers]
             write_table(self.folder, name, pa.concat_tables(parts))
         write_file(self.folder / "README.md", card.encode())

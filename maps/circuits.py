@@ -6,39 +6,75 @@ is the unembedding of token t. M = Ẽ W_V W_O Uᵀ is never formed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from maps.mlp import ROWS, FirstMlp, first_mlp
-from maps.ranks import in_order
 
-SCREEN = 1e-5  # share of a head's largest possible saliency that float32 may be off by (measured: 1e-6)
+SAMPLE = 256  # rows of Ẽ that are measured
+KEPT = 1 << 28  # bytes of float64 rows of Ẽ that are kept
 
 
-@dataclass(frozen=True)
 class Sources:
-    """What heads of a layer read: Ẽ in float32 for screening, and in float64 for the rows that decide.
+    """What heads of a layer read: the rows of Ẽ, in float32 for screening and in float64 where rows decide.
 
-    Without `mlp`, Ẽ is E: layer 0, whose attention comes before the first MLP.
+    Without `mlp`, Ẽ is E times `scale` (layer 0, whose attention comes before the first MLP); with it,
+    Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint. `drift` says how far the float32 rows
+    may be off, relative to their length.
     """
 
-    embedding: Tensor  # (V, d) E
-    mlp: FirstMlp | None
-    screen: Tensor  # (V, d) Ẽ in float32
+    def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:
+        self.embedding = embedding  # (V, d)
+        self.scale = scale
+        self.mlp = None if mlp is None else mlp.to(torch.float64)
+        self.rows = embedding if mlp is None else self._through(mlp)  # (V, d); not scaled where it is E
+        self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,)
+        self._place = torch.full((len(embedding),), -1, device=embedding.device)
+        self._exact = embedding.new_empty((0, embedding.shape[1]), dtype=torch.float64)
+        self.drift = 0.0 if mlp is None else self._drift()
 
-    @classmethod
-    def of(cls, embedding: Tensor, mlp: FirstMlp | None) -> Sources:
-        """The sources of a layer; computes Ẽ once."""
-        screen = embedding if mlp is None else first_mlp(embedding, mlp)
-        return cls(embedding, None if mlp is None else mlp.to(torch.float64), screen)
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+    def _through(self, mlp: FirstMlp) -> Tensor:
+        """Ẽ in float32, a block at a time."""
+        out = torch.empty(self.embedding.shape, device=self.embedding.device)
+        for start in range(0, len(out), ROWS):
+            out[start : start + ROWS] = first_mlp(self._scaled(self.embedding[start : start + ROWS].float()), mlp)
+        return out
+
+    def _drift(self) -> float:
+        """How far a float32 row of Ẽ may be from the true one, as a share of its length: four times what some are."""
+        some = torch.arange(0, len(self), max(1, len(self) // SAMPLE), device=self.embedding.device)
+        exact = self.exact(some)
+        norms = exact.norm(dim=1)
+        return 4 * float(((self.rows[some] - exact).norm(dim=1) / norms.where(norms > 0, 1)).max())
+
+    def _scaled(self, rows: Tensor) -> Tensor:
+        return rows if self.scale == 1 else rows * self.scale
+
+    def blocks(self) -> Iterator[tuple[int, Tensor]]:
+        """All rows of Ẽ in float32, some at a time, each time with the first one's token."""
+        for start in range(0, len(self.rows), ROWS):
+            block = self.rows[start : start + ROWS].float()
+            yield start, block if self.mlp else self._scaled(block)
 
     def exact(self, ids: Tensor) -> Tensor:
-        """Rows of Ẽ in float64, (n, d)."""
-        rows = self.embedding[ids].double()
-        return rows if self.mlp is None else first_mlp(rows, self.mlp)
+        """Rows of Ẽ in float64, (n, d). What the first MLP makes of a token is computed once and kept."""
+        if self.mlp is None:
+            return self._scaled(self.embedding[ids].double())
+        new = ids[self._place[ids] < 0].unique()
+        if len(self._exact) + len(new) > max(len(ids), KEPT // (8 * self.embedding.shape[1])):
+            self._place.fill_(-1)
+            self._exact, new = self._exact[:0], ids.unique()
+        if len(new):
+            made = first_mlp(self._scaled(self.embedding[new].double()), self.mlp)
+            self._place[new] = torch.arange(len(new), device=ids.device) + len(self._exact)
+            self._exact = torch.cat([self._exact, made])
+        return self._exact[self._place[ids]]
 
 
 class Heads(NamedTuple):
@@ -67,41 +103,21 @@ def output_factors(outputs: Tensor) -> Tensor:
     return torch.linalg.qr(outputs.double().transpose(1, 2), mode="r").R.transpose(1, 2).to(outputs.dtype)
 
 
-def saliency(sources: Tensor, heads: Heads) -> Tensor:
-    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of every token under every head (paper, section 3.2), (V, d) to (H, V).
+def saliency(sources: Sources, heads: Heads) -> Tensor:
+    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of every token under every head in float32 (paper, section 3.2): (H, V).
 
     A token whose row is zero has no direction: its saliency is 0.
     """
     factors = output_factors(heads.outputs)
     d_h, group = factors.shape[1], heads.group
     stacked = factors.view(-1, group, d_h, d_h).transpose(1, 2).reshape(-1, d_h, group * d_h)  # (KV, d_h, group d_h)
-    out = sources.new_empty(len(sources), len(factors))
-    for start in range(0, len(sources), ROWS):
-        x = sources[start : start + ROWS]
+    out = factors.new_empty(len(sources), len(factors))
+    for start, x in sources.blocks():
         for kv, value in enumerate(heads.values):
             z = (x @ value) @ stacked[kv]  # (n, group d_h)
-            out[start : start + ROWS, kv * group : (kv + 1) * group] = z.square_().view(len(x), group, d_h).sum(2)
-    norms = sources.norm(dim=1).clamp_min(torch.finfo(sources.dtype).tiny)
+            out[start : start + len(x), kv * group : (kv + 1) * group] = z.square_().view(len(x), group, d_h).sum(2)
+    norms = sources.norms.clamp_min(torch.finfo(torch.float32).tiny)
     return (out.sqrt_() / norms[:, None]).T.contiguous()
-
-
-def salient_tokens(sources: Sources, sigma: Tensor, exact: Heads, head: int, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` tokens of highest σ under one head: ids (count,) and σ in float64 (count,).
-
-    `sigma` (V,) is the float32 screen, `exact` the heads in float64: every token that could belong to the highest is
-    redone in float64.
-    """
-    bound = SCREEN * float(
-        torch.linalg.matrix_norm(exact.values[head // exact.group], 2)
-        * torch.linalg.matrix_norm(exact.outputs[head], 2)
-    )
-    threshold = sigma.topk(min(count, len(sigma))).values[-1] - 2 * bound
-    candidates = (sigma >= threshold).nonzero()[:, 0]
-    rows = sources.exact(candidates)
-    norms = rows.norm(dim=1)
-    values = exact.written(rows, head).norm(dim=1) / norms.where(norms > 0, 1)
-    order = in_order(values, candidates, 1e-12 * float(values.max()))[:count]
-    return candidates[order], values[order]
 
 
 def skewness(values: Tensor) -> float | None:
@@ -110,11 +126,3 @@ def skewness(values: Tensor) -> float | None:
     x = x - x.mean()
     m2 = float(x.square().mean())
     return float(x.pow(3).mean()) / m2**1.5 if m2 > 0 else None
-
-
-def kurtosis(rows: Tensor) -> Tensor:
-    """Population kurtosis m₄ / m₂² of every row (a normal distribution has 3), (n, V) to (n,), float64."""
-    x = rows - rows.mean(1, keepdim=True)
-    squares = x.square_()
-    m2 = squares.mean(1).double()
-    return squares.square_().mean(1).double() / m2.square()

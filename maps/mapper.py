@@ -13,15 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maps import circuits
 from maps.atlas import FORMAT_VERSION, Atlas, Parts
 from maps.card import atlas_card
-from maps.ranks import Columns, Targets, highest
-from maps.relations import UsableRelation, default_k, scores_of_layer, usable
+from maps.circuits import Heads, Sources, saliency, skewness
+from maps.output_space import output_spaces
+from maps.ranks import Columns
+from maps.relations import Pairs, default_k, scores_of_layer, usable
+from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
 from maps.tables import Row, mapping_row, relation_row
+from maps.targets import Targets
+from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, Mapping, MapsError
 from maps.weights import Checkpoint, open_checkpoint
+
+DTYPES = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
 
 
 def map_model(
@@ -94,83 +100,100 @@ def version_of(package: str) -> str | None:
 
 @dataclass(frozen=True)
 class Work:
-    """What all layers share: Ẽ, U's columns, the usable relations."""
+    """What all layers share: Ẽ, U's columns, the usable pairs."""
 
     checkpoint: Checkpoint
     settings: Settings
     device: torch.device
     columns: Columns
-    plain: circuits.Sources
-    through_mlp: circuits.Sources
-    relations: tuple[UsableRelation, ...]
+    gain: Tensor | None
+    plain: Sources
+    through_mlp: Sources
+    pairs: Pairs
 
     @classmethod
     def prepare(cls, checkpoint: Checkpoint, settings: Settings, device: torch.device, shallow: bool) -> Work:
         """Reads embedding, unembedding and first MLP; `shallow` where only layer 0 is wanted, which reads E itself."""
-        stored = checkpoint.embedding()
-        columns = Columns.of(checkpoint.unembedding(stored).float().to(device))
-        embedding = stored.float().to(device) * checkpoint.shape.embedding_scale
-        plain = circuits.Sources.of(embedding, None)
+        kept = DTYPES[settings.dtype]
+        embedding = checkpoint.embedding().to(device, kept)
+        columns = Columns.of(checkpoint.unembedding(embedding).to(device, kept))
+        gain = checkpoint.final_gain().to(device).double() if settings.final_norm else None
+        scale = checkpoint.shape.embedding_scale
+        plain = Sources(embedding, scale=scale)
         mlp = None if shallow or not settings.first_mlp else checkpoint.first_mlp().to(device)
-        through = plain if mlp is None else circuits.Sources.of(embedding, mlp)
+        through = plain if mlp is None else Sources(embedding, mlp, scale)
         vocabulary = checkpoint.vocabulary
-        relations = tuple(
+        relations = [
             usable(r, vocabulary.single_tokens, settings.k or default_k(r, vocabulary.size)) for r in settings.relations
-        )
-        return cls(checkpoint, settings, device, columns, plain, through, relations)
+        ]
+        return cls(checkpoint, settings, device, columns, gain, plain, through, Pairs.of(relations, device))
+
+    def heads(self, layer: int) -> Heads:
+        """A layer's weights in float32."""
+        values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
+        return Heads(values.to(self.device), outputs.to(self.device))
 
     def layer(self, layer: int) -> dict[str, list[Row]]:
         """The rows of every table for one layer."""
-        sources = self.plain if layer == 0 else self.through_mlp
-        values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
-        heads = circuits.Heads(values.to(self.device), outputs.to(self.device))
-        exact = heads.double()
-        sigma = circuits.saliency(sources.screen, heads)
-        tables: dict[str, list[Row]] = {"heads": [], "mappings": [], "heldout": [], "relations": []}
-        for head, scores in enumerate(scores_of_layer(self.relations, sources, exact, self.columns)):
-            tables["relations"] += [relation_row(HeadId(layer, head), score) for score in scores]
-        for head in range(len(outputs)):
-            where = HeadId(layer, head)
-            mappings, kurtosis = self.salient_mappings(sources, sigma[head], exact, head)
-            tables["mappings"] += [mapping_row(where, m) for m in mappings[: self.settings.salient]]
-            tables["heldout"] += [mapping_row(where, m) for m in mappings[self.settings.salient :]]
-            tables["heads"].append(head_row(where, head // heads.group, sigma[head], kurtosis))
+        s, sources, heads = self.settings, self.plain if layer == 0 else self.through_mlp, self.heads(layer)
+        sigma, exact = saliency(sources, heads), heads.double()
+        reading = exact if self.gain is None else Heads(exact.values, exact.outputs * self.gain)
+        wanted = Wanted(s.salient, s.heldout, s.targets, s.suppressive)
+        found = salient_mappings(sources, sigma, exact, reading, self.columns, wanted)
+        scores = scores_of_layer(self.pairs, sources, reading, self.columns)
+        ids = [HeadId(layer, head) for head in range(len(heads.outputs))]
+        mapped = list(zip(ids, self.mappings(found, found.highest), strict=True))
+        tables = {
+            "heads": [head_row(x, x.head // heads.group, sigma[x.head], float(found.kurtosis[x.head])) for x in ids],
+            "mappings": [mapping_row(head, m) for head, each in mapped for m in each[: s.salient]],
+            "heldout": [mapping_row(head, m) for head, each in mapped for m in each[s.salient :]],
+            "relations": [relation_row(head, each) for head, row in zip(ids, scores, strict=True) for each in row],
+        }
+        if found.lowest is not None:
+            low = zip(ids, self.mappings(found, found.lowest), strict=True)
+            tables["suppressive"] = [mapping_row(head, m) for head, each in low for m in each]
+        self.add_statistics(tables["heads"], sources, exact, reading, found)
         return tables
 
-    def salient_mappings(
-        self, sources: circuits.Sources, sigma: Tensor, exact: circuits.Heads, head: int
-    ) -> tuple[list[Mapping], float | None]:
-        """A head's mappings, the held-out ranks after the salient ones, and the mean kurtosis of the salient rows.
+    def add_statistics(
+        self, rows: list[Row], sources: Sources, exact: Heads, reading: Heads, found: SalientMappings
+    ) -> None:
+        """The columns of `heads` that are computed on request, since they look at all of M."""
+        if self.settings.output_space:
+            for row, size in zip(rows, output_spaces(sources, exact, self.columns, self.gain), strict=True):
+                row["output_space"] = size
+        if self.settings.top_scoring:
+            n = min(self.settings.salient, found.sources.shape[1])
+            for row in rows:
+                head = row["head"]
+                targets = Targets(found.highest.ids[head, :n], found.highest.scores[head, :n])
+                entries = highest_entries(sources, reading, head, self.columns, targets.ids.numel())
+                row["top_scoring_jaccard"] = overlap(found.sources[head, :n], targets, entries)
 
-        The kurtosis is None where a row is constant, as in a head that writes nothing.
-        """
-        s = self.settings
-        ids, saliency = circuits.salient_tokens(sources, sigma, exact, head, s.salient + s.heldout)
-        y = exact.written(sources.exact(ids), head)
-        rows = y.float() @ self.columns.rows.T  # (salient + heldout, V)
-        found = highest(y, rows, s.targets, self.columns)
-        kurtosis = float(circuits.kurtosis(rows[: s.salient]).mean())
-        return self.mappings(ids, saliency, found), kurtosis if isfinite(kurtosis) else None
-
-    def mappings(self, ids: Tensor, saliency: Tensor, found: Targets) -> list[Mapping]:
-        """Ids and scores as mappings with their tokens' text."""
+    def mappings(self, found: SalientMappings, targets: Targets) -> list[list[Mapping]]:
+        """Each head's ids and scores as mappings with their tokens' text."""
         tokens = self.checkpoint.vocabulary.tokens
-        lists = zip(ids.tolist(), saliency.tolist(), found.ids.tolist(), found.scores.tolist(), strict=True)
+        columns = (found.sources, found.saliency, targets.ids, targets.scores)
+        heads = zip(*(column.tolist() for column in columns), strict=True)
         return [
-            Mapping(rank, i, tokens[i], sigma, tuple(targets), tuple(tokens[t] for t in targets), tuple(scores))
-            for rank, (i, sigma, targets, scores) in enumerate(lists, start=1)
+            [
+                Mapping(rank, i, tokens[i], sigma, tuple(best), tuple(tokens[t] for t in best), tuple(scores))
+                for rank, (i, sigma, best, scores) in enumerate(zip(*head, strict=False), start=1)
+            ]
+            for head in heads
         ]
 
 
-def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float | None) -> Row:
-    """A row of `heads`; output space is not computed here."""
+def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
+    """A row of `heads`, without what is computed on request."""
     return {
         "layer": head.layer,
         "head": head.head,
         "kv_head": kv_head,
         "saliency_mean": float(sigma.double().mean()),
         "saliency_max": float(sigma.max()),
-        "input_skewness": circuits.skewness(sigma),
-        "target_kurtosis": kurtosis,
+        "input_skewness": skewness(sigma),
+        "target_kurtosis": kurtosis if isfinite(kurtosis) else None,
         "output_space": None,
+        "top_scoring_jaccard": None,
     }

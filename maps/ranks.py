@@ -1,4 +1,4 @@
-"""Which entries are among the highest of a row of M: exact answers from float32 products with error bounds.
+"""Which targets are among the k highest of a row of M: exact answers from float32 products with error bounds.
 
 A float32 product of a row with U differs from the true one by at most ‖y‖ ‖u‖ γ (standard rounding analysis, any order
 of summation). What that bound leaves open is redone in float64, so no result depends on block sizes or threads.
@@ -7,54 +7,121 @@ Equal rows of U (real models have some) are true ties.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 UNIT = 2.0**-24  # half the distance from 1 to the next float32
-BLOCK = 2048  # columns of U a product
+BLOCK = 1984  # columns of U a product: as many 8-byte words as `count` sums at once
 ROWS = 1024  # rows of y a product
-SPARE = 8  # candidates beyond the asked number
+LEADING = 1024  # columns that the low-rank sieve looks at
+FEW = 128  # of these, the columns that it tries on every pair
+BYTES = 1 << 27  # of float64 rows held at once
+
+
+def gamma(terms: int) -> float:
+    """Relative error of a float32 sum of that many products, in any order."""
+    return terms * UNIT / (1 - terms * UNIT)
 
 
 class Columns(NamedTuple):
-    """U prepared for rank tests: its rows by falling distance from their mean, since those beat others soonest."""
+    """U prepared for rank tests: its rows by falling distance from their mean, since those beat others soonest.
 
-    rows: Tensor  # (V, d) float32
+    They are kept in the precision of the checkpoint.
+    """
+
+    rows: Tensor  # (V, d)
     ids: Tensor  # (V,) token of each row
     place: Tensor  # (V,) row of each token
     longest: float  # largest norm of a row
+    mean: Tensor  # (d,) float64
 
     @classmethod
     def of(cls, unembedding: Tensor) -> Columns:
         """Sorts U, (V, d)."""
-        ids = (unembedding - unembedding.mean(0)).norm(dim=1).argsort(descending=True)
+        parts = unembedding.split(4 * BLOCK)
+        mean = torch.stack([part.double().sum(0) for part in parts]).sum(0) / len(unembedding)
+        centre = mean.float()
+        ids = torch.cat([(part.float() - centre).norm(dim=1) for part in parts]).argsort(descending=True)
         place = torch.empty_like(ids)
         place[ids] = torch.arange(len(ids), device=ids.device)
-        return cls(unembedding[ids].contiguous(), ids, place, float(unembedding.norm(dim=1).max()))
+        longest = max(float(part.float().norm(dim=1).max()) for part in parts)
+        return cls(unembedding[ids].contiguous(), ids, place, longest, mean)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of_tokens(self, tokens: Tensor) -> Tensor:
+        """The rows of some tokens as they are kept, (n, d)."""
+        return self.rows[self.place[tokens]]
+
+    def blocks(self, width: int) -> Iterator[tuple[int, Tensor]]:
+        """All rows in float32, `width` at a time, each time with the first one's place."""
+        for start in range(0, len(self.rows), width):
+            yield start, self.rows[start : start + width].float()
 
     def bound(self, y: Tensor) -> Tensor:
         """How far a float32 score of each row of y (n, d, float64) may be off, (n,)."""
-        n = y.shape[1] + 2
-        return 1.01 * y.norm(dim=1) * self.longest * (n * UNIT / (1 - n * UNIT) + 2 * UNIT)
+        return 1.01 * y.norm(dim=1) * self.longest * (gamma(y.shape[1] + 2) + 2 * UNIT)
 
     def tolerance(self, y: Tensor) -> Tensor:
         """Within how much two float64 scores of a row of y are a tie, (n,)."""
         return y.norm(dim=1) * self.longest * (y.shape[1] + 2) * 2.0**-52
 
 
-def in_order(scores: Tensor, ids: Tensor, tolerance: Tensor | float) -> Tensor:
-    """The permutation that sorts by score, highest first, and by lower id among ties; (n,) to (n,).
+def count(flags: Tensor) -> Tensor:
+    """How many entries of each row are true: (n, w) bool to (n,). Sums eight at a time, as bytes of a word."""
+    rows, width = flags.shape
+    if width % 8 or not flags.numel() or not flags.is_contiguous():
+        return flags.sum(1)
+    words = flags.view(-1).view(torch.int64).view(rows, width // 8)
+    parts = [part.sum(1).view(torch.uint8).view(rows, 8).sum(1) for part in words.split(248, dim=1)]
+    return torch.stack(parts).sum(0)
 
-    Scores that follow each other by no more than `tolerance` (float64 rounding) are a tie: duplicate rows.
+
+class Sieve(NamedTuple):
+    """What tells at low rank that most pairs are no hit: a few hundred tokens that would often beat the target.
+
+    c_j = W_O u_j; a score is z · c_j with z = ẽ W_V, so that it costs d_h products and not d.
     """
-    order = scores.argsort(descending=True, stable=True)
-    gaps = scores[order].diff(prepend=scores[order][:1]).abs() > tolerance
-    groups = gaps.cumsum(0)
-    by_id = ids[order].argsort(stable=True)
-    return order[by_id[groups[by_id].argsort(stable=True)]]
+
+    leading: Tensor  # (H, d_h, LEADING) float32
+    own: Tensor  # (n, H, d_h) float32: c of each pair's target
+    slack: float  # how far z · c may be off, for ‖z‖ = 1
+
+    @classmethod
+    def of(cls, outputs: Tensor, targets: Tensor, columns: Columns) -> Sieve:
+        """Prepares a layer's outputs (H, d_h, d) in float64 and the pairs' targets (n,)."""
+        count, width, d = outputs.shape
+        flat = outputs.view(count * width, d).float()
+        leading = (columns.rows[:LEADING].float() @ flat.T).unflatten(1, (count, width))
+        own = (columns.of_tokens(targets).float() @ flat.T).unflatten(1, (count, width))
+        longest = max(float(leading.norm(dim=2).max()), float(own.norm(dim=2).max()) if len(own) else 0.0)
+        norm = float(outputs.square().sum((1, 2)).sqrt().max())
+        slack = 1.01 * (gamma(d + 2) * norm * columns.longest + (gamma(width) + 2 * UNIT) * longest)
+        return cls(leading.permute(1, 2, 0).contiguous(), own, slack)
+
+    def survivors(self, z: Tensor, head: int, k: Tensor) -> Tensor:
+        """The pairs that may still be hits under one head: z (n, d_h) float64, k (n,) to ids (m,)."""
+        rows, bound = z.float(), 2 * self.slack * z.norm(dim=1)
+        own = torch.linalg.vecdot(rows, self.own[:, head]).double()
+        high, low = outward(own + bound, own - bound)
+        live = torch.arange(len(z), device=z.device)
+        above, below = torch.zeros_like(live), torch.zeros_like(live)
+        for part in self.leading[head].tensor_split([FEW], dim=1):
+            scores = rows[live] @ part
+            above[live] += count(scores > high[live, None])
+            below[live] += count(scores < low[live, None])
+            live = live[(above[live] < k[live]) | (below[live] < k[live])]
+        return live
+
+
+def outward(high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    """Float64 bounds as float32 ones that enclose them."""
+    top, bottom = high.float(), low.float()
+    return top.nextafter(top.new_tensor(torch.inf)), bottom.nextafter(bottom.new_tensor(-torch.inf))
 
 
 class Hits(NamedTuple):
@@ -64,75 +131,44 @@ class Hits(NamedTuple):
     bottom: Tensor  # (n,) bool
 
 
-def blocks(size: int) -> list[tuple[int, int]]:
-    """Column ranges: small ones first, since most targets are beaten by a few hundred columns."""
-    edges = {0, *(edge for edge in (128, 512, 1024) if edge < size), *range(BLOCK, size, BLOCK), size}
-    return list(pairwise(sorted(edges)))
-
-
 def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
     """Rank tests of one target a row: y (n, d) float64 written rows, targets (n,) ids, k (n,) how many count.
 
     A row is dropped once k tokens are surely higher and k surely lower than its target.
     """
-    own = (y * columns.rows[columns.place[targets]].double()).sum(1)  # (n,)
+    own = (y * columns.of_tokens(targets).double()).sum(1)  # (n,)
     bound = columns.bound(y)
-    high, low = (own + bound).float(), (own - bound).float()
-    high, low = high.nextafter(high.new_tensor(torch.inf)), low.nextafter(low.new_tensor(-torch.inf))
+    high, low = outward(own + bound, own - bound)
     rows = y.float()
     above, below = torch.zeros_like(targets), torch.zeros_like(targets)
     live = torch.arange(len(y), device=y.device)
-    for start, stop in blocks(len(columns.rows)):
-        block = columns.rows[start:stop].T
+    for _, block in columns.blocks(BLOCK):
+        if not len(live):
+            break
         for part in live.split(ROWS):
-            scores = rows[part] @ block
-            above[part] += (scores > high[part, None]).sum(1)
-            below[part] += (scores < low[part, None]).sum(1)
+            scores = rows[part] @ block.T
+            above[part] += count(scores > high[part, None])
+            below[part] += count(scores < low[part, None])
         live = live[(above[live] < k[live]) | (below[live] < k[live])]
-    others = len(columns.rows) - 1
+    others = len(columns) - 1
     top, bottom = others - below < k, others - above < k
     doubt = (((above < k) & ~top) | ((below < k) & ~bottom)).nonzero()[:, 0]
     for i in doubt.tolist():
-        higher, lower = counted(y[i], rows[i], own[i], high[i], low[i], columns)
+        higher, lower = recounted(y[i], rows[i], own[i], high[i], low[i], columns)
         top[i], bottom[i] = higher < k[i], lower < k[i]
     return Hits(top, bottom)
 
 
-def counted(y: Tensor, row: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[int, int]:
+def recounted(y: Tensor, row: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[int, int]:
     """How many tokens score strictly higher, and strictly lower, than the target: those in doubt in float64.
 
     Counts all tokens anew: this product rounds otherwise than the blocks', so the two counts don't add up.
     """
-    scores = columns.rows @ row  # (V,)
-    near = columns.rows[(scores <= high) & (scores >= low)].double() @ y
     tie = float(columns.tolerance(y[None])[0])
-    higher = int((scores > high).sum()) + int((near > own + tie).sum())
-    return higher, int((scores < low).sum()) + int((near < own - tie).sum())
-
-
-class Targets(NamedTuple):
-    """The highest-scoring tokens of each row: ids (n, count) and scores (n, count) in float64."""
-
-    ids: Tensor
-    scores: Tensor
-
-
-def highest(y: Tensor, scores: Tensor, count: int, columns: Columns) -> Targets:
-    """The `count` highest targets of each row of y (n, d, float64), by score and then lower id.
-
-    `scores` (n, V) is the float32 product of y with `columns.rows`; the leading candidates are redone in float64.
-    """
-    count = min(count, scores.shape[1])
-    wide = min(count + SPARE, scores.shape[1])
-    leading = scores.topk(wide, dim=1)
-    bound, tie = columns.bound(y), columns.tolerance(y)
-    ids, values = [], []
-    for i in range(len(y)):
-        cut = leading.values[i, count - 1] - 2 * bound[i].float()
-        near = leading.indices[i] if leading.values[i, -1] < cut else (scores[i] >= cut).nonzero()[:, 0]
-        exact = columns.rows[near].double() @ y[i]
-        names = columns.ids[near]
-        order = in_order(exact, names, float(tie[i]))[:count]
-        ids.append(names[order])
-        values.append(exact[order])
-    return Targets(torch.stack(ids), torch.stack(values))
+    higher = lower = 0
+    for start, block in columns.blocks(16 * BLOCK):
+        scores = block @ row
+        near = columns.rows[start : start + len(block)][(scores <= high) & (scores >= low)].double() @ y
+        higher += int((scores > high).sum()) + int((near > own + tie).sum())
+        lower += int((scores < low).sum()) + int((near < own - tie).sum())
+    return higher, lower

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import Columns, hits
+from maps.ranks import BYTES, Columns, Hits, Sieve, hits
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
 COPYING = ("copying", "name_copying")
-HEAD_ROWS = 16_384  # rows of a float64 product at a time
 
 SingleTokens = Callable[[Sequence[str]], list[int | None]]
 
@@ -46,29 +46,80 @@ def usable(relation: Relation, single_tokens: SingleTokens, k: int) -> UsableRel
     return UsableRelation(relation, k, tuple(s for s, _ in kept), tuple(t for _, t in kept))
 
 
-def scores_of_layer(
-    relations: Sequence[UsableRelation], sources: Sources, exact: Heads, columns: Columns
-) -> list[list[RelationScore]]:
+@dataclass(frozen=True)
+class Pairs:
+    """The usable pairs of all relations, one after the other, as tensors (n,)."""
+
+    relations: tuple[UsableRelation, ...]
+    sources: Tensor
+    targets: Tensor
+    k: Tensor
+
+    @classmethod
+    def of(cls, relations: Sequence[UsableRelation], device: torch.device | str = "cpu") -> Pairs:
+        """Puts them on a device."""
+        lists = (
+            [s for r in relations for s in r.sources],
+            [t for r in relations for t in r.targets],
+            [r.k for r in relations for _ in r.sources],
+        )
+        return cls(tuple(relations), *(torch.tensor(x, dtype=torch.long, device=device) for x in lists))
+
+
+def scores_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> list[list[RelationScore]]:
     """φ and suppression of every relation on every head of a layer; a list of relations for each head.
 
     φ is the share of pairs whose target is among the k highest tokens of its source's row of M, suppression among
     the k lowest (paper, section 3.1). Both lie in [0, 1], and are None for a relation without usable pairs.
-    `exact` holds the layer's weights in float64.
+    `heads` holds the layer's weights in float64. Most pairs fall through the low-rank sieve; the others are tested
+    at full width, those of many heads together.
     """
-    device = sources.embedding.device
-    read = torch.tensor([s for r in relations for s in r.sources], dtype=torch.long, device=device)
-    wanted = torch.tensor([t for r in relations for t in r.targets], dtype=torch.long, device=device)
-    k = torch.tensor([r.k for r in relations for _ in r.sources], dtype=torch.long, device=device)
-    rows = sources.exact(read)
-    at_once = max(1, HEAD_ROWS // max(1, len(rows)))
-    scored: list[list[RelationScore]] = []
-    for start in range(0, len(exact.outputs), at_once):
-        chunk = range(start, min(start + at_once, len(exact.outputs)))
-        y = torch.cat([exact.written(rows, head) for head in chunk])
-        found = hits(y, wanted.repeat(len(chunk)), k.repeat(len(chunk)), columns)
-        for top, bottom in zip(found.top.view(len(chunk), -1), found.bottom.view(len(chunk), -1), strict=True):
-            scored.append(shares(relations, top, bottom))
-    return scored
+    found = hits_of_layer(pairs, sources.exact(pairs.sources), heads, columns)
+    return [shares(pairs.relations, top, bottom) for top, bottom in zip(found.top, found.bottom, strict=True)]
+
+
+class Survivors(NamedTuple):
+    """What the sieve leaves of one head's pairs: which (m,), and what the head writes for their sources (m, d)."""
+
+    head: int
+    pairs: Tensor
+    written: Tensor
+
+
+def hits_of_layer(pairs: Pairs, rows: Tensor, heads: Heads, columns: Columns) -> Hits:
+    """The rank tests of all pairs under all heads: rows (n, d) float64, top and bottom (H, n)."""
+    top = torch.zeros(len(heads.outputs), len(rows), dtype=torch.bool, device=rows.device)
+    bottom = top.clone()
+    for some in pooled(sieved(pairs, rows, heads, columns), max(1, BYTES // (8 * rows.shape[1]))):
+        which = torch.cat([each.pairs for each in some])
+        found = hits(torch.cat([each.written for each in some]), pairs.targets[which], pairs.k[which], columns)
+        sizes = [len(each.pairs) for each in some]
+        for each, high, low in zip(some, found.top.split(sizes), found.bottom.split(sizes), strict=True):
+            top[each.head, each.pairs], bottom[each.head, each.pairs] = high, low
+    return Hits(top, bottom)
+
+
+def sieved(pairs: Pairs, rows: Tensor, heads: Heads, columns: Columns) -> Iterator[Survivors]:
+    """The pairs that may be hits, head by head."""
+    sieve = Sieve.of(heads.outputs, pairs.targets, columns)
+    values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
+    read = (rows @ values).unflatten(1, (len(heads.values), -1))  # (n, KV, d_h)
+    for head, output in enumerate(heads.outputs):
+        z = read[:, head // heads.group]  # (n, d_h): the heads of a group share it
+        live = sieve.survivors(z, head, pairs.k)
+        yield Survivors(head, live, z[live] @ output)
+
+
+def pooled(survivors: Iterable[Survivors], rows: int) -> Iterator[list[Survivors]]:
+    """Survivors of heads together, as many as make up about so many rows."""
+    waiting: list[Survivors] = []
+    for each in survivors:
+        waiting.append(each)
+        if sum(len(one.pairs) for one in waiting) >= rows:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def shares(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:

@@ -24,6 +24,11 @@ class Settings:
     tau: float = TAU
     min_pairs: int = MIN_PAIRS
     first_mlp: bool = True
+    final_norm: bool = False
+    dtype: str = "stored"
+    suppressive: bool = False
+    output_space: bool = False
+    top_scoring: bool = False
     layers: tuple[int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -37,6 +42,11 @@ class Settings:
             "tau": self.tau,
             "min_pairs": self.min_pairs,
             "first_mlp": self.first_mlp,
+            "final_norm": self.final_norm,
+            "dtype": self.dtype,
+            "suppressive": self.suppressive,
+            "output_space": self.output_space,
+            "top_scoring": self.top_scoring,
             "layers": None if self.layers is None else list(self.layers),
             "relations": pairs,
         }

@@ -33,10 +33,12 @@ SCHEMAS = {
             ("input_skewness", pa.float64()),
             ("target_kurtosis", pa.float64()),
             ("output_space", pa.float64()),
+            ("top_scoring_jaccard", pa.float64()),
         ]
     ),
     "mappings": MAPPINGS,
     "heldout": MAPPINGS,
+    "suppressive": MAPPINGS,
     "relations": pa.schema(
         [
             *HEAD,
@@ -72,6 +74,7 @@ SCHEMAS = {
     "failures": pa.schema([*HEAD, ("describer", pa.string()), ("reason", pa.string()), ("attempts", pa.int32()), WHEN]),
 }
 COMPUTED = ("heads", "mappings", "heldout", "relations")
+ON_REQUEST = ("suppressive",)
 
 Row = dict[str, Any]
 

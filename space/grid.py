@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 import gradio as gr
 
 from maps.atlas import Atlas
+from maps.classification import CATEGORIES, SCORE, SUPPRESSION, Implemented, categories_of, classify
 from maps.types import HeadId
 from space.markup import relation_words
 
-CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
 HERE = Path(__file__).parent
 BY_CATEGORY = "category"
 BY_SALIENCY = "saliency"
-SCORE, SUPPRESSION = "score", "suppression"
 
 
 def head_grid() -> gr.HTML:
@@ -57,36 +56,29 @@ def cells(atlas: Atlas, colour: str, side: str, link: Callable[[HeadId], str]) -
 ByHead = dict[HeadId, dict[str, Any]]
 
 
-def implemented(atlas: Atlas) -> dict[HeadId, list[tuple[str, str, float]]]:
-    """For each head, the (category, words, value) of every relation or suppression at τ or above."""
-    settings = atlas.info["settings"]
-    found: dict[HeadId, list[tuple[str, str, float]]] = defaultdict(list)
-    for row in atlas.table("relations").to_pylist():
-        if row["pairs"] < settings["min_pairs"]:
-            continue
-        for side, prefix in ((SCORE, ""), (SUPPRESSION, "suppresses ")):
-            if row[side] >= settings["tau"]:
-                words = prefix + relation_words(row["relation"])
-                found[HeadId(row["layer"], row["head"])].append((row["category"] or "own", words, row[side]))
-    return found
-
-
 def categories(atlas: Atlas) -> tuple[str, str, ByHead]:
     """Each head with a band for every category that it implements."""
-    found = implemented(atlas)
+    settings = atlas.info["settings"]
+    tau = settings["tau"]
+    found = classify(atlas.table("relations"), tau, settings["min_pairs"])
     by_head: ByHead = {}
     for head in atlas.ids:
-        does = sorted(found.get(head, []), key=lambda x: -x[2])
-        bands = [c for c in (*CATEGORIES, "own") if c in {category for category, _, _ in does}]
-        words = "; ".join(f"{words} {value:.2f}" for _, words, value in does) or "no relation at the threshold"
+        does = found.get(head, [])
+        bands = categories_of(does) + ["own"] * any(not each.category for each in does)
+        words = "; ".join(map(words_of, does)) or "no relation at the threshold"
         by_head[head] = {"bands": bands, "words": words}
-    tau = atlas.info["settings"]["tau"]
     counts = Counter(band for cell in by_head.values() for band in cell["bands"])
     some = sum(bool(cell["bands"]) for cell in by_head.values())
     each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, "own") if counts[name])
     what = f"{some} of {len(by_head)} heads implement or suppress a relation (score {tau:g} or more)"
     title = f"{what}: {each}; a head may count in several." if some else f"{what}."
     return title, "bands", by_head
+
+
+def words_of(does: Implemented) -> str:
+    """`suppresses country to capital 0.40`."""
+    prefix = "suppresses " if does.side == SUPPRESSION else ""
+    return f"{prefix}{relation_words(does.relation)} {does.value:.2f}"
 
 
 def mean_saliency(atlas: Atlas) -> tuple[str, str, ByHead]:

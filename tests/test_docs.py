@@ -20,6 +20,7 @@ import yaml  # type: ignore[import-untyped]
 import annotation.__main__
 import annotation.dataset
 import maps.__main__
+import maps.report
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
 from annotation.summary import report
@@ -43,6 +44,7 @@ FILES = {  # heading of the contract: the schema that it describes
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],
     "Judgments": annotation.dataset.SCHEMA,
+    **{f"`{name}.csv`": schema for name, schema in maps.report.TABLES.items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
 READERS = ("app.py", "space/services.py", "maps/commands/describe.py", "annotation/__main__.py")

@@ -26,17 +26,29 @@ ROOMS = {  # one outside thing, one room
     "transformers": ("maps.weights", "maps.experiments"),
     "openai": ("maps.describers.openai_compatible",),
     "torch": ("maps", "benchmarks"),
+    "vl_convert": ("maps.pictures",),
     "krippendorff": (),  # GPL: for tests only
 }
 PURE = (
     "maps.types",
     "maps.circuits",
     "maps.mlp",
+    "maps.output_space",
     "maps.ranks",
+    "maps.salient",
+    "maps.targets",
     "maps.relations",
     "maps.prompts",
     "maps.tables",
     "maps.card",
+    "maps.classification",
+    "maps.groups",
+    "maps.report",
+    "maps.figures",
+    "maps.figures.groups",
+    "maps.figures.heads",
+    "maps.figures.look",
+    "maps.figures.relations",
     "maps.data.about",
     "maps.describers.hypotheses",
     "maps.describers.inflections",
@@ -56,7 +68,16 @@ PURE = (
 )
 PURE_LIBRARIES = {"altair", "numpy", "pandas", "pyarrow", "torch"}
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}
-LIGHT = ("maps.types", "maps.atlas", "maps.tables", "maps.settings", "maps.show", "maps.prompts")
+LIGHT = (
+    "maps.types",
+    "maps.atlas",
+    "maps.tables",
+    "maps.settings",
+    "maps.show",
+    "maps.prompts",
+    "maps.report",
+    "maps.pictures",
+)
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [

@@ -8,6 +8,8 @@ from pathlib import Path
 from maps.commands.arguments import Commands, layer_range, positive, share, with_bar
 from maps.types import MIN_PAIRS, TAU, MapsError
 
+DTYPES = ("stored", "float32", "bfloat16")
+
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`map`."""
@@ -28,6 +30,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--min-pairs", type=positive, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})")
     p.add_argument("--layers", type=layer_range, metavar="0-3", help="map only these layers")
     p.add_argument("--no-first-mlp", action="store_true", help="read E itself instead of the first MLP's output")
+    p.add_argument("--final-norm", action="store_true", help="put the final norm's gain on the unembedding's side")
+    p.add_argument("--suppressive", action="store_true", help="store the lowest targets of the salient tokens too")
+    p.add_argument("--output-space", action="store_true", help="compute each head's output space size (minutes)")
+    p.add_argument("--top-scoring", action="store_true", help="compare salient mappings with M's highest (minutes)")
+    p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")
     p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
     p.set_defaults(run=run)
 
@@ -53,6 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
         min_pairs=arguments.min_pairs,
         first_mlp=not arguments.no_first_mlp,
         layers=arguments.layers,
+        final_norm=arguments.final_norm,
+        dtype=arguments.dtype,
+        suppressive=arguments.suppressive,
+        output_space=arguments.output_space,
+        top_scoring=arguments.top_scoring,
     )
     if is_finished(arguments.model, out, settings):
         print(f"The atlas is in {out}; nothing was left to do.")

@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 
 from maps.atlas import Atlas
+from maps.classification import SCORE, SUPPRESSION
 from maps.types import HeadId, MapsError
-from space.grid import BY_CATEGORY, BY_SALIENCY, SCORE, SUPPRESSION, cells, colourings, head_grid, strongest
+from space.grid import BY_CATEGORY, BY_SALIENCY, cells, colourings, head_grid, strongest
 from space.markup import anchor, link_to_head, notice, table, text
 from space.services import Services
 from space.spoken import spoken

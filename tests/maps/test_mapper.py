@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from maps import circuits, ranks, relations
+from maps import circuits, ranks, relations, targets
 from maps.atlas import Atlas
 from maps.mapper import map_model
 from maps.settings import Settings
@@ -138,7 +138,8 @@ def test_block_sizes_change_nothing(
     monkeypatch.setattr(ranks, "BLOCK", block)
     monkeypatch.setattr(ranks, "ROWS", rows)
     monkeypatch.setattr(circuits, "ROWS", tokens)
-    monkeypatch.setattr(relations, "HEAD_ROWS", pairs)
+    monkeypatch.setattr(relations, "BYTES", 8 * 48 * pairs)
+    monkeypatch.setattr(targets, "WIDE", block)
     same(wider(tmp_path, "after", settings), before)
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from maps import ranks
-from maps.ranks import Columns, blocks, highest, hits, in_order
+from maps.ranks import Columns, Sieve, count, hits
+from tests.near_ties import near_ties, normal
 
 
 def counted(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> tuple[list[bool], list[bool]]:
@@ -21,16 +22,6 @@ def counted(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> tuple
 def check(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> None:
     found = hits(y, targets, k, Columns.of(unembedding))
     assert (found.top.tolist(), found.bottom.tolist()) == counted(y, targets, k, unembedding)
-
-
-def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def test_blocks_cover_every_column_once() -> None:
-    assert blocks(5) == [(0, 5)]
-    assert blocks(128) == [(0, 128)]
-    assert blocks(5000) == [(0, 128), (128, 512), (512, 1024), (1024, 2048), (2048, 4096), (4096, 5000)]
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 2048, 2049])
@@ -67,27 +58,12 @@ def test_a_row_of_zeros_ties_all_tokens() -> None:
     columns = Columns.of(normal(300, 8, dtype=torch.float32))
     found = hits(torch.zeros(2, 8, dtype=torch.float64), torch.tensor([0, 299]), torch.tensor([1, 10]), columns)
     assert (found.top.tolist(), found.bottom.tolist()) == ([True, True], [True, True])
-    lists = highest(torch.zeros(1, 8, dtype=torch.float64), torch.zeros(1, 300), 4, columns)
-    assert (lists.ids.tolist(), lists.scores.tolist()) == ([[0, 1, 2, 3]], [[0.0] * 4])
 
 
 def test_no_pairs_are_no_hits() -> None:
     none = torch.zeros(0, dtype=torch.long)
     found = hits(torch.zeros(0, 8, dtype=torch.float64), none, none, Columns.of(normal(9, 8, dtype=torch.float32)))
     assert (found.top.tolist(), found.bottom.tolist()) == ([], [])
-
-
-def near_ties(spread: float, seed: int, size: int = 3000, width: int = 64) -> tuple[Tensor, Tensor, Tensor]:
-    """y (1, d), U (V, d) and their scores, all within `spread` of each other though U's rows differ wildly."""
-    y = normal(1, width, seed=seed)
-    y = y / y.norm()
-    noise = normal(size, width, seed=seed + 100)
-    noise = noise - (noise @ y.T) * y
-    step = torch.linspace(0, spread, size, dtype=torch.float64)[
-        torch.randperm(size, generator=torch.Generator().manual_seed(seed))
-    ]
-    unembedding = (noise / noise.norm(dim=1, keepdim=True) + y * (0.3 + step[:, None])).float()
-    return y, unembedding, (y @ unembedding.double().T)[0]
 
 
 @pytest.mark.parametrize("spread", [1e-7, 1e-6, 1.2e-5])
@@ -102,37 +78,6 @@ def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float,
         check(y.repeat(25, 1), targets, k.clamp_min(1), unembedding)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_lists_of_near_ties_are_those_of_float64(seed: int) -> None:
-    y, unembedding, scores = near_ties(1e-7, seed)
-    single = unembedding @ y[0].float()
-    wanted = scores.argsort(descending=True)[:20]
-    assert single.topk(20).indices.tolist() != wanted.tolist()
-    columns = Columns.of(unembedding)
-    found = highest(y, y.float() @ columns.rows.T, 20, columns)
-    assert found.ids[0].tolist() == wanted.tolist()
-    assert found.scores[0].tolist() == pytest.approx(scores[wanted].tolist(), rel=1e-14)
-
-
-def test_a_list_goes_by_lower_id_among_more_ties_than_it_has_room_for() -> None:
-    unembedding = normal(100, 8, dtype=torch.float32)
-    y = normal(1, 8, seed=1)
-    best = unembedding[(y[0] @ unembedding.double().T).argmax()].clone()
-    twins = torch.arange(2, 100, 3)
-    unembedding[twins] = best
-    columns = Columns.of(unembedding)
-    assert highest(y, y.float() @ columns.rows.T, 5, columns).ids.tolist() == [[2, 5, 8, 11, 14]]
-
-
-def test_a_list_is_no_longer_than_the_vocabulary() -> None:
-    columns = Columns.of(normal(6, 4, dtype=torch.float32))
-    y = normal(2, 4, seed=1)
-    found = highest(y, y.float() @ columns.rows.T, 50, columns)
-    scores = torch.empty(2, 6, dtype=torch.float64)
-    scores[:, columns.ids] = y @ columns.rows.double().T
-    assert found.ids.tolist() == scores.argsort(dim=1, descending=True).tolist()
-
-
 @pytest.mark.parametrize(("block", "rows"), [(3, 2), (100, 7), (10_000, 10_000)])
 def test_hits_do_not_depend_on_blocks(block: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "BLOCK", block)
@@ -142,9 +87,45 @@ def test_hits_do_not_depend_on_blocks(block: int, rows: int, monkeypatch: pytest
     check(normal(60, 12, seed=1), targets, torch.arange(1, 1501, 25), unembedding)
 
 
-def test_order_is_by_score_and_then_by_lower_id() -> None:
-    scores = torch.tensor([1.0, 3.0, 2.0, 3.0 + 1e-13, 2.0], dtype=torch.float64)
-    ids = torch.tensor([50, 40, 30, 20, 10])
-    assert ids[in_order(scores, ids, 1e-12)].tolist() == [20, 40, 10, 30, 50]
-    assert in_order(scores[:0], ids[:0], 0.0).tolist() == []
-    assert ids[in_order(scores, -ids, 1e-12)].tolist() == [40, 20, 30, 10, 50]
+@pytest.mark.parametrize("width", [1, 8, 9, 1984, 2000, 4096])
+def test_flags_are_counted(width: int) -> None:
+    flags = normal(30, width) > 0
+    flags[0], flags[1] = True, False
+    assert count(flags).tolist() == flags.sum(1).tolist()
+
+
+def test_the_precision_of_the_checkpoint_is_kept() -> None:
+    unembedding = normal(700, 12, dtype=torch.float32).bfloat16()
+    targets = torch.arange(0, 700, 7)
+    check(normal(100, 12, seed=1), targets, torch.arange(1, 701, 7), unembedding.float())
+    columns, whole = Columns.of(unembedding), Columns.of(unembedding.float())
+    assert columns.rows.dtype == torch.bfloat16
+    y, k = normal(100, 12, seed=1), torch.arange(1, 701, 7)
+    assert [x.tolist() for x in hits(y, targets, k, columns)] == [x.tolist() for x in hits(y, targets, k, whole)]
+
+
+@pytest.mark.parametrize(("size", "leading", "few"), [(50, 1024, 128), (1500, 1024, 128), (1500, 64, 24)])
+def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "LEADING", leading)
+    monkeypatch.setattr(ranks, "FEW", few)
+    unembedding, outputs = normal(size, 24, dtype=torch.float32), normal(3, 6, 24, seed=1)
+    columns = Columns.of(unembedding)
+    targets = torch.arange(size)
+    z, k = normal(1, 6, seed=2).repeat(size, 1), torch.full((size,), 10)
+    sieve = Sieve.of(outputs, targets, columns)
+    for head in range(3):
+        top, bottom = counted(z @ outputs[head], targets, k, unembedding)
+        live = set(sieve.survivors(z, head, k).tolist())
+        assert {i for i in range(size) if top[i] or bottom[i]} <= live
+        assert len(live) < size or size <= 50
+
+
+def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
+    """All scores within rounding: whatever the sieve is sure of is so in float64."""
+    y, unembedding, scores = near_ties(1e-7, 0, size=900, width=64)
+    columns, targets = Columns.of(unembedding), torch.arange(900)
+    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns)
+    for k in (1, 5, 440, 455):
+        live = set(sieve.survivors(y.repeat(900, 1), 0, torch.full((900,), k)).tolist())
+        ranked = scores.argsort().tolist()
+        assert {*ranked[:k], *ranked[-k:]} <= live

@@ -10,7 +10,7 @@ import torch
 from maps import relations
 from maps.circuits import Heads, Sources
 from maps.ranks import Columns
-from maps.relations import UsableRelation, default_k, scores_of_layer, usable
+from maps.relations import Pairs, UsableRelation, default_k, scores_of_layer, usable
 from maps.types import Relation, RelationScore
 
 CAPITALS = Relation("country_to_capital", "knowledge", (("France", "Paris"), ("Peru", "Lima"), ("Chad", "N'Djamena")))
@@ -49,7 +49,7 @@ def test_a_pair_of_ids_counts_once() -> None:
 @pytest.mark.parametrize("pairs_at_once", [1, 9, 16_384])
 def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two heads, worked by hand: M is the identity under the first and its negative under the second."""
-    monkeypatch.setattr(relations, "HEAD_ROWS", pairs_at_once)
+    monkeypatch.setattr(relations, "BYTES", 64 * pairs_at_once)
     one = torch.eye(8)
     heads = Heads(one[None], torch.stack([one, -one]))
     copies, none = Relation("copying", "algorithmic", ()), Relation("none", "", ())
@@ -58,7 +58,7 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
         UsableRelation(none, 10, (), ()),
         UsableRelation(CAPITALS, 2, (3, 5), (4, 5)),  # all zeros of a row tie behind its one
     ]
-    found = scores_of_layer(wanted, Sources.of(one, None), heads.double(), Columns.of(one))
+    found = scores_of_layer(Pairs.of(wanted), Sources(one), heads.double(), Columns.of(one))
     assert found == [
         [
             RelationScore("copying", "algorithmic", 1, 4, 0.75, 0.25),
@@ -76,4 +76,4 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
 def test_a_layer_without_relations_has_no_scores() -> None:
     one = torch.eye(4)
     heads = Heads(one[None].double(), one[None].double())
-    assert scores_of_layer([], Sources.of(one, None), heads, Columns.of(one)) == [[]]
+    assert scores_of_layer(Pairs.of([]), Sources(one), heads, Columns.of(one)) == [[]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maps.atlas import Atlas
+from maps.classification import SCORE, SUPPRESSION
 from maps.types import HeadId
 from space import grid
 from space.services import SEED
@@ -12,7 +13,7 @@ from space.services import SEED
 ATLAS = Atlas.open(SEED / "smollm2")
 
 
-def value(colour: str, side: str = grid.SCORE) -> dict[str, Any]:
+def value(colour: str, side: str = SCORE) -> dict[str, Any]:
     """The grid of the prebuilt atlas."""
     return grid.cells(ATLAS, colour, side, str)
 
@@ -27,7 +28,7 @@ def test_every_head_has_a_cell_in_every_colouring() -> None:
 def test_a_relations_cells_are_its_scores_and_null_where_undefined() -> None:
     rows = {(r["layer"], r["head"], r["relation"]): r for r in ATLAS.table("relations").to_pylist()}
     for name in ("country_to_capital", "year_to_following"):
-        for side in (grid.SCORE, grid.SUPPRESSION):
+        for side in (SCORE, SUPPRESSION):
             cells = value(f"relation:{name}", side)["cells"]
             assert [cell["share"] for cell in cells] == [rows[(*head, name)][side] for head in ATLAS.ids]
 

@@ -1,0 +1,92 @@
+"""`report`: what the relation scores of an atlas say, as tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maps.commands.arguments import Commands, positive, share
+from maps.types import MapsError
+
+if TYPE_CHECKING:
+    from maps.atlas import Atlas
+    from maps.report import Findings
+
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space")
+KINDS = ("svg", "html", "vl.json")
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`report`."""
+    p = commands.add_parser(
+        "report",
+        help="what the relation scores of an atlas say, as tables and figures",
+        description="Write what the relation scores of an atlas say: CSV tables, figures, and a page in words.",
+        epilog="example: python -m maps report data/atlases/smollm2 --out report",
+    )
+    p.add_argument("atlas", type=Path, help="the atlas's folder")
+    p.add_argument("--out", required=True, type=Path, help="the folder of the report; files there are replaced")
+    p.add_argument("--tau", type=share, help="score from which a head implements a relation (default: the atlas's)")
+    p.add_argument("--min-pairs", type=positive, help="usable pairs a relation needs (default: the atlas's)")
+    p.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Writes the report and says its first numbers."""
+    from maps import pictures, report
+    from maps.atlas import Atlas, write_file
+
+    atlas, out = Atlas.open(arguments.atlas), arguments.out
+    found = findings(atlas, arguments.tau, arguments.min_pairs)
+    drawn = pictures.can_draw()
+    files: dict[str, str] = {f"{name}.csv": report.as_csv(table) for name, table in found.tables.items()}
+    specs = figures(atlas, found)
+    for name, spec in specs.items():
+        files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"
+        if drawn:
+            files |= {f"{name}.svg": pictures.svg(spec), f"{name}.html": pictures.page(spec)}
+    parts = report.sections(found, "output_space" in specs)
+    files["report.md"] = report.markdown(found, parts, drawn)
+    files["report.html"] = report.page(found, parts, drawn)
+    for name, content in files.items():
+        write_file(out / name, content.encode())
+    for name in {f"{figure}.{kind}" for figure in FIGURES for kind in KINDS} - files.keys():
+        (out / name).unlink(missing_ok=True)  # of an earlier report, no longer true
+    print("\n".join(parts[0].sentences))
+    if not drawn:
+        print("Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again.")
+    print(f"The report is in {out / 'report.html'}.")
+
+
+def findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> Findings:
+    """The tables of the report; raises MapsError where the atlas has no relation scores."""
+    from maps import report
+
+    relations = atlas.table("relations")
+    if not len(relations):
+        raise MapsError(f"{atlas.folder} holds no relation scores; map the model again with relations.")
+    settings = atlas.info["settings"]
+    return report.findings(
+        atlas.model,
+        atlas.table("heads"),
+        atlas.table("mappings", ["layer", "head", "source_id", "target_ids"]),
+        relations,
+        settings["tau"] if tau is None else tau,
+        settings["min_pairs"] if min_pairs is None else min_pairs,
+    )
+
+
+def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
+    """The figures as Vega-Lite, by file name; that of the output space only where it was computed."""
+    from maps import figures
+
+    layers, heads, tables = atlas.info["layers"], atlas.info["heads"], found.tables
+    drawn = {
+        "categories": figures.functionality_map(tables["categories"], atlas.model, layers, heads),
+        "heads_per_relation": figures.heads_per_relation(tables["heads_per_relation"], atlas.model),
+        "groups": figures.group_similarity(tables["groups"], atlas.model),
+        "output_space": figures.skewness_by_output_space(atlas.table("heads"), list(found.classified), atlas.model),
+    }
+    return {name: figures.spec(figure) for name, figure in drawn.items() if figure is not None}

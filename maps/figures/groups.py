@@ -1,0 +1,80 @@
+"""How alike heads are that share a value head, by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from maps.figures.look import Figure, Rows, decimals, finished, shown
+from maps.groups import BETWEEN, SETS, WITHIN
+
+TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
+SHARED, APART = "share a value head", "do not share one"
+
+
+def group_similarity(groups: pa.Table, model: str) -> Figure:
+    """How alike heads of a layer are that share a value head, beside those that do not, by layer.
+
+    `groups` is `groups.similarity`'s table. Undefined values are left out.
+    """
+    every = {(row["sets"], row["heads"]): row for row in groups.to_pylist() if row["layer"] is None}
+    rows = [
+        row | {"side": SHARED if row["heads"] == WITHIN else APART}
+        for row in groups.to_pylist()
+        if row["layer"] is not None
+    ]
+    means = {name: f"{overall(every[name, WITHIN])} within, {overall(every[name, BETWEEN])} between" for name in SETS}
+    panels = [
+        similarity_panel([row for row in rows if row["sets"] == name], title, means[name])
+        for name, title in TITLES.items()
+    ]
+    chart = alt.hconcat(*panels, spacing=30).resolve_scale(color="shared", shape="shared")
+    subtitle = [
+        "Mean Jaccard similarity of two heads of a layer that share a value head (within a group), and of two that do "
+        "not (between)."
+    ]
+    each = "; ".join(f"{TITLES[name].lower()} {means[name]}" for name in SETS)
+    title = f"Heads that share a value head in {shown(model)}"
+    return finished(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
+
+
+def overall(row: dict[str, Any]) -> str:
+    """A similarity as it is written."""
+    return "undefined" if row["similarity"] is None else decimals(row["similarity"])
+
+
+def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
+    """One kind of set: points by layer, joined; the means over all layers stand above."""
+    sides = [SHARED, APART]
+    last = max((row["layer"] for row in rows), default=0)
+    highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
+    base = alt.Chart(
+        alt.InlineData(values=rows),
+        width=250,
+        height=200,
+        title=alt.TitleParams(title, subtitle=means, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
+    ).encode(
+        x=alt.X(
+            "layer:Q",
+            title="Layer",
+            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
+            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        ),
+        y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),
+        color=alt.Color(
+            "side:N",
+            scale=alt.Scale(domain=sides, range=["#0072B2", "#D55E00"]),
+            legend=alt.Legend(title="Two heads that", symbolOpacity=1),
+        ),
+        tooltip=[
+            "layer:Q",
+            alt.Tooltip("side:N", title="Two heads"),
+            alt.Tooltip("similarity:Q", format=".3f"),
+            "pairs:Q",
+        ],
+    )
+    shape = alt.Shape("side:N", title="Two heads that", scale=alt.Scale(domain=sides, range=["circle", "diamond"]))
+    points = base.transform_filter("datum.similarity !== null").mark_point(filled=True, size=40, opacity=1)
+    return alt.layer(base.mark_line(opacity=0.35), points.encode(shape=shape))

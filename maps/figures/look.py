@@ -1,0 +1,69 @@
+"""What all figures have in common: colours, the text that they may show, titles and axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from maps.classification import CATEGORIES
+
+# Okabe and Ito, who chose them to be told apart by colour-blind readers too; the app's purple for own relations.
+COLOURS = {
+    **dict(zip(CATEGORIES, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True)),
+    "own relation": "#8C6BB1",
+    "none": "#E4E8ED",
+}
+OTHER = "#56606E"
+INK, QUIET, LINE = "#1B2430", "#55606E", "#D5DBE3"
+Figure = alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.Chart
+Rows = list[dict[str, Any]]
+
+
+def spec(figure: Figure) -> dict[str, Any]:
+    """The figure as Vega-Lite, however many rows it has."""
+    with alt.data_transformers.enable("default", max_rows=None):
+        return dict(figure.to_dict())
+
+
+def shown(text: str) -> str:
+    """Text on one line in which nothing is hidden or acts on what stands beside it: `\\u202E` instead."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in text)
+
+
+def words(name: str) -> str:
+    """`country_to_capital` as `country to capital`."""
+    return shown(name).replace("_", " ")
+
+
+def decimals(value: float) -> str:
+    """A number from 0 to 1 with three decimals; one that they cannot show is not written as 0."""
+    return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
+
+
+def finished(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
+    """Title, description and the house's look."""
+    font = "Helvetica, Arial, sans-serif"
+    return (
+        chart.properties(
+            title=alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=14),
+            description=description,
+            background="white",
+            padding=14,
+            usermeta={"embedOptions": {"actions": False}},  # its button has no name for screen readers
+        )
+        .configure(font=font)
+        .configure_view(stroke=None)
+        .configure_title(fontSize=16, color=INK, subtitleFontSize=12, subtitleColor=QUIET, subtitlePadding=5)
+        .configure_axis(
+            labelColor=QUIET,
+            titleColor=INK,
+            titleFontWeight="normal",
+            labelFontSize=11,
+            titleFontSize=12,
+            gridColor=LINE,
+            domainColor=LINE,
+            tickColor=LINE,
+        )
+        .configure_legend(labelColor=INK, titleColor=INK, titleFontWeight="normal", labelFontSize=12, titleFontSize=12)
+    )

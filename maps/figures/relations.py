@@ -1,0 +1,86 @@
+"""How many heads implement and suppress each relation, as bars."""
+
+from __future__ import annotations
+
+import json
+
+import altair as alt
+import pyarrow as pa
+
+from maps.figures.look import COLOURS, INK, OTHER, QUIET, Figure, Rows, finished, shown, words
+
+
+def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
+    """Bars: how many heads implement each relation, and beside it how many suppress it.
+
+    `per_relation` is `classification.heads_per_relation`'s table; relations with too few pairs say so.
+    """
+    rows = [
+        row
+        | {
+            "place": place,
+            "name": words(row["relation"]),
+            "group": row["category"] or "own relation",
+            "few": "" if row["counted"] else f"too few pairs ({row['pairs']})",
+        }
+        for place, row in enumerate(per_relation.to_pylist())
+    ]
+    most = max((max(row["heads"] or 0, row["suppression_heads"] or 0) for row in rows), default=0) or 1
+    panels = [
+        panel(rows, "heads", "Heads that implement it", ("best_head", "best_score"), most, named=True),
+        panel(rows, "suppression_heads", "Heads that suppress it", ("best_suppression_head", "best_suppression"), most),
+    ]
+    counted = [row for row in rows if row["counted"]]
+    each = "; ".join(f"{row['name']} {row['heads']} and {row['suppression_heads']}" for row in counted if row["either"])
+    few = ", ".join(row["name"] for row in rows if not row["counted"])
+    subtitle = [f"{sum(bool(row['either']) for row in counted)} of {len(rows)} relations have such a head."]
+    described = f"Bars of how many heads implement each relation and how many suppress it: {each or 'none'}."
+    described += f" Too few pairs to classify by: {few}." if few else ""
+    chart = alt.hconcat(*panels, spacing=24).resolve_scale(color="shared")
+    return finished(chart, f"Heads per relation in {shown(model)}", subtitle, described)
+
+
+def panel(
+    rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False
+) -> alt.LayerChart | alt.FacetChart:
+    """Half of the bars; `best` names the columns of the strongest head and its score."""
+    head, value = best
+    names = [row["name"] for row in rows]  # by place: a name may be anything, so it is no key
+    labels = (
+        alt.Axis(
+            labelExpr=f"{json.dumps(names)}[datum.value]", labelLimit=240, ticks=False, domain=False, labelPadding=8
+        )
+        if named
+        else None
+    )
+    present = list(dict.fromkeys(row["group"] for row in rows))
+    base = alt.Chart(alt.InlineData(values=rows), width=270, height=alt.Step(19)).encode(
+        y=alt.Y("place:O", title=None, axis=labels),
+        tooltip=[
+            alt.Tooltip("name:N", title="Relation"),
+            alt.Tooltip("group:N", title="Category"),
+            alt.Tooltip(f"{field}:Q", title=title),
+            alt.Tooltip(f"{head}:N", title="Strongest head"),
+            alt.Tooltip(f"{value}:Q", title="Its score", format=".2f"),
+            alt.Tooltip("pairs:Q", title="Usable pairs"),
+        ],
+    )
+    x = alt.X(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(domain=[0, most * 1.08], nice=False),
+        axis=alt.Axis(tickMinStep=1, tickCount=5, format="d"),
+    )
+    colour = alt.Color(
+        "group:N",
+        scale=alt.Scale(domain=present, range=[COLOURS.get(name, OTHER) for name in present]),
+        legend=alt.Legend(title="Category", symbolType="square", symbolSize=160),
+    )
+    bars = base.mark_bar(height=13).encode(x=x, color=colour)
+    numbers = (
+        base.transform_filter(f"datum.{field} !== null")
+        .mark_text(align="left", dx=4)
+        .encode(x=x, text=f"{field}:Q", color=alt.condition(f"datum.{field} > 0", alt.value(INK), alt.value(QUIET)))
+    )
+    few = base.transform_filter("datum.few !== ''").mark_text(align="left", dx=4, color=QUIET, fontStyle="italic")
+    return alt.layer(bars, numbers, few.encode(x=alt.datum(0), text="few:N"))
