@@ -27,7 +27,7 @@ from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, Mapping, MapsError
 from maps.weights import Checkpoint, open_checkpoint
 
-DTYPES = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
+KEPT = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
 
 
 def map_model(
@@ -114,7 +114,7 @@ class Work:
     @classmethod
     def prepare(cls, checkpoint: Checkpoint, settings: Settings, device: torch.device, shallow: bool) -> Work:
         """Reads embedding, unembedding and first MLP; `shallow` where only layer 0 is wanted, which reads E itself."""
-        kept = DTYPES[settings.dtype]
+        kept = KEPT[settings.dtype]
         embedding = checkpoint.embedding().to(device, kept)
         columns = Columns.of(checkpoint.unembedding(embedding).to(device, kept))
         gain = checkpoint.final_gain().to(device).double() if settings.final_norm else None
@@ -133,11 +133,19 @@ class Work:
         values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
         return Heads(values.to(self.device), outputs.to(self.device))
 
+    def sources(self, layer: int) -> Sources:
+        """What a layer's heads read."""
+        return self.plain if layer == 0 else self.through_mlp
+
+    def reading(self, exact: Heads) -> Heads:
+        """The heads with the final norm's gain on their outputs, where that is asked for."""
+        return exact if self.gain is None else Heads(exact.values, exact.outputs * self.gain)
+
     def layer(self, layer: int) -> dict[str, list[Row]]:
         """The rows of every table for one layer."""
-        s, sources, heads = self.settings, self.plain if layer == 0 else self.through_mlp, self.heads(layer)
+        s, sources, heads = self.settings, self.sources(layer), self.heads(layer)
         sigma, exact = saliency(sources, heads), heads.double()
-        reading = exact if self.gain is None else Heads(exact.values, exact.outputs * self.gain)
+        reading = self.reading(exact)
         wanted = Wanted(s.salient, s.heldout, s.targets, s.suppressive)
         found = salient_mappings(sources, sigma, exact, reading, self.columns, wanted)
         scores = scores_of_layer(self.pairs, sources, reading, self.columns)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 TAU = 0.15  # a head implements a relation where φ ≥ τ (paper, section 4.1)
 MIN_PAIRS = 30  # usable pairs below which no head is classified by a relation
+DTYPES = ("stored", "float32", "bfloat16")  # what E and U are kept in; stored: as the checkpoint has them
 HEAD_NAME = re.compile(r"L(\d{1,4})H(\d{1,4})")
 
 

@@ -1,0 +1,58 @@
+"""What commands that read a model have in common: its relations and how it is read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maps.commands.arguments import layer_range, positive, share
+from maps.types import DTYPES, MIN_PAIRS, TAU, MapsError, Relation
+
+if TYPE_CHECKING:
+    from maps.settings import Settings
+
+
+def add_model(p: argparse.ArgumentParser, out: str) -> None:
+    """The model, the folder for results, and the options that relations and weights depend on."""
+    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    p.add_argument("--out", required=True, type=Path, help=out)
+    p.add_argument("--relations", metavar="NAME,…", help="score only these of the predefined relations")
+    p.add_argument("--relation", action="append", default=[], metavar="NAME=FILE.json", help="score your own relation")
+    p.add_argument("--k", type=positive, help="targets that count as a hit, for every relation (default: the paper's)")
+    p.add_argument("--tau", type=share, default=TAU, help=f"score from which a head implements a relation ({TAU})")
+    p.add_argument("--min-pairs", type=positive, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})")
+    p.add_argument("--layers", type=layer_range, metavar="0-3", help="look only at these layers")
+    p.add_argument("--no-first-mlp", action="store_true", help="read E itself instead of the first MLP's output")
+    p.add_argument("--final-norm", action="store_true", help="put the final norm's gain on the unembedding's side")
+    p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")
+    p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
+
+
+def settings_of(arguments: argparse.Namespace, **further: Any) -> Settings:
+    """The settings that these options ask for, and those of one command."""
+    from maps.settings import Settings
+
+    return Settings(
+        relations_of(arguments),
+        k=arguments.k,
+        tau=arguments.tau,
+        min_pairs=arguments.min_pairs,
+        first_mlp=not arguments.no_first_mlp,
+        layers=arguments.layers,
+        final_norm=arguments.final_norm,
+        dtype=arguments.dtype,
+        **further,
+    )
+
+
+def relations_of(arguments: argparse.Namespace) -> tuple[Relation, ...]:
+    """The twenty, or those named and the user's own; raises MapsError where two have one name."""
+    from maps import data
+
+    names = [name.strip() for name in arguments.relations.split(",")] if arguments.relations else []
+    own = tuple(data.own(spec) for spec in arguments.relation)
+    relations = (data.named(names) if names else () if own else data.predefined()) + own
+    if len({relation.name for relation in relations}) < len(relations):
+        raise MapsError("Two relations have the same name; give each its own.")
+    return relations

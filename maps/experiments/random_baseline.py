@@ -1,0 +1,128 @@
+"""The random baseline: how many random heads would implement a relation (paper, section 4.1)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from maps.atlas import difference, read_json, write_file, write_json
+from maps.circuits import Heads
+from maps.mapper import Work, device_named
+from maps.ranks import hits
+from maps.relations import scores_of_layer, shares
+from maps.settings import Settings, chosen_layers
+from maps.types import MapsError, RelationScore
+from maps.weights import open_checkpoint
+
+TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+DRAWN = 1 << 24  # random numbers held at once
+SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
+
+
+class Baseline(NamedTuple):
+    """How many heads pass each τ, trained and random, of how many."""
+
+    taus: tuple[float, ...]
+    trained: tuple[int, ...]
+    random: tuple[int, ...]
+    heads: int
+
+
+def mean_and_deviation(heads: Heads) -> tuple[float, float]:
+    """Mean and standard deviation of the entries of W_V W_O, averaged over a layer's heads; none of them is formed.
+
+    The entries sum to (1ᵀ W_V)(W_O 1), their squares to the trace of (W_Vᵀ W_V)(W_O W_Oᵀ).
+    """
+    values = heads.values.repeat_interleave(heads.group, 0)  # (H, d, d_h)
+    size = values.shape[1] ** 2
+    sums = torch.linalg.vecdot(values.sum(1), heads.outputs.sum(2))
+    inner = (values.transpose(1, 2) @ values) * (heads.outputs @ heads.outputs.transpose(1, 2))
+    means = sums / size
+    deviations = (inner.sum((1, 2)) / size - means.square()).clamp_min(0).sqrt()
+    return float(means.mean()), float(deviations.mean())
+
+
+def written_at_random(rows: Tensor, mean: float, deviation: float, seed: int) -> Tensor:
+    """rows R for a random R (d, d) of independent normal entries, drawn some rows at a time: (n, d) to (n, d)."""
+    d = rows.shape[1]
+    generator = torch.Generator().manual_seed(seed)
+    out = torch.zeros_like(rows)
+    for part in rows.split(max(1, DRAWN // d), dim=1):
+        drawn = torch.randn(part.shape[1], d, generator=generator, dtype=torch.float64)
+        out += part @ (drawn * deviation + mean).to(rows.device)
+    return out
+
+
+def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
+    """The highest score or suppression among the relations that classify heads."""
+    counted = [s for s in scores if s.pairs >= min_pairs]
+    return max((max(s.score or 0.0, s.suppression or 0.0) for s in counted), default=0.0)
+
+
+def layer_scores(work: Work, layer: int, seed: int) -> dict[str, list[float]]:
+    """The best score of every trained head of a layer, and of as many random ones."""
+    sources, pairs, least = work.sources(layer), work.pairs, work.settings.min_pairs
+    heads = work.heads(layer).double()
+    trained = scores_of_layer(pairs, sources, work.reading(heads), work.columns)
+    mean, deviation = mean_and_deviation(heads)
+    rows, random = sources.exact(pairs.sources), []
+    for head in range(len(heads.outputs)):
+        y = written_at_random(rows, mean, deviation, (seed * SEED_STEP + layer) * SEED_STEP + head)
+        found = hits(y if work.gain is None else y * work.gain, pairs.targets, pairs.k, work.columns)
+        random.append(best_score(shares(pairs.relations, found.top, found.bottom), least))
+    return {"trained": [best_score(scores, least) for scores in trained], "random": random}
+
+
+def random_baseline(
+    model: str,
+    out: Path,
+    settings: Settings,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[Sequence[int], int], Iterable[int]] = lambda todo, _done: todo,
+) -> Baseline:
+    """Counts trained and random heads that pass each τ and writes `random.csv`; goes on where a run stopped."""
+    parts = out / "random.parts"
+    asked = {"model": model, "seed": seed, **settings.as_json()}
+    before = read_json(parts / "settings.json")
+    if before is not None and before != asked:
+        raise MapsError(f"{out} holds a run with other settings ({difference(before, asked)}); choose another --out.")
+    write_json(parts / "settings.json", asked)
+    checkpoint = open_checkpoint(model)
+    layers = chosen_layers(settings, checkpoint.shape.layers)
+    files = {layer: parts / f"layer-{layer:03d}.json" for layer in layers}
+    todo = [layer for layer, file in files.items() if not file.exists()]
+    if todo:
+        work = Work.prepare(checkpoint, settings, device_named(device), shallow=todo == [0])
+        for layer in progress(todo, len(layers) - len(todo)):
+            write_json(files[layer], layer_scores(work, layer, seed))
+    found = counted([read_json(file) or {} for file in files.values()], settings.tau)
+    write_file(out / "random.csv", as_csv(found).encode())
+    return found
+
+
+def counted(layers: Sequence[dict[str, list[float]]], tau: float) -> Baseline:
+    """Heads that pass each τ, the chosen one among them."""
+    taus = tuple(sorted({*TAUS, tau}))
+    trained, random = ([score for layer in layers for score in layer[kind]] for kind in ("trained", "random"))
+    return Baseline(
+        taus,
+        tuple(sum(score >= each for score in trained) for each in taus),
+        tuple(sum(score >= each for score in random) for each in taus),
+        len(trained),
+    )
+
+
+def as_csv(found: Baseline) -> str:
+    """`random.csv`."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("tau", "trained_heads", "random_heads"))
+    rows.writerows(zip(found.taus, found.trained, found.random, strict=True))
+    return text.getvalue()
