@@ -169,6 +169,11 @@ class Atlas:
         rows = self.table("heads", ["layer", "head"])
         return tuple(HeadId(x, y) for x, y in zip(*(c.to_pylist() for c in rows.columns), strict=True))
 
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables that are there."""
+        return [name for name in SCHEMAS if self.has(name)]
+
     def has(self, name: str) -> bool:
         """Whether the atlas has a table of that name."""
         return (self.folder / f"{name}.parquet").exists()

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from maps.tables import SCHEMAS
+CONTENT = {
+    "heads": "saliency, input skewness and target kurtosis of every head",
+    "mappings": "the {salient} most salient tokens of every head, {targets} targets each",
+    "heldout": "the next {heldout} salient tokens, kept back for judging descriptions",
+    "relations": "relation scores and suppression of every head",
+    "descriptions": "what a describer says of a head's mappings",
+    "failures": "heads that a describer gave no description of",
+}
 
 
-def atlas_card(info: Mapping[str, Any]) -> str:
-    """README.md of an atlas folder, with one Hugging Face dataset config a table."""
+def atlas_card(info: Mapping[str, Any], tables: Iterable[str]) -> str:
+    """README.md of an atlas folder with these tables, one Hugging Face dataset config each."""
+    names = list(tables)
     configs = "".join(
         f"- config_name: {name}\n  data_files: {name}.parquet\n" + ("  default: true\n" if name == "mappings" else "")
-        for name in SCHEMAS
-        if name not in ("descriptions", "failures")
+        for name in names
     )
     settings = info["settings"]
+    content = "".join(f"| {name} | {CONTENT.get(name, name).format_map(settings)} |\n" for name in names)
     mapped = info["layers"] if settings["layers"] is None else settings["layers"][1] - settings["layers"][0] + 1
     return f"""---
-pretty_name: Atlas of {info["model"]}
+pretty_name: {json.dumps(f"Atlas of {info['model']}", ensure_ascii=False)}
 tags:
 - attention-heads
 - interpretability
 configs:
-{configs}- config_name: descriptions
-  data_files: descriptions.parquet
----
+{configs}---
 
 # Atlas of {info["model"]}
 
@@ -34,12 +41,7 @@ alone with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads fr
 
 | table | content |
 |---|---|
-| heads | saliency, input skewness and target kurtosis of every head |
-| mappings | the {settings["salient"]} most salient tokens of every head, {settings["targets"]} targets each |
-| heldout | the next {settings["heldout"]} salient tokens, kept back for judging descriptions |
-| relations | relation scores and suppression of every head |
-| descriptions | what a describer says of a head's mappings, where one was asked |
-
+{content}
 Made by `python -m maps map {info["asked_for"]}` at {info["created_at"]}. Tokens keep their leading space; bytes that
 are no text are written as `\\xE2`, a backslash is doubled.
 """

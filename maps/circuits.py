@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.mlp import ROWS, FirstMlp, first_mlp
+from maps.mlp import ROWS, FirstMlp, first_mlp, first_mlp_exactly
 
 SAMPLE = 256  # rows of Ẽ that are measured
 KEPT = 1 << 28  # bytes of float64 rows of Ẽ that are kept
@@ -29,7 +29,7 @@ class Sources:
     def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:
         self.embedding = embedding  # (V, d)
         self.scale = scale
-        self.mlp = None if mlp is None else mlp.to(torch.float64)
+        self.mlp = mlp
         self.rows = embedding if mlp is None else self._through(mlp)  # (V, d); not scaled where it is E
         self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,)
         self._place = torch.full((len(embedding),), -1, device=embedding.device)
@@ -71,7 +71,7 @@ class Sources:
             self._place.fill_(-1)
             self._exact, new = self._exact[:0], ids.unique()
         if len(new):
-            made = first_mlp(self._scaled(self.embedding[new].double()), self.mlp)
+            made = first_mlp_exactly(self._scaled(self.embedding[new].double()), self.mlp)
             self._place[new] = torch.arange(len(new), device=ids.device) + len(self._exact)
             self._exact = torch.cat([self._exact, made])
         return self._exact[self._place[ids]]

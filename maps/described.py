@@ -13,7 +13,8 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from maps.atlas import Atlas, write_table
+from maps.atlas import Atlas, write_file, write_table
+from maps.card import atlas_card
 from maps.describe import describe_heads
 from maps.describers import Describer
 from maps.prompts import mapping_hash
@@ -132,6 +133,7 @@ def merge(atlas: Atlas, table: str) -> None:
         stored = atlas.table(table).to_pylist()
         joined = pa.Table.from_pylist([*stored, *(r for r in added.to_pylist() if r not in stored)], SCHEMAS[table])
         write_table(atlas.folder, table, joined)
+        write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
     path.unlink()
 
 

@@ -21,7 +21,7 @@ from maps.ranks import Columns
 from maps.relations import Pairs, default_k, scores_of_layer, usable
 from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
-from maps.tables import Row, mapping_row, relation_row
+from maps.tables import COMPUTED, Row, mapping_row, relation_row
 from maps.targets import Targets
 from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, Mapping, MapsError
@@ -53,7 +53,7 @@ def map_model(
         for layer in progress(todo, len(layers) - len(todo)):
             parts.add(layer, work.layer(layer))
     info = atlas_info(checkpoint, model, settings)
-    parts.finish(layers, info, atlas_card(info))
+    parts.finish(layers, info, atlas_card(info, COMPUTED))
     return Atlas.open(out)
 
 

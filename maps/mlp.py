@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, relu, silu
 
 ROWS = 4096  # tokens a block: keeps the intermediate values of a block in the processor's cache
+INNER = 2048  # of the MLP's inner width, in float64 at a time
 TENSORS = ("norm", "norm_bias", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
 TANH_GELU = partial(gelu, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -63,6 +64,26 @@ def first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
             inner = mlp.activation(projected(x, mlp.gate, mlp.gate_bias)) * inner
         torch.mm(inner, mlp.down.T, out=out[start : start + ROWS])
     return out if mlp.down_bias is None else out.add_(mlp.down_bias)
+
+
+def first_mlp_exactly(rows: Tensor, mlp: FirstMlp) -> Tensor:
+    """MLP₀(norm(rows)) in float64, (n, d) to (n, d). A share of the MLP's inner width is held in float64 at a time."""
+    x = normed(rows, mlp)
+    out = torch.zeros_like(x)
+    for start in range(0, len(mlp.up), INNER):
+        part = slice(start, start + INNER)
+        inner = projected(x, mlp.up[part].double(), share_of(mlp.up_bias, part))
+        if mlp.gate is None:
+            inner = mlp.activation(inner)
+        else:
+            inner = mlp.activation(projected(x, mlp.gate[part].double(), share_of(mlp.gate_bias, part))) * inner
+        out += inner @ mlp.down[:, part].T.double()
+    return out if mlp.down_bias is None else out + mlp.down_bias
+
+
+def share_of(bias: Tensor | None, part: slice) -> Tensor | None:
+    """Some of a bias in float64."""
+    return None if bias is None else bias[part].double()
 
 
 def normed(x: Tensor, mlp: FirstMlp) -> Tensor:

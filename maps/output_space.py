@@ -78,7 +78,7 @@ class Read(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Targets that are looked at together: c R with their common mean taken off, which moves a source's scores alike."""
+    """Targets looked at together: c R without the mean of all, which moves all scores of a source alike."""
 
     places: Tensor  # (w,) ids
     single: Tensor  # (d_h, w) float32

@@ -77,6 +77,7 @@ LIGHT = (
     "maps.prompts",
     "maps.report",
     "maps.pictures",
+    "maps.hub",
 )
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from maps.commands.arguments import Commands
 from maps.types import HeadId
@@ -17,15 +16,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Show a head in the terminal. · is a space, ⏎ a newline, ⇥ a tab, \\xE2 a byte that is no text.",
         epilog="example: python -m maps show data/atlases/smollm2 L26H2",
     )
-    p.add_argument("atlas", type=Path, help="the atlas's folder")
+    p.add_argument("atlas", help="the atlas's folder, or its dataset on the Hub, such as user/name")
     p.add_argument("head", help="such as L26H2")
     p.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints a head."""
-    from maps.atlas import Atlas
+    from maps.hub import load_atlas
     from maps.show import head_text
 
-    atlas = Atlas.open(arguments.atlas)
+    atlas = load_atlas(arguments.atlas)
     print(head_text(atlas, HeadId.parse(arguments.head)))

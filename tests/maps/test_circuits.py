@@ -25,14 +25,12 @@ def plain_saliency(rows: Tensor, weights: Heads) -> Tensor:
     return torch.stack(norms)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 4096])
-def test_sources_are_the_first_mlps_output_whatever_the_blocks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuits, "ROWS", rows)
-    embedding, m = normal(50, 24), GATED
-    found = Sources(embedding, m)
-    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
+    embedding = normal(50, 24)
+    found = Sources(embedding, GATED)
+    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
-    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], m), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:

@@ -165,7 +165,7 @@ def test_bad_options_are_told(option: str, value: str, sentence: str, capsys: Ca
     assert said == f"python -m maps map: error: {sentence}"
 
 
-@pytest.mark.parametrize("command", ["map", "describe", "show"])
+@pytest.mark.parametrize("command", ["map", "describe", "show", "push"])
 def test_help_has_an_example(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -1,0 +1,20 @@
+"""What every test may use: a Hub on loopback. The client moves large files over plain HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # both are read when huggingface_hub is imported
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+from tests.hub.loopback import LoopbackHub, loopback_hub
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """A Hub of its own for one test."""
+    with loopback_hub() as served:
+        yield served

@@ -1,0 +1,230 @@
+"""A Hugging Face Hub on loopback for tests: real HTTP, repositories in memory, troubles to order."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+
+from tests.hub.repository import Commit, Repository
+from tests.hub.routes import reply_to
+from tests.hub.routing import Reply, Request
+
+TOKEN = "hf_loopback"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request with its answer: the status (0 where it was dropped) and the body's bytes that were sent."""
+
+    method: str
+    path: str
+    status: int
+    sent: int
+    range: str
+
+
+@dataclass
+class Trouble:
+    """What goes wrong with the next `times` requests whose `METHOD /path` the pattern is found in."""
+
+    pattern: str
+    times: int
+    status: int = 0
+    seconds: float = 0.0
+    lost: bool = False
+    cut: bool = False
+
+
+class LoopbackHub:
+    """A Hub. Everything that writes needs `token`; `ranges = False` answers ranged requests with the whole file."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.files_url = ""
+        self.token = TOKEN
+        self.ranges = True
+        self.repositories: dict[tuple[str, str], Repository] = {}
+        self.objects: dict[str, bytes] = {}
+        self.seen: list[Seen] = []
+        self.troubles: list[Trouble] = []
+        self.closing = threading.Event()
+        self.lock = threading.Lock()
+
+    def api(self, token: str | bool = TOKEN) -> HfApi:
+        """The real client; `token=False` is a stranger."""
+        return HfApi(endpoint=self.url, token=token)
+
+    def add_model(self, name: str, files: Mapping[str, bytes] | Path, **options: bool) -> str:
+        """Adds files, or a folder's, to a model that is made where it is missing; returns the commit's hash."""
+        return self.add("model", name, files, **options)
+
+    def add_dataset(self, name: str, files: Mapping[str, bytes] | Path, **options: bool) -> str:
+        """The same for a dataset."""
+        return self.add("dataset", name, files, **options)
+
+    def add(
+        self, kind: str, name: str, files: Mapping[str, bytes] | Path, *, private: bool = False, gated: bool = False
+    ) -> str:
+        """The same for any kind: model, dataset or space."""
+        if isinstance(files, Path):
+            paths = [path for path in sorted(files.rglob("*")) if path.is_file()]
+            files = {path.relative_to(files).as_posix(): path.read_bytes() for path in paths}
+        repo = self.repositories.setdefault((kind, name), Repository(kind, name, private, gated))
+        return repo.commit("Add files", {**repo.head.files, **files}).oid
+
+    def files(self, name: str, kind: str = "dataset") -> dict[str, bytes]:
+        """The files of a repository now, without .gitattributes."""
+        files = self.repositories[kind, name].head.files
+        return {path: content for path, content in files.items() if path != ".gitattributes"}
+
+    def commits(self, name: str, kind: str = "dataset") -> list[Commit]:
+        """The commits after the first one, which only says which files are large."""
+        return self.repositories[kind, name].commits[1:]
+
+    def requests(self, pattern: str = "") -> list[Seen]:
+        """The requests so far whose `METHOD /path` the pattern is found in."""
+        return [seen for seen in self.seen if re.search(pattern, f"{seen.method} {seen.path}")]
+
+    def sent(self, pattern: str = "") -> int:
+        """How many bytes of bodies these requests were answered with."""
+        return sum(seen.sent for seen in self.requests(pattern))
+
+    def fail(self, pattern: str, status: int = 503, times: int = 1) -> None:
+        """Answers the next requests with an error instead of doing what they ask."""
+        self.troubles.append(Trouble(pattern, times, status=status))
+
+    def stall(self, pattern: str, seconds: float, times: int = 1) -> None:
+        """Lets the next requests wait."""
+        self.troubles.append(Trouble(pattern, times, seconds=seconds))
+
+    def lose(self, pattern: str, times: int = 1) -> None:
+        """Does what the next requests ask, then drops the connection without an answer."""
+        self.troubles.append(Trouble(pattern, times, lost=True))
+
+    def cut(self, pattern: str, times: int = 1) -> None:
+        """Drops the connection in the middle of the answers' bodies."""
+        self.troubles.append(Trouble(pattern, times, cut=True))
+
+    def trouble(self, line: str) -> Trouble:
+        """The trouble that is due, or one that is none."""
+        for trouble in self.troubles:
+            if trouble.times > 0 and re.search(trouble.pattern, line):
+                trouble.times -= 1
+                return trouble
+        return Trouble("", 0)
+
+    def answer(self, request: Request) -> tuple[Reply, Trouble]:
+        """The answer, and what goes wrong with it."""
+        with self.lock:
+            trouble = self.trouble(f"{request.method} {request.path}")
+        self.closing.wait(trouble.seconds)
+        with self.lock:
+            if trouble.status:
+                page = b"<html>Ordered by a test</html>"  # gateways answer with pages
+                return Reply(trouble.status, page, {"Content-Type": "text/html"}), trouble
+            return reply_to(self, request), trouble
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP for the Hub of its server."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def handle_one_request(self) -> None:
+        """Ends quietly where the client is gone."""
+        try:
+            super().handle_one_request()
+        except OSError:
+            self.close_connection = True
+
+    def body(self) -> bytes:
+        """The request's body, of a known length or in chunks."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def answer(self) -> None:
+        """Reads a request, answers it and keeps what happened."""
+        hub = self.server.hub
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, self.body())
+        reply, trouble = hub.answer(request)
+        length = len(reply.body)
+        sent = 0 if self.command == "HEAD" or trouble.lost else length // 2 if trouble.cut else length
+        status = 0 if trouble.lost else reply.status
+        hub.seen.append(Seen(self.command, self.path, status, sent, headers.get("range", "")))
+        if not trouble.lost:
+            self.send_response(reply.status)
+            for name, value in {**reply.headers, "Content-Length": str(length)}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body[:sent])
+        if trouble.lost or trouble.cut:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_HEAD = do_POST = do_PUT = answer  # the names that the base class looks for
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Prints nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a Hub on a free loopback port."""
+
+    daemon_threads = True
+
+    def __init__(self, hub: LoopbackHub) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.hub = hub
+        self.open: set[socket.socket] = set()
+        hub.url = f"http://127.0.0.1:{self.server_port}"
+        hub.files_url = f"http://localhost:{self.server_port}"  # another host, as the real Hub's large files have
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Keeps the connection in sight while it is open."""
+        self.open.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.open.discard(request)
+
+    def hang_up(self) -> None:
+        """Ends connections that clients keep for later."""
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+
+@contextmanager
+def loopback_hub() -> Iterator[LoopbackHub]:
+    """Serves a Hub until the block ends."""
+    hub = LoopbackHub()
+    with Server(hub) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield hub
+        finally:
+            hub.closing.set()
+            server.shutdown()
+            server.hang_up()
+            thread.join()
