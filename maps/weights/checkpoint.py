@@ -15,7 +15,7 @@ from torch import Tensor
 
 from maps.mlp import ACTIVATIONS, FirstMlp
 from maps.types import MapsError
-from maps.weights.family import Family, Layout, Place
+from maps.weights.family import FUSED, Family, Layout, Place
 from maps.weights.shape import Shape
 from maps.weights.tokens import Vocabulary
 
@@ -72,12 +72,19 @@ class Checkpoint:
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
     def needed(self) -> list[str]:
-        """The names of all tensors that mapping reads, of those that the checkpoint has."""
-        roles = [role for role in self.place.names if role not in ("value", "output")]
-        of_layers = [(role, layer) for layer in range(self.shape.layers) for role in ("value", "output")]
-        names = [self.found(role, layer) for role, layer in [*((role, 0) for role in roles), *of_layers]]
-        biases = [self.bias_name(role) for role in roles if role.startswith("mlp_")]
-        return [name for name in [*names, *biases] if name is not None and name in self.source.names()]
+        """The names of the tensors that mapping reads; raises MapsError where E, U or heads are missing."""
+        roles = [role for role in self.place.names if role not in ("value", "value_fused", "output")]
+        names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
+        names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
+        names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []
+        for layer in range(self.shape.layers):
+            names += [self.name(self.value_role(layer), layer), self.name("output", layer)]
+        return [name for name in names if name is not None and name in self.source.names()]
+
+    def value_role(self, layer: int) -> str:
+        """Whether a layer's values lie in their own tensor or together with queries and keys."""
+        fused = self.found("value", layer) is None and self.found("value_fused", layer) is not None
+        return "value_fused" if fused else "value"
 
     def read(self, name: str) -> Tensor:
         """A tensor by its name; raises MapsError where it holds numbers that are not finite, or no plain ones."""
@@ -132,7 +139,8 @@ class Checkpoint:
 
     def values(self, layer: int) -> Tensor:
         """W_V of every value head of a layer, (KV, d, d_h), in float32."""
-        return self.heads("value", self.place.value, layer)
+        role = self.value_role(layer)
+        return self.heads(role, FUSED if role == "value_fused" else self.place.value, layer)
 
     def outputs(self, layer: int) -> Tensor:
         """W_O of every head of a layer, (H, d_h, d), in float32."""

@@ -62,8 +62,9 @@ class Place:
     """Where one kind of checkpoint keeps a family's tensors.
 
     `names` maps a role to a tensor's name, `{i}` standing for the layer. Roles: embedding, unembedding, value, output,
-    mlp_norm, mlp_gate, mlp_up, mlp_down, final_norm; mlp_gate_up where gate and up lie in one tensor. A role that is
-    left out is something the family does not have. `prefixes`: what may stand in place of the first of them.
+    mlp_norm, mlp_gate, mlp_up, mlp_down, final_norm; value_fused where a file may hold query, key and value in one
+    tensor instead, mlp_gate_up where gate and up lie in one. A role that is left out is something the family does not
+    have. `prefixes`: what may stand in place of the first of them.
     """
 
     names: Mapping[str, str]
@@ -105,6 +106,7 @@ GGUF_NAMES = {
     "embedding": "token_embd.weight",
     "unembedding": "output.weight",
     "value": "blk.{i}.attn_v.weight",
+    "value_fused": "blk.{i}.attn_qkv.weight",  # of whatever family, where a converter was asked to join the three
     "output": "blk.{i}.attn_output.weight",
     "mlp_norm": "blk.0.ffn_norm.weight",
     "mlp_gate": "blk.0.ffn_gate.weight",

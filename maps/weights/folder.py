@@ -62,12 +62,11 @@ def fingerprint(config_file: Path, files: list[Path]) -> str:
 def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Checkpoint:
     """A checkpoint whose config.json and tokenizer lie in `folder` and whose tensors come from `source`."""
     config = read_json(folder / "config.json")
+    model_type, nested = str(config.get("model_type", "unknown")), config.get("text_config")
+    config = {**config, **nested} if isinstance(nested, dict) else config
     if config.get("quantization_config"):
         raise MapsError(f"{model} holds quantised weights; take the unquantised model or a .gguf file.")
-    model_type = str(config.get("model_type", "unknown"))
     family = family_of_type(model_type, model)
-    nested = config.get("text_config")
-    config = {**config, **nested} if isinstance(nested, dict) else config
     entries = Entries(f"The configuration of {model}", config, family.left_out)
     shape = read_shape(model_type, entries, family.keys, family.activation, family.scaled)
     vocabulary = Vocabulary(tokenizer_of(folder))

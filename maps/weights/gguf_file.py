@@ -98,7 +98,9 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     if embedding is not None:
         check_fit(vocabulary, embedding.shape[0], model)
     source = GgufFile(path, data, header)
-    return Checkpoint(model, revision or fingerprint(path), shape, vocabulary, source, family, family.gguf)
+    checkpoint = Checkpoint(model, revision or fingerprint(path), shape, vocabulary, source, family, family.gguf)
+    checkpoint.needed()  # a file that lacks some is refused before work begins
+    return checkpoint
 
 
 def fingerprint(path: Path) -> str:

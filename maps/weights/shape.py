@@ -9,6 +9,8 @@ from typing import Any
 from maps.mlp import ACTIVATIONS
 from maps.types import MapsError
 
+LARGEST = 1 << 22  # no number of a model that MAPS needs comes near
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -47,7 +49,7 @@ class Entries:
         """A whole number from 1 on; raises MapsError where there is none and no default for null."""
         value = self.said.get(key, self.left_out.get(key))
         value = default if value is None else value
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < LARGEST:
             raise MapsError(f"{self.where} does not say {key} as one number, so it cannot be mapped.")
         return value
 
@@ -60,13 +62,13 @@ class Entries:
 
     def activation(self, key: str | None, default: str) -> str:
         """The name of a known activation."""
-        name = (self.said.get(key) if key else None) or default
+        name = str((self.said.get(key) if key else None) or default)
         if name not in ACTIVATIONS:
             raise MapsError(
                 f"{self.where} names the activation {name}, which is not known here; known are "
                 f"{', '.join(sorted(ACTIVATIONS))}."
             )
-        return str(name)
+        return name
 
 
 def read_shape(architecture: str, entries: Entries, keys: Mapping[str, str], activation: str, scaled: bool) -> Shape:

@@ -120,9 +120,8 @@ def everything(checkpoint: Checkpoint) -> None:
 def refusal(folder: Path, name: str, tensor: Tensor | None) -> str:
     """What is said where a tensor is exchanged, or missing."""
     made = {key: value for key, value in weights(Small()).items() if key != name}
-    checkpoint = opened(folder / "small", made if tensor is None else {**made, name: tensor})
     with pytest.raises(MapsError) as caught:
-        everything(checkpoint)
+        everything(opened(folder / "small", made if tensor is None else {**made, name: tensor}))
     return str(caught.value)
 
 

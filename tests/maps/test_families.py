@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import tests.families
 from maps.circuits import Heads
 from maps.mlp import first_mlp
 from maps.types import MapsError
@@ -119,3 +120,17 @@ def test_a_multimodal_configuration_may_leave_out_what_its_class_knows(tmp_path:
     (tmp_path / "config.json").write_text(json.dumps(config))
     shape = open_checkpoint(str(tmp_path)).shape
     assert shape == Shape("gemma3", 3, 8, 4, 32, 256, 1e-6, "gelu_pytorch_tanh", 32**0.5)
+
+
+@pytest.mark.parametrize("family", ["phi", "llama", "qwen3", "gemma2"])
+@torch.no_grad()
+def test_a_gguf_file_may_hold_query_key_and_value_in_one_tensor(
+    family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = made[family]
+    tensors = tests.families.gguf_tensors(family, model)
+    for i in range(3):
+        parts = [tensors.pop(f"blk.{i}.attn_{name}.weight") for name in "qkv"]
+        tensors[f"blk.{i}.attn_qkv.weight"] = torch.cat(parts)
+    monkeypatch.setattr(tests.families, "gguf_tensors", lambda _family, _model: tensors)
+    same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "m.gguf", family, model))), model, family)

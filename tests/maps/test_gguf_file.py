@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import gguf
 import pytest
@@ -11,6 +12,7 @@ from gguf import GGMLQuantizationType as Kind
 
 from maps.types import MapsError
 from maps.weights import open_checkpoint
+from maps.weights.gguf_file import GgufFile, read_gguf
 from tests.small_models import SPECIAL, VOCABULARY, WORDS, Small, gguf_name, save_gguf, weights
 
 ARCHITECTURES = "gemma2, gemma3, gpt2, gptneox, llama, olmo2, phi2, phi3, qwen2, qwen3."
@@ -131,9 +133,66 @@ def test_a_file_that_lacks_what_is_needed_is_refused_in_one_sentence(
 
 def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
     made = weights(Small(layers=1))
-    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "m.gguf", Small(layers=2), made)))
+    file = save_gguf(tmp_path / "m.gguf", Small(layers=2), made)
     with pytest.raises(
         MapsError, match=r"^m has no tensor blk\.1\.attn_v\.weight, so it is no complete llama model\.$"
     ):
-        checkpoint.values(1)
+        open_checkpoint(str(file))
     assert gguf_name("model.layers.1.self_attn.v_proj.weight") == "blk.1.attn_v.weight"
+
+
+def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
+    file = save_gguf(tmp_path / "m.gguf", Small(), weights(Small()))
+    whole, random = file.read_bytes(), Random(0)
+    said = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[random.randrange(13_000)] = random.choice((0, 255, random.randrange(256)))
+        file.write_bytes(damaged)
+        try:
+            checkpoint = open_checkpoint(str(file))
+            checkpoint.unembedding(checkpoint.embedding())
+        except MapsError as error:
+            said.append(str(error))
+    assert len(said) > 50
+    assert not [sentence for sentence in said if "\n" in sentence]
+
+
+def test_a_part_of_a_model_in_several_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m-00001-of-00002.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_uint16("split.count", 2)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(MapsError) as caught:
+        open_checkpoint(str(path))
+    said = f"{path} is one part of a model in several; merge them with `llama-gguf-split --merge`."
+    assert str(caught.value) == said
+
+
+def test_a_head_is_what_the_gguf_package_reads(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_custom_alignment(128)
+    writer.add_array("numbers", [1, 2, 3])
+    writer.add_array("texts", ["a", "é", ""])
+    writer.add_array("nested", [[1, 2], [3]])
+    writer.add_bool("yes", True)
+    writer.add_float64("exact", 1e-300)
+    writer.add_int8("less", -3)
+    for name, shape in (("a", (3, 5)), ("b", (7,)), ("c", (2, 3, 4))):
+        writer.add_tensor(name, torch.randn(shape, generator=torch.Generator().manual_seed(0)).numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    data, header = read_gguf(path)
+    reader = gguf.GGUFReader(path)
+    own = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count")
+    wanted = {name: field.contents() for name, field in reader.fields.items() if name not in own}
+    assert header.metadata == {**wanted, "nested": [[1, 2], [3]]}
+    file = GgufFile(path, data, header)
+    assert file.names() == {"a", "b", "c"}
+    for tensor in reader.tensors:
+        assert torch.equal(file.read(tensor.name), torch.tensor(tensor.data))

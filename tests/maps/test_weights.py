@@ -72,3 +72,14 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
     said = f"There is no file or folder {name}, and no Hub answers that has a model of that name; check the name and"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said} the network.\n")
     assert not (tmp_path / "atlas").exists()
+
+
+def test_the_bundled_model_opens_without_transformers() -> None:
+    program = """
+import sys
+from maps.weights import open_checkpoint
+checkpoint = open_checkpoint("smollm2")
+print(checkpoint.vocabulary.single_tokens(["France", "Paris", "1999"]), "transformers" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[4649, 7042, None] False\n", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maps.weights.family import FUSED, FUSED_COLUMNS, GGUF_NAMES, OUTPUT_ROWS, Family, Place, without
+from maps.weights.family import FUSED_COLUMNS, GGUF_NAMES, OUTPUT_ROWS, Family, Place, without
 
 NAMES = {
     "embedding": "transformer.wte.weight",
@@ -19,7 +19,7 @@ GPT2 = Family(
     model_types=("gpt2",),
     architecture="gpt2",
     hub=Place(NAMES, FUSED_COLUMNS, OUTPUT_ROWS, transposed=True, prefixes=("transformer.", "")),
-    gguf=Place({**without(GGUF_NAMES, "mlp_gate"), "value": "blk.{i}.attn_qkv.weight"}, FUSED),
+    gguf=Place(without(GGUF_NAMES, "mlp_gate")),
     activation="gelu_new",
     norm="LayerNorm",
     keys={

@@ -3,7 +3,7 @@ one tensor, head by head, and in three blocks in GGUF files."""
 
 from __future__ import annotations
 
-from maps.weights.family import FUSED, GGUF_NAMES, HUB_KEYS, INTERLEAVED, Family, Place, without
+from maps.weights.family import GGUF_NAMES, HUB_KEYS, INTERLEAVED, Family, Place, without
 
 NAMES = {
     "embedding": "gpt_neox.embed_in.weight",
@@ -20,7 +20,7 @@ GPT_NEOX = Family(
     model_types=("gpt_neox",),
     architecture="gptneox",
     hub=Place(NAMES, INTERLEAVED, prefixes=("gpt_neox.", "")),
-    gguf=Place({**without(GGUF_NAMES, "mlp_gate"), "value": "blk.{i}.attn_qkv.weight"}, FUSED),
+    gguf=Place(without(GGUF_NAMES, "mlp_gate")),
     activation="gelu",
     norm="LayerNorm",
     keys={**without(HUB_KEYS, "kv_heads", "head_width"), "epsilon": "layer_norm_eps"},

@@ -18,13 +18,6 @@ PHI3 = Family(
         FUSED,
         prefixes=MODEL,
     ),
-    gguf=Place(
-        {
-            **without(GGUF_NAMES, *PARTS),
-            "value": "blk.{i}.attn_qkv.weight",
-            "mlp_gate_up": "blk.0.ffn_up.weight",
-        },
-        FUSED,
-    ),
+    gguf=Place({**without(GGUF_NAMES, *PARTS), "mlp_gate_up": "blk.0.ffn_up.weight"}),
     left_out={"rms_norm_eps": 1e-5},
 )
