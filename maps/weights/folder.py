@@ -74,7 +74,9 @@ def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Ch
     vocabulary = with_rows(vocabulary, rows, family.rowless)
     check_fit(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
-    return Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
+    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
+    checkpoint.needed()  # a model that lacks some is refused before work begins
+    return checkpoint
 
 
 def read_json(path: Path) -> dict[str, Any]:
