@@ -21,7 +21,7 @@ from maps.ranks import Columns
 from maps.relations import Pairs, default_k, scores_of_layer, usable
 from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
-from maps.tables import COMPUTED, Row, mapping_row, relation_row
+from maps.tables import COMPUTED, ON_REQUEST, Row, mapping_row, relation_row
 from maps.targets import Targets
 from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, Mapping, MapsError
@@ -49,11 +49,13 @@ def map_model(
     parts.begin({"model": model, "revision": checkpoint.revision, **settings.as_json()})
     todo = [layer for layer in layers if not parts.has(layer)]
     if todo:
+        checkpoint.require(todo)
         work = Work.prepare(checkpoint, settings, where, shallow=todo == [0])
         for layer in progress(todo, len(layers) - len(todo)):
             parts.add(layer, work.layer(layer))
     info = atlas_info(checkpoint, model, settings)
-    parts.finish(layers, info, atlas_card(info, COMPUTED))
+    tables = (*COMPUTED, *ON_REQUEST) if settings.suppressive else COMPUTED
+    parts.finish(layers, info, atlas_card(info, tables))
     return Atlas.open(out)
 
 

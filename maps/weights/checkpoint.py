@@ -6,6 +6,7 @@ one as they are stored. Nothing else of the model is ever read or built.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
@@ -31,6 +32,9 @@ class Source(Protocol):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raises MapsError where a file that holds one of these is missing or damaged."""
 
     def read(self, name: str) -> Tensor:
         """One tensor, in the dtype that it is stored in; quantised ones in float32."""
@@ -71,13 +75,17 @@ class Checkpoint:
         """What is said where a tensor is missing."""
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
-    def needed(self) -> list[str]:
-        """The names of the tensors that mapping reads; raises MapsError where E, U or heads are missing."""
+    def require(self, layers: Iterable[int]) -> None:
+        """Raises MapsError where a file with what mapping these layers reads is missing or damaged."""
+        self.source.require(self.needed(layers))
+
+    def needed(self, layers: Iterable[int]) -> list[str]:
+        """The names of the tensors that mapping these layers reads; raises MapsError where some are missing."""
         roles = [role for role in self.place.names if role not in ("value", "value_fused", "output")]
         names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
         names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
         names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []
-        for layer in range(self.shape.layers):
+        for layer in layers:
             names += [self.name(self.value_role(layer), layer), self.name("output", layer)]
         return [name for name in names if name is not None and name in self.source.names()]
 

@@ -24,9 +24,7 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
         raise MapsError(f"{folder} has no config.json, so it is no model folder; give the folder that holds the model.")
     source = weights_in(folder)
     files = sorted(path for path in set(source.where.values()) if path.exists())
-    checkpoint = checkpoint_of(folder, source, model, revision or fingerprint(config_file, files))
-    source.require(checkpoint.needed())
-    return checkpoint
+    return checkpoint_of(folder, source, model, revision or fingerprint(config_file, files))
 
 
 def weights_in(folder: Path) -> Files:
@@ -75,7 +73,7 @@ def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Ch
     check_fit(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
-    checkpoint.needed()  # a model that lacks some is refused before work begins
+    checkpoint.needed(range(shape.layers))  # a model that lacks some is refused before work begins
     return checkpoint
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Iterable
 from pathlib import Path
 
 import gguf
@@ -39,6 +40,9 @@ class GgufFile:
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
         return self.header.tensors[name].shape
+
+    def require(self, names: Iterable[str]) -> None:
+        """All tensors are in this file, which was read to its end when it was opened."""
 
     def read(self, name: str) -> Tensor:
         """One tensor: as it is stored where it is not quantised, else in float32."""
@@ -99,7 +103,7 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
         check_fit(vocabulary, embedding.shape[0], model)
     source = GgufFile(path, data, header)
     checkpoint = Checkpoint(model, revision or fingerprint(path), shape, vocabulary, source, family, family.gguf)
-    checkpoint.needed()  # a file that lacks some is refused before work begins
+    checkpoint.needed(range(shape.layers))  # a file that lacks some is refused before work begins
     return checkpoint
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,17 @@ class Files(ABC):
     def require(self, names: Iterable[str]) -> None:
         """Raises MapsError where a file that holds one of these is missing or damaged; looks at no other file."""
         files = sorted({self.where[name] for name in names})
-        missing = [file.name for file in files if not file.exists()]
+        missing = [file for file in files if not file.exists()]
         if missing:
-            raise MapsError(
-                f"{files[0].parent} lacks {', '.join(missing)}, which its index lists; download the rest of the model."
-            )
+            raise lacking(missing)
         for file in files:
             self.check(file)
+
+    def holding(self, name: str) -> Path:
+        """The file that holds a tensor; raises MapsError where it is missing."""
+        if not self.where[name].exists():
+            raise lacking([self.where[name]])
+        return self.where[name]
 
     @abstractmethod
     def check(self, file: Path) -> None:
@@ -50,6 +54,13 @@ class Files(ABC):
         """One tensor, in the dtype that it is stored in."""
 
 
+def lacking(files: Sequence[Path]) -> MapsError:
+    """What is said where files are missing that an index lists."""
+    more = f" and {len(files) - 3} more files" if len(files) > 3 else ""
+    named = ", ".join(file.name for file in files[:3])
+    return MapsError(f"{files[0].parent} lacks {named}{more}, which its index lists; download the rest of the model.")
+
+
 class SafetensorsFiles(Files):
     """The tensors of safetensors files, each read when it is asked for."""
 
@@ -59,12 +70,12 @@ class SafetensorsFiles(Files):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, from the head of its file."""
-        with opened(self.where[name]) as file, finding(name, self.where[name]):
+        with opened(self.holding(name)) as file, finding(name, self.where[name]):
             return tuple(file.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
         """One tensor, in the dtype that it is stored in."""
-        with opened(self.where[name]) as file, finding(name, self.where[name]):
+        with opened(self.holding(name)) as file, finding(name, self.where[name]):
             return file.get_tensor(name)
 
 
@@ -121,7 +132,7 @@ class BinFiles(Files):
 
     def held(self, name: str) -> Tensor:
         """A tensor of a file, not read yet."""
-        path = self.where[name]
+        path = self.holding(name)
         self.check(path)
         if name not in self.loaded[path]:
             raise MapsError(f"{path} lacks {name}, which its index lists; download it again.")
