@@ -49,7 +49,7 @@ def map_model(
     parts.begin({"model": model, "revision": checkpoint.revision, **settings.as_json()})
     todo = [layer for layer in layers if not parts.has(layer)]
     if todo:
-        checkpoint.require(todo)
+        checkpoint.require(todo, settings.first_mlp)
         work = Work.prepare(checkpoint, settings, where, shallow=todo == [0])
         for layer in progress(todo, len(layers) - len(todo)):
             parts.add(layer, work.layer(layer))

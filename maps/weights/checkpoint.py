@@ -75,13 +75,14 @@ class Checkpoint:
         """What is said where a tensor is missing."""
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
-    def require(self, layers: Iterable[int]) -> None:
+    def require(self, layers: Iterable[int], first_mlp: bool = True) -> None:
         """Raises MapsError where a file with what mapping these layers reads is missing or damaged."""
-        self.source.require(self.needed(layers))
+        self.source.require(self.needed(layers, first_mlp))
 
-    def needed(self, layers: Iterable[int]) -> list[str]:
+    def needed(self, layers: Iterable[int], first_mlp: bool = True) -> list[str]:
         """The names of the tensors that mapping these layers reads; raises MapsError where some are missing."""
         roles = [role for role in self.place.names if role not in ("value", "value_fused", "output")]
+        roles = [role for role in roles if first_mlp or not role.startswith("mlp_")]
         names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
         names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
         names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []

@@ -1,0 +1,191 @@
+"""The three hot computations on the bundled model against the plain method, in one process, and who is right.
+
+Ours runs on all heads, the plain method on some, taken in turn; a ratio is of their median times for a head. Where the
+two differ, the plain formula in float64 decides, and the benchmark fails if ours was wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import plain
+from maps.circuits import saliency, skewness
+from maps.data import predefined
+from maps.mapper import Work
+from maps.mlp import first_mlp_exactly
+from maps.output_space import output_spaces
+from maps.ranks import Columns
+from maps.relations import hits_of_layer
+from maps.salient import SalientMappings, Wanted, salient_mappings
+from maps.settings import Settings
+from maps.weights import open_checkpoint
+
+SOME = ((0, 4), (5, 1), (11, 3), (14, 0), (19, 8), (23, 2), (28, 7))  # heads of the plain method
+SPACES = (2, 11, 19, 28)  # layers of which the output space is timed, all heads
+ROUNDS = 3
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of a call, and what it gave."""
+    start = time.perf_counter()
+    found = run()
+    return time.perf_counter() - start, found
+
+
+def operations(run: Callable[[], Any]) -> int:
+    """Floating-point operations of the matrix products of a call."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops())
+
+
+def rate(dtype: torch.dtype, size: int = 4096) -> float:
+    """Operations a second of the machine's own matrix product, the best of five."""
+    a = torch.ones(size, size, dtype=dtype)
+    multiply = torch._int_mm if dtype == torch.int8 else torch.mm
+    multiply(a, a)
+    return 2 * size**3 / min(timed(lambda: multiply(a, a))[0] for _ in range(5))
+
+
+class Bench:
+    """The bundled model in memory, for both methods; weights are read before any clock runs."""
+
+    def __init__(self) -> None:
+        self.work = Work.prepare(open_checkpoint("smollm2"), Settings(predefined()), torch.device("cpu"), shallow=False)
+        self.layers = [self.work.heads(layer) for layer in range(self.work.checkpoint.shape.layers)]
+        columns = self.work.columns
+        self.unembedding = columns.rows[columns.place].float()
+        self.heads = sum(len(heads.outputs) for heads in self.layers)
+        self.exact: dict[bool, Tensor] = {}
+
+    def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.Head:
+        """A head as the plain method knows it; in float64 Ẽ is computed in float64 too."""
+        heads, sources = self.layers[layer], self.work.sources(layer)
+        rows = sources.rows.to(dtype)
+        if dtype == torch.float64 and sources.mlp is not None:
+            rows = self.exact.setdefault(True, first_mlp_exactly(sources.embedding.double(), sources.mlp))
+        value, output = heads.values[head // heads.group].to(dtype), heads.outputs[head].to(dtype)
+        return plain.Head(rows, self.unembedding.to(dtype), value, output)
+
+    def relations(self) -> list[tuple[Tensor, Tensor]]:
+        """The hits of all pairs under all heads, by our method: (H, n) for each layer."""
+        pairs, columns = self.work.pairs, Columns.of(self.unembedding)
+        return [
+            hits_of_layer(pairs, self.work.sources(layer).exact(pairs.sources), heads.double(), columns)
+            for layer, heads in enumerate(self.layers)
+        ]
+
+    def mappings(self) -> list[SalientMappings]:
+        """The salient mappings of all heads with skewness, by our method."""
+        found = []
+        for layer, heads in enumerate(self.layers):
+            sources, exact = self.work.sources(layer), heads.double()
+            sigma = saliency(sources, heads)
+            for row in sigma:
+                skewness(row)
+            found.append(salient_mappings(sources, sigma, exact, exact, self.work.columns, Wanted()))
+        return found
+
+    def spaces(self, layer: int) -> list[float]:
+        """The output space sizes of a layer's heads, by our method."""
+        return output_spaces(self.work.sources(layer), self.layers[layer].double(), self.work.columns)
+
+
+def measure() -> dict[str, Any]:
+    """All three, and the machine's rates."""
+    bench = Bench()
+    single, eight = rate(torch.float32), rate(torch.int8)
+    found: dict[str, Any] = {"float32_rate": single, "int8_rate": eight, "threads": torch.get_num_threads()}
+    found["relations"] = compared(bench, bench.relations, plain_relations, check_relations, single)
+    found["mappings"] = compared(bench, bench.mappings, plain_mappings, check_mappings, single)
+    found["output_space"] = spaces(bench, eight)
+    return found
+
+
+def compared(
+    bench: Bench,
+    ours: Callable[[], Any],
+    theirs: Callable[[Bench, int, int, torch.dtype], Any],
+    check: Callable[[Any, Any, int, int], bool],
+    machine: float,
+) -> dict[str, Any]:
+    """Ours on all heads and the plain method on some, in turn; what the plain one gave is compared with ours."""
+    own, other, differing = [], [], 0
+    for turn in range(ROUNDS):
+        seconds, result = timed(ours)
+        own.append(seconds)
+        for layer, head in SOME:
+            seconds, expected = timed(lambda: theirs(bench, layer, head, torch.float32))  # noqa: B023
+            other.append(seconds)
+            if turn == 0 and not check(result, expected, layer, head):
+                differing += 1
+                if not check(result, theirs(bench, layer, head, torch.float64), layer, head):
+                    raise SystemExit(f"L{layer}H{head}: ours differs from the plain formula in float64.")
+    done = operations(ours)
+    seconds = median(own)
+    return {
+        "seconds": seconds,
+        "plain_seconds_a_head": median(other),
+        "ratio": median(other) * bench.heads / seconds,
+        "operations": done,
+        "share": done / seconds / machine,
+        "heads_where_plain_float32_is_wrong": f"{differing} of {len(SOME)}",
+    }
+
+
+def plain_relations(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    pairs = bench.work.pairs
+    return plain.relation_hits(bench.plain_head(layer, head, dtype), pairs.sources, pairs.targets, pairs.k)
+
+
+def check_relations(ours: Any, theirs: tuple[Tensor, Tensor], layer: int, head: int) -> bool:
+    return all(torch.equal(mine[head], other) for mine, other in zip(ours[layer], theirs, strict=True))
+
+
+def plain_mappings(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> plain.Mapped:
+    return plain.mappings(bench.plain_head(layer, head, dtype))
+
+
+def check_mappings(ours: Any, theirs: plain.Mapped, layer: int, head: int) -> bool:
+    mine: SalientMappings = ours[layer]
+    same = torch.equal(mine.sources[head], theirs.tokens) and torch.equal(mine.highest.ids[head], theirs.targets)
+    return same and abs(float(mine.kurtosis[head]) - theirs.kurtosis) <= 1e-4 * theirs.kurtosis
+
+
+def spaces(bench: Bench, machine: float) -> dict[str, Any]:
+    """Output space size a head: ours, the plain method at full width, and the plain low-rank one, in turn."""
+    unit = bench.unembedding / bench.unembedding.norm(dim=1, keepdim=True)
+    own, full, low, wrong = [], [], [], 0
+    for layer in SPACES:
+        seconds, sizes = timed(lambda: bench.spaces(layer))  # noqa: B023
+        own.append(seconds / len(sizes))
+        head = bench.plain_head(layer, 0)
+        seconds, _ = timed(lambda: plain.output_space(head, unit, low_rank=False))  # noqa: B023
+        full.append(seconds)
+        seconds, best = timed(lambda: plain.output_space(head, unit, low_rank=True))  # noqa: B023
+        low.append(seconds)
+        if round(sizes[0] * len(unit)) != len(best.unique()):
+            wrong += 1
+            exact = bench.plain_head(layer, 0, torch.float64)
+            doubles = exact.unembedding / exact.unembedding.norm(dim=1, keepdim=True)
+            if round(sizes[0] * len(unit)) != len(plain.output_space(exact, doubles, low_rank=True).unique()):
+                raise SystemExit(f"L{layer}H0: our output space differs from the plain formula in float64.")
+    seconds, width = median(own), bench.layers[0].outputs.shape[1]
+    done = 2 * len(unit) ** 2 * width
+    return {
+        "seconds": seconds,
+        "plain_seconds_a_head": median(full),
+        "low_rank_seconds_a_head": median(low),
+        "ratio": median(full) / seconds,
+        "ratio_low_rank": median(low) / seconds,
+        "operations": done,
+        "share": done / seconds / machine,
+        "heads_where_plain_float32_is_wrong": f"{wrong} of {len(SPACES)}",
+    }

@@ -1,0 +1,124 @@
+"""How fast mapping is against the plain method, and what larger models take. Every ratio is measured inside one run.
+
+`.venv/bin/python benchmarks/map_speed.py` runs every part (half an hour on two cores, on a quiet machine) and keeps
+what each measured in `benchmarks/results/map_speed.json`; names of parts run those alone, `--table` prints the table
+of what is kept, which stands in the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+if __name__ == "__main__":  # a script's own folder is on the path, the project's root is not
+    sys.path.insert(0, str(ROOT))
+
+RESULTS = ROOT / "benchmarks" / "results" / "map_speed.json"
+Measured = dict[str, Any]
+
+
+def child(*command: str) -> tuple[str, float, float]:
+    """Runs a command: what it printed, its seconds, and its peak memory in GB as the operating system counted it."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed.")
+    return printed, time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e9
+
+
+def kernels() -> Measured:
+    """Relations, mappings and output space of the bundled model against the plain method."""
+    from benchmarks.kernels import measure
+
+    return measure()
+
+
+def command(*options: str) -> Measured:
+    """`maps map smollm2`, start to end."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, seconds, memory = child("-m", "maps", "map", "smollm2", "--out", f"{folder}/atlas", *options)
+    return {"seconds": seconds, "gigabytes": memory}
+
+
+def larger(name: str) -> Measured:
+    """A larger model's shape with random weights, some of its layers."""
+    printed, _, memory = child("benchmarks/shapes.py", name)
+    return {**json.loads(printed), "gigabytes": memory}
+
+
+PARTS: dict[str, Callable[[], Measured]] = {
+    "kernels": kernels,
+    "command": command,
+    "command-output-space": lambda: command("--output-space"),
+    "gpt2-xl": lambda: larger("gpt2-xl"),
+    "llama-70b": lambda: larger("llama-70b"),
+}
+
+
+def table(found: dict[str, Measured]) -> str:
+    """The README's table of what was measured."""
+    kernel, whole, space = found["kernels"], found["command"], found["command-output-space"]
+    rows = []
+    for name, label in (
+        ("relations", "twenty relations + suppression, all 270 heads"),
+        ("mappings", "saliency, skewness and 60 × 5 mappings, all 270 heads"),
+    ):
+        k = kernel[name]
+        rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.0f} × the plain method", work(k)))
+    k = kernel["output_space"]
+    ratios = f"{k['ratio']:.0f} × the plain method, {k['ratio_low_rank']:.1f} × the plain low-rank one"
+    rows.append(("output space size, a head", f"{k['seconds']:.2f} s", ratios, work(k)))
+    for label, part in (
+        ("`maps map smollm2`, start to end", whole),
+        ("the same with `--output-space`", space),
+    ):
+        rows.append((label, f"{part['seconds']:.0f} s", f"{part['gigabytes']:.1f} GB at most", ""))
+    for label, part in (("GPT-2 xl's shape", found["gpt2-xl"]), ("Llama-3.1 70B's shape", found["llama-70b"])):
+        share = part["bytes_read"] / part["bytes_listed"]
+        seconds = f"{part['fixed_seconds']:.0f} s + {part['layers']} × {part['layer_seconds']:.0f} s"
+        read = f", {share:.1%} of the listed bytes read" if share < 0.5 else ""
+        memory = f"{part['gigabytes']:.1f} GB at most{read}"
+        rows.append((f"{label}, whole", f"{part['whole_seconds'] / 60:.0f} min", memory, seconds))
+    lines = ["| work | time | measured against | arithmetic |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def work(k: Measured) -> str:
+    """Operations done and the share of the machine's own rate of matrix multiplication."""
+    return f"{k['operations'] / 1e12:.2f} × 10¹² operations, {k['share']:.0%} of the machine's rate"
+
+
+def main() -> None:
+    """Runs parts and keeps what they measured, or prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--table", action="store_true", help="print the table of what is kept and measure nothing")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in [] if arguments.table else arguments.parts or PARTS:
+        print(f"{name} …", file=sys.stderr)
+        found[name] = PARTS[name]()
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+        print(json.dumps(found[name], indent=2), file=sys.stderr)
+    missing = [name for name in PARTS if name not in found]
+    print(f"not measured yet: {', '.join(missing)}" if missing else table(found))
+
+
+if __name__ == "__main__":
+    main()
