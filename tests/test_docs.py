@@ -39,7 +39,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 SEED = ROOT / "space" / "seed" / "smollm2"
 FILES = {  # heading of the contract: the schema that it describes
     "`heads.parquet`": SCHEMAS["heads"],
-    "`mappings.parquet` and `heldout.parquet`": SCHEMAS["mappings"],
+    "`mappings.parquet`, `heldout.parquet` and `suppressive.parquet`": SCHEMAS["mappings"],
     "`relations.parquet`": SCHEMAS["relations"],
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],

@@ -22,6 +22,11 @@ CHANGES: dict[str, object] = {
     "tau": 0.2,
     "min_pairs": 29,
     "first_mlp": False,
+    "final_norm": True,
+    "dtype": "bfloat16",
+    "suppressive": True,
+    "output_space": True,
+    "top_scoring": True,
     "layers": (0, 1),
 }
 

@@ -14,9 +14,13 @@ MAPPING = Mapping(1, 42, " Zoë\\\\", 1.5, (7, 8), (r" \xE2", ""), (0.5, -0.25))
 def test_the_columns_are_those_of_the_contract() -> None:
     mappings = "layer head rank source_id source saliency target_ids targets scores"
     assert {name: " ".join(schema.names) for name, schema in SCHEMAS.items()} == {
-        "heads": "layer head kv_head saliency_mean saliency_max input_skewness target_kurtosis output_space",
+        "heads": (
+            "layer head kv_head saliency_mean saliency_max input_skewness target_kurtosis output_space "
+            "top_scoring_jaccard"
+        ),
         "mappings": mappings,
         "heldout": mappings,
+        "suppressive": mappings,
         "relations": "layer head relation category k pairs score suppression",
         "descriptions": (
             "layer head describer description_id input_strings observed_pattern reasoning pattern pattern_paper model "
