@@ -13,9 +13,9 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
+from maps.asking import describe_heads
 from maps.atlas import Atlas, write_file, write_table
 from maps.card import atlas_card
-from maps.describe import describe_heads
 from maps.describers import Describer
 from maps.prompts import mapping_hash
 from maps.tables import SCHEMAS, Row, description_row

@@ -73,7 +73,7 @@ LIGHT = (
     "maps.atlas",
     "maps.tables",
     "maps.settings",
-    "maps.show",
+    "maps.terminal",
     "maps.prompts",
     "maps.report",
     "maps.pictures",

@@ -24,7 +24,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prints a head."""
     from maps.hub import load_atlas
-    from maps.show import head_text
+    from maps.terminal import head_text
 
     atlas = load_atlas(arguments.atlas)
     print(head_text(atlas, HeadId.parse(arguments.head)))
