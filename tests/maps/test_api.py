@@ -9,10 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 import maps
 from maps.circuits import Heads
@@ -22,6 +24,7 @@ from maps.describers.scripted import Scripted
 from maps.prompts import ReplyError
 from maps.settings import Settings
 from maps.types import Answer
+from maps.weights import Checkpoint
 from tests.hub.loopback import LoopbackHub
 from tests.small_models import VOCABULARY, WORDS, Small, approximate, save_folder, weights
 
@@ -87,8 +90,13 @@ def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
     small: maps.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    names = small.checkpoint.read
-    monkeypatch.setattr(type(small.checkpoint), "read", lambda _self, name: read.append(name) or names(name))
+    plain = type(small.checkpoint).read
+
+    def reading(checkpoint: Checkpoint, name: str) -> Tensor:
+        read.append(name)
+        return plain(checkpoint, name)
+
+    monkeypatch.setattr(type(small.checkpoint), "read", reading)
     assert repr(small) == f"<Model small: 2 layers of 4 heads, {VOCABULARY} tokens>"
     assert read == []
     for head in ("L0H0", "L0H3"):
@@ -156,7 +164,7 @@ def test_a_head_that_the_model_lacks_is_refused(head: str | maps.HeadId, small: 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5])
 def test_numbers_below_one_are_refused(wrong: int, small: maps.Model, tmp_path: Path) -> None:
-    asked = {
+    asked: dict[str, Callable[[], object]] = {
         "salient": lambda: maps.salient_mappings(small, "L0H0", salient=wrong),
         "targets": lambda: maps.salient_mappings(small, "L0H0", targets=wrong),
         "k": lambda: maps.relation_scores(small, "L0H0", k=wrong),
