@@ -16,16 +16,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
-from maps.circuits import saliency, skewness
+from maps.circuits import Sources, saliency, skewness
 from maps.data import predefined
-from maps.mapper import Work
 from maps.mlp import first_mlp_exactly
+from maps.model import Model
 from maps.output_space import output_spaces
 from maps.ranks import Columns
 from maps.relations import hits_of_layer
 from maps.salient import SalientMappings, Wanted, salient_mappings
-from maps.settings import Settings
-from maps.weights import open_checkpoint
 
 SOME = ((0, 4), (5, 1), (11, 3), (14, 0), (19, 8), (23, 2), (28, 7))  # heads of the plain method
 SPACES = (2, 11, 19, 28)  # layers of which the output space is timed, all heads
@@ -58,16 +56,20 @@ class Bench:
     """The bundled model in memory, for both methods; weights are read before any clock runs."""
 
     def __init__(self) -> None:
-        self.work = Work.prepare(open_checkpoint("smollm2"), Settings(predefined()), torch.device("cpu"), shallow=False)
-        self.layers = [self.work.heads(layer) for layer in range(self.work.checkpoint.shape.layers)]
-        columns = self.work.columns
+        self.model = Model.open("smollm2")
+        self.layers = [self.model.layer(layer).heads for layer in range(self.model.shape.layers)]
+        self.pairs, columns = self.model.pairs(predefined()), self.model.columns
         self.unembedding = columns.rows[columns.place].float()
         self.heads = sum(len(heads.outputs) for heads in self.layers)
         self.exact: dict[bool, Tensor] = {}
 
+    def sources(self, layer: int) -> Sources:
+        """What a layer's heads read."""
+        return self.model.through_mlp if layer else self.model.plain
+
     def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.Head:
         """A head as the plain method knows it; in float64 Ẽ is computed in float64 too."""
-        heads, sources = self.layers[layer], self.work.sources(layer)
+        heads, sources = self.layers[layer], self.sources(layer)
         rows = sources.rows.to(dtype)
         if dtype == torch.float64 and sources.mlp is not None:
             rows = self.exact.setdefault(True, first_mlp_exactly(sources.embedding.double(), sources.mlp))
@@ -76,9 +78,9 @@ class Bench:
 
     def relations(self) -> list[tuple[Tensor, Tensor]]:
         """The hits of all pairs under all heads, by our method: (H, n) for each layer."""
-        pairs, columns = self.work.pairs, Columns.of(self.unembedding)
+        pairs, columns = self.pairs, Columns.of(self.unembedding)
         return [
-            hits_of_layer(pairs, self.work.sources(layer).exact(pairs.sources), heads.double(), columns)
+            hits_of_layer(pairs, self.sources(layer).exact(pairs.sources), heads.double(), columns)
             for layer, heads in enumerate(self.layers)
         ]
 
@@ -86,16 +88,16 @@ class Bench:
         """The salient mappings of all heads with skewness, by our method."""
         found = []
         for layer, heads in enumerate(self.layers):
-            sources, exact = self.work.sources(layer), heads.double()
+            sources, exact = self.sources(layer), heads.double()
             sigma = saliency(sources, heads)
             for row in sigma:
                 skewness(row)
-            found.append(salient_mappings(sources, sigma, exact, exact, self.work.columns, Wanted()))
+            found.append(salient_mappings(sources, sigma, exact, exact, self.model.columns, Wanted()))
         return found
 
     def spaces(self, layer: int) -> list[float]:
         """The output space sizes of a layer's heads, by our method."""
-        return output_spaces(self.work.sources(layer), self.layers[layer].double(), self.work.columns)
+        return output_spaces(self.sources(layer), self.layers[layer].double(), self.model.columns)
 
 
 def measure() -> dict[str, Any]:
@@ -141,7 +143,7 @@ def compared(
 
 
 def plain_relations(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    pairs = bench.work.pairs
+    pairs = bench.pairs
     return plain.relation_hits(bench.plain_head(layer, head, dtype), pairs.sources, pairs.targets, pairs.k)
 
 

@@ -1,1 +1,56 @@
-"""MAPS: what an attention head does, read from its weights."""
+"""MAPS: what an attention head does, read from its weights.
+
+    import maps
+
+    model = maps.load("smollm2")
+    maps.salient_mappings(model, "L26H2")
+
+Importing is cheap: torch and the tables' library are imported by the first call that needs them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, show
+from maps.types import Description, HeadId, Mapping, MapsError, Relation, RelationScore
+
+if TYPE_CHECKING:
+    from maps.atlas import Atlas
+    from maps.model import Model
+
+__all__ = [
+    "Atlas",
+    "Description",
+    "HeadId",
+    "Mapping",
+    "MapsError",
+    "Model",
+    "Relation",
+    "RelationScore",
+    "describe",
+    "load",
+    "load_atlas",
+    "map",
+    "push",
+    "relation_scores",
+    "salient_mappings",
+    "show",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The two public classes whose modules are heavy, when they are asked for."""
+    if name == "Atlas":
+        from maps.atlas import Atlas
+
+        return Atlas
+    if name == "Model":
+        from maps.model import Model
+
+        return Model
+    raise AttributeError(f"module 'maps' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -92,6 +92,11 @@ class Heads(NamedTuple):
         """The same in float64."""
         return Heads(self.values.double(), self.outputs.double())
 
+    def alone(self, head: int) -> Heads:
+        """One head with its value head: (1, d, d_h) and (1, d_h, d)."""
+        value = head // self.group
+        return Heads(self.values[value : value + 1], self.outputs[head : head + 1])
+
     def written(self, rows: Tensor, head: int) -> Tensor:
         """What a head writes for given source rows: rows W_V W_O, (n, d) to (n, d)."""
         written: Tensor = (rows @ self.values[head // self.group]) @ self.outputs[head]

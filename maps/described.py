@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -13,9 +12,9 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
+from maps.asking import describe_heads, finished
 from maps.atlas import Atlas, write_file, write_table
 from maps.card import atlas_card
-from maps.describe import describe_heads
 from maps.describers import Describer
 from maps.prompts import mapping_hash
 from maps.tables import SCHEMAS, Row, description_row
@@ -97,7 +96,7 @@ def ask(
             keep(failed, "failures", {**row, "attempts": attempts, "created_at": now()})
 
         asking = describe_heads(todo, describer, on_answer=on_answer, on_failure=on_failure, concurrency=concurrency)
-        asyncio.run(asking)
+        finished(asking)
     return counts["descriptions"], counts["failures"]
 
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from maps.atlas import Atlas, difference, read_json
-from maps.types import MIN_PAIRS, TAU, MapsError, Relation
+from maps.types import MIN_PAIRS, TAU, MapsError, Relation, at_least_one
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a mapping depends on beside the model. An atlas is only ever continued with the same settings."""
+    """What a mapping depends on beside the model. An atlas is only ever continued with the same settings.
+
+    Raises MapsError for numbers below 1 and for a τ outside 0 to 1.
+    """
 
     relations: tuple[Relation, ...]
     salient: int = 30
@@ -30,6 +33,12 @@ class Settings:
     output_space: bool = False
     top_scoring: bool = False
     layers: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("salient", "targets", "min_pairs", *(() if self.k is None else ("k",))):
+            at_least_one(name, getattr(self, name))
+        if not 0 <= self.tau <= 1:
+            raise MapsError(f"tau must be a number from 0 to 1, not {self.tau!r}.")
 
     def as_json(self) -> dict[str, Any]:
         """For `atlas.json`: relations as a hash of their pairs."""

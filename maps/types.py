@@ -16,6 +16,13 @@ class MapsError(Exception):
     """Something a person can mend; its message is one plain sentence that says how."""
 
 
+def at_least_one(name: str, value: int) -> int:
+    """The number, if it is a whole one from 1 on; otherwise MapsError with the name of what it stands for."""
+    if not isinstance(value, int) or value < 1:
+        raise MapsError(f"{name} must be a whole number from 1 on, not {value!r}.")
+    return value
+
+
 class HeadId(NamedTuple):
     """One attention head; layers and heads count from 0. Prints as `L23H4`."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from urllib.parse import urlencode
 
-from maps.show import escaped, hidden, visible
+from maps.terminal import escaped, hidden, visible
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import json
 import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pandas as pd
@@ -19,6 +21,7 @@ import yaml  # type: ignore[import-untyped]
 
 import annotation.__main__
 import annotation.dataset
+import maps
 import maps.__main__
 import maps.report
 from annotation.counting import counted
@@ -34,6 +37,7 @@ from maps.weights.family import Family
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 LICENCES = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SEED = ROOT / "space" / "seed" / "smollm2"
@@ -117,6 +121,28 @@ def family_row(family: Family) -> list[str]:
     types = ", ".join(f"`{name}`" for name in family.model_types)
     before = ["none", ""] if norm is None else [f"`{norm.split('.')[-2]}`", kind]
     return [types, f"`{family.architecture}`", *before, "√d" if family.scaled else "1"]
+
+
+def signature(name: str) -> str:
+    """A function of the library as the contract writes it."""
+    return f"maps.{name}" + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(getattr(maps, name))))
+
+
+def test_the_contract_lists_the_functions_of_the_library() -> None:
+    [block] = re.findall(r"\n## 9\. Library\n.*?\n```python\n(.*?)```", CONTRACT, re.DOTALL)
+    functions = [name for name in maps.__all__ if name.islower()]
+    assert [" ".join(each.split()) for each in block.strip().split("\n\n")] == [signature(name) for name in functions]
+    assert re.findall(r"`maps\.(\w+)`", " ".join(first(table(CONTRACT, "9. Library")))) == functions
+
+
+def test_the_python_of_the_readme_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = README.partition("\n## In Python\n")[2].partition("\n## ")[0]
+    code, printed = (dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert capsys.readouterr().out == printed.lstrip("\n")
 
 
 def test_the_contract_lists_the_families_that_can_be_read() -> None:

@@ -69,11 +69,13 @@ PURE = (
 PURE_LIBRARIES = {"altair", "numpy", "pandas", "pyarrow", "torch"}
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}
 LIGHT = (
+    "maps",
+    "maps.api",
     "maps.types",
     "maps.atlas",
     "maps.tables",
     "maps.settings",
-    "maps.show",
+    "maps.terminal",
     "maps.prompts",
     "maps.report",
     "maps.pictures",

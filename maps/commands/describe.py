@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import maps
 from maps.commands.arguments import Commands, positive
 
 
@@ -25,15 +26,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Describes the heads of an atlas that are not described yet."""
-    from maps.data import predefined
-    from maps.described import describe_atlas
-    from maps.describers import describer_named
-
     environment = arguments.environment
     base_url = arguments.base_url or environment.get("OPENAI_BASE_URL") or None
     key = environment.get("OPENAI_API_KEY") or None
-    describer = describer_named(arguments.describer, base_url, key, relations=predefined())
-    run = describe_atlas(arguments.atlas, describer, arguments.concurrency)
+    run = maps.describe(
+        arguments.atlas, arguments.describer, base_url=base_url, api_key=key, concurrency=arguments.concurrency
+    )
     failed = f" and failed on {run.failed:,} (see failures.parquet)" if run.failed else ""
-    print(f"{describer.name} described {run.asked:,} heads now{failed}.")
+    print(f"{arguments.describer} described {run.asked:,} heads now{failed}.")
     print(f"It sees a pattern in {run.patterns:,} of {run.heads:,} heads: {arguments.atlas}/descriptions.parquet")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maps.commands.arguments import layer_range, positive, share
-from maps.types import DTYPES, MIN_PAIRS, TAU, MapsError, Relation
+from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 
 if TYPE_CHECKING:
     from maps.settings import Settings
@@ -51,8 +51,5 @@ def relations_of(arguments: argparse.Namespace) -> tuple[Relation, ...]:
     from maps import data
 
     names = [name.strip() for name in arguments.relations.split(",")] if arguments.relations else []
-    own = tuple(data.own(spec) for spec in arguments.relation)
-    relations = (data.named(names) if names else () if own else data.predefined()) + own
-    if len({relation.name for relation in relations}) < len(relations):
-        raise MapsError("Two relations have the same name; give each its own.")
-    return relations
+    asked = [*names, *(data.own(spec) for spec in arguments.relation)]
+    return data.chosen(asked or None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import maps
 from maps.commands.arguments import Commands
 
 
@@ -25,9 +26,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Pushes an atlas and says where it is."""
-    from maps.hub import pending, push
+    from maps.hub import pending
 
-    address = push(arguments.atlas, arguments.repo, private=arguments.private)
+    address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)
     waiting = pending(arguments.atlas)
     if waiting:
         print(f"Left out: {', '.join(waiting)}, rows of a run that was cut off; run `describe` again, then push again.")

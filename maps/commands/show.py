@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import maps
 from maps.commands.arguments import Commands
-from maps.types import HeadId
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -23,8 +23,4 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints a head."""
-    from maps.hub import load_atlas
-    from maps.show import head_text
-
-    atlas = load_atlas(arguments.atlas)
-    print(head_text(atlas, HeadId.parse(arguments.head)))
+    print(maps.show(maps.load_atlas(arguments.atlas), arguments.head))

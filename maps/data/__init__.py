@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dictionary
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from maps.types import MapsError, Relation
+
+# Names of the predefined relations and values, or the pairs of own ones by name; None: the predefined ones.
+RelationChoice = Iterable[Relation | str] | Dictionary[str, Sequence[Sequence[str]]] | None
 
 
 @cache
@@ -32,6 +37,27 @@ def named(names: list[str]) -> tuple[Relation, ...]:
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
+def chosen(asked: RelationChoice) -> tuple[Relation, ...]:
+    """Relations as people name them; raises MapsError for what is none, and where two have one name."""
+    if asked is None:
+        return predefined()
+    if isinstance(asked, Dictionary):
+        return tuple(relation_of(name, pairs) for name, pairs in asked.items())
+    relations = tuple(dict.fromkeys(map(_relation, [asked] if isinstance(asked, str) else asked)))
+    if len({relation.name for relation in relations}) < len(relations):
+        raise MapsError("Two relations have the same name; give each its own.")
+    return relations
+
+
+def _relation(asked: object) -> Relation:
+    """One of the predefined relations by its name, or a value as it is."""
+    if isinstance(asked, Relation):
+        return asked
+    if isinstance(asked, str):
+        return named([asked])[0]
+    raise MapsError(f'{asked!r} is no relation: give a name, or own pairs as {{"capitals": [("France", "Paris")]}}.')
+
+
 def own(spec: str) -> Relation:
     """A relation from `NAME=FILE.json`, the file a list of `[source, target]` pairs."""
     name, _, file = spec.partition("=")
@@ -48,12 +74,12 @@ def own(spec: str) -> Relation:
 
 
 def relation_of(name: str, data: object) -> Relation:
-    """A user's own relation from parsed JSON: a list of `[source, target]` pairs of strings."""
-    if not isinstance(data, list) or not data:
-        raise MapsError(f'The relation {name} must be a JSON list of pairs such as [["France", "Paris"]].')
+    """A user's own relation: a list of `[source, target]` pairs of strings, as JSON gives it, or of tuples."""
+    if not isinstance(data, list | tuple) or not data:
+        raise MapsError(f'The relation {name} must be a list of pairs such as [["France", "Paris"]].')
     pairs: dict[tuple[str, str], None] = {}
     for number, pair in enumerate(data, start=1):
-        if not isinstance(pair, list) or len(pair) != 2 or not all(map(is_text, pair)):
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_text, pair)):
             raise MapsError(f"Entry {number} of the relation {name} is no pair of two non-empty strings.")
         pairs[(pair[0].strip(), pair[1].strip())] = None
     return Relation(name, "", tuple(pairs))

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from maps.atlas import difference, read_json, write_file, write_json
 from maps.circuits import Heads
-from maps.mapper import Work, device_named
+from maps.mapper import Work, opened
 from maps.ranks import hits
 from maps.relations import scores_of_layer, shares
 from maps.settings import Settings, chosen_layers
 from maps.types import MapsError, RelationScore
-from maps.weights import open_checkpoint
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWN = 1 << 24  # random numbers held at once
@@ -67,14 +66,14 @@ def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
 
 def layer_scores(work: Work, layer: int, seed: int) -> dict[str, list[float]]:
     """The best score of every trained head of a layer, and of as many random ones."""
-    sources, pairs, least = work.sources(layer), work.pairs, work.settings.min_pairs
-    heads = work.heads(layer).double()
-    trained = scores_of_layer(pairs, sources, work.reading(heads), work.columns)
-    mean, deviation = mean_and_deviation(heads)
+    weights, columns = work.model.layer(layer), work.model.columns
+    sources, pairs, least = weights.sources, work.pairs, work.settings.min_pairs
+    trained = scores_of_layer(pairs, sources, weights.reading, columns)
+    mean, deviation = mean_and_deviation(weights.exact)
     rows, random = sources.exact(pairs.sources), []
-    for head in range(len(heads.outputs)):
+    for head in range(len(weights.heads.outputs)):
         y = written_at_random(rows, mean, deviation, (seed * SEED_STEP + layer) * SEED_STEP + head)
-        found = hits(y if work.gain is None else y * work.gain, pairs.targets, pairs.k, work.columns)
+        found = hits(y if weights.gain is None else y * weights.gain, pairs.targets, pairs.k, columns)
         random.append(best_score(shares(pairs.relations, found.top, found.bottom), least))
     return {"trained": [best_score(scores, least) for scores in trained], "random": random}
 
@@ -94,12 +93,12 @@ def random_baseline(
     if before is not None and before != asked:
         raise MapsError(f"{out} holds a run with other settings ({difference(before, asked)}); choose another --out.")
     write_json(parts / "settings.json", asked)
-    checkpoint = open_checkpoint(model)
-    layers = chosen_layers(settings, checkpoint.shape.layers)
+    loaded = opened(model, settings, device)
+    layers = chosen_layers(settings, loaded.shape.layers)
     files = {layer: parts / f"layer-{layer:03d}.json" for layer in layers}
     todo = [layer for layer, file in files.items() if not file.exists()]
     if todo:
-        work = Work.prepare(checkpoint, settings, device_named(device), shallow=todo == [0])
+        work = Work.prepare(loaded, settings)
         for layer in progress(todo, len(layers) - len(todo)):
             write_json(files[layer], layer_scores(work, layer, seed))
     found = counted([read_json(file) or {} for file in files.values()], settings.tau)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from maps.atlas import Atlas
-from maps.show import visible
+from maps.terminal import visible
 from maps.types import HeadId
 from tests.browser.conftest import ROOT, Server
 

@@ -65,7 +65,7 @@ def test_a_relation_file_that_is_no_json_is_named(content: bytes, tmp_path: Path
 
 @pytest.mark.parametrize("data", [{}, {"a": "b"}, [], "pairs", None, 3])
 def test_what_is_no_list_of_pairs_is_refused(data: object) -> None:
-    said = 'The relation r must be a JSON list of pairs such as [["France", "Paris"]].'
+    said = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
     with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
         relation_of("r", data)
 

@@ -93,7 +93,7 @@ def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     (empty / "only").mkdir(parents=True)
     (empty / "only" / "config.json").write_text('{"model_type": "llama"}')
     out: list[object] = ["--out", here / "atlas"]
-    must = 'The relation r must be a JSON list of pairs such as [["France", "Paris"]].'
+    must = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
     return {
         "path": (["map", "no/such/model", *out], "There is no file or folder no/such/model; give a Hub id, a model"),
         "folder": (["map", empty, *out], f"{empty} has no config.json, so it is no model folder; give the folder"),

@@ -6,18 +6,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import torch
 
 from maps.atlas import Atlas
 from maps.data import predefined
 from maps.described import identity
 from maps.describers.offline import Offline
 from maps.mapper import Work
+from maps.model import Model
 from maps.prompts import mapping_hash
 from maps.settings import Settings
 from maps.tables import COMPUTED, SCHEMAS, Row, description_row, table
 from maps.types import HeadId
-from maps.weights import open_checkpoint
 from tests.small_models import approximate
 
 SEED = Path(__file__).parents[2] / "space" / "seed" / "smollm2"
@@ -32,7 +31,7 @@ def seed() -> Atlas:
 @pytest.fixture(scope="module")
 def rebuilt() -> dict[int, dict[str, list[Row]]]:
     """Two layers of the bundled model, computed now, as the tables hold them."""
-    work = Work.prepare(open_checkpoint("smollm2"), Settings(predefined()), torch.device("cpu"), shallow=False)
+    work = Work.prepare(Model.open("smollm2"), Settings(predefined()))
     layers = {layer: work.layer(layer) for layer in REBUILT}
     return {layer: {name: table(name, rows[name]).to_pylist() for name in COMPUTED} for layer, rows in layers.items()}
 

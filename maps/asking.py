@@ -1,15 +1,39 @@
-"""Describes many heads with one describer and hands each answer on as it comes. Stores nothing itself."""
+"""Describes heads with one describer; of many it hands each answer on as it comes. Stores nothing itself."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from maps.describers import Describer
 from maps.prompts import ReplyError
-from maps.types import Answer, HeadId, Mapping
+from maps.types import Answer, HeadId, Mapping, MapsError
 
 ATTEMPTS = 3
+
+T = TypeVar("T")
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: int = 0) -> Answer:
+    """Describes one head's mappings; asks again as `describe_heads` does, then raises the last ReplyError."""
+    if not mappings:
+        raise MapsError("There are no mappings to describe.")
+    reply = finished(_asked(describer, mappings, seed))
+    if isinstance(reply, ReplyError):
+        raise reply
+    return reply
 
 
 async def describe_heads(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from maps.atlas import Atlas, write_table
-from maps.show import head_text, mapping_text, visible
 from maps.tables import relation_row, table
+from maps.terminal import head_text, mapping_text, visible
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
 

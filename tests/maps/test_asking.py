@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from maps.describe import describe_heads
+from maps.asking import describe_heads
 from maps.describers import Describer, DescriberError
 from maps.describers.scripted import Scripted
 from maps.prompts import ReplyError

@@ -1,0 +1,197 @@
+"""The library's functions, as `import maps` gives them. Each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore
+
+if TYPE_CHECKING:
+    from maps.atlas import Atlas
+    from maps.data import RelationChoice
+    from maps.described import Run
+    from maps.describers import Describer
+    from maps.model import Model
+
+
+def load(
+    model: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: str = "stored",
+    first_mlp: bool = True,
+    final_norm: bool = False,
+) -> Model:
+    """Opens a model: a Hub id, a model folder, a .gguf file, or `smollm2` (the bundled one). Reads no weights yet.
+
+    `device`: a torch device. `dtype`: what E and U are kept in, `stored`, `float32` or `bfloat16`. `first_mlp`: later
+    layers read MLP₀(norm(E)), not E (paper, section 2). `final_norm`: the final norm's gain goes on U's side.
+    Raises MapsError where the model cannot be opened or the device not be used.
+    """
+    from maps.model import Model
+
+    return Model.open(str(model), device, dtype, first_mlp, final_norm)
+
+
+def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, targets: int = 5) -> list[Mapping]:
+    """The tokens on which a head acts most strongly, each with its highest targets (paper, section 3.2).
+
+    `head`: such as `L26H2`. The list has `salient` mappings by rank, each with `targets` targets, highest first, or as
+    many as the vocabulary has. Raises MapsError for a head that the model lacks and for numbers below 1.
+    """
+    from maps.one_head import mappings_of_head
+
+    return mappings_of_head(model, model.head(head), salient, targets)
+
+
+def relation_scores(
+    model: Model, head: HeadId | str, relations: RelationChoice = None, *, k: int | None = None
+) -> list[RelationScore]:
+    """How much a head implements and suppresses relations: shares from 0 to 1 (paper, section 3.1).
+
+    `relations`: names of the twenty, `Relation` values, or your own as `{"capitals": [("France", "Paris"), …]}`; the
+    twenty where it is left out. `k`: how many targets count; the paper's where it is left out. A score is None where
+    no pair is usable. Raises MapsError for a head that the model lacks and for what is no relation.
+    """
+    from maps.data import chosen
+    from maps.one_head import scores_of_head
+
+    return scores_of_head(model, model.head(head), chosen(relations), k)
+
+
+def map(
+    model: Model | str | Path,
+    out: str | Path,
+    *,
+    relations: RelationChoice = None,
+    salient: int = 30,
+    targets: int = 5,
+    k: int | None = None,
+    tau: float = TAU,
+    min_pairs: int = MIN_PAIRS,
+    layers: tuple[int, int] | None = None,
+    suppressive: bool = False,
+    output_space: bool = False,
+    top_scoring: bool = False,
+    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
+) -> Atlas:
+    """Maps every head of a model into the folder `out` and opens the atlas; goes on where a run stopped.
+
+    `model`: what `load` gives, or what it takes, then with its defaults. `layers`: the first and the last, both
+    included. The other options are those of `python -m maps map` (docs/contract.md); `progress` wraps the layers still
+    to do, given them and how many are done. Raises MapsError where `out` holds an atlas made with other settings.
+    """
+    from maps.atlas import Atlas
+    from maps.data import chosen
+    from maps.settings import Settings, is_finished
+
+    settings = Settings(
+        chosen(relations),
+        salient=salient,
+        targets=targets,
+        k=k,
+        tau=tau,
+        min_pairs=min_pairs,
+        layers=layers,
+        suppressive=suppressive,
+        output_space=output_space,
+        top_scoring=top_scoring,
+    )
+    asked_for = str(model) if isinstance(model, str | Path) else model
+    if isinstance(asked_for, str) and is_finished(asked_for, Path(out), settings):
+        return Atlas.open(out)  # without torch
+    from maps.mapper import map_model
+
+    return map_model(asked_for, Path(out), settings, progress=progress or (lambda todo, _done: todo))
+
+
+@overload
+def describe(
+    what: Atlas | str | Path,
+    describer: str | Describer = "offline",
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    concurrency: int = 1,
+) -> Run: ...
+
+
+@overload
+def describe(
+    what: Sequence[Mapping],
+    describer: str | Describer = "offline",
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    concurrency: int = 1,
+) -> Description: ...
+
+
+def describe(
+    what: Atlas | str | Path | Sequence[Mapping],
+    describer: str | Describer = "offline",
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    concurrency: int = 1,
+) -> Run | Description:
+    """Puts heads into words: those of an atlas (or its folder), which keeps the answers, or one head's mappings.
+
+    `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of
+    the environment is read), or your own `maps.describers.Describer`. `concurrency`: heads of an atlas that are asked
+    about at once. Of an atlas it returns how many heads were `asked` about now, how many `failed`, and in how many of
+    its `heads` the describer sees `patterns`. Raises MapsError where the describer cannot go on, or has no usable
+    reply about the one head.
+    """
+    from maps.asking import describe_mappings
+    from maps.atlas import Atlas
+    from maps.data import predefined
+    from maps.described import describe_atlas
+    from maps.describers import describer_named
+
+    if isinstance(describer, str):
+        describer = describer_named(describer, base_url, api_key, relations=predefined())
+    if isinstance(what, Atlas | str | Path):
+        return describe_atlas(folder_of(what), describer, concurrency)
+    return describe_mappings(what, describer).description
+
+
+def load_atlas(
+    name_or_folder: str | Path, *, revision: str | None = None, token: str | None = None, cache: Path | None = None
+) -> Atlas:
+    """Opens an atlas: a folder or, where there is no such folder, a dataset on the Hub such as `user/name`.
+
+    `revision`: a branch, tag or commit of the dataset. `cache`: where its files are kept, the Hub's cache unless named.
+    Raises MapsError where there is no finished atlas or the Hub cannot be reached.
+    """
+    from maps.hub import load_atlas as open_atlas
+
+    return open_atlas(name_or_folder, revision, token, cache=cache)
+
+
+def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: str | None = None) -> str:
+    """Sends an atlas (or its folder) to the dataset `repo` on the Hub, such as `user/name`; returns its address there.
+
+    Repeated, it sends what changed; nothing is deleted there. Raises MapsError without a token (`hf auth login`),
+    where `private` is asked for and the dataset is public, and where the Hub refuses or cannot be reached.
+    """
+    from maps.hub import push as push_folder
+
+    return push_folder(folder_of(atlas), repo, token, private)
+
+
+def show(atlas: Atlas, head: HeadId | str) -> str:
+    """One head of an atlas as text: its descriptions, its relations from τ on, its mappings.
+
+    · is a space, ⏎ a newline, ⇥ a tab. Raises MapsError for a head that the atlas lacks.
+    """
+    from maps.terminal import head_text
+
+    return head_text(atlas, HeadId.parse(head) if isinstance(head, str) else head)
+
+
+def folder_of(atlas: Atlas | str | Path) -> Path:
+    """The folder of an atlas."""
+    return Path(atlas) if isinstance(atlas, str | Path) else atlas.folder

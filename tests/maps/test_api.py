@@ -1,0 +1,264 @@
+"""The library as `import maps` gives it: against the bundled model's atlas, and on small models."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+import maps
+from maps.circuits import Heads
+from maps.data import predefined
+from maps.described import Run
+from maps.describers.scripted import Scripted
+from maps.prompts import ReplyError
+from maps.settings import Settings
+from maps.types import Answer
+from maps.weights import Checkpoint
+from tests.hub.loopback import LoopbackHub
+from tests.small_models import VOCABULARY, WORDS, Small, approximate, save_folder, weights
+
+ROOT = Path(__file__).parents[2]
+SEED = ROOT / "space" / "seed" / "smollm2"
+PAIRS = [(word, word) for word in WORDS]
+
+
+@pytest.fixture(scope="module")
+def bundled() -> maps.Model:
+    return maps.load("smollm2")
+
+
+@pytest.fixture
+def small(small_model: Path) -> maps.Model:
+    return maps.load(small_model)
+
+
+def refusal(caught: pytest.ExceptionInfo[maps.MapsError]) -> str:
+    return str(caught.value)
+
+
+def values(mappings: list[maps.Mapping]) -> list[dict[str, object]]:
+    return [{name: list(x) if isinstance(x, tuple) else x for name, x in asdict(m).items()} for m in mappings]
+
+
+def test_the_public_names_are_these() -> None:
+    classes = ["Atlas", "Description", "HeadId", "Mapping", "MapsError", "Model", "Relation", "RelationScore"]
+    functions = ["describe", "load", "load_atlas", "map", "push", "relation_scores", "salient_mappings", "show"]
+    assert maps.__all__ == dir(maps) == [*classes, *functions]
+    assert [getattr(maps, name).__name__ for name in maps.__all__] == maps.__all__
+    assert [name for name in maps.__all__ if not getattr(maps, name).__doc__] == []
+    with pytest.raises(AttributeError, match=r"^module 'maps' has no attribute 'atlases'$"):
+        maps.atlases  # noqa: B018
+
+
+def test_no_module_stands_in_the_way_of_a_public_name() -> None:
+    modules = {path.stem for path in (ROOT / "maps").iterdir()}
+    assert modules & set(maps.__all__) == set()
+
+
+def test_importing_the_library_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'transformers', 'pyarrow', 'numpy', 'gradio', 'openai', 'datasets', 'huggingface_hub'}"
+    code = f"import maps, sys; dir(maps); print(sorted({heavy} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("head", ["L0H8", "L26H2"])
+def test_a_head_is_what_the_atlas_of_its_model_holds(head: str, bundled: maps.Model) -> None:
+    atlas, where = maps.load_atlas(SEED), maps.HeadId.parse(head)
+    stored = atlas.mappings(where)
+    found = maps.salient_mappings(bundled, head)
+    assert values(found) == approximate(values(stored))
+    assert maps.relation_scores(bundled, where) == atlas.relation_scores(where)
+    [row] = atlas.descriptions(where)
+    said = maps.describe(found)
+    assert said == maps.describe(stored)
+    assert said == maps.Description(row["input_strings"], row["observed_pattern"], row["reasoning"])
+
+
+def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
+    small: maps.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    plain = type(small.checkpoint).read
+
+    def reading(checkpoint: Checkpoint, name: str) -> Tensor:
+        read.append(name)
+        return plain(checkpoint, name)
+
+    monkeypatch.setattr(type(small.checkpoint), "read", reading)
+    assert repr(small) == f"<Model small: 2 layers of 4 heads, {VOCABULARY} tokens>"
+    assert read == []
+    for head in ("L0H0", "L0H3"):
+        maps.salient_mappings(small, head)
+        maps.relation_scores(small, head, ["copying"])
+    layer = small.layer(0)
+    assert sorted(name.split(".")[-2] for name in read) == ["embed_tokens", "lm_head", "o_proj", "v_proj"]
+    assert small.layer(0) is layer
+    maps.salient_mappings(small, "L1H0")
+    assert small.layer(0) is not layer
+    assert [name for name in read if read.count(name) > 1] == [n for n in read if ".layers.0.self_attn" in n]
+
+
+def test_one_head_alone_has_its_value_head(small: maps.Model) -> None:
+    heads = small.layer(1).heads
+    alone = heads.alone(3)
+    assert heads.group == 2
+    assert (alone.values.tolist(), alone.outputs.tolist()) == ([heads.values[1].tolist()], [heads.outputs[3].tolist()])
+    assert isinstance(alone, Heads)
+    assert alone.group == 1
+
+
+def test_as_many_mappings_and_targets_are_given_as_are_asked_for(small: maps.Model) -> None:
+    found = maps.salient_mappings(small, "L1H3", salient=12, targets=9)
+    assert [mapping.rank for mapping in found] == list(range(1, 13))
+    assert {len(mapping.targets) for mapping in found} == {9}
+    usual = maps.salient_mappings(small, maps.HeadId(1, 3))
+    assert [mapping.target_ids[:5] for mapping in found] == [mapping.target_ids for mapping in usual[:12]]
+    assert len(maps.salient_mappings(small, "L1H3", salient=1000)) == VOCABULARY
+
+
+def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
+    own = maps.Relation("same", "", tuple(PAIRS))
+    [found] = maps.relation_scores(small, "L1H0", {"same": PAIRS})
+    assert maps.relation_scores(small, "L1H0", [own]) == [found]
+    assert (found.relation, found.category, found.k, found.pairs) == ("same", "", 10, 15)
+    assert maps.relation_scores(small, "L1H0", [own], k=VOCABULARY) == [
+        replace(found, k=VOCABULARY, score=1.0, suppression=1.0)
+    ]
+    assert maps.relation_scores(small, "L1H0", []) == []
+    unknown = maps.relation_scores(small, "L1H0", {"unknown": [["xylophone", "zebra"]]})
+    assert unknown == [maps.RelationScore("unknown", "", 10, 0, None, None)]
+    assert [s.relation for s in maps.relation_scores(small, "L1H0", "copying")] == ["copying"]
+    assert [s.relation for s in maps.relation_scores(small, "L1H0")] == [r.name for r in predefined()]
+
+
+def test_relations_that_are_none_are_refused(small: maps.Model) -> None:
+    copying = maps.Relation("copying", "", tuple(PAIRS))
+    for wrong, sentence in {
+        "rhyme": "There is no relation rhyme; the relations are copying, ",
+        (("France", "Paris"),): "('France', 'Paris') is no relation: give a name, or own pairs as ",
+        ("copying", copying): "Two relations have the same name; give each its own.",
+    }.items():
+        with pytest.raises(maps.MapsError, match=f"^{re.escape(sentence)}"):
+            maps.relation_scores(small, "L0H0", wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("head", ["L2H0", "L0H4", maps.HeadId(0, -1), maps.HeadId(-1, 0)])
+def test_a_head_that_the_model_lacks_is_refused(head: str | maps.HeadId, small: maps.Model) -> None:
+    for ask in (maps.salient_mappings, maps.relation_scores):
+        with pytest.raises(maps.MapsError) as caught:
+            ask(small, head)
+        assert refusal(caught) == f"small has no head {head}: its heads are L0H0 to L1H3."
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5])
+def test_numbers_below_one_are_refused(wrong: int, small: maps.Model, tmp_path: Path) -> None:
+    asked: dict[str, Callable[[], object]] = {
+        "salient": lambda: maps.salient_mappings(small, "L0H0", salient=wrong),
+        "targets": lambda: maps.salient_mappings(small, "L0H0", targets=wrong),
+        "k": lambda: maps.relation_scores(small, "L0H0", k=wrong),
+        "min_pairs": lambda: maps.map(small, tmp_path / "atlas", min_pairs=wrong),
+    }
+    for name, ask in asked.items():
+        with pytest.raises(maps.MapsError) as caught:
+            ask()
+        assert refusal(caught) == f"{name} must be a whole number from 1 on, not {wrong}."
+    assert not (tmp_path / "atlas").exists()
+
+
+def test_a_tau_and_a_dtype_that_are_none_are_refused(small: maps.Model, tmp_path: Path) -> None:
+    with pytest.raises(maps.MapsError, match=r"^tau must be a number from 0 to 1, not 15\.$"):
+        maps.map(small, tmp_path / "atlas", tau=15)
+    with pytest.raises(
+        maps.MapsError, match=r"^There is no dtype float16; the dtypes are stored, float32, bfloat16\.$"
+    ):
+        maps.load("smollm2", dtype="float16")
+
+
+def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path / "model", Small(layers=2), weights(Small(layers=2)))
+    plain, other = maps.load(folder), maps.load(folder, dtype="float32", first_mlp=False, final_norm=True)
+    atlas = maps.map(plain, tmp_path / "plain", relations={"same": PAIRS}, salient=7)
+    where = maps.HeadId(1, 1)
+    assert atlas.info["asked_for"] == str(folder)
+    assert values(atlas.mappings(where)) == approximate(values(maps.salient_mappings(plain, where, salient=7)))
+    assert atlas.relation_scores(where) == maps.relation_scores(plain, where, {"same": PAIRS})
+    mapped = maps.map(other, tmp_path / "other", relations={"same": PAIRS}, salient=7, layers=(1, 1))
+    assert {name: mapped.info["settings"][name] for name in ("dtype", "first_mlp", "final_norm", "layers")} == {
+        **{"dtype": "float32", "first_mlp": False, "final_norm": True, "layers": [1, 1]}
+    }
+    assert values(mapped.mappings(where)) == approximate(values(maps.salient_mappings(other, where, salient=7)))
+    assert mapped.mappings(where) != atlas.mappings(where)
+
+
+def test_an_atlas_that_is_there_is_opened_without_the_model(tmp_path: Path, small_model: Path) -> None:
+    folder = Path(shutil.copytree(small_model, tmp_path / "model"))
+    made = maps.map(folder, tmp_path / "atlas", relations=["copying"])
+    shutil.rmtree(folder)
+    assert maps.map(str(folder), tmp_path / "atlas", relations=["copying"]) == made
+    with pytest.raises(maps.MapsError, match=r"holds an atlas made with other settings \(salient was 30, now 9\)"):
+        maps.map(folder, tmp_path / "atlas", relations=["copying"], salient=9)
+
+
+def test_an_atlas_is_described_as_the_command_does(atlas_folder: Path) -> None:
+    atlas = maps.load_atlas(atlas_folder)
+    run = maps.describe(atlas)
+    assert (run.asked, run.failed, run.heads) == (8, 0, 8)
+    assert maps.describe(atlas_folder, "offline", concurrency=2) == Run(0, 0, run.patterns, 8)
+    assert {row["describer"] for row in atlas.descriptions()} == {"offline"}
+    assert "offline: " in maps.show(atlas, "l0h0")
+
+
+def test_one_head_is_asked_about_three_times(small: maps.Model) -> None:
+    mappings = maps.salient_mappings(small, "L1H0")
+    said = maps.Description("Words.", "Copies.", "Seen.")
+    assert maps.describe(mappings, Scripted([ReplyError("empty"), Answer(said, "scripted")])) == said
+    with pytest.raises(maps.MapsError, match=r"^third$"):
+        maps.describe(mappings, Scripted([ReplyError("first"), ReplyError("second"), ReplyError("third")]))
+    with pytest.raises(maps.MapsError, match=r"^There are no mappings to describe\.$"):
+        maps.describe([])
+
+
+def test_describing_works_where_a_loop_runs_as_in_a_notebook(atlas_folder: Path) -> None:
+    async def cell() -> tuple[maps.Description, int]:
+        atlas = maps.load_atlas(atlas_folder)
+        return maps.describe(atlas.mappings(maps.HeadId(0, 0))), maps.describe(atlas).asked
+
+    description, asked = asyncio.run(cell())
+    assert isinstance(description, maps.Description)
+    assert asked == 8
+
+
+def test_an_atlas_goes_to_the_hub_and_comes_back(hub: LoopbackHub, mapped_once: Path, tmp_path: Path) -> None:
+    code = f"""import maps
+atlas = maps.load_atlas({str(mapped_once)!r})
+print(maps.push(atlas, "tester/atlas", private=True))
+print(maps.show(maps.load_atlas("tester/atlas"), "L1H3") == maps.show(atlas, "L1H3"))"""
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    [commit] = hub.commits("tester/atlas")
+    assert run.stdout == f"{hub.url}/datasets/tester/atlas/commit/{commit.oid}\nTrue\n"
+    assert hub.repositories["dataset", "tester/atlas"].private
+
+
+def test_a_head_that_the_atlas_lacks_is_refused(mapped_once: Path) -> None:
+    with pytest.raises(maps.MapsError, match="has no mapped head L7H7"):
+        maps.show(maps.load_atlas(mapped_once), maps.HeadId(7, 7))
+
+
+def test_settings_of_an_atlas_are_the_commands_defaults(tmp_path: Path, small_model: Path) -> None:
+    maps.map(small_model, tmp_path / "atlas", layers=(0, 0))
+    info = json.loads((tmp_path / "atlas" / "atlas.json").read_text(encoding="utf-8"))
+    assert info["settings"] == Settings(predefined(), layers=(0, 0)).as_json()
