@@ -177,7 +177,7 @@ class CountedFiles:
             self.bytes += tensor.nbytes
             return tensor
 
-        SafetensorsFiles.read = counting  # type: ignore[method-assign]
+        SafetensorsFiles.read = counting  # type: ignore[method-assign, assignment]
 
 
 def measure(name: str) -> dict[str, float]:

@@ -18,6 +18,7 @@ from maps.mlp import ACTIVATIONS, FirstMlp
 from maps.types import MapsError
 from maps.weights.family import FUSED, Family, Layout, Place
 from maps.weights.shape import Shape
+from maps.weights.stored import Files
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
@@ -32,9 +33,6 @@ class Source(Protocol):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
-
-    def require(self, names: Iterable[str]) -> None:
-        """Raises MapsError where a file that holds one of these is missing or damaged."""
 
     def read(self, name: str) -> Tensor:
         """One tensor, in the dtype that it is stored in; quantised ones in float32."""
@@ -77,7 +75,8 @@ class Checkpoint:
 
     def require(self, layers: Iterable[int], first_mlp: bool = True) -> None:
         """Raises MapsError where a file with what mapping these layers reads is missing or damaged."""
-        self.source.require(self.needed(layers, first_mlp))
+        if isinstance(self.source, Files):
+            self.source.require(self.needed(layers, first_mlp))
 
     def needed(self, layers: Iterable[int], first_mlp: bool = True) -> list[str]:
         """The names of the tensors that mapping these layers reads; raises MapsError where some are missing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterable
 from pathlib import Path
 
 import gguf
@@ -40,9 +39,6 @@ class GgufFile:
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
         return self.header.tensors[name].shape
-
-    def require(self, names: Iterable[str]) -> None:
-        """All tensors are in this file, which was read to its end when it was opened."""
 
     def read(self, name: str) -> Tensor:
         """One tensor: as it is stored where it is not quantised, else in float32."""

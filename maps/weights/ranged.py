@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -147,9 +147,6 @@ class RangedSafetensors:
         self.ranges = True
         self.where = dict(where) if where is not None else {n: file for file in files for n in self.names_in(file)}
         self.all = set(self.where)
-
-    def require(self, names: Iterable[str]) -> None:
-        """Nothing is missing: what is not here yet is downloaded when it is read."""
 
     def names(self) -> set[str]:
         """The names of all tensors."""

@@ -45,7 +45,19 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     (tmp_path / "next.json").write_text(json.dumps([[word, "amber"] for word in WORDS]))
     command = ["map", str(small_model), "--out", str(out), "--relations", "copying", "--k", "40", "--tau", "0.3"]
     command += ["--relation", f"to_amber={tmp_path / 'next.json'}", "--salient", "7", "--targets", "3"]
-    command += ["--min-pairs", "5", "--layers", "1-1", "--no-first-mlp"]
+    command += [
+        "--min-pairs",
+        "5",
+        "--layers",
+        "1-1",
+        "--no-first-mlp",
+        "--final-norm",
+        "--dtype",
+        "float32",
+        "--suppressive",
+        "--output-space",
+        "--top-scoring",
+    ]
     assert main(command) == 0
     printed, bar = capsys.readouterr()
     assert printed == f"Mapped 4 heads of small: the atlas is in {out}.\n"
@@ -55,8 +67,12 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     assert list(atlas.info["settings"]["relations"]) == ["copying", "to_amber"]
     assert settings == {
         **{"salient": 7, "heldout": 30, "targets": 3, "k": 40, "tau": 0.3, "min_pairs": 5},
-        **{"first_mlp": False, "layers": [1, 1]},
+        **{"first_mlp": False, "final_norm": True, "dtype": "float32", "layers": [1, 1]},
+        **{"suppressive": True, "output_space": True, "top_scoring": True},
     }
+    assert {len(atlas.mappings(head, "suppressive")) for head in atlas.ids} == {7}
+    heads = atlas.table("heads").to_pylist()
+    assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in heads)
     assert {(len(m.targets), len(atlas.mappings(head))) for head in atlas.ids for m in atlas.mappings(head)} == {(3, 7)}
     assert main(command) == 0
     assert capsys.readouterr() == (f"The atlas is in {out}; nothing was left to do.\n", "")
