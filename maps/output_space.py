@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -33,13 +34,19 @@ def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor
     found = []
     for kv, value in enumerate(heads.values):
         weights = value @ turn  # (d, d_h)
+        exactly = partial(read_exactly, sources, weights)
         read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
         drift = sources.drift * sources.norms * float(torch.linalg.matrix_norm(value, 2)) / read.lengths
         for outputs in heads.outputs[kv * heads.group : (kv + 1) * heads.group].split(at_once):
             for targets in unit_targets(columns, outputs, turn, gain):
-                best = best_targets(read, targets, drift, lambda ids, w=weights: sources.exact(ids) @ w, screened)
+                best = best_targets(read, targets, drift, exactly, screened)
                 found.append(len(best.unique()) / len(columns))
     return found
+
+
+def read_exactly(sources: Sources, weights: Tensor, ids: Tensor) -> Tensor:
+    """What a value head, turned, reads of some sources in float64: (n,) to (n, d_h)."""
+    return sources.exact(ids) @ weights
 
 
 def unit_targets(columns: Columns, outputs: Tensor, turn: Tensor, gain: Tensor | None) -> Tensor:
