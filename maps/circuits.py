@@ -15,6 +15,7 @@ from torch import Tensor
 from maps.mlp import ROWS, FirstMlp, first_mlp, first_mlp_exactly
 
 SAMPLE = 256  # rows of Ẽ that are measured
+FAINT = 1e-12  # length under which float32 loses digits of a row's squares (rows of tokens never trained)
 KEPT = 1 << 28  # bytes of float64 rows of Ẽ that are kept
 
 
@@ -23,7 +24,8 @@ class Sources:
 
     Without `mlp`, Ẽ is E times `scale` (layer 0, whose attention comes before the first MLP); with it,
     Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint. `drift` says how far the float32 rows
-    may be off, relative to their length.
+    may be off, relative to their length. The rows of the tokens `faint` are at length 1 in float32: what is screened
+    with them depends on their direction alone.
     """
 
     def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:
@@ -31,9 +33,11 @@ class Sources:
         self.scale = scale
         self.mlp = mlp
         self.rows = embedding if mlp is None else self._through(mlp)  # (V, d); not scaled where it is E
-        self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,)
         self._place = torch.full((len(embedding),), -1, device=embedding.device)
         self._exact = embedding.new_empty((0, embedding.shape[1]), dtype=torch.float64)
+        self.faint, self._directions = self._place[:0], self._exact[:0].float()
+        self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,); 1 where faint
+        self._find_faint()
         self.drift = 0.0 if mlp is None else self._drift()
 
     def __len__(self) -> int:
@@ -46,12 +50,22 @@ class Sources:
             out[start : start + ROWS] = first_mlp(self._scaled(self.embedding[start : start + ROWS].float()), mlp)
         return out
 
+    def _find_faint(self) -> None:
+        """Keeps the directions of rows that are too short for float32; rows of zeros stay what they are."""
+        short = (self.norms < FAINT).nonzero()[:, 0]
+        rows = self.exact(short)
+        lengths = rows.norm(dim=1)
+        some = lengths > 0
+        self.faint, self._directions = short[some], (rows[some] / lengths[some, None]).float()
+        self.norms[self.faint] = 1
+
     def _drift(self) -> float:
         """How far a float32 row of Ẽ may be from the true one, as a share of its length: four times what some are."""
         some = torch.arange(0, len(self), max(1, len(self) // SAMPLE), device=self.embedding.device)
         exact = self.exact(some)
         norms = exact.norm(dim=1)
-        return 4 * float(((self.rows[some] - exact).norm(dim=1) / norms.where(norms > 0, 1)).max())
+        off = (self.rows[some] - exact).norm(dim=1) / norms.where(norms > 0, 1)
+        return 4 * float(off.where(~torch.isin(some, self.faint), 0).max())
 
     def _scaled(self, rows: Tensor) -> Tensor:
         return rows if self.scale == 1 else rows * self.scale
@@ -60,7 +74,12 @@ class Sources:
         """All rows of Ẽ in float32, some at a time, each time with the first one's token."""
         for start in range(0, len(self.rows), ROWS):
             block = self.rows[start : start + ROWS].float()
-            yield start, block if self.mlp else self._scaled(block)
+            block = block if self.mlp else self._scaled(block)
+            faint = ((self.faint >= start) & (self.faint < start + len(block))).nonzero()[:, 0]
+            yield (
+                start,
+                block.index_copy(0, self.faint[faint] - start, self._directions[faint]) if len(faint) else block,
+            )
 
     def exact(self, ids: Tensor) -> Tensor:
         """Rows of Ẽ in float64, (n, d). What the first MLP makes of a token is computed once and kept."""
@@ -113,16 +132,23 @@ def saliency(sources: Sources, heads: Heads) -> Tensor:
 
     A token whose row is zero has no direction: its saliency is 0.
     """
-    factors = output_factors(heads.outputs)
+    reach = heads.outputs.abs().amax((1, 2)) * heads.values.abs().amax((1, 2)).repeat_interleave(heads.group)
+    factors = output_factors(levelled(heads.outputs))
     d_h, group = factors.shape[1], heads.group
     stacked = factors.view(-1, group, d_h, d_h).transpose(1, 2).reshape(-1, d_h, group * d_h)  # (KV, d_h, group d_h)
     out = factors.new_empty(len(sources), len(factors))
     for start, x in sources.blocks():
-        for kv, value in enumerate(heads.values):
+        for kv, value in enumerate(levelled(heads.values)):
             z = (x @ value) @ stacked[kv]  # (n, group d_h)
             out[start : start + len(x), kv * group : (kv + 1) * group] = z.square_().view(len(x), group, d_h).sum(2)
     norms = sources.norms.clamp_min(torch.finfo(torch.float32).tiny)
-    return (out.sqrt_() / norms[:, None]).T.contiguous()
+    return (out.sqrt_() / norms[:, None] * reach).T.contiguous()
+
+
+def levelled(weights: Tensor) -> Tensor:
+    """Matrices (n, a, b), each with a largest entry of 1: float32 can square what they give."""
+    largest = weights.abs().amax((1, 2), keepdim=True)
+    return weights / largest.where(largest > 0, 1)
 
 
 def skewness(values: Tensor) -> float | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import BYTES, Columns, count
+from maps.ranks import BYTES, Columns, at_unit_length, count
 
 BLOCK = 1024  # targets, and sources, a product: their scores stay in the processor's cache
 SAMPLE = 256  # sources whose best targets are known first: they are the best of many others
@@ -33,13 +34,19 @@ def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor
     found = []
     for kv, value in enumerate(heads.values):
         weights = value @ turn  # (d, d_h)
+        exactly = partial(read_exactly, sources, weights)
         read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
-        drift = sources.drift * sources.norms * float(torch.linalg.matrix_norm(value, 2))
+        drift = sources.drift * sources.norms * float(torch.linalg.matrix_norm(value, 2)) / read.lengths
         for outputs in heads.outputs[kv * heads.group : (kv + 1) * heads.group].split(at_once):
             for targets in unit_targets(columns, outputs, turn, gain):
-                best = best_targets(read, targets, drift, lambda ids, w=weights: sources.exact(ids) @ w, screened)
+                best = best_targets(read, targets, drift, exactly, screened)
                 found.append(len(best.unique()) / len(columns))
     return found
+
+
+def read_exactly(sources: Sources, weights: Tensor, ids: Tensor) -> Tensor:
+    """What a value head, turned, reads of some sources in float64: (n,) to (n, d_h)."""
+    return sources.exact(ids) @ weights
 
 
 def unit_targets(columns: Columns, outputs: Tensor, turn: Tensor, gain: Tensor | None) -> Tensor:
@@ -55,10 +62,11 @@ def unit_targets(columns: Columns, outputs: Tensor, turn: Tensor, gain: Tensor |
 
 
 class Read(NamedTuple):
-    """What a value head reads of sources, turned into the frame in which it is screened."""
+    """What a value head reads of sources, turned into the frame in which it is screened, at length 1 or 0."""
 
-    single: Tensor  # (n, d_h) float32: z R
-    norms: Tensor  # (n,) float32
+    single: Tensor  # (n, d_h) float32: z R / ‖z‖
+    lengths: Tensor  # (n,) float64: ‖z‖, 1 where it is 0
+    norms: Tensor  # (n,) float32: of `single`
     coarse: Tensor  # (n, d_h) int8: single ≈ step · coarse
     step: Tensor  # (n,) float32
     off: Tensor  # (n,) float32: ‖single − step · coarse‖
@@ -66,11 +74,12 @@ class Read(NamedTuple):
     @classmethod
     def of(cls, exact: Tensor) -> Read:
         """Rounds z R (n, d_h)."""
-        single = exact.float()
+        unit, lengths = at_unit_length(exact)
+        single = unit.float()
         step = (single.abs().amax(1) / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)
         coarse = (single / step[:, None]).round_().to(torch.int8)
         off = (single - step[:, None] * coarse).norm(dim=1)
-        return cls(single, single.norm(dim=1), coarse, step, off)
+        return cls(single, lengths.where(lengths > 0, 1), single.norm(dim=1), coarse, step, off)
 
     def part(self, rows: slice) -> Read:
         """Some of the sources."""
@@ -108,7 +117,10 @@ def eight_bits(device: torch.device) -> bool:
     """Whether products of eight-bit matrices are there and exact: some processors saturate their sums."""
     if device.type != "cpu":
         return False
-    ends = torch.tensor([[LEVELS, -LEVELS]], dtype=torch.int8).repeat(32, 32)  # (32, 64)
+    signs = torch.tensor(
+        [[1, 1], [-1, -1], [1, -1], [-1, 1]], dtype=torch.int8
+    )  # sums of pairs may saturate either way
+    ends = (LEVELS * signs).repeat(8, 32)  # (32, 64)
     wanted = ends.int() @ ends.int().T
     try:
         return torch.equal(torch._int_mm(ends, ends.T.contiguous()), wanted)
@@ -122,16 +134,18 @@ def best_targets(
     """The best target of every source under one head, (V,) ids.
 
     `targets` (V, d_h) float64 holds c R, with c_j = W_O u_j / ‖u_j‖; `drift` (V,) is how far what is read of a source
-    may be off beside rounding, and `exact` gives z R of some sources in float64. `screened`: by eight-bit products,
-    else float32.
+    may be off beside rounding, as a share of its length, and `exact` gives z R of some sources in float64.
+    `screened`: by eight-bit products, else float32.
     """
+    targets = targets / (targets.norm(dim=1).max() or 1.0)
     centred = targets - targets.mean(0)
     single = centred.float()
     norms = single.norm(dim=1)
     known = known_winners(read.single, single)
     others = norms.index_fill(0, known, -1).argsort(descending=True)[: len(norms) - len(known)]
-    blocks = [Block.of(places, single) for places in (known, *others.split(BLOCK))]
-    slack = (read.norms * ((targets.shape[1] + 4) * 2.0**-23) + 2 * drift) * float(norms.max())  # of two scores
+    blocks = [Block.of(places, single) for places in (known, *others.split(BLOCK)) if len(places)]
+    rounding = (targets.shape[1] + 4) * 2.0**-23
+    slack = ((read.norms * rounding + 2 * drift) * float(norms.max())).float()  # of two scores
 
     def search(rows: slice) -> tuple[Tensor, Tensor]:
         return winners(read.part(rows), blocks, slack[rows], eight_bit_screen if screened else float_screen)
@@ -139,7 +153,7 @@ def best_targets(
     found = side_by_side(search, len(slack))
     best, near = (torch.cat(each) for each in zip(*found, strict=True))
     doubtful = near.nonzero()[:, 0]
-    best[doubtful] = decided(exact(doubtful), centred)
+    best[doubtful] = decided(exact(doubtful), targets)
     return best
 
 

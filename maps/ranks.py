@@ -71,6 +71,12 @@ class Columns(NamedTuple):
         return y.norm(dim=1) * self.longest * (y.shape[1] + 2) * 2.0**-52
 
 
+def at_unit_length(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (n, d) in float64 at length 1, and their lengths (n,): float32 neither over- nor underflows on them."""
+    lengths = rows.norm(dim=1)
+    return rows / lengths.where(lengths > 0, 1)[:, None], lengths
+
+
 def count(flags: Tensor) -> Tensor:
     """How many entries of each row are true: (n, w) bool to (n,). Sums eight at a time, as bytes of a word."""
     rows, width = flags.shape
@@ -87,7 +93,7 @@ class Sieve(NamedTuple):
     c_j = W_O u_j; a score is z · c_j with z = ẽ W_V, so that it costs d_h products and not d.
     """
 
-    leading: Tensor  # (H, d_h, LEADING) float32
+    leading: Tensor  # (H, d_h, LEADING) float32, for ‖W_O‖ = 1 (Frobenius): ranks don't depend on it
     own: Tensor  # (n, H, d_h) float32: c of each pair's target
     slack: float  # how far z · c may be off, for ‖z‖ = 1
 
@@ -95,19 +101,18 @@ class Sieve(NamedTuple):
     def of(cls, outputs: Tensor, targets: Tensor, columns: Columns) -> Sieve:
         """Prepares a layer's outputs (H, d_h, d) in float64 and the pairs' targets (n,)."""
         count, width, d = outputs.shape
-        flat = outputs.view(count * width, d).float()
+        flat = at_unit_length(outputs.reshape(count, width * d))[0].view(count * width, d).float()
         leading = (columns.rows[:LEADING].float() @ flat.T).unflatten(1, (count, width))
         own = (columns.of_tokens(targets).float() @ flat.T).unflatten(1, (count, width))
         longest = max(float(leading.norm(dim=2).max()), float(own.norm(dim=2).max()) if len(own) else 0.0)
-        norm = float(outputs.square().sum((1, 2)).sqrt().max())
-        slack = 1.01 * (gamma(d + 2) * norm * columns.longest + (gamma(width) + 2 * UNIT) * longest)
+        slack = 1.01 * (gamma(d + 2) * columns.longest + (gamma(width) + 2 * UNIT) * longest)
         return cls(leading.permute(1, 2, 0).contiguous(), own, slack)
 
     def survivors(self, z: Tensor, head: int, k: Tensor) -> Tensor:
         """The pairs that may still be hits under one head: z (n, d_h) float64, k (n,) to ids (m,)."""
-        rows, bound = z.float(), 2 * self.slack * z.norm(dim=1)
+        rows = at_unit_length(z)[0].float()
         own = torch.linalg.vecdot(rows, self.own[:, head]).double()
-        high, low = outward(own + bound, own - bound)
+        high, low = outward(own + 2 * self.slack, own - 2 * self.slack)
         live = torch.arange(len(z), device=z.device)
         above, below = torch.zeros_like(live), torch.zeros_like(live)
         for part in self.leading[head].tensor_split([FEW], dim=1):
@@ -136,6 +141,7 @@ def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
 
     A row is dropped once k tokens are surely higher and k surely lower than its target.
     """
+    y, _ = at_unit_length(y)
     own = (y * columns.of_tokens(targets).double()).sum(1)  # (n,)
     bound = columns.bound(y)
     high, low = outward(own + bound, own - bound)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.ranks import BYTES, Columns
+from maps.ranks import BYTES, Columns, at_unit_length
 
 WIDE = 1984  # columns of U a product
 GROUP = 64  # columns whose highest entry stands for them
@@ -55,6 +55,7 @@ def highest(y: Tensor, wanted: int, columns: Columns, spread: int = 0) -> tuple[
     Also the population kurtosis m₄ / m₂² of the first `spread` rows of M (spread,), nan where a row is constant.
     """
     wanted = min(wanted, len(columns))
+    y, lengths = at_unit_length(y)
     found = one_pass(y, min(wanted + SPARE, len(columns)), columns, spread)
     bound, tie = columns.bound(y), columns.tolerance(y)
     leading = found.values.topk(min(wanted + SPARE, found.values.shape[1]), dim=1)
@@ -66,7 +67,7 @@ def highest(y: Tensor, wanted: int, columns: Columns, spread: int = 0) -> tuple[
     ids, scores = ordered(exact, columns.ids[places], tie, wanted)
     for i in open_rows.tolist():
         ids[i], scores[i] = full_row(y[i], float(cut[i]), wanted, float(tie[i]), columns)
-    return Targets(ids, scores), len(columns) * found.fourth / found.second.square()
+    return Targets(ids, scores * lengths[:, None]), len(columns) * found.fourth / found.second.square()
 
 
 def in_parts(places: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

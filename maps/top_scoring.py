@@ -27,16 +27,20 @@ def overlap(mappings: Tensor, targets: Targets, highest: list[Pair]) -> float | 
 def highest_entries(sources: Sources, heads: Heads, head: int, columns: Columns, wanted: int) -> list[Pair]:
     """The `wanted` highest entries of M of one head as (source, target) ids, ties by lower ids; heads in float64."""
     value, output = heads.values[head // heads.group], heads.outputs[head]
+    # Ranks of pairs don't depend on the lengths of W_V and W_O: at 1, float32 can square what they give.
+    value, output = (weights / (torch.linalg.matrix_norm(weights) or 1.0) for weights in (value, output))
     read = torch.cat([block.double() @ value for _, block in sources.blocks()]).float()  # (V, d_h)
+    read[sources.faint] = 0  # what these write is too faint to be among the highest
     written = torch.cat([block.double() @ output.T for _, block in columns.blocks(4 * BLOCK)]).float()  # (V, d_h)
     longest = float(written.norm(dim=1).max())
+    if not longest or not read.any():
+        return [divmod(i, len(columns)) for i in range(min(wanted, len(sources) * len(columns)))]
     drift = float((sources.norms * sources.drift).max()) * float(torch.linalg.matrix_norm(value, 2))
     slack = 1.01 * longest * (float(read.norm(dim=1).max()) * (gamma(read.shape[1] + 2) + 4 * UNIT) + drift)
     rows, places = candidates(read, written, wanted, slack)
-    by_source, which = rows.unique(return_inverse=True)
-    z = sources.exact(by_source) @ value
-    scores = torch.linalg.vecdot(z[which] @ output, columns.rows[places].double())
-    targets = columns.ids[places]
+    (by_source, source), (by_place, target) = (each.unique(return_inverse=True) for each in (rows, places))
+    z, c = sources.exact(by_source) @ value, columns.rows[by_place].double() @ output.T
+    scores, targets = torch.linalg.vecdot(z[source], c[target]), columns.ids[places]
     tie = 1e-13 * longest * float(z.norm(dim=1).max())
     order = in_order(scores, rows * len(columns) + targets, tie)[:wanted]
     return list(zip(rows[order].tolist(), targets[order].tolist(), strict=True))

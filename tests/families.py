@@ -143,8 +143,11 @@ def own_first_mlp(model: Any) -> Tensor:
 
 
 @torch.no_grad()
-def own_output(model: Any, layer: int, head: int, row: Tensor) -> Tensor:
-    """The model's attention output for one position, with only this head's part of the output projection, no biases."""
+def own_output(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
+    """The model's attention output for one position, with only this head's part of the output projection, no biases.
+
+    Rows (n, d) to (n, d), each a position of its own.
+    """
     attention = copy.deepcopy(attention_of(blocks(model)[layer]))
     for name, parameter in attention.named_parameters():
         if name.endswith("bias"):
@@ -154,12 +157,12 @@ def own_output(model: Any, layer: int, head: int, row: Tensor) -> Tensor:
     width = len(weight) // 4
     weight[: head * width] = 0
     weight[(head + 1) * width :] = 0
-    hidden, rotary = row[None, None], getattr(body(model), "rotary_emb", None)
+    hidden, rotary = rows[:, None], getattr(body(model), "rotary_emb", None)
     if rotary is None:
-        return attention(hidden)[0][0, 0]
+        return attention(hidden)[0][:, 0]
     kinds = getattr(body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
     turned = rotary(hidden, torch.zeros(1, 1, dtype=torch.long), *([kinds[layer]] if kinds else []))
-    return attention(hidden, position_embeddings=turned, attention_mask=None)[0][0, 0]
+    return attention(hidden, position_embeddings=turned, attention_mask=None)[0][:, 0]
 
 
 def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:

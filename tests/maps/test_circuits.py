@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -93,3 +95,28 @@ def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch
         torch.testing.assert_close(
             sources.exact(torch.tensor(ids, dtype=torch.long)), wanted[ids], rtol=1e-12, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("length", [1e-18, 1e-24, 1e-38])
+@pytest.mark.parametrize("through", [False, True])
+def test_rows_too_short_for_float32_are_read_in_their_direction(length: float, through: bool) -> None:
+    """As of tokens that a model was never trained on: σ does not depend on a row's length."""
+    embedding = normal(50, 24)
+    embedding[[4, 30]] *= length
+    embedding[7] = 0
+    mlp = replace(GATED, norm_bias=None, gate_bias=None, up_bias=None, down_bias=None) if through else None
+    sources = Sources(embedding, mlp)
+    assert sources.faint.tolist() == [4, 30]
+    rows = embedding.double() if mlp is None else plain_mlp(embedding, mlp)
+    wanted = plain_saliency(rows, heads())
+    wanted[:, 7] = 0
+    torch.testing.assert_close(saliency(sources, heads()).double(), wanted, rtol=1e-5, atol=0)
+    assert sources.drift < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1e-14, 1e14])
+def test_saliency_is_right_whatever_the_size_of_a_heads_weights(scale: float) -> None:
+    rows, weights = normal(50, 24), heads()
+    scaled = Heads(weights.values * scale, weights.outputs * scale)
+    wanted = plain_saliency(rows, weights) * scale**2
+    torch.testing.assert_close(saliency(Sources(rows), scaled).double(), wanted, rtol=1e-5, atol=0)

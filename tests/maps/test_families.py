@@ -51,13 +51,13 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> N
     ours = first_mlp(scaled, checkpoint.first_mlp().to(torch.float64))
     rms = checkpoint.family.norm == "RMS"  # transformers computes these in float32
     torch.testing.assert_close(ours, own_first_mlp(model), rtol=1e-4 if rms else 1e-9, atol=1e-4 if rms else 1e-7)
-    row = torch.randn(32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = torch.randn(3, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(layers):
         heads = Heads(checkpoint.values(layer), checkpoint.outputs(layer)).double()
         assert (len(heads.values), len(heads.outputs)) == (s.kv_heads, s.heads)
         for head in range(s.heads):
-            own = own_output(model, layer, head, row)
-            torch.testing.assert_close(heads.written(row[None], head)[0], own, rtol=1e-9, atol=1e-9)
+            own = own_output(model, layer, head, rows)
+            torch.testing.assert_close(heads.written(rows, head), own, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("family", MODELS)

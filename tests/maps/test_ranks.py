@@ -129,3 +129,17 @@ def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
         live = set(sieve.survivors(y.repeat(900, 1), 0, torch.full((900,), k)).tolist())
         ranked = scores.argsort().tolist()
         assert {*ranked[:k], *ranked[-k:]} <= live
+
+
+@pytest.mark.parametrize("length", [1e-44, 1e-38, 1e38, 1e50])
+def test_hits_do_not_depend_on_the_length_of_a_row_or_of_a_heads_weights(length: float) -> None:
+    unembedding, outputs = normal(1500, 24, dtype=torch.float32), normal(1, 6, 24, seed=1)
+    columns, targets, k = Columns.of(unembedding), torch.arange(0, 1500, 5), torch.full((300,), 300)
+    z = normal(300, 6, seed=2)
+    top, bottom = counted(z @ outputs[0], targets, k, unembedding)
+    found = hits(z @ outputs[0] * length, targets, k, columns)
+    assert (found.top.tolist(), found.bottom.tolist()) == (top, bottom)
+    for weights, rows in ((outputs * length, z), (outputs, z * length)):
+        live = set(Sieve.of(weights, targets, columns).survivors(rows, 0, k).tolist())
+        assert {i for i in range(300) if top[i] or bottom[i]} <= live
+        assert len(live) < 300

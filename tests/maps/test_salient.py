@@ -80,3 +80,13 @@ def test_mappings_are_rows_of_m(first: int, further: int) -> None:
         x = rows[:first] - rows[:first].mean(1, keepdim=True)
         wanted = (x.pow(4).mean(1) / x.square().mean(1).square()).mean()
         torch.testing.assert_close(found.kurtosis[head], wanted, rtol=1e-5, atol=0)
+
+
+def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:
+    embedding = normal(300, 24)
+    sigma = plain_saliency(embedding, heads())[2]
+    wanted = sigma.topk(30).indices.tolist()
+    embedding[wanted[3:9]] *= 1e-28
+    sources = Sources(embedding)
+    ids, _ = salient_tokens(sources, saliency(sources, heads())[2], heads().double(), 2, 30, limit(heads(), 2))
+    assert ids.tolist() == wanted

@@ -112,3 +112,14 @@ def test_order_is_by_score_and_then_by_lower_id() -> None:
     assert ids[in_order(scores, ids, 1e-12)].tolist() == [20, 40, 10, 30, 50]
     assert in_order(scores[:0], ids[:0], 0.0).tolist() == []
     assert ids[in_order(scores, -ids, 1e-12)].tolist() == [40, 20, 30, 10, 50]
+
+
+@pytest.mark.parametrize("length", [1e-42, 1e-20, 1e20, 1e42])
+def test_lists_and_kurtosis_do_not_depend_on_the_length_of_a_row(length: float) -> None:
+    unembedding = normal(2500, 16, dtype=torch.float32)
+    y = normal(9, 16, seed=1)
+    ids, scores, kurtosis = plain(y, unembedding, 5)
+    found, spread = highest(y * length, 5, Columns.of(unembedding), spread=9)
+    assert found.ids.tolist() == ids
+    torch.testing.assert_close(found.scores, scores * length, rtol=1e-12, atol=0)
+    torch.testing.assert_close(spread, kurtosis, rtol=1e-4, atol=0)

@@ -1,0 +1,134 @@
+"""All of M of small models of every family, formed: by the formula from the weights, and by the model's own modules."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from maps.mapper import KEPT
+from maps.mlp import FirstMlp
+from maps.settings import Settings
+from maps.weights.checkpoint import Checkpoint
+from tests.families import body, built, own_first_mlp, own_output, scaled_embedding
+from tests.small_models import VOCABULARY, Plain
+
+
+@dataclass(frozen=True)
+class Oracle(Plain):
+    """M and σ with the lengths of U's columns, (V,)."""
+
+    lengths: Tensor
+
+    def lowest(self, source: int) -> list[int]:
+        """All targets of a source, lowest first, ties by lower id."""
+        return self.matrix[source].sort(stable=True).indices.tolist()
+
+    def output_space(self) -> float:
+        """The share of tokens that are some source's best target, U's columns normalised."""
+        scores = self.matrix / self.lengths
+        best = (scores >= scores.amax(1, keepdim=True)).int().argmax(1)
+        return len(best.unique()) / len(best)
+
+    def jaccard(self, settings: Settings) -> float:
+        """How far the salient mappings are the highest entries of M."""
+        mapped = {(s, t) for s in self.salient(settings.salient) for t in self.order(s)[: settings.targets]}
+        best = self.matrix.flatten().sort(descending=True, stable=True).indices[: len(mapped)]
+        entries = {divmod(i, len(self.sigma)) for i in best.tolist()}
+        return len(mapped & entries) / len(mapped | entries)
+
+
+def with_ties(family: str, folder: Path) -> Any:
+    """A family's model in which some rows of E and of U are the same, saved; in float64."""
+    model = built(family, folder)
+    with torch.no_grad():
+        for weight, to, of in (
+            (model.get_input_embeddings().weight, [7, 300, 301], [4, 30, 30]),
+            (model.get_output_embeddings().weight, [9, 200, 280], [8, 100, 270]),
+        ):
+            weight[to] = weight[of]
+    model.float().save_pretrained(folder)
+    return model.double()
+
+
+def oracle(rows: Tensor, written: Tensor, unembedding: Tensor, first: Tensor) -> Oracle:
+    """M of rows of Ẽ and what a head writes for them; `first` (V,) is the first token with the same row of E."""
+    ids, which = first.unique(return_inverse=True)
+    columns, column = torch.unique(unembedding, dim=0, return_inverse=True)
+    norms, lengths = rows.norm(dim=1), columns.norm(dim=1)  # a row of zeros has no direction: its σ is 0
+    sigma = written.norm(dim=1) / norms.where(norms > 0, 1)
+    matrix = (written[ids] @ columns.T)[which][:, column]
+    return Oracle(matrix, sigma[first], lengths.where(lengths > 0, 1)[column])
+
+
+def first_of(embedding: Tensor) -> Tensor:
+    """The first token that has each token's row of E, (V,)."""
+    _, which = torch.unique(embedding, dim=0, return_inverse=True)
+    return (which[:, None] == which).int().argmax(1)
+
+
+def plain_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
+    """MLP₀(norm(rows)) as it is written down, (V, d)."""
+    m, x, no = mlp.to(torch.float64), rows, torch.zeros(1, dtype=torch.float64)
+    if m.centred:
+        x = x - x.mean(1, keepdim=True)
+    if m.norm is not None:
+        x = x / (x.square().mean(1, keepdim=True) + m.epsilon).sqrt() * m.norm
+        x = x + (no if m.norm_bias is None else m.norm_bias)
+    up = x @ m.up.T + (no if m.up_bias is None else m.up_bias)
+    if m.gate is not None:
+        inner = m.activation(x @ m.gate.T + (no if m.gate_bias is None else m.gate_bias)) * up
+    else:
+        inner = m.activation(up)
+    return inner @ m.down.T + (no if m.down_bias is None else m.down_bias)
+
+
+def by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: Settings) -> Oracle:
+    """M = Ẽ W_V W_O U as in the paper, from the weights as they are read, with E and U rounded where asked for."""
+    kept = KEPT[settings.dtype]
+    stored = checkpoint.embedding()
+    embedding, unembedding = (each.to(kept).double() for each in (stored, checkpoint.unembedding(stored)))
+    rows = embedding * checkpoint.shape.embedding_scale
+    if layer and settings.first_mlp:
+        rows = plain_mlp(rows, checkpoint.first_mlp())
+    values, outputs = checkpoint.values(layer).double(), checkpoint.outputs(layer).double()
+    written = rows @ (values[head // (len(outputs) // len(values))] @ outputs[head])
+    if settings.final_norm:
+        unembedding = unembedding * checkpoint.final_gain().double()
+    return oracle(rows, written, unembedding, first_of(embedding))
+
+
+def as_kept(model: Any, settings: Settings) -> Any:
+    """The model with E and U rounded where that is asked for."""
+    kept = KEPT[settings.dtype]
+    if kept is None:
+        return model
+    rounded = copy.deepcopy(model)
+    for weight in {rounded.get_input_embeddings().weight, rounded.get_output_embeddings().weight}:
+        weight.copy_(weight.to(kept))
+    return rounded
+
+
+def own_gain(model: Any) -> Tensor:
+    """What the model's final norm multiplies by, (d,)."""
+    stack = body(model)
+    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm")
+    norm = next(getattr(stack, name) for name in names if hasattr(stack, name))
+    x = torch.tensor([1.0, -1.0] * 16, dtype=torch.float64)[None]  # mean 0, mean square 1
+    return ((norm(x) - (0 if getattr(norm, "bias", None) is None else norm.bias)) * x)[0]
+
+
+@torch.no_grad()
+def by_own_modules(model: Any, layer: int, head: int, settings: Settings) -> Oracle:
+    """M from the model's own embedding, norm, MLP, attention of one position and unembedding."""
+    kept = as_kept(model, settings)
+    rows = own_first_mlp(kept) if layer and settings.first_mlp else scaled_embedding(kept)
+    unembedding = kept.get_output_embeddings().weight[:VOCABULARY]
+    if settings.final_norm:
+        unembedding = unembedding * own_gain(kept)
+    first = first_of(kept.get_input_embeddings().weight[:VOCABULARY])
+    return oracle(rows, own_output(kept, layer, head, rows), unembedding, first)
