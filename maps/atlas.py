@@ -63,7 +63,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, data: Dictionary[str, Any]) -> None:
     """Writes a JSON object for people to read."""
-    write_file(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+    write_file(path, json_bytes(data))
+
+
+def json_bytes(data: Dictionary[str, Any]) -> bytes:
+    """A JSON object as it is written."""
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def check_whole(path: Path) -> None:

@@ -10,6 +10,7 @@ CONTENT = {
     "heads": "saliency, input skewness and target kurtosis of every head",
     "mappings": "the {salient} most salient tokens of every head, {targets} targets each",
     "heldout": "the next {heldout} salient tokens, kept back for judging descriptions",
+    "suppressive": "the salient tokens with their {targets} lowest targets",
     "relations": "relation scores and suppression of every head",
     "descriptions": "what a describer says of a head's mappings",
     "failures": "heads that a describer gave no description of",

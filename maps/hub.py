@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from maps.atlas import Atlas
+from maps.atlas import Atlas, json_bytes
 from maps.card import atlas_card
 from maps.tables import SCHEMAS
 from maps.types import MapsError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 FILES = ["atlas.json", "README.md", *(f"{name}.parquet" for name in SCHEMAS)]
+COMMIT = re.compile(r"[0-9a-f]{40}")
 PENDING = "*.pending.jsonl"  # rows of a describer's run that was cut off
 
 
@@ -68,12 +69,20 @@ def operations(atlas: Atlas) -> list[CommitOperationAdd]:
     """The files of a push."""
     from huggingface_hub import CommitOperationAdd
 
-    card = atlas_card(atlas.info, atlas.tables).encode()
+    info = public(atlas.info)
     tables = [atlas.folder / f"{name}.parquet" for name in atlas.tables]
     return [
-        CommitOperationAdd("README.md", card),
-        *(CommitOperationAdd(path.name, path) for path in [atlas.folder / "atlas.json", *tables]),
+        CommitOperationAdd("README.md", atlas_card(info, atlas.tables).encode()),
+        CommitOperationAdd("atlas.json", json_bytes(info)),
+        *(CommitOperationAdd(path.name, path) for path in tables),
     ]
+
+
+def public(info: dict[str, Any]) -> dict[str, Any]:
+    """What an atlas says of itself, without the folders of the machine that made it: of a path its last name."""
+    if COMMIT.fullmatch(str(info["revision"])):  # asked for by its Hub id
+        return info
+    return {**info, "asked_for": Path(info["asked_for"]).name}
 
 
 def pending(folder: Path) -> list[str]:

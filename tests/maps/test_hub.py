@@ -57,9 +57,11 @@ def test_an_atlas_is_one_commit(hub: LoopbackHub, atlas_folder: Path) -> None:
     assert (commit.title, address) == ("Atlas of small", f"{hub.url}/datasets/{REPO}/commit/{commit.oid}")
     files = hub.files(REPO)
     assert sorted(files) == ["README.md", "atlas.json", *TABLES]
-    assert {name: files[name] for name in ["atlas.json", *TABLES]} == {
-        name: (atlas_folder / name).read_bytes() for name in ["atlas.json", *TABLES]
-    }
+    assert {name: files[name] for name in TABLES} == {name: (atlas_folder / name).read_bytes() for name in TABLES}
+    here = json.loads((atlas_folder / "atlas.json").read_text())
+    assert Path(here["asked_for"]).is_absolute()
+    assert json.loads(files["atlas.json"]) == {**here, "asked_for": "small"}  # no folder of this machine is published
+    assert here["asked_for"].encode() not in files["README.md"]
     assert not hub.repositories["dataset", REPO].private
 
 
