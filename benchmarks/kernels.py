@@ -7,9 +7,9 @@ two differ, the plain formula in float64 decides, and the benchmark fails if our
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -100,37 +100,41 @@ class Bench:
         return output_spaces(self.sources(layer), self.layers[layer].double(), self.model.columns)
 
 
-def measure() -> dict[str, Any]:
-    """All three, and the machine's rates."""
-    bench = Bench()
+def measure(quick: bool = False) -> dict[str, Any]:
+    """All three, and the machine's rates; `quick`: one head of the plain method, once."""
+    bench, some, rounds, layers = Bench(), SOME[:1] if quick else SOME, 1 if quick else ROUNDS, SPACES
     single, eight = rate(torch.float32), rate(torch.int8)
     found: dict[str, Any] = {"float32_rate": single, "int8_rate": eight, "threads": torch.get_num_threads()}
-    found["relations"] = compared(bench, bench.relations, plain_relations, check_relations, single)
-    found["mappings"] = compared(bench, bench.mappings, plain_mappings, check_mappings, single)
-    found["output_space"] = spaces(bench, eight)
+    found["relations"] = compared(bench, RELATIONS, some, rounds, single)
+    found["mappings"] = compared(bench, MAPPINGS, some, rounds, single)
+    found["output_space"] = spaces(bench, layers[:1] if quick else layers, eight)
     return found
 
 
+class Method(NamedTuple):
+    """A computation: ours on all heads, the plain method on one, and whether the two agree on that head."""
+
+    ours: Callable[[Bench], Any]
+    theirs: Callable[[Bench, int, int, torch.dtype], Any]
+    agree: Callable[[Any, Any, int, int], bool]
+
+
 def compared(
-    bench: Bench,
-    ours: Callable[[], Any],
-    theirs: Callable[[Bench, int, int, torch.dtype], Any],
-    check: Callable[[Any, Any, int, int], bool],
-    machine: float,
+    bench: Bench, method: Method, some: Sequence[tuple[int, int]], rounds: int, machine: float
 ) -> dict[str, Any]:
     """Ours on all heads and the plain method on some, in turn; what the plain one gave is compared with ours."""
     own, other, differing = [], [], 0
-    for turn in range(ROUNDS):
-        seconds, result = timed(ours)
+    for turn in range(rounds):
+        seconds, result = timed(lambda: method.ours(bench))
         own.append(seconds)
-        for layer, head in SOME:
-            seconds, expected = timed(lambda: theirs(bench, layer, head, torch.float32))  # noqa: B023
+        for layer, head in some:
+            seconds, expected = timed(lambda: method.theirs(bench, layer, head, torch.float32))  # noqa: B023
             other.append(seconds)
-            if turn == 0 and not check(result, expected, layer, head):
+            if turn == 0 and not method.agree(result, expected, layer, head):
                 differing += 1
-                if not check(result, theirs(bench, layer, head, torch.float64), layer, head):
+                if not method.agree(result, method.theirs(bench, layer, head, torch.float64), layer, head):
                     raise SystemExit(f"L{layer}H{head}: ours differs from the plain formula in float64.")
-    done = operations(ours)
+    done = operations(lambda: method.ours(bench))
     seconds = median(own)
     return {
         "seconds": seconds,
@@ -138,7 +142,7 @@ def compared(
         "ratio": median(other) * bench.heads / seconds,
         "operations": done,
         "share": done / seconds / machine,
-        "heads_where_plain_float32_is_wrong": f"{differing} of {len(SOME)}",
+        "heads_where_plain_float32_is_wrong": f"{differing} of {len(some)}",
     }
 
 
@@ -161,11 +165,15 @@ def check_mappings(ours: Any, theirs: plain.Mapped, layer: int, head: int) -> bo
     return same and abs(float(mine.kurtosis[head]) - theirs.kurtosis) <= 1e-4 * theirs.kurtosis
 
 
-def spaces(bench: Bench, machine: float) -> dict[str, Any]:
+RELATIONS = Method(Bench.relations, plain_relations, check_relations)
+MAPPINGS = Method(Bench.mappings, plain_mappings, check_mappings)
+
+
+def spaces(bench: Bench, layers: Sequence[int], machine: float) -> dict[str, Any]:
     """Output space size a head: ours, the plain method at full width, and the plain low-rank one, in turn."""
     unit = bench.unembedding / bench.unembedding.norm(dim=1, keepdim=True)
     own, full, low, wrong = [], [], [], 0
-    for layer in SPACES:
+    for layer in layers:
         seconds, sizes = timed(lambda: bench.spaces(layer))  # noqa: B023
         own.append(seconds / len(sizes))
         head = bench.plain_head(layer, 0)
@@ -189,5 +197,5 @@ def spaces(bench: Bench, machine: float) -> dict[str, Any]:
         "ratio_low_rank": median(low) / seconds,
         "operations": done,
         "share": done / seconds / machine,
-        "heads_where_plain_float32_is_wrong": f"{wrong} of {len(SPACES)}",
+        "heads_where_plain_float32_is_wrong": f"{wrong} of {len(layers)}",
     }

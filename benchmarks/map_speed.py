@@ -38,11 +38,11 @@ def child(*command: str) -> tuple[str, float, float]:
     return printed, time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e9
 
 
-def kernels() -> Measured:
+def kernels(quick: bool = False) -> Measured:
     """Relations, mappings and output space of the bundled model against the plain method."""
     from benchmarks.kernels import measure
 
-    return measure()
+    return measure(quick)
 
 
 def command(*options: str) -> Measured:
@@ -104,11 +104,15 @@ def main() -> None:
     """Runs parts and keeps what they measured, or prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="try the kernels on one head and keep nothing")
     parser.add_argument("--table", action="store_true", help="print the table of what is kept and measure nothing")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    if arguments.quick:
+        print(json.dumps(kernels(quick=True), indent=2))
+        return
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in [] if arguments.table else arguments.parts or PARTS:
         print(f"{name} …", file=sys.stderr)

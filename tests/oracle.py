@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maps.mapper import KEPT
 from maps.mlp import FirstMlp
+from maps.model import KEPT
 from maps.settings import Settings
 from maps.weights.checkpoint import Checkpoint
 from tests.families import body, built, own_first_mlp, own_output, scaled_embedding

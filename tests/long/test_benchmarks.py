@@ -1,0 +1,35 @@
+"""The benchmarks run, and find ours right where they look."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long
+
+
+def run(*command: str) -> str:
+    """What a benchmark prints."""
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_kernels_are_faster_than_the_plain_method() -> None:
+    found = json.loads(run("benchmarks/map_speed.py", "--quick"))
+    assert found["relations"]["ratio"] > 50
+    assert found["mappings"]["ratio"] > 3
+    assert found["output_space"]["ratio"] > 5
+
+
+def test_a_larger_shape_is_mapped() -> None:
+    found = json.loads(run("benchmarks/shapes.py", "gpt2-xl"))
+    assert found["bytes_read"] <= found["bytes_listed"]
+    assert found["layer_seconds"] > 0
+
+
+def test_a_newcomers_wait_is_measured() -> None:
+    assert "map smollm2, all heads" in run("benchmarks/end_to_end.py")
