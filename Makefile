@@ -19,7 +19,7 @@ test: $(VENV)/.installed-test
 
 ## check-long: what is too long for every run: every head of the bundled model against the formula in float64
 check-long: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -v -m long tests/long
+	@$(BIN)/python -m pytest -vv -m long tests/long
 
 setup: $(VENV)/.installed
 

@@ -129,8 +129,11 @@ def scaled_embedding(model: Any) -> Tensor:
 
 
 @torch.no_grad()
-def own_first_mlp(model: Any) -> Tensor:
-    """What the first block's MLP gives for every token where attention writes nothing, (V, d): the model is run."""
+def own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
+    """What the first block's MLP gives for these tokens, or all, where attention writes nothing: the model is run.
+
+    (n,) ids to (n, d).
+    """
     model, caught = copy.deepcopy(model), []
     projection = projection_of(attention_of(blocks(model)[0]))
     positions = getattr(body(model), "wpe", None)
@@ -138,7 +141,7 @@ def own_first_mlp(model: Any) -> Tensor:
         for parameter in [] if layer is None else layer.parameters():
             parameter.zero_()
     blocks(model)[0].mlp.register_forward_hook(lambda _module, _given, output: caught.append(output))
-    body(model)(torch.arange(VOCABULARY)[:, None], use_cache=False)
+    body(model)((torch.arange(VOCABULARY) if tokens is None else tokens)[:, None], use_cache=False)
     return caught[0][:, 0]
 
 
@@ -154,7 +157,7 @@ def own_output(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
             parameter.zero_()
     projection = projection_of(attention)
     weight = projection.weight.T if isinstance(projection, nn.Linear) else projection.weight  # (H d_h, d)
-    width = len(weight) // 4
+    width = len(weight) // body(model).config.num_attention_heads
     weight[: head * width] = 0
     weight[(head + 1) * width :] = 0
     hidden, rotary = rows[:, None], getattr(body(model), "rotary_emb", None)

@@ -19,6 +19,7 @@ from maps.targets import Targets
 from maps.weights import open_checkpoint
 
 ROWS = 1024  # rows of M at once
+SPARE = 64  # more than there are equal rows
 
 
 @cache
@@ -96,8 +97,9 @@ class PlainHead:
         """The highest targets of some sources, ties by lower id."""
         different = rows()
         scores = (self.read[different.which[sources]] @ self.columns)[:, different.which]
-        best = scores.sort(dim=1, descending=True, stable=True)
-        return Targets(best.indices[:, :count], best.values[:, :count])
+        near = scores.topk(count + SPARE, dim=1).indices.sort(dim=1).values
+        best = scores.gather(1, near).sort(dim=1, descending=True, stable=True)
+        return Targets(near.gather(1, best.indices)[:, :count], best.values[:, :count])
 
     def best_of_all(self, sources: Tensor) -> Tensor:
         """Each source's best target, U's columns normalised: the lowest id among ties, (n,)."""
