@@ -130,10 +130,7 @@ def compared(
         for layer, head in some:
             seconds, expected = timed(lambda: method.theirs(bench, layer, head, torch.float32))  # noqa: B023
             other.append(seconds)
-            if turn == 0 and not method.agree(result, expected, layer, head):
-                differing += 1
-                if not method.agree(result, method.theirs(bench, layer, head, torch.float64), layer, head):
-                    raise SystemExit(f"L{layer}H{head}: ours differs from the plain formula in float64.")
+            differing += turn == 0 and differs(bench, method, result, expected, layer, head)
     done = operations(lambda: method.ours(bench))
     seconds = median(own)
     return {
@@ -144,6 +141,15 @@ def compared(
         "share": done / seconds / machine,
         "heads_where_plain_float32_is_wrong": f"{differing} of {len(some)}",
     }
+
+
+def differs(bench: Bench, method: Method, ours: Any, theirs: Any, layer: int, head: int) -> bool:
+    """Whether the plain method in float32 gave something else; ends the benchmark where float64 does so too."""
+    if method.agree(ours, theirs, layer, head):
+        return False
+    if not method.agree(ours, method.theirs(bench, layer, head, torch.float64), layer, head):
+        raise SystemExit(f"L{layer}H{head}: ours differs from the plain formula in float64.")
+    return True
 
 
 def plain_relations(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from maps.circuits import Heads, saliency
+from maps.circuits import Heads
 from maps.data import predefined
-from maps.mapper import Work
+from maps.model import Model
 from maps.relations import hits_of_layer
 from maps.salient import Wanted, salient_mappings
-from maps.settings import Settings
 from maps.targets import Targets
 from maps.weights import open_checkpoint
 
@@ -23,9 +22,9 @@ SPARE = 64  # more than there are equal rows
 
 
 @cache
-def work() -> Work:
-    """What `map` shares among the layers, with the relations that ship."""
-    return Work.prepare(open_checkpoint("smollm2"), Settings(predefined()), torch.device("cpu"), shallow=False)
+def bundled() -> Model:
+    """The bundled model, opened once."""
+    return Model.open("smollm2")
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,11 @@ class PlainHead:
 
 def check_layer(layer: int, heads: range) -> int:
     """Compares the shipped code with the formula on some heads of a layer, whole sets; the number of hits."""
-    shared = work()
-    sources, pairs, exact = shared.sources(layer), shared.pairs, shared.heads(layer).double()
-    found = hits_of_layer(pairs, sources.exact(pairs.sources), exact, shared.columns)
+    model, ours = bundled(), bundled().layer(layer)
+    sources, pairs, exact = ours.sources, model.pairs(predefined()), ours.exact
+    found = hits_of_layer(pairs, sources.exact(pairs.sources), exact, model.columns)
     wanted = Wanted(lowest=True)
-    mapped = salient_mappings(sources, saliency(sources, shared.heads(layer)), exact, exact, shared.columns, wanted)
+    mapped = salient_mappings(sources, ours.sigma, exact, exact, model.columns, wanted)
     assert mapped.lowest is not None
     hits = 0
     for head in heads:

@@ -7,7 +7,7 @@ import torch
 
 from maps.circuits import Heads
 from maps.output_space import output_spaces
-from tests.plain_bundled import PlainHead, check_layer, work
+from tests.plain_bundled import PlainHead, bundled, check_layer
 
 pytestmark = pytest.mark.long
 
@@ -21,11 +21,11 @@ def test_hits_salient_tokens_and_targets_are_those_of_the_formula(layer: int) ->
 @pytest.mark.parametrize("kv_head", [0, 2])
 def test_output_space_is_that_of_the_formula(layer: int, kv_head: int) -> None:
     """All 49,152 sources and targets of two heads of a group, and of the last ones of another."""
-    shared = work()
-    heads = shared.heads(layer).double()
+    shared = bundled()
+    heads = shared.layer(layer).exact
     chosen = [3 * kv_head + kv_head // 2, 3 * kv_head + 2]
     group = Heads(heads.values[kv_head : kv_head + 1], heads.outputs[chosen])
-    found = output_spaces(shared.sources(layer), group, shared.columns)
+    found = output_spaces(shared.layer(layer).sources, group, shared.columns)
     everyone = torch.arange(len(shared.columns))
     best = [PlainHead.of(heads, layer, head).best_of_all(everyone) for head in chosen]
     assert found == [len(each.unique()) / len(everyone) for each in best]

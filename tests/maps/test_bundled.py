@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maps.output_space import Read, best_targets, eight_bits, read_exactly, rotation, unit_targets
-from tests.plain_bundled import PlainHead, check_layer, work
+from tests.plain_bundled import PlainHead, bundled, check_layer
 
 
 @pytest.mark.parametrize(("layer", "head"), [(0, 4), (26, 2)])
@@ -16,8 +16,8 @@ def test_a_head_of_the_bundled_model_is_what_the_formula_says(layer: int, head: 
 
 @pytest.mark.parametrize("layer", [0, 19])
 def test_best_targets_of_the_bundled_model_are_those_of_the_formula(layer: int) -> None:
-    shared = work()
-    sources, heads = shared.sources(layer), shared.heads(layer).double()
+    shared = bundled()
+    sources, heads = shared.layer(layer).sources, shared.layer(layer).exact
     turn = rotation(64, heads.values)
     weights = heads.values[0] @ turn
     read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
