@@ -29,7 +29,7 @@ def model() -> Any:
     assert spec.submodule_search_locations
     folder = Path(spec.submodule_search_locations[0])
     loaded = LlamaForCausalLM(AutoConfig.from_pretrained(folder, gguf_file=BUNDLED_FILE))
-    tensors = load_gguf_checkpoint(folder / BUNDLED_FILE, return_tensors=True, model_to_load=loaded)["tensors"]
+    tensors = load_gguf_checkpoint(folder / BUNDLED_FILE, return_tensors=True, model_to_load=loaded)["tensors"]  # type: ignore[no-untyped-call]
     lacking = loaded.load_state_dict(tensors, strict=False)
     assert (set(lacking.missing_keys) - {"lm_head.weight"}, lacking.unexpected_keys) == (set(), [])
     loaded.tie_weights()

@@ -21,7 +21,7 @@ def test_best_targets_of_the_bundled_model_are_those_of_the_formula(layer: int) 
     turn = rotation(64, heads.values)
     weights = heads.values[0] @ turn
     read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
-    drift = sources.drift * sources.norms * float(torch.linalg.matrix_norm(weights, 2)) / read.lengths
+    drift = sources.off * float(torch.linalg.matrix_norm(weights, 2)) / read.lengths
     targets = unit_targets(shared.columns, heads.outputs[1:2], turn, None)[0]
     screened = eight_bits(torch.device("cpu"))
     found = best_targets(read, targets, drift, lambda ids: read_exactly(sources, weights, ids), screened)
