@@ -14,9 +14,8 @@ def test_a_head_of_the_bundled_model_is_what_the_formula_says(layer: int, head: 
     assert check_layer(layer, range(head, head + 1)) > 0
 
 
-@pytest.mark.parametrize("layer", [0, 19])
-def test_best_targets_of_the_bundled_model_are_those_of_the_formula(layer: int) -> None:
-    shared = work()
+def test_best_targets_of_the_bundled_model_are_those_of_the_formula() -> None:
+    shared, layer = work(), 19
     sources, heads = shared.sources(layer), shared.heads(layer).double()
     turn = rotation(64, heads.values)
     weights = heads.values[0] @ turn
