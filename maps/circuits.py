@@ -23,8 +23,8 @@ class Sources:
     """What heads of a layer read: the rows of Ẽ, in float32 for screening and in float64 where rows decide.
 
     Without `mlp`, Ẽ is E times `scale` (layer 0, whose attention comes before the first MLP); with it,
-    Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint. `drift` says how far the float32 rows
-    may be off, relative to their length. The rows of the tokens `faint` are at length 1 in float32: what is screened
+    Ẽ = MLP₀(norm(scale · E)). E is kept in the precision of the checkpoint. `off` (V,) says how far each float32
+    row may be from the true one. The rows of the tokens `faint` are at length 1 in float32: what is screened
     with them depends on their direction alone.
     """
 
@@ -38,7 +38,7 @@ class Sources:
         self.faint, self._directions = self._place[:0], self._exact[:0].float()
         self.norms = torch.cat([x.norm(dim=1) for _, x in self.blocks()])  # (V,); 1 where faint
         self._find_faint()
-        self.drift = 0.0 if mlp is None else self._drift()
+        self.off = torch.zeros_like(self.norms) if mlp is None else self._off()
 
     def __len__(self) -> int:
         return len(self.embedding)
@@ -59,13 +59,17 @@ class Sources:
         self.faint, self._directions = short[some], (rows[some] / lengths[some, None]).float()
         self.norms[self.faint] = 1
 
-    def _drift(self) -> float:
-        """How far a float32 row of Ẽ may be from the true one, as a share of its length: four times what some are."""
+    def _off(self) -> Tensor:
+        """How far the float32 rows of Ẽ may be from the true ones: four times what some are.
+
+        As a share of its length, but no less than what half of them are: a row may be what terms leave that cancel.
+        """
         some = torch.arange(0, len(self), max(1, len(self) // SAMPLE), device=self.embedding.device)
         exact = self.exact(some)
-        norms = exact.norm(dim=1)
-        off = (self.rows[some] - exact).norm(dim=1) / norms.where(norms > 0, 1)
-        return 4 * float(off.where(~torch.isin(some, self.faint), 0).max())
+        off, norms = (self.rows[some] - exact).norm(dim=1), exact.norm(dim=1)
+        off, norms = (each.where(~torch.isin(some, self.faint), 0) for each in (off, norms))
+        share = float((off / norms.where(norms > 0, 1)).max())
+        return 4 * (self.norms * share).clamp_min(float(off.median())).index_fill(0, self.faint, share)
 
     def _scaled(self, rows: Tensor) -> Tensor:
         return rows if self.scale == 1 else rows * self.scale

@@ -36,7 +36,7 @@ def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor
         weights = value @ turn  # (d, d_h)
         exactly = partial(read_exactly, sources, weights)
         read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
-        drift = sources.drift * sources.norms * float(torch.linalg.matrix_norm(value, 2)) / read.lengths
+        drift = sources.off * float(torch.linalg.matrix_norm(value, 2)) / read.lengths
         for outputs in heads.outputs[kv * heads.group : (kv + 1) * heads.group].split(at_once):
             for targets in unit_targets(columns, outputs, turn, gain):
                 best = best_targets(read, targets, drift, exactly, screened)

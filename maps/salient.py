@@ -28,16 +28,17 @@ def salient_tokens(
 
     `sigma` (V,) is the float32 screen, `exact` the heads in float64, `gain` the head's `gains`: every token that could
     belong to the highest is redone in float64. How far the screen may be off is SCREEN times the gain, and eight
-    times what it is seen to be off by, where that is more.
+    times what it is seen to be off by, where that is more; and what comes of rows of Ẽ that are off themselves.
     """
     wanted, slack = min(wanted, len(sigma)), SCREEN * gain
-    floor = float(sigma.topk(wanted).values[-1])
+    drift = 2 * gain * sources.off / sources.norms.clamp_min(torch.finfo(torch.float32).tiny)  # (V,)
+    floor = float((sigma - drift).topk(wanted).values[-1])
     while True:
-        candidates = (sigma >= floor - 2 * slack).nonzero()[:, 0]
+        candidates = (sigma + drift >= floor - 2 * slack).nonzero()[:, 0]
         rows = sources.exact(candidates)
         norms = rows.norm(dim=1)
         values = exact.written(rows, head).norm(dim=1) / norms.where(norms > 0, 1)
-        seen = 8 * float((values - sigma[candidates]).abs().max())
+        seen = 8 * float(((values - sigma[candidates]).abs() - drift[candidates]).max())
         if seen <= slack:
             break
         slack = seen

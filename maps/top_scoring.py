@@ -35,7 +35,7 @@ def highest_entries(sources: Sources, heads: Heads, head: int, columns: Columns,
     longest = float(written.norm(dim=1).max())
     if not longest or not read.any():
         return [divmod(i, len(columns)) for i in range(min(wanted, len(sources) * len(columns)))]
-    drift = float((sources.norms * sources.drift).max()) * float(torch.linalg.matrix_norm(value, 2))
+    drift = float(sources.off.max()) * float(torch.linalg.matrix_norm(value, 2))
     slack = 1.01 * longest * (float(read.norm(dim=1).max()) * (gamma(read.shape[1] + 2) + 4 * UNIT) + drift)
     rows, places = candidates(read, written, wanted, slack)
     (by_source, source), (by_place, target) = (each.unique(return_inverse=True) for each in (rows, places))

@@ -1,4 +1,4 @@
-"""Every head of the bundled model by the plain formula in float64: about ten minutes on one quiet core."""
+"""Every head of the bundled model by the plain formula in float64: ten to fifteen minutes on one core."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from maps import output_space
 from maps.circuits import Heads, Sources
 from maps.output_space import best_targets, eight_bits, output_spaces, rotation, unit_targets
 from maps.ranks import Columns
+from tests.cancelling import cancelling
 from tests.maps.test_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal
 
@@ -206,3 +207,11 @@ def test_products_that_saturate_are_not_used(monkeypatch: pytest.MonkeyPatch) ->
     for product, wanted in ((saturating, False), (lambda a, b: a.int() @ b.int(), True), (refuse, False)):
         monkeypatch.setattr(torch, "_int_mm", product)
         assert eight_bits(torch.device("cpu")) is wanted
+
+
+@pytest.mark.parametrize("seed", [2, 8, 10, 13])
+def test_a_token_of_which_the_first_mlp_leaves_little_finds_its_best_target(seed: int) -> None:
+    embedding, mlp, heads = cancelling(seed)
+    sources, unembedding = Sources(embedding, mlp), normal(2000, 24, seed=1, dtype=torch.float32)
+    wanted = shares(sources.exact(torch.arange(2000)), unembedding, heads)
+    assert output_spaces(sources, heads, Columns.of(unembedding)) == [float(share) for share in wanted]

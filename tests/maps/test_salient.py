@@ -8,6 +8,7 @@ import torch
 from maps.circuits import Heads, Sources, saliency
 from maps.ranks import Columns
 from maps.salient import Wanted, gains, salient_mappings, salient_tokens
+from tests.cancelling import TOKEN, cancelling
 from tests.maps.test_circuits import heads, normal, plain_saliency
 from tests.maps.test_mlp import GATED, plain_mlp
 
@@ -89,4 +90,17 @@ def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:
     embedding[wanted[3:9]] *= 1e-28
     sources = Sources(embedding)
     ids, _ = salient_tokens(sources, saliency(sources, heads())[2], heads().double(), 2, 30, limit(heads(), 2))
+    assert ids.tolist() == wanted
+
+
+@pytest.mark.parametrize("seed", [2, 8, 10, 13])
+def test_a_token_of_which_the_first_mlp_leaves_little_may_be_salient(seed: int) -> None:
+    embedding, mlp, exact = cancelling(seed)
+    sources, single = Sources(embedding, mlp), Heads(exact.values.float(), exact.outputs.float())
+    rows = sources.exact(torch.arange(len(embedding)))
+    wanted = (exact.written(rows, 0).norm(dim=1) / rows.norm(dim=1)).topk(30).indices.tolist()
+    screen = saliency(sources, single)[0]
+    assert TOKEN in wanted
+    assert TOKEN not in screen.topk(30).indices.tolist()  # else this shows nothing
+    ids, _ = salient_tokens(sources, screen, exact, 0, 30, float(gains(exact)[0]))
     assert ids.tolist() == wanted
