@@ -80,7 +80,7 @@ class Bench:
         """The hits of all pairs under all heads, by our method: (H, n) for each layer."""
         pairs, columns = self.pairs, Columns.of(self.unembedding)
         return [
-            hits_of_layer(pairs, self.sources(layer).exact(pairs.sources), heads.double(), columns)
+            hits_of_layer(pairs, self.sources(layer), heads.double(), columns)
             for layer, heads in enumerate(self.layers)
         ]
 
@@ -92,7 +92,7 @@ class Bench:
             sigma = saliency(sources, heads)
             for row in sigma:
                 skewness(row)
-            found.append(salient_mappings(sources, sigma, exact, exact, self.model.columns, Wanted()))
+            found.append(salient_mappings(sources, sigma, exact, exact, self.model.columns, Wanted(further=0)))
         return found
 
     def spaces(self, layer: int) -> list[float]:

@@ -73,7 +73,7 @@ def table(found: dict[str, Measured]) -> str:
     rows = []
     for name, label in (
         ("relations", "twenty relations + suppression, all 270 heads"),
-        ("mappings", "saliency, skewness and 60 × 5 mappings, all 270 heads"),
+        ("mappings", "saliency, skewness and 30 × 5 mappings, all 270 heads"),
     ):
         k = kernel[name]
         rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.0f} × the plain method", work(k)))

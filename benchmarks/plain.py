@@ -42,7 +42,7 @@ def relation_hits(head: Head, sources: Tensor, targets: Tensor, k: Tensor) -> tu
 
 
 class Mapped(NamedTuple):
-    """A head's salient tokens (n,), their targets (n, t), skewness of σ and mean kurtosis of the first 30 rows."""
+    """A head's salient tokens (n,), their targets (n, t), skewness of σ and mean kurtosis of their rows."""
 
     tokens: Tensor
     targets: Tensor
@@ -50,14 +50,14 @@ class Mapped(NamedTuple):
     kurtosis: float
 
 
-def mappings(head: Head, tokens: int = 60, targets: int = 5) -> Mapped:
+def mappings(head: Head, tokens: int = 30, targets: int = 5) -> Mapped:
     """Saliency of every token, the highest ones and their targets."""
     written = head.written()
     sigma = written.norm(dim=1) / head.sources.norm(dim=1)
     x = sigma - sigma.mean()
     salient = sigma.topk(tokens).indices
     rows = written[salient] @ head.unembedding.T
-    y = rows[:30] - rows[:30].mean(1, keepdim=True)
+    y = rows - rows.mean(1, keepdim=True)
     kurtosis = (y.pow(4).mean(1) / y.square().mean(1).square()).mean()
     skewness = x.pow(3).mean() / x.square().mean() ** 1.5
     return Mapped(salient, rows.topk(targets, dim=1).indices, float(skewness), float(kurtosis))

@@ -140,11 +140,12 @@ def saliency(sources: Sources, heads: Heads) -> Tensor:
     factors = output_factors(levelled(heads.outputs))
     d_h, group = factors.shape[1], heads.group
     stacked = factors.view(-1, group, d_h, d_h).transpose(1, 2).reshape(-1, d_h, group * d_h)  # (KV, d_h, group d_h)
+    values = levelled(heads.values).transpose(0, 1).flatten(1)  # (d, KV d_h)
     out = factors.new_empty(len(sources), len(factors))
     for start, x in sources.blocks():
-        for kv, value in enumerate(levelled(heads.values)):
-            z = (x @ value) @ stacked[kv]  # (n, group d_h)
-            out[start : start + len(x), kv * group : (kv + 1) * group] = z.square_().view(len(x), group, d_h).sum(2)
+        for kv, z in enumerate((x @ values).split(d_h, dim=1)):
+            written = (z @ stacked[kv]).square_().view(len(x), group, d_h)
+            torch.sum(written, 2, out=out[start : start + len(x), kv * group : (kv + 1) * group])
     norms = sources.norms.clamp_min(torch.finfo(torch.float32).tiny)
     return (out.sqrt_() / norms[:, None] * reach).T.contiguous()
 
@@ -159,5 +160,6 @@ def skewness(values: Tensor) -> float | None:
     """Population skewness m₃ / m₂^1.5 of a vector; None where nothing varies."""
     x = values.double()
     x = x - x.mean()
-    m2 = float(x.square().mean())
-    return float(x.pow(3).mean()) / m2**1.5 if m2 > 0 else None
+    squares = x.square()
+    m2 = float(squares.mean())
+    return float((squares * x).mean()) / m2**1.5 if m2 > 0 else None

@@ -8,7 +8,6 @@ float64 where two targets are within float32's rounding. The result is that of f
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -16,11 +15,12 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import BYTES, Columns, at_unit_length, count
+from maps.eight_bit import Rounded, Rows, eight_bits
+from maps.ranks import BYTES, Columns, count
+from maps.threads import side_by_side
 
 BLOCK = 1024  # targets, and sources, a product: their scores stay in the processor's cache
 SAMPLE = 256  # sources whose best targets are known first: they are the best of many others
-LEVELS = 127  # of an eight-bit number
 
 
 def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor | None = None) -> list[float]:
@@ -35,7 +35,7 @@ def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor
     for kv, value in enumerate(heads.values):
         weights = value @ turn  # (d, d_h)
         exactly = partial(read_exactly, sources, weights)
-        read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
+        read = Rows.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
         drift = sources.off * float(torch.linalg.matrix_norm(value, 2)) / read.lengths
         for outputs in heads.outputs[kv * heads.group : (kv + 1) * heads.group].split(at_once):
             for targets in unit_targets(columns, outputs, turn, gain):
@@ -61,50 +61,18 @@ def unit_targets(columns: Columns, outputs: Tensor, turn: Tensor, gain: Tensor |
     return out
 
 
-class Read(NamedTuple):
-    """What a value head reads of sources, turned into the frame in which it is screened, at length 1 or 0."""
-
-    single: Tensor  # (n, d_h) float32: z R / ‖z‖
-    lengths: Tensor  # (n,) float64: ‖z‖, 1 where it is 0
-    norms: Tensor  # (n,) float32: of `single`
-    coarse: Tensor  # (n, d_h) int8: single ≈ step · coarse
-    step: Tensor  # (n,) float32
-    off: Tensor  # (n,) float32: ‖single − step · coarse‖
-
-    @classmethod
-    def of(cls, exact: Tensor) -> Read:
-        """Rounds z R (n, d_h)."""
-        unit, lengths = at_unit_length(exact)
-        single = unit.float()
-        step = (single.abs().amax(1) / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)
-        coarse = (single / step[:, None]).round_().to(torch.int8)
-        off = (single - step[:, None] * coarse).norm(dim=1)
-        return cls(single, lengths.where(lengths > 0, 1), single.norm(dim=1), coarse, step, off)
-
-    def part(self, rows: slice) -> Read:
-        """Some of the sources."""
-        return Read(*(column[rows] for column in self))
-
-
 class Block(NamedTuple):
     """Targets looked at together: c R without the mean of all, which moves all scores of a source alike."""
 
     places: Tensor  # (w,) ids
     single: Tensor  # (d_h, w) float32
-    coarse: Tensor  # (d_h, w) int8: single ≈ step · coarse
-    step: float
-    off: float  # largest norm of what rounding left of a target
-    longest: float  # largest norm of a rounded target
+    rounded: Rounded
 
     @classmethod
     def of(cls, places: Tensor, targets: Tensor) -> Block:
-        """The targets (V, d_h, float32) at these places, rounded."""
+        """The targets (V, d_h, float32) at these places."""
         chosen = targets[places].T.contiguous()
-        step = float(chosen.abs().max()) / LEVELS or 1.0
-        coarse = (chosen / step).round_().to(torch.int8)
-        rounded = step * coarse.float()
-        off, longest = float((chosen - rounded).norm(dim=0).max()), float(rounded.norm(dim=0).max())
-        return cls(places, chosen, coarse, step, off, longest)
+        return cls(places, chosen, Rounded.of(chosen))
 
 
 def rotation(width: int, like: Tensor) -> Tensor:
@@ -113,23 +81,8 @@ def rotation(width: int, like: Tensor) -> Tensor:
     return torch.linalg.qr(normal).Q.to(like.device)
 
 
-def eight_bits(device: torch.device) -> bool:
-    """Whether products of eight-bit matrices are there and exact: some processors saturate their sums."""
-    if device.type != "cpu":
-        return False
-    signs = torch.tensor(
-        [[1, 1], [-1, -1], [1, -1], [-1, 1]], dtype=torch.int8
-    )  # sums of pairs may saturate either way
-    ends = (LEVELS * signs).repeat(8, 32)  # (32, 64)
-    wanted = ends.int() @ ends.int().T
-    try:
-        return torch.equal(torch._int_mm(ends, ends.T.contiguous()), wanted)
-    except RuntimeError:
-        return False
-
-
 def best_targets(
-    read: Read, targets: Tensor, drift: Tensor, exact: Callable[[Tensor], Tensor], screened: bool = True
+    read: Rows, targets: Tensor, drift: Tensor, exact: Callable[[Tensor], Tensor], screened: bool = True
 ) -> Tensor:
     """The best target of every source under one head, (V,) ids.
 
@@ -164,25 +117,10 @@ def known_winners(read: Tensor, targets: Tensor) -> Tensor:
     return found[: len(found) // 8 * 8 or len(found)]  # so many are counted faster; others are found like the rest
 
 
-def side_by_side(search: Callable[[slice], tuple[Tensor, Tensor]], size: int) -> list[tuple[Tensor, Tensor]]:
-    """`search` on as many shares of the sources as there are threads, a thread each.
-
-    Products this small lose much where all threads must meet after each of them.
-    """
-    threads = torch.get_num_threads()
-    share = -(-size // threads)
-    shares = [slice(start, start + share) for start in range(0, size, share)]
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(search, shares))
-    finally:
-        torch.set_num_threads(threads)
+Screen = Callable[[Rows, Block, Tensor], Tensor]
 
 
-Screen = Callable[[Read, Block, Tensor], Tensor]
-
-
-def winners(read: Read, blocks: list[Block], slack: Tensor, screen: Screen) -> tuple[Tensor, Tensor]:
+def winners(read: Rows, blocks: list[Block], slack: Tensor, screen: Screen) -> tuple[Tensor, Tensor]:
     """The best target of some sources in float32, and whether another is within rounding of it: (n,) each."""
     best = torch.full_like(slack, -torch.inf)
     place = torch.zeros(len(slack), dtype=torch.long, device=slack.device)
@@ -202,23 +140,23 @@ def winners(read: Read, blocks: list[Block], slack: Tensor, screen: Screen) -> t
     return place, near
 
 
-def eight_bit_screen(read: Read, block: Block, scratch: Tensor) -> Tensor:
+def eight_bit_screen(read: Rows, block: Block, scratch: Tensor) -> Tensor:
     """An upper bound on each source's highest score in a block: (n,).
 
     z · c = (a q) · (s p) + (z − a q) · s p + z · (c − s p), with the norms of what rounding left measured.
     """
     highest = torch.empty(len(read.coarse), dtype=torch.int32, device=scratch.device)
-    width = block.coarse.shape[1]
+    width = block.rounded.coarse.shape[1]
     for start in range(0, len(highest), BLOCK):
         rows = read.coarse[start : start + BLOCK]
         scores = scratch[: len(rows) * width].view(len(rows), width)
-        torch._int_mm(rows, block.coarse, out=scores)
+        torch._int_mm(rows, block.rounded.coarse, out=scores)
         torch.amax(scores, 1, out=highest[start : start + BLOCK])
-    scores = highest.clamp_min_(0).float() * (read.step * (block.step * (1 + 1e-6)))
-    return scores + read.off * block.longest + read.norms * block.off
+    scores = highest.clamp_min_(0).float() * (read.step * (block.rounded.step * (1 + 1e-6)))
+    return scores + read.off * block.rounded.longest + read.norms * block.rounded.off
 
 
-def float_screen(read: Read, block: Block, scratch: Tensor) -> Tensor:
+def float_screen(read: Rows, block: Block, scratch: Tensor) -> Tensor:
     """Each source's highest float32 score in a block: (n,)."""
     highest = torch.empty_like(read.norms)
     width = block.single.shape[1]

@@ -7,18 +7,25 @@ Equal rows of U (real models have some) are true ties.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from maps.eight_bit import at_unit_length
 
 UNIT = 2.0**-24  # half the distance from 1 to the next float32
 BLOCK = 1984  # columns of U a product: as many 8-byte words as `count` sums at once
 ROWS = 1024  # rows of y a product
 LEADING = 1024  # columns that the low-rank sieve looks at
 FEW = 128  # of these, the columns that it tries on every pair
+MANY = 150  # pairs left by the sieve from which on a head tries all tokens at low rank
 BYTES = 1 << 27  # of float64 rows held at once
+
+
+Counts = tuple[Tensor, Tensor]
 
 
 def gamma(terms: int) -> float:
@@ -57,10 +64,11 @@ class Columns(NamedTuple):
         """The rows of some tokens as they are kept, (n, d)."""
         return self.rows[self.place[tokens]]
 
-    def blocks(self, width: int) -> Iterator[tuple[int, Tensor]]:
-        """All rows in float32, `width` at a time, each time with the first one's place."""
-        for start in range(0, len(self.rows), width):
-            yield start, self.rows[start : start + width].float()
+    def blocks(self, width: int, among: int | None = None) -> Iterator[tuple[int, Tensor]]:
+        """The first rows, or all, in float32, `width` at a time, each time with the first one's place."""
+        rows = self.rows[:among]
+        for start in range(0, len(rows), width):
+            yield start, rows[start : start + width].float()
 
     def bound(self, y: Tensor) -> Tensor:
         """How far a float32 score of each row of y (n, d, float64) may be off, (n,)."""
@@ -69,12 +77,6 @@ class Columns(NamedTuple):
     def tolerance(self, y: Tensor) -> Tensor:
         """Within how much two float64 scores of a row of y are a tie, (n,)."""
         return y.norm(dim=1) * self.longest * (y.shape[1] + 2) * 2.0**-52
-
-
-def at_unit_length(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (n, d) in float64 at length 1, and their lengths (n,): float32 neither over- nor underflows on them."""
-    lengths = rows.norm(dim=1)
-    return rows / lengths.where(lengths > 0, 1)[:, None], lengths
 
 
 def count(flags: Tensor) -> Tensor:
@@ -88,39 +90,49 @@ def count(flags: Tensor) -> Tensor:
 
 
 class Sieve(NamedTuple):
-    """What tells at low rank that most pairs are no hit: a few hundred tokens that would often beat the target.
+    """What tells at low rank that most pairs are no hit: tokens that would often beat the target.
 
     c_j = W_O u_j; a score is z · c_j with z = ẽ W_V, so that it costs d_h products and not d.
     """
 
-    leading: Tensor  # (H, d_h, LEADING) float32, for ‖W_O‖ = 1 (Frobenius): ranks don't depend on it
-    own: Tensor  # (n, H, d_h) float32: c of each pair's target
+    leading: Tensor  # (H, d_h, w) float32, for ‖W_O‖ = 1 (Frobenius): ranks don't depend on it
+    own: Tensor  # (H, m, d_h) float32: c of each target
+    which: Tensor  # (n,) which of the targets is each pair's
     slack: float  # how far z · c may be off, for ‖z‖ = 1
 
     @classmethod
-    def of(cls, outputs: Tensor, targets: Tensor, columns: Columns) -> Sieve:
-        """Prepares a layer's outputs (H, d_h, d) in float64 and the pairs' targets (n,)."""
-        count, width, d = outputs.shape
-        flat = at_unit_length(outputs.reshape(count, width * d))[0].view(count * width, d).float()
-        leading = (columns.rows[:LEADING].float() @ flat.T).unflatten(1, (count, width))
-        own = (columns.of_tokens(targets).float() @ flat.T).unflatten(1, (count, width))
-        longest = max(float(leading.norm(dim=2).max()), float(own.norm(dim=2).max()) if len(own) else 0.0)
-        slack = 1.01 * (gamma(d + 2) * columns.longest + (gamma(width) + 2 * UNIT) * longest)
-        return cls(leading.permute(1, 2, 0).contiguous(), own, slack)
+    def of(cls, outputs: Tensor, targets: Tensor, columns: Columns, width: int) -> Sieve:
+        """Prepares the outputs (H, d_h, d) of some heads in float64, the pairs' targets (n,), and `width` tokens."""
+        heads, d_h, d = outputs.shape
+        flat = at_unit_length(outputs.reshape(heads, d_h * d))[0].view(heads * d_h, d).float()
+        tokens, which = targets.unique(return_inverse=True)
+        parts = [block @ flat.T for _, block in columns.blocks(BLOCK, width)]
+        leading = torch.cat(parts).unflatten(1, (heads, d_h))
+        own = (columns.of_tokens(tokens).float() @ flat.T).unflatten(1, (heads, d_h)).transpose(0, 1).contiguous()
+        longest = max(float(each.norm(dim=2).max()) if len(tokens) else 0.0 for each in (leading, own))
+        slack = 1.01 * (gamma(d + 2) * columns.longest + (gamma(d_h) + 2 * UNIT) * longest)
+        return cls(leading.permute(1, 2, 0).contiguous(), own, which, slack)
+
+    def counts(self, z: Tensor, head: int, k: Tensor, parts: Sequence[Tensor]) -> Counts:
+        """How many of some tokens, parts of `leading`, are surely higher and lower: z (n, d_h) float64, k (n,)."""
+        rows = at_unit_length(z)[0].float()
+        own = torch.linalg.vecdot(rows, self.own[head][self.which]).double()
+        high, low = outward(own + 2 * self.slack, own - 2 * self.slack)
+
+        def part(block: Tensor, some: Tensor) -> Counts:
+            return compared(rows[some] @ block, high[some], low[some])
+
+        return counts(k, [partial(part, block) for block in parts], 8 * ROWS)
 
     def survivors(self, z: Tensor, head: int, k: Tensor) -> Tensor:
         """The pairs that may still be hits under one head: z (n, d_h) float64, k (n,) to ids (m,)."""
-        rows = at_unit_length(z)[0].float()
-        own = torch.linalg.vecdot(rows, self.own[:, head]).double()
-        high, low = outward(own + 2 * self.slack, own - 2 * self.slack)
-        live = torch.arange(len(z), device=z.device)
-        above, below = torch.zeros_like(live), torch.zeros_like(live)
-        for part in self.leading[head].tensor_split([FEW], dim=1):
-            scores = rows[live] @ part
-            above[live] += count(scores > high[live, None])
-            below[live] += count(scores < low[live, None])
-            live = live[(above[live] < k[live]) | (below[live] < k[live])]
-        return live
+        above, below = self.counts(z, head, k, self.leading[head].tensor_split([FEW], dim=1))
+        return ((above < k) | (below < k)).nonzero()[:, 0]
+
+    def decided(self, z: Tensor, k: Tensor) -> tuple[Hits, Tensor]:
+        """For a sieve of one head and all tokens: the hits as far as they are sure, and the rows that are not (m,)."""
+        above, below = self.counts(z, 0, k, self.leading[0].split(BLOCK, dim=1))
+        return sure(above, below, k, self.leading.shape[2])
 
 
 def outward(high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,42 +151,69 @@ class Hits(NamedTuple):
 def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
     """Rank tests of one target a row: y (n, d) float64 written rows, targets (n,) ids, k (n,) how many count.
 
-    A row is dropped once k tokens are surely higher and k surely lower than its target.
+    In float32, and in float64 what its bound leaves open.
     """
     y, _ = at_unit_length(y)
     own = (y * columns.of_tokens(targets).double()).sum(1)  # (n,)
     bound = columns.bound(y)
     high, low = outward(own + bound, own - bound)
     rows = y.float()
-    above, below = torch.zeros_like(targets), torch.zeros_like(targets)
-    live = torch.arange(len(y), device=y.device)
-    for _, block in columns.blocks(BLOCK):
-        if not len(live):
-            break
-        for part in live.split(ROWS):
-            scores = rows[part] @ block.T
-            above[part] += count(scores > high[part, None])
-            below[part] += count(scores < low[part, None])
-        live = live[(above[live] < k[live]) | (below[live] < k[live])]
-    others = len(columns) - 1
-    top, bottom = others - below < k, others - above < k
-    doubt = (((above < k) & ~top) | ((below < k) & ~bottom)).nonzero()[:, 0]
-    for i in doubt.tolist():
-        higher, lower = recounted(y[i], rows[i], own[i], high[i], low[i], columns)
-        top[i], bottom[i] = higher < k[i], lower < k[i]
+
+    def part(block: Tensor, some: Tensor) -> Counts:
+        return compared(rows[some] @ block.T, high[some], low[some])
+
+    above, below = counts(k, (partial(part, block) for _, block in columns.blocks(BLOCK)))
+    (top, bottom), doubt = sure(above, below, k, len(columns))
+    higher, lower = recounted(y[doubt], own[doubt], high[doubt], low[doubt], columns)
+    top[doubt], bottom[doubt] = higher < k[doubt], lower < k[doubt]
     return Hits(top, bottom)
 
 
-def recounted(y: Tensor, row: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[int, int]:
-    """How many tokens score strictly higher, and strictly lower, than the target: those in doubt in float64.
+def compared(scores: Tensor, high: Tensor, low: Tensor) -> Counts:
+    """How many scores (n, w) of each row are above `high` (n,), and below `low` (n,)."""
+    return count(scores > high[:, None]), count(scores < low[:, None])
+
+
+def counts(k: Tensor, parts: Iterable[Callable[[Tensor], Counts]], at_once: int = ROWS) -> Counts:
+    """How many tokens are surely higher and surely lower than the target of each row, (n,) each.
+
+    Each of `parts` counts among some columns for the rows it is given, at most so many at
+    once. A row is dropped once k tokens are surely
+    higher and k surely lower.
+    """
+    above, below = torch.zeros_like(k), torch.zeros_like(k)
+    live = torch.arange(len(k), device=k.device)
+    for part in parts:
+        if not len(live):
+            break
+        for rows in live.split(at_once):
+            higher, lower = part(rows)
+            above[rows] += higher
+            below[rows] += lower
+        live = live[(above[live] < k[live]) | (below[live] < k[live])]
+    return above, below
+
+
+def sure(above: Tensor, below: Tensor, k: Tensor, columns: int) -> tuple[Hits, Tensor]:
+    """What counts among all columns say: the hits as far as they are sure, and the rows that are not (m,)."""
+    others = columns - 1
+    top, bottom = others - below < k, others - above < k
+    return Hits(top, bottom), (((above < k) & ~top) | ((below < k) & ~bottom)).nonzero()[:, 0]
+
+
+def recounted(y: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    """How many tokens score strictly higher, and strictly lower, than each target: those in doubt in float64.
 
     Counts all tokens anew: this product rounds otherwise than the blocks', so the two counts don't add up.
     """
-    tie = float(columns.tolerance(y[None])[0])
-    higher = lower = 0
-    for start, block in columns.blocks(16 * BLOCK):
-        scores = block @ row
-        near = columns.rows[start : start + len(block)][(scores <= high) & (scores >= low)].double() @ y
-        higher += int((scores > high).sum()) + int((near > own + tie).sum())
-        lower += int((scores < low).sum()) + int((near < own - tie).sum())
+    tie, rows = columns.tolerance(y), y.float()
+    higher, lower = (torch.zeros(len(y), dtype=torch.long, device=y.device) for _ in range(2))
+    for start, block in columns.blocks(BLOCK) if len(y) else ():
+        scores = rows @ block.T
+        higher += count(scores > high[:, None])
+        lower += count(scores < low[:, None])
+        row, column = ((scores <= high[:, None]) & (scores >= low[:, None])).nonzero().T
+        near = torch.linalg.vecdot(columns.rows[column + start].double(), y[row])
+        higher.index_add_(0, row, (near > own[row] + tie[row]).long())
+        lower.index_add_(0, row, (near < own[row] - tie[row]).long())
     return higher, lower

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import BYTES, Columns, Hits, Sieve, hits
+from maps.ranks import BYTES, LEADING, MANY, Columns, Hits, Sieve, hits
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
@@ -74,39 +74,44 @@ def scores_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Colum
     `heads` holds the layer's weights in float64. Most pairs fall through the low-rank sieve; the others are tested
     at full width, those of many heads together.
     """
-    found = hits_of_layer(pairs, sources.exact(pairs.sources), heads, columns)
+    found = hits_of_layer(pairs, sources, heads, columns)
     return [shares(pairs.relations, top, bottom) for top, bottom in zip(found.top, found.bottom, strict=True)]
 
 
 class Survivors(NamedTuple):
-    """What the sieve leaves of one head's pairs: which (m,), and what the head writes for their sources (m, d)."""
+    """What is left open of one head's pairs: which (m,), and what the head writes for their sources (m, d)."""
 
     head: int
     pairs: Tensor
     written: Tensor
 
 
-def hits_of_layer(pairs: Pairs, rows: Tensor, heads: Heads, columns: Columns) -> Hits:
-    """The rank tests of all pairs under all heads: rows (n, d) float64, top and bottom (H, n)."""
-    top = torch.zeros(len(heads.outputs), len(rows), dtype=torch.bool, device=rows.device)
-    bottom = top.clone()
-    for some in pooled(sieved(pairs, rows, heads, columns), max(1, BYTES // (8 * rows.shape[1]))):
+def hits_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Hits:
+    """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
+    top = torch.zeros(len(heads.outputs), len(pairs.k), dtype=torch.bool, device=pairs.k.device)
+    found = Hits(top, top.clone())
+    for some in pooled(sieved(pairs, sources, heads, columns, found), max(1, BYTES // (8 * heads.outputs.shape[2]))):
         which = torch.cat([each.pairs for each in some])
-        found = hits(torch.cat([each.written for each in some]), pairs.targets[which], pairs.k[which], columns)
+        full = hits(torch.cat([each.written for each in some]), pairs.targets[which], pairs.k[which], columns)
         sizes = [len(each.pairs) for each in some]
-        for each, high, low in zip(some, found.top.split(sizes), found.bottom.split(sizes), strict=True):
-            top[each.head, each.pairs], bottom[each.head, each.pairs] = high, low
-    return Hits(top, bottom)
+        for each, high, low in zip(some, full.top.split(sizes), full.bottom.split(sizes), strict=True):
+            found.top[each.head, each.pairs], found.bottom[each.head, each.pairs] = high, low
+    return found
 
 
-def sieved(pairs: Pairs, rows: Tensor, heads: Heads, columns: Columns) -> Iterator[Survivors]:
-    """The pairs that may be hits, head by head."""
-    sieve = Sieve.of(heads.outputs, pairs.targets, columns)
+def sieved(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns, found: Hits) -> Iterator[Survivors]:
+    """The pairs that may be hits, head by head. Where they are many, most are decided at low rank, into `found`."""
+    sieve = Sieve.of(heads.outputs, pairs.targets, columns, LEADING)
     values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
-    read = (rows @ values).unflatten(1, (len(heads.values), -1))  # (n, KV, d_h)
+    tokens, which = pairs.sources.unique(return_inverse=True)
+    read = (sources.exact(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
     for head, output in enumerate(heads.outputs):
-        z = read[:, head // heads.group]  # (n, d_h): the heads of a group share it
+        z = read[:, head // heads.group][which]  # (n, d_h): the heads of a group share what they read
         live = sieve.survivors(z, head, pairs.k)
+        if len(live) > MANY:
+            whole = Sieve.of(output[None], pairs.targets[live], columns, len(columns))
+            (found.top[head, live], found.bottom[head, live]), doubt = whole.decided(z[live], pairs.k[live])
+            live = live[doubt]
         yield Survivors(head, live, z[live] @ output)
 
 

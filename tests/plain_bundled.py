@@ -115,7 +115,7 @@ def check_layer(layer: int, heads: range) -> int:
     """Compares the shipped code with the formula on some heads of a layer, whole sets; the number of hits."""
     model, ours = bundled(), bundled().layer(layer)
     sources, pairs, exact = ours.sources, model.pairs(predefined()), ours.exact
-    found = hits_of_layer(pairs, sources.exact(pairs.sources), exact, model.columns)
+    found = hits_of_layer(pairs, sources, exact, model.columns)
     wanted = Wanted(lowest=True)
     mapped = salient_mappings(sources, ours.sigma, exact, exact, model.columns, wanted)
     assert mapped.lowest is not None

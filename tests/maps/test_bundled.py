@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maps.output_space import Read, best_targets, eight_bits, read_exactly, rotation, unit_targets
+from maps.eight_bit import Rows, eight_bits
+from maps.output_space import best_targets, read_exactly, rotation, unit_targets
 from tests.plain_bundled import PlainHead, bundled, check_layer
 
 
@@ -20,7 +21,7 @@ def test_best_targets_of_the_bundled_model_are_those_of_the_formula() -> None:
     sources, heads = ours.sources, ours.exact
     turn = rotation(64, heads.values)
     weights = heads.values[0] @ turn
-    read = Read.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
+    read = Rows.of(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
     drift = sources.off * float(torch.linalg.matrix_norm(weights, 2)) / read.lengths
     targets = unit_targets(shared.columns, heads.outputs[1:2], turn, None)[0]
     screened = eight_bits(torch.device("cpu"))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from maps import output_space
 from maps.circuits import Heads, Sources
-from maps.output_space import best_targets, eight_bits, output_spaces, rotation, unit_targets
+from maps.eight_bit import Rows, eight_bits
+from maps.output_space import best_targets, output_spaces, rotation, unit_targets
 from maps.ranks import Columns
 from tests.cancelling import cancelling
 from tests.maps.test_mlp import GATED, plain_mlp
@@ -44,7 +45,7 @@ def found(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
     turn = rotation(z.shape[1], z)
     noise = normal(*z.shape, seed=99)
     given = z + off * z.norm(dim=1, keepdim=True) * noise / noise.norm(dim=1, keepdim=True)
-    read = output_space.Read.of(given @ turn)
+    read = Rows.of(given @ turn)
     return best_targets(read, c @ turn, torch.full((len(z),), off), lambda ids: z[ids] @ turn, screened)
 
 

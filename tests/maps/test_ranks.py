@@ -112,7 +112,7 @@ def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: 
     columns = Columns.of(unembedding)
     targets = torch.arange(size)
     z, k = normal(1, 6, seed=2).repeat(size, 1), torch.full((size,), 10)
-    sieve = Sieve.of(outputs, targets, columns)
+    sieve = Sieve.of(outputs, targets, columns, ranks.LEADING)
     for head in range(3):
         top, bottom = counted(z @ outputs[head], targets, k, unembedding)
         live = set(sieve.survivors(z, head, k).tolist())
@@ -124,7 +124,7 @@ def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
     """All scores within rounding: whatever the sieve is sure of is so in float64."""
     y, unembedding, scores = near_ties(1e-7, 0, size=900, width=64)
     columns, targets = Columns.of(unembedding), torch.arange(900)
-    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns)
+    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns, ranks.LEADING)
     for k in (1, 5, 440, 455):
         live = set(sieve.survivors(y.repeat(900, 1), 0, torch.full((900,), k)).tolist())
         ranked = scores.argsort().tolist()
