@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.ranks import BYTES, Columns, at_unit_length
+from maps.eight_bit import at_unit_length
+from maps.ranks import BYTES, Columns
 
 WIDE = 1984  # columns of U a product
 GROUP = 64  # columns whose highest entry stands for them

@@ -140,6 +140,6 @@ def test_hits_do_not_depend_on_the_length_of_a_row_or_of_a_heads_weights(length:
     found = hits(z @ outputs[0] * length, targets, k, columns)
     assert (found.top.tolist(), found.bottom.tolist()) == (top, bottom)
     for weights, rows in ((outputs * length, z), (outputs, z * length)):
-        live = set(Sieve.of(weights, targets, columns).survivors(rows, 0, k).tolist())
+        live = set(Sieve.of(weights, targets, columns, ranks.LEADING).survivors(rows, 0, k).tolist())
         assert {i for i in range(300) if top[i] or bottom[i]} <= live
         assert len(live) < 300

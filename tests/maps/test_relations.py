@@ -10,7 +10,7 @@ import torch
 from maps import relations
 from maps.circuits import Heads, Sources
 from maps.ranks import Columns
-from maps.relations import Pairs, UsableRelation, default_k, scores_of_layer, usable
+from maps.relations import Pairs, UsableRelation, default_k, hits_of_layer, scores_of_layer, usable
 from maps.types import Relation, RelationScore
 
 CAPITALS = Relation("country_to_capital", "knowledge", (("France", "Paris"), ("Peru", "Lima"), ("Chad", "N'Djamena")))
@@ -77,3 +77,21 @@ def test_a_layer_without_relations_has_no_scores() -> None:
     one = torch.eye(4)
     heads = Heads(one[None].double(), one[None].double())
     assert scores_of_layer(Pairs.of([]), Sources(one), heads, Columns.of(one)) == [[]]
+
+
+@pytest.mark.parametrize("many", [0, 5, 10_000])
+def test_heads_with_many_survivors_have_the_same_hits(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relations, "MANY", many)
+    made = torch.Generator().manual_seed(0)
+    embedding, unembedding = torch.randn(400, 16, generator=made), torch.randn(400, 16, generator=made)
+    unembedding[[7, 9]] = unembedding[[300, 9]]
+    heads = Heads(torch.randn(2, 16, 4, generator=made), torch.randn(4, 4, 16, generator=made)).double()
+    ids = torch.randint(400, (2, 300), generator=made)
+    pairs = Pairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=made))
+    found = hits_of_layer(pairs, Sources(embedding), heads, Columns.of(unembedding))
+    rows, which = torch.unique(unembedding.double(), dim=0, return_inverse=True)
+    for head in range(4):
+        scores = (heads.written(embedding[ids[0]].double(), head) @ rows.T)[:, which]
+        own = scores.gather(1, ids[1][:, None])
+        assert found.top[head].tolist() == ((scores > own).sum(1) < pairs.k).tolist()
+        assert found.bottom[head].tolist() == ((scores < own).sum(1) < pairs.k).tolist()
