@@ -100,7 +100,7 @@ def sections(found: Findings, output_space: bool) -> list[Section]:
     skewness = (
         "Each head's input skewness against the share of the vocabulary that it promotes."
         if output_space
-        else "The size of the output space was not computed for this atlas, so there is no figure of it."
+        else "The output space was not computed for this atlas (`map --output-space` does), so it has no figure."
     )
     return [
         Section("Categories", tuple(category_sentences(found)), "categories", "categories"),

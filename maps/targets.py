@@ -17,7 +17,7 @@ from maps.ranks import BYTES, Columns
 WIDE = 1984  # columns of U a product
 GROUP = 64  # columns whose highest entry stands for them
 GROUPS = 8  # groups of a block that are looked into
-SPARE = 8  # candidates beyond the asked number
+SPARE = 24  # candidates beyond the asked number
 ROWS = 1024  # rows of y a product
 
 
@@ -66,8 +66,8 @@ def highest(y: Tensor, wanted: int, columns: Columns, spread: int = 0) -> tuple[
     open_rows = ((last >= cut) | (found.missed >= cut)).nonzero()[:, 0]
     exact = torch.cat([torch.linalg.vecdot(columns.rows[p].double(), x[:, None]) for p, x in in_parts(places, y)])
     ids, scores = ordered(exact, columns.ids[places], tie, wanted)
-    for i in open_rows.tolist():
-        ids[i], scores[i] = full_row(y[i], float(cut[i]), wanted, float(tie[i]), columns)
+    if len(open_rows):
+        ids[open_rows], scores[open_rows] = full_rows(y[open_rows], cut[open_rows], wanted, tie[open_rows], columns)
     return Targets(ids, scores * lengths[:, None]), len(columns) * found.fourth / found.second.square()
 
 
@@ -128,15 +128,25 @@ def ordered(exact: Tensor, ids: Tensor, tie: Tensor, wanted: int) -> tuple[Tenso
     return names[:, :wanted].contiguous(), scores[:, :wanted].contiguous()
 
 
-def full_row(y: Tensor, cut: float, wanted: int, tie: float, columns: Columns) -> tuple[Tensor, Tensor]:
-    """The highest targets of one row among all columns that may score at least `cut`: for rows of many near ties."""
-    if not y.any():
-        return torch.arange(wanted, device=y.device), y.new_zeros(wanted)
-    row, exact, ids = y.float(), [], []
-    for start, block in columns.blocks(WIDE):
-        near = (block @ row >= cut).nonzero()[:, 0] + start
-        exact.append(columns.rows[near].double() @ y)
-        ids.append(columns.ids[near])
-    scores, names = torch.cat(exact), torch.cat(ids)
-    order = in_order(scores, names, tie)[:wanted]
-    return names[order], scores[order]
+def full_rows(y: Tensor, cut: Tensor, wanted: int, tie: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    """The highest targets of rows (n, d) of many near ties: among all columns that may score at least `cut` (n,)."""
+    ids = torch.arange(wanted, device=y.device).repeat(len(y), 1)  # of rows of zeros
+    scores = y.new_zeros(len(y), wanted)
+    some = y.any(1).nonzero()[:, 0]
+    parts = [near_cut(y[some], cut[some], start, block, columns) for start, block in columns.blocks(WIDE)]
+    row, place, exact = (torch.cat(each) for each in zip(*parts, strict=True))
+    for i, at in enumerate(some.tolist()):
+        mine = (row == i).nonzero()[:, 0]
+        names, values = columns.ids[place[mine]], exact[mine]
+        order = in_order(values, names, float(tie[at]))[:wanted]
+        ids[at], scores[at] = names[order], values[order]
+    return ids, scores
+
+
+def near_cut(y: Tensor, cut: Tensor, start: int, block: Tensor, columns: Columns) -> tuple[Tensor, Tensor, Tensor]:
+    """Which rows score at least `cut` on which columns of a block, from place `start` on, and the score in float64."""
+    row, place = (y.float() @ block.T >= cut[:, None]).nonzero().T
+    at_once = max(1, BYTES // (8 * y.shape[1]))
+    pairs = zip(row.split(at_once), (place + start).split(at_once), strict=True)
+    exact = [torch.linalg.vecdot(columns.rows[p].double(), y[r]) for r, p in pairs]
+    return row, place + start, torch.cat(exact)

@@ -21,6 +21,7 @@ import yaml  # type: ignore[import-untyped]
 
 import annotation.__main__
 import annotation.dataset
+import benchmarks.map_speed
 import maps
 import maps.__main__
 import maps.report
@@ -284,3 +285,16 @@ def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
+    measured = json.loads(benchmarks.map_speed.RESULTS.read_text(encoding="utf-8"))
+    assert benchmarks.map_speed.table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
+    heads = pq.read_table(SEED / "heads.parquet").to_pandas()
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"a mean Jaccard similarity of {heads['top_scoring_jaccard'].mean():.3f}" in readme
+    space = heads["output_space"]
+    assert f"{space.min():.1%} to {space.max():.0%} of the vocabulary".replace("%", " %") in readme

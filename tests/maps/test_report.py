@@ -18,7 +18,7 @@ from space.services import SEED
 
 ATLAS = SEED / "smollm2"
 Capture = pytest.CaptureFixture[str]
-FIGURES = ("categories", "heads_per_relation", "groups")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space")
 SENTENCES = (
     "In SmolLM2-135M-Instruct, 20 of 270 heads (7.4 %) implement or suppress a relation (score 0.15 or more, at least "
     "30 usable pairs): algorithmic 10, knowledge 8, linguistic 10, translation 0; a head may count in several.\n"
@@ -101,13 +101,22 @@ def test_its_links_lead_to_its_files_and_its_words_are_those_that_are_printed(
     assert main(["report", str(ATLAS), "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{SENTENCES}The report is in {tmp_path / 'report.html'}.\n"
     assert SENTENCES.replace("\n", " ").strip() in page
-    assert "The size of the output space was not computed for this atlas" in page
+    assert "not computed" not in page
+
+
+def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "output_space.svg").write_text("of another atlas")
+    assert main(["report", str(atlas_folder), "--out", str(out)]) == 0
+    said = "The output space was not computed for this atlas (`map --output-space` does), so it has no figure."
+    assert said in (out / "report.md").read_text(encoding="utf-8")
+    assert list(out.glob("output_space.*")) == []
 
 
 def test_a_second_report_is_the_same_and_replaces_the_first(written: Path) -> None:
     before = {path.name: path.read_bytes() for path in written.iterdir()}
     (written / "categories.csv").write_text("old")
-    (written / "output_space.svg").write_text("of another atlas")
     assert main(["report", str(ATLAS), "--out", str(written)]) == 0
     assert {path.name: path.read_bytes() for path in written.iterdir()} == before
 
