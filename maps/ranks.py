@@ -21,7 +21,7 @@ BLOCK = 1984  # columns of U a product: as many 8-byte words as `count` sums at 
 ROWS = 1024  # rows of y a product
 LEADING = 1024  # columns that the low-rank sieve looks at
 FEW = 128  # of these, the columns that it tries on every pair
-MANY = 150  # pairs left by the sieve from which on a head tries all tokens at low rank
+MANY = 4  # times d_h: pairs left by the sieve from which on a head tries all tokens at low rank
 BYTES = 1 << 27  # of float64 rows held at once
 
 

@@ -108,7 +108,7 @@ def sieved(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns, found
     for head, output in enumerate(heads.outputs):
         z = read[:, head // heads.group][which]  # (n, d_h): the heads of a group share what they read
         live = sieve.survivors(z, head, pairs.k)
-        if len(live) > MANY:
+        if len(live) > MANY * output.shape[0]:
             whole = Sieve.of(output[None], pairs.targets[live], columns, len(columns))
             (found.top[head, live], found.bottom[head, live]), doubt = whole.decided(z[live], pairs.k[live])
             live = live[doubt]

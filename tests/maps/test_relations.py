@@ -79,7 +79,7 @@ def test_a_layer_without_relations_has_no_scores() -> None:
     assert scores_of_layer(Pairs.of([]), Sources(one), heads, Columns.of(one)) == [[]]
 
 
-@pytest.mark.parametrize("many", [0, 5, 10_000])
+@pytest.mark.parametrize("many", [0, 2, 10_000])
 def test_heads_with_many_survivors_have_the_same_hits(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relations, "MANY", many)
     made = torch.Generator().manual_seed(0)
