@@ -69,30 +69,45 @@ PARTS: dict[str, Callable[[], Measured]] = {
 
 def table(found: dict[str, Measured]) -> str:
     """The README's table of what was measured."""
-    kernel, whole, space = found["kernels"], found["command"], found["command-output-space"]
+    rows = [*kernel_rows(found["kernels"])] if "kernels" in found else []
+    for name, label in (
+        ("command", "`maps map smollm2`, start to end"),
+        ("command-output-space", "the same with `--output-space`"),
+    ):
+        if name in found:
+            rows.append((label, f"{found[name]['seconds']:.0f} s", f"{found[name]['gigabytes']:.1f} GB at most", ""))
+    for name, label in (("gpt2-xl", "GPT-2 xl's shape"), ("llama-70b", "Llama-3.1 70B's shape")):
+        if name in found:
+            rows.append(shape_row(label, found[name]))
+    lines = ["| work | time | measured against | arithmetic |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def kernel_rows(kernel: Measured) -> list[tuple[str, str, str, str]]:
+    """The rows of the three hot computations."""
     rows = []
     for name, label in (
         ("relations", "twenty relations + suppression, all 270 heads"),
         ("mappings", "saliency, skewness and 30 × 5 mappings, all 270 heads"),
     ):
         k = kernel[name]
-        rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.0f} × the plain method", work(k)))
+        rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.1f} × the plain method", work(k)))
     k = kernel["output_space"]
-    ratios = f"{k['ratio']:.0f} × the plain method, {k['ratio_low_rank']:.1f} × the plain low-rank one"
-    rows.append(("output space size, a head", f"{k['seconds']:.2f} s", ratios, work(k)))
-    for label, part in (
-        ("`maps map smollm2`, start to end", whole),
-        ("the same with `--output-space`", space),
-    ):
-        rows.append((label, f"{part['seconds']:.0f} s", f"{part['gigabytes']:.1f} GB at most", ""))
-    for label, part in (("GPT-2 xl's shape", found["gpt2-xl"]), ("Llama-3.1 70B's shape", found["llama-70b"])):
-        share = part["bytes_read"] / part["bytes_listed"]
-        seconds = f"{part['fixed_seconds']:.0f} s + {part['layers']} × {part['layer_seconds']:.0f} s"
-        read = f", {share:.1%} of the listed bytes read" if share < 0.5 else ""
-        memory = f"{part['gigabytes']:.1f} GB at most{read}"
-        rows.append((f"{label}, whole", f"{part['whole_seconds'] / 60:.0f} min", memory, seconds))
-    lines = ["| work | time | measured against | arithmetic |", "|---|---|---|---|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    ratios = f"{k['ratio']:.1f} × the plain method, {k['ratio_low_rank']:.1f} × the plain low-rank one"
+    return [*rows, ("output space size, a head", f"{k['seconds']:.2f} s", ratios, work(k))]
+
+
+def shape_row(label: str, part: Measured) -> tuple[str, str, str, str]:
+    """The row of a larger model."""
+    share = part["bytes_read"] / part["bytes_listed"]
+    read = f", {share:.1%} of the listed bytes read" if share < 0.5 else ""
+    seconds = f"{part['fixed_seconds']:.0f} s + {part['layers']} × {part['layer_seconds']:.0f} s"
+    return (
+        f"{label}, whole",
+        f"{part['whole_seconds'] / 60:.0f} min",
+        f"{part['gigabytes']:.1f} GB at most{read}",
+        seconds,
+    )
 
 
 def work(k: Measured) -> str:
@@ -121,7 +136,9 @@ def main() -> None:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n")
         print(json.dumps(found[name], indent=2), file=sys.stderr)
     missing = [name for name in PARTS if name not in found]
-    print(f"not measured yet: {', '.join(missing)}" if missing else table(found))
+    if missing:
+        print(f"not measured yet: {', '.join(missing)}", file=sys.stderr)
+    print(table(found), end="")
 
 
 if __name__ == "__main__":

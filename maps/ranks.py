@@ -20,6 +20,7 @@ UNIT = 2.0**-24  # half the distance from 1 to the next float32
 BLOCK = 1984  # columns of U a product: as many 8-byte words as `count` sums at once
 ROWS = 1024  # rows of y a product
 LEADING = 1024  # columns that the low-rank sieve looks at
+TERMS = 1024  # products that float32 adds up in the sieve: its error bound grows with them
 FEW = 128  # of these, the columns that it tries on every pair
 MANY = 4  # times d_h: pairs left by the sieve from which on a head tries all tokens at low rank
 BYTES = 1 << 27  # of float64 rows held at once
@@ -106,11 +107,11 @@ class Sieve(NamedTuple):
         heads, d_h, d = outputs.shape
         flat = at_unit_length(outputs.reshape(heads, d_h * d))[0].view(heads * d_h, d).float()
         tokens, which = targets.unique(return_inverse=True)
-        parts = [block @ flat.T for _, block in columns.blocks(BLOCK, width)]
+        parts = [product(block, flat) for _, block in columns.blocks(BLOCK, width)]
         leading = torch.cat(parts).unflatten(1, (heads, d_h))
-        own = (columns.of_tokens(tokens).float() @ flat.T).unflatten(1, (heads, d_h)).transpose(0, 1).contiguous()
+        own = product(columns.of_tokens(tokens).float(), flat).unflatten(1, (heads, d_h)).transpose(0, 1).contiguous()
         longest = max(float(each.norm(dim=2).max()) if len(tokens) else 0.0 for each in (leading, own))
-        slack = 1.01 * (gamma(d + 2) * columns.longest + (gamma(d_h) + 2 * UNIT) * longest)
+        slack = 1.01 * (gamma(min(d, TERMS) + 3) * columns.longest + (gamma(d_h) + 2 * UNIT) * longest)
         return cls(leading.permute(1, 2, 0).contiguous(), own, which, slack)
 
     def counts(self, z: Tensor, head: int, k: Tensor, parts: Sequence[Tensor]) -> Counts:
@@ -133,6 +134,16 @@ class Sieve(NamedTuple):
         """For a sieve of one head and all tokens: the hits as far as they are sure, and the rows that are not (m,)."""
         above, below = self.counts(z, 0, k, self.leading[0].split(BLOCK, dim=1))
         return sure(above, below, k, self.leading.shape[2])
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a bᵀ in float32, (n, d) and (m, d) to (n, m): sums of TERMS products at most, added up in float64."""
+    if a.shape[1] <= TERMS:
+        return a @ b.T
+    out = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.device)
+    for x, y in zip(a.split(TERMS, dim=1), b.split(TERMS, dim=1), strict=True):
+        out += x @ y.T
+    return out.float()
 
 
 def outward(high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
