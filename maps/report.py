@@ -100,7 +100,7 @@ def sections(found: Findings, output_space: bool) -> list[Section]:
     skewness = (
         "Each head's input skewness against the share of the vocabulary that it promotes."
         if output_space
-        else "The output space was not computed for this atlas, so it has no figure; the option of map for it computes it."
+        else "The output space was not computed for this atlas, so it has no figure; an option of map computes it."
     )
     return [
         Section("Categories", tuple(category_sentences(found)), "categories", "categories"),

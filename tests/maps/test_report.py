@@ -109,9 +109,7 @@ def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_
     out.mkdir()
     (out / "output_space.svg").write_text("of another atlas")
     assert main(["report", str(atlas_folder), "--out", str(out)]) == 0
-    said = (
-        "The output space was not computed for this atlas, so it has no figure; the option of map for it computes it."
-    )
+    said = "The output space was not computed for this atlas, so it has no figure; an option of map computes it."
     assert said in (out / "report.md").read_text(encoding="utf-8")
     assert list(out.glob("output_space.*")) == []
 
