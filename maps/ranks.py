@@ -1,14 +1,14 @@
-"""Which targets are among the k highest of a row of M: exact answers from float32 products with error bounds.
+"""Which targets are among the k highest of a row of M: exact answers from fast products with error bounds.
 
-A float32 product of a row with U differs from the true one by at most ‖y‖ ‖u‖ γ (standard rounding analysis, any order
-of summation). What that bound leaves open is redone in float64, so no result depends on block sizes or threads.
-Equal rows of U (real models have some) are true ties.
+Rows and columns are rounded to bfloat16 where the processor multiplies that fast; how far a score may then be off is at
+most what rounding left of either, times the other's length, and the rounding of the products' sum (standard analysis,
+any order of summation). The few scores that this leaves open are redone in float64, so no result depends on block
+sizes or threads. Equal rows of U (real models have some) are true ties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -17,16 +17,21 @@ from torch import Tensor
 from maps.eight_bit import at_unit_length
 
 UNIT = 2.0**-24  # half the distance from 1 to the next float32
-BLOCK = 1984  # columns of U a product: as many 8-byte words as `count` sums at once
+BLOCK = 1984  # columns of U a product
+GROUP = 64  # columns whose highest score is looked at first
 ROWS = 1024  # rows of y a product
+FLOOD = 1 / 64  # share of a product's scores from which on those left open are sought in float32 instead
 LEADING = 1024  # columns that the low-rank sieve looks at
 TERMS = 1024  # products that float32 adds up in the sieve: its error bound grows with them
 FEW = 128  # of these, the columns that it tries on every pair
-MANY = 4  # times d_h: pairs left by the sieve from which on a head tries all tokens at low rank
 BYTES = 1 << 27  # of float64 rows held at once
+CACHE = 1 << 20  # of float64 rows that are made for a few products: what a processor's cache holds
 
 
-Counts = tuple[Tensor, Tensor]
+def fastest(device: torch.device) -> torch.dtype:
+    """The precision of the fastest products of floating-point matrices that a device has."""
+    known = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
 
 
 def gamma(terms: int) -> float:
@@ -41,9 +46,11 @@ class Columns(NamedTuple):
     """
 
     rows: Tensor  # (V, d)
+    coarse: Tensor  # (V, d) the same in the precision of the fastest products
     ids: Tensor  # (V,) token of each row
     place: Tensor  # (V,) row of each token
-    longest: float  # largest norm of a row
+    norms: Tensor  # (V,) float32, of each row
+    off: Tensor  # (V,) float32, of what rounding left of each row: rows − coarse
     mean: Tensor  # (d,) float64
 
     @classmethod
@@ -55,8 +62,17 @@ class Columns(NamedTuple):
         ids = torch.cat([(part.float() - centre).norm(dim=1) for part in parts]).argsort(descending=True)
         place = torch.empty_like(ids)
         place[ids] = torch.arange(len(ids), device=ids.device)
-        longest = max(float(part.float().norm(dim=1).max()) for part in parts)
-        return cls(unembedding[ids].contiguous(), ids, place, longest, mean)
+        rows = unembedding[ids].contiguous()
+        coarse = rows.to(fastest(rows.device))
+        norms = torch.cat([part.float().norm(dim=1) for part in rows.split(BLOCK)])
+        pairs = zip(rows.split(BLOCK), coarse.split(BLOCK), strict=True)
+        off = torch.cat([(exact.float() - rounded.float()).norm(dim=1) for exact, rounded in pairs])
+        return cls(rows, coarse, ids, place, norms, off, mean)
+
+    @property
+    def longest(self) -> float:
+        """The largest norm of a row."""
+        return float(self.norms.max())
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -102,38 +118,35 @@ class Sieve(NamedTuple):
     slack: float  # how far z · c may be off, for ‖z‖ = 1
 
     @classmethod
-    def of(cls, outputs: Tensor, targets: Tensor, columns: Columns, width: int) -> Sieve:
-        """Prepares the outputs (H, d_h, d) of some heads in float64, the pairs' targets (n,), and `width` tokens."""
+    def of(cls, outputs: Tensor, targets: Tensor, columns: Columns) -> Sieve:
+        """Prepares the outputs (H, d_h, d) of some heads in float64, the pairs' targets (n,), and the tokens."""
         heads, d_h, d = outputs.shape
         flat = at_unit_length(outputs.reshape(heads, d_h * d))[0].view(heads * d_h, d).float()
         tokens, which = targets.unique(return_inverse=True)
-        parts = [product(block, flat) for _, block in columns.blocks(BLOCK, width)]
+        parts = [product(block, flat) for _, block in columns.blocks(BLOCK, LEADING)]
         leading = torch.cat(parts).unflatten(1, (heads, d_h))
         own = product(columns.of_tokens(tokens).float(), flat).unflatten(1, (heads, d_h)).transpose(0, 1).contiguous()
         longest = max(float(each.norm(dim=2).max()) if len(tokens) else 0.0 for each in (leading, own))
         slack = 1.01 * (gamma(min(d, TERMS) + 3) * columns.longest + (gamma(d_h) + 2 * UNIT) * longest)
         return cls(leading.permute(1, 2, 0).contiguous(), own, which, slack)
 
-    def counts(self, z: Tensor, head: int, k: Tensor, parts: Sequence[Tensor]) -> Counts:
-        """How many of some tokens, parts of `leading`, are surely higher and lower: z (n, d_h) float64, k (n,)."""
-        rows = at_unit_length(z)[0].float()
+    def survivors(self, rows: Tensor, head: int, k: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs whose target may still be among one head's k highest (m,), and its k lowest (l,).
+
+        `rows` (n, d_h) are z / ‖z‖ in float32, k (n,).
+        """
         own = torch.linalg.vecdot(rows, self.own[head][self.which]).double()
         high, low = outward(own + 2 * self.slack, own - 2 * self.slack)
 
-        def part(block: Tensor, some: Tensor) -> Counts:
-            return compared(rows[some] @ block, high[some], low[some])
-
-        return counts(k, [partial(part, block) for block in parts], 8 * ROWS)
-
-    def survivors(self, z: Tensor, head: int, k: Tensor) -> Tensor:
-        """The pairs that may still be hits under one head: z (n, d_h) float64, k (n,) to ids (m,)."""
-        above, below = self.counts(z, head, k, self.leading[head].tensor_split([FEW], dim=1))
-        return ((above < k) | (below < k)).nonzero()[:, 0]
-
-    def decided(self, z: Tensor, k: Tensor) -> tuple[Hits, Tensor]:
-        """For a sieve of one head and all tokens: the hits as far as they are sure, and the rows that are not (m,)."""
-        above, below = self.counts(z, 0, k, self.leading[0].split(BLOCK, dim=1))
-        return sure(above, below, k, self.leading.shape[2])
+        above, below = torch.zeros_like(k), torch.zeros_like(k)
+        live = torch.arange(len(k), device=k.device)
+        for block in self.leading[head].tensor_split([FEW], dim=1):
+            for some in live.split(8 * ROWS):
+                scores = rows[some] @ block
+                above[some] += count(scores > high[some, None])
+                below[some] += count(scores < low[some, None])
+            live = live[(above[live] < k[live]) | (below[live] < k[live])]
+        return (above < k).nonzero()[:, 0], (below < k).nonzero()[:, 0]
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -160,71 +173,86 @@ class Hits(NamedTuple):
 
 
 def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
-    """Rank tests of one target a row: y (n, d) float64 written rows, targets (n,) ids, k (n,) how many count.
+    """Rank tests of one target a row: y (n, d) float64 written rows, targets (n,) ids, k (n,) how many count."""
+    both = among_highest(torch.cat([y, -y]), targets.repeat(2), k.repeat(2), columns)
+    return Hits(both[: len(y)], both[len(y) :])
 
-    In float32, and in float64 what its bound leaves open.
+
+class Suspects(NamedTuple):
+    """Scores that may be higher than their row's target: places in rows and in a block, and which are surely so."""
+
+    row: Tensor  # (c,)
+    column: Tensor  # (c,)
+    sure: Tensor  # (c,) bool
+
+
+class Screen(NamedTuple):
+    """Rows y in a fast precision, with what says how far their scores may be off."""
+
+    rows: Tensor  # (n, d)
+    left: Tensor  # (n,) float64: ‖y − rows‖
+    own: Tensor  # (n,) float64: score of each row's target
+
+    @classmethod
+    def of(cls, y: Tensor, own: Tensor, dtype: torch.dtype) -> Screen:
+        """Rounds rows of y (n, d), float64 at length 1."""
+        rows = y.to(dtype)
+        return cls(rows, (y - rows.double()).norm(dim=1), own)
+
+    def suspects(self, some: Tensor, block: Tensor, longest: float, off: float) -> Suspects:
+        """Which of some rows (m,) may score higher than their targets on which columns of a block (w, d).
+
+        `longest` is the largest norm of these columns, `off` that of what rounding left of one.
+        """
+        scores = block @ self.rows[some].T
+        if len(scores) % GROUP:
+            scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP), value=-torch.inf)
+        scores = scores.view(-1, GROUP, len(some))
+        floor, ceiling = self.limits(some, longest, off)
+        group, row = (scores.amax(1) >= floor).nonzero().T
+        inside = scores[group, :, row]
+        which, place = (inside >= floor[row, None]).nonzero().T
+        return Suspects(row[which], group[which] * GROUP + place, inside[which, place] > ceiling[row[which]])
+
+    def limits(self, some: Tensor, longest: float, off: float) -> tuple[Tensor, Tensor]:
+        """What the scores of some rows' columns are below where they are surely no higher than the target's, and what
+        they are above where they are surely higher: (m,) each.
+        """
+        own, terms, dtype = self.own[some], self.rows.shape[1], self.rows.dtype
+        reach = 1.02 * ((self.left[some] + gamma(terms + 2)) * longest + off)
+        reach += 1.05 * torch.finfo(dtype).eps * (own.abs() + reach)  # scores and limits are rounded too
+        floor, ceiling = (own - reach).to(dtype), (own + reach).to(dtype)
+        infinity = floor.new_tensor(torch.inf)
+        return floor.nextafter(-infinity), ceiling.nextafter(infinity)
+
+
+def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Tensor:
+    """Whether fewer than k tokens score strictly higher than a row's target: (n, d) float64 to (n,) bool.
+
+    A row is dropped as soon as k do.
     """
-    y, _ = at_unit_length(y)
-    own = (y * columns.of_tokens(targets).double()).sum(1)  # (n,)
-    bound = columns.bound(y)
-    high, low = outward(own + bound, own - bound)
-    rows = y.float()
-
-    def part(block: Tensor, some: Tensor) -> Counts:
-        return compared(rows[some] @ block.T, high[some], low[some])
-
-    above, below = counts(k, (partial(part, block) for _, block in columns.blocks(BLOCK)))
-    (top, bottom), doubt = sure(above, below, k, len(columns))
-    higher, lower = recounted(y[doubt], own[doubt], high[doubt], low[doubt], columns)
-    top[doubt], bottom[doubt] = higher < k[doubt], lower < k[doubt]
-    return Hits(top, bottom)
-
-
-def compared(scores: Tensor, high: Tensor, low: Tensor) -> Counts:
-    """How many scores (n, w) of each row are above `high` (n,), and below `low` (n,)."""
-    return count(scores > high[:, None]), count(scores < low[:, None])
-
-
-def counts(k: Tensor, parts: Iterable[Callable[[Tensor], Counts]], at_once: int = ROWS) -> Counts:
-    """How many tokens are surely higher and surely lower than the target of each row, (n,) each.
-
-    Each of `parts` counts among some columns for the rows it is given, at most so many at
-    once. A row is dropped once k tokens are surely
-    higher and k surely lower.
-    """
-    above, below = torch.zeros_like(k), torch.zeros_like(k)
-    live = torch.arange(len(k), device=k.device)
-    for part in parts:
-        if not len(live):
-            break
-        for rows in live.split(at_once):
-            higher, lower = part(rows)
-            above[rows] += higher
-            below[rows] += lower
-        live = live[(above[live] < k[live]) | (below[live] < k[live])]
-    return above, below
+    y, lengths = at_unit_length(y)
+    own, tie = torch.linalg.vecdot(columns.of_tokens(targets).double(), y), columns.tolerance(y)
+    coarse, single = Screen.of(y, own, columns.coarse.dtype), Screen.of(y, own, torch.float32)
+    above, live = torch.zeros_like(k), lengths.nonzero()[:, 0]  # all tokens tie in a row of zeros
+    for start in range(0, len(columns), BLOCK):
+        part = slice(start, start + BLOCK)
+        longest, off = float(columns.norms[part].max()), float(columns.off[part].max())
+        for rows in live.split(ROWS) if len(live) else ():
+            found = coarse.suspects(rows, columns.coarse[part], longest, off)
+            if len(found.row) > FLOOD * len(rows) * BLOCK:
+                found = single.suspects(rows, columns.rows[part].float(), longest, 0.0)
+            rival, higher = rows[found.row], found.sure
+            doubt = (~higher).nonzero()[:, 0]
+            row, place = rival[doubt], found.column[doubt] + start
+            higher[doubt] = exact_scores(y, row, place, columns) > own[row] + tie[row]
+            above.index_add_(0, rival, higher.to(above.dtype))
+        live = live[above[live] < k[live]]
+    return above < k
 
 
-def sure(above: Tensor, below: Tensor, k: Tensor, columns: int) -> tuple[Hits, Tensor]:
-    """What counts among all columns say: the hits as far as they are sure, and the rows that are not (m,)."""
-    others = columns - 1
-    top, bottom = others - below < k, others - above < k
-    return Hits(top, bottom), (((above < k) & ~top) | ((below < k) & ~bottom)).nonzero()[:, 0]
-
-
-def recounted(y: Tensor, own: Tensor, high: Tensor, low: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
-    """How many tokens score strictly higher, and strictly lower, than each target: those in doubt in float64.
-
-    Counts all tokens anew: this product rounds otherwise than the blocks', so the two counts don't add up.
-    """
-    tie, rows = columns.tolerance(y), y.float()
-    higher, lower = (torch.zeros(len(y), dtype=torch.long, device=y.device) for _ in range(2))
-    for start, block in columns.blocks(BLOCK) if len(y) else ():
-        scores = rows @ block.T
-        higher += count(scores > high[:, None])
-        lower += count(scores < low[:, None])
-        row, column = ((scores <= high[:, None]) & (scores >= low[:, None])).nonzero().T
-        near = torch.linalg.vecdot(columns.rows[column + start].double(), y[row])
-        higher.index_add_(0, row, (near > own[row] + tie[row]).long())
-        lower.index_add_(0, row, (near < own[row] - tie[row]).long())
-    return higher, lower
+def exact_scores(y: Tensor, rows: Tensor, places: Tensor, columns: Columns) -> Tensor:
+    """The float64 scores of some rows of y (n, d) on some columns, pair by pair: (c,) and (c,) to (c,)."""
+    at_once = max(1, CACHE // (8 * y.shape[1]))
+    pairs = zip(rows.split(at_once), places.split(at_once), strict=True)
+    return torch.cat([torch.linalg.vecdot(columns.rows[place].double(), y[row]) for row, place in pairs])

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import BYTES, LEADING, MANY, Columns, Hits, Sieve, hits
+from maps.eight_bit import at_unit_length
+from maps.ranks import BYTES, Columns, Hits, Sieve, among_highest
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
@@ -79,8 +80,12 @@ def scores_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Colum
 
 
 class Survivors(NamedTuple):
-    """What is left open of one head's pairs: which (m,), and what the head writes for their sources (m, d)."""
+    """What is left open of one head's pairs, at one end: which (m,), and what the head writes for their sources (m, d).
 
+    Side 0 asks for the highest. Side 1 asks for the lowest, which are the highest of what is written, negated.
+    """
+
+    side: int
     head: int
     pairs: Tensor
     written: Tensor
@@ -88,31 +93,28 @@ class Survivors(NamedTuple):
 
 def hits_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Hits:
     """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
-    top = torch.zeros(len(heads.outputs), len(pairs.k), dtype=torch.bool, device=pairs.k.device)
-    found = Hits(top, top.clone())
-    for some in pooled(sieved(pairs, sources, heads, columns, found), max(1, BYTES // (8 * heads.outputs.shape[2]))):
+    found = torch.zeros(2, len(heads.outputs), len(pairs.k), dtype=torch.bool, device=pairs.k.device)
+    for some in pooled(sieved(pairs, sources, heads, columns), max(1, BYTES // (8 * heads.outputs.shape[2]))):
         which = torch.cat([each.pairs for each in some])
-        full = hits(torch.cat([each.written for each in some]), pairs.targets[which], pairs.k[which], columns)
-        sizes = [len(each.pairs) for each in some]
-        for each, high, low in zip(some, full.top.split(sizes), full.bottom.split(sizes), strict=True):
-            found.top[each.head, each.pairs], found.bottom[each.head, each.pairs] = high, low
-    return found
+        written = torch.cat([each.written for each in some])
+        full = among_highest(written, pairs.targets[which], pairs.k[which], columns)
+        for each, hit in zip(some, full.split([len(each.pairs) for each in some]), strict=True):
+            found[each.side, each.head, each.pairs] = hit
+    return Hits(*found)
 
 
-def sieved(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns, found: Hits) -> Iterator[Survivors]:
-    """The pairs that may be hits, head by head. Where they are many, most are decided at low rank, into `found`."""
-    sieve = Sieve.of(heads.outputs, pairs.targets, columns, LEADING)
+def sieved(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Iterator[Survivors]:
+    """The pairs that may be hits, head by head and side by side."""
+    sieve = Sieve.of(heads.outputs, pairs.targets, columns)
     values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
     tokens, which = pairs.sources.unique(return_inverse=True)
     read = (sources.exact(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
-    for head, output in enumerate(heads.outputs):
-        z = read[:, head // heads.group][which]  # (n, d_h): the heads of a group share what they read
-        live = sieve.survivors(z, head, pairs.k)
-        if len(live) > MANY * output.shape[0]:
-            whole = Sieve.of(output[None], pairs.targets[live], columns, len(columns))
-            (found.top[head, live], found.bottom[head, live]), doubt = whole.decided(z[live], pairs.k[live])
-            live = live[doubt]
-        yield Survivors(head, live, z[live] @ output)
+    for kv, z in enumerate(read.unbind(1)):
+        rows = at_unit_length(z)[0].float()[which]  # (n, d_h): the heads of a group share what they read
+        for head in range(kv * heads.group, (kv + 1) * heads.group):
+            for side, live in enumerate(sieve.survivors(rows, head, pairs.k)):
+                written = z[which[live]] @ heads.outputs[head]
+                yield Survivors(side, head, live, -written if side else written)
 
 
 def pooled(survivors: Iterable[Survivors], rows: int) -> Iterator[list[Survivors]]:

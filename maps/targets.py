@@ -1,6 +1,7 @@
 """The highest entries of rows of M, exactly, and how far a row's entries spread.
 
-One pass over U serves all rows: each block of columns leaves its few best candidates, which are redone in float64.
+One pass over U leaves the highest score of every group of columns; the best groups hold a row's candidates, which are
+redone in float64.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import torch
 from torch import Tensor
 
 from maps.eight_bit import at_unit_length
-from maps.ranks import BYTES, Columns
+from maps.ranks import CACHE, Columns, exact_scores
 
 WIDE = 1984  # columns of U a product
-GROUP = 64  # columns whose highest entry stands for them
-GROUPS = 8  # groups of a block that are looked into
-SPARE = 24  # candidates beyond the asked number
+GROUP = 64  # columns whose highest entry stands for them; they divide WIDE
+SPARE = 8  # candidates beyond the asked number
+WIDTH = 512  # width of which each multiple adds one: float32's error bound grows with it
 ROWS = 1024  # rows of y a product
 
 
@@ -43,11 +44,10 @@ class Targets(NamedTuple):
 class Pass(NamedTuple):
     """What one pass over U leaves of each row."""
 
-    values: Tensor  # (n, m) float32 scores of candidates
+    values: Tensor  # (n, m) float32 scores of candidates, falling
     places: Tensor  # (n, m) their places in the columns
     missed: Tensor  # (n,) no column that is not a candidate scores higher than this
-    fourth: Tensor  # (r,) float64: Σ (m_j − mean)⁴ of the first r rows
-    second: Tensor  # (r,) float64: Σ (m_j − mean)²
+    kurtosis: Tensor  # (r,) float64: V Σ (m_j − mean)⁴ / (Σ (m_j − mean)²)² of the first r rows
 
 
 def highest(y: Tensor, wanted: int, columns: Columns, spread: int = 0) -> tuple[Targets, Tensor]:
@@ -57,64 +57,49 @@ def highest(y: Tensor, wanted: int, columns: Columns, spread: int = 0) -> tuple[
     """
     wanted = min(wanted, len(columns))
     y, lengths = at_unit_length(y)
-    found = one_pass(y, min(wanted + SPARE, len(columns)), columns, spread)
+    keep = min(wanted + SPARE + y.shape[1] // WIDTH, len(columns))
+    parts = [one_pass(part, keep, columns, spread - i * ROWS) for i, part in enumerate(y.split(ROWS))]
+    values, places, missed, kurtosis = (torch.cat(each) for each in zip(*parts, strict=True))
     bound, tie = columns.bound(y), columns.tolerance(y)
-    leading = found.values.topk(min(wanted + SPARE, found.values.shape[1]), dim=1)
-    places = found.places.gather(1, leading.indices)
-    cut = leading.values[:, wanted - 1] - 2 * bound.float()
-    last = leading.values[:, -1] if leading.values.shape[1] < found.values.shape[1] else cut - 1
-    open_rows = ((last >= cut) | (found.missed >= cut)).nonzero()[:, 0]
+    cut = values[:, wanted - 1] - 2 * bound.float()
+    open_rows = (missed >= cut).nonzero()[:, 0]
     exact = torch.cat([torch.linalg.vecdot(columns.rows[p].double(), x[:, None]) for p, x in in_parts(places, y)])
     ids, scores = ordered(exact, columns.ids[places], tie, wanted)
     if len(open_rows):
         ids[open_rows], scores[open_rows] = full_rows(y[open_rows], cut[open_rows], wanted, tie[open_rows], columns)
-    return Targets(ids, scores * lengths[:, None]), len(columns) * found.fourth / found.second.square()
+    return Targets(ids, scores * lengths[:, None]), kurtosis
 
 
 def in_parts(places: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows and their candidates, so many at a time that the candidates' float64 columns take BYTES."""
-    at_once = max(1, BYTES // (8 * places.shape[1] * y.shape[1]))
+    """Rows and their candidates, so many at a time that the candidates' float64 columns take CACHE."""
+    at_once = max(1, CACHE // (8 * places.shape[1] * y.shape[1]))
     return zip(places.split(at_once), y.split(at_once), strict=True)
 
 
 def one_pass(y: Tensor, keep: int, columns: Columns, spread: int) -> Pass:
-    """Runs all rows through all columns; `keep` candidates a row and block."""
-    rows, n = y.float(), len(y)
-    mean = (y[:spread] @ columns.mean).float()
-    fourth, second = y.new_zeros(spread), y.new_zeros(spread)
-    missed = rows.new_full((n,), -torch.inf)
-    values: list[Tensor] = []
-    places: list[Tensor] = []
+    """Runs rows through all columns: the `keep` highest of each row, and how the first `spread` rows spread."""
+    rows = y.float().T
+    n, whole = len(y), -(-len(columns) // GROUP)  # groups
+    mean = (y[: max(0, spread)] @ columns.mean).float()
+    fourth, second = (y.new_zeros(len(mean)) for _ in range(2))
+    scores = rows.new_full((whole * GROUP, n), -torch.inf)
+    tops = rows.new_empty(whole, n)
     for start, block in columns.blocks(WIDE):
-        parts = []
-        for first in range(0, n, ROWS):
-            scores = rows[first : first + ROWS] @ block.T
-            parts.append(candidates(scores, keep))
-            here = scores[: max(0, spread - first)].sub_(mean[first : first + ROWS, None])
-            squares = here.square_()
-            second[first : first + len(here)] += squares.sum(1)
-            fourth[first : first + len(here)] += torch.linalg.vecdot(squares, squares)
-        best, where, rest = (torch.cat(each) for each in zip(*parts, strict=True))
-        values.append(best)
-        places.append(where + start)
-        missed = torch.maximum(missed, rest)
-    return Pass(torch.cat(values, 1), torch.cat(places, 1), missed, fourth, second)
-
-
-def candidates(scores: Tensor, keep: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `keep` highest of each row (n, w), where they stand, and what every other one is no higher than."""
-    n, width = scores.shape
-    if width % GROUP or width <= GROUP * GROUPS or keep > GROUPS * GROUP:
-        best = scores.topk(min(keep + 1, width), dim=1)
-        rest = best.values[:, -1] if width > keep else scores.new_full((n,), -torch.inf)
-        return best.values[:, :keep], best.indices[:, :keep], rest
-    groups = scores.view(n, -1, GROUP)
-    top = groups.amax(2).topk(GROUPS + 1, dim=1)
-    chosen = top.indices[:, :GROUPS]
-    inside = groups.gather(1, chosen[:, :, None].expand(-1, -1, GROUP)).view(n, -1)
-    best = inside.topk(keep, dim=1)
-    where = chosen.gather(1, best.indices // GROUP) * GROUP + best.indices % GROUP
-    return best.values, where, torch.maximum(top.values[:, -1], best.values[:, -1])
+        here = torch.mm(block, rows, out=scores[start : start + len(block)])
+        group = slice(start // GROUP, -(-(start + len(block)) // GROUP))
+        torch.amax(scores[group.start * GROUP : group.stop * GROUP].view(-1, GROUP, n), 1, out=tops[group])
+        squares = (here[:, : len(mean)] - mean).square_()
+        second += squares.sum(0)
+        fourth += squares.square_().sum(0)
+    leading = tops.T.topk(min(keep + 1, whole), dim=1)
+    chosen = leading.indices[:, :keep]
+    inside = scores.view(whole, GROUP, n).gather(0, chosen.T[:, None].expand(-1, GROUP, -1))
+    best = inside.flatten(0, 1).T.topk(keep, dim=1)
+    places = chosen.gather(1, best.indices // GROUP) * GROUP + best.indices % GROUP
+    missed = best.values[:, -1] if keep < len(columns) else best.values.new_full((n,), -torch.inf)
+    if keep < whole:
+        missed = torch.maximum(missed, leading.values[:, -1])
+    return Pass(best.values, places, missed, len(columns) * fourth / second.square())
 
 
 def ordered(exact: Tensor, ids: Tensor, tie: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
@@ -146,7 +131,4 @@ def full_rows(y: Tensor, cut: Tensor, wanted: int, tie: Tensor, columns: Columns
 def near_cut(y: Tensor, cut: Tensor, start: int, block: Tensor, columns: Columns) -> tuple[Tensor, Tensor, Tensor]:
     """Which rows score at least `cut` on which columns of a block, from place `start` on, and the score in float64."""
     row, place = (y.float() @ block.T >= cut[:, None]).nonzero().T
-    at_once = max(1, BYTES // (8 * y.shape[1]))
-    pairs = zip(row.split(at_once), (place + start).split(at_once), strict=True)
-    exact = [torch.linalg.vecdot(columns.rows[p].double(), y[r]) for r, p in pairs]
-    return row, place + start, torch.cat(exact)
+    return row, place + start, exact_scores(y, row, place + start, columns)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from maps import ranks
+from maps.eight_bit import at_unit_length
 from maps.ranks import Columns, Sieve, count, hits
 from tests.near_ties import near_ties, normal
 
@@ -78,10 +79,15 @@ def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float,
         check(y.repeat(25, 1), targets, k.clamp_min(1), unembedding)
 
 
-@pytest.mark.parametrize(("block", "rows"), [(3, 2), (100, 7), (10_000, 10_000)])
-def test_hits_do_not_depend_on_blocks(block: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "BLOCK", block)
-    monkeypatch.setattr(ranks, "ROWS", rows)
+@pytest.mark.parametrize(("block", "group", "rows"), [(3, 4, 2), (100, 7, 7), (10_000, 64, 10_000)])
+@pytest.mark.parametrize("flood", [0, 1])
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
+    block: int, group: int, rows: int, flood: float, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("FLOOD", flood)):
+        monkeypatch.setattr(ranks, name, value)
+    monkeypatch.setattr(ranks, "fastest", lambda _device: precision)
     unembedding = normal(1500, 12, dtype=torch.float32)
     targets = torch.randint(1500, (60,), generator=torch.Generator().manual_seed(2))
     check(normal(60, 12, seed=1), targets, torch.arange(1, 1501, 25), unembedding)
@@ -104,6 +110,12 @@ def test_the_precision_of_the_checkpoint_is_kept() -> None:
     assert [x.tolist() for x in hits(y, targets, k, columns)] == [x.tolist() for x in hits(y, targets, k, whole)]
 
 
+def survivors(sieve: Sieve, z: Tensor, head: int, k: Tensor) -> tuple[set[int], set[int]]:
+    """Which pairs the sieve leaves for the top and for the bottom."""
+    top, bottom = sieve.survivors(at_unit_length(z)[0].float(), head, k)
+    return set(top.tolist()), set(bottom.tolist())
+
+
 @pytest.mark.parametrize(("size", "leading", "few"), [(50, 1024, 128), (1500, 1024, 128), (1500, 64, 24)])
 def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "LEADING", leading)
@@ -112,23 +124,24 @@ def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: 
     columns = Columns.of(unembedding)
     targets = torch.arange(size)
     z, k = normal(1, 6, seed=2).repeat(size, 1), torch.full((size,), 10)
-    sieve = Sieve.of(outputs, targets, columns, ranks.LEADING)
+    sieve = Sieve.of(outputs, targets, columns)
     for head in range(3):
         top, bottom = counted(z @ outputs[head], targets, k, unembedding)
-        live = set(sieve.survivors(z, head, k).tolist())
-        assert {i for i in range(size) if top[i] or bottom[i]} <= live
-        assert len(live) < size or size <= 50
+        for live, wanted in zip(survivors(sieve, z, head, k), (top, bottom), strict=True):
+            assert {i for i in range(size) if wanted[i]} <= live
+            assert len(live) < size or size <= 50
 
 
 def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
     """All scores within rounding: whatever the sieve is sure of is so in float64."""
     y, unembedding, scores = near_ties(1e-7, 0, size=900, width=64)
     columns, targets = Columns.of(unembedding), torch.arange(900)
-    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns, ranks.LEADING)
+    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns)
     for k in (1, 5, 440, 455):
-        live = set(sieve.survivors(y.repeat(900, 1), 0, torch.full((900,), k)).tolist())
+        top, bottom = survivors(sieve, y.repeat(900, 1), 0, torch.full((900,), k))
         ranked = scores.argsort().tolist()
-        assert {*ranked[:k], *ranked[-k:]} <= live
+        assert set(ranked[-k:]) <= top
+        assert set(ranked[:k]) <= bottom
 
 
 @pytest.mark.parametrize("length", [1e-44, 1e-38, 1e38, 1e50])
@@ -140,6 +153,7 @@ def test_hits_do_not_depend_on_the_length_of_a_row_or_of_a_heads_weights(length:
     found = hits(z @ outputs[0] * length, targets, k, columns)
     assert (found.top.tolist(), found.bottom.tolist()) == (top, bottom)
     for weights, rows in ((outputs * length, z), (outputs, z * length)):
-        live = set(Sieve.of(weights, targets, columns, ranks.LEADING).survivors(rows, 0, k).tolist())
-        assert {i for i in range(300) if top[i] or bottom[i]} <= live
-        assert len(live) < 300
+        left = survivors(Sieve.of(weights, targets, columns), rows, 0, k)
+        for live, wanted in zip(left, (top, bottom), strict=True):
+            assert {i for i in range(300) if wanted[i]} <= live
+            assert len(live) < 300
