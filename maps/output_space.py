@@ -16,10 +16,11 @@ from torch import Tensor
 
 from maps.circuits import Heads, Sources
 from maps.eight_bit import Rounded, Rows, eight_bits
-from maps.ranks import BYTES, Columns, count
+from maps.ranks import Columns, count
 from maps.threads import side_by_side
 
 BLOCK = 1024  # targets, and sources, a product: their scores stay in the processor's cache
+BYTES = 1 << 28  # of float64 targets held at once
 SAMPLE = 256  # sources whose best targets are known first: they are the best of many others
 
 
@@ -30,7 +31,7 @@ def output_spaces(sources: Sources, heads: Heads, columns: Columns, gain: Tensor
     """
     turn = rotation(heads.values.shape[2], heads.values)
     screened = eight_bits(heads.values.device)
-    at_once = max(1, 2 * BYTES // (8 * len(columns) * len(turn)))
+    at_once = max(1, BYTES // (8 * len(columns) * len(turn)))
     found = []
     for kv, value in enumerate(heads.values):
         weights = value @ turn  # (d, d_h)

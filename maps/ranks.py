@@ -24,7 +24,6 @@ FLOOD = 1 / 64  # share of a product's scores from which on those left open are 
 LEADING = 1024  # columns that the low-rank sieve looks at
 TERMS = 1024  # products that float32 adds up in the sieve: its error bound grows with them
 FEW = 128  # of these, the columns that it tries on every pair
-BYTES = 1 << 27  # of float64 rows held at once
 CACHE = 1 << 20  # of float64 rows that are made for a few products: what a processor's cache holds
 
 

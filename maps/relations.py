@@ -11,11 +11,12 @@ from torch import Tensor
 
 from maps.circuits import Heads, Sources
 from maps.eight_bit import at_unit_length
-from maps.ranks import BYTES, Columns, Hits, Sieve, among_highest
+from maps.ranks import Columns, Hits, Sieve, among_highest
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
 COPYING = ("copying", "name_copying")
+POOL = 2048  # rows that are tested at full width together
 
 SingleTokens = Callable[[Sequence[str]], list[int | None]]
 
@@ -94,7 +95,7 @@ class Survivors(NamedTuple):
 def hits_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Hits:
     """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
     found = torch.zeros(2, len(heads.outputs), len(pairs.k), dtype=torch.bool, device=pairs.k.device)
-    for some in pooled(sieved(pairs, sources, heads, columns), max(1, BYTES // (8 * heads.outputs.shape[2]))):
+    for some in pooled(sieved(pairs, sources, heads, columns), POOL):
         which = torch.cat([each.pairs for each in some])
         written = torch.cat([each.written for each in some])
         full = among_highest(written, pairs.targets[which], pairs.k[which], columns)

@@ -138,8 +138,9 @@ def test_block_sizes_change_nothing(
     monkeypatch.setattr(ranks, "BLOCK", block)
     monkeypatch.setattr(ranks, "ROWS", rows)
     monkeypatch.setattr(circuits, "ROWS", tokens)
-    monkeypatch.setattr(relations, "BYTES", 8 * 48 * pairs)
+    monkeypatch.setattr(relations, "POOL", pairs)
     monkeypatch.setattr(targets, "WIDE", block)
+    monkeypatch.setattr(targets, "GROUP", block)
     same(wider(tmp_path, "after", settings), before)
 
 
