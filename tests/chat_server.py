@@ -39,10 +39,11 @@ def completion(content: str | None, finish: str = "stop", refusal: str | None = 
     )
 
 
-def failure(status: int, message: str, code: str | None = None) -> Response:
+def failure(status: int, message: str, code: str | None = None, **headers: str) -> Response:
     """An error as OpenAI's API writes it; the header tells the client not to wait long before a retry."""
     body = {"error": {"message": message, "type": "error", "param": None, "code": code}}
-    return JSONResponse(body, status_code=status, headers={"retry-after-ms": "1"})
+    written = {name.replace("_", "-"): value for name, value in headers.items()}
+    return JSONResponse(body, status_code=status, headers=written or {"retry-after-ms": "1"})
 
 
 def answer(_body: dict[str, Any]) -> Response:
@@ -75,9 +76,49 @@ def rate_limit(_body: dict[str, Any]) -> Response:
     return failure(429, "Rate limit reached", "rate_limit_exceeded")
 
 
+def wait_half_a_second(_body: dict[str, Any]) -> Response:
+    """429 that says when to ask again."""
+    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
+
+
+def wait_an_hour(_body: dict[str, Any]) -> Response:
+    """429 that says so, too late to wait for."""
+    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
+
+
+def last_of_the_minute(body: dict[str, Any]) -> Response:
+    """A good description, after which the server's limit leaves no room for half a second."""
+    response = answer(body)
+    response.headers["x-ratelimit-remaining-requests"] = "0"
+    response.headers["x-ratelimit-reset-requests"] = "500ms"
+    return response
+
+
 def broken(_body: dict[str, Any]) -> Response:
     """500, quoting the key."""
     return failure(500, "Internal error while serving sk-secret")
+
+
+def no_schema(body: dict[str, Any]) -> Response:
+    """400 where a JSON schema is asked for, otherwise a good description."""
+    if body.get("response_format", {}).get("type") == "json_schema":
+        return failure(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
+    return answer(body)
+
+
+def choosy(body: dict[str, Any]) -> Response:
+    """400 for a seed, then for max_tokens, as newer models answer; otherwise a good description."""
+    if "seed" in body:
+        return failure(400, "Unsupported parameter: 'seed' is not supported with this model.", "unsupported_parameter")
+    if "max_tokens" in body:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+        return failure(400, message, "unsupported_parameter")
+    return answer(body)
+
+
+def invalid(_body: dict[str, Any]) -> Response:
+    """400 that says nothing of why."""
+    return failure(400, "Invalid request")
 
 
 def no_json_mode(body: dict[str, Any]) -> Response:
@@ -88,7 +129,7 @@ def no_json_mode(body: dict[str, Any]) -> Response:
 
 
 def too_long(_body: dict[str, Any]) -> Response:
-    """400 for this question, with or without JSON mode."""
+    """400 for this question, whatever the terms."""
     return failure(400, "maximum context length exceeded", "context_length_exceeded")
 
 
@@ -145,6 +186,7 @@ class ChatServer:
     script: Sequence[Behaviour]
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    peers: list[int] = field(default_factory=list)  # the client's port of each request
     url: str = ""
 
     def reply(self, body: dict[str, Any], key: str) -> Response:
@@ -162,6 +204,7 @@ def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
 
     async def endpoint(request: Request) -> Response:
         key = request.headers.get("authorization", "")
+        chat.peers.append(request.client.port if request.client else 0)
         return await run_in_threadpool(chat.reply, await request.json(), key)
 
     app = Starlette(routes=[Route("/v1/chat/completions", endpoint, methods=["POST"])])

@@ -1,0 +1,175 @@
+"""One model behind an OpenAI-compatible chat-completions server. The only room that imports openai.
+
+Reads no environment: name, address and key are handed in. The key never enters an error's sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import httpx2  # the transport of the openai package
+import openai
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+from maps.chat.gate import LONGEST_WAIT, Gate, asked_to_wait, back_off
+from maps.chat.replies import Reply, content_of, text_in, usage_of
+from maps.chat.terms import Question, Terms
+from maps.chat.troubles import Troubles, is_unreachable, is_worth_a_retry
+from maps.describers import DescriberError
+from maps.prompts import Message, ReplyError
+
+__all__ = ["Chat", "Reply"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+TIMEOUT = 120.0  # seconds for one reply
+RETRIES = 7  # of one question, over about a minute where the server names no time
+
+
+class Chat:
+    """Asks one model, as in `async with Chat("gpt-4o", api_key=key) as chat: await chat.ask(…)`.
+
+    The block has one pool of connections, for as many questions at once as `concurrency`. What the server
+    refuses (JSON schema, then JSON mode; seed; a name for the limit) is left out from then on.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        concurrency: int = 8,
+        max_retries: int = RETRIES,
+        first_wait: float = 0.5,
+    ) -> None:
+        """Keeps the settings and touches no network.
+
+        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. A question is retried
+        `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
+        `first_wait` seconds, doubled each time. Raises DescriberError for an address or a key that can't be one.
+        """
+        self.model = model
+        self._base_url = base_url or OPENAI_URL
+        self._api_key = (api_key or "").strip()
+        self._troubles = Troubles(model, self._base_url, self._api_key, timeout)
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            raise DescriberError("The key holds characters that no key has: check OPENAI_API_KEY.")
+        self._timeout = timeout
+        self._concurrency = concurrency
+        self._max_retries = max_retries
+        self._first_wait = first_wait
+        self._terms = Terms.of(model)
+        self._gate = Gate()
+        self._answered = False
+        self._client: AsyncOpenAI | None = None
+
+    async def __aenter__(self) -> Chat:
+        """Opens the pool of connections; raises DescriberError where a key is needed and there is none."""
+        if not self._api_key and self._base_url == OPENAI_URL:
+            raise self._troubles.no_key()
+        limits = httpx2.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
+        self._client = AsyncOpenAI(
+            api_key=self._api_key or "none",
+            base_url=self._base_url,
+            timeout=self._timeout,
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(limits=limits),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def ask(
+        self, messages: Sequence[Message], *, seed: int | None, schema: dict[str, Any] | None, max_tokens: int
+    ) -> Reply:
+        """The model's reply, in the form of the JSON schema where the server can promise it.
+
+        Raises ReplyError for what concerns this question alone (refusal, cut-off, unusable reply, time-out, rate
+        limit, server error) and DescriberError for what ends the run (key, model, quota, no server).
+        """
+        question = Question(messages, seed, schema, max_tokens)
+        response, sent = await self._accepted(question)
+        try:
+            answer = response.json()
+        except ValueError:
+            raise ReplyError(f"{self._troubles.host} answered with a body that is no JSON.") from None
+        usage = usage_of(answer)
+        return Reply(
+            content=content_of(answer, self._terms.most(question)),
+            model=text_in(answer, "model") or self.model,
+            fingerprint=text_in(answer, "system_fingerprint"),
+            prompt_tokens=usage.prompt,
+            completion_tokens=usage.completion,
+            cost_usd=None,
+            seed=sent.get("seed"),
+        )
+
+    async def _accepted(self, question: Question) -> tuple[httpx2.Response, dict[str, Any]]:
+        """The answer to the question, on terms that the server accepts, with the request as it was sent."""
+        terms = self._terms
+        while True:
+            body = terms.body(self.model, question)
+            try:
+                response = await self._delivered(body)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                less = None if error.code == "context_length_exceeded" else terms.without(complaint(error), body)
+                if less is None:
+                    self._troubles.explain(error, answered=True)
+                terms = less
+            else:
+                self._terms = self._terms.joined(terms)
+                return response, body
+
+    async def _delivered(self, body: dict[str, Any]) -> httpx2.Response:
+        """The server's answer, after as many retries as it takes."""
+        attempt = 0
+        while True:
+            await self._gate.passed()
+            try:
+                return await self._sent(body)
+            except openai.APIError as error:
+                if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+                    raise
+                await self._wait_after(error, attempt)
+            attempt += 1
+
+    async def _sent(self, body: dict[str, Any]) -> httpx2.Response:
+        if self._client is None:
+            raise RuntimeError("Chat.ask belongs into `async with Chat(…) as chat`.")
+        response: httpx2.Response = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        self._answered = True
+        self._gate.heed(response.headers, len(str(body["messages"])) // 4)
+        return response
+
+    async def _wait_after(self, error: openai.APIError, attempt: int) -> None:
+        """Waits before a retry, the whole run where the server asks for it; raises where no retry helps."""
+        first_of_all = is_unreachable(error) and not self._answered
+        if attempt >= self._max_retries or first_of_all or not is_worth_a_retry(error, attempt):
+            self._troubles.explain(error, answered=self._answered)
+        pause = back_off(self._first_wait, attempt)
+        if not isinstance(error, openai.APIStatusError):
+            await asyncio.sleep(pause)
+            return
+        self._answered = True
+        wanted = asked_to_wait(error.response.headers)
+        if wanted is not None and wanted > LONGEST_WAIT:
+            raise self._troubles.too_long(wanted) from None
+        if wanted is not None or error.status_code == 429:
+            self._gate.close(pause if wanted is None else wanted)
+        else:
+            await asyncio.sleep(pause)
+
+
+def complaint(error: openai.APIStatusError) -> str:
+    """What a refused request is told, with the parameter that it names."""
+    return f"{error.param or ''} {error.message}"
