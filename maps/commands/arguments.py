@@ -22,6 +22,14 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def small_seed(text: str) -> int:
+    """A seed that every layer and head can be added to."""
+    seed = whole(text)
+    if seed >= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
+    return seed
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     try:

@@ -73,7 +73,7 @@ def balanced_accuracy(c: Counts) -> Estimate | None:
 
 
 def mean_over_heads(values: Sequence[float], seed: int = 0) -> Mean | None:
-    """The mean with a 95 % percentile bootstrap over heads (1,000 draws); no interval for one head, None without any."""
+    """The mean with a 95 % percentile bootstrap over heads (1,000 draws); None without a head."""
     if not values:
         return None
     data = np.array(values)

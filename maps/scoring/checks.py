@@ -13,7 +13,7 @@ from maps.types import Mapping, Relation
 class Check(NamedTuple):
     """A check that mappings bear out: how many of them, and how many would by chance where that says something."""
 
-    name: str
+    check: str
     support: int
     by_chance: float | None
 

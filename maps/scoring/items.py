@@ -62,7 +62,7 @@ def exchanged(heads: Iterable[HeadId], seed: int) -> dict[HeadId, HeadId]:
     layers: dict[int, list[HeadId]] = {}
     for head in heads:
         layers.setdefault(head.layer, []).append(head)
-    found = {}
+    found: dict[HeadId, HeadId] = {}
     for members in layers.values():
         circle = sorted(members, key=lambda head: sha256(f"{seed}:{head}".encode()).digest())
         found |= dict(zip(circle, [*circle[1:], circle[0]], strict=True)) if len(circle) > 1 else {}
