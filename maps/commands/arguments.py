@@ -49,8 +49,8 @@ def layer_range(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def with_bar(layers: Sequence[int], done: int) -> Iterable[int]:
+def with_bar(layers: Sequence[int], done: int, doing: str = "mapping") -> Iterable[int]:
     """A progress bar over layers, with the time that is left."""
     from tqdm import tqdm
 
-    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc="mapping", dynamic_ncols=True)
+    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc=doing, dynamic_ncols=True)

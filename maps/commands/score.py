@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
     )
     if not arguments.no_random:
         try:
-            draw_random_heads(atlas, arguments.model, draw, with_bar)
+            draw_random_heads(atlas, arguments.model, draw, partial(with_bar, doing="random heads"))
         except MapsError as error:
             if arguments.model:
                 raise

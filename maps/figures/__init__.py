@@ -1,8 +1,18 @@
 """Tables → figures. Every figure has a title and a description, and says in words what it says in colour."""
 
+from maps.figures.evidence import concentration, detection
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
 from maps.figures.look import Figure, spec
 from maps.figures.relations import heads_per_relation
 
-__all__ = ["Figure", "functionality_map", "group_similarity", "heads_per_relation", "skewness_by_output_space", "spec"]
+__all__ = [
+    "Figure",
+    "concentration",
+    "detection",
+    "functionality_map",
+    "group_similarity",
+    "heads_per_relation",
+    "skewness_by_output_space",
+    "spec",
+]

@@ -15,5 +15,7 @@ def entropy(targets: Iterable[int]) -> float:
 
 
 def share_below(value: float | None, among: Sequence[float]) -> float | None:
-    """The share of values that are lower; None where the value or all others are unknown."""
-    return None if value is None or not among else sum(other < value for other in among) / len(among)
+    """The share of values that are lower, equal ones counted half; None where the value or all others are unknown."""
+    if value is None or not among:
+        return None
+    return sum((other < value) + 0.5 * (other == value) for other in among) / len(among)

@@ -1,17 +1,15 @@
-"""What the scores of an atlas say over all heads: detection by describer and scorer, concentration by what was said."""
+"""Detection over all heads: means by describer and scorer, as a table and in words."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import pyarrow as pa
 
-from maps.scoring.accuracy import Mean, mean_over_heads
-from maps.types import HeadId
+from maps.scoring.accuracy import mean_over_heads
+from maps.tables import Row
 
-Row = dict[str, Any]
 DETECTION = pa.schema(
     [
         ("describer", pa.string()),
@@ -26,21 +24,6 @@ DETECTION = pa.schema(
 )
 OWN, EXCHANGED = "own description", "another head's description"
 SHOWN = {OWN: "detection", EXCHANGED: "detection_swapped"}
-CONCENTRATION = pa.schema(
-    [
-        ("describer", pa.string()),
-        ("heads", pa.string()),
-        ("count", pa.int32()),
-        ("entropy_low", pa.float64()),
-        ("entropy_median", pa.float64()),
-        ("entropy_high", pa.float64()),
-        ("kurtosis_low", pa.float64()),
-        ("kurtosis_median", pa.float64()),
-        ("kurtosis_high", pa.float64()),
-        ("below_every_random", pa.int32()),
-    ]
-)
-PATTERN, UNCLEAR, RANDOM = "with a pattern", "said to be unclear", "random"
 
 
 def detection(scores: Iterable[Row]) -> list[Row]:
