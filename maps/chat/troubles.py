@@ -11,7 +11,7 @@ import openai
 from maps.describers import DescriberError
 from maps.prompts import NoReplyError
 
-OFFLINE_HINT = "or describe without a key: --describer offline"
+OFFLINE_HINT = "or describe without a key: python -m maps describe ATLAS --describer offline"
 GO_ON = "the same command goes on with what is missing"
 
 
