@@ -29,11 +29,11 @@ class Usage(NamedTuple):
 
 def usage_of(answer: object) -> Usage:
     """The tokens that an answer says it used."""
-    usage = _inner(answer, "usage")
+    usage = inner(answer, "usage")
     return Usage(
         _number(usage, "prompt_tokens"),
         _number(usage, "completion_tokens"),
-        _number(_inner(usage, "prompt_tokens_details"), "cached_tokens") or 0,
+        _number(inner(usage, "prompt_tokens_details"), "cached_tokens") or 0,
     )
 
 
@@ -47,7 +47,7 @@ def content_of(answer: object, max_tokens: int) -> str:
         raise ReplyError(f"The reply was cut off after {max_tokens} tokens.")
     if choice.get("finish_reason") == "content_filter":
         raise ReplyError("The server's content filter withheld the reply.")
-    message = _inner(choice, "message")
+    message = inner(choice, "message")
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal.strip():
         raise ReplyError(f"The describer refused: {' '.join(refusal.split())[:80]}")
@@ -62,9 +62,10 @@ def text_in(answer: object, key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _inner(value: object, key: str) -> dict[str, Any]:
-    inner = value.get(key) if isinstance(value, dict) else None
-    return inner if isinstance(inner, dict) else {}
+def inner(value: object, key: str) -> dict[str, Any]:
+    """The object under a key, an empty one where there is none."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _number(value: dict[str, Any], key: str) -> int | None:

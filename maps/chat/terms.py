@@ -68,12 +68,14 @@ class Terms:
         """The most tokens that a reply can cost."""
         return question.max_tokens + self.thoughts
 
-    def without(self, complaint: str, sent: dict[str, Any]) -> Terms | None:
-        """The terms without what a refusal (of the request `sent`) speaks of; None where nothing is left to leave out.
+    def without(self, complaint: str, code: str, sent: dict[str, Any]) -> Terms | None:
+        """The terms without what a refusal (of the request `sent`) speaks of; None where leaving out can't help.
 
         A refusal that names none of the parameters is put down to the form of the reply.
         """
         said = complaint.lower()
+        if not said or code == "context_length_exceeded":
+            return None
         if "response_format" in sent and any(word in said for word in FORMAT_WORDS):
             return replace(self, format=Format(self.format + 1))
         if "seed" in sent and re.search(r"\bseed\b", said):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Commands, positive, small_seed, with_bar
+from maps.commands.arguments import Commands, dollars, positive, small_seed, with_bar
+from maps.forecast import SCORER, forecast
+from maps.prices import read_prices
 from maps.types import MapsError
 
 if TYPE_CHECKING:
     from maps.atlas import Atlas
+    from maps.chat import Chat
     from maps.scoring.offline import Draw
     from maps.scoring.plan import Plan
 
@@ -33,6 +37,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--describer", help="score only this describer's descriptions")
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=8, help="questions asked at once (default 8)")
+    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
+    p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
     p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
     p.add_argument("--random", type=positive, default=20, metavar="N", help="random heads a layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, which needs no model")
@@ -47,12 +53,14 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.scoring.plan import plan
 
     atlas = Atlas.open(arguments.atlas)
-    planned = plan(atlas, arguments.describer, arguments.seed) if arguments.scorer else None
-    offline(atlas, Draw(arguments.random, arguments.seed), arguments)
-    if planned is None:
+    draw = Draw(arguments.random, arguments.seed)
+    if not arguments.scorer:
+        offline(atlas, draw, arguments)
         print("Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold.")
-    else:
-        ask(atlas, planned, arguments)
+        return
+    planned, chat = plan(atlas, arguments.describer, arguments.seed), scorer(arguments)
+    offline(atlas, draw, arguments)
+    ask(atlas, planned, chat, arguments)
 
 
 def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
@@ -79,28 +87,58 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
     print(f"The targets of {len(rows):,} heads were measured{beside}: {atlas.folder}/concentration.parquet")
 
 
-def ask(atlas: Atlas, planned: Plan, arguments: argparse.Namespace) -> None:
-    """Asks the scorer and says what came of it."""
-    from maps.chat import Chat
+def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> None:
+    """Asks the scorer, after saying how much there is to ask, and says what came of it."""
     from maps.scoring.detection import detect
     from maps.scoring.summary import detection_sentences
 
-    environment = arguments.environment
-    base_url = arguments.base_url or environment.get("OPENAI_BASE_URL") or None
-    key = environment.get("OPENAI_API_KEY") or None
-    chat = Chat(arguments.scorer, base_url, key, concurrency=arguments.concurrency)
     print(" ".join(left_out(planned)))
-    found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
+    print(ahead(atlas, planned, chat, arguments), flush=True)
+    try:
+        found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
+    finally:
+        if chat.budget.answers:
+            print(chat.budget.sentence(), flush=True)
     failed = f", {found.failed:,} without a usable answer" if found.failed else ""
-    print(f"{arguments.scorer} was asked {found.answered + found.failed:,} questions now{failed}.")
+    print(f"{chat.model} was asked {found.answered + found.failed:,} questions now{failed}.")
     scores = [
         row
         for row in atlas.table("scores").to_pylist()
-        if (row["scorer"], row["seed"]) == (arguments.scorer, arguments.seed)
+        if (row["scorer"], row["seed"]) == (chat.model, arguments.seed)
         and arguments.describer in (None, row["describer"])
     ]
     print("\n".join(detection_sentences(scores)))
     print(f"Scores: {atlas.folder}/scores.parquet")
+
+
+def scorer(arguments: argparse.Namespace) -> Chat:
+    """The model that is asked; raises MapsError where it can't be."""
+    from maps.budget import Budget
+    from maps.chat import Chat
+
+    environment, name = arguments.environment, arguments.scorer
+    chat = Chat(
+        name,
+        arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
+        environment.get("OPENAI_API_KEY") or None,
+        concurrency=arguments.concurrency,
+        budget=Budget(read_prices(arguments.prices).of(name), arguments.max_cost),
+    )
+    chat.check_key()
+    return chat
+
+
+def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> str:
+    """What is to be asked, with its price."""
+    from maps.pending import merge
+    from maps.scoring.detection import MAX_TOKENS, unanswered
+
+    merge(atlas, "detections")
+    todo = unanswered(atlas, planned.questions, chat.model, arguments.seed)
+    most = MAX_TOKENS + chat.terms.thoughts
+    prompts = [message["content"] for question in todo for message in question.asked]
+    prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
+    return forecast(chat.model, prompts, most, prices, today, role=SCORER)
 
 
 def left_out(planned: Plan) -> list[str]:

@@ -50,7 +50,10 @@ def describer_named(
 
         return Offline(relations, vocabulary)
     # Imported here, since the openai package takes half a second that offline use need not pay.
+    from maps.budget import Budget
     from maps.chat import Chat
     from maps.describers.openai_compatible import OpenAICompatible
+    from maps.prices import read_prices
 
-    return OpenAICompatible(Chat(name, base_url, api_key, concurrency=concurrency))
+    budget = Budget(read_prices().of(name))
+    return OpenAICompatible(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from maps.chat import Chat
+from maps.chat import Chat, Reply
+from maps.chat.terms import Question
 from maps.prompts import SCHEMA, messages, parse_reply, prompt_hash
 from maps.types import Answer, Mapping
 
@@ -35,14 +36,24 @@ class OpenAICompatible:
 
         Raises ReplyError and DescriberError as Chat.ask does, and ReplyError for a reply that is no description.
         """
-        asked = messages(mappings)
-        reply = await self._chat.ask(asked, seed=seed, schema=SCHEMA, max_tokens=MAX_TOKENS)
-        return Answer(
-            description=parse_reply(reply.content),
-            model=reply.model,
-            prompt_hash=prompt_hash(asked),
-            seed=reply.seed,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            cost_usd=reply.cost_usd,
-        )
+        asked = question_about(mappings, seed)
+        reply = await self._chat.ask(asked.messages, seed=seed, schema=SCHEMA, max_tokens=MAX_TOKENS)
+        return answer_of(asked, reply)
+
+
+def question_about(mappings: Sequence[Mapping], seed: int) -> Question:
+    """What a model is asked about one head."""
+    return Question(messages(mappings), seed, SCHEMA, MAX_TOKENS)
+
+
+def answer_of(asked: Question, reply: Reply) -> Answer:
+    """The description in a reply, with where it came from; raises ReplyError where the reply is none."""
+    return Answer(
+        description=parse_reply(reply.content),
+        model=reply.model,
+        prompt_hash=prompt_hash(asked.messages),
+        seed=reply.seed,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        cost_usd=reply.cost_usd,
+    )

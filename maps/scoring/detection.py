@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maps.asking import ask_each, finished
 from maps.atlas import Atlas
-from maps.pending import keep_table, keeping, now
+from maps.described import now
+from maps.pending import keep_table, keeping
 from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
 from maps.scoring.plan import Question
 from maps.scoring.question import SCHEMA, parse_belongs
@@ -42,13 +43,17 @@ def detect(atlas: Atlas, questions: Iterable[Question], chat: Chat, seed: int, c
     """
     try:
         with keeping(atlas, "detections") as keep:
-            there = {key(row) for row in atlas.table("detections").to_pylist() if row["own_named"] is not None}
-            todo = [each for each in questions if (chat.model, seed, each.shown_id, each.hash) not in there]
-            return asked(todo, chat, seed, concurrency, lambda row: keep("detections", row))
+            return asked(unanswered(atlas, questions, chat.model, seed), chat, seed, concurrency, keep)
     finally:
         rows = scores_of(atlas.table("detections").to_pylist())
         if rows:
             keep_table(atlas, "scores", table("scores", rows))
+
+
+def unanswered(atlas: Atlas, questions: Iterable[Question], scorer: str, seed: int) -> list[Question]:
+    """The questions that a scorer has not answered yet; rows that still wait for their table are not looked at."""
+    there = {key(row) for row in atlas.table("detections").to_pylist() if row["own_named"] is not None}
+    return [each for each in questions if (scorer, seed, each.shown_id, each.hash) not in there]
 
 
 def key(row: Row) -> tuple[object, ...]:

@@ -93,7 +93,7 @@ def draw_random_heads(atlas: Atlas, model: str | None, draw: Draw, progress: Pro
         wanted = Wanted(settings["salient"], 0, settings["targets"])
         for layer in progress(todo, len(layers) - len(todo)):
             for row in random_rows(opened, layer, missing[layer], draw.seed, wanted):
-                keep("random_heads", row)
+                keep(row)
 
 
 def model_of(atlas: Atlas, name: str | None) -> Model:

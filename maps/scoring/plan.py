@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from maps.atlas import Atlas
-from maps.prompts import Message, mapping_hash, prompt_hash
+from maps.prompts import Message, prompt_hash
 from maps.scoring.items import EACH, Item, exchanged, items
 from maps.scoring.question import messages
 from maps.tables import Row
@@ -41,9 +41,8 @@ def plan(atlas: Atlas, describer: str | None, seed: int) -> Plan:
     if not every:
         who = "any describer" if describer is None else describer
         raise MapsError(f"{atlas.folder} holds no description of {who}; `python -m maps describe` makes them.")
-    held_out, mapped = atlas.every_mapping("heldout"), atlas.every_mapping()
-    hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
-    fresh = [row for row in every if hashes.get(head_of(row)) == row["mapping_hash"]]
+    held_out, stale = atlas.every_mapping("heldout"), atlas.stale()
+    fresh = [row for row in every if row["description_id"] not in stale]
     found: list[Question] = []
     alone = short = 0
     for name in sorted({row["describer"] for row in fresh}):

@@ -20,6 +20,7 @@ from tests import chat_server
 from tests.chat_server import Behaviour, ChatServer
 
 KEY = "sk-secret"
+OFFLINE = "python -m maps describe ATLAS --describer offline"
 FIRE = [Mapping(1, 5, " fire", 2.0, (6,), (" f",), (0.5,))]
 
 
@@ -180,7 +181,7 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
 
 
 def test_a_chat_is_asked_inside_its_block_only() -> None:
-    with pytest.raises(RuntimeError, match="async with Chat"):
+    with pytest.raises(RuntimeError, match="inside `async with Chat"):
         asyncio.run(Chat("some-model", "http://127.0.0.1:1/v1").ask([], seed=0, schema=None, max_tokens=1))
 
 
@@ -189,16 +190,16 @@ def test_a_chat_is_asked_inside_its_block_only() -> None:
     [
         (
             chat_server.bad_key,
-            "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: --describer offline.",
+            "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE.",
         ),
-        (chat_server.unknown_model, "HOST knows no model 'some-model': check --describer and --base-url."),
+        (chat_server.unknown_model, "HOST knows no model 'some-model': check its name and --base-url."),
         (
             chat_server.no_quota,
-            "The account at HOST has no quota left: add credit, or describe without a key: --describer offline.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
         (
             chat_server.no_credit,
-            "The account at HOST has no quota left: add credit, or describe without a key: --describer offline.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
     ],
 )
@@ -207,13 +208,13 @@ def test_what_no_further_asking_mends_ends_the_run(behaviour: Behaviour, sentenc
         described(model(server.url), 1)
     assert len(server.bodies) == 1
     host = server.url.removeprefix("http://").removesuffix("/v1")
-    assert str(caught.value) == sentence.replace("HOST", host)
+    assert str(caught.value) == sentence.replace("HOST", host).replace("OFFLINE", OFFLINE)
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:
     with pytest.raises(DescriberError) as caught:
         described(describer_named("gpt-4o"), 1)
-    sentence = "gpt-4o needs a key: set OPENAI_API_KEY, or describe without a key: --describer offline."
+    sentence = f"gpt-4o needs a key: set OPENAI_API_KEY, or describe without a key: {OFFLINE}."
     assert str(caught.value) == sentence
 
 
