@@ -38,14 +38,14 @@ class Counts(NamedTuple):
     other_left: int
 
 
-def counts(belongs: Sequence[bool], named: frozenset[int]) -> Counts:
-    """The counts of an answer; `belongs` says of each item whether it is the head's, `named` are numbers from 1."""
-    pairs = [(truth, number in named) for number, truth in enumerate(belongs, start=1)]
+def counts(truth: Sequence[bool | None], named: frozenset[int]) -> Counts:
+    """The counts of an answer: `truth` of each item (None: not counted), and the numbers, from 1, that were named."""
+    pairs = [(belongs, number in named) for number, belongs in enumerate(truth, start=1)]
     return Counts(
-        sum(truth for truth, _ in pairs),
-        sum(truth and said for truth, said in pairs),
-        sum(not truth for truth, _ in pairs),
-        sum(not truth and not said for truth, said in pairs),
+        sum(belongs is True for belongs, _ in pairs),
+        sum(belongs is True and said for belongs, said in pairs),
+        sum(belongs is False for belongs, _ in pairs),
+        sum(belongs is False and not said for belongs, said in pairs),
     )
 
 

@@ -69,7 +69,7 @@ def asked(todo: Sequence[Question], chat: Chat, seed: int, concurrency: int, kee
 
     async def ask(question: Question, seed: int) -> Answered:
         reply = await chat.ask(question.asked, seed=seed, schema=SCHEMA, max_tokens=MAX_TOKENS)
-        return Answered(counts(question.belongs, parse_belongs(reply.content, len(question.belongs))), reply)
+        return Answered(counts(question.truth, parse_belongs(reply.content, len(question.truth))), reply)
 
     with tqdm(total=len(todo), unit="question", desc="scoring", dynamic_ncols=True, disable=not todo) as bar:
 

@@ -16,10 +16,10 @@ HeldOut = Mapping[HeadId, Sequence[HeadMapping]]
 
 
 class Item(NamedTuple):
-    """A mapping that may belong to a head, and whether it does."""
+    """A mapping, and the head that it is of."""
 
     mapping: HeadMapping
-    belongs: bool
+    of: HeadId
 
 
 def items(head: HeadId, held_out: HeldOut, seed: int) -> list[Item]:
@@ -33,23 +33,32 @@ def items(head: HeadId, held_out: HeldOut, seed: int) -> list[Item]:
     own = list(held_out[head])
     chosen = draw.sample(own, min(EACH, len(own)))
     others = [
-        mapping
+        Item(mapping, other)
         for other in sorted(held_out)
         if other.layer == head.layer and other != head
         for mapping in held_out[other]
     ]
     draw.shuffle(others)
     known = {mapping.source_id for mapping in own}
-    foreign: list[HeadMapping] = []
-    for mapping in others:
+    foreign: list[Item] = []
+    for item in others:
         if len(foreign) == EACH:
             break
-        if mapping.source_id not in known:
-            known.add(mapping.source_id)
-            foreign.append(mapping)
-    found = [Item(mapping, True) for mapping in chosen] + [Item(mapping, False) for mapping in foreign]
+        if item.mapping.source_id not in known:
+            known.add(item.mapping.source_id)
+            foreign.append(item)
+    found = [Item(mapping, head) for mapping in chosen] + foreign
     draw.shuffle(found)
     return found
+
+
+def truth(asked: Sequence[Item], head: HeadId, shown: HeadId) -> list[bool | None]:
+    """Of each item whether it is of the head; None, for not counted, where it is of another head that is described.
+
+    Under another head's description that head's own mappings fit: counted as wrong, they would bring the control of a
+    scorer that sees everything below chance.
+    """
+    return [True if item.of == head else None if item.of == shown else False for item in asked]
 
 
 def exchanged(heads: Iterable[HeadId], seed: int) -> dict[HeadId, HeadId]:

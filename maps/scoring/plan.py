@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from maps.atlas import Atlas
 from maps.prompts import Message, prompt_hash
-from maps.scoring.items import EACH, Item, exchanged, items
+from maps.scoring.items import EACH, Item, exchanged, items, truth
 from maps.scoring.question import messages
 from maps.tables import Row
 from maps.types import HeadId, MapsError
@@ -20,7 +20,7 @@ class Question(NamedTuple):
     describer: str
     description_id: str
     shown_id: str
-    belongs: tuple[bool, ...]  # the truth about each item
+    truth: tuple[bool | None, ...]  # whether each item is the head's; None where it is not counted
     asked: list[Message]
     hash: str
 
@@ -50,12 +50,13 @@ def plan(atlas: Atlas, describer: str | None, seed: int) -> Plan:
         partner = exchanged(described, seed)
         for head, row in sorted(described.items()):
             drawn = items(head, held_out, seed)
-            belongs = [item.belongs for item in drawn]
-            alone += head not in partner
-            short += not belongs.count(True) == belongs.count(False) == EACH
-            shown = [row, described[partner[head]]] if head in partner else [row]
-            if any(belongs) and not all(belongs):
-                found += [question(row, each, drawn) for each in shown]
+            whole = truth(drawn, head, head)
+            short += not whole.count(True) == whole.count(False) == EACH
+            other = described.get(partner.get(head, head), row)
+            asked = [question(row, shown, drawn) for shown in (row, *([other] if other is not row else []))]
+            asked = [each for each in asked if {True, False} <= set(each.truth)]
+            alone += len(asked) == 1
+            found += asked
     return Plan(found, sum(not row["pattern"] for row in fresh), len(every) - len(fresh), alone, short)
 
 
@@ -72,7 +73,7 @@ def question(row: Row, shown: Row, drawn: Sequence[Item]) -> Question:
         row["describer"],
         row["description_id"],
         shown["description_id"],
-        tuple(item.belongs for item in drawn),
+        tuple(truth(drawn, head_of(row), head_of(shown))),
         asked,
         prompt_hash(asked),
     )

@@ -39,8 +39,8 @@ def messages(inputs: str, pattern: str, asked: Sequence[Item]) -> list[Message]:
     """The question whether these items fit a description. It tells no head, no rank and no score."""
     question = QUESTION.format(inputs=quoted(inputs), pattern=quoted(pattern), count=len(asked), example=EXAMPLE)
     lines = (
-        f"{number}. {quoted(mapping.source)}: {', '.join(quoted(target) for target in mapping.targets)}"
-        for number, (mapping, _) in enumerate(asked, start=1)
+        f"{number}. {quoted(item.mapping.source)}: {', '.join(quoted(target) for target in item.mapping.targets)}"
+        for number, item in enumerate(asked, start=1)
     )
     return [Message(role="user", content="\n".join([question, *lines]))]
 
