@@ -30,9 +30,7 @@ def forecast(model: str, prompts: Sequence[str], most: int, prices: Prices, toda
         usual = price.cost(read, written, batch=batch)
         dearest = price.cost(read, most * len(prompts), batch=batch)
         how = " in a batch" if batch else ""
-        lines.append(
-            f"Price{how}: about ${usual:.2f}, with the longest replies ${dearest:.2f} (prices of {prices.date})."
-        )
+        lines.append(f"Price{how}: about ${usual:.2f}, at most ${dearest:.2f}, by the table of {prices.date}.")
     lines += [told] if (told := shutdown(model, prices, today)) else []
     return "\n".join(lines)
 
