@@ -15,7 +15,7 @@ from maps.described import Keeping, Run, Work, begin_redo, end_redo, now, outcom
 from maps.describers import DescriberError
 from maps.describers.openai_compatible import answer_of, question_about
 from maps.prompts import ReplyError
-from maps.types import HeadId, Mapping
+from maps.types import HeadId, Mapping, MapsError
 
 BATCHES = "batches.pending.json"  # the open batch of each describer
 ROUNDS = 2  # a head without a usable reply is asked in a second batch
@@ -97,9 +97,7 @@ async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent, pause: f
             bar.set_postfix_str(state.status)
     if state.status == "failed":
         note_sent(atlas, chat.model, None)
-        raise DescriberError(
-            f"{chat.troubles.host} refused the batch: {chat.troubles.shown(state.trouble) or 'it does not say why'}"
-        )
+        raise DescriberError(f"{chat.troubles.host} refused the batch: {chat.troubles.shown(state.trouble)}")
     return _by_head(await batches.results(state), sent, state)
 
 
@@ -139,6 +137,15 @@ def read_sent(atlas: Atlas, describer: str) -> Sent | None:
     """The batch that an earlier run of the describer left open."""
     noted = (read_json(atlas.folder / BATCHES) or {}).get(describer)
     return Sent(**noted) if noted else None
+
+
+def check_no_batch(folder: Path, describer: str) -> None:
+    """Raises MapsError where a batch of the describer is open, whose heads would be paid twice."""
+    if read_sent(Atlas.open(folder), describer):
+        raise MapsError(
+            f"A batch that {describer} was sent is still open: fetch it with --batch, or give it up by deleting "
+            f"{folder / BATCHES}."
+        )
 
 
 def note_sent(atlas: Atlas, describer: str, sent: Sent | None) -> None:

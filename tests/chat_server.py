@@ -306,6 +306,8 @@ def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
         return JSONResponse(chat.begin_batch((await request.json())["input_file_id"]))
 
     async def look(request: Request) -> Response:
+        if request.path_params["name"] not in chat.batches:
+            return failure(404, "No such batch")
         return JSONResponse(await run_in_threadpool(chat.look, request.path_params["name"]))
 
     app = Starlette(

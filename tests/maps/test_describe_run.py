@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import maps
 from maps.atlas import Atlas, write_table
 from maps.batched import describe_in_batches
 from maps.budget import Budget
@@ -217,6 +218,8 @@ def test_an_interrupted_batch_is_gone_on_with(bundled: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         server.looks = 0
+        status, _, err = ran(bundled, server.url)
+        assert (status, err.partition(":")[0]) == (2, "A batch that some-model was sent is still open")
         status, out, err = ran(bundled, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 270 heads now." in out
@@ -246,6 +249,16 @@ def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Pat
         assert batched(atlas_folder, server).asked == 8
 
 
+def test_a_server_without_batches_is_told(atlas_folder: Path) -> None:
+    note = {"file": "file_0", "batch": "batch_9", "round": 1, "seed": 0, "sent_at": "", "heads": {}}
+    (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
+    with (
+        chat_server.chat_server(chat_server.answer) as server,
+        pytest.raises(DescriberError, match=r"has no such batch: describe without --batch\.$"),
+    ):
+        batched(atlas_folder, server)
+
+
 def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) -> None:
     with chat_server.chat_server(chat_server.answer) as server:
         server.ending = "expired"
@@ -264,4 +277,6 @@ def test_descriptions_of_other_mappings_are_stale(atlas_folder: Path) -> None:
     write_table(atlas_folder, "mappings", table("mappings", changed))
     stale = {row["description_id"] for row in rows(atlas_folder) if row["head"] == 1}
     assert (atlas.stale(), atlas.stale(HeadId(0, 0))) == (stale, set())
-    assert atlas.stale(HeadId(0, 1)) == stale & atlas.stale(HeadId(0, 1)) != set()
+    told = "  stale: the mappings below are not those that were described; describe the atlas again"
+    shown = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
+    assert [told in lines for lines in shown] == [True, False]
