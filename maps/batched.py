@@ -15,7 +15,7 @@ from maps.described import Keeping, Run, Work, begin_redo, end_redo, now, outcom
 from maps.describers import DescriberError
 from maps.describers.openai_compatible import answer_of, question_about
 from maps.prompts import ReplyError
-from maps.types import HeadId, Mapping
+from maps.types import HeadId, Mapping, MapsError
 
 BATCHES = "batches.pending.json"  # the open batch of each describer
 ROUNDS = 2  # a head without a usable reply is asked in a second batch
@@ -33,28 +33,30 @@ class Sent(NamedTuple):
     heads: Dictionary[str, str]  # mapping hashes by head
 
 
-def describe_in_batches(folder: Path, chat: Chat, *, seed: int = 0, redo: bool = False) -> Run:
+def describe_in_batches(
+    folder: Path, chat: Chat, *, seed: int = 0, redo: bool = False, poll: float = FIRST_POLL
+) -> Run:
     """Describes as `maps.described.describe_atlas` does, for the price of batches; waits up to a day for them.
 
     An interrupted run goes on with the batch that it sent. A head without a usable reply is asked again in a second
-    batch, with the next seed, then recorded as failed.
+    batch, with the next seed, then recorded as failed. `poll`: seconds before the first look at a batch.
     """
     work = work_left(folder, chat.model, begin_redo(folder, chat.model) if redo else None)
     with Keeping(work) as keeping:
         if work.todo:
-            finished(_described(work, chat, keeping, seed))
+            finished(_described(work, chat, keeping, seed, poll))
     if redo:
         end_redo(folder, chat.model)
     return outcome(work, keeping)
 
 
-async def _described(work: Work, chat: Chat, keeping: Keeping, seed: int) -> None:
+async def _described(work: Work, chat: Chat, keeping: Keeping, seed: int, poll: float) -> None:
     left = dict(work.todo)
     async with chat:
         batches = Batches(chat)
         while left:
             sent = read_sent(work.atlas, chat.model) or await _send(batches, chat, work, left, 1, seed)
-            failing = _keep(await _wait(batches, work.atlas, chat, sent), batches, keeping, left, sent)
+            failing = _keep(await _wait(batches, work.atlas, chat, sent, poll), batches, keeping, left, sent)
             if failing and sent.round < ROUNDS:
                 again = {head: left[head] for head in failing}
                 await _send(batches, chat, work, again, sent.round + 1, sent.seed + 1)
@@ -80,13 +82,12 @@ async def _send(
     return sent
 
 
-async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent) -> dict[HeadId, dict[str, Any]]:
+async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent, pause: float) -> dict[HeadId, dict[str, Any]]:
     """Begins the batch where it has not begun, waits until it is over, and gives each head's line."""
     from tqdm import tqdm
 
     state = await (batches.state(sent.batch) if sent.batch else batches.begin(sent.file))
     note_sent(atlas, chat.model, sent._replace(batch=state.id))
-    pause = FIRST_POLL
     with tqdm(total=len(sent.heads), unit="reply", desc=f"batch {state.id}", dynamic_ncols=True) as bar:
         while not state.over:
             await asyncio.sleep(pause)
@@ -96,9 +97,7 @@ async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent) -> dict[
             bar.set_postfix_str(state.status)
     if state.status == "failed":
         note_sent(atlas, chat.model, None)
-        raise DescriberError(
-            f"{chat.troubles.host} refused the batch: {chat.troubles.shown(state.trouble) or 'it does not say why'}"
-        )
+        raise DescriberError(f"{chat.troubles.host} refused the batch: {chat.troubles.shown(state.trouble)}")
     return _by_head(await batches.results(state), sent, state)
 
 
@@ -138,6 +137,15 @@ def read_sent(atlas: Atlas, describer: str) -> Sent | None:
     """The batch that an earlier run of the describer left open."""
     noted = (read_json(atlas.folder / BATCHES) or {}).get(describer)
     return Sent(**noted) if noted else None
+
+
+def check_no_batch(folder: Path, describer: str) -> None:
+    """Raises MapsError where a batch of the describer is open, whose heads would be paid twice."""
+    if read_sent(Atlas.open(folder), describer):
+        raise MapsError(
+            f"A batch that {describer} was sent is still open: fetch it with --batch, or give it up by deleting "
+            f"{folder / BATCHES}."
+        )
 
 
 def note_sent(atlas: Atlas, describer: str, sent: Sent | None) -> None:

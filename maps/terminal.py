@@ -25,7 +25,8 @@ def visible(token: str) -> str:
 
 def said(sentence: str) -> str:
     """A describer's sentence on one line, with what can't be seen or would act on the screen escaped."""
-    return "".join(escaped(c) if c != " " and hidden(c) else c for c in sentence)
+    shown = (" ", *SYMBOLS.values())
+    return "".join(escaped(c) if c not in shown and hidden(c) else c for c in sentence)
 
 
 def hidden(character: str) -> bool:

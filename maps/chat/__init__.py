@@ -27,9 +27,10 @@ __all__ = ["Chat", "Reply"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = 120.0  # seconds for one reply
-T = TypeVar("T")
-
 RETRIES = 7  # of one question, over about a minute where the server names no time
+PATIENCE = 4  # times as many after an answer that says to ask more slowly
+
+T = TypeVar("T")
 
 
 class Chat:
@@ -179,7 +180,8 @@ class Chat:
     async def _wait_after(self, error: openai.APIError, attempt: int) -> None:
         """Waits before a retry, the whole run where the server asks for it; raises the error where no retry helps."""
         first_of_all = is_unreachable(error) and not self._answered
-        if attempt >= self._max_retries or first_of_all or not is_worth_a_retry(error, attempt):
+        most = self._max_retries * (PATIENCE if isinstance(error, openai.RateLimitError) else 1)
+        if attempt >= most or first_of_all or not is_worth_a_retry(error, attempt):
             raise error
         pause = back_off(self._first_wait, attempt)
         if not isinstance(error, openai.APIStatusError):

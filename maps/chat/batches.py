@@ -22,6 +22,10 @@ HEAVIEST = 200_000_000  # bytes of one batch's file
 T = TypeVar("T")
 
 
+class NoBatchError(DescriberError):
+    """The server has no Batch API, or does not know the batch or its files."""
+
+
 class State(NamedTuple):
     """How far a batch is. `files`: what holds its answers and errors; `trouble`: the server's words where it failed."""
 
@@ -45,12 +49,8 @@ class Batches:
 
     async def upload(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> str:
         """Uploads the file of a batch, from each request's own id and body; returns the file's id."""
-        lines = [
-            json.dumps(
-                {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}, ensure_ascii=False
-            )
-            for name, body in requests
-        ]
+        fixed = {"method": "POST", "url": "/v1/chat/completions"}
+        lines = [json.dumps({"custom_id": name, **fixed, "body": body}) for name, body in requests]
         content = ("\n".join(lines) + "\n").encode()
         if len(requests) > LARGEST or len(content) > HEAVIEST:
             raise DescriberError(
@@ -77,7 +77,7 @@ class Batches:
 
     async def state(self, batch: str) -> State:
         """How far a batch is."""
-        return _state(await self._explained(self._chat.retried(lambda: self._chat.client.batches.retrieve(batch))))
+        return _state(await self._explained(self._chat.retried(partial(self._chat.client.batches.retrieve, batch))))
 
     async def results(self, state: State) -> list[dict[str, Any]]:
         """The lines of a finished batch, answers and errors; a line that can't be read answers nothing."""
@@ -109,9 +109,7 @@ class Batches:
         try:
             return await call
         except openai.NotFoundError:
-            raise DescriberError(
-                f"{self._chat.troubles.host} has no Batch API, or no longer this batch: describe without --batch."
-            ) from None
+            raise NoBatchError(f"{self._chat.troubles.host} has no such batch: describe without --batch.") from None
         except openai.APIError as error:
             self._chat.explain(error)
 

@@ -71,5 +71,5 @@ def asked_to_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def back_off(first: float, attempt: int) -> float:
-    """The seconds before retry `attempt` (from 0): doubled each time up to 30, then half of it by chance."""
-    return min(30.0, first * 2.0**attempt) * random.uniform(0.5, 1.0)
+    """The seconds before retry `attempt` (from 0): doubled each time up to 30, of which chance takes up to a half."""
+    return min(30.0, first * 2.0 ** min(attempt, 60)) * random.uniform(0.5, 1.0)

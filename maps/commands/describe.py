@@ -90,14 +90,14 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
 
 def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
     """The run itself, question by question or in batches."""
-    if arguments.batch:
-        from maps.batched import describe_in_batches
-
-        return describe_in_batches(arguments.atlas, chat, seed=arguments.seed, redo=arguments.redo)
+    from maps.batched import check_no_batch, describe_in_batches
     from maps.describers.openai_compatible import OpenAICompatible
 
-    describer = OpenAICompatible(chat)
-    return describe_atlas(arguments.atlas, describer, arguments.concurrency, seed=arguments.seed, redo=arguments.redo)
+    folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
+    if arguments.batch:
+        return describe_in_batches(folder, chat, seed=seed, redo=redo)
+    check_no_batch(folder, chat.model)
+    return describe_atlas(folder, OpenAICompatible(chat), arguments.concurrency, seed=seed, redo=redo)
 
 
 def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
