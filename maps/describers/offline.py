@@ -43,8 +43,7 @@ class Offline:
         del seed
         lines = [Line.read(mapping) for mapping in mappings]
         needed = max(1, -(-2 * len(lines) // 3))
-        small = small_set(lines)
-        tested = [*self._hypotheses, small] if small else self._hypotheses
+        tested = self.tested(lines)
         standing = _standing(tested, lines, needed)
         names = ", ".join(hypothesis.name for hypothesis in tested)
         description = Description(
@@ -53,6 +52,11 @@ class Offline:
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
         return Answer(description, MODEL, support=standing[0][1] if standing else None)
+
+    def tested(self, lines: Sequence[Line]) -> list[Hypothesis]:
+        """The hypotheses that are tested on these mappings, in the order that decides ties."""
+        small = small_set(lines)
+        return [*self._hypotheses, small] if small else self._hypotheses
 
 
 def _standing(tested: Sequence[Hypothesis], lines: Sequence[Line], needed: int) -> list[tuple[Hypothesis, int]]:

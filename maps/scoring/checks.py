@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maps.describers.hypotheses import Hypothesis, hypotheses, small_set
+from maps.describers.offline import Offline
 from maps.describers.tokens import Line
-from maps.types import Mapping, Relation
+from maps.types import Mapping
 
 
 class Check(NamedTuple):
@@ -18,24 +18,15 @@ class Check(NamedTuple):
     by_chance: float | None
 
 
-class Checks:
-    """The checks for heads of one set of relations."""
+def checks(mappings: Sequence[Mapping], describer: Offline) -> list[Check]:
+    """Every hypothesis of the offline describer that at least one mapping bears out, highest support first.
 
-    def __init__(self, relations: Sequence[Relation]) -> None:
-        self._hypotheses: list[Hypothesis] = hypotheses(relations, ())
-
-    def of(self, mappings: Sequence[Mapping]) -> list[Check]:
-        """Every check that at least one mapping bears out, highest support first.
-
-        `by_chance` is the mean support when each source is put before another's targets; None for a check that looks
-        at the targets alone.
-        """
-        lines = [Line.read(mapping) for mapping in mappings]
-        small = small_set(lines)
-        tested = [*self._hypotheses, small] if small else self._hypotheses
-        borne_out = [(hypothesis, support) for hypothesis in tested if (support := hypothesis.support(lines))]
-        found = [
-            Check(hypothesis.name, support, hypothesis.support_by_chance(lines) if hypothesis.tied else None)
-            for hypothesis, support in borne_out
-        ]
-        return sorted(found, key=lambda check: -check.support)
+    `by_chance` is the mean support when each source is put before another's targets; None for a check that looks at
+    the targets alone.
+    """
+    lines = [Line.read(mapping) for mapping in mappings]
+    borne_out = [(each, support) for each in describer.tested(lines) if (support := each.support(lines))]
+    found = [
+        Check(each.name, support, each.support_by_chance(lines) if each.tied else None) for each, support in borne_out
+    ]
+    return sorted(found, key=lambda check: -check.support)

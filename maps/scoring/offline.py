@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas import Atlas
+from maps.describers.offline import Offline
 from maps.pending import keep_table, keeping
-from maps.scoring.checks import Checks
+from maps.scoring.checks import checks
 from maps.scoring.concentration import entropy, share_below
 from maps.tables import Row, table
 from maps.types import HeadId, MapsError, Relation
@@ -28,11 +29,11 @@ class Draw(NamedTuple):
 
 def keep_checks(atlas: Atlas, relations: Sequence[Relation]) -> list[Row]:
     """Writes `checks`: for every head each named check that at least one of its mappings bears out."""
-    checks = Checks(relations)
+    describer = Offline(relations)
     rows = [
         {"layer": head.layer, "head": head.head, **check._asdict()}
         for head, mappings in atlas.every_mapping().items()
-        for check in checks.of(mappings)
+        for check in checks(mappings, describer)
     ]
     keep_table(atlas, "checks", table("checks", rows))
     return rows

@@ -7,9 +7,10 @@ from math import log2, sqrt
 import pytest
 
 from maps.data import predefined
+from maps.describers.offline import Offline
 from maps.prompts import ReplyError
 from maps.scoring.accuracy import Counts, balanced_accuracy, counts, mean_over_heads, wilson
-from maps.scoring.checks import Check, Checks
+from maps.scoring.checks import Check, checks
 from maps.scoring.concentration import entropy, share_below
 from maps.scoring.items import Item, exchanged, items, truth
 from maps.scoring.question import messages, parse_belongs
@@ -164,12 +165,12 @@ def test_a_share_counts_ties_half_and_is_undefined_without_others() -> None:
 
 
 def test_checks_count_the_mappings_that_bear_them_out() -> None:
-    checks = Checks(predefined())
-    found = {check.check: check for check in checks.of(some(each(" {word}", " {title}"), 21))}
+    describer = Offline(predefined())
+    found = {check.check: check for check in checks(some(each(" {word}", " {title}"), 21), describer)}
     assert found["change of case"].support == 21
     assert found["change of case"].by_chance == 0
     assert found["spelling"].support == 21
-    small = checks.of(mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]))
+    small = checks(mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]), describer)
     assert small[0] in (Check("one small set", 30, None), Check("targets: pronouns", 30, None))
     assert {check.check for check in small} >= {"one small set", "targets: pronouns"}
     counted = [check.support for check in small]
