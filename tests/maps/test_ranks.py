@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from maps import ranks
+from maps.columns import Columns
 from maps.eight_bit import at_unit_length
-from maps.ranks import Columns, Sieve, count, hits
+from maps.ranks import Sieve, count, hits
 from tests.near_ties import near_ties, normal
 
 
@@ -87,7 +88,7 @@ def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
 ) -> None:
     for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("FLOOD", flood)):
         monkeypatch.setattr(ranks, name, value)
-    monkeypatch.setattr(ranks, "fastest", lambda _device: precision)
+    monkeypatch.setattr("maps.columns.fastest", lambda _device: precision)
     unembedding = normal(1500, 12, dtype=torch.float32)
     targets = torch.randint(1500, (60,), generator=torch.Generator().manual_seed(2))
     check(normal(60, 12, seed=1), targets, torch.arange(1, 1501, 25), unembedding)
