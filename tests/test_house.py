@@ -35,6 +35,7 @@ PURE = (
     "maps.mlp",
     "maps.output_space",
     "maps.eight_bit",
+    "maps.columns",
     "maps.ranks",
     "maps.threads",
     "maps.salient",
