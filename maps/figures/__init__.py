@@ -2,7 +2,16 @@
 
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
+from maps.figures.identification import identification_rate
 from maps.figures.look import Figure, spec
 from maps.figures.relations import heads_per_relation
 
-__all__ = ["Figure", "functionality_map", "group_similarity", "heads_per_relation", "skewness_by_output_space", "spec"]
+__all__ = [
+    "Figure",
+    "functionality_map",
+    "group_similarity",
+    "heads_per_relation",
+    "identification_rate",
+    "skewness_by_output_space",
+    "spec",
+]
