@@ -18,6 +18,7 @@ from maps.eight_bit import at_unit_length
 
 GROUP = 64  # columns whose highest score is looked at first
 ROWS = 1024  # rows of y a product
+MANY = 1 / 2  # share of groups with such a score from which on scores are counted before they are found
 FLOOD = 1 / 64  # share of a product's scores from which on those left open are sought in float32 instead
 LEADING = 1024  # columns that the low-rank sieve looks at
 TERMS = 1024  # products that float32 adds up in the sieve: its error bound grows with them
@@ -108,11 +109,11 @@ def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
 
 
 class Suspects(NamedTuple):
-    """Scores that may be higher than their row's target: places in rows and in a block, and which are surely so."""
+    """Of some rows (m,): how many scores are surely higher than the target's, and which may be."""
 
-    row: Tensor  # (c,)
-    column: Tensor  # (c,)
-    sure: Tensor  # (c,) bool
+    sure: Tensor  # (m,)
+    row: Tensor  # (c,) place among the rows, of those that fewer than enough are surely higher than
+    column: Tensor  # (c,) place in the block
 
 
 class Screen(NamedTuple):
@@ -128,20 +129,30 @@ class Screen(NamedTuple):
         rows = y.to(dtype)
         return cls(rows, (y - rows.double()).norm(dim=1), own)
 
-    def suspects(self, some: Tensor, block: Tensor, longest: float, off: float) -> Suspects:
-        """Which of some rows (m,) may score higher than their targets on which columns of a block (w, d).
+    def suspects(self, some: Tensor, enough: Tensor, block: Tensor, longest: float, off: float) -> Suspects:
+        """Which columns of a block (w, d) may score higher than the targets of some rows (m,).
 
-        `longest` is the largest norm of these columns, `off` that of what rounding left of one.
+        `enough` (m,): how many surely higher ones settle a row. `longest` is the largest norm of these columns, `off`
+        that of what rounding left of one.
         """
         scores = block @ self.rows[some].T
         if len(scores) % GROUP:
             scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP), value=-torch.inf)
         scores = scores.view(-1, GROUP, len(some))
         floor, ceiling = self.limits(some, longest, off)
-        group, row = (scores.amax(1) >= floor).nonzero().T
+        open_groups = scores.amax(1) >= floor
+        settled = torch.zeros_like(enough)
+        if int(open_groups.sum()) > MANY * open_groups.numel():  # counting them is faster than finding each
+            settled = (scores > ceiling).sum((0, 1))
+            open_groups &= settled < enough
+        group, row = open_groups.nonzero().T
         inside = scores[group, :, row]
         which, place = (inside >= floor[row, None]).nonzero().T
-        return Suspects(row[which], group[which] * GROUP + place, inside[which, place] > ceiling[row[which]])
+        sure = inside[which, place] > ceiling[row[which]]
+        found = torch.zeros_like(enough).index_add_(0, row[which], sure.to(enough.dtype))
+        doubt = (~sure & (found < enough)[row[which]]).nonzero()[:, 0]
+        which, place = which[doubt], place[doubt]
+        return Suspects(torch.maximum(found, settled), row[which], group[which] * GROUP + place)
 
     def limits(self, some: Tensor, longest: float, off: float) -> tuple[Tensor, Tensor]:
         """What the scores of some rows' columns are below where they are surely no higher than the target's, and what
@@ -168,14 +179,14 @@ def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Te
         part = slice(start, start + BLOCK)
         longest, off = float(columns.norms[part].max()), float(columns.off[part].max())
         for rows in live.split(ROWS) if len(live) else ():
-            found = coarse.suspects(rows, columns.coarse[part], longest, off)
+            enough = k[rows] - above[rows]
+            found = coarse.suspects(rows, enough, columns.coarse[part], longest, off)
             if len(found.row) > FLOOD * len(rows) * BLOCK:
-                found = single.suspects(rows, columns.rows[part].float(), longest, 0.0)
-            rival, higher = rows[found.row], found.sure
-            doubt = (~higher).nonzero()[:, 0]
-            row, place = rival[doubt], found.column[doubt] + start
-            higher[doubt] = exact_scores(y, row, place, columns) > own[row] + tie[row]
-            above.index_add_(0, rival, higher.to(above.dtype))
+                found = single.suspects(rows, enough, columns.rows[part].float(), longest, 0.0)
+            above[rows] += found.sure
+            row, place = rows[found.row], found.column + start
+            higher = exact_scores(y, row, place, columns) > own[row] + tie[row]
+            above.index_add_(0, row, higher.to(above.dtype))
         live = live[above[live] < k[live]]
     return above < k
 
