@@ -90,11 +90,13 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
 
 def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
     """The run itself, question by question or in batches."""
-    from maps.batched import check_no_batch, describe_in_batches
+    from maps.batched import check_no_batch, describe_in_batches, open_batch
     from maps.describers.openai_compatible import OpenAICompatible
 
     folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
     if arguments.batch:
+        if sent := open_batch(folder, chat.model):
+            print(f"The batch sent at {sent.sent_at}, of {len(sent.heads):,} heads, is gone on with.", flush=True)
         return describe_in_batches(folder, chat, seed=seed, redo=redo)
     check_no_batch(folder, chat.model)
     return describe_atlas(folder, OpenAICompatible(chat), arguments.concurrency, seed=seed, redo=redo)
