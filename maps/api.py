@@ -115,6 +115,8 @@ def describe(
     base_url: str | None = None,
     api_key: str | None = None,
     concurrency: int = 1,
+    seed: int = 0,
+    redo: bool = False,
 ) -> Run: ...
 
 
@@ -126,6 +128,8 @@ def describe(
     base_url: str | None = None,
     api_key: str | None = None,
     concurrency: int = 1,
+    seed: int = 0,
+    redo: bool = False,
 ) -> Description: ...
 
 
@@ -136,14 +140,16 @@ def describe(
     base_url: str | None = None,
     api_key: str | None = None,
     concurrency: int = 1,
+    seed: int = 0,
+    redo: bool = False,
 ) -> Run | Description:
     """Puts heads into words: those of an atlas (or its folder), which keeps the answers, or one head's mappings.
 
     `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of
     the environment is read), or your own `maps.describers.Describer`. `concurrency`: heads of an atlas that are asked
-    about at once. Of an atlas it returns how many heads were `asked` about now, how many `failed`, and in how many of
-    its `heads` the describer sees `patterns`. Raises MapsError where the describer cannot go on, or has no usable
-    reply about the one head.
+    about at once. `seed`: of a head's first question. `redo`: ask again about heads that are described. Of an atlas it
+    returns how many heads were `asked` about now, how many `failed`, and in how many of its `heads` the describer sees
+    `patterns`. Raises MapsError where the describer cannot go on, or has no usable reply about the one head.
     """
     from maps.asking import describe_mappings
     from maps.atlas import Atlas
@@ -152,10 +158,10 @@ def describe(
     from maps.describers import describer_named
 
     if isinstance(describer, str):
-        describer = describer_named(describer, base_url, api_key, relations=predefined())
+        describer = describer_named(describer, base_url, api_key, concurrency=concurrency, relations=predefined())
     if isinstance(what, Atlas | str | Path):
-        return describe_atlas(folder_of(what), describer, concurrency)
-    return describe_mappings(what, describer).description
+        return describe_atlas(folder_of(what), describer, concurrency, seed=seed, redo=redo)
+    return describe_mappings(what, describer, seed).description
 
 
 def load_atlas(

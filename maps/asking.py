@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
-from maps.describers import Describer
-from maps.prompts import ReplyError
+from maps.describers import Describer, DescriberError
+from maps.prompts import NoReplyError, ReplyError
 from maps.types import Answer, HeadId, Mapping, MapsError
 
 ATTEMPTS = 3
@@ -30,10 +31,20 @@ def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: i
     """Describes one head's mappings; asks again as `describe_heads` does, then raises the last ReplyError."""
     if not mappings:
         raise MapsError("There are no mappings to describe.")
-    reply = finished(_asked(describer, mappings, seed))
+
+    async def work() -> tuple[Answer | ReplyError, int]:
+        async with opened(describer):
+            return await _asked(describer, mappings, seed)
+
+    reply, _ = finished(work())
     if isinstance(reply, ReplyError):
         raise reply
     return reply
+
+
+def opened(describer: Describer) -> AbstractAsyncContextManager[Any]:
+    """The describer as an async context: its own where it is one, otherwise an empty one."""
+    return describer if isinstance(describer, AbstractAsyncContextManager) else nullcontext(describer)
 
 
 async def describe_heads(
@@ -49,34 +60,68 @@ async def describe_heads(
     """Describes every head that is not in `already`, at most `concurrency` at a time.
 
     Each answer goes to `on_answer` at once. A head without a usable reply is asked again with the seeds
-    seed + 1 and seed + 2, then handed to `on_failure` with the last reason and the number of attempts.
-    Any other error (a DescriberError, or one of the two functions) stops the others and comes out.
+    seed + 1 and seed + 2, then handed to `on_failure` with the last reason and the number of attempts. After a
+    DescriberError or a cancellation no further head is begun, but the replies that are under way, which are paid,
+    still go to `on_answer`; then the error comes out. An error of the two functions stops everything.
     """
     todo = iter([(head, mappings) for head, mappings in heads if head not in already])
+    errors: list[DescriberError] = []
+    stop = asyncio.Event()
 
     async def work() -> None:
         for head, mappings in todo:
-            reply = await _asked(describer, mappings, seed)
+            try:
+                reply, attempts = await _asked(describer, mappings, seed, stop)
+            except DescriberError as error:
+                errors.append(error)
+                stop.set()
+                return
             if isinstance(reply, Answer):
                 on_answer(head, reply)
-            else:
-                on_failure(head, str(reply), ATTEMPTS)
+            elif attempts:
+                on_failure(head, str(reply), attempts)
+            await asyncio.sleep(0)  # lets an interrupt in where nothing is waited for
+            if stop.is_set():
+                return
 
+    async with opened(describer):
+        await _together([work() for _ in range(concurrency)], stop)
+    if errors:
+        raise errors[0]
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Runs them to their end, or to a first error; when cancelled, sets `stop` and waits for what is under way."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
-    except ExceptionGroup as group_of_errors:
-        raise group_of_errors.exceptions[0] from None
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait(tasks)
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _asked(
-    describer: Describer, mappings: Sequence[Mapping], seed: int, attempts: int = ATTEMPTS
-) -> Answer | ReplyError:
-    """The answer, or the last attempt's error where none brought one."""
-    try:
-        return await describer.describe(mappings, seed)
-    except ReplyError as error:
-        if attempts == 1:
-            return error
-    return await _asked(describer, mappings, seed + 1, attempts - 1)
+    describer: Describer, mappings: Sequence[Mapping], seed: int, stop: asyncio.Event | None = None
+) -> tuple[Answer | ReplyError, int]:
+    """The answer, or the last error where no attempt brought one, with the number of attempts.
+
+    0 attempts where the run is to stop: then the head is neither described nor given up.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await describer.describe(mappings, seed + attempt - 1), attempt
+        except ReplyError as error:
+            reply = error
+        if attempt == ATTEMPTS or isinstance(reply, NoReplyError):
+            return reply, attempt
+        if stop is not None and stop.is_set():
+            return reply, 0
+    raise AssertionError("ATTEMPTS is at least 1")

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from maps.prompts import mapping_hash
 from maps.tables import COMPUTED, ON_REQUEST, SCHEMAS, Row, mapping_of, relation_score_of, table
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
@@ -216,3 +217,14 @@ class Atlas:
         rows = self.table("descriptions", head=head).sort_by("created_at").to_pylist()
         newest = {(row["layer"], row["head"], row["describer"]): row for row in rows}
         return [newest[key] for key in sorted(newest)]
+
+    def stale(self, head: HeadId | None = None) -> set[str]:
+        """The ids of the current descriptions that are of other mappings than the present ones."""
+        mapped = self.every_mapping() if head is None else {head: self.mappings(head)}
+        hashes = {of: mapping_hash(mappings) for of, mappings in mapped.items()}
+        rows = self.descriptions(head)
+        return {
+            row["description_id"]
+            for row in rows
+            if row["mapping_hash"] != hashes.get(HeadId(row["layer"], row["head"]))
+        }

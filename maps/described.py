@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, NamedTuple
-
-import pyarrow as pa
+from types import TracebackType
+from typing import NamedTuple
 
 from maps.asking import describe_heads, finished
-from maps.atlas import Atlas, write_file, write_table
-from maps.card import atlas_card
+from maps.atlas import Atlas, read_json, write_json
 from maps.describers import Describer
+from maps.pending import Pending, merge
 from maps.prompts import mapping_hash
-from maps.tables import SCHEMAS, Row, description_row
-from maps.types import Answer, HeadId, Mapping, MapsError
+from maps.tables import Row, description_row
+from maps.types import Answer, HeadId, Mapping
 
-PENDING = "{table}.pending.jsonl"  # rows that are not in their table yet
+TABLES = ("descriptions", "failures")
+REDO = "redo.pending.json"  # when each describer that is asked again was begun with
 
 
 class Run(NamedTuple):
@@ -32,72 +33,138 @@ class Run(NamedTuple):
     heads: int
 
 
-def describe_atlas(folder: Path, describer: Describer, concurrency: int = 1) -> Run:
-    """Describes every head whose current mappings the describer has not described yet.
+@dataclass(frozen=True)
+class Work:
+    """The heads that a describer has still to describe.
 
-    Rows of an earlier run that was cut off are taken over first, so nothing is asked twice.
+    `hashes`: of every head's present mappings; `earlier`: how many descriptions the describer gave of a head before.
     """
+
+    atlas: Atlas
+    describer: str
+    todo: list[tuple[HeadId, list[Mapping]]]
+    hashes: dict[HeadId, str]
+    earlier: Counter[HeadId]
+
+
+def describe_atlas(
+    folder: Path, describer: Describer, concurrency: int = 1, *, seed: int = 0, redo: bool = False
+) -> Run:
+    """Describes every head whose current mappings the describer has not described yet, or with `redo` every head.
+
+    Rows of an earlier run that was cut off are taken over first, so nothing is asked twice; an unfinished `redo`
+    is gone on with by the next one.
+    """
+    work = work_left(folder, describer.name, begin_redo(folder, describer.name) if redo else None)
+    with Keeping(work) as keeping:
+        if work.todo:
+            asking = describe_heads(
+                work.todo,
+                describer,
+                on_answer=keeping.answer,
+                on_failure=keeping.failure,
+                seed=seed,
+                concurrency=concurrency,
+            )
+            finished(asking)
+    if redo:
+        end_redo(folder, describer.name)
+    return outcome(work, keeping)
+
+
+def work_left(folder: Path, describer: str, since: datetime | None = None) -> Work:
+    """What a describer has still to do; with `since`, heads that were described before that time count as not done."""
     atlas = Atlas.open(folder)
-    for table in ("descriptions", "failures"):
+    for table in TABLES:
         merge(atlas, table)
     mapped = atlas.every_mapping()
     hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
-    known = [row for row in atlas.descriptions() if row["describer"] == describer.name]
-    already = {head for row in known if hashes.get(head := HeadId(row["layer"], row["head"])) == row["mapping_hash"]}
-    try:
-        asked, failed = ask(
-            atlas, describer, [(head, mapped[head]) for head in atlas.ids if head not in already], hashes, concurrency
-        )
-    finally:
-        for table in ("descriptions", "failures"):
-            merge(atlas, table)
-    now = [row for row in atlas.descriptions() if row["describer"] == describer.name]
-    return Run(asked, failed, sum(row["pattern"] for row in now), len(atlas.ids))
+    columns = ["layer", "head", "describer", "mapping_hash", "created_at"]
+    rows = [row for row in atlas.table("descriptions", columns).to_pylist() if row["describer"] == describer]
+    done: set[HeadId] = set()
+    for row in sorted(rows, key=lambda row: row["created_at"]):
+        head = HeadId(row["layer"], row["head"])
+        fresh = since is None or row["created_at"] >= since
+        (done.add if fresh and hashes.get(head) == row["mapping_hash"] else done.discard)(head)
+    todo = [(head, mapped[head]) for head in atlas.ids if head not in done]
+    return Work(atlas, describer, todo, hashes, Counter(HeadId(row["layer"], row["head"]) for row in rows))
 
 
-def ask(
-    atlas: Atlas,
-    describer: Describer,
-    todo: list[tuple[HeadId, list[Mapping]]],
-    hashes: dict[HeadId, str],
-    concurrency: int,
-) -> tuple[int, int]:
-    """Asks about the heads that are left, with a bar; returns how many were described and how many failed."""
-    from tqdm import tqdm
+def begin_redo(folder: Path, describer: str) -> datetime:
+    """The time from which on descriptions count as asked again: now, or the start of a redo that was cut off."""
+    begun = read_json(folder / REDO) or {}
+    if describer not in begun:
+        begun[describer] = now()
+        if folder.is_dir():
+            write_json(folder / REDO, begun)
+    return datetime.fromisoformat(begun[describer])
 
-    if not todo:
-        return 0, 0
-    counts = {"descriptions": 0, "failures": 0}
-    earlier = Counter(
-        HeadId(row["layer"], row["head"])
-        for row in atlas.table("descriptions", ["layer", "head", "describer"]).to_pylist()
-        if row["describer"] == describer.name
-    )
-    with (
-        pending(atlas, "descriptions").open("a", encoding="utf-8") as described,
-        pending(atlas, "failures").open("a", encoding="utf-8") as failed,
-        tqdm(total=len(todo), unit="head", desc="describing", dynamic_ncols=True) as bar,
-    ):
 
-        def keep(file: IO[str], table: str, row: Row) -> None:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-            counts[table] += 1
-            bar.update()
+def end_redo(folder: Path, describer: str) -> None:
+    """Notes that every head was asked again."""
+    begun = read_json(folder / REDO) or {}
+    begun.pop(describer, None)
+    if begun:
+        write_json(folder / REDO, begun)
+    else:
+        (folder / REDO).unlink(missing_ok=True)
 
-        def on_answer(head: HeadId, answer: Answer) -> None:
-            row = description_row(head, describer.name, answer, {"mapping_hash": hashes[head]})
-            name = identity(atlas.model, row, earlier[head])
-            keep(described, "descriptions", {**row, "description_id": name, "created_at": now()})
 
-        def on_failure(head: HeadId, reason: str, attempts: int) -> None:
-            row = {"layer": head.layer, "head": head.head, "describer": describer.name, "reason": reason}
-            keep(failed, "failures", {**row, "attempts": attempts, "created_at": now()})
+def outcome(work: Work, keeping: Keeping) -> Run:
+    """What was done, with what the atlas holds now."""
+    rows = [row for row in work.atlas.descriptions() if row["describer"] == work.describer]
+    patterns = sum(row["pattern"] for row in rows)
+    return Run(keeping.counts["descriptions"], keeping.counts["failures"], patterns, len(work.atlas.ids))
 
-        asking = describe_heads(todo, describer, on_answer=on_answer, on_failure=on_failure, concurrency=concurrency)
-        finished(asking)
-    return counts["descriptions"], counts["failures"]
+
+class Keeping:
+    """Keeps what comes of the work, with a bar: in the waiting files at once, in the tables at the end of the block."""
+
+    def __init__(self, work: Work) -> None:
+        self.counts = dict.fromkeys(TABLES, 0)
+        self._work = work
+        self._open = ExitStack()
+
+    def __enter__(self) -> Keeping:
+        """Opens the waiting files."""
+        from tqdm import tqdm
+
+        if self._work.todo:
+            self._open.callback(self._merge)
+            self._files = {table: self._open.enter_context(Pending(self._work.atlas, table)) for table in TABLES}
+            total = len(self._work.todo)
+            self._bar = self._open.enter_context(tqdm(total=total, unit="head", desc="describing", dynamic_ncols=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Moves the rows into the tables, however the run ended."""
+        self._open.close()
+
+    def hash_of(self, head: HeadId) -> str:
+        """The hash of a head's present mappings."""
+        return self._work.hashes[head]
+
+    def answer(self, head: HeadId, answer: Answer) -> None:
+        """Keeps a description."""
+        row = description_row(head, self._work.describer, answer, {"mapping_hash": self.hash_of(head)})
+        name = identity(self._work.atlas.model, row, self._work.earlier[head])
+        self._keep("descriptions", {**row, "description_id": name, "created_at": now()})
+
+    def failure(self, head: HeadId, reason: str, attempts: int) -> None:
+        """Keeps that a head was given up."""
+        row = {"layer": head.layer, "head": head.head, "describer": self._work.describer, "reason": reason}
+        self._keep("failures", {**row, "attempts": attempts, "created_at": now()})
+
+    def _merge(self) -> None:
+        for table in TABLES:
+            merge(self._work.atlas, table)
+
+    def _keep(self, table: str, row: Row) -> None:
+        self._files[table].add(row)
+        self.counts[table] += 1
+        self._bar.update()
 
 
 def identity(model: str, row: Row, asking: int) -> str:
@@ -112,34 +179,3 @@ def identity(model: str, row: Row, asking: int) -> str:
 def now() -> str:
     """The time in UTC, to the microsecond."""
     return datetime.now(UTC).isoformat()
-
-
-def pending(atlas: Atlas, table: str) -> Path:
-    """Where rows wait for their table."""
-    return atlas.folder / PENDING.format(table=table)
-
-
-def merge(atlas: Atlas, table: str) -> None:
-    """Moves waiting rows into their table. Done twice after a crash it changes nothing: rows are told by their id."""
-    path = pending(atlas, table)
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").split("\n")
-    rows = [parsed(line, path) for line in lines[:-1] if line]  # what follows the last newline was cut off
-    if rows:
-        times = [{**row, "created_at": datetime.fromisoformat(row["created_at"])} for row in rows]
-        added = pa.Table.from_pylist(times, schema=SCHEMAS[table])
-        stored = atlas.table(table).to_pylist()
-        joined = pa.Table.from_pylist([*stored, *(r for r in added.to_pylist() if r not in stored)], SCHEMAS[table])
-        write_table(atlas.folder, table, joined)
-        write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
-    path.unlink()
-
-
-def parsed(line: str, path: Path) -> Row:
-    """One waiting row."""
-    try:
-        row: Row = json.loads(line)
-    except ValueError as error:
-        raise MapsError(f"{path} is damaged ({error}); mend or delete it, then run the command again.") from error
-    return row

@@ -14,6 +14,12 @@ from typing import TypedDict
 from maps.types import Description, Mapping, MapsError
 
 KEYS = ("Reasoning", "Input strings", "Observed pattern")
+SCHEMA = {  # of the reply, as JSON schema
+    "type": "object",
+    "properties": {key: {"type": "string"} for key in KEYS},
+    "required": list(KEYS),
+    "additionalProperties": False,
+}
 
 QUESTION = """\
 Below are the strings to which one attention head of a language model responds most strongly, followed by \
@@ -44,6 +50,10 @@ REFUSAL = re.compile(r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t
 
 class ReplyError(MapsError):
     """No usable reply for one head: it may be asked again, and other heads are not concerned."""
+
+
+class NoReplyError(ReplyError):
+    """The server gave no reply to the question, however often it was tried: another seed would not help."""
 
 
 class Message(TypedDict):

@@ -23,6 +23,12 @@ def visible(token: str) -> str:
     return escaped(shown[0]) + shown[1:] if first in MARKS else shown
 
 
+def said(sentence: str) -> str:
+    """A describer's sentence on one line, with what can't be seen or would act on the screen escaped."""
+    shown = (" ", *SYMBOLS.values())
+    return "".join(escaped(c) if c not in shown and hidden(c) else c for c in sentence)
+
+
 def hidden(character: str) -> bool:
     """Whether a character would not be seen, or would be taken for one of the symbols."""
     selector = "\ufe00" <= character <= "\ufe0f"  # variation selectors
@@ -40,8 +46,12 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
     if head not in atlas.ids:
         raise MapsError(f"{atlas.model} has no mapped head {head}: {span(atlas)}.")
     lines = [f"{head} of {atlas.model}", ""]
+    stale = atlas.stale(head)
     for row in atlas.descriptions(head):
-        lines += [f"{row['describer']}: {row['observed_pattern']}", f"  inputs: {row['input_strings']}"]
+        pattern, inputs = said(row["observed_pattern"]), said(row["input_strings"])
+        lines += [f"{said(row['describer'])}: {pattern}", f"  inputs: {inputs}"]
+        if row["description_id"] in stale:
+            lines.append("  stale: the mappings below are not those that were described; describe the atlas again")
         if row["support"] is not None:
             lines.append(f"  borne out by {row['support']} mappings")
     tau = float(atlas.info["settings"]["tau"])

@@ -1,11 +1,13 @@
-"""A chat-completions server on loopback for tests: a real socket, and replies that follow a script."""
+"""A chat-completions server on loopback for tests: a real socket, replies that follow a script, and batches."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -39,10 +42,11 @@ def completion(content: str | None, finish: str = "stop", refusal: str | None = 
     )
 
 
-def failure(status: int, message: str, code: str | None = None) -> Response:
+def failure(status: int, message: str, code: str | None = None, **headers: str) -> Response:
     """An error as OpenAI's API writes it; the header tells the client not to wait long before a retry."""
     body = {"error": {"message": message, "type": "error", "param": None, "code": code}}
-    return JSONResponse(body, status_code=status, headers={"retry-after-ms": "1"})
+    written = {name.replace("_", "-"): value for name, value in headers.items()}
+    return JSONResponse(body, status_code=status, headers=written or {"retry-after-ms": "1"})
 
 
 def answer(_body: dict[str, Any]) -> Response:
@@ -75,9 +79,49 @@ def rate_limit(_body: dict[str, Any]) -> Response:
     return failure(429, "Rate limit reached", "rate_limit_exceeded")
 
 
+def wait_half_a_second(_body: dict[str, Any]) -> Response:
+    """429 that says when to ask again."""
+    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
+
+
+def wait_an_hour(_body: dict[str, Any]) -> Response:
+    """429 that says so, too late to wait for."""
+    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
+
+
+def last_of_the_minute(body: dict[str, Any]) -> Response:
+    """A good description, after which the server's limit leaves no room for half a second."""
+    response = answer(body)
+    response.headers["x-ratelimit-remaining-requests"] = "0"
+    response.headers["x-ratelimit-reset-requests"] = "500ms"
+    return response
+
+
 def broken(_body: dict[str, Any]) -> Response:
     """500, quoting the key."""
     return failure(500, "Internal error while serving sk-secret")
+
+
+def no_schema(body: dict[str, Any]) -> Response:
+    """400 where a JSON schema is asked for, otherwise a good description."""
+    if body.get("response_format", {}).get("type") == "json_schema":
+        return failure(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
+    return answer(body)
+
+
+def choosy(body: dict[str, Any]) -> Response:
+    """400 for a seed, then for max_tokens, as newer models answer; otherwise a good description."""
+    if "seed" in body:
+        return failure(400, "Unsupported parameter: 'seed' is not supported with this model.", "unsupported_parameter")
+    if "max_tokens" in body:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+        return failure(400, message, "unsupported_parameter")
+    return answer(body)
+
+
+def invalid(_body: dict[str, Any]) -> Response:
+    """400 that says nothing of why."""
+    return failure(400, "Invalid request")
 
 
 def no_json_mode(body: dict[str, Any]) -> Response:
@@ -88,7 +132,7 @@ def no_json_mode(body: dict[str, Any]) -> Response:
 
 
 def too_long(_body: dict[str, Any]) -> Response:
-    """400 for this question, with or without JSON mode."""
+    """400 for this question, whatever the terms."""
     return failure(400, "maximum context length exceeded", "context_length_exceeded")
 
 
@@ -138,6 +182,41 @@ def drop(_body: dict[str, Any]) -> Response:
     return Response("{", headers={"content-length": "100"}, media_type="application/json")
 
 
+class Mixed:
+    """Troubles by question: each prompt meets, in this order, those that its hash chooses, then a good description.
+
+    `paid` counts the good descriptions of each prompt; prompts of `hopeless` never get one.
+    """
+
+    TROUBLES: Sequence[Sequence[Behaviour]] = (
+        (rate_limit,), (broken, broken), (slow,), (drop,), (malformed,), (truncated,), (refusal,), (half_json,),
+        (rate_limit, broken, malformed), (broken, drop, truncated),
+    )  # fmt: skip
+    HOPELESS: Sequence[Behaviour] = (broken, refusal)
+
+    def __init__(self) -> None:
+        self.paid: Counter[str] = Counter()
+        self.hopeless: set[str] = set()
+        self._met: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, body: dict[str, Any]) -> Response:
+        prompt = body["messages"][0]["content"]
+        chosen = hashlib.sha256(prompt.encode()).digest()[0] % 24
+        with self._lock:
+            met = self._met[prompt]
+            self._met[prompt] += 1
+            if chosen < len(self.TROUBLES) and met < len(self.TROUBLES[chosen]):
+                behaviour = self.TROUBLES[chosen][met]
+            elif 0 <= chosen - len(self.TROUBLES) < len(self.HOPELESS):
+                self.hopeless.add(prompt)
+                behaviour = self.HOPELESS[chosen - len(self.TROUBLES)]
+            else:
+                self.paid[prompt] += 1
+                behaviour = answer
+        return behaviour(body)
+
+
 @dataclass
 class ChatServer:
     """Follows `script`, one behaviour a request, its last one for ever; keeps the bodies and keys it saw."""
@@ -145,13 +224,57 @@ class ChatServer:
     script: Sequence[Behaviour]
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    peers: list[int] = field(default_factory=list)  # the client's port of each request
     url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    looks: int = 1  # at a batch before it is completed
+    ending: str = "completed"
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin_batch(self, file: str) -> dict[str, Any]:
+        """A new batch of an uploaded file."""
+        name = f"batch_{len(self.batches)}"
+        begun = {"object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1}
+        self.batches[name] = begun | {"id": name, "input_file_id": file, "status": "in_progress", "looked": 0}
+        return self.batches[name]
+
+    def look(self, name: str) -> dict[str, Any]:
+        """A batch, which is answered when it has been looked at often enough."""
+        batch = self.batches[name]
+        batch["looked"] += 1
+        if batch["status"] == "in_progress" and batch["looked"] >= self.looks:
+            self.end(batch)
+        return batch
+
+    def end(self, batch: dict[str, Any]) -> None:
+        """Answers a batch's questions by the script; where it expires, those of the first half."""
+        batch["status"] = self.ending
+        if self.ending == "failed":
+            batch["errors"] = {"object": "list", "data": [{"code": "token_limit_exceeded", "message": "Too many."}]}
+            return
+        lines = [json.loads(line) for line in self.files[batch["input_file_id"]].split(b"\n") if line]
+        lines = lines[: len(lines) // 2] if self.ending == "expired" else lines
+        written: dict[str, list[bytes]] = {"output": [], "error": []}
+        for line in reversed(lines):  # a batch keeps no order
+            response = self.reply(line["body"], "batch")
+            answered = {"status_code": response.status_code, "body": json.loads(bytes(response.body))}
+            row = {"id": "1", "custom_id": line["custom_id"], "response": answered, "error": None}
+            written["output" if response.status_code == 200 else "error"].append(json.dumps(row).encode())
+        for kind, rows in written.items():
+            if rows:
+                batch[f"{kind}_file_id"] = f"{batch['id']}_{kind}"
+                self.files[f"{batch['id']}_{kind}"] = b"\n".join(rows)
+        batch["request_counts"] = {"total": len(lines), "failed": len(written["error"])} | {
+            "completed": len(written["output"])
+        }
 
     def reply(self, body: dict[str, Any], key: str) -> Response:
         """The answer to one request."""
-        behaviour = self.script[min(len(self.bodies), len(self.script) - 1)]
-        self.bodies.append(body)
-        self.keys.append(key)
+        with self._lock:
+            behaviour = self.script[min(len(self.bodies), len(self.script) - 1)]
+            self.bodies.append(body)
+            self.keys.append(key)
         return behaviour(body)
 
 
@@ -160,11 +283,42 @@ def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
     """Serves the script on a free loopback port, in a thread, until the block ends."""
     chat = ChatServer(script)
 
-    async def endpoint(request: Request) -> Response:
+    async def complete(request: Request) -> Response:
         key = request.headers.get("authorization", "")
+        chat.peers.append(request.client.port if request.client else 0)
         return await run_in_threadpool(chat.reply, await request.json(), key)
 
-    app = Starlette(routes=[Route("/v1/chat/completions", endpoint, methods=["POST"])])
+    async def upload(request: Request) -> Response:
+        async with request.form() as form:
+            file, purpose = form["file"], str(form["purpose"])
+            assert isinstance(file, UploadFile)
+            name = f"file_{len(chat.files)}"
+            chat.files[name] = await file.read()
+        listed = {"id": name, "object": "file", "bytes": len(chat.files[name]), "created_at": 1}
+        return JSONResponse(listed | {"filename": "batch.jsonl", "purpose": purpose, "status": "processed"})
+
+    async def content(request: Request) -> Response:
+        return Response(chat.files[request.path_params["name"]])
+
+    async def batches(request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"object": "list", "data": list(chat.batches.values()), "has_more": False})
+        return JSONResponse(chat.begin_batch((await request.json())["input_file_id"]))
+
+    async def look(request: Request) -> Response:
+        if request.path_params["name"] not in chat.batches:
+            return failure(404, "No such batch")
+        return JSONResponse(await run_in_threadpool(chat.look, request.path_params["name"]))
+
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", complete, methods=["POST"]),
+            Route("/v1/files", upload, methods=["POST"]),
+            Route("/v1/files/{name}/content", content),
+            Route("/v1/batches", batches, methods=["GET", "POST"]),
+            Route("/v1/batches/{name}", look),
+        ]
+    )
     config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -24,7 +24,7 @@ ROOMS = {  # one outside thing, one room
     "gradio": ("space",),
     "sqlite3": ("annotation.journal", "annotation.migrations"),
     "transformers": ("maps.weights", "maps.experiments"),
-    "openai": ("maps.describers.openai_compatible",),
+    "openai": ("maps.chat",),
     "torch": ("maps", "benchmarks"),
     "vl_convert": ("maps.pictures",),
     "krippendorff": (),  # GPL: for tests only

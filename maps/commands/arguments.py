@@ -22,6 +22,17 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def dollars(text: str) -> float:
+    """An amount over 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars such as 2.50")
+    return value
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     try:

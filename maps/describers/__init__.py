@@ -18,7 +18,7 @@ class DescriberError(MapsError):
 
 
 class Describer(Protocol):
-    """Anything that describes a head's mappings."""
+    """Anything that describes a head's mappings; one that is an async context manager is asked inside it."""
 
     @property
     def name(self) -> str:
@@ -36,18 +36,24 @@ def describer_named(
     base_url: str | None = None,
     api_key: str | None = None,
     *,
+    concurrency: int = 1,
     relations: Sequence[Relation] = (),
     vocabulary: Collection[str] | None = None,
 ) -> Describer:
     """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
 
-    `relations` and `vocabulary` (stored strings of the model's tokens) serve the offline describer alone.
+    `concurrency` is how many questions the server is asked at once. `relations` and `vocabulary` (stored strings
+    of the model's tokens) serve the offline describer alone.
     """
     if name == OFFLINE:
         from maps.describers.offline import Offline
 
         return Offline(relations, vocabulary)
     # Imported here, since the openai package takes half a second that offline use need not pay.
+    from maps.budget import Budget
+    from maps.chat import Chat
     from maps.describers.openai_compatible import OpenAICompatible
+    from maps.prices import read_prices
 
-    return OpenAICompatible(name, base_url, api_key)
+    budget = Budget(read_prices().of(name))
+    return OpenAICompatible(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))

@@ -33,3 +33,7 @@ def test_a_larger_shape_is_mapped() -> None:
 
 def test_a_newcomers_wait_is_measured() -> None:
     assert "map smollm2, all heads" in run("benchmarks/end_to_end.py")
+
+
+def test_describing_keeps_a_server_busy() -> None:
+    assert "64 heads in" in run("benchmarks/describe_speed.py", "--quick")

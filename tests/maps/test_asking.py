@@ -10,7 +10,7 @@ import pytest
 from maps.asking import describe_heads
 from maps.describers import Describer, DescriberError
 from maps.describers.scripted import Scripted
-from maps.prompts import ReplyError
+from maps.prompts import NoReplyError, ReplyError
 from maps.types import Answer, Description, HeadId, Mapping
 
 Log = list[tuple[HeadId, str] | tuple[HeadId, str, int]]
@@ -63,6 +63,50 @@ def test_a_bad_reply_is_asked_again_with_another_seed() -> None:
 def test_a_head_without_a_reply_in_three_attempts_is_a_failure_and_the_run_goes_on() -> None:
     describer = Scripted([ReplyError("empty"), ReplyError("empty"), ReplyError("refused"), answer("next")])
     assert run(describer, 2) == [(HeadId(0, 0), "refused", 3), (HeadId(0, 1), "next")]
+
+
+def test_a_question_that_the_server_never_answered_is_not_asked_with_another_seed() -> None:
+    describer = Scripted([ReplyError("empty"), NoReplyError("status 500"), answer("next")])
+    assert run(describer, 2) == [(HeadId(0, 0), "status 500", 2), (HeadId(0, 1), "next")]
+
+
+class Uneven:
+    """The first head's answer comes late, the second ends the run at once."""
+
+    name = "uneven"
+
+    def __init__(self, late: Answer | ReplyError) -> None:
+        self.late = late
+        self.asked: list[int] = []
+
+    async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        del seed
+        self.asked.append(mappings[0].source_id)
+        if mappings[0].source_id == 1:
+            raise DescriberError("No quota left.")
+        await asyncio.sleep(0.05)
+        if isinstance(self.late, ReplyError):
+            raise self.late
+        return self.late
+
+
+@pytest.mark.parametrize("late", [answer("late"), ReplyError("empty")])
+def test_when_a_run_ends_replies_under_way_are_kept_and_no_other_head_is_begun(late: Answer | ReplyError) -> None:
+    describer, log = Uneven(late), []
+
+    async def work() -> None:
+        with pytest.raises(DescriberError, match="No quota"):
+            await describe_heads(
+                heads(5),
+                describer,
+                on_answer=lambda head, reply: log.append((head, reply)),
+                on_failure=lambda *given: log.append(given),
+                concurrency=2,
+            )
+
+    asyncio.run(work())
+    assert log == ([(HeadId(0, 0), late)] if isinstance(late, Answer) else [])  # not given up: asked again another time
+    assert describer.asked == [0, 1]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])

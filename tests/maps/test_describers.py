@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 import pytest
 
-from maps.describers import DescriberError, describer_named
+from maps.asking import opened
+from maps.chat import Chat
+from maps.describers import Describer, DescriberError, describer_named
 from maps.describers.offline import Offline
 from maps.describers.openai_compatible import OpenAICompatible
 from maps.describers.scripted import Scripted
-from maps.prompts import ReplyError, messages, prompt_hash
+from maps.prompts import SCHEMA, NoReplyError, ReplyError, messages, prompt_hash
 from maps.types import Answer, Description, Mapping
 from tests import chat_server
-from tests.chat_server import Behaviour
+from tests.chat_server import Behaviour, ChatServer
 
 KEY = "sk-secret"
+OFFLINE = "python -m maps describe ATLAS --describer offline"
 FIRE = [Mapping(1, 5, " fire", 2.0, (6,), (" f",), (0.5,))]
+
+
+def model(url: str, key: str | None = KEY, *, timeout: float = 5.0, max_retries: int = 3) -> OpenAICompatible:
+    return OpenAICompatible(Chat("some-model", url, key, timeout=timeout, max_retries=max_retries, first_wait=0.01))
+
+
+def described(describer: Describer, *seeds: int) -> list[Answer]:
+    """The answers to one question after the other in one session."""
+
+    async def work() -> list[Answer]:
+        async with opened(describer):
+            return [await describer.describe(FIRE, seed) for seed in seeds]
+
+    return asyncio.run(work())
 
 
 def ask(*script: Behaviour, timeout: float = 5.0) -> Answer:
     with chat_server.chat_server(*script) as server:
-        describer = OpenAICompatible("some-model", server.url, KEY, timeout=timeout, max_retries=0)
-        return asyncio.run(describer.describe(FIRE, 3))
+        return described(model(server.url, timeout=timeout, max_retries=0), 3)[0]
 
 
 def test_a_description_comes_with_its_provenance() -> None:
@@ -41,46 +58,140 @@ def test_a_description_comes_with_its_provenance() -> None:
 
 def test_the_server_gets_the_question_the_seed_and_the_key() -> None:
     with chat_server.chat_server(chat_server.answer) as server:
-        asyncio.run(OpenAICompatible("some-model", server.url, KEY).describe(FIRE, 3))
+        described(model(server.url), 3)
     expected = {
         "model": "some-model",
         "messages": messages(FIRE),
         "max_tokens": 1024,
         "seed": 3,
-        "response_format": {"type": "json_object"},
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA},
+        },
     }
     assert (server.bodies, server.keys) == ([expected], ["Bearer sk-secret"])
 
 
+def formats(server: ChatServer) -> list[str | None]:
+    """The form of the reply that each request asked for."""
+    return [body.get("response_format", {}).get("type") for body in server.bodies]
+
+
+def test_a_server_without_json_schema_is_asked_in_json_mode_from_then_on() -> None:
+    with chat_server.chat_server(chat_server.no_schema) as server:
+        answers = described(model(server.url), 1, 2)
+    assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
+    assert formats(server) == ["json_schema", "json_object", "json_object"]
+
+
 def test_a_server_without_json_mode_is_asked_in_plain_text_from_then_on() -> None:
     with chat_server.chat_server(chat_server.no_json_mode) as server:
-        describer = OpenAICompatible("some-model", server.url, KEY)
-        answers = [asyncio.run(describer.describe(FIRE, seed)) for seed in (1, 2)]
+        answers = described(model(server.url), 1, 2)
     assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
-    assert ["response_format" in body for body in server.bodies] == [True, False, False]
+    assert formats(server) == ["json_schema", "json_object", None, None]
 
 
-def test_one_question_that_is_too_long_does_not_end_json_mode() -> None:
-    script = [chat_server.too_long, chat_server.too_long, chat_server.answer]
-    with chat_server.chat_server(*script) as server:
-        describer = OpenAICompatible("some-model", server.url, KEY)
-        with pytest.raises(ReplyError, match=r"status 400: .*maximum context length exceeded"):
-            asyncio.run(describer.describe(FIRE, 1))
-        asyncio.run(describer.describe(FIRE, 1))
-    assert ["response_format" in body for body in server.bodies] == [True, False, True]
+def test_one_question_that_is_refused_does_not_end_json_mode() -> None:
+    for refused, tries in ((chat_server.too_long, 1), (chat_server.invalid, 3)):
+        with chat_server.chat_server(*[refused] * tries, chat_server.answer) as server:
+            describer = model(server.url)
+            with pytest.raises(NoReplyError, match=r"answered with status 400: "):
+                described(describer, 1)
+            described(describer, 1)
+        assert formats(server) == [*["json_schema", "json_object", None][:tries], "json_schema"]
+
+
+def test_what_a_model_refuses_is_left_out_from_then_on_and_not_claimed() -> None:
+    with chat_server.chat_server(chat_server.choosy) as server:
+        answers = described(model(server.url), 1, 2)
+    assert [answer.seed for answer in answers] == [None, None]
+    sent = [sorted(body.keys() & {"seed", "max_tokens", "max_completion_tokens"}) for body in server.bodies]
+    assert sent == [["max_tokens", "seed"], ["max_tokens"], *[["max_completion_tokens"]] * 2]
+
+
+@pytest.mark.parametrize("name", ["o3", "o4-mini", "gpt-5", "gpt-5.4-mini-2026-03-17", "openai/gpt-5.1"])
+def test_a_model_that_thinks_is_sent_neither_seed_nor_max_tokens(name: str) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        described(OpenAICompatible(Chat(name, server.url, KEY)), 1)
+    [body] = server.bodies
+    assert sorted(body) == ["max_completion_tokens", "messages", "model", "response_format"]
+    assert body["max_completion_tokens"] == 1024 + 8192
 
 
 def test_lost_connections_server_errors_and_rate_limits_are_retried() -> None:
-    script = [chat_server.broken, chat_server.rate_limit, chat_server.answer]
+    script = [chat_server.answer, chat_server.drop, chat_server.broken, chat_server.rate_limit, chat_server.answer]
     with chat_server.chat_server(*script) as server:
-        answer = asyncio.run(OpenAICompatible("some-model", server.url, KEY).describe(FIRE, 1))
-    assert (answer.model, len(server.bodies)) == (chat_server.MODEL, 3)
+        answers = described(model(server.url), 1, 1)
+    assert ([answer.model for answer in answers], len(server.bodies)) == ([chat_server.MODEL] * 2, 5)
+
+
+def test_a_server_that_asks_for_patience_gets_more_than_one_that_fails() -> None:
+    with chat_server.chat_server(*[chat_server.rate_limit] * 10, chat_server.answer) as server:
+        described(model(server.url, max_retries=3), 1)
+    assert len(server.bodies) == 11
+    with chat_server.chat_server(chat_server.broken) as server, pytest.raises(NoReplyError, match="status 500"):
+        described(model(server.url, max_retries=3), 1)
+    assert len(server.bodies) == 4
+
+
+def test_one_chat_keeps_one_connection_for_questions_one_after_the_other() -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        described(model(server.url), 1, 2, 3)
+    assert len(set(server.peers)) == 1
+
+
+def test_when_a_server_asks_to_wait_every_question_waits() -> None:
+    with chat_server.chat_server(chat_server.wait_half_a_second, chat_server.answer) as server:
+        describer = model(server.url)
+
+        async def work() -> float:
+            async with describer:
+                first = asyncio.create_task(describer.describe(FIRE, 1))
+                while not server.bodies:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)
+                started = time.monotonic()
+                await describer.describe(FIRE, 2)
+                await first
+                return time.monotonic() - started
+
+        assert asyncio.run(work()) > 0.3
+
+
+def test_no_question_is_sent_where_the_rate_limit_headers_leave_no_room() -> None:
+    with chat_server.chat_server(chat_server.last_of_the_minute, chat_server.answer) as server:
+        started = time.monotonic()
+        described(model(server.url), 1, 2)
+    assert 0.4 < time.monotonic() - started < 2
+    assert len(server.bodies) == 2
+
+
+def test_a_server_that_asks_to_wait_for_an_hour_ends_the_run() -> None:
+    with pytest.raises(DescriberError, match=r"asks to wait 60 minutes before the next question: wait, then the same"):
+        ask_often(chat_server.wait_an_hour)
+
+
+def ask_often(*script: Behaviour) -> Answer:
+    with chat_server.chat_server(*script) as server:
+        return described(model(server.url), 3)[0]
+
+
+def test_a_server_that_goes_away_ends_the_run() -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        describer = model(server.url, max_retries=2)
+        described(describer, 1)
+    with pytest.raises(DescriberError, match=r"answers no longer: start it again, then the same command goes on"):
+        described(describer, 2)
 
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
     with chat_server.chat_server(chat_server.answer) as server:
-        answer = asyncio.run(OpenAICompatible("some-model", server.url).describe(FIRE, 1))
-    assert answer.model == chat_server.MODEL
+        assert described(model(server.url, None), 1)[0].model == chat_server.MODEL
+
+
+def test_a_chat_is_asked_inside_its_block_only() -> None:
+    with pytest.raises(RuntimeError, match="inside `async with Chat"):
+        asyncio.run(Chat("some-model", "http://127.0.0.1:1/v1").ask([], seed=0, schema=None, max_tokens=1))
 
 
 @pytest.mark.parametrize(
@@ -88,32 +199,31 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
     [
         (
             chat_server.bad_key,
-            "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: --describer offline.",
+            "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE.",
         ),
         (chat_server.unknown_model, "HOST knows no model 'some-model': check --describer and --base-url."),
         (
             chat_server.no_quota,
-            "The account at HOST has no quota left: add credit, or describe without a key: --describer offline.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
         (
             chat_server.no_credit,
-            "The account at HOST has no quota left: add credit, or describe without a key: --describer offline.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
     ],
 )
 def test_what_no_further_asking_mends_ends_the_run(behaviour: Behaviour, sentence: str) -> None:
-    with chat_server.chat_server(behaviour) as server:
-        describer = OpenAICompatible("some-model", server.url, KEY, max_retries=0)
-        with pytest.raises(DescriberError) as caught:
-            asyncio.run(describer.describe(FIRE, 1))
+    with chat_server.chat_server(behaviour) as server, pytest.raises(DescriberError) as caught:
+        described(model(server.url), 1)
+    assert len(server.bodies) == 1
     host = server.url.removeprefix("http://").removesuffix("/v1")
-    assert str(caught.value) == sentence.replace("HOST", host)
+    assert str(caught.value) == sentence.replace("HOST", host).replace("OFFLINE", OFFLINE)
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:
     with pytest.raises(DescriberError) as caught:
-        asyncio.run(describer_named("gpt-4o").describe(FIRE, 1))
-    sentence = "gpt-4o needs a key: set OPENAI_API_KEY, or describe without a key: --describer offline."
+        described(describer_named("gpt-4o"), 1)
+    sentence = f"gpt-4o needs a key: set OPENAI_API_KEY, or describe without a key: {OFFLINE}."
     assert str(caught.value) == sentence
 
 
@@ -133,9 +243,8 @@ def test_a_key_that_cannot_be_sent_is_told_without_showing_it(key: str) -> None:
 def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    describer = OpenAICompatible("some-model", f"http://me:hidden@127.0.0.1:{port}/v1", KEY, max_retries=0)
     with pytest.raises(DescriberError) as caught:
-        asyncio.run(describer.describe(FIRE, 1))
+        described(model(f"http://me:hidden@127.0.0.1:{port}/v1"), 1)
     assert str(caught.value) == f"No server answers at 127.0.0.1:{port}: start it, or check --base-url."
 
 
@@ -149,7 +258,7 @@ def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() ->
         (chat_server.truncated, "The reply was cut off after 1024 tokens."),
         (chat_server.malformed, "The reply is no JSON object: The first letter, it seems."),
         (chat_server.no_choices, "The server's answer holds no reply."),
-        (chat_server.web_page, "The server's answer holds no reply."),
+        (chat_server.web_page, "answered with a body that is no JSON."),
         (chat_server.half_json, "answered with a body that is no JSON."),
         (chat_server.drop, "was lost before the reply."),
     ],

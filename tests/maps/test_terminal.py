@@ -10,7 +10,7 @@ import pytest
 
 from maps.atlas import Atlas, write_table
 from maps.tables import relation_row, table
-from maps.terminal import head_text, mapping_text, visible
+from maps.terminal import head_text, mapping_text, said, visible
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
 
@@ -35,6 +35,10 @@ from maps.types import HeadId, Mapping, MapsError, RelationScore
 )
 def test_nothing_of_a_token_is_hidden(token: str, seen: str) -> None:
     assert visible(token) == seen
+
+
+def test_a_describers_words_cannot_act_on_the_screen() -> None:
+    assert said("Words · and é: \x1b[2J\n\u202eend") == r"Words · and é: \u001B[2J\u000A\u202Eend"
 
 
 def test_a_mapping_is_a_line() -> None:

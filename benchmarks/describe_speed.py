@@ -1,0 +1,140 @@
+"""How much of a server's time describing loses: 1,000 heads, 32 at once, against a server that takes 500 ms for each.
+
+Run from the project's root on a quiet machine: `.venv/bin/python benchmarks/describe_speed.py`. The server is a process
+of its own on loopback. Kept in benchmarks/results/describe_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+if __name__ == "__main__":  # a script's own folder is on the path, the project's root is not
+    sys.path.insert(0, str(ROOT))
+
+SEED = ROOT / "space" / "seed" / "smollm2"
+RESULTS = ROOT / "benchmarks" / "results" / "describe_speed.json"
+HEADS, CONCURRENCY, DELAY = 1_000, 32, 0.5  # seconds
+
+REPLY = {"Reasoning": "Seen in most lines.", "Input strings": "Words.", "Observed pattern": "The first letter."}
+ANSWER = {
+    "model": "slow-model",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps(REPLY)}}],
+    "usage": {"prompt_tokens": 1000, "completion_tokens": 60, "total_tokens": 1060},
+}
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answers a question after the delay (ASGI)."""
+    assert scope["type"] == "http"
+    while (await receive()).get("more_body"):
+        pass
+    await asyncio.sleep(DELAY)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(ANSWER).encode()})
+
+
+def answers(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The server's address, while its process runs."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    app = [
+        "uvicorn",
+        "benchmarks.describe_speed:slow",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+        "--lifespan",
+        "off",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", *app], cwd=ROOT)
+    try:
+        while not answers(port):
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def atlas_of(heads: int, folder: Path) -> Path:
+    """An atlas of that many heads, whose mappings are those of the bundled model's, over and over."""
+    from maps.atlas import Atlas, write_table
+    from maps.tables import table
+
+    shutil.copytree(SEED, folder)
+    (folder / "descriptions.parquet").unlink()
+    atlas = Atlas.open(folder)
+    known, width = atlas.ids, int(atlas.info["heads"])
+    mapped = {of: atlas.table("mappings", head=of).to_pylist() for of in known}
+    first = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
+    places = [(n, {"layer": n // width, "head": n % width}) for n in range(heads)]
+    mappings = [{**row, **place} for n, place in places for row in mapped[known[n % len(known)]]]
+    write_table(folder, "mappings", table("mappings", mappings))
+    write_table(folder, "heads", table("heads", [{**first[known[n % len(known)]], **place} for n, place in places]))
+    return folder
+
+
+def measure(heads: int) -> dict[str, float]:
+    """Describes the heads and says how long it took against the ideal, and the processor's time for each question."""
+    from maps.chat import Chat
+    from maps.described import describe_atlas
+    from maps.describers.openai_compatible import OpenAICompatible
+
+    with tempfile.TemporaryDirectory() as place, served() as url:
+        folder = atlas_of(heads, Path(place) / "atlas")
+        describer = OpenAICompatible(Chat("slow-model", url, concurrency=CONCURRENCY))
+        started, worked = time.perf_counter(), time.process_time()
+        run = describe_atlas(folder, describer, CONCURRENCY)
+        seconds, work = time.perf_counter() - started, time.process_time() - worked
+    if run.asked != heads:
+        raise SystemExit(f"{run.failed} heads failed.")
+    ideal = heads * DELAY / CONCURRENCY
+    return {
+        "heads": heads,
+        "concurrency": CONCURRENCY,
+        "delay": DELAY,
+        "seconds": seconds,
+        "ideal": ideal,
+        "share": ideal / seconds,
+        "cpu_ms": 1000 * work / heads,
+    }
+
+
+def main() -> None:
+    """Measures, keeps and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="try it with 64 heads and keep nothing")
+    quick = parser.parse_args().quick
+    found = measure(64 if quick else HEADS)
+    if not quick:
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    print(f"{found['heads']:,} heads in {found['seconds']:.1f} s, {found['share']:.0%} of the ideal throughput;")
+    print(f"{found['cpu_ms']:.1f} ms of processor time a question")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What a run has asked and spent, and what it may spend at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from maps.describers import DescriberError
+from maps.prices import Price
+from maps.prompts import Message
+from maps.types import MapsError
+
+
+@dataclass
+class Budget:
+    """Counts every answer of a server, usable or not; before each question it holds back what that could cost.
+
+    `limit`: dollars that may be spent, None for no limit. `batch`: whether the Batch API's price counts.
+    """
+
+    price: Price | None = None
+    limit: float | None = None
+    batch: bool = False
+    answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spent: float = 0.0
+    _held: list[float] = field(default_factory=list)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Raises MapsError for a limit that can't be kept, since nobody knows the price."""
+        if self.limit is not None and self.price is None:
+            raise MapsError("No price is known for this model, so --max-cost cannot be kept: give --prices FILE.")
+
+    def most(self, messages: Sequence[Message], completion: int) -> float:
+        """The dollars that a question can cost at most, with a reply of `completion` tokens; 0 without a price."""
+        prompt = sum(most_tokens(message["content"]) for message in messages)
+        return 0.0 if self.price is None else self.price.cost(prompt, completion, batch=self.batch)
+
+    async def hold(self, cost: float) -> None:
+        """Holds back the dollars that a question can cost.
+
+        Where the limit could be exceeded it waits for the true costs of the questions that are open, and raises
+        DescriberError where there are none.
+        """
+        while self.limit is not None and self.spent + sum(self._held) + cost > self.limit:
+            if not self._held:
+                raise DescriberError(
+                    f"Stopped before a question that could make the run dearer than ${self.limit:g}; ${self.spent:.4f} "
+                    "are spent. The same command goes on with what is missing; a higher --max-cost goes further."
+                )
+            change = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
+        self._held.append(cost)
+
+    def release(self, held: float) -> None:
+        """Gives back what was held for a question."""
+        self._held.remove(held)
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
+
+    def settle(self, most: float, prompt: int | None, completion: int | None, cached: int = 0) -> float | None:
+        """Counts an answer and gives its cost in dollars, None where it isn't known.
+
+        `most` is the most that it can have cost, which the limit takes where the server counted no tokens.
+        """
+        self.answers += 1
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += completion or 0
+        if self.price is None:
+            return None
+        if prompt is None or completion is None:
+            self.spent += most
+            return None
+        cost = self.price.cost(prompt, completion, cached, batch=self.batch)
+        self.spent += cost
+        return cost
+
+    def sentence(self) -> str:
+        """What the run has cost so far, in words."""
+        read, written = f"{self.prompt_tokens:,} tokens read", f"{self.completion_tokens:,} written"
+        dollars = "the price is not known" if self.price is None else f"${self.spent:.4f}"
+        return f"{self.answers:,} replies, usable or not: {read}, {written}; {dollars}."
+
+
+def most_tokens(text: str) -> int:
+    """More tokens than any tokenizer makes of a text: its bytes, and a few for the chat's own marks."""
+    return len(text.encode(errors="replace")) + 16

@@ -1,0 +1,215 @@
+"""One model behind an OpenAI-compatible chat-completions server. The only room that imports openai.
+
+Reads no environment: name, address and key are handed in. The key never enters an error's sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+import httpx2  # the transport of the openai package
+import openai
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+from maps.budget import Budget
+from maps.chat.gate import LONGEST_WAIT, Gate, asked_to_wait, back_off
+from maps.chat.replies import Reply, content_of, text_in, usage_of
+from maps.chat.terms import Question, Terms
+from maps.chat.troubles import Troubles, is_unreachable, is_worth_a_retry
+from maps.describers import DescriberError
+from maps.prompts import Message, ReplyError
+
+__all__ = ["Chat", "Reply"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+TIMEOUT = 120.0  # seconds for one reply
+RETRIES = 7  # of one question, over about a minute where the server names no time
+PATIENCE = 4  # times as many after an answer that says to ask more slowly
+
+T = TypeVar("T")
+
+
+class Chat:
+    """Asks one model, as in `async with Chat("gpt-4o", api_key=key) as chat: await chat.ask(…)`.
+
+    The block has one pool of connections, for as many questions at once as `concurrency`. What the server
+    refuses (JSON schema, then JSON mode; seed; a name for the limit) is left out from then on.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        concurrency: int = 8,
+        max_retries: int = RETRIES,
+        first_wait: float = 0.5,
+        budget: Budget | None = None,
+    ) -> None:
+        """Keeps the settings and touches no network.
+
+        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. A question is retried
+        `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
+        `first_wait` seconds, doubled each time. `budget` counts what is asked and may end the run.
+        Raises DescriberError for an address or a key that can't be one.
+        """
+        self.model = model
+        self.budget = budget or Budget()
+        self._base_url = base_url or OPENAI_URL
+        self._api_key = (api_key or "").strip()
+        self.troubles = Troubles(model, self._base_url, self._api_key, timeout)
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            raise DescriberError("The key holds characters that no key has: check OPENAI_API_KEY.")
+        self._timeout = timeout
+        self._concurrency = concurrency
+        self._max_retries = max_retries
+        self._first_wait = first_wait
+        self.terms = Terms.of(model)
+        self._gate = Gate()
+        self._answered = False
+        self._client: AsyncOpenAI | None = None
+
+    def check_key(self) -> None:
+        """Raises DescriberError where a key is needed and there is none."""
+        if not self._api_key and self._base_url == OPENAI_URL:
+            raise self.troubles.no_key()
+
+    async def __aenter__(self) -> Chat:
+        """Opens the pool of connections; raises DescriberError as `check_key` does."""
+        self.check_key()
+        limits = httpx2.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
+        self._client = AsyncOpenAI(
+            api_key=self._api_key or "none",
+            base_url=self._base_url,
+            timeout=self._timeout,
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(limits=limits),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def ask(
+        self, messages: Sequence[Message], *, seed: int | None, schema: dict[str, Any] | None, max_tokens: int
+    ) -> Reply:
+        """The model's reply, in the form of the JSON schema where the server can promise it.
+
+        Raises ReplyError for what concerns this question alone (refusal, cut-off, unusable reply, time-out, rate
+        limit, server error) and DescriberError for what ends the run (key, model, quota, no server).
+        """
+        question = Question(messages, seed, schema, max_tokens)
+        most = self.terms.most(question)
+        held = self.budget.most(messages, most)
+        await self.budget.hold(held)
+        try:
+            response, sent = await self._accepted(question)
+            return self._read(response, sent, most, held)
+        finally:
+            self.budget.release(held)
+
+    def _read(self, response: httpx2.Response, sent: dict[str, Any], most: int, held: float) -> Reply:
+        """What the server answered; counted before it is judged, since what is of no use is paid for too."""
+        try:
+            answer = response.json()
+        except ValueError:
+            self.budget.settle(held, None, None)
+            raise ReplyError(f"{self.troubles.host} answered with a body that is no JSON.") from None
+        return self.reply_of(answer, sent, most, held)
+
+    def reply_of(self, answer: object, sent: dict[str, Any], most: int, held: float) -> Reply:
+        """The reply in a server's answer; raises ReplyError where it holds none that is of use."""
+        usage = usage_of(answer)
+        cost = self.budget.settle(held, *usage)
+        return Reply(
+            content=content_of(answer, most),
+            model=text_in(answer, "model") or self.model,
+            fingerprint=text_in(answer, "system_fingerprint"),
+            prompt_tokens=usage.prompt,
+            completion_tokens=usage.completion,
+            cost_usd=cost,
+            seed=sent.get("seed"),
+        )
+
+    async def _accepted(self, question: Question) -> tuple[httpx2.Response, dict[str, Any]]:
+        """The answer to the question, on terms that the server accepts, with the request as it was sent."""
+        terms = self.terms
+        while True:
+            body = terms.body(self.model, question)
+            try:
+                response = await self.retried(partial(self._sent, body))
+            except openai.APIError as error:
+                less = terms.without(*complaint(error), body)
+                if less is None:
+                    self.explain(error)
+                terms = less
+            else:
+                self.terms = self.terms.joined(terms)
+                return response, body
+
+    async def _sent(self, body: dict[str, Any]) -> httpx2.Response:
+        response: httpx2.Response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        self._gate.heed(response.headers, len(str(body["messages"])) // 4)
+        return response
+
+    async def retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call of the client gives, after as many retries as it takes; raises the client's error otherwise."""
+        attempt = 0
+        while True:
+            await self._gate.passed()
+            try:
+                given = await call()
+            except openai.APIError as error:
+                await self._wait_after(error, attempt)
+            else:
+                self._answered = True
+                return given
+            attempt += 1
+
+    async def _wait_after(self, error: openai.APIError, attempt: int) -> None:
+        """Waits before a retry, the whole run where the server asks for it; raises the error where no retry helps."""
+        first_of_all = is_unreachable(error) and not self._answered
+        most = self._max_retries * (PATIENCE if isinstance(error, openai.RateLimitError) else 1)
+        if attempt >= most or first_of_all or not is_worth_a_retry(error, attempt):
+            raise error
+        pause = back_off(self._first_wait, attempt)
+        if not isinstance(error, openai.APIStatusError):
+            await asyncio.sleep(pause)
+            return
+        self._answered = True
+        wanted = asked_to_wait(error.response.headers)
+        if wanted is not None and wanted > LONGEST_WAIT:
+            raise self.troubles.too_long(wanted) from None
+        if wanted is not None or error.status_code == 429:
+            self._gate.close(pause if wanted is None else wanted)
+        else:
+            await asyncio.sleep(pause)
+
+    def explain(self, error: openai.APIError) -> NoReturn:
+        """Raises the sentence for an error of the client."""
+        self.troubles.explain(error, answered=self._answered)
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        """The open client."""
+        if self._client is None:
+            raise RuntimeError("A chat is asked inside `async with Chat(…) as chat`.")
+        return self._client
+
+
+def complaint(error: openai.APIError) -> tuple[str, str]:
+    """What is told of a request that the server refused, and the error's code; empty where that wasn't the trouble."""
+    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return f"{error.param or ''} {error.message}", error.code or ""
+    return "", ""

@@ -1,0 +1,283 @@
+"""Whole runs of `python -m maps describe` against a real server: troubles mixed in, kills, budgets, batches."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import maps
+from maps.atlas import Atlas, write_table
+from maps.batched import describe_in_batches
+from maps.budget import Budget
+from maps.chat import Chat
+from maps.described import Run, describe_atlas
+from maps.describers import DescriberError
+from maps.describers.openai_compatible import OpenAICompatible
+from maps.prices import Price
+from maps.prompts import mapping_hash, messages
+from maps.tables import Row, table
+from maps.types import HeadId
+from tests import chat_server
+from tests.chat_server import ChatServer, Mixed
+
+ROOT = Path(__file__).parents[2]
+SEED = ROOT / "space" / "seed" / "smollm2"
+KEY = "sk-secret"
+PRICES = {"date": "2026-11-01", "models": {"some-model": {"input": 2.5, "output": 10, "batch": 0.5}}}
+COST = 700 * 2.5e-6 + 60 * 10e-6  # of one of the server's replies
+
+
+@pytest.fixture
+def bundled(tmp_path: Path) -> Path:
+    """The bundled model's atlas, 270 heads, without its descriptions."""
+    folder = Path(shutil.copytree(SEED, tmp_path / "smollm2"))
+    (folder / "descriptions.parquet").unlink()
+    return folder
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps(PRICES))
+    return path
+
+
+def chat_with(server: ChatServer, concurrency: int = 8, budget: Budget | None = None, timeout: float = 5.0) -> Chat:
+    return Chat("some-model", server.url, KEY, timeout=timeout, concurrency=concurrency, first_wait=0.01, budget=budget)
+
+
+def command(folder: Path, url: str, *options: str, key: str = KEY) -> subprocess.Popen[str]:
+    arguments = ["describe", str(folder), "--describer", "some-model", "--base-url", url, *options]
+    environment = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": key, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "maps", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ran(folder: Path, url: str, *options: str) -> tuple[int, str, str]:
+    process = command(folder, url, *options)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def rows(folder: Path, name: str = "descriptions") -> list[Row]:
+    return Atlas.open(folder).table(name).to_pylist()
+
+
+def prompts(folder: Path) -> dict[HeadId, str]:
+    return {head: messages(found)[0]["content"] for head, found in Atlas.open(folder).every_mapping().items()}
+
+
+def head_of(row: Row) -> HeadId:
+    return HeadId(row["layer"], row["head"])
+
+
+def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: Path) -> None:
+    mixed, budget = Mixed(), Budget(Price(2.5, 10))
+    asked = prompts(bundled)
+    with chat_server.chat_server(mixed) as server:
+        chat = chat_with(server, 16, budget, timeout=0.4)
+        run = describe_atlas(bundled, OpenAICompatible(chat), 16)
+    hopeless = {head for head, prompt in asked.items() if prompt in mixed.hopeless}
+    assert hopeless
+    assert run == Run(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
+    assert mixed.paid == Counter(prompt for head, prompt in asked.items() if head not in hopeless)
+    assert {head_of(row) for row in rows(bundled)} == set(asked) - hopeless
+    assert {(row["observed_pattern"], row["model"]) for row in rows(bundled)} == {
+        ("The first letter.", chat_server.MODEL)
+    }
+    failures = rows(bundled, "failures")
+    assert {head_of(row) for row in failures} == hopeless
+    reasons = {(re.sub(r".* answered with status 500: .*", "500", row["reason"]), row["attempts"]) for row in failures}
+    assert reasons == {("500", 1), ("The describer refused: I can't help with that.", 3)}
+    assert not [row for row in failures if KEY in row["reason"]]
+    assert sum(row["cost_usd"] for row in rows(bundled)) == pytest.approx(COST * run.asked)
+    assert budget.spent > sum(row["cost_usd"] for row in rows(bundled))  # unusable replies are paid for too
+    assert not list(bundled.glob("*pending*"))
+
+
+def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path) -> None:
+    mixed = Mixed()
+    mixed.TROUBLES = ((chat_server.rate_limit,), (chat_server.broken,), (chat_server.malformed,))
+    mixed.HOPELESS = ()
+    asked = prompts(bundled)
+    with chat_server.chat_server(mixed) as server:
+        first = command(bundled, server.url, "--concurrency", "4")
+        while sum(mixed.paid.values()) < 60:
+            assert first.poll() is None
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        time.sleep(0.2)
+        waiting = (bundled / "descriptions.pending.jsonl").read_text().splitlines()
+        kept = {head_of(json.loads(line)) for line in waiting}
+        status, out, err = ran(bundled, server.url)
+    assert (status, len(rows(bundled))) == (0, 270), err
+    assert len(kept) >= 50
+    assert f"some-model described {270 - len(kept)} heads now." in out
+    assert {asked[head] for head in kept} <= {prompt for prompt, count in mixed.paid.items() if count == 1}
+    assert sum(mixed.paid.values()) <= 270 + 4  # what was under way at the kill
+    assert KEY not in out + err
+
+
+def test_redo_asks_again_and_an_interrupted_one_goes_on(atlas_folder: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
+        describer = OpenAICompatible(chat_with(server, budget=Budget(Price(0, 1), limit=1200e-6)))
+        with pytest.raises(DescriberError, match="Stopped before"):
+            describe_atlas(atlas_folder, describer, redo=True)
+        done = len(rows(atlas_folder)) - 8
+        assert 0 < done < 8
+        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)), redo=True).asked == 8 - done
+        assert len({row["description_id"] for row in rows(atlas_folder)}) == 16
+        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server))).asked == 0
+        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)), redo=True).asked == 8
+    assert len(Atlas.open(atlas_folder).descriptions()) == 8
+
+
+@pytest.mark.parametrize("concurrency", ["1", "8"])
+def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(concurrency: str, bundled: Path, prices: Path) -> None:
+    options = ["--max-cost", "0.07", "--prices", str(prices), "--concurrency", concurrency]
+    with chat_server.chat_server(chat_server.answer) as server:
+        status, out, err = ran(bundled, server.url, *options)
+    described = rows(bundled)
+    assert status == 2
+    assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.07; ")
+    assert 10 < len(described) == len(server.bodies) < 0.07 / COST
+    assert sum(row["cost_usd"] for row in described) < 0.07
+    assert "270 heads for some-model to describe" in out
+    assert f"{len(described)} replies, usable or not: {700 * len(described):,} tokens read" in out
+
+
+def test_a_limit_without_a_price_is_refused(bundled: Path) -> None:
+    status, _, err = ran(bundled, "http://127.0.0.1:9/v1", "--max-cost", "1")
+    assert (status, err) == (2, "No price is known for this model, so --max-cost cannot be kept: give --prices FILE.\n")
+
+
+def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(bundled: Path, prices: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        process = command(bundled, server.url, "--dry-run", "--prices", str(prices), key="")
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err, server.bodies) == (0, "", [])
+    assert re.match(r"270 heads for some-model to describe\. Tokens: about [\d,]+ to read \(estimated at ", out)
+    assert re.search(r"\nPrice: about \$1\.\d\d, at most \$\d\.\d\d, by the table of 2026-11-01\.\n", out)
+    assert out.endswith(prompts(bundled)[HeadId(0, 0)] + "\n")
+    assert not (bundled / "descriptions.parquet").exists()
+
+
+def test_an_interrupted_run_keeps_the_replies_that_are_under_way(bundled: Path) -> None:
+    with chat_server.chat_server(chat_server.slow) as server:
+        process = command(bundled, server.url, "--concurrency", "4")
+        while len(server.bodies) < 4:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "Stopped. Run the same command again to go on where it stopped."
+    assert len(rows(bundled)) == len(server.bodies) == 4
+
+
+def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> Run:
+    return describe_in_batches(folder, chat_with(server, budget=budget), poll=0.02)
+
+
+def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atlas_folder: Path) -> None:
+    script = [chat_server.answer, chat_server.malformed, chat_server.too_long, *[chat_server.answer] * 5]
+    budget = Budget(Price(2.5, 10, batch=0.5), batch=True)
+    with chat_server.chat_server(*script, chat_server.answer, chat_server.refusal) as server:
+        assert batched(atlas_folder, server, budget) == Run(7, 1, 7, 8)
+    assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [8, 2]
+    assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
+    assert [row["cost_usd"] for row in rows(atlas_folder)] == [pytest.approx(COST / 2)] * 7
+    [failure] = rows(atlas_folder, "failures")
+    assert (failure["reason"], failure["attempts"]) == ("The describer refused: I can't help with that.", 2)
+    assert budget.answers == 9
+    assert not list(atlas_folder.glob("*pending*"))
+
+
+def test_an_interrupted_batch_is_gone_on_with(bundled: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        server.looks = 10**6
+        process = command(bundled, server.url, "--batch")
+        while not (server.batches and server.batches["batch_0"]["looked"]):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        server.looks = 0
+        status, _, err = ran(bundled, server.url)
+        assert (status, err.partition(":")[0]) == (2, "A batch that some-model was sent is still open")
+        status, out, err = ran(bundled, server.url, "--batch")
+    assert status == 0, err
+    assert "some-model described 270 heads now." in out
+    assert re.search(r"\nThe batch sent at \S+, of 270 heads, is gone on with\.\n", out)
+    assert (len(server.batches), len(server.bodies), len(rows(bundled))) == (1, 270, 270)
+
+
+def test_a_batch_that_began_without_a_note_is_found_again(atlas_folder: Path) -> None:
+    atlas = Atlas.open(atlas_folder)
+    hashes = {str(head): mapping_hash(found) for head, found in atlas.every_mapping().items()}
+    note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
+    with chat_server.chat_server(chat_server.answer) as server:
+        batched(atlas_folder, server)
+        for changed, batches in (("", 1), ("changed", 2)):  # what was asked of other mappings is not kept
+            (atlas_folder / "descriptions.parquet").unlink()
+            noted = {head: value + changed for head, value in hashes.items()}
+            (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": {**note, "heads": noted}}))
+            assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
+            assert (len(server.batches), len(server.bodies)) == (batches, 8 * batches)
+
+
+def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        server.ending = "failed"
+        with pytest.raises(DescriberError, match=r"refused the batch: Too many\.$"):
+            batched(atlas_folder, server)
+        server.ending = "completed"
+        assert batched(atlas_folder, server).asked == 8
+
+
+def test_a_server_without_batches_is_told(atlas_folder: Path) -> None:
+    note = {"file": "file_0", "batch": "batch_9", "round": 1, "seed": 0, "sent_at": "", "heads": {}}
+    (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
+    with (
+        chat_server.chat_server(chat_server.answer) as server,
+        pytest.raises(DescriberError, match=r"has no such batch: describe without --batch\.$"),
+    ):
+        batched(atlas_folder, server)
+
+
+def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        server.ending = "expired"
+        assert batched(atlas_folder, server) == Run(6, 2, 6, 8)
+    assert {row["reason"] for row in rows(atlas_folder, "failures")} == {
+        "The batch holds no reply: The batch was expired before it answered."
+    }
+
+
+def test_descriptions_of_other_mappings_are_stale(atlas_folder: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
+    atlas = Atlas.open(atlas_folder)
+    assert atlas.stale() == set()
+    changed = [{**row, "source_id": 0} if row["head"] == 1 else row for row in atlas.table("mappings").to_pylist()]
+    write_table(atlas_folder, "mappings", table("mappings", changed))
+    stale = {row["description_id"] for row in rows(atlas_folder) if row["head"] == 1}
+    assert (atlas.stale(), atlas.stale(HeadId(0, 0))) == (stale, set())
+    told = "  stale: the mappings below are not those that were described; describe the atlas again"
+    shown = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
+    assert [told in lines for lines in shown] == [True, False]
