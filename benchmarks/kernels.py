@@ -6,6 +6,8 @@ two differ, the plain formula in float64 decides, and the benchmark fails if our
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -17,11 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
 from maps.circuits import Sources, saliency, skewness
+from maps.columns import Columns
 from maps.data import predefined
 from maps.mlp import first_mlp_exactly
 from maps.model import Model
 from maps.output_space import output_spaces
-from maps.ranks import Columns
 from maps.relations import hits_of_layer
 from maps.salient import SalientMappings, Wanted, salient_mappings
 
@@ -205,3 +207,7 @@ def spaces(bench: Bench, layers: Sequence[int], machine: float) -> dict[str, Any
         "share": done / seconds / machine,
         "heads_where_plain_float32_is_wrong": f"{wrong} of {len(layers)}",
     }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(quick="--quick" in sys.argv)))

@@ -55,7 +55,7 @@ async def _described(work: Work, chat: Chat, keeping: Keeping, seed: int, poll: 
     async with chat:
         batches = Batches(chat)
         while left:
-            sent = read_sent(work.atlas, chat.model) or await _send(batches, chat, work, left, 1, seed)
+            sent = open_batch(work.atlas.folder, chat.model) or await _send(batches, chat, work, left, 1, seed)
             failing = _keep(await _wait(batches, work.atlas, chat, sent, poll), batches, keeping, left, sent)
             if failing and sent.round < ROUNDS:
                 again = {head: left[head] for head in failing}
@@ -133,15 +133,15 @@ def _keep(
     return failing
 
 
-def read_sent(atlas: Atlas, describer: str) -> Sent | None:
-    """The batch that an earlier run of the describer left open."""
-    noted = (read_json(atlas.folder / BATCHES) or {}).get(describer)
+def open_batch(folder: Path, describer: str) -> Sent | None:
+    """The batch that an earlier run of the describer left open in an atlas's folder."""
+    noted = (read_json(folder / BATCHES) or {}).get(describer)
     return Sent(**noted) if noted else None
 
 
 def check_no_batch(folder: Path, describer: str) -> None:
     """Raises MapsError where a batch of the describer is open, whose heads would be paid twice."""
-    if read_sent(Atlas.open(folder), describer):
+    if open_batch(folder, describer):
         raise MapsError(
             f"A batch that {describer} was sent is still open: fetch it with --batch, or give it up by deleting "
             f"{folder / BATCHES}."

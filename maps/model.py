@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources, saliency
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.relations import Pairs, default_k, usable
 from maps.salient import SalientMappings
 from maps.targets import Targets

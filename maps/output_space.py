@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
+from maps.columns import Columns
 from maps.eight_bit import Rounded, Rows, eight_bits
-from maps.ranks import Columns, count
+from maps.ranks import count
 from maps.threads import side_by_side
 
 BLOCK = 1024  # targets, and sources, a product: their scores stay in the processor's cache

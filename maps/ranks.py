@@ -8,91 +8,22 @@ sizes or threads. Equal rows of U (real models have some) are true ties.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from maps.columns import BLOCK, UNIT, Columns, gamma
 from maps.eight_bit import at_unit_length
 
-UNIT = 2.0**-24  # half the distance from 1 to the next float32
-BLOCK = 1984  # columns of U a product
 GROUP = 64  # columns whose highest score is looked at first
 ROWS = 1024  # rows of y a product
+MANY = 1 / 2  # share of groups with such a score from which on scores are counted before they are found
 FLOOD = 1 / 64  # share of a product's scores from which on those left open are sought in float32 instead
 LEADING = 1024  # columns that the low-rank sieve looks at
 TERMS = 1024  # products that float32 adds up in the sieve: its error bound grows with them
 FEW = 128  # of these, the columns that it tries on every pair
 CACHE = 1 << 20  # of float64 rows that are made for a few products: what a processor's cache holds
-
-
-def fastest(device: torch.device) -> torch.dtype:
-    """The precision of the fastest products of floating-point matrices that a device has."""
-    known = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
-
-
-def gamma(terms: int) -> float:
-    """Relative error of a float32 sum of that many products, in any order."""
-    return terms * UNIT / (1 - terms * UNIT)
-
-
-class Columns(NamedTuple):
-    """U prepared for rank tests: its rows by falling distance from their mean, since those beat others soonest.
-
-    They are kept in the precision of the checkpoint.
-    """
-
-    rows: Tensor  # (V, d)
-    coarse: Tensor  # (V, d) the same in the precision of the fastest products
-    ids: Tensor  # (V,) token of each row
-    place: Tensor  # (V,) row of each token
-    norms: Tensor  # (V,) float32, of each row
-    off: Tensor  # (V,) float32, of what rounding left of each row: rows − coarse
-    mean: Tensor  # (d,) float64
-
-    @classmethod
-    def of(cls, unembedding: Tensor) -> Columns:
-        """Sorts U, (V, d)."""
-        parts = unembedding.split(4 * BLOCK)
-        mean = torch.stack([part.double().sum(0) for part in parts]).sum(0) / len(unembedding)
-        centre = mean.float()
-        ids = torch.cat([(part.float() - centre).norm(dim=1) for part in parts]).argsort(descending=True)
-        place = torch.empty_like(ids)
-        place[ids] = torch.arange(len(ids), device=ids.device)
-        rows = unembedding[ids].contiguous()
-        coarse = rows.to(fastest(rows.device))
-        norms = torch.cat([part.float().norm(dim=1) for part in rows.split(BLOCK)])
-        pairs = zip(rows.split(BLOCK), coarse.split(BLOCK), strict=True)
-        off = torch.cat([(exact.float() - rounded.float()).norm(dim=1) for exact, rounded in pairs])
-        return cls(rows, coarse, ids, place, norms, off, mean)
-
-    @property
-    def longest(self) -> float:
-        """The largest norm of a row."""
-        return float(self.norms.max())
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def of_tokens(self, tokens: Tensor) -> Tensor:
-        """The rows of some tokens as they are kept, (n, d)."""
-        return self.rows[self.place[tokens]]
-
-    def blocks(self, width: int, among: int | None = None) -> Iterator[tuple[int, Tensor]]:
-        """The first rows, or all, in float32, `width` at a time, each time with the first one's place."""
-        rows = self.rows[:among]
-        for start in range(0, len(rows), width):
-            yield start, rows[start : start + width].float()
-
-    def bound(self, y: Tensor) -> Tensor:
-        """How far a float32 score of each row of y (n, d, float64) may be off, (n,)."""
-        return 1.01 * y.norm(dim=1) * self.longest * (gamma(y.shape[1] + 2) + 2 * UNIT)
-
-    def tolerance(self, y: Tensor) -> Tensor:
-        """Within how much two float64 scores of a row of y are a tie, (n,)."""
-        return y.norm(dim=1) * self.longest * (y.shape[1] + 2) * 2.0**-52
 
 
 def count(flags: Tensor) -> Tensor:
@@ -178,11 +109,11 @@ def hits(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
 
 
 class Suspects(NamedTuple):
-    """Scores that may be higher than their row's target: places in rows and in a block, and which are surely so."""
+    """Of some rows (m,): how many scores are surely higher than the target's, and which may be."""
 
-    row: Tensor  # (c,)
-    column: Tensor  # (c,)
-    sure: Tensor  # (c,) bool
+    sure: Tensor  # (m,)
+    row: Tensor  # (c,) place among the rows, of those that fewer than enough are surely higher than
+    column: Tensor  # (c,) place in the block
 
 
 class Screen(NamedTuple):
@@ -198,20 +129,30 @@ class Screen(NamedTuple):
         rows = y.to(dtype)
         return cls(rows, (y - rows.double()).norm(dim=1), own)
 
-    def suspects(self, some: Tensor, block: Tensor, longest: float, off: float) -> Suspects:
-        """Which of some rows (m,) may score higher than their targets on which columns of a block (w, d).
+    def suspects(self, some: Tensor, enough: Tensor, block: Tensor, longest: float, off: float) -> Suspects:
+        """Which columns of a block (w, d) may score higher than the targets of some rows (m,).
 
-        `longest` is the largest norm of these columns, `off` that of what rounding left of one.
+        `enough` (m,): how many surely higher ones settle a row. `longest` is the largest norm of these columns, `off`
+        that of what rounding left of one.
         """
         scores = block @ self.rows[some].T
         if len(scores) % GROUP:
             scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP), value=-torch.inf)
         scores = scores.view(-1, GROUP, len(some))
         floor, ceiling = self.limits(some, longest, off)
-        group, row = (scores.amax(1) >= floor).nonzero().T
+        open_groups = scores.amax(1) >= floor
+        settled = torch.zeros_like(enough)
+        if int(open_groups.sum()) > MANY * open_groups.numel():  # counting them is faster than finding each
+            settled = (scores > ceiling).sum((0, 1))
+            open_groups &= settled < enough
+        group, row = open_groups.nonzero().T
         inside = scores[group, :, row]
         which, place = (inside >= floor[row, None]).nonzero().T
-        return Suspects(row[which], group[which] * GROUP + place, inside[which, place] > ceiling[row[which]])
+        sure = inside[which, place] > ceiling[row[which]]
+        found = torch.zeros_like(enough).index_add_(0, row[which], sure.to(enough.dtype))
+        doubt = (~sure & (found < enough)[row[which]]).nonzero()[:, 0]
+        which, place = which[doubt], place[doubt]
+        return Suspects(torch.maximum(found, settled), row[which], group[which] * GROUP + place)
 
     def limits(self, some: Tensor, longest: float, off: float) -> tuple[Tensor, Tensor]:
         """What the scores of some rows' columns are below where they are surely no higher than the target's, and what
@@ -238,14 +179,14 @@ def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Te
         part = slice(start, start + BLOCK)
         longest, off = float(columns.norms[part].max()), float(columns.off[part].max())
         for rows in live.split(ROWS) if len(live) else ():
-            found = coarse.suspects(rows, columns.coarse[part], longest, off)
+            enough = k[rows] - above[rows]
+            found = coarse.suspects(rows, enough, columns.coarse[part], longest, off)
             if len(found.row) > FLOOD * len(rows) * BLOCK:
-                found = single.suspects(rows, columns.rows[part].float(), longest, 0.0)
-            rival, higher = rows[found.row], found.sure
-            doubt = (~higher).nonzero()[:, 0]
-            row, place = rival[doubt], found.column[doubt] + start
-            higher[doubt] = exact_scores(y, row, place, columns) > own[row] + tie[row]
-            above.index_add_(0, rival, higher.to(above.dtype))
+                found = single.suspects(rows, enough, columns.rows[part].float(), longest, 0.0)
+            above[rows] += found.sure
+            row, place = rows[found.row], found.column + start
+            higher = exact_scores(y, row, place, columns) > own[row] + tie[row]
+            above.index_add_(0, row, higher.to(above.dtype))
         live = live[above[live] < k[live]]
     return above < k
 

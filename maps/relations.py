@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
+from maps.columns import Columns
 from maps.eight_bit import at_unit_length
-from maps.ranks import Columns, Hits, Sieve, among_highest
+from maps.ranks import Hits, Sieve, among_highest
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger

@@ -24,6 +24,7 @@ from maps.classification import (
 )
 from maps.figures.look import decimals, shown, words
 from maps.groups import BETWEEN, GROUPS, SETS, WITHIN, similarity
+from maps.identification import IDENTIFICATION
 from maps.types import HeadId
 
 TABLES = {
@@ -31,6 +32,7 @@ TABLES = {
     "heads_per_relation": HEADS_PER_RELATION,
     "summary": SUMMARY,
     "groups": GROUPS,
+    "identification": IDENTIFICATION,
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LIKENESS = dict(zip(SETS, ("salient sources", "mappings", "relations"), strict=True))
@@ -62,9 +64,15 @@ class Section:
 
 
 def findings(
-    model: str, heads: pa.Table, mappings: pa.Table, relations: pa.Table, tau: float, min_pairs: int
+    model: str,
+    heads: pa.Table,
+    mappings: pa.Table,
+    relations: pa.Table,
+    tau: float,
+    min_pairs: int,
+    identified: pa.Table | None = None,
 ) -> Findings:
-    """The report's tables from those of an atlas."""
+    """The report's tables from those of an atlas; `identified` is that of `identification`, of a described atlas."""
     ids = [HeadId(row["layer"], row["head"]) for row in heads.select(["layer", "head"]).to_pylist()]
     classified = classify(relations, tau, min_pairs)
     per_relation = heads_per_relation(relations, tau, min_pairs)
@@ -74,6 +82,8 @@ def findings(
         "summary": summary(ids, classified, per_relation),
         "groups": similarity(heads, mappings, classified),
     }
+    if identified is not None:
+        tables["identification"] = identified
     return Findings(model, tau, min_pairs, classified, tables)
 
 
@@ -102,12 +112,16 @@ def sections(found: Findings, output_space: bool) -> list[Section]:
         if output_space
         else "The output space was not computed for this atlas, so it has no figure; an option of map computes it."
     )
-    return [
+    parts = [
         Section("Categories", tuple(category_sentences(found)), "categories", "categories"),
         Section("Heads per relation", tuple(relation_sentences(found)), "heads_per_relation", "heads_per_relation"),
         Section("Heads that share a value head", tuple(group_sentences(found)), "groups", "groups"),
         Section("Skewness and output space", (skewness,), None, "output_space" if output_space else None),
     ]
+    if "identification" in found.tables:
+        said = tuple(identification_sentences(found))
+        parts.append(Section("Heads with a described pattern", said, "identification", "identification"))
+    return parts
 
 
 def category_sentences(found: Findings) -> list[str]:
@@ -159,6 +173,25 @@ def group_sentences(found: Findings) -> list[str]:
     for name in SETS:
         within, between = (likeness(rows[name, side]) for side in (WITHIN, BETWEEN))
         said.append(f"Of their {LIKENESS[name]}: {within} where they share a value head, {between} where they do not.")
+    return said
+
+
+def identification_sentences(found: Findings) -> list[str]:
+    """How often each describer sees a pattern, in both readings, and how many descriptions are stale."""
+    said = []
+    for row in found.tables["identification"].to_pylist():
+        if row["layer"] is not None:
+            continue
+        name, described = shown(row["describer"]), row["described"]
+        if described:
+            exact = percent({"count": row["patterns"], "share": row["rate"]}, f" of {described:,} described heads")
+            paper = percent({"count": row["patterns_paper"], "share": row["rate_paper"]})
+            said.append(f"{name} describes a pattern in {exact}, by the paper's reading in {paper}.")
+        if row["stale"]:
+            said.append(
+                f"{row['stale']:,} descriptions of {name} are stale, since the mappings changed after them, and are "
+                "not counted; describe these heads again."
+            )
     return said
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.targets import Targets, highest, in_order
 
 SCREEN = 1e-5  # share of a head's gain that a float32 saliency may be off by (measured: 1e-6)

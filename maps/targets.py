@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from maps.columns import Columns
 from maps.eight_bit import at_unit_length
-from maps.ranks import CACHE, Columns, exact_scores
+from maps.ranks import CACHE, exact_scores
 
 WIDE = 1984  # columns of U a product
 GROUP = 64  # columns whose highest entry stands for them; they divide WIDE

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maps.circuits import Heads, Sources
-from maps.ranks import UNIT, Columns, gamma
+from maps.columns import UNIT, Columns, gamma
 from maps.targets import Targets, in_order
 
 BLOCK = 1024  # sources and targets a product: their scores stay in the processor's cache

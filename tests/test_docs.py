@@ -282,7 +282,21 @@ def test_the_citation_prefers_the_paper() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["docs/contract.md", "docs/licences.md", "CHANGELOG.md"])
+def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
+    rows = pq.read_table(SEED / "descriptions.parquet").to_pylist()
+    page = (ROOT / "docs" / "offline.md").read_text(encoding="utf-8")
+    described = [row for row in rows if row["pattern"]]
+    assert f"{len(described)} of {len(rows)} heads get a pattern" in page
+    said = {
+        f"L{row['layer']}H{row['head']}": re.sub(r"([\\`*_\[\]()<>|])", r"\\\1", row["observed_pattern"])
+        for row in described
+    }
+    lines = re.findall(r"^\| (L\d+H\d+) \| (.*) \| [a-z ]+ \| .* \|$", page, re.MULTILINE)
+    assert lines == [(head, said[head]) for head, _ in lines]
+    assert len(lines) == 30
+
+
+@pytest.mark.parametrize("name", ["docs/contract.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"])
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))

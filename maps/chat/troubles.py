@@ -57,7 +57,7 @@ class Troubles:
     def sentence(self, error: openai.OpenAIError) -> str:
         """What concerns one question."""
         if isinstance(error, openai.APITimeoutError):
-            return f"{self.host} gave no reply within {self._timeout:g} seconds."
+            return f"{self.host} gave no reply within {self._timeout:g} seconds: give a slow model more --timeout."
         if isinstance(error, openai.APIConnectionError):
             return f"The connection to {self.host} was lost before the reply."
         if isinstance(error, openai.RateLimitError):

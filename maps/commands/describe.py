@@ -35,6 +35,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--describer", default="gpt-4o", help="offline, or a model of an OpenAI-compatible server (gpt-4o)")
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=CONCURRENCY, help="heads asked about at once (default 8)")
+    p.add_argument("--timeout", type=positive, default=120, metavar="SECONDS", help="to wait for one reply (120)")
     p.add_argument("--seed", type=whole, default=0, help="of a head's first question (default 0)")
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
     p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
@@ -72,6 +73,7 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
         name,
         arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
         environment.get("OPENAI_API_KEY") or None,
+        timeout=arguments.timeout,
         concurrency=arguments.concurrency,
         budget=budget,
     )
@@ -90,11 +92,13 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
 
 def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
     """The run itself, question by question or in batches."""
-    from maps.batched import check_no_batch, describe_in_batches
+    from maps.batched import check_no_batch, describe_in_batches, open_batch
     from maps.describers.openai_compatible import OpenAICompatible
 
     folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
     if arguments.batch:
+        if sent := open_batch(folder, chat.model):
+            print(f"The batch sent at {sent.sent_at}, of {len(sent.heads):,} heads, is gone on with.", flush=True)
         return describe_in_batches(folder, chat, seed=seed, redo=redo)
     check_no_batch(folder, chat.model)
     return describe_atlas(folder, OpenAICompatible(chat), arguments.concurrency, seed=seed, redo=redo)

@@ -11,10 +11,12 @@ from maps.commands.arguments import Commands, positive, share
 from maps.types import MapsError
 
 if TYPE_CHECKING:
+    from pyarrow import Table
+
     from maps.atlas import Atlas
     from maps.report import Findings
 
-FIGURES = ("categories", "heads_per_relation", "groups", "output_space")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "identification")
 KINDS = ("svg", "html", "vl.json")
 
 
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, content in files.items():
         write_file(out / name, content.encode())
     possible = {f"{figure}.{kind}" for figure in (*FIGURES, *OF_EVIDENCE) for kind in KINDS}
-    for name in (possible | {f"{name}.csv" for name in TABLES}) - files.keys():
+    for name in (possible | {f"{name}.csv" for name in (*report.TABLES, *TABLES)}) - files.keys():
         (out / name).unlink(missing_ok=True)  # of an earlier report, no longer true
     print("\n".join(parts[0].sentences))
     if not drawn:
@@ -80,7 +82,20 @@ def findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> Findings
         relations,
         settings["tau"] if tau is None else tau,
         settings["min_pairs"] if min_pairs is None else min_pairs,
+        identified(atlas),
     )
+
+
+def identified(atlas: Atlas) -> Table | None:
+    """How often describers see a pattern; None where no head is described."""
+    from maps.identification import identification
+    from maps.prompts import mapping_hash
+
+    current = atlas.descriptions()
+    if not current:
+        return None
+    hashes = {head: mapping_hash(mappings) for head, mappings in atlas.every_mapping().items()}
+    return identification(atlas.ids, current, hashes)
 
 
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
@@ -92,6 +107,9 @@ def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
         "categories": figures.functionality_map(tables["categories"], atlas.model, layers, heads),
         "heads_per_relation": figures.heads_per_relation(tables["heads_per_relation"], atlas.model),
         "groups": figures.group_similarity(tables["groups"], atlas.model),
+        "identification": figures.identification_rate(tables["identification"], atlas.model)
+        if "identification" in tables
+        else None,
         "output_space": figures.skewness_by_output_space(atlas.table("heads"), list(found.classified), atlas.model),
     }
     return {name: figures.spec(figure) for name, figure in drawn.items() if figure is not None}

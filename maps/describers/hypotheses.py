@@ -7,17 +7,25 @@ pass for the mapping to bear it out. That number makes chance unlikely for one m
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from maps.describers.inflections import INFLECTIONS, is_form, related
-from maps.describers.tokens import KINDS, WIDE_KINDS, Line, Test, Token, classes
+from maps.describers import functions
+from maps.describers.inflections import INFLECTIONS
+from maps.describers.kinds import KINDS, SHAPES, classes, wide_kinds, word_kinds
+from maps.describers.lexicon import Lexicon
+from maps.describers.tokens import Line, Test, Token
 from maps.types import Relation
 
-LONGEST_PREFIX = 6
-SMALL_SET = 10  # words
+LONGEST_PREFIX, LONGEST_ENDING = 6, 5
+NAMED_FORMS = {  # inflections that a list completes, with the ending that most words take
+    "plural": "-s form",
+    "past tense": "-ed form",
+    "past participle": "-ed form",
+    "comparative": "-er form",
+    "superlative": "-est form",
+}
 
 
 class Tier(IntEnum):
@@ -26,9 +34,10 @@ class Tier(IntEnum):
     RELATION = 0  # the pair is in a list of ours, or a number and its successor
     FORM = 1  # one exact operation on the string
     FAMILY = 2  # one of several such operations
-    PREFIX = 3
+    PREFIX = 3  # some likeness to the source, in letters, sound or sense
     TARGETS = 4  # says nothing of the source
-    WIDE = 5  # nor much of the targets
+    SOME = 5  # nor of all targets
+    WIDE = 6  # nor much of the targets
 
 
 @dataclass(frozen=True)
@@ -65,64 +74,36 @@ def _rotated(lines: Sequence[Line], turn: int) -> list[Line]:
     return [Line(line.source, lines[(i + turn) % len(lines)].targets) for i, line in enumerate(lines)]
 
 
-def hypotheses(relations: Sequence[Relation], words: Collection[str]) -> list[Hypothesis]:
+def hypotheses(
+    relations: Sequence[Relation], words: Collection[str], lexicon: Lexicon | None = None
+) -> list[Hypothesis]:
     """All hypotheses that hold for any head, in the fixed order that decides ties.
 
-    `words`: whole words in lower case, against which completions are checked.
+    `words`: whole words in lower case, against which completions are checked. Without a lexicon, those that need
+    to know words are left out.
     """
+    known = lexicon or Lexicon()
     found = [hypothesis for relation in relations for hypothesis in _of_relation(relation)]
-    found += [
-        Hypothesis("next number", "the number that follows the source", Tier.RELATION, _is_next_number),
-        Hypothesis("copying", "the source itself", Tier.FORM, lambda s, t: s.text == t.text),
-        Hypothesis("change of case", "the same word in another case", Tier.FORM, _is_other_case),
-        Hypothesis("change of leading space", "the same word with or without a leading space", Tier.FORM, _is_spaced),
-        Hypothesis("first letter", "the first letter of the source", Tier.FORM, _is_letter_at(0)),
-        Hypothesis("last letter", "the last letter of the source", Tier.FORM, _is_letter_at(-1)),
-    ]
-    found += [_inflection(name, back=back) for name in INFLECTIONS for back in (False, True)]
-    if words:
-        phrase = "a piece that completes the source to a word"
-        found.append(Hypothesis("completion of a sub-word", phrase, Tier.FORM, lambda s, t: _completes(s, t, words)))
-    found += [
-        Hypothesis(
-            "spelling",
-            "the source's own word, whatever its case and leading space",
-            Tier.FAMILY,
-            lambda s, t: s.word == t.word,
-        ),
-        Hypothesis(
-            "inflection",
-            "another inflected form of the source",
-            Tier.FAMILY,
-            lambda s, t: related(s.word, t.word),
-        ),
-    ]
-    found += [_prefix(length) for length in range(LONGEST_PREFIX, 0, -1)]
-    found += [_targets_of_class(name, members) for name, members in classes(relations).items()]
-    found += [_targets_of_kind(name, test) for name, test in KINDS.items()]
-    found += [_targets_of_kind(name, test, Tier.WIDE) for name, test in WIDE_KINDS.items()]
-    return found
+    found += [*_exact(words), *_inflections(known), *_families(known)]
+    found += [_beginning(length) for length in range(LONGEST_PREFIX, 0, -1)]
+    found += [_ending(length) for length in range(LONGEST_ENDING, 1, -1)]
+    found += _likenesses(known) if known.words else []
+    return found + _kinds_of_targets(relations, known)
 
 
-def small_set(lines: Sequence[Line]) -> Hypothesis | None:
-    """The hypothesis that the same few words come whatever the source, or None where no words recur.
-
-    The set: at most ten words, each among the targets of at least a third of the mappings. A mapping bears it
-    out where three of its targets are of the set.
-    """
-    counts = Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
-    often = tuple(word for word, count in counts.most_common(SMALL_SET) if 3 * count >= len(lines) and count > 1)
-    if not often:
-        return None
-    return Hypothesis("one small set", "the same few strings", Tier.TARGETS, lambda _, t: t.word in often, 3, False)
+def _kinds_of_targets(relations: Sequence[Relation], lexicon: Lexicon) -> list[Hypothesis]:
+    """What most targets are, then the narrow classes of which most mappings have two targets or one."""
+    closed = classes(relations, lexicon)
+    kinds = word_kinds(closed, lexicon) | KINDS | SHAPES
+    narrow = [_targets_of_kind(name, test) for name, test in kinds.items()]
+    some = [_targets_of_kind(name, kinds[name], Tier.SOME, least) for least in (2, 1) for name in closed]
+    wide = [_targets_of_kind(name, test, Tier.WIDE) for name, test in wide_kinds(lexicon).items()]
+    return [*narrow, *some, *wide]
 
 
-def _targets_of_class(name: str, members: Collection[str]) -> Hypothesis:
-    return _targets_of_kind(name, lambda token: token.word in members)
-
-
-def _targets_of_kind(name: str, test: Test, tier: Tier = Tier.TARGETS) -> Hypothesis:
-    return Hypothesis(f"targets: {name}", name, tier, lambda _, t: test(t), least=3, tied=False)
+def _targets_of_kind(name: str, test: Test, tier: Tier = Tier.TARGETS, least: int = 3) -> Hypothesis:
+    some = {2: "two or more ", 1: "one or more "}.get(least, "")
+    return Hypothesis(f"{some}targets: {name}", f"{some}{name}", tier, lambda _, t: test(t), least=least, tied=False)
 
 
 def _of_relation(relation: Relation) -> list[Hypothesis]:
@@ -148,81 +129,81 @@ def _of_relation(relation: Relation) -> list[Hypothesis]:
     ]
 
 
-NUMBER_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+def _exact(words: Collection[str]) -> list[Hypothesis]:
+    """Lists that need no file, and exact operations on the string."""
+    relation, form = Tier.RELATION, Tier.FORM
+    found = [
+        Hypothesis("next number", "the number that follows the source", relation, functions.is_number_apart(1)),
+        Hypothesis("previous number", "the number before the source", relation, functions.is_number_apart(-1)),
+        Hypothesis("same number", "the same number in digits or in words", relation, functions.is_number_apart(0)),
+        Hypothesis("next in a list", "what follows the source in its list", relation, functions.is_next),
+        Hypothesis(
+            "month and number", "the month's number or the month of that number", relation, functions.is_month_number
+        ),
+        Hypothesis("copying", "the source itself", form, lambda s, t: s.text == t.text),
+        Hypothesis("change of case", "the same word in another case", form, functions.is_other_case),
+        Hypothesis(
+            "change of leading space", "the same word with or without a leading space", form, functions.is_spaced
+        ),
+        Hypothesis("first letter", "the first letter of the source", form, functions.is_letter_at(0)),
+        Hypothesis("last letter", "the last letter of the source", form, functions.is_letter_at(-1)),
+        Hypothesis("abbreviation", "an abbreviation of the source in capitals", form, functions.is_abbreviation),
+        Hypothesis("negation", "the source with or without a negating prefix", form, functions.is_negation),
+    ]
+    if words:
+        phrase = "a piece that completes the source to a word"
+        found.append(Hypothesis("completion of a sub-word", phrase, form, functions.completes(words)))
+    return found
 
 
-def _number(token: Token) -> int | None:
-    if token.word in NUMBER_WORDS:
-        return NUMBER_WORDS.index(token.word)
-    return int(token.word) if token.word.isdecimal() and len(token.word) <= 9 else None
+def _inflections(lexicon: Lexicon) -> list[Hypothesis]:
+    """Each ending and each named form, forwards and backwards."""
+    known = [(name, name, Tier.FORM) for name in INFLECTIONS]
+    known += [(name, ending, Tier.FAMILY) for name, ending in NAMED_FORMS.items() if name in lexicon.irregular]
+    found = []
+    for name, ending, tier in known:
+        irregular = lexicon.irregular.get(name, frozenset())
+        there, back = (functions.is_inflection(ending, irregular, back=back) for back in (False, True))
+        found += [
+            Hypothesis(name, f"the {name} of the source", tier, there),
+            Hypothesis(f"{name} undone", f"the word of which the source is the {name}", tier, back),
+        ]
+    return found
 
 
-def _is_next_number(source: Token, target: Token) -> bool:
-    number = _number(source)
-    return number is not None and _number(target) == number + 1
+def _families(lexicon: Lexicon) -> list[Hypothesis]:
+    """What several exact operations give."""
+    same_word = "the source's own word, whatever its case and leading space"
+    family = "words of the source's own family: the word itself, its inflected forms and derivations"
+    return [
+        Hypothesis("spelling", same_word, Tier.FAMILY, lambda s, t: s.word == t.word),
+        Hypothesis("inflection", "another inflected form of the source", Tier.FAMILY, functions.is_related(lexicon)),
+        Hypothesis("beginning", "the first letter or letters of the source", Tier.FAMILY, functions.is_beginning),
+        Hypothesis("end", "the last letters of the source", Tier.FAMILY, functions.is_ending),
+        Hypothesis("word family", family, Tier.PREFIX, functions.is_of_family(lexicon)),
+        Hypothesis("part", "a part of the source", Tier.PREFIX, functions.is_part),
+        Hypothesis("whole", "words that contain the source", Tier.PREFIX, functions.is_whole),
+    ]
 
 
-def _is_other_case(source: Token, target: Token) -> bool:
-    return source.word == target.word and source.text.strip() != target.text.strip()
+def _likenesses(lexicon: Lexicon) -> list[Hypothesis]:
+    """Likeness in sound and in sense."""
+    field = "other words of the source's own semantic field"
+    return [
+        Hypothesis("rhyme", "words that rhyme with the source", Tier.PREFIX, functions.rhymes(lexicon)),
+        Hypothesis("semantic field", field, Tier.PREFIX, functions.shares_class(lexicon), least=2),
+    ]
 
 
-def _is_spaced(source: Token, target: Token) -> bool:
-    return source.text != target.text and source.text.lstrip(" ") == target.text.lstrip(" ")
-
-
-def _is_letter_at(position: int) -> Callable[[Token, Token], bool]:
-    """The target is the one letter at that place of a source of at least two letters, case apart."""
-
-    def fits(source: Token, target: Token) -> bool:
-        return len(source.word) > 1 and source.word.isalpha() and target.word == source.word[position]
-
-    return fits
-
-
-def _completes(source: Token, target: Token, words: Collection[str]) -> bool:
-    """Both pieces have two letters or more and the target goes on without a space."""
-    if len(source.word) < 2 or len(target.word) < 2 or not (target.text.islower() and target.text.isalpha()):
-        return False
-    return source.text.strip().isalpha() and source.word + target.word in words
-
-
-def _prefix(length: int) -> Hypothesis:
+def _beginning(length: int) -> Hypothesis:
     """At least two targets (three for one letter) other than the word itself begin as the source does."""
     letters = "letter" if length == 1 else f"{length} letters"
     phrase = f"words that begin with the same {letters} as the source"
-
-    def fits(source: Token, target: Token) -> bool:
-        head = source.word[:length]
-        longer = len(source.word) > length and len(target.word) > length
-        return longer and head.isalpha() and target.word.startswith(head) and target.word != source.word
-
-    return Hypothesis(f"shared prefix of {length}", phrase, Tier.PREFIX, fits, least=3 if length == 1 else 2)
+    least = 3 if length == 1 else 2
+    return Hypothesis(f"shared prefix of {length}", phrase, Tier.PREFIX, functions.shares(length), least=least)
 
 
-def _inflection(name: str, *, back: bool) -> Hypothesis:
-    if back:
-        phrase = f"the word of which the source is the {name}"
-        return Hypothesis(f"{name} undone", phrase, Tier.FORM, lambda s, t: is_form(t.word, s.word, name))
-    return Hypothesis(name, f"the {name} of the source", Tier.FORM, lambda s, t: is_form(s.word, t.word, name))
+def _ending(length: int) -> Hypothesis:
+    """At least two targets other than the word itself end as the source does."""
+    phrase = f"words that end with the same {length} letters as the source"
+    return Hypothesis(f"shared suffix of {length}", phrase, Tier.PREFIX, functions.shares(length, end=True), least=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # What each form adds, with the letters that it replaces: ("y", "ies") makes "cities" of "city".
 INFLECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "-s form": (("", "s"), ("", "es"), ("y", "ies")),
@@ -24,6 +26,20 @@ def is_form(word: str, form: str, inflection: str) -> bool:
     return inflection in DOUBLING and word[-1] not in "aeiouy" and form == word + word[-1] + endings[0][1]
 
 
-def related(first: str, second: str) -> bool:
-    """Whether either word is some inflection of the other."""
-    return any(is_form(first, second, name) or is_form(second, first, name) for name in INFLECTIONS)
+@lru_cache(maxsize=100_000)
+def bases(form: str) -> frozenset[str]:
+    """What a string may be an inflection of, itself among them; nearly all of it is no word."""
+    found = {form}
+    for name, endings in INFLECTIONS.items():
+        for end, new in endings:
+            stem = form.removesuffix(new)
+            found |= {stem + end} if stem != form else set()
+        stem = form.removesuffix(endings[0][1])
+        if name in DOUBLING and stem != form and len(stem) > 3 and stem[-1] == stem[-2]:
+            found.add(stem[:-1])
+    return frozenset(word for word in found if word == form or is_any_form(word, form))
+
+
+def is_any_form(word: str, form: str) -> bool:
+    """Whether `form` is some inflection of a word."""
+    return any(is_form(word, form, name) for name in INFLECTIONS)

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from maps.describers.hypotheses import Hypothesis, Tier, hypotheses, small_set
-from maps.describers.tokens import Line, Token, classes, inputs_sentence
+from maps.data.words import lexicon
+from maps.describers.hypotheses import Hypothesis, Tier, hypotheses
+from maps.describers.inputs import Inputs
+from maps.describers.kinds import classes, is_piece, wide_kinds, word_kinds
+from maps.describers.recurring import SMALL_SET, STRINGS, recurring
+from maps.describers.tokens import Line, Token
 from maps.prompts import quoted
 from maps.types import Answer, Description, Mapping, Relation
 
-MODEL = "offline rules v1"
+MODEL = "offline rules v2"
 UNCLEAR = "Unclear"
 SHORTEST_WORD = 4  # letters of a whole word that a sub-word may complete
+HALF, HALF_TO_CHANCE = 0.4, 4  # the least share of mappings for "about half", and how far it is above chance
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A hypothesis that stands, with its support; `half`: in about half of the mappings only."""
+
+    hypothesis: Hypothesis
+    support: int
+    half: bool
+
+    @property
+    def rank(self) -> tuple[bool, int, int, int]:
+        """The best first: what says little of the targets comes after what holds in half of the mappings."""
+        tier = self.hypothesis.tier
+        targets = self.hypothesis.least if tier == Tier.SOME else 0
+        return (self.half or tier == Tier.WIDE, tier, -targets, -self.support)
 
 
 class Offline:
@@ -20,7 +44,9 @@ class Offline:
 
     A hypothesis stands where two thirds of the mappings bear it out (20 of 30; docs/contract.md, section 5)
     and, if it ties targets to their sources, where at most half as many would with the sources' targets
-    exchanged. Of those that stand the most specific tier wins, then the highest support, then the order.
+    exchanged. One that ties them also stands, and is said to hold in about half of the mappings, from two fifths
+    on (12 of 30), where at most a quarter as many would. Of those that stand the most specific tier wins, then the
+    highest support, then the order; docs/offline.md lists them.
     """
 
     name = "offline"
@@ -28,12 +54,15 @@ class Offline:
     def __init__(self, relations: Sequence[Relation] = (), vocabulary: Collection[str] | None = None) -> None:
         """`relations`: those whose membership is tested; `vocabulary`: the model's tokens as stored strings.
 
-        Without a vocabulary no completion of sub-words is recognised.
+        Sub-words are completed to words of the lexicon, and to those of a vocabulary.
         """
+        known = lexicon()
         tokens = (Token.read(stored) for stored in vocabulary or () if stored.startswith(" "))
-        words = {token.word for token in tokens if token.is_word and len(token.word) >= SHORTEST_WORD}
-        self._classes = classes(relations)
-        self._hypotheses = hypotheses(relations, words)
+        words = {token.word for token in tokens if token.is_word} | known.words
+        self._hypotheses = hypotheses(relations, {word for word in words if len(word) >= SHORTEST_WORD}, known)
+        closed = classes(relations, known)
+        parts = wide_kinds(known) | {"pieces of words": partial(is_piece, known)}
+        self._inputs = Inputs(known, closed, word_kinds({}, known), parts)
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
         """Describes a head; nothing is random, so the seed plays no part and the answer's seed is None.
@@ -47,39 +76,70 @@ class Offline:
         standing = _standing(tested, lines, needed)
         names = ", ".join(hypothesis.name for hypothesis in tested)
         description = Description(
-            input_strings=inputs_sentence([line.source for line in lines], self._classes, needed),
-            observed_pattern=_sentence([hypothesis for hypothesis, _ in standing], lines),
+            input_strings=self._inputs.sentence([line.source for line in lines], needed),
+            observed_pattern=_sentence(standing, lines),
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
-        return Answer(description, MODEL, support=standing[0][1] if standing else None)
+        return Answer(description, MODEL, support=standing[0].support if standing else None)
 
     def tested(self, lines: Sequence[Line]) -> list[Hypothesis]:
         """The hypotheses that are tested on these mappings, in the order that decides ties."""
-        small = small_set(lines)
-        return [*self._hypotheses, small] if small else self._hypotheses
+        return [*self._hypotheses, *recurring(lines, max(1, -(-2 * len(lines) // 3)))]
 
 
-def _standing(tested: Sequence[Hypothesis], lines: Sequence[Line], needed: int) -> list[tuple[Hypothesis, int]]:
-    """The hypotheses that stand, best first, each with its support."""
-    enough = [(hypothesis, hypothesis.support(lines)) for hypothesis in tested]
-    standing = [
-        (hypothesis, support)
-        for hypothesis, support in enough
-        if support >= needed and (not hypothesis.tied or 2 * hypothesis.support_by_chance(lines) <= support)
-    ]
-    return sorted(standing, key=lambda pair: (pair[0].tier, -pair[1]))
+def _standing(tested: Sequence[Hypothesis], lines: Sequence[Line], needed: int) -> list[Finding]:
+    """What stands, best first."""
+    found = (_found(hypothesis, lines, needed) for hypothesis in tested)
+    return sorted((finding for finding in found if finding), key=lambda finding: finding.rank)
 
 
-def _sentence(standing: Sequence[Hypothesis], lines: Sequence[Line]) -> str:
-    """One sentence for the best hypothesis, with a second one of the two exact tiers where there is one."""
+def _found(hypothesis: Hypothesis, lines: Sequence[Line], needed: int) -> Finding | None:
+    """A hypothesis with its support, or None where it does not stand."""
+    least = max(2, math.ceil(HALF * len(lines))) if hypothesis.tied else needed
+    if not _reaches(hypothesis, lines, least):
+        return None
+    support = hypothesis.support(lines)
+    chance = hypothesis.support_by_chance(lines) if hypothesis.tied else 0.0
+    if support >= needed and 2 * chance <= support:
+        return Finding(hypothesis, support, half=False)
+    return Finding(hypothesis, support, half=True) if HALF_TO_CHANCE * chance <= support else None
+
+
+def _reaches(hypothesis: Hypothesis, lines: Sequence[Line], least: int) -> bool:
+    """Whether the support is at least that; looks no further once too many mappings have failed."""
+    failures = 0
+    for line in lines:
+        failures += not hypothesis.bears_out(line.source, line.targets)
+        if failures > len(lines) - least:
+            return False
+    return len(lines) >= least
+
+
+def _sentence(standing: Sequence[Finding], lines: Sequence[Line]) -> str:
+    """One sentence for the best finding, with a second one of the same kind where there is one."""
     if not standing:
         return UNCLEAR
-    best = standing[0]
-    if best.tier >= Tier.TARGETS:
-        return f"Whatever the input, the outputs are mostly {best.phrase}, such as {_targets(best, lines)}."
-    also = [other for other in standing[1:] if other.tier <= Tier.FORM][:1]
-    said = f"The outputs include {best.phrase}, such as {_pairs(best, lines)}"
-    return said + "".join(f"; also {other.phrase}, such as {_pairs(other, lines)}" for other in also) + "."
+    best, finding = standing[0].hypothesis, standing[0]
+    if not best.tied:
+        kinds = [other.hypothesis for other in standing if other.hypothesis.tier == best.tier == Tier.TARGETS]
+        named = next((kind for kind in kinds if kind.name != SMALL_SET), best)
+        return _of_targets(named, kinds, lines)
+    also = [
+        other.hypothesis for other in standing[1:] if other.hypothesis.tier <= Tier.FORM and other.half == finding.half
+    ]
+    start = "In about half of the mappings, the outputs include" if finding.half else "The outputs include"
+    said = f"{start} {best.phrase}, such as {_pairs(best, lines)}"
+    return said + "".join(f"; also {other.phrase}, such as {_pairs(other, lines)}" for other in also[:1]) + "."
+
+
+def _of_targets(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[Line]) -> str:
+    """The sentence for what says nothing of the source."""
+    if best.tier == Tier.SOME:
+        joint = " " if best.name in STRINGS else ", such as "
+        return f"Whatever the input, the outputs mostly include {best.phrase}{joint}{_targets(best, lines)}."
+    few = any(kind is not best for kind in kinds if kind.name == SMALL_SET)
+    again = ", the same few again and again" if few else ""
+    return f"Whatever the input, the outputs are mostly {best.phrase}{again}, such as {_targets(best, lines)}."
 
 
 def _pairs(hypothesis: Hypothesis, lines: Sequence[Line]) -> str:

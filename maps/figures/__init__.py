@@ -3,6 +3,7 @@
 from maps.figures.evidence import concentration, detection
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
+from maps.figures.identification import identification_rate
 from maps.figures.look import Figure, spec
 from maps.figures.relations import heads_per_relation
 
@@ -13,6 +14,7 @@ __all__ = [
     "functionality_map",
     "group_similarity",
     "heads_per_relation",
+    "identification_rate",
     "skewness_by_output_space",
     "spec",
 ]

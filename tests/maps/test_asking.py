@@ -80,6 +80,7 @@ class Uneven:
         self.asked: list[int] = []
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        del seed
         self.asked.append(mappings[0].source_id)
         if mappings[0].source_id == 1:
             raise DescriberError("No quota left.")

@@ -223,6 +223,7 @@ def test_an_interrupted_batch_is_gone_on_with(bundled: Path) -> None:
         status, out, err = ran(bundled, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 270 heads now." in out
+    assert re.search(r"\nThe batch sent at \S+, of 270 heads, is gone on with\.\n", out)
     assert (len(server.batches), len(server.bodies), len(rows(bundled))) == (1, 270, 270)
 
 

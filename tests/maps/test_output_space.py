@@ -12,9 +12,9 @@ from torch import Tensor
 
 from maps import output_space
 from maps.circuits import Heads, Sources
+from maps.columns import Columns
 from maps.eight_bit import Rows, eight_bits
 from maps.output_space import best_targets, output_spaces, rotation, unit_targets
-from maps.ranks import Columns
 from tests.cancelling import cancelling
 from tests.maps.test_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from maps import ranks
+from maps.columns import Columns
 from maps.eight_bit import at_unit_length
-from maps.ranks import Columns, Sieve, count, hits
+from maps.ranks import Sieve, count, hits
 from tests.near_ties import near_ties, normal
 
 
@@ -80,14 +81,20 @@ def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float,
 
 
 @pytest.mark.parametrize(("block", "group", "rows"), [(3, 4, 2), (100, 7, 7), (10_000, 64, 10_000)])
-@pytest.mark.parametrize("flood", [0, 1])
+@pytest.mark.parametrize(("many", "flood"), [(0, 0), (1, 0), (0, 1), (1, 1)])
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
 def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
-    block: int, group: int, rows: int, flood: float, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    block: int,
+    group: int,
+    rows: int,
+    many: float,
+    flood: float,
+    precision: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("FLOOD", flood)):
+    for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("MANY", many), ("FLOOD", flood)):
         monkeypatch.setattr(ranks, name, value)
-    monkeypatch.setattr(ranks, "fastest", lambda _device: precision)
+    monkeypatch.setattr("maps.columns.fastest", lambda _device: precision)
     unembedding = normal(1500, 12, dtype=torch.float32)
     targets = torch.randint(1500, (60,), generator=torch.Generator().manual_seed(2))
     check(normal(60, 12, seed=1), targets, torch.arange(1, 1501, 25), unembedding)

@@ -9,7 +9,7 @@ import torch
 
 from maps import relations
 from maps.circuits import Heads, Sources
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.relations import Pairs, UsableRelation, default_k, hits_of_layer, scores_of_layer, usable
 from maps.types import Relation, RelationScore
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maps.circuits import Heads, Sources, saliency
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.salient import Wanted, gains, salient_mappings, salient_tokens
 from tests.cancelling import TOKEN, cancelling
 from tests.maps.test_circuits import heads, normal, plain_saliency

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from maps import targets
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.targets import highest, in_order
 from tests.near_ties import near_ties, normal
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from maps import top_scoring
 from maps.circuits import Heads, Sources
-from maps.ranks import Columns
+from maps.columns import Columns
 from maps.targets import Targets
 from maps.top_scoring import Pair, highest_entries, overlap
 from tests.maps.test_mlp import GATED, plain_mlp

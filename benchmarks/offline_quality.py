@@ -1,0 +1,104 @@
+"""How much the offline describer sees, how often it sees it where nothing is, and how long it takes.
+
+Run from the project's root: `.venv/bin/python benchmarks/offline_quality.py`, with an atlas's folder for another model.
+Two nulls: each head's sources before the mappings of one other head, where only a pattern that ties targets to their
+sources is false; and before mappings of thirty heads drawn anew, where every pattern is. With seed 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maps.atlas import Atlas
+from maps.data import predefined
+from maps.describers.offline import Offline
+from maps.types import HeadId, Mapping
+
+SEED = Path(__file__).parents[1] / "space" / "seed" / "smollm2"
+UNTIED = "Whatever the input"  # how sentences begin that say nothing of the source
+HALF = "In about half"
+
+Heads = dict[HeadId, list[Mapping]]
+Deal = Callable[[Heads, HeadId, random.Random], list[Mapping]]
+
+
+def patterns(describer: Offline, lists: Sequence[Sequence[Mapping]]) -> list[str | None]:
+    """The observed pattern of each list of mappings, None where it is "Unclear"."""
+    answers = [asyncio.run(describer.describe(mappings, 0)) for mappings in lists]
+    return [None if answer.support is None else answer.description.observed_pattern for answer in answers]
+
+
+def before(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mapping]:
+    """The sources of some mappings with the targets of others."""
+    return [
+        dataclasses.replace(source, target_ids=other.target_ids, targets=other.targets, scores=other.scores)
+        for source, other in zip(sources, others, strict=True)
+    ]
+
+
+def one_other_head(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
+    """The sources of a head before the mappings of another, in any order."""
+    other = draw.choice([name for name in heads if name != head])
+    return before(heads[head], draw.sample(heads[other], len(heads[other])))
+
+
+def thirty_other_heads(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
+    """The sources of a head, each before a mapping of a head drawn anew."""
+    names = list(heads)
+    return before(heads[head], [draw.choice(heads[draw.choice(names)]) for _ in heads[head]])
+
+
+def false_rate(describer: Offline, heads: Heads, deal: Deal, rounds: int, *, tied: bool) -> tuple[int, int]:
+    """How many of the dealt lists get a pattern, or with `tied` one that ties targets to sources, and of how many."""
+    draw = random.Random(0)
+    lists = [deal(heads, head, draw) for _ in range(rounds) for head in heads]
+    found = [pattern for pattern in patterns(describer, lists) if pattern is not None]
+    return sum(not (tied and pattern.startswith(UNTIED)) for pattern in found), len(lists)
+
+
+def layers(heads: Heads, found: Sequence[str | None]) -> str:
+    """The identification rate by layer as a table in Markdown."""
+    all_of = Counter(head.layer for head in heads)
+    described = Counter(head.layer for head, pattern in zip(heads, found, strict=True) if pattern is not None)
+    rows = [
+        f"| {layer} | {described[layer]} of {count} | {described[layer] / count:.0%} |"
+        for layer, count in all_of.items()
+    ]
+    return "\n".join(["| layer | heads with a pattern | rate |", "|---|---|---|", *rows])
+
+
+def main() -> None:
+    """Prints the table and the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("atlas", type=Path, nargs="?", default=SEED, help="the atlas's folder (the one that ships)")
+    parser.add_argument("--rounds", type=int, default=4, help="how often the null is drawn for each head (4)")
+    arguments = parser.parse_args()
+    atlas = Atlas.open(arguments.atlas)
+    heads = {head: atlas.mappings(head) for head in atlas.ids}
+    wall, processor = time.perf_counter(), time.process_time()
+    describer = Offline(predefined())
+    found = patterns(describer, list(heads.values()))
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    seen = [pattern for pattern in found if pattern is not None]
+    half = sum(pattern.startswith(HALF) for pattern in seen)
+    untied = sum(pattern.startswith(UNTIED) for pattern in seen)
+    print(layers(heads, found))
+    print(
+        f"{len(seen)} of {len(heads)} heads get a pattern ({len(seen) / len(heads):.1%}): {len(seen) - untied} one that"
+    )
+    print(f"ties targets to sources, {half} of these in about half of the mappings; {untied} one of the targets alone.")
+    print(f"{wall:.1f} s, {processor:.1f} s of one processor, the word lists read.")
+    for name, deal, tied in (("one other head", one_other_head, True), ("thirty heads", thirty_other_heads, False)):
+        false, count = false_rate(describer, heads, deal, arguments.rounds, tied=tied)
+        print(f"Null, targets of {name}: {false} of {count} lists get a false pattern ({false / count:.2%}).")
+
+
+if __name__ == "__main__":
+    main()
