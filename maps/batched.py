@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.asking import finished
-from maps.atlas import Atlas, read_json, write_json
+from maps.atlas import Atlas, read_json
 from maps.chat import Chat
 from maps.chat.batches import Batches, State
 from maps.described import Keeping, Run, Work, begin_redo, end_redo, now, outcome, work_left
 from maps.describers import DescriberError
 from maps.describers.openai_compatible import answer_of, question_about
+from maps.pending import note
 from maps.prompts import ReplyError
 from maps.types import HeadId, Mapping, MapsError
 
@@ -150,11 +151,4 @@ def check_no_batch(folder: Path, describer: str) -> None:
 
 def note_sent(atlas: Atlas, describer: str, sent: Sent | None) -> None:
     """Notes the describer's open batch, or that it has none."""
-    path = atlas.folder / BATCHES
-    noted = {name: entry for name, entry in (read_json(path) or {}).items() if name != describer}
-    if sent is not None:
-        noted[describer] = sent._asdict()
-    if noted:
-        write_json(path, noted)
-    else:
-        path.unlink(missing_ok=True)
+    note(atlas.folder / BATCHES, describer, None if sent is None else sent._asdict())

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import NamedTuple
 
 from maps.asking import describe_heads, finished
-from maps.atlas import Atlas, read_json, write_json
+from maps.atlas import Atlas, read_json
 from maps.describers import Describer
-from maps.pending import Pending, merge
+from maps.pending import Pending, merge, note
 from maps.prompts import mapping_hash
 from maps.tables import Row, description_row
 from maps.types import Answer, HeadId, Mapping
@@ -92,22 +92,17 @@ def work_left(folder: Path, describer: str, since: datetime | None = None) -> Wo
 
 def begin_redo(folder: Path, describer: str) -> datetime:
     """The time from which on descriptions count as asked again: now, or the start of a redo that was cut off."""
-    begun = read_json(folder / REDO) or {}
-    if describer not in begun:
-        begun[describer] = now()
+    begun = (read_json(folder / REDO) or {}).get(describer)
+    if begun is None:
+        begun = now()
         if folder.is_dir():
-            write_json(folder / REDO, begun)
-    return datetime.fromisoformat(begun[describer])
+            note(folder / REDO, describer, begun)
+    return datetime.fromisoformat(begun)
 
 
 def end_redo(folder: Path, describer: str) -> None:
     """Notes that every head was asked again."""
-    begun = read_json(folder / REDO) or {}
-    begun.pop(describer, None)
-    if begun:
-        write_json(folder / REDO, begun)
-    else:
-        (folder / REDO).unlink(missing_ok=True)
+    note(folder / REDO, describer, None)
 
 
 def outcome(work: Work, keeping: Keeping) -> Run:

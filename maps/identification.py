@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
@@ -24,11 +24,11 @@ IDENTIFICATION = pa.schema(
 )
 
 
-def identification(heads: Collection[HeadId], current: Sequence[Row], hashes: Mapping[HeadId, str]) -> pa.Table:
+def identification(heads: Collection[HeadId], current: Sequence[Row], stale: Collection[str]) -> pa.Table:
     """The share of described heads in which each describer sees a pattern, by layer and over all.
 
-    `current`: the newest description of each head and describer. `hashes`: the hash of each head's mappings as they
-    are now. A rate is null where no head is described.
+    `current`: the newest description of each head and describer (`Atlas.descriptions`). `stale`: the ids of those
+    whose mappings have changed since (`Atlas.stale`). A rate is null where no head is described.
     """
     layers: list[int | None] = [None, *sorted({head.layer for head in heads})]
     rows = []
@@ -36,7 +36,7 @@ def identification(heads: Collection[HeadId], current: Sequence[Row], hashes: Ma
         own = [row for row in current if row["describer"] == describer]
         for layer in layers:
             some = [row for row in own if layer in (None, row["layer"])]
-            fresh = [row for row in some if hashes.get(HeadId(row["layer"], row["head"])) == row["mapping_hash"]]
+            fresh = [row for row in some if row["description_id"] not in stale]
             exact, paper = (sum(row[reading] for row in fresh) for reading in ("pattern", "pattern_paper"))
             rows.append(
                 {

@@ -14,7 +14,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from maps.atlas import Atlas, write_file, write_table
+from maps.atlas import Atlas, read_json, write_file, write_json, write_table
 from maps.card import atlas_card
 from maps.tables import SCHEMAS, Row
 from maps.types import MapsError
@@ -101,6 +101,17 @@ def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
     """Writes a table of an atlas, and the card that lists it."""
     write_table(atlas.folder, name, content)
     write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
+
+
+def note(path: Path, describer: str, entry: object) -> None:
+    """Keeps a describer's entry in a file of notes, or with None drops it; a file without entries is removed."""
+    noted = {name: other for name, other in (read_json(path) or {}).items() if name != describer}
+    if entry is not None:
+        noted[describer] = entry
+    if noted:
+        write_json(path, noted)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def key(row: Row) -> tuple[object, ...]:

@@ -66,8 +66,7 @@ class Sieve(NamedTuple):
         `rows` (n, d_h) are z / ‖z‖ in float32, k (n,).
         """
         own = torch.linalg.vecdot(rows, self.own[head][self.which]).double()
-        high, low = outward(own + 2 * self.slack, own - 2 * self.slack)
-
+        high, low = outward(own + 2 * self.slack, own - 2 * self.slack, torch.float32)
         above, below = torch.zeros_like(k), torch.zeros_like(k)
         live = torch.arange(len(k), device=k.device)
         for block in self.leading[head].tensor_split([FEW], dim=1):
@@ -89,9 +88,9 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return out.float()
 
 
-def outward(high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
-    """Float64 bounds as float32 ones that enclose them."""
-    top, bottom = high.float(), low.float()
+def outward(high: Tensor, low: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Float64 bounds in another precision, such that they enclose them."""
+    top, bottom = high.to(dtype), low.to(dtype)
     return top.nextafter(top.new_tensor(torch.inf)), bottom.nextafter(bottom.new_tensor(-torch.inf))
 
 
@@ -139,7 +138,7 @@ class Screen(NamedTuple):
         if len(scores) % GROUP:
             scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP), value=-torch.inf)
         scores = scores.view(-1, GROUP, len(some))
-        floor, ceiling = self.limits(some, longest, off)
+        ceiling, floor = self.limits(some, longest, off)
         open_groups = scores.amax(1) >= floor
         settled = torch.zeros_like(enough)
         if int(open_groups.sum()) > MANY * open_groups.numel():  # counting them is faster than finding each
@@ -155,15 +154,13 @@ class Screen(NamedTuple):
         return Suspects(torch.maximum(found, settled), row[which], group[which] * GROUP + place)
 
     def limits(self, some: Tensor, longest: float, off: float) -> tuple[Tensor, Tensor]:
-        """What the scores of some rows' columns are below where they are surely no higher than the target's, and what
-        they are above where they are surely higher: (m,) each.
+        """What the scores of some rows' columns are above where they are surely higher than the target's, and what
+        they are below where they are surely no higher: (m,) each.
         """
         own, terms, dtype = self.own[some], self.rows.shape[1], self.rows.dtype
         reach = 1.02 * ((self.left[some] + gamma(terms + 2)) * longest + off)
         reach += 1.05 * torch.finfo(dtype).eps * (own.abs() + reach)  # scores and limits are rounded too
-        floor, ceiling = (own - reach).to(dtype), (own + reach).to(dtype)
-        infinity = floor.new_tensor(torch.inf)
-        return floor.nextafter(-infinity), ceiling.nextafter(infinity)
+        return outward(own + reach, own - reach, dtype)
 
 
 def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Tensor:
@@ -173,7 +170,7 @@ def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Te
     """
     y, lengths = at_unit_length(y)
     own, tie = torch.linalg.vecdot(columns.of_tokens(targets).double(), y), columns.tolerance(y)
-    coarse, single = Screen.of(y, own, columns.coarse.dtype), Screen.of(y, own, torch.float32)
+    coarse = Screen.of(y, own, columns.coarse.dtype)
     above, live = torch.zeros_like(k), lengths.nonzero()[:, 0]  # all tokens tie in a row of zeros
     for start in range(0, len(columns), BLOCK):
         part = slice(start, start + BLOCK)
@@ -182,7 +179,8 @@ def among_highest(y: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Te
             enough = k[rows] - above[rows]
             found = coarse.suspects(rows, enough, columns.coarse[part], longest, off)
             if len(found.row) > FLOOD * len(rows) * BLOCK:
-                found = single.suspects(rows, enough, columns.rows[part].float(), longest, 0.0)
+                single, every = Screen.of(y[rows], own[rows], torch.float32), torch.arange(len(rows), device=y.device)
+                found = single.suspects(every, enough, columns.rows[part].float(), longest, 0.0)
             above[rows] += found.sure
             row, place = rows[found.row], found.column + start
             higher = exact_scores(y, row, place, columns) > own[row] + tie[row]

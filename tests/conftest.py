@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ os.environ["HF_HUB_DISABLE_XET"] = "1"  # both are read when huggingface_hub is 
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 from tests.hub.loopback import LoopbackHub, loopback_hub
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so do its children
 
 
 @pytest.fixture

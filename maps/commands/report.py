@@ -89,13 +89,9 @@ def findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> Findings
 def identified(atlas: Atlas) -> Table | None:
     """How often describers see a pattern; None where no head is described."""
     from maps.identification import identification
-    from maps.prompts import mapping_hash
 
     current = atlas.descriptions()
-    if not current:
-        return None
-    hashes = {head: mapping_hash(mappings) for head, mappings in atlas.every_mapping().items()}
-    return identification(atlas.ids, current, hashes)
+    return identification(atlas.ids, current, atlas.stale()) if current else None
 
 
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ class OpenAICompatible:
         Raises ReplyError and DescriberError as Chat.ask does, and ReplyError for a reply that is no description.
         """
         asked = question_about(mappings, seed)
-        reply = await self._chat.ask(asked.messages, seed=seed, schema=SCHEMA, max_tokens=MAX_TOKENS)
+        reply = await self._chat.ask(asked.messages, seed=asked.seed, schema=asked.schema, max_tokens=asked.max_tokens)
         return answer_of(asked, reply)
 
 

@@ -25,14 +25,19 @@ def _counts(lines: Sequence[Line]) -> Counter[str]:
     return Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
 
 
+def _often(lines: Sequence[Line], most: int, part: int) -> frozenset[str]:
+    """The most frequent words, at most so many, that are each among the targets of 1 / part of the mappings."""
+    common = _counts(lines).most_common(most)
+    return frozenset(word for word, count in common if part * count >= len(lines) and count > 1)
+
+
 def _small_set(lines: Sequence[Line]) -> Hypothesis | None:
     """The same few words come whatever the source.
 
     The set: at most ten words, each among the targets of at least a third of the mappings. A mapping bears it
     out where three of its targets are of the set.
     """
-    common = _counts(lines).most_common(MANY)
-    often = frozenset(word for word, count in common if 3 * count >= len(lines) and count > 1)
+    often = _often(lines, MANY, 3)
     if not often:
         return None
     return Hypothesis(SMALL_SET, "the same few strings", Tier.TARGETS, lambda _, t: t.word in often, 3, False)
@@ -49,8 +54,7 @@ def _frequent(lines: Sequence[Line], needed: int) -> Hypothesis | None:
 
 def _few(lines: Sequence[Line]) -> Hypothesis | None:
     """Two targets of a mapping are of five words, each among the targets of a fifth of the mappings."""
-    common = _counts(lines).most_common(FEW)
-    often = frozenset(word for word, count in common if 5 * count >= len(lines) and count > 1)
+    often = _often(lines, FEW, 5)
     if not often:
         return None
     return Hypothesis(STRINGS[1], "two or more of the strings", Tier.SOME, lambda _, t: t.word in often, 2, False)

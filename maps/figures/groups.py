@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.look import Figure, Rows, decimals, finished, shown
+from maps.figures.look import Figure, Rows, by_layer, decimals, finished, shown
 from maps.groups import BETWEEN, SETS, WITHIN
 
 TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
@@ -48,20 +48,8 @@ def overall(row: dict[str, Any]) -> str:
 def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One kind of set: points by layer, joined; the means over all layers stand above."""
     sides = [SHARED, APART]
-    last = max((row["layer"] for row in rows), default=0)
     highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
-    base = alt.Chart(
-        alt.InlineData(values=rows),
-        width=250,
-        height=200,
-        title=alt.TitleParams(title, subtitle=means, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
-    ).encode(
-        x=alt.X(
-            "layer:Q",
-            title="Layer",
-            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
-            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
-        ),
+    base = by_layer(rows, title, means, 250).encode(
         y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),
         color=alt.Color(
             "side:N",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.look import Figure, Rows, finished, shown
+from maps.figures.look import Figure, Rows, by_layer, finished, shown
 
 EXACT, PAPER = "exact reading", "the paper's reading"
 READINGS = {EXACT: ("patterns", "rate"), PAPER: ("patterns_paper", "rate_paper")}
@@ -44,20 +44,8 @@ def said(row: dict[str, float | None]) -> str:
 
 def panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One describer: points by layer, joined, for both readings; the rates over all layers stand above."""
-    last = max((row["layer"] for row in rows), default=0)
     readings = list(READINGS)
-    base = alt.Chart(
-        alt.InlineData(values=rows),
-        width=380,
-        height=200,
-        title=alt.TitleParams(title, subtitle=means, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
-    ).encode(
-        x=alt.X(
-            "layer:Q",
-            title="Layer",
-            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
-            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
-        ),
+    base = by_layer(rows, title, means, 380).encode(
         y=alt.Y("rate:Q", title="Heads with a pattern", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
         color=alt.Color(
             "reading:N",

@@ -41,6 +41,24 @@ def decimals(value: float) -> str:
     return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
 
 
+def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
+    """An empty panel over the layers of some rows, with its title and what it says under it."""
+    last = max((row["layer"] for row in rows), default=0)
+    return alt.Chart(
+        alt.InlineData(values=rows),
+        width=width,
+        height=200,
+        title=alt.TitleParams(title, subtitle=said, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
+    ).encode(
+        x=alt.X(
+            "layer:Q",
+            title="Layer",
+            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
+            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        ),
+    )
+
+
 def finished(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
     """Title, description and the house's look."""
     font = "Helvetica, Arial, sans-serif"

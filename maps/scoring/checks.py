@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from maps.describers.offline import Offline
+from maps.describers.hypotheses import Hypothesis
 from maps.describers.tokens import Line
 from maps.types import Mapping
 
@@ -18,14 +18,14 @@ class Check(NamedTuple):
     by_chance: float | None
 
 
-def checks(mappings: Sequence[Mapping], describer: Offline) -> list[Check]:
-    """Every hypothesis of the offline describer that at least one mapping bears out, highest support first.
+def checks(mappings: Sequence[Mapping], tested: Callable[[Sequence[Line]], Sequence[Hypothesis]]) -> list[Check]:
+    """Every hypothesis, of those to be tested on these mappings, that at least one bears out, highest support first.
 
     `by_chance` is the mean support when each source is put before another's targets; None for a check that looks at
     the targets alone.
     """
     lines = [Line.read(mapping) for mapping in mappings]
-    borne_out = [(each, support) for each in describer.tested(lines) if (support := each.support(lines))]
+    borne_out = [(each, support) for each in tested(lines) if (support := each.support(lines))]
     found = [
         Check(each.name, support, each.support_by_chance(lines) if each.tied else None) for each, support in borne_out
     ]

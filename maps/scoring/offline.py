@@ -29,11 +29,11 @@ class Draw(NamedTuple):
 
 def keep_checks(atlas: Atlas, relations: Sequence[Relation]) -> list[Row]:
     """Writes `checks`: for every head each named check that at least one of its mappings bears out."""
-    describer = Offline(relations)
+    tested = Offline(relations).tested
     rows = [
         {"layer": head.layer, "head": head.head, **check._asdict()}
         for head, mappings in atlas.every_mapping().items()
-        for check in checks(mappings, describer)
+        for check in checks(mappings, tested)
     ]
     keep_table(atlas, "checks", table("checks", rows))
     return rows

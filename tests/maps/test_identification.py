@@ -8,17 +8,17 @@ from maps.identification import identification
 from maps.types import HeadId
 
 HEADS = [HeadId(0, 0), HeadId(0, 1), HeadId(2, 0)]
-HASHES = {head: f"now {head}" for head in HEADS}
+STALE = {"b L2H0"}
 
 
-def row(head: HeadId, describer: str, exact: bool, paper: bool, mapped: str | None = None) -> dict[str, Any]:
+def row(head: HeadId, describer: str, exact: bool, paper: bool) -> dict[str, Any]:
     return {
         "layer": head.layer,
         "head": head.head,
         "describer": describer,
         "pattern": exact,
         "pattern_paper": paper,
-        "mapping_hash": mapped or HASHES[head],
+        "description_id": f"{describer} {head}",
     }
 
 
@@ -26,10 +26,10 @@ def test_both_readings_are_counted_by_layer_and_stale_descriptions_are_not() -> 
     current = [
         row(HEADS[0], "b", True, False),
         row(HEADS[1], "b", True, True),
-        row(HEADS[2], "b", True, True, "before"),
+        row(HEADS[2], "b", True, True),
         row(HEADS[2], "a", False, False),
     ]
-    found = identification(HEADS, current, HASHES)
+    found = identification(HEADS, current, STALE)
     names = ("describer", "layer", "heads", "described", "stale", "patterns", "rate", "patterns_paper", "rate_paper")
     assert tuple(found.column_names) == names
     assert [tuple(each.values()) for each in found.to_pylist()] == [
@@ -43,4 +43,4 @@ def test_both_readings_are_counted_by_layer_and_stale_descriptions_are_not() -> 
 
 
 def test_without_descriptions_there_is_no_row() -> None:
-    assert identification(HEADS, [], HASHES).num_rows == 0
+    assert identification(HEADS, [], STALE).num_rows == 0

@@ -242,7 +242,6 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     small = Small(layers=60)
     folder = save_folder(tmp_path / "deep", small, weights(small))
     command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(tmp_path / "atlas")]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (tmp_path / "atlas" / "parts" / "layer-000").is_dir():
             os.sched_yield()

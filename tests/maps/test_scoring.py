@@ -166,11 +166,11 @@ def test_a_share_counts_ties_half_and_is_undefined_without_others() -> None:
 
 def test_checks_count_the_mappings_that_bear_them_out() -> None:
     describer = Offline(predefined())
-    found = {check.check: check for check in checks(some(each(" {word}", " {title}"), 21), describer)}
+    found = {check.check: check for check in checks(some(each(" {word}", " {title}"), 21), describer.tested)}
     assert found["change of case"].support == 21
     assert found["change of case"].by_chance == 0
     assert found["spelling"].support == 21
-    small = checks(mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]), describer)
+    small = checks(mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]), describer.tested)
     assert small[0] in (Check("one small set", 30, None), Check("targets: pronouns", 30, None))
     assert {check.check for check in small} >= {"one small set", "targets: pronouns"}
     counted = [check.support for check in small]
