@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from maps.describers import Describer, DescriberError
@@ -14,6 +15,7 @@ from maps.types import Answer, HeadId, Mapping, MapsError
 
 ATTEMPTS = 3
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 
 
@@ -34,7 +36,7 @@ def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: i
 
     async def work() -> tuple[Answer | ReplyError, int]:
         async with opened(describer):
-            return await _asked(describer, mappings, seed)
+            return await _asked(partial(describer.describe, mappings), seed)
 
     reply, _ = finished(work())
     if isinstance(reply, ReplyError):
@@ -64,28 +66,49 @@ async def describe_heads(
     DescriberError or a cancellation no further head is begun, but the replies that are under way, which are paid,
     still go to `on_answer`; then the error comes out. An error of the two functions stops everything.
     """
-    todo = iter([(head, mappings) for head, mappings in heads if head not in already])
+    todo = [(head, mappings) for head, mappings in heads if head not in already]
+    async with opened(describer):
+        await ask_each(
+            todo,
+            lambda pair, seed: describer.describe(pair[1], seed),
+            on_answer=lambda pair, answer: on_answer(pair[0], answer),
+            on_failure=lambda pair, reason, attempts: on_failure(pair[0], reason, attempts),
+            seed=seed,
+            concurrency=concurrency,
+        )
+
+
+async def ask_each(
+    things: Iterable[Q],
+    ask: Callable[[Q, int], Awaitable[T]],
+    *,
+    on_answer: Callable[[Q, T], None],
+    on_failure: Callable[[Q, str, int], None],
+    seed: int = 0,
+    concurrency: int = 1,
+) -> None:
+    """Asks about each thing with a seed, as `describe_heads` says, at most `concurrency` at a time."""
+    todo = iter(things)
     errors: list[DescriberError] = []
     stop = asyncio.Event()
 
     async def work() -> None:
-        for head, mappings in todo:
+        for thing in todo:
             try:
-                reply, attempts = await _asked(describer, mappings, seed, stop)
+                reply, attempts = await _asked(partial(ask, thing), seed, stop)
             except DescriberError as error:
                 errors.append(error)
                 stop.set()
                 return
-            if isinstance(reply, Answer):
-                on_answer(head, reply)
+            if not isinstance(reply, ReplyError):
+                on_answer(thing, reply)
             elif attempts:
-                on_failure(head, str(reply), attempts)
+                on_failure(thing, str(reply), attempts)
             await asyncio.sleep(0)  # lets an interrupt in where nothing is waited for
             if stop.is_set():
                 return
 
-    async with opened(describer):
-        await _together([work() for _ in range(concurrency)], stop)
+    await _together([work() for _ in range(concurrency)], stop)
     if errors:
         raise errors[0]
 
@@ -109,15 +132,15 @@ async def _together(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Ev
 
 
 async def _asked(
-    describer: Describer, mappings: Sequence[Mapping], seed: int, stop: asyncio.Event | None = None
-) -> tuple[Answer | ReplyError, int]:
+    ask: Callable[[int], Awaitable[T]], seed: int, stop: asyncio.Event | None = None
+) -> tuple[T | ReplyError, int]:
     """The answer, or the last error where no attempt brought one, with the number of attempts.
 
-    0 attempts where the run is to stop: then the head is neither described nor given up.
+    0 attempts where the run is to stop: then it is neither answered nor given up.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return await describer.describe(mappings, seed + attempt - 1), attempt
+            return await ask(seed + attempt - 1), attempt
         except ReplyError as error:
             reply = error
         if attempt == ATTEMPTS or isinstance(reply, NoReplyError):

@@ -201,10 +201,10 @@ class Atlas:
         rows = self.table(name, head=head).sort_by("rank").to_pylist()
         return [mapping_of(row) for row in rows]
 
-    def every_mapping(self) -> dict[HeadId, list[Mapping]]:
-        """The salient mappings of all heads, read at once."""
+    def every_mapping(self, name: str = "mappings") -> dict[HeadId, list[Mapping]]:
+        """The salient mappings of all heads (`heldout`: those of the next ranks), read at once."""
         found: dict[HeadId, list[Mapping]] = {head: [] for head in self.ids}
-        for row in self.table("mappings").sort_by("rank").to_pylist():
+        for row in self.table(name).sort_by("rank").to_pylist():
             found[HeadId(row["layer"], row["head"])].append(mapping_of(row))
         return found
 

@@ -14,6 +14,11 @@ CONTENT = {
     "relations": "relation scores and suppression of every head",
     "descriptions": "what a describer says of a head's mappings",
     "failures": "heads that a describer gave no description of",
+    "scores": "how well a scorer tells a head's mappings from others by its description, and by another one's",
+    "detections": "each question to a scorer: what was asked and what was answered",
+    "concentration": "how concentrated the targets of every head are, and where that stands among random heads",
+    "random_heads": "how concentrated the targets of random heads are",
+    "checks": "named checks that a head's mappings bear out, and how many of them do",
 }
 
 

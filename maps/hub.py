@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 FILES = ["atlas.json", "README.md", *(f"{name}.parquet" for name in SCHEMAS)]
 COMMIT = re.compile(r"[0-9a-f]{40}")
-PENDING = "*.pending.jsonl"  # rows of a describer's run that was cut off
+PENDING = "*.pending.jsonl"  # rows of a run that was cut off
 
 
 def push(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +62,20 @@ class Pending:
             self._synced = written
 
 
+@contextmanager
+def keeping(atlas: Atlas, table: str) -> Iterator[Callable[[Row], None]]:
+    """A function that keeps a row for a table: in its waiting file at once, in the table when the block ends.
+
+    Rows of an earlier run that was cut off are taken over first.
+    """
+    merge(atlas, table)
+    try:
+        with Pending(atlas, table) as waiting:
+            yield waiting.add
+    finally:
+        merge(atlas, table)
+
+
 def pending_file(atlas: Atlas, table: str) -> Path:
     """Where rows wait for their table."""
     return atlas.folder / f"{table}.pending.jsonl"
@@ -73,14 +89,18 @@ def merge(atlas: Atlas, table: str) -> None:
     lines = path.read_text(encoding="utf-8").split("\n")
     rows = [parsed(line, path) for line in lines[:-1] if line]  # what follows the last newline was cut off
     if rows:
-        times = [{**row, "created_at": datetime.fromisoformat(row["created_at"])} for row in rows]
-        added = pa.Table.from_pylist(times, schema=SCHEMAS[table]).to_pylist()
+        added = pa.Table.from_pylist(rows, schema=SCHEMAS[table]).to_pylist()
         stored = atlas.table(table).to_pylist()
         known = set(map(key, stored))
         joined = pa.Table.from_pylist([*stored, *(row for row in added if key(row) not in known)], SCHEMAS[table])
-        write_table(atlas.folder, table, joined)
-        write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
+        keep_table(atlas, table, joined)
     path.unlink()
+
+
+def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
+    """Writes a table of an atlas, and the card that lists it."""
+    write_table(atlas.folder, name, content)
+    write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
 
 
 def note(path: Path, describer: str, entry: object) -> None:
@@ -95,14 +115,14 @@ def note(path: Path, describer: str, entry: object) -> None:
 
 
 def key(row: Row) -> tuple[object, ...]:
-    """What tells one row from another: who was asked about which head, and when."""
-    return row["layer"], row["head"], row["describer"], row["created_at"]
+    """What tells one row from another: everything in it."""
+    return tuple(row.values())
 
 
 def parsed(line: str, path: Path) -> Row:
     """One waiting row."""
     try:
         row: Row = json.loads(line)
+        return row if "created_at" not in row else {**row, "created_at": datetime.fromisoformat(row["created_at"])}
     except ValueError as error:
         raise MapsError(f"{path} is damaged ({error}); mend or delete it, then run the command again.") from error
-    return row

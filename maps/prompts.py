@@ -118,7 +118,7 @@ def parse_reply(text: str | None) -> Description:
     reply = (text or "").strip()
     if not reply:
         raise ReplyError("The reply is empty.")
-    answer = _object_in(reply)
+    answer = object_in(reply)
     missing = [key for key in KEYS if key not in answer]
     if missing:
         raise ReplyError(f"The reply lacks {', '.join(missing)}.")
@@ -130,7 +130,8 @@ def parse_reply(text: str | None) -> Description:
     return Description(input_strings=inputs, observed_pattern=pattern, reasoning=reasoning)
 
 
-def _object_in(reply: str) -> dict[str, object]:
+def object_in(reply: str) -> dict[str, object]:
+    """The JSON object of a reply, bare or inside a ``` fence; raises ReplyError where it is a refusal or no object."""
     fence = FENCE.search(reply)
     for candidate in (reply, fence[1] if fence else ""):
         try:

@@ -72,6 +72,57 @@ SCHEMAS = {
         ]
     ),
     "failures": pa.schema([*HEAD, ("describer", pa.string()), ("reason", pa.string()), ("attempts", pa.int32()), WHEN]),
+    "scores": pa.schema(
+        [
+            *HEAD,
+            ("description_id", pa.string()),
+            ("scorer", pa.string()),
+            ("detection", pa.float64()),
+            ("detection_low", pa.float64()),
+            ("detection_high", pa.float64()),
+            ("detection_swapped", pa.float64()),
+            ("n", pa.int32()),
+            ("describer", pa.string()),
+            ("seed", pa.int32()),
+            ("reason", pa.string()),
+        ]
+    ),
+    "detections": pa.schema(
+        [
+            *HEAD,
+            ("describer", pa.string()),
+            ("description_id", pa.string()),
+            ("shown_id", pa.string()),
+            ("scorer", pa.string()),
+            ("seed", pa.int32()),
+            ("own", pa.int32()),
+            ("own_named", pa.int32()),
+            ("other", pa.int32()),
+            ("other_left", pa.int32()),
+            ("reason", pa.string()),
+            ("attempts", pa.int32()),
+            ("model", pa.string()),
+            ("prompt_hash", pa.string()),
+            ("prompt_tokens", pa.int32()),
+            ("completion_tokens", pa.int32()),
+            ("cost_usd", pa.float64()),
+            WHEN,
+        ]
+    ),
+    "concentration": pa.schema(
+        [
+            *HEAD,
+            ("target_entropy", pa.float64()),
+            ("random_heads", pa.int32()),
+            ("seed", pa.int32()),
+            ("entropy_below", pa.float64()),
+            ("kurtosis_below", pa.float64()),
+        ]
+    ),
+    "random_heads": pa.schema(
+        [*HEAD, ("seed", pa.int32()), ("target_entropy", pa.float64()), ("target_kurtosis", pa.float64())]
+    ),
+    "checks": pa.schema([*HEAD, ("check", pa.string()), ("support", pa.int32()), ("by_chance", pa.float64())]),
 }
 COMPUTED = ("heads", "mappings", "heldout", "relations")
 ON_REQUEST = ("suppressive",)

@@ -31,6 +31,7 @@ from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
 from maps.prompts import mapping_hash
+from maps.scoring import reported
 from maps.tables import SCHEMAS
 from maps.types import Mapping
 from maps.weights.families import FAMILIES
@@ -48,8 +49,9 @@ FILES = {  # heading of the contract: the schema that it describes
     "`relations.parquet`": SCHEMAS["relations"],
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],
+    **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
     "Judgments": annotation.dataset.SCHEMA,
-    **{f"`{name}.csv`": schema for name, schema in maps.report.TABLES.items()},
+    **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES).items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
 READERS = ("app.py", "space/services.py", "maps/commands/describe.py", "annotation/__main__.py")

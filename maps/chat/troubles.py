@@ -45,7 +45,7 @@ class Troubles:
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             raise DescriberError(f"{host} refused the key: set a valid OPENAI_API_KEY, {OFFLINE_HINT}.") from None
         if isinstance(error, openai.NotFoundError):
-            raise DescriberError(f"{host} knows no model {self._model!r}: check --describer and --base-url.") from None
+            raise DescriberError(f"{host} knows no model {self._model!r}: check its name and --base-url.") from None
         if is_quota(error):
             raise DescriberError(f"The account at {host} has no quota left: add credit, {OFFLINE_HINT}.") from None
         if is_unreachable(error) and answered:

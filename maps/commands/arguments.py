@@ -22,6 +22,14 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def small_seed(text: str) -> int:
+    """A seed that every layer and head can be added to."""
+    seed = whole(text)
+    if seed >= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
+    return seed
+
+
 def dollars(text: str) -> float:
     """An amount over 0."""
     try:
@@ -52,8 +60,8 @@ def layer_range(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def with_bar(layers: Sequence[int], done: int) -> Iterable[int]:
+def with_bar(layers: Sequence[int], done: int, doing: str = "mapping") -> Iterable[int]:
     """A progress bar over layers, with the time that is left."""
     from tqdm import tqdm
 
-    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc="mapping", dynamic_ncols=True)
+    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc=doing, dynamic_ncols=True)

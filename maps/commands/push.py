@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> None:
     address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)
     waiting = pending(arguments.atlas)
     if waiting:
-        print(f"Left out: {', '.join(waiting)}, rows of a run that was cut off; run `describe` again, then push again.")
+        print(f"Left out: {', '.join(waiting)}, rows of a run that was cut off; finish it, then push again.")
     print(f"The atlas is at {address}.")

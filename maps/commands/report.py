@@ -39,23 +39,27 @@ def run(arguments: argparse.Namespace) -> None:
     """Writes the report and says its first numbers."""
     from maps import pictures, report
     from maps.atlas import Atlas, write_file
+    from maps.scoring.reported import FIGURES as OF_EVIDENCE
+    from maps.scoring.reported import TABLES, evidence
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
     found = findings(atlas, arguments.tau, arguments.min_pairs)
     drawn = pictures.can_draw()
-    files: dict[str, str] = {f"{name}.csv": report.as_csv(table) for name, table in found.tables.items()}
-    specs = figures(atlas, found)
+    proven = evidence(atlas)
+    tables = found.tables | proven.tables
+    files: dict[str, str] = {f"{name}.csv": report.as_csv(table) for name, table in tables.items()}
+    specs = figures(atlas, found) | proven.figures
     for name, spec in specs.items():
         files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"
         if drawn:
             files |= {f"{name}.svg": pictures.svg(spec), f"{name}.html": pictures.page(spec)}
-    parts = report.sections(found, "output_space" in specs)
+    parts = [*report.sections(found, "output_space" in specs), *proven.sections]
     files["report.md"] = report.markdown(found, parts, drawn)
     files["report.html"] = report.page(found, parts, drawn)
     for name, content in files.items():
         write_file(out / name, content.encode())
-    written = {f"{figure}.{kind}" for figure in FIGURES for kind in KINDS} | {f"{name}.csv" for name in report.TABLES}
-    for name in written - files.keys():
+    possible = {f"{figure}.{kind}" for figure in (*FIGURES, *OF_EVIDENCE) for kind in KINDS}
+    for name in (possible | {f"{name}.csv" for name in (*report.TABLES, *TABLES)}) - files.keys():
         (out / name).unlink(missing_ok=True)  # of an earlier report, no longer true
     print("\n".join(parts[0].sentences))
     if not drawn:

@@ -72,7 +72,7 @@ class Offline:
         del seed
         lines = [Line.read(mapping) for mapping in mappings]
         needed = max(1, -(-2 * len(lines) // 3))
-        tested = [*self._hypotheses, *recurring(lines, needed)]
+        tested = self.tested(lines)
         standing = _standing(tested, lines, needed)
         names = ", ".join(hypothesis.name for hypothesis in tested)
         description = Description(
@@ -81,6 +81,10 @@ class Offline:
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
         return Answer(description, MODEL, support=standing[0].support if standing else None)
+
+    def tested(self, lines: Sequence[Line]) -> list[Hypothesis]:
+        """The hypotheses that are tested on these mappings, in the order that decides ties."""
+        return [*self._hypotheses, *recurring(lines, max(1, -(-2 * len(lines) // 3)))]
 
 
 def _standing(tested: Sequence[Hypothesis], lines: Sequence[Line], needed: int) -> list[Finding]:

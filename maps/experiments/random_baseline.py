@@ -58,6 +58,11 @@ def written_at_random(rows: Tensor, mean: float, deviation: float, seed: int) ->
     return out
 
 
+def seed_of(seed: int, layer: int, head: int) -> int:
+    """The seed of one random head, which it shares with no other."""
+    return (seed * SEED_STEP + layer) * SEED_STEP + head
+
+
 def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
     """The highest score or suppression among the relations that classify heads."""
     counted = [s for s in scores if s.pairs >= min_pairs]
@@ -72,7 +77,7 @@ def layer_scores(work: Work, layer: int, seed: int) -> dict[str, list[float]]:
     mean, deviation = mean_and_deviation(weights.exact)
     rows, random = sources.exact(pairs.sources), []
     for head in range(len(weights.heads.outputs)):
-        y = written_at_random(rows, mean, deviation, (seed * SEED_STEP + layer) * SEED_STEP + head)
+        y = written_at_random(rows, mean, deviation, seed_of(seed, layer, head))
         found = hits(y if weights.gain is None else y * weights.gain, pairs.targets, pairs.k, columns)
         random.append(best_score(shares(pairs.relations, found.top, found.bottom), least))
     return {"trained": [best_score(scores, least) for scores in trained], "random": random}

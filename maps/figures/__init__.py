@@ -1,5 +1,6 @@
 """Tables → figures. Every figure has a title and a description, and says in words what it says in colour."""
 
+from maps.figures.evidence import concentration, detection
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
 from maps.figures.identification import identification_rate
@@ -8,6 +9,8 @@ from maps.figures.relations import heads_per_relation
 
 __all__ = [
     "Figure",
+    "concentration",
+    "detection",
     "functionality_map",
     "group_similarity",
     "heads_per_relation",

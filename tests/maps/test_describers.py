@@ -201,7 +201,7 @@ def test_a_chat_is_asked_inside_its_block_only() -> None:
             chat_server.bad_key,
             "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE.",
         ),
-        (chat_server.unknown_model, "HOST knows no model 'some-model': check --describer and --base-url."),
+        (chat_server.unknown_model, "HOST knows no model 'some-model': check its name and --base-url."),
         (
             chat_server.no_quota,
             "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",

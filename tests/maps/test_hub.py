@@ -225,7 +225,7 @@ def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_pa
     [commit] = hub.commits(REPO)
     assert (pushed.returncode, pushed.stdout, pushed.stderr) == (
         0,
-        "Left out: descriptions.pending.jsonl, rows of a run that was cut off; run `describe` again, then push again.\n"
+        "Left out: descriptions.pending.jsonl, rows of a run that was cut off; finish it, then push again.\n"
         f"The atlas is at {hub.url}/datasets/{REPO}/commit/{commit.oid}.\n",
         "",
     )

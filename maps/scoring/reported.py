@@ -1,0 +1,84 @@
+"""The evidence in a report: tables, figures and sections, of what an atlas holds of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from maps import figures
+from maps.atlas import Atlas
+from maps.report import Section
+from maps.scoring import comparison, summary, together
+from maps.scoring.offline import Draw, drawn
+from maps.tables import Row
+from maps.types import HeadId
+
+TABLES = {
+    "detection": summary.DETECTION,
+    "concentration": comparison.CONCENTRATION,
+    "evidence": together.EVIDENCE,
+}
+FIGURES = ("detection", "concentration")
+
+
+class Evidence(NamedTuple):
+    """What a report gains where an atlas has scores."""
+
+    tables: dict[str, pa.Table]
+    figures: dict[str, dict[str, Any]]  # Vega-Lite
+    sections: list[Section]
+
+
+def evidence(atlas: Atlas) -> Evidence:
+    """The evidence of an atlas; empty where `python -m maps score` was not run."""
+    found = Evidence({}, {}, [])
+    descriptions = atlas.descriptions()
+    if not descriptions or not atlas.has("concentration"):
+        return found
+    current = {row["description_id"] for row in descriptions}
+    scores = [row for row in atlas.table("scores").to_pylist() if row["description_id"] in current]
+    if scores:
+        add_detection(found, scores, atlas.model)
+    measured = measures(atlas)
+    groups = comparison.groups(descriptions, measured, random_heads(atlas))
+    rows = comparison.concentration(groups)
+    add(found, "concentration", rows)
+    found.figures["concentration"] = figures.spec(figures.concentration(groups, atlas.model))
+    said = (
+        "How concentrated targets are, without any describer: the lower the entropy and the higher the kurtosis, "
+        "the fewer strings a head promotes.",
+        *comparison.concentration_sentences(rows),
+    )
+    found.sections.append(Section("Evidence: concentration of targets", said, "concentration", "concentration"))
+    add(found, "evidence", together.evidence(descriptions, atlas.table("checks").to_pylist(), measured, scores))
+    each = "Each description beside the named check that most mappings of its head bear out, and its scores."
+    found.sections.append(Section("Evidence: description by description", (each,), "evidence"))
+    return found
+
+
+def add(found: Evidence, name: str, rows: list[Row]) -> None:
+    """Adds a table."""
+    found.tables[name] = pa.Table.from_pylist(rows, schema=TABLES[name])
+
+
+def add_detection(found: Evidence, scores: list[Row], model: str) -> None:
+    """Detection scores beside their control."""
+    add(found, "detection", summary.detection(scores))
+    found.figures["detection"] = figures.spec(figures.detection(scores, model))
+    said = tuple(summary.detection_sentences(scores))
+    found.sections.append(Section("Evidence: detection scores", said, "detection", "detection"))
+
+
+def measures(atlas: Atlas) -> dict[HeadId, Row]:
+    """The concentration of every head, with its kurtosis."""
+    kurtosis = {HeadId(row["layer"], row["head"]): row["target_kurtosis"] for row in atlas.table("heads").to_pylist()}
+    rows = {HeadId(row["layer"], row["head"]): row for row in atlas.table("concentration").to_pylist()}
+    return {head: {**row, "target_kurtosis": kurtosis[head]} for head, row in rows.items()}
+
+
+def random_heads(atlas: Atlas) -> list[Row]:
+    """The random heads that the concentration was compared with."""
+    rows = atlas.table("concentration", ["random_heads", "seed"]).to_pylist()
+    compared = next((row for row in rows if row["random_heads"]), None)
+    return drawn(atlas, Draw(compared["random_heads"], compared["seed"])) if compared else []

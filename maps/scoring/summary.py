@@ -1,0 +1,67 @@
+"""Detection over all heads: means by describer and scorer, as a table and in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from maps.scoring.accuracy import mean_over_heads
+from maps.tables import Row
+
+DETECTION = pa.schema(
+    [
+        ("describer", pa.string()),
+        ("scorer", pa.string()),
+        ("seed", pa.int32()),
+        ("shown", pa.string()),
+        ("heads", pa.int32()),
+        ("mean", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+    ]
+)
+OWN, EXCHANGED = "own description", "another head's description"
+SHOWN = {OWN: "detection", EXCHANGED: "detection_swapped"}
+
+
+def detection(scores: Iterable[Row]) -> list[Row]:
+    """Rows of `DETECTION`: mean detection over heads, and the same with descriptions exchanged."""
+    groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    for row in scores:
+        groups[row["describer"], row["scorer"], row["seed"]].append(row)
+    return [
+        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **described(rows, column)}
+        for (describer, scorer, seed), rows in sorted(groups.items())
+        for shown, column in SHOWN.items()
+    ]
+
+
+def described(rows: Iterable[Row], column: str) -> Row:
+    """A mean as columns."""
+    found = mean_over_heads([row[column] for row in rows if row[column] is not None])
+    return {
+        "heads": found.heads if found else 0,
+        "mean": found and found.value,
+        "low": found and found.low,
+        "high": found and found.high,
+    }
+
+
+def detection_sentences(scores: Iterable[Row]) -> list[str]:
+    """The means in words, a sentence for each describer and scorer."""
+    rows = detection(scores)
+    return [
+        f"{own['scorer']} tells the mappings of {own['describer']}'s heads by their descriptions: {mean(own)}; by "
+        f"another head's, as the control: {mean(other)}. Chance is 0.5."
+        for own, other in zip(rows[::2], rows[1::2], strict=True)
+    ]
+
+
+def mean(row: Row) -> str:
+    """A mean in words."""
+    if row["mean"] is None:
+        return "undefined, since no head has a score"
+    interval = "" if row["low"] is None else f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
+    return f"balanced accuracy {row['mean']:.2f} (mean of {row['heads']:,} heads{interval})"
