@@ -54,7 +54,7 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES).items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
-READERS = ("app.py", "space/services.py", "maps/commands/describe.py", "annotation/__main__.py")
+READERS = ("app.py", "space/services.py", "maps/commands/server.py", "annotation/__main__.py")
 
 Table = list[list[str]]
 

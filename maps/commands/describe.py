@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import maps
 from maps.budget import Budget
-from maps.commands.arguments import Commands, dollars, positive, whole
+from maps.commands.arguments import Commands, whole
+from maps.commands.server import add_server, chat_of
 from maps.described import Run, Work, begin_redo, describe_atlas, work_left
 from maps.describers import OFFLINE
 from maps.forecast import forecast
@@ -19,8 +20,6 @@ from maps.types import MapsError
 
 if TYPE_CHECKING:
     from maps.chat import Chat
-
-CONCURRENCY = 8
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -33,13 +32,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("atlas", type=Path, help="the atlas's folder")
     p.add_argument("--describer", default="gpt-4o", help="offline, or a model of an OpenAI-compatible server (gpt-4o)")
-    p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
-    p.add_argument("--concurrency", type=positive, default=CONCURRENCY, help="heads asked about at once (default 8)")
-    p.add_argument("--timeout", type=positive, default=120, metavar="SECONDS", help="to wait for one reply (120)")
+    add_server(p, "heads asked about")
     p.add_argument("--seed", type=whole, default=0, help="of a head's first question (default 0)")
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
-    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
-    p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
     p.add_argument("--dry-run", action="store_true", help="say what would be asked, with one prompt, and ask nothing")
     p.add_argument("--batch", action="store_true", help="ask through the Batch API: cheaper, done within a day")
     p.set_defaults(run=run)
@@ -65,18 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     """Asks the model of a server, after saying how much there is to ask."""
-    from maps.chat import Chat
-
-    name, environment = arguments.describer, arguments.environment
+    name = arguments.describer
     budget = Budget(prices.of(name), arguments.max_cost, arguments.batch)
-    chat = Chat(
-        name,
-        arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
-        environment.get("OPENAI_API_KEY") or None,
-        timeout=arguments.timeout,
-        concurrency=arguments.concurrency,
-        budget=budget,
-    )
+    chat = chat_of(name, arguments, budget)
     since = begin_redo(arguments.atlas, name) if arguments.redo else None
     work = work_left(arguments.atlas, name, since)
     if work.todo:

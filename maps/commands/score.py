@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Commands, dollars, positive, small_seed, with_bar
+from maps.budget import Budget
+from maps.commands.arguments import Commands, positive, small_seed, with_bar
+from maps.commands.server import add_server, chat_of
 from maps.forecast import SCORER, forecast
 from maps.prices import read_prices
 from maps.types import MapsError
@@ -35,10 +37,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("atlas", type=Path, help="the atlas's folder")
     p.add_argument("--scorer", help="a model of an OpenAI-compatible server; without it only the offline measures")
     p.add_argument("--describer", help="score only this describer's descriptions")
-    p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
-    p.add_argument("--concurrency", type=positive, default=8, help="questions asked at once (default 8)")
-    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
-    p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
+    add_server(p, "questions asked")
     p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
     p.add_argument("--random", type=positive, default=20, metavar="N", help="random heads a layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, which needs no model")
@@ -113,17 +112,8 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
 
 def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
-    from maps.budget import Budget
-    from maps.chat import Chat
-
-    environment, name = arguments.environment, arguments.scorer
-    chat = Chat(
-        name,
-        arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
-        environment.get("OPENAI_API_KEY") or None,
-        concurrency=arguments.concurrency,
-        budget=Budget(read_prices(arguments.prices).of(name), arguments.max_cost),
-    )
+    budget = Budget(read_prices(arguments.prices).of(arguments.scorer), arguments.max_cost)
+    chat = chat_of(arguments.scorer, arguments, budget)
     chat.check_key()
     return chat
 

