@@ -47,6 +47,7 @@ class Chat:
         api_key: str | None = None,
         *,
         timeout: float = TIMEOUT,
+        max_tokens: int | None = None,
         concurrency: int = 8,
         max_retries: int = RETRIES,
         first_wait: float = 0.5,
@@ -54,8 +55,9 @@ class Chat:
     ) -> None:
         """Keeps the settings and touches no network.
 
-        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. A question is retried
-        `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
+        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. `max_tokens` is the most that a
+        reply may have, in place of what the question and the model's thoughts are known to need. A question is
+        retried `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
         `first_wait` seconds, doubled each time. `budget` counts what is asked and may end the run.
         Raises DescriberError for an address or a key that can't be one.
         """
@@ -70,7 +72,7 @@ class Chat:
         self._concurrency = concurrency
         self._max_retries = max_retries
         self._first_wait = first_wait
-        self.terms = Terms.of(model)
+        self.terms = Terms.of(model, max_tokens)
         self._gate = Gate()
         self._answered = False
         self._client: AsyncOpenAI | None = None

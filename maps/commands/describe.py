@@ -96,7 +96,7 @@ def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
     from maps.describers.openai_compatible import question_about
 
     asked = [question_about(mappings, arguments.seed) for _, mappings in work.todo]
-    most = max((Terms.of(arguments.describer).most(question) for question in asked), default=0)
+    most = max((Terms.of(arguments.describer, arguments.max_tokens).most(question) for question in asked), default=0)
     prompts = [message["content"] for question in asked for message in question.messages]
     today = datetime.now(UTC).date()
     return forecast(arguments.describer, prompts, most, prices, today, batch=arguments.batch)

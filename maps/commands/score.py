@@ -125,7 +125,7 @@ def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace
 
     merge(atlas, "detections")
     todo = unanswered(atlas, planned.questions, chat.model, arguments.seed)
-    most = MAX_TOKENS + chat.terms.thoughts
+    most = chat.terms.tokens or MAX_TOKENS + chat.terms.thoughts
     prompts = [message["content"] for question in todo for message in question.asked]
     prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
     return forecast(chat.model, prompts, most, prices, today, role=SCORER)

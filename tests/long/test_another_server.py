@@ -105,7 +105,18 @@ def run(*arguments: str) -> str:
 
 
 def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
-    asked = ["--describer", str(model), "--base-url", server, "--concurrency", "2", "--timeout", "300"]
+    asked = [
+        "--describer",
+        str(model),
+        "--base-url",
+        server,
+        "--concurrency",
+        "2",
+        "--timeout",
+        "300",
+        "--max-tokens",
+        "200",
+    ]
     said = run("describe", str(atlas.folder), *asked)
     mine = [row for row in atlas.table("descriptions").to_pylist() if row["describer"] == str(model)]
     failed = atlas.table("failures").to_pylist()
