@@ -37,6 +37,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--describer", help="score only this describer's descriptions")
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=8, help="questions asked at once (default 8)")
+    p.add_argument("--timeout", type=positive, default=120, metavar="SECONDS", help="to wait for one reply (120)")
     p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
     p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
     p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
@@ -115,14 +116,17 @@ def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
     from maps.budget import Budget
     from maps.chat import Chat
+    from maps.chat.troubles import MEASURE_OFFLINE
 
     environment, name = arguments.environment, arguments.scorer
     chat = Chat(
         name,
         arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
         environment.get("OPENAI_API_KEY") or None,
+        timeout=arguments.timeout,
         concurrency=arguments.concurrency,
         budget=Budget(read_prices(arguments.prices).of(name), arguments.max_cost),
+        without_key=MEASURE_OFFLINE,
     )
     chat.check_key()
     return chat

@@ -103,7 +103,7 @@ def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: 
     failures = rows(bundled, "failures")
     assert {head_of(row) for row in failures} == hopeless
     reasons = {(re.sub(r".* answered with status 500: .*", "500", row["reason"]), row["attempts"]) for row in failures}
-    assert reasons == {("500", 1), ("The describer refused: I can't help with that.", 3)}
+    assert reasons == {("500", 1), ("The reply is a refusal: I can't help with that.", 3)}
     assert not [row for row in failures if KEY in row["reason"]]
     assert sum(row["cost_usd"] for row in rows(bundled)) == pytest.approx(COST * run.asked)
     assert budget.spent > sum(row["cost_usd"] for row in rows(bundled))  # unusable replies are paid for too
@@ -204,7 +204,7 @@ def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atl
     assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
     assert [row["cost_usd"] for row in rows(atlas_folder)] == [pytest.approx(COST / 2)] * 7
     [failure] = rows(atlas_folder, "failures")
-    assert (failure["reason"], failure["attempts"]) == ("The describer refused: I can't help with that.", 2)
+    assert (failure["reason"], failure["attempts"]) == ("The reply is a refusal: I can't help with that.", 2)
     assert budget.answers == 9
     assert not list(atlas_folder.glob("*pending*"))
 
