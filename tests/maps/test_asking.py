@@ -149,3 +149,45 @@ def test_no_more_questions_are_open_than_allowed(concurrency: int, most: int) ->
     log = run(describer, 10, concurrency=concurrency)
     assert sorted(log) == [(HeadId(0, h), f"head {h} seed 0") for h in range(10)]
     assert describer.most == most
+
+
+@pytest.mark.parametrize(("concurrency", "what"), [(1, "1 reply that is"), (4, "4 replies that are")])
+def test_a_run_that_is_cancelled_says_what_it_waits_for(
+    concurrency: int, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describer, log = Watched(), []
+
+    async def work() -> None:
+        task = asyncio.create_task(
+            describe_heads(
+                heads(9),
+                describer,
+                on_answer=lambda head, _: log.append(head),
+                on_failure=lambda *_: None,
+                concurrency=concurrency,
+            )
+        )
+        while describer.open < concurrency:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+    assert log == [HeadId(0, h) for h in range(concurrency)]
+    assert capsys.readouterr().err.startswith(f"Waiting for {what} under way and may be paid for; Ctrl+C again ")
+
+
+def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        def interrupt(*_: object) -> None:
+            task.cancel()
+
+        describer = Scripted([answer("one")] * 9)
+        task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=interrupt, on_failure=interrupt))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(describer.asked) == 1
+
+    asyncio.run(work())
+    assert capsys.readouterr().err == ""

@@ -8,11 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 import maps
 from maps.atlas import Atlas, write_table
@@ -179,16 +182,36 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(bundled: Path, pric
     assert not (bundled / "descriptions.parquet").exists()
 
 
-def test_an_interrupted_run_keeps_the_replies_that_are_under_way(bundled: Path) -> None:
-    with chat_server.chat_server(chat_server.slow) as server:
-        process = command(bundled, server.url, "--concurrency", "4")
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_again(
+    interrupts: int, atlas_folder: Path
+) -> None:
+    given = threading.Event()
+
+    def held(body: dict[str, Any]) -> Response:
+        assert given.wait(60)
+        return chat_server.answer(body)
+
+    with chat_server.chat_server(held) as server:
+        process = command(atlas_folder, server.url, "--concurrency", "4")
         while len(server.bodies) < 4:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        assert next(line for line in lines if line.startswith("Waiting")) == (
+            "Waiting for 4 replies that are under way and may be paid for; Ctrl+C again stops at once, without them.\n"
+        )
+        if interrupts == 1:
+            given.set()
+        else:
+            process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
+        given.set()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Stopped. Run the same command again to go on where it stopped."
-    assert len(rows(bundled)) == len(server.bodies) == 4
+    assert len(server.bodies) == 4
+    assert len(rows(atlas_folder)) == (4 if interrupts == 1 else 0)
 
 
 def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> Run:
