@@ -189,7 +189,7 @@ def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: 
 
 
 def show(atlas: Atlas, head: HeadId | str) -> str:
-    """One head of an atlas as text: its descriptions, its relations from τ on, its mappings.
+    """One head of an atlas as text: descriptions, relations from τ on, mappings, and what evidence `score` found.
 
     · is a space, ⏎ a newline, ⇥ a tab. Raises MapsError for a head that the atlas lacks.
     """
