@@ -115,21 +115,17 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
 def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
     from maps.budget import Budget
-    from maps.chat import Chat
-    from maps.chat.troubles import MEASURE_OFFLINE
+    from maps.scoring.detection import scorer_named
 
     environment, name = arguments.environment, arguments.scorer
-    chat = Chat(
+    return scorer_named(
         name,
         arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
         environment.get("OPENAI_API_KEY") or None,
-        timeout=arguments.timeout,
         concurrency=arguments.concurrency,
         budget=Budget(read_prices(arguments.prices).of(name), arguments.max_cost),
-        without_key=MEASURE_OFFLINE,
+        timeout=arguments.timeout,
     )
-    chat.check_key()
-    return chat
 
 
 def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> str:

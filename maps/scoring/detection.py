@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maps.asking import ask_each, finished
 from maps.atlas import Atlas
+from maps.budget import Budget
 from maps.described import now
 from maps.pending import keep_table, keeping
 from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
@@ -33,6 +34,26 @@ class Run(NamedTuple):
 
     answered: int
     failed: int
+
+
+def scorer_named(
+    name: str, base_url: str | None, api_key: str | None, *, concurrency: int, budget: Budget, timeout: int = 120
+) -> Chat:
+    """The chat with a scorer; raises DescriberError where its key is missing, or its address or key can't be one."""
+    from maps.chat import Chat
+    from maps.chat.troubles import MEASURE_OFFLINE
+
+    chat = Chat(
+        name,
+        base_url,
+        api_key,
+        timeout=timeout,
+        concurrency=concurrency,
+        budget=budget,
+        without_key=MEASURE_OFFLINE,
+    )
+    chat.check_key()
+    return chat
 
 
 def detect(atlas: Atlas, questions: Iterable[Question], chat: Chat, seed: int, concurrency: int) -> Run:
