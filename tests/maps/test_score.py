@@ -154,7 +154,7 @@ def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: P
     good = perfect(folder)
 
     def slowly(body: dict[str, Any]) -> Response:
-        time.sleep(0.2)
+        time.sleep(0.1)
         return good(body)
 
     with chat_server.chat_server(slowly) as server:
