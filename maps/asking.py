@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
@@ -21,13 +21,28 @@ T = TypeVar("T")
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook."""
+    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook.
+
+    An interrupt cancels the work.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
+    begun: Future[Callable[[], object]] = Future()
+
+    async def in_thread() -> T:
+        task = asyncio.ensure_future(work)
+        begun.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+        return await task
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        found = thread.submit(asyncio.run, in_thread())
+        try:
+            return found.result()
+        except KeyboardInterrupt:
+            begun.result()()
+            raise
 
 
 def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: int = 0) -> Answer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
 
 import pytest
 
-from maps.asking import describe_heads
+from maps.asking import describe_heads, finished
 from maps.describers import Describer, DescriberError
 from maps.describers.scripted import Scripted
 from maps.prompts import NoReplyError, ReplyError
@@ -191,3 +193,21 @@ def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: p
 
     asyncio.run(work())
     assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_what_is_under_way() -> None:
+    log: list[HeadId] = []
+
+    def interrupted(head: HeadId, _answer: Answer) -> None:
+        log.append(head)
+        if len(log) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def cell() -> None:
+        finished(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert 5 <= len(log) < 50
