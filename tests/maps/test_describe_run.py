@@ -114,8 +114,7 @@ def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: 
     mixed, budget = Mixed(), Budget(Price(2.5, 10))
     asked = prompts(bundled)
     with chat_server.chat_server(mixed) as server:
-        chat = chat_with(server, 16, budget, timeout=0.4)
-        run = describe_atlas(bundled, OpenAICompatible(chat), 16)
+        run = describe_atlas(bundled, OpenAICompatible(chat_with(server, budget=budget, timeout=1.0)), 8)
     hopeless = {head for head, prompt in asked.items() if prompt in mixed.hopeless}
     assert hopeless
     assert run == Run(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
