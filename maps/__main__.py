@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from maps.commands import describe, evaluate, map, push, report, score, show
-from maps.types import MapsError
+from maps.types import MapsError, NothingDoneError
 
 STOPPED = 130  # the shell's status for an interrupt
 
@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(arguments)
         sys.stdout.flush()  # here, where a reader that is gone or a full disk is still answered
+    except NothingDoneError as error:
+        return said(str(error), 1)
     except MapsError as error:
         return said(str(error), 2)
     except BrokenPipeError:  # the reader of our output is gone, as in `show … | head`
@@ -45,8 +47,10 @@ def drop_output() -> None:
 
 
 def said(sentence: str, status: int) -> int:
-    """Prints one sentence for a person."""
-    print(sentence, file=sys.stderr)
+    """Prints one sentence for a person, without what would act on the terminal."""
+    from maps import terminal
+
+    print(terminal.said(sentence), file=sys.stderr)
     return status
 
 

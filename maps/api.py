@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore
+from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore, small_seed
 
 if TYPE_CHECKING:
     from maps.atlas import Atlas
@@ -214,6 +214,7 @@ def score(
     from maps.budget import Budget
     from maps.chat import Chat
     from maps.chat.troubles import MEASURE_OFFLINE
+    from maps.locked import locked
     from maps.prices import read_prices
     from maps.scoring.detection import detect
     from maps.scoring.offline import measure
@@ -225,9 +226,10 @@ def score(
         chat = Chat(scorer, base_url, api_key, concurrency=concurrency, budget=budget, without_key=MEASURE_OFFLINE)
         chat.check_key()
         questions = plan(opened, describer, seed).questions
-    measure(opened, random_heads, str(model) if model else None, seed)
-    if chat is not None:
-        detect(opened, questions, chat, seed, concurrency)
+    with locked(opened.folder, "score"):
+        measure(opened, random_heads, str(model) if model else None, small_seed(seed))
+        if chat is not None:
+            detect(opened, questions, chat, seed, concurrency)
     return opened
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from maps.describers import Describer, DescriberError
 from maps.prompts import NoReplyError, ReplyError
-from maps.types import Answer, HeadId, Mapping, MapsError
+from maps.types import Answer, HeadId, Mapping, MapsError, many, small_seed
 
 ATTEMPTS = 3
 
@@ -49,6 +49,7 @@ def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: i
     """Describes one head's mappings; asks again as `describe_heads` does, then raises the last ReplyError."""
     if not mappings:
         raise MapsError("There are no mappings to describe.")
+    small_seed(seed)
 
     async def work() -> tuple[Answer | ReplyError, int]:
         async with opened(describer):
@@ -165,8 +166,9 @@ def _tell_waiting(replies: int) -> None:
     from tqdm import tqdm
 
     if replies:
-        what, them = ("1 reply that is", "it") if replies == 1 else (f"{replies:,} replies that are", "them")
-        said = f"Waiting for {what} under way and may be paid for; Ctrl+C again stops at once, without {them}."
+        verb, them = ("is", "it") if replies == 1 else ("are", "them")
+        what = f"{many(replies, 'reply')} that {verb} under way and may be paid for"
+        said = f"Waiting for {what}; Ctrl+C again stops at once, without {them}."
         tqdm.write(said, file=sys.stderr)
 
 

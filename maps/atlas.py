@@ -49,16 +49,16 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None where there is no such file."""
+def read_json(path: Path, remedy: str = "delete the folder and map the model again") -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file; MapsError with the remedy where it is damaged."""
     if not path.exists():
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MapsError(f"{path} is damaged ({error}); delete the folder and map the model again.") from error
+    except (ValueError, RecursionError) as error:
+        raise MapsError(f"{path} is damaged ({error}); {remedy}.") from error
     if not isinstance(data, dict):
-        raise MapsError(f"{path} is no JSON object; delete the folder and map the model again.")
+        raise MapsError(f"{path} is no JSON object; {remedy}.")
     return data
 
 

@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.atlas import Atlas, read_json
+from maps.atlas import Atlas
 from maps.chat import Chat
 from maps.chat.batches import Batches, State
-from maps.described import Keeping, Run, Work, carried_out, now
+from maps.described import Keeping, Run, Work, carried_out, now, unfinished_redo
 from maps.describers import DescriberError
 from maps.describers.openai_compatible import answer_of, question_about
-from maps.pending import note
+from maps.notes import Notes
 from maps.prompts import ReplyError
-from maps.types import HeadId, Mapping, MapsError
+from maps.terminal import said
+from maps.types import HEAD_NAME, HeadId, Mapping, MapsError, small_seed
 
 BATCHES = "batches.pending.json"  # the open batch of each describer
 ROUNDS = 2  # a head without a usable reply is asked in a second batch
@@ -39,10 +40,13 @@ def describe_in_batches(
 ) -> Run:
     """Describes as `maps.described.describe_atlas` does, for the price of batches; waits up to a day for them.
 
-    An interrupted run goes on with the batch that it sent. A head without a usable reply is asked again in a second
-    batch, with the next seed, then recorded as failed. `poll`: seconds before the first look at a batch.
+    An interrupted run goes on with the batch that it sent, one of a `redo` also where that is not said again. A head
+    without a usable reply is asked again in a second batch, with the next seed, then recorded as failed. `poll`:
+    seconds before the first look at a batch.
     """
-    return carried_out(folder, chat.model, redo, partial(_described, chat, seed, poll))
+    small_seed(seed)
+    again = redo or is_redo(folder, chat.model)
+    return carried_out(folder, chat.model, again, partial(_described, chat, seed, poll))
 
 
 async def _described(chat: Chat, seed: int, poll: float, work: Work, keeping: Keeping) -> None:
@@ -83,13 +87,13 @@ async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent, pause: f
 
     state = await (batches.state(sent.batch) if sent.batch else batches.begin(sent.file))
     note_sent(atlas, chat.model, sent._replace(batch=state.id))
-    with tqdm(total=len(sent.heads), unit="reply", desc=f"batch {state.id}", dynamic_ncols=True) as bar:
+    with tqdm(total=len(sent.heads), unit="reply", desc=said(f"batch {state.id}"), dynamic_ncols=True) as bar:
         while not state.over:
             await asyncio.sleep(pause)
             pause = min(LAST_POLL, pause * 1.5)
             state = await batches.state(state.id)
             bar.update(state.answered - bar.n)
-            bar.set_postfix_str(state.status)
+            bar.set_postfix_str(said(state.status))
     if state.status == "failed":
         note_sent(atlas, chat.model, None)
         raise DescriberError(f"{chat.troubles.host} refused the batch: {chat.troubles.shown(state.trouble)}")
@@ -130,8 +134,32 @@ def _keep(
 
 def open_batch(folder: Path, describer: str) -> Sent | None:
     """The batch that an earlier run of the describer left open in an atlas's folder."""
-    noted = (read_json(folder / BATCHES) or {}).get(describer)
-    return Sent(**noted) if noted else None
+    noted = notes(folder).of(describer)
+    if noted is None:
+        return None
+    try:
+        sent = Sent(**noted)  # type: ignore[arg-type]
+        texts = [sent.file, sent.batch, sent.sent_at, *sent.heads, *sent.heads.values()]
+        whole = [sent.round, sent.seed]
+    except (TypeError, AttributeError):
+        raise notes(folder).damaged(describer) from None
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in whole):
+        raise notes(folder).damaged(describer)
+    if not all(HEAD_NAME.fullmatch(head) for head in sent.heads):
+        raise notes(folder).damaged(describer)
+    return sent
+
+
+def is_redo(folder: Path, describer: str) -> bool:
+    """Whether the open batch of a describer is of a redo that was cut off."""
+    return open_batch(folder, describer) is not None and unfinished_redo(folder, describer) is not None
+
+
+def notes(folder: Path) -> Notes:
+    """The open batches."""
+    return Notes(
+        folder / BATCHES, "mend it, or delete it to give up the batches that it names, whose answers may be paid for"
+    )
 
 
 def check_no_batch(folder: Path, describer: str) -> None:
@@ -145,4 +173,4 @@ def check_no_batch(folder: Path, describer: str) -> None:
 
 def note_sent(atlas: Atlas, describer: str, sent: Sent | None) -> None:
     """Notes the describer's open batch, or that it has none."""
-    note(atlas.folder / BATCHES, describer, None if sent is None else sent._asdict())
+    notes(atlas.folder).keep(describer, None if sent is None else sent._asdict())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from maps.describers import DescriberError
 from maps.prices import Price
 from maps.prompts import Message
-from maps.types import MapsError
+from maps.types import MapsError, many
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Budget:
         """What the run has cost so far, in words."""
         read, written = f"{self.prompt_tokens:,} tokens read", f"{self.completion_tokens:,} written"
         dollars = "the price is not known" if self.price is None else f"${self.spent:.4f}"
-        return f"{self.answers:,} replies, usable or not: {read}, {written}; {dollars}."
+        return f"{many(self.answers, 'reply')}, usable or not: {read}, {written}; {dollars}."
 
 
 def most_tokens(text: str) -> int:

@@ -14,15 +14,18 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from maps.asking import describe_heads, finished
-from maps.atlas import Atlas, read_json
+from maps.atlas import Atlas
 from maps.describers import Describer
-from maps.pending import Pending, merge, note
-from maps.prompts import mapping_hash
+from maps.locked import locked
+from maps.notes import Notes
+from maps.pending import Pending, merge, waiting
+from maps.prompts import mapping_hash, shortened
 from maps.tables import Row, description_row
-from maps.types import Answer, HeadId, Mapping
+from maps.types import Answer, HeadId, Mapping, MapsError, many, small_seed
 
 TABLES = ("descriptions", "failures")
 REDO = "redo.pending.json"  # when each describer that is asked again was begun with
+LONGEST_REASON = 300  # characters
 
 
 class Run(NamedTuple):
@@ -38,7 +41,8 @@ class Run(NamedTuple):
 class Work:
     """The heads that a describer has still to describe.
 
-    `hashes`: of every head's present mappings; `earlier`: how many descriptions the describer gave of a head before.
+    `hashes`: of every head's present mappings; `earlier`: how many descriptions the describer gave of a head before;
+    `stored`: the rows of the atlas's tables at the beginning.
     """
 
     atlas: Atlas
@@ -46,6 +50,7 @@ class Work:
     todo: list[tuple[HeadId, list[Mapping]]]
     hashes: dict[HeadId, str]
     earlier: Counter[HeadId]
+    stored: dict[str, int]
 
 
 def describe_atlas(
@@ -56,6 +61,8 @@ def describe_atlas(
     Rows of an earlier run that was cut off are taken over first, so nothing is asked twice; an unfinished `redo`
     is gone on with by the next one.
     """
+
+    small_seed(seed)
 
     def asking(work: Work, keeping: Keeping) -> Coroutine[Any, Any, None]:
         return describe_heads(
@@ -74,50 +81,78 @@ def carried_out(
     folder: Path, describer: str, redo: bool, asking: Callable[[Work, Keeping], Coroutine[Any, Any, None]]
 ) -> Run:
     """Does what a describer has still to do, by asking in some way; notes whether a `redo` is under way."""
-    work = work_left(folder, describer, begin_redo(folder, describer) if redo else None)
-    with Keeping(work) as keeping:
-        if work.todo:
-            finished(asking(work, keeping))
-    if redo:
-        end_redo(folder, describer)
-    return outcome(work, keeping)
+    atlas = Atlas.open(folder)
+    with locked(folder, "describe"):
+        for table in TABLES:
+            merge(atlas, table)
+        since = redo_since(folder, describer) if redo else None
+        if since:
+            redos(folder).keep(describer, since.isoformat())
+        work = work_left(folder, describer, since)
+        with Keeping(work) as keeping:
+            if work.todo:
+                finished(asking(work, keeping))
+        if redo:
+            redos(folder).keep(describer, None)
+        return outcome(work, keeping)
 
 
 def work_left(folder: Path, describer: str, since: datetime | None = None) -> Work:
-    """What a describer has still to do; with `since`, heads that were described before that time count as not done."""
+    """What a describer has still to do; with `since`, heads that were described before that time count as not done.
+
+    Rows that wait for their table count; none is moved.
+    """
     atlas = Atlas.open(folder)
-    for table in TABLES:
-        merge(atlas, table)
     mapped = atlas.every_mapping()
     hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
     columns = ["layer", "head", "describer", "mapping_hash", "created_at"]
-    rows = [row for row in atlas.table("descriptions", columns).to_pylist() if row["describer"] == describer]
+    every = [*atlas.table("descriptions", columns).to_pylist(), *waiting(atlas, "descriptions")]
+    rows = [row for row in every if row["describer"] == describer]
     done: set[HeadId] = set()
     for row in sorted(rows, key=lambda row: row["created_at"]):
         head = HeadId(row["layer"], row["head"])
         fresh = since is None or row["created_at"] >= since
         (done.add if fresh and hashes.get(head) == row["mapping_hash"] else done.discard)(head)
     todo = [(head, mapped[head]) for head in atlas.ids if head not in done]
-    return Work(atlas, describer, todo, hashes, Counter(HeadId(row["layer"], row["head"]) for row in rows))
+    earlier = Counter(HeadId(row["layer"], row["head"]) for row in rows)
+    return Work(atlas, describer, todo, hashes, earlier, stored(atlas))
 
 
-def begin_redo(folder: Path, describer: str) -> datetime:
-    """The time from which on descriptions count as asked again: now, or the start of a redo that was cut off."""
-    begun = (read_json(folder / REDO) or {}).get(describer)
-    if begun is None:
-        begun = now()
-        if folder.is_dir():
-            note(folder / REDO, describer, begun)
-    return datetime.fromisoformat(begun)
+def redos(folder: Path) -> Notes:
+    """When each describer was begun to be asked again."""
+    return Notes(folder / REDO, "delete that file: an unfinished --redo then begins anew, and pays again")
 
 
-def end_redo(folder: Path, describer: str) -> None:
-    """Notes that every head was asked again."""
-    note(folder / REDO, describer, None)
+def unfinished_redo(folder: Path, describer: str) -> datetime | None:
+    """When a redo that was cut off began; raises MapsError where the note is damaged."""
+    noted = redos(folder).of(describer)
+    try:
+        begun = None if noted is None else datetime.fromisoformat(noted)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise redos(folder).damaged(describer) from None
+    if begun and begun.tzinfo is None:
+        raise redos(folder).damaged(describer)
+    return begun
+
+
+def redo_since(folder: Path, describer: str) -> datetime:
+    """The time from which on descriptions count as asked again: the start of a redo that was cut off, or now."""
+    return unfinished_redo(folder, describer) or datetime.now(UTC)
+
+
+def stored(atlas: Atlas) -> dict[str, int]:
+    """How many rows the tables hold."""
+    return {table: atlas.table(table, ["layer"]).num_rows for table in TABLES}
 
 
 def outcome(work: Work, keeping: Keeping) -> Run:
-    """What was done, with what the atlas holds now."""
+    """What was done, with what the atlas holds now; raises MapsError where rows that were kept are not there."""
+    lost = sum(work.stored.values()) + sum(keeping.counts.values()) - sum(stored(work.atlas).values())
+    if lost > 0:
+        raise MapsError(
+            f"{many(lost, 'reply')} of this run cannot be found in {work.atlas.folder}: another program changed its "
+            "files meanwhile. Run the command again when nothing else writes there."
+        )
     rows = [row for row in work.atlas.descriptions() if row["describer"] == work.describer]
     patterns = sum(row["pattern"] for row in rows)
     return Run(keeping.counts["descriptions"], keeping.counts["failures"], patterns, len(work.atlas.ids))
@@ -160,7 +195,8 @@ class Keeping:
 
     def failure(self, head: HeadId, reason: str, attempts: int) -> None:
         """Keeps that a head was given up."""
-        row = {"layer": head.layer, "head": head.head, "describer": self._work.describer, "reason": reason}
+        row = {"layer": head.layer, "head": head.head, "describer": self._work.describer}
+        row["reason"] = shortened(reason, LONGEST_REASON)
         self._keep("failures", {**row, "attempts": attempts, "created_at": now()})
 
     def _merge(self) -> None:

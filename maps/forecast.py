@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from maps.prices import Prices
+from maps.types import many
 
 CHARACTERS = 3.3  # a token, of the describer's prompts about the bundled model, counted with its own tokenizer
 NEAR = 90  # days before a shutdown from which on it is told
@@ -15,14 +16,14 @@ NEAR = 90  # days before a shutdown from which on it is told
 class Role(NamedTuple):
     """What a model is asked for: what it gets, what it does with it, by which option it is named, tokens of a reply."""
 
-    things: str
+    thing: str
     does: str
     option: str
     reply: int
 
 
-DESCRIBER = Role("heads", "describe", "--describer", 200)
-SCORER = Role("questions", "answer", "--scorer", 40)
+DESCRIBER = Role("head", "describe", "--describer", 200)
+SCORER = Role("question", "answer", "--scorer", 40)
 
 
 def forecast(
@@ -37,11 +38,11 @@ def forecast(
 ) -> str:
     """Heads, tokens and price in a short paragraph; `most`: tokens that a reply can have at most."""
     if not prompts:
-        return f"{model} has no {role.things.removesuffix('s')} left to {role.does}."
+        return f"{model} has no {role.thing} left to {role.does}."
     read = round(sum(map(len, prompts)) / CHARACTERS)
     written = role.reply * len(prompts)
     lines = [
-        f"{len(prompts):,} {role.things} for {model} to {role.does}. "
+        f"{many(len(prompts), role.thing)} for {model} to {role.does}. "
         f"Tokens: about {read:,} to read (estimated at {CHARACTERS} characters a token) and {written:,} to write "
         f"(estimated at {role.reply} a reply; {most:,} at most)."
     ]
@@ -52,7 +53,11 @@ def forecast(
         usual = price.cost(read, written, batch=batch)
         dearest = price.cost(read, most * len(prompts), batch=batch)
         how = " in a batch" if batch else ""
-        lines.append(f"Price{how}: about ${usual:.2f}, at most ${dearest:.2f}, by the table of {prices.date}.")
+        lines.append(
+            f"Price{how}: about ${usual:.2f}, or ${dearest:.2f} if every reply is as long as it may be, by the table "
+            f"of {prices.date}. A {role.thing} without a usable reply is asked again, which costs more: --max-cost "
+            "sets the limit."
+        )
     lines += [told] if (told := shutdown(model, prices, today, role.option)) else []
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from maps.atlas import FORMAT_VERSION, Atlas, Parts
 from maps.card import atlas_card
 from maps.circuits import skewness
+from maps.locked import locked
 from maps.model import Layer, Model
 from maps.output_space import output_spaces
 from maps.relations import Pairs, scores_of_layer
@@ -48,15 +49,18 @@ def map_model(
     checkpoint = loaded.checkpoint
     layers = chosen_layers(settings, checkpoint.shape.layers)
     parts.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()})
-    todo = [layer for layer in layers if not parts.has(layer)]
-    if todo:
-        checkpoint.require(todo, settings.first_mlp)
-        work = Work.prepare(loaded, settings)
-        for layer in progress(todo, len(layers) - len(todo)):
-            parts.add(layer, work.layer(layer))
-    info = atlas_info(checkpoint, name, settings)
-    tables = (*COMPUTED, *ON_REQUEST) if settings.suppressive else COMPUTED
-    parts.finish(layers, info, atlas_card(info, tables))
+    with locked(out, "map"):
+        if is_finished(name, out, settings):  # by a run that had the folder until now
+            return Atlas.open(out)
+        todo = [layer for layer in layers if not parts.has(layer)]
+        if todo:
+            checkpoint.require(todo, settings.first_mlp)
+            work = Work.prepare(loaded, settings)
+            for layer in progress(todo, len(layers) - len(todo)):
+                parts.add(layer, work.layer(layer))
+        info = atlas_info(checkpoint, name, settings)
+        tables = (*COMPUTED, *ON_REQUEST) if settings.suppressive else COMPUTED
+        parts.finish(layers, info, atlas_card(info, tables))
     return Atlas.open(out)
 
 

@@ -14,10 +14,12 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from maps.atlas import Atlas, read_json, write_file, write_json, write_table
+from maps.atlas import Atlas, write_file, write_table
 from maps.card import atlas_card
-from maps.tables import SCHEMAS, Row
+from maps.tables import MAY_BE_NULL, SCHEMAS, Row
 from maps.types import MapsError
+
+MEND = "mend or delete that line, then run the command again"
 
 
 class Pending:
@@ -81,20 +83,24 @@ def pending_file(atlas: Atlas, table: str) -> Path:
     return atlas.folder / f"{table}.pending.jsonl"
 
 
-def merge(atlas: Atlas, table: str) -> None:
-    """Moves waiting rows into their table. Done twice after a crash it changes nothing: known rows are left out."""
+def waiting(atlas: Atlas, table: str) -> list[Row]:
+    """The waiting rows that are not in their table; MapsError names the line that is damaged. Moves nothing."""
     path = pending_file(atlas, table)
     if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").split("\n")
-    rows = [parsed(line, path) for line in lines[:-1] if line]  # what follows the last newline was cut off
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was cut off
+    rows = [parsed(line, table, f"{path}, line {number},") for number, line in enumerate(lines, start=1) if line]
+    known = set(map(key, atlas.table(table).to_pylist())) if rows else set()
+    return [row for row in rows if key(row) not in known]
+
+
+def merge(atlas: Atlas, table: str) -> None:
+    """Moves waiting rows into their table. Done twice after a crash it changes nothing: known rows are left out."""
+    rows = waiting(atlas, table)
     if rows:
-        added = pa.Table.from_pylist(rows, schema=SCHEMAS[table]).to_pylist()
         stored = atlas.table(table).to_pylist()
-        known = set(map(key, stored))
-        joined = pa.Table.from_pylist([*stored, *(row for row in added if key(row) not in known)], SCHEMAS[table])
-        keep_table(atlas, table, joined)
-    path.unlink()
+        keep_table(atlas, table, pa.Table.from_pylist([*stored, *rows], SCHEMAS[table]))
+    pending_file(atlas, table).unlink(missing_ok=True)
 
 
 def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
@@ -103,26 +109,21 @@ def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
     write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
 
 
-def note(path: Path, describer: str, entry: object) -> None:
-    """Keeps a describer's entry in a file of notes, or with None drops it; a file without entries is removed."""
-    noted = {name: other for name, other in (read_json(path) or {}).items() if name != describer}
-    if entry is not None:
-        noted[describer] = entry
-    if noted:
-        write_json(path, noted)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def key(row: Row) -> tuple[object, ...]:
     """What tells one row from another: everything in it."""
     return tuple(row.values())
 
 
-def parsed(line: str, path: Path) -> Row:
-    """One waiting row."""
+def parsed(line: bytes, table: str, place: str) -> Row:
+    """One waiting row as the table holds it; raises MapsError where no run can have written the line."""
     try:
         row: Row = json.loads(line)
-        return row if "created_at" not in row else {**row, "created_at": datetime.fromisoformat(row["created_at"])}
-    except ValueError as error:
-        raise MapsError(f"{path} is damaged ({error}); mend or delete it, then run the command again.") from error
+        if "created_at" in row:
+            row = {**row, "created_at": datetime.fromisoformat(row["created_at"])}
+        stored: Row = pa.Table.from_pylist([row], schema=SCHEMAS[table]).to_pylist()[0]
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise MapsError(f"{place} is damaged ({error}); {MEND}.") from error
+    missing = [name for name, value in stored.items() if value is None and name not in MAY_BE_NULL]
+    if missing:
+        raise MapsError(f"{place} is damaged (it lacks {missing[0]}); {MEND}.")
+    return stored

@@ -14,6 +14,7 @@ from typing import TypedDict
 from maps.types import Description, Mapping, MapsError
 
 KEYS = ("Reasoning", "Input strings", "Observed pattern")
+LONGEST = 4000  # characters of each
 SCHEMA = {  # of the reply, as JSON schema
     "type": "object",
     "properties": {key: {"type": "string"} for key in KEYS},
@@ -149,6 +150,8 @@ def _string(answer: dict[str, object], key: str) -> str:
     value = answer[key]
     if not isinstance(value, str):
         raise ReplyError(f"The reply's {key} is no string.")
+    if len(value) > LONGEST:
+        raise ReplyError(f"The reply's {key} has more than {LONGEST:,} characters.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -157,6 +160,11 @@ def _string(answer: dict[str, object], key: str) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """The first 80 characters of a reply, on one line."""
+    """The beginning of a reply."""
+    return shortened(text, 80)
+
+
+def shortened(text: str, longest: int) -> str:
+    """The first characters of a text, on one line."""
     line = " ".join(text.split()).encode(errors="backslashreplace").decode()
-    return line if len(line) <= 80 else line[:80] + "…"
+    return line if len(line) <= longest else line[:longest] + "…"

@@ -117,15 +117,30 @@ SCHEMAS = {
             ("seed", pa.int32()),
             ("entropy_below", pa.float64()),
             ("kurtosis_below", pa.float64()),
+            ("mapping_hash", pa.string()),
         ]
     ),
     "random_heads": pa.schema(
         [*HEAD, ("seed", pa.int32()), ("target_entropy", pa.float64()), ("target_kurtosis", pa.float64())]
     ),
-    "checks": pa.schema([*HEAD, ("check", pa.string()), ("support", pa.int32()), ("by_chance", pa.float64())]),
+    "checks": pa.schema(
+        [
+            *HEAD,
+            ("check", pa.string()),
+            ("support", pa.int32()),
+            ("by_chance", pa.float64()),
+            ("mapping_hash", pa.string()),
+        ]
+    ),
 }
 COMPUTED = ("heads", "mappings", "heldout", "relations")
 ON_REQUEST = ("suppressive",)
+MAY_BE_NULL = frozenset(  # among the columns of tables whose rows wait in a file first
+    [
+        *("model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens", "cost_usd"),
+        *("own", "own_named", "other", "other_left", "reason", "attempts", "target_kurtosis"),
+    ]
+)
 
 Row = dict[str, Any]
 

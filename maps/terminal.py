@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from maps.atlas import Atlas
+from maps.prompts import mapping_hash
 from maps.tables import Row
-from maps.types import HeadId, Mapping, MapsError
+from maps.types import HeadId, Mapping, MapsError, many
 
 SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
@@ -46,8 +47,8 @@ def escaped(character: str) -> str:
 def head_text(atlas: Atlas, head: HeadId) -> str:
     """A head for the terminal: descriptions with their scores, relations from τ on, evidence, mappings."""
     if head not in atlas.ids:
-        raise MapsError(f"{atlas.model} has no mapped head {head}: {span(atlas)}.")
-    lines = [f"{head} of {atlas.model}", ""]
+        raise MapsError(f"{said(atlas.model)} has no mapped head {head}: {span(atlas)}.")
+    lines = [f"{head} of {said(atlas.model)}", ""]
     stale, scores = atlas.stale(head), atlas.table("scores", head=head).to_pylist()
     for row in atlas.descriptions(head):
         pattern, inputs = said(row["observed_pattern"]), said(row["input_strings"])
@@ -55,17 +56,19 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         if row["description_id"] in stale:
             lines.append("  stale: the mappings below are not those that were described; describe the atlas again")
         if row["support"] is not None:
-            lines.append(f"  borne out by {row['support']} mappings")
+            lines.append(f"  borne out by {many(row['support'], 'mapping')}")
         lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
     tau = float(atlas.info["settings"]["tau"])
     for score in atlas.relation_scores(head):
         if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
             few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
-            values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {score.pairs} pairs"
-            lines.append(f"{score.relation}: {values}{few}")
+            values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {many(score.pairs, 'pair')}"
+            lines.append(f"{said(score.relation)}: {values}{few}")
     mappings = atlas.mappings(head)
-    lines += [check_text(row, len(mappings)) for row in best_checks(atlas, head)]
-    lines += [concentration_text(row) for row in atlas.table("concentration", head=head).to_pylist()]
+    (checks, concentration), left_out = measured_now(atlas, head)
+    lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:CHECKS]]
+    lines += [concentration_text(row) for row in concentration]
+    lines += ["what was measured of other mappings is left out; score the atlas again"] if left_out else []
     return "\n".join([*lines, "", *map(mapping_text, mappings)])
 
 
@@ -81,9 +84,12 @@ def detection_text(score: Row) -> str:
     return f"{who} {score['detection']:.2f} (95 % interval {interval}), {control}; chance is 0.5"
 
 
-def best_checks(atlas: Atlas, head: HeadId) -> list[Row]:
-    """The rows of `checks` with the highest support."""
-    return sorted(atlas.table("checks", head=head).to_pylist(), key=lambda row: -row["support"])[:CHECKS]
+def measured_now(atlas: Atlas, head: HeadId) -> tuple[list[list[Row]], bool]:
+    """The rows of `checks` and `concentration` that are of a head's present mappings, and whether there are others."""
+    present = mapping_hash(atlas.mappings(head))
+    every = [atlas.table(name, head=head).to_pylist() for name in ("checks", "concentration")]
+    kept = [[row for row in rows if row.get("mapping_hash") == present] for rows in every]
+    return kept, kept != every
 
 
 def check_text(row: Row, mappings: int) -> str:
@@ -95,7 +101,7 @@ def check_text(row: Row, mappings: int) -> str:
 def concentration_text(row: Row) -> str:
     """How concentrated a head's targets are, as a line."""
     below = row["entropy_below"]
-    beside = "" if below is None else f", lower in {100 * below:.0f} % of {row['random_heads']} random heads"
+    beside = "" if below is None else f", lower in {100 * below:.0f} % of {many(row['random_heads'], 'random head')}"
     return f"entropy of the targets: {row['target_entropy']:.2f} bits{beside}"
 
 
@@ -108,4 +114,5 @@ def mapping_text(mapping: Mapping) -> str:
 def span(atlas: Atlas) -> str:
     """Which heads an atlas holds, in words."""
     layers = sorted({head.layer for head in atlas.ids})
-    return f"layers {layers[0]} to {layers[-1]}, heads 0 to {atlas.info['heads'] - 1}"
+    heads = {head.head for head in atlas.ids}
+    return f"layers {layers[0]} to {layers[-1]}, heads 0 to {max(heads)}"

@@ -16,11 +16,28 @@ class MapsError(Exception):
     """Something a person can mend; its message is one plain sentence that says how."""
 
 
+class NothingDoneError(MapsError):
+    """A run whose input was right came to nothing."""
+
+
 def at_least_one(name: str, value: int) -> int:
     """The number, if it is a whole one from 1 on; otherwise MapsError with the name of what it stands for."""
     if not isinstance(value, int) or value < 1:
         raise MapsError(f"{name} must be a whole number from 1 on, not {value!r}.")
     return value
+
+
+def small_seed(seed: int) -> int:
+    """The seed, if attempts, layers and heads can be added to it within 32 bits; otherwise MapsError."""
+    if not isinstance(seed, int) or not 0 <= seed < 10**9:
+        raise MapsError(f"The seed must be a whole number from 0 to 999,999,999, not {seed!r}.")
+    return seed
+
+
+def many(count: int, thing: str) -> str:
+    """A count with what is counted: `1 head`, `1,200 heads`, `2 replies`."""
+    plural = f"{thing.removesuffix('y')}ies" if thing.endswith("ly") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else plural}"
 
 
 class HeadId(NamedTuple):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
+from maps import types
+from maps.types import MapsError
+
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 
 
@@ -23,21 +26,38 @@ def whole(text: str) -> int:
 
 
 def small_seed(text: str) -> int:
-    """A seed that every layer and head can be added to."""
-    seed = whole(text)
-    if seed >= 10**9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
-    return seed
+    """A seed that attempts, layers and heads can be added to."""
+    try:
+        return types.small_seed(whole(text))
+    except MapsError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999") from None
+
+
+def seconds(text: str) -> float:
+    """A time over 0."""
+    return over_zero(text, "time in seconds such as 2.5")
+
+
+def model_name(text: str) -> str:
+    """The name of a model."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name is no model's")
+    return text
 
 
 def dollars(text: str) -> float:
     """An amount over 0."""
+    return over_zero(text, "amount of dollars such as 2.50")
+
+
+def over_zero(text: str, what: str) -> float:
+    """A number over 0; `what` it is no, otherwise."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars such as 2.50")
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
     return value
 
 

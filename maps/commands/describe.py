@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import maps
+from maps.atlas import Atlas
 from maps.budget import Budget
-from maps.commands.arguments import Commands, whole
+from maps.commands.arguments import Commands, model_name, small_seed
 from maps.commands.server import add_server, chat_of
-from maps.described import Run, Work, begin_redo, describe_atlas, work_left
+from maps.described import Run, Work, describe_atlas, redo_since, work_left
 from maps.describers import OFFLINE
 from maps.forecast import forecast
+from maps.locked import locked
 from maps.prices import Prices, read_prices
 from maps.prompts import messages
-from maps.types import MapsError
+from maps.types import MapsError, NothingDoneError, many
 
 if TYPE_CHECKING:
     from maps.chat import Chat
@@ -31,9 +33,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: python -m maps describe data/atlases/smollm2 --describer offline",
     )
     p.add_argument("atlas", type=Path, help="the atlas's folder")
-    p.add_argument("--describer", default="gpt-4o", help="offline, or a model of an OpenAI-compatible server (gpt-4o)")
+    p.add_argument(
+        "--describer",
+        type=model_name,
+        default="gpt-4o",
+        help="offline, or a model of an OpenAI-compatible server (gpt-4o)",
+    )
     add_server(p, "heads asked about")
-    p.add_argument("--seed", type=whole, default=0, help="of a head's first question (default 0)")
+    p.add_argument("--seed", type=small_seed, default=0, help="of a head's first question (default 0)")
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
     p.add_argument("--dry-run", action="store_true", help="say what would be asked, with one prompt, and ask nothing")
     p.add_argument("--batch", action="store_true", help="ask through the Batch API: cheaper, done within a day")
@@ -49,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     prices = read_prices(arguments.prices)
     if not arguments.dry_run:
         return ask(arguments, prices)
-    since = datetime.now(UTC) if arguments.redo else None
-    work = work_left(arguments.atlas, arguments.describer, since)
+    work = work_ahead(arguments)
     print(ahead(arguments, work, prices))
     if work.todo:
         head, mappings = work.todo[0]
@@ -58,37 +64,48 @@ def run(arguments: argparse.Namespace) -> None:
     return None
 
 
+def work_ahead(arguments: argparse.Namespace) -> Work:
+    """What the describer has still to do; nothing is moved or noted."""
+    from maps.batched import is_redo
+
+    folder, name = arguments.atlas, arguments.describer
+    redo = arguments.redo or (arguments.batch and is_redo(folder, name))
+    return work_left(folder, name, redo_since(folder, name) if redo else None)
+
+
 def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     """Asks the model of a server, after saying how much there is to ask."""
+    from maps.batched import check_no_batch
     from maps.chat.troubles import DESCRIBE_OFFLINE
 
     name = arguments.describer
     budget = Budget(prices.of(name), arguments.max_cost, arguments.batch)
     chat = chat_of(name, arguments, budget, DESCRIBE_OFFLINE)
-    since = begin_redo(arguments.atlas, name) if arguments.redo else None
-    work = work_left(arguments.atlas, name, since)
-    if work.todo:
-        chat.check_key()
-    print(ahead(arguments, work, prices), flush=True)
-    try:
-        done = describe(arguments, chat)
-    finally:
-        if budget.answers:
-            print(budget.sentence(), flush=True)
+    with locked(Atlas.open(arguments.atlas).folder, "describe"):
+        if not arguments.batch:
+            check_no_batch(arguments.atlas, name)
+        work = work_ahead(arguments)
+        if work.todo:
+            chat.check_key()
+        print(ahead(arguments, work, prices), flush=True)
+        try:
+            done = describe(arguments, chat)
+        finally:
+            if budget.answers:
+                print(budget.sentence(), flush=True)
     report(arguments, done)
 
 
 def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
     """The run itself, question by question or in batches."""
-    from maps.batched import check_no_batch, describe_in_batches, open_batch
+    from maps.batched import describe_in_batches, open_batch
     from maps.describers.openai_compatible import OpenAICompatible
 
     folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
     if arguments.batch:
         if sent := open_batch(folder, chat.model):
-            print(f"The batch sent at {sent.sent_at}, of {len(sent.heads):,} heads, is gone on with.", flush=True)
+            print(f"The batch sent at {sent.sent_at}, of {many(len(sent.heads), 'head')}, is gone on with.", flush=True)
         return describe_in_batches(folder, chat, seed=seed, redo=redo)
-    check_no_batch(folder, chat.model)
     return describe_atlas(folder, OpenAICompatible(chat), arguments.concurrency, seed=seed, redo=redo)
 
 
@@ -105,7 +122,12 @@ def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
 
 
 def report(arguments: argparse.Namespace, run: Run) -> None:
-    """Says what was done and where it is."""
+    """Says what was done and where it is; raises NothingDoneError where every head failed."""
+    name, folder = arguments.describer, arguments.atlas
+    if run.failed and run.failed == run.heads:
+        raise NothingDoneError(
+            f"{name} described none of {many(run.heads, 'head')}: {folder}/failures.parquet says why."
+        )
     failed = f" and failed on {run.failed:,} (see failures.parquet)" if run.failed else ""
-    print(f"{arguments.describer} described {run.asked:,} heads now{failed}.")
-    print(f"It sees a pattern in {run.patterns:,} of {run.heads:,} heads: {arguments.atlas}/descriptions.parquet")
+    print(f"{name} described {many(run.asked, 'head')} now{failed}.")
+    print(f"It sees a pattern in {run.patterns:,} of {many(run.heads, 'head')}: {folder}/descriptions.parquet")

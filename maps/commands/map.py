@@ -7,6 +7,7 @@ from pathlib import Path
 
 from maps.commands.arguments import Commands, positive, with_bar
 from maps.commands.model import add_model, settings_of
+from maps.types import many
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -45,4 +46,4 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.mapper import map_model
 
     atlas = map_model(arguments.model, out, settings, arguments.device, with_bar)
-    print(f"Mapped {len(atlas.ids):,} heads of {atlas.model}: the atlas is in {out}.")
+    print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")

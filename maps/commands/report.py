@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.atlas import Atlas, write_file
     from maps.scoring.reported import FIGURES as OF_EVIDENCE
     from maps.scoring.reported import TABLES, evidence
+    from maps.terminal import said
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
     found = findings(atlas, arguments.tau, arguments.min_pairs)
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     possible = {f"{figure}.{kind}" for figure in (*FIGURES, *OF_EVIDENCE) for kind in KINDS}
     for name in (possible | {f"{name}.csv" for name in (*report.TABLES, *TABLES)}) - files.keys():
         (out / name).unlink(missing_ok=True)  # of an earlier report, no longer true
-    print("\n".join(parts[0].sentences))
+    print("\n".join(map(said, parts[0].sentences)))
     if not drawn:
         print("Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again.")
     print(f"The report is in {out / 'report.html'}.")

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.budget import Budget
-from maps.commands.arguments import Commands, positive, small_seed, with_bar
+from maps.commands.arguments import Commands, model_name, positive, small_seed, with_bar
 from maps.commands.server import add_server, chat_of
 from maps.forecast import SCORER, forecast
+from maps.locked import locked
 from maps.prices import read_prices
-from maps.types import MapsError
+from maps.types import MapsError, NothingDoneError, many
 
 if TYPE_CHECKING:
     from maps.atlas import Atlas
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from maps.scoring.offline import Draw
     from maps.scoring.plan import Plan
 
+OF_THE_SCORER = ("describer", "base_url", "max_tokens", "max_cost", "prices")  # options of no use without one
 VISIBLE = 20  # mappings of 30 from which on a pattern counts as visible (docs/contract.md, section 5)
 
 
@@ -35,8 +37,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: python -m maps score data/atlases/smollm2 --scorer gpt-4o",
     )
     p.add_argument("atlas", type=Path, help="the atlas's folder")
-    p.add_argument("--scorer", help="a model of an OpenAI-compatible server; without it only the offline measures")
-    p.add_argument("--describer", help="score only this describer's descriptions")
+    p.add_argument(
+        "--scorer", type=model_name, help="a model of an OpenAI-compatible server; without it only the offline measures"
+    )
+    p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
     add_server(p, "questions asked")
     p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
     p.add_argument("--random", type=positive, default=20, metavar="N", help="random heads a layer (default 20)")
@@ -51,15 +55,18 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.scoring.offline import Draw
     from maps.scoring.plan import plan
 
-    atlas = Atlas.open(arguments.atlas)
-    draw = Draw(arguments.random, arguments.seed)
-    if not arguments.scorer:
+    atlas, draw = Atlas.open(arguments.atlas), Draw(arguments.random, arguments.seed)
+    useless = [f"--{name.replace('_', '-')}" for name in OF_THE_SCORER if getattr(arguments, name) is not None]
+    if not arguments.scorer and useless:
+        raise MapsError(f"{useless[0]} is about what a scorer is asked: name one with --scorer MODEL, or leave it out.")
+    with locked(atlas.folder, "score"):
+        if not arguments.scorer:
+            offline(atlas, draw, arguments)
+            print("Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold.")
+            return
+        planned, chat = plan(atlas, arguments.describer, arguments.seed), scorer(arguments)
         offline(atlas, draw, arguments)
-        print("Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold.")
-        return
-    planned, chat = plan(atlas, arguments.describer, arguments.seed), scorer(arguments)
-    offline(atlas, draw, arguments)
-    ask(atlas, planned, chat, arguments)
+        ask(atlas, planned, chat, arguments)
 
 
 def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
@@ -70,8 +77,8 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
     rows = keep_checks(atlas, predefined())
     borne_out = {(row["layer"], row["head"]) for row in rows if row["support"] >= VISIBLE}
     print(
-        f"{len(borne_out):,} of {len(atlas.ids):,} heads have {VISIBLE} or more mappings that bear out a named check: "
-        f"{atlas.folder}/checks.parquet"
+        f"A named check is borne out by {VISIBLE} or more mappings in {len(borne_out):,} of "
+        f"{many(len(atlas.ids), 'head')}: {atlas.folder}/checks.parquet"
     )
     if not arguments.no_random:
         try:
@@ -82,32 +89,44 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
             print(f"No random heads were drawn, since the model cannot be read; name it with --model. {error}")
     rows = keep_concentration(atlas, draw)
     among = [row["entropy_below"] for row in rows if row["entropy_below"] is not None]
-    beside = f"; {among.count(0):,} are more concentrated than every random head of their layer" if among else ""
-    print(f"The targets of {len(rows):,} heads were measured{beside}: {atlas.folder}/concentration.parquet")
+    beside = (
+        f"; in {among.count(0):,} they are more concentrated than in every random head of their layer" if among else ""
+    )
+    print(f"The targets of {many(len(rows), 'head')} were measured{beside}: {atlas.folder}/concentration.parquet")
 
 
 def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> None:
     """Asks the scorer, after saying how much there is to ask, and says what came of it."""
     from maps.scoring.detection import detect
     from maps.scoring.summary import detection_sentences
+    from maps.terminal import said
 
     print(" ".join(left_out(planned)))
+    if not planned.questions:
+        return print(f"There is nothing to ask {chat.model}.")
     print(ahead(atlas, planned, chat, arguments), flush=True)
     try:
         found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
         if chat.budget.answers:
             print(chat.budget.sentence(), flush=True)
+    if found.failed == len(planned.questions):
+        raise NothingDoneError(
+            f"{chat.model} answered none of {many(found.failed, 'question')}: {atlas.folder}/detections.parquet says "
+            "why."
+        )
     failed = f", {found.failed:,} without a usable answer" if found.failed else ""
-    print(f"{chat.model} was asked {found.answered + found.failed:,} questions now{failed}.")
+    print(f"{chat.model} was asked {many(found.answered + found.failed, 'question')} now{failed}.")
+    planned_for = {question.description_id for question in planned.questions}
     scores = [
         row
         for row in atlas.table("scores").to_pylist()
-        if (row["scorer"], row["seed"]) == (chat.model, arguments.seed)
-        and arguments.describer in (None, row["describer"])
+        if (row["scorer"], row["seed"]) == (chat.model, arguments.seed) and row["description_id"] in planned_for
     ]
-    print("\n".join(detection_sentences(scores)))
+    for sentence in detection_sentences(scores):
+        print(said(sentence))
     print(f"Scores: {atlas.folder}/scores.parquet")
+    return None
 
 
 def scorer(arguments: argparse.Namespace) -> Chat:
@@ -136,11 +155,11 @@ def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace
 def left_out(planned: Plan) -> list[str]:
     """What cannot be scored, and why."""
     heads = len({(each.describer, each.head) for each in planned.questions})
-    said = [f"{heads:,} descriptions are to be scored with {len(planned.questions):,} questions."]
+    said = [f"To be scored: {many(heads, 'description')} with {many(len(planned.questions), 'question')}."]
     counts = {
-        "say that there is no pattern, so there is nothing to score": planned.unclear,
-        "are of mappings that changed since": planned.stale,
-        "have no other description in their layer, so no control": planned.alone,
-        "have fewer than ten held-out mappings of their own or of other heads": planned.short,
+        "with no pattern, so nothing to score": planned.unclear,
+        "of mappings that changed since": planned.stale,
+        "with no other one in their layer, so no control": planned.alone,
+        "of heads with fewer than ten held-out mappings of their own or of other heads": planned.short,
     }
-    return said + [f"{count:,} {why}." for why, count in counts.items() if count]
+    return said + [f"{many(count, 'description')} {why}." for why, count in counts.items() if count]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.budget import Budget
-from maps.commands.arguments import dollars, positive
+from maps.commands.arguments import dollars, positive, seconds
 
 if TYPE_CHECKING:
     from maps.chat import Chat
@@ -17,7 +17,7 @@ def add_server(p: argparse.ArgumentParser, things: str) -> None:
     """The options; `things` are what is asked about at once."""
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=8, help=f"{things} at once (default 8)")
-    p.add_argument("--timeout", type=positive, default=120, metavar="SECONDS", help="to wait for one reply (120)")
+    p.add_argument("--timeout", type=seconds, default=120, metavar="SECONDS", help="to wait for one reply (120)")
     p.add_argument("--max-tokens", type=positive, metavar="N", help="of one reply, thoughts included (enough for most)")
     p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
     p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")

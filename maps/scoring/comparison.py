@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from maps.tables import Row
-from maps.types import HeadId
+from maps.types import HeadId, many
 
 CONCENTRATION = pa.schema(
     [
@@ -75,11 +75,12 @@ def concentration_sentences(rows: Iterable[Row]) -> list[str]:
     said = []
     for row in rows:
         if row["measure"] == "target_entropy" and row["median"] is not None:
-            who = f" {row['heads']} by {row['describer']}" if row["describer"] else f" {row['heads']} heads"
+            heads = many(row["count"], "head" if row["describer"] else f"{row['heads']} head")
+            who = f"{heads} {row['heads']} by {row['describer']}" if row["describer"] else heads
             beyond = row["beyond_random"]
             beside = "" if beyond is None else f", {beyond:,} of them lower than every random head of their layer"
             said.append(
-                f"{row['count']:,}{who}: median entropy of the targets {row['median']:.2f} bits (90 % between "
+                f"{who}: median entropy of the targets {row['median']:.2f} bits (90 % between "
                 f"{row['low']:.2f} and {row['high']:.2f}){beside}."
             )
     return said

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maps.asking import ask_each, finished
 from maps.atlas import Atlas
-from maps.described import now
+from maps.described import LONGEST_REASON, now
 from maps.pending import keep_table, keeping
+from maps.prompts import shortened
 from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
 from maps.scoring.plan import Question
 from maps.scoring.question import SCHEMA, parse_belongs
@@ -82,7 +83,7 @@ def asked(todo: Sequence[Question], chat: Chat, seed: int, concurrency: int, kee
             kept("answered", question, {**answer.counts._asdict(), **provenance(answer.reply)})
 
         def on_failure(question: Question, reason: str, attempts: int) -> None:
-            kept("failed", question, {"reason": reason, "attempts": attempts})
+            kept("failed", question, {"reason": shortened(reason, LONGEST_REASON), "attempts": attempts})
 
         async def work() -> None:
             async with chat:

@@ -10,6 +10,7 @@ from maps.atlas import Atlas
 from maps.data import predefined
 from maps.describers.offline import Offline
 from maps.pending import keep_table, keeping
+from maps.prompts import mapping_hash
 from maps.scoring.checks import checks
 from maps.scoring.concentration import entropy, share_below
 from maps.tables import Row, table
@@ -44,7 +45,7 @@ def keep_checks(atlas: Atlas, relations: Sequence[Relation]) -> list[Row]:
     """Writes `checks`: for every head each named check that at least one of its mappings bears out."""
     tested = Offline(relations).tested
     rows = [
-        {"layer": head.layer, "head": head.head, **check._asdict()}
+        {"layer": head.layer, "head": head.head, **check._asdict(), "mapping_hash": mapping_hash(mappings)}
         for head, mappings in atlas.every_mapping().items()
         for check in checks(mappings, tested)
     ]
@@ -70,6 +71,7 @@ def keep_concentration(atlas: Atlas, draw: Draw) -> list[Row]:
                 "seed": draw.seed if others else None,
                 "entropy_below": share_below(bits, [row["target_entropy"] for row in others]),
                 "kurtosis_below": share_below(kurtosis[head], known(row["target_kurtosis"] for row in others)),
+                "mapping_hash": mapping_hash(mappings),
             }
         )
     keep_table(atlas, "concentration", table("concentration", rows))

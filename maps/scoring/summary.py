@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from maps.scoring.accuracy import mean_over_heads
 from maps.tables import Row
+from maps.types import many
 
 DETECTION = pa.schema(
     [
@@ -64,4 +65,4 @@ def mean(row: Row) -> str:
     if row["mean"] is None:
         return "undefined, since no head has a score"
     interval = "" if row["low"] is None else f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
-    return f"balanced accuracy {row['mean']:.2f} (mean of {row['heads']:,} heads{interval})"
+    return f"balanced accuracy {row['mean']:.2f} (mean of {many(row['heads'], 'head')}{interval})"

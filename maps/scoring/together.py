@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 
@@ -31,17 +31,23 @@ EVIDENCE = pa.schema(
         ("detection_low", pa.float64()),
         ("detection_high", pa.float64()),
         ("detection_swapped", pa.float64()),
+        ("stale", pa.bool_()),
     ]
 )
 DETECTED = ("detection", "detection_low", "detection_high", "detection_swapped")
 
 
 def evidence(
-    descriptions: Iterable[Row], checks: Iterable[Row], measured: dict[HeadId, Row], scores: Iterable[Row]
+    descriptions: Iterable[Row],
+    stale: Collection[str],
+    checks: Iterable[Row],
+    measured: dict[HeadId, Row],
+    scores: Iterable[Row],
 ) -> list[Row]:
     """Rows of `EVIDENCE`: each current description beside what speaks for it, once for every scorer and seed.
 
-    `check` is the named check that most mappings of the head bear out, whatever the description says.
+    `check` is the named check that most mappings of the head bear out, whatever the description says. `stale`: the ids
+    of descriptions, and with them of scores, that are of other mappings than the present ones.
     """
     best: dict[HeadId, Row] = {}
     for row in checks:
@@ -58,6 +64,7 @@ def evidence(
             **picked(best.get(HeadId(row["layer"], row["head"])), ("check", "support", "by_chance")),
             **picked(measured.get(HeadId(row["layer"], row["head"])), (*MEASURES, *MEASURES.values())),
             **picked(score, ("scorer", "seed", *DETECTED)),
+            "stale": row["description_id"] in stale,
         }
         for row in descriptions
         for score in scored[row["description_id"]] or unscored

@@ -200,7 +200,8 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
         status, out, err = ran(bundled, server.url, "--dry-run", "--prices", str(prices))
     assert (status, err, server.bodies) == (0, "", [])
     assert re.match(r"270 heads for some-model to describe\. Tokens: about [\d,]+ to read \(estimated at ", out)
-    assert re.search(r"\nPrice: about \$1\.\d\d, at most \$\d\.\d\d, by the table of 2026-11-01\.\n", out)
+    said = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply is as long .* by the table of 2026-11-01\. A head "
+    assert re.search(said, out)
     assert out.endswith(prompts(bundled)[HeadId(0, 0)] + "\n")
     assert not (bundled / "descriptions.parquet").exists()
 
@@ -271,6 +272,84 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
     assert "some-model described 8 heads now." in out
     assert re.search(r"\nThe batch sent at \S+, of 8 heads, is gone on with\.\n", out)
     assert (len(server.batches), len(server.bodies), len(rows(atlas_folder))) == (1, 8, 8)
+
+
+def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_folder: Path, ran: Ran) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
+        server.ending = "failed"
+        with pytest.raises(DescriberError, match="refused the batch"):
+            describe_in_batches(atlas_folder, chat_with(server), redo=True, poll=0.02)
+        assert (atlas_folder / "redo.pending.json").exists()
+        status, out, _ = ran(atlas_folder, server.url, "--batch")  # no batch is open, so nothing is to be asked
+        assert (status, out.partition("\n")[0]) == (0, "some-model has no head left to describe.")
+        server.ending, server.looks = "completed", 10**6
+        process = command(atlas_folder, server.url, "--batch", "--redo")
+        while not (len(server.batches) == 2 and server.batches["batch_1"]["looked"]):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        server.looks = 0
+        status, out, err = ran(atlas_folder, server.url)
+        assert (status, out, err.partition(":")[0]) == (2, "", "A batch that some-model was sent is still open")
+        status, out, err = ran(atlas_folder, server.url, "--batch")
+    assert status == 0, err
+    assert "of 8 heads, is gone on with.\n" in out
+    assert "some-model described 8 heads now.\n" in out
+    assert (len(server.batches), len(rows(atlas_folder))) == (2, 16)
+    assert not list(atlas_folder.glob("*pending*"))
+
+
+def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(atlas_folder: Path, ran: Ran) -> None:
+    with chat_server.chat_server(chat_server.too_long) as server:
+        status, out, err = ran(atlas_folder, server.url)
+    said = f"some-model described none of 8 heads: {atlas_folder}/failures.parquet says why."
+    assert (status, err.splitlines()[-1]) == (1, said)
+    assert "descriptions.parquet" not in out
+    assert len(rows(atlas_folder, "failures")) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--seed", "1000000000"], "argument --seed: '1000000000' is no whole number from 0 to 999,999,999"),
+        (["--describer", " "], "argument --describer: an empty name is no model's"),
+        (["--timeout", "0"], "argument --timeout: '0' is no time in seconds such as 2.5"),
+        (["--timeout", "nan"], "argument --timeout: 'nan' is no time in seconds such as 2.5"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(
+    options: list[str], sentence: str, atlas_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments(atlas_folder, "http://127.0.0.1:9/v1", *options))
+    assert capsys.readouterr().err.splitlines()[-1] == f"python -m maps describe: error: {sentence}"
+
+
+def test_a_time_out_may_be_a_fraction_of_a_second(atlas_folder: Path, ran: Ran) -> None:
+    with chat_server.chat_server(chat_server.slow) as server:
+        status, _, _ = ran(atlas_folder, server.url, "--timeout", "0.1")
+    assert status == 1
+    assert {"0.1 seconds" in row["reason"] for row in rows(atlas_folder, "failures")} == {True}
+
+
+def test_what_a_server_says_of_a_batch_does_not_act_on_the_terminal(atlas_folder: Path, ran: Ran) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        begin = server.begin_batch
+
+        def strange(file: str) -> dict[str, Any]:
+            begun = begin(file)
+            begun |= {"id": "batch\x1b[31m", "status": "failed", "errors": {"object": "list", "data": []}}
+            begun["errors"]["data"] = [{"code": "x", "message": "Bad\x1b]0;\x07."}]
+            return begun
+
+        server.begin_batch = strange  # type: ignore[method-assign]
+        status, out, err = ran(atlas_folder, server.url, "--batch")
+    assert status == 2
+    assert err.splitlines()[-1].endswith(r"refused the batch: Bad\u001B]0;\u0007.")
+    assert r"batch\u001B[31m" in err
+    assert "\x1b[31m" not in out + err
 
 
 def test_a_batch_that_began_without_a_note_is_found_again(atlas_folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from maps.describers.offline import Offline
 from maps.describers.scripted import Scripted
 from maps.prompts import ReplyError, mapping_hash
 from maps.tables import Row, table
-from maps.types import Answer, Description, HeadId, MapsError
+from maps.types import Answer, Description, HeadId, Mapping, MapsError
 
 
 def answer(pattern: str) -> Answer:
@@ -88,7 +89,9 @@ def test_rows_of_a_killed_run_are_taken_over_once(end: str, atlas_folder: Path) 
 def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
     path = atlas_folder / "descriptions.pending.jsonl"
     path.write_text("{nonsense}\n{}\n")
-    with pytest.raises(MapsError, match=f"^{re.escape(str(path))} is damaged .*; mend or delete it, then run"):
+    with pytest.raises(
+        MapsError, match=f"^{re.escape(str(path))}, line 1, is damaged .*; mend or delete that line, then"
+    ):
         describe_atlas(atlas_folder, Scripted(EIGHT))
     assert path.read_text() == "{nonsense}\n{}\n"
 
@@ -129,6 +132,39 @@ def test_a_head_that_failed_is_written_down_and_asked_again(atlas_folder: Path) 
     assert (datetime.now(UTC) - row["created_at"]).total_seconds() < 60
     assert describe_atlas(atlas_folder, Scripted(EIGHT[2:3])) == Run(asked=1, failed=0, patterns=7, heads=8)
     assert len(rows(atlas_folder, "failures")) == 1
+
+
+def test_of_a_long_reason_the_beginning_is_kept(atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, Scripted([*EIGHT[:7], *[ReplyError("Long " * 200_000)] * 3]))
+    [row] = rows(atlas_folder, "failures")
+    assert row["reason"] == ("Long " * 60) + "…"
+
+
+@pytest.mark.parametrize("seed", [-1, 10**9, 2**31])
+def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(seed: int, atlas_folder: Path) -> None:
+    describer = Scripted(EIGHT)
+    with pytest.raises(MapsError, match=r"^The seed must be a whole number from 0 to 999,999,999, not "):
+        describe_atlas(atlas_folder, describer, seed=seed)
+    assert describer.asked == []
+    assert describe_atlas(atlas_folder, describer, seed=10**9 - 1).asked == 8
+    assert {row["seed"] for row in rows(atlas_folder)} == {0}  # as the scripted answers say
+
+
+def test_a_redo_of_what_is_no_atlas_notes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="is no atlas"):
+        describe_atlas(tmp_path, Scripted(EIGHT), redo=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> None:
+    class Thief(Scripted):
+        async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+            if len(self.asked) == 7:
+                (atlas_folder / "descriptions.pending.jsonl").unlink()
+            return await super().describe(mappings, seed)
+
+    with pytest.raises(MapsError, match=f"^8 replies of this run cannot be found in {re.escape(str(atlas_folder))}: "):
+        describe_atlas(atlas_folder, Thief(EIGHT))
 
 
 def test_describers_do_not_touch_each_others_descriptions(atlas_folder: Path) -> None:

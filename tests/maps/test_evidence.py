@@ -66,7 +66,7 @@ def test_the_report_gains_tables_figures_and_words(scored: Path, tmp_path: Path)
     assert all(row["target_entropy"] for row in each)
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "balanced accuracy 0.70 (mean of 5 heads, 95 % interval" in text
-    assert "2 said to be unclear by scripted: median entropy of the targets" in text
+    assert "2 heads said to be unclear by scripted: median entropy of the targets" in text
     for name in FIGURES:
         assert ET.fromstring((out / f"{name}.svg").read_text(encoding="utf-8")).tag.endswith("svg")
     for path in (out / "report.html", *(out / f"{name}.html" for name in FIGURES)):
@@ -74,6 +74,29 @@ def test_the_report_gains_tables_figures_and_words(scored: Path, tmp_path: Path)
     assert "<script" not in text.replace("\\<", "")
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert {f"{name}.csv" for name in TABLES} <= set(links)
+
+
+def test_what_is_of_mappings_that_changed_is_left_out_counted_and_marked(scored: Path) -> None:
+    mappings = Atlas.open(scored).table("mappings").to_pylist()
+    changed = [{**row, "source_id": 0} if (row["layer"], row["head"]) == (0, 0) else row for row in mappings]
+    write_table(scored, "mappings", table("mappings", changed))
+    found = evidence(Atlas.open(scored))
+    assert [row["heads"] for row in found.tables["detection"].to_pylist()] == [4, 4]
+    counts = {row["heads"]: row["count"] for row in found.tables["concentration"].to_pylist()}
+    assert (counts[PATTERN], counts[UNCLEAR]) == (5, 2)
+    first, *others = found.tables["evidence"].to_pylist()
+    assert (first["stale"], first["check"], first["target_entropy"], first["detection"]) == (True, None, None, 0.5)
+    assert {row["stale"] for row in others} == {False}
+    assert all(row["target_entropy"] for row in others)
+    words = " ".join(sentence for section in found.sections for sentence in section.sentences)
+    left_out = "Left out, since the mappings changed after it: "
+    assert f"{left_out}1 score; describe these heads again, then score them." in words
+    assert f"{left_out}1 description; describe these heads again." in words
+    assert f"{left_out}1 head; score the atlas again." in words
+    assert main(["score", str(scored), "--no-random"]) == 0
+    again = evidence(Atlas.open(scored)).tables["evidence"].to_pylist()
+    assert all(row["target_entropy"] for row in again)
+    assert [row["stale"] for row in again] == [True] + [False] * 7
 
 
 def test_a_report_without_scores_leaves_no_older_evidence(

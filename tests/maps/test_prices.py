@@ -98,7 +98,7 @@ def test_what_a_server_does_not_count_is_spent_at_its_most_and_not_claimed() -> 
     budget = Budget(Price(1, 1))
     assert budget.settle(0.002, None, 5) is None
     assert (budget.spent, budget.answers) == (0.002, 1)
-    assert budget.sentence() == "1 replies, usable or not: 0 tokens read, 5 written; $0.0020."
+    assert budget.sentence() == "1 reply, usable or not: 0 tokens read, 5 written; $0.0020."
     free = Budget()
     assert free.settle(0.0, 7, 5) is None
     assert free.sentence().endswith("7 tokens read, 5 written; the price is not known.")
@@ -115,12 +115,15 @@ def test_a_forecast_by_hand() -> None:
     assert said.splitlines() == [
         "10 heads for m to describe. Tokens: about 10,000 to read (estimated at 3.3 characters a token) and 2,000 to "
         "write (estimated at 200 a reply; 1,024 at most).",
-        "Price: about $0.30, at most $1.12, by the table of 2026-11-01.",
+        "Price: about $0.30, or $1.12 if every reply is as long as it may be, by the table of 2026-11-01. A head "
+        "without a usable reply is asked again, which costs more: --max-cost sets the limit.",
         "The shutdown of m is announced for 2027-01-14, in 51 days: name another model, such as --describer n.",
     ]
-    assert "Price in a batch: about $0.15, at most $0.56," in forecast(
+    assert "Price in a batch: about $0.15, or $0.56 if" in forecast(
         "m", ["x" * 3300] * 10, 1024, prices, date(2026, 10, 1), batch=True
     )
+    assert forecast("m", ["x"], 1024, prices, date(2026, 10, 1)).startswith("1 head for m to describe. ")
+    assert forecast("m", [], 0, prices, date(2026, 10, 1)) == "m has no head left to describe."
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
         (json.dumps({"Reasoning": "x"}), "The reply lacks Input strings, Observed pattern."),
         (json.dumps(GOOD | {"Input strings": ["a"]}), "The reply's Input strings is no string."),
         (json.dumps(GOOD | {"Observed pattern": None}), "The reply's Observed pattern is no string."),
+        (json.dumps(GOOD | {"Reasoning": "r" * 4001}), "The reply's Reasoning has more than 4,000 characters."),
         (json.dumps(dict.fromkeys(GOOD, " ")), "The reply's three answers are empty."),
         (
             json.dumps(GOOD | {"Observed pattern": "I cannot assist with that."}),

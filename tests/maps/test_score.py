@@ -18,11 +18,11 @@ import pytest
 from starlette.responses import Response
 
 from maps.__main__ import main
-from maps.atlas import Atlas
+from maps.atlas import Atlas, write_table
 from maps.described import describe_atlas
 from maps.describers.scripted import Scripted
 from maps.prompts import quoted
-from maps.tables import Row
+from maps.tables import Row, table
 from maps.types import Answer, Description, HeadId
 from tests import chat_server
 from tests.chat_server import Behaviour
@@ -86,7 +86,9 @@ def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path,
     assert {(row["scorer"], row["describer"], row["seed"]) for row in found} == {(SCORER, "secret", 0)}
     assert len(server.bodies) == 14
     printed = capsys.readouterr().out
-    assert "7 descriptions are to be scored with 14 questions. 1 say that there is no pattern" in printed
+    assert (
+        "To be scored: 7 descriptions with 14 questions. 1 description with no pattern, so nothing to score." in printed
+    )
     assert f"{SCORER} was asked 14 questions now.\n" in printed
     assert "balanced accuracy 1.00 (mean of 7 heads, 95 % interval 1.00 to 1.00); by another head's" in printed
 
@@ -192,6 +194,59 @@ def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_fol
     assert Counter(row["describer"] for row in rows(folder)) == {"other": 8, "secret": 8}
 
 
+def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_file(
+    atlas_folder: Path, capsys: Capture
+) -> None:
+    folder = described(atlas_folder)
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url) == 0
+        for heads in ((0,), (0, 1, 2, 3)):
+            mappings = Atlas.open(folder).table("mappings").to_pylist()
+            changed = [{**row, "source_id": 0} if row["head"] in heads else row for row in mappings]
+            write_table(folder, "mappings", table("mappings", changed))
+            capsys.readouterr()
+            assert score(folder, server.url) == 0
+            printed = capsys.readouterr().out
+            if heads == (0,):
+                assert "(mean of 6 heads, " in printed
+    assert printed.endswith(
+        "To be scored: 0 descriptions with 0 questions. 8 descriptions of mappings that changed since.\n"
+        f"There is nothing to ask {SCORER}.\n"
+    )
+
+
+def test_a_scorer_that_answers_nothing_has_a_status(atlas_folder: Path, capsys: Capture) -> None:
+    folder = described(atlas_folder)
+    with chat_server.chat_server(chat_server.too_long) as server:
+        assert score(folder, server.url) == 1
+    said = f"{SCORER} answered none of 16 questions: {folder}/detections.parquet says why."
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("option", ["--describer", "--base-url", "--max-cost", "--max-tokens", "--prices"])
+def test_options_of_the_scorer_need_one(option: str, atlas_folder: Path, capsys: Capture) -> None:
+    assert main(["score", str(atlas_folder), "--no-random", option, "7"]) == 2
+    said = f"{option} is about what a scorer is asked: name one with --scorer MODEL, or leave it out.\n"
+    assert capsys.readouterr() == ("", said)
+    assert not (atlas_folder / "checks.parquet").exists()
+
+
+def test_an_empty_name_is_no_scorer_and_a_strange_one_does_not_act_on_the_terminal(
+    atlas_folder: Path, capsys: Capture
+) -> None:
+    folder = described(atlas_folder)
+    with pytest.raises(SystemExit):
+        main(["score", str(folder), "--scorer", ""])
+    assert capsys.readouterr().err.endswith("argument --scorer: an empty name is no model's\n")
+    descriptions = [{**row, "describer": "de\x1b[2J"} for row in rows(folder, "descriptions")]
+    write_table(folder, "descriptions", table("descriptions", descriptions))
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url) == 0
+    printed = capsys.readouterr().out
+    assert r"tells the mappings of de\u001B[2J's heads" in printed
+    assert "\x1b" not in printed
+
+
 def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
     atlas_folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -215,8 +270,12 @@ def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
 def test_without_a_scorer_it_measures_offline_and_says_so(atlas_folder: Path, capsys: Capture) -> None:
     assert main(["score", str(atlas_folder), "--random", "2"]) == 0
     printed = capsys.readouterr().out.split("\n")
-    assert re.fullmatch(rf"\d of 8 heads have 20 or more .* check: {atlas_folder}/checks\.parquet", printed[0])
-    assert re.fullmatch(r"The targets of 8 heads were measured; \d are more concentrated than .*parquet", printed[1])
+    assert re.fullmatch(
+        rf"A named check is borne out by 20 .* in \d of 8 heads: {atlas_folder}/checks\.parquet", printed[0]
+    )
+    assert re.fullmatch(
+        r"The targets of 8 heads were measured; in \d they are more concentrated than .*parquet", printed[1]
+    )
     assert printed[2] == (
         "Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold."
     )

@@ -11,6 +11,7 @@ import pytest
 from maps.atlas import Atlas, write_table
 from maps.described import describe_atlas
 from maps.describers.scripted import Scripted
+from maps.prompts import mapping_hash
 from maps.tables import SCHEMAS, Row, relation_row, table
 from maps.terminal import head_text, mapping_text, said, visible
 from maps.types import Answer, Description, HeadId, Mapping, MapsError, RelationScore
@@ -94,10 +95,11 @@ def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
         scored(head, "an earlier description", "gpt-4o", 0.1, 0.1),
         scored(other, names[other], "gpt-4o", 0.2, 0.2),
     ]
+    now, then = (mapping_hash(Atlas.open(atlas_folder).mappings(of)) for of in (head, other))
     checks = [("rhyme", 9, 2.25), ("pronouns", 30, None), ("copying", 21, 0.96), ("spelling", 4, 0.5)]
-    rows = [dict(zip(SCHEMAS["checks"].names, (*head, *check), strict=True)) for check in checks]
-    rows += [dict(zip(SCHEMAS["checks"].names, (*other, "colours", 30, None), strict=True))]
-    measured = [(*head, 3.14159, 20, 0, 0.025, 0.9), (*other, 4.0, 0, None, None, None)]
+    rows = [dict(zip(SCHEMAS["checks"].names, (*head, *check, now), strict=True)) for check in checks]
+    rows += [dict(zip(SCHEMAS["checks"].names, (*other, "colours", 30, None, "other"), strict=True))]
+    measured = [(*head, 3.14159, 20, 0, 0.025, 0.9, now), (*other, 4.0, 0, None, None, None, then)]
     concentration = [dict(zip(SCHEMAS["concentration"].names, values, strict=True)) for values in measured]
     for name, content in {"scores": scores, "checks": rows, "concentration": concentration}.items():
         write_table(atlas_folder, name, table(name, content))
@@ -115,7 +117,23 @@ def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
     ]
     end = plain.index("", 2)
     assert head_text(atlas, head).split("\n") == [*plain[:4], *detected, *plain[4:end], *evidence, *plain[end:]]
-    assert "\nentropy of the targets: 4.00 bits\n" in head_text(atlas, other)
+    left_out = "what was measured of other mappings is left out; score the atlas again"
+    assert f"\nentropy of the targets: 4.00 bits\n{left_out}\n" in head_text(atlas, other)
+    assert "colours" not in head_text(atlas, other)
+
+
+def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: Path) -> None:
+    path = atlas_folder / "atlas.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "small\x1b[31m", "heads": "4\x1b]0;"}))
+    relations = Atlas.open(atlas_folder).table("relations").to_pylist()
+    strange = [{**row, "relation": "own\x1b[2J", "score": 1.0, "suppression": 0.0} for row in relations]
+    write_table(atlas_folder, "relations", table("relations", strange))
+    shown = head_text(Atlas.open(atlas_folder), HeadId(0, 0))
+    assert shown.startswith("L0H0 of small\\u001B[31m\n")
+    assert "\nown\\u001B[2J: 1.00" in shown
+    with pytest.raises(MapsError) as caught:
+        head_text(Atlas.open(atlas_folder), HeadId(9, 0))
+    assert "\x1b" not in shown + str(caught.value)
 
 
 def test_a_head_that_was_not_mapped_is_refused(mapped_once: Path) -> None:
