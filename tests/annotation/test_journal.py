@@ -10,15 +10,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from annotation.journal import Journal, JournalError
-from annotation.migrations import MIGRATIONS
-from annotation.types import Annotator, Judgment, Receipt
+from annotation.migrations import APPLICATION_ID, MIGRATIONS
+from annotation.types import Annotator, Judgment, Receipt, Stored
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -185,6 +185,27 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
         assert journal.rows() == [judge()]
 
 
+def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_path: Path, judge: Judge) -> None:
+    path = tmp_path / "journal.sqlite"
+    row = judge()
+    cells = [cell.isoformat() if isinstance(cell, datetime) else cell for cell in astuple(row)]
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO annotators VALUES (1, 'a-1', 'Ada', ?, '1')", [NOON.isoformat()])
+        old.execute(f"INSERT INTO judgments VALUES (1, ?, {', '.join('?' * len(cells))})", [NOON.isoformat(), *cells])
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    with Journal(path) as journal:
+        assert journal.rows() == [row]
+        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
+        assert journal.record(row) == Receipt("j-1", NOON, duplicate=True)
+        assert journal.unpublished().judgments == (Stored(row, NOON),)
+        journal.withdraw("a-1")
+        assert journal.rows() == []
+
+
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database at all, but long enough to look like one" * 40)
     with pytest.raises(JournalError, match="the file is no journal"):
@@ -273,6 +294,24 @@ for layer in range(25):
     assert answers == ["False"] * 25 + ["True"] * 25
     with Journal(tmp_path / "journal.sqlite") as journal:
         assert sorted(row.layer for row in journal.rows()) == list(range(25))
+
+
+def test_processes_that_begin_a_journal_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    script = """
+for line in sys.stdin:
+    Journal(Path(line.strip())).close()
+    print("open", flush=True)
+"""
+    processes = [child(script) for _ in range(3)]
+    for number in range(40):
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{tmp_path / str(number)}\n")
+            process.stdin.flush()
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+    assert [process.communicate(timeout=20)[1] for process in processes] == ["", "", ""]
 
 
 def test_two_hundred_judgments_from_threads_are_all_there_once(journal: Journal, judge: Judge) -> None:
