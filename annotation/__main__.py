@@ -1,4 +1,4 @@
-"""The commands of the study: `python -m annotation export` and `python -m annotation agreement`."""
+"""The commands of the study: `python -m annotation export`, `agreement` and `publish`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from annotation.commands import publish
 from annotation.counting import counted
 from annotation.dataset import FORMATS, export, read
 from annotation.journal import Journal
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     agree.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     agree.add_argument("--seed", type=int, default=0, help="seed of the bootstrap, from 0 (default: 0)")
     agree.set_defaults(run=_agreement)
+    publish.add(commands, Path(os.environ.get("MAPS_DATA") or "data"), os.environ.get("MAPS_JUDGMENTS") or None)
     return parser
 
 

@@ -86,8 +86,61 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof that a judgment is on disk; `duplicate` where it was there already."""
+    """The proof that a judgment is on disk; `duplicate` where it was there already.
+
+    `published` is the commit of the ledger that holds it, None while it is not published.
+    """
 
     judgment_id: str
     stored_at: datetime
     duplicate: bool
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A judgment with the time at which the journal took it."""
+
+    judgment: Judgment
+    stored_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        """How the ledger knows the row."""
+        return self.judgment.judgment_id
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Who agreed to the consent sentence, without a name: what of it may leave the journal."""
+
+    annotator: str
+    consented_at: datetime
+    guidelines_version: str
+
+    @property
+    def row_id(self) -> str:
+        """How the ledger knows the row: consent to other guidelines is another row."""
+        return f"{self.annotator} {self.guidelines_version}"
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """An annotator whose answers are to be left out from now on."""
+
+    annotator: str
+    withdrawn_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        """How the ledger knows the row."""
+        return self.annotator
+
+
+@dataclass(frozen=True)
+class Unpublished:
+    """The rows that the ledger does not hold yet, in the order of storing."""
+
+    judgments: tuple[Stored, ...]
+    consents: tuple[Consent, ...]
+    withdrawals: tuple[Withdrawal, ...]

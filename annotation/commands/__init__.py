@@ -1,0 +1,1 @@
+"""The commands of the study, one module each."""
