@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
+from typing import Protocol
 
+from annotation.matching import Willing, most, most_with
 from annotation.types import Item
+
+NEAR_THE_END = 8  # open places a person: from there on it is looked at who can still fill what
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,34 @@ class Progress:
     minutes_left: float | None
 
 
+class Rules(Protocol):
+    """What assignment knows of a study's settings."""
+
+    @property
+    def per_item(self) -> int | None:
+        """Judgments wanted of each item that is not in the overlap; None: no limit."""
+
+    @property
+    def per_annotator(self) -> int | None:
+        """The most items for one person."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a study stands when someone asks for an item.
+
+    `taken` counts for each item key the judgments and reservations of other people; `mine` is what this person has
+    judged, `others` what each other person has judged or reserved; `skipped` in the order of skipping; `closed` are
+    items that nobody gets any more. All are item keys.
+    """
+
+    taken: Mapping[str, int]
+    mine: Collection[str]
+    skipped: Sequence[str] = ()
+    others: Sequence[Collection[str]] = ()
+    closed: Collection[str] = ()
+
+
 def study_order(items: Iterable[Item], seed: int) -> list[Item]:
     """The one order in which everybody gets the items: by a hash of seed and item, whatever order they come in.
 
@@ -27,15 +60,35 @@ def study_order(items: Iterable[Item], seed: int) -> list[Item]:
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed}\n{item.key}".encode()).digest())
 
 
-def next_item(order: Sequence[Item], judged: Collection[str], skipped: Sequence[str]) -> Item | None:
-    """The first item neither judged nor skipped; then the skipped ones, the longest skipped first; then None.
+def next_for(order: Sequence[Item], rules: Rules, now: Situation) -> Item | None:
+    """The item for somebody who asks; None where there is none for them.
 
-    `judged` and `skipped` hold item keys, `skipped` in the order of skipping: a second skip goes to the end.
+    Never an item twice, nor two items of one head (itself and a control). Skipped items come last, the longest skipped
+    first. Overlap items, which everybody gets, are spread over a person's work. Of the others those with the fewest
+    judgments come first, then by the order, and none gets more than `per_item`. Near the end an item is only given
+    where people can still fill as many of the other places as before.
     """
-    done = set(judged)
-    last_skip = {key: position for position, key in enumerate(skipped)}
-    waiting = [item for item in order if item.key not in done]
-    return min(waiting, key=lambda item: last_skip.get(item.key, -1), default=None)
+    free = open_to(order, rules, now)
+    left = None if rules.per_annotator is None else rules.per_annotator - len(_of(order, now.mine))
+    overlap = [item for item in free if item.item_kind == "overlap"]
+    if left is not None and left <= len(overlap):
+        free = overlap if left > 0 else []
+    last_skip = {key: position for position, key in enumerate(now.skipped)}
+    due = _overlap_is_due(order, rules, now)
+
+    def rank(item: Item) -> tuple[int, bool, int]:
+        shared = item.item_kind == "overlap" or rules.per_item is None
+        return last_skip.get(item.key, -1), (item.item_kind == "overlap") != due, 0 if shared else _count(item, now)
+
+    ranked = sorted(free, key=rank)
+    return next((item for item in ranked if _leaves_the_rest_fillable(item, order, rules, now)), None)
+
+
+def open_to(order: Sequence[Item], rules: Rules, now: Situation) -> list[Item]:
+    """The items that this person could get, in the study's order."""
+    mine = set(now.mine)
+    heads = {(item.layer, item.head) for item in order if item.key in mine}
+    return [item for item in order if (item.layer, item.head) not in heads and _wanted(item, rules, now)]
 
 
 def progress(order: Sequence[Item], judged: Collection[str], seconds: Sequence[float] = ()) -> Progress:
@@ -44,3 +97,64 @@ def progress(order: Sequence[Item], judged: Collection[str], seconds: Sequence[f
     done = len(keys & set(judged))
     minutes = median(seconds) * (len(keys) - done) / 60 if seconds else None
     return Progress(done, len(keys), minutes)
+
+
+def _count(item: Item, now: Situation) -> int:
+    return now.taken.get(item.key, 0)
+
+
+def _wanted(item: Item, rules: Rules, now: Situation) -> bool:
+    if item.key in now.closed:
+        return False
+    return rules.per_item is None or item.item_kind == "overlap" or _count(item, now) < rules.per_item
+
+
+def _of(order: Sequence[Item], keys: Collection[str]) -> set[str]:
+    return {item.key for item in order} & set(keys)
+
+
+def _overlap_is_due(order: Sequence[Item], rules: Rules, now: Situation) -> bool:
+    """Whether this person has judged a smaller share of the overlap than of the work to be expected.
+
+    Without `per_annotator` a person's work is their share of all places.
+    """
+    overlap = [item.key for item in order if item.item_kind == "overlap"]
+    if not overlap or rules.per_item is None:
+        return False
+    people = max(rules.per_item, 1 + len(now.others))
+    share = len(overlap) + (len(order) - len(overlap)) * rules.per_item / people
+    mine = _of(order, now.mine)
+    work = share if rules.per_annotator is None else rules.per_annotator
+    return len(mine & set(overlap)) * work <= len(mine) * len(overlap)
+
+
+def _leaves_the_rest_fillable(item: Item, order: Sequence[Item], rules: Rules, now: Situation) -> bool:
+    """Whether giving this item away leaves as many of the other places fillable.
+
+    By those who have begun, and by as few newcomers as could fill what those cannot.
+    """
+    if rules.per_item is None or item.item_kind == "overlap":
+        return True
+    places = {
+        other.key: rules.per_item - _count(other, now)
+        for other in order
+        if other.item_kind != "overlap" and _wanted(other, rules, now)
+    }
+    if sum(places.values()) > NEAR_THE_END * (1 + len(now.others)):
+        return True
+    people = [_willing(order, rules, places, held) for held in (now.mine, *now.others)]
+    missing = sum(places.values()) - most(places, people)
+    newcomer = _willing(order, rules, places, ())
+    each = min(len(places), len(places) if newcomer.quota is None else newcomer.quota)
+    people += [newcomer] * (ceil(missing / each) if each else 0)
+    return most_with(places, people, item.key) == most(places, people)
+
+
+def _willing(order: Sequence[Item], rules: Rules, places: Mapping[str, int], held: Collection[str]) -> Willing:
+    """What someone can still take of the open places; their part of the overlap that is to come is set aside."""
+    heads = {(item.layer, item.head) for item in order if item.key in held}
+    items = {item.key for item in order if item.key in places and (item.layer, item.head) not in heads}
+    if rules.per_annotator is None:
+        return Willing(None, items)
+    overlap = {item.key for item in order if item.item_kind == "overlap"}
+    return Willing(max(0, rules.per_annotator - len(_of(order, held)) - len(overlap - set(held))), items)

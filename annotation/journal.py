@@ -1,232 +1,169 @@
-"""Judgments in a SQLite file, safe on disk before anybody is told so. Rows are only ever added.
+"""Judgments, safe on disk before anybody is told so. Rows are only ever added.
 
-One connection behind one lock serves all threads of a process: SQLite takes one writer at a time anyway, reads
-take less than a millisecond, and threads that come and go leave no connection behind. Other processes wait for
-each other inside SQLite. What must hold whatever the code does is held by the database: the append-only
-triggers, the unique indexes, the foreign keys.
+What must hold whatever the code does is held by the database: the append-only triggers, the unique indexes, the
+foreign keys.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from threading import RLock
-from types import TracebackType
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
+from annotation import claims, publication
+from annotation.claims import NOT_WITHDRAWN, Places
+from annotation.database import Database, JournalError, TwiceError, stamp
 from annotation.form import Answers, problems
-from annotation.migrations import APPLICATION_ID, MIGRATIONS
-from annotation.types import ITEM_COLUMNS, JUDGMENT_COLUMNS, Annotator, Item, Judgment, Receipt
-from maps.types import MapsError
+from annotation.rows import COLUMNS, insert, judgment_of, same
+from annotation.study import Study
+from annotation.types import ITEM_COLUMNS, Annotator, Consent, Item, Judgment, Receipt, Stored, Unpublished, Withdrawal
 
-COLUMNS = ", ".join(JUDGMENT_COLUMNS)
+__all__ = ["Journal", "JournalError"]
+
 NOT_SUPERSEDED = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
-WAIT_SECONDS = 10.0
-
-REASONS = {
-    "SQLITE_FULL": "the disk is full; free some space and send it again",
-    "SQLITE_IOERR": "the disk did not take it (full or broken?); free some space and send it again",
-    "SQLITE_READONLY": "the file or its folder is read-only; make both writable",
-    "SQLITE_CANTOPEN": "it cannot be opened; its folder must exist and be writable",
-    "SQLITE_BUSY": "another process holds it; try again in a moment",
-    "SQLITE_NOTADB": "the file is no journal; name another one or move it away",
-    "SQLITE_CORRUPT": "the file is damaged; keep a copy and restore it from an export",
-}
 
 
-class JournalError(MapsError):
-    """A judgment that could not be kept, or a journal that could not be opened: one plain sentence."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _text(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise JournalError(f"The time {moment.isoformat()} has no time zone, so it is not stored.")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _values(judgment: Judgment) -> list[str | int | float | None]:
-    cells = (getattr(judgment, name) for name in JUDGMENT_COLUMNS)
-    return [_text(cell) if isinstance(cell, datetime) else cell for cell in cells]
-
-
-def _judgment(row: sqlite3.Row) -> Judgment:
-    cells = {name: row[name] for name in JUDGMENT_COLUMNS}
-    for name in ("started_at", "submitted_at"):
-        cells[name] = datetime.fromisoformat(cells[name])
-    return Judgment(**cells)
-
-
-def _same(earlier: Judgment, later: Judgment) -> bool:
-    """Whether two rows are the same answers of one person to one item; a retry may differ in its times."""
-
-    def content(row: Judgment) -> tuple[object, ...]:
-        return (row.item, row.annotator, row.presence, row.precision, row.category, row.comment)
-
-    return content(earlier) == content(later)
-
-
-class Journal:
-    """The judgments, and who agreed to the consent sentence, in one SQLite file.
+class Journal(Database):
+    """The judgments, who agreed to the consent sentence, who withdrew, and who works on what, in one SQLite file.
 
     `now` is the clock. Every method raises JournalError, whose message is one plain sentence. Methods may be
     called from any thread, and several processes may have the file open.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = _utc_now) -> None:
-        self.path = path
-        self._now = now
-        self._lock = RLock()
-        with self._explained("The journal {path} cannot be used: {reason}."):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        """Durability settings, then the migrations that this file has not seen, each in one transaction."""
-        self._db.row_factory = sqlite3.Row
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise JournalError(f"The database {self.path} is no journal; name another file or move it away.")
-        if (damage := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise JournalError(f"The journal {self.path} is damaged ({damage}); put a sound copy in its place.")
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        with self._transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(MIGRATIONS):
-                raise JournalError(
-                    f"The journal {self.path} was written by a newer release (version {version} of the tables, "
-                    f"this one knows {len(MIGRATIONS)}); update the project."
-                )
-            for statements in MIGRATIONS[version:]:
-                for statement in statements:
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-    @contextmanager
-    def _explained(self, sentence: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorname", "")
-            known = (reason for prefix, reason in REASONS.items() if code.startswith(prefix))
-            raise JournalError(sentence.format(path=self.path, reason=next(known, str(error)))) from error
-        except OSError as error:
-            raise JournalError(sentence.format(path=self.path, reason=error.strerror or error)) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """One writer at a time, in this process and others; on disk when it ends, undone where it fails."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _select(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        with self._explained("The journal {path} cannot be read: {reason}."), self._lock:
-            return self._db.execute(query, values).fetchall()
-
     def consent(self, pseudonym: str, name: str | None, guidelines_version: str) -> None:
         """Notes that this person agreed to the consent sentence; needed before the first judgment.
 
-        The first consent under the same guidelines keeps its time.
+        The first consent under the same guidelines keeps its time. Somebody who withdrew is refused.
         """
         query = (
             "INSERT INTO annotators (pseudonym, name, consented_at, guidelines_version) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (pseudonym) DO UPDATE SET consented_at = excluded.consented_at, name = excluded.name, "
-            "guidelines_version = excluded.guidelines_version "
-            "WHERE guidelines_version <> excluded.guidelines_version"
+            "ON CONFLICT (pseudonym) DO UPDATE SET name = excluded.name, "
+            "consented_at = iif(guidelines_version = excluded.guidelines_version, consented_at, excluded.consented_at),"
+            " guidelines_version = excluded.guidelines_version "
+            "WHERE guidelines_version <> excluded.guidelines_version OR name IS NULL"
         )
-        with self._explained("Your consent was not stored: {reason}."), self._transaction():
-            self._db.execute(query, (pseudonym, name, _text(self._now()), guidelines_version))
+        with self.transaction("Your consent was not stored: {reason}."):
+            claims.check_not_withdrawn(self, pseudonym)
+            self.execute(query, (pseudonym, name, stamp(self.now()), guidelines_version))
 
-    def record(self, judgment: Judgment) -> Receipt:
+    def record(self, judgment: Judgment, study: Study | None = None) -> Receipt:
         """Stores a judgment and returns its receipt once it is on disk.
 
         The same id again, by the same annotator with the same answers, stores nothing and returns the first
-        receipt with `duplicate`. Raises JournalError where the answers are incomplete, the annotator has not
-        consented, the id belongs to another judgment, the item is answered already without `supersedes` naming
-        the current answer, or the disk does not take it.
+        receipt with `duplicate`. With a `study` the item must be in it and have a place for this annotator, whose
+        reservation ends; without one (a judgment that was acknowledged before and is sent again) it is stored whatever
+        became of its place. Raises JournalError where it has none, the answers are incomplete, the annotator has not
+        consented or has withdrawn, the id belongs to another judgment, the item is answered already without
+        `supersedes` naming the current answer, or the disk does not take it.
         """
         answers = Answers(judgment.presence, judgment.precision, judgment.category, judgment.comment)
         if found := problems(answers):
             raise JournalError(" ".join(found))
         try:
-            with self._explained("Your answer was not stored: {reason}."), self._transaction():
-                return self._repeated(judgment) or self._added(judgment)
+            with self.transaction("Your answer was not stored: {reason}."):
+                claims.check_welcome(self, judgment.annotator)
+                return self._repeated(judgment) or self._added(judgment, study)
         except UnicodeEncodeError as error:
             raise JournalError("Your answer was not stored: it holds characters that are no text.") from error
 
-    def _found(self, judgment_id: str) -> sqlite3.Row | None:
-        query = f"SELECT stored_at, {COLUMNS} FROM judgments WHERE judgment_id = ?"
-        row: sqlite3.Row | None = self._db.execute(query, (judgment_id,)).fetchone()
-        return row
-
     def _repeated(self, judgment: Judgment) -> Receipt | None:
-        row = self._found(judgment.judgment_id)
-        if row is None:
+        query = f"SELECT stored_at, {COLUMNS} FROM judgments WHERE judgment_id = ?"
+        rows = self.select(query, (judgment.judgment_id,))
+        if not rows:
             return None
-        if not _same(_judgment(row), judgment):
+        if not same(judgment_of(rows[0]), judgment):
             raise JournalError("Not stored: this item was answered before, perhaps in another tab. Reload the page.")
-        return Receipt(judgment.judgment_id, datetime.fromisoformat(row["stored_at"]), duplicate=True)
+        commit = self.published([judgment.judgment_id]).get(judgment.judgment_id)
+        stored_at = datetime.fromisoformat(rows[0]["stored_at"])
+        return Receipt(judgment.judgment_id, stored_at, duplicate=True, published=commit)
 
-    def _added(self, judgment: Judgment) -> Receipt:
+    def _added(self, judgment: Judgment, study: Study | None) -> Receipt:
         if judgment.supersedes is not None:
-            row = self._found(judgment.supersedes)
-            earlier = None if row is None else _judgment(row)
+            rows = self.select(f"SELECT {COLUMNS} FROM judgments WHERE judgment_id = ?", (judgment.supersedes,))
+            earlier = judgment_of(rows[0]) if rows else None
             if earlier is None or (earlier.item, earlier.annotator) != (judgment.item, judgment.annotator):
                 raise JournalError("Your answer was not stored: it would replace an answer to something else.")
-        query = "SELECT 1 FROM annotators WHERE pseudonym = ?"
-        if self._db.execute(query, (judgment.annotator,)).fetchone() is None:
-            raise JournalError("Please agree to what is stored before you answer.")
-        stored_at = self._now()
-        marks = ", ".join("?" * (len(JUDGMENT_COLUMNS) + 1))
+        if study is not None:
+            claims.take_place(self, judgment, study)
+        stored_at = self.now()
         try:
-            self._db.execute(
-                f"INSERT INTO judgments (stored_at, {COLUMNS}) VALUES ({marks})",
-                [_text(stored_at), *_values(judgment)],
-            )
-        except sqlite3.IntegrityError as error:
-            if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
-                raise
+            insert(self, judgment, stored_at)
+        except TwiceError as error:
             raise JournalError("You have answered this item already; open it again to change your answer.") from error
         return Receipt(judgment.judgment_id, stored_at, duplicate=False)
 
-    def current(self, study: str, annotator: str | None = None, item: Item | None = None) -> list[Judgment]:
-        """The judgments of a study that no later one supersedes, in the order of storing."""
+    def claim(
+        self,
+        study: Study,
+        annotator: str,
+        skipped: Sequence[str] = (),
+        wanted: str | None = None,
+        closed: Collection[str] = (),
+    ) -> Item | None:
+        """The item that this annotator is to judge next, reserved for 30 minutes; None where there is none for them.
+
+        That is the `wanted` one, if it is open to them; else the one that they have reserved already, on whatever
+        device, unless they skipped it; else what `assignment.next_for` gives. Each person has at most one reservation
+        in a study, and none after its deadline. `closed` are keys of items that are given to nobody (stale ones).
+        Nothing is reserved in a study without a limit. All keys are item keys.
+        """
+        return claims.claim(self, study, annotator, skipped, wanted, closed)
+
+    def renew(self, study: str, item: str, annotator: str) -> bool:
+        """Reserves an item for 30 minutes from now on; False where the reservation has ended already."""
+        return claims.renew(self, study, item, annotator)
+
+    def release(self, study: str, item: str, annotator: str) -> None:
+        """Ends a reservation, if there is one."""
+        claims.release(self, study, item, annotator)
+
+    def places(self, study: Study) -> Places:
+        """Who has judged which item of a study, and who has it reserved."""
+        return claims.places(self, study)
+
+    def withdraw(self, annotator: str) -> None:
+        """Leaves everything of an annotator out from now on, and forgets the name; again, it changes nothing.
+
+        Raises JournalError for a pseudonym that nobody has.
+        """
+        with self.transaction("The withdrawal was not stored: {reason}."):
+            if not self.execute("UPDATE annotators SET name = NULL WHERE pseudonym = ?", (annotator,)):
+                raise JournalError(f"Nobody has the pseudonym {annotator!r}; it stands on the annotator's page.")
+            query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            self.execute(query, (annotator, stamp(self.now())))
+            self.execute("DELETE FROM reservations WHERE annotator = ?", (annotator,))
+
+    def withdrawn(self) -> dict[str, datetime]:
+        """When each annotator withdrew who did."""
+        rows = self.select("SELECT annotator, withdrawn_at FROM withdrawals ORDER BY position")
+        return {row["annotator"]: datetime.fromisoformat(row["withdrawn_at"]) for row in rows}
+
+    def current(
+        self, study: str, annotator: str | None = None, item: Item | None = None, *, withdrawn: bool = False
+    ) -> list[Judgment]:
+        """The judgments of a study that no later one supersedes, in the order of storing.
+
+        Those of annotators who withdrew only where `withdrawn` asks for them.
+        """
         query = f"SELECT {COLUMNS} FROM judgments WHERE study = ? AND {NOT_SUPERSEDED}"
         values: tuple[object, ...] = (study,)
+        if not withdrawn:
+            query += f" AND {NOT_WITHDRAWN}"
         if annotator is not None:
             query, values = f"{query} AND annotator = ?", (*values, annotator)
         if item is not None:
             query += "".join(f" AND {name} = ?" for name in ITEM_COLUMNS)
             values += tuple(getattr(item, name) for name in ITEM_COLUMNS)
-        return [_judgment(row) for row in self._select(f"{query} ORDER BY position", values)]
+        return [judgment_of(row) for row in self.select(f"{query} ORDER BY position", values)]
 
-    def rows(self, study: str | None = None) -> list[Judgment]:
-        """All judgments ever stored, the superseded ones too, in the order of storing."""
-        query = f"SELECT {COLUMNS} FROM judgments WHERE ?1 IS NULL OR study = ?1 ORDER BY position"
-        return [_judgment(row) for row in self._select(query, (study,))]
+    def rows(self, study: str | None = None, *, withdrawn: bool = False) -> list[Judgment]:
+        """All judgments, the superseded ones too, in the order of storing; of who withdrew as for `current`."""
+        who = "1" if withdrawn else NOT_WITHDRAWN
+        query = f"SELECT {COLUMNS} FROM judgments WHERE (?1 IS NULL OR study = ?1) AND {who} ORDER BY position"
+        return [judgment_of(row) for row in self.select(query, (study,))]
 
     def annotators(self) -> list[Annotator]:
         """Everyone who consented, in the order of their first consent."""
-        rows = self._select("SELECT * FROM annotators ORDER BY position")
+        rows = self.select("SELECT * FROM annotators ORDER BY position")
         return [
             Annotator(
                 row["pseudonym"],
@@ -237,13 +174,28 @@ class Journal:
             for row in rows
         ]
 
-    def close(self) -> None:
-        """Closes the file; the journal cannot be used afterwards."""
-        with self._lock:
-            self._db.close()
+    def unpublished(self) -> Unpublished:
+        """The rows that no commit of the ledger holds yet, those of who withdrew left out, in the order of storing."""
+        return publication.unpublished(self)
 
-    def __enter__(self) -> Journal:
-        return self
+    def mark_published(self, kind: publication.Kind, ids: Iterable[str], commit_id: str) -> None:
+        """Notes that a commit of the ledger holds the rows with these `row_id`s; the first commit noted stays."""
+        publication.mark_published(self, kind, ids, commit_id)
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.close()
+    def published(self, judgment_ids: Sequence[str]) -> dict[str, str]:
+        """The commit of each of these judgments that is published."""
+        return publication.published(self, judgment_ids)
+
+    def restore(
+        self,
+        consents: Sequence[Consent],
+        judgments: Sequence[Stored],
+        withdrawals: Sequence[Withdrawal],
+        commit_id: str,
+    ) -> int:
+        """Puts rows of the ledger back with their times, marks them as published, returns how many were missing.
+
+        All or nothing, and again it changes nothing. Judgments of annotators who withdrew stay out. Raises JournalError
+        where a judgment lacks its consent or what it supersedes, or contradicts the journal.
+        """
+        return publication.restore(self, consents, judgments, withdrawals, commit_id)

@@ -57,4 +57,41 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_STUDIES = (
+    """
+    CREATE TABLE reservations (
+        study TEXT NOT NULL,
+        item TEXT NOT NULL,
+        annotator TEXT NOT NULL REFERENCES annotators (pseudonym),
+        reserved_at TEXT NOT NULL,
+        until TEXT NOT NULL,
+        PRIMARY KEY (study, item, annotator)
+    )
+    """,
+    """
+    CREATE TABLE withdrawals (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        annotator TEXT NOT NULL UNIQUE CHECK (annotator <> ''),
+        withdrawn_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TRIGGER withdrawals_are_never_updated BEFORE UPDATE ON withdrawals
+    BEGIN SELECT RAISE(ABORT, 'withdrawals are only ever added'); END
+    """,
+    """
+    CREATE TRIGGER withdrawals_are_never_deleted BEFORE DELETE ON withdrawals
+    BEGIN SELECT RAISE(ABORT, 'withdrawals are only ever added'); END
+    """,
+    """
+    CREATE TABLE published (
+        kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal')),
+        row_id TEXT NOT NULL,
+        commit_id TEXT NOT NULL CHECK (commit_id <> ''),
+        published_at TEXT NOT NULL,
+        PRIMARY KEY (kind, row_id)
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES)

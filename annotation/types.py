@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 ItemKind = Literal["head", "overlap", "swapped", "shuffled", "practice", "adjudication"]
@@ -29,7 +30,7 @@ class Item:
     mapping_hash: str
     description_id: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The item as one unambiguous string: the same for equal items, in every process."""
         return json.dumps([getattr(self, field.name) for field in fields(self)], ensure_ascii=False)

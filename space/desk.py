@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation import form, identity
-from annotation.assignment import Progress, next_item, progress
+from annotation.assignment import Progress, progress
 from annotation.form import Answers
 from annotation.types import Item, Judgment, Receipt
 from space.services import Services
@@ -84,9 +84,8 @@ def skipped_in(kept: object) -> tuple[str, ...]:
 
 def next_desk(services: Services, who: Annotator, skipped: tuple[str, ...]) -> Desk:
     """The next open item, fresh."""
-    rows = judged(services, who)
-    item = next_item(services.study.order, {row.item.key for row in rows}, skipped)
-    return laid(services, rows, item, skipped)
+    item = services.journal.claim(services.study, who.pseudonym, skipped)
+    return laid(services, judged(services, who), item, skipped)
 
 
 def laid(services: Services, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
@@ -183,4 +182,4 @@ def submit(services: Services, who: Annotator, desk: Desk) -> Receipt:
         supersedes=desk.replaces,
         app_version=services.app_version,
     )
-    return services.journal.record(row)
+    return services.journal.record(row, services.study)

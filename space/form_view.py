@@ -105,7 +105,7 @@ def evidence(services: Services, desk: Desk) -> str:
         )
     return (
         f"<h2>Mappings of {HeadId(item.layer, item.head)}</h2>"
-        f"{mappings(services.study.atlas.mappings(HeadId(item.layer, item.head)), first=None)}"
+        f"{mappings(services.study.shown[item.key].mappings, first=None)}"
         f"{others}"
     )
 
@@ -114,10 +114,10 @@ def judged_text(services: Services, desk: Desk) -> str:
     """The description that is judged, in plain text beside the mappings; not who wrote it."""
     if desk.item is None:
         return ""
-    said = services.study.description(desk.item)
+    said = services.study.shown[desk.item.key]
     return (
-        f'<dl class="judged"><dt>Inputs</dt><dd>{text(said["input_strings"])}</dd>'
-        f"<dt>Pattern</dt><dd>{text(said['observed_pattern'])}</dd></dl>"
+        f'<dl class="judged"><dt>Inputs</dt><dd>{text(said.input_strings)}</dd>'
+        f"<dt>Pattern</dt><dd>{text(said.observed_pattern)}</dd></dl>"
     )
 
 

@@ -26,7 +26,8 @@ class Results:
 def results(services: Services) -> Results:
     """The present state of the study. Judgments of items whose mappings or description changed are stale."""
     rows = services.journal.rows(services.study.name)
-    return computed(services.study.order, tuple(rows), services.study.atlas.model, services.study.atlas.info["layers"])
+    settings = services.study.settings
+    return computed(services.study.order, tuple(rows), settings.model, settings.layers)
 
 
 @lru_cache(maxsize=2)

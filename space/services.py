@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotation.journal import Journal
+from annotation.study import Study
 from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
-from space.study import Study, default_study
+from space.study import default_study
 
 SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600

@@ -80,9 +80,9 @@ def report_file(services: Services) -> Any:
 
 def in_words(services: Services, found: Results) -> str:
     """The report in sentences."""
-    study = services.study
-    who = "the offline describer" if study.describer == OFFLINE else study.describer or "nobody"
-    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(study.atlas.model)} by {text(who)}.</p>"
+    settings = services.study.settings
+    who = "the offline describer" if settings.describer == OFFLINE else settings.describer or "nobody"
+    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
     stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
@@ -128,7 +128,7 @@ def figures(services: Services, found: Results) -> list[Any]:
     quarters = found.quarters
     if quarters is None:
         return [gr.update(visible=False) for _ in QUESTIONS]
-    model = services.study.atlas.model
+    model = services.study.settings.model
     asked = set(quarters["question"])
     return [
         gr.update(visible=True, value=answers_by_quarter(quarters, model, question.field))

@@ -103,7 +103,7 @@ def description(row: Row, now: str, mapped: int) -> str:
 
 def verdicts(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None) -> str:
     """The judgments of a head, to those who have judged it; to others, how many there are."""
-    item = services.study.by_head.get(head) if atlas is services.study.atlas else None
+    item = services.study.by_head.get(head) if atlas.model == services.study.settings.model else None
     if item is None:
         return notice("This head is not in the study.")
     rows = services.journal.current(services.study.name, item=item)

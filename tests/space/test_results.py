@@ -9,7 +9,7 @@ from space import desk
 from space.desk import Annotator
 from space.results import open_to, results
 from space.services import Services
-from space.study import Study, default_study
+from space.study import default_study
 
 ANSWERS = Answers("absent_none", None, None, "")
 
@@ -31,14 +31,17 @@ def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(serv
     assert (results(served).report.judgments, results(served).stale) == (1, 0)
     first, *others = served.study.order
     changed = replace(first, mapping_hash="other")
-    study = Study("default", served.study.atlas, "offline", (changed, *others), served.study.descriptions)
+    study = replace(served.study, order=(changed, *others))
     found = results(replace(served, study=study))
     assert (found.report.judgments, found.stale, found.quarters) == (0, 1, None)
 
 
 def test_the_default_study_has_every_described_head_once_in_one_order(served: Services) -> None:
-    study = default_study(served.study.atlas)
-    assert study.order == served.study.order
-    assert sorted(study.by_head) == list(served.study.atlas.ids)
+    [atlas] = served.atlases.values()
+    study = default_study(atlas)
+    assert study == served.study
+    assert sorted(study.by_head) == list(atlas.ids)
     assert [item.layer for item in study.order] != sorted(item.layer for item in study.order)
-    assert study.description(study.order[0])["describer"] == "offline"
+    assert study.settings.describer == "offline"
+    [row] = [row for row in atlas.descriptions() if row["description_id"] == study.order[0].description_id]
+    assert study.shown[study.order[0].key].observed_pattern == row["observed_pattern"]

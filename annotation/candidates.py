@@ -1,0 +1,43 @@
+"""The heads of an atlas that may be judged: with their present mappings and a description of just these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from annotation.study import Candidate
+from maps.atlas import Atlas
+from maps.describers import OFFLINE
+from maps.prompts import mapping_hash
+from maps.types import HeadId, MapsError
+
+
+def chosen_describer(atlas: Atlas) -> str:
+    """The describer that described most heads, the offline one last; an empty name where nobody described any."""
+    counts = Counter(row["describer"] for row in atlas.descriptions())
+    return max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
+
+
+def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
+    """A candidate a head that this describer described, in the order of heads.
+
+    Heads whose current description is of other mappings than the present ones are none. Raises MapsError for a
+    describer that the atlas does not know.
+    """
+    rows = atlas.descriptions()
+    if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
+        raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
+    mapped = atlas.every_mapping()
+    hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
+    found = []
+    for row in rows:
+        head = HeadId(row["layer"], row["head"])
+        if row["describer"] == describer and row["mapping_hash"] == hashes.get(head):
+            texts = row["description_id"], row["input_strings"], row["observed_pattern"]
+            found.append(Candidate(head, tuple(mapped[head]), hashes[head], *texts))
+    return found
+
+
+def present(described: Iterable[Candidate]) -> dict[HeadId, tuple[str, str]]:
+    """What `study.stale` compares with: mapping hash and description of each candidate's head."""
+    return {one.head: (one.mapping_hash, one.description_id) for one in described}
