@@ -32,7 +32,7 @@ LIMIT = httpx2.Timeout(60.0, connect=10.0)  # seconds; the client itself would w
 PASSING = (408, 429, 500, 502, 503, 504)
 CHANGED = (409, 412)  # somebody else's commit came first
 READERS = 8
-TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, JSONDecodeError)
+TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, JSONDecodeError, ConnectionError)
 USED_UP = re.compile(r";r=0;t=(\d+)")  # RateLimit: "api";r=0;t=55, where nothing remains for 55 seconds
 Result = TypeVar("Result")
 
@@ -195,9 +195,9 @@ class HubDataset:
         except TROUBLES as error:
             raise self._explained(error) from None  # the client's own words may quote what it was given
         except RuntimeError as error:  # so the client wraps what goes wrong with a large file
-            if not isinstance(error.__cause__, TROUBLES):
-                raise
-            raise self._explained(error.__cause__) from None
+            if isinstance(error.__cause__, TROUBLES):
+                raise self._explained(error.__cause__) from None
+            raise HubError(f"The Hub did not take a file of {self.name}; try again later.", passes=True) from None
 
     def _explained(self, error: Exception) -> HubError:
         """The sentence for what the client raised."""

@@ -79,12 +79,13 @@ class Publisher:
             self._ledger.forget()
 
     def _attempt(self, call: Callable[[], object]) -> None:
-        """Calls; a failure is in the ledger's status already, here it decides when the next try is."""
+        """Calls; a failure goes into the ledger's status and decides when the next try is."""
         try:
             call()
             self._failures = 0
             wait = 0.0
-        except MapsError as error:
+        except (MapsError, OSError) as error:
+            self._ledger.say(str(error))
             wait = min(FIRST_RETRY * 2.0 ** min(self._failures, 10), LAST_RETRY) * self._random.uniform(0.75, 1.25)
             wait = max(wait, error.retry_after if isinstance(error, HubError) else 0.0)
             self._failures += 1

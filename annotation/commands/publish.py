@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from annotation.journal import Journal
-from annotation.release import Source, check_names, from_ledger, of_study, release
+from annotation.types import Judgment
 from maps.types import MapsError
 
 
@@ -49,21 +49,23 @@ def run(options: argparse.Namespace) -> None:
     from huggingface_hub import get_token
 
     from annotation.hub import HubDataset
+    from annotation.release import Source, check_names, from_ledger, of_study, release
 
     check_names(options.to, options.ledger)
     target = HubDataset(options.to, get_token() or "")
-    source = (
-        from_ledger(HubDataset(options.ledger, get_token() or "")) if options.ledger else from_journal(options.data)
-    )
+    if options.ledger:
+        source = from_ledger(HubDataset(options.ledger, get_token() or ""))
+    else:
+        source = Source(*of_journal(options.data))
     rows = of_study(source, options.study)
     commit = release(rows, source.withdrawn, target, options.private, options.squash)
     print(f"{len(rows):,} judgments of the study {options.study} are in {target.address(commit)}")
 
 
-def from_journal(data: Path) -> Source:
-    """The judgments of the journal in a folder."""
+def of_journal(data: Path) -> tuple[tuple[Judgment, ...], int]:
+    """The judgments of the journal in a folder, and how many annotators withdrew."""
     path = data / "journal.sqlite"
     if not path.is_file():
         raise MapsError(f"There is no journal at {path}; --data names its folder, or --ledger a ledger to read from.")
     with Journal(path) as journal:
-        return Source(tuple(journal.rows()), len(journal.withdrawn()))
+        return tuple(journal.rows()), len(journal.withdrawn())

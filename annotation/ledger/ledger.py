@@ -50,7 +50,8 @@ class Ledger:
         self._lock = threading.RLock()
         self._files: dict[str, str] = {}  # what the ledger holds, by path, as far as is known
         self._pending: Batch | None = None
-        self._restored = self._forget_due = False
+        self.restored = False  # whether the ledger has been read since the start
+        self.forget_due = False  # whether rows of somebody who withdrew are in it, or may be
         self._published_at: datetime | None = None
         self._failed_at: datetime | None = None
         self._commit: str | None = None
@@ -91,11 +92,11 @@ class Ledger:
             withdrawn = self._journal.withdrawn()
             answers: list[Row] = [*rows.judgments, *rows.consents]
             theirs = any(annotator_of(row) in withdrawn for row in answers)
-            self._forget_due = theirs or SQUASH in head.files
+            self.forget_due = theirs or SQUASH in head.files
             self._pending = self._pending or self._file.read()
             if self._pending is not None and is_within(self._pending, rows):
                 self._done()
-            self._restored = True
+            self.restored = True
             return new
 
     def _look(self) -> None:
@@ -130,7 +131,7 @@ class Ledger:
         What an earlier try may have left at the Hub is sent again as it was, which adds nothing twice.
         """
         with self._turn():
-            if not self._restored:
+            if not self.restored:
                 self.restore()
             batch = self._pending or self._fixed()
             if batch is None:
@@ -139,7 +140,7 @@ class Ledger:
             commit = self.dataset.commit(f"Add {rows}", batch.files)
             for kind, ids in batch.rows.items():
                 self._journal.mark_published(SINGULAR[kind], ids, commit)
-            self._forget_due = self._forget_due or bool(batch.rows["withdrawals"])
+            self.forget_due = self.forget_due or bool(batch.rows["withdrawals"])
             self._files |= {path: digest(content) for path, content in batch.files.items()}
             self._done()
             self._published_at, self._commit = self._now(), commit
@@ -147,7 +148,8 @@ class Ledger:
 
     def _fixed(self) -> Batch | None:
         """What is to be published next, fixed on disk; kept in memory where the disk does not take it."""
-        batch = batch_of(self._journal.unpublished(), self._new_studies())
+        studies = {name: path.read_bytes() for name, path in self._new_studies().items()}
+        batch = batch_of(self._journal.unpublished(), studies)
         if not batch.files:
             return None
         kinds = {path.partition("/")[0] for path in (*self._files, *batch.files)}
@@ -163,11 +165,9 @@ class Ledger:
             self._notes[PENDING] = f"{self._file.path} cannot be written ({reason}); publishing goes on without it."
         return batch
 
-    def _new_studies(self) -> dict[str, bytes]:
+    def _new_studies(self) -> dict[str, Path]:
         paths = {f"studies/{path.name}": path for path in sorted(self._studies.glob("*.json"))}
-        return {
-            name: path.read_bytes() for name, path in paths.items() if STUDY.fullmatch(name) and name not in self._files
-        }
+        return {name: path for name, path in paths.items() if STUDY.fullmatch(name) and name not in self._files}
 
     def _done(self) -> None:
         self._pending = None
@@ -192,7 +192,7 @@ class Ledger:
             found = forget(self.dataset, self._journal.withdrawn())
             if found:
                 self._look()
-            self._forget_due = False
+            self.forget_due = False
             return found
 
     def is_waiting(self) -> bool:
@@ -200,7 +200,7 @@ class Ledger:
         rows = self._journal.unpublished()
         return bool(
             self._pending
-            or self._forget_due
+            or self.forget_due
             or self._new_studies()
             or rows.judgments
             or rows.consents
@@ -211,23 +211,13 @@ class Ledger:
         """Notes in how many seconds the next try is due."""
         self._next_try = self._now() + timedelta(seconds=seconds)
 
-    @property
-    def restored(self) -> bool:
-        """Whether the ledger has been read since the start."""
-        return self._restored
-
-    @property
-    def forget_due(self) -> bool:
-        """Whether rows of somebody who withdrew are still in the ledger, or may be."""
-        return self._forget_due
-
     def closed(self) -> str | None:
         """Why nobody can judge now, in words; None where they can.
 
         With a local journal work goes on. With an empty disk the ledger must be read first: people would be given
         again what they have answered.
         """
-        if self._restored or self._journal.annotators():
+        if self.restored or self._journal.annotators():
             return None
         why = f" {self._error}" if self._error else ""
         return f"Judging is closed until the stored answers have been read from {self.dataset.name}.{why}"
@@ -238,7 +228,7 @@ class Ledger:
         rows: list[Row] = [*unpublished.judgments, *unpublished.consents, *unpublished.withdrawals]
         return Status(
             dataset=self.dataset.name,
-            restored=self._restored,
+            restored=self.restored,
             unpublished=len(rows),
             since=min(map(when, rows), default=None),
             published_at=self._published_at,

@@ -12,6 +12,7 @@ from annotation.ledger.rows import KINDS, LedgerError, files_of
 from annotation.publication import Kind
 from annotation.types import Unpublished
 
+BYTES = "surrogateescape"  # so that any content fits into JSON
 SINGULAR: dict[str, Kind] = {"judgments": "judgment", "consents": "consent", "withdrawals": "withdrawal"}
 
 
@@ -47,7 +48,7 @@ class PendingFile:
 
     def write(self, batch: Batch) -> None:
         """On disk when it returns, or not at all; raises OSError."""
-        files = {path: content.decode() for path, content in batch.files.items()}
+        files = {path: content.decode(errors=BYTES) for path, content in batch.files.items()}
         text = json.dumps({"files": files, "rows": batch.rows})
         with replacing(self.path) as file:
             file.write(text.encode())
@@ -56,7 +57,7 @@ class PendingFile:
         """The batch that was not confirmed; raises LedgerError where the file cannot be read."""
         try:
             found = json.loads(self.path.read_bytes())
-            files = {str(path): str(text).encode() for path, text in found["files"].items()}
+            files = {str(path): str(text).encode(errors=BYTES) for path, text in found["files"].items()}
             rows = {kind: tuple(map(str, found["rows"][kind])) for kind in KINDS}
         except FileNotFoundError:
             return None

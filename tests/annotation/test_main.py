@@ -84,10 +84,9 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
 
 
 def test_help_shows_an_example_and_no_command_yet_to_come() -> None:
-    for arguments in ((), ("export",), ("agreement",)):
+    for arguments in ((), ("export",), ("agreement",), ("publish",)):
         done = run(*arguments, "--help")
         assert done.returncode == 0
         assert "example: python -m annotation" in done.stdout
     listed = run("--help").stdout
-    assert "publish" not in listed
     assert "study create" not in listed

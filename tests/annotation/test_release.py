@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from annotation.commands.publish import of_journal
 from annotation.hub import HubDataset
 from annotation.ledger.rows import LedgerError
-from annotation.release import Source, from_ledger, of_study, release
+from annotation.release import Source, check_names, from_ledger, of_study, release
 from maps.types import MapsError
 from tests.annotation.ledger_app import NAME, App, Judge
 from tests.hub.loopback import TOKEN, LoopbackHub
@@ -106,26 +107,22 @@ def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
     assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
 
 
-def test_the_command_publishes_from_the_journal(hub: LoopbackHub, app: App) -> None:
-    done = command(hub, "--to", PUBLIC, "--data", str(app.data), MAPS_JUDGMENTS="")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert ids(hub) == ["j-1", "j-2"]
+def test_without_a_ledger_the_journal_is_read(app: App, tmp_path: Path) -> None:
+    judgments, withdrawn = of_journal(app.data)
+    assert ([row.judgment_id for row in judgments], withdrawn) == (["j-1", "j-2"], 1)
+    with pytest.raises(MapsError, match=r"^There is no journal at .*; --data names its folder, or --ledger a ledger"):
+        of_journal(tmp_path / "none")
+
+
+def test_the_ledger_is_no_place_for_a_release() -> None:
+    with pytest.raises(MapsError, match=r"^me/ledger is the ledger; publish to another dataset\.$"):
+        check_names("me/ledger", "me/ledger")
+    check_names("me/judgments", "me/ledger")
+    check_names("me/judgments", None)
 
 
 @pytest.mark.usefixtures("app")
-@pytest.mark.parametrize(
-    ("arguments", "changes", "sentence"),
-    [
-        (["--to", NAME, "--ledger", NAME], {}, f"{NAME} is the ledger; publish to another dataset."),
-        (
-            ["--to", PUBLIC, "--ledger", NAME],
-            {"HF_TOKEN": "hf_wrong"},
-            f"The Hub does not accept the token for {NAME}: set HF_TOKEN to one that may write it.",
-        ),
-    ],
-)
-def test_the_command_says_what_is_wrong(
-    hub: LoopbackHub, arguments: list[str], changes: dict[str, str], sentence: str
-) -> None:
-    done = command(hub, *arguments, **changes)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{sentence}\n")
+def test_the_command_says_what_is_wrong_and_shows_no_token(hub: LoopbackHub) -> None:
+    done = command(hub, "--to", PUBLIC, "--ledger", NAME, HF_TOKEN="hf_wrong")
+    sentence = f"The Hub does not accept the token for {NAME}: set HF_TOKEN to one that may write it.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

@@ -176,6 +176,28 @@ def test_forgetting_may_end_anywhere(mortal: App, hub: LoopbackHub) -> None:
     assert last > 8
 
 
+@pytest.mark.parametrize("lost", ["commit", "super-squash"])
+def test_upkeep_whose_answers_are_lost_is_done_once(mortal: App, hub: LoopbackHub, lost: str) -> None:
+    for number in range(2):
+        mortal.clock.forward(minutes=5)
+        mortal.answer(f"j-{number}")
+        mortal.answer(f"gone-{number}", annotator="a-gone")
+        mortal.ledger.publish()
+    mortal.clock.forward(days=3)
+    hub.lose("POST .*/commit/")
+    assert mortal.ledger.compact() is None  # somebody did it already: it was itself
+    assert published(hub) == ["gone-0", "gone-1", "j-0", "j-1"]
+    assert len([path for path in hub.files(NAME) if path.startswith("judgments/")]) == 1
+    mortal.journal.withdraw("a-gone")
+    mortal.ledger.publish()
+    hub.lose(f"POST .*/{lost}/")
+    assert mortal.ledger.forget()
+    assert not mortal.ledger.forget()
+    assert published(hub) == ["j-0", "j-1"]
+    assert len(hub.repositories["dataset", NAME].commits) == 2
+    assert "squash-pending.txt" not in hub.files(NAME)
+
+
 PUBLISH = """
 import sys
 from pathlib import Path

@@ -261,6 +261,20 @@ def test_a_study_that_differs_is_told_and_both_stay(hub: LoopbackHub, app: App) 
     assert (app.data / "studies" / "first.json").read_bytes() == STUDY
 
 
+def test_a_ledger_that_was_emptied_is_filled_again(hub: LoopbackHub, app: App) -> None:
+    app.answer("j-1")
+    app.answer("j-2", annotator="a-2")
+    app.answer("j-3", annotator="a-gone")
+    app.journal.withdraw("a-gone")
+    app.ledger.publish()
+    del hub.repositories["dataset", NAME]
+    app.restart()
+    app.ledger.publish()
+    assert published(hub) == ["j-1", "j-2"]
+    assert [line["annotator"] for line in lines(hub, "consents")] == ["a-1", "a-2"]
+    assert [line["annotator"] for line in lines(hub, "withdrawals")] == ["a-gone"]
+
+
 def test_two_apps_publish_at_once(hub: LoopbackHub, app: App, tmp_path: Path, judge: Judge) -> None:
     other = App(hub, tmp_path / "other", judge)
     for each, name in ((app, "j-1"), (other, "k-1")):
