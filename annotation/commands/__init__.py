@@ -1,1 +1,1 @@
-"""The commands of the study, one module each."""
+"""The commands, one file each: `add` describes the arguments, `run` does the work."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -108,10 +109,10 @@ def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
 
 
 def test_without_a_ledger_the_journal_is_read(app: App, tmp_path: Path) -> None:
-    judgments, withdrawn = of_journal(app.data)
+    judgments, withdrawn = of_journal(Namespace(data=app.data, environment={}))
     assert ([row.judgment_id for row in judgments], withdrawn) == (["j-1", "j-2"], 1)
-    with pytest.raises(MapsError, match=r"^There is no journal at .*; --data names its folder, or --ledger a ledger"):
-        of_journal(tmp_path / "none")
+    with pytest.raises(MapsError, match=r"^There is no journal at .*; it begins with the first answer"):
+        of_journal(Namespace(data=tmp_path / "none", environment={}))
 
 
 def test_the_ledger_is_no_place_for_a_release() -> None:
