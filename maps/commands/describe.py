@@ -60,9 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     """Asks the model of a server, after saying how much there is to ask."""
+    from maps.chat.troubles import DESCRIBE_OFFLINE
+
     name = arguments.describer
     budget = Budget(prices.of(name), arguments.max_cost, arguments.batch)
-    chat = chat_of(name, arguments, budget)
+    chat = chat_of(name, arguments, budget, DESCRIBE_OFFLINE)
     since = begin_redo(arguments.atlas, name) if arguments.redo else None
     work = work_left(arguments.atlas, name, since)
     if work.todo:

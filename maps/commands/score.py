@@ -112,8 +112,10 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
 
 def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
+    from maps.chat.troubles import MEASURE_OFFLINE
+
     budget = Budget(read_prices(arguments.prices).of(arguments.scorer), arguments.max_cost)
-    chat = chat_of(arguments.scorer, arguments, budget)
+    chat = chat_of(arguments.scorer, arguments, budget, MEASURE_OFFLINE)
     chat.check_key()
     return chat
 

@@ -23,8 +23,11 @@ def add_server(p: argparse.ArgumentParser, things: str) -> None:
     p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
 
 
-def chat_of(model: str, arguments: argparse.Namespace, budget: Budget) -> Chat:
-    """The chat with a model, by the options and the environment; raises DescriberError where they can't be right."""
+def chat_of(model: str, arguments: argparse.Namespace, budget: Budget, without_key: str) -> Chat:
+    """The chat with a model, by the options and the environment; raises DescriberError where they can't be right.
+
+    `without_key` says what else can be done where the key is missing.
+    """
     from maps.chat import Chat
 
     environment = arguments.environment
@@ -36,4 +39,5 @@ def chat_of(model: str, arguments: argparse.Namespace, budget: Budget) -> Chat:
         max_tokens=arguments.max_tokens,
         concurrency=arguments.concurrency,
         budget=budget,
+        without_key=without_key,
     )

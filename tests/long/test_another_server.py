@@ -70,8 +70,7 @@ def server(model: Path) -> Iterator[str]:
                 time.sleep(0.5)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            serving.terminate()
-            serving.wait(timeout=60)
+            serving.kill()  # it would end the replies under way first
 
 
 @pytest.fixture(scope="module")
