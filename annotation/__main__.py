@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from annotation.commands import agreement, export, study, withdraw
+from annotation.commands import agreement, export, publish, study, withdraw
 from maps.types import MapsError
 
 
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: python -m annotation agreement judgments.csv",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (study, export, agreement, withdraw):
+    for command in (study, export, agreement, withdraw, publish):
         command.add(commands)
     return top
 

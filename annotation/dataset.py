@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
 
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +14,7 @@ import pyarrow.parquet as pq
 
 from annotation.card import card
 from annotation.counting import counted, frame
+from annotation.files import replacing
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.types import MapsError
@@ -37,23 +34,6 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 class DatasetError(MapsError):
     """A file that cannot be read or written: one plain sentence."""
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its place once it is whole and on disk, or disappears on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def _cell(value: object) -> object:
@@ -82,13 +62,13 @@ def _write_csv(judgments: pa.Table, path: Path) -> Path:
     lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
     lines.writerow(judgments.column_names)
     lines.writerows(map(_cell, row.values()) for row in judgments.to_pylist())
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(text.getvalue().encode())
     return path
 
 
 def _write_parquet(judgments: pa.Table, path: Path) -> Path:
-    with _replacing(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         if judgments.num_rows:  # datasets fails on an empty row group and streams a file without any
             writer.write_table(judgments)
     return path
@@ -98,7 +78,7 @@ def _write_datasets(rows: Sequence[Judgment], judgments: pa.Table, folder: Path)
     data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
     text = card(len(rows), report(counted(frame(rows))), features)
-    with _replacing(folder / "README.md") as file:
+    with replacing(folder / "README.md") as file:
         file.write(text.encode())
     return [data, folder / "README.md"]
 

@@ -193,9 +193,10 @@ class Journal(Database):
         withdrawals: Sequence[Withdrawal],
         commit_id: str,
     ) -> int:
-        """Puts rows of the ledger back with their times, marks them as published, returns how many were missing.
+        """Puts all rows of the ledger back with their times, marks them as published, returns how many were missing.
 
-        All or nothing, and again it changes nothing. Judgments of annotators who withdrew stay out. Raises JournalError
-        where a judgment lacks its consent or what it supersedes, or contradicts the journal.
+        Other rows count as unpublished, whatever was noted before. All or nothing, and again it changes nothing.
+        Judgments of annotators who withdrew stay out. Raises JournalError where a judgment lacks its consent or what it
+        supersedes, or contradicts the journal.
         """
         return publication.restore(self, consents, judgments, withdrawals, commit_id)

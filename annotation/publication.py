@@ -5,7 +5,7 @@ Functions over the journal's database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -23,7 +23,8 @@ def unpublished(db: Database) -> Unpublished:
     """The rows that no commit holds; see Journal.unpublished."""
     unknown = "NOT EXISTS (SELECT 1 FROM published WHERE kind = '{}' AND row_id = {})"
     judgments = f"SELECT stored_at, {COLUMNS} FROM judgments WHERE {unknown.format('judgment', 'judgment_id')}"
-    consents = f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID)} ORDER BY position"
+    staying = "pseudonym NOT IN (SELECT annotator FROM withdrawals)"
+    consents = f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID)} AND {staying} ORDER BY position"
     withdrawals = f"SELECT * FROM withdrawals WHERE {unknown.format('withdrawal', 'annotator')} ORDER BY position"
     judged = tuple(map(stored_of, db.select(f"{judgments} AND {NOT_WITHDRAWN} ORDER BY position")))
     consented = tuple(  # read after the judgments, so that each of them has its consent here or in the ledger
@@ -73,10 +74,22 @@ def restore(
         gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
         staying = [row for row in judgments if row.judgment.annotator not in gone]
         new += sum(_judged_again(db, row) for row in staying)
-        _mark(db, "withdrawal", (row.row_id for row in withdrawals), commit_id)
-        _mark(db, "consent", (row.row_id for row in consents), commit_id)
-        _mark(db, "judgment", (row.row_id for row in staying), commit_id)
+        held: dict[Kind, set[str]] = {
+            "judgment": {row.row_id for row in judgments},
+            "consent": {row.row_id for row in consents},
+            "withdrawal": {row.row_id for row in withdrawals},
+        }
+        for kind, ids in held.items():
+            _unmark_others(db, kind, ids)
+            _mark(db, kind, ids, commit_id)
         return new
+
+
+def _unmark_others(db: Database, kind: Kind, held: Collection[str]) -> None:
+    """What the ledger held once and holds no longer counts as unpublished: somebody may have emptied it."""
+    marked = {row["row_id"] for row in db.select("SELECT row_id FROM published WHERE kind = ?", [kind])}
+    for row_id in marked.difference(held):
+        db.execute("DELETE FROM published WHERE kind = ? AND row_id = ?", [kind, row_id])
 
 
 def _withdrawn_again(db: Database, row: Withdrawal) -> int:

@@ -56,7 +56,13 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES).items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__.parser())
-READERS = ("app.py", "space/services.py", "maps/commands/server.py", "annotation/commands/arguments.py")
+READERS = (
+    "app.py",
+    "space/services.py",
+    "maps/commands/server.py",
+    "annotation/commands/arguments.py",
+    "annotation/commands/publish.py",
+)
 
 Table = list[list[str]]
 

@@ -87,6 +87,10 @@ PURE = (
     "annotation.study",
     "annotation.study_file",
     "annotation.summary",
+    "annotation.ledger.card",
+    "annotation.ledger.conflicts",
+    "annotation.ledger.rows",
+    "annotation.ledger.status",
     "annotation.types",
     "annotation.words",
 )

@@ -42,6 +42,7 @@ class Trouble:
     seconds: float = 0.0
     lost: bool = False
     cut: bool = False
+    retry_after: int = 0
 
 
 class LoopbackHub:
@@ -98,9 +99,9 @@ class LoopbackHub:
         """How many bytes of bodies these requests were answered with."""
         return sum(seen.sent for seen in self.requests(pattern))
 
-    def fail(self, pattern: str, status: int = 503, times: int = 1) -> None:
+    def fail(self, pattern: str, status: int = 503, times: int = 1, retry_after: int = 0) -> None:
         """Answers the next requests with an error instead of doing what they ask."""
-        self.troubles.append(Trouble(pattern, times, status=status))
+        self.troubles.append(Trouble(pattern, times, status=status, retry_after=retry_after))
 
     def stall(self, pattern: str, seconds: float, times: int = 1) -> None:
         """Lets the next requests wait."""
@@ -130,7 +131,8 @@ class LoopbackHub:
         with self.lock:
             if trouble.status:
                 page = b"<html>Ordered by a test</html>"  # gateways answer with pages
-                return Reply(trouble.status, page, {"Content-Type": "text/html"}), trouble
+                headers = {"Retry-After": str(trouble.retry_after)} if trouble.retry_after else {}
+                return Reply(trouble.status, page, {"Content-Type": "text/html", **headers}), trouble
             return reply_to(self, request), trouble
 
 

@@ -72,8 +72,14 @@ class Repository:
             raise Refused(404, "EntryNotFound", f"{path} does not exist on {revision}")
         return commit, commit.files[path]
 
-    def info(self, revision: str) -> Json:
-        """What `/api/models/NAME` answers."""
+    def squash(self, title: str) -> None:
+        """Makes the newest state the only one."""
+        files = self.head.files
+        self.commits.clear()
+        self.commit(title, files)
+
+    def info(self, revision: str, blobs: bool = False) -> Json:
+        """What `/api/models/NAME` answers; with `blobs` the files' ids too."""
         commit = self.at(revision)
         return {
             "_id": "0" * 24,
@@ -88,7 +94,7 @@ class Repository:
             "tags": [],
             "lastModified": WHEN,
             "createdAt": WHEN,
-            "siblings": [{"rfilename": path} for path in sorted(commit.files)],
+            "siblings": [sibling(path, commit.files[path], blobs) for path in sorted(commit.files)],
             **({"modelId": self.name} if self.kind == "model" else {}),
         }
 
@@ -144,6 +150,16 @@ def file_entry(path: str, content: bytes) -> Json:
     entry: Json = {"type": "file", "oid": git_oid(content), "size": len(content), "path": path}
     if is_large(path):
         entry["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def sibling(path: str, content: bytes, blobs: bool) -> Json:
+    """A file in what is said of a repository."""
+    entry: Json = {"rfilename": path}
+    if blobs:
+        entry |= {"blobId": git_oid(content), "size": len(content)}
+    if blobs and is_large(path):
+        entry["lfs"] = {"sha256": sha256(content), "size": len(content), "pointerSize": 134}
     return entry
 
 

@@ -84,6 +84,17 @@ def commit(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
     return Reply.of({"success": True, "commitOid": made.oid, "commitUrl": address, "hookOutput": ""})
 
 
+@route("POST", "/api/{kinds}/{repo}/super-squash/{rev}")
+def super_squash(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
+    """One commit of the whole history; the earlier ones are gone."""
+    check_known(hub, request)
+    repo = of_api(hub, request, part)
+    if part["rev"] != "main":
+        raise Refused(404, "RevisionNotFound", f"Invalid rev id: {part['rev']}")
+    repo.squash(request.json["message"])
+    return Reply.of({})
+
+
 @route("POST", "/{prefix}{repo}[.]git/info/lfs/objects/batch")
 def lfs_batch(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
     check_known(hub, request)
@@ -115,7 +126,8 @@ def lfs_verify(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
 
 @route("GET", "/api/{kinds}/{repo}(?:/revision/(?P<revision>[^/]+))?")
 def info(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
-    return Reply.of(of_api(hub, request, part).info(part["revision"] or "main"))
+    blobs = request.query.get("blobs", [""])[0].lower() in ("true", "1")
+    return Reply.of(of_api(hub, request, part).info(part["revision"] or "main", blobs))
 
 
 @route("GET", "/api/{kinds}/{repo}/tree/{rev}(?:/(?P<folder>.+))?")

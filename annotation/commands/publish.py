@@ -1,0 +1,53 @@
+"""`publish`: the public release of a study as a dataset on the Hub."""
+
+from __future__ import annotations
+
+import argparse
+
+from annotation.commands.arguments import Commands, add_data, opened_journal
+from annotation.types import Judgment
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`publish`."""
+    p = commands.add_parser(
+        "publish",
+        help="the public release on the Hub",
+        description=(
+            "Publishes a study's judgments with their card as a dataset on the Hub, without those of annotators who "
+            "withdrew. They are read from the ledger; where none is named, from the journal. Needs a token that may "
+            "write: HF_TOKEN, or `hf auth login`."
+        ),
+        epilog="example: python -m annotation publish --to me/head-judgments --study pilot --ledger me/ledger",
+    )
+    p.add_argument("--to", required=True, metavar="REPO", help="the public dataset, such as user/name")
+    p.add_argument("--study", default="default", help="the study to publish (default: default)")
+    p.add_argument("--ledger", metavar="REPO", help="the private dataset to read from (default: MAPS_JUDGMENTS)")
+    add_data(p, "journal.sqlite, read where no ledger is named")
+    p.add_argument("--private", action="store_true", help="make the dataset private")
+    p.add_argument(
+        "--squash", action="store_true", help="delete the dataset's earlier revisions, with what was withdrawn since"
+    )
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Reads, publishes, prints where the release is."""
+    from huggingface_hub import get_token
+
+    from annotation.hub import HubDataset
+    from annotation.release import Source, check_names, from_ledger, of_study, release
+
+    ledger = options.ledger or options.environment.get("MAPS_JUDGMENTS")
+    check_names(options.to, ledger)
+    target = HubDataset(options.to, get_token() or "")
+    source = from_ledger(HubDataset(ledger, get_token() or "")) if ledger else Source(*of_journal(options))
+    rows = of_study(source, options.study)
+    commit = release(rows, source.withdrawn, target, options.private, options.squash)
+    print(f"{len(rows):,} judgments of the study {options.study} are in {target.address(commit)}")
+
+
+def of_journal(options: argparse.Namespace) -> tuple[tuple[Judgment, ...], int]:
+    """The judgments of the journal, and how many annotators withdrew."""
+    with opened_journal(options) as journal:
+        return tuple(journal.rows()), len(journal.withdrawn())

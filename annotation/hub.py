@@ -1,0 +1,233 @@
+"""One dataset on the Hub: what it holds now, its files' content, commits. Every trouble is one plain sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from json import JSONDecodeError
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfApi,
+    get_session,
+    hf_hub_url,
+    hf_raise_for_status,
+)
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from maps.types import MapsError
+
+WAITS = (1.0, 2.0, 4.0)  # seconds before the second try, the third and so on
+LONGEST_WAIT = 30.0  # what the Hub asks beyond this is left to whoever called
+LIMIT = httpx2.Timeout(60.0, connect=10.0)  # seconds; the client itself would wait for ever
+PASSING = (408, 429, 500, 502, 503, 504)
+CHANGED = (409, 412)  # somebody else's commit came first
+READERS = 8
+TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, JSONDecodeError, ConnectionError)
+USED_UP = re.compile(r";r=0;t=(\d+)")  # RateLimit: "api";r=0;t=55, where nothing remains for 55 seconds
+Result = TypeVar("Result")
+
+
+class HubError(MapsError):
+    """What went wrong at the Hub, in one sentence that holds no token.
+
+    `status` is the Hub's answer, None where there was none; `retry_after` the seconds that it asks to wait;
+    `passes` whether the same request may succeed later.
+    """
+
+    def __init__(
+        self, sentence: str, status: int | None = None, retry_after: float = 0.0, passes: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.retry_after, self.passes = status, retry_after, passes
+
+
+class ChangedError(HubError):
+    """A commit that was to follow a certain one came too late: somebody else's is there."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as the Hub lists it: the git id of its content, or for a large one its SHA-256; its size in bytes."""
+
+    digest: str
+    large: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest state of a dataset: its commit and its files by path."""
+
+    commit: str
+    private: bool
+    files: Mapping[str, File]
+
+
+def digest(content: bytes, large: bool = False) -> str:
+    """What the Hub names a content by: git's id of it, or the SHA-256 of a large file."""
+    if large:
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+class HubDataset:
+    """A dataset of the Hub. Making one touches no network; methods may be called from any thread.
+
+    Troubles that pass are tried again after `waits` (with jitter) and after what the Hub asks for, if that is not
+    long; `hurry` ends these waits. All methods raise HubError.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        token: str,
+        endpoint: str | None = None,
+        waits: Sequence[float] = WAITS,
+        seed: int | None = None,
+    ) -> None:
+        token = token.strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise MapsError(f"The dataset {name} needs a token that may write it; set HF_TOKEN to one.")
+        self.name = name
+        self._token, self._endpoint, self._waits = token, endpoint, waits
+        self._api = HfApi(endpoint=endpoint, token=token)
+        self._random = random.Random(seed)
+        self._hurried = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"HubDataset({self.name!r})"
+
+    def hurry(self) -> None:
+        """From now on nothing is waited for between tries: the process is about to end."""
+        self._hurried.set()
+
+    def address(self, commit: str) -> str:
+        """Where a commit is looked at."""
+        return f"{self._api.endpoint}/datasets/{self.name}/commit/{commit}"
+
+    def head(self) -> Head | None:
+        """The newest state; None where there is no such dataset, or none that the token may read."""
+        try:
+            info = self._patiently(lambda: self._api.dataset_info(self.name, files_metadata=True, timeout=LIMIT.read))
+        except HubError as error:
+            if error.status == 404:
+                return None
+            raise
+        files = {
+            each.rfilename: File(
+                each.lfs.sha256 if each.lfs else each.blob_id or "", each.lfs is not None, each.size or 0
+            )
+            for each in info.siblings or ()
+        }
+        return Head(str(info.sha), bool(info.private), files)
+
+    def make(self, private: bool) -> None:
+        """Makes the dataset; nothing happens where it is there."""
+        self._patiently(lambda: self._api.create_repo(self.name, repo_type="dataset", private=private, exist_ok=True))
+
+    def read(self, head: Head, paths: Iterable[str]) -> dict[str, bytes]:
+        """The content of files at a state, checked against the ids that the Hub lists."""
+        wanted = sorted(paths)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda path: self._patiently(lambda: self._content(head, path)), wanted)
+            return dict(zip(wanted, found, strict=True))
+
+    def _content(self, head: Head, path: str) -> bytes:
+        url = hf_hub_url(self.name, path, repo_type="dataset", revision=head.commit, endpoint=self._endpoint)
+        answer = get_session().get(url, headers={"Authorization": f"Bearer {self._token}"}, timeout=LIMIT)
+        hf_raise_for_status(answer)
+        file = head.files[path]
+        if digest(answer.content, file.large) != file.digest:
+            raise HubError(f"{path} of {self.name} arrived damaged; try again later.", passes=True)
+        return bytes(answer.content)
+
+    def commit(
+        self, message: str, add: Mapping[str, bytes], delete: Iterable[str] = (), parent: str | None = None
+    ) -> str:
+        """Adds and deletes files in one commit and returns its hash; the newest one's where nothing changes.
+
+        Raises ChangedError where `parent` is given and no longer the newest commit.
+        """
+
+        def send() -> str:
+            operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
+                *(CommitOperationAdd(path, content) for path, content in sorted(add.items())),
+                *(CommitOperationDelete(path) for path in sorted(delete)),
+            ]
+            made = self._api.create_commit(
+                self.name, operations, commit_message=message, repo_type="dataset", parent_commit=parent
+            )
+            return str(made.oid)
+
+        return self._patiently(send, repeated_when_changed=parent is None)
+
+    def squash(self, message: str) -> None:
+        """Makes one commit of the whole history: what was deleted before can be read no more."""
+        self._patiently(lambda: self._api.super_squash_history(self.name, repo_type="dataset", commit_message=message))
+
+    def _patiently(self, call: Callable[[], Result], repeated_when_changed: bool = False) -> Result:
+        """What the call returns. Tried again where the trouble passes by itself."""
+        for wait in self._waits:
+            try:
+                return self._once(call)
+            except HubError as error:
+                if not (error.passes or (repeated_when_changed and error.status in CHANGED)):
+                    raise
+                if error.retry_after > LONGEST_WAIT:
+                    raise
+                self._hurried.wait(error.retry_after or wait * self._random.uniform(0.5, 1.5))
+        return self._once(call)
+
+    def _once(self, call: Callable[[], Result]) -> Result:
+        get_session().timeout = LIMIT
+        try:
+            return call()
+        except TROUBLES as error:
+            raise self._explained(error) from None  # the client's own words may quote what it was given
+        except RuntimeError as error:  # so the client wraps what goes wrong with a large file
+            if isinstance(error.__cause__, TROUBLES):
+                raise self._explained(error.__cause__) from None
+            raise HubError(f"The Hub did not take a file of {self.name}; try again later.", passes=True) from None
+
+    def _explained(self, error: Exception) -> HubError:
+        """The sentence for what the client raised."""
+        if not isinstance(error, HfHubHTTPError):
+            return self._unanswered(error)
+        status, headers = error.response.status_code, error.response.headers
+        if status in CHANGED:
+            return ChangedError(f"Somebody else changed {self.name} meanwhile; try again.", status)
+        asked = headers.get("Retry-After", "").strip()
+        wait = float(asked) if asked.isdecimal() else 0.0
+        if used_up := USED_UP.search(headers.get("RateLimit", "")):
+            wait = max(wait, float(used_up[1]))
+        return HubError(self._sentence(status), status, wait, status in PASSING)
+
+    def _unanswered(self, error: Exception) -> HubError:
+        if isinstance(error, (HFValidationError, httpx2.InvalidURL)):
+            return HubError(f"{self.name!r} cannot be asked for at the Hub; write it as user/name.")
+        if isinstance(error, JSONDecodeError):
+            return HubError(f"The Hub's answer for {self.name} cannot be read; try again later.", passes=True)
+        if isinstance(error, httpx2.TimeoutException):
+            return HubError(f"The Hub does not answer for {self.name}; check the network.", passes=True)
+        return HubError(f"The Hub cannot be reached for {self.name}; check the network.", passes=True)
+
+    def _sentence(self, status: int) -> str:
+        if status in (401, 403):
+            return f"The Hub does not accept the token for {self.name}: set HF_TOKEN to one that may write it."
+        if status == 404:
+            return f"The Hub has no dataset {self.name} that this token may see; check the name and HF_TOKEN."
+        if status == 429:
+            return f"The Hub wants fewer requests for {self.name}; try again later."
+        if status in PASSING:
+            return f"The Hub has trouble of its own (it answered {status} for {self.name}); try again later."
+        return f"The Hub refused what was asked of {self.name} (it answered {status}); look at its page there."

@@ -1,0 +1,52 @@
+"""What the organiser is told about the ledger, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Status:
+    """How things stand between the journal and the ledger. No field holds a secret.
+
+    `unpublished` counts the rows of the journal that the ledger does not hold, the oldest of `since`; `error` is the
+    last trouble while it lasts; `notes` what went wrong beside it; `closed` says why judging is closed, if it is.
+    """
+
+    dataset: str
+    restored: bool
+    unpublished: int
+    since: datetime | None
+    published_at: datetime | None
+    commit: str | None
+    error: str | None
+    failed_at: datetime | None
+    notes: tuple[str, ...]
+    next_try: datetime | None
+    closed: str | None
+
+    def sentences(self) -> list[str]:
+        """The same for a page: one plain sentence each, in the order of their weight."""
+        found = [self.closed] if self.closed else []
+        found.append(self._waiting())
+        if self.published_at is not None:
+            found.append(f"Last published {_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
+        if self.error is not None:
+            at = f" ({_time(self.failed_at)})" if self.failed_at else ""
+            found.append(f"The last try failed{at}: {self.error}")
+        if self.next_try is not None and (self.unpublished or self.error):
+            found.append(f"The next try is due {_time(self.next_try)}.")
+        return [*found, *self.notes]
+
+    def _waiting(self) -> str:
+        if not self.restored:
+            return f"The ledger {self.dataset} has not been read since the app started."
+        if self.since is None:
+            return f"Every row is published in the ledger {self.dataset}."
+        rows = "1 row is" if self.unpublished == 1 else f"{self.unpublished:,} rows are"
+        return f"{rows} not yet published in the ledger {self.dataset}, the oldest since {_time(self.since)}."
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

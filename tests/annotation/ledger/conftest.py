@@ -1,0 +1,19 @@
+"""An app with its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.annotation.ledger_app import App, Judge
+from tests.hub.loopback import LoopbackHub
+
+
+@pytest.fixture
+def app(hub: LoopbackHub, tmp_path: Path, judge: Judge) -> Iterator[App]:
+    """One app on an empty disk, with a Hub that has no ledger yet."""
+    made = App(hub, tmp_path / "data", judge)
+    yield made
+    made.journal.close()
