@@ -27,6 +27,7 @@ ROOMS = {  # one outside thing, one room
     "openai": ("maps.chat",),
     "torch": ("maps", "benchmarks"),
     "vl_convert": ("maps.pictures",),
+    "crowdkit": ("annotation.dawid_skene",),
     "krippendorff": (),  # GPL: for tests only
 }
 PURE = (
@@ -73,15 +74,25 @@ PURE = (
     "maps.describers.lexicon",
     "maps.describers.recurring",
     "maps.describers.tokens",
+    "annotation.aggregation",
     "annotation.agreement",
     "annotation.assignment",
+    "annotation.bootstrap",
     "annotation.card",
     "annotation.counting",
+    "annotation.evidence",
     "annotation.figures",
     "annotation.form",
     "annotation.identity",
     "annotation.migrations",
+    "annotation.paper",
+    "annotation.phrases",
+    "annotation.rates",
+    "annotation.ratings",
+    "annotation.sections",
+    "annotation.standing",
     "annotation.summary",
+    "annotation.tallies",
     "annotation.types",
     "annotation.words",
 )
