@@ -29,6 +29,8 @@ COLOURS = {
     "general": SKY,
     "unnatural": "#BBBBBB",
 }
+FITTED = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
+ROOM = {"left": 5, "top": 5, "right": 24, "bottom": 5}
 NO_MENU = {"embedOptions": {"actions": False}}  # its button has no name for screen readers
 HERE, PAPER = "here", "paper"
 GREY = {TOGETHER: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart
@@ -48,12 +50,19 @@ def beside_paper(own: pd.DataFrame, published: pd.DataFrame, field: str) -> Figu
     rows["order"] = [list(colours).index(code) for code in rows["answer"]]
     chart = alt.layer(_bars(rows, colours), _shares(rows), _names(rows))
     return chart.properties(
-        title=[f"Answers to {question.short},", "here and in the paper"],
+        title=_title(f"Answers to {question.short},", "here and in the paper, in per cent"),
         description=f"Stacked bars. {question.text} {_told(rows) or 'No answers yet'}.",
         width="container",
         height=300,
+        autosize=FITTED,
+        padding=ROOM,
         usermeta=NO_MENU,
     )
+
+
+def _title(*lines: str) -> alt.TitleParams:
+    """A title that begins at the left edge, so that a narrow screen shows it whole."""
+    return alt.TitleParams(list(lines), anchor="start", frame="bounds")
 
 
 def _placed(rows: pd.DataFrame) -> alt.Chart:
@@ -68,7 +77,7 @@ def _bars(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
     labels = dict(zip(rows["answer"], rows["label"], strict=True))
     shown = [code for code in colours if code in labels]
     scale = alt.Scale(domain=[labels[code] for code in shown], range=[colours[code] for code in shown])
-    share = alt.Y("share:Q", stack="zero", title="Share of judgments", axis=alt.Axis(format="%"))
+    share = alt.Y("share:Q", stack="zero", axis=None)
     return (
         _placed(rows)
         .mark_bar(stroke="white")
@@ -152,9 +161,11 @@ def coefficients(report: Report, field: str) -> Figure:
     labels = base.mark_text(align="left", dy=-10).encode(x=alt.X("at:Q", scale=scale), text="text:N")
     words = "; ".join(f"{line['coefficient']} {line['text']}" for line in lines)
     return alt.layer(intervals, points, labels).properties(
-        title=f"Agreement on {question.short}",
+        title=_title(f"Agreement on {question.short}"),
         description=f"Points with 95 % intervals. {words}.",
         width="container",
         height=alt.Step(34),
+        autosize=FITTED,
+        padding=ROOM,
         usermeta=NO_MENU,
     )

@@ -29,24 +29,30 @@ FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     token = browser_token()
-    shown: list[gr.HTML | gr.Plot] = [gr.HTML(elem_id="agreement-words")]
+    told, plots = [gr.HTML(elem_id="agreement-words")], []
     for question in QUESTIONS:
-        shown.append(gr.HTML(elem_id=f"agreement-{question.field}"))
-        shown += [gr.Plot(visible=False, show_label=False) for _ in range(FIGURES)]
-        shown.append(gr.HTML())
-    shown.append(gr.HTML(elem_id="agreement-rest"))
+        told.append(gr.HTML(elem_id=f"agreement-{question.field}"))
+        plots += [gr.Plot(visible=False, show_label=False) for _ in range(FIGURES)]
+        told.append(gr.HTML())
+    told.append(gr.HTML(elem_id="agreement-rest"))
     with gr.Row():
         buttons = [gr.Button(label, min_width=120, elem_id=f"download-{fmt}") for fmt, label in FILES]
         report = gr.Button("Agreement (JSON)", min_width=120, elem_id="download-json")
     files = gr.File(label="Your download", visible=False, elem_id="download")
 
     @spoken
-    def opened() -> list[Any]:
-        """The present numbers."""
+    def opened() -> list[str]:
+        """The present numbers in words and tables; the figures, which are slower, follow."""
         found = results(services)
         return [in_words(services, found), *parts(found)]
 
-    page.load(opened, outputs=shown, api_visibility="private")
+    @spoken
+    def drawn() -> list[Any]:
+        """The present figures."""
+        found = results(services)
+        return [figure for question in QUESTIONS for figure in figures(found, question.field)]
+
+    page.load(opened, outputs=told, api_visibility="private").then(drawn, outputs=plots, api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
         button.click(judgments_file(services, fmt), token, files, api_visibility="private")
     report.click(report_file(services), outputs=files, api_visibility="private")
@@ -94,21 +100,21 @@ def in_words(services: Services, found: Results) -> str:
     return start + overview(found.report) + (notice(stale) if stale else "")
 
 
-def parts(found: Results) -> list[Any]:
-    """What stands below the overview: each question's words, figures and tables, then the rest."""
+def parts(found: Results) -> list[str]:
+    """What stands below the overview: each question's words and tables, then the rest."""
     if not found.report.judgments:
-        return [*(part for _ in QUESTIONS for part in ("", *(gr.update(visible=False),) * FIGURES, "")), ""]
+        return [""] * (2 * len(QUESTIONS) + 1)
     paper = published()
-    shown: list[Any] = []
+    shown = []
     for question in QUESTIONS:
-        shown.append(question_words(found.report, question, paper))
-        shown += figures(found, question.field)
-        shown.append(question_tables(found.report, question))
+        shown += [question_words(found.report, question, paper), question_tables(found.report, question)]
     return [*shown, rest(found.report, paper)]
 
 
 def figures(found: Results, field: str) -> list[Any]:
-    """A question's coefficients with their intervals, and its answers beside the paper's."""
+    """A question's coefficients with their intervals, and its answers beside the paper's; none without judgments."""
+    if not found.report.judgments:
+        return [gr.update(visible=False)] * FIGURES
     from annotation.figures import beside_paper, coefficients  # imported here: the figure library is slow to load
 
     charts = coefficients(found.report, field), beside_paper(found.answers, published_answers(published()), field)

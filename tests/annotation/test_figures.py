@@ -21,7 +21,7 @@ def test_the_bars_carry_the_shares_in_words(judge: Judge) -> None:
     rows = [judge("1", layer=0), judge("2", layer=1, precision="poor"), judge("3", layer=29)]
     own = answers(counted(frame(rows)).rows, {"smollm2": 30})
     chart = figures.beside_paper(own, published_answers(published()), "precision").to_dict()
-    assert chart["title"] == ["Answers to question two (precision),", "here and in the paper"]
+    assert chart["title"]["text"] == ["Answers to question two (precision),", "here and in the paper, in per cent"]
     told = chart["description"].split("; ")
     assert told[0] == ("Stacked bars. How precise is the description? all layers, here, Correct and accurate: 2 of 3")
     assert "first quarter, here, Does not describe the pattern: 1 of 2" in told
