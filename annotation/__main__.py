@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from annotation.commands import agreement, export, publish, study, withdraw
+from annotation.commands import agreement, export, labels, publish, study, withdraw
 from maps.types import MapsError
 
 
@@ -14,11 +14,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m annotation",
-        description="Studies, what people judged in them, and how far they agree.",
+        description="Studies, what people judged in them, how far they agree, one label an item.",
         epilog="example: python -m annotation agreement judgments.csv",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (study, export, agreement, withdraw, publish):
+    for command in (study, export, agreement, labels, withdraw, publish):
         command.add(commands)
     return top
 

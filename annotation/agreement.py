@@ -1,9 +1,7 @@
 """Coefficients of agreement, each with its n and a bootstrap interval over items, or why it is undefined.
 
-Everything starts from counts: an array (items, categories) of how many annotators gave an item a category.
-A coefficient is a function of the counts and of how often each item is drawn: `times` (draws, items) holds
-those numbers, ones for the estimate itself, and a coefficient answers one number a draw, nan where undefined.
-So a thousand draws cost a few matrix products.
+Everything starts from counts: an array (items, categories) of how many annotators gave an item a category. A
+coefficient is a function of `times` (see `annotation.bootstrap`) and the counts.
 """
 
 from __future__ import annotations
@@ -13,35 +11,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
+from annotation.bootstrap import Counts, Estimate, Floats, estimated, quotient
+
 Coefficient = Callable[[Floats, Floats], Floats]
-
-DRAWS = 1000
-INTERVAL = (2.5, 97.5)  # percentiles
 
 NO_PAIRS = "no item has two or more answers"
 NO_VARIATION = "every answer is the same, so there is nothing to compare with chance"
 NO_SHARED = "these two have answered no item both"
-ONE_ITEM = "one item allows no interval"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A coefficient with its 95 % interval; None where undefined, and then `reason` says why.
-
-    `n` counts the items with two or more answers, `draws` the bootstrap draws in which the coefficient was
-    defined and from which the interval is taken.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    draws: int
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -57,12 +34,6 @@ class PairEstimate:
     reason: str | None
 
 
-def _quotient(numerator: Floats, denominator: Floats) -> Floats:
-    """Element by element, nan where the denominator is 0."""
-    defined = denominator != 0
-    return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
-
-
 def _observed(times: Floats, counts: Floats, weights: Floats) -> Floats:
     """Mean share of agreeing pairs over the items with two or more answers; (draws,).
 
@@ -72,7 +43,7 @@ def _observed(times: Floats, counts: Floats, weights: Floats) -> Floats:
     paired = answers >= 2
     pairs = (counts * (counts @ weights - 1)).sum(1)  # (items,)
     shares = np.where(paired, pairs / np.where(paired, answers * (answers - 1), 1.0), 0.0)
-    return _quotient(times @ shares, times @ paired)
+    return quotient(times @ shares, times @ paired)
 
 
 def _proportions(times: Floats, counts: Floats) -> Floats:
@@ -80,11 +51,11 @@ def _proportions(times: Floats, counts: Floats) -> Floats:
     answers = counts.sum(1, keepdims=True)
     answered = answers >= 1
     shares = counts / np.where(answered, answers, 1.0)
-    return _quotient(times @ shares, times @ answered)
+    return quotient(times @ shares, times @ answered)
 
 
 def _beyond_chance(observed: Floats, expected: Floats) -> Floats:
-    return _quotient(observed - expected, 1 - expected)
+    return quotient(observed - expected, 1 - expected)
 
 
 def percent(times: Floats, counts: Floats) -> Floats:
@@ -146,7 +117,7 @@ def _krippendorff(times: Floats, counts: Floats, distances: Callable[[Floats], F
     delta = distances(totals)
     observed = (coincidences * delta).sum((1, 2))
     expected = (totals[:, :, None] * totals[:, None, :] * delta).sum((1, 2))
-    return 1 - _quotient((totals.sum(1) - 1) * observed, expected)
+    return 1 - quotient((totals.sum(1) - 1) * observed, expected)
 
 
 def krippendorff_nominal(times: Floats, counts: Floats) -> Floats:
@@ -171,33 +142,13 @@ def krippendorff_ordinal(times: Floats, counts: Floats) -> Floats:
     return _krippendorff(times, counts, distances)
 
 
-def resamples(items: int, seed: int) -> Floats:
-    """How often each item is drawn in each of 1,000 draws with replacement; (draws, items)."""
-    if items == 0:
-        return np.zeros((DRAWS, 0))
-    drawn = np.random.default_rng(seed).multinomial(items, np.full(items, 1 / items), size=DRAWS)
-    return drawn.astype(np.float64)
-
-
-def _interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
-    defined = values[~np.isnan(values)]
-    if n < 2 or len(defined) == 0:
-        return None, None, 0
-    low, high = np.percentile(defined, INTERVAL)
-    return float(low), float(high), len(defined)
-
-
 def estimate(coefficient: Coefficient, counts: Counts, times: Floats) -> Estimate:
     """The coefficient of `counts` (items, categories), its interval over the draws of `times`, or the reason."""
     n = int((counts.sum(1) >= 2).sum())
     if n == 0:
         return Estimate(None, None, None, 0, 0, NO_PAIRS)
     whole = counts.astype(np.float64)
-    value = coefficient(np.ones((1, len(counts))), whole)[0]
-    if np.isnan(value):
-        return Estimate(None, None, None, n, 0, NO_VARIATION)
-    low, high, draws = _interval(coefficient(times, whole), n)
-    return Estimate(float(value), low, high, n, draws, ONE_ITEM if low is None else None)
+    return estimated(lambda drawn: coefficient(drawn, whole), times, n, NO_VARIATION)
 
 
 def cohen_kappa(times: Floats, joint: Floats) -> Floats:
@@ -208,27 +159,27 @@ def cohen_kappa(times: Floats, joint: Floats) -> Floats:
     """
     table = np.tensordot(times, joint, axes=1)  # (draws, c, c)
     n = table.sum((1, 2))
-    observed = _quotient(np.trace(table, axis1=1, axis2=2), n)
-    expected = _quotient((table.sum(1) * table.sum(2)).sum(1), n**2)
+    observed = quotient(np.trace(table, axis1=1, axis2=2), n)
+    expected = quotient((table.sum(1) * table.sum(2)).sum(1), n**2)
     return _beyond_chance(observed, expected)
 
 
-def cohen_kappas(answers: Counts, annotators: list[str], times: Floats, categories: int) -> list[PairEstimate]:
-    """Cohen's kappa of every two annotators, in their order.
+def kappa(first: Counts, second: Counts, times: Floats, categories: int) -> Estimate:
+    """Cohen's kappa of two raters; each (items,) holds the number of the category given, −1 without an answer."""
+    both = (first >= 0) & (second >= 0)
+    n = int(both.sum())
+    if n == 0:
+        return Estimate(None, None, None, 0, 0, NO_SHARED)
+    given = np.eye(categories)
+    joint = given[first[both]][:, :, None] * given[second[both]][:, None, :]
+    return estimated(lambda drawn: cohen_kappa(drawn, joint), times[:, both], n, NO_VARIATION)
 
-    `answers` (items, annotators) holds the number of the category given, −1 where there is no answer.
-    """
-    given = (answers[:, :, None] == np.arange(categories)).astype(np.float64)  # (items, annotators, categories)
+
+def cohen_kappas(answers: Counts, annotators: list[str], times: Floats, categories: int) -> list[PairEstimate]:
+    """Cohen's kappa of every two annotators, in their order; `answers` (items, annotators) as for `kappa`."""
     found = []
     for first, second in combinations(range(len(annotators)), 2):
+        each = kappa(answers[:, first], answers[:, second], times, categories)
         pair = (annotators[first], annotators[second])
-        joint = given[:, first, :, None] * given[:, second, None, :]
-        n = int(joint.sum())
-        value = cohen_kappa(np.ones((1, len(answers))), joint)[0]
-        if np.isnan(value):
-            reason = NO_VARIATION if n else NO_SHARED
-            found.append(PairEstimate(pair, n, None, None, None, 0, reason))
-            continue
-        low, high, draws = _interval(cohen_kappa(times, joint), n)
-        found.append(PairEstimate(pair, n, float(value), low, high, draws, ONE_ITEM if low is None else None))
+        found.append(PairEstimate(pair, each.n, each.value, each.low, each.high, each.draws, each.reason))
     return found

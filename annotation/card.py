@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
+from annotation.paper import Paper
 from annotation.summary import Report
+from annotation.types import Judgment
 from annotation.words import paragraphs
 
 HEADING = """\
@@ -39,18 +42,65 @@ names the old one in `supersedes`. `annotator` is a pseudonym; names are not pub
 are UTC. Where a `judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or a
 carriage return carry a leading apostrophe, so that no spreadsheet takes them for formulas; the Parquet files hold the
 text as it was given.
-
-## The questions (form {form})
 """
+
+WITHDRAWALS = """\
+## Withdrawals
+
+Annotators may withdraw. What they answered is then left out of every release made after it, and the history of the
+dataset from which releases are made is squashed, so that it holds their answers no longer. Copies of earlier releases
+cannot be called back: use the newest.
+"""
+KINDS = {
+    "head": "heads",
+    "overlap": "heads that everybody judges",
+    "swapped": "controls with another head's description",
+    "shuffled": "controls with shuffled mappings",
+    "practice": "practice items",
+    "adjudication": "items decided by adjudication",
+}
+SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")  # what Markdown and HTML would take for their own
 
 
 def _features(features: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"  - name: {name}\n    dtype: {kind}" for name, kind in features)
 
 
-def card(rows: int, report: Report, features: Sequence[tuple[str, str]]) -> str:
+def _named(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(values)))
+
+
+def design_sentences(rows: Sequence[Judgment]) -> list[str]:
+    """What was put before whom, as far as the rows themselves tell; only kinds of items that were judged."""
+    if not rows:
+        return ["Nothing has been judged yet."]
+    kinds = "; ".join(
+        f"{words}: {len({row.item for row in rows if row.item_kind == kind}):,}"
+        for kind, words in KINDS.items()
+        if any(row.item_kind == kind for row in rows)
+    )
+    first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
+    return [
+        f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
+        f"Items judged: {kinds}.",
+        f"Judged by {len({row.annotator for row in rows}):,} people from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC).",
+        f"Guidelines version: {_named(row.guidelines_version for row in rows)}; form version: "
+        f"{_named(row.form_version for row in rows)}.",
+        "Annotators see the mappings and the description, not who wrote it, which items are controls, or what others "
+        "answered before them.",
+    ]
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    """A list; names of people and models cannot turn into marks or links."""
+    return "\n".join("- " + SPECIAL.sub(r"\\\1", sentence) for sentence in sentences) + "\n"
+
+
+def card(rows: Sequence[Judgment], report: Report, features: Sequence[tuple[str, str]], paper: Paper) -> str:
     """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them."""
-    parts = [HEADING.format(features=_features(features), rows=f"{rows:,}", form=FORM_VERSION)]
+    parts = [HEADING.format(features=_features(features), rows=f"{len(rows):,}")]
+    parts.append(f"## How it was made\n\n{_bullets(design_sentences(rows))}")
+    parts.append(f"## The questions (form {FORM_VERSION})\n")
     for question in QUESTIONS:
         choices = "\n".join(f"- `{choice.code}`: {choice.label}" for choice in question.choices)
         parts.append(f"**`{question.field}`**: {question.text}\n\n{choices}\n")
@@ -58,7 +108,9 @@ def card(rows: int, report: Report, features: Sequence[tuple[str, str]]) -> str:
         "`precision` is asked after `present_described`, `category` after `present_described` and `present_missed`.\n"
     )
     parts.append(f"## The guidelines (version {GUIDELINES_VERSION})\n\n{GUIDELINES}")
-    parts.append("## Agreement\n")
-    parts += ["\n".join(f"- {sentence}" for sentence in paragraph) + "\n" for paragraph in paragraphs(report)]
+    parts.append("## Agreement and results\n")
+    parts += [_bullets(paragraph) for paragraph in paragraphs(report, paper)]
+    parts.append(f"The paper's numbers: {paper.source}\n")
+    parts.append(WITHDRAWALS)
     parts.append("## Licence\n\nThe judgments are under CC BY 4.0.\n")
     return "\n".join(parts)

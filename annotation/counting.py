@@ -27,11 +27,15 @@ class Counted:
     """The judgments that count, and how many others were left out, by why.
 
     `rows` has one row a judgment, `key` telling items apart; `parts` names the columns that `key` is made of.
+    `controls` and `adjudications` hold the current rows of these kinds in the same form: they count nowhere but where
+    they are asked for.
     """
 
     rows: pd.DataFrame
     parts: list[str]
     left_out: dict[str, int]
+    controls: pd.DataFrame
+    adjudications: pd.DataFrame
 
 
 def frame(judgments: Iterable[Judgment]) -> pd.DataFrame:
@@ -124,6 +128,23 @@ def _reasons(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def _parts(table: pd.DataFrame) -> list[str]:
+    """The columns that make an item; a table's own items have layer and head as properties."""
+    own = ("layer", "head") if "item" in table else ()
+    return [name for name in ITEM_PARTS if name in table and name not in own]
+
+
+def _check_once(rows: pd.DataFrame, parts: list[str]) -> None:
+    twice = rows[rows.duplicated(["key", "annotator"])]
+    if len(twice):
+        row = twice.iloc[0]
+        which = ", ".join(f"{name} {row[name]}" for name in parts if row[name] is not None)
+        raise SummaryError(
+            f"The annotator {row['annotator']} answers an item more than once ({which}); a changed answer must "
+            "name the earlier one in supersedes."
+        )
+
+
 def counted(table: pd.DataFrame) -> Counted:
     """Checks a table of judgments and keeps the rows that count, in their order.
 
@@ -133,17 +154,12 @@ def counted(table: pd.DataFrame) -> Counted:
     """
     whole = _checked(table)
     reasons = _reasons(whole)
-    rows = whole[np.array([not reason for reason in reasons], dtype=bool)].reset_index(drop=True)
-    parts = [name for name in ITEM_PARTS if name in rows]
-    if "item" in parts:  # the table's own items; layer and head are properties of theirs
-        parts = [name for name in parts if name not in ("layer", "head")]
-    rows["key"] = pd.Series(list(map(repr, rows[parts].itertuples(index=False, name=None))), dtype=object)
-    twice = rows[rows.duplicated(["key", "annotator"])]
-    if len(twice):
-        row = twice.iloc[0]
-        which = ", ".join(f"{name} {row[name]}" for name in parts if row[name] is not None)
-        raise SummaryError(
-            f"The annotator {row['annotator']} answers an item more than once ({which}); a changed answer must "
-            "name the earlier one in supersedes."
-        )
-    return Counted(rows, parts, {reason: reasons.count(reason) for reason in LEFT_OUT})
+    parts = _parts(whole)
+    whole["key"] = pd.Series(list(map(repr, whole[parts].itertuples(index=False, name=None))), dtype=object)
+    why = pd.Series(reasons, dtype=object)
+    rows, controls, adjudications = (
+        whole[(why == reason).to_numpy(dtype=bool)].reset_index(drop=True) for reason in ("", "control", "adjudication")
+    )
+    _check_once(rows, parts)
+    left_out = {reason: reasons.count(reason) for reason in LEFT_OUT}
+    return Counted(rows, parts, left_out, controls, adjudications)

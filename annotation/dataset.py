@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from annotation.card import card
 from annotation.counting import counted, frame
 from annotation.files import replacing
+from annotation.published import published
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.types import MapsError
@@ -57,39 +59,72 @@ def table(rows: Sequence[Judgment]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _write_csv(judgments: pa.Table, path: Path) -> Path:
+def _write_csv(rows: pa.Table, path: Path) -> Path:
     text = StringIO(newline="")
     lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
-    lines.writerow(judgments.column_names)
-    lines.writerows(map(_cell, row.values()) for row in judgments.to_pylist())
+    lines.writerow(rows.column_names)
+    lines.writerows(map(_cell, row.values()) for row in rows.to_pylist())
     with replacing(path) as file:
         file.write(text.getvalue().encode())
     return path
 
 
-def _write_parquet(judgments: pa.Table, path: Path) -> Path:
-    with replacing(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
-        if judgments.num_rows:  # datasets fails on an empty row group and streams a file without any
-            writer.write_table(judgments)
+def _write_parquet(rows: pa.Table, path: Path) -> Path:
+    with replacing(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
+        if rows.num_rows:  # datasets fails on an empty row group and streams a file without any
+            writer.write_table(rows)
     return path
 
 
-def _write_datasets(rows: Sequence[Judgment], judgments: pa.Table, folder: Path) -> list[Path]:
+WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
+
+
+def check_suffix(path: Path) -> None:
+    """Raises DatasetError where `write` cannot write such a file."""
+    if path.suffix.lower() not in WRITERS:
+        raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
+
+
+def write(rows: pd.DataFrame, path: Path) -> None:
+    """Writes a table as CSV or Parquet, by the name's ending; text is safe from spreadsheets as in an export.
+
+    Raises DatasetError for another ending and where the file cannot be written.
+    """
+    check_suffix(path)
+    columns = [pa.field(name, _type(rows[name])) for name in rows.columns]
+    content = pa.Table.from_pandas(rows, schema=pa.schema(columns), preserve_index=False).replace_schema_metadata()
+    try:
+        WRITERS[path.suffix.lower()](content, path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _type(column: pd.Series[Any]) -> pa.DataType:
+    """Whole numbers int32, as everywhere; what is neither number nor truth is text, nulls included."""
+    if column.name in ("layer", "head", "n"):
+        return pa.int32()
+    return {"b": pa.bool_(), "f": pa.float64()}.get(column.dtype.kind, pa.string())
+
+
+def _write_datasets(
+    rows: Sequence[Judgment], judgments: pa.Table, folder: Path, layers: Mapping[str, int] | None
+) -> list[Path]:
     data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
-    text = card(len(rows), report(counted(frame(rows))), features)
+    text = card(rows, report(counted(frame(rows)), layers=layers), features, published())
     with replacing(folder / "README.md") as file:
         file.write(text.encode())
     return [data, folder / "README.md"]
 
 
-def export(rows: Sequence[Judgment], folder: Path, fmt: str) -> list[Path]:
+def export(rows: Sequence[Judgment], folder: Path, fmt: str, layers: Mapping[str, int] | None = None) -> list[Path]:
     """Writes all rows, the superseded ones too, into `folder` and returns the files.
 
     `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
     README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
     single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
-    whole or not at all. Raises DatasetError where the folder cannot be written.
+    whole or not at all. `layers`, the number of layers of each model, lets the card tell the
+    layer quarters. Raises DatasetError where the folder cannot be written.
     """
     judgments = table(rows)
     try:
@@ -98,7 +133,7 @@ def export(rows: Sequence[Judgment], folder: Path, fmt: str) -> list[Path]:
         if fmt == "parquet":
             return [_write_parquet(judgments, folder / "judgments.parquet")]
         if fmt == "datasets":
-            return _write_datasets(rows, judgments, folder)
+            return _write_datasets(rows, judgments, folder, layers)
     except OSError as error:
         raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
     raise DatasetError(f"{fmt!r} is no format of an export; choose one of {', '.join(FORMATS)}.")

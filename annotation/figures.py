@@ -7,9 +7,11 @@ from dataclasses import asdict
 import altair as alt
 import pandas as pd
 
-from annotation.form import QUESTIONS
+from annotation.form import PRECISION, QUESTIONS
+from annotation.paper import NOT_ACCURATE, TOGETHER
+from annotation.phrases import COEFFICIENTS
 from annotation.summary import Report
-from annotation.words import COEFFICIENTS
+from annotation.tallies import PARTS
 
 # Okabe and Ito; all four carry black text at 4.5 to 1 or better.
 GREEN, SKY, ORANGE, VERMILION = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
@@ -27,56 +29,104 @@ COLOURS = {
     "general": SKY,
     "unnatural": "#BBBBBB",
 }
+FITTED = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
+ROOM = {"left": 5, "top": 5, "right": 24, "bottom": 5}
 NO_MENU = {"embedOptions": {"actions": False}}  # its button has no name for screen readers
+HERE, PAPER = "here", "paper"
+GREY = {TOGETHER: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart
 Figure = alt.LayerChart | alt.FacetChart
-QUARTERS = ("first", "second", "third", "last")
 
 
-def answers_by_quarter(table: pd.DataFrame, model: str, field: str) -> Figure:
-    """Stacked bars of the answers to one question in each layer quarter of one model.
+def beside_paper(own: pd.DataFrame, published: pd.DataFrame, field: str) -> Figure:
+    """Shares of the answers to one question, all and by layer quarter, here beside the paper's, as stacked bars.
 
-    `table` is `summary.by_layer_quarter`'s; counts stand in the bars, the words in the legend and tooltip.
+    `own` is `tallies.answers`'s, `published` `paper.published_answers`'s table.
     """
     question = next(each for each in QUESTIONS if each.field == field)
-    rows = table[(table["model"] == model) & (table["question"] == field)].copy()
-    rows["quarter"] = [QUARTERS[quarter] for quarter in rows["quarter"]]
-    rows["order"] = [question.codes.index(code) for code in rows["answer"]]
-    labels = [choice.label for choice in question.choices]
-    base = alt.Chart(rows).encode(
-        x=alt.X("quarter:N", sort=list(QUARTERS), title="Layer quarter", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("count:Q", stack="zero", title="Judgments", axis=alt.Axis(tickMinStep=1)),
-        order=alt.Order("order:Q"),
-        tooltip=[
-            alt.Tooltip("label:N", title="Answer"),
-            alt.Tooltip("quarter:N", title="Layer quarter"),
-            alt.Tooltip("count:Q", title="Judgments"),
-            alt.Tooltip("n:Q", title="Of"),
-        ],
+    both = pd.concat([own.assign(study=HERE), published.assign(study=PAPER)], ignore_index=True)
+    rows = both[(both["question"] == field) & (both["n"] > 0)].copy()
+    rows["share"] = rows["count"] / rows["n"]
+    colours = {code: COLOURS[code] for code in question.codes} | (GREY if question is PRECISION else {})
+    rows["order"] = [list(colours).index(code) for code in rows["answer"]]
+    chart = alt.layer(_bars(rows, colours), _shares(rows), _names(rows))
+    return chart.properties(
+        title=_title(f"Answers to {question.short},", "here and in the paper, in per cent"),
+        description=f"Stacked bars. {question.text} {_told(rows) or 'No answers yet'}.",
+        width="container",
+        height=300,
+        autosize=FITTED,
+        padding=ROOM,
+        usermeta=NO_MENU,
     )
-    bars = base.mark_bar(stroke="white").encode(
-        color=alt.Color(
-            "label:N",
-            title=None,
-            scale=alt.Scale(domain=labels, range=[COLOURS[code] for code in question.codes]),
-            legend=alt.Legend(orient="bottom", columns=1, labelLimit=400),
+
+
+def _title(*lines: str) -> alt.TitleParams:
+    """A title that begins at the left edge, so that a narrow screen shows it whole."""
+    return alt.TitleParams(list(lines), anchor="start", frame="bounds")
+
+
+def _placed(rows: pd.DataFrame) -> alt.Chart:
+    return alt.Chart(rows).encode(
+        x=alt.X("part:N", sort=list(PARTS), title="Layer quarter", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("study:N", sort=[HERE, PAPER]),
+    )
+
+
+def _bars(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
+    """The stacked bars; a label of the legend for every answer that occurs."""
+    labels = dict(zip(rows["answer"], rows["label"], strict=True))
+    shown = [code for code in colours if code in labels]
+    scale = alt.Scale(domain=[labels[code] for code in shown], range=[colours[code] for code in shown])
+    share = alt.Y("share:Q", stack="zero", axis=None)
+    return (
+        _placed(rows)
+        .mark_bar(stroke="white")
+        .encode(
+            y=share,
+            order=alt.Order("order:Q"),
+            color=alt.Color(
+                "label:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)
+            ),
+            tooltip=[
+                alt.Tooltip("study:N", title="Study"),
+                alt.Tooltip("part:N", title="Layer quarter"),
+                alt.Tooltip("label:N", title="Answer"),
+                alt.Tooltip("count:Q", title="Judgments"),
+                alt.Tooltip("n:Q", title="Of"),
+            ],
         )
     )
-    numbers = (
-        base.transform_filter("datum.count > 0")
-        .mark_text(color="black", baseline="top", dy=3)
-        .encode(text="count:Q", detail="label:N")
+
+
+def _shares(rows: pd.DataFrame) -> alt.Chart:
+    """The shares in per cent in the bars that are high enough to hold them."""
+    return (
+        _placed(rows)
+        .transform_calculate(percent="round(100 * datum.share)")
+        .mark_text(color="black", baseline="top", dy=3, fontSize=10)
+        .encode(
+            y=alt.Y("share:Q", stack="zero"),
+            order=alt.Order("order:Q"),
+            detail="label:N",
+            text="percent:Q",
+            opacity=alt.condition("datum.share >= 0.06", alt.value(1), alt.value(0)),
+        )
     )
-    words = "; ".join(
-        f"{row['quarter']} quarter, {row['label']}: {row['count']} of {row['n']}"
+
+
+def _names(rows: pd.DataFrame) -> alt.Chart:
+    """Above each bar whose it is."""
+    bars = rows.drop_duplicates(["part", "study"])
+    return _placed(bars).mark_text(baseline="bottom", dy=-3, fontSize=8).encode(y=alt.datum(1), text="study:N")
+
+
+def _told(rows: pd.DataFrame) -> str:
+    """The figure in words, part by part."""
+    return "; ".join(
+        f"{'all layers' if row['part'] == 'all' else row['part'] + ' quarter'}, {row['study']}, {row['label']}: "
+        f"{row['count']} of {row['n']}"
         for row in rows.to_dict("records")
         if row["count"]
-    )
-    return alt.layer(bars, numbers).properties(
-        title=f"Answers to {question.short} by layer quarter, {model}",
-        description=f"Stacked bars for {model}. {question.text} {words or 'No answers yet'}.",
-        width="container",
-        height=260,
-        usermeta=NO_MENU,
     )
 
 
@@ -111,8 +161,11 @@ def coefficients(report: Report, field: str) -> Figure:
     labels = base.mark_text(align="left", dy=-10).encode(x=alt.X("at:Q", scale=scale), text="text:N")
     words = "; ".join(f"{line['coefficient']} {line['text']}" for line in lines)
     return alt.layer(intervals, points, labels).properties(
-        title=f"Agreement on {question.short}",
+        title=_title(f"Agreement on {question.short}"),
         description=f"Points with 95 % intervals. {words}.",
         width="container",
         height=alt.Step(34),
+        autosize=FITTED,
+        padding=ROOM,
+        usermeta=NO_MENU,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from annotation.card import WITHDRAWALS
 from annotation.dataset import export
 from annotation.ledger.compaction import is_kept
 from annotation.ledger.reading import read_rows
@@ -18,7 +19,7 @@ from maps.types import MapsError
 if TYPE_CHECKING:
     from annotation.hub import HubDataset
 
-WITHDRAWN = """
+WITHDRAWN = """\
 ## Withdrawals
 
 {who} withdrew: none of their answers is in this release or counted in it. Everybody may withdraw at any time, on the
@@ -59,17 +60,25 @@ def of_study(source: Source, study: str) -> list[Judgment]:
     return rows
 
 
-def release(rows: Sequence[Judgment], withdrawn: int, dataset: HubDataset, private: bool, squash: bool) -> str:
+def release(
+    rows: Sequence[Judgment],
+    withdrawn: int,
+    dataset: HubDataset,
+    private: bool,
+    squash: bool,
+    layers: Mapping[str, int] | None = None,
+) -> str:
     """Publishes rows as a dataset that `datasets` loads, made where it is missing; returns the commit's hash.
 
+    `layers`, the number of layers of each model, lets the card tell the layer quarters.
     The same rows again make no new commit. With `squash` the dataset's history becomes one commit.
     """
     with TemporaryDirectory() as folder:
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes() for path in export(rows, Path(folder), "datasets")
-        }
+        made = export(rows, Path(folder), "datasets", layers)
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn, f"{withdrawn:,} annotators")
-    files["README.md"] += WITHDRAWN.format(who=who, history=SQUASHED if squash else EARLIER).encode()
+    said = WITHDRAWN.format(who=who, history=SQUASHED if squash else EARLIER)
+    files["README.md"] = files["README.md"].replace(WITHDRAWALS.encode(), said.encode())
     head = dataset.head()
     if head is None:
         dataset.make(private)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +10,17 @@ import numpy as np
 import pandas as pd
 
 from annotation import agreement
-from annotation.counting import Counted, SummaryError
-from annotation.form import PRECISION, PRESENCE, QUESTIONS, Question, asked
+from annotation.aggregation import Aggregated, aggregated, labels
+from annotation.bootstrap import Estimate, Floats, resamples
+from annotation.counting import Counted
+from annotation.evidence import Correlation
+from annotation.form import PRECISION, QUESTIONS, Question, asked
+from annotation.rates import HEADLINE, TRUE, Acceptance, acceptance, controls
+from annotation.ratings import Ratings, ratings
+from annotation.standing import Standing, standings
+from annotation.tallies import quarters, tally
+
+NO_MODEL = "The table has no model, so nothing is told by model."
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,39 @@ class QuestionReport:
     n_judgments: int
     blank: int
     unasked: int
-    coefficients: dict[str, agreement.Estimate]
+    coefficients: dict[str, Estimate]
     cohen_kappa: list[agreement.PairEstimate]
 
 
 @dataclass(frozen=True)
+class Group:
+    """The judgments of one model, or of one of its layer quarters (from 0; None: all layers)."""
+
+    model: str
+    quarter: int | None
+    items: int
+    annotators: int
+    judgments: int
+    answers: dict[str, dict[str, int]]
+    questions: dict[str, QuestionReport]
+    headline: dict[str, Share]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The groups, and in a sentence what belongs to none; None where everything belongs to one."""
+
+    groups: list[Group]
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Report:
-    """Everything that the agreement page and `agreement --json` say of a table of judgments."""
+    """Everything that the agreement page and `agreement --json` say of a table of judgments.
+
+    `answers` counts them by question and code, `majority` sets each annotator beside the majority of the others,
+    `controls` has the rates on true items and on each kind of control, `evidence` is None where none was asked for.
+    """
 
     items: int
     annotators: int
@@ -49,114 +84,124 @@ class Report:
     left_out: dict[str, int]
     questions: dict[str, QuestionReport]
     headline: dict[str, Share]
+    answers: dict[str, dict[str, int]]
+    by_model: Breakdown
+    by_quarter: Breakdown
+    majority: dict[str, list[Standing]]
+    controls: dict[str, Acceptance]
+    aggregated: dict[str, Aggregated]
+    evidence: list[Correlation] | None
 
     def as_json(self) -> dict[str, Any]:
-        """The object of `agreement --json`: plain dicts, lists, numbers and None."""
+        """The object of `agreement --json`, the paper's numbers apart: plain dicts, lists, numbers and None."""
         whole = asdict(self)
-        for question in whole["questions"].values():
+        groups = [*whole["by_model"]["groups"], *whole["by_quarter"]["groups"]]
+        for question in (question for each in [whole, *groups] for question in each["questions"].values()):
             question |= question.pop("coefficients")
         return whole
+
+
+def coefficients(found: Ratings, times: Floats) -> dict[str, Estimate]:
+    """The coefficients of one question by their names in the report."""
+    ordered = found.question is PRECISION
+    chosen: dict[str, agreement.Coefficient] = {
+        "percent": agreement.percent,
+        "fleiss_kappa": agreement.fleiss_kappa,
+        "krippendorff_alpha": agreement.krippendorff_ordinal if ordered else agreement.krippendorff_nominal,
+        "gwet_ac1": agreement.gwet_ac1,
+    }
+    if ordered:
+        chosen["gwet_ac2"] = agreement.gwet_ac2
+    return {name: agreement.estimate(each, found.counts, times) for name, each in chosen.items()}
 
 
 def _question_report(rows: pd.DataFrame, question: Question, seed: int) -> QuestionReport:
     applies = np.array([question.field in asked(presence) for presence in rows["presence"]], dtype=bool)
     given = rows[question.field].notna().to_numpy(dtype=bool)
-    answered = rows[given]
-    people = sorted(answered["annotator"].unique())
-    item, items = pd.factorize(answered["key"])
-    person = pd.Index(people).get_indexer(pd.Index(answered["annotator"]))
-    code = pd.Index(question.codes).get_indexer(pd.Index(answered[question.field]))
-    counts = np.zeros((len(items), len(question.codes)), dtype=np.int64)
-    np.add.at(counts, (item, code), 1)
-    answers = np.full((len(items), len(people)), -1, dtype=np.int64)
-    answers[item, person] = code
-    times = agreement.resamples(len(items), seed)
-    alpha = agreement.krippendorff_ordinal if question is PRECISION else agreement.krippendorff_nominal
-    coefficients: dict[str, agreement.Coefficient] = {
-        "percent": agreement.percent,
-        "fleiss_kappa": agreement.fleiss_kappa,
-        "krippendorff_alpha": alpha,
-        "gwet_ac1": agreement.gwet_ac1,
-    }
-    if question is PRECISION:
-        coefficients["gwet_ac2"] = agreement.gwet_ac2
+    found = ratings(rows, question)
+    times = resamples(len(found.items), seed)
     return QuestionReport(
-        n_items=len(items),
-        n_judgments=len(answered),
+        n_items=len(found.items),
+        n_judgments=int(given.sum()),
         blank=int((applies & ~given).sum()),
         unasked=int((given & ~applies).sum()),
-        coefficients={name: agreement.estimate(each, counts, times) for name, each in coefficients.items()},
-        cohen_kappa=agreement.cohen_kappas(answers, people, times, len(question.codes)),
+        coefficients=coefficients(found, times),
+        cohen_kappa=agreement.cohen_kappas(found.answers, found.annotators, times, len(question.codes)),
     )
 
 
-def _headline(rows: pd.DataFrame) -> dict[str, Share]:
+def _question_reports(rows: pd.DataFrame, seed: int) -> dict[str, QuestionReport]:
+    return {question.field: _question_report(rows, question, seed) for question in QUESTIONS}
+
+
+def _headline(found: Acceptance) -> dict[str, Share]:
     """The paper's four numbers (its appendix on human evaluation), by judgment."""
-    presence = {code: int((rows["presence"] == code).sum()) for code in PRESENCE.codes}
-    failures = presence["absent_described"] + presence["present_missed"]
-    visible = presence["present_missed"] + presence["present_described"]
-    counts = {
-        "correct": (presence["absent_none"] + presence["present_described"], len(rows)),
-        "false_patterns_among_failures": (presence["absent_described"], failures),
-        "visible_patterns_described": (presence["present_described"], visible),
-        "poor": (int((rows["precision"] == "poor").sum()), int(rows["precision"].notna().sum())),
-    }
-    return {name: Share(count / n if n else None, count, n) for name, (count, n) in counts.items()}
+    return {name: Share(each.value, each.count, each.n) for name, each in found.rates.items() if name in HEADLINE}
 
 
-def report(judgments: Counted, seed: int = 0) -> Report:
-    """Agreement by question with intervals over items from 1,000 seeded draws, and the headline numbers."""
+def _group(rows: pd.DataFrame, model: str, quarter: int | None, seed: int) -> Group:
+    return Group(
+        model=model,
+        quarter=quarter,
+        items=int(rows["key"].nunique()),
+        annotators=int(rows["annotator"].nunique()),
+        judgments=len(rows),
+        answers=tally(rows),
+        questions=_question_reports(rows, seed),
+        headline=_headline(acceptance(rows, seed)),
+    )
+
+
+def _by_model(rows: pd.DataFrame, seed: int) -> Breakdown:
+    if "model" not in rows:
+        return Breakdown([], NO_MODEL)
+    models = sorted(rows["model"].dropna().unique())
+    left = int(rows["model"].isna().sum())
+    reason = f"{left:,} judgments name no model: left out by model." if left else None
+    return Breakdown([_group(rows[rows["model"] == model], model, None, seed) for model in models], reason)
+
+
+def _by_quarter(rows: pd.DataFrame, layers: Mapping[str, int], seed: int) -> Breakdown:
+    numbers, reason = quarters(rows, layers)
+    if "model" not in rows:
+        return Breakdown([], reason)
+    groups = []
+    for model in sorted(rows["model"].dropna().unique()):
+        own = (rows["model"] == model).to_numpy(dtype=bool)
+        groups += [_group(rows[own & (numbers == q)], model, q, seed) for q in range(4) if (own & (numbers == q)).any()]
+    return Breakdown(groups, reason)
+
+
+def _majority(rows: pd.DataFrame, seed: int) -> dict[str, list[Standing]]:
+    found = {question.field: ratings(rows, question) for question in QUESTIONS}
+    return {field: standings(each, resamples(len(each.items), seed)) for field, each in found.items()}
+
+
+def report(
+    judgments: Counted,
+    seed: int = 0,
+    layers: Mapping[str, int] | None = None,
+    evidence: Sequence[Correlation] | None = None,
+) -> Report:
+    """Everything told of a study, with intervals over items from 1,000 seeded draws.
+
+    `layers` holds the number of layers of each model, for the layer quarters; `evidence` is that of
+    `annotation.evidence.correlations`. Raises SummaryError for a layer that its model does not have.
+    """
     rows = judgments.rows
+    kinds = controls(rows, judgments.controls, seed)
     return Report(
         items=int(rows["key"].nunique()),
         annotators=int(rows["annotator"].nunique()),
         judgments=len(rows),
         left_out=judgments.left_out,
-        questions={question.field: _question_report(rows, question, seed) for question in QUESTIONS},
-        headline=_headline(rows),
+        questions=_question_reports(rows, seed),
+        headline=_headline(kinds[TRUE]),
+        answers=tally(rows),
+        by_model=_by_model(rows, seed),
+        by_quarter=_by_quarter(rows, layers or {}, seed),
+        majority=_majority(rows, seed),
+        controls=kinds,
+        aggregated=aggregated(labels(judgments)),
+        evidence=None if evidence is None else list(evidence),
     )
-
-
-def _tally(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Answers by the columns `by`: one row a group, question and code, also where the count is 0."""
-    tables = []
-    for question in QUESTIONS:
-        answered = rows[rows[question.field].notna()]
-        group = answered.groupby(by, dropna=False, sort=True).ngroup().to_numpy(dtype=np.int64)
-        numbers, first = np.unique(group, return_index=True)
-        size = len(question.codes)
-        counts = np.zeros((len(numbers), size), dtype=np.int64)
-        np.add.at(counts, (group, pd.Index(question.codes).get_indexer(pd.Index(answered[question.field]))), 1)
-        table = answered[by].iloc[np.repeat(first, size)].reset_index(drop=True)
-        table["question"] = question.field
-        table["answer"] = list(question.codes) * len(numbers)
-        table["label"] = [choice.label for choice in question.choices] * len(numbers)
-        table["count"] = counts.ravel()
-        table["n"] = np.repeat(counts.sum(1), size)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def by_item(judgments: Counted) -> pd.DataFrame:
-    """How each item was answered: its own columns (study, model, layer, head, …), then question, answer, label,
-    count and n, the number of answers to that question; one row a possible answer of each question answered.
-    """
-    return _tally(judgments.rows, judgments.parts)
-
-
-def by_layer_quarter(judgments: Counted, layers: Mapping[str, int]) -> pd.DataFrame:
-    """Answers by model, layer quarter and question; `layers` holds the number of layers of each model.
-
-    Columns model, quarter (⌊4 · layer / layers⌋, from 0), question, answer, label, count, n. Raises
-    SummaryError for a table without layers and a model whose layers are not known or fewer than its judgments
-    say.
-    """
-    rows = judgments.rows
-    if not {"model", "layer"} <= set(rows.columns) or rows[["model", "layer"]].isna().to_numpy().any():
-        raise SummaryError("The table lacks model or layer, so its answers cannot be shown by layer quarter.")
-    quarters = []
-    for model, layer in zip(rows["model"], rows["layer"], strict=True):
-        if layer >= layers.get(model, 0):
-            raise SummaryError(f"Layer {layer} of {model} is not in its atlas, so it belongs to no layer quarter.")
-        quarters.append(4 * layer // layers[model])
-    return _tally(rows.assign(quarter=pd.Series(quarters, dtype="int64")), ["model", "quarter"])

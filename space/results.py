@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import pandas as pd
 
 from annotation.counting import counted, frame
-from annotation.summary import Report, by_layer_quarter, report
-from annotation.types import Judgment
+from annotation.evidence import correlations
+from annotation.summary import Report, report
+from annotation.tallies import answers
+from annotation.types import Item, Judgment
 from space.desk import Annotator
 from space.services import Services
 
 
 @dataclass(frozen=True)
 class Results:
-    """The report, the answers by layer quarter (None without judgments), and how many judgments are stale."""
+    """The report, the answers of all layers and by layer quarter, and how many judgments are stale."""
 
     report: Report
-    quarters: pd.DataFrame | None
+    answers: pd.DataFrame
     stale: int
 
 
@@ -27,17 +29,28 @@ def results(services: Services) -> Results:
     """The present state of the study. Judgments of items whose mappings or description changed are stale."""
     rows = services.journal.rows(services.study.name)
     settings = services.study.settings
-    return computed(services.study.order, tuple(rows), settings.model, settings.layers)
+    found = computed(services.study.order, tuple(rows), settings.model, settings.layers)
+    atlas = services.atlases.get(settings.model)
+    if not found.report.judgments or atlas is None:
+        return found
+    present = counted(frame(current(services.study.order, tuple(rows))))
+    tables = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
+    return replace(found, report=replace(found.report, evidence=correlations(present, *tables)))
+
+
+def current(order: tuple[Item, ...], rows: tuple[Judgment, ...]) -> list[Judgment]:
+    """The judgments and adjudications of items as they are now."""
+    items = set(order) | {replace(item, item_kind="adjudication") for item in order}
+    return [row for row in rows if row.item in items]
 
 
 @lru_cache(maxsize=2)
-def computed(order: tuple[object, ...], rows: tuple[Judgment, ...], model: str, layers: int) -> Results:
-    """The same for rows already read."""
-    items = set(order)
-    present = [row for row in rows if row.item in items]
+def computed(order: tuple[Item, ...], rows: tuple[Judgment, ...], model: str, layers: int) -> Results:
+    """The same for rows already read, without the evidence of the atlas, which may grow meanwhile."""
+    present = current(order, rows)
     table = counted(frame(present))
-    quarters = by_layer_quarter(table, {model: layers}) if present else None
-    return Results(report(table), quarters, len(rows) - len(present))
+    known = {model: layers}
+    return Results(report(table, layers=known), answers(table.rows, known), len(rows) - len(present))
 
 
 def open_to(services: Services, who: Annotator | None) -> list[Judgment]:

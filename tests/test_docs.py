@@ -26,8 +26,10 @@ import benchmarks.map_speed
 import maps
 import maps.__main__
 import maps.report
+from annotation.aggregation import labels
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
+from annotation.published import published
 from annotation.study import Settings
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
@@ -232,6 +234,7 @@ def test_the_contract_lists_every_relation_with_its_category_and_sizes() -> None
 def test_the_contract_lists_the_keys_of_the_agreement() -> None:
     same = {"item": "1", "presence": "present_described", "precision": "poor", "category": "general"}
     found = report(counted(pd.DataFrame([same | {"annotator": name} for name in "ab"]))).as_json()
+    found |= {"paper": published().as_json()}
     whole, left_out, question, coefficient, headline = map(first, tables(CONTRACT, "8. Agreement"))
     precision = found["questions"]["precision"]
     assert whole == code(list(found))
@@ -242,6 +245,16 @@ def test_the_contract_lists_the_keys_of_the_agreement() -> None:
     assert set(precision["cohen_kappa"][0]) == {"pair", *precision["percent"]}
     assert headline == code(list(found["headline"]))
     assert set(found["headline"]["poor"]) == {"value", "count", "n"}
+    assert first(table(CONTRACT, "Annotators beside the majority")) == code(list(found["majority"]["precision"][0]))
+    assert first(table(CONTRACT, "Rates and controls")) == code(list(found["controls"]["true"]["rates"]))
+
+
+def test_the_contract_lists_the_columns_of_labels() -> None:
+    columns = {"item": "1", "annotator": "a", "presence": "absent_none", "precision": "", "category": ""}
+    judgments = counted(pd.DataFrame([columns]))
+    [key] = judgments.rows["key"]
+    found = labels(judgments, {"presence": {key: ("absent_none", 1.0)}, "precision": {}, "category": {}})
+    assert first(table(CONTRACT, "`labels.csv`")) == code([name for name in found.columns if name != "item"])
 
 
 def test_the_contract_gives_the_bytes_and_the_hash_of_mappings() -> None:

@@ -18,6 +18,7 @@ ARROWS = {
     "annotation": ("annotation", "maps.types"),
     "annotation.candidates": ("annotation", "maps.types", "maps.atlas", "maps.describers", "maps.prompts"),
     "annotation.commands.study": ("annotation", "maps.types", "maps.atlas"),
+    "annotation.commands.agreement": ("annotation", "maps.types", "maps.atlas"),
     "space": ("space", "annotation", "maps"),
     "app": ("space", "annotation", "maps"),
 }
@@ -28,6 +29,7 @@ ROOMS = {  # one outside thing, one room
     "openai": ("maps.chat",),
     "torch": ("maps", "benchmarks"),
     "vl_convert": ("maps.pictures",),
+    "crowdkit": ("annotation.dawid_skene",),
     "krippendorff": (),  # GPL: for tests only
 }
 PURE = (
@@ -74,10 +76,13 @@ PURE = (
     "maps.describers.lexicon",
     "maps.describers.recurring",
     "maps.describers.tokens",
+    "annotation.aggregation",
     "annotation.agreement",
     "annotation.assignment",
+    "annotation.bootstrap",
     "annotation.card",
     "annotation.counting",
+    "annotation.evidence",
     "annotation.figures",
     "annotation.form",
     "annotation.freezing",
@@ -91,6 +96,14 @@ PURE = (
     "annotation.ledger.conflicts",
     "annotation.ledger.rows",
     "annotation.ledger.status",
+    "annotation.paper",
+    "annotation.phrases",
+    "annotation.rates",
+    "annotation.ratings",
+    "annotation.sections",
+    "annotation.standing",
+    "annotation.summary",
+    "annotation.tallies",
     "annotation.types",
     "annotation.words",
 )

@@ -1,4 +1,4 @@
-"""`agreement`: how far annotators agree."""
+"""`agreement`: how far annotators agree, and what they found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
-from annotation.commands.arguments import Commands
+from annotation.commands.arguments import Commands, add_layers
 from annotation.counting import counted
 from annotation.dataset import read
+from annotation.evidence import correlations
+from annotation.published import published
 from annotation.summary import report
 from annotation.words import paragraphs
+from maps.atlas import Atlas
 from maps.types import MapsError
 
 
@@ -20,14 +23,21 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "agreement",
         help="how far annotators agree, from anyone's CSV or Parquet file",
         description=(
-            "Says how far annotators agree. FILE needs the columns item (or model, layer, head), annotator, "
-            "presence, precision and category."
+            "Says how far annotators agree, and what they found, beside controls and the paper. FILE needs the columns "
+            "item (or model, layer, head), annotator, presence, precision and category."
         ),
-        epilog="example: python -m annotation agreement judgments.parquet --json",
+        epilog="example: python -m annotation agreement judgments.parquet --atlas data/atlases/smollm2 --json",
     )
     p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
     p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     p.add_argument("--seed", type=int, default=0, help="seed of the bootstrap, from 0 (default: 0)")
+    add_layers(p)
+    p.add_argument(
+        "--atlas",
+        type=Path,
+        metavar="FOLDER",
+        help="the atlas that was judged: its number of layers, its detection scores and support beside human precision",
+    )
     p.set_defaults(run=run)
 
 
@@ -35,8 +45,16 @@ def run(options: argparse.Namespace) -> None:
     """Prints the report."""
     if options.seed < 0:
         raise MapsError(f"The seed is {options.seed}; it must be 0 or more.")
-    found = report(counted(read(options.file)), options.seed)
+    judgments = counted(read(options.file))
+    layers, evidence = dict(options.layers), None
+    if options.atlas is not None:
+        atlas = Atlas.open(options.atlas)
+        layers = {atlas.model: int(atlas.info["layers"])} | layers
+        descriptions, scores = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
+        evidence = correlations(judgments, descriptions, scores, options.seed)
+    found = report(judgments, options.seed, layers, evidence)
     if options.json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
+        whole = found.as_json() | {"paper": published().as_json()}
+        print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n\n".join("\n".join(paragraph) for paragraph in paragraphs(found)))
+        print("\n\n".join("\n".join(paragraph) for paragraph in paragraphs(found, published())))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from annotation.journal import Journal
+from annotation.studies import kept
 from maps.types import MapsError
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
@@ -37,6 +38,32 @@ def opened_journal(options: argparse.Namespace) -> Journal:
     if not path.is_file():
         raise MapsError(f"There is no journal at {path}; it begins with the first answer, or --data names its folder.")
     return Journal(path)
+
+
+def add_layers(parser: argparse.ArgumentParser) -> None:
+    """`--layers`."""
+    parser.add_argument(
+        "--layers",
+        type=layers,
+        action="append",
+        default=[],
+        metavar="MODEL=NUMBER",
+        help="how many layers a model has, for the numbers by layer quarter; may be repeated",
+    )
+
+
+def layers(text: str) -> tuple[str, int]:
+    """A model with its number of layers."""
+    model, equals, number = text.rpartition("=")
+    if not (model and equals and number.isdecimal() and 0 < int(number) < 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form MODEL=NUMBER, such as smollm2=30")
+    return model, int(number)
+
+
+def layers_of(options: argparse.Namespace) -> dict[str, int]:
+    """The number of layers of the model of `--study`, where that study is frozen here."""
+    study = kept(studies_folder(options)).get(options.study)
+    return {study.settings.model: study.settings.layers} if study else {}
 
 
 def count(text: str) -> int:

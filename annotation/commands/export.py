@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.commands.arguments import Commands, add_data, opened_journal
+from annotation.commands.arguments import Commands, add_data, add_layers, layers_of, opened_journal
 from annotation.dataset import FORMATS, export
 from maps.types import MapsError
 
@@ -22,6 +22,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     add_data(p, "journal.sqlite")
     p.add_argument("--study", default="default", help="the study to export (default: default)")
     p.add_argument("--format", choices=FORMATS, help="only this format (default: all)")
+    add_layers(p)
     p.set_defaults(run=run)
 
 
@@ -33,5 +34,5 @@ def run(options: argparse.Namespace) -> None:
     if not rows and studies:
         raise MapsError(f"No judgment belongs to the study {options.study!r}; there is {', '.join(studies)}.")
     for fmt in (options.format,) if options.format else FORMATS:
-        for file in export(rows, options.out, fmt):
+        for file in export(rows, options.out, fmt, layers_of(options) | dict(options.layers)):
             print(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")

@@ -9,40 +9,50 @@ from typing import Any
 
 import gradio as gr
 
-from annotation.agreement import Estimate, PairEstimate
 from annotation.dataset import export
 from annotation.form import QUESTIONS
-from annotation.summary import Report
-from annotation.words import COEFFICIENTS, paragraphs
+from annotation.paper import published_answers
+from annotation.published import published
 from maps.describers import OFFLINE
+from space.agreement_view import overview, question_tables, question_words, rest
 from space.browser import browser_token
 from space.desk import annotator_of
-from space.markup import notice, table, text
+from space.markup import notice, text
 from space.results import Results, open_to, results
 from space.services import Services
 from space.spoken import spoken
 
+FIGURES = 2  # of each question: coefficients, answers beside the paper's
 FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     token = browser_token()
-    words = gr.HTML(elem_id="agreement-words")
-    numbers = gr.HTML()
-    plots = [gr.Plot(visible=False, show_label=False) for _ in QUESTIONS]
+    told, plots = [gr.HTML(elem_id="agreement-words")], []
+    for question in QUESTIONS:
+        told.append(gr.HTML(elem_id=f"agreement-{question.field}"))
+        plots += [gr.Plot(visible=False, show_label=False) for _ in range(FIGURES)]
+        told.append(gr.HTML())
+    told.append(gr.HTML(elem_id="agreement-rest"))
     with gr.Row():
         buttons = [gr.Button(label, min_width=120, elem_id=f"download-{fmt}") for fmt, label in FILES]
         report = gr.Button("Agreement (JSON)", min_width=120, elem_id="download-json")
     files = gr.File(label="Your download", visible=False, elem_id="download")
 
     @spoken
-    def opened() -> tuple[Any, ...]:
-        """The present numbers."""
+    def opened() -> list[str]:
+        """The present numbers in words and tables; the figures, which are slower, follow."""
         found = results(services)
-        return in_words(services, found), coefficient_table(found.report), *figures(services, found)
+        return [in_words(services, found), *parts(found)]
 
-    page.load(opened, outputs=[words, numbers, *plots], api_visibility="private")
+    @spoken
+    def drawn() -> list[Any]:
+        """The present figures."""
+        found = results(services)
+        return [figure for question in QUESTIONS for figure in figures(found, question.field)]
+
+    page.load(opened, outputs=told, api_visibility="private").then(drawn, outputs=plots, api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
         button.click(judgments_file(services, fmt), token, files, api_visibility="private")
     report.click(report_file(services), outputs=files, api_visibility="private")
@@ -72,7 +82,8 @@ def report_file(services: Services) -> Any:
     @spoken
     def made() -> Any:
         path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
-        path.write_text(json.dumps(results(services).report.as_json(), indent=2), encoding="utf-8")
+        whole = results(services).report.as_json() | {"paper": published().as_json()}
+        path.write_text(json.dumps(whole, indent=2, allow_nan=False), encoding="utf-8")
         return gr.update(visible=True, value=[str(path)])
 
     return made
@@ -80,59 +91,31 @@ def report_file(services: Services) -> Any:
 
 def in_words(services: Services, found: Results) -> str:
     """The report in sentences."""
-    settings = services.study.settings
-    who = "the offline describer" if settings.describer == OFFLINE else settings.describer or "nobody"
-    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
+    study = services.study
+    who = "the offline describer" if study.settings.describer == OFFLINE else study.settings.describer or "nobody"
+    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(study.settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
     stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
-    parts = "".join(f"<p>{text(' '.join(sentences))}</p>" for sentences in paragraphs(found.report, pairs=False))
-    return start + parts + (notice(stale) if stale else "")
+    return start + overview(found.report) + (notice(stale) if stale else "")
 
 
-def numbers_of(found: Estimate | PairEstimate) -> tuple[str, str, str]:
-    """Value, interval or the reason why there is none, and n, as cells."""
-    value = "undefined" if found.value is None else f"{found.value:.3f}"
-    interval = found.reason or ""
-    if found.low is not None and found.high is not None:
-        interval = f"{found.low:.3f} to {found.high:.3f}"
-    return value, text(interval), f"{found.n:,}"
-
-
-def coefficient_table(report: Report) -> str:
-    """All coefficients as a table."""
-    lines = []
+def parts(found: Results) -> list[str]:
+    """What stands below the overview: each question's words and tables, then the rest."""
+    if not found.report.judgments:
+        return [""] * (2 * len(QUESTIONS) + 1)
+    paper = published()
+    shown = []
     for question in QUESTIONS:
-        for name, each in report.questions[question.field].coefficients.items():
-            words = {"percent": "Share of agreeing pairs", **COEFFICIENTS}[name]
-            lines.append((text(question.short), text(words), *numbers_of(each)))
-    head = ("Question", "Coefficient", "Value", "95 % interval, or why there is none", "Items")
-    return table(head, lines, "Agreement by question") + pair_tables(report) if report.judgments else ""
+        shown += [question_words(found.report, question, paper), question_tables(found.report, question)]
+    return [*shown, rest(found.report, paper)]
 
 
-def pair_tables(report: Report) -> str:
-    """Cohen's kappa of every two annotators, folded: there may be many."""
-    lines = []
-    for question in QUESTIONS:
-        for each in report.questions[question.field].cohen_kappa:
-            lines.append((text(question.short), text(" and ".join(each.pair)), *numbers_of(each)))
-    head = ("Question", "Annotators", "Value", "95 % interval, or why there is none", "Items")
-    folded = table(head, lines, "Cohen's kappa by pair")
-    return f"<details><summary>Cohen's kappa of {len(lines)} pairs</summary>{folded}</details>" if lines else ""
+def figures(found: Results, field: str) -> list[Any]:
+    """A question's coefficients with their intervals, and its answers beside the paper's; none without judgments."""
+    if not found.report.judgments:
+        return [gr.update(visible=False)] * FIGURES
+    from annotation.figures import beside_paper, coefficients  # imported here: the figure library is slow to load
 
-
-def figures(services: Services, found: Results) -> list[Any]:
-    """One figure a question: its answers by layer quarter."""
-    from annotation.figures import answers_by_quarter  # imported here: the figure library is slow to load
-
-    quarters = found.quarters
-    if quarters is None:
-        return [gr.update(visible=False) for _ in QUESTIONS]
-    model = services.study.settings.model
-    asked = set(quarters["question"])
-    return [
-        gr.update(visible=True, value=answers_by_quarter(quarters, model, question.field))
-        if question.field in asked
-        else gr.update(visible=False)
-        for question in QUESTIONS
-    ]
+    charts = coefficients(found.report, field), beside_paper(found.answers, published_answers(published()), field)
+    return [gr.update(visible=True, value=chart) for chart in charts]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from annotation import agreement
-from annotation.agreement import Coefficient, Counts
+from annotation.agreement import Coefficient
+from annotation.bootstrap import ONE_ITEM, Counts, Estimate, resamples
 
 # Krippendorff (2011), example C: four observers, twelve units, five categories, answers missing.
 EXAMPLE_C = [
@@ -44,7 +45,7 @@ def counts_of(answers: list[list[int | None]], categories: int) -> Counts:
 
 def value(coefficient: Coefficient, counts: Counts | list[list[int]]) -> float | None:
     array = np.array(counts, dtype=np.int64)
-    return agreement.estimate(coefficient, array, agreement.resamples(len(array), 0)).value
+    return agreement.estimate(coefficient, array, resamples(len(array), 0)).value
 
 
 def test_krippendorffs_example_c_gives_the_published_numbers() -> None:
@@ -99,9 +100,9 @@ def test_systematic_disagreement_is_below_chance() -> None:
 
 def test_no_variation_is_undefined_for_coefficients_that_compare_with_chance() -> None:
     counts = np.array([[2, 0, 0, 0], [3, 0, 0, 0]])
-    times = agreement.resamples(2, 0)
-    undefined = agreement.Estimate(None, None, None, 2, 0, agreement.NO_VARIATION)
-    perfect = agreement.Estimate(1.0, 1.0, 1.0, 2, 1000, None)
+    times = resamples(2, 0)
+    undefined = Estimate(None, None, None, 2, 0, agreement.NO_VARIATION)
+    perfect = Estimate(1.0, 1.0, 1.0, 2, 1000, None)
     assert [agreement.estimate(each, counts, times) for each in COEFFICIENTS] == [
         perfect,
         undefined,
@@ -114,14 +115,14 @@ def test_no_variation_is_undefined_for_coefficients_that_compare_with_chance() -
 
 @pytest.mark.parametrize("counts", [np.zeros((0, 4), dtype=np.int64), np.array([[1, 0, 0, 0], [0, 1, 0, 0]])])
 def test_without_an_item_answered_twice_everything_is_undefined(counts: Counts) -> None:
-    times = agreement.resamples(len(counts), 0)
-    nothing = agreement.Estimate(None, None, None, 0, 0, agreement.NO_PAIRS)
+    times = resamples(len(counts), 0)
+    nothing = Estimate(None, None, None, 0, 0, agreement.NO_PAIRS)
     assert [agreement.estimate(each, counts, times) for each in COEFFICIENTS] == [nothing] * 6
 
 
 def test_one_item_has_a_value_and_no_interval() -> None:
-    found = agreement.estimate(agreement.percent, np.array([[1, 1]]), agreement.resamples(1, 0))
-    assert found == agreement.Estimate(0.0, None, None, 1, 0, agreement.ONE_ITEM)
+    found = agreement.estimate(agreement.percent, np.array([[1, 1]]), resamples(1, 0))
+    assert found == Estimate(0.0, None, None, 1, 0, ONE_ITEM)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -143,9 +144,7 @@ def test_alpha_equals_another_implementation_on_random_data(seed: int) -> None:
 def test_intervals_repeat_with_their_seed_and_hold_the_value() -> None:
     counts = np.array(FLEISS)
     for coefficient in COEFFICIENTS:
-        one, same, other = (
-            agreement.estimate(coefficient, counts, agreement.resamples(30, seed)) for seed in (0, 0, 1)
-        )
+        one, same, other = (agreement.estimate(coefficient, counts, resamples(30, seed)) for seed in (0, 0, 1))
         assert one == same
         assert (one.low, one.high) != (other.low, other.high)
         assert one.value is not None
@@ -156,7 +155,7 @@ def test_intervals_repeat_with_their_seed_and_hold_the_value() -> None:
 
 def test_the_bootstrap_is_that_of_drawing_items_one_by_one() -> None:
     counts = counts_of(EXAMPLE_C, 5)
-    times = agreement.resamples(12, 0)
+    times = resamples(12, 0)
     assert times.sum(1).tolist() == [12.0] * 1000
     for coefficient in COEFFICIENTS:
         drawn = coefficient(times, counts.astype(float))
@@ -169,7 +168,7 @@ def test_cohens_kappa_of_a_table_worked_by_hand() -> None:
     # 50 items, both yes 20, first yes only 5, second yes only 10, both no 15:
     # p_o = 35/50, p_e = 25/50 · 30/50 + 25/50 · 20/50 = 1/2, κ = (0.7 − 0.5) / 0.5 = 0.4.
     answers = np.array([[0, 0]] * 20 + [[0, 1]] * 5 + [[1, 0]] * 10 + [[1, 1]] * 15)
-    (found,) = agreement.cohen_kappas(answers, ["a", "b"], agreement.resamples(50, 0), 2)
+    (found,) = agreement.cohen_kappas(answers, ["a", "b"], resamples(50, 0), 2)
     assert (found.pair, found.n, found.draws, found.reason) == (("a", "b"), 50, 1000, None)
     assert found.value == pytest.approx(0.4)
     assert found.low is not None
@@ -180,13 +179,13 @@ def test_cohens_kappa_of_a_table_worked_by_hand() -> None:
 def test_cohens_kappa_of_gwets_abstractors_gives_the_published_number() -> None:
     table = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]  # irrCAC, cont3x3abstractors: 0.7964094
     answers = np.array([[i, j] for i in range(3) for j in range(3) for _ in range(table[i][j])])
-    (found,) = agreement.cohen_kappas(answers, ["a", "b"], agreement.resamples(100, 0), 3)
+    (found,) = agreement.cohen_kappas(answers, ["a", "b"], resamples(100, 0), 3)
     assert found.value == pytest.approx(0.7964094)
 
 
 def test_pairs_without_shared_items_or_variation_are_undefined() -> None:
     answers = np.array([[0, -1, 0], [0, -1, 0], [-1, 1, -1]])
-    found = agreement.cohen_kappas(answers, ["a", "b", "c"], agreement.resamples(3, 0), 4)
+    found = agreement.cohen_kappas(answers, ["a", "b", "c"], resamples(3, 0), 4)
     assert [(each.pair, each.n, each.value, each.reason) for each in found] == [
         (("a", "b"), 0, None, agreement.NO_SHARED),
         (("a", "c"), 2, None, agreement.NO_VARIATION),

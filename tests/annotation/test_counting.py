@@ -29,6 +29,9 @@ def test_superseded_control_practice_and_adjudication_rows_are_left_out_and_coun
     found = counted(frame(rows))
     assert found.rows["judgment_id"].tolist() == ["2", "3"]
     assert found.left_out == {"superseded": 2, "control": 2, "practice": 1, "adjudication": 1}
+    assert found.controls["judgment_id"].tolist() == ["5", "6"]
+    assert found.adjudications["judgment_id"].tolist() == ["8"]
+    assert found.adjudications["key"].tolist() == found.rows["key"].tolist()[:1]
 
 
 def test_no_judgments_are_a_table_too() -> None:

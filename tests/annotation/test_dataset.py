@@ -98,6 +98,46 @@ def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge)
     assert "- Annotators agreed on question one (presence) for 0 % of 1 item." in card
 
 
+def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: Path, judge: Judge) -> None:
+    rows = [
+        judge("1"),
+        judge("2", annotator="a-2", model="<b>*m*</b>"),
+        judge("3", item_kind="swapped", layer=3),
+        judge("4", item_kind="swapped", layer=3, annotator="a-2"),
+    ]
+    dataset.export(rows, tmp_path, "datasets", {"smollm2": 30})
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for part in (
+        "- Study: default; model: \\<b\\>\\*m\\*\\</b\\>, smollm2.\n",
+        "- Items judged: heads: 2; controls with another head's description: 1.\n",
+        "- Judged by 2 people from 2026-11-22 to 2026-11-22 (UTC).\n",
+        "- Guidelines version: 1; form version: 1.\n",
+        "; with another head's description 100.0 % of 2; in the paper 79.8 % of 272.\n",
+        "- smollm2, last layer quarter: 1 item, 1 judgment, 100.0 % of question one recognised correctly;",
+        "The paper's numbers: Amit Elhelo and Mor Geva,",
+        "## Withdrawals\n\nAnnotators may withdraw.",
+        "## Licence\n",
+    ):
+        assert part in card
+
+
+def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
+    table = pd.DataFrame({"item": ["=1", None], "n": [1, 2], "tie": [True, False], "share": [0.5, None]})
+    dataset.write(table, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_bytes() == b"item,n,tie,share\r\n'=1,1,True,0.5\r\n,2,False,\r\n"
+    dataset.write(table, tmp_path / "t.parquet")
+    assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [
+        {"item": "=1", "n": 1, "tie": True, "share": 0.5},
+        {"item": None, "n": 2, "tie": False, "share": None},
+    ]
+    for path, sentence in (
+        (tmp_path / "t.txt", "neither a .csv nor a .parquet"),
+        (tmp_path / "t.csv" / "u.csv", "cannot"),
+    ):
+        with pytest.raises(dataset.DatasetError, match=sentence):
+            dataset.write(table, path)
+
+
 def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -> None:
     dataset.export([], tmp_path / "out", "datasets")
     found = loaded(tmp_path / "out", tmp_path / "cache", streaming=True)

@@ -9,32 +9,35 @@ import pytest
 from annotation import figures, summary
 from annotation.counting import counted, frame
 from annotation.form import QUESTIONS
+from annotation.paper import published_answers
+from annotation.published import published
+from annotation.tallies import answers
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
 
 
-def test_the_bars_carry_the_counts_in_words(judge: Judge) -> None:
+def test_the_bars_carry_the_shares_in_words(judge: Judge) -> None:
     rows = [judge("1", layer=0), judge("2", layer=1, precision="poor"), judge("3", layer=29)]
-    table = summary.by_layer_quarter(counted(frame(rows)), {"smollm2": 30})
-    chart = figures.answers_by_quarter(table, "smollm2", "precision").to_dict()
-    assert chart["title"] == "Answers to question two (precision) by layer quarter, smollm2"
-    assert chart["description"] == (
-        "Stacked bars for smollm2. How precise is the description? first quarter, Correct and accurate: 1 of 2; "
-        "first quarter, Does not describe the pattern: 1 of 2; last quarter, Correct and accurate: 1 of 1."
-    )
-    (values,) = chart["datasets"].values()
-    assert [(row["quarter"], row["answer"], row["count"]) for row in values if row["count"]] == [
-        ("first", "accurate", 1),
-        ("first", "poor", 1),
-        ("last", "accurate", 1),
-    ]
+    own = answers(counted(frame(rows)).rows, {"smollm2": 30})
+    chart = figures.beside_paper(own, published_answers(published()), "precision").to_dict()
+    assert chart["title"]["text"] == ["Answers to question two (precision),", "here and in the paper, in per cent"]
+    told = chart["description"].split("; ")
+    assert told[0] == ("Stacked bars. How precise is the description? all layers, here, Correct and accurate: 2 of 3")
+    assert "first quarter, here, Does not describe the pattern: 1 of 2" in told
+    assert "all layers, paper, Too general, too specific or partly incorrect: 40 of 125" in told
+    assert told[-1] == "last quarter, paper, Not accurate (the paper tells no more): 7 of 37."
+    values = next(part for part in chart["datasets"].values() if len(part) > 10)
+    shares = {(row["part"], row["study"], row["answer"]): row["share"] for row in values if row["count"]}
+    assert shares["first", "here", "accurate"] == 0.5
+    assert shares["all", "paper", "accurate"] == 83 / 125
+    assert sum(share for (part, study, _), share in shares.items() if (part, study) == ("third", "paper")) == 1.0
 
 
 @pytest.mark.parametrize("field", [question.field for question in QUESTIONS])
 def test_every_figure_is_valid_without_a_judgment(field: str) -> None:
     nothing = counted(frame([]))
-    bars = figures.answers_by_quarter(summary.by_layer_quarter(nothing, {}), "smollm2", field).to_dict()
+    bars = figures.beside_paper(answers(nothing.rows, {}), answers(nothing.rows, {}), field).to_dict()
     assert bars["description"].endswith("No answers yet.")
     points = figures.coefficients(summary.report(nothing), field).to_dict()
     assert points["description"].count("undefined: no item has two or more answers") == len(

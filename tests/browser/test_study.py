@@ -66,9 +66,10 @@ def test_two_annotators_judge_five_heads_and_a_killed_server_loses_none(
     # Presence: four of five items agree; observed 4/5. Ada 1 2 4 3 1, Grace 1 2 4 3 2.
     # Cohen: expected (2·1 + 1·2 + 1·1 + 1·1) / 25 = 6/25, kappa (4/5 − 6/25) / (1 − 6/25) = 14/19.
     expect(words).to_contain_text("Annotators agreed on question one (presence) for 80 %")
-    page.get_by_text("Cohen's kappa of").click()
-    expect(page.get_by_role("table", name="Cohen's kappa by pair")).to_contain_text("0.737")
-    table = page.get_by_role("table", name="Agreement by question")
+    page.locator("summary", has_text="Cohen's kappa by pair on question one").click()
+    expect(page.get_by_role("table", name="Cohen's kappa by pair on question one (presence)")).to_contain_text("0.737")
+    page.locator("summary", has_text="Agreement on question one (presence)").click()
+    table = page.get_by_role("table", name="Agreement on question one (presence)")
     # Fleiss: shares 3/10, 3/10, 2/10, 2/10, expected 0.26, kappa (0.8 − 0.26) / 0.74 = 0.730.
     expect(table).to_contain_text("0.730")
     # Alpha: 1 − observed disagreement 0.2 / expected (100 − 26) / 90 = 0.757.

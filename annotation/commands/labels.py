@@ -1,0 +1,44 @@
+"""`labels`: one label an item and question."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from annotation.aggregation import aggregated, labels
+from annotation.commands.arguments import Commands
+from annotation.counting import counted
+from annotation.dataset import check_suffix, read, write
+from annotation.dawid_skene import estimates
+from annotation.sections import difference_sentence, label_sentences
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`labels`."""
+    p = commands.add_parser(
+        "labels",
+        help="one label an item and question: majority, adjudication, Dawid and Skene's model",
+        description=(
+            "Writes one row an item and question: the majority of its answers or that they tie, the adjudicated answer "
+            "where there is one, and the most probable label by Dawid and Skene's model, which needs crowd-kit "
+            "(pip install crowd-kit==1.4.2)."
+        ),
+        epilog="example: python -m annotation labels judgments.csv --out labels.csv",
+    )
+    p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .csv or .parquet file to write")
+    p.add_argument("--majority-only", action="store_true", help="leave out Dawid and Skene's model")
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the table and says how its labels came about."""
+    check_suffix(options.out)
+    judgments = counted(read(options.file))
+    table = labels(judgments, None if options.majority_only else estimates(judgments))
+    write(table, options.out)
+    for sentence in label_sentences(aggregated(table)):
+        print(sentence)
+    if not options.majority_only:
+        print(difference_sentence(table))
+    print(f"{options.out}: {len(table):,} labels")
