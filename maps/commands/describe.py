@@ -70,10 +70,12 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     if work.todo:
         chat.check_key()
     print(ahead(arguments, work, prices), flush=True)
+    if arguments.batch and work.todo:
+        print("One head is asked by itself before a batch, at the full price, to learn what the server takes.")
     try:
         done = describe(arguments, chat)
     finally:
-        if budget.answers:
+        if budget.answers or budget.lost:
             print(budget.sentence(), flush=True)
     report(arguments, done)
 
@@ -95,8 +97,10 @@ def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
 def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
     """What is to be asked, with its price."""
     from maps.chat.terms import Terms
+    from maps.chat.troubles import checked_name
     from maps.describers.openai_compatible import question_about
 
+    checked_name(arguments.describer)
     asked = [question_about(mappings, arguments.seed) for _, mappings in work.todo]
     most = max((Terms.of(arguments.describer, arguments.max_tokens).most(question) for question in asked), default=0)
     prompts = [message["content"] for question in asked for message in question.messages]

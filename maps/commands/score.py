@@ -96,7 +96,7 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
     try:
         found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
-        if chat.budget.answers:
+        if chat.budget.answers or chat.budget.lost:
             print(chat.budget.sentence(), flush=True)
     failed = f", {found.failed:,} without a usable answer" if found.failed else ""
     print(f"{chat.model} was asked {found.answered + found.failed:,} questions now{failed}.")

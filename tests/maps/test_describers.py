@@ -251,7 +251,7 @@ def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() ->
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
-        (chat_server.broken, "answered with status 500: Error code: 500"),
+        (chat_server.broken, "answered with status 500: Internal error while serving [key]"),
         (chat_server.rate_limit, "limits the rate of questions: ask again later or with less --concurrency."),
         (chat_server.refusal, "The reply is a refusal: I can't help with that."),
         (chat_server.filtered, "The server's content filter withheld the reply."),
