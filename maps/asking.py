@@ -106,7 +106,8 @@ async def ask_each(
     concurrency: int = 1,
 ) -> None:
     """Asks about each thing with a seed, as `describe_heads` says, at most `concurrency` at a time."""
-    todo = iter(things)
+    asked = list(things)
+    todo = iter(asked)
     errors: list[DescriberError] = []
     stop = asyncio.Event()
     under_way = 0
@@ -135,7 +136,8 @@ async def ask_each(
             if stop.is_set():
                 return
 
-    await _together([work() for _ in range(concurrency)], stop, lambda: under_way)
+    if asked:
+        await _together([work() for _ in range(min(concurrency, len(asked)))], stop, lambda: under_way)
     if errors:
         raise errors[0]
 

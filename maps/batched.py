@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maps.asking import ask_each
 from maps.atlas import Atlas
 from maps.chat import Chat
-from maps.chat.batches import Batches, State
+from maps.chat.batches import Batches, State, has_reply
 from maps.described import Keeping, Run, Work, carried_out, now, unfinished_redo
 from maps.describers import DescriberError
-from maps.describers.openai_compatible import answer_of, question_about
+from maps.describers.openai_compatible import OpenAICompatible, answer_of, question_about
 from maps.notes import Notes
 from maps.prompts import ReplyError
 from maps.terminal import said
@@ -35,14 +37,23 @@ class Sent(NamedTuple):
     heads: Dictionary[str, str]  # mapping hashes by head
 
 
+class Round(NamedTuple):
+    """What is asked next: which heads, for the first or the second time, with which seed."""
+
+    heads: Collection[HeadId]
+    round: int
+    seed: int
+
+
 def describe_in_batches(
     folder: Path, chat: Chat, *, seed: int = 0, redo: bool = False, poll: float = FIRST_POLL
 ) -> Run:
     """Describes as `maps.described.describe_atlas` does, for the price of batches; waits up to a day for them.
 
-    An interrupted run goes on with the batch that it sent, one of a `redo` also where that is not said again. A head
-    without a usable reply is asked again in a second batch, with the next seed, then recorded as failed. `poll`:
-    seconds before the first look at a batch.
+    Before a run's first batch one head is asked the ordinary way, at the full price, so that a whole batch is not
+    refused for what the server does not take. An interrupted run goes on with the batch that it sent, one of a `redo`
+    also where that is not said again. A head without a usable reply is asked again in a second batch, with the next
+    seed, then recorded as failed. `poll`: seconds before the first look at a batch.
     """
     small_seed(seed)
     again = redo or is_redo(folder, chat.model)
@@ -51,32 +62,58 @@ def describe_in_batches(
 
 async def _described(chat: Chat, seed: int, poll: float, work: Work, keeping: Keeping) -> None:
     left = dict(work.todo)
+    asked, tried = Round(left, 1, seed), False
     async with chat:
-        batches = Batches(chat)
+        batches, sent = Batches(chat), open_batch(work.atlas.folder, chat.model)
         while left:
-            sent = open_batch(work.atlas.folder, chat.model) or await _send(batches, chat, work, left, 1, seed)
-            failing = _keep(await _wait(batches, work.atlas, chat, sent, poll), batches, keeping, left, sent)
-            if failing and sent.round < ROUNDS:
-                again = {head: left[head] for head in failing}
-                await _send(batches, chat, work, again, sent.round + 1, sent.seed + 1)
+            if sent is None and not tried:
+                await _try(chat, keeping, left, asked)
+                tried = True
+            failing: dict[HeadId, str] = {}
+            if sent := sent or await _send(batches, chat, work, left, asked):
+                failing = _keep(await _wait(batches, work.atlas, chat, sent, poll), batches, keeping, left, sent)
+            if sent and failing and sent.round < ROUNDS:
+                asked, sent = Round(failing, sent.round + 1, sent.seed + 1), None
                 continue
             for head, reason in failing.items():
-                keeping.failure(head, reason, sent.round)
+                keeping.failure(head, reason, ROUNDS)
                 del left[head]
             note_sent(work.atlas, chat.model, None)
+            asked, sent = Round(left, 1, seed), None
+
+
+async def _try(chat: Chat, keeping: Keeping, left: dict[HeadId, list[Mapping]], asked: Round) -> None:
+    """Asks about the first head the ordinary way, at the full price; then it is known what the server takes."""
+    head = next(iter(asked.heads))
+    with chat.budget.at_full_price():
+        await ask_each(
+            [left[head]],
+            OpenAICompatible(chat).describe,
+            on_answer=lambda _, answer: keeping.answer(head, answer),
+            on_failure=lambda _, reason, attempts: keeping.failure(head, reason, asked.round - 1 + attempts),
+            seed=asked.seed,
+        )
+    del left[head]
 
 
 async def _send(
-    batches: Batches, chat: Chat, work: Work, heads: Dictionary[HeadId, list[Mapping]], round: int, seed: int
-) -> Sent:
-    """Sends a batch. It is noted before it begins, so that one that was cut off here is found again."""
-    questions = [question_about(mappings, seed) for mappings in heads.values()]
+    batches: Batches, chat: Chat, work: Work, left: Dictionary[HeadId, list[Mapping]], asked: Round
+) -> Sent | None:
+    """Sends a batch, none where no head of the round is left.
+
+    It is noted before it begins, so that one that was cut off here is found again.
+    """
+    heads = [head for head in asked.heads if head in left]
+    if not heads:
+        return None
+    questions = [question_about(left[head], asked.seed) for head in heads]
     most = sum(chat.budget.most(question.messages, chat.terms.most(question)) for question in questions)
     await chat.budget.hold(most)
     chat.budget.release(most)
     bodies = [chat.terms.body(chat.model, question) for question in questions]
     file = await batches.upload(list(zip(map(str, heads), bodies, strict=True)))
-    sent = Sent(file, "", round, seed, now(), {str(head): work.hashes[head] for head in heads})
+    hashes = {str(head): work.hashes[head] for head in heads}
+    sent = Sent(file, "", asked.round, asked.seed, now(), hashes)
     note_sent(work.atlas, chat.model, sent)
     return sent
 
@@ -101,10 +138,16 @@ async def _wait(batches: Batches, atlas: Atlas, chat: Chat, sent: Sent, pause: f
 
 
 def _by_head(lines: list[dict[str, Any]], sent: Sent, state: State) -> dict[HeadId, dict[str, Any]]:
-    """The lines of the heads that were asked about; of a head without one, a line that says so."""
+    """The lines of the heads that were asked about; of a head without one, a line that says so.
+
+    Of several lines for a head the first that holds a reply counts.
+    """
     missing = {"error": {"message": f"The batch was {state.status} before it answered."}}
-    found = dict.fromkeys(sent.heads, missing)
-    found |= {name: line for line in lines if (name := str(line.get("custom_id"))) in sent.heads}
+    found: dict[str, dict[str, Any]] = dict.fromkeys(sent.heads, missing)
+    for line in lines:
+        name = str(line.get("custom_id"))
+        if name in found and (found[name] is missing or (has_reply(line) and not has_reply(found[name]))):
+            found[name] = line
     return {HeadId.parse(name): line for name, line in found.items()}
 
 
@@ -119,13 +162,13 @@ def _keep(
 
     Heads that are done, or whose mappings have changed since, are passed over.
     """
-    failing = {}
+    failing, terms = {}, batches.terms
     for head, line in answered.items():
         if head not in left or keeping.hash_of(head) != sent.heads[str(head)]:
             continue
         question = question_about(left[head], sent.seed)
         try:
-            keeping.answer(head, answer_of(question, batches.read(line, question)))
+            keeping.answer(head, answer_of(question, batches.read(line, question, terms)))
             del left[head]
         except ReplyError as error:
             failing[head] = str(error)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from maps.describers import DescriberError
 from maps.prices import Price
@@ -16,7 +18,8 @@ from maps.types import MapsError, many
 class Budget:
     """Counts every answer of a server, usable or not; before each question it holds back what that could cost.
 
-    `limit`: dollars that may be spent, None for no limit. `batch`: whether the Batch API's price counts.
+    `limit`: dollars that may be spent, None for no limit. `batch`: whether the Batch API's price counts. `lost`:
+    questions that were sent and whose reply never came, as the server may charge for them.
     """
 
     price: Price | None = None
@@ -26,6 +29,7 @@ class Budget:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     spent: float = 0.0
+    lost: int = 0
     _held: list[float] = field(default_factory=list)
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -64,6 +68,20 @@ class Budget:
             if not change.done():
                 change.set_result(None)
 
+    def lose(self, most: float) -> None:
+        """Counts a question that was sent and whose reply got lost as spent, at the most that it can have cost."""
+        self.lost += 1
+        self.spent += most
+
+    @contextmanager
+    def at_full_price(self) -> Iterator[None]:
+        """Counts the questions of the block at the ordinary price, though the run is one in batches."""
+        batch, self.batch = self.batch, False
+        try:
+            yield
+        finally:
+            self.batch = batch
+
     def settle(self, most: float, prompt: int | None, completion: int | None, cached: int = 0) -> float | None:
         """Counts an answer and gives its cost in dollars, None where it isn't known.
 
@@ -85,7 +103,44 @@ class Budget:
         """What the run has cost so far, in words."""
         read, written = f"{self.prompt_tokens:,} tokens read", f"{self.completion_tokens:,} written"
         dollars = "the price is not known" if self.price is None else f"${self.spent:.4f}"
-        return f"{many(self.answers, 'reply')}, usable or not: {read}, {written}; {dollars}."
+        lost = f" {self.lost:,} lost on the way are counted at the most that they can cost." if self.lost else ""
+        return f"{many(self.answers, 'reply')}, usable or not: {read}, {written}; {dollars}.{lost}"
+
+
+class Hold:
+    """Holds back what a question can cost, as in `async with Hold(budget, most) as hold`, until the block ends."""
+
+    def __init__(self, budget: Budget, most: float) -> None:
+        self._budget = budget
+        self._most = most
+        self._holds = False
+
+    async def __aenter__(self) -> Hold:
+        """Waits until the limit has room; raises DescriberError where it will have none."""
+        await self.renew()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives back what is held."""
+        self._give_back()
+
+    async def renew(self) -> None:
+        """Holds it back again where it was lost, as `__aenter__` does."""
+        if not self._holds:
+            await self._budget.hold(self._most)
+            self._holds = True
+
+    def lose(self) -> None:
+        """The question was sent and its reply got lost: what was held is spent."""
+        self._budget.lose(self._most)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._holds:
+            self._holds = False
+            self._budget.release(self._most)
 
 
 def most_tokens(text: str) -> int:

@@ -65,7 +65,7 @@ def read_prices(path: Path | None = None) -> Prices:
         return Prices(str(data.get("date", "an unknown date")), prices, shutdowns, data.get("instead"))
     except OSError as error:
         raise MapsError(f"{path} cannot be read ({error.strerror}): give a file of prices such as {FORM}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MapsError(f"{path} is no table of prices ({error}): write {FORM}.") from error
 
 

@@ -42,9 +42,11 @@ Answer with one JSON object that has exactly these three keys, each with a strin
 "Observed pattern": one sentence on the function or on what the outputs have in common, or "Unclear".
 """
 
-# Markers that tokenizers of describers read as commands: <|im_end|>, <s>, </s>, <<SYS>>, [INST], <｜User｜> …
-ANGLE_MARKER = re.compile(r"<([|｜][^<>]*[|｜]|/?[\w▁:.-]+/?)>")
-SQUARE_MARKER = re.compile(r"\[(/?[A-Za-z_]*[A-Z]{3}[A-Z_]*)\]")
+# Markers that tokenizers of describers read as commands: <|im_end|>, <turn|>, </s>, <<SYS>>, <｜User｜>, ]<]image[>[ …
+ANGLE_MARKER = re.compile(r"<([|｜][^<>]*|[^<>]*[|｜]|[^<>\s]+)>")
+# [INST], [control_8], [|endofturn|], [@BOS@] …: a word in brackets, so neither [1] nor [i]; and ]~b], [e~[
+SQUARE_MARKER = re.compile(r"\[(?=[^\[\]\s]*[^\W\d_]{2})([^\[\]\s]+)\]")
+TILDE_MARKER = re.compile(r"([\[\]])([\w!]*~[\w!]*)([\[\]])")
 FENCE = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 REFUSAL = re.compile(r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t|cannot)\b|As an AI\b", re.IGNORECASE)
 
@@ -71,6 +73,7 @@ def quoted(token: str) -> str:
     special token in the result: `<|endoftext|>` becomes `"< |endoftext| >"`.
     """
     broken = SQUARE_MARKER.sub(r"[ \1 ]", ANGLE_MARKER.sub(r"< \1 >", token))
+    broken = TILDE_MARKER.sub(r"\1 \2 \3", broken)
     return '"' + "".join(_visible(character) for character in broken) + '"'
 
 
@@ -112,14 +115,14 @@ def mapping_hash(mappings: Sequence[Mapping]) -> str:
 
 
 def parse_reply(text: str | None) -> Description:
-    """Reads a describer's reply: one JSON object with the three keys, bare or inside a ``` fence.
+    """Reads a describer's reply: one JSON object with the three keys, as `object_in` finds it.
 
     Raises ReplyError where the reply is empty, a refusal, no such object, or lacks a key or its string.
     """
     reply = (text or "").strip()
     if not reply:
         raise ReplyError("The reply is empty.")
-    answer = object_in(reply)
+    answer = object_in(reply, KEYS)
     missing = [key for key in KEYS if key not in answer]
     if missing:
         raise ReplyError(f"The reply lacks {', '.join(missing)}.")
@@ -131,8 +134,12 @@ def parse_reply(text: str | None) -> Description:
     return Description(input_strings=inputs, observed_pattern=pattern, reasoning=reasoning)
 
 
-def object_in(reply: str) -> dict[str, object]:
-    """The JSON object of a reply, bare or inside a ``` fence; raises ReplyError where it is a refusal or no object."""
+def object_in(reply: str, keys: Sequence[str]) -> dict[str, object]:
+    """The JSON object of a reply: bare, inside a ``` fence, or with words around it.
+
+    Among words it must have all the keys and be the only thing in braces. Raises ReplyError where the reply is a
+    refusal or holds no such object.
+    """
     fence = FENCE.search(reply)
     for candidate in (reply, fence[1] if fence else ""):
         try:
@@ -143,7 +150,23 @@ def object_in(reply: str) -> dict[str, object]:
             return answer
     if REFUSAL.match(reply):
         raise ReplyError(f"The reply is a refusal: {_excerpt(reply)}")
-    raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
+    among = _among_words(reply)
+    if among is None or not among.keys() >= set(keys):
+        raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
+    return among
+
+
+def _among_words(reply: str) -> dict[str, object] | None:
+    """The JSON object that begins at the first brace, None where it is cut off or other braces follow it."""
+    start = reply.find("{")
+    if start < 0:
+        return None
+    try:
+        answer, end = json.JSONDecoder().raw_decode(reply, start)
+    except (ValueError, RecursionError):
+        return None
+    among: dict[str, object] = answer
+    return None if {"{", "}"} & set(reply[end:]) or reply[:start].rstrip().endswith("[") else among
 
 
 def _string(answer: dict[str, object], key: str) -> str:

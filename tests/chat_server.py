@@ -236,6 +236,8 @@ class ChatServer:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     looks: int = 1  # at a batch before it is completed
     ending: str = "completed"
+    batch_api: str = "whole"  # "none": 404 for uploads; "page": a web page for them
+    junk: bool = False  # before and after each line of a batch's output one of the same head without a reply
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_batch(self, file: str) -> dict[str, Any]:
@@ -266,7 +268,9 @@ class ChatServer:
             response = self.reply(line["body"], "batch")
             answered = {"status_code": response.status_code, "body": json.loads(bytes(response.body))}
             row = {"id": "1", "custom_id": line["custom_id"], "response": answered, "error": None}
-            written["output" if response.status_code == 200 else "error"].append(json.dumps(row).encode())
+            junk = [json.dumps(row | {"response": None}).encode()] if self.junk else []
+            kind = "output" if response.status_code == 200 else "error"
+            written[kind] += [*junk, json.dumps(row).encode(), *junk]
         for kind, rows in written.items():
             if rows:
                 batch[f"{kind}_file_id"] = f"{batch['id']}_{kind}"
@@ -295,6 +299,8 @@ def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
         return await run_in_threadpool(chat.reply, await request.json(), key)
 
     async def upload(request: Request) -> Response:
+        if chat.batch_api != "whole":
+            return failure(404, "Not found") if chat.batch_api == "none" else web_page({})
         async with request.form() as form:
             file, purpose = form["file"], str(form["purpose"])
             assert isinstance(file, UploadFile)

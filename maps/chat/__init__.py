@@ -1,6 +1,7 @@
 """One model behind an OpenAI-compatible chat-completions server. The only room that imports openai.
 
-Reads no environment: name, address and key are handed in. The key never enters an error's sentence.
+Name, address, key, organization and project are handed in; of the environment only proxies and certificates count
+(maps.chat.connection). The key enters no error's sentence, and no reply that repeats it.
 """
 
 from __future__ import annotations
@@ -13,19 +14,30 @@ from typing import Any, NoReturn, TypeVar
 
 import httpx2  # the transport of the openai package
 import openai
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from openai import AsyncOpenAI
 
-from maps.budget import Budget
+from maps.budget import Budget, Hold
+from maps.chat.connection import connected
+from maps.chat.distrust import cleaned, read_json
 from maps.chat.gate import LONGEST_WAIT, Gate, asked_to_wait, back_off
 from maps.chat.replies import Reply, content_of, text_in, usage_of
 from maps.chat.terms import Question, Terms
-from maps.chat.troubles import DESCRIBE_OFFLINE, Troubles, is_unreachable, is_worth_a_retry
+from maps.chat.troubles import (
+    DESCRIBE_OFFLINE,
+    Troubles,
+    checked_name,
+    complaint,
+    is_unreachable,
+    is_worth_a_retry,
+    was_sent,
+)
 from maps.describers import DescriberError
 from maps.prompts import Message, ReplyError
 
 __all__ = ["Chat", "Reply"]
 
 OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_HOST = "api.openai.com"
 TIMEOUT = 120.0  # seconds for one reply
 RETRIES = 7  # of one question, over about a minute where the server names no time
 PATIENCE = 4  # times as many after an answer that says to ask more slowly
@@ -53,6 +65,8 @@ class Chat:
         first_wait: float = 0.5,
         budget: Budget | None = None,
         without_key: str = DESCRIBE_OFFLINE,
+        organization: str | None = None,
+        project: str | None = None,
     ) -> None:
         """Keeps the settings and touches no network.
 
@@ -60,12 +74,13 @@ class Chat:
         reply may have, in place of what the question and the model's thoughts are known to need. A question is
         retried `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
         `first_wait` seconds, doubled each time. `budget` counts what is asked and may end the run.
-        `without_key` says what else can be done where the key is missing or of no use.
-        Raises DescriberError for an address or a key that can't be one.
+        `without_key` says what else can be done where the key is missing or of no use. `organization` and `project`
+        are what OpenAI calls so. Raises DescriberError for a name, an address or a key that can't be one.
         """
-        self.model = model
+        self.model = checked_name(model)
         self.budget = budget or Budget()
-        self._base_url = base_url or OPENAI_URL
+        self._base_url = (base_url or OPENAI_URL).strip()
+        self._account = {"organization": organization, "project": project}
         self._api_key = (api_key or "").strip()
         self.troubles = Troubles(model, self._base_url, self._api_key, timeout, without_key)
         if not (self._api_key.isascii() and self._api_key.isprintable()):
@@ -76,25 +91,19 @@ class Chat:
         self._first_wait = first_wait
         self.terms = Terms.of(model, max_tokens)
         self._gate = Gate()
-        self._answered = False
+        self._answered = self._served = False  # at all; with what was asked for
         self._client: AsyncOpenAI | None = None
 
     def check_key(self) -> None:
         """Raises DescriberError where a key is needed and there is none."""
-        if not self._api_key and self._base_url == OPENAI_URL:
+        if not self._api_key and self.troubles.host.partition(":")[0] == OPENAI_HOST:
             raise self.troubles.no_key()
 
     async def __aenter__(self) -> Chat:
         """Opens the pool of connections; raises DescriberError as `check_key` does."""
         self.check_key()
-        limits = httpx2.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
-        self._client = AsyncOpenAI(
-            api_key=self._api_key or "none",
-            base_url=self._base_url,
-            timeout=self._timeout,
-            max_retries=0,
-            http_client=DefaultAsyncHttpxClient(limits=limits),
-        )
+        key, of = self._api_key or "none", self._account
+        self._client = connected(self._base_url, key, timeout=self._timeout, concurrency=self._concurrency, **of)
         return self
 
     async def __aexit__(
@@ -116,24 +125,25 @@ class Chat:
         question = Question(messages, seed, schema, max_tokens)
         most = self.terms.most(question)
         held = self.budget.most(messages, most)
-        await self.budget.hold(held)
-        try:
-            response, sent = await self._accepted(question)
+        async with Hold(self.budget, held) as hold:
+            response, sent = await self._accepted(question, hold)
             return self._read(response, sent, most, held)
-        finally:
-            self.budget.release(held)
 
     def _read(self, response: httpx2.Response, sent: dict[str, Any], most: int, held: float) -> Reply:
         """What the server answered; counted before it is judged, since what is of no use is paid for too."""
         try:
-            answer = response.json()
+            answer = read_json(response.content)
         except ValueError:
             self.budget.settle(held, None, None)
             raise ReplyError(f"{self.troubles.host} answered with a body that is no JSON.") from None
         return self.reply_of(answer, sent, most, held)
 
     def reply_of(self, answer: object, sent: dict[str, Any], most: int, held: float) -> Reply:
-        """The reply in a server's answer; raises ReplyError where it holds none that is of use."""
+        """The reply in a server's answer, without the key; raises ReplyError where it holds none that is of use."""
+        try:
+            answer = cleaned(answer, self.troubles.clean)
+        except ValueError:
+            answer = None
         usage = usage_of(answer)
         cost = self.budget.settle(held, *usage)
         return Reply(
@@ -146,15 +156,15 @@ class Chat:
             seed=sent.get("seed"),
         )
 
-    async def _accepted(self, question: Question) -> tuple[httpx2.Response, dict[str, Any]]:
+    async def _accepted(self, question: Question, hold: Hold) -> tuple[httpx2.Response, dict[str, Any]]:
         """The answer to the question, on terms that the server accepts, with the request as it was sent."""
         terms = self.terms
         while True:
             body = terms.body(self.model, question)
             try:
-                response = await self.retried(partial(self._sent, body))
+                response = await self.retried(partial(self._sent, body), hold)
             except openai.APIError as error:
-                less = terms.without(*complaint(error), body)
+                less = self.less(terms, *complaint(error), body)
                 if less is None:
                     self.explain(error)
                 terms = less
@@ -162,22 +172,41 @@ class Chat:
                 self.terms = self.terms.joined(terms)
                 return response, body
 
+    def less(self, terms: Terms, said: str, code: str, sent: dict[str, Any]) -> Terms | None:
+        """The terms without what a refusal speaks of, None where leaving out can't help.
+
+        Raises DescriberError where replies would have no limit though the run's cost has one.
+        """
+        less = terms.without(said, code, sent)
+        if less and not less.limits and self.budget.limit is not None:
+            raise DescriberError(
+                f"{self.troubles.host} takes no limit of a reply's length, so --max-cost cannot be kept: leave it out."
+            )
+        return less
+
     async def _sent(self, body: dict[str, Any]) -> httpx2.Response:
         response: httpx2.Response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=body)
         self._gate.heed(response.headers, len(str(body["messages"])) // 4)
         return response
 
-    async def retried(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What a call of the client gives, after as many retries as it takes; raises the client's error otherwise."""
+    async def retried(self, call: Callable[[], Awaitable[T]], hold: Hold | None = None) -> T:
+        """What a call of the client gives, after as many retries as it takes; raises the client's error otherwise.
+
+        `hold`: of what the call can cost, which is spent where the reply gets lost.
+        """
         attempt = 0
         while True:
+            if hold:
+                await hold.renew()
             await self._gate.passed()
             try:
                 given = await call()
             except openai.APIError as error:
+                if hold and was_sent(error):
+                    hold.lose()
                 await self._wait_after(error, attempt)
             else:
-                self._answered = True
+                self._answered = self._served = True
                 return given
             attempt += 1
 
@@ -202,7 +231,7 @@ class Chat:
 
     def explain(self, error: openai.APIError) -> NoReturn:
         """Raises the sentence for an error of the client."""
-        self.troubles.explain(error, answered=self._answered)
+        self.troubles.explain(error, answered=self._answered, served=self._served)
 
     @property
     def client(self) -> AsyncOpenAI:
@@ -210,10 +239,3 @@ class Chat:
         if self._client is None:
             raise RuntimeError("A chat is asked inside `async with Chat(…) as chat`.")
         return self._client
-
-
-def complaint(error: openai.APIError) -> tuple[str, str]:
-    """What is told of a request that the server refused, and the error's code; empty where that wasn't the trouble."""
-    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        return f"{error.param or ''} {error.message}", error.code or ""
-    return "", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 import time
@@ -35,23 +36,24 @@ class Gate:
         for kind, needed in (("requests", 1), ("tokens", tokens)):
             left = headers.get(f"x-ratelimit-remaining-{kind}", "")
             wait = seconds_of(headers.get(f"x-ratelimit-reset-{kind}", ""))
-            if left.isdecimal() and int(left) < needed and wait is not None and wait <= LONGEST_WAIT:
+            if left.isdecimal() and float(left) < needed and wait is not None and wait <= LONGEST_WAIT:
                 self.close(wait)
 
 
 def seconds_of(text: str) -> float | None:
-    """A duration as rate-limit headers write it (`1s`, `6m0s`, `120ms`, `2.5`) in seconds, or None."""
+    """A duration as rate-limit headers write it (`1s`, `6m0s`, `120ms`, `2.5`) in seconds, or None; never infinite."""
     try:
-        return max(0.0, float(text))
+        duration = float(text)
     except ValueError:
         found = DURATION.fullmatch(text) if text else None
-    if found is None:
-        return None
-    try:
-        days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
-    except ValueError:
-        return None
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds + milliseconds / 1000
+        if found is None:
+            return None
+        try:
+            days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
+        except ValueError:
+            return None
+        duration = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + milliseconds / 1000
+    return max(0.0, duration) if math.isfinite(duration) else None
 
 
 def asked_to_wait(headers: Mapping[str, str]) -> float | None:
@@ -65,7 +67,7 @@ def asked_to_wait(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 

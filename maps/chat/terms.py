@@ -14,6 +14,7 @@ from maps.prompts import Message
 THINKING = re.compile(r"(.*/)?(o\d|gpt-([5-9]|\d\d))\b.*")
 THOUGHTS = 8192  # tokens on top of the reply's
 LIMITS = ("max_tokens", "max_completion_tokens")
+AMOUNT = re.compile(r"too (large|long|high|big|many)|exceed|at most|maximum|less than|greater|between|range")
 FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output")
 
 
@@ -39,8 +40,8 @@ class Question:
 class Terms:
     """What a model is sent beside the messages.
 
-    `limits`: the names for the reply's limit, best first. `thoughts`: tokens that a reply may have on top of what the
-    question needs. `tokens`: the limit itself in place of both.
+    `limits`: the names for the reply's limit, best first; without any, none is sent. `thoughts`: tokens that a reply
+    may have on top of what the question needs. `tokens`: the limit itself in place of both.
     """
 
     format: Format = Format.SCHEMA
@@ -59,7 +60,8 @@ class Terms:
     def body(self, model: str, question: Question) -> dict[str, Any]:
         """The question as the server is sent it."""
         body: dict[str, Any] = {"model": model, "messages": list(question.messages)}
-        body[self.limits[0]] = self.most(question)
+        if self.limits:
+            body[self.limits[0]] = self.most(question)
         if self.seed and question.seed is not None:
             body["seed"] = question.seed
         if question.schema is not None and self.format == Format.SCHEMA:
@@ -85,8 +87,8 @@ class Terms:
             return replace(self, format=Format(self.format + 1))
         if "seed" in sent and re.search(r"\bseed\b", said):
             return replace(self, seed=False)
-        if any(limit in said for limit in LIMITS):
-            return replace(self, limits=self.limits[1:]) if len(self.limits) > 1 else None
+        if any(limit in said for limit in LIMITS) and any(limit in sent for limit in LIMITS):
+            return None if AMOUNT.search(said) else replace(self, limits=self.limits[1:])
         return replace(self, format=Format(self.format + 1)) if "response_format" in sent else None
 
     def joined(self, other: Terms) -> Terms:

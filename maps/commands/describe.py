@@ -89,14 +89,14 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
             chat.check_key()
         print(ahead(arguments, work, prices), flush=True)
         try:
-            done = describe(arguments, chat)
+            done = describe(arguments, chat, work)
         finally:
-            if budget.answers:
+            if budget.answers or budget.lost:
                 print(budget.sentence(), flush=True)
     report(arguments, done)
 
 
-def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
+def describe(arguments: argparse.Namespace, chat: Chat, work: Work) -> Run:
     """The run itself, question by question or in batches."""
     from maps.batched import describe_in_batches, open_batch
     from maps.describers.openai_compatible import OpenAICompatible
@@ -105,6 +105,8 @@ def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
     if arguments.batch:
         if sent := open_batch(folder, chat.model):
             print(f"The batch sent at {sent.sent_at}, of {many(len(sent.heads), 'head')}, is gone on with.", flush=True)
+        elif work.todo:
+            print("One head is asked by itself before a batch, at the full price, to learn what the server takes.")
         return describe_in_batches(folder, chat, seed=seed, redo=redo)
     return describe_atlas(folder, OpenAICompatible(chat), arguments.concurrency, seed=seed, redo=redo)
 
@@ -112,8 +114,10 @@ def describe(arguments: argparse.Namespace, chat: Chat) -> Run:
 def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
     """What is to be asked, with its price."""
     from maps.chat.terms import Terms
+    from maps.chat.troubles import checked_name
     from maps.describers.openai_compatible import question_about
 
+    checked_name(arguments.describer)
     asked = [question_about(mappings, arguments.seed) for _, mappings in work.todo]
     most = max((Terms.of(arguments.describer, arguments.max_tokens).most(question) for question in asked), default=0)
     prompts = [message["content"] for question in asked for message in question.messages]

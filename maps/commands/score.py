@@ -108,7 +108,7 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
     try:
         found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
-        if chat.budget.answers:
+        if chat.budget.answers or chat.budget.lost:
             print(chat.budget.sentence(), flush=True)
     if found.failed == len(planned.questions):
         raise NothingDoneError(

@@ -40,4 +40,6 @@ def chat_of(model: str, arguments: argparse.Namespace, budget: Budget, without_k
         concurrency=arguments.concurrency,
         budget=budget,
         without_key=without_key,
+        organization=environment.get("OPENAI_ORG_ID") or None,
+        project=environment.get("OPENAI_PROJECT_ID") or None,
     )

@@ -53,7 +53,7 @@ def parse_belongs(text: str | None, count: int) -> frozenset[int]:
     reply = (text or "").strip()
     if not reply:
         raise ReplyError("The reply is empty.")
-    numbers = object_in(reply).get("belongs")
+    numbers = object_in(reply, ("belongs",)).get("belongs")
     if not isinstance(numbers, list):
         raise ReplyError("The reply lacks the list belongs.")
     if not all(type(number) is int and 1 <= number <= count for number in numbers):

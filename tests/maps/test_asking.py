@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from maps.asking import describe_heads, finished
+from maps.asking import ask_each, describe_heads, finished
 from maps.describers import Describer, DescriberError
 from maps.describers.scripted import Scripted
 from maps.prompts import NoReplyError, ReplyError
@@ -48,6 +48,21 @@ def test_every_head_is_described_in_order() -> None:
     describer = Scripted([answer("one"), answer("two")])
     assert run(describer, 2) == [(HeadId(0, 0), "one"), (HeadId(0, 1), "two")]
     assert describer.asked == [((0,), 0), ((1,), 0)]
+
+
+def test_more_at_once_than_there_are_heads_costs_nothing() -> None:
+    asked: list[int] = []
+
+    async def ask(thing: int, _seed: int) -> int:
+        return thing
+
+    def never(_thing: int, reason: str, _attempts: int) -> None:
+        raise AssertionError(reason)
+
+    for things in ([1, 2], []):
+        work = ask_each(things, ask, on_answer=lambda _, n: asked.append(n), on_failure=never, concurrency=10**9)
+        asyncio.run(work)
+    assert asked == [1, 2]
 
 
 def test_heads_that_are_done_are_not_asked_again() -> None:

@@ -21,7 +21,8 @@ QUESTION = Question([Message(role="user", content="What?")], 3, {"type": "object
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("1s", 1), ("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("1d", 86400), ("2.5", 2.5), ("-1", 0),
-     ("", None), ("soon", None), ("1.2.3s", None)],
+     ("", None), ("soon", None), ("1.2.3s", None), ("inf", None), ("nan", None),
+     ("9" * 5000, None), ("9" * 5000 + "d", None)],
 )  # fmt: skip
 def test_durations_are_read_as_rate_limit_headers_write_them(text: str, seconds: float | None) -> None:
     assert seconds_of(text) == (None if seconds is None else pytest.approx(seconds))
@@ -58,6 +59,7 @@ def test_a_gate_keeps_everybody_back_for_the_longest_wait() -> None:
         ({"x-ratelimit-remaining-tokens": "100", "x-ratelimit-reset-tokens": "0.2"}, False),
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "24h"}, False),
         ({"x-ratelimit-remaining-requests": "few"}, False),
+        ({"x-ratelimit-remaining-requests": "9" * 5000, "x-ratelimit-reset-requests": "200ms"}, False),
     ],
 )
 def test_a_gate_closes_where_the_limits_leave_no_room(headers: dict[str, str], closed: bool) -> None:
@@ -97,6 +99,10 @@ def test_where_nothing_is_left_to_leave_out_the_refusal_stands() -> None:
     assert sent == {"model": "m", "messages": QUESTION.messages, "max_tokens": 100}
     assert bare.without("Bad request", "", sent) is None
     assert bare.without("max_tokens is too large", "", sent) is None
+    without_limit = bare.without("max_tokens unknown", "", sent)
+    assert without_limit == replace(bare, limits=())
+    assert without_limit.body("m", QUESTION) == {"model": "m", "messages": QUESTION.messages}
+    assert without_limit.without("max_tokens unknown", "", without_limit.body("m", QUESTION)) is None
     assert Terms().without("Too many tokens", "context_length_exceeded", Terms().body("m", QUESTION)) is None
 
 

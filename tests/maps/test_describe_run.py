@@ -243,13 +243,17 @@ def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> R
 
 
 def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atlas_folder: Path) -> None:
-    script = [chat_server.answer, chat_server.malformed, chat_server.too_long, *[chat_server.answer] * 5]
+    first = [chat_server.answer]  # of the head that is asked by itself
+    script = [*first, chat_server.malformed, chat_server.too_long, *[chat_server.answer] * 5]
     budget = Budget(Price(2.5, 10, batch=0.5), batch=True)
     with chat_server.chat_server(*script, chat_server.answer, chat_server.refusal) as server:
         assert batched(atlas_folder, server, budget) == Run(7, 1, 7, 8)
-    assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [8, 2]
+    assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [7, 2]
     assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
-    assert [row["cost_usd"] for row in rows(atlas_folder)] == [pytest.approx(COST / 2)] * 7
+    assert sorted(row["cost_usd"] for row in rows(atlas_folder)) == [
+        *[pytest.approx(COST / 2)] * 6,
+        pytest.approx(COST),
+    ]
     [failure] = rows(atlas_folder, "failures")
     assert (failure["reason"], failure["attempts"]) == ("The reply is a refusal: I can't help with that.", 2)
     assert budget.answers == 9
@@ -269,8 +273,8 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
         assert (status, err.partition(":")[0]) == (2, "A batch that some-model was sent is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
-    assert "some-model described 8 heads now." in out
-    assert re.search(r"\nThe batch sent at \S+, of 8 heads, is gone on with\.\n", out)
+    assert "some-model described 7 heads now." in out
+    assert re.search(r"\nThe batch sent at \S+, of 7 heads, is gone on with\.\n", out)
     assert (len(server.batches), len(server.bodies), len(rows(atlas_folder))) == (1, 8, 8)
 
 
@@ -295,8 +299,8 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
         assert (status, out, err.partition(":")[0]) == (2, "", "A batch that some-model was sent is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
-    assert "of 8 heads, is gone on with.\n" in out
-    assert "some-model described 8 heads now.\n" in out
+    assert "of 6 heads, is gone on with.\n" in out
+    assert "some-model described 6 heads now.\n" in out
     assert (len(server.batches), len(rows(atlas_folder))) == (2, 16)
     assert not list(atlas_folder.glob("*pending*"))
 
@@ -363,7 +367,7 @@ def test_a_batch_that_began_without_a_note_is_found_again(atlas_folder: Path) ->
             noted = {head: value + changed for head, value in hashes.items()}
             (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": {**note, "heads": noted}}))
             assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
-            assert (len(server.batches), len(server.bodies)) == (batches, 8 * batches)
+            assert (len(server.batches), len(server.bodies)) == (batches, 8 * batches + 1)  # the head of the trial
 
 
 def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Path) -> None:
@@ -372,10 +376,61 @@ def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Pat
         with pytest.raises(DescriberError, match=r"refused the batch: Too many\.$"):
             batched(atlas_folder, server)
         server.ending = "completed"
-        assert batched(atlas_folder, server).asked == 8
+        assert batched(atlas_folder, server) == Run(7, 0, 8, 8)  # one was asked by itself
 
 
-def test_a_server_without_batches_is_told(atlas_folder: Path) -> None:
+@pytest.mark.parametrize("batch_api", ["none", "page"])
+def test_a_server_without_a_batch_api_is_told_and_the_head_that_was_tried_is_kept(
+    batch_api: str, atlas_folder: Path
+) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        server.batch_api = batch_api
+        with pytest.raises(DescriberError, match=r"has no Batch API: describe without --batch\.$"):
+            batched(atlas_folder, server)
+    assert len(rows(atlas_folder)) == 1
+
+
+def test_a_batch_is_sent_on_the_terms_that_a_first_head_has_taught(atlas_folder: Path, ran: Ran) -> None:
+    with chat_server.chat_server(chat_server.choosy) as server:
+        status, out, err = ran(atlas_folder, server.url, "--batch")
+    assert (status, len(rows(atlas_folder)), len(server.batches)) == (0, 8, 1), err
+    assert "\nOne head is asked by itself before a batch, at the full price, to learn what the server takes.\n" in out
+    refused, sent = server.bodies[:2], server.bodies[2:]
+    assert [body.keys() & {"seed", "max_tokens"} for body in refused] == [{"seed", "max_tokens"}, {"max_tokens"}]
+    assert {tuple(sorted(body)) for body in sent} == {("max_completion_tokens", "messages", "model", "response_format")}
+
+
+def test_a_batch_that_is_gone_on_with_teaches_each_refusal_once(atlas_folder: Path) -> None:
+    atlas = Atlas.open(atlas_folder)
+    hashes = {str(head): mapping_hash(found) for head, found in atlas.every_mapping().items()}
+    note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
+    (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
+    bodies = {head: {"model": "m", "messages": [], "seed": 0} for head in hashes}
+    lines = [json.dumps({"custom_id": head, "body": body}) for head, body in bodies.items()]
+    with chat_server.chat_server(chat_server.choosy) as server:
+        server.files["file_0"] = "\n".join(lines).encode()
+        assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
+    assert {body["response_format"]["type"] for body in server.bodies[8:]} == {"json_schema"}
+
+
+def test_a_line_of_no_use_takes_no_reply_away(atlas_folder: Path) -> None:
+    with chat_server.chat_server(chat_server.answer) as server:
+        server.junk = True
+        assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
+    assert len(server.batches) == 1
+
+
+def test_a_lost_question_counts_with_the_most_that_it_can_cost(atlas_folder: Path, prices: Path, ran: Ran) -> None:
+    options = ["--max-cost", "0.05", "--prices", str(prices), "--concurrency", "1"]
+    with chat_server.chat_server(chat_server.drop) as server:
+        status, out, err = ran(atlas_folder, server.url, *options)
+    assert status == 2
+    assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.05; $0.0")
+    assert 1 < len(server.bodies) < 5
+    assert f"{len(server.bodies)} lost on the way are counted at the most that they can cost." in out
+
+
+def test_a_server_that_does_not_know_a_batch_is_told(atlas_folder: Path) -> None:
     note = {"file": "file_0", "batch": "batch_9", "round": 1, "seed": 0, "sent_at": "", "heads": {}}
     (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
     with (

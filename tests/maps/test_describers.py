@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
+from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from maps.asking import opened
+from maps.budget import Budget
 from maps.chat import Chat
 from maps.describers import Describer, DescriberError, describer_named
 from maps.describers.offline import Offline
 from maps.describers.openai_compatible import OpenAICompatible
 from maps.describers.scripted import Scripted
+from maps.prices import Price
 from maps.prompts import SCHEMA, NoReplyError, ReplyError, messages, prompt_hash
 from maps.types import Answer, Description, Mapping
 from tests import chat_server
@@ -227,7 +232,9 @@ def test_no_key_is_told_before_anything_is_sent() -> None:
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("address", ["localhost:8000/v1", "http://", "http://127.0.0.1:port/v1", "ftp://host/v1"])
+@pytest.mark.parametrize(
+    "address", ["localhost:8000/v1", "http://", "http://127.0.0.1:port/v1", "ftp://host/v1", "http://a\nb/v1"]
+)
 def test_an_address_that_is_none_is_told_before_the_run(address: str) -> None:
     with pytest.raises(DescriberError, match=r"^The server's address is none: write --base-url as in http://"):
         describer_named("some-model", address)
@@ -251,7 +258,7 @@ def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() ->
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
-        (chat_server.broken, "answered with status 500: Error code: 500"),
+        (chat_server.broken, "answered with status 500: Internal error while serving [key]"),
         (chat_server.rate_limit, "limits the rate of questions: ask again later or with less --concurrency."),
         (chat_server.refusal, "The reply is a refusal: I can't help with that."),
         (chat_server.filtered, "The server's content filter withheld the reply."),
@@ -272,6 +279,108 @@ def test_what_concerns_one_head_leaves_the_run_alone(behaviour: Behaviour, sente
 def test_a_reply_that_is_too_slow_is_given_up() -> None:
     with pytest.raises(ReplyError, match=r"gave no reply within 0\.1 seconds: "):
         ask(chat_server.slow, timeout=0.1)
+
+
+def replies(answer: object) -> Behaviour:
+    """A behaviour that answers with that JSON."""
+    return lambda _body: JSONResponse(answer)
+
+
+def refuses(name: str, body: object, status: int = 422) -> Behaviour:
+    """A good description, unless the request has that parameter."""
+    return lambda sent: JSONResponse(body, status) if name in sent else chat_server.answer(sent)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}]},
+        {"error": "seed unsupported"},
+        {"detail": "seed unsupported"},
+        {"message": {"detail": "seed unsupported"}},
+    ],
+)
+def test_a_parameter_that_is_refused_in_any_form_is_left_out(body: object) -> None:
+    with chat_server.chat_server(refuses("seed", body)) as server:
+        assert described(model(server.url), 1)[0].seed is None
+    assert len(server.bodies) == 2
+
+
+def test_a_server_that_knows_no_limit_is_sent_none_unless_the_cost_has_one() -> None:
+    def neither(body: dict[str, Any]) -> Response:
+        known = [name for name in ("max_tokens", "max_completion_tokens") if name in body]
+        return chat_server.failure(400, f"{known[0]} unknown") if known else chat_server.answer(body)
+
+    with chat_server.chat_server(neither) as server:
+        described(model(server.url), 1)
+        assert "max_tokens" not in server.bodies[-1]
+        limited = Chat("some-model", server.url, KEY, budget=Budget(Price(1, 1), limit=1.0))
+        with pytest.raises(DescriberError, match=r"takes no limit of a reply's length, so --max-cost cannot be kept"):
+            described(OpenAICompatible(limited), 1)
+
+
+def test_a_403_concerns_one_question_after_the_server_has_answered_and_the_key_before() -> None:
+    def forbidden(_body: dict[str, Any]) -> Response:
+        return chat_server.failure(403, "Not for you")
+
+    with chat_server.chat_server(chat_server.answer, forbidden) as server:
+        with pytest.raises(ReplyError, match=r"answered with status 403: Not for you$"):
+            described(model(server.url), 1, 2)
+        with pytest.raises(DescriberError, match="refused the key"):
+            described(model(server.url), 1)
+
+
+def test_a_key_that_a_server_repeats_is_in_no_answer_and_no_error() -> None:
+    words = {**chat_server.DESCRIPTION, "Observed pattern": f"key Bearer {KEY}"}
+    good = json.loads(bytes(chat_server.completion(json.dumps(words)).body))
+    answer = ask(replies({**good, "model": f"m {KEY}"}))
+    assert (answer.description.observed_pattern, answer.model) == ("key Bearer [key]", "m [key]")
+    for behaviour in (
+        lambda _body: chat_server.completion(None, refusal=f"no {KEY}"),
+        lambda _body: chat_server.completion(f"{KEY} it is"),
+        lambda _body: chat_server.failure(400, f"Incorrect key {KEY[:-1]}*"),
+    ):
+        with pytest.raises(ReplyError, match=r"\[key\]") as caught:
+            ask(behaviour)
+        assert KEY[:-1] not in str(caught.value)
+
+
+def test_half_characters_and_depth_concern_one_question_at_most() -> None:
+    good = json.loads(bytes(chat_server.answer({}).body))
+    half = Response(json.dumps({**good, "model": "bad\ud800name"}), media_type="application/json")
+    assert ask(lambda _body: half).model == "bad\\ud800name"
+    for depth in (900, 980, 100_000):
+        deep = Response("[" * depth + "]" * depth, media_type="application/json")
+        with pytest.raises(ReplyError):
+            ask(lambda _body, deep=deep: deep)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("address", ["https://api.openai.com/v1/", "https://API.openai.com:443/v1"])
+def test_openai_needs_a_key_however_its_address_is_written(address: str) -> None:
+    with pytest.raises(DescriberError, match="needs a key"):
+        described(describer_named("gpt-4o", address), 1)
+
+
+def test_a_name_that_is_no_text_is_told() -> None:
+    with pytest.raises(DescriberError, match=r"^The model's name holds bytes that are no text: write it in UTF-8\.$"):
+        describer_named("x\udcff")
+
+
+def test_a_proxy_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(
+        DescriberError, match=r"models\.example can't be reached by the proxy that the environment names"
+    ):
+        described(model("http://models.example/v1"), 1)
+
+
+def test_a_wait_without_end_is_no_number_of_minutes() -> None:
+    def wait(_body: dict[str, Any]) -> Response:
+        return chat_server.failure(429, "slow", retry_after="9" * 20)
+
+    with pytest.raises(DescriberError, match="asks to wait more than a day before"):
+        ask_often(wait)
 
 
 @pytest.mark.parametrize("behaviour", [chat_server.bad_key, chat_server.broken])

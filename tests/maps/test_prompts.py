@@ -44,6 +44,9 @@ def test_the_question_names_the_three_keys_and_the_word_for_no_pattern() -> None
         ("é火", '"é火"'),
         ("a < b > c", '"a < b > c"'),
         ("x[i]", '"x[i]"'),
+        (" [1] [...] [::-1]", '" [1] [...] [::-1]"'),
+        ("<div>", '"< div >"'),
+        ("<> -> ></ <=", '"<> -> ></ <="'),
     ],
 )
 def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> None:
@@ -55,6 +58,8 @@ def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> Non
     [
         *("<|endoftext|>", "<|im_start|>", "<|eot_id|>", "<|reserved_special_token_0|>", "<｜begin▁of▁sentence｜>"),
         *("<s>", "</s>", "<unk>", "<bos>", "<start_of_turn>", "<|fim_prefix|>", "<fim-suffix>", "<extra_id_0>"),
+        *("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<video|>", "[EOS_never_used_51bc]", "[unused5]", "[Img]"),
+        *("[control_8]", "[|endofturn|]", "[@BOS@]", "[e~[", "]~b]", "]<]image[>["),
         *("<think>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[CLS]", "[gMASK]", "<<SYS>>", "<</SYS>>"),
     ],
 )
@@ -90,6 +95,7 @@ def test_the_mapping_hash_sees_the_order_and_not_the_scores() -> None:
         f"```json\n{json.dumps(GOOD, indent=1)}\n```",
         f"Here it is:\n```\n{json.dumps(GOOD)}\n```\nDone.",
         json.dumps(GOOD | {"Extra": 1, "Input strings": " Words. "}),
+        f"Sure! {json.dumps(GOOD)} Bye",
     ],
 )
 def test_a_good_reply_is_read(text: str) -> None:
@@ -116,6 +122,11 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
         (json.dumps(GOOD)[:-20], None),
         ("[1, 2]", "The reply is no JSON object: [1, 2]"),
         ("[" * 100_000, f"The reply is no JSON object: {'[' * 80}…"),
+        (f"[{json.dumps(GOOD)}]", None),
+        (f"A {json.dumps(GOOD)} or {json.dumps(GOOD)}", None),
+        (f"A {{draft}} and {json.dumps(GOOD)}", None),
+        (f"A {json.dumps(GOOD)} and }}", None),
+        ('Sure! {"Reasoning": "x"} Bye', None),
         (json.dumps({"Reasoning": "x"}), "The reply lacks Input strings, Observed pattern."),
         (json.dumps(GOOD | {"Input strings": ["a"]}), "The reply's Input strings is no string."),
         (json.dumps(GOOD | {"Observed pattern": None}), "The reply's Observed pattern is no string."),
@@ -135,4 +146,4 @@ def test_a_reply_that_is_no_description_is_an_error(text: str | None, reason: st
     with pytest.raises(ReplyError) as caught:
         parse_reply(text)
     message = str(caught.value)
-    assert message == reason if reason else message.startswith("The reply is no JSON object: {")
+    assert message == reason if reason else message.startswith("The reply is no JSON object: ")
