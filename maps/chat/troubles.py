@@ -13,6 +13,7 @@ from maps.chat.connection import by_proxy
 from maps.chat.distrust import masking, read_json, whole, words_of
 from maps.describers import DescriberError
 from maps.prompts import NoReplyError, ReplyError
+from maps.terminal import said
 
 DESCRIBE_OFFLINE = "describe without a key: python -m maps describe ATLAS --describer offline"
 MEASURE_OFFLINE = "leave out the scorer: the offline measures need no key"
@@ -103,16 +104,15 @@ class Troubles:
 
     def shown(self, text: str) -> str:
         """A server's words on one line, clean and without what acts on a terminal, at most 200 characters."""
-        line = " ".join(self.clean(text).split())
-        line = "".join(character if character.isprintable() else "\ufffd" for character in line)
+        line = said(" ".join(self.clean(text).split()))
         return line if len(line) <= 200 else line[:200] + "…"
 
 
 def refusal_of(error: openai.APIStatusError) -> str:
     """The words of a refusal, in whatever form the server wrote them."""
-    said = words_of(error.body)
-    if said:
-        return said
+    words = words_of(error.body)
+    if words:
+        return words
     text = error.response.text
     try:
         return words_of(read_json(text)) or text

@@ -405,3 +405,8 @@ def test_a_script_is_followed_and_its_end_is_told() -> None:
 def test_describers_are_chosen_by_name() -> None:
     assert [describer_named(name).name for name in ("offline", "gpt-4o")] == ["offline", "gpt-4o"]
     assert isinstance(describer_named("offline"), Offline)
+
+
+def test_what_a_server_says_of_a_refusal_does_not_act_on_a_terminal() -> None:
+    with pytest.raises(ReplyError, match=r"status 400: \\u001B\[31mred$"):
+        ask(lambda _body: chat_server.failure(400, "\x1b[31mred"))
