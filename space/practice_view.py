@@ -19,5 +19,6 @@ def feedback(example: Example, given: Answers) -> str:
         best = "it is not asked here" if right is None else labels[right]
         verdict = f"Not quite. Better: {best}." if question.field in wrong else "Right."
         why = example.feedback.get(question.field, "")
-        parts.append(f"<dt>{text(question.text)}</dt><dd><b>{text(verdict)}</b> {text(why)}</dd>")
-    return f'<div class="feedback" role="status"><p>This was a worked example.</p><dl>{"".join(parts)}</dl></div>'
+        name = question.short[0].upper() + question.short[1:]
+        parts.append(f"<p>{text(name)}: <b>{text(verdict)}</b> {text(why)}</p>")
+    return f'<div class="feedback notice" role="status"><p>This was a worked example.</p>{"".join(parts)}</div>'
