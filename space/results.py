@@ -12,8 +12,8 @@ from annotation.evidence import correlations
 from annotation.summary import Report, report
 from annotation.tallies import answers
 from annotation.types import Item, Judgment
-from space.desk import Annotator
 from space.services import Services
+from space.sessions import Annotator
 
 
 @dataclass(frozen=True)

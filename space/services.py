@@ -6,9 +6,11 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from annotation.identity import normalised
 from annotation.journal import Journal
 from annotation.study import Study
 from maps.atlas import Atlas
@@ -20,15 +22,35 @@ SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600
 
 
+class Ledger(Protocol):
+    """What pages ask of the ledger; it never waits for the network."""
+
+    def closed(self) -> str | None:
+        """Why judging is closed, in one sentence; None where it is open."""
+
+
 @dataclass(frozen=True)
 class Services:
-    """What a page may use: the atlases by model name, the study, the journal, the key of pseudonyms."""
+    """What a page may use: the atlases by model name, the open study, the journal, the key of pseudonyms.
+
+    `data` is the folder of the journal and the studies. On a Space (`on_space`) Hugging Face says who is there, and
+    `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
+    carries. `address` is the Space's own, outside the frame of huggingface.co; `login` says whether the Space has a
+    login. `ledger` is None where no dataset keeps the judgments.
+    """
 
     atlases: Mapping[str, Atlas]
     study: Study
     journal: Journal
-    key: bytes
+    key: bytes = field(repr=False)
     app_version: str
+    data: Path
+    on_space: bool
+    organisers: frozenset[str]
+    organiser_key: str = field(repr=False)
+    address: str
+    login: bool = False
+    ledger: Ledger | None = None
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -60,7 +82,22 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
     atlases = open_atlases(environment.get("MAPS_ATLASES") or "", data)
     key = pseudonym_key(environment.get("MAPS_PSEUDONYM_KEY") or "", data)
     journal = Journal(data / "journal.sqlite")
-    return Services(atlases, default_study(next(iter(atlases.values()))), journal, key, __version__)
+    on_space = bool(environment.get("SPACE_ID"))
+    organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
+    host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
+    return Services(
+        atlases,
+        default_study(next(iter(atlases.values()))),
+        journal,
+        key,
+        __version__,
+        data=data,
+        on_space=on_space,
+        organisers=frozenset(filter(None, map(normalised, organisers))),
+        organiser_key="" if on_space else secrets.token_urlsafe(24),
+        address=f"https://{host}" if host else "",
+        login=on_space and bool(environment.get("OAUTH_CLIENT_ID")),
+    )
 
 
 def open_atlases(named: str, data: Path) -> dict[str, Atlas]:

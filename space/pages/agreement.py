@@ -16,10 +16,10 @@ from annotation.published import published
 from maps.describers import OFFLINE
 from space.agreement_view import overview, question_tables, question_words, rest
 from space.browser import browser_token
-from space.desk import annotator_of
 from space.markup import notice, text
 from space.results import Results, open_to, results
 from space.services import Services
+from space.sessions import annotator
 from space.spoken import spoken
 
 FIGURES = 2  # of each question: coefficients, answers beside the paper's
@@ -62,8 +62,8 @@ def judgments_file(services: Services, fmt: str) -> Any:
     """Makes the file of the judgments that this visitor may see."""
 
     @spoken
-    def made(signed: object) -> Any:
-        rows = open_to(services, annotator_of(services, signed))
+    def made(signed: object, request: gr.Request) -> Any:
+        rows = open_to(services, annotator(services, signed, request))
         if not rows:
             raise gr.Error(
                 "Single judgments are shown for items that you have judged yourself; judge some first. Whoever runs "

@@ -13,9 +13,11 @@ from maps.tables import Row
 from maps.types import HeadId, MapsError
 from maps.types import Mapping as HeadMapping
 from space.browser import browser_token
-from space.desk import Annotator, annotator_of, judged
+from space.desk import judged
 from space.markup import anchor, head_in, link_to_head, mappings, notice, relation_bars, text
+from space.seat import Seat
 from space.services import Services
+from space.sessions import Annotator, annotator
 from space.tally import tally
 
 FLOOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
@@ -30,7 +32,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         """The head in the address, or a sentence and a way back."""
         try:
             atlas, head = asked_for(services, request.query_params)
-            return head_page(services, atlas, head, annotator_of(services, signed))
+            return head_page(services, atlas, head, annotator(services, signed, request))
         except MapsError as error:
             return notice(str(error), "problem") + f"<p>{anchor('./', 'Back to all heads')}</p>"
 
@@ -110,7 +112,7 @@ def verdicts(services: Services, atlas: Atlas, head: HeadId, who: Annotator | No
     link = f"<p>{anchor(f'annotate?layer={head.layer}&head={head.head}', 'Judge this description')}</p>"
     if not rows:
         return notice("Nobody has judged it yet.") + link
-    if who is None or item not in {row.item for row in judged(services, who)}:
+    if who is None or item not in {row.item for row in judged(Seat(services, services.study, who))}:
         count = "One person has" if len(rows) == 1 else f"{len(rows)} people have"
         return notice(f"{count} judged it. You see the answers once you have given yours.") + link
     return tally(rows)
