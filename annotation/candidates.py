@@ -11,6 +11,8 @@ from maps.describers import OFFLINE
 from maps.prompts import mapping_hash
 from maps.types import HeadId, MapsError
 
+__all__ = ["candidates", "chosen_describer", "mapping_hash", "present"]
+
 
 def chosen_describer(atlas: Atlas) -> str:
     """The describer that described most heads, the offline one last; an empty name where nobody described any."""

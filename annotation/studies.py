@@ -37,9 +37,9 @@ def keep(study: Study, folder: Path) -> Path:
             os.fsync(file.fileno())
             Path(file.name).chmod(0o644)
             path.hardlink_to(file.name)  # fails where the name is taken, unlike a renaming
-    except FileExistsError as error:
-        raise MapsError(f"There is a study {study.name!r} already, and it is frozen; choose another name.") from error
     except OSError as error:
+        if path.exists():
+            raise MapsError(f"There is a study {study.name!r} already, frozen; choose another name.") from error
         raise MapsError(f"The study cannot be written to {folder}: {error.strerror or error}.") from error
     return path
 

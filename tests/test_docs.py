@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -27,6 +28,7 @@ import maps.__main__
 import maps.report
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
+from annotation.study import Settings
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
@@ -53,8 +55,8 @@ FILES = {  # heading of the contract: the schema that it describes
     "Judgments": annotation.dataset.SCHEMA,
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES).items()},
 }
-PARSERS = (maps.__main__.parser(), annotation.__main__._parser())
-READERS = ("app.py", "space/services.py", "maps/commands/server.py", "annotation/__main__.py")
+PARSERS = (maps.__main__.parser(), annotation.__main__.parser())
+READERS = ("app.py", "space/services.py", "maps/commands/server.py", "annotation/commands/arguments.py")
 
 Table = list[list[str]]
 
@@ -98,11 +100,14 @@ def invocation(action: argparse.Action) -> str:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """Every command with a parser, by how it is called."""
-    found: dict[str, argparse.ArgumentParser] = {}
-    for top in PARSERS:
-        [under] = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]
-        found |= {f"{top.prog} {name}": parser for name, parser in under.choices.items()}
-    return found
+    return {name: parser for top in PARSERS for name, parser in below(top.prog, top).items()}
+
+
+def below(called: str, parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The commands of a parser: itself, where it has none below it."""
+    under = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    found = {f"{called} {name}": each for action in under for name, each in action.choices.items()}
+    return {name: each for start in found for name, each in below(start, found[start]).items()} or {called: parser}
 
 
 def citation() -> dict[str, Any]:
@@ -176,13 +181,17 @@ def test_the_contract_lists_a_question_with_its_codes(question: annotation.form.
     assert rows == [[f"`{choice.code}`", choice.label] for choice in question.choices]
 
 
+def test_the_contract_lists_the_settings_of_a_study() -> None:
+    assert first(table(CONTRACT, "Studies")) == code([field.name for field in fields(Settings)])
+
+
 def test_the_contract_says_which_questions_are_asked() -> None:
     rows = table(CONTRACT, "Which questions are asked")
     assert rows == [[f"`{answer}`", ", ".join(code(list(asked(answer))))] for answer in QUESTIONS[0].codes]
 
 
 def test_the_contract_lists_every_command_that_has_a_parser() -> None:
-    assert re.findall(r"^### `(python -m \w+ \w+)`$", CONTRACT, re.MULTILINE) == list(commands())
+    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(commands())
 
 
 @pytest.mark.parametrize("command", commands())

@@ -149,6 +149,7 @@ def simulated(people: int, share: int, items: int, wanted: int, seed: int, eager
     return counts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_studies_whose_places_just_suffice_are_filled_exactly(seed: int) -> None:
     assert set(simulated(people=32, share=100, items=200, wanted=16, seed=seed, eager=seed % 5).values()) == {16}

@@ -10,15 +10,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from annotation.journal import Journal, JournalError
-from annotation.migrations import MIGRATIONS
-from annotation.types import Annotator, Judgment, Receipt
+from annotation.migrations import APPLICATION_ID, MIGRATIONS
+from annotation.types import Annotator, Judgment, Receipt, Stored
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -183,6 +183,27 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
             journal.record(judge())
     with Journal(tmp_path / "journal.sqlite") as journal:
         assert journal.rows() == [judge()]
+
+
+def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_path: Path, judge: Judge) -> None:
+    path = tmp_path / "journal.sqlite"
+    row = judge()
+    cells = [cell.isoformat() if isinstance(cell, datetime) else cell for cell in astuple(row)]
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO annotators VALUES (1, 'a-1', 'Ada', ?, '1')", [NOON.isoformat()])
+        old.execute(f"INSERT INTO judgments VALUES (1, ?, {', '.join('?' * len(cells))})", [NOON.isoformat(), *cells])
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    with Journal(path) as journal:
+        assert journal.rows() == [row]
+        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
+        assert journal.record(row) == Receipt("j-1", NOON, duplicate=True)
+        assert journal.unpublished().judgments == (Stored(row, NOON),)
+        journal.withdraw("a-1")
+        assert journal.rows() == []
 
 
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:

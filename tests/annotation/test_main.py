@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from annotation.__main__ import main
+from annotation.form import Answers, judgment
 from annotation.journal import Journal
+from annotation.studies import kept
 from annotation.types import Judgment
+from maps.tables import SCHEMAS
 
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[2]
+ATLAS = ROOT / "space" / "seed" / "smollm2"
 
 
 def run(*arguments: object, data: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -24,6 +34,16 @@ def run(*arguments: object, data: Path | None = None) -> subprocess.CompletedPro
         environment["MAPS_DATA"] = str(data)
     command = [sys.executable, "-m", "annotation", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def called(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which saves the imports."""
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture
@@ -83,11 +103,97 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 
+def created(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return called("study", "create", "--atlas", ATLAS, "--data", data, *arguments)
+
+
+def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
+    few = ("--heads", 20, "--overlap", 4, "--per-item", 2, "--controls", 0.25, "--sample", "stratified")
+    done = created(
+        tmp_path, *few, "--name", "pilot", "--per-annotator", 12, "--deadline", "2999-01-31", "--no-practice"
+    )
+    line = (
+        "20 heads of SmolLM2-135M-Instruct described by offline, 4 of them for everybody, 3 swapped and 2 shuffled "
+        "controls, 2 judgments an item\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{tmp_path / 'studies' / 'pilot.json'}: {line}"
+    assert created(tmp_path, *few).stdout == f"{tmp_path / 'studies' / 'study-1.json'}: {line}"
+    listed = called("study", "list", "--data", tmp_path).stdout.splitlines()
+    assert [text.partition(" (")[0] for text in listed] == ["study-1", "pilot"]
+    pilot = kept(tmp_path / "studies")["pilot"]
+    controlled, overlapping = (next(i for i in pilot.order if i.item_kind == kind) for kind in ("swapped", "overlap"))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for person in ("a-1", "a-2", "a-3"):
+            journal.consent(person, None, "1")
+        for person, item in (("a-1", controlled), ("a-2", controlled), ("a-1", overlapping)):
+            answer = Answers("absent_none", None, None, "")
+            times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
+            more = {"judgment_id": f"{person}{item.layer}{item.head}", "supersedes": None, "app_version": "0"}
+            journal.record(judgment(item, answer, annotator=person, **times, **more), pilot)  # type: ignore[arg-type]
+        journal.claim(pilot, "a-3")
+    shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", ATLAS).stdout.splitlines()
+    assert "deadline: 2999-01-31 23:59:59.999999+00:00" in shown
+    assert "practice: False" in shown
+    assert shown[-6:] == [
+        "places wanted: 42, and 4 of each annotator (the overlap)",
+        "places given: 2, and 1 in the overlap",
+        "places reserved now: 1",
+        "items done: 1 of 21",
+        "annotators: 2",
+        "stale items: 0",
+    ]
+
+
+def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 270, "--overlap", 0, "--swapped", 0)
+    atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
+    rows = pq.read_table(atlas / "descriptions.parquet").to_pylist()
+    rows[5]["description_id"] = "another"
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS["descriptions"]), atlas / "descriptions.parquet")
+    shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", atlas).stdout.splitlines()
+    assert shown[-1] == f"stale items: 1 (L{rows[5]['layer']}H{rows[5]['head']})"
+    assert "places given: 0, and 0 in the overlap" in shown
+
+
+def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
+    done = run("withdraw", "a-1", data=data)
+    assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn: 5 judgments are left out from now on.\n")
+    done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
+    assert done.stdout == f"{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
+    assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
+
+
+def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
+    sentences = {
+        ("create", "--atlas", ATLAS, "--name", "pilot", "--heads", 5, "--overlap", 0): (
+            "There is a study 'pilot' already, frozen; choose another name.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--name", "Pilot"): (
+            "'Pilot' is no name for a study: small letters, digits and hyphens, 40 at most.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--describer", "gpt"): (
+            f"No head of {ATLAS} is described by 'gpt'; there is offline.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--controls", 0.1, "--swapped", 3): (
+            "Name the controls by --controls, or by --swapped and --shuffled, not both.\n"
+        ),
+        ("show", "other"): f"There is no study 'other' in {tmp_path / 'studies'}; there is pilot.\n",
+    }
+    for arguments, sentence in sentences.items():
+        done = called("study", *arguments, "--data", tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+    for arguments in (("--deadline", "soon"), ("--deadline", "2027-01-31T12:00"), ("--heads", "0"), ("--seed", "-1")):
+        done = created(tmp_path, *arguments)
+        assert (done.returncode, "Traceback" in done.stderr, done.stdout) == (2, False, "")
+
+
 def test_help_shows_an_example_and_no_command_yet_to_come() -> None:
-    for arguments in ((), ("export",), ("agreement",)):
-        done = run(*arguments, "--help")
+    actions = [("study", action) for action in ("create", "list", "show")]
+    for arguments in ((), ("study",), *actions, ("export",), ("agreement",), ("withdraw",)):
+        done = called(*arguments, "--help")
         assert done.returncode == 0
         assert "example: python -m annotation" in done.stdout
     listed = run("--help").stdout
     assert "publish" not in listed
-    assert "study create" not in listed

@@ -1,0 +1,208 @@
+"""`study`: creates a study, lists the studies, shows one."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from annotation.candidates import candidates, chosen_describer, mapping_hash, present
+from annotation.commands.arguments import (
+    Commands,
+    add_data,
+    count,
+    data_folder,
+    last_day,
+    positive,
+    share,
+    studies_folder,
+)
+from annotation.form import GUIDELINES_VERSION
+from annotation.freezing import SAMPLES, freeze
+from annotation.journal import Journal
+from annotation.studies import checked_name, keep, kept
+from annotation.study import Settings, Study, stale
+from maps.atlas import Atlas
+from maps.types import HeadId, MapsError
+
+CONTROLS = 0.1  # of the sampled heads, where nothing is said
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`study create`, `study list` and `study show`."""
+    top = commands.add_parser(
+        "study",
+        help="create, list and show studies",
+        description="Studies: a sample of described heads put before annotators, frozen when it is created.",
+        epilog="example: python -m annotation study create --atlas data/atlases/smollm2 --name pilot",
+    )
+    actions = top.add_subparsers(required=True, metavar="ACTION")
+    _add_create(actions)
+    listed = actions.add_parser(
+        "list",
+        help="the studies that there are",
+        description="Lists the studies, the newest first.",
+        epilog="example: python -m annotation study list",
+    )
+    add_data(listed, "the studies")
+    listed.set_defaults(run=run_list)
+    shown = actions.add_parser(
+        "show",
+        help="a study's settings and how far it is",
+        description="Shows a study's settings and counts.",
+        epilog="example: python -m annotation study show pilot --atlas data/atlases/smollm2",
+    )
+    shown.add_argument("name", metavar="NAME", help="the study's name")
+    shown.add_argument("--atlas", type=Path, metavar="FOLDER", help="say too which items this atlas has made stale")
+    add_data(shown, "the studies")
+    shown.set_defaults(run=run_show)
+
+
+def _add_create(actions: Commands[argparse.ArgumentParser]) -> None:
+    p = actions.add_parser(
+        "create",
+        help="freeze a study of an atlas's described heads",
+        description="Draws a sample of an atlas's described heads, and controls, and freezes what annotators see.",
+        epilog="example: python -m annotation study create --atlas data/atlases/smollm2 --name pilot --heads 40",
+    )
+    p.add_argument("--atlas", type=Path, required=True, metavar="FOLDER", help="the atlas")
+    p.add_argument("--name", help="small letters, digits, hyphens (default: study-1, study-2, …)")
+    p.add_argument("--describer", help="whose descriptions (default: the one that described most heads)")
+    p.add_argument("--heads", type=positive, default=138, metavar="N", help="heads to draw (138)")
+    p.add_argument(
+        "--sample", choices=SAMPLES, default="uniform", help="all heads alike, or by layer quarter (uniform)"
+    )
+    p.add_argument("--per-item", type=positive, default=3, metavar="N", help="judgments wanted of each item (3)")
+    p.add_argument("--overlap", type=count, default=10, metavar="N", help="heads of these that everybody judges (10)")
+    p.add_argument("--controls", type=share, metavar="SHARE", help="controls, as a share of the heads (0.1)")
+    p.add_argument("--swapped", type=count, metavar="N", help="controls with another head's description")
+    p.add_argument("--shuffled", type=count, metavar="N", help="controls with shuffled mappings")
+    p.add_argument("--no-practice", action="store_true", help="leave out the three worked examples at the start")
+    p.add_argument(
+        "--per-annotator", type=positive, metavar="N", help="the most items for one person (default: no limit)"
+    )
+    p.add_argument(
+        "--deadline", type=last_day, metavar="DAY", help="last day in UTC, such as 2027-01-31 (default: none)"
+    )
+    p.add_argument("--seed", type=count, default=0, metavar="N", help="of the draw and the order (0)")
+    add_data(p, "the studies")
+    p.set_defaults(run=run_create)
+
+
+def run_create(options: argparse.Namespace) -> None:
+    """Freezes a study, writes its file and says what is in it."""
+    folder = studies_folder(options)
+    atlas = Atlas.open(options.atlas)
+    describer = options.describer or chosen_describer(atlas)
+    if not describer:
+        raise MapsError(
+            f"No head of {options.atlas} is described yet; `python -m maps describe {options.atlas}` does it."
+        )
+    name = checked_name(options.name) if options.name else _free_name(folder)
+    study = freeze(settings(options, name, atlas, describer), candidates(atlas, describer), mapping_hash)
+    path = keep(study, folder)
+    print(f"{path}: {summary(study)}")
+
+
+def settings(options: argparse.Namespace, name: str, atlas: Atlas, describer: str) -> Settings:
+    """The settings that the options ask for."""
+    swapped, shuffled = _controls(options)
+    return Settings(
+        name=name,
+        model=atlas.model,
+        revision=atlas.info["revision"],
+        layers=atlas.info["layers"],
+        describer=describer,
+        heads=options.heads,
+        sample=options.sample,
+        per_item=options.per_item,
+        overlap=options.overlap,
+        swapped=swapped,
+        shuffled=shuffled,
+        practice=not options.no_practice,
+        per_annotator=options.per_annotator,
+        deadline=options.deadline,
+        seed=options.seed,
+        guidelines_version=GUIDELINES_VERSION,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _controls(options: argparse.Namespace) -> tuple[int, int]:
+    """Swapped and shuffled controls: as many as are named, or the share in halves."""
+    if options.swapped is None and options.shuffled is None:
+        total = round((CONTROLS if options.controls is None else options.controls) * options.heads)
+        return total - total // 2, total // 2
+    if options.controls is not None:
+        raise MapsError("Name the controls by --controls, or by --swapped and --shuffled, not both.")
+    return options.swapped or 0, options.shuffled or 0
+
+
+def _free_name(folder: Path) -> str:
+    taken = {path.stem for path in folder.glob("*.json")}
+    return next(name for n in range(1, len(taken) + 2) if (name := f"study-{n}") not in taken)
+
+
+def summary(study: Study) -> str:
+    """What a study holds, in one line."""
+    each = study.settings
+    return (
+        f"{each.heads:,} heads of {each.model} described by {each.describer}, {each.overlap:,} of them for everybody, "
+        f"{each.swapped:,} swapped and {each.shuffled:,} shuffled controls, {each.per_item} judgments an item"
+    )
+
+
+def run_list(options: argparse.Namespace) -> None:
+    """A line a study."""
+    found = kept(studies_folder(options)).values()
+    for study in sorted(found, key=lambda study: study.settings.created_at, reverse=True):
+        state = "over" if study.over(datetime.now(UTC)) else "open"
+        print(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {summary(study)}")
+    if not found:
+        print(f"There is no study in {studies_folder(options)}; `python -m annotation study create` makes one.")
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """Settings, counts, and with an atlas the stale items."""
+    found = kept(studies_folder(options))
+    if options.name not in found:
+        names = ", ".join(found) or "none yet"
+        raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}; there is {names}.")
+    study = found[options.name]
+    for name, value in asdict(study.settings).items():
+        print(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
+    print(counts(study, data_folder(options) / "journal.sqlite"))
+    print(stale_items(study, options.atlas) if options.atlas else "stale items: name --atlas to see them")
+
+
+def counts(study: Study, journal: Path) -> str:
+    """Places wanted, given and reserved, items done, and people, a line each."""
+    limited = [item.key for item in study.order if item.item_kind != "overlap"]
+    wanted = study.settings.per_item or 0
+    judged: dict[str, set[str]] = {}
+    reserved: dict[str, set[str]] = {}
+    if journal.is_file():
+        with Journal(journal) as opened:
+            places = opened.places(study)
+            judged, reserved = places.judged, places.reserved
+    given = {key: len(judged.get(key, ())) for key in study.by_key}
+    limited_given = sum(given[key] for key in limited)
+    lines = [
+        f"places wanted: {wanted * len(limited):,}, and {study.settings.overlap:,} of each annotator (the overlap)",
+        f"places given: {limited_given:,}, and {sum(given.values()) - limited_given:,} in the overlap",
+        f"places reserved now: {sum(map(len, reserved.values())):,}",
+        f"items done: {sum(given[key] >= wanted for key in limited):,} of {len(limited):,}",
+        f"annotators: {len(set().union(*judged.values())):,}",
+    ]
+    return "\n".join(lines)
+
+
+def stale_items(study: Study, folder: Path) -> str:
+    """Which items are stale, by head; their judgments are kept and left out of the figures."""
+    atlas = Atlas.open(folder)
+    if atlas.model != study.settings.model:
+        raise MapsError(f"The study {study.name} is of {study.settings.model}, but {folder} maps {atlas.model}.")
+    found = stale(study, present(candidates(atlas, study.settings.describer)))
+    heads = sorted(HeadId(item.layer, item.head) for item in study.order if item.key in found)
+    return f"stale items: {len(heads):,}" + (f" ({', '.join(map(str, heads))})" if heads else "")

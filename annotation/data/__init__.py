@@ -1,0 +1,1 @@
+"""The practice examples as a file, made by hand from plain words."""
