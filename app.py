@@ -19,7 +19,8 @@ def main() -> int:
     """Serves the app until it is stopped; returns 0, or 1 with one sentence where it cannot start."""
     argparse.ArgumentParser(
         prog="python app.py",
-        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES and MAPS_PSEUDONYM_KEY are its settings.",
+        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES, MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY are "
+        "its settings.",
         epilog="example: PORT=8000 python app.py",
     ).parse_args()
     try:
@@ -30,12 +31,16 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     from space.build import build_site, look  # imported here: what is wrong with the settings is said at once
+    from space.sessions import organiser_link
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     site = build_site(used)
     site.queue(default_concurrency_limit=16)
     site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look())
-    print(f"Open http://{where.host}:{where.port} (Ctrl+C stops)", flush=True)
+    base = f"http://{where.host}:{where.port}"
+    if (link := organiser_link(used, base)) is not None:
+        print(f"For the organiser alone, until the app stops: {link}", flush=True)
+    print(f"Open {base} (Ctrl+C stops)", flush=True)
     try:
         site.block_thread()
     finally:

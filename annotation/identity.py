@@ -46,6 +46,11 @@ def pseudonym(name: str, key: bytes) -> str:
     return "a-" + _mac("pseudonym", normalised(name), key)[:12]
 
 
+def organiser_pseudonym(key: bytes) -> str:
+    """The pseudonym of whoever holds the organiser's link: one that no name has."""
+    return "a-" + _mac("organiser", "", key)[:12]
+
+
 def signed(name: str, key: bytes, issued_at: int) -> str:
     """A token that says "this is `name`, since `issued_at`" (seconds since 1970), which only the key can make."""
     payload = json.dumps({"name": name, "issued_at": issued_at}).encode()

@@ -12,23 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from annotation import form, identity
+from annotation import form
 from annotation.assignment import Progress, progress
 from annotation.form import Answers
 from annotation.types import Item, Judgment, Receipt
 from space.services import Services
+from space.sessions import Annotator
 
 JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
 LONGEST_SITTING = timedelta(days=7)
 NOTHING = Answers(None, None, None, "")
-
-
-@dataclass(frozen=True)
-class Annotator:
-    """Someone who signed in; the pseudonym is what is stored with judgments."""
-
-    name: str
-    pseudonym: str
 
 
 @dataclass(frozen=True)
@@ -62,12 +55,6 @@ class Desk:
         """The answers as the browser keeps them."""
         a = self.answers
         return {"judgment_id": self.judgment_id, "answers": [a.presence, a.precision, a.category, a.comment]}
-
-
-def annotator_of(services: Services, token: object) -> Annotator | None:
-    """Who a page's token says is there; None where it is not signed by this server."""
-    name = identity.name_from(token, services.key)
-    return None if name is None else Annotator(name, identity.pseudonym(name, services.key))
 
 
 def judged(services: Services, who: Annotator) -> list[Judgment]:

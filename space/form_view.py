@@ -9,9 +9,10 @@ import gradio as gr
 from annotation import form
 from annotation.types import Receipt
 from maps.types import HeadId
-from space.desk import Annotator, Desk
+from space.desk import Desk
 from space.markup import mappings, notice, text
 from space.services import Services
+from space.sessions import Annotator
 from space.tally import tally
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from annotation.counting import counted, frame
 from annotation.summary import Report, by_layer_quarter, report
 from annotation.types import Judgment
-from space.desk import Annotator
 from space.services import Services
+from space.sessions import Annotator
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from annotation.identity import normalised
 from annotation.journal import Journal
 from annotation.study import Study
 from maps.atlas import Atlas
@@ -22,13 +23,23 @@ OWNER_ONLY = 0o600
 
 @dataclass(frozen=True)
 class Services:
-    """What a page may use: the atlases by model name, the study, the journal, the key of pseudonyms."""
+    """What a page may use: the atlases by model name, the open study, the journal, the key of pseudonyms.
+
+    `data` is the folder of the journal and the studies. On a Space (`on_space`) Hugging Face says who is there, and
+    `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
+    carries. `address` is the Space's own, outside the frame of huggingface.co.
+    """
 
     atlases: Mapping[str, Atlas]
     study: Study
     journal: Journal
-    key: bytes
+    key: bytes = field(repr=False)
     app_version: str
+    data: Path
+    on_space: bool
+    organisers: frozenset[str]
+    organiser_key: str = field(repr=False)
+    address: str
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -60,7 +71,21 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
     atlases = open_atlases(environment.get("MAPS_ATLASES") or "", data)
     key = pseudonym_key(environment.get("MAPS_PSEUDONYM_KEY") or "", data)
     journal = Journal(data / "journal.sqlite")
-    return Services(atlases, default_study(next(iter(atlases.values()))), journal, key, __version__)
+    on_space = bool(environment.get("SPACE_ID"))
+    organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
+    host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
+    return Services(
+        atlases,
+        default_study(next(iter(atlases.values()))),
+        journal,
+        key,
+        __version__,
+        data=data,
+        on_space=on_space,
+        organisers=frozenset(filter(None, map(normalised, organisers))),
+        organiser_key="" if on_space else secrets.token_urlsafe(24),
+        address=f"https://{host}" if host else "",
+    )
 
 
 def open_atlases(named: str, data: Path) -> dict[str, Atlas]:

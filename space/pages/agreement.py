@@ -16,10 +16,10 @@ from annotation.summary import Report
 from annotation.words import COEFFICIENTS, paragraphs
 from maps.describers import OFFLINE
 from space.browser import browser_token
-from space.desk import annotator_of
 from space.markup import notice, table, text
 from space.results import Results, open_to, results
 from space.services import Services
+from space.sessions import annotator
 from space.spoken import spoken
 
 FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
@@ -52,8 +52,8 @@ def judgments_file(services: Services, fmt: str) -> Any:
     """Makes the file of the judgments that this visitor may see."""
 
     @spoken
-    def made(signed: object) -> Any:
-        rows = open_to(services, annotator_of(services, signed))
+    def made(signed: object, request: gr.Request) -> Any:
+        rows = open_to(services, annotator(services, signed, request))
         if not rows:
             raise gr.Error(
                 "Single judgments are shown for items that you have judged yourself; judge some first. Whoever runs "

@@ -16,10 +16,10 @@ from annotation.journal import JournalError
 from maps.types import HeadId
 from space import desk as desks
 from space.browser import browser_desk, browser_draft, browser_token
-from space.desk import Annotator, annotator_of
 from space.form_view import Form, entered, in_order, receipt_line, shown, welcome
 from space.markup import head_in, notice, text
 from space.services import Services
+from space.sessions import annotator, named
 from space.spoken import spoken
 
 GATE = """(desk, presence, precision, category, comment) => {
@@ -127,7 +127,7 @@ def opening(services: Services) -> Any:
 
     @spoken
     def opened(signed: object, kept: object, draft: object, request: gr.Request) -> tuple[Any, ...]:
-        who = annotator_of(services, signed)
+        who = annotator(services, signed, request)
         item = wanted(services, request.query_params)
         if who is None:
             return welcome(services, item)
@@ -152,7 +152,7 @@ def signing_in(services: Services) -> Any:
         name = name or ""
         if problems := identity.problems_with_name(name):
             return notice(" ".join(problems), "problem"), *in_order()
-        who = Annotator(name, identity.pseudonym(name, services.key))
+        who = named(services, name)
         try:
             services.journal.consent(who.pseudonym, name.strip(), GUIDELINES_VERSION)
         except JournalError as error:
@@ -166,14 +166,22 @@ def signing_in(services: Services) -> Any:
 def submitting(services: Services) -> Any:
     """Stores the answers, then shows the receipt and the next item. What is missing is said and nothing is lost."""
 
-    def submitted(signed: object, kept: object, *given: str | None) -> tuple[Any, ...]:
-        who = annotator_of(services, signed)
+    def submitted(
+        signed: object,
+        kept: object,
+        presence: str | None,
+        precision: str | None,
+        category: str | None,
+        comment: str | None,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        who = annotator(services, signed, request)
         if who is None:
             return welcome(services)
         desk = desks.kept_desk(services, who, kept)
         if desk is None:
             return shown(services, who, signed, desks.next_desk(services, who, desks.skipped_in(kept)))
-        desk = replace(desk, answers=form.cleared(*given))
+        desk = replace(desk, answers=form.cleared(presence, precision, category, comment))
         problems = form.problems(desk.answers)
         if problems:
             return in_order(message=notice(" ".join(problems), "problem"))
@@ -190,8 +198,8 @@ def submitting(services: Services) -> Any:
 def skipping(services: Services) -> Any:
     """Puts the item at the end; an item that was judged before stays as it is."""
 
-    def skipped(signed: object, kept: object) -> tuple[Any, ...]:
-        who = annotator_of(services, signed)
+    def skipped(signed: object, kept: object, request: gr.Request) -> tuple[Any, ...]:
+        who = annotator(services, signed, request)
         if who is None:
             return welcome(services)
         desk = desks.kept_desk(services, who, kept)
@@ -206,8 +214,8 @@ def skipping(services: Services) -> Any:
 def going_back(services: Services) -> Any:
     """The item judged before this one, to be looked at or changed."""
 
-    def gone_back(signed: object, kept: object) -> tuple[Any, ...]:
-        who = annotator_of(services, signed)
+    def gone_back(signed: object, kept: object, request: gr.Request) -> tuple[Any, ...]:
+        who = annotator(services, signed, request)
         if who is None:
             return welcome(services)
         desk = desks.kept_desk(services, who, kept) or desks.next_desk(services, who, desks.skipped_in(kept))

@@ -13,9 +13,10 @@ from maps.tables import Row
 from maps.types import HeadId, MapsError
 from maps.types import Mapping as HeadMapping
 from space.browser import browser_token
-from space.desk import Annotator, annotator_of, judged
+from space.desk import judged
 from space.markup import anchor, head_in, link_to_head, mappings, notice, relation_bars, text
 from space.services import Services
+from space.sessions import Annotator, annotator
 from space.tally import tally
 
 FLOOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
@@ -30,7 +31,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         """The head in the address, or a sentence and a way back."""
         try:
             atlas, head = asked_for(services, request.query_params)
-            return head_page(services, atlas, head, annotator_of(services, signed))
+            return head_page(services, atlas, head, annotator(services, signed, request))
         except MapsError as error:
             return notice(str(error), "problem") + f"<p>{anchor('./', 'Back to all heads')}</p>"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotation.form import GUIDELINES_VERSION
-from space.desk import Annotator
 from space.services import Services, services
+from space.sessions import Annotator
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from annotation import identity
 from annotation.form import Answers
 from annotation.journal import JournalError
 from space import desk
-from space.desk import Annotator, Desk
+from space.desk import Desk
 from space.services import Services
+from space.sessions import Annotator
 
 NONE_SEEN = Answers("absent_none", None, None, "")
 FALSE_SEEN = Answers("absent_described", None, None, "")
@@ -30,14 +30,6 @@ def test_everybody_gets_the_same_items_in_the_same_order(served: Services, ada: 
     first = [answered(served, ada).item for _ in range(3)]
     assert [answered(served, grace).item for _ in range(3)] == first
     assert first == list(served.study.order[:3])
-
-
-def test_a_token_of_another_server_is_nobody(served: Services) -> None:
-    signed = identity.signed("Ada", b"another key", 0)
-    assert desk.annotator_of(served, signed) is None
-    assert desk.annotator_of(served, {"name": "Ada"}) is None
-    mine = desk.annotator_of(served, identity.signed("Ada", served.key, 0))
-    assert mine == Annotator("Ada", identity.pseudonym("Ada", served.key))
 
 
 def test_a_reload_brings_item_and_answers_back(served: Services, ada: Annotator) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from annotation.form import Answers
 from space import desk
-from space.desk import Annotator
 from space.results import open_to, results
 from space.services import Services
+from space.sessions import Annotator
 from space.study import default_study
 
 ANSWERS = Answers("absent_none", None, None, "")
