@@ -100,7 +100,9 @@ def entered(services: Services, who: Annotator, key: object, place: Place, messa
 def overview(services: Services, gone: Mapping[str, set[str]]) -> str:
     """All studies with their counts, and the ledger; `gone` are the stale items by study."""
     every = organising.studies(services).values()
-    rows = [(study, organising.counts(services, study, gone[study.name]), now(services, study, gone)) for study in every]
+    rows = [
+        (study, organising.counts(services, study, gone[study.name]), now(services, study, gone)) for study in every
+    ]
     return "<h1>Studies</h1>" + studies_table(rows) + ledger(services)
 
 
@@ -144,9 +146,7 @@ def kept_back(study: Study) -> str:
     return notice(words) + f"<p>{link}</p>"
 
 
-def laid(
-    services: Services, who: Annotator, study: Study, place: Place, shown: bool, message: str
-) -> dict[str, Any]:
+def laid(services: Services, who: Annotator, study: Study, place: Place, shown: bool, message: str) -> dict[str, Any]:
     """The item to decide, with the organiser's own decision in the form; hidden where none is asked for."""
     if place.item is None or not shown:
         return {"row": gr.update(visible=False), "message": message}

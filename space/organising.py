@@ -134,16 +134,17 @@ def holds(study: Study) -> list[str]:
     limited = len(study.order) - each.overlap
     judgments = limited * (each.per_item or 0)
     people = people_needed(study)
-    found = [
+    return [
         f"{len(study.order):,} items: {each.heads:,} heads of {each.model}, described by {each.describer}, and "
         f"{each.swapped + each.shuffled:,} controls ({each.swapped:,} swapped, {each.shuffled:,} shuffled).",
         f"Judgments wanted: {judgments:,} ({each.per_item} of each of {limited:,} items)"
         + (f", and {each.overlap:,} from each annotator, the overlap." if each.overlap else "."),
         f"Work: about {minutes(judgments):,} minutes at {SECONDS_AN_ITEM} seconds an item, shared among the annotators"
         + (f", and {minutes(each.overlap):,} minutes from each of them for the overlap." if each.overlap else "."),
-        f"It needs at least {people:,} annotators." if people else "With these limits no number of annotators fills it.",
+        f"It needs at least {people:,} annotators."
+        if people
+        else "With these limits no number of annotators fills it.",
     ]
-    return found
 
 
 def minutes(items: int) -> int:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from annotation.identity import normalised
 from annotation.journal import Journal
@@ -19,6 +20,20 @@ from space.study import default_study
 
 SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600
+
+
+class Reporting(Protocol):
+    """How the ledger stands, in sentences."""
+
+    def sentences(self) -> list[str]:
+        """One plain sentence each."""
+
+
+class Ledger(Protocol):
+    """What the organiser's page asks of the ledger; it waits for no network."""
+
+    def status(self) -> Reporting:
+        """How things stand between journal and ledger."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,7 @@ class Services:
     organisers: frozenset[str]
     organiser_key: str = field(repr=False)
     address: str
+    ledger: Ledger | None = None
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""

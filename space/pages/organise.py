@@ -22,7 +22,9 @@ DEPENDENT = """(presence, precision, category) => {
   const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value: applies ? value : null});
   return [shown(described, precision), shown(known, category)];
 }"""  # form.asked for the eye; the server checks again
-NO_KEY = "() => { const here = new URL(location); here.searchParams.delete('key'); history.replaceState({}, '', here); }"
+NO_KEY = (
+    "() => { const here = new URL(location); here.searchParams.delete('key'); history.replaceState({}, '', here); }"
+)
 EMPTY = "() => ['', {__type__: 'update', visible: false}]"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -57,12 +59,29 @@ def build(services: Services, page: gr.Blocks) -> None:
                 new_tab(services, key, overview)
             with gr.Tab("Withdrawals", id="withdrawals"):
                 withdrawn = withdrawal_tab(services, key)
-    *shown, decide = case
-    fields = Board(key, denied, room, place, overview, tabs, study, open_up, listing, *shown, withdrawn)
+    fields = Board(
+        key,
+        denied,
+        room,
+        place,
+        overview,
+        tabs,
+        study,
+        open_up,
+        listing,
+        case.row,
+        case.evidence,
+        case.presence,
+        case.precision,
+        case.category,
+        case.comment,
+        case.message,
+        withdrawn,
+    )
     opened = page.load(acts.opening(services), key, list(fields), **PRIVATE)
     opened.then(None, js=NO_KEY)
     given = [key, place, *fields.questions, case.comment]
-    decided = decide.click(only(services, acts.decide), given, list(fields), **PRIVATE)
+    decided = case.decide.click(only(services, acts.decide), given, list(fields), **PRIVATE)
     for laid in (opened, decided):  # showing the row shows what is hidden in it, too
         laid.then(None, fields.questions, fields.questions[1:], js=DEPENDENT)
     case.presence.input(None, fields.questions, fields.questions[1:], js=DEPENDENT, **PRIVATE)
@@ -133,8 +152,8 @@ def counted(label: str, value: int | None, elem_id: str) -> gr.Number:
 def withdrawal_tab(services: Services, key: gr.BrowserState) -> gr.HTML:
     """Withdrawing an annotator on request, asked twice; returns the list of those who withdrew."""
     gr.HTML(
-        "<p>Whoever withdraws is left out from then on: of the figures, the files and the next release. Nobody can take "
-        "that back.</p>"
+        "<p>Whoever withdraws is left out from then on: of the figures, the files and the next release. Nobody can "
+        "take that back.</p>"
     )
     pseudonym = gr.Textbox(label="Pseudonym, like a-3f9c2b81d0e4", max_length=40, elem_id="pseudonym")
     ask = gr.Button("Withdraw …", elem_id="withdraw")
