@@ -11,6 +11,7 @@ from annotation.types import Receipt
 from maps.types import HeadId
 from space.desk import Desk
 from space.markup import mappings, notice, text
+from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
 from space.tally import tally
@@ -99,7 +100,7 @@ def evidence(services: Services, desk: Desk) -> str:
     if item is None:
         return notice("You have judged every item. Thank you. Back shows your answers, which you can still change.")
     others = ""
-    if desk.earlier is not None:
+    if desk.earlier is not None and closed(services, services.study) is None:
         rows = [row for row in services.journal.current(item.study, item=item) if row != desk.earlier]
         others = (
             f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")

@@ -10,6 +10,7 @@ import pandas as pd
 from annotation.counting import counted, frame
 from annotation.summary import Report, by_layer_quarter, report
 from annotation.types import Judgment
+from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
 
@@ -41,7 +42,12 @@ def computed(order: tuple[object, ...], rows: tuple[Judgment, ...], model: str, 
 
 
 def open_to(services: Services, who: Annotator | None) -> list[Judgment]:
-    """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves."""
+    """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves.
+
+    None while the study's answers are closed; organisers have a page of their own.
+    """
+    if closed(services, services.study) is not None:
+        return []
     rows = services.journal.rows(services.study.name)
     mine = {row.item for row in rows if who is not None and row.annotator == who.pseudonym}
     return [row for row in rows if row.item in mine]

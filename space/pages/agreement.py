@@ -15,11 +15,13 @@ from annotation.form import QUESTIONS
 from annotation.summary import Report
 from annotation.words import COEFFICIENTS, paragraphs
 from maps.describers import OFFLINE
-from space.browser import browser_token
+from maps.types import MapsError
+from space.browser import browser_organiser, browser_token
 from space.markup import notice, table, text
+from space.openness import closed
 from space.results import Results, open_to, results
 from space.services import Services
-from space.sessions import annotator
+from space.sessions import annotator, organiser
 from space.spoken import spoken
 
 FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
@@ -27,7 +29,7 @@ FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
-    token = browser_token()
+    token, key = browser_token(), browser_organiser()
     words = gr.HTML(elem_id="agreement-words")
     numbers = gr.HTML()
     plots = [gr.Plot(visible=False, show_label=False) for _ in QUESTIONS]
@@ -37,15 +39,22 @@ def build(services: Services, page: gr.Blocks) -> None:
     files = gr.File(label="Your download", visible=False, elem_id="download")
 
     @spoken
-    def opened() -> tuple[Any, ...]:
-        """The present numbers."""
+    def opened(key: object, request: gr.Request) -> tuple[Any, ...]:
+        """The present numbers, to whom they are open."""
+        if reason := kept_from(services, key, request):
+            return notice(reason), "", *(gr.update(visible=False) for _ in QUESTIONS)
         found = results(services)
         return in_words(services, found), coefficient_table(found.report), *figures(services, found)
 
-    page.load(opened, outputs=[words, numbers, *plots], api_visibility="private")
+    page.load(opened, key, [words, numbers, *plots], api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
         button.click(judgments_file(services, fmt), token, files, api_visibility="private")
-    report.click(report_file(services), outputs=files, api_visibility="private")
+    report.click(report_file(services), key, files, api_visibility="private")
+
+
+def kept_from(services: Services, key: object, request: gr.Request) -> str | None:
+    """Why the agreement is not shown to a visitor yet; an organiser sees it at any time."""
+    return None if organiser(services, key, request) else closed(services, services.study)
 
 
 def judgments_file(services: Services, fmt: str) -> Any:
@@ -53,6 +62,8 @@ def judgments_file(services: Services, fmt: str) -> Any:
 
     @spoken
     def made(signed: object, request: gr.Request) -> Any:
+        if reason := closed(services, services.study):
+            raise MapsError(reason)
         rows = open_to(services, annotator(services, signed, request))
         if not rows:
             raise gr.Error(
@@ -70,7 +81,9 @@ def report_file(services: Services) -> Any:
     """Makes the file of the agreement report."""
 
     @spoken
-    def made() -> Any:
+    def made(key: object, request: gr.Request) -> Any:
+        if reason := kept_from(services, key, request):
+            raise MapsError(reason)
         path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
         path.write_text(json.dumps(results(services).report.as_json(), indent=2), encoding="utf-8")
         return gr.update(visible=True, value=[str(path)])
