@@ -88,7 +88,7 @@ def frozen(services: Services, wanted: Wanted) -> Study:
         swapped=whole("The number of swapped controls", wanted.swapped, 0),
         shuffled=whole("The number of shuffled controls", wanted.shuffled, 0),
         practice=bool(wanted.practice),
-        per_annotator=None if wanted.per_annotator is None else whole("The most for one", wanted.per_annotator, 1),
+        per_annotator=whole("The most for one person", wanted.per_annotator or 0, 0) or None,
         deadline=last_moment(wanted.deadline),
         seed=whole("The seed", wanted.seed, 0),
         guidelines_version=GUIDELINES_VERSION,

@@ -132,7 +132,7 @@ def new_tab(services: Services, key: gr.BrowserState, overview: gr.HTML) -> None
     with gr.Row():
         swapped = counted("Controls with another head's description", 7, "study-swapped")
         shuffled = counted("Controls with shuffled mappings", 7, "study-shuffled")
-        most = counted("Most items for one person (empty: no limit)", None, "study-most")
+        most = counted("Most items for one person (0: no limit)", 0, "study-most")
         deadline = gr.Textbox(label="Last day in UTC, like 2027-01-31 (empty: none)", max_length=10)
         seed = counted("Seed of the draw and the order", 0, "study-seed")
     practice = gr.Checkbox(True, label="Three worked examples before the first item")
@@ -144,7 +144,7 @@ def new_tab(services: Services, key: gr.BrowserState, overview: gr.HTML) -> None
     create.click(only(services, acts.create_study), inputs, [said, create, overview], **PRIVATE)
 
 
-def counted(label: str, value: int | None, elem_id: str) -> gr.Number:
+def counted(label: str, value: int, elem_id: str) -> gr.Number:
     """A field for a whole number; what is out of range is said by `organising`."""
     return gr.Number(value, label=label, precision=0, elem_id=elem_id, min_width=160)
 
