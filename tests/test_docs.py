@@ -264,7 +264,7 @@ def test_the_licences_name_every_package_that_the_project_asks_for() -> None:
         "Packages of the tests": [line for line in lines if not line.startswith("#")],
     }
     for heading, requirements in asked_for.items():
-        assert first(table(LICENCES, heading)) == [re.split(r"[<>=]", text)[0] for text in requirements]
+        assert first(table(LICENCES, heading)) == [re.split(r"[\[<>=]", text)[0] for text in requirements]
 
 
 def test_the_licence_is_the_one_that_the_project_declares() -> None:
