@@ -46,6 +46,11 @@ def pseudonym(name: str, key: bytes) -> str:
     return "a-" + _mac("pseudonym", normalised(name), key)[:12]
 
 
+def handle(text: str, key: bytes) -> str:
+    """What a browser gets in place of an item's key, which would tell a control from a true item."""
+    return _mac("item", text, key)[:24]
+
+
 def organiser_pseudonym(key: bytes) -> str:
     """The pseudonym of whoever holds the organiser's link: one that no name has."""
     return "a-" + _mac("organiser", "", key)[:12]

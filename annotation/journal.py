@@ -194,6 +194,10 @@ class Journal(Database):
         """The commit of each of these judgments that is published."""
         return publication.published(self, judgment_ids)
 
+    def known(self, judgment_ids: Sequence[str]) -> set[str]:
+        """Those of these judgments that are in the journal, whoever withdrew since."""
+        return publication.known(self, judgment_ids)
+
     def restore(
         self,
         consents: Sequence[Consent],

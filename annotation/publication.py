@@ -59,6 +59,17 @@ def published(db: Database, judgment_ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def known(db: Database, judgment_ids: Sequence[str]) -> set[str]:
+    """Those of these judgments that the journal holds."""
+    found: set[str] = set()
+    for start in range(0, len(judgment_ids), CHUNK):
+        part = judgment_ids[start : start + CHUNK]
+        marks = ", ".join("?" * len(part))
+        query = f"SELECT judgment_id FROM judgments WHERE judgment_id IN ({marks})"
+        found |= {row["judgment_id"] for row in db.select(query, part)}
+    return found
+
+
 def restore(
     db: Database,
     consents: Sequence[Consent],

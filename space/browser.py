@@ -1,4 +1,7 @@
-"""What the browser keeps for a visitor, under the same names on every page: who signed in, the desk and the draft."""
+"""What the browser keeps for a visitor, under the same names on every page: who signed in, the desk and the draft.
+
+Copies of judgments lie apart, each under a name of its own, so that tabs do not overwrite each other's.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,33 @@ import gradio as gr
 
 # Gradio encrypts what it keeps with this; the browser knows it, so it protects nothing. The token is signed instead.
 KNOWN_TO_THE_BROWSER = "maps-annotations"
+
+GATE = """(desk, presence, precision, category, comment) => {
+  if (!desk || !desk.judgment_id) return [undefined, undefined, undefined];
+  const described = presence === 'present_described', known = described || presence === 'present_missed';
+  const answers = [presence, described ? precision : null, known ? category : null, comment];
+  const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
+  return [{judgment_id: desk.judgment_id, answers}, shown(described, answers[1]), shown(known, answers[2])];
+}"""  # form.asked and form.cleared for the eye, at once; the server checks again
+COPIES = "maps-outbox:"
+COPY_IDS = (
+    f"""Object.keys(localStorage).filter(name => name.startsWith('{COPIES}')).map(name => name.slice({len(COPIES)}))"""
+)
+KEEP_COPIES = """(copies) => {
+  const {keep, drop} = copies || {};
+  for (const id of drop || []) localStorage.removeItem('maps-outbox:' + id);
+  try {
+    for (const [id, copy] of Object.entries(keep || {})) localStorage.setItem('maps-outbox:' + id, copy);
+  } catch (error) {
+    return {__type__: 'update', value: '<p class="notice problem" role="alert">Your answer is stored on the server, ' +
+      'but this browser could keep no copy of it: its storage is full or closed to this page.</p>'};
+  }
+  return {__type__: 'update'};
+}"""
+MISSING_COPIES = """(token, desk, copies) => {
+  const missing = ((copies || {}).missing || []).slice(0, 500);
+  return [token, desk, {seals: missing.map(id => localStorage.getItem('maps-outbox:' + id)).filter(Boolean)}];
+}"""
 
 
 def browser_token() -> gr.BrowserState:

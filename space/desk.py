@@ -1,7 +1,8 @@
 """What lies before an annotator: the item, the answers so far, how far they are. Turns answers into a judgment.
 
-Desk and draft live in the browser, so nothing in them is trusted: items are looked up in the study, the annotator comes
-from the signed token, answers are checked again, and an earlier answer is only replaced where the journal has it.
+Desk and draft live in the browser, so nothing in them is trusted: items are looked up in the study by a keyed handle
+(their keys would tell controls from true items), the annotator comes from the session, answers are checked again, and
+an earlier answer is only replaced where the journal has it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation import form
-from annotation.assignment import Progress, progress
+from annotation.assignment import Progress, Situation, open_to, progress
 from annotation.form import Answers
+from annotation.journal import JournalError
+from annotation.practice import Example
+from annotation.study import Study
 from annotation.types import Item, Judgment, Receipt
-from space.services import Services
-from space.sessions import Annotator
+from maps.types import HeadId
+from space.seat import Seat
+from space.studies import closed, stale_keys
 
 JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
 LONGEST_SITTING = timedelta(days=7)
@@ -26,12 +31,13 @@ NOTHING = Answers(None, None, None, "")
 
 @dataclass(frozen=True)
 class Desk:
-    """An item on the desk; `item` is None where all are judged.
+    """An item on the desk; `item` is None where there is none, `closed` then says why if judging is closed.
 
     `earlier` is the annotator's stored judgment of it, `replaces` the id of the one that was on the page when the
-    item was opened, so that an answer from another tab is not replaced unseen.
+    item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles.
     """
 
+    seat: Seat
     item: Item | None
     answers: Answers
     judgment_id: str
@@ -40,11 +46,18 @@ class Desk:
     skipped: tuple[str, ...]
     earlier: Judgment | None
     progress: Progress
+    closed: str | None = None
+
+    @property
+    def example(self) -> Example | None:
+        """The worked example on the desk, if it is one."""
+        return self.seat.examples.get(self.item.key) if self.item else None
 
     def kept(self) -> dict[str, Any]:
         """What the browser keeps of the item, so that a reload or another handler finds it again."""
         return {
-            "item": self.item.key if self.item else None,
+            "study": self.seat.study.name,
+            "item": self.seat.handle(self.item) if self.item else None,
             "judgment_id": self.judgment_id,
             "started_at": self.started_at.isoformat(),
             "replaces": self.replaces,
@@ -57,51 +70,77 @@ class Desk:
         return {"judgment_id": self.judgment_id, "answers": [a.presence, a.precision, a.category, a.comment]}
 
 
-def judged(services: Services, who: Annotator) -> list[Judgment]:
-    """The annotator's current judgments of the study's present items, in the order of answering."""
-    known = services.study.by_key
-    return [row for row in services.journal.current(services.study.name, who.pseudonym) if row.item.key in known]
+def judged(seat: Seat) -> list[Judgment]:
+    """The annotator's current judgments of the study's items, in the order of answering, worked examples among them."""
+    known = seat.study.by_key.keys() | seat.examples.keys()
+    return [row for row in seat.services.journal.current(seat.study.name, seat.who.pseudonym) if row.item.key in known]
 
 
 def skipped_in(kept: object) -> tuple[str, ...]:
-    """The skipped items' keys in a desk from a browser."""
+    """The skipped items' handles in a desk from a browser."""
     found = kept.get("skipped") if isinstance(kept, dict) else None
-    return tuple(key for key in found if isinstance(key, str)) if isinstance(found, list) else ()
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
-def next_desk(services: Services, who: Annotator, skipped: tuple[str, ...]) -> Desk:
-    """The next open item, fresh."""
-    item = services.journal.claim(services.study, who.pseudonym, skipped)
-    return laid(services, judged(services, who), item, skipped)
+def next_desk(seat: Seat, skipped: tuple[str, ...], wanted: Item | None = None) -> Desk:
+    """The next open item, fresh: a worked example first, the `wanted` one before others where it can be had."""
+    rows = judged(seat)
+    if (reason := closed(seat.services, seat.study)) is not None:
+        return replace(laid(seat, rows, None, skipped), closed=reason)
+    done = {row.item.key for row in rows}
+    example = next((one.item for key, one in seat.examples.items() if key not in done), None)
+    if example is not None:
+        return laid(seat, rows, example, skipped)
+    skipped = tuple(each for each in dict.fromkeys(skipped) if each in seat.items)
+    stale = stale_keys(seat.services, seat.study)
+    keys = [seat.items[each].key for each in skipped]
+    key = None if wanted is None else wanted.key
+    item = seat.services.journal.claim(seat.study, seat.who.pseudonym, keys, key, stale)
+    return laid(seat, rows, item, skipped)
 
 
-def laid(services: Services, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
+def laid(seat: Seat, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
     """An item with the annotator's earlier answers to it, if there are any."""
     earlier = next((row for row in rows if row.item == item), None)
     answers = Answers(earlier.presence, earlier.precision, earlier.category, earlier.comment) if earlier else NOTHING
-    order, seconds = services.study.order, [row.seconds for row in rows]
-    done = progress(order, {row.item.key for row in rows}, seconds)
     replaces = earlier.judgment_id if earlier else None
-    return Desk(item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
+    done = how_far(seat, [row for row in rows if row.item_kind != "practice"])
+    return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
 
 
-def first_desk(services: Services, who: Annotator, kept: object) -> Desk:
+def how_far(seat: Seat, rows: list[Judgment]) -> Progress:
+    """Progress over what this annotator can be asked: of a created study what is done and what is open to them now."""
+    study, mine = seat.study, {row.item.key for row in rows}
+    found = progress(study.order, mine, [row.seconds for row in rows])
+    if seat.is_open:
+        return found
+    places = seat.services.journal.places(study)
+    taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
+    situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
+    heads = {(item.layer, item.head) for item in open_to(study.order, study.settings, situation)}
+    most = study.settings.per_annotator
+    left = len(heads) if most is None else min(len(heads), max(0, most - len(mine)))
+    pace = None if found.minutes_left is None else found.minutes_left / max(1, found.total - found.done)
+    return Progress(len(mine), len(mine) + left, None if pace is None else pace * left)
+
+
+def first_desk(seat: Seat, kept: object) -> Desk:
     """What lies there after signing in: the item that the address asked for, else the next open one."""
     wanted = kept.get("wanted") if isinstance(kept, dict) else None
-    item = services.study.by_key.get(wanted) if isinstance(wanted, str) else None
-    return next_desk(services, who, ()) if item is None else opened_desk(services, who, item, ())
+    item = seat.items.get(wanted) if isinstance(wanted, str) else None
+    return next_desk(seat, ()) if item is None else opened_desk(seat, item, ())
 
 
-def kept_desk(services: Services, who: Annotator, kept: object) -> Desk | None:
+def kept_desk(seat: Seat, kept: object) -> Desk | None:
     """The item that a browser has on its desk; None where what it sends is of no use."""
-    key = kept.get("item") if isinstance(kept, dict) else None
-    item = services.study.by_key.get(key) if isinstance(key, str) else None
-    if item is None or not isinstance(kept, dict):
+    handle = kept.get("item") if isinstance(kept, dict) else None
+    item = seat.items.get(handle) if isinstance(handle, str) else None
+    if item is None or not isinstance(kept, dict) or kept.get("study") != seat.study.name:
         return None
     judgment_id, replaces = kept.get("judgment_id"), kept.get("replaces")
     if not isinstance(judgment_id, str) or not JUDGMENT_ID.fullmatch(judgment_id):
         return None
-    desk = laid(services, judged(services, who), item, skipped_in(kept))
+    desk = laid(seat, judged(seat), item, skipped_in(kept))
     return replace(
         desk,
         judgment_id=judgment_id,
@@ -110,12 +149,19 @@ def kept_desk(services: Services, who: Annotator, kept: object) -> Desk | None:
     )
 
 
-def restored_desk(services: Services, who: Annotator, kept: object, draft: object) -> Desk:
-    """What a reload shows: the item with the answers so far, or the next open one where it was stored meanwhile."""
-    desk = kept_desk(services, who, kept)
+def restored_desk(seat: Seat, kept: object, draft: object) -> Desk:
+    """What a reload shows: the item with the answers so far, or the next open one where it was stored meanwhile.
+
+    An item whose reservation has ended is reserved again where it still can be.
+    """
+    desk = kept_desk(seat, kept)
     stored = desk is not None and desk.earlier is not None and desk.earlier.judgment_id != desk.replaces
     if desk is None or stored:
-        return next_desk(services, who, skipped_in(kept))
+        return next_desk(seat, skipped_in(kept))
+    if desk.earlier is None:
+        fresh = next_desk(seat, desk.skipped, desk.item)
+        if fresh.item != desk.item:
+            return fresh
     if not isinstance(draft, dict) or draft.get("judgment_id") != desk.judgment_id:
         return desk
     return replace(desk, answers=drafted(draft))
@@ -142,31 +188,44 @@ def started_in(kept: dict[str, Any]) -> datetime | None:
     return moment if now - LONGEST_SITTING <= moment <= now else None
 
 
-def earlier_desk(services: Services, who: Annotator, desk: Desk) -> Desk:
-    """The item judged before the one on the desk; the first stays."""
-    rows = judged(services, who)
+def earlier_desk(seat: Seat, desk: Desk) -> Desk:
+    """The item judged before the one on the desk; the first stays. Worked examples are not come back to."""
+    rows = [row for row in judged(seat) if row.item_kind != "practice"]
     items = [row.item for row in rows]
     at = items.index(desk.item) if desk.item in items else len(items)
-    return laid(services, rows, items[max(at - 1, 0)], desk.skipped) if items else desk
+    return laid(seat, rows, items[max(at - 1, 0)], desk.skipped) if items else desk
 
 
-def opened_desk(services: Services, who: Annotator, item: Item, skipped: tuple[str, ...]) -> Desk:
-    """A certain item."""
-    return laid(services, judged(services, who), item, skipped)
+def opened_desk(seat: Seat, item: Item, skipped: tuple[str, ...]) -> Desk:
+    """A certain item: one's own answer to it, or the item where it can be had; else the next."""
+    rows = judged(seat)
+    if any(row.item == item for row in rows):
+        return laid(seat, rows, item, skipped)
+    return next_desk(seat, skipped, item)
 
 
-def submit(services: Services, who: Annotator, desk: Desk) -> Receipt:
-    """Stores the desk's answers; returns the receipt once they are on disk. Raises JournalError where they can't be."""
+def wanted_item(study: Study, head: HeadId | None) -> Item | None:
+    """The item of a head that an address asks to judge, where it is in the study."""
+    return None if head is None else study.by_head.get(head)
+
+
+def submit(desk: Desk) -> tuple[Judgment, Receipt]:
+    """Stores the desk's answers; returns the row and the receipt once it is on disk. JournalError where it can't be."""
+    seat = desk.seat
     if desk.item is None:
         raise ValueError("nothing lies on the desk")
+    if (reason := closed(seat.services, seat.study)) is not None:
+        raise JournalError(f"Your answer was not stored. {reason}")
+    if desk.example is not None and desk.replaces is not None:
+        raise JournalError("A worked example is answered once; go on with the next.")
     row = form.judgment(
         desk.item,
         desk.answers,
         judgment_id=desk.judgment_id,
-        annotator=who.pseudonym,
+        annotator=seat.who.pseudonym,
         started_at=desk.started_at,
         submitted_at=datetime.now(UTC),
         supersedes=desk.replaces,
-        app_version=services.app_version,
+        app_version=seat.services.app_version,
     )
-    return services.journal.record(row, services.study)
+    return row, seat.services.journal.record(row, seat.study)

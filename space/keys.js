@@ -69,7 +69,8 @@
     }
     if (typing(target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (key >= '1' && key <= '4' && key.length === 1) later(() => choose(Number(key) - 1));
-    else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName)) later(() => press('submit'));
+    else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName))
+      later(() => press(seen(document.getElementById('submit')) ? 'submit' : 'skip'));
     else if (key === 'Backspace') later(() => press('back'));
     else if (key === 's' || key === 'S') later(() => press('skip'));
     else if (key === '?') guidelines();
@@ -87,6 +88,16 @@
   document.addEventListener('input', event => {
     if (event.target.matches('#comment textarea')) event.target.dispatchEvent(new KeyboardEvent('keypress'));
   });
+  // A sign of life every four minutes at most, and only while somebody works: an abandoned tab keeps no item reserved.
+  let signed = Date.now(), worked = false;
+  for (const kind of ['keydown', 'pointermove', 'pointerdown', 'scroll', 'input'])
+    document.addEventListener(kind, () => { worked = true; }, {capture: true, passive: true});
+  setInterval(() => {
+    const button = document.getElementById('still-here');
+    if (!worked || !button || document.hidden || Date.now() - signed < 240000) return;
+    [signed, worked] = [Date.now(), false];
+    button.click();
+  }, 15000);
   document.addEventListener('change', () => setTimeout(mark, 30));
   new MutationObserver(mark).observe(document.body, {childList: true, subtree: true});
 }

@@ -11,16 +11,14 @@ from datetime import UTC, datetime
 from annotation.fulfilment import complete
 from annotation.study import Study
 from space.services import Services
+from space.studies import stale_keys
 
 
 def closed(services: Services, study: Study) -> str | None:
-    """Why a study's answers are not shown yet, in one sentence; None where they are.
-
-    Stale items keep a study open: they lack judgments that nobody can give any more, so an organiser ends it.
-    """
+    """Why a study's answers are not shown yet, in one sentence; None where they are."""
     if study.settings.per_item is None or study.over(datetime.now(UTC)) or services.journal.opened(study.name):
         return None
-    if complete(study, services.journal.places(study).judged):
+    if complete(study, services.journal.places(study).judged, stale_keys(services, study)):
         return None
     return (
         f"The study {study.name} is going on: what annotators answered is shown when every place is filled or its "

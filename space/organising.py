@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from math import ceil
 
-from annotation.candidates import candidates, present
+from annotation.candidates import candidates
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import freeze
 from annotation.fulfilment import Fulfilment, Work, fulfilment, work
-from annotation.studies import checked_name, keep, kept
-from annotation.study import DEFAULT, Settings, Study, stale
+from annotation.studies import checked_name, keep
+from annotation.study import DEFAULT, Settings, Study
 from maps.prompts import mapping_hash
 from maps.types import MapsError
 from space.services import Services
+from space.studies import stale_keys
+from space.studies import studies as known
 
 SECONDS_AN_ITEM = 45
 MOST = 100_000  # of anything that is counted in the settings
@@ -42,14 +43,8 @@ class Wanted:
 
 def studies(services: Services) -> dict[str, Study]:
     """All studies by name, the newest first; last the open one, which nobody created."""
-    made = kept(services.data / "studies").values()
-    newest = sorted(made, key=lambda study: (study.settings.created_at, study.name), reverse=True)
-    return {study.name: study for study in newest} | {DEFAULT: open_one(services)}
-
-
-def open_one(services: Services) -> Study:
-    """The study of all described heads."""
-    return services.study
+    found = known(services).items()
+    return dict(sorted(found, key=lambda named: (named[0] != DEFAULT, named[1].settings.created_at), reverse=True))
 
 
 def study_named(services: Services, name: object) -> Study:
@@ -166,20 +161,9 @@ def people_needed(study: Study) -> int | None:
     return max(each.per_item or 1, ceil(limited * (each.per_item or 1) / room)) if room > 0 else None
 
 
-def stale_keys(services: Services, chosen: Sequence[Study]) -> dict[str, set[str]]:
-    """The stale items of these studies, by study. Where a model's atlas is gone, it cannot be told: none."""
-    now = {
-        (model, describer): present(candidates(services.atlases[model], describer))
-        for model, describer in {(study.settings.model, study.settings.describer) for study in chosen}
-        if BETWEEN.join((model, describer)) in described(services)
-    }
-    pairs = {study.name: (study.settings.model, study.settings.describer) for study in chosen}
-    return {study.name: stale(study, now[pairs[study.name]]) if pairs[study.name] in now else set() for study in chosen}
-
-
 def stale_now(services: Services) -> dict[str, set[str]]:
     """The stale items of every study, by its name."""
-    return stale_keys(services, list(studies(services).values()))
+    return {name: stale_keys(services, study) for name, study in studies(services).items()}
 
 
 def counts(services: Services, study: Study, gone: set[str]) -> Fulfilment:

@@ -30,7 +30,10 @@ class Reporting(Protocol):
 
 
 class Ledger(Protocol):
-    """What the organiser's page asks of the ledger; it waits for no network."""
+    """What pages ask of the ledger; it never waits for the network."""
+
+    def closed(self) -> str | None:
+        """Why judging is closed, in one sentence; None where it is open."""
 
     def status(self) -> Reporting:
         """How things stand between journal and ledger."""
@@ -42,7 +45,8 @@ class Services:
 
     `data` is the folder of the journal and the studies. On a Space (`on_space`) Hugging Face says who is there, and
     `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
-    carries. `address` is the Space's own, outside the frame of huggingface.co.
+    carries. `address` is the Space's own, outside the frame of huggingface.co; `login` says whether the Space has a
+    login. `ledger` is None where no dataset keeps the judgments.
     """
 
     atlases: Mapping[str, Atlas]
@@ -55,6 +59,7 @@ class Services:
     organisers: frozenset[str]
     organiser_key: str = field(repr=False)
     address: str
+    login: bool = False
     ledger: Ledger | None = None
 
     def atlas(self, model: str) -> Atlas:
@@ -101,6 +106,7 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         organisers=frozenset(filter(None, map(normalised, organisers))),
         organiser_key="" if on_space else secrets.token_urlsafe(24),
         address=f"https://{host}" if host else "",
+        login=on_space and bool(environment.get("OAUTH_CLIENT_ID")),
     )
 
 

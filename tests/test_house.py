@@ -28,6 +28,7 @@ ROOMS = {  # one outside thing, one room
     "openai": ("maps.chat",),
     "torch": ("maps", "benchmarks"),
     "vl_convert": ("maps.pictures",),
+    "cryptography": ("annotation.sealing",),
     "krippendorff": (),  # GPL: for tests only
 }
 PURE = (
@@ -107,7 +108,7 @@ LIGHT = (
     "maps.pictures",
     "maps.hub",
 )
-LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk")
+LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk", "space.outbox")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",

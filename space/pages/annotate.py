@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import gradio as gr
 from gradio.events import Dependency
 
 from annotation import form, identity
-from annotation.form import CATEGORY, CONSENT, GUIDELINES, GUIDELINES_VERSION, PRECISION, PRESENCE, Question
-from annotation.journal import JournalError
-from maps.types import HeadId
-from space import desk as desks
-from space.browser import browser_desk, browser_draft, browser_token
-from space.form_view import Form, entered, in_order, receipt_line, shown, welcome
-from space.markup import head_in, notice, text
+from annotation.form import CATEGORY, CONSENT, GUIDELINES, PRECISION, PRESENCE, Question
+from space.answering import (
+    going_back,
+    opening,
+    resending,
+    signing_in,
+    skipping,
+    staying,
+    submitting,
+    withdrawing,
+)
+from space.browser import COPY_IDS, GATE, KEEP_COPIES, MISSING_COPIES, browser_desk, browser_draft, browser_token
+from space.form_view import Form
+from space.markup import anchor, text
 from space.services import Services
-from space.sessions import annotator, named
-from space.spoken import spoken
 
-GATE = """(desk, presence, precision, category, comment) => {
-  if (!desk || !desk.judgment_id) return [undefined, undefined, undefined];
-  const described = presence === 'present_described', known = described || presence === 'present_missed';
-  const answers = [presence, described ? precision : null, known ? category : null, comment];
-  const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
-  return [{judgment_id: desk.judgment_id, answers}, shown(described, answers[1]), shown(known, answers[2])];
-}"""  # form.asked and form.cleared for the eye, at once; the server checks again
 KEYS = (
     "Keys: 1 to 4 answer the marked question, Enter submits (Ctrl+Enter in the comment), Backspace goes back, "
     "S skips, ? opens this."
 )
+WITHDRAWAL = (
+    "All your answers in all studies here are left out from now on: of the figures, of every later export and "
+    "release, and of the ledger with its history. Your name is forgotten. What was downloaded before cannot be called "
+    "back. You cannot take part again under the same name, and this cannot be undone."
+)
+FRAME = "Inside the frame of huggingface.co the browser may block the login: please use the {}."
 
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     token, desk, draft = browser_token(), browser_desk(), browser_draft()
+    copies = gr.JSON({}, visible="hidden", elem_id="copies")
+    said = gr.HTML(elem_id="said")
     with gr.Column(elem_id="welcome", visible=False) as welcome:  # until the load says who is there
         gr.HTML("<h1>Judge descriptions of attention heads</h1>")
         gr.Markdown(GUIDELINES)
         gr.HTML(f"<p>{text(CONSENT)}</p>")
-        name = gr.Textbox(label="Your name", max_length=identity.LONGEST_NAME, elem_id="name", autofocus=True)
-        problem = gr.HTML()
+        name = gr.Textbox(
+            label="Your name",
+            max_length=identity.LONGEST_NAME,
+            elem_id="name",
+            autofocus=True,
+            visible=not services.on_space,
+        )
+        if services.login:
+            gr.LoginButton()
+        if services.address:
+            direct = anchor(f"{services.address}/annotate", "direct address of this Space", target="_blank")
+            gr.HTML(f"<p class='hint'>{FRAME.format(direct)}</p>")
         enter = gr.Button("I agree: start", variant="primary", elem_id="agree")
-    fields = laid_out(token, desk, draft, welcome)
+    fields = laid_out(token, desk, draft, copies, said, welcome)
     agreed = [
-        trigger(signing_in(services), [name, desk], [problem, *fields], queue=False, api_visibility="private")
+        trigger(signing_in(services), [name, desk], list(fields), queue=False, api_visibility="private")
         for trigger in (enter.click, name.submit)
     ]
     wire(services, page, fields, agreed)
 
 
-def laid_out(token: gr.BrowserState, desk: gr.BrowserState, draft: gr.BrowserState, welcome: gr.Column) -> Form:
+def laid_out(
+    token: gr.BrowserState,
+    desk: gr.BrowserState,
+    draft: gr.BrowserState,
+    copies: gr.JSON,
+    said: gr.HTML,
+    welcome: gr.Column,
+) -> Form:
     """The two columns of the form."""
     with gr.Column(visible=False, elem_id="desk") as room, gr.Row():
         with gr.Column(scale=3):
@@ -73,22 +93,24 @@ def laid_out(token: gr.BrowserState, desk: gr.BrowserState, draft: gr.BrowserSta
             with gr.Accordion("Guidelines and keys", open=False, elem_id="guidelines"):
                 gr.Markdown(GUIDELINES + "\n\n" + KEYS)
     return Form(
-        token,
-        desk,
-        draft,
-        welcome,
-        room,
-        evidence,
-        progress,
-        judged,
-        presence,
-        precision,
-        category,
-        comment,
-        message,
-        skip,
-        back,
-        submit,
+        token=token,
+        desk=desk,
+        draft=draft,
+        copies=copies,
+        said=said,
+        welcome=welcome,
+        room=room,
+        evidence=evidence,
+        progress=progress,
+        judged=judged,
+        presence=presence,
+        precision=precision,
+        category=category,
+        comment=comment,
+        message=message,
+        skip=skip,
+        back=back,
+        submit=submit,
     )
 
 
@@ -106,7 +128,9 @@ def wire(services: Services, page: gr.Blocks, fields: Form, agreed: list[Depende
     """
     outputs = list(fields)
     quick: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    opened = page.load(opening(services), [fields.token, fields.desk, fields.draft], outputs, api_visibility="private")
+    before = [fields.token, fields.desk, fields.draft, fields.copies]
+    ids = f"(token, desk, draft) => [token, desk, draft, {{ids: {COPY_IDS}}}]"
+    opened = page.load(opening(services), before, outputs, js=ids, api_visibility="private")
     opened.then(None, js="() => history.replaceState({}, '', location.pathname)")  # the address counts once
     given = [fields.desk, *fields.answers]
     for entering in (opened, *agreed):  # once more when the column is there: showing it resets what is hidden in it
@@ -120,105 +144,27 @@ def wire(services: Services, page: gr.Blocks, fields: Form, agreed: list[Depende
     )
     for move in moves:  # until then keys.js takes no answers: they would be for an item not seen yet
         move.then(None, js="() => { document.dispatchEvent(new Event('desk-laid')); }")
+    here = gr.Button("Still here", visible="hidden", elem_id="still-here")  # keys.js presses it while somebody works
+    signs = f"(token, desk) => [token, desk, {{ids: {COPY_IDS}}}]"
+    at_desk = [fields.token, fields.desk, fields.copies]
+    stayed = here.click(staying(services), at_desk, outputs, js=signs, **quick)
+    for settled in (opened, stayed, *agreed):
+        kept = settled.then(None, fields.copies, fields.said, js=KEEP_COPIES)
+        again = kept.then(resending(services), at_desk, outputs, js=MISSING_COPIES, **quick)
+        again.then(None, fields.copies, fields.said, js=KEEP_COPIES)
+    moves[0].then(None, fields.copies, fields.said, js=KEEP_COPIES)
+    wire_withdrawal(services, fields, quick)
 
 
-def opening(services: Services) -> Any:
-    """The page's load: the item in the address, else the draft, else the next item; without a token the welcome."""
-
-    @spoken
-    def opened(signed: object, kept: object, draft: object, request: gr.Request) -> tuple[Any, ...]:
-        who = annotator(services, signed, request)
-        item = wanted(services, request.query_params)
-        if who is None:
-            return welcome(services, item)
-        desk = desks.restored_desk(services, who, kept, draft)
-        if item is not None and desk.item != services.study.by_head[item]:
-            desk = desks.opened_desk(services, who, services.study.by_head[item], desk.skipped)
-        return entered(services, who, signed, desk)
-
-    return opened
-
-
-def wanted(services: Services, query: Mapping[str, str]) -> HeadId | None:
-    """The head that an address asks to judge, where it is in the study."""
-    found = head_in(query)
-    return found if found in services.study.by_head else None
-
-
-def signing_in(services: Services) -> Any:
-    """Notes the consent and hands out the token."""
-
-    def signed_in(name: str | None, kept: object) -> tuple[Any, ...]:
-        name = name or ""
-        if problems := identity.problems_with_name(name):
-            return notice(" ".join(problems), "problem"), *in_order()
-        who = named(services, name)
-        try:
-            services.journal.consent(who.pseudonym, name.strip(), GUIDELINES_VERSION)
-        except JournalError as error:
-            return notice(str(error), "problem"), *in_order()
-        signed = identity.signed(name, services.key, int(time.time()))
-        return "", *entered(services, who, signed, desks.first_desk(services, who, kept))
-
-    return signed_in
-
-
-def submitting(services: Services) -> Any:
-    """Stores the answers, then shows the receipt and the next item. What is missing is said and nothing is lost."""
-
-    def submitted(
-        signed: object,
-        kept: object,
-        presence: str | None,
-        precision: str | None,
-        category: str | None,
-        comment: str | None,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
-        who = annotator(services, signed, request)
-        if who is None:
-            return welcome(services)
-        desk = desks.kept_desk(services, who, kept)
-        if desk is None:
-            return shown(services, who, signed, desks.next_desk(services, who, desks.skipped_in(kept)))
-        desk = replace(desk, answers=form.cleared(presence, precision, category, comment))
-        problems = form.problems(desk.answers)
-        if problems:
-            return in_order(message=notice(" ".join(problems), "problem"))
-        try:
-            receipt = desks.submit(services, who, desk)
-        except JournalError as error:
-            return in_order(message=notice(str(error), "problem"))
-        after = desks.next_desk(services, who, desk.skipped)
-        return shown(services, who, signed, after, receipt_line(desk, receipt))
-
-    return submitted
-
-
-def skipping(services: Services) -> Any:
-    """Puts the item at the end; an item that was judged before stays as it is."""
-
-    def skipped(signed: object, kept: object, request: gr.Request) -> tuple[Any, ...]:
-        who = annotator(services, signed, request)
-        if who is None:
-            return welcome(services)
-        desk = desks.kept_desk(services, who, kept)
-        before = desks.skipped_in(kept)
-        new = desk.item.key if desk and desk.item and not desk.earlier else None
-        keys = before if new is None else (*(key for key in before if key != new), new)
-        return shown(services, who, signed, desks.next_desk(services, who, keys))
-
-    return skipped
-
-
-def going_back(services: Services) -> Any:
-    """The item judged before this one, to be looked at or changed."""
-
-    def gone_back(signed: object, kept: object, request: gr.Request) -> tuple[Any, ...]:
-        who = annotator(services, signed, request)
-        if who is None:
-            return welcome(services)
-        desk = desks.kept_desk(services, who, kept) or desks.next_desk(services, who, desks.skipped_in(kept))
-        return shown(services, who, signed, desks.earlier_desk(services, who, desk))
-
-    return gone_back
+def wire_withdrawal(services: Services, fields: Form, quick: dict[str, Any]) -> None:
+    """The annotator's own withdrawal, asked twice."""
+    with fields.room, gr.Accordion("Withdraw my answers", open=False, elem_id="withdrawal"):
+        gr.HTML(f"<p>{text(WITHDRAWAL)}</p>")
+        ask = gr.Button("Withdraw my answers", elem_id="withdraw")
+        with gr.Row(visible=False) as sure:
+            stop = gr.Button("No, keep them", elem_id="withdraw-not")
+            yes = gr.Button("Yes, withdraw all of them", variant="stop", elem_id="withdraw-yes")
+    ask.click(lambda: gr.update(visible=True), outputs=sure, **quick)
+    stop.click(lambda: gr.update(visible=False), outputs=sure, **quick)
+    gone = yes.click(withdrawing(services), [fields.token, fields.desk], list(fields), **quick)
+    gone.then(None, fields.copies, fields.said, js=KEEP_COPIES)

@@ -15,7 +15,7 @@ from maps.types import Mapping as HeadMapping
 from space.browser import browser_token
 from space.desk import judged
 from space.markup import anchor, head_in, link_to_head, mappings, notice, relation_bars, text
-from space.openness import closed
+from space.seat import Seat
 from space.services import Services
 from space.sessions import Annotator, annotator
 from space.tally import tally
@@ -112,9 +112,7 @@ def verdicts(services: Services, atlas: Atlas, head: HeadId, who: Annotator | No
     link = f"<p>{anchor(f'annotate?layer={head.layer}&head={head.head}', 'Judge this description')}</p>"
     if not rows:
         return notice("Nobody has judged it yet.") + link
-    if (reason := closed(services, services.study)) is not None:
-        return notice(reason) + link
-    if who is None or item not in {row.item for row in judged(services, who)}:
+    if who is None or item not in {row.item for row in judged(Seat(services, services.study, who))}:
         count = "One person has" if len(rows) == 1 else f"{len(rows)} people have"
         return notice(f"{count} judged it. You see the answers once you have given yours.") + link
     return tally(rows)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from annotation.form import Answers
 from space import desk
 from space.results import open_to, results
+from space.seat import Seat
 from space.services import Services
 from space.sessions import Annotator
 from space.study import default_study
@@ -18,16 +19,16 @@ def test_a_visitor_sees_single_judgments_only_of_items_judged_by_themselves(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     for _ in range(2):
-        desk.submit(served, grace, replace(desk.next_desk(served, grace, ()), answers=ANSWERS))
+        desk.submit(replace(desk.next_desk(Seat(served, served.study, grace), ()), answers=ANSWERS))
     assert open_to(served, None) == []
     assert open_to(served, ada) == []
-    desk.submit(served, ada, replace(desk.next_desk(served, ada, ()), answers=ANSWERS))
+    desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
     assert [row.annotator for row in open_to(served, ada)] == ["a-grace", "a-ada"]
     assert len(open_to(served, grace)) == 3
 
 
 def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(served: Services, ada: Annotator) -> None:
-    desk.submit(served, ada, replace(desk.next_desk(served, ada, ()), answers=ANSWERS))
+    desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
     assert (results(served).report.judgments, results(served).stale) == (1, 0)
     first, *others = served.study.order
     changed = replace(first, mapping_hash="other")

@@ -1,0 +1,34 @@
+"""Text that a browser keeps for the server and can neither read nor change: encrypted and authenticated (Fernet)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from maps.types import MapsError
+
+LARGEST_SEAL = 40_000  # characters: a judgment with the longest comment fits twice
+
+
+def _box(key: bytes) -> Fernet:
+    if not key:
+        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
+    return Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"outbox", hashlib.sha256)))
+
+
+def sealed(text: str, key: bytes) -> str:
+    """The text in a seal that only this key opens."""
+    return _box(key).encrypt(text.encode()).decode("ascii")
+
+
+def unsealed(seal: object, key: bytes) -> str | None:
+    """The text in a seal of this key; None for anything else that a browser may send."""
+    if not isinstance(seal, str) or len(seal) > LARGEST_SEAL or not seal.isascii():
+        return None
+    try:
+        return _box(key).decrypt(seal).decode()
+    except InvalidToken:
+        return None
