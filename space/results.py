@@ -8,11 +8,13 @@ from functools import lru_cache
 import pandas as pd
 
 from annotation.counting import counted, frame
+from annotation.study import Study
 from annotation.summary import Report, by_layer_quarter, report
 from annotation.types import Judgment
 from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
+from space.studies import stale_keys
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,12 @@ class Results:
     stale: int
 
 
-def results(services: Services) -> Results:
-    """The present state of the study. Judgments of items whose mappings or description changed are stale."""
-    rows = services.journal.rows(services.study.name)
-    settings = services.study.settings
-    return computed(services.study.order, tuple(rows), settings.model, settings.layers)
+def results(services: Services, study: Study) -> Results:
+    """The present state of a study. Judgments of items whose mappings or description changed are stale."""
+    gone = stale_keys(services, study)
+    order = tuple(item for item in study.order if item.key not in gone)
+    rows = services.journal.rows(study.name)
+    return computed(order, tuple(rows), study.settings.model, study.settings.layers)
 
 
 @lru_cache(maxsize=2)
@@ -41,13 +44,13 @@ def computed(order: tuple[object, ...], rows: tuple[Judgment, ...], model: str, 
     return Results(report(table), quarters, len(rows) - len(present))
 
 
-def open_to(services: Services, who: Annotator | None) -> list[Judgment]:
+def open_to(services: Services, study: Study, who: Annotator | None) -> list[Judgment]:
     """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves.
 
     None while the study's answers are closed; organisers have a page of their own.
     """
-    if closed(services, services.study) is not None:
+    if closed(services, study) is not None:
         return []
-    rows = services.journal.rows(services.study.name)
+    rows = services.journal.rows(study.name)
     mine = {row.item for row in rows if who is not None and row.annotator == who.pseudonym}
     return [row for row in rows if row.item in mine]

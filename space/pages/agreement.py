@@ -12,6 +12,7 @@ import gradio as gr
 from annotation.agreement import Estimate, PairEstimate
 from annotation.dataset import export
 from annotation.form import QUESTIONS
+from annotation.study import Study
 from annotation.summary import Report
 from annotation.words import COEFFICIENTS, paragraphs
 from maps.describers import OFFLINE
@@ -23,6 +24,7 @@ from space.results import Results, open_to, results
 from space.services import Services
 from space.sessions import annotator, organiser
 from space.spoken import spoken
+from space.studies import chosen
 
 FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
@@ -30,6 +32,7 @@ FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     token, key = browser_token(), browser_organiser()
+    name = gr.Textbox(visible="hidden", elem_id="agreement-study")
     words = gr.HTML(elem_id="agreement-words")
     numbers = gr.HTML()
     plots = [gr.Plot(visible=False, show_label=False) for _ in QUESTIONS]
@@ -40,31 +43,33 @@ def build(services: Services, page: gr.Blocks) -> None:
 
     @spoken
     def opened(key: object, request: gr.Request) -> tuple[Any, ...]:
-        """The present numbers, to whom they are open."""
-        if reason := kept_from(services, key, request):
-            return notice(reason), "", *(gr.update(visible=False) for _ in QUESTIONS)
-        found = results(services)
-        return in_words(services, found), coefficient_table(found.report), *figures(services, found)
+        """The present numbers of the study in the address, or of the present one, to whom they are open."""
+        study = chosen(services, request.query_params.get("study"))
+        if reason := kept_from(services, study, key, request):
+            return study.name, notice(reason), "", *(gr.update(visible=False) for _ in QUESTIONS)
+        found = results(services, study)
+        return study.name, in_words(study, found), coefficient_table(found.report), *figures(study, found)
 
-    page.load(opened, key, [words, numbers, *plots], api_visibility="private")
+    page.load(opened, key, [name, words, numbers, *plots], api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
-        button.click(judgments_file(services, fmt), token, files, api_visibility="private")
-    report.click(report_file(services), key, files, api_visibility="private")
+        button.click(judgments_file(services, fmt), [token, name], files, api_visibility="private")
+    report.click(report_file(services), [key, name], files, api_visibility="private")
 
 
-def kept_from(services: Services, key: object, request: gr.Request) -> str | None:
+def kept_from(services: Services, study: Study, key: object, request: gr.Request) -> str | None:
     """Why the agreement is not shown to a visitor yet; an organiser sees it at any time."""
-    return None if organiser(services, key, request) else closed(services, services.study)
+    return None if organiser(services, key, request) else closed(services, study)
 
 
 def judgments_file(services: Services, fmt: str) -> Any:
     """Makes the file of the judgments that this visitor may see."""
 
     @spoken
-    def made(signed: object, request: gr.Request) -> Any:
-        if reason := closed(services, services.study):
+    def made(signed: object, name: str | None, request: gr.Request) -> Any:
+        study = chosen(services, name or None)
+        if reason := closed(services, study):
             raise MapsError(reason)
-        rows = open_to(services, annotator(services, signed, request))
+        rows = open_to(services, study, annotator(services, signed, request))
         if not rows:
             raise gr.Error(
                 "Single judgments are shown for items that you have judged yourself; judge some first. Whoever runs "
@@ -81,19 +86,20 @@ def report_file(services: Services) -> Any:
     """Makes the file of the agreement report."""
 
     @spoken
-    def made(key: object, request: gr.Request) -> Any:
-        if reason := kept_from(services, key, request):
+    def made(key: object, name: str | None, request: gr.Request) -> Any:
+        study = chosen(services, name or None)
+        if reason := kept_from(services, study, key, request):
             raise MapsError(reason)
         path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
-        path.write_text(json.dumps(results(services).report.as_json(), indent=2), encoding="utf-8")
+        path.write_text(json.dumps(results(services, study).report.as_json(), indent=2), encoding="utf-8")
         return gr.update(visible=True, value=[str(path)])
 
     return made
 
 
-def in_words(services: Services, found: Results) -> str:
+def in_words(study: Study, found: Results) -> str:
     """The report in sentences."""
-    settings = services.study.settings
+    settings = study.settings
     who = "the offline describer" if settings.describer == OFFLINE else settings.describer or "nobody"
     start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
@@ -134,14 +140,14 @@ def pair_tables(report: Report) -> str:
     return f"<details><summary>Cohen's kappa of {len(lines)} pairs</summary>{folded}</details>" if lines else ""
 
 
-def figures(services: Services, found: Results) -> list[Any]:
+def figures(study: Study, found: Results) -> list[Any]:
     """One figure a question: its answers by layer quarter."""
     from annotation.figures import answers_by_quarter  # imported here: the figure library is slow to load
 
     quarters = found.quarters
     if quarters is None:
         return [gr.update(visible=False) for _ in QUESTIONS]
-    model = services.study.settings.model
+    model = study.settings.model
     asked = set(quarters["question"])
     return [
         gr.update(visible=True, value=answers_by_quarter(quarters, model, question.field))

@@ -35,6 +35,10 @@ TABLE = {
     "submitted": ANNOTATORS,
     "skipped": ANNOTATORS,
     "gone_back": ANNOTATORS,
+    "stayed": ANNOTATORS,
+    "withdrawn": ANNOTATORS,  # their own answers
+    "resent": ANYONE,  # what a browser kept of its own answers, sealed by this server
+    "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
     "made": ANYONE,  # the downloads of /agreement: what each may see
     "opened_for_organisers": ORGANISERS,
     "rows_csv": ORGANISERS,
@@ -73,7 +77,7 @@ PAGES = {"/", "/head", "/organise", "/annotate", "/agreement", "/about"}
 
 @dataclass(frozen=True)
 class Scene:
-    """A study that goes on, on whose first item Grace and Ada have answered differently, in the running app."""
+    """A study that goes on, of which Grace, Ada and Alan have judged an item differently, in the running app."""
 
     app: Running
     used: Services
@@ -112,7 +116,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     study = organising.create(used, PILOT)
     position = next(n for n, item in enumerate(study.order) if item.item_kind == "head")
     answered(used, study.order[position], "Grace", Answers("absent_none", None, None, SECRET))
-    answered(used, study.order[position], "Ada", Answers("absent_described", None, None, ""))
+    for name in ("Ada", "Alan"):
+        answered(used, study.order[position], name, Answers("absent_described", None, None, ""))
+    used.journal.consent(identity.pseudonym("Eve", used.key), "Eve", GUIDELINES_VERSION)
     place = Place("pilot", position, True, "0" * 32, None, datetime.now(UTC)).kept()
     with running(settings) as app:
         yield Scene(app, used, place)
@@ -134,7 +140,7 @@ def typed(scene: Scene) -> dict[str, Any]:
 
 def visitor(scene: Scene, role: str) -> Visitor:
     """A browser of somebody in a role; an annotator tries their token as the organiser's key, too."""
-    name = {"annotator": "Ada", "another annotator": "Grace"}.get(role)
+    name = {"annotator": "Ada", "another annotator": "Grace", "a newcomer": "Eve"}.get(role)
     signed = None if name is None else token(scene.used, name)
     key = scene.app.organiser_key if role == "organiser" else signed or "guessed"
     return Visitor({"maps-token": signed, "maps-organiser": key}, typed(scene))
@@ -158,11 +164,14 @@ def called(scene: Scene, who: Visitor, names: set[str]) -> dict[str, Answer]:
     """Calls every endpoint of these names, each as if the pages had just been opened."""
     scene.app.visit(who)
     chosen = [one for one in scene.app.endpoints() if kind(one.name) in names]
+    chosen.sort(key=lambda one: one.name == "withdrawn")  # last: afterwards there is nobody to ask for
     return {one.name: scene.app.call(one, replace(who, kept=dict(who.kept))) for one in chosen}
 
 
 def test_every_endpoint_has_its_row_in_the_table(scene: Scene) -> None:
-    assert {kind(one.name) for one in scene.app.endpoints()} == set(TABLE)
+    found = scene.app.endpoints()
+    assert {kind(one.name) for one in found} == set(TABLE)
+    assert {one.inputs for one in found if kind(one.name) == "lambda"} == {()}
 
 
 def test_every_route_is_a_page_or_known() -> None:
@@ -190,7 +199,7 @@ def test_no_endpoint_gives_away_what_somebody_else_answered_during_a_study(scene
         assert grace not in each.text, name
 
 
-@pytest.mark.parametrize("role", ["nobody", "annotator"])
+@pytest.mark.parametrize("role", ["nobody", "a newcomer"])
 def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str) -> None:
     grace = identity.pseudonym("Grace", scene.used.key)
     theirs = Visitor({"maps-token": token(scene.used, "Grace")}, typed(scene))
@@ -199,18 +208,20 @@ def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str
     scene.app.visit(who)
     who.kept |= {name: value for name, value in theirs.kept.items() if name not in ("maps-token", "maps-organiser")}
     before = [row for row in scene.used.journal.rows() if row.annotator == grace]
+    rest = {row.judgment_id for row in scene.used.journal.rows(withdrawn=True)}
     for one in scene.app.endpoints():
         if not one.loads:
             scene.app.call(one, replace(who, kept=dict(who.kept)))
     assert [row for row in scene.used.journal.rows() if row.annotator == grace] == before
-    new = [row.annotator for row in scene.used.journal.rows() if row.study != "pilot"]
-    assert set(new) <= {identity.pseudonym("Ada", scene.used.key)}
+    new = {row.annotator for row in scene.used.journal.rows(withdrawn=True) if row.judgment_id not in rest}
+    assert new <= {identity.pseudonym("Eve", scene.used.key)}
+    assert grace not in scene.used.journal.withdrawn()
 
 
-def test_nobody_stores_no_answer(scene: Scene) -> None:
-    before = scene.used.journal.rows()
-    called(scene, visitor(scene, "nobody"), {"submitted", "skipped", "gone_back"})
-    assert scene.used.journal.rows() == before
+def test_nobody_stores_and_withdraws_nothing(scene: Scene) -> None:
+    before = state(scene.used), scene.used.journal.rows()
+    called(scene, visitor(scene, "nobody"), {name for name, who in TABLE.items() if who == ANNOTATORS})
+    assert (state(scene.used), scene.used.journal.rows()) == before
 
 
 def test_no_file_that_the_app_keeps_can_be_fetched(scene: Scene) -> None:
@@ -234,4 +245,4 @@ def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     assert decision.annotator == identity.organiser_pseudonym(scene.used.key)
     grace = identity.pseudonym("Grace", scene.used.key)
     called(scene, who, {"withdraw"})
-    assert set(scene.used.journal.withdrawn()) == {grace}
+    assert grace in scene.used.journal.withdrawn()
