@@ -40,9 +40,9 @@ class Rules(Protocol):
 class Situation:
     """Where a study stands when someone asks for an item.
 
-    `taken` counts for each item key the judgments and reservations of other people; `mine` is what this person has
-    judged, `others` what each other person has judged or reserved; `skipped` in the order of skipping; `closed` are
-    items that nobody gets any more. All are item keys.
+    `taken` counts for each item key everybody's judgments and the reservations of other people; `mine` is what this
+    person has judged, `others` what each other person has judged or reserved; `skipped` in the order of skipping;
+    `closed` are items that nobody gets any more. All are item keys.
     """
 
     taken: Mapping[str, int]
@@ -143,6 +143,8 @@ def _leaves_the_rest_fillable(item: Item, order: Sequence[Item], rules: Rules, n
     if sum(places.values()) > NEAR_THE_END * (1 + len(now.others)):
         return True
     people = [_willing(order, rules, places, held) for held in (now.mine, *now.others)]
+    if most_with(places, people, item.key) == sum(places.values()):
+        return True
     missing = sum(places.values()) - most(places, people)
     newcomer = _willing(order, rules, places, ())
     each = min(len(places), len(places) if newcomer.quota is None else newcomer.quota)

@@ -7,6 +7,7 @@ anything is decided, so that it cannot come to life again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,11 +46,13 @@ def places(db: Database, study: Study) -> Places:
     """The present state of a study's items; those who withdrew do not count."""
     judged: dict[str, set[str]] = {}
     columns = ", ".join(ITEM_COLUMNS)
-    first = f"SELECT {columns}, annotator FROM judgments WHERE study = ? AND supersedes IS NULL AND {NOT_WITHDRAWN}"
-    for *item, annotator in db.select(first, [study.name]):
-        key = study.keys.get(tuple(item))
-        if key is not None:
-            judged.setdefault(key, set()).add(annotator)
+    first = (  # a changed answer supersedes one to the same item, so everybody has one first answer to it
+        f"SELECT {columns}, json_group_array(annotator) FROM judgments "
+        f"WHERE study = ? AND supersedes IS NULL AND {NOT_WITHDRAWN} GROUP BY {columns}"
+    )
+    for *item, people in db.select(first, [study.name]):
+        if (key := study.keys.get(tuple(item))) is not None:
+            judged[key] = set(json.loads(people))
     reserved: dict[str, set[str]] = {}
     live = "SELECT item, annotator FROM reservations WHERE study = ? AND until > ?"
     for key, annotator in db.select(live, [study.name, stamp(db.now())]):
@@ -82,7 +85,7 @@ def _chosen(
 ) -> Item | None:
     mine = {key for key, people in found.judged.items() if annotator in people}
     others = [found.held(one) for one in sorted(found.people() - {annotator})]
-    taken = {item.key: found.taken(item.key, annotator) for item in study.order}
+    taken = {item.key: found.taken(item.key, annotator) + (item.key in mine) for item in study.order}
     now = Situation(taken, mine, skipped, others, closed)
     reserved = [key for key, people in found.reserved.items() if annotator in people and key not in skipped]
     free = {item.key: item for item in open_to(study.order, study.settings, now)}

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
@@ -81,7 +82,8 @@ class Database:
             raise JournalError(f"The database {self.path} is no journal; name another file or move it away.")
         if (damage := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise JournalError(f"The journal {self.path} is damaged ({damage}); put a sound copy in its place.")
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        self._log_ahead()
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             self._db.execute(f"PRAGMA {pragma}")
         with self._writing():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -95,6 +97,18 @@ class Database:
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _log_ahead(self) -> None:
+        """Write-ahead logging. SQLite itself does not wait where another process turns it on for the same new file."""
+        until = monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > until:
+                    raise
+            sleep(0.01)
 
     @contextmanager
     def explained(self, sentence: str) -> Iterator[None]:

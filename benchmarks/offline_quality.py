@@ -1,6 +1,6 @@
 """How much the offline describer sees, how often it sees it where nothing is, and how long it takes.
 
-Run from the project's root: `.venv/bin/python benchmarks/offline_quality.py`, with an atlas's folder for another model.
+Run from the project's root: `.venv/bin/python -m benchmarks.offline_quality`, with an atlas's folder for another model.
 Two nulls: each head's sources before the mappings of one other head, where only a pattern that ties targets to their
 sources is false; and before mappings of thirty heads drawn anew, where every pattern is. With seed 0.
 """
@@ -12,14 +12,15 @@ import asyncio
 import dataclasses
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maps.atlas import Atlas
 from maps.data import predefined
-from maps.describers.offline import Offline
-from maps.types import HeadId, Mapping
+from maps.describers.offline import MODEL, Offline
+from maps.identification import identification
+from maps.tables import description_row
+from maps.types import Answer, Description, HeadId, Mapping
 
 SEED = Path(__file__).parents[1] / "space" / "seed" / "smollm2"
 UNTIED = "Whatever the input"  # how sentences begin that say nothing of the source
@@ -29,10 +30,14 @@ Heads = dict[HeadId, list[Mapping]]
 Deal = Callable[[Heads, HeadId, random.Random], list[Mapping]]
 
 
-def patterns(describer: Offline, lists: Sequence[Sequence[Mapping]]) -> list[str | None]:
-    """The observed pattern of each list of mappings, None where it is "Unclear"."""
-    answers = [asyncio.run(describer.describe(mappings, 0)) for mappings in lists]
-    return [None if answer.support is None else answer.description.observed_pattern for answer in answers]
+def described(describer: Offline, lists: Sequence[Sequence[Mapping]]) -> list[Description]:
+    """The description of each list of mappings."""
+    return [asyncio.run(describer.describe(mappings, 0)).description for mappings in lists]
+
+
+def patterns(found: Sequence[Description]) -> list[str]:
+    """The observed patterns, without those that are "Unclear"."""
+    return [description.observed_pattern for description in found if description.pattern]
 
 
 def before(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mapping]:
@@ -59,17 +64,20 @@ def false_rate(describer: Offline, heads: Heads, deal: Deal, rounds: int, *, tie
     """How many of the dealt lists get a pattern, or with `tied` one that ties targets to sources, and of how many."""
     draw = random.Random(0)
     lists = [deal(heads, head, draw) for _ in range(rounds) for head in heads]
-    found = [pattern for pattern in patterns(describer, lists) if pattern is not None]
+    found = patterns(described(describer, lists))
     return sum(not (tied and pattern.startswith(UNTIED)) for pattern in found), len(lists)
 
 
-def layers(heads: Heads, found: Sequence[str | None]) -> str:
+def layers(heads: Heads, found: Sequence[Description]) -> str:
     """The identification rate by layer as a table in Markdown."""
-    all_of = Counter(head.layer for head in heads)
-    described = Counter(head.layer for head, pattern in zip(heads, found, strict=True) if pattern is not None)
+    current = [
+        description_row(head, Offline.name, Answer(description, MODEL), {"description_id": str(head)})
+        for head, description in zip(heads, found, strict=True)
+    ]
     rows = [
-        f"| {layer} | {described[layer]} of {count} | {described[layer] / count:.0%} |"
-        for layer, count in all_of.items()
+        f"| {row['layer']} | {row['patterns']} of {row['described']} | {row['rate']:.0%} |"
+        for row in identification(heads.keys(), current, ()).to_pylist()
+        if row["layer"] is not None
     ]
     return "\n".join(["| layer | heads with a pattern | rate |", "|---|---|---|", *rows])
 
@@ -81,12 +89,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="how often the null is drawn for each head (4)")
     arguments = parser.parse_args()
     atlas = Atlas.open(arguments.atlas)
-    heads = {head: atlas.mappings(head) for head in atlas.ids}
+    heads = atlas.every_mapping()
     wall, processor = time.perf_counter(), time.process_time()
     describer = Offline(predefined())
-    found = patterns(describer, list(heads.values()))
+    found = described(describer, list(heads.values()))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    seen = [pattern for pattern in found if pattern is not None]
+    seen = patterns(found)
     half = sum(pattern.startswith(HALF) for pattern in seen)
     untied = sum(pattern.startswith(UNTIED) for pattern in seen)
     print(layers(heads, found))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, show
+from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, score, show
 from maps.types import Description, HeadId, Mapping, MapsError, Relation, RelationScore
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "push",
     "relation_scores",
     "salient_mappings",
+    "score",
     "show",
 ]
 

@@ -188,8 +188,51 @@ def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: 
     return push_folder(folder_of(atlas), repo, token, private)
 
 
+def score(
+    atlas: Atlas | str | Path,
+    scorer: str | None = None,
+    *,
+    describer: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    concurrency: int = 1,
+    random_heads: int = 0,
+    model: str | Path | None = None,
+    seed: int = 0,
+) -> Atlas:
+    """Measures how far the descriptions of an atlas (or its folder) can be trusted, and opens the atlas with that.
+
+    Its tables `checks` and `concentration` are written. `random_heads`: random heads a layer that are drawn from the
+    model, which is at `model` now or where it was mapped from; with 0, those that were drawn before are compared with.
+    `scorer`: a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of the environment is read)
+    that is asked, `concurrency` questions at once, which mappings the descriptions fit, all or those of `describer`;
+    the answers go into `scores`. `seed`: of what is drawn and asked. Repeated, it goes on with what is missing.
+    Raises MapsError where the model cannot be read or is another one, where there is no description to be asked
+    about, and where the scorer cannot go on.
+    """
+    from maps.atlas import Atlas
+    from maps.budget import Budget
+    from maps.chat import Chat
+    from maps.chat.troubles import MEASURE_OFFLINE
+    from maps.prices import read_prices
+    from maps.scoring.detection import detect
+    from maps.scoring.offline import measure
+    from maps.scoring.plan import plan
+
+    opened, chat, questions = Atlas.open(folder_of(atlas)), None, []
+    if scorer is not None:
+        budget = Budget(read_prices().of(scorer))
+        chat = Chat(scorer, base_url, api_key, concurrency=concurrency, budget=budget, without_key=MEASURE_OFFLINE)
+        chat.check_key()
+        questions = plan(opened, describer, seed).questions
+    measure(opened, random_heads, str(model) if model else None, seed)
+    if chat is not None:
+        detect(opened, questions, chat, seed, concurrency)
+    return opened
+
+
 def show(atlas: Atlas, head: HeadId | str) -> str:
-    """One head of an atlas as text: its descriptions, its relations from τ on, its mappings.
+    """One head of an atlas as text: descriptions, relations from τ on, mappings, and what evidence `score` found.
 
     · is a space, ⏎ a newline, ⇥ a tab. Raises MapsError for a head that the atlas lacks.
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
@@ -20,13 +21,28 @@ T = TypeVar("T")
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook."""
+    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook.
+
+    An interrupt cancels the work.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
+    begun: Future[Callable[[], object]] = Future()
+
+    async def in_thread() -> T:
+        task = asyncio.ensure_future(work)
+        begun.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+        return await task
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        found = thread.submit(asyncio.run, in_thread())
+        try:
+            return found.result()
+        except KeyboardInterrupt:
+            begun.result()()
+            raise
 
 
 def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: int = 0) -> Answer:
@@ -64,7 +80,8 @@ async def describe_heads(
     Each answer goes to `on_answer` at once. A head without a usable reply is asked again with the seeds
     seed + 1 and seed + 2, then handed to `on_failure` with the last reason and the number of attempts. After a
     DescriberError or a cancellation no further head is begun, but the replies that are under way, which are paid,
-    still go to `on_answer`; then the error comes out. An error of the two functions stops everything.
+    still go to `on_answer`; then the error comes out. A cancellation, as by Ctrl+C, is told that it waits for them.
+    An error of the two functions stops everything.
     """
     todo = [(head, mappings) for head, mappings in heads if head not in already]
     async with opened(describer):
@@ -91,11 +108,20 @@ async def ask_each(
     todo = iter(things)
     errors: list[DescriberError] = []
     stop = asyncio.Event()
+    under_way = 0
+
+    async def counted(thing: Q, seed: int) -> T:
+        nonlocal under_way
+        under_way += 1
+        try:
+            return await ask(thing, seed)
+        finally:
+            under_way -= 1
 
     async def work() -> None:
         for thing in todo:
             try:
-                reply, attempts = await _asked(partial(ask, thing), seed, stop)
+                reply, attempts = await _asked(partial(counted, thing), seed, stop)
             except DescriberError as error:
                 errors.append(error)
                 stop.set()
@@ -108,12 +134,14 @@ async def ask_each(
             if stop.is_set():
                 return
 
-    await _together([work() for _ in range(concurrency)], stop)
+    await _together([work() for _ in range(concurrency)], stop, lambda: under_way)
     if errors:
         raise errors[0]
 
 
-async def _together(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+async def _together(
+    works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, under_way: Callable[[], int]
+) -> None:
     """Runs them to their end, or to a first error; when cancelled, sets `stop` and waits for what is under way."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -123,12 +151,23 @@ async def _together(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Ev
                 task.result()
     except asyncio.CancelledError:
         stop.set()
+        _tell_waiting(under_way())
         await asyncio.wait(tasks)
         raise
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_waiting(replies: int) -> None:
+    """Says, above the bar, why the run does not end at once."""
+    from tqdm import tqdm
+
+    if replies:
+        what, them = ("1 reply that is", "it") if replies == 1 else (f"{replies:,} replies that are", "them")
+        said = f"Waiting for {what} under way and may be paid for; Ctrl+C again stops at once, without {them}."
+        tqdm.write(said, file=sys.stderr)
 
 
 async def _asked(

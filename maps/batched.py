@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping as Dictionary
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.asking import finished
 from maps.atlas import Atlas, read_json
 from maps.chat import Chat
 from maps.chat.batches import Batches, State
-from maps.described import Keeping, Run, Work, begin_redo, end_redo, now, outcome, work_left
+from maps.described import Keeping, Run, Work, carried_out, now
 from maps.describers import DescriberError
 from maps.describers.openai_compatible import answer_of, question_about
 from maps.pending import note
@@ -42,16 +42,10 @@ def describe_in_batches(
     An interrupted run goes on with the batch that it sent. A head without a usable reply is asked again in a second
     batch, with the next seed, then recorded as failed. `poll`: seconds before the first look at a batch.
     """
-    work = work_left(folder, chat.model, begin_redo(folder, chat.model) if redo else None)
-    with Keeping(work) as keeping:
-        if work.todo:
-            finished(_described(work, chat, keeping, seed, poll))
-    if redo:
-        end_redo(folder, chat.model)
-    return outcome(work, keeping)
+    return carried_out(folder, chat.model, redo, partial(_described, chat, seed, poll))
 
 
-async def _described(work: Work, chat: Chat, keeping: Keeping, seed: int, poll: float) -> None:
+async def _described(chat: Chat, seed: int, poll: float, work: Work, keeping: Keeping) -> None:
     left = dict(work.todo)
     async with chat:
         batches = Batches(chat)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from maps.asking import describe_heads, finished
 from maps.atlas import Atlas, read_json
@@ -55,20 +56,30 @@ def describe_atlas(
     Rows of an earlier run that was cut off are taken over first, so nothing is asked twice; an unfinished `redo`
     is gone on with by the next one.
     """
-    work = work_left(folder, describer.name, begin_redo(folder, describer.name) if redo else None)
+
+    def asking(work: Work, keeping: Keeping) -> Coroutine[Any, Any, None]:
+        return describe_heads(
+            work.todo,
+            describer,
+            on_answer=keeping.answer,
+            on_failure=keeping.failure,
+            seed=seed,
+            concurrency=concurrency,
+        )
+
+    return carried_out(folder, describer.name, redo, asking)
+
+
+def carried_out(
+    folder: Path, describer: str, redo: bool, asking: Callable[[Work, Keeping], Coroutine[Any, Any, None]]
+) -> Run:
+    """Does what a describer has still to do, by asking in some way; notes whether a `redo` is under way."""
+    work = work_left(folder, describer, begin_redo(folder, describer) if redo else None)
     with Keeping(work) as keeping:
         if work.todo:
-            asking = describe_heads(
-                work.todo,
-                describer,
-                on_answer=keeping.answer,
-                on_failure=keeping.failure,
-                seed=seed,
-                concurrency=concurrency,
-            )
-            finished(asking)
+            finished(asking(work, keeping))
     if redo:
-        end_redo(folder, describer.name)
+        end_redo(folder, describer)
     return outcome(work, keeping)
 
 

@@ -126,7 +126,7 @@ def parse_reply(text: str | None) -> Description:
     if not (reasoning or inputs or pattern):
         raise ReplyError("The reply's three answers are empty.")
     if REFUSAL.match(inputs) or REFUSAL.match(pattern):
-        raise ReplyError(f"The describer refused: {_excerpt(pattern)}")
+        raise ReplyError(f"The reply is a refusal: {_excerpt(pattern)}")
     return Description(input_strings=inputs, observed_pattern=pattern, reasoning=reasoning)
 
 
@@ -141,7 +141,7 @@ def object_in(reply: str) -> dict[str, object]:
         if isinstance(answer, dict):
             return answer
     if REFUSAL.match(reply):
-        raise ReplyError(f"The describer refused: {_excerpt(reply)}")
+        raise ReplyError(f"The reply is a refusal: {_excerpt(reply)}")
     raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
 
 

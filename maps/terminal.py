@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 
 from maps.atlas import Atlas
+from maps.tables import Row
 from maps.types import HeadId, Mapping, MapsError
 
 SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
 MARKS = {"Mn", "Me"}  # combining marks: seen only on a letter before them
+CHECKS = 3  # named checks of a head that are shown
 
 
 def visible(token: str) -> str:
@@ -42,11 +44,11 @@ def escaped(character: str) -> str:
 
 
 def head_text(atlas: Atlas, head: HeadId) -> str:
-    """A head for the terminal: descriptions, relations from τ on, mappings."""
+    """A head for the terminal: descriptions with their scores, relations from τ on, evidence, mappings."""
     if head not in atlas.ids:
         raise MapsError(f"{atlas.model} has no mapped head {head}: {span(atlas)}.")
     lines = [f"{head} of {atlas.model}", ""]
-    stale = atlas.stale(head)
+    stale, scores = atlas.stale(head), atlas.table("scores", head=head).to_pylist()
     for row in atlas.descriptions(head):
         pattern, inputs = said(row["observed_pattern"]), said(row["input_strings"])
         lines += [f"{said(row['describer'])}: {pattern}", f"  inputs: {inputs}"]
@@ -54,13 +56,47 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
             lines.append("  stale: the mappings below are not those that were described; describe the atlas again")
         if row["support"] is not None:
             lines.append(f"  borne out by {row['support']} mappings")
+        lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
     tau = float(atlas.info["settings"]["tau"])
     for score in atlas.relation_scores(head):
         if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
             few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
             values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {score.pairs} pairs"
             lines.append(f"{score.relation}: {values}{few}")
-    return "\n".join([*lines, "", *(mapping_text(m) for m in atlas.mappings(head))])
+    mappings = atlas.mappings(head)
+    lines += [check_text(row, len(mappings)) for row in best_checks(atlas, head)]
+    lines += [concentration_text(row) for row in atlas.table("concentration", head=head).to_pylist()]
+    return "\n".join([*lines, "", *map(mapping_text, mappings)])
+
+
+def detection_text(score: Row) -> str:
+    """A detection score as a line, beside its control."""
+    seed = f", seed {score['seed']}" if score["seed"] else ""
+    who = f"  detection by {said(score['scorer'])}{seed}:"
+    if score["detection"] is None:
+        return f"{who} none. {said(score['reason'])}"
+    swapped = score["detection_swapped"]
+    control = "no control" if swapped is None else f"{swapped:.2f} with another head's description"
+    interval = f"{score['detection_low']:.2f} to {score['detection_high']:.2f}"
+    return f"{who} {score['detection']:.2f} (95 % interval {interval}), {control}; chance is 0.5"
+
+
+def best_checks(atlas: Atlas, head: HeadId) -> list[Row]:
+    """The rows of `checks` with the highest support."""
+    return sorted(atlas.table("checks", head=head).to_pylist(), key=lambda row: -row["support"])[:CHECKS]
+
+
+def check_text(row: Row, mappings: int) -> str:
+    """A named check of a head as a line."""
+    chance = "" if row["by_chance"] is None else f", {row['by_chance']:.1f} by chance"
+    return f"named check, borne out by {row['support']} of {mappings} mappings{chance}: {said(row['check'])}"
+
+
+def concentration_text(row: Row) -> str:
+    """How concentrated a head's targets are, as a line."""
+    below = row["entropy_below"]
+    beside = "" if below is None else f", lower in {100 * below:.0f} % of {row['random_heads']} random heads"
+    return f"entropy of the targets: {row['target_entropy']:.2f} bits{beside}"
 
 
 def mapping_text(mapping: Mapping) -> str:

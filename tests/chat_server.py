@@ -177,6 +177,12 @@ def slow(body: dict[str, Any]) -> Response:
     return answer(body)
 
 
+def late(body: dict[str, Any]) -> Response:
+    """A good description after 1.2 seconds, too late for a client that waits one."""
+    time.sleep(1.2)
+    return answer(body)
+
+
 def drop(_body: dict[str, Any]) -> Response:
     """The connection ends in the middle of the answer."""
     return Response("{", headers={"content-length": "100"}, media_type="application/json")
@@ -189,7 +195,7 @@ class Mixed:
     """
 
     TROUBLES: Sequence[Sequence[Behaviour]] = (
-        (rate_limit,), (broken, broken), (slow,), (drop,), (malformed,), (truncated,), (refusal,), (half_json,),
+        (rate_limit,), (broken, broken), (late,), (drop,), (malformed,), (truncated,), (refusal,), (half_json,),
         (rate_limit, broken, malformed), (broken, drop, truncated),
     )  # fmt: skip
     HOPELESS: Sequence[Behaviour] = (broken, refusal)

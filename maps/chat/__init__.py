@@ -19,7 +19,7 @@ from maps.budget import Budget
 from maps.chat.gate import LONGEST_WAIT, Gate, asked_to_wait, back_off
 from maps.chat.replies import Reply, content_of, text_in, usage_of
 from maps.chat.terms import Question, Terms
-from maps.chat.troubles import Troubles, is_unreachable, is_worth_a_retry
+from maps.chat.troubles import DESCRIBE_OFFLINE, Troubles, is_unreachable, is_worth_a_retry
 from maps.describers import DescriberError
 from maps.prompts import Message, ReplyError
 
@@ -47,30 +47,34 @@ class Chat:
         api_key: str | None = None,
         *,
         timeout: float = TIMEOUT,
+        max_tokens: int | None = None,
         concurrency: int = 8,
         max_retries: int = RETRIES,
         first_wait: float = 0.5,
         budget: Budget | None = None,
+        without_key: str = DESCRIBE_OFFLINE,
     ) -> None:
         """Keeps the settings and touches no network.
 
-        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. A question is retried
-        `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
+        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. `max_tokens` is the most that a
+        reply may have, in place of what the question and the model's thoughts are known to need. A question is
+        retried `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
         `first_wait` seconds, doubled each time. `budget` counts what is asked and may end the run.
+        `without_key` says what else can be done where the key is missing or of no use.
         Raises DescriberError for an address or a key that can't be one.
         """
         self.model = model
         self.budget = budget or Budget()
         self._base_url = base_url or OPENAI_URL
         self._api_key = (api_key or "").strip()
-        self.troubles = Troubles(model, self._base_url, self._api_key, timeout)
+        self.troubles = Troubles(model, self._base_url, self._api_key, timeout, without_key)
         if not (self._api_key.isascii() and self._api_key.isprintable()):
             raise DescriberError("The key holds characters that no key has: check OPENAI_API_KEY.")
         self._timeout = timeout
         self._concurrency = concurrency
         self._max_retries = max_retries
         self._first_wait = first_wait
-        self.terms = Terms.of(model)
+        self.terms = Terms.of(model, max_tokens)
         self._gate = Gate()
         self._answered = False
         self._client: AsyncOpenAI | None = None

@@ -50,7 +50,7 @@ def content_of(answer: object, max_tokens: int) -> str:
     message = inner(choice, "message")
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal.strip():
-        raise ReplyError(f"The describer refused: {' '.join(refusal.split())[:80]}")
+        raise ReplyError(f"The reply is a refusal: {' '.join(refusal.split())[:80]}")
     if not isinstance(content, str) or not content.strip():
         raise ReplyError("The reply is empty.")
     return content

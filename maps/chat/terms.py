@@ -37,19 +37,24 @@ class Question:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a model is sent beside the messages. `limits`: the names for the reply's limit, best first."""
+    """What a model is sent beside the messages.
+
+    `limits`: the names for the reply's limit, best first. `thoughts`: tokens that a reply may have on top of what the
+    question needs. `tokens`: the limit itself in place of both.
+    """
 
     format: Format = Format.SCHEMA
     seed: bool = True
     limits: tuple[str, ...] = LIMITS
     thoughts: int = 0
+    tokens: int | None = None
 
     @classmethod
-    def of(cls, model: str) -> Terms:
+    def of(cls, model: str, tokens: int | None = None) -> Terms:
         """The terms that are known to suit a model of that name; every other model is sent everything."""
         if THINKING.fullmatch(model):
-            return cls(seed=False, limits=("max_completion_tokens",), thoughts=THOUGHTS)
-        return cls()
+            return cls(seed=False, limits=("max_completion_tokens",), thoughts=THOUGHTS, tokens=tokens)
+        return cls(tokens=tokens)
 
     def body(self, model: str, question: Question) -> dict[str, Any]:
         """The question as the server is sent it."""
@@ -66,7 +71,7 @@ class Terms:
 
     def most(self, question: Question) -> int:
         """The most tokens that a reply can cost."""
-        return question.max_tokens + self.thoughts
+        return self.tokens or question.max_tokens + self.thoughts
 
     def without(self, complaint: str, code: str, sent: dict[str, Any]) -> Terms | None:
         """The terms without what a refusal (of the request `sent`) speaks of; None where leaving out can't help.
@@ -86,9 +91,9 @@ class Terms:
 
     def joined(self, other: Terms) -> Terms:
         """What both have learned."""
-        return Terms(
-            max(self.format, other.format),
-            self.seed and other.seed,
-            min(self.limits, other.limits, key=len),
-            self.thoughts,
+        return replace(
+            self,
+            format=max(self.format, other.format),
+            seed=self.seed and other.seed,
+            limits=min(self.limits, other.limits, key=len),
         )

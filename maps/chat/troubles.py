@@ -11,23 +11,27 @@ import openai
 from maps.describers import DescriberError
 from maps.prompts import NoReplyError
 
-OFFLINE_HINT = "or describe without a key: python -m maps describe ATLAS --describer offline"
+DESCRIBE_OFFLINE = "describe without a key: python -m maps describe ATLAS --describer offline"
+MEASURE_OFFLINE = "leave out the scorer: the offline measures need no key"
 GO_ON = "the same command goes on with what is missing"
 
 
 class Troubles:
     """Says what went wrong at one server with one model."""
 
-    def __init__(self, model: str, url: str, api_key: str, timeout: float) -> None:
-        """Raises DescriberError for an address that is none."""
+    def __init__(self, model: str, url: str, api_key: str, timeout: float, without_key: str) -> None:
+        """`without_key`: what can be done without the server. Raises DescriberError for an address that is none."""
         self.host = host_of(url)
         self._model = model
         self._api_key = api_key
         self._timeout = timeout
+        self._without_key = without_key
 
     def no_key(self) -> DescriberError:
         """Where a key is needed and there is none."""
-        return DescriberError(f"{self._model} needs a key: set OPENAI_API_KEY, {OFFLINE_HINT}.")
+        return DescriberError(
+            f"{self._model} needs a key: set OPENAI_API_KEY (in Python: api_key), or {self._without_key}."
+        )
 
     def too_long(self, seconds: float) -> DescriberError:
         """Where the server asks to wait longer than is sensible."""
@@ -41,13 +45,13 @@ class Troubles:
         DescriberError where it ends the run, NoReplyError where it concerns one question. `answered`: whether the
         server has answered anything before.
         """
-        host = self.host
+        host, otherwise = self.host, self._without_key
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            raise DescriberError(f"{host} refused the key: set a valid OPENAI_API_KEY, {OFFLINE_HINT}.") from None
+            raise DescriberError(f"{host} refused the key: set a valid OPENAI_API_KEY, or {otherwise}.") from None
         if isinstance(error, openai.NotFoundError):
             raise DescriberError(f"{host} knows no model {self._model!r}: check its name and --base-url.") from None
         if is_quota(error):
-            raise DescriberError(f"The account at {host} has no quota left: add credit, {OFFLINE_HINT}.") from None
+            raise DescriberError(f"The account at {host} has no quota left: add credit, or {otherwise}.") from None
         if is_unreachable(error) and answered:
             raise DescriberError(f"{host} answers no longer: start it again, then {GO_ON}.") from None
         if is_unreachable(error):

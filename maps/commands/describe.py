@@ -60,9 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     """Asks the model of a server, after saying how much there is to ask."""
+    from maps.chat.troubles import DESCRIBE_OFFLINE
+
     name = arguments.describer
     budget = Budget(prices.of(name), arguments.max_cost, arguments.batch)
-    chat = chat_of(name, arguments, budget)
+    chat = chat_of(name, arguments, budget, DESCRIBE_OFFLINE)
     since = begin_redo(arguments.atlas, name) if arguments.redo else None
     work = work_left(arguments.atlas, name, since)
     if work.todo:
@@ -96,7 +98,7 @@ def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
     from maps.describers.openai_compatible import question_about
 
     asked = [question_about(mappings, arguments.seed) for _, mappings in work.todo]
-    most = max((Terms.of(arguments.describer).most(question) for question in asked), default=0)
+    most = max((Terms.of(arguments.describer, arguments.max_tokens).most(question) for question in asked), default=0)
     prompts = [message["content"] for question in asked for message in question.messages]
     today = datetime.now(UTC).date()
     return forecast(arguments.describer, prompts, most, prices, today, batch=arguments.batch)

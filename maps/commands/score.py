@@ -112,8 +112,10 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
 
 def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
+    from maps.chat.troubles import MEASURE_OFFLINE
+
     budget = Budget(read_prices(arguments.prices).of(arguments.scorer), arguments.max_cost)
-    chat = chat_of(arguments.scorer, arguments, budget)
+    chat = chat_of(arguments.scorer, arguments, budget, MEASURE_OFFLINE)
     chat.check_key()
     return chat
 
@@ -125,7 +127,7 @@ def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace
 
     merge(atlas, "detections")
     todo = unanswered(atlas, planned.questions, chat.model, arguments.seed)
-    most = MAX_TOKENS + chat.terms.thoughts
+    most = chat.terms.tokens or MAX_TOKENS + chat.terms.thoughts
     prompts = [message["content"] for question in todo for message in question.asked]
     prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
     return forecast(chat.model, prompts, most, prices, today, role=SCORER)

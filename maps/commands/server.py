@@ -18,12 +18,16 @@ def add_server(p: argparse.ArgumentParser, things: str) -> None:
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive, default=8, help=f"{things} at once (default 8)")
     p.add_argument("--timeout", type=positive, default=120, metavar="SECONDS", help="to wait for one reply (120)")
+    p.add_argument("--max-tokens", type=positive, metavar="N", help="of one reply, thoughts included (enough for most)")
     p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
     p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
 
 
-def chat_of(model: str, arguments: argparse.Namespace, budget: Budget) -> Chat:
-    """The chat with a model, by the options and the environment; raises DescriberError where they can't be right."""
+def chat_of(model: str, arguments: argparse.Namespace, budget: Budget, without_key: str) -> Chat:
+    """The chat with a model, by the options and the environment; raises DescriberError where they can't be right.
+
+    `without_key` says what else can be done where the key is missing.
+    """
     from maps.chat import Chat
 
     environment = arguments.environment
@@ -32,6 +36,8 @@ def chat_of(model: str, arguments: argparse.Namespace, budget: Budget) -> Chat:
         arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
         environment.get("OPENAI_API_KEY") or None,
         timeout=arguments.timeout,
+        max_tokens=arguments.max_tokens,
         concurrency=arguments.concurrency,
         budget=budget,
+        without_key=without_key,
     )

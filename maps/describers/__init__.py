@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from maps.types import Answer, Mapping, MapsError, Relation
@@ -38,17 +38,15 @@ def describer_named(
     *,
     concurrency: int = 1,
     relations: Sequence[Relation] = (),
-    vocabulary: Collection[str] | None = None,
 ) -> Describer:
     """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
 
-    `concurrency` is how many questions the server is asked at once. `relations` and `vocabulary` (stored strings
-    of the model's tokens) serve the offline describer alone.
+    `concurrency` is how many questions the server is asked at once. `relations` serve the offline describer alone.
     """
     if name == OFFLINE:
         from maps.describers.offline import Offline
 
-        return Offline(relations, vocabulary)
+        return Offline(relations)
     # Imported here, since the openai package takes half a second that offline use need not pay.
     from maps.budget import Budget
     from maps.chat import Chat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from maps.describers.hypotheses import Hypothesis, Tier, hypotheses
 from maps.describers.inputs import Inputs
 from maps.describers.kinds import classes, is_piece, wide_kinds, word_kinds
 from maps.describers.recurring import SMALL_SET, STRINGS, recurring
-from maps.describers.tokens import Line, Token
+from maps.describers.tokens import Line
 from maps.prompts import quoted
 from maps.types import Answer, Description, Mapping, Relation
 
@@ -51,15 +51,10 @@ class Offline:
 
     name = "offline"
 
-    def __init__(self, relations: Sequence[Relation] = (), vocabulary: Collection[str] | None = None) -> None:
-        """`relations`: those whose membership is tested; `vocabulary`: the model's tokens as stored strings.
-
-        Sub-words are completed to words of the lexicon, and to those of a vocabulary.
-        """
+    def __init__(self, relations: Sequence[Relation] = ()) -> None:
+        """`relations`: those whose membership is tested."""
         known = lexicon()
-        tokens = (Token.read(stored) for stored in vocabulary or () if stored.startswith(" "))
-        words = {token.word for token in tokens if token.is_word} | known.words
-        self._hypotheses = hypotheses(relations, {word for word in words if len(word) >= SHORTEST_WORD}, known)
+        self._hypotheses = hypotheses(relations, {word for word in known.words if len(word) >= SHORTEST_WORD}, known)
         closed = classes(relations, known)
         parts = wide_kinds(known) | {"pieces of words": partial(is_piece, known)}
         self._inputs = Inputs(known, closed, word_kinds({}, known), parts)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas import Atlas
+from maps.data import predefined
 from maps.describers.offline import Offline
 from maps.pending import keep_table, keeping
 from maps.scoring.checks import checks
 from maps.scoring.concentration import entropy, share_below
 from maps.tables import Row, table
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, MapsError, Relation, at_least_one
 
 if TYPE_CHECKING:
     from maps.model import Model
@@ -25,6 +26,18 @@ class Draw(NamedTuple):
 
     heads: int = 20
     seed: int = 0
+
+
+def measure(atlas: Atlas, random_heads: int, model: str | None, seed: int) -> None:
+    """Writes `checks` and `concentration`, that many random heads a layer drawn first.
+
+    With 0 none are drawn, and no model is read; those of an earlier draw are compared with.
+    """
+    draw = Draw(at_least_one("random_heads", random_heads), seed) if random_heads else Draw(seed=seed)
+    keep_checks(atlas, predefined())
+    if random_heads:
+        draw_random_heads(atlas, model, draw, lambda todo, _done: todo)
+    keep_concentration(atlas, draw)
 
 
 def keep_checks(atlas: Atlas, relations: Sequence[Relation]) -> list[Row]:

@@ -253,6 +253,20 @@ with Journal(Path(sys.argv[1]) / "journal.sqlite") as journal:
     assert places.reserved == {}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_places_that_just_suffice_are_filled_exactly(journal: Journal, seed: int) -> None:
+    made = study(heads=16, overlap=0, swapped=2, shuffled=2, per_item=4, per_annotator=10, seed=seed)
+    busy, dice = list("abcdefgh"), random.Random(seed)
+    while busy:
+        who = dice.choice(busy)
+        item = journal.claim(made, who)
+        if item is None:
+            busy.remove(who)
+        else:
+            journal.record(judged(item, who), made)
+    assert {key: len(people) for key, people in journal.places(made).judged.items()} == dict.fromkeys(made.by_key, 4)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_people_who_come_and_go_fill_every_place_exactly_once(journal: Journal, clock: Clock, seed: int) -> None:
     """Half of the claims are abandoned at first; after they have expired somebody fills each place."""

@@ -296,6 +296,24 @@ for layer in range(25):
         assert sorted(row.layer for row in journal.rows()) == list(range(25))
 
 
+def test_processes_that_begin_a_journal_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    script = """
+for line in sys.stdin:
+    Journal(Path(line.strip())).close()
+    print("open", flush=True)
+"""
+    processes = [child(script) for _ in range(3)]
+    for number in range(40):
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{tmp_path / str(number)}\n")
+            process.stdin.flush()
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+    assert [process.communicate(timeout=20)[1] for process in processes] == ["", "", ""]
+
+
 def test_two_hundred_judgments_from_threads_are_all_there_once(journal: Journal, judge: Judge) -> None:
     rows = [judge(f"j-{number}", layer=number) for number in range(100)] * 2
     with ThreadPoolExecutor(16) as threads:

@@ -43,7 +43,7 @@ def called(*arguments: object) -> subprocess.CompletedProcess[str]:
             status = main([*map(str, arguments)])
         except SystemExit as ended:
             status = int(ended.code or 0)
-    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess(list(map(str, arguments)), status, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture

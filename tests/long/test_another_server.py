@@ -70,8 +70,7 @@ def server(model: Path) -> Iterator[str]:
                 time.sleep(0.5)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            serving.terminate()
-            serving.wait(timeout=60)
+            serving.kill()  # it would end the replies under way first
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,18 @@ def run(*arguments: str) -> str:
 
 
 def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
-    asked = ["--describer", str(model), "--base-url", server, "--concurrency", "2", "--timeout", "300"]
+    asked = [
+        "--describer",
+        str(model),
+        "--base-url",
+        server,
+        "--concurrency",
+        "2",
+        "--timeout",
+        "300",
+        "--max-tokens",
+        "200",
+    ]
     said = run("describe", str(atlas.folder), *asked)
     mine = [row for row in atlas.table("descriptions").to_pylist() if row["describer"] == str(model)]
     failed = atlas.table("failures").to_pylist()

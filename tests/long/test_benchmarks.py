@@ -37,3 +37,9 @@ def test_a_newcomers_wait_is_measured() -> None:
 
 def test_describing_keeps_a_server_busy() -> None:
     assert "64 heads in" in run("benchmarks/describe_speed.py", "--quick")
+
+
+def test_the_offline_describer_sees_next_to_nothing_where_nothing_is() -> None:
+    printed = run("-m", "benchmarks.offline_quality", "--rounds", "1")
+    assert "\n| 29 | 2 of 9 | 22% |\n" in printed
+    assert printed.count("Null, targets of ") == printed.count(": 0 of 270 lists get a false pattern (0.00%).") == 2

@@ -25,6 +25,7 @@ from maps.prompts import ReplyError
 from maps.settings import Settings
 from maps.types import Answer
 from maps.weights import Checkpoint
+from tests import chat_server
 from tests.hub.loopback import LoopbackHub
 from tests.small_models import VOCABULARY, WORDS, Small, approximate, save_folder, weights
 
@@ -53,7 +54,17 @@ def values(mappings: list[maps.Mapping]) -> list[dict[str, object]]:
 
 def test_the_public_names_are_these() -> None:
     classes = ["Atlas", "Description", "HeadId", "Mapping", "MapsError", "Model", "Relation", "RelationScore"]
-    functions = ["describe", "load", "load_atlas", "map", "push", "relation_scores", "salient_mappings", "show"]
+    functions = [
+        "describe",
+        "load",
+        "load_atlas",
+        "map",
+        "push",
+        "relation_scores",
+        "salient_mappings",
+        "score",
+        "show",
+    ]
     assert maps.__all__ == dir(maps) == [*classes, *functions]
     assert [getattr(maps, name).__name__ for name in maps.__all__] == maps.__all__
     assert [name for name in maps.__all__ if not getattr(maps, name).__doc__] == []
@@ -218,6 +229,39 @@ def test_an_atlas_is_described_as_the_command_does(atlas_folder: Path) -> None:
     assert maps.describe(atlas_folder, "offline", concurrency=2) == Run(0, 0, run.patterns, 8)
     assert {row["describer"] for row in atlas.descriptions()} == {"offline"}
     assert "offline: " in maps.show(atlas, "l0h0")
+
+
+def test_an_atlas_is_scored_as_the_command_does(atlas_folder: Path, small_model: Path) -> None:
+    assert "entropy" not in maps.show(maps.load_atlas(atlas_folder), "L0H0")
+    scored = maps.score(atlas_folder)
+    assert {row["random_heads"] for row in scored.table("concentration").to_pylist()} == {0}
+    assert len(scored.table("checks")) > 0
+    assert "entropy of the targets: " in maps.show(scored, "L0H0")
+    again = maps.score(scored, random_heads=3, model=small_model, seed=1)
+    assert [row["seed"] for row in again.table("random_heads").to_pylist()] == [1] * 6
+    assert {row["random_heads"] for row in again.table("concentration").to_pylist()} == {3}
+    compared = maps.score(scored, seed=1)
+    assert {row["random_heads"] for row in compared.table("concentration").to_pylist()} == {3}
+    with pytest.raises(maps.MapsError, match=r"^random_heads must be a whole number from 1 on, not -1\.$"):
+        maps.score(scored, random_heads=-1)
+    with pytest.raises(maps.MapsError, match=r"^There is no file or folder /not/here; "):
+        maps.score(scored, random_heads=1, model="/not/here")
+
+
+def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path) -> None:
+    with pytest.raises(maps.MapsError, match="holds no description of any describer"):
+        maps.score(atlas_folder, "some-model", base_url="http://127.0.0.1:1/v1")
+    maps.describe(atlas_folder, Scripted([Answer(maps.Description("Words.", "Copies.", ""), "s")] * 8, "copier"))
+    with pytest.raises(maps.MapsError, match=r"^gpt-4o needs a key: .*, or leave out the scorer: the offline measures"):
+        maps.score(atlas_folder, "gpt-4o")
+    assert not (atlas_folder / "checks.parquet").exists()
+    with chat_server.chat_server(lambda _body: chat_server.completion('{"belongs": []}')) as server:
+        scored = maps.score(atlas_folder, "some-model", base_url=server.url, api_key="sk-secret", concurrency=4)
+    found = [(row["describer"], row["scorer"], row["detection"]) for row in scored.table("scores").to_pylist()]
+    assert found == [("copier", "some-model", 0.5)] * 8
+    assert (set(server.keys), len(server.bodies)) == ({"Bearer sk-secret"}, 16)
+    assert len(scored.table("checks")) > 0
+    assert "\n  detection by some-model: 0.50 (95 % interval " in maps.show(scored, "L0H0")
 
 
 def test_one_head_is_asked_about_three_times(small: maps.Model) -> None:

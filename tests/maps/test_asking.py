@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
 
 import pytest
 
-from maps.asking import describe_heads
+from maps.asking import describe_heads, finished
 from maps.describers import Describer, DescriberError
 from maps.describers.scripted import Scripted
 from maps.prompts import NoReplyError, ReplyError
@@ -149,3 +151,63 @@ def test_no_more_questions_are_open_than_allowed(concurrency: int, most: int) ->
     log = run(describer, 10, concurrency=concurrency)
     assert sorted(log) == [(HeadId(0, h), f"head {h} seed 0") for h in range(10)]
     assert describer.most == most
+
+
+@pytest.mark.parametrize(("concurrency", "what"), [(1, "1 reply that is"), (4, "4 replies that are")])
+def test_a_run_that_is_cancelled_says_what_it_waits_for(
+    concurrency: int, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describer, log = Watched(), []
+
+    async def work() -> None:
+        task = asyncio.create_task(
+            describe_heads(
+                heads(9),
+                describer,
+                on_answer=lambda head, _: log.append(head),
+                on_failure=lambda *_: None,
+                concurrency=concurrency,
+            )
+        )
+        while describer.open < concurrency:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+    assert log == [HeadId(0, h) for h in range(concurrency)]
+    assert capsys.readouterr().err.startswith(f"Waiting for {what} under way and may be paid for; Ctrl+C again ")
+
+
+def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        def interrupt(*_: object) -> None:
+            task.cancel()
+
+        describer = Scripted([answer("one")] * 9)
+        task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=interrupt, on_failure=interrupt))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(describer.asked) == 1
+
+    asyncio.run(work())
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_what_is_under_way() -> None:
+    log: list[HeadId] = []
+
+    def interrupted(head: HeadId, _answer: Answer) -> None:
+        log.append(head)
+        if len(log) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def cell() -> None:
+        finished(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert 5 <= len(log) < 50

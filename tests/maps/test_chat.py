@@ -100,6 +100,12 @@ def test_where_nothing_is_left_to_leave_out_the_refusal_stands() -> None:
     assert Terms().without("Too many tokens", "context_length_exceeded", Terms().body("m", QUESTION)) is None
 
 
+def test_a_limit_of_ones_own_takes_the_place_of_the_known_one() -> None:
+    assert Terms.of("some-model", 300).body("some-model", QUESTION)["max_tokens"] == 300
+    assert Terms.of("gpt-5", 300).body("gpt-5", QUESTION)["max_completion_tokens"] == 300
+    assert Terms.of("gpt-5").most(QUESTION) == 100 + 8192
+
+
 def test_what_two_questions_learned_is_kept_together() -> None:
     one, other = Terms(format=Format.TEXT), Terms(seed=False, limits=("max_completion_tokens",))
     assert one.joined(other) == other.joined(one) == Terms(Format.TEXT, False, ("max_completion_tokens",))

@@ -223,7 +223,7 @@ def test_what_no_further_asking_mends_ends_the_run(behaviour: Behaviour, sentenc
 def test_no_key_is_told_before_anything_is_sent() -> None:
     with pytest.raises(DescriberError) as caught:
         described(describer_named("gpt-4o"), 1)
-    sentence = f"gpt-4o needs a key: set OPENAI_API_KEY, or describe without a key: {OFFLINE}."
+    sentence = f"gpt-4o needs a key: set OPENAI_API_KEY (in Python: api_key), or describe without a key: {OFFLINE}."
     assert str(caught.value) == sentence
 
 
@@ -253,7 +253,7 @@ def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() ->
     [
         (chat_server.broken, "answered with status 500: Error code: 500"),
         (chat_server.rate_limit, "limits the rate of questions: ask again later or with less --concurrency."),
-        (chat_server.refusal, "The describer refused: I can't help with that."),
+        (chat_server.refusal, "The reply is a refusal: I can't help with that."),
         (chat_server.filtered, "The server's content filter withheld the reply."),
         (chat_server.truncated, "The reply was cut off after 1024 tokens."),
         (chat_server.malformed, "The reply is no JSON object: The first letter, it seems."),

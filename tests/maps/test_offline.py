@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 
 import pytest
 
@@ -13,13 +12,13 @@ from maps.types import Answer, Mapping, Relation
 from tests.invented_heads import OTHERS, PAIRS, WORDS, Row, each, mappings, noise, some
 
 
-def describe(head: list[Mapping], *relations: Relation, vocabulary: Sequence[str] | None = None) -> Answer:
-    return asyncio.run(Offline(relations, vocabulary).describe(head, 0))
+def describe(head: list[Mapping], *relations: Relation) -> Answer:
+    return asyncio.run(Offline(relations).describe(head, 0))
 
 
 def said(head: list[Mapping]) -> tuple[str, int | None]:
-    """What a describer with a relation and a vocabulary says, and its support."""
-    answer = describe(head, CAPITALS, vocabulary=[f" {word}" for word in WORDS.split()])
+    """What a describer with a relation says, and its support."""
+    answer = describe(head, CAPITALS)
     return answer.description.observed_pattern, answer.support
 
 
@@ -324,7 +323,7 @@ def test_of_two_exact_functions_the_one_with_more_support_comes_first() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_support_is_in_no_sentence(name: str) -> None:
-    answer = describe(some(FUNCTIONS[name][0], 23), CAPITALS, vocabulary=[f" {word}" for word in WORDS.split()])
+    answer = describe(some(FUNCTIONS[name][0], 23), CAPITALS)
     assert answer.support == 23
     description = answer.description
     assert "23" not in description.input_strings + description.observed_pattern + description.reasoning
@@ -350,14 +349,6 @@ def test_a_users_own_relation_is_tested_and_its_sides_are_classes() -> None:
     forward = describe(some(each("{word}", "{other}"), 30), own).description
     assert forward.observed_pattern.startswith("The outputs include its counterpart in the relation “my pairs”")
     assert forward.input_strings == "The inputs are mostly sources of the relation “my_pairs”."
-
-
-def test_words_that_only_the_vocabulary_has_are_completed_with_it() -> None:
-    words = [f"{other}{word[:2]}x" for word, other in PAIRS]
-    head = some([(f" {word[:3]}", (word[3:],)) for word in words], 30)
-    assert describe(head).description.observed_pattern == "Unclear"
-    pattern = describe(head, vocabulary=[f" {word}" for word in words]).description.observed_pattern
-    assert pattern.startswith("The outputs include a piece that completes the source to a word")
 
 
 @pytest.mark.parametrize("shuffles", range(10))

@@ -111,7 +111,7 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
     [
         (None, "The reply is empty."),
         (" \n", "The reply is empty."),
-        ("I'm sorry, but I can't help.", "The describer refused: I'm sorry, but I can't help."),
+        ("I'm sorry, but I can't help.", "The reply is a refusal: I'm sorry, but I can't help."),
         ("The pattern is\nthis", "The reply is no JSON object: The pattern is this"),
         (json.dumps(GOOD)[:-20], None),
         ("[1, 2]", "The reply is no JSON object: [1, 2]"),
@@ -122,7 +122,7 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
         (json.dumps(dict.fromkeys(GOOD, " ")), "The reply's three answers are empty."),
         (
             json.dumps(GOOD | {"Observed pattern": "I cannot assist with that."}),
-            "The describer refused: I cannot assist with that.",
+            "The reply is a refusal: I cannot assist with that.",
         ),
         (
             json.dumps(GOOD | {"Reasoning": "\ud83d"}),

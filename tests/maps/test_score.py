@@ -141,7 +141,7 @@ def test_a_question_without_a_usable_answer_is_kept_and_asked_again_by_the_next_
         assert "was asked 16 questions now, 1 without a usable answer" in capsys.readouterr().out
         failed, *others = rows(folder)
         assert (failed["detection"], failed["detection_swapped"], failed["n"]) == (None, 0.5, None)
-        assert failed["reason"] == "The describer refused: I can't help with that."
+        assert failed["reason"] == "The reply is a refusal: I can't help with that."
         assert {row["detection"] for row in others} == {1.0}
         assert score(folder, server.url) == 0
         assert len(server.bodies) == 3 + 1 + 15 + 1
@@ -154,7 +154,7 @@ def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: P
     good = perfect(folder)
 
     def slowly(body: dict[str, Any]) -> Response:
-        time.sleep(0.2)
+        time.sleep(0.1)
         return good(body)
 
     with chat_server.chat_server(slowly) as server:
@@ -247,13 +247,16 @@ def test_what_cannot_work_is_said_in_one_sentence_and_shows_no_key(
     capsys.readouterr()
     assert main(["score", str(folder), "--scorer", "gpt-4o", "--no-random"]) == 2
     printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
-    assert printed.err.startswith("gpt-4o needs a key: set OPENAI_API_KEY, ")
+    assert printed == (
+        "",
+        "gpt-4o needs a key: set OPENAI_API_KEY (in Python: api_key), or leave out the scorer: the offline measures "
+        "need no key.\n",
+    )
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     with chat_server.chat_server(chat_server.bad_key) as server:
         assert score(folder, server.url) == 2
         printed = capsys.readouterr()
-    assert "refused the key" in printed.err
+    assert "refused the key: set a valid OPENAI_API_KEY, or leave out the scorer: the offline" in printed.err
     assert "sk-secret" not in printed.out + printed.err
     for path in folder.iterdir():
         assert b"sk-secret" not in path.read_bytes()

@@ -91,7 +91,7 @@ def test_a_reply_names_some_numbers_or_none() -> None:
     [
         (None, "The reply is empty."),
         ("1, 2 and 3", "The reply is no JSON object: 1, 2 and 3"),
-        ("I'm sorry, I can't.", "The describer refused: I'm sorry, I can't."),
+        ("I'm sorry, I can't.", "The reply is a refusal: I'm sorry, I can't."),
         ('{"mine": [1]}', "The reply lacks the list belongs."),
         ('{"belongs": "1"}', "The reply lacks the list belongs."),
         ('{"belongs": [0]}', "The reply's list holds [0], not numbers from 1 to 20."),

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from maps.atlas import Atlas, write_table
-from maps.tables import relation_row, table
+from maps.described import describe_atlas
+from maps.describers.scripted import Scripted
+from maps.tables import SCHEMAS, Row, relation_row, table
 from maps.terminal import head_text, mapping_text, said, visible
-from maps.types import HeadId, Mapping, MapsError, RelationScore
+from maps.types import Answer, Description, HeadId, Mapping, MapsError, RelationScore
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,51 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
             "",
             *(mapping_text(mapping) for mapping in atlas.mappings(head)),
         ]
+
+
+def scored(head: HeadId, of: str, scorer: str, detection: float | None, swapped: float | None, seed: int = 0) -> Row:
+    low, high = (None, None) if detection is None else (0.5, 1.0)
+    values = {"detection": detection, "detection_low": low, "detection_high": high, "detection_swapped": swapped}
+    shared = {"layer": head.layer, "head": head.head, "description_id": of, "scorer": scorer, "seed": seed}
+    return {**shared, **values, "describer": "secret", "reason": None if swapped else "The reply is empty.\x1b[2J"}
+
+
+def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
+    head, other = HeadId(1, 2), HeadId(1, 3)
+    said = [Answer(Description("Words.", f"Pattern {n}.", ""), "scripted") for n in range(8)]
+    describe_atlas(atlas_folder, Scripted(said, "secret"))
+    plain = head_text(Atlas.open(atlas_folder), head).split("\n")
+    assert plain[2:4] == ["secret: Pattern 6.", "  inputs: Words."]
+    names = {of: Atlas.open(atlas_folder).descriptions(of)[0]["description_id"] for of in (head, other)}
+    scores = [
+        scored(head, names[head], "gpt-4o", 0.85, 0.5),
+        scored(head, names[head], "gpt\u202e", 0.75, None, seed=3),
+        scored(head, names[head], "empty", None, None),
+        scored(head, "an earlier description", "gpt-4o", 0.1, 0.1),
+        scored(other, names[other], "gpt-4o", 0.2, 0.2),
+    ]
+    checks = [("rhyme", 9, 2.25), ("pronouns", 30, None), ("copying", 21, 0.96), ("spelling", 4, 0.5)]
+    rows = [dict(zip(SCHEMAS["checks"].names, (*head, *check), strict=True)) for check in checks]
+    rows += [dict(zip(SCHEMAS["checks"].names, (*other, "colours", 30, None), strict=True))]
+    measured = [(*head, 3.14159, 20, 0, 0.025, 0.9), (*other, 4.0, 0, None, None, None)]
+    concentration = [dict(zip(SCHEMAS["concentration"].names, values, strict=True)) for values in measured]
+    for name, content in {"scores": scores, "checks": rows, "concentration": concentration}.items():
+        write_table(atlas_folder, name, table(name, content))
+    atlas = Atlas.open(atlas_folder)
+    detected = [
+        "  detection by gpt-4o: 0.85 (95 % interval 0.50 to 1.00), 0.50 with another head's description; chance is 0.5",
+        r"  detection by gpt\u202E, seed 3: 0.75 (95 % interval 0.50 to 1.00), no control; chance is 0.5",
+        r"  detection by empty: none. The reply is empty.\u001B[2J",
+    ]
+    evidence = [
+        "named check, borne out by 30 of 30 mappings: pronouns",
+        "named check, borne out by 21 of 30 mappings, 1.0 by chance: copying",
+        "named check, borne out by 9 of 30 mappings, 2.2 by chance: rhyme",
+        "entropy of the targets: 3.14 bits, lower in 2 % of 20 random heads",
+    ]
+    end = plain.index("", 2)
+    assert head_text(atlas, head).split("\n") == [*plain[:4], *detected, *plain[4:end], *evidence, *plain[end:]]
+    assert "\nentropy of the targets: 4.00 bits\n" in head_text(atlas, other)
 
 
 def test_a_head_that_was_not_mapped_is_refused(mapped_once: Path) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from annotation.candidates import candidates, mapping_hash
 from annotation.form import GUIDELINES_VERSION
+from annotation.freezing import freeze
+from annotation.studies import keep
+from annotation.study import Settings, Study
 from space.services import Services, services
 from space.sessions import Annotator
 
@@ -36,3 +42,32 @@ def consenting(served: Services, name: str, pseudonym: str) -> Annotator:
     """Notes the consent."""
     served.journal.consent(pseudonym, name, GUIDELINES_VERSION)
     return Annotator(name, pseudonym)
+
+
+PLAIN = Settings(
+    name="pilot",
+    model="SmolLM2-135M-Instruct",
+    revision=None,
+    layers=30,
+    describer="offline",
+    heads=5,
+    sample="uniform",
+    per_item=2,
+    overlap=1,
+    swapped=1,
+    shuffled=1,
+    practice=False,
+    per_annotator=None,
+    deadline=None,
+    seed=0,
+    guidelines_version=GUIDELINES_VERSION,
+    created_at=datetime(2026, 11, 22, tzinfo=UTC),
+)
+
+
+def created(served: Services, **changes: object) -> Study:
+    """A study of seven items (one overlap, two controls), two judgments each, kept where the app finds it."""
+    settings = replace(PLAIN, **changes)  # type: ignore[arg-type]
+    study = freeze(settings, candidates(served.atlas(settings.model), settings.describer), mapping_hash)
+    keep(study, served.data / "studies")
+    return study

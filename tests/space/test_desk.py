@@ -56,12 +56,8 @@ def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: 
 
 def test_signing_in_lays_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
     wanted = served.study.order[7]
-    assert (
-        desk.first_desk(
-            Seat(served, served.study, ada), {"wanted": Seat(served, served.study, ada).handle(wanted)}
-        ).item
-        == wanted
-    )
+    seat = Seat(served, served.study, ada)
+    assert desk.first_desk(seat, {"wanted": seat.handle(wanted)}).item == wanted
     for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}):
         assert desk.first_desk(seat, kept).item == served.study.order[0]
 

@@ -1,0 +1,151 @@
+"""A created study in browsers: practice with feedback, controls blind, copies that outlive the disk, withdrawal."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from annotation.candidates import candidates, mapping_hash
+from annotation.freezing import freeze
+from annotation.studies import keep
+from annotation.study import Study
+from maps.atlas import Atlas
+from tests.browser.conftest import ROOT, Server
+from tests.browser.test_study import sign_in
+from tests.space.conftest import PLAIN
+
+
+def created(data: Path, **changes: object) -> Study:
+    """A small study of the prebuilt atlas, in an app's data folder."""
+    settings = replace(PLAIN, **changes)  # type: ignore[arg-type]
+    described = candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), settings.describer)
+    study = freeze(settings, described, mapping_hash)
+    keep(study, data / "studies")
+    return study
+
+
+def rows(server: Server) -> list[tuple[str, str, str]]:
+    """Study, kind and answer of every judgment on disk."""
+    with sqlite3.connect(server.data / "journal.sqlite") as database:
+        return database.execute("SELECT study, item_kind, presence FROM judgments ORDER BY position").fetchall()
+
+
+def answer(page: Page, key: str = "1") -> None:
+    """Answers question one with a key, submits with Enter, waits for the receipt of the new item."""
+    before = page.locator("#message").inner_text()
+    page.keyboard.press(key)
+    expect(page.locator("#presence input").nth(int(key) - 1)).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("receipt")
+    if before:
+        expect(page.locator("#message")).not_to_have_text(before)
+    expect(page.locator("#questions[inert]")).to_have_count(0)
+
+
+def copies(page: Page) -> int:
+    """How many copies the browser keeps."""
+    found: int = page.evaluate("Object.keys(localStorage).filter(name => name.startsWith('maps-outbox:')).length")
+    return found
+
+
+def test_practice_comes_first_with_feedback_and_is_not_counted(server: Server, page: Page) -> None:
+    created(server.data, practice=True)
+    sign_in(page, server, "Ada")
+    for number in (1, 2, 3):
+        expect(page.locator("#progress")).to_contain_text(f"Practice, {number} of 3")
+        page.keyboard.press("1")
+        expect(page.locator("#presence input").nth(0)).to_be_checked()
+        page.keyboard.press("Enter")
+        expect(page.locator(".feedback")).to_contain_text("This was a worked example.")
+        expect(page.locator("#submit")).to_be_hidden()
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+        page.keyboard.press("Enter")
+        expect(page.locator(".feedback")).to_have_count(0)
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+    expect(page.locator("#progress")).to_contain_text("0 of 7")
+    answer(page)
+    expect(page.locator("#progress")).to_contain_text("1 of 7")
+    assert [row[:2] for row in rows(server)][:3] == [("pilot", "practice")] * 3
+    page.reload()
+    expect(page.locator("#progress")).to_contain_text("1 of 7")
+
+
+def test_a_study_is_done_without_a_word_that_tells_a_control(server: Server, page: Page) -> None:
+    created(server.data)
+    told: list[str] = []
+    page.on("response", lambda got: told.append(got.text()) if "gradio_api" in got.url and got.ok else None)
+    sign_in(page, server, "Ada")
+    for _ in range(7):
+        answer(page)
+    expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
+    assert sorted({kind for _, kind, _ in rows(server)}) == ["head", "overlap", "shuffled", "swapped"]
+    assert len(told) > 7
+    assert [word for word in ("swapped", "shuffled", "overlap", "item_kind") for text in told if word in text] == []
+    assert "What others answered" not in page.locator("#evidence").inner_text()
+
+
+def test_a_wiped_disk_gets_back_what_the_browser_kept(server: Server, page: Page) -> None:
+    created(server.data)
+    sign_in(page, server, "Ada")
+    for _ in range(3):
+        answer(page)
+    before = rows(server)
+    page.wait_for_function("Object.keys(localStorage).filter(name => name.startsWith('maps-outbox:')).length === 3")
+    server.kill()
+    for file in server.data.glob("journal.sqlite*"):
+        file.unlink()
+    server.start()
+    assert rows(server) == []
+    page.goto(f"{server.url}/annotate")
+    expect(page.locator("#said")).to_contain_text("3 answers that this server had lost were stored again.")
+    expect(page.locator("#progress")).to_contain_text("3 of 7")
+    assert rows(server) == before
+    answer(page)
+    page.reload()
+    expect(page.locator("#progress")).to_contain_text("4 of 7")
+    assert len(rows(server)) == 4
+
+
+def test_a_published_answer_leaves_the_browser_at_the_next_sign_of_life(server: Server, page: Page) -> None:
+    created(server.data)
+    sign_in(page, server, "Ada")
+    answer(page)
+    assert copies(page) == 1
+    with sqlite3.connect(server.data / "journal.sqlite") as database:
+        database.execute("INSERT INTO published SELECT 'judgment', judgment_id, 'abc1234', stored_at FROM judgments")
+    page.evaluate("document.getElementById('still-here').click()")
+    expect(page.locator("#said")).to_contain_text("What you answered until now is published.")
+    page.wait_for_function("Object.keys(localStorage).every(name => !name.startsWith('maps-outbox:'))")
+
+
+def test_a_withdrawal_is_asked_twice_and_is_for_good(server: Server, page: Page) -> None:
+    created(server.data)
+    sign_in(page, server, "Ada")
+    answer(page)
+    page.get_by_role("button", name="Withdraw my answers").first.click()
+    page.locator("#withdraw").click()
+    page.locator("#withdraw-not").click()
+    expect(page.locator("#withdraw-yes")).to_be_hidden()
+    page.locator("#withdraw").click()
+    page.locator("#withdraw-yes").click()
+    expect(page.locator("#said")).to_contain_text("Your answers are withdrawn.")
+    expect(page.locator("#agree")).to_be_visible()
+    with sqlite3.connect(server.data / "journal.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM withdrawals").fetchone() == (1,)
+        assert database.execute("SELECT name FROM annotators").fetchall() == [(None,)]
+    page.locator("#name textarea, #name input").fill("Ada")
+    page.locator("#agree").click()
+    expect(page.locator("#said")).to_contain_text("You have withdrawn your answers")
+
+
+@pytest.mark.parametrize("path", ["annotate?study=nosuch", "annotate?study=over"])
+def test_a_study_that_is_over_or_none_is_said(server: Server, page: Page, path: str) -> None:
+    created(server.data, name="over", deadline=PLAIN.created_at)
+    sign_in(page, server, "Ada")
+    page.goto(f"{server.url}/{path}")
+    sentence = "The study over is over" if path.endswith("over") else "There is no study 'nosuch' here"
+    expect(page.get_by_text(sentence).first).to_be_visible()
