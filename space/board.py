@@ -116,7 +116,7 @@ def the_study(services: Services, study: Study, gone: Mapping[str, set[str]]) ->
     """One study with its people."""
     opened = services.journal.opened(study.name)
     more = notice(f"Its answers were opened to annotators on {opened:%Y-%m-%d at %H:%M UTC}.") if opened else ""
-    address = f"{services.address}/annotate?study={study.name}"
+    address = f"{services.address}/annotate?study={study.name}".removeprefix("/")
     counted = organising.counts(services, study, gone[study.name])
     shown = detail(study, counted, now(services, study, gone), address)
     return shown + more + people_table(organising.people(services, study))

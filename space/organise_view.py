@@ -62,9 +62,9 @@ def detail(study: Study, found: Fulfilment, words: str, address: str) -> str:
     ]
     if study.settings.overlap:
         lines.append(f"Overlap: {found.overlap:,} judgments of its {study.settings.overlap:,} items.")
-    if study.name != DEFAULT:
-        lines.append(f"Address to send to annotators: {address}")
     parts = "".join(f"<p>{text(line)}</p>" for line in lines)
+    if study.name != DEFAULT:
+        parts += f"<p>Link to send to annotators: {anchor(address, address)}</p>"
     return f"<h2>{text(study.name)}</h2>{parts}{stale_words(found)}{settings_list(study)}"
 
 
