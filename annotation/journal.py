@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from annotation import claims, publication
+from annotation import claims, openings, publication
 from annotation.claims import NOT_WITHDRAWN, Places
 from annotation.database import Database, JournalError, TwiceError, stamp
 from annotation.form import Answers, problems
@@ -119,6 +119,14 @@ class Journal(Database):
     def places(self, study: Study) -> Places:
         """Who has judged which item of a study, and who has it reserved."""
         return claims.places(self, study)
+
+    def open_answers(self, study: str, organiser: str) -> None:
+        """Opens a study's single answers to its annotators before the end, for good; again, it changes nothing."""
+        openings.open_answers(self, study, organiser)
+
+    def opened(self, study: str) -> datetime | None:
+        """When an organiser opened a study's single answers; None where nobody did."""
+        return openings.opened(self, study)
 
     def withdraw(self, annotator: str) -> None:
         """Leaves everything of an annotator out from now on, and forgets the name; again, it changes nothing.

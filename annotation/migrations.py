@@ -94,4 +94,23 @@ _STUDIES = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES)
+_OPENINGS = (
+    """
+    CREATE TABLE openings (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        study TEXT NOT NULL UNIQUE CHECK (study <> ''),
+        organiser TEXT NOT NULL CHECK (organiser <> ''),
+        opened_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TRIGGER openings_are_never_updated BEFORE UPDATE ON openings
+    BEGIN SELECT RAISE(ABORT, 'openings are only ever added'); END
+    """,
+    """
+    CREATE TRIGGER openings_are_never_deleted BEFORE DELETE ON openings
+    BEGIN SELECT RAISE(ABORT, 'openings are only ever added'); END
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS)

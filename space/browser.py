@@ -51,3 +51,8 @@ def browser_desk() -> gr.BrowserState:
 def browser_draft() -> gr.BrowserState:
     """The answers so far to the item on the desk, which the browser keeps by itself."""
     return gr.BrowserState(None, storage_key="maps-draft", secret=KNOWN_TO_THE_BROWSER)
+
+
+def browser_organiser() -> gr.BrowserState:
+    """The key of the organiser's link, of whoever opened it."""
+    return gr.BrowserState(None, storage_key="maps-organiser", secret=KNOWN_TO_THE_BROWSER)

@@ -10,11 +10,12 @@ import gradio as gr
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from space.pages import about, agreement, annotate, explore, head
+from space.pages import about, agreement, annotate, explore, head, organise
 from space.services import Services
 
 HERE = Path(__file__).parent
 TITLE = "Attention heads, read from their weights"
+UNLISTED = (("Head", "head", head), ("Organise", "organise", organise))
 PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
 
 
@@ -22,8 +23,9 @@ def build_site(services: Services) -> gr.Blocks:
     """All pages over these services; builds nothing global, so it can be called twice."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
         explore.build(services, site)
-    with site.route("Head", "head", show_in_navbar=False) as page:
-        head.build(services, page)
+    for name, path, module in UNLISTED:
+        with site.route(name, path, show_in_navbar=False) as page:
+            module.build(services, page)
     for name, path, module in PAGES:
         with site.route(name, path) as page:
             module.build(services, page)

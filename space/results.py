@@ -9,11 +9,14 @@ import pandas as pd
 
 from annotation.counting import counted, frame
 from annotation.evidence import correlations
+from annotation.study import Study
 from annotation.summary import Report, report
 from annotation.tallies import answers
 from annotation.types import Item, Judgment
+from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
+from space.studies import stale_keys
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,24 @@ class Results:
     stale: int
 
 
-def results(services: Services) -> Results:
-    """The present state of the study. Judgments of items whose mappings or description changed are stale."""
-    rows = services.journal.rows(services.study.name)
-    settings = services.study.settings
-    found = computed(services.study.order, tuple(rows), settings.model, settings.layers)
+def results(services: Services, study: Study) -> Results:
+    """The present state of a study. Judgments of items whose mappings or description changed are stale."""
+    gone = stale_keys(services, study)
+    order = tuple(item for item in study.order if item.key not in gone)
+    rows, settings = tuple(services.journal.rows(study.name)), study.settings
+    found = computed(order, rows, settings.model, settings.layers)
     atlas = services.atlases.get(settings.model)
     if not found.report.judgments or atlas is None:
         return found
-    present = counted(frame(current(services.study.order, tuple(rows))))
+    present = counted(frame(current(order, rows)))
     tables = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
     return replace(found, report=replace(found.report, evidence=correlations(present, *tables)))
 
 
 def current(order: tuple[Item, ...], rows: tuple[Judgment, ...]) -> list[Judgment]:
-    """The judgments and adjudications of items as they are now."""
+    """The judgments and adjudications of items as they are now, and of worked examples, which never change."""
     items = set(order) | {replace(item, item_kind="adjudication") for item in order}
-    return [row for row in rows if row.item in items]
+    return [row for row in rows if row.item_kind == "practice" or row.item in items]
 
 
 @lru_cache(maxsize=2)
@@ -53,8 +57,13 @@ def computed(order: tuple[Item, ...], rows: tuple[Judgment, ...], model: str, la
     return Results(report(table, layers=known), answers(table.rows, known), len(rows) - len(present))
 
 
-def open_to(services: Services, who: Annotator | None) -> list[Judgment]:
-    """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves."""
-    rows = services.journal.rows(services.study.name)
+def open_to(services: Services, study: Study, who: Annotator | None) -> list[Judgment]:
+    """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves.
+
+    None while the study's answers are closed; organisers have a page of their own.
+    """
+    if closed(services, study) is not None:
+        return []
+    rows = services.journal.rows(study.name)
     mine = {row.item for row in rows if who is not None and row.annotator == who.pseudonym}
     return [row for row in rows if row.item in mine]

@@ -22,11 +22,21 @@ SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600
 
 
+class Reporting(Protocol):
+    """How the ledger stands, in sentences."""
+
+    def sentences(self) -> list[str]:
+        """One plain sentence each."""
+
+
 class Ledger(Protocol):
     """What pages ask of the ledger; it never waits for the network."""
 
     def closed(self) -> str | None:
         """Why judging is closed, in one sentence; None where it is open."""
+
+    def status(self) -> Reporting:
+        """How things stand between journal and ledger."""
 
 
 @dataclass(frozen=True)

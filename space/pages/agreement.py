@@ -13,14 +13,18 @@ from annotation.dataset import export
 from annotation.form import QUESTIONS
 from annotation.paper import published_answers
 from annotation.published import published
+from annotation.study import Study
 from maps.describers import OFFLINE
+from maps.types import MapsError
 from space.agreement_view import overview, question_tables, question_words, rest
-from space.browser import browser_token
+from space.browser import browser_organiser, browser_token
 from space.markup import notice, text
+from space.openness import closed
 from space.results import Results, open_to, results
 from space.services import Services
-from space.sessions import annotator
+from space.sessions import annotator, organiser
 from space.spoken import spoken
+from space.studies import chosen
 
 FIGURES = 2  # of each question: coefficients, answers beside the paper's
 FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
@@ -28,7 +32,8 @@ FILES = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
-    token = browser_token()
+    token, key = browser_token(), browser_organiser()
+    name = gr.Textbox(visible="hidden", elem_id="agreement-study")
     told, plots = [gr.HTML(elem_id="agreement-words")], []
     for question in QUESTIONS:
         told.append(gr.HTML(elem_id=f"agreement-{question.field}"))
@@ -41,29 +46,47 @@ def build(services: Services, page: gr.Blocks) -> None:
     files = gr.File(label="Your download", visible=False, elem_id="download")
 
     @spoken
-    def opened() -> list[str]:
-        """The present numbers in words and tables; the figures, which are slower, follow."""
-        found = results(services)
-        return [in_words(services, found), *parts(found)]
+    def opened(key: object, request: gr.Request) -> list[str]:
+        """The numbers of the study in the address, or of the present one, to whom they are open.
+
+        In words and tables; the figures, which are slower, follow.
+        """
+        study = chosen(services, request.query_params.get("study"))
+        if reason := kept_from(services, study, key, request):
+            return [study.name, notice(reason), *nothing()]
+        found = results(services, study)
+        return [study.name, in_words(study, found), *parts(found)]
 
     @spoken
-    def drawn() -> list[Any]:
+    def drawn(key: object, name: str | None, request: gr.Request) -> list[Any]:
         """The present figures."""
-        found = results(services)
+        study = chosen(services, name or None)
+        if kept_from(services, study, key, request):
+            return [gr.update(visible=False)] * len(plots)
+        found = results(services, study)
         return [figure for question in QUESTIONS for figure in figures(found, question.field)]
 
-    page.load(opened, outputs=told, api_visibility="private").then(drawn, outputs=plots, api_visibility="private")
+    loaded = page.load(opened, key, [name, *told], api_visibility="private")
+    loaded.then(drawn, [key, name], plots, api_visibility="private")
     for (fmt, _), button in zip(FILES, buttons, strict=True):
-        button.click(judgments_file(services, fmt), token, files, api_visibility="private")
-    report.click(report_file(services), outputs=files, api_visibility="private")
+        button.click(judgments_file(services, fmt), [token, name], files, api_visibility="private")
+    report.click(report_file(services), [key, name], files, api_visibility="private")
+
+
+def kept_from(services: Services, study: Study, key: object, request: gr.Request) -> str | None:
+    """Why the agreement is not shown to a visitor yet; an organiser sees it at any time."""
+    return None if organiser(services, key, request) else closed(services, study)
 
 
 def judgments_file(services: Services, fmt: str) -> Any:
     """Makes the file of the judgments that this visitor may see."""
 
     @spoken
-    def made(signed: object, request: gr.Request) -> Any:
-        rows = open_to(services, annotator(services, signed, request))
+    def made(signed: object, name: str | None, request: gr.Request) -> Any:
+        study = chosen(services, name or None)
+        if reason := closed(services, study):
+            raise MapsError(reason)
+        rows = open_to(services, study, annotator(services, signed, request))
         if not rows:
             raise gr.Error(
                 "Single judgments are shown for items that you have judged yourself; judge some first. Whoever runs "
@@ -80,30 +103,38 @@ def report_file(services: Services) -> Any:
     """Makes the file of the agreement report."""
 
     @spoken
-    def made() -> Any:
+    def made(key: object, name: str | None, request: gr.Request) -> Any:
+        study = chosen(services, name or None)
+        if reason := kept_from(services, study, key, request):
+            raise MapsError(reason)
         path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
-        whole = results(services).report.as_json() | {"paper": published().as_json()}
+        whole = results(services, study).report.as_json() | {"paper": published().as_json()}
         path.write_text(json.dumps(whole, indent=2, allow_nan=False), encoding="utf-8")
         return gr.update(visible=True, value=[str(path)])
 
     return made
 
 
-def in_words(services: Services, found: Results) -> str:
+def in_words(study: Study, found: Results) -> str:
     """The report in sentences."""
-    study = services.study
-    who = "the offline describer" if study.settings.describer == OFFLINE else study.settings.describer or "nobody"
-    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(study.settings.model)} by {text(who)}.</p>"
+    settings = study.settings
+    who = "the offline describer" if settings.describer == OFFLINE else settings.describer or "nobody"
+    start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
     stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
     return start + overview(found.report) + (notice(stale) if stale else "")
 
 
+def nothing() -> list[str]:
+    """Below the overview, where there is nothing to show."""
+    return [""] * (2 * len(QUESTIONS) + 1)
+
+
 def parts(found: Results) -> list[str]:
     """What stands below the overview: each question's words and tables, then the rest."""
     if not found.report.judgments:
-        return [""] * (2 * len(QUESTIONS) + 1)
+        return nothing()
     paper = published()
     shown = []
     for question in QUESTIONS:

@@ -20,20 +20,20 @@ def test_a_visitor_sees_single_judgments_only_of_items_judged_by_themselves(
 ) -> None:
     for _ in range(2):
         desk.submit(replace(desk.next_desk(Seat(served, served.study, grace), ()), answers=ANSWERS))
-    assert open_to(served, None) == []
-    assert open_to(served, ada) == []
+    assert open_to(served, served.study, None) == []
+    assert open_to(served, served.study, ada) == []
     desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
-    assert [row.annotator for row in open_to(served, ada)] == ["a-grace", "a-ada"]
-    assert len(open_to(served, grace)) == 3
+    assert [row.annotator for row in open_to(served, served.study, ada)] == ["a-grace", "a-ada"]
+    assert len(open_to(served, served.study, grace)) == 3
 
 
 def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(served: Services, ada: Annotator) -> None:
     desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
-    assert (results(served).report.judgments, results(served).stale) == (1, 0)
+    assert (results(served, served.study).report.judgments, results(served, served.study).stale) == (1, 0)
     first, *others = served.study.order
     changed = replace(first, mapping_hash="other")
     study = replace(served.study, order=(changed, *others))
-    found = results(replace(served, study=study))
+    found = results(served, study)
     assert (found.report.judgments, found.stale, found.answers["n"].sum()) == (0, 1, 0)
 
 

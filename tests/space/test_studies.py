@@ -64,6 +64,14 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(served: Services
 class Unread:
     """A ledger that could not be read."""
 
+    def sentences(self) -> list[str]:
+        """How it stands."""
+        return ["The ledger has not been read since the app started."]
+
+    def status(self) -> Unread:
+        """Its own report."""
+        return self
+
     def closed(self) -> str | None:
         """Why."""
         return "Judging is closed until the ledger can be read."

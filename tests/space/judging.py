@@ -1,0 +1,29 @@
+"""Judgments stored without a page."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from annotation import form
+from annotation.form import Answers
+from annotation.study import Study
+from annotation.types import Item
+from space.services import Services
+from space.sessions import Annotator
+
+
+def judged(served: Services, study: Study, item: Item, who: Annotator, answers: Answers) -> None:
+    """Stores an annotator's answers to an item."""
+    now = datetime.now(UTC)
+    row = form.judgment(
+        item,
+        answers,
+        judgment_id=uuid.uuid4().hex,
+        annotator=who.pseudonym,
+        started_at=now,
+        submitted_at=now,
+        supersedes=None,
+        app_version=served.app_version,
+    )
+    served.journal.record(row, study)

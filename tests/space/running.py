@@ -1,0 +1,156 @@
+"""The app on real HTTP, and its endpoints called as a browser calls them, by whoever asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ROUTES = """
+import json, tempfile
+from gradio.routes import App
+from space.build import build_site
+from space.services import services
+with tempfile.TemporaryDirectory() as data:
+    used = services({"MAPS_DATA": data})
+    app = App.create_app(build_site(used))
+    used.journal.close()
+print(json.dumps([route.path for route in app.routes if hasattr(route, "path")]))
+"""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function that the app answers with: its number and name, and where its inputs and outputs are kept."""
+
+    number: int
+    name: str
+    loads: bool
+    inputs: tuple[str, ...]
+    defaults: tuple[Any, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass
+class Visitor:
+    """A browser: what it keeps by storage key, and what it types by element id."""
+
+    kept: dict[str, Any] = field(default_factory=dict)
+    typed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to: everything that reached the browser, and whether it was an error."""
+
+    failed: bool
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Running:
+    """The app under its address."""
+
+    url: str
+    organiser_key: str
+
+    def endpoints(self) -> list[Endpoint]:
+        """Every Python function of the app, the private ones too, from its configuration."""
+        config = json.loads(fetched(f"{self.url}/config").text)
+        parts = {part["id"]: part for part in config["components"]}
+        return [endpoint(each, parts) for each in config["dependencies"] if each["backend_fn"]]
+
+    def call(self, one: Endpoint, who: Visitor, query: str = "") -> Answer:
+        """Calls an endpoint with what this browser keeps and types; what it is told to keep, it keeps."""
+        own = {**who.typed, **who.kept}
+        data = [own.get(name, default) for name, default in zip(one.inputs, one.defaults, strict=True)]
+        session = uuid.uuid4().hex
+        body = {"data": data, "fn_index": one.number, "session_hash": session}
+        sent = fetched(f"{self.url}/gradio_api/queue/join?{query}", body)
+        if sent.failed:
+            return sent
+        said = fetched(f"{self.url}/gradio_api/queue/data?session_hash={session}")
+        lines = [json.loads(line[6:]) for line in said.text.splitlines() if line.startswith("data: ")]
+        [done] = [line for line in lines if line["msg"] == "process_completed"]
+        values = tuple(done["output"].get("data") or ())
+        for name, value in zip(one.outputs, values, strict=False):
+            if name.startswith("maps-") and not (isinstance(value, dict) and value.get("__type__") == "update"):
+                who.kept[name] = value
+        return Answer(not done["success"], said.text, values)
+
+    def visit(self, who: Visitor, query: str = "") -> None:
+        """Opens every page once."""
+        for one in self.endpoints():
+            if one.loads:
+                self.call(one, who, query)
+
+
+def endpoint(each: dict[str, Any], parts: dict[int, dict[str, Any]]) -> Endpoint:
+    """An endpoint from its entry in the configuration."""
+
+    def name(number: int) -> str:
+        props = parts[number]["props"]
+        return str(props.get("storage_key") or props.get("elem_id") or number)
+
+    inputs, outputs = each["inputs"], each["outputs"]
+    return Endpoint(
+        each["id"],
+        each["api_name"],
+        any(event == "load" for _, event in each["targets"]),
+        tuple(map(name, inputs)),
+        tuple(parts[number]["props"].get("value") for number in inputs),
+        tuple(map(name, outputs)),
+    )
+
+
+def fetched(url: str, body: object = None) -> Answer:
+    """The text at an address, or what the server says against it."""
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as reply:
+            return Answer(False, reply.read().decode("utf-8", "replace"))
+    except urllib.error.HTTPError as error:
+        return Answer(True, f"{error.code} {error.read().decode('utf-8', 'replace')}")
+
+
+@contextmanager
+def running(environment: Mapping[str, str]) -> Iterator[Running]:
+    """The app as a process of its own with these settings, killed at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
+    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = list(iter(partial(_line, process), ""))
+            [key] = re.findall(r"/organise\?key=(\S+)", " ".join(said))
+            yield Running(f"http://127.0.0.1:{port}", key)
+        finally:
+            process.kill()
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    """A line of the app's start; empty after the one that ends it."""
+    line = process.stdout.readline() if process.stdout else ""
+    return "" if line.startswith("Open ") else line
+
+
+def routes() -> set[str]:
+    """The paths of all HTTP routes of the app but Gradio's API, which lies under one prefix."""
+    run = subprocess.run([sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {path.rstrip("/") or "/" for path in json.loads(run.stdout)}
