@@ -19,8 +19,8 @@ def main() -> int:
     """Serves the app until it is stopped; returns 0, or 1 with one sentence where it cannot start."""
     argparse.ArgumentParser(
         prog="python app.py",
-        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES, MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY are "
-        "its settings.",
+        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES, MAPS_JUDGMENTS, HF_TOKEN, "
+        "MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY are its settings.",
         epilog="example: PORT=8000 python app.py",
     ).parse_args()
     try:
@@ -36,6 +36,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     site = build_site(used)
     site.queue(default_concurrency_limit=16)
+    if used.publisher is not None:
+        used.publisher.start()
     site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look())
     base = f"http://{where.host}:{where.port}"
     if (link := organiser_link(used, base)) is not None:
@@ -44,6 +46,8 @@ def main() -> int:
     try:
         site.block_thread()
     finally:
+        if used.publisher is not None and not used.publisher.stop():
+            print("Some answers are not in the ledger yet; the next start publishes them.", file=sys.stderr, flush=True)
         used.journal.close()
     return 0
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from annotation.hub import HubDataset
 from annotation.identity import normalised
 from annotation.journal import Journal
+from annotation.ledger import Ledger as HubLedger
+from annotation.publisher import Publisher
 from annotation.study import Study
 from maps.atlas import Atlas
 from maps.types import MapsError
@@ -46,7 +49,7 @@ class Services:
     `data` is the folder of the journal and the studies. On a Space (`on_space`) Hugging Face says who is there, and
     `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
     carries. `address` is the Space's own, outside the frame of huggingface.co; `login` says whether the Space has a
-    login. `ledger` is None where no dataset keeps the judgments.
+    login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
     """
 
     atlases: Mapping[str, Atlas]
@@ -61,6 +64,7 @@ class Services:
     address: str
     login: bool = False
     ledger: Ledger | None = None
+    publisher: Publisher | None = None
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -92,6 +96,7 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
     atlases = open_atlases(environment.get("MAPS_ATLASES") or "", data)
     key = pseudonym_key(environment.get("MAPS_PSEUDONYM_KEY") or "", data)
     journal = Journal(data / "journal.sqlite")
+    ledger = ledger_named(environment, journal, data)
     on_space = bool(environment.get("SPACE_ID"))
     organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
     host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
@@ -107,6 +112,18 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         organiser_key="" if on_space else secrets.token_urlsafe(24),
         address=f"https://{host}" if host else "",
         login=on_space and bool(environment.get("OAUTH_CLIENT_ID")),
+        ledger=ledger,
+        publisher=Publisher(ledger) if ledger else None,
+    )
+
+
+def ledger_named(environment: Mapping[str, str], journal: Journal, data: Path) -> HubLedger | None:
+    """The ledger in the dataset of MAPS_JUDGMENTS; touches no network. Raises MapsError where HF_TOKEN is missing."""
+    name = environment.get("MAPS_JUDGMENTS")
+    if not name:
+        return None
+    return HubLedger(
+        HubDataset(name, environment.get("HF_TOKEN") or "", environment.get("HF_ENDPOINT") or None), journal, data
     )
 
 
