@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import threading
 import time
@@ -231,7 +232,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
     quick = parser.parse_args().quick
     load = QUICK if quick else FULL
-    measured: dict[str, Any] = {"load": asdict(load)}
+    measured: dict[str, Any] = {"cores": os.cpu_count(), "load": asdict(load)}
     for name, kills in (("steady", 0), ("killed", 1 if quick else 20)):
         found = run(load, kills)
         if wrong := found.wrong(load):
