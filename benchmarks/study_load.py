@@ -14,15 +14,13 @@ import os
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from annotation.journal import Journal
-from annotation.types import Judgment
 from benchmarks.study_app import ROOT, App, Function, Line, functions
+from benchmarks.study_receipts import Acknowledged, Found, Load
 from space import organising
 from space.services import services
 
@@ -37,43 +35,8 @@ ANSWERS = (
 PAUSE = 0.1  # seconds before an unanswered request is sent again
 
 
-@dataclass(frozen=True)
-class Load:
-    """So many annotators, each submitting so often; heads and controls that each want `per_item` judgments.
-
-    All places are taken at the end: people × each = (heads + controls) × per_item.
-    """
-
-    people: int
-    each: int
-    heads: int
-    controls: int
-    per_item: int
-
-    def __post_init__(self) -> None:
-        """Checks that it comes out even."""
-        if self.people * self.each != self.items * self.per_item:
-            raise ValueError("the annotators' answers must be as many as the places")
-
-    @property
-    def items(self) -> int:
-        """How many items the study has."""
-        return self.heads + self.controls
-
-
 FULL = Load(32, 100, 180, 20, 16)
 QUICK = Load(4, 6, 10, 2, 2)
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """A receipt as the annotator's browser has it: what was sent, how long the answer took (seconds), `again` if the
-    journal had it already from a try whose answer was lost."""
-
-    judgment_id: str
-    comment: str
-    seconds: float
-    again: bool
 
 
 class Crowd:
@@ -117,7 +80,7 @@ class Crowd:
                 return
             again = "stored once" in found["message"]
             self.receipts.append(Acknowledged(judgment_id, comment, seconds, again))
-            kept = {name: found[name] for name in ("maps-token", "maps-desk")}
+            kept = {each: found[each] for each in ("maps-token", "maps-desk")}
 
     def _answered(self, line: Line, function: Function, own: dict[str, Any]) -> tuple[dict[str, Any], float]:
         """Calls until there is an answer, always with the same data; the seconds of the last try."""
@@ -128,54 +91,6 @@ class Crowd:
             except ConnectionError:
                 self.retried += 1
                 time.sleep(PAUSE)
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a run came to: its receipts, the rows in the journal afterwards, and its numbers."""
-
-    receipts: Sequence[Acknowledged]
-    rows: Sequence[Judgment]
-    refused: Sequence[str]
-    kills: int
-    retried: int
-    seconds: float
-
-    def wrong(self, load: Load) -> list[str]:
-        """Everything that is not as promised, one sentence each; empty where all is."""
-        said = [*self.refused]
-        rows = Counter(row.judgment_id for row in self.rows)
-        comments = {row.judgment_id: row.comment for row in self.rows}
-        told = Counter(receipt.judgment_id for receipt in self.receipts)
-        said += [f"{each} was acknowledged and is there {rows[each]} times." for each in told if rows[each] != 1]
-        said += [f"{each} is there and nobody was told." for each in rows if each not in told]
-        said += [f"{each} was acknowledged {count} times." for each, count in told.items() if count != 1]
-        said += [
-            f"{receipt.judgment_id} holds something else than what was sent."
-            for receipt in self.receipts
-            if comments.get(receipt.judgment_id, receipt.comment) != receipt.comment
-        ]
-        twice = Counter((row.annotator, row.layer, row.head) for row in self.rows)
-        said += [f"{each} was judged {count} times by one person." for each, count in twice.items() if count != 1]
-        items = Counter(row.item.key for row in self.rows)
-        said += [f"{key} has {count} judgments." for key, count in items.items() if count != load.per_item]
-        missing = load.items - len(items)
-        return said + ([f"{missing} items have no judgment."] if missing else [])
-
-    def numbers(self) -> dict[str, float]:
-        """Counts and times; times of an answer are of the try that was answered, in milliseconds."""
-        times = sorted(receipt.seconds * 1000 for receipt in self.receipts)
-        return {
-            "submits": len(times),
-            "kills": self.kills,
-            "sent_again": self.retried,
-            "stored_before_the_answer_was_lost": sum(receipt.again for receipt in self.receipts),
-            "seconds": round(self.seconds, 1),
-            "submits_a_second": round(len(times) / self.seconds, 1),
-            "p50_ms": round(times[len(times) // 2]),
-            "p95_ms": round(times[int(len(times) * 0.95)]),
-            "longest_ms": round(times[-1]),
-        }
 
 
 def created(data: Path, load: Load) -> None:
@@ -226,8 +141,21 @@ def interrupted(app: App, crowd: Crowd, load: Load, kills: int) -> int:
     return done
 
 
+def sentence(measured: dict[str, Any]) -> str:
+    """What the README says of it."""
+    load, steady, killed = measured["load"], measured["steady"], measured["killed"]
+    return (
+        f"{load['people']} annotators who submit {load['each']} answers each without a pause wait "
+        f"{steady['p50_ms']:,} ms for the median receipt with the next item, {steady['p95_ms']:,} ms at the 95th "
+        f"percentile, on "
+        f"{measured['cores']} cores that also run the annotators and had other work ({steady['submits_a_second']} "
+        f"submits a second); each of the {steady['submits']:,} receipts' rows is there exactly once, as it is after "
+        f"{killed['kills']} times `kill -9` and restart in the midst of it."
+    )
+
+
 def main() -> None:
-    """Runs both loads and keeps what they measured."""
+    """Runs both loads, keeps what they measured and prints the README's sentence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
     quick = parser.parse_args().quick
@@ -241,6 +169,7 @@ def main() -> None:
         print(json.dumps({name: measured[name]}, indent=2), flush=True)
     if not quick:
         RESULTS.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        print(sentence(measured))
 
 
 if __name__ == "__main__":

@@ -56,5 +56,6 @@ def look() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
+        "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
         "app_kwargs": {"exception_handlers": {404: not_found}},
     }

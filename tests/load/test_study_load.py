@@ -11,7 +11,9 @@ import pytest
 from annotation import form
 from annotation.form import Answers
 from annotation.types import Item, Judgment
-from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, Acknowledged, Found, Load, run
+from benchmarks.study_app import ROOT
+from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, run, sentence
+from benchmarks.study_receipts import Acknowledged, Found, Load
 
 
 def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> None:
@@ -42,6 +44,11 @@ def test_the_kept_measurement_is_of_the_full_load() -> None:
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert Load(**kept["load"]) == FULL
     assert [(kept[name]["submits"], kept[name]["kills"]) for name in ("steady", "killed")] == [(3200, 0), (3200, 20)]
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    said = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert sentence(json.loads(RESULTS.read_text(encoding="utf-8"))) in " ".join(said.split())
 
 
 def test_the_answers_of_the_crowd_are_whole() -> None:
