@@ -33,8 +33,6 @@ ANSWERS = (
     ("absent_described", None, None),
 )
 PAUSE = 0.1  # seconds before an unanswered request is sent again
-
-
 FULL = Load(32, 100, 180, 20, 16)
 QUICK = Load(4, 6, 10, 2, 2)
 
