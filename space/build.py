@@ -56,5 +56,6 @@ def look() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
+        "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
         "app_kwargs": {"exception_handlers": {404: not_found}},
     }
