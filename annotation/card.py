@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
 from annotation.paper import Paper
+from annotation.study import Settings
 from annotation.summary import Report
 from annotation.types import Judgment
 from annotation.words import paragraphs
@@ -70,10 +71,25 @@ def _named(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(values)))
 
 
-def design_sentences(rows: Sequence[Judgment]) -> list[str]:
-    """What was put before whom, as far as the rows themselves tell; only kinds of items that were judged."""
+def settings_sentences(settings: Settings) -> list[str]:
+    """What was frozen before anybody judged."""
+    wanted = "no limit of judgments" if settings.per_item is None else f"{settings.per_item:,} judgments wanted"
+    most = "" if settings.per_annotator is None else f", {settings.per_annotator:,} items at most for one person"
+    end = "no deadline" if settings.deadline is None else f"deadline {settings.deadline:%Y-%m-%d %H:%M} (UTC)"
+    return [
+        f"Frozen on {settings.created_at:%Y-%m-%d}: {settings.heads:,} heads described by {settings.describer}, "
+        f"{settings.sample} sample, seed {settings.seed}; {wanted} of each item{most}; {end}.",
+        f"Of these heads {settings.overlap:,} are judged by everybody. Blind controls: {settings.swapped:,} with "
+        f"another head's description, {settings.shuffled:,} with shuffled mappings. Worked examples first: "
+        f"{'yes' if settings.practice else 'no'}.",
+    ]
+
+
+def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None) -> list[str]:
+    """What was put before whom: the frozen settings, and what the rows tell; only kinds of items that were judged."""
+    frozen = settings_sentences(settings) if settings else []
     if not rows:
-        return ["Nothing has been judged yet."]
+        return [*frozen, "Nothing has been judged yet."]
     kinds = "; ".join(
         f"{words}: {len({row.item for row in rows if row.item_kind == kind}):,}"
         for kind, words in KINDS.items()
@@ -81,6 +97,7 @@ def design_sentences(rows: Sequence[Judgment]) -> list[str]:
     )
     first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
     return [
+        *frozen,
         f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
         f"Items judged: {kinds}.",
         f"Judged by {len({row.annotator for row in rows}):,} people from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC).",
@@ -96,10 +113,16 @@ def _bullets(sentences: Iterable[str]) -> str:
     return "\n".join("- " + SPECIAL.sub(r"\\\1", sentence) for sentence in sentences) + "\n"
 
 
-def card(rows: Sequence[Judgment], report: Report, features: Sequence[tuple[str, str]], paper: Paper) -> str:
+def card(
+    rows: Sequence[Judgment],
+    report: Report,
+    features: Sequence[tuple[str, str]],
+    paper: Paper,
+    settings: Settings | None = None,
+) -> str:
     """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them."""
     parts = [HEADING.format(features=_features(features), rows=f"{len(rows):,}")]
-    parts.append(f"## How it was made\n\n{_bullets(design_sentences(rows))}")
+    parts.append(f"## How it was made\n\n{_bullets(design_sentences(rows, settings))}")
     parts.append(f"## The questions (form {FORM_VERSION})\n")
     for question in QUESTIONS:
         choices = "\n".join(f"- `{choice.code}`: {choice.label}" for choice in question.choices)

@@ -17,6 +17,7 @@ from annotation.card import card
 from annotation.counting import counted, frame
 from annotation.files import replacing
 from annotation.published import published
+from annotation.study import Settings
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.types import MapsError
@@ -107,24 +108,35 @@ def _type(column: pd.Series[Any]) -> pa.DataType:
 
 
 def _write_datasets(
-    rows: Sequence[Judgment], judgments: pa.Table, folder: Path, layers: Mapping[str, int] | None
+    rows: Sequence[Judgment],
+    judgments: pa.Table,
+    folder: Path,
+    layers: Mapping[str, int] | None,
+    settings: Settings | None,
 ) -> list[Path]:
     data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
-    text = card(rows, report(counted(frame(rows)), layers=layers), features, published())
+    text = card(rows, report(counted(frame(rows)), layers=layers), features, published(), settings)
     with replacing(folder / "README.md") as file:
         file.write(text.encode())
     return [data, folder / "README.md"]
 
 
-def export(rows: Sequence[Judgment], folder: Path, fmt: str, layers: Mapping[str, int] | None = None) -> list[Path]:
+def export(
+    rows: Sequence[Judgment],
+    folder: Path,
+    fmt: str,
+    layers: Mapping[str, int] | None = None,
+    settings: Settings | None = None,
+) -> list[Path]:
     """Writes all rows, the superseded ones too, into `folder` and returns the files.
 
     `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
     README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
     single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
     whole or not at all. `layers`, the number of layers of each model, lets the card tell the
-    layer quarters. Raises DatasetError where the folder cannot be written.
+    layer quarters; `settings`, those of the study, let it tell the design. Raises
+    DatasetError where the folder cannot be written.
     """
     judgments = table(rows)
     try:
@@ -133,7 +145,7 @@ def export(rows: Sequence[Judgment], folder: Path, fmt: str, layers: Mapping[str
         if fmt == "parquet":
             return [_write_parquet(judgments, folder / "judgments.parquet")]
         if fmt == "datasets":
-            return _write_datasets(rows, judgments, folder, layers)
+            return _write_datasets(rows, judgments, folder, layers, settings)
     except OSError as error:
         raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
     raise DatasetError(f"{fmt!r} is no format of an export; choose one of {', '.join(FORMATS)}.")

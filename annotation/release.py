@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from annotation.dataset import export
 from annotation.ledger.compaction import is_kept
 from annotation.ledger.reading import read_rows
 from annotation.ledger.rows import LedgerError, merged
+from annotation.study import Settings, layers_of
 from annotation.types import Judgment
 from maps.types import MapsError
 
@@ -66,15 +67,15 @@ def release(
     dataset: HubDataset,
     private: bool,
     squash: bool,
-    layers: Mapping[str, int] | None = None,
+    settings: Settings | None = None,
 ) -> str:
     """Publishes rows as a dataset that `datasets` loads, made where it is missing; returns the commit's hash.
 
-    `layers`, the number of layers of each model, lets the card tell the layer quarters.
+    `settings`, those of the study, let the card tell the design and the layer quarters.
     The same rows again make no new commit. With `squash` the dataset's history becomes one commit.
     """
     with TemporaryDirectory() as folder:
-        made = export(rows, Path(folder), "datasets", layers)
+        made = export(rows, Path(folder), "datasets", layers_of(settings), settings)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn, f"{withdrawn:,} annotators")
     said = WITHDRAWN.format(who=who, history=SQUASHED if squash else EARLIER)

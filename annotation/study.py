@@ -119,6 +119,11 @@ def seen(candidate: Candidate) -> Shown:
     return Shown(candidate.mappings, candidate.input_strings, candidate.observed_pattern)
 
 
+def layers_of(settings: Settings | None) -> dict[str, int]:
+    """The number of layers of a study's model, by its name."""
+    return {settings.model: settings.layers} if settings else {}
+
+
 def open_study(
     model: str, revision: str | None, layers: int, describer: str, candidates: Iterable[Candidate], created_at: datetime
 ) -> Study:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from annotation import form
 from annotation.dataset import export
+from annotation.study import layers_of
 from maps.types import HeadId, MapsError
 from space import adjudicating, organising, sessions
 from space.board import asked_place, entered, in_order, overview, refused, withdrawn
@@ -119,7 +120,13 @@ def rows_file(fmt: str) -> Act:
 
     def all_rows(services: Services, _who: Annotator, place: object) -> Any:
         study = organising.study_named(services, adjudicating.place_in(place).study)
-        paths = export(services.journal.rows(study.name), Path(tempfile.mkdtemp(prefix="rows-")), fmt)
+        paths = export(
+            services.journal.rows(study.name),
+            Path(tempfile.mkdtemp(prefix="rows-")),
+            fmt,
+            layers_of(study.settings),
+            study.settings,
+        )
         return gr.update(visible=True, value=[str(path) for path in paths])
 
     all_rows.__name__ = f"rows_{fmt}"

@@ -22,7 +22,7 @@ from space.seat import Seat
 from space.services import Services
 from space.sessions import Annotator, annotator, logged_in, named
 from space.spoken import spoken
-from space.studies import chosen
+from space.studies import chosen, unread
 
 GONE = "You have withdrawn your answers, so nothing of yours is stored any more."
 MOVED = (
@@ -74,6 +74,8 @@ def signing_in(services: Services) -> Any:
         given = (logged_in(request) if services.on_space else name) or ""
         if services.on_space and not given:
             return in_order(said=notice("Please sign in with Hugging Face first.", "problem"))
+        if (reason := unread(services)) is not None:
+            return in_order(said=notice(reason, "problem"))
         if problems := identity.problems_with_name(given):
             return in_order(said=notice(" ".join(problems), "problem"))
         who = named(services, given)
@@ -196,6 +198,8 @@ def resending(services: Services) -> Any:
     def resent(signed: object, kept: object, sent: object, request: gr.Request) -> tuple[Any, ...]:
         seals = outbox.seals_in(sent)
         if not seals:
+            return in_order(copies={})
+        if unread(services) is not None:  # said by the form; the browser keeps its copies
             return in_order(copies={})
         try:
             who = annotator(services, signed, request)

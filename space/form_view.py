@@ -15,7 +15,10 @@ from space.desk import Desk
 from space.markup import mappings, notice, text
 from space.practice_view import feedback
 from space.services import Services
+from space.studies import closed
 from space.tally import tally
+
+EMPTY = "There is nothing to judge: no head has a description yet."
 
 
 class Form(NamedTuple):
@@ -63,14 +66,17 @@ def dependent(answers: form.Answers, open_: bool = True) -> tuple[Any, Any]:
 
 
 def welcome(services: Services, study: Study, wanted: Item | None = None, said: str = "") -> tuple[Any, ...]:
-    """The page before signing in; remembers the study and the item that the address asks for."""
+    """The page before signing in; remembers the study and the item that the address asks for.
+
+    Where nothing was `said`, it tells why nobody can judge at the moment.
+    """
     item = None if wanted is None else handle(wanted.key, services.key)
-    empty = "" if study.order else notice("There is nothing to judge: no head has a description yet.")
+    reason = closed(services, study) or ("" if study.order else EMPTY)
     return in_order(
         welcome=gr.update(visible=True),
         room=gr.update(visible=False),
         desk={"study": study.name, "wanted": item},
-        said=said or empty,
+        said=said or (notice(reason) if reason else ""),
     )
 
 

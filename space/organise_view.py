@@ -64,7 +64,7 @@ def detail(study: Study, found: Fulfilment, words: str, address: str) -> str:
         lines.append(f"Overlap: {found.overlap:,} judgments of its {study.settings.overlap:,} items.")
     parts = "".join(f"<p>{text(line)}</p>" for line in lines)
     if study.name != DEFAULT:
-        parts += f"<p>Link to send to annotators: {anchor(address, address)}</p>"
+        parts += f"<p>Send annotators the address of this link: {anchor(address, address)}</p>"
     return f"<h2>{text(study.name)}</h2>{parts}{stale_words(found)}{settings_list(study)}"
 
 

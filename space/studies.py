@@ -59,8 +59,13 @@ def closed(services: Services, study: Study) -> str | None:
     """Why nobody can judge in this study at the moment, in words; None where they can."""
     if services.on_space and not services.login:
         return "Judging is closed: this Space has no login. Whoever runs it adds `hf_oauth: true` to its README."
-    if services.ledger is not None and (reason := services.ledger.closed()) is not None:
+    if (reason := unread(services)) is not None:
         return reason
     if study.over(services.journal.now()):
         return f"The study {study.name} is over: its deadline has passed. Thank you to all who took part."
     return None
+
+
+def unread(services: Services) -> str | None:
+    """Why nothing of anybody may be stored yet, in words: the disk is empty and the ledger has not been read."""
+    return services.ledger.closed() if services.ledger is not None else None

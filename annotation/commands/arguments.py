@@ -9,6 +9,7 @@ from pathlib import Path
 
 from annotation.journal import Journal
 from annotation.studies import kept
+from annotation.study import Settings
 from maps.types import MapsError
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
@@ -60,10 +61,10 @@ def layers(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-def layers_of(options: argparse.Namespace) -> dict[str, int]:
-    """The number of layers of the model of `--study`, where that study is frozen here."""
+def settings_of(options: argparse.Namespace) -> Settings | None:
+    """The settings of `--study`, where that study is frozen here."""
     study = kept(studies_folder(options)).get(options.study)
-    return {study.settings.model: study.settings.layers} if study else {}
+    return study.settings if study else None
 
 
 def count(text: str) -> int:

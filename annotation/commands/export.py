@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.commands.arguments import Commands, add_data, add_layers, layers_of, opened_journal
+from annotation.commands.arguments import Commands, add_data, add_layers, opened_journal, settings_of
 from annotation.dataset import FORMATS, export
+from annotation.study import layers_of
 from maps.types import MapsError
 
 
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
         studies = sorted({row.study for row in journal.rows()})
     if not rows and studies:
         raise MapsError(f"No judgment belongs to the study {options.study!r}; there is {', '.join(studies)}.")
+    settings = settings_of(options)
+    layers = layers_of(settings) | dict(options.layers)
     for fmt in (options.format,) if options.format else FORMATS:
-        for file in export(rows, options.out, fmt, layers_of(options) | dict(options.layers)):
+        for file in export(rows, options.out, fmt, layers, settings):
             print(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from annotation.commands.arguments import Commands, add_data, layers_of, opened_journal
+from annotation.commands.arguments import Commands, add_data, opened_journal, settings_of
 from annotation.types import Judgment
 
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     target = HubDataset(options.to, get_token() or "")
     source = from_ledger(HubDataset(ledger, get_token() or "")) if ledger else Source(*of_journal(options))
     rows = of_study(source, options.study)
-    commit = release(rows, source.withdrawn, target, options.private, options.squash, layers_of(options))
+    commit = release(rows, source.withdrawn, target, options.private, options.squash, settings_of(options))
     print(f"{len(rows):,} judgments of the study {options.study} are in {target.address(commit)}")
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ import pytest
 
 from annotation import dataset
 from annotation.dataset import DatasetError
+from annotation.study import Settings, layers_of
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 
 Judge = Callable[..., Judgment]
@@ -46,6 +48,34 @@ def loaded(folder: Path, cache: Path, streaming: bool = False) -> dict[str, obje
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
+
+
+def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Judge) -> None:
+    deadline = datetime(2027, 1, 31, 18, tzinfo=UTC)
+    settings = Settings(
+        name="pilot",
+        model="smollm2",
+        revision=None,
+        layers=30,
+        describer="gpt-4o",
+        heads=40,
+        sample="stratified",
+        per_item=3,
+        overlap=4,
+        swapped=2,
+        shuffled=1,
+        practice=True,
+        per_annotator=20,
+        deadline=deadline,
+        seed=7,
+        guidelines_version="1",
+        created_at=deadline,
+    )
+    dataset.export([judge()], tmp_path, "datasets", layers_of(settings), settings)
+    card = (tmp_path / "README.md").read_text()
+    assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
+    assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card
+    assert "Blind controls: 2 with another head's description, 1 with shuffled mappings." in card
 
 
 def test_parquet_holds_types_and_real_nulls(tmp_path: Path, judge: Judge) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Server:
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
+    organisers_link: str = ""
 
     @property
     def url(self) -> str:
@@ -63,6 +65,7 @@ class Server:
             except OSError:
                 time.sleep(0.1)
             else:
+                self.organisers_link = link_in(self.process)
                 return
         raise RuntimeError("the app did not answer within a minute")
 
@@ -79,6 +82,14 @@ class Server:
         self.process.terminate()
         self.process.communicate(timeout=30)
         return self.process.returncode
+
+
+def link_in(process: subprocess.Popen[str]) -> str:
+    """The organiser's link that the app prints when it has started."""
+    for line in process.stdout or ():
+        if line.startswith("For the organiser"):
+            return line.split()[-1]
+    raise RuntimeError("the app ended before it printed the organiser's link")
 
 
 @pytest.fixture
@@ -117,16 +128,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a fresh visitor; the test fails where the page's own code does."""
-    yield from fresh_page(browser)
+    with fresh(browser) as opened:
+        yield opened
 
 
 @pytest.fixture
 def other_page(browser: Browser) -> Iterator[Page]:
     """A page of another visitor."""
-    yield from fresh_page(browser)
+    with fresh(browser) as opened:
+        yield opened
 
 
-def fresh_page(browser: Browser) -> Iterator[Page]:
+@contextmanager
+def fresh(browser: Browser) -> Iterator[Page]:
     """A page in a browser context of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()

@@ -87,8 +87,8 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     return Atlas.open(folder)
 
 
-def run(*arguments: str) -> str:
-    """What a command says; it must end well."""
+def run(*arguments: str) -> tuple[int, str]:
+    """A command's status and what it says; without a traceback."""
     environment = {**os.environ, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
     ended = subprocess.run(
         [sys.executable, "-m", "maps", *arguments],
@@ -98,9 +98,8 @@ def run(*arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    assert "Traceback" not in ended.stderr
-    return ended.stdout
+    assert "Traceback" not in ended.stderr, ended.stderr[-2000:]
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
@@ -116,10 +115,11 @@ def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model:
         "--max-tokens",
         "200",
     ]
-    said = run("describe", str(atlas.folder), *asked)
+    status, said = run("describe", str(atlas.folder), *asked)
     mine = [row for row in atlas.table("descriptions").to_pylist() if row["describer"] == str(model)]
     failed = atlas.table("failures").to_pylist()
     print(said, [row["observed_pattern"] for row in mine], [row["reason"] for row in failed], sep="\n")
+    assert status == (0 if mine else 1)  # 1 says that every head failed
     heads = [(row["layer"], row["head"]) for row in [*mine, *failed]]
     assert sorted(heads) == [(head.layer, head.head) for head in atlas.ids]
     for row in mine:
@@ -132,9 +132,10 @@ def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model:
 
 def test_a_scorers_answers_are_scores_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
     asked = ["--scorer", str(model), "--base-url", server, "--describer", "offline", "--no-random", "--timeout", "300"]
-    said = run("score", str(atlas.folder), *asked, "--concurrency", "2")
+    status, said = run("score", str(atlas.folder), *asked, "--concurrency", "2")
     rows = [row for row in atlas.table("detections").to_pylist() if row["scorer"] == str(model)]
     print(said, *rows, sep="\n")
+    assert status == (0 if any(row["reason"] is None for row in rows) else 1)
     patterns = [row for row in atlas.descriptions() if row["describer"] == "offline" and row["pattern"]]
     assert {row["description_id"] for row in rows} == {row["description_id"] for row in patterns} != set()
     for row in rows:

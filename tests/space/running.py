@@ -67,6 +67,14 @@ class Running:
 
     url: str
     organiser_key: str
+    process: subprocess.Popen[str]
+
+    def stop(self) -> str:
+        """Asks it to end, as a host does, and returns what it then said of troubles; it must end well."""
+        self.process.terminate()
+        _, said = self.process.communicate(timeout=40)
+        assert self.process.returncode == 0, said
+        return said
 
     def endpoints(self) -> list[Endpoint]:
         """Every Python function of the app, the private ones too, from its configuration."""
@@ -135,11 +143,13 @@ def running(environment: Mapping[str, str]) -> Iterator[Running]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
-    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             said = list(iter(partial(_line, process), ""))
             [key] = re.findall(r"/organise\?key=(\S+)", " ".join(said))
-            yield Running(f"http://127.0.0.1:{port}", key)
+            yield Running(f"http://127.0.0.1:{port}", key, process)
         finally:
             process.kill()
 

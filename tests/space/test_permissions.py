@@ -39,6 +39,7 @@ TABLE = {
     "withdrawn": ANNOTATORS,  # their own answers
     "resent": ANYONE,  # what a browser kept of its own answers, sealed by this server
     "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
+    "drawn": ANYONE,  # the figures of /agreement, under the rule of its words
     "made": ANYONE,  # the downloads of /agreement: what each may see
     "opened_for_organisers": ORGANISERS,
     "rows_csv": ORGANISERS,

@@ -1,0 +1,147 @@
+"""A whole study in browsers: created, judged by three with practice and controls, adjudicated, exported, summarised."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from datasets import load_dataset
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import ROOT, Server, fresh
+
+# The seed decides the order. Ada and Alan answer all items alike; Grace sees no pattern in the first.
+KINDS = ["head", "swapped", "head", "head", "head", "shuffled"]
+MOST, GRACE = ("431", "2", "32", "2", "1", "2"), ("1", "2", "32", "2", "1", "2")
+NUMBERS = {"heads": 4, "per-item": 3, "overlap": 0, "swapped": 1, "shuffled": 1}
+
+
+def created(page: Page) -> None:
+    """Makes a study as an organiser does: settings, what it would hold, frozen."""
+    page.get_by_role("tab", name="New study").click()
+    page.locator("#study-name input, #study-name textarea").fill("whole")
+    for name, number in NUMBERS.items():
+        page.locator(f"#study-{name} input").fill(str(number))
+    page.locator("#preview").click()
+    holds = page.locator("#would-hold")
+    expect(holds).to_contain_text("6 items: 4 heads of SmolLM2-135M-Instruct, described by offline, and 2 controls")
+    expect(holds).to_contain_text("It needs at least 3 annotators.")
+    page.locator("#create").click()
+    expect(holds).to_contain_text("The study whole is created and frozen.")
+    expect(page.locator("#overview")).to_contain_text("0 of 18 given")
+
+
+def practised(page: Page, server: Server, name: str) -> None:
+    """Signs in by the link that the organiser sends, and goes through the worked examples."""
+    page.goto(f"{server.url}/annotate?study=whole")
+    page.locator("#name textarea, #name input").fill(name)
+    page.get_by_role("button", name="I agree: start").click()
+    for number in (1, 2, 3):
+        expect(page.locator("#progress")).to_contain_text(f"Practice, {number} of 3")
+        chosen(page, "1")
+        page.keyboard.press("Enter")
+        expect(page.locator(".feedback")).to_contain_text("Not quite." if number < 3 else "Better: ")
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+        page.keyboard.press("Enter")
+        expect(page.locator(".feedback")).to_have_count(0)
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+
+
+def chosen(page: Page, keys: str) -> None:
+    """Answers the questions on the page with number keys."""
+    asked = {1: ("#presence",), 2: ("#presence", "#category"), 3: ("#presence", "#precision", "#category")}
+    for key, question in zip(keys, asked[len(keys)], strict=True):
+        expect(page.locator(question)).to_be_visible()
+        page.keyboard.press(key)
+        expect(page.locator(question).locator("input").nth(int(key) - 1)).to_be_checked()
+
+
+def judged(page: Page, answers: tuple[str, ...]) -> None:
+    """Answers all items of the study."""
+    for done, keys in enumerate(answers):
+        expect(page.locator("#progress")).to_contain_text(f"{done} of 6")
+        chosen(page, keys)
+        page.keyboard.press("Enter")
+        expect(page.locator("#progress")).to_contain_text(f"{done + 1} of 6")
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+    expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
+
+
+def decided(page: Page, server: Server) -> None:
+    """Finds the one disagreement and decides it."""
+    page.goto(f"{server.url}/organise?study=whole")
+    expect(page.locator("#overview")).to_contain_text("complete: every place is filled")
+    expect(page.locator("#study")).to_contain_text("18 of 18 given")
+    page.get_by_role("tab", name="Disagreements").click()
+    expect(page.locator("#disagreements")).to_contain_text("0 of 1 decided.")
+    page.get_by_role("table", name="Items in disagreement").get_by_role("link").click()
+    answers = page.get_by_role("table", name="Answers")
+    expect(answers).to_contain_text("No pattern is visible and none was described")
+    expect(answers).to_contain_text("A pattern is visible and one was described")
+    for question, number in (("#presence", 3), ("#precision", 1), ("#category", 0)):
+        page.locator(question).locator("input").nth(number).click()
+    page.locator("#decide").click()
+    expect(page.locator("#message")).to_contain_text("Decided: L1H1")
+    expect(answers).to_contain_text("Decision")
+    expect(page.locator("#disagreements")).to_contain_text("1 of 1 decided.")
+
+
+def downloaded(page: Page, folder: Path) -> Path:
+    """Downloads all rows as a `datasets` folder."""
+    page.get_by_role("tab", name="Study", exact=True).click()
+    page.locator("#rows-datasets").click()
+    links = page.locator("#rows a[download]")
+    expect(links).to_have_count(2)
+    for number in range(2):
+        with page.expect_download() as caught:
+            links.nth(number).click()
+        name = caught.value.suggested_filename
+        caught.value.save_as(folder / "data" / name if name.endswith(".parquet") else folder / name)
+    return folder
+
+
+def summarised(file: Path) -> str:
+    """What `annotation agreement` says of a file."""
+    command = [sys.executable, "-m", "annotation", "agreement", str(file)]
+    run = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True)
+    return run.stdout
+
+
+def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Server, tmp_path: Path) -> None:
+    with fresh(browser) as organiser:
+        organiser.goto(server.organisers_link)
+        expect(organiser.locator("#overview")).to_contain_text("default")
+        expect(organiser).to_have_url(f"{server.url}/organise")
+        created(organiser)
+        for name, answers in (("Ada", MOST), ("Grace", GRACE), ("Alan", MOST)):
+            with fresh(browser) as page:
+                practised(page, server, name)
+                judged(page, answers)
+        decided(organiser, server)
+        folder = downloaded(organiser, tmp_path / "export")
+
+    with sqlite3.connect(server.data / "journal.sqlite") as database:
+        kinds = database.execute("SELECT item_kind FROM judgments ORDER BY position").fetchall()
+    assert [kind for (kind,) in kinds] == 3 * [*3 * ["practice"], *KINDS] + ["adjudication"]
+
+    rows = load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache")).to_list()
+    assert Counter(row["item_kind"] for row in rows) == Counter(kind for (kind,) in kinds)
+    assert len({row["annotator"] for row in rows}) == 4
+    assert not {"Ada", "Grace", "Alan"} & {str(cell) for row in rows for cell in row.values()}
+
+    words = summarised(folder / "data" / "judgments.parquet")
+    assert "3 annotators, 4 items, 12 judgments" in words
+    assert "Left out: 6 of control items, 9 of practice items, 1 by adjudication." in words
+    # Right are 2 answers of "431" and 4 of "1". The other 6 are 3 of "2", a pattern that is not there, and 3 of "32".
+    correct = "Presence or absence of a pattern was recognised correctly in 50.0 % (0.0 to 100.0 %) of 12 judgments (6)"
+    assert f"{correct}; with another head's description 0.0 % of 3; with shuffled mappings 0.0 % of 3" in words
+    assert "What is accepted on controls is the level of chance." in words
+    assert "Annotators agreed on question one (presence) for 83 %" in words  # three items whole, one a third: 10/12
+    assert "1 present_described; none tied; 1 decided by adjudication instead." in words
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"{correct}; with another head's description 0.0 % of 3" in card
+    assert "The number of layers" not in card

@@ -1,0 +1,230 @@
+"""The app as a process with its ledger on the loopback Hub: stopped, wiped, cut off, its token revoked."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import gradio as gr
+
+from annotation import form, identity
+from annotation.candidates import candidates, mapping_hash
+from annotation.form import GUIDELINES_VERSION, Answers
+from annotation.freezing import freeze
+from annotation.studies import keep
+from annotation.types import Item, Judgment
+from maps.atlas import Atlas
+from space import outbox
+from space.answering import resending
+from space.form_view import Form
+from space.services import services
+from space.sessions import Annotator
+from tests.annotation.ledger_app import lines, published
+from tests.hub.loopback import TOKEN, LoopbackHub
+from tests.space.conftest import PLAIN
+from tests.space.judging import judged
+from tests.space.running import ROOT, Answer, Running, Visitor, running
+
+NAME = "tester/ledger"
+CLOSED = f"Judging is closed until the stored answers have been read from {NAME}."
+NOWHERE = "http://127.0.0.1:9"  # nothing listens on the port of discarded bytes
+LONGEST = 40.0  # seconds: longer than the tries of the Hub's client take
+
+
+@dataclass
+class Host:
+    """Where the app runs: its data folder, and the Hub that it is told of."""
+
+    data: Path
+    endpoint: str
+    token: str = TOKEN
+    settings: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = {
+            "MAPS_DATA": str(self.data),
+            "MAPS_PSEUDONYM_KEY": "for tests",
+            "MAPS_JUDGMENTS": NAME,
+            "HF_TOKEN": self.token,
+            "HF_ENDPOINT": self.endpoint,
+        }
+
+
+def pilot(data: Path) -> None:
+    """A small study in an app's data folder."""
+    described = candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), PLAIN.describer)
+    keep(freeze(PLAIN, described, mapping_hash), data / "studies")
+
+
+def asked(app: Running, who: Visitor, name: str, holding: str) -> Answer:
+    """Calls the endpoint of a name that fills an element."""
+    [one] = [each for each in app.endpoints() if each.name == name and holding in each.outputs]
+    return app.call(one, who)
+
+
+def annotating(app: Running, who: Visitor) -> str:
+    """What /annotate shows on a load."""
+    found = [each for each in app.endpoints() if each.loads and "judged" in each.outputs]
+    return app.call(found[0], who).text
+
+
+def organising(app: Running) -> str:
+    """What /organise shows its organiser."""
+    who = Visitor({"maps-organiser": app.organiser_key})
+    [one] = [each for each in app.endpoints() if each.name == "opened_for_organisers"]
+    return app.call(one, who).text
+
+
+def eventually(shown: Callable[[], str], words: str) -> str:
+    """What is shown once these words are in it."""
+    end = time.monotonic() + LONGEST
+    while words not in (text := shown()):
+        assert time.monotonic() < end, f"{words!r} has not come; there is: {text[-1500:]}"
+        time.sleep(0.2)
+    return text
+
+
+def somebody(name: str) -> Visitor:
+    """A browser of somebody who sees a pattern nowhere."""
+    return Visitor(typed={"name": name, "presence": "absent_none", "comment": ""})
+
+
+def signed_in(app: Running, name: str) -> Visitor:
+    """Somebody who agreed, with an item on the desk."""
+    who = somebody(name)
+    annotating(app, who)
+    first = next(each for each in app.endpoints() if each.name == "signed_in")
+    said = app.call(first, who)
+    assert who.kept.get("maps-token"), said.text
+    return who
+
+
+def judged_before(host: Host, name: str) -> Visitor:
+    """Somebody who judged the first item when the app ran before, signed in still."""
+    used = services(host.settings)
+    who = Annotator(name, identity.pseudonym(name, used.key))
+    used.journal.consent(who.pseudonym, name, GUIDELINES_VERSION)
+    judged(used, used.study, used.study.order[0], who, Answers("absent_none", None, None, ""))
+    used.journal.close()
+    there = somebody(name)
+    there.kept["maps-token"] = identity.signed(name, used.key, 0)
+    return there
+
+
+def judgment(annotator: str, item: Item) -> Judgment:
+    """An answer of somebody to an item."""
+    now, answers = datetime.now(UTC), Answers("absent_none", None, None, "")
+    return form.judgment(
+        item,
+        answers,
+        judgment_id="0" * 32,
+        annotator=annotator,
+        started_at=now,
+        submitted_at=now,
+        supersedes=None,
+        app_version="1",
+    )
+
+
+def submitted(app: Running, who: Visitor) -> str:
+    """Submits what lies on the desk; the page then."""
+    return asked(app, who, "submitted", "judged").text
+
+
+def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: LoopbackHub, tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", hub.url)
+    pilot(host.data)
+    with running(host.settings) as app:
+        eventually(lambda: organising(app), f"published in the ledger {NAME}")
+        ada = signed_in(app, "Ada")
+        before = replace(ada, kept=dict(ada.kept))
+        for _ in range(3):
+            assert "Not yet published; this browser keeps a copy until it is." in submitted(app, ada)
+        assert app.stop() == ""
+    assert len(published(hub)) == 3
+    assert [line["annotator"] for line in lines(hub, "consents")] == [lines(hub)[0]["annotator"]]
+    assert "studies/pilot.json" in hub.files(NAME)
+    assert not any(b"Ada" in content for content in hub.files(NAME).values())
+    shutil.rmtree(host.data)
+    commit = hub.commits(NAME)[-1].oid
+    with running(host.settings) as app:
+        eventually(lambda: organising(app), f"Every row is published in the ledger {NAME}.")
+        assert "3 of 7" in eventually(lambda: annotating(app, ada), "3 of 7")
+        again = submitted(app, before)
+        assert "It was there already: stored once." in again
+        assert f"Published in commit {commit[:7]}." in again
+        assert app.stop() == ""
+    assert len(published(hub)) == 3
+    assert hub.commits(NAME)[-1].oid == commit
+
+
+def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp_path: Path) -> None:
+    with running(Host(tmp_path / "data", NOWHERE).settings) as app:
+        eve = somebody("Eve")
+        told = eventually(lambda: annotating(app, eve), "The Hub cannot be reached")
+        assert CLOSED in told
+        signing = next(each for each in app.endpoints() if each.name == "signed_in")
+        assert CLOSED in app.call(signing, eve).text
+        assert eve.kept.get("maps-token") is None
+        assert CLOSED in annotating(app, eve)
+        ada = somebody("Ada")  # she signed in before the disk was lost
+        ada.kept["maps-token"] = identity.signed("Ada", b"for tests", 0)
+        assert CLOSED in annotating(app, ada)
+        assert CLOSED in submitted(app, ada)
+        assert CLOSED in organising(app)
+        for one in app.endpoints():
+            if one.loads:
+                assert not app.call(one, eve).failed, one
+        assert "Some answers" not in app.stop()
+
+
+def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_path: Path) -> None:
+    used = services(Host(tmp_path / "data", NOWHERE).settings)
+    try:
+        ada = identity.pseudonym("Ada", used.key)
+        row = judgment(ada, used.study.order[0])
+        request = gr.Request(username=None)
+        sent = {"seals": [outbox.copy_of(row, used.key)]}
+        updates = resending(used)(identity.signed("Ada", used.key, 0), None, sent, request)
+        assert dict(zip(Form._fields, updates, strict=True))["copies"] == {}
+        assert used.journal.rows() == []
+        assert used.journal.annotators() == []
+    finally:
+        used.journal.close()
+
+
+def test_with_a_journal_and_no_hub_judging_goes_on_and_the_organiser_is_told(tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", NOWHERE)
+    ada = judged_before(host, "Ada")
+    with running(host.settings) as app:
+        assert "1 of 270" in annotating(app, ada)
+        assert "Not yet published" in submitted(app, ada)
+        told = eventually(lambda: organising(app), f"The Hub cannot be reached for {NAME}; check the network.")
+        assert f"The ledger {NAME} has not been read since the app started." in told
+        assert "The next try is due" in told
+        assert "2 of 270" in annotating(app, ada)
+        assert "the next start publishes them" in app.stop()
+
+
+def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", hub.url)
+    hub.token = "hf_new"
+    ada = judged_before(host, "Ada")
+    with running(host.settings) as app:
+        told = eventually(lambda: organising(app), "The Hub does not accept the token")
+        assert "set HF_TOKEN to one that may write it" in told
+        assert TOKEN not in told
+        annotating(app, ada)
+        assert "Not yet published" in submitted(app, ada)
+        ended = app.stop()
+        assert "Some answers are not in the ledger yet" in ended
+        assert TOKEN not in ended
+    assert hub.repositories == {}
+    with running(Host(host.data, hub.url, "hf_new").settings) as app:
+        eventually(lambda: organising(app), "3 rows are not yet published")
+        assert app.stop() == ""
+    assert len(published(hub)) == 2
