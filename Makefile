@@ -17,9 +17,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@PATH="$(abspath $(BIN)):$$PATH" .ci/check
 
-## check-long: what is too long for every run: every head of the bundled model against the formula in float64
+## check-long: what is too long for every run: all heads against the formula in float64, 32 annotators at once
 check-long: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -vv -m long tests/long
+	@$(BIN)/python -m pytest -vv -m long
 
 setup: $(VENV)/.installed
 

@@ -56,6 +56,7 @@ def look() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
+        "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
         "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
         "app_kwargs": {"exception_handlers": {404: not_found}},
     }

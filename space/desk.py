@@ -11,6 +11,7 @@ import re
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from annotation import form
@@ -34,7 +35,8 @@ class Desk:
     """An item on the desk; `item` is None where there is none, `closed` then says why if judging is closed.
 
     `earlier` is the annotator's stored judgment of it, `replaces` the id of the one that was on the page when the
-    item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles.
+    item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles, `judged` the
+    annotator's current judgments of the study.
     """
 
     seat: Seat
@@ -45,8 +47,13 @@ class Desk:
     replaces: str | None
     skipped: tuple[str, ...]
     earlier: Judgment | None
-    progress: Progress
+    judged: tuple[Judgment, ...]
     closed: str | None = None
+
+    @cached_property
+    def progress(self) -> Progress:
+        """How far the annotator is; looked up only for a desk that is shown, since it asks for everybody's places."""
+        return how_far(self.seat, [row for row in self.judged if row.item_kind != "practice"])
 
     @property
     def example(self) -> Example | None:
@@ -104,8 +111,7 @@ def laid(seat: Seat, rows: list[Judgment], item: Item | None, skipped: tuple[str
     earlier = next((row for row in rows if row.item == item), None)
     answers = Answers(earlier.presence, earlier.precision, earlier.category, earlier.comment) if earlier else NOTHING
     replaces = earlier.judgment_id if earlier else None
-    done = how_far(seat, [row for row in rows if row.item_kind != "practice"])
-    return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, done)
+    return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, tuple(rows))
 
 
 def how_far(seat: Seat, rows: list[Judgment]) -> Progress:

@@ -1,0 +1,140 @@
+"""The app as a process that is started, killed and started again on the same data, and its functions over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[1]
+LONGEST_START = 120.0  # seconds
+LONGEST_REPLY = 120.0
+
+
+class App:
+    """`app.py` on a data folder, on a port that stays the same from one start to the next.
+
+    What it prints goes to `app.log` in that folder.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> float:
+        """Starts it and returns the seconds until it answered; RuntimeError where it does not."""
+        begun = time.perf_counter()
+        settings = {"MAPS_DATA": self.data, "PORT": self.port, "HOST": "127.0.0.1", "MAPS_PSEUDONYM_KEY": "of the load"}
+        command = ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, "app.py"]
+        with (self.data / "app.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        while time.perf_counter() - begun < LONGEST_START and self._process.poll() is None:
+            if self._answers():
+                return time.perf_counter() - begun
+            time.sleep(0.05)
+        raise self._trouble("did not start")
+
+    def check(self) -> None:
+        """RuntimeError where it has ended by itself."""
+        if self._process is None or self._process.poll() is not None:
+            raise self._trouble("has ended by itself")
+
+    def _trouble(self, what: str) -> RuntimeError:
+        return RuntimeError(f"The app {what}: {(self.data / 'app.log').read_text(errors='replace')[-2000:]}")
+
+    def kill(self) -> None:
+        """Ends it with SIGKILL, if it runs: it has no time to finish anything."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            with Line(self.port) as line:
+                return bool(line.get("/config"))
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Python function behind the pages: its number, and by what names its inputs and outputs go.
+
+    That is the storage key or the element's id; `defaults` are the inputs as the page opens.
+    """
+
+    number: int
+    inputs: tuple[str, ...]
+    defaults: tuple[Any, ...]
+    outputs: tuple[str, ...]
+
+
+class Line:
+    """One connection to the app, kept open as a browser keeps it; made anew where it broke."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST_REPLY)
+        self._session = uuid.uuid4().hex
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str) -> Any:
+        """What lies at a path, as JSON."""
+        return self._asked("GET", path, None)
+
+    def call(self, function: Function, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Calls a function that does not queue, as the page does; its outputs by name, updates as Gradio sends them.
+
+        OSError where no whole answer came, or one that is an error.
+        """
+        given = [own.get(name, default) for name, default in zip(function.inputs, function.defaults, strict=True)]
+        body = {"data": given, "fn_index": function.number, "session_hash": self._session}
+        found = self._asked("POST", "/gradio_api/run/predict", json.dumps(body))
+        return dict(zip(function.outputs, found["data"], strict=True))
+
+    def _asked(self, method: str, path: str, body: str | None) -> Any:
+        try:
+            self._connection.request(method, path, body, {"Content-Type": "application/json"})
+            reply = self._connection.getresponse()
+            text = reply.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise ConnectionError(f"{path} was not answered: {error!r}") from error
+        if reply.status != 200:
+            raise OSError(f"{path} answered {reply.status}: {text[:500]!r}")
+        return json.loads(text)
+
+
+def functions(port: int) -> dict[str, Function]:
+    """The functions of the running app by name, the first of each name."""
+    with Line(port) as line:
+        config = line.get("/config")
+    props = {part["id"]: part["props"] for part in config["components"]}
+    names = {number: str(each.get("storage_key") or each.get("elem_id") or number) for number, each in props.items()}
+    found: dict[str, Function] = {}
+    for each in config["dependencies"]:
+        inputs, outputs = each["inputs"], each["outputs"]
+        function = Function(
+            each["id"],
+            tuple(names[number] for number in inputs),
+            tuple(props[number].get("value") for number in inputs),
+            tuple(names[number] for number in outputs),
+        )
+        found.setdefault(str(each["api_name"]), function)
+    return found

@@ -1,0 +1,174 @@
+"""Many annotators at once in the real app, over HTTP, and the app killed while they work.
+
+`.venv/bin/python -m benchmarks.study_load` makes a study of 200 items with 16 judgments each and lets 32 annotators
+submit 100 answers each as fast as the app takes them; then the same again with 20 rounds of `kill -9` and restart on
+the same data, each annotator sending an unanswered judgment again under its id. It checks every row against every
+receipt and keeps what it measured in `benchmarks/results/study_load.json`; `--quick` is a small one that keeps nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from annotation.journal import Journal
+from benchmarks.study_app import ROOT, App, Function, Line, functions
+from benchmarks.study_receipts import Acknowledged, Found, Load
+from space import organising
+from space.services import services
+
+RESULTS = ROOT / "benchmarks" / "results" / "study_load.json"
+STUDY = "load"
+ANSWERS = (
+    ("present_described", "accurate", "semantic"),
+    ("present_missed", None, "language"),
+    ("absent_none", None, None),
+    ("absent_described", None, None),
+)
+PAUSE = 0.1  # seconds before an unanswered request is sent again
+FULL = Load(32, 100, 180, 20, 16)
+QUICK = Load(4, 6, 10, 2, 2)
+
+
+class Crowd:
+    """The annotators at work, each in a thread, and what they were told."""
+
+    def __init__(self, port: int, load: Load) -> None:
+        known = functions(port)
+        self._port, self._load = port, load
+        self._enter, self._submit = known["signed_in"], known["submitted"]
+        self._threads = [threading.Thread(target=self._guarded, args=(n,), daemon=True) for n in range(load.people)]
+        self.receipts: list[Acknowledged] = []
+        self.refused: list[str] = []  # what the app said instead of a receipt
+        self.retried = 0
+
+    def start(self) -> None:
+        """Lets everybody begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def working(self) -> bool:
+        """Whether somebody is still at it."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _guarded(self, number: int) -> None:
+        try:
+            with Line(self._port) as line:
+                self._work(line, f"Annotator {number}")
+        except Exception as error:  # noqa: BLE001  a thread's error is told with the results
+            self.refused.append(f"Annotator {number} stopped: {error!r}")
+
+    def _work(self, line: Line, name: str) -> None:
+        kept, _ = self._answered(line, self._enter, {"name": name})
+        for number in range(self._load.each):
+            presence, precision, category = ANSWERS[(number + len(name)) % len(ANSWERS)]
+            comment = f"{name}, {number}"
+            said = {"presence": presence, "precision": precision, "category": category, "comment": comment}
+            judgment_id = kept["maps-desk"]["judgment_id"]
+            found, seconds = self._answered(line, self._submit, kept | said)
+            if judgment_id not in found["copies"].get("keep", {}):
+                self.refused.append(f"{comment}: {found['message']}")
+                return
+            again = "stored once" in found["message"]
+            self.receipts.append(Acknowledged(judgment_id, comment, seconds, again))
+            kept = {each: found[each] for each in ("maps-token", "maps-desk")}
+
+    def _answered(self, line: Line, function: Function, own: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """Calls until there is an answer, always with the same data; the seconds of the last try."""
+        while True:
+            begun = time.perf_counter()
+            try:
+                return line.call(function, own), time.perf_counter() - begun
+            except ConnectionError:
+                self.retried += 1
+                time.sleep(PAUSE)
+
+
+def created(data: Path, load: Load) -> None:
+    """Freezes the study from the prebuilt atlas, with swapped and shuffled controls in equal parts."""
+    used = services({"MAPS_DATA": str(data)})
+    try:
+        described = organising.described(used)[0]
+        swapped = load.controls // 2
+        shuffled = load.controls - swapped
+        wanted = organising.Wanted(
+            STUDY, described, load.heads, "uniform", load.per_item, 0, swapped, shuffled, False, load.each, None, 0
+        )
+        organising.create(used, wanted)
+    finally:
+        used.journal.close()
+
+
+def run(load: Load, kills: int = 0) -> Found:
+    """The whole load on a new data folder, the app killed so many times, evenly over the work."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        created(data, load)
+        app = App(data)
+        app.start()
+        try:
+            crowd = Crowd(app.port, load)
+            begun = time.perf_counter()
+            crowd.start()
+            killed = interrupted(app, crowd, load, kills)
+            seconds = time.perf_counter() - begun
+        finally:
+            app.kill()
+        with Journal(data / "journal.sqlite") as journal:
+            rows = journal.rows(STUDY)
+    return Found(crowd.receipts, rows, crowd.refused, killed, crowd.retried, seconds)
+
+
+def interrupted(app: App, crowd: Crowd, load: Load, kills: int) -> int:
+    """Kills and restarts the app while the crowd works, until it is done; how often that was."""
+    total, done = load.people * load.each, 0
+    while crowd.working():
+        if done < kills and len(crowd.receipts) >= total * (done + 1) // (kills + 1):
+            app.kill()
+            app.start()
+            done += 1
+        app.check()
+        time.sleep(0.002)
+    return done
+
+
+def sentence(measured: dict[str, Any]) -> str:
+    """What the README says of it."""
+    load, steady, killed = measured["load"], measured["steady"], measured["killed"]
+    return (
+        f"{load['people']} annotators who submit {load['each']} answers each without a pause wait "
+        f"{steady['p50_ms']:,} ms for the median receipt with the next item, {steady['p95_ms']:,} ms at the 95th "
+        f"percentile, on "
+        f"{measured['cores']} cores that also run the annotators and had other work ({steady['submits_a_second']} "
+        f"submits a second); each of the {steady['submits']:,} receipts' rows is there exactly once, as it is after "
+        f"{killed['kills']} times `kill -9` and restart in the midst of it."
+    )
+
+
+def main() -> None:
+    """Runs both loads, keeps what they measured and prints the README's sentence."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
+    quick = parser.parse_args().quick
+    load = QUICK if quick else FULL
+    measured: dict[str, Any] = {"cores": os.cpu_count(), "load": asdict(load)}
+    for name, kills in (("steady", 0), ("killed", 1 if quick else 20)):
+        found = run(load, kills)
+        if wrong := found.wrong(load):
+            raise SystemExit("\n".join(wrong))
+        measured[name] = found.numbers()
+        print(json.dumps({name: measured[name]}, indent=2), flush=True)
+    if not quick:
+        RESULTS.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        print(sentence(measured))
+
+
+if __name__ == "__main__":
+    main()

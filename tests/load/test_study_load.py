@@ -1,0 +1,110 @@
+"""Many annotators at once through the running app, and the app killed under them: every receipt's row, exactly once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from annotation import form
+from annotation.form import Answers
+from annotation.types import Item, Judgment
+from benchmarks.study_app import ROOT
+from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, run, sentence
+from benchmarks.study_receipts import Acknowledged, Found, Load
+
+
+def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> None:
+    found = run(QUICK, kills=1)
+    assert found.wrong(QUICK) == []
+    assert (found.kills, len(found.receipts)) == (1, QUICK.items * QUICK.per_item)
+    assert found.retried > 0
+
+
+@pytest.mark.long
+def test_32_annotators_at_once_get_what_was_promised() -> None:
+    found = run(FULL)
+    print(json.dumps(found.numbers()))
+    assert found.wrong(FULL) == []
+    assert (len(found.rows), found.retried) == (3200, 0)
+
+
+@pytest.mark.long
+def test_20_times_killed_the_app_loses_and_doubles_nothing() -> None:
+    found = run(FULL, kills=20)
+    print(json.dumps(found.numbers()))
+    assert found.wrong(FULL) == []
+    assert (len(found.rows), found.kills) == (3200, 20)
+    assert found.retried > 0
+
+
+def test_the_kept_measurement_is_of_the_full_load() -> None:
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert Load(**kept["load"]) == FULL
+    assert [(kept[name]["submits"], kept[name]["kills"]) for name in ("steady", "killed")] == [(3200, 0), (3200, 20)]
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    said = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert sentence(json.loads(RESULTS.read_text(encoding="utf-8"))) in " ".join(said.split())
+
+
+def test_the_answers_of_the_crowd_are_whole() -> None:
+    found = [form.problems(Answers(presence, precision, category, "")) for presence, precision, category in ANSWERS]
+    assert found == [[]] * len(ANSWERS)
+
+
+TINY = Load(people=2, each=1, heads=1, controls=0, per_item=2)
+
+
+def row(number: int) -> Judgment:
+    """The judgment of one person of the tiny load."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    item = Item("load", "model", 0, 0, "head", "mappings", "description")
+    return form.judgment(
+        item,
+        Answers("absent_none", None, None, f"of {number}"),
+        judgment_id=f"{number:032x}",
+        annotator=f"a-{number}",
+        started_at=moment,
+        submitted_at=moment,
+        supersedes=None,
+        app_version="1",
+    )
+
+
+ROWS = (row(1), row(2))
+FINE = Found(
+    [Acknowledged(each.judgment_id, each.comment, 0.1, False) for each in ROWS], ROWS, [], kills=0, retried=0, seconds=1
+)
+
+
+def test_what_is_as_promised_is_not_found_wrong() -> None:
+    assert FINE.wrong(TINY) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentences"),
+    [
+        (replace(FINE, rows=ROWS[:1]), ["2 was acknowledged and is there 0 times.", "has 1 judgments."]),
+        (replace(FINE, receipts=FINE.receipts[:1]), ["2 is there and nobody was told."]),
+        (replace(FINE, receipts=[*FINE.receipts, FINE.receipts[0]]), ["1 was acknowledged 2 times."]),
+        (
+            replace(FINE, rows=(ROWS[0], replace(ROWS[1], comment="else"))),
+            ["2 holds something else than what was sent."],
+        ),
+        (
+            replace(FINE, rows=(ROWS[0], replace(ROWS[1], annotator="a-1"))),
+            ["('a-1', 0, 0) was judged 2 times by one person."],
+        ),
+        (replace(FINE, rows=(*ROWS, row(3))), ["3 is there and nobody was told.", "has 3 judgments."]),
+        (replace(FINE, receipts=(), rows=()), ["1 items have no judgment."]),
+        (replace(FINE, refused=["Annotator 1: no"]), ["Annotator 1: no"]),
+    ],
+)
+def test_whatever_is_not_as_promised_is_found(broken: Found, sentences: list[str]) -> None:
+    wrong = broken.wrong(TINY)
+    assert len(wrong) == len(sentences)
+    assert all(found.endswith(sentence) for found, sentence in zip(wrong, sentences, strict=True))
