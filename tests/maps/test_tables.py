@@ -28,8 +28,8 @@ def test_the_columns_are_those_of_the_contract() -> None:
         ),
         "failures": "layer head describer reason attempts created_at",
         "scores": (
-            "layer head description_id scorer detection detection_low detection_high detection_swapped n describer seed "
-            "reason"
+            "layer head description_id scorer detection detection_low detection_high detection_swapped n describer "
+            "seed reason"
         ),
         "detections": (
             "layer head describer description_id shown_id scorer seed own own_named other other_left reason attempts "
