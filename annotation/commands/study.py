@@ -20,6 +20,7 @@ from annotation.commands.arguments import (
 )
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import SAMPLES, freeze
+from annotation.fulfilment import fulfilment
 from annotation.journal import Journal
 from annotation.studies import checked_name, keep, kept
 from annotation.study import Settings, Study, stale
@@ -178,21 +179,18 @@ def run_show(options: argparse.Namespace) -> None:
 
 def counts(study: Study, journal: Path) -> str:
     """Places wanted, given and reserved, items done, and people, a line each."""
-    limited = [item.key for item in study.order if item.item_kind != "overlap"]
-    wanted = study.settings.per_item or 0
     judged: dict[str, set[str]] = {}
     reserved: dict[str, set[str]] = {}
     if journal.is_file():
         with Journal(journal) as opened:
             places = opened.places(study)
             judged, reserved = places.judged, places.reserved
-    given = {key: len(judged.get(key, ())) for key in study.by_key}
-    limited_given = sum(given[key] for key in limited)
+    found = fulfilment(study, judged, reserved)
     lines = [
-        f"places wanted: {wanted * len(limited):,}, and {study.settings.overlap:,} of each annotator (the overlap)",
-        f"places given: {limited_given:,}, and {sum(given.values()) - limited_given:,} in the overlap",
-        f"places reserved now: {sum(map(len, reserved.values())):,}",
-        f"items done: {sum(given[key] >= wanted for key in limited):,} of {len(limited):,}",
+        f"places wanted: {found.wanted or 0:,}, and {study.settings.overlap:,} of each annotator (the overlap)",
+        f"places given: {found.given:,}, and {found.overlap:,} in the overlap",
+        f"places reserved now: {found.reserved:,}",
+        f"items done: {found.done:,} of {found.items:,}",
         f"annotators: {len(set().union(*judged.values())):,}",
     ]
     return "\n".join(lines)
