@@ -10,7 +10,6 @@ import gradio as gr
 
 from annotation import form
 from annotation.adjudication import Disagreement
-from annotation.fulfilment import complete
 from annotation.study import Study
 from maps.types import MapsError
 from space import adjudicating, organising
@@ -18,6 +17,7 @@ from space.adjudicating import Place
 from space.markup import anchor, notice, text
 from space.openness import closed
 from space.organise_view import address_of, case, detail, disagreements_table, people_table, state, studies_table
+from space.organising import Standing
 from space.services import Services
 from space.sessions import Annotator
 
@@ -78,7 +78,7 @@ def asked_place(services: Services, who: Annotator, query: Mapping[str, str]) ->
 def entered(services: Services, who: Annotator, key: object, place: Place, message: str = "") -> tuple[Any, ...]:
     """The whole page for a place."""
     study = organising.study_named(services, place.study)
-    gone = organising.stale_now(services)
+    every = organising.standings(services)
     closed_now = closed(services, study)
     shown = place.on_purpose or closed_now is None
     found = adjudicating.undecided(services, study) if shown else []
@@ -87,9 +87,9 @@ def entered(services: Services, who: Annotator, key: object, place: Place, messa
         denied="",
         room=gr.update(visible=True),
         place=place.kept(),
-        overview=overview(services, gone),
+        overview=overview(services, every),
         tabs=gr.update(selected="disagreements" if place.item is not None or place.on_purpose else "study"),
-        study=the_study(services, study, gone),
+        study=the_study(services, every[study.name]),
         open_up=gr.update(visible=closed_now is not None),
         listing=disagreements_table(study, found, place.on_purpose) if shown else kept_back(study),
         withdrawn=withdrawn(services),
@@ -97,29 +97,25 @@ def entered(services: Services, who: Annotator, key: object, place: Place, messa
     )
 
 
-def overview(services: Services, gone: Mapping[str, set[str]]) -> str:
-    """All studies with their counts, and the ledger; `gone` are the stale items by study."""
-    every = organising.studies(services).values()
-    rows = [
-        (study, organising.counts(services, study, gone[study.name]), now(services, study, gone)) for study in every
-    ]
+def overview(services: Services, every: Mapping[str, Standing]) -> str:
+    """All studies with their counts, and the ledger."""
+    rows = [(each.study, each.found, now(each)) for each in every.values()]
     return "<h1>Studies</h1>" + studies_table(rows) + ledger(services)
 
 
-def now(services: Services, study: Study, gone: Mapping[str, set[str]]) -> str:
+def now(each: Standing) -> str:
     """Whether a study is going on."""
-    filled = complete(study, services.journal.places(study).judged, gone[study.name])
-    return state(study, filled, datetime.now(UTC))
+    return state(each.study, each.complete, datetime.now(UTC))
 
 
-def the_study(services: Services, study: Study, gone: Mapping[str, set[str]]) -> str:
+def the_study(services: Services, each: Standing) -> str:
     """One study with its people."""
-    opened = services.journal.opened(study.name)
+    name = each.study.name
+    opened = services.journal.opened(name)
     more = notice(f"Its answers were opened to annotators on {opened:%Y-%m-%d at %H:%M UTC}.") if opened else ""
-    address = f"{services.address}/annotate?study={study.name}".removeprefix("/")
-    counted = organising.counts(services, study, gone[study.name])
-    shown = detail(study, counted, now(services, study, gone), address)
-    return shown + more + people_table(organising.people(services, study))
+    address = f"{services.address}/annotate?study={name}".removeprefix("/")
+    shown = detail(each.study, each.found, now(each), address)
+    return shown + more + people_table(organising.people(services, each.study))
 
 
 def ledger(services: Services) -> str:

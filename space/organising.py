@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from math import ceil
+from typing import NamedTuple
 
 from annotation.candidates import candidates
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import freeze
-from annotation.fulfilment import Fulfilment, Work, fulfilment, work
+from annotation.fulfilment import Fulfilment, Work, complete, fulfilment, work
 from annotation.studies import checked_name, keep
 from annotation.study import DEFAULT, Settings, Study
 from maps.prompts import mapping_hash
@@ -161,15 +162,24 @@ def people_needed(study: Study) -> int | None:
     return max(each.per_item or 1, ceil(limited * (each.per_item or 1) / room)) if room > 0 else None
 
 
-def stale_now(services: Services) -> dict[str, set[str]]:
-    """The stale items of every study, by its name."""
-    return {name: stale_keys(services, study) for name, study in studies(services).items()}
+class Standing(NamedTuple):
+    """How far a study is, and whether every place is filled."""
+
+    study: Study
+    found: Fulfilment
+    complete: bool
 
 
-def counts(services: Services, study: Study, gone: set[str]) -> Fulfilment:
-    """How far a study is; `gone` are its stale items."""
-    places = services.journal.places(study)
-    return fulfilment(study, places.judged, places.reserved, gone)
+def standings(services: Services) -> dict[str, Standing]:
+    """How far every study is, by its name."""
+    return {name: standing(services, study) for name, study in studies(services).items()}
+
+
+def standing(services: Services, study: Study) -> Standing:
+    """How far a study is."""
+    gone, places = stale_keys(services, study), services.journal.places(study)
+    found = fulfilment(study, places.judged, places.reserved, gone)
+    return Standing(study, found, complete(study, places.judged, gone))
 
 
 def people(services: Services, study: Study) -> list[Work]:
