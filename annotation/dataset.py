@@ -17,7 +17,7 @@ from annotation.card import card
 from annotation.counting import counted, frame
 from annotation.files import replacing
 from annotation.published import published
-from annotation.study import Settings
+from annotation.study import Settings, layers_of
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.types import MapsError
@@ -116,7 +116,8 @@ def _write_datasets(
 ) -> list[Path]:
     data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
-    text = card(rows, report(counted(frame(rows)), layers=layers), features, published(), settings)
+    found = report(counted(frame(rows)), layers=layers_of(settings) | dict(layers or {}))
+    text = card(rows, found, features, published(), settings)
     with replacing(folder / "README.md") as file:
         file.write(text.encode())
     return [data, folder / "README.md"]
@@ -135,7 +136,7 @@ def export(
     README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
     single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
     whole or not at all. `layers`, the number of layers of each model, lets the card tell the
-    layer quarters; `settings`, those of the study, let it tell the design. Raises
+    layer quarters; `settings`, those of the study, let it tell the design, and its model's layers. Raises
     DatasetError where the folder cannot be written.
     """
     judgments = table(rows)

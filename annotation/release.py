@@ -13,7 +13,7 @@ from annotation.dataset import export
 from annotation.ledger.compaction import is_kept
 from annotation.ledger.reading import read_rows
 from annotation.ledger.rows import LedgerError, merged
-from annotation.study import Settings, layers_of
+from annotation.study import Settings
 from annotation.types import Judgment
 from maps.types import MapsError
 
@@ -75,7 +75,7 @@ def release(
     The same rows again make no new commit. With `squash` the dataset's history becomes one commit.
     """
     with TemporaryDirectory() as folder:
-        made = export(rows, Path(folder), "datasets", layers_of(settings), settings)
+        made = export(rows, Path(folder), "datasets", settings=settings)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn, f"{withdrawn:,} annotators")
     said = WITHDRAWN.format(who=who, history=SQUASHED if squash else EARLIER)

@@ -11,7 +11,6 @@ import gradio as gr
 
 from annotation import form
 from annotation.dataset import export
-from annotation.study import layers_of
 from maps.types import HeadId, MapsError
 from space import adjudicating, organising, sessions
 from space.board import asked_place, entered, in_order, overview, refused, withdrawn
@@ -72,7 +71,7 @@ def create_study(services: Services, _who: Annotator, *given: Any) -> tuple[Any,
         return notice(str(error), "problem"), gr.skip(), gr.skip()
     said = notice(f"The study {study.name} is created and frozen.", "receipt")
     link = f"<p>{anchor(address_of(study.name), 'Look at it')}</p>"
-    return said + link, gr.update(visible=False), overview(services, organising.stale_now(services))
+    return said + link, gr.update(visible=False), overview(services, organising.standings(services))
 
 
 def ask_to_open_answers(services: Services, _who: Annotator, place: object) -> tuple[Any, ...]:
@@ -124,8 +123,7 @@ def rows_file(fmt: str) -> Act:
             services.journal.rows(study.name),
             Path(tempfile.mkdtemp(prefix="rows-")),
             fmt,
-            layers_of(study.settings),
-            study.settings,
+            settings=study.settings,
         )
         return gr.update(visible=True, value=[str(path) for path in paths])
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from annotation.commands.arguments import Commands, add_data, add_layers, opened_journal, settings_of
 from annotation.dataset import FORMATS, export
-from annotation.study import layers_of
 from maps.types import MapsError
 
 
@@ -35,7 +34,6 @@ def run(options: argparse.Namespace) -> None:
     if not rows and studies:
         raise MapsError(f"No judgment belongs to the study {options.study!r}; there is {', '.join(studies)}.")
     settings = settings_of(options)
-    layers = layers_of(settings) | dict(options.layers)
     for fmt in (options.format,) if options.format else FORMATS:
-        for file in export(rows, options.out, fmt, layers, settings):
+        for file in export(rows, options.out, fmt, dict(options.layers), settings):
             print(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")
