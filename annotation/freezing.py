@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotation.assignment import study_order
-from annotation.study import Candidate, Origin, Settings, Shown, Study, own_item, seen
+from annotation.study import Candidate, Origin, Settings, Shown, Study, own_item, quarter, seen
 from annotation.types import Item
 from maps.types import HeadId, MapsError
 from maps.types import Mapping as TokenMapping
@@ -108,11 +108,6 @@ def _sampled(settings: Settings, heads: Mapping[HeadId, Candidate]) -> list[Head
         for part, n in zip(quarters, shares([len(q) for q in quarters], settings.heads), strict=True)
         for head in part[:n]
     ]
-
-
-def quarter(layer: int, layers: int) -> int:
-    """The quarter of the model that a layer lies in, 0 to 3."""
-    return QUARTERS * layer // layers
 
 
 def shares(sizes: Sequence[int], wanted: int) -> list[int]:

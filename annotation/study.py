@@ -119,6 +119,11 @@ def seen(candidate: Candidate) -> Shown:
     return Shown(candidate.mappings, candidate.input_strings, candidate.observed_pattern)
 
 
+def quarter(layer: int, layers: int) -> int:
+    """The quarter of the model that a layer lies in, 0 to 3."""
+    return 4 * layer // layers
+
+
 def layers_of(settings: Settings | None) -> dict[str, int]:
     """The number of layers of a study's model, by its name."""
     return {settings.model: settings.layers} if settings else {}

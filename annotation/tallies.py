@@ -11,6 +11,7 @@ from annotation.bootstrap import Counts
 from annotation.counting import SummaryError
 from annotation.form import QUESTIONS
 from annotation.phrases import printable
+from annotation.study import quarter
 
 QUARTERS = ("first", "second", "third", "last")
 PARTS = ("all", *QUARTERS)
@@ -33,7 +34,7 @@ def quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Counts, str
         if layer >= layers[model]:
             known = f"{printable(model)} has {layers[model]} layers"
             raise SummaryError(f"Layer {layer} belongs to no layer quarter, since {known}, counted from 0.")
-        found[number] = 4 * layer // layers[model]
+        found[number] = quarter(layer, layers[model])
     names = [printable(name) for name in sorted(filter(None, unknown))]
     sentences = [f"The number of layers of {', '.join(names)} is not known"] if names else []
     sentences += ["Some judgments have no model or no layer"] if None in unknown else []

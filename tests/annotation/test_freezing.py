@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.freezing import quarter, shares, shuffled
+from annotation.freezing import shares, shuffled
+from annotation.study import quarter
 from annotation.types import CONTROL_KINDS, Item
 from maps.types import HeadId, MapsError
 from tests.annotation.invented_study import HEADS, candidate, hash_of, mapping, study
