@@ -20,7 +20,7 @@ from space.agreement_view import overview, question_tables, question_words, rest
 from space.browser import browser_organiser, browser_token
 from space.markup import notice, text
 from space.openness import closed
-from space.results import Results, open_to, results
+from space.results import Results, numbers, open_to, results
 from space.services import Services
 from space.sessions import annotator, organiser
 from space.spoken import spoken
@@ -63,7 +63,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         study = chosen(services, name or None)
         if kept_from(services, study, key, request):
             return [gr.update(visible=False)] * len(plots)
-        found = results(services, study)
+        found = numbers(services, study)
         return [figure for question in QUESTIONS for figure in figures(found, question.field)]
 
     loaded = page.load(opened, key, [name, *told], api_visibility="private")
