@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from annotation.counting import counted, frame
+from annotation.form import PRESENCE
+from annotation.ratings import Ratings, others_majority, ratings
 from annotation.study import Study
-from annotation.types import COUNTED_KINDS, Judgment
+from annotation.types import Judgment
 
 People = Mapping[str, Collection[str]]  # by item key, who has judged (or reserved) it
 
@@ -84,23 +86,18 @@ def complete(study: Study, judged: People, stale: Collection[str] = ()) -> bool:
 
 def work(rows: Sequence[Judgment]) -> list[Work]:
     """A line a person of these current judgments, who did most first; practice and adjudications do not count."""
-    real = [row for row in rows if row.item_kind not in ("practice", "adjudication")]
-    people: dict[str, list[Judgment]] = {}
-    votes: dict[object, Counter[str]] = {}
-    for row in real:
-        people.setdefault(row.annotator, []).append(row)
-        votes.setdefault(row.item, Counter())[row.presence] += 1
-    found = []
-    for annotator, own in people.items():
-        others = [(row, _majority(votes[row.item] - Counter([row.presence]))) for row in own]
-        compared = [(row, answer) for row, answer in others if answer and row.item_kind in COUNTED_KINDS]
-        agreeing = sum(row.presence == answer for row, answer in compared)
-        found.append(Work(annotator, len(own), median(row.seconds for row in own), agreeing, len(compared)))
-    return sorted(found, key=lambda each: (-each.items, each.annotator))
+    people: dict[str, list[float]] = {}
+    for row in rows:
+        if row.item_kind not in ("practice", "adjudication"):
+            people.setdefault(row.annotator, []).append(row.seconds)
+    found = ratings(counted(frame(rows)).rows, PRESENCE)
+    shared = {annotator: _shared(found, number) for number, annotator in enumerate(found.annotators)}
+    lines = [Work(name, len(own), median(own), *shared.get(name, (0, 0))) for name, own in people.items()]
+    return sorted(lines, key=lambda each: (-each.items, each.annotator))
 
 
-def _majority(votes: Counter[str]) -> str | None:
-    """The answer given most often; None without answers or where the first place is shared."""
-    first = votes.most_common(2)
-    shared = len(first) == 2 and first[0][1] == first[1][1]
-    return first[0][0] if first and not shared else None
+def _shared(found: Ratings, number: int) -> tuple[int, int]:
+    """On how many items an annotator gives the answer of the others' majority, and on how many there is one."""
+    rest = others_majority(found, number)
+    compared = rest >= 0
+    return int((compared & (rest == found.answers[:, number])).sum()), int(compared.sum())

@@ -38,6 +38,13 @@ def ratings(rows: pd.DataFrame, question: Question) -> Ratings:
     return Ratings(question, pd.Index(items), people, answers, counts)
 
 
+def others_majority(found: Ratings, number: int) -> Counts:
+    """What most others answered to each item that this annotator answered, −1 as in `majority`; (items,)."""
+    own = found.answers[:, number]
+    others = found.counts - (own[:, None] == np.arange(found.counts.shape[1]))
+    return np.where(own >= 0, majority(others), -1)
+
+
 def majority(counts: Counts) -> Counts:
     """The answer given most often to each item, −1 where there is none or the first place is shared; (items,)."""
     most = counts.max(1, initial=0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from annotation import agreement
 from annotation.bootstrap import Estimate, Floats, estimated, quotient
-from annotation.ratings import Ratings, majority
+from annotation.ratings import Ratings, others_majority
 
 NO_MAJORITY = "the others have a majority on no item of this annotator"
 
@@ -40,9 +40,8 @@ def standings(found: Ratings, times: Floats) -> list[Standing]:
     for number, annotator in enumerate(found.annotators):
         own = found.answers[:, number]
         given = own >= 0
-        others = found.counts - (own[:, None] == np.arange(size))
-        answered = others.sum(1) > 0
-        rest = np.where(given, majority(others), -1)
+        answered = found.counts.sum(1) > given
+        rest = others_majority(found, number)
         compared = rest >= 0
         n = int(compared.sum())
         share = _share((compared & (rest == own)).astype(np.float64), compared.astype(np.float64), times)
