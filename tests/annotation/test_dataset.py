@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,8 @@ import pytest
 
 from annotation import dataset
 from annotation.dataset import DatasetError
-from annotation.study import Settings, layers_of
 from annotation.types import JUDGMENT_COLUMNS, Judgment
+from tests.annotation import invented_study
 
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[2]
@@ -52,10 +53,9 @@ def loaded(folder: Path, cache: Path, streaming: bool = False) -> dict[str, obje
 
 def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Judge) -> None:
     deadline = datetime(2027, 1, 31, 18, tzinfo=UTC)
-    settings = Settings(
-        name="pilot",
+    settings = replace(
+        invented_study.PLAIN,
         model="smollm2",
-        revision=None,
         layers=30,
         describer="gpt-4o",
         heads=40,
@@ -64,14 +64,12 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
         overlap=4,
         swapped=2,
         shuffled=1,
-        practice=True,
         per_annotator=20,
         deadline=deadline,
         seed=7,
-        guidelines_version="1",
         created_at=deadline,
     )
-    dataset.export([judge()], tmp_path, "datasets", layers_of(settings), settings)
+    dataset.export([judge()], tmp_path, "datasets", settings=settings)
     card = (tmp_path / "README.md").read_text()
     assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
     assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card

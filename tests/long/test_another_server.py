@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,18 +22,13 @@ import pytest
 from maps.atlas import Atlas, write_table
 from maps.prompts import KEYS
 from tests.bundled_modules import save_bundled
+from tests.ports import free_port
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 SEED = ROOT / "space" / "seed" / "smollm2"
 HEADS = 10
 LAYER = 26  # nine heads; one more of the next
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def answers(url: str) -> bool:

@@ -13,9 +13,10 @@ from annotation.candidates import candidates, mapping_hash
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import freeze
 from annotation.studies import keep
-from annotation.study import Settings, Study
+from annotation.study import Study
 from space.services import Services, services
 from space.sessions import Annotator
+from tests.annotation import invented_study
 
 
 @pytest.fixture
@@ -44,22 +45,15 @@ def consenting(served: Services, name: str, pseudonym: str) -> Annotator:
     return Annotator(name, pseudonym)
 
 
-PLAIN = Settings(
-    name="pilot",
+PLAIN = replace(
+    invented_study.PLAIN,
     model="SmolLM2-135M-Instruct",
-    revision=None,
     layers=30,
-    describer="offline",
     heads=5,
-    sample="uniform",
-    per_item=2,
     overlap=1,
     swapped=1,
     shuffled=1,
     practice=False,
-    per_annotator=None,
-    deadline=None,
-    seed=0,
     guidelines_version=GUIDELINES_VERSION,
     created_at=datetime(2026, 11, 22, tzinfo=UTC),
 )

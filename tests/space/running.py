@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ROUTES = """
@@ -139,9 +140,7 @@ def fetched(url: str, body: object = None) -> Answer:
 @contextmanager
 def running(environment: Mapping[str, str]) -> Iterator[Running]:
     """The app as a process of its own with these settings, killed at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
     with subprocess.Popen(
         command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

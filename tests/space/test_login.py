@@ -19,7 +19,8 @@ import pytest
 from itsdangerous import TimestampSigner
 
 from annotation import identity
-from tests.browser.conftest import ROOT, free_port
+from tests.browser.conftest import ROOT
+from tests.ports import free_port
 
 SECRET = "a secret of the login"
 
