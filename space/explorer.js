@@ -16,20 +16,20 @@ const explorer = (() => {
     for (const grid of shown.querySelectorAll('.head-grid')) drawGrid(grid, address => visit(address, true));
     document.title = shown.dataset.title;
   };
-  const ask = (address, more) => {
+  const ask = (address, more) => {  // the answer carries the turn: one that is no longer waited for is passed over
     wanted = address;
-    const mine = ++asked, shown = look();
+    const turn = String(++asked), shown = look();
     if (shown) shown.setAttribute('aria-busy', 'true');
-    events.visit({address, ...more});
-    setTimeout(() => { if (mine === asked && wanted !== null) location.href = address || './'; }, 20000);
+    events.visit({address, turn, ...more});
+    if (!more) setTimeout(() => { if (turn === String(asked) && wanted !== null) location.href = address || './'; }, 20000);
   };
   const visit = (address, remember) => {
     if (!events) { location.href = address || './'; return; }
-    push = remember;
+    push = remember && address !== here();
     ask(address);
   };
   const arrived = () => {  // the view's value has changed
-    if (wanted === null) return;
+    if (wanted === null || !look() || look().dataset.turn !== String(asked)) return;
     const address = wanted, moved = push;
     wanted = null;
     if (moved) history.pushState(null, '', new URL(address, base));

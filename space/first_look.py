@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maps.types import MapsError
 from space.look import Look, Page, article, looked
 from space.markup import anchor
+from space.pages.head import asked_for
 from space.reading import sentences
 from space.services import Services
 
@@ -148,7 +149,7 @@ def first_of(look: Look, path: str, links: Mapping[str, str]) -> str:
 def launch_settings(services: Services, pages: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
     """What the FastAPI app needs: arguments for `app_kwargs`."""
 
-    async def described(request: Request) -> Response:
+    def described(request: Request) -> Response:
         """Each head's sentence, for whoever points at a cell of the grid."""
         try:
             found = sentences(services.atlas(request.query_params.get("model", "")))
@@ -156,5 +157,20 @@ def launch_settings(services: Services, pages: Mapping[str, Any], links: Mapping
             return Response(str(error), status_code=404, media_type="text/plain")
         return JSONResponse(found)
 
-    routes = [Route("/look/sentences.json", described), Route("/look/{name}", served)]
+    def pictured(request: Request) -> Response:
+        """The picture of a head for link previews."""
+        from space.card_image import Said, card  # imported here: few visitors ask for one
+
+        try:
+            atlas, head = asked_for(services, request.query_params)
+        except MapsError as error:
+            return Response(str(error), status_code=404, media_type="text/plain")
+        said = Said.of(str(head), atlas.model, sentences(atlas)[atlas.ids.index(head)], atlas.mappings(head))
+        return Response(card(said), media_type="image/png", headers={"cache-control": "public, max-age=3600"})
+
+    routes = [
+        Route("/look/sentences.json", described),
+        Route("/look/card.png", pictured),
+        Route("/look/{name}", served),
+    ]
     return {"middleware": [Middleware(FirstLook, services=services, pages=pages, links=links)], "routes": routes}

@@ -71,9 +71,12 @@ def nowhere(sentence: str) -> Look:
     return Look("Nothing here", sentence, notice(sentence, "problem") + back, found=False)
 
 
-def article(look: Look, page: str) -> str:
-    """The look as one element, with what the script in the page needs to know of it."""
-    marks = {"page": page, "title": look.title, "figures": str(len(look.figures))}
+def article(look: Look, page: str, turn: str = "") -> str:
+    """The look as one element, with what the script in the page needs to know of it.
+
+    `turn` is the number that the script gave its question, so that it knows the answer to the latest.
+    """
+    marks = {"turn": turn, "title": look.title, "figures": str(len(look.figures))}
     marks |= {"unfinished": "yes"} if look.unfinished else {}
     marks |= {"personal": "yes"} if look.personal else {}
     given = "".join(f' data-{name}="{escape(value)}"' for name, value in marks.items())

@@ -30,16 +30,17 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
 
     def visited(signed: object, event: gr.EventData, request: gr.Request) -> str:
         """What an address shows to whoever asks; `finish`: what takes longer to compute."""
+        turn = str(event._data.get("turn", ""))[:20]
         try:
             place = Place.of(str(event._data.get("address", "")))
             if place.page not in pages:
                 raise MapsError("There is no such page.")
         except MapsError as error:
-            return article(nowhere(str(error)), "")
+            return article(nowhere(str(error)), "", turn)
         module, who = pages[place.page], annotator(services, signed, request)
         if event._data.get("finish") and hasattr(module, "finish"):
-            return article(module.finish(services, place.query, who), place.page)
-        return article(looked(services, module, place.query, who), place.page)
+            return article(module.finish(services, place.query, who), place.page, turn)
+        return article(looked(services, module, place.query, who), place.page, turn)
 
     def drawn(event: gr.EventData) -> list[Any]:
         """The figures of an address."""
