@@ -38,7 +38,7 @@ def main() -> int:
     site.queue(default_concurrency_limit=16)
     if used.publisher is not None:
         used.publisher.start()
-    site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look())
+    site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look(used))
     base = f"http://{where.host}:{where.port}"
     if (link := organiser_link(used, base)) is not None:
         print(f"For the organiser alone, until the app stops: {link}", flush=True)

@@ -65,7 +65,7 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
             values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {many(score.pairs, 'pair')}"
             lines.append(f"{said(score.relation)}: {values}{few}")
     mappings = atlas.mappings(head)
-    (checks, concentration), left_out = measured_now(atlas, head)
+    (checks, concentration), left_out = measured_now(atlas, head, mapping_hash(mappings))
     lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:CHECKS]]
     lines += [concentration_text(row) for row in concentration]
     lines += ["what was measured of other mappings is left out; score the atlas again"] if left_out else []
@@ -84,9 +84,10 @@ def detection_text(score: Row) -> str:
     return f"{who} {score['detection']:.2f} (95 % interval {interval}), {control}; chance is 0.5"
 
 
-def measured_now(atlas: Atlas, head: HeadId) -> tuple[list[list[Row]], bool]:
-    """The rows of `checks` and `concentration` that are of a head's present mappings, and whether there are others."""
-    present = mapping_hash(atlas.mappings(head))
+def measured_now(atlas: Atlas, head: HeadId, present: str) -> tuple[list[list[Row]], bool]:
+    """The rows of `checks` and `concentration` that are of a head's present mappings (by their hash), and whether there
+    are others.
+    """
     every = [atlas.table(name, head=head).to_pylist() for name in ("checks", "concentration")]
     kept = [[row for row in rows if row.get("mapping_hash") == present] for rows in every]
     return kept, kept != every

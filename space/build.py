@@ -10,22 +10,27 @@ import gradio as gr
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from space.first_look import launch_settings
 from space.pages import about, agreement, annotate, explore, head, organise
 from space.services import Services
+from space.viewer import build_viewer
 
 HERE = Path(__file__).parent
 TITLE = "Attention heads, read from their weights"
-UNLISTED = (("Head", "head", head), ("Organise", "organise", organise))
+EXPLORER = {"": explore, "head": head}  # pages that are functions of their address, by path
+LISTED = {"Home": ""}  # those of them in the navigation
 PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
 
 
 def build_site(services: Services) -> gr.Blocks:
     """All pages over these services; builds nothing global, so it can be called twice."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
-        explore.build(services, site)
-    for name, path, module in UNLISTED:
-        with site.route(name, path, show_in_navbar=False) as page:
-            module.build(services, page)
+        build_viewer(services, site, EXPLORER)
+    for path in filter(None, EXPLORER):
+        with site.route(path.capitalize(), path, show_in_navbar=path in LISTED.values()) as page:
+            build_viewer(services, page, EXPLORER)
+    with site.route("Organise", "organise", show_in_navbar=False) as page:
+        organise.build(services, page)
     for name, path, module in PAGES:
         with site.route(name, path) as page:
             module.build(services, page)
@@ -41,11 +46,12 @@ async def not_found(request: Request, _error: Exception) -> Response:
     return HTMLResponse(page, status_code=404)
 
 
-def look() -> dict[str, Any]:
+def look(services: Services) -> dict[str, Any]:
     """How the site looks and is served: arguments of `launch`."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
+    links = LISTED | {name: path for name, path, _ in PAGES}
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
@@ -58,5 +64,5 @@ def look() -> dict[str, Any]:
         "quiet": True,
         "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
         "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
-        "app_kwargs": {"exception_handlers": {404: not_found}},
+        "app_kwargs": {"exception_handlers": {404: not_found}, **launch_settings(services, EXPLORER, links)},
     }

@@ -1,100 +1,96 @@
-// Draws the grid as SVG from props.value. Arrow keys move a cursor, Enter or a click opens the head's page.
-const NS = 'http://www.w3.org/2000/svg', SIZE = 18, GAP = 2, LEFT = 42, TOP = 4, FOOT = 28;
-const make = (name, attributes, parent) => {
-  const node = document.createElementNS(NS, name);
-  for (const key in attributes) node.setAttribute(key, attributes[key]);
-  if (parent) parent.appendChild(node);
-  return node;
-};
-const label = (svg, x, y, words, anchor) => {
-  make('text', {x, y, 'text-anchor': anchor, class: 'axis'}, svg).textContent = words;
-};
-const fill = (cell, x, y, svg) => {
-  const bands = cell.bands || [], group = make('g', {class: 'cell'}, svg);
-  make('rect', {x, y, width: SIZE - GAP, height: SIZE - GAP, rx: 2, class: 'empty'}, group);
-  bands.forEach((band, i) => make('rect', {
-    x, y: y + i * (SIZE - GAP) / bands.length, width: SIZE - GAP, height: (SIZE - GAP) / bands.length, class: 'band ' + band,
-  }, group));
-  if (typeof cell.share === 'number') make('rect', {
-    x, y, width: SIZE - GAP, height: SIZE - GAP, rx: 2, class: 'shade', style: '--share:' + cell.share,
-  }, group);
-  return group;
-};
-const legend = (host, value) => {
-  const list = document.createElement('p');
-  list.className = 'legend ' + value.kind;
-  const entries = value.kind === 'bands'
-    ? ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own'].filter(name =>
-      value.cells.some(cell => cell.bands.includes(name))).concat('none').map(name => [name, 'key band ' + name])
-    : [['0', 'key shade low'], ['1', 'key shade high']];
-  if (value.kind === 'scale') entries[1][0] = 'highest';
-  for (const [words, kind] of entries) {
-    const item = document.createElement('span'), key = document.createElement('i');
-    key.className = kind;
-    item.append(key, ' ' + words);
-    list.append(item);
-  }
-  host.append(list);
-};
-function draw() {
-  const host = element.querySelector('.head-grid'), value = props.value;
-  if (!host || !value || !value.cells) return;
-  host.replaceChildren();
-  const width = LEFT + value.layers * SIZE + 2, height = TOP + value.heads * SIZE + FOOT;
-  const svg = make('svg', {
-    viewBox: `0 0 ${width} ${height}`, class: value.kind, tabindex: 0, role: 'application',
-    'aria-label': value.title + ' Arrow keys move from head to head, Enter opens one.',
-  });
-  svg.style.minWidth = value.layers * 11 + 40 + 'px';
-  svg.style.maxWidth = Math.max(width * 1.8, 480) + 'px';
-  const every = value.layers > 40 ? 10 : 5, rows = value.heads > 16 ? 8 : value.heads > 9 ? 2 : 1;
-  for (let i = 0; i < value.layers; i += every) label(svg, LEFT + i * SIZE + 8, TOP + value.heads * SIZE + 12, i, 'middle');
-  for (let i = 0; i < value.heads; i += rows) label(svg, LEFT - 6, TOP + i * SIZE + 12, i, 'end');
-  label(svg, LEFT + value.layers * SIZE / 2, height - 4, 'layer', 'middle');
-  label(svg, 0, TOP + 12, 'head', 'start');
-  const words = document.createElement('p');
-  words.className = 'pointed';
-  words.setAttribute('aria-live', 'polite');
-  const quiet = 'Point at a cell to read it; click to open the head.';
-  words.textContent = quiet;
-  const at = new Map(), name = cell => `L${cell.layer}H${cell.head}`;
-  const cursor = make('rect', {width: SIZE, height: SIZE, rx: 3, class: 'cursor', visibility: 'hidden'});
-  let here = null;
-  const point = (cell, shown) => {
-    here = cell;
-    words.textContent = cell ? `${name(cell)}: ${cell.words}` : quiet;
-    cursor.setAttribute('visibility', cell && shown ? 'visible' : 'hidden');
-    if (!cell) return;
-    cursor.setAttribute('x', LEFT + cell.layer * SIZE - 1);
-    cursor.setAttribute('y', TOP + cell.head * SIZE - 1);
+// Draws a grid of heads on a canvas from the JSON in its data-grid; its cells are too many for elements of their own.
+// Arrow keys move a cursor, Enter or a click opens the head. Beside it stand pickers and a table for who cannot see it.
+const BANDS = ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own', 'right', 'wrong', 'tied'];
+const drawn = new WeakSet();
+function drawGrid(host, open) {
+  if (drawn.has(host)) return;
+  drawn.add(host);
+  const grid = JSON.parse(host.dataset.grid), {layers, heads, model} = grid;
+  const wide = Math.max(layers, 1), LEFT = 34, FOOT = 26;
+  const canvas = host.querySelector('canvas'), words = host.querySelector('.pointed'), quiet = words.textContent;
+  const at = new Map(grid.layer.map((layer, i) => [layer * heads + grid.head[i], i]));
+  const name = i => `L${grid.layer[i]}H${grid.head[i]}`;
+  const link = i => 'head?' + new URLSearchParams({model, layer: grid.layer[i], head: grid.head[i]});
+  const colour = variable => getComputedStyle(host).getPropertyValue(variable).trim();
+  const mix = (low, high, share) => {
+    const part = k => Math.round(parseInt(low.slice(k, k + 2), 16) * (1 - share) + parseInt(high.slice(k, k + 2), 16) * share);
+    return `rgb(${part(1)},${part(3)},${part(5)})`;
   };
-  for (const cell of value.cells) {
-    const group = fill(cell, LEFT + cell.layer * SIZE, TOP + cell.head * SIZE, svg);
-    make('title', {}, group).textContent = `${name(cell)}: ${cell.words}`;
-    group.dataset.head = name(cell);
-    group.addEventListener('mouseenter', () => point(cell, true));
-    group.addEventListener('click', () => { window.location.href = cell.href; });
-    at.set(cell.layer + ',' + cell.head, cell);
-  }
-  svg.append(cursor);
-  svg.addEventListener('mouseleave', () => point(null, false));
-  svg.addEventListener('focus', () => { if (!here) point(value.cells[0], true); });
-  svg.addEventListener('keydown', event => {
-    const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-    if (event.key === 'Enter' && here) window.location.href = here.href;
-    if (!step) return;
+  let size = 0, here = -1, sentences = null;
+  const place = i => [LEFT + grid.layer[i] * size, grid.head[i] * size];
+  const paint = () => {
+    const room = host.clientWidth, most = Math.max(12, Math.min(30, 420 / heads));
+    size = Math.max(9, Math.min(most, (room - LEFT - 2) / wide));
+    const width = LEFT + wide * size + 2, height = heads * size + FOOT, ratio = window.devicePixelRatio || 1;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    canvas.style.width = width + 'px';
+    canvas.style.height = height + 'px';
+    const pen = canvas.getContext('2d'), inner = size - Math.max(1, size / 9);
+    pen.scale(ratio, ratio);
+    const none = colour('--none'), low = colour('--low'), high = colour(grid.side === 'suppression' ? '--down' : '--up');
+    const paints = BANDS.map(band => colour('--' + band));
+    for (let i = 0; i < grid.layer.length; i++) {
+      const [x, y] = place(i);
+      pen.fillStyle = none;
+      pen.fillRect(x, y, inner, inner);
+      if (grid.bands) {
+        const mine = paints.filter((_, k) => grid.bands[i] >> k & 1);
+        mine.forEach((paint, k) => { pen.fillStyle = paint; pen.fillRect(x, y + k * inner / mine.length, inner, inner / mine.length); });
+      } else if (grid.share[i] !== null) {
+        pen.fillStyle = mix(low, high, grid.share[i]);
+        pen.fillRect(x, y, inner, inner);
+      }
+    }
+    pen.fillStyle = colour('--quiet');
+    pen.font = '11px system-ui, sans-serif';
+    const every = count => [1, 2, 5, 10, 20].find(step => step * size >= 20 && count / step <= 24) || 50;
+    pen.textAlign = 'center';
+    for (let i = 0; i < layers; i += every(layers)) pen.fillText(i, LEFT + i * size + inner / 2, heads * size + 11);
+    pen.fillText('layer', LEFT + wide * size / 2, height - 2);
+    pen.textAlign = 'right';
+    const rows = [1, 2, 4, 8, 16].find(step => step * size >= 14) || 32;
+    for (let i = 0; i < heads; i += rows) pen.fillText(i, LEFT - 5, i * size + inner / 2 + 4);
+    pen.textAlign = 'left';
+    pen.fillText('head', 0, heads * size + 11);
+    if (here >= 0) {
+      const [x, y] = place(here);
+      pen.strokeStyle = colour('--ink');
+      pen.lineWidth = 2;
+      pen.strokeRect(x - 1, y - 1, inner + 2, inner + 2);
+    }
+  };
+  const value = i => grid.words ? grid.words[i] || grid.otherwise
+    : grid.value[i] === null ? grid.otherwise : `${grid.label} ${grid.value[i]}`;
+  const point = i => {
+    if (i === here) return;
+    here = i;
+    paint();
+    const said = i >= 0 && sentences && sentences[i];
+    words.textContent = i < 0 ? quiet : `${name(i)}: ${value(i)}${said ? '. ' + said : ''}`;
+    canvas.style.cursor = i < 0 ? '' : 'pointer';
+  };
+  const under = event => {
+    const box = canvas.getBoundingClientRect();
+    const layer = Math.floor((event.clientX - box.left - LEFT) / size), head = Math.floor((event.clientY - box.top) / size);
+    return layer < 0 || head < 0 || head >= heads ? -1 : at.get(layer * heads + head) ?? -1;
+  };
+  canvas.addEventListener('mousemove', event => point(under(event)));
+  canvas.addEventListener('mouseleave', () => { if (document.activeElement !== canvas) point(-1); });
+  canvas.addEventListener('click', event => { const i = under(event); if (i >= 0) open(link(i)); });
+  canvas.addEventListener('focus', () => { if (here < 0 && grid.layer.length) point(0); });
+  canvas.addEventListener('keydown', event => {
+    if (event.key === 'Enter' && here >= 0) return open(link(here));
+    const step = {ArrowLeft: -heads, ArrowRight: heads, ArrowUp: -1, ArrowDown: 1}[event.key];
+    if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    const from = here || value.cells[0];
-    point(at.get((from.layer + step[0]) + ',' + (from.head + step[1])) || from, true);
+    const from = here < 0 ? 0 : here, row = grid.head[from] + (Math.abs(step) === 1 ? step : 0);
+    const to = row < 0 || row >= heads ? undefined : at.get(grid.layer[from] * heads + grid.head[from] + step);
+    point(to ?? from);
   });
-  const title = document.createElement('p');
-  title.className = 'grid-title';
-  title.textContent = value.title;
-  const frame = document.createElement('div');
-  frame.className = 'scroll';
-  frame.append(svg);
-  host.append(title, frame, words);
-  legend(host, value);
+  new ResizeObserver(paint).observe(host);
+  new MutationObserver(paint).observe(document.body, {attributes: true, attributeFilter: ['class']});
+  paint();
+  fetch('look/sentences.json?' + new URLSearchParams({model})).then(reply => reply.ok ? reply.json() : null)
+    .then(found => { sentences = found; }, () => { sentences = null; });
 }
-draw();
-watch('value', draw);

@@ -1,78 +1,106 @@
-"""The layer × head grid: what each cell shows, and the component that draws it."""
+"""The layer × head grid: what each cell shows, in each colouring, and the element that `grid.js` draws it in."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import gradio as gr
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 
 from maps.atlas import Atlas
-from maps.classification import CATEGORIES, SCORE, SUPPRESSION, Implemented, categories_of, classify
-from maps.types import HeadId
-from space.markup import relation_words
+from maps.classification import CATEGORIES, SCORE, SUPPRESSION, Implemented, categories_of
+from space import reading
+from space.markup import relation_words, text
 
-HERE = Path(__file__).parent
-BY_CATEGORY = "category"
-BY_SALIENCY = "saliency"
-
-
-def head_grid() -> gr.HTML:
-    """Cells of heads, layers from left to right; a click or Enter opens the head's page. Its value is `cells`'s."""
-    return gr.HTML(
-        html_template='<div class="head-grid"></div>',
-        js_on_load=(HERE / "grid.js").read_text(encoding="utf-8"),
-        elem_id="grid",
-    )
+CATEGORY, RELATION = "category", "relation:"
+OWN = "own"
+VERDICTS = ("right", "wrong", "tied")
+BANDS = (*CATEGORIES, OWN, *VERDICTS)  # in the order of their bits, as in grid.js
+MEASURES = {  # column of `heads`: its name, and what the highest and lowest stand for
+    "saliency_mean": "mean saliency over the vocabulary",
+    "input_skewness": "input skewness",
+    "output_space": "output space (share of the vocabulary)",
+}
+DETECTION, VERDICT = "detection", "verdict"
 
 
-def colourings(atlas: Atlas) -> list[tuple[str, str]]:
-    """What the grid of an atlas can be coloured by: (words, key)."""
-    scored = dict.fromkeys(atlas.table("relations", ["relation"]).column("relation").to_pylist())
-    named = [(f"Relation: {relation_words(name)}", f"relation:{name}") for name in scored]
-    own = [("Category of relations", BY_CATEGORY)] if scored else []
-    return [*own, ("Saliency (mean over the vocabulary)", BY_SALIENCY), *named]
+@dataclass(frozen=True)
+class Grid:
+    """What the cells of a grid show, a value for each head in the order of the atlas's heads.
+
+    Either `bands` (a bit for each of BANDS) or `shares` (0 to 1, null where undefined) gives the colour. `words` says
+    what a cell means, by place; cells without words mean `otherwise`. `ends` are the words for share 0 and 1.
+    """
+
+    title: str
+    bands: Sequence[int] | None = None
+    shares: Sequence[float | None] | None = None
+    values: Sequence[float | None] | None = None
+    label: str = ""
+    words: Mapping[int, str] = field(default_factory=dict)
+    otherwise: str = "undefined"
+    side: str = SCORE
+    ends: tuple[str, str] = ("0", "1")
+
+    def strongest(self, count: int = 10) -> list[int]:
+        """The places with the highest shares, highest first; of bands, those with most."""
+        sizes = (
+            [bits.bit_count() for bits in self.bands] if self.bands is not None else [s or 0 for s in self.shares or ()]
+        )
+        return sorted(range(len(sizes)), key=lambda place: (-sizes[place], place))[:count]
+
+    def said(self, place: int) -> str:
+        """What a cell means."""
+        if self.values is None:
+            return self.words.get(place, self.otherwise)
+        value = self.values[place]
+        return self.otherwise if value is None else f"{self.label} {value:g}"
 
 
-def cells(atlas: Atlas, colour: str, side: str, link: Callable[[HeadId], str]) -> dict[str, Any]:
-    """The grid's value for one colouring; `side` is `score` or `suppression`, for relations."""
-    if colour == BY_CATEGORY:
-        title, kind, by_head = categories(atlas)
-    elif colour == BY_SALIENCY:
-        title, kind, by_head = mean_saliency(atlas)
-    else:
-        title, kind, by_head = relation(atlas, colour.removeprefix("relation:"), side)
-    return {
-        "title": title,
-        "kind": kind,
-        "layers": atlas.info["layers"],
-        "heads": atlas.info["heads"],
-        "cells": [{"layer": i.layer, "head": i.head, "href": link(i), **by_head[i]} for i in atlas.ids],
-    }
+def colourings(atlas: Atlas, verdicts: bool) -> list[tuple[str, str]]:
+    """What the grid of an atlas can be coloured by: (words, key). Only what its tables hold."""
+    relations = reading.relations(atlas)
+    first = [("Category of relations", CATEGORY)] if relations else []
+    measured = [
+        (name.capitalize(), key)
+        for key, name in MEASURES.items()
+        if any(value is not None for value in reading.column(atlas, "heads", key))
+    ]
+    detected = [("Detection score of its description", DETECTION)] if any(reading.detections(atlas)) else []
+    judged = [("Human verdict on its description", VERDICT)] if verdicts else []
+    named = [(f"Relation: {relation_words(name)}", RELATION + name) for name in relations]
+    return [*first, *measured, *detected, *judged, *named]
 
 
-ByHead = dict[HeadId, dict[str, Any]]
-
-
-def categories(atlas: Atlas) -> tuple[str, str, ByHead]:
-    """Each head with a band for every category that it implements."""
-    settings = atlas.info["settings"]
-    tau = settings["tau"]
-    found = classify(atlas.table("relations"), tau, settings["min_pairs"])
-    by_head: ByHead = {}
-    for head in atlas.ids:
+def categories(atlas: Atlas, tau: float) -> Grid:
+    """Each head with a band for every category that it implements or suppresses at a threshold."""
+    found = reading.classified(atlas, tau)
+    bands, words = [], {}
+    for place, head in enumerate(atlas.ids):
         does = found.get(head, [])
-        bands = categories_of(does) + ["own"] * any(not each.category for each in does)
-        words = "; ".join(map(words_of, does)) or "no relation at the threshold"
-        by_head[head] = {"bands": bands, "words": words}
-    counts = Counter(band for cell in by_head.values() for band in cell["bands"])
-    some = sum(bool(cell["bands"]) for cell in by_head.values())
-    each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, "own") if counts[name])
-    what = f"{some} of {len(by_head)} heads implement or suppress a relation (score {tau:g} or more)"
-    title = f"{what}: {each}; a head may count in several." if some else f"{what}."
-    return title, "bands", by_head
+        bands.append(bits([*categories_of(does), *[OWN] * any(not each.category for each in does)]))
+        if does:
+            words[place] = "; ".join(map(words_of, does))
+    counts = Counter(name for each in bands for name in names(each))
+    each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN) if counts[name])
+    what = f"{len(words):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
+    title = f"{what}: {each}; a head may count in several." if words else f"{what}."
+    return Grid(title, bands=bands, words=words, otherwise="no relation at the threshold")
+
+
+def bits(bands: Sequence[str]) -> int:
+    """Bands as bits; names that are none of BANDS are own ones."""
+    found = 0
+    for name in bands:
+        found |= 1 << BANDS.index(name if name in BANDS else OWN)
+    return found
+
+
+def names(bands: int) -> list[str]:
+    """The bands of a cell by name."""
+    return [name for place, name in enumerate(BANDS) if bands >> place & 1]
 
 
 def words_of(does: Implemented) -> str:
@@ -81,40 +109,89 @@ def words_of(does: Implemented) -> str:
     return f"{prefix}{relation_words(does.relation)} {does.value:.2f}"
 
 
-def mean_saliency(atlas: Atlas) -> tuple[str, str, ByHead]:
-    """Each head by its mean saliency, as a share of the model's highest."""
-    rows = atlas.table("heads", ["layer", "head", "saliency_mean", "input_skewness"]).to_pylist()
-    most = max((row["saliency_mean"] for row in rows), default=1.0) or 1.0
-    by_head: ByHead = {}
-    for row in rows:
-        skewness = "undefined" if row["input_skewness"] is None else f"{row['input_skewness']:.2f}"
-        words = f"mean saliency {row['saliency_mean']:.3g}, input skewness {skewness}"
-        by_head[HeadId(row["layer"], row["head"])] = {"share": row["saliency_mean"] / most, "words": words}
-    return f"Mean saliency of every head; the highest is {most:.3g}.", "scale", by_head
-
-
-def relation(atlas: Atlas, name: str, side: str) -> tuple[str, str, ByHead]:
+def relation(atlas: Atlas, name: str, side: str, tau: float) -> Grid:
     """Each head by its score on one relation, or its suppression."""
-    rows = [row for row in atlas.table("relations").to_pylist() if row["relation"] == name]
-    by_head: ByHead = {}
-    for row in rows:
-        value = row[side]
-        words = f"{relation_words(name)}: {side} {'undefined' if value is None else f'{value:.2f}'}"
-        by_head[HeadId(row["layer"], row["head"])] = {"share": value, "words": words}
-    tau, least = atlas.info["settings"]["tau"], atlas.info["settings"]["min_pairs"]
-    reach = sum((row[side] or 0.0) >= tau for row in rows)
-    pairs = rows[0]["pairs"] if rows else 0
-    few = f" Fewer than {least} usable pairs: no head is classified by it." if pairs < least else ""
+    values = reading.relation_values(atlas, name, side)
+    row = next(row for row in reading.per_relation(atlas, tau).to_pylist() if row["relation"] == name)
+    least = atlas.info["settings"]["min_pairs"]
+    few = "" if row["counted"] else f" Fewer than {least} usable pairs: no head is classified by it."
+    return scored(values, relation_words(name), side, tau, row["pairs"], few)
+
+
+def scored(values: Sequence[float | None], name: str, side: str, tau: float, pairs: int, more: str = "") -> Grid:
+    """Heads by scores from 0 to 1 on a relation, whether an atlas holds them or not."""
+    reach = sum((value or 0.0) >= tau for value in values)
     verb = "implement" if side == SCORE else "suppress"
-    title = f"{reach} of {len(rows)} heads {verb} {relation_words(name)} (score {tau:g} or more, {pairs} pairs).{few}"
-    return title, f"scale {side}", by_head
+    title = f"{reach:,} of {len(values):,} heads {verb} {name} (score {tau:g} or more, {pairs:,} pairs).{more}"
+    rounded = [None if value is None else round(value, 3) for value in values]
+    return Grid(title, shares=rounded, values=rounded, label=f"{name}: {side}", side=side)
 
 
-def strongest(value: dict[str, Any], count: int = 10) -> list[dict[str, Any]]:
-    """The cells with the highest shares, highest first; of the category map, those with most categories."""
+def measure(atlas: Atlas, column: str) -> Grid:
+    """Each head by a number of its own, on a scale from the model's lowest to its highest."""
+    name, values = MEASURES[column], reading.column(atlas, "heads", column)
+    return scaled(values, name, logarithmic=column == "output_space")
 
-    def rank(cell: dict[str, Any]) -> tuple[float, int, int]:
-        size = len(cell["bands"]) if "bands" in cell else (cell["share"] or 0.0)
-        return (-size, cell["layer"], cell["head"])
 
-    return sorted(value["cells"], key=rank)[:count]
+def scaled(values: Sequence[float | None], name: str, logarithmic: bool = False) -> Grid:
+    """Heads by numbers on a scale from the lowest to the highest."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    of = math.log if logarithmic and low > 0 else float
+    span = (of(high) - of(low) if known else 0.0) or 1.0
+    shares = [None if value is None else round((of(value) - of(low)) / span, 3) for value in values]
+    rounded = [None if value is None else float(f"{value:.3g}") for value in values]
+    scale = " Colours follow its logarithm." if of is math.log else ""
+    title = f"{name.capitalize()} of {len(known):,} heads, from {low:.3g} to {high:.3g}.{scale}"
+    return Grid(title, shares=shares, values=rounded, label=name, ends=(f"{low:.3g}", f"{high:.3g}"))
+
+
+def detections(atlas: Atlas) -> Grid:
+    """Each head by the detection score of its description, 0.5 by chance."""
+    values = reading.detections(atlas)
+    known = [value for value in values if value is not None]
+    title = f"Detection scores of {len(known):,} descriptions; 0.5 is chance."
+    rounded = [None if value is None else round(value, 3) for value in values]
+    return Grid(title, shares=rounded, values=rounded, label="detection score", otherwise="not measured")
+
+
+def drawn(grid: Grid, atlas: Atlas) -> str:
+    """The grid as an element; `grid.js` draws its canvas from the data that it carries."""
+    data = {
+        "model": atlas.model,
+        "layers": atlas.info["layers"],
+        "heads": atlas.info["heads"],
+        "layer": [head.layer for head in atlas.ids],
+        "head": [head.head for head in atlas.ids],
+        "side": grid.side,
+        "otherwise": grid.otherwise,
+        "label": grid.label,
+    }
+    data |= (
+        {"bands": list(grid.bands), "words": grid.words}
+        if grid.bands is not None
+        else {"share": grid.shares, "value": grid.values}
+    )
+    said = escape(f"{grid.title} Arrow keys move from head to head, Enter opens one.")
+    return (
+        f'<div class="head-grid" data-grid="{escape(json.dumps(data, separators=(",", ":")))}">'
+        f'<p class="grid-title">{text(grid.title)}</p><div class="scroll">'
+        f'<canvas tabindex="0" role="application" aria-label="{said}"></canvas></div>'
+        '<p class="pointed" aria-live="polite">Point at a cell to read it; click to open the head.</p>'
+        f"{legend(grid)}</div>"
+    )
+
+
+def legend(grid: Grid) -> str:
+    """What the colours mean."""
+    if grid.bands is None:
+        low, high = grid.ends
+        entries = [(low, "low"), (high, f"high {grid.side}")]
+    else:
+        present = {name for each in set(grid.bands) for name in names(each)}
+        entries = [
+            (name, name) for name in BANDS if name in present or (name in CATEGORIES and not present & set(VERDICTS))
+        ]
+        entries.append(("none", "none"))
+    keys = "".join(f'<span><i class="key {kind}"></i> {text(words)}</span>' for words, kind in entries)
+    return f'<p class="legend">{keys}</p>'

@@ -34,11 +34,31 @@ def link_to_head(model: str, head: HeadId) -> str:
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
+def link_to_model(model: str) -> str:
+    """The address of a model's grid."""
+    return "./?" + urlencode({"model": model})
+
+
+def link_to_relation(name: str, model: str | None = None, head: HeadId | None = None) -> str:
+    """The address of a relation's page, for one model or for one of its heads."""
+    chosen = {"name": name} | ({} if model is None else {"model": model})
+    chosen |= {} if head is None else {"layer": str(head.layer), "head": str(head.head)}
+    return "relation?" + urlencode(chosen)
+
+
 def head_in(query: Mapping[str, str]) -> HeadId | None:
     """The head that an address's query names, whether there is one or not; None where it names none."""
     layer, head = query.get("layer", ""), query.get("head", "")
     numbers = layer.isdecimal() and head.isdecimal() and len(layer + head) < 12
     return HeadId(int(layer), int(head)) if numbers else None
+
+
+def options(choices: Iterable[tuple[str, str]], chosen: str) -> str:
+    """The options of a select: (words, value) each, one of them chosen."""
+    return "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{text(words)}</option>'
+        for words, value in choices
+    )
 
 
 def anchor(href: str, words: str, **attributes: str) -> str:
@@ -93,15 +113,17 @@ def mapping(row: HeadMapping, share: float) -> str:
     )
 
 
-def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int) -> str:
+def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> str:
     """The relations that a head implements or suppresses, as bars with the threshold; the others folded."""
 
     def top(score: RelationScore) -> float:
         return max(score.score or 0.0, score.suppression or 0.0)
 
     ranked = sorted(scores, key=top, reverse=True)
-    above = [relation_bar(s, tau, min_pairs) for s in ranked if top(s) >= tau]
-    below = [relation_bar(s, tau, min_pairs) for s in ranked if top(s) < tau]
+    above = [
+        relation_bar(s, tau, min_pairs, link_to_relation(s.relation, model, head)) for s in ranked if top(s) >= tau
+    ]
+    below = [relation_bar(s, tau, min_pairs, link_to_relation(s.relation, model, head)) for s in ranked if top(s) < tau]
     start = (
         f'<ul class="relations">{"".join(above)}</ul>'
         if above
@@ -112,15 +134,15 @@ def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int) -
     return start + (rest if below else "")
 
 
-def relation_bar(score: RelationScore, tau: float, min_pairs: int) -> str:
-    """One relation: two bars, score and suppression, with the threshold drawn."""
+def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) -> str:
+    """One relation: two bars, score and suppression, with the threshold drawn; its name leads to its page."""
     few = f" · fewer than {min_pairs} pairs: no head is classified by it" if score.pairs < min_pairs else ""
     bars = "".join(
         f'<span class="relation-bar {kind}" style="--share:{value or 0:.3f};--tau:{tau:g}">'
         f"<span>{word} {'undefined' if value is None else f'{value:.2f}'}</span></span>"
         for kind, word, value in (("score-up", "score", score.score), ("score-down", "suppression", score.suppression))
     )
-    name = text(relation_words(score.relation))
+    name = anchor(link, relation_words(score.relation))
     return (
         f'<li class="category-{text(score.category or "own")}"><b>{name}</b> '
         f"<small>{text(score.category or 'own relation')}, {score.pairs} pairs, top {score.k}{few}</small>{bars}</li>"

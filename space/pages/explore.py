@@ -1,101 +1,119 @@
-"""The first page: one model's heads as a grid, coloured by what they do."""
+"""The first page: one model's heads as a grid, coloured by what they do, and the counts behind it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import gradio as gr
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from maps.atlas import Atlas
 from maps.classification import SCORE, SUPPRESSION
 from maps.types import HeadId, MapsError
-from space.grid import BY_CATEGORY, BY_SALIENCY, cells, colourings, head_grid, strongest
-from space.markup import anchor, link_to_head, notice, table, text
+from space import grid, reading
+from space.grid import CATEGORY, DETECTION, MEASURES, RELATION, VERDICT, Grid
+from space.look import Look
+from space.markup import anchor, link_to_head, options, table, text
+from space.model_view import counts, figures
 from space.services import Services
-from space.spoken import spoken
+from space.sessions import Annotator
+from space.verdicts import verdicts
 
-SIDES = [("Promotes the targets", SCORE), ("Suppresses the targets", SUPPRESSION)]
+SIDES = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}
 
 
-def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and wires its events."""
-    models = list(services.atlases)
-    gr.HTML(
-        "<h1>What do attention heads do?</h1><p>Every cell is one attention head. What it does is read from its "
-        "weights alone. Pick a colouring, then click a head to see its mappings.</p>"
+def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
+    """The grid of the model in the address, in its colouring and at its threshold."""
+    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
+    judged = verdicts(services, atlas)
+    choices = grid.colourings(atlas, judged is not None)
+    colour = query.get("colour") or choices[0][1]
+    if colour not in {key for _, key in choices}:
+        raise MapsError("There is no such colouring of this model; go back and pick one from the list.")
+    side = query.get("side") or SCORE
+    if side not in SIDES:
+        raise MapsError("The direction in the address is neither score nor suppression.")
+    tau = threshold(query, atlas)
+    value = coloured(atlas, colour, side, tau, judged)
+    html = "".join(
+        (
+            '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What it does is '
+            "read from its weights alone. Point at a cell to read it, click to open it.</p>",
+            controls(services, atlas, choices, colour, side, tau),
+            grid.drawn(value, atlas),
+            head_picker(atlas),
+            strongest_table(atlas, value),
+            counts(atlas, tau),
+        )
     )
-    problem = gr.HTML()
-    with gr.Row(elem_classes="controls"):
-        model = gr.Dropdown(models, value=models[0], label="Model", visible=len(models) > 1)
-        colour = gr.Dropdown(label="Colour by", filterable=True)
-        side = gr.Radio(SIDES, value=SCORE, label="Direction", visible=False)
-    grid = head_grid()
-    goto = gr.HTML()
-    rows = gr.HTML()
-
-    @spoken
-    def opened(request: gr.Request) -> tuple[Any, ...]:
-        """Fills the page for the model in its address."""
-        wanted = request.query_params.get("model") or models[0]
-        name = wanted if wanted in services.atlases else models[0]
-        missing = "" if name == wanted else notice(f"There is no model {wanted!r} here; this is {name}.", "problem")
-        return gr.update(value=name), missing, *start(services.atlases[name])
-
-    @spoken
-    def picked(name: str) -> tuple[Any, ...]:
-        """Another model."""
-        return start(services.atlas(name))
-
-    @spoken
-    def coloured(name: str, key: str, direction: str) -> tuple[Any, ...]:
-        """Another colouring."""
-        return shown(services.atlas(name), key, direction)
-
-    outputs = [colour, side, grid, goto, rows]
-    page.load(opened, outputs=[model, problem, *outputs], api_visibility="private")
-    model.input(picked, model, outputs, api_visibility="private")
-    for control in (colour, side):
-        control.input(coloured, [model, colour, side], [side, grid, rows], api_visibility="private")
+    title = f"Attention heads of {atlas.model}"
+    return Look(title, value.title, html, tuple(figures(atlas, tau)))
 
 
-def start(atlas: Atlas) -> tuple[Any, ...]:
-    """The page of an atlas at first sight: the map of categories, where it has relations."""
-    choices = colourings(atlas)
-    key = choices[0][1]
-    side, grid, rows = shown(atlas, key, SCORE)
-    return gr.update(choices=choices, value=key), side, grid, head_picker(atlas), rows
+def threshold(query: Mapping[str, str], atlas: Atlas) -> float:
+    """The threshold τ in the address, or the atlas's own."""
+    given = query.get("tau")
+    if not given:
+        return float(atlas.info["settings"]["tau"])
+    try:
+        tau = float(given)
+    except ValueError:
+        tau = float("nan")
+    if not 0 < tau <= 1:
+        raise MapsError("The threshold in the address is no number above 0 and at most 1.")
+    return tau
 
 
-def shown(atlas: Atlas, key: str, direction: str) -> tuple[Any, ...]:
-    """The grid and the table behind it, for one colouring."""
-    if key not in [each for _, each in colourings(atlas)]:
-        raise MapsError("There is no such colouring; pick one from the list.")
-    value = cells(atlas, key, direction, lambda head: link_to_head(atlas.model, head))
-    plain = key in (BY_CATEGORY, BY_SALIENCY)
-    return gr.update(visible=not plain), value, strongest_table(atlas, value)
+def coloured(atlas: Atlas, colour: str, side: str, tau: float, judged: Grid | None) -> Grid:
+    """The grid of one colouring."""
+    if colour == VERDICT and judged is not None:
+        return judged
+    simple: dict[str, Callable[[], Grid]] = {
+        CATEGORY: partial(grid.categories, atlas, tau),
+        DETECTION: partial(grid.detections, atlas),
+        **{column: partial(grid.measure, atlas, column) for column in MEASURES},
+    }
+    return simple[colour]() if colour in simple else grid.relation(atlas, colour.removeprefix(RELATION), side, tau)
 
 
-def strongest_table(atlas: Atlas, value: dict[str, Any]) -> str:
+def controls(
+    services: Services, atlas: Atlas, choices: list[tuple[str, str]], colour: str, side: str, tau: float
+) -> str:
+    """The form over the grid; it works without a script too."""
+    models = [(name, name) for name in services.atlases]
+    fields = [f'<label>Model <select name="model">{options(models, atlas.model)}</select></label>'] * (len(models) > 1)
+    fields.append(f'<label>Colour by <select name="colour">{options(choices, colour)}</select></label>')
+    if colour.startswith(RELATION):
+        sides = [(words, key) for key, words in SIDES.items()]
+        fields.append(f'<label>Direction <select name="side">{options(sides, side)}</select></label>')
+    if colour == CATEGORY or colour.startswith(RELATION):
+        fields.append(
+            f'<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{tau:g}">'
+            f"<output>{tau:.2f}</output></label>"
+        )
+    button = "<noscript><button>Show</button></noscript>"
+    return f'<form class="controls" action="./" data-auto>{"".join(fields)}{button}</form>'
+
+
+def strongest_table(atlas: Atlas, value: Grid) -> str:
     """The strongest heads of a colouring, as links with their values and descriptions."""
-    said = {HeadId(row["layer"], row["head"]): row for row in atlas.descriptions()}
+    said = reading.sentences(atlas)
     lines = []
-    for cell in strongest(value):
-        head = HeadId(cell["layer"], cell["head"])
-        sentence = said[head]["observed_pattern"] if head in said else "not described"
-        lines.append((anchor(cell["href"], str(head)), text(cell["words"]), text(sentence)))
+    for place in value.strongest():
+        head = atlas.ids[place]
+        link = anchor(link_to_head(atlas.model, head), str(head))
+        lines.append((link, text(value.said(place)), text(said[place] or "not described")))
     return table(("Head", "Value", "Description"), lines, "The strongest heads of this colouring")
 
 
 def head_picker(atlas: Atlas, here: HeadId | None = None) -> str:
-    """A form that opens a head by its numbers; works without a script."""
-
-    def options(count: int, chosen: int) -> str:
-        return "".join(f"<option{' selected' if i == chosen else ''}>{i}</option>" for i in range(count))
-
+    """A form that opens a head by its numbers."""
     layer, head = here or HeadId(0, 0)
+
+    def numbers(count: int, chosen: int) -> str:
+        return options([(str(i), str(i)) for i in range(count)], str(chosen))
+
     return (
         f'<form class="picker" action="head"><input type="hidden" name="model" value="{text(atlas.model)}">'
-        f'<label>Layer <select name="layer">{options(atlas.info["layers"], layer)}</select></label>'
-        f'<label>Head <select name="head">{options(atlas.info["heads"], head)}</select></label>'
+        f'<label>Layer <select name="layer">{numbers(atlas.info["layers"], layer)}</select></label>'
+        f'<label>Head <select name="head">{numbers(atlas.info["heads"], head)}</select></label>'
         "<button>Open the head</button></form>"
     )

@@ -1,42 +1,50 @@
-"""One head's page: its mappings, relations and descriptions, and how people judged it. Its address can be shared."""
+"""One head's page: its descriptions, mappings and relations, and how people judged it. Its address can be shared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import gradio as gr
-
 from maps.atlas import Atlas
-from maps.describers import OFFLINE
-from maps.prompts import mapping_hash
-from maps.tables import Row
 from maps.types import HeadId, MapsError
-from maps.types import Mapping as HeadMapping
-from space.browser import browser_token
-from space.desk import judged
-from space.markup import anchor, head_in, link_to_head, mappings, notice, relation_bars, text
-from space.seat import Seat
+from space import reading
+from space.descriptions import evidence, lead, side_by_side
+from space.head_rows import HeadRows
+from space.look import Look
+from space.markup import anchor, head_in, link_to_head, link_to_model, mappings, notice, relation_bars, text
+from space.people import people
 from space.services import Services
-from space.sessions import Annotator, annotator
-from space.tally import tally
-
-FLOOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
+from space.sessions import Annotator
 
 
-def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and fills it from its address."""
-    token = browser_token()
-    body = gr.HTML(elem_id="head-page")
-
-    def opened(signed: object, request: gr.Request) -> str:
-        """The head in the address, or a sentence and a way back."""
-        try:
-            atlas, head = asked_for(services, request.query_params)
-            return head_page(services, atlas, head, annotator(services, signed, request))
-        except MapsError as error:
-            return notice(str(error), "problem") + f"<p>{anchor('./', 'Back to all heads')}</p>"
-
-    page.load(opened, token, body, queue=False, api_visibility="private")
+def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:
+    """The head in the address."""
+    atlas, head = asked_for(services, query)
+    settings = atlas.info["settings"]
+    rows, told = HeadRows.of(atlas, head), people(services, atlas, head, who)
+    html = "".join(
+        (
+            neighbours(atlas, head),
+            f"<h1>{head} <small>of {anchor(link_to_model(atlas.model), atlas.model)}</small></h1>",
+            lead(rows),
+            "<h2>What it promotes</h2><p class='hint'>The tokens on which it acts most strongly, each with the tokens "
+            "that it promotes most.</p>",
+            mappings(rows.mappings),
+            "<h2>Relations</h2>",
+            relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
+            "<h2>Descriptions</h2>",
+            side_by_side(rows),
+            evidence(rows),
+            "<h2>What people say</h2>",
+            told.html,
+            "<h2>Heads beside it</h2>",
+            beside(atlas, head),
+            "<h2>Provenance</h2>",
+            provenance(atlas, rows),
+        )
+    )
+    sentence = reading.sentences(atlas)[atlas.ids.index(head)] or "Not described yet."
+    image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)
+    return Look(f"{head} of {atlas.model}", sentence, html, image=image, personal=told.personal)
 
 
 def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
@@ -51,84 +59,44 @@ def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, Head
     return atlas, found
 
 
-def head_page(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None) -> str:
-    """The whole page as HTML."""
-    rows = atlas.mappings(head)
-    settings = atlas.info["settings"]
-    scores = atlas.relation_scores(head)
-    return "".join(
-        (
-            f"<header>{neighbours(atlas, head)}<h1>{head} <small>of {text(atlas.model)}</small></h1></header>",
-            descriptions(atlas, head, rows),
-            f"<h2>Mappings</h2><p class='hint'>The {len(rows)} tokens that this head acts on most, and what it "
-            "promotes for each. The bar is the token's saliency.</p>",
-            mappings(rows),
-            "<h2>Relations</h2>",
-            relation_bars(scores, settings["tau"], settings["min_pairs"]) if scores else notice("None was scored."),
-            "<h2>How people judged the description</h2>",
-            verdicts(services, atlas, head, who),
-            "<h2>Provenance</h2>",
-            provenance(atlas, head),
-        )
-    )
-
-
 def neighbours(atlas: Atlas, head: HeadId) -> str:
     """Links to the head before and after, also on the arrow keys, and back to the grid."""
     at = atlas.ids.index(head)
     before, after = atlas.ids[at - 1 : at] if at else (), atlas.ids[at + 1 : at + 2]
     links = [anchor(link_to_head(atlas.model, other), f"← {other}", rel="prev") for other in before]
-    links.append(anchor("./", "All heads"))
+    links.append(anchor(link_to_model(atlas.model), "All heads"))
     links += [anchor(link_to_head(atlas.model, other), f"{other} →", rel="next") for other in after]
     return f'<nav class="neighbours" aria-label="Other heads">{"".join(links)}</nav>'
 
 
-def descriptions(atlas: Atlas, head: HeadId, rows: list[HeadMapping]) -> str:
-    """What each describer says, with who it is and how many mappings bear it out."""
-    now = mapping_hash(rows)
-    said = [description(row, now, len(rows)) for row in atlas.descriptions(head)]
-    missing = "Nobody has described this head yet; `python -m maps describe ATLAS --describer offline` does."
-    return "".join(said) or notice(missing)
+def beside(atlas: Atlas, head: HeadId) -> str:
+    """The heads that read through the same value head, under grouped-query attention."""
+    shared = reading.column(atlas, "heads", "kv_head")
+    mine = shared[atlas.ids.index(head)]
+    mates = [
+        other
+        for other, group in zip(atlas.ids, shared, strict=True)
+        if other.layer == head.layer and group == mine and other != head
+    ]
+    if not mates:
+        return notice("It has a value head of its own, so it has no group mates.")
+    links = ", ".join(anchor(link_to_head(atlas.model, other), str(other)) for other in mates)
+    return f"<p>It shares value head {mine} of its layer with {links}.</p>"
 
 
-def description(row: Row, now: str, mapped: int) -> str:
-    """One description."""
-    who = FLOOR if row["describer"] == OFFLINE else f"{row['describer']} ({row['model']})"
-    support = "" if row["support"] is None else f" Borne out by {row['support']} of {mapped} mappings."
-    stale = "" if row["mapping_hash"] == now else " It was written for other mappings than those below."
-    inputs = "" if not row["pattern"] else f"<p>Inputs: {text(row['input_strings'])}</p>"
-    return (
-        f'<blockquote class="description"><p class="pattern">{text(row["observed_pattern"])}</p>{inputs}'
-        f"<footer>By {text(who)}.{support}{stale}</footer></blockquote>"
-    )
-
-
-def verdicts(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None) -> str:
-    """The judgments of a head, to those who have judged it; to others, how many there are."""
-    item = services.study.by_head.get(head) if atlas.model == services.study.settings.model else None
-    if item is None:
-        return notice("This head is not in the study.")
-    rows = services.journal.current(services.study.name, item=item)
-    link = f"<p>{anchor(f'annotate?layer={head.layer}&head={head.head}', 'Judge this description')}</p>"
-    if not rows:
-        return notice("Nobody has judged it yet.") + link
-    if who is None or item not in {row.item for row in judged(Seat(services, services.study, who))}:
-        count = "One person has" if len(rows) == 1 else f"{len(rows)} people have"
-        return notice(f"{count} judged it. You see the answers once you have given yours.") + link
-    return tally(rows)
-
-
-def provenance(atlas: Atlas, head: HeadId) -> str:
+def provenance(atlas: Atlas, rows: HeadRows) -> str:
     """Numbers of the head and where they come from."""
-    row = atlas.table("heads", head=head).to_pylist()[0]
+    row = rows.numbers
     shown = {
         "Mean saliency": row["saliency_mean"],
         "Highest saliency": row["saliency_max"],
         "Input skewness": row["input_skewness"],
         "Target kurtosis": row["target_kurtosis"],
+        "Output space": row["output_space"],
     }
     numbers = "".join(
-        f"<dt>{name}</dt><dd>{'undefined' if value is None else f'{value:.3g}'}</dd>" for name, value in shown.items()
+        f"<dt>{name}</dt><dd>{'not computed' if value is None else f'{value:.3g}'}</dd>"
+        for name, value in shown.items()
     )
     info = atlas.info
     made = f"{info['revision']}, mapped {info['created_at'][:10]}"

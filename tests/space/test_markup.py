@@ -66,7 +66,7 @@ def test_relations_below_the_threshold_are_folded_and_undefined_scores_are_named
         RelationScore("copying", "algorithmic", 1, 100, 0.1, 0.4),
         RelationScore("own", "", 10, 0, None, None),
     ]
-    html = markup.relation_bars(scores, 0.15, 30)
+    html = markup.relation_bars(scores, 0.15, 30, "m", HeadId(1, 2))
     above, below = html.split("<details>")
     assert "suppression 0.40" in above
     assert "undefined" in below

@@ -1,0 +1,96 @@
+// The explorer in the browser: what an address shows is in the page's first HTML; once Gradio is there, its view takes
+// that over, and links and forms that lead to the explorer are followed in place. Every state is an address.
+const explorer = (() => {
+  const PAGES = /^(|head|relation|search|compare|try)$/;
+  let view = null, events = null, wanted = null, asked = 0, push = false;
+  const base = new URL('.', document.baseURI);
+  const here = () => location.pathname.slice(base.pathname.length) + location.search;
+  const relative = url => url.pathname.slice(base.pathname.length) + url.search;
+  const inside = url => url.origin === base.origin && url.pathname.startsWith(base.pathname)
+    && PAGES.test(url.pathname.slice(base.pathname.length).replace(/\/$/, ''));
+  const look = () => (view || document).querySelector('.look');
+
+  const dress = () => {
+    const shown = look();
+    if (!shown) return;
+    for (const grid of shown.querySelectorAll('.head-grid')) drawGrid(grid, address => visit(address, true));
+    document.title = shown.dataset.title;
+  };
+  const ask = (address, more) => {  // the answer carries the turn: one that is no longer waited for is passed over
+    wanted = address;
+    const turn = String(++asked), shown = look();
+    if (shown) shown.setAttribute('aria-busy', 'true');
+    events.visit({address, turn, ...more});
+    if (!more) setTimeout(() => { if (turn === String(asked) && wanted !== null) location.href = address || './'; }, 20000);
+  };
+  const visit = (address, remember) => {
+    if (!events) { location.href = address || './'; return; }
+    push = remember && address !== here();
+    ask(address);
+  };
+  const arrived = () => {  // the view's value has changed
+    if (wanted === null || !look() || look().dataset.turn !== String(asked)) return;
+    const address = wanted, moved = push;
+    wanted = null;
+    if (moved) history.pushState(null, '', new URL(address, base));
+    push = false;
+    dress();
+    const shown = look();
+    if (moved && shown) {
+      window.scrollTo(0, 0);
+      const heading = shown.querySelector('h1');
+      if (heading) { heading.tabIndex = -1; heading.focus({preventScroll: true}); }
+    }
+    after(address);
+  };
+  const after = address => {
+    const shown = look(), figures = document.getElementById('figures');
+    if (!shown) return;
+    if (shown.dataset.unfinished) return ask(address, {finish: true});
+    if (shown.dataset.figures !== '0' || (figures && figures.childElementCount)) events.figures({address});
+  };
+  const mount = (element, props, watch, given) => {
+    view = element;
+    events = given;
+    const first = document.querySelector('#first-look .look');
+    watch('value', arrived);
+    if (first) {
+      props.value = first.outerHTML;
+      const kept = document.getElementById('first-look');
+      requestAnimationFrame(() => { dress(); kept.remove(); after(here()); });
+      if (first.dataset.personal) setTimeout(() => ask(here()), 50);
+    } else ask(here());
+  };
+
+  document.addEventListener('click', event => {
+    const link = event.target.closest && event.target.closest('a[href]');
+    if (!link || !link.closest('.look') || event.defaultPrevented || event.button || link.target || link.hasAttribute('download')
+      || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const url = new URL(link.href);
+    if (!inside(url) || url.hash || !events) return;
+    event.preventDefault();
+    visit(relative(url), true);
+  });
+  const address = form => {
+    const fields = new URLSearchParams(new FormData(form)), url = new URL(form.getAttribute('action') || './', base);
+    for (const [name, value] of [...fields]) if (value === '') fields.delete(name);
+    url.search = fields;
+    return relative(url);
+  };
+  document.addEventListener('submit', event => {
+    const form = event.target;
+    if (!form.closest('.look') || (form.getAttribute('method') || 'get') !== 'get') return;
+    event.preventDefault();
+    visit(address(form), true);
+  });
+  document.addEventListener('change', event => {
+    const form = event.target.closest && event.target.closest('.look form[data-auto]');
+    if (form) visit(address(form), true);
+  });
+  document.addEventListener('input', event => {
+    const shown = event.target.matches('.look input[type=range]') && event.target.nextElementSibling;
+    if (shown && shown.tagName === 'OUTPUT') shown.textContent = Number(event.target.value).toFixed(2);
+  });
+  window.addEventListener('popstate', () => { if (events && view) visit(here(), false); });
+  return {mount, first: dress};
+})();

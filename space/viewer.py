@@ -1,0 +1,54 @@
+"""The explorer in Gradio: one view that shows what an address shows, follows links and forms in place, and figures.
+
+`explorer.js` hands over the first look, keeps the browser's address, and asks for other addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from maps.types import MapsError
+from space.browser import browser_token
+from space.look import FIGURES, Page, Place, article, looked, nowhere
+from space.services import Services
+from space.sessions import annotator
+
+TAKE_OVER = (
+    "explorer.mount(element, props, watch, {visit: at => trigger('visit', at), figures: at => trigger('figures', at)})"
+)
+
+
+def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page]) -> None:  # noqa: ARG001 - as every page
+    """Lays out the view; any page of the explorer can be shown in it."""
+    token = browser_token()
+    view = gr.HTML(js_on_load=TAKE_OVER, elem_id="view")
+    with gr.Column(elem_id="figures"):
+        plots = [gr.Plot(visible=False, show_label=False) for _ in range(FIGURES)]
+
+    def visited(signed: object, event: gr.EventData, request: gr.Request) -> str:
+        """What an address shows to whoever asks; `finish`: what takes longer to compute."""
+        turn = str(event._data.get("turn", ""))[:20]
+        try:
+            place = Place.of(str(event._data.get("address", "")))
+            if place.page not in pages:
+                raise MapsError("There is no such page.")
+        except MapsError as error:
+            return article(nowhere(str(error)), "", turn)
+        module, who = pages[place.page], annotator(services, signed, request)
+        if event._data.get("finish") and hasattr(module, "finish"):
+            return article(module.finish(services, place.query, who), place.page, turn)
+        return article(looked(services, module, place.query, who), place.page, turn)
+
+    def drawn(event: gr.EventData) -> list[Any]:
+        """The figures of an address."""
+        place = Place.of(str(event._data.get("address", "")))
+        found = looked(services, pages[place.page], place.query).figures if place.page in pages else ()
+        charts = [gr.update(visible=True, value=make()) for make in found]
+        return charts + [gr.update(visible=False)] * (FIGURES - len(charts))
+
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    view.visit(visited, token, view, **quiet)
+    view.figures(drawn, None, plots, **quiet)
