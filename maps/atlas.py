@@ -214,9 +214,17 @@ class Atlas:
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
         """The current description of each describer: the newest row of a head and describer."""
-        rows = self.table("descriptions", head=head).sort_by("created_at").to_pylist()
-        newest = {(row["layer"], row["head"], row["describer"]): row for row in rows}
-        return [newest[key] for key in sorted(newest)]
+        rows: list[Row] = self.current_descriptions(head=head).to_pylist()
+        return rows
+
+    def current_descriptions(self, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
+        """The same as a table, whole or some columns of it beside layer, head and describer."""
+        key = ("layer", "head", "describer")
+        read = None if columns is None else [*key, *columns, "created_at"]
+        rows = self.table("descriptions", read, head).sort_by("created_at")
+        keys = zip(*(rows[name].to_pylist() for name in key), strict=True)
+        newest = {each: place for place, each in enumerate(keys)}
+        return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
 
     def stale(self, head: HeadId | None = None) -> set[str]:
         """The ids of the current descriptions that are of other mappings than the present ones."""

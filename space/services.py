@@ -19,6 +19,7 @@ from annotation.study import Study
 from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
+from space.searching.index import Indexes
 from space.study import default_study
 
 SEED = Path(__file__).parent / "seed"
@@ -50,6 +51,7 @@ class Services:
     `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
     carries. `address` is the Space's own, outside the frame of huggingface.co; `login` says whether the Space has a
     login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
+    `indexes` is what search reads.
     """
 
     atlases: Mapping[str, Atlas]
@@ -65,6 +67,7 @@ class Services:
     login: bool = False
     ledger: Ledger | None = None
     publisher: Publisher | None = None
+    indexes: Indexes = field(default_factory=Indexes, repr=False)
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""

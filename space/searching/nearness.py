@@ -1,0 +1,35 @@
+"""Which words are near to each other: a typing error apart, or of the same stem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+ENDINGS = "ations ation ions ings ion ing ies ied ers est ed es er ly s e y"  # longer ones before their own endings
+SHORTEST_STEM = 3
+
+
+def edits(word: str) -> int:
+    """How many typing errors a word of that length may have: none below 4 letters, 1 below 8, else 2."""
+    return 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+
+
+def near(word: str, choices: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of the choices near a word and how many errors each is away, nearest first, the word itself not.
+
+    An error is a letter too many, too few or another one, or two neighbours exchanged (optimal string alignment).
+    """
+    if not edits(word):
+        return []
+    found = process.extract(word, choices, scorer=OSA.distance, score_cutoff=edits(word), limit=None)
+    return [(place, int(distance)) for _, distance, place in found if distance]
+
+
+def stem(word: str) -> str:
+    """A word without the first of the endings that leaves three letters of it: country and countries become countr."""
+    for ending in ENDINGS.split():
+        if word.endswith(ending) and len(word) - len(ending) >= SHORTEST_STEM:
+            return word.removesuffix(ending)
+    return word
