@@ -133,7 +133,7 @@ def evidence(desk: Desk) -> str:
             f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
         )
     title = f"Mappings of {head_of(desk)}" if desk.seat.is_open else "Mappings"
-    return f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None)}{others}"
+    return f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None, linked=False)}{others}"
 
 
 def why_empty(desk: Desk) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from maps.terminal import escaped, hidden, visible
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
+from space.searching.query import LONGEST
 
 LONGEST_TOKEN = 40  # characters of a token that a chip shows
 FIRST_ROWS = 10  # mappings shown before the rest is asked for
@@ -20,13 +21,23 @@ def text(words: object) -> str:
     return escape("".join(c if c in " \n\t·⏎⇥" or not hidden(c) else escaped(c) for c in str(words)))
 
 
-def chip(token: str) -> str:
-    """A token in a monospace chip: white space as symbols, a very long one cut, with its length."""
+def chip(token: str, linked: bool = True) -> str:
+    """A token in a monospace chip: white space as symbols, a very long one cut, with its length.
+
+    It leads to the search for the token, unless it stands in a link itself or beside a form that must not be left.
+    """
     shown = escape(visible(token[:LONGEST_TOKEN]))
     for mark, name in MARKS.items():
         shown = shown.replace(mark, f'<i title="{name}">{mark}</i>')
     rest = f"… <small>{len(token):,} characters</small>" if len(token) > LONGEST_TOKEN else ""
-    return f'<code class="chip"><bdi>{shown}{rest}</bdi></code>'
+    bare = f'<code class="chip"><bdi>{shown}{rest}</bdi></code>'
+    return f'<a class="token" href="{escape(link_to_search(token[:LONGEST]))}">{bare}</a>' if linked else bare
+
+
+def link_to_search(words: str, model: str = "", kind: str = "", page: int = 1) -> str:
+    """The address of a search; `kind` and `page` as in `space.searching.search`."""
+    given = {"q": words, "model": model, "kind": kind, "page": str(page) if page > 1 else ""}
+    return "search?" + urlencode({name: value for name, value in given.items() if value or name == "q"})
 
 
 def link_to_head(model: str, head: HeadId) -> str:
@@ -88,27 +99,30 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> s
     )
 
 
-def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS) -> str:
-    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `first`."""
+def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS, linked: bool = True) -> str:
+    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `first`.
+
+    `linked`: whether the tokens lead to the search for them.
+    """
     if not rows:
         return notice("This head has no stored mappings.")
     most = max(row.saliency for row in rows) or 1.0
-    items = [mapping(row, row.saliency / most) for row in rows]
+    items = [mapping(row, row.saliency / most, linked) for row in rows]
     cut = len(items) if first is None else first
     folded = "".join(items[cut:])
     rest = f"<details><summary>Show all {len(items)}</summary><ol>{folded}</ol></details>" if folded else ""
     return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
 
 
-def mapping(row: HeadMapping, share: float) -> str:
+def mapping(row: HeadMapping, share: float, linked: bool) -> str:
     """One mapping; `share` is the length of its saliency bar, from 0 to 1."""
     targets = "".join(
-        f'<span title="score {score:.2f}">{chip(target)}</span>'
+        f'<span title="score {score:.2f}">{chip(target, linked)}</span>'
         for target, score in zip(row.targets, row.scores, strict=True)
     )
     bar = f'<span class="bar" style="--share:{share:.3f}" title="saliency {row.saliency:.3f}"></span>'
     return (
-        f'<li value="{row.rank}"><span class="source">{chip(row.source)}{bar}</span>'
+        f'<li value="{row.rank}"><span class="source">{chip(row.source, linked)}{bar}</span>'
         f'<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
     )
 

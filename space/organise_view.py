@@ -135,7 +135,7 @@ def case(study: Study, each: Disagreement) -> str:
         f"<h2>{head_of(each)}: the answers side by side</h2>{side_by_side(each)}"
         f'<dl class="judged"><dt>Inputs</dt><dd>{text(shown.input_strings)}</dd>'
         f"<dt>Pattern</dt><dd>{text(shown.observed_pattern)}</dd></dl>"
-        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None)}"
+        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None, linked=False)}"
     )
 
 

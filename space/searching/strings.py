@@ -17,7 +17,8 @@ Meant = list[dict[int, int]]  # for each index its tokens, each with how far it 
 def meant(indexes: Sequence[Index], query: Query, around: Meant) -> tuple[Meant, bool]:
     """The tokens that are the search, whatever their case and space; where there is none the nearest ones, and False.
 
-    `around` are the tokens near the search. The number of a token is 0 where it is just as typed, 1 in other case or space; of a near one its typing errors.
+    `around` are the tokens near the search. The number of a token is 0 where it is just as typed, 1 in other case or
+    space; of a near one its typing errors.
     """
     exact = [index.tokens.exact(query) for index in indexes]
     if any(exact) or not query.text:
