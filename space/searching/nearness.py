@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-ENDINGS = "ations ation ions ings ion ing ies ied ers est ed es er ly s e y"  # longer ones before their own endings
+# Longer ones before those that they end in.
+ENDINGS = "ations ation ating ated ates ate ions ings ion ing ies ied ers est ed es er ly s e y"
 SHORTEST_STEM = 3
 
 

@@ -1,0 +1,95 @@
+"""How fast search answers on an atlas of 5,120 heads, and what its index takes.
+
+Run from the project's root on a quiet machine: `.venv/bin/python -m benchmarks.search_speed`. The atlas is the invented
+one of tests/large_atlas.py. A search is timed as a visitor's request is made: the index looked up, the search, the
+page's HTML. Kept in benchmarks/results/search_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from maps.atlas import Atlas
+from space import reading
+from space.search_view import Shown, sections
+from space.searching.index import Indexes
+from space.searching.search import search
+from tests.large_atlas import MODEL, large_atlas
+
+ROOT = Path(__file__).parents[1]
+SEED = ROOT / "space" / "seed" / "smollm2"
+RESULTS = ROOT / "benchmarks" / "results" / "search_speed.json"
+TIMES = 20  # each query
+QUERIES = {
+    "words of a description": ("pronouns", "languages", "running text", "prefixes suffixes"),
+    "misspelt words": ("pronuons", "langauges", "vegetbles", "adjectivs"),
+    "token": (" the", "he", " capital", "house"),
+    "misspelt token": (" captial", "hosue", "presidnet", " windwo"),
+    "relation": ("country to capital", "antonym", "copying", "englsh to french"),
+    "anything": ("a" * 10_000, '" OR * NEAR (', "\x00", "the of and a in to is it that was he for"),
+}
+
+
+def memory() -> float:
+    """What the process holds, in MB."""
+    return psutil.Process().memory_info().rss / 2**20
+
+
+def timed(indexes: Indexes, atlas: Atlas, queries: Sequence[str], times: int) -> list[float]:
+    """Milliseconds of each search."""
+    taken = []
+    for _ in range(times):
+        for query in queries:
+            begin = time.perf_counter()
+            sections(Shown(search([indexes.of(atlas)], query), MODEL))
+            taken.append(1000 * (time.perf_counter() - begin))
+    return taken
+
+
+def measured(folder: Path, times: int) -> dict[str, object]:
+    """Building time, memory and the times of every kind of search."""
+    indexes, atlas = Indexes(), large_atlas(folder)
+    indexes.of(Atlas.open(SEED))
+    reading.sentences(atlas)
+    reading.classified(atlas, 0.15)
+    before, begin = memory(), time.perf_counter()
+    indexes.of(atlas)
+    building, taken = time.perf_counter() - begin, memory() - before
+    kinds = {kind: timed(indexes, atlas, queries, times) for kind, queries in QUERIES.items()}
+    return {
+        "heads": len(atlas.ids),
+        "building_seconds": round(building, 2),
+        "memory_mb": round(taken, 1),
+        "milliseconds": {
+            kind: {
+                "p50": round(statistics.median(each), 1),
+                "p95": round(statistics.quantiles(each, n=20)[-1], 1),
+                "most": round(max(each), 1),
+            }
+            for kind, each in kinds.items()
+        },
+    }
+
+
+def main() -> None:
+    """Measures, prints, and keeps the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="each query once; keeps nothing")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Path(folder), 1 if quick else TIMES)
+    print(json.dumps(found, indent=2))
+    if not quick:
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
