@@ -1,0 +1,273 @@
+"""An invented atlas of the shape of a model of 70 billion parameters, for what must hold at that size.
+
+80 layers of 64 heads, a vocabulary of 128,256, the twenty relations, the descriptions of two describers. Each head has
+a theme, whose strings most of its mappings are made of, so that heads resemble each other. `L0H0` has every string of
+HOSTILE among its sources, targets and descriptions. The same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maps.atlas import FORMAT_VERSION, Atlas, write_json, write_table
+from maps.data import predefined
+from maps.tables import SCHEMAS
+from maps.types import MIN_PAIRS, TAU
+
+MODEL = "Invented-70B"
+LAYERS, HEADS, KV_HEADS, VOCABULARY = 80, 64, 8, 128_256
+SALIENT, TARGETS = 30, 5
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    " </textarea><b>",
+    "\u202eright to left\u2066",
+    "**bold** [link](javascript:alert(1)) | cell",
+    "${value} {{value}}",
+    "a" * 10_000,
+    "\\xE2\\x80",
+    "\x00\x07\x1b[31m",
+    "\u0301",
+    "<|endoftext|>",
+    "' OR 1=1 --",
+    "\n\t ",
+    "&lt;i&gt;",
+)
+NAMES = (
+    "animals birds fish insects trees flowers fruits vegetables colours shapes numbers years months weekdays seasons "
+    "countries cities capitals languages rivers mountains islands planets stars metals gases chemicals minerals tools "
+    "machines vehicles ships weapons buildings furniture clothing fabrics foods drinks spices sports games dances "
+    "instruments songs paintings books films religions gods kings laws courts crimes banks coins companies products "
+    "software keywords brackets pronouns verbs adjectives adverbs prefixes suffixes"
+)
+THEMES = NAMES.split()
+POOL = 401  # strings of a theme, a prime: any step through them meets each once
+FIRST = 300  # ids below it are in no theme
+START, END = "b br c cr d f g gr h k l m n p pr r s st t tr v w", "al an ar el en er il in ol on or um"
+WHEN = datetime(2026, 11, 1, tzinfo=UTC)
+Ids = NDArray[np.int64]
+
+
+def large_atlas(folder: Path) -> Atlas:
+    """Writes the atlas into a folder, in some seconds and 23 MB, and opens it."""
+    strings = pa.array(vocabulary())
+    random = np.random.default_rng(70)
+    sources, targets = drawn_ids(random)
+    salient, heldout = (slice(0, SALIENT), slice(SALIENT, 2 * SALIENT))
+    for name, ranks in (("mappings", salient), ("heldout", heldout)):
+        content = mappings(sources[:, ranks], targets[:, ranks], ranks.start + 1, strings, random)
+        write_table(folder, name, content)
+    hashes = [hashed(*each) for each in zip(sources[:, salient], targets[:, salient], strict=True)]
+    write_table(folder, "heads", heads(random))
+    write_table(folder, "relations", relations(random))
+    said, scored = descriptions(hashes, random)
+    write_table(folder, "descriptions", said)
+    write_table(folder, "scores", scored)
+    write_json(folder / "atlas.json", info())
+    return Atlas.open(folder)
+
+
+def vocabulary() -> list[str]:
+    """All strings, each once: those of no theme, then the hostile ones, words of the relations, invented ones."""
+    plain = [chr(33 + i) for i in range(94)]
+    words = [f" {word}" for relation in predefined() for pair in relation.pairs for word in pair]
+    syllables = ["".join(pair) for pair in product(START.split(), END.split())]
+    invented = (written(a + b, number) for number, (a, b) in enumerate(product(syllables, syllables)))
+    more = (f" {word}{ending}" for ending in ("s", "ed", "ing") for word in syllables)
+    numbers = (f"{n:05d}" for n in range(VOCABULARY))
+    found = dict.fromkeys([*plain, *(f"<|reserved_{i}|>" for i in range(FIRST - len(plain)))])
+    found |= dict.fromkeys(HOSTILE) | dict.fromkeys(words) | dict.fromkeys(invented) | dict.fromkeys(more)
+    return list(found | dict.fromkeys(numbers))[:VOCABULARY]
+
+
+def written(word: str, number: int) -> str:
+    """A word as vocabularies have it: behind a space, at the beginning of a sentence, inside another."""
+    return (f" {word}", f" {word.title()}", word, word.upper())[number % 4]
+
+
+def drawn_ids(random: np.random.Generator) -> tuple[Ids, Ids]:
+    """The source ids of all heads, (5120, 60), different within a head, and target ids, (5120, 60, 5), within a row.
+
+    Sources come from the head's theme, one in four from outside all themes; targets from the next theme. L0H0 goes
+    through the first theme, where the hostile strings are, from its beginning.
+    """
+    count, rows = LAYERS * HEADS, np.arange(2 * SALIENT)
+    theme = theme_numbers()[:, None]
+    start, step = random.integers(0, POOL, (count, 1)), random.integers(1, POOL, (count, 1))
+    begin = random.integers(0, POOL, (count, len(rows)))
+    outside = FIRST + len(THEMES) * POOL
+    first_stray = random.integers(0, VOCABULARY - outside, (count, 1))
+    start[0], step[0], begin[0] = 0, 1, TARGETS * rows
+    themed = FIRST + theme * POOL + (start + step * rows) % POOL
+    stray = outside + (first_stray + 911 * rows) % (VOCABULARY - outside)
+    sources = np.where((rows % 4 == 3) & (np.arange(count) > 0)[:, None], stray, themed)
+    promoted = (theme + 1) % len(THEMES)
+    promoted[0] = 0
+    return sources, FIRST + promoted[:, :, None] * POOL + (begin[:, :, None] + np.arange(TARGETS)) % POOL
+
+
+def theme_numbers() -> Ids:
+    """The theme of each head."""
+    numbers = np.arange(LAYERS * HEADS)
+    return (numbers * 7 + numbers // HEADS) % len(THEMES)
+
+
+def places(times: int) -> dict[str, pa.Array]:
+    """The columns layer and head, each head that many times."""
+    numbers = np.repeat(np.arange(LAYERS * HEADS), times)
+    return {"layer": pa.array(numbers // HEADS, pa.int32()), "head": pa.array(numbers % HEADS, pa.int32())}
+
+
+def mappings(sources: Ids, targets: Ids, first: int, strings: pa.Array, random: np.random.Generator) -> pa.Table:
+    """Mappings of all heads from `first` on; saliencies and scores fall with the rank."""
+    count, rows = sources.shape
+    falling = np.sort(random.gamma(2.0, 1.0, (count, rows)), axis=1)[:, ::-1] + 3.0 - 0.01 * first
+    scores = np.sort(random.gamma(3.0, 1.0, targets.shape), axis=2)[:, :, ::-1]
+    offsets = pa.array(np.arange(0, targets.size + 1, TARGETS), pa.int32())
+    columns = {
+        **places(rows),
+        "rank": pa.array(np.tile(np.arange(first, first + rows), count), pa.int32()),
+        "source_id": pa.array(sources.ravel(), pa.int32()),
+        "source": strings.take(pa.array(sources.ravel())),
+        "saliency": pa.array(falling.ravel(), pa.float32()),
+        "target_ids": pa.ListArray.from_arrays(offsets, pa.array(targets.ravel(), pa.int32())),
+        "targets": pa.ListArray.from_arrays(offsets, strings.take(pa.array(targets.ravel()))),
+        "scores": pa.ListArray.from_arrays(offsets, pa.array(scores.ravel(), pa.float32())),
+    }
+    return pa.table(columns, schema=SCHEMAS["mappings"])
+
+
+def hashed(sources: Ids, targets: Ids) -> str:
+    """The hash of a head's mappings (docs/contract.md)."""
+    rows = zip(sources.tolist(), targets.tolist(), strict=True)
+    words = ";".join(f"{source}:{','.join(map(str, ids))}" for source, ids in rows)
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def heads(random: np.random.Generator) -> pa.Table:
+    """What is measured of each head."""
+    count = LAYERS * HEADS
+    measured = {
+        "saliency_mean": random.gamma(4.0, 0.5, count),
+        "saliency_max": random.gamma(8.0, 1.0, count),
+        "input_skewness": random.normal(0.5, 1.0, count),
+        "target_kurtosis": random.gamma(3.0, 1.0, count),
+        "output_space": random.beta(1.2, 6.0, count),
+        "top_scoring_jaccard": random.beta(1.0, 20.0, count),
+    }
+    kv_heads = np.arange(count) % HEADS // (HEADS // KV_HEADS)
+    return pa.table({**places(1), "kv_head": pa.array(kv_heads, pa.int32()), **measured}, schema=SCHEMAS["heads"])
+
+
+def relations(random: np.random.Generator) -> pa.Table:
+    """Every head's score on the twenty relations, with the highest in one head of two hundred."""
+    names, count = predefined(), LAYERS * HEADS
+    shape = count, len(names)
+    scores, suppressions = (np.where(random.random(shape) < 0.005, random.random(shape), 0.03) for _ in range(2))
+    scores, suppressions = scores * random.random(shape), suppressions * random.random(shape)
+    k = [3 if relation.name in ("copying", "name_copying") else 25 for relation in names]
+    columns = {
+        **places(len(names)),
+        "relation": pa.array([relation.name for relation in names] * count),
+        "category": pa.array([relation.category for relation in names] * count),
+        "k": pa.array(k * count, pa.int32()),
+        "pairs": pa.array([len(relation.pairs) for relation in names] * count, pa.int32()),
+        "score": scores.ravel().round(4),
+        "suppression": suppressions.ravel().round(4),
+    }
+    return pa.table(columns, schema=SCHEMAS["relations"])
+
+
+def descriptions(hashes: Sequence[str], random: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+    """What `offline` and `gpt-4o` say: the rules see a pattern in half of the heads, one head in ten has no model's."""
+    said, scored = [], []
+    detections = random.beta(6.0, 3.0, len(hashes))
+    for number, (theme, hash_) in enumerate(zip(theme_numbers().tolist(), hashes, strict=True)):
+        inputs, outputs = THEMES[theme], THEMES[(theme + 1) % len(THEMES)]
+        rules = f"The outputs are mostly {outputs}" if number % 2 else "Unclear"
+        said.append(description(number, "offline", inputs, rules, hash_))
+        if number % 10 == 9:
+            continue
+        sentence = f"Given {inputs}, the head promotes {outputs} that often stand beside them in running text"
+        hostile = f"{' '.join(HOSTILE)} " if number == 0 else ""
+        said.append(description(number, "gpt-4o", inputs, f"{hostile}{sentence}.", hash_))
+        value = float(detections[number])
+        scored.append(
+            {
+                "layer": number // HEADS,
+                "head": number % HEADS,
+                "description_id": f"gpt-4o-{number}",
+                "scorer": "gpt-4o-mini",
+                "detection": value,
+                "detection_low": max(0.0, value - 0.2),
+                "detection_high": min(1.0, value + 0.2),
+                "detection_swapped": 0.5,
+                "n": 20,
+                "describer": "gpt-4o",
+                "seed": 0,
+            }
+        )
+    tables = (("descriptions", said), ("scores", scored))
+    made, measured = (pa.Table.from_pylist(rows, schema=SCHEMAS[name]) for name, rows in tables)
+    return made, measured
+
+
+def description(number: int, describer: str, theme: str, pattern: str, hash_: str) -> dict[str, Any]:
+    """One description of a head."""
+    return {
+        "layer": number // HEADS,
+        "head": number % HEADS,
+        "describer": describer,
+        "description_id": f"{describer}-{number}",
+        "input_strings": f"The inputs are mostly {theme}.",
+        "observed_pattern": pattern,
+        "reasoning": f"Most of the sources are {theme}.",
+        "pattern": pattern != "Unclear",
+        "pattern_paper": "clear" not in pattern.lower(),
+        "model": "offline rules v2" if describer == "offline" else "gpt-4o-2024-11-20",
+        "support": None if pattern == "Unclear" else 20 + number % 11,
+        "mapping_hash": hash_,
+        "created_at": WHEN,
+    }
+
+
+def info() -> dict[str, Any]:
+    """`atlas.json`."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": MODEL,
+        "asked_for": MODEL,
+        "revision": "invented",
+        "architecture": "llama",
+        "layers": LAYERS,
+        "heads": HEADS,
+        "kv_heads": KV_HEADS,
+        "width": 8192,
+        "head_width": 128,
+        "vocabulary": VOCABULARY,
+        "first_mlp": False,
+        "settings": {
+            "salient": SALIENT,
+            "heldout": SALIENT,
+            "targets": TARGETS,
+            "k": None,
+            "tau": TAU,
+            "min_pairs": MIN_PAIRS,
+            "first_mlp": False,
+            "output_space": True,
+            "top_scoring": True,
+            "layers": None,
+            "relations": {relation.name: "invented" for relation in predefined()},
+        },
+        "versions": {},
+        "created_at": WHEN.isoformat(),
+    }
