@@ -10,8 +10,10 @@ import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what a page needed
 
 from maps.types import MapsError
+from space.modest import modest
 from space.services import Address, address, services
 
 
@@ -23,6 +25,7 @@ def main() -> int:
         "MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY are its settings.",
         epilog="example: PORT=8000 python app.py",
     ).parse_args()
+    modest()
     try:
         where = address()
         check_free(where)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
 
 from annotation.study import Candidate
 from maps.atlas import Atlas
 from maps.describers import OFFLINE
 from maps.prompts import mapping_hash
-from maps.types import HeadId, MapsError
+from maps.types import HeadId, Mapping, MapsError
 
 __all__ = ["candidates", "chosen_describer", "mapping_hash", "present"]
 
@@ -18,6 +20,40 @@ def chosen_describer(atlas: Atlas) -> str:
     """The describer that described most heads, the offline one last; an empty name where nobody described any."""
     counts = Counter(row["describer"] for row in atlas.descriptions())
     return max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
+
+
+@dataclass(frozen=True)
+class Stored(Sequence[Mapping]):
+    """The mappings of a head as they lie in its atlas, read whenever they are asked for.
+
+    Those of all heads of a large model would fill the memory. Raises MapsError where they are no longer those of
+    `mapping_hash`.
+    """
+
+    atlas: Atlas
+    head: HeadId
+    mapping_hash: str
+
+    def __iter__(self) -> Iterator[Mapping]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Mapping]: ...
+
+    def __getitem__(self, place: int | slice) -> Mapping | Sequence[Mapping]:
+        return self._read()[place]
+
+    def _read(self) -> tuple[Mapping, ...]:
+        rows = tuple(self.atlas.mappings(self.head))
+        if mapping_hash(rows) != self.mapping_hash:
+            raise MapsError(f"The mappings of {self.head} have changed since they were read; start again.")
+        return rows
 
 
 def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
@@ -29,14 +65,13 @@ def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
     rows = atlas.descriptions()
     if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
         raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
-    mapped = atlas.every_mapping()
-    hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
+    hashes = atlas.mapping_hashes()
     found = []
     for row in rows:
         head = HeadId(row["layer"], row["head"])
         if row["describer"] == describer and row["mapping_hash"] == hashes.get(head):
             texts = row["description_id"], row["input_strings"], row["observed_pattern"]
-            found.append(Candidate(head, tuple(mapped[head]), hashes[head], *texts))
+            found.append(Candidate(head, Stored(atlas, head, hashes[head]), hashes[head], *texts))
     return found
 
 

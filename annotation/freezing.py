@@ -161,12 +161,12 @@ def _partner(one: Candidate, others: Iterable[Candidate]) -> Candidate | None:
 
 def _swapped(settings: Settings, one: Candidate, other: Candidate) -> _Piece:
     item = Item(settings.name, settings.model, *one.head, "swapped", one.mapping_hash, other.description_id)
-    return _Piece(item, Shown(one.mappings, *_words(other)), Origin(one.mapping_hash, other.head))
+    return _Piece(item, Shown(tuple(one.mappings), *_words(other)), Origin(one.mapping_hash, other.head))
 
 
 def _shuffled(settings: Settings, one: Candidate, mapping_hash: Hash) -> _Piece | None:
     """The control, or None where shuffling changes nothing (all sources have the same targets)."""
-    mappings = shuffled(one.mappings, settings.seed)
+    mappings = shuffled(tuple(one.mappings), settings.seed)
     found = mapping_hash(mappings)
     if found == one.mapping_hash:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -47,10 +47,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head that may be judged: its present mappings, and a description of just these."""
+    """A head that may be judged: its present mappings (which may be read late) and a description of these."""
 
     head: HeadId
-    mappings: tuple[TokenMapping, ...]
+    mappings: Sequence[TokenMapping]
     mapping_hash: str
     description_id: str
     input_strings: str
@@ -61,7 +61,7 @@ class Candidate:
 class Shown:
     """What the annotator sees of an item."""
 
-    mappings: tuple[TokenMapping, ...]
+    mappings: Sequence[TokenMapping]
     input_strings: str
     observed_pattern: str
 
@@ -116,7 +116,7 @@ def own_item(study: str, model: str, candidate: Candidate, overlap: bool = False
 
 def seen(candidate: Candidate) -> Shown:
     """What such an item shows."""
-    return Shown(candidate.mappings, candidate.input_strings, candidate.observed_pattern)
+    return Shown(tuple(candidate.mappings), candidate.input_strings, candidate.observed_pattern)
 
 
 def quarter(layer: int, layers: int) -> int:
@@ -132,7 +132,10 @@ def layers_of(settings: Settings | None) -> dict[str, int]:
 def open_study(
     model: str, revision: str | None, layers: int, describer: str, candidates: Iterable[Candidate], created_at: datetime
 ) -> Study:
-    """The study where none was created: all described heads, judged by anyone as often as they come."""
+    """The study where none was created: all described heads, judged by anyone as often as they come.
+
+    What its items show is read when it is asked for, where the candidates' mappings are.
+    """
     by_item = {own_item(DEFAULT, model, candidate): candidate for candidate in candidates}
     settings = Settings(
         name=DEFAULT,
@@ -156,7 +159,7 @@ def open_study(
     return Study(
         settings,
         tuple(study_order(by_item, OPEN_SEED)),
-        {item.key: seen(candidate) for item, candidate in by_item.items()},
+        {i.key: Shown(one.mappings, one.input_strings, one.observed_pattern) for i, one in by_item.items()},
         {item.key: Origin(candidate.mapping_hash, candidate.head) for item, candidate in by_item.items()},
     )
 

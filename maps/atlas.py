@@ -13,13 +13,14 @@ from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maps.prompts import mapping_hash
+from maps.prompts import hash_of_ids, mapping_hash
 from maps.tables import COMPUTED, ON_REQUEST, SCHEMAS, Row, mapping_of, relation_score_of, table
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
@@ -208,28 +209,39 @@ class Atlas:
             found[HeadId(row["layer"], row["head"])].append(mapping_of(row))
         return found
 
+    def mapping_hashes(self) -> dict[HeadId, str]:
+        """The hash of every head's salient mappings, from the columns of ids alone: no mapping is made."""
+        columns = ["layer", "head", "rank", "source_id", "target_ids"]
+        rows = self.table("mappings", columns).sort_by([(name, "ascending") for name in columns[:3]])
+        of = [HeadId(*each) for each in zip(*(rows[name].to_pylist() for name in columns[:2]), strict=True)]
+        found = dict.fromkeys(self.ids, hash_of_ids(()))
+        start = 0
+        for head, group in groupby(of):
+            end = start + sum(1 for _ in group)
+            some = rows.slice(start, end - start)
+            found[head] = hash_of_ids(zip(some["source_id"].to_pylist(), some["target_ids"].to_pylist(), strict=True))
+            start = end
+        return found
+
     def relation_scores(self, head: HeadId) -> list[RelationScore]:
         """A head's score on every relation."""
         return [relation_score_of(row) for row in self.table("relations", head=head).to_pylist()]
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
         """The current description of each describer: the newest row of a head and describer."""
-        rows: list[Row] = self.current_descriptions(head=head).to_pylist()
-        return rows
+        return self.current_descriptions(head=head).to_pylist()
 
     def current_descriptions(self, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
         """The same as a table, whole or some columns of it beside layer, head and describer."""
         key = ("layer", "head", "describer")
         read = None if columns is None else [*key, *columns, "created_at"]
         rows = self.table("descriptions", read, head).sort_by("created_at")
-        keys = zip(*(rows[name].to_pylist() for name in key), strict=True)
-        newest = {each: place for place, each in enumerate(keys)}
+        newest = {each: n for n, each in enumerate(zip(*(rows[name].to_pylist() for name in key), strict=True))}
         return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
 
     def stale(self, head: HeadId | None = None) -> set[str]:
         """The ids of the current descriptions that are of other mappings than the present ones."""
-        mapped = self.every_mapping() if head is None else {head: self.mappings(head)}
-        hashes = {of: mapping_hash(mappings) for of, mappings in mapped.items()}
+        hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
         rows = self.descriptions(head)
         return {
             row["description_id"]

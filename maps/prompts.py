@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from maps.types import Description, Mapping, MapsError
@@ -110,7 +110,12 @@ def mapping_hash(mappings: Sequence[Mapping]) -> str:
     The bytes are ASCII: for each mapping in the order given its source id, a colon and its target ids
     separated by commas, and the mappings separated by semicolons, as in `12:1,2,3;7:4,5,6`.
     """
-    parts = (f"{m.source_id}:{','.join(str(target) for target in m.target_ids)}" for m in mappings)
+    return hash_of_ids((m.source_id, m.target_ids) for m in mappings)
+
+
+def hash_of_ids(mappings: Iterable[tuple[int, Sequence[int]]]) -> str:
+    """The same of the source and target ids alone."""
+    parts = (f"{source}:{','.join(map(str, targets))}" for source, targets in mappings)
     return hashlib.sha256(";".join(parts).encode("ascii")).hexdigest()
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from space.endpoints import build_endpoints
 from space.first_look import launch_settings
 from space.pages import about, agreement, annotate, explore, head, organise
 from space.services import Services
@@ -26,6 +27,7 @@ def build_site(services: Services) -> gr.Blocks:
     """All pages over these services; builds nothing global, so it can be called twice."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
         build_viewer(services, site, EXPLORER)
+        build_endpoints(services)
     for path in filter(None, EXPLORER):
         with site.route(path.capitalize(), path, show_in_navbar=path in LISTED.values()) as page:
             build_viewer(services, page, EXPLORER)

@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maps.types import MapsError
+from space.downloads import table_file
 from space.look import Look, Page, article, looked
 from space.markup import anchor
 from space.pages.head import asked_for
@@ -171,6 +172,7 @@ def launch_settings(services: Services, pages: Mapping[str, Any], links: Mapping
     routes = [
         Route("/look/sentences.json", described),
         Route("/look/card.png", pictured),
+        Route("/look/table", lambda request: table_file(services, request)),
         Route("/look/{name}", served),
     ]
     return {"middleware": [Middleware(FirstLook, services=services, pages=pages, links=links)], "routes": routes}

@@ -1,14 +1,12 @@
 // Draws a grid of heads on a canvas from the JSON in its data-grid; its cells are too many for elements of their own.
 // Arrow keys move a cursor, Enter or a click opens the head. Beside it stand pickers and a table for who cannot see it.
 const BANDS = ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own', 'right', 'wrong', 'tied'];
-const drawn = new WeakSet();
-function drawGrid(host, open) {
-  if (drawn.has(host)) return;
-  drawn.add(host);
-  const grid = JSON.parse(host.dataset.grid), {layers, heads, model} = grid;
-  const wide = Math.max(layers, 1), LEFT = 34, FOOT = 26;
-  const canvas = host.querySelector('canvas'), words = host.querySelector('.pointed'), quiet = words.textContent;
-  const at = new Map(grid.layer.map((layer, i) => [layer * heads + grid.head[i], i]));
+const drawn = new WeakMap();
+function drawGrid(host, open) {  // again where Gradio has put other data into the same element
+  const known = drawn.get(host);
+  if (known) return known();
+  const LEFT = 34, FOOT = 26, canvas = host.querySelector('canvas'), words = host.querySelector('.pointed');
+  let grid, data, layers, heads, model, wide, quiet, at;
   const name = i => `L${grid.layer[i]}H${grid.head[i]}`;
   const link = i => 'head?' + new URLSearchParams({model, layer: grid.layer[i], head: grid.head[i]});
   const colour = variable => getComputedStyle(host).getPropertyValue(variable).trim();
@@ -88,9 +86,25 @@ function drawGrid(host, open) {
     const to = row < 0 || row >= heads ? undefined : at.get(grid.layer[from] * heads + grid.head[from] + step);
     point(to ?? from);
   });
+  const show = () => {
+    if (data === host.dataset.grid) return;
+    data = host.dataset.grid;
+    grid = JSON.parse(data);
+    const before = model;
+    ({layers, heads, model} = grid);
+    wide = Math.max(layers, 1);
+    at = new Map(grid.layer.map((layer, i) => [layer * heads + grid.head[i], i]));
+    [here, quiet] = [-1, host.dataset.quiet];
+    words.textContent = quiet;
+    paint();
+    if (model === before) return;
+    sentences = null;
+    const mine = model;
+    fetch('look/sentences.json?' + new URLSearchParams({model})).then(reply => reply.ok ? reply.json() : null)
+      .then(found => { if (mine === model) sentences = found; }, () => { sentences = null; });
+  };
+  drawn.set(host, show);
+  show();
   new ResizeObserver(paint).observe(host);
   new MutationObserver(paint).observe(document.body, {attributes: true, attributeFilter: ['class']});
-  paint();
-  fetch('look/sentences.json?' + new URLSearchParams({model})).then(reply => reply.ok ? reply.json() : null)
-    .then(found => { sentences = found; }, () => { sentences = null; });
 }

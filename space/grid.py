@@ -23,6 +23,7 @@ MEASURES = {  # column of `heads`: its name, and what the highest and lowest sta
     "input_skewness": "input skewness",
     "output_space": "output space (share of the vocabulary)",
 }
+QUIET = "Point at a cell to read it; click to open the head."
 DETECTION, VERDICT = "detection", "verdict"
 
 
@@ -174,11 +175,10 @@ def drawn(grid: Grid, atlas: Atlas) -> str:
     )
     said = escape(f"{grid.title} Arrow keys move from head to head, Enter opens one.")
     return (
-        f'<div class="head-grid" data-grid="{escape(json.dumps(data, separators=(",", ":")))}">'
+        f'<div class="head-grid" data-quiet="{QUIET}" data-grid="{escape(json.dumps(data, separators=(",", ":")))}">'
         f'<p class="grid-title">{text(grid.title)}</p><div class="scroll">'
         f'<canvas tabindex="0" role="application" aria-label="{said}"></canvas></div>'
-        '<p class="pointed" aria-live="polite">Point at a cell to read it; click to open the head.</p>'
-        f"{legend(grid)}</div>"
+        f'<p class="pointed" aria-live="polite">{QUIET}</p>{legend(grid)}</div>'
     )
 
 

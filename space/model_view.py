@@ -10,6 +10,7 @@ from maps.atlas import Atlas
 from maps.classification import summary
 from maps.types import HeadId
 from space import reading
+from space.downloads import links
 from space.markup import anchor, link_to_head, link_to_relation, relation_words, table, text
 
 MEASURED = {
@@ -61,6 +62,23 @@ def best_head(atlas: Atlas, name: str | None, value: float | None) -> str:
     if name is None or value is None:
         return "none"
     return f"{anchor(link_to_head(atlas.model, HeadId.parse(name)), name)} {value:.2f}"
+
+
+def use(atlas: Atlas, dataset: str | None) -> str:
+    """How to get at the data and how to cite it."""
+    pages = ", ".join((anchor("about#api", "from programs"), anchor("about#cite", "how to cite")))
+    hub = f" It is the dataset {anchor(dataset_page(dataset), dataset)} on the Hub." if dataset else ""
+    return (
+        f"<h2>Use these data</h2><p>The atlas of {text(atlas.model)} as tables; {pages}.{hub}</p>"
+        f"<details><summary>Download the tables</summary>{links(atlas)}</details>"
+    )
+
+
+def dataset_page(name: str) -> str:
+    """The address of a dataset's page."""
+    from huggingface_hub.constants import ENDPOINT
+
+    return f"{ENDPOINT}/datasets/{name}"
 
 
 def figures(atlas: Atlas, tau: float) -> list[Callable[[], Any]]:

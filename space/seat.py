@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from annotation import identity, practice
@@ -45,4 +45,5 @@ class Seat:
     def shown(self, item: Item) -> Shown:
         """What the annotator sees of an item."""
         example = self.examples.get(item.key)
-        return self.study.shown[item.key] if example is None else example.shown
+        shown = self.study.shown[item.key] if example is None else example.shown
+        return replace(shown, mappings=tuple(shown.mappings))  # which may be read from the atlas: once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,10 @@ from annotation.study import Study
 from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
+from space.atlases import Hub, open_atlases
 from space.searching.index import Indexes
 from space.study import default_study
 
-SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600
 
 
@@ -51,6 +50,8 @@ class Services:
     `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
     carries. `address` is the Space's own, outside the frame of huggingface.co; `login` says whether the Space has a
     login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
+    `datasets` names the Hub dataset of each model that was read from one; `left_out` says in a sentence each which
+    atlases that were asked for are not shown.
     `indexes` is what search reads.
     """
 
@@ -67,6 +68,8 @@ class Services:
     login: bool = False
     ledger: Ledger | None = None
     publisher: Publisher | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     indexes: Indexes = field(default_factory=Indexes, repr=False)
 
     def atlas(self, model: str) -> Atlas:
@@ -96,7 +99,8 @@ def address(environment: Mapping[str, str] = os.environ) -> Address:
 def services(environment: Mapping[str, str] = os.environ) -> Services:
     """Reads the settings, opens the atlases and the journal."""
     data = Path(environment.get("MAPS_DATA") or "data")
-    atlases = open_atlases(environment.get("MAPS_ATLASES") or "", data)
+    hub = Hub(environment.get("HF_TOKEN") or None, environment.get("HF_ENDPOINT") or None)
+    opened = open_atlases(environment.get("MAPS_ATLASES") or "", data, hub)
     key = pseudonym_key(environment.get("MAPS_PSEUDONYM_KEY") or "", data)
     journal = Journal(data / "journal.sqlite")
     ledger = ledger_named(environment, journal, data)
@@ -104,8 +108,8 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
     organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
     host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
     return Services(
-        atlases,
-        default_study(next(iter(atlases.values()))),
+        opened.atlases,
+        default_study(next(iter(opened.atlases.values()))),
         journal,
         key,
         __version__,
@@ -117,6 +121,8 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         login=on_space and bool(environment.get("OAUTH_CLIENT_ID")),
         ledger=ledger,
         publisher=Publisher(ledger) if ledger else None,
+        datasets=opened.datasets,
+        left_out=opened.left_out,
     )
 
 
@@ -128,37 +134,6 @@ def ledger_named(environment: Mapping[str, str], journal: Journal, data: Path) -
     return HubLedger(
         HubDataset(name, environment.get("HF_TOKEN") or "", environment.get("HF_ENDPOINT") or None), journal, data
     )
-
-
-def open_atlases(named: str, data: Path) -> dict[str, Atlas]:
-    """The atlases of MAPS_ATLASES; without it the prebuilt one and those in the data folder.
-
-    A model is listed once: an atlas in the data folder takes the place of the prebuilt one, and a newer one that of
-    an older. What is left out of the data folder is said on the terminal.
-    """
-    if named:
-        given = [Atlas.open(folder.strip()) for folder in named.split(",") if folder.strip()]
-        if not given:
-            raise MapsError("MAPS_ATLASES names no folder; name one, or leave it out for the prebuilt atlas.")
-        return {atlas.model: atlas for atlas in given}
-    found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(SEED.iterdir()))}
-    for atlas in sorted(computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
-        before = found.get(atlas.model)
-        if before is not None and before.folder.parent != SEED:
-            print(f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer.", file=sys.stderr)
-        found[atlas.model] = atlas
-    return found
-
-
-def computed_atlases(folder: Path) -> list[Atlas]:
-    """The finished atlases in a folder; what is none is said on the terminal."""
-    opened = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            opened.append(Atlas.open(path))
-        except MapsError as error:
-            print(f"Left out: {error}", file=sys.stderr)
-    return opened
 
 
 def pseudonym_key(given: str, data: Path) -> bytes:

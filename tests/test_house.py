@@ -130,6 +130,7 @@ HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",
     "os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')",
+    "os.environ.setdefault('ARROW_DEFAULT_MEMORY_POOL', 'system')",
 ]
 
 IMPORTER = """

@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from maps import figures
 from maps.atlas import Atlas
-from maps.prompts import mapping_hash
 from maps.report import Section
 from maps.scoring import comparison, summary, together
 from maps.scoring.offline import Draw, drawn
@@ -89,7 +88,7 @@ def told(count: int, thing: str, remedy: str) -> list[str]:
 
 def present(atlas: Atlas, name: str) -> tuple[list[Row], int]:
     """The rows of a table that are of the heads' present mappings, and how many are not."""
-    hashes = {head: mapping_hash(mappings) for head, mappings in atlas.every_mapping().items()}
+    hashes = atlas.mapping_hashes()
     rows = atlas.table(name).to_pylist()
     kept = [row for row in rows if row.get("mapping_hash") == hashes.get(HeadId(row["layer"], row["head"]))]
     return kept, len(rows) - len(kept)

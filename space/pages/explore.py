@@ -11,8 +11,8 @@ from maps.types import HeadId, MapsError
 from space import grid, reading
 from space.grid import CATEGORY, DETECTION, MEASURES, RELATION, VERDICT, Grid
 from space.look import Look
-from space.markup import anchor, link_to_head, options, table, text
-from space.model_view import counts, figures
+from space.markup import anchor, link_to_head, notice, options, table, text
+from space.model_view import counts, figures, use
 from space.services import Services
 from space.sessions import Annotator
 from space.verdicts import verdicts
@@ -37,11 +37,13 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
         (
             '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What it does is '
             "read from its weights alone. Point at a cell to read it, click to open it.</p>",
+            *(notice(sentence, "problem") for sentence in services.left_out),
             controls(services, atlas, choices, colour, side, tau),
             grid.drawn(value, atlas),
             head_picker(atlas),
             strongest_table(atlas, value),
             counts(atlas, tau),
+            use(atlas, services.datasets.get(atlas.model)),
         )
     )
     title = f"Attention heads of {atlas.model}"

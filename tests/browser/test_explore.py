@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
+from html import unescape
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from maps.atlas import Atlas
 from maps.terminal import visible
@@ -15,14 +19,63 @@ from tests.browser.conftest import ROOT, Server
 SEED = ROOT / "space" / "seed" / "smollm2"
 
 
-def test_the_grid_lists_every_head_and_a_click_opens_one(explorer: Server, page: Page) -> None:
+def at(page: Page, layer: int, head: int) -> Position:
+    """The middle of a cell, from the corner of the canvas of the bundled model's grid."""
+    size = page.evaluate("(document.querySelector('#view .head-grid canvas').clientWidth - 36) / 30")
+    return {"x": 34 + (layer + 0.4) * size, "y": (head + 0.4) * size}
+
+
+def open_grid(explorer: Server, page: Page) -> Locator:
+    """The first page, once Gradio's view has taken over; its grid's canvas."""
     page.goto(explorer.url)
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
-    page.locator("[data-head=L26H2]").hover()
-    expect(page.locator(".pointed")).to_contain_text("L26H2: noun to pronoun")
-    page.locator("[data-head=L26H2]").click()
+    expect(page.locator("#first-look")).to_have_count(0)
+    return page.locator("#view .head-grid canvas")
+
+
+def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: Server, page: Page) -> None:
+    canvas = open_grid(explorer, page)
+    page.evaluate("window.here = true")
+    canvas.hover(position=at(page, 26, 2))
+    expect(page.locator(".pointed")).to_contain_text("L26H2: noun to pronoun 0.52. Whatever the input")
+    canvas.click(position=at(page, 26, 2))
     expect(page.locator("#head-page h1")).to_contain_text("L26H2")
     assert page.url.endswith("/head?model=SmolLM2-135M-Instruct&layer=26&head=2")
+    expect(page).to_have_title("L26H2 of SmolLM2-135M-Instruct")
+    assert page.evaluate("window.here")
+    page.go_back()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("#head-page h1")).to_contain_text("L26H2")
+    assert page.evaluate("window.here")
+
+
+def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: Server) -> None:
+    address = f"{explorer.url}/head?model=SmolLM2-135M-Instruct&layer=26&head=2"
+    with urllib.request.urlopen(address, timeout=20) as reply:
+        html = reply.read().decode()
+    assert "<title>L26H2 of SmolLM2-135M-Instruct</title>" in html
+    assert '<meta property="og:description" content="Whatever the input, the outputs are mostly pronouns' in html
+    assert html.count("og:title") == 1
+    picture = re.search(r'og:image" content="([^"]+)"', html)
+    assert picture is not None
+    with urllib.request.urlopen(unescape(picture[1]), timeout=20) as reply:
+        assert reply.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_page_can_be_read_and_its_links_followed_without_a_script(explorer: Server, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(explorer.url)
+    page.get_by_role("link", name="L26H2").first.click()
+    expect(page.locator("#head-page h1")).to_contain_text("L26H2")
+    page.get_by_role("link", name="All heads").click()
+    expect(page.get_by_role("heading", name="What do attention heads do?")).to_be_visible()
+    context.close()
+
+
+def test_an_address_that_leads_nowhere_has_the_status_of_it(explorer: Server) -> None:
+    with pytest.raises(HTTPError, match="404"):
+        urllib.request.urlopen(f"{explorer.url}/head?layer=99&head=0", timeout=20)
 
 
 def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(explorer: Server, page: Page) -> None:
@@ -37,25 +90,30 @@ def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(exp
 
 
 def test_another_colouring_changes_the_cells_and_the_words(explorer: Server, page: Page) -> None:
-    page.goto(explorer.url)
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
-    box = page.get_by_label("Colour by")
-    box.click()
-    page.get_by_role("option", name="Relation: country to capital").click()
-    expect(page.locator(".grid-title")).to_contain_text("heads implement country to capital")
-    page.locator("[data-head=L23H4]").hover()
-    expect(page.locator(".pointed")).to_contain_text("country to capital: score 0.6")
-    page.get_by_label("Suppresses the targets").click()
+    canvas = open_grid(explorer, page)
+    page.get_by_label("Colour by").select_option("relation:country_to_capital")
+    expect(page.locator(".grid-title")).to_contain_text("4 of 270 heads implement country to capital")
+    canvas.hover(position=at(page, 23, 4))
+    expect(page.locator(".pointed")).to_contain_text("L23H4: country to capital: score 0.6")
+    page.get_by_label("Direction").select_option("suppression")
     expect(page.locator(".grid-title")).to_contain_text("heads suppress country to capital")
-    box.click()
-    page.get_by_role("option", name="Saliency").click()
+    page.reload()
+    expect(page.locator(".grid-title")).to_contain_text("heads suppress country to capital")
+    expect(page.locator("#first-look")).to_have_count(0)
+    page.get_by_label("Colour by").select_option("saliency_mean")
     expect(page.locator(".grid-title")).to_contain_text("Mean saliency")
 
 
+def test_the_threshold_changes_which_heads_count(explorer: Server, page: Page) -> None:
+    open_grid(explorer, page)
+    expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
+    page.get_by_label("Threshold").fill("0.5")
+    expect(page.locator(".grid-title")).to_contain_text("9 of 270 heads implement or suppress a relation (score 0.5")
+    assert "tau=0.5" in page.url
+
+
 def test_arrows_move_over_the_grid_and_enter_opens(explorer: Server, page: Page) -> None:
-    page.goto(explorer.url)
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
-    page.locator(".head-grid svg").focus()
+    open_grid(explorer, page).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
         page.keyboard.press(key)
     expect(page.locator(".pointed")).to_contain_text("L1H1")
@@ -68,7 +126,7 @@ def test_arrows_move_over_the_grid_and_enter_opens(explorer: Server, page: Page)
 
 
 def test_the_pickers_open_a_head(explorer: Server, page: Page) -> None:
-    page.goto(explorer.url)
+    open_grid(explorer, page)
     page.locator("select[name=layer]").select_option("23")
     page.locator("select[name=head]").select_option("4")
     page.get_by_role("button", name="Open the head").click()
@@ -91,14 +149,14 @@ def test_an_address_that_leads_nowhere_is_answered_in_words(
     page.goto(f"{explorer.url}/head{query}")
     expect(page.get_by_role("alert")).to_contain_text(sentence)
     page.get_by_role("link", name="Back to all heads").click()
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
+    expect(page.locator(".head-grid canvas")).to_be_visible()
 
 
 def test_an_unknown_page_leads_back(explorer: Server, page: Page) -> None:
     page.goto(f"{explorer.url}/nowhere/at/all")
     expect(page.get_by_role("heading", name="No such page")).to_be_visible()
     page.get_by_role("link", name="All heads").click()
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
+    expect(page.locator(".head-grid canvas")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["", "head?layer=12&head=6", "annotate", "agreement", "about"])
@@ -116,7 +174,7 @@ def test_the_app_neither_asks_other_hosts_nor_loads_torch(server: Server, page: 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.url)
-    expect(page.locator(".head-grid .cell")).to_have_count(270)
+    expect(page.locator(".head-grid canvas")).to_be_visible()
     outside = [url for url in asked if not url.startswith((server.url, "data:", "blob:"))]
     assert outside == []
     assert server.process is not None

@@ -15,7 +15,7 @@ from maps.figures.look import COLOURS, decimals, shown, words
 from maps.groups import GROUPS, similarity
 from maps.report import Findings, findings
 from maps.tables import SCHEMAS, table
-from space.services import SEED
+from space.atlases import SEED
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from maps.__main__ import main
 from maps.atlas import Atlas, write_table
 from maps.report import TABLES, as_csv, cell, plain
 from maps.tables import SCHEMAS, table
-from space.services import SEED
+from space.atlases import SEED
 
 ATLAS = SEED / "smollm2"
 Capture = pytest.CaptureFixture[str]

@@ -38,7 +38,8 @@ def test_a_chip_shows_white_space_and_cuts_a_long_token_with_its_length() -> Non
         '<code class="chip"><bdi><i title="space">·</i>a<i title="newline">⏎</i></bdi></code>'
     )
     assert "10,000 characters" in markup.chip("a" * 10_000)
-    assert "a" * 41 not in markup.chip("a" * 10_000)
+    assert "a" * 41 not in markup.chip("a" * 10_000, linked=False)
+    assert "a" * 201 not in markup.chip("a" * 10_000)
 
 
 def test_a_raised_dot_in_a_token_is_not_taken_for_a_space() -> None:

@@ -28,9 +28,9 @@ PILOT = Wanted("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 
 # A name that Gradio numbers (opened_2) stands for the first of its kind.
 ANYONE, ANNOTATORS, ORGANISERS = "anyone", "annotators", "organisers"
 TABLE = {
-    "opened": ANYONE,  # the loads of /, /head, /annotate and /agreement: to each their own
-    "picked": ANYONE,
-    "coloured": ANYONE,
+    "opened": ANYONE,  # the loads of /annotate and /agreement: to each their own
+    "visited": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
+    **dict.fromkeys(("models", "model", "heads", "head"), ANYONE),  # for programs: what atlases hold, nothing of people
     "signed_in": ANYONE,
     "submitted": ANNOTATORS,
     "skipped": ANNOTATORS,
@@ -39,7 +39,7 @@ TABLE = {
     "withdrawn": ANNOTATORS,  # their own answers
     "resent": ANYONE,  # what a browser kept of its own answers, sealed by this server
     "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
-    "drawn": ANYONE,  # the figures of /agreement, under the rule of its words
+    "drawn": ANYONE,  # the figures of the explorer; those of /agreement, under the rule of its words
     "made": ANYONE,  # the downloads of /agreement: what each may see
     "opened_for_organisers": ORGANISERS,
     "rows_csv": ORGANISERS,

@@ -12,12 +12,12 @@ import pytest
 from maps.atlas import Atlas, write_table
 from maps.tables import SCHEMAS
 from maps.types import HeadId, MapsError
+from space.atlases import SEED
 from space.searching.found import Cut, Section
 from space.searching.index import Index, Indexes
 from space.searching.nearness import near, stem
 from space.searching.query import Query
 from space.searching.search import search
-from space.services import SEED
 from tests.large_atlas import LAYERS, large_atlas
 
 

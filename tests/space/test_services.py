@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from maps.types import MapsError
-from space.services import SEED, Address, address, open_atlases, pseudonym_key
+from space.atlases import SEED, open_atlases
+from space.services import Address, address, pseudonym_key
 
 PREBUILT = SEED / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
@@ -25,13 +26,13 @@ def copy_of_the_prebuilt(folder: Path, model: str = MODEL) -> Path:
 
 
 def test_without_settings_the_prebuilt_atlas_is_shown(tmp_path: Path) -> None:
-    assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).items()} == {MODEL: PREBUILT}
+    assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).atlases.items()} == {MODEL: PREBUILT}
 
 
 def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: Path) -> None:
     own = copy_of_the_prebuilt(tmp_path / "atlases" / "mine")
     other = copy_of_the_prebuilt(tmp_path / "atlases" / "other", "Other")
-    found = open_atlases("", tmp_path)
+    found = open_atlases("", tmp_path).atlases
     assert {name: atlas.folder for name, atlas in found.items()} == {MODEL: own, "Other": other}
 
 
@@ -41,19 +42,19 @@ def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
     newer, older = (copy_of_the_prebuilt(tmp_path / "atlases" / name) for name in ("a", "b"))
     info = json.loads((newer / "atlas.json").read_text(encoding="utf-8"))
     (newer / "atlas.json").write_text(json.dumps({**info, "created_at": "2999-01-01T00:00:00+00:00"}), encoding="utf-8")
-    assert open_atlases("", tmp_path)[MODEL].folder == newer
+    assert open_atlases("", tmp_path).atlases[MODEL].folder == newer
     assert f"Left out: {older}" in capsys.readouterr().err
 
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
-    assert list(open_atlases("", tmp_path)) == [MODEL]
+    assert list(open_atlases("", tmp_path).atlases) == [MODEL]
     assert "Left out:" in capsys.readouterr().err
 
 
 def test_named_atlases_replace_the_others(tmp_path: Path) -> None:
     named = copy_of_the_prebuilt(tmp_path / "named", "Named")
-    assert list(open_atlases(f" {named} ,", tmp_path)) == ["Named"]
+    assert list(open_atlases(f" {named} ,", tmp_path).atlases) == ["Named"]
 
 
 def test_a_named_atlas_that_is_none_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from annotation.study import stale
 from maps.atlas import Atlas
 from maps.types import MapsError
-from space.services import SEED, Services
+from space.atlases import SEED
+from space.services import Services
 from space.studies import chosen, closed, stale_keys, studies
 from tests.space.conftest import PLAIN, created
 

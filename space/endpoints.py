@@ -1,0 +1,105 @@
+"""The explorer for programs: what its pages show, as Gradio API endpoints and, where asked for, as tools over MCP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio.events import api
+
+from maps.classification import categories, summary
+from maps.prompts import mapping_hash
+from maps.types import HeadId, MapsError
+from space import reading
+from space.pages.head import asked_for
+from space.services import Services
+from space.spoken import spoken
+
+Rows = list[dict[str, Any]]
+
+
+def build_endpoints(services: Services) -> None:
+    """Adds the endpoints to the site that is being built; each is a function of its arguments alone."""
+    for endpoint in (*of_models(services), *of_heads(services)):
+        api(spoken(endpoint), api_name=endpoint.__name__, queue=False)
+
+
+def of_models(services: Services) -> tuple[Any, ...]:
+    """The endpoints about whole models."""
+
+    def models() -> list[dict]:  # type: ignore[type-arg]
+        """Every mapped model, with its number of layers and heads, its vocabulary and what its atlas holds."""
+        return [
+            {
+                **{name: atlas.info[name] for name in ("model", "layers", "heads", "kv_heads", "width", "vocabulary")},
+                "mapped_heads": len(atlas.ids),
+                "tau": atlas.info["settings"]["tau"],
+                "tables": atlas.tables,
+            }
+            for atlas in services.atlases.values()
+        ]
+
+    def model(model: str, tau: float | None = None) -> dict:  # type: ignore[type-arg]
+        """How many heads of a model implement or suppress each of the relations at a threshold.
+
+        Args:
+            model: a name that `models` lists
+            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+        """
+        atlas = services.atlas(model)
+        at = checked(tau, float(atlas.info["settings"]["tau"]))
+        found, relations = reading.classified(atlas, at), reading.per_relation(atlas, at)
+        counts = summary(atlas.ids, found, relations).to_pylist()
+        return {"model": model, "tau": at, "summary": counts, "relations": relations.to_pylist()}
+
+    def heads(model: str, tau: float | None = None) -> list[dict]:  # type: ignore[type-arg]
+        """Every head of a model: its categories, relations and suppressed relations at a threshold, and its numbers.
+
+        Args:
+            model: a name that `models` lists
+            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+        """
+        atlas = services.atlas(model)
+        at = checked(tau, float(atlas.info["settings"]["tau"]))
+        does = categories(atlas.ids, reading.classified(atlas, at)).to_pylist()
+        numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
+        return [{**numbers[row["layer"], row["head"]], **row} for row in does]
+
+    return models, model, heads
+
+
+def of_heads(services: Services) -> tuple[Any, ...]:
+    """The endpoints about single heads."""
+
+    def head(model: str, layer: int, head: int) -> dict:  # type: ignore[type-arg]
+        """One head: its salient mappings, its score on every relation, its descriptions and the evidence for them.
+
+        Args:
+            model: a name that `models` lists
+            layer: its layer, from 0
+            head: its place in the layer, from 0
+        """
+        atlas, found = asked_for(services, {"model": model, "layer": str(layer), "head": str(head)})
+        tables = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
+        rows = {name: plain(atlas.table(name, head=found).to_pylist()) for name in tables}
+        numbers = plain(atlas.table("heads", head=found).to_pylist())[0]
+        name = str(HeadId(layer, head))
+        return {"model": model, "name": name, **numbers, "mapping_hash": mapping_hash(atlas.mappings(found)), **rows}
+
+    return (head,)
+
+
+def plain(rows: Rows) -> Rows:
+    """Rows as JSON takes them: times as text."""
+    return [
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def checked(tau: float | None, otherwise: float) -> float:
+    """A threshold from outside."""
+    if tau is None:
+        return otherwise
+    if not 0 < tau <= 1:
+        raise MapsError("The threshold is no number above 0 and at most 1.")
+    return tau
