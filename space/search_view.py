@@ -22,6 +22,8 @@ from space.searching.found import Found, Hit, Mapped, Named, Said, Section, Toke
 from space.searching.query import WORD, word_of
 
 LONGEST_SENTENCE = 600  # characters of a description that are shown
+SOURCES = "Heads with the token among their sources, highest rank first"
+TARGETS = "Heads with the token among their targets, highest place first"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def sections(shown: Shown) -> str:
     rows: Sequence[tuple[str, str, Section[Any], str]] = (
         ("relations", "Relations", found.relations, items(found.relations, relation, "found-relations")),
         ("descriptions", described(found), found.descriptions, items(found.descriptions, said(found), "sentences")),
-        ("sources", "Heads that act on it", found.sources, heads(found.sources, "it is among the sources")),
-        ("targets", "Heads that promote it", found.targets, heads(found.targets, "it is among the targets")),
+        ("sources", "Heads that act on it", found.sources, heads(found.sources, SOURCES)),
+        ("targets", "Heads that promote it", found.targets, heads(found.targets, TARGETS)),
         ("tokens", "Similar tokens", found.alike, items(found.alike, alike, "tokens")),
     )
     parts = {
@@ -143,7 +145,7 @@ def alike(token: Token) -> str:
     return f'<li title="{text(ids)}">{chip(token.string)} <small>{text(counts)}</small></li>'
 
 
-def heads(section: Section[Mapped], where: str) -> str:
+def heads(section: Section[Mapped], caption: str) -> str:
     """Heads with their mappings of a token."""
     if not section.items:
         return ""
@@ -154,17 +156,16 @@ def heads(section: Section[Mapped], where: str) -> str:
         )
         for each in section.items
     ]
-    return table(("Head", "Mappings"), rows, f"Heads with the token, by mapping: {where}")
+    return table(("Head", "Mappings"), rows, caption)
 
 
 def hit(each: Hit) -> str:
     """A mapping with the token, in words."""
     if not each.place:
-        return f"{chip(each.source)} <small>source {each.rank}</small>"
+        return f"{chip(each.source)} <small>source, rank {each.rank}</small>"
     arrow = '<span class="arrow" aria-label="to">→</span>'
-    return (
-        f"{chip(each.source)} {arrow} {chip(each.target)} <small>source {each.rank}, target {each.place} of it</small>"
-    )
+    place = f"target {each.place} of the source of rank {each.rank}"
+    return f"{chip(each.source)} {arrow} {chip(each.target)} <small>{place}</small>"
 
 
 def further(each: Mapped) -> str:

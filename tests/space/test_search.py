@@ -61,7 +61,7 @@ def test_a_token_leads_to_the_heads_that_act_on_it_and_promote_it(served: Servic
     html = look(served, {"q": " he"}).html
     assert "Heads that promote it" in html
     assert "L26H2 of SmolLM2-135M-Instruct" in html
-    assert re.search(r"source \d+, target \d of it", html)
+    assert re.search(r"target \d of the source of rank \d+", html)
 
 
 def test_a_relation_leads_to_its_page(served: Services) -> None:
