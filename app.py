@@ -39,6 +39,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     site = build_site(used)
     site.queue(default_concurrency_limit=16)
+    used.indexes.warm(used.atlases.values())
     if used.publisher is not None:
         used.publisher.start()
     site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look(used))

@@ -12,14 +12,25 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from space.endpoints import build_endpoints
 from space.first_look import launch_settings
-from space.pages import about, agreement, annotate, explore, head, organise
+from space.pages import about, agreement, annotate, compare, explore, head, organise, relation, search
 from space.services import Services
 from space.viewer import build_viewer
 
 HERE = Path(__file__).parent
 TITLE = "Attention heads, read from their weights"
-EXPLORER = {"": explore, "head": head}  # pages that are functions of their address, by path
-LISTED = {"Home": ""}  # those of them in the navigation
+EXPLORER = {
+    "": explore,
+    "head": head,
+    "relation": relation,
+    "search": search,
+    "compare": compare,
+}  # pages that are functions of their address, by path
+LISTED = {
+    "Home": "",
+    "Search": "search",
+    "Relations": "relation",
+    "Compare": "compare",
+}  # those of them in the navigation
 PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
 
 
@@ -29,7 +40,8 @@ def build_site(services: Services) -> gr.Blocks:
         build_viewer(services, site, EXPLORER)
         build_endpoints(services)
     for path in filter(None, EXPLORER):
-        with site.route(path.capitalize(), path, show_in_navbar=path in LISTED.values()) as page:
+        name = next((name for name, listed in LISTED.items() if listed == path), path.capitalize())
+        with site.route(name, path, show_in_navbar=path in LISTED.values()) as page:
             build_viewer(services, page, EXPLORER)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)

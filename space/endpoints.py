@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from gradio.events import api
 
-from maps.classification import categories, summary
+from maps.classification import SCORE, SUPPRESSION, categories, summary
 from maps.prompts import mapping_hash
 from maps.types import HeadId, MapsError
 from space import reading
 from space.pages.head import asked_for
+from space.searching.search import search as searched
 from space.services import Services
 from space.spoken import spoken
 
+SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
 Rows = list[dict[str, Any]]
 
 
@@ -64,7 +67,28 @@ def of_models(services: Services) -> tuple[Any, ...]:
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
         return [{**numbers[row["layer"], row["head"]], **row} for row in does]
 
-    return models, model, heads
+    def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
+        """What a search finds: heads by description and by token, tokens and relations, with counts before any cut.
+
+        Args:
+            query: words of a description, a token, or the name of a relation
+            model: a name that `models` lists; all models where it is left out
+            kind: one kind of results alone, as in the page's address
+            page: of the results of one kind, from 1
+        """
+        atlases = [services.atlas(model)] if model else list(services.atlases.values())
+        if page < 1:
+            raise MapsError("The page of a search is a whole number from 1 on.")
+        found = searched([services.indexes.of(atlas) for atlas in atlases], query, kind, page)
+        sections = {name: getattr(found, name) for name in SECTIONS}
+        return {
+            "query": query,
+            **{
+                name: {"total": each.total, "items": [asdict(i) for i in each.items]} for name, each in sections.items()
+            },
+        }
+
+    return models, model, heads, search
 
 
 def of_heads(services: Services) -> tuple[Any, ...]:
@@ -85,7 +109,23 @@ def of_heads(services: Services) -> tuple[Any, ...]:
         name = str(HeadId(layer, head))
         return {"model": model, "name": name, **numbers, "mapping_hash": mapping_hash(atlas.mappings(found)), **rows}
 
-    return (head,)
+    def relation(name: str, model: str) -> list[dict]:  # type: ignore[type-arg]
+        """Every head of a model with its score on a relation and its suppression of it.
+
+        Args:
+            name: a relation that `model` lists, such as country_to_capital
+            model: a name that `models` lists
+        """
+        atlas = services.atlas(model)
+        if name not in reading.relations(atlas):
+            raise MapsError(f"{model} was not scored on {name!r}; `model` lists its relations.")
+        sides = {side: reading.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION)}
+        return [
+            {"layer": each.layer, "head": each.head, **{side: values[place] for side, values in sides.items()}}
+            for place, each in enumerate(atlas.ids)
+        ]
+
+    return head, relation
 
 
 def plain(rows: Rows) -> Rows:

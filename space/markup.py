@@ -50,6 +50,11 @@ def link_to_model(model: str) -> str:
     return "./?" + urlencode({"model": model})
 
 
+def link_to_grid(model: str, relation: str) -> str:
+    """The address of a model's grid coloured by a relation."""
+    return "./?" + urlencode({"model": model, "colour": f"relation:{relation}"})
+
+
 def link_to_relation(name: str, model: str | None = None, head: HeadId | None = None) -> str:
     """The address of a relation's page, for one model or for one of its heads."""
     chosen = {"name": name} | ({} if model is None else {"model": model})

@@ -66,10 +66,10 @@ def best_head(atlas: Atlas, name: str | None, value: float | None) -> str:
 
 def use(atlas: Atlas, dataset: str | None) -> str:
     """How to get at the data and how to cite it."""
-    pages = ", ".join((anchor("about#api", "from programs"), anchor("about#cite", "how to cite")))
+    about = anchor("about", "From programs, and how to cite")
     hub = f" It is the dataset {anchor(dataset_page(dataset), dataset)} on the Hub." if dataset else ""
     return (
-        f"<h2>Use these data</h2><p>The atlas of {text(atlas.model)} as tables; {pages}.{hub}</p>"
+        f"<h2>Use these data</h2><p>The atlas of {text(atlas.model)} as tables. {about}.{hub}</p>"
         f"<details><summary>Download the tables</summary>{links(atlas)}</details>"
     )
 

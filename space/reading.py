@@ -135,3 +135,16 @@ def identified(atlas: Atlas) -> pa.Table:
         "identified",
         lambda: identification(atlas.ids, atlas.descriptions(), atlas.stale()),
     )
+
+
+def patterns(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool, str]]]:
+    """By describer, whether it sees a pattern in each head that it described, and what it says of it."""
+
+    def read() -> dict[str, dict[HeadId, tuple[bool, str]]]:
+        found: dict[str, dict[HeadId, tuple[bool, str]]] = {}
+        for row in atlas.descriptions():
+            head = HeadId(row["layer"], row["head"])
+            found.setdefault(row["describer"], {})[head] = row["pattern"], row["observed_pattern"]
+        return found
+
+    return remembered(atlas, ["descriptions"], "patterns", read)

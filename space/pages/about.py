@@ -37,6 +37,18 @@ compare with; it is neither a language model nor a person.
 
 {consent} Judgments are kept in a database on the machine that runs the app.
 
+## From programs
+
+Each page of the explorer is an endpoint of this app's API, which the Python package `gradio_client` calls:
+
+    from gradio_client import Client
+
+    app = Client("the address of this app")
+    app.predict(api_name="/models")
+    app.predict(model="{first}", layer=0, head=0, api_name="/head")
+
+`/model`, `/heads`, `/relation` and `/search` work likewise; `view_api()` lists them with their arguments.
+
 ## How to cite
 
     @inproceedings{{elhelo-geva-2025-inferring,
@@ -60,6 +72,7 @@ def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every 
         guidelines=GUIDELINES,
         consent=CONSENT,
         models=", ".join(services.atlases),
+        first=first.model,
         version=services.app_version,
     )
     gr.Markdown(words)

@@ -30,7 +30,9 @@ ANYONE, ANNOTATORS, ORGANISERS = "anyone", "annotators", "organisers"
 TABLE = {
     "opened": ANYONE,  # the loads of /annotate and /agreement: to each their own
     "visited": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
-    **dict.fromkeys(("models", "model", "heads", "head"), ANYONE),  # for programs: what atlases hold, nothing of people
+    **dict.fromkeys(
+        ("models", "model", "heads", "head", "relation", "search"), ANYONE
+    ),  # for programs: what atlases hold, nothing of people
     "signed_in": ANYONE,
     "submitted": ANNOTATORS,
     "skipped": ANNOTATORS,
@@ -73,7 +75,7 @@ ROUTES = {
     "/monitoring/summary",
     "/monitoring/{key}",
 }
-PAGES = {"/", "/head", "/organise", "/annotate", "/agreement", "/about"}
+PAGES = {"/", "/head", "/relation", "/search", "/compare", "/organise", "/annotate", "/agreement", "/about"}
 
 
 @dataclass(frozen=True)

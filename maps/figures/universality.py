@@ -1,0 +1,34 @@
+"""How a relation's scores are distributed over the heads of each model (paper, section 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from maps.figures.look import QUIET, Figure, Rows, finished, shown, words
+
+
+def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:
+    """A line of ticks a model, one for each head with a hit: `scores` holds (model, head, score).
+
+    Heads without a hit are counted in words; undefined scores are left out.
+    """
+    rows: Rows = [
+        {"model": shown(model), "head": head, "score": value} for model, head, value in scores if value is not None
+    ]
+    some = [row for row in rows if row["score"] > 0]
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    ticks = (
+        alt.Chart(alt.InlineData(values=some), width=560, height=40 * max(1, len(models)))
+        .mark_tick(thickness=2, size=22, color="#0072B2", opacity=0.7)
+        .encode(
+            x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelLimit=220)),
+            tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
+        )
+    )
+    rule = alt.Chart(alt.InlineData(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="tau:Q")
+    subtitle = [f"{len(some):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
+    title = f"Scores on {words(relation)} by model"
+    return finished(alt.layer(ticks, rule), title, subtitle, f"Ticks, one a head. {subtitle[0]}")

@@ -1,0 +1,93 @@
+"""Two models, or two describers of one model, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maps.atlas import Atlas
+from maps.classification import CATEGORIES, categories_of
+from maps.types import MapsError
+from space import reading
+from space.look import Look
+from space.markup import anchor, link_to_head, notice, options, relation_words, table, text
+from space.services import Services
+from space.sessions import Annotator
+
+SHOWN = 50  # heads on which describers differ
+
+
+def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
+    """The models in the address, the first two where it names none; the describers of the first beside each other."""
+    names = list(services.atlases)
+    first = services.atlas(query.get("model") or names[0])
+    second = services.atlas(query.get("other") or next((n for n in names if n != first.model), first.model))
+    title = f"{first.model} beside {second.model}" if first.model != second.model else f"Describers of {first.model}"
+    html = f"<h1>Compare</h1>{chooser(names, first, second)}"
+    if first.model == second.model:
+        html += notice("Only one model is chosen; name an atlas of another in MAPS_ATLASES to compare models.")
+    else:
+        html += models(first, second)
+    describers, parts = of_describers(first, query)
+    return Look(title, f"{title}: relations, categories and descriptions.", html + describers + parts)
+
+
+def chooser(names: list[str], first: Atlas, second: Atlas) -> str:
+    """The form that picks the models."""
+    choices = [(name, name) for name in names]
+    return (
+        f'<form class="controls" action="compare" data-auto>'
+        f'<label>Model <select name="model">{options(choices, first.model)}</select></label>'
+        f'<label>beside <select name="other">{options(choices, second.model)}</select></label>'
+        "<noscript><button>Show</button></noscript></form>"
+    )
+
+
+def models(first: Atlas, second: Atlas) -> str:
+    """Shares of heads by category and by relation, each model at its own threshold."""
+    pair = (first, second)
+    heading = ("Heads", first.model, second.model)
+    shares = [category_shares(atlas) for atlas in pair]
+    lines = [(text(name), *(found[name] for found in shares)) for name in ("any relation", *CATEGORIES)]
+    relations = list(dict.fromkeys(name for atlas in pair for name in reading.relations(atlas)))
+    counts = [relation_counts(atlas) for atlas in pair]
+    rows = [(text(relation_words(name)), *(found.get(name, "not scored") for found in counts)) for name in relations]
+    return table(heading, lines, "Heads by category") + table(heading, rows, "Heads that implement or suppress it")
+
+
+def category_shares(atlas: Atlas) -> dict[str, str]:
+    """How many heads belong to each category, and their share."""
+    found = reading.classified(atlas, float(atlas.info["settings"]["tau"]))
+    counts = {name: sum(name in categories_of(does) for does in found.values()) for name in CATEGORIES}
+    whole = len(atlas.ids)
+    return {name: f"{n:,} ({100 * n / whole:.1f} %)" for name, n in ({"any relation": len(found)} | counts).items()}
+
+
+def relation_counts(atlas: Atlas) -> dict[str, str]:
+    """How many heads do each relation."""
+    rows = reading.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
+    return {row["relation"]: f"{row['either']:,}" if row["counted"] else "too few pairs" for row in rows}
+
+
+def of_describers(atlas: Atlas, query: Mapping[str, str]) -> tuple[str, str]:
+    """How far two describers of a model agree on seeing a pattern, and the heads on which they do not."""
+    said = reading.patterns(atlas)
+    names = sorted(said)
+    if len(names) < 2:
+        only = names[0] if names else "nobody"
+        words = f"{atlas.model} is described by {only} alone; `python -m maps describe` adds another describer."
+        return "<h2>Describers</h2>", notice(words)
+    one, other = query.get("describer") or names[0], query.get("against") or names[1]
+    for name in (one, other):
+        if name not in said:
+            raise MapsError(f"Nobody called {name!r} described {atlas.model}; there are {', '.join(names)}.")
+    both = said[one].keys() & said[other].keys()
+    differ = sorted(head for head in both if said[one][head][0] != said[other][head][0])
+    agreed = len(both) - len(differ)
+    words = f"{one} and {other} agree on {agreed:,} of {len(both):,} heads whether there is a pattern."
+    start = f"<h2>Describers</h2><p>{text(words)}</p>"
+    lines = [
+        (anchor(link_to_head(atlas.model, head), str(head)), text(said[one][head][1]), text(said[other][head][1]))
+        for head in differ[:SHOWN]
+    ]
+    caption = f"The first {len(lines)} of {len(differ):,} heads on which they differ"
+    return start, table(("Head", one, other), lines, caption) if lines else ""

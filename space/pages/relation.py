@@ -1,0 +1,115 @@
+"""One relation in all models: which heads implement or suppress it, best first, and how its scores are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from maps.atlas import Atlas
+from maps.classification import SCORE, SUPPRESSION
+from maps.types import HeadId, MapsError
+from space import reading
+from space.look import Look
+from space.markup import anchor, head_in, link_to_grid, link_to_head, options, relation_words, table, text
+from space.services import Services
+from space.sessions import Annotator
+
+SHOWN = 20  # heads of a model, best first
+
+
+def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
+    """The relation in the address; of one model where it names one, with a head of it where it names that."""
+    known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in reading.relations(atlas)))
+    name = query.get("name") or (known[0] if known else "")
+    if name not in known:
+        raise MapsError(f"There is no relation {name!r} here; the relations are {', '.join(known) or 'none'}.")
+    chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
+    atlases = [atlas for atlas in chosen if name in reading.relations(atlas)]
+    if not atlases:
+        raise MapsError(f"{chosen[0].model} was not scored on {relation_words(name)}.")
+    sentences = [sentence(atlas, name) for atlas in atlases]
+    html = "".join(
+        (
+            f"<h1>{text(relation_words(name))}</h1>",
+            chooser(known, name),
+            "".join(f"<p>{text(each)}</p>" for each in sentences),
+            of_head(atlases[0], name, head_in(query)) if query.get("model") else "",
+            *(best(atlas, name) for atlas in atlases),
+        )
+    )
+    figure = partial(distribution, [(atlas, reading.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
+    return Look(f"Heads that do {relation_words(name)}", " ".join(sentences), html, (figure,))
+
+
+def chooser(known: list[str], name: str) -> str:
+    """A form that opens another relation."""
+    choices = options([(relation_words(each), each) for each in known], name)
+    return (
+        '<form class="controls" action="relation" data-auto>'
+        f'<label>Relation <select name="name">{choices}</select></label>'
+        "<noscript><button>Show</button></noscript></form>"
+    )
+
+
+def row_of(atlas: Atlas, name: str) -> dict[str, Any]:
+    """The counts of a relation at the atlas's threshold."""
+    rows = reading.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
+    return next(row for row in rows if row["relation"] == name)
+
+
+def sentence(atlas: Atlas, name: str) -> str:
+    """How many heads of a model do it."""
+    row = row_of(atlas, name)
+    start = f"{atlas.model}: {row['pairs']:,} usable pairs, a hit among the {row['k']} highest targets"
+    if not row["counted"]:
+        return f"{start}; too few pairs to classify heads by."
+    return f"{start}; {row['heads']:,} heads implement it, {row['suppression_heads']:,} suppress it."
+
+
+def of_head(atlas: Atlas, name: str, head: HeadId | None) -> str:
+    """The score of the head in the address."""
+    if head is None or head not in atlas.ids:
+        return ""
+    place = atlas.ids.index(head)
+    score, down = (reading.relation_values(atlas, name, side)[place] for side in (SCORE, SUPPRESSION))
+    link = anchor(link_to_head(atlas.model, head), str(head))
+    return f"<p>{link} scores {number(score)}, its suppression is {number(down)}.</p>"
+
+
+def number(value: float | None) -> str:
+    """A score in words."""
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def best(atlas: Atlas, name: str) -> str:
+    """The heads of a model with the highest scores or suppressions, with their descriptions."""
+    scores, downs = (reading.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION))
+    said = reading.sentences(atlas)
+    ranked = sorted(range(len(atlas.ids)), key=lambda place: (-max(scores[place] or 0, downs[place] or 0), place))
+    some = [place for place in ranked if max(scores[place] or 0, downs[place] or 0) > 0]
+    lines = [
+        (
+            anchor(link_to_head(atlas.model, atlas.ids[place]), str(atlas.ids[place])),
+            number(scores[place]),
+            number(downs[place]),
+            text(said[place] or "not described"),
+        )
+        for place in some[:SHOWN]
+    ]
+    caption = f"{atlas.model}: the best {len(lines)} of {len(some):,} heads with a hit"
+    grid = anchor(link_to_grid(atlas.model, name), "All heads on the grid")
+    return table(("Head", "Score", "Suppression", "Description"), lines, caption) + f"<p>{grid}</p>"
+
+
+def distribution(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
+    """The scores of all heads by model; the library of figures is imported when one is drawn."""
+    from maps.figures.universality import scores_by_model
+
+    taus = {atlas.model: float(atlas.info["settings"]["tau"]) for atlas, _ in scores}
+    named = [
+        (atlas.model, str(head), value)
+        for atlas, values in scores
+        for head, value in zip(atlas.ids, values, strict=True)
+    ]
+    return scores_by_model(named, name, max(taus.values()))

@@ -1,0 +1,114 @@
+"""The explorer's pages as functions of their addresses, over the prebuilt atlas and an invented one of 5,120 heads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maps.types import MapsError
+from space.downloads import as_csv
+from space.endpoints import of_heads, of_models
+from space.look import Place, article, looked
+from space.pages import compare, explore, head, relation
+from space.services import Services, services
+from tests.large_atlas import MODEL, large_atlas
+
+SMALL = "SmolLM2-135M-Instruct"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services that show both models."""
+    used = services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
+    large = large_atlas(tmp_path_factory.mktemp("large"))
+    yield replace(used, atlases={**used.atlases, MODEL: large})
+    used.journal.close()
+
+
+def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
+    shown = explore.look(both, {})
+    assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
+    assert len(shown.figures) == 3
+    assert explore.look(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "sentence"),
+    [
+        (explore, {"model": "<b>"}, "There is no model '<b>' here"),
+        (explore, {"colour": "mood"}, "There is no such colouring"),
+        (explore, {"side": "left"}, "neither score nor suppression"),
+        (explore, {"tau": "nan"}, "no number above 0"),
+        (head, {"layer": "1"}, "The address names no head"),
+        (relation, {"name": "nope"}, "There is no relation 'nope' here"),
+        (compare, {"model": "none"}, "There is no model 'none' here"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_why(
+    both: Services, page: Any, query: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(MapsError, match=sentence):
+        page.look(both, query)
+    shown = looked(both, page, query)
+    assert not shown.found
+    assert "Back to all heads" in shown.html
+
+
+def test_a_relation_is_told_for_every_model_and_its_best_head_first(both: Services) -> None:
+    shown = relation.look(both, {"name": "noun_to_pronoun"})
+    assert f"{SMALL}: 373 usable pairs" in shown.summary
+    assert MODEL in shown.summary
+    own = relation.look(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
+    assert "scores 0.52, its suppression is 0.00" in own
+    assert own.index(">L26H2</a></td>") < own.index(">L25H0</a></td>")
+
+
+def test_two_models_and_two_describers_are_compared(both: Services) -> None:
+    shown = compare.look(both, {"model": MODEL, "other": SMALL}).html
+    assert "20 (7.4 %)" in shown
+    assert "heads whether there is a pattern" in shown
+
+
+@pytest.mark.parametrize("page", [explore, head, relation, compare])
+def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
+    shown = article(page.look(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
+    for bad in ("<script", "<img", "onerror=alert(1)>", "\u202e", "\x00"):
+        assert bad not in shown
+
+
+def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
+    models, model, heads, search = of_models(both)
+    one, scores = of_heads(both)
+    assert [each["model"] for each in models()] == [SMALL, MODEL]
+    assert model(SMALL, 0.5)["summary"][1]["count"] == 9
+    assert len(heads(MODEL)) == 5_120
+    assert one(SMALL, 26, 2)["mappings"][0]["source"] == " sinners"
+    assert max(scores("noun_to_pronoun", SMALL), key=lambda row: row["score"])["layer"] == 26
+    assert search("pronouns", SMALL)["descriptions"]["total"] > 0
+    for found in (models(), model(SMALL), heads(SMALL), one(MODEL, 0, 0), search("king")):
+        json.dumps(found, allow_nan=False)
+    with pytest.raises(MapsError, match="no number above 0"):
+        model(SMALL, 2.0)
+
+
+def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path) -> None:
+    text = "".join(as_csv(both.atlases[SMALL], "heads"))
+    (tmp_path / "heads.csv").write_text(text, encoding="utf-8", newline="")
+    assert text.count("\r\n") == 271
+    assert not any(
+        line.startswith(("=", "+", "@")) for line in "".join(as_csv(both.atlases[MODEL], "descriptions")).split("\r\n")
+    )
+
+
+def test_an_address_is_taken_apart_at_the_door() -> None:
+    assert Place.of("head?layer=1&head=2&layer=3") == Place("head", {"layer": "3", "head": "2"})
+    assert Place.of("./?tau=") == Place("", {"tau": ""})
+    with pytest.raises(MapsError, match="reads 16,384 at most"):
+        Place.of("a" * 20_000)
+    with pytest.raises(MapsError, match="no address"):
+        Place.of("http://[")
