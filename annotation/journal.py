@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from annotation import claims, openings, publication
-from annotation.claims import NOT_WITHDRAWN, Places
+from annotation.claims import NOT_WITHDRAWN, Claim, Places
 from annotation.database import Database, JournalError, TwiceError, stamp
 from annotation.form import Answers, problems
 from annotation.rows import COLUMNS, insert, judgment_of, same
@@ -98,7 +98,7 @@ class Journal(Database):
         skipped: Sequence[str] = (),
         wanted: str | None = None,
         closed: Collection[str] = (),
-    ) -> Item | None:
+    ) -> Claim:
         """The item that this annotator is to judge next, reserved for 30 minutes; None where there is none for them.
 
         That is the `wanted` one, if it is open to them; else the one that they have reserved already, on whatever

@@ -113,4 +113,13 @@ _OPENINGS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS)
+_BY_ITEM = (  # the same uniqueness, in the order in which an item's people are gathered: no sorting, no look at the rows
+    "DROP INDEX one_first_judgment",
+    """
+    CREATE UNIQUE INDEX one_first_judgment ON judgments
+        (study, model, layer, head, item_kind, mapping_hash, description_id, annotator)
+        WHERE supersedes IS NULL
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS, _BY_ITEM)

@@ -36,7 +36,7 @@ class Desk:
 
     `earlier` is the annotator's stored judgment of it, `replaces` the id of the one that was on the page when the
     item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles, `judged` the
-    annotator's current judgments of the study.
+    annotator's current judgments of the study, `heads` the heads open to them where that was found out on claiming.
     """
 
     seat: Seat
@@ -49,11 +49,12 @@ class Desk:
     earlier: Judgment | None
     judged: tuple[Judgment, ...]
     closed: str | None = None
+    heads: int | None = None
 
     @cached_property
     def progress(self) -> Progress:
-        """How far the annotator is; looked up only for a desk that is shown, since it asks for everybody's places."""
-        return how_far(self.seat, [row for row in self.judged if row.item_kind != "practice"])
+        """How far the annotator is; looked up only for a desk that is shown, since it may ask for everybody's places."""
+        return how_far(self.seat, [row for row in self.judged if row.item_kind != "practice"], self.heads)
 
     @property
     def example(self) -> Example | None:
@@ -102,8 +103,8 @@ def next_desk(seat: Seat, skipped: tuple[str, ...], wanted: Item | None = None) 
     stale = stale_keys(seat.services, seat.study)
     keys = [seat.items[each].key for each in skipped]
     key = None if wanted is None else wanted.key
-    item = seat.services.journal.claim(seat.study, seat.who.pseudonym, keys, key, stale)
-    return laid(seat, rows, item, skipped)
+    claimed = seat.services.journal.claim(seat.study, seat.who.pseudonym, keys, key, stale)
+    return replace(laid(seat, rows, claimed.item, skipped), heads=claimed.heads)
 
 
 def laid(seat: Seat, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
@@ -114,20 +115,29 @@ def laid(seat: Seat, rows: list[Judgment], item: Item | None, skipped: tuple[str
     return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, tuple(rows))
 
 
-def how_far(seat: Seat, rows: list[Judgment]) -> Progress:
-    """Progress over what this annotator can be asked: of a created study what is done and what is open to them now."""
+def how_far(seat: Seat, rows: list[Judgment], heads: int | None = None) -> Progress:
+    """Progress over what this annotator can be asked: of a created study what is done and what is open to them now.
+
+    That is counted here unless `heads`, the number of heads that are open, is known.
+    """
     study, mine = seat.study, {row.item.key for row in rows}
     found = progress(study.order, mine, [row.seconds for row in rows])
     if seat.is_open:
         return found
-    places = seat.services.journal.places(study)
-    taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
-    situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
-    heads = {(item.layer, item.head) for item in open_to(study.order, study.settings, situation)}
+    if heads is None:
+        heads = open_heads(seat, mine)
     most = study.settings.per_annotator
-    left = len(heads) if most is None else min(len(heads), max(0, most - len(mine)))
+    left = heads if most is None else min(heads, max(0, most - len(mine)))
     pace = None if found.minutes_left is None else found.minutes_left / max(1, found.total - found.done)
     return Progress(len(mine), len(mine) + left, None if pace is None else pace * left)
+
+
+def open_heads(seat: Seat, mine: set[str]) -> int:
+    """How many heads are open to this annotator, who has judged the items with these keys."""
+    study, places = seat.study, seat.services.journal.places(seat.study)
+    taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
+    situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
+    return len({(item.layer, item.head) for item in open_to(study.order, study.settings, situation)})
 
 
 def first_desk(seat: Seat, kept: object) -> Desk:
