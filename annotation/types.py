@@ -141,9 +141,29 @@ class Withdrawal:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """A study whose single answers an organiser opened before the end."""
+
+    study: str
+    organiser: str
+    opened_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        """How the ledger knows the row."""
+        return self.study
+
+
+@dataclass(frozen=True)
 class Unpublished:
     """The rows that the ledger does not hold yet, in the order of storing."""
 
     judgments: tuple[Stored, ...]
     consents: tuple[Consent, ...]
     withdrawals: tuple[Withdrawal, ...]
+    openings: tuple[Opening, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Stored | Consent | Withdrawal | Opening, ...]:
+        """All of them."""
+        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
