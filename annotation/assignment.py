@@ -155,9 +155,7 @@ def _fillable_after(order: Sequence[Item], rules: Rules, now: Situation) -> Call
     return fillable
 
 
-def _willingness(
-    order: Sequence[Item], rules: Rules, limited: Sequence[Item]
-) -> Callable[[Collection[str]], Willing]:
+def _willingness(order: Sequence[Item], rules: Rules, limited: Sequence[Item]) -> Callable[[Collection[str]], Willing]:
     """Tells of what someone holds how many of the open places they can still take, and of which items.
 
     Their part of the overlap that is to come is set aside.

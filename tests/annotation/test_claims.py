@@ -199,7 +199,7 @@ def test_what_was_acknowledged_before_is_stored_whatever_became_of_its_place(jou
 
 def test_a_place_is_kept_only_for_who_consented(journal: Journal) -> None:
     with pytest.raises(JournalError, match="Please agree to what is stored"):
-        journal.claim(SMALL, "nobody").item
+        journal.claim(SMALL, "nobody")
 
 
 def test_threads_never_hold_more_places_than_there_are(journal: Journal) -> None:
