@@ -113,7 +113,7 @@ _OPENINGS = (
     """,
 )
 
-_BY_ITEM = (  # the same uniqueness, in the order in which an item's people are gathered: no sorting, no look at the rows
+_BY_ITEM = (  # the same uniqueness, in the order in which an item's people are gathered, so that nothing is sorted
     "DROP INDEX one_first_judgment",
     """
     CREATE UNIQUE INDEX one_first_judgment ON judgments

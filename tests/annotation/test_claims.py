@@ -153,6 +153,25 @@ def test_a_wanted_item_is_given_where_it_is_open_to_the_person(journal: Journal)
     assert journal.claim(made, "a", wanted="no item").item == wanted
 
 
+def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) -> None:
+    asked: list[str] = []
+    journal._db.set_trace_callback(asked.append)
+    journal.places(SMALL)
+    journal._db.set_trace_callback(None)
+    [gathering] = [query for query in asked if "json_group_array" in query]
+    plan = [row["detail"] for row in journal.select(f"EXPLAIN QUERY PLAN {gathering}")]
+    assert plan[0] == "SEARCH judgments USING INDEX one_first_judgment (study=?)"
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_claim_tells_how_many_heads_were_open(journal: Journal) -> None:
+    a, _ = SMALL.order
+    assert journal.claim(SMALL, "a").heads == 2
+    assert journal.claim(SMALL, "b", wanted=a.key).heads == 1
+    assert journal.claim(SMALL, "c").heads == 0
+    assert journal.claim(replace(SMALL, settings=replace(SMALL.settings, deadline=CREATED)), "a").heads == 0
+
+
 def test_items_that_are_closed_are_given_to_nobody(journal: Journal) -> None:
     a, b = SMALL.order
     assert journal.claim(SMALL, "a", closed=[a.key]).item == b
@@ -199,7 +218,7 @@ def test_what_was_acknowledged_before_is_stored_whatever_became_of_its_place(jou
 
 def test_a_place_is_kept_only_for_who_consented(journal: Journal) -> None:
     with pytest.raises(JournalError, match="Please agree to what is stored"):
-        journal.claim(SMALL, "nobody").item
+        journal.claim(SMALL, "nobody")
 
 
 def test_threads_never_hold_more_places_than_there_are(journal: Journal) -> None:

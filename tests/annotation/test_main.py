@@ -184,7 +184,7 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
             times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
             more = {"judgment_id": f"{person}{item.layer}{item.head}", "supersedes": None, "app_version": "0"}
             journal.record(judgment(item, answer, annotator=person, **times, **more), pilot)  # type: ignore[arg-type]
-        journal.claim(pilot, "a-3").item
+        journal.claim(pilot, "a-3")
     shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", ATLAS).stdout.splitlines()
     assert "deadline: 2999-01-31 23:59:59.999999+00:00" in shown
     assert "practice: False" in shown
