@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
 from annotation.paper import Paper
+from annotation.phrases import counted_words
 from annotation.study import Settings
 from annotation.summary import Report
 from annotation.types import Judgment
@@ -96,11 +97,14 @@ def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None)
         if any(row.item_kind == kind for row in rows)
     )
     first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
+    organisers = len({row.annotator for row in rows if row.item_kind == "adjudication"})
+    people = len({row.annotator for row in rows if row.item_kind != "adjudication"})
     return [
         *frozen,
         f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
         f"Items judged: {kinds}.",
-        f"Judged by {len({row.annotator for row in rows}):,} people from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC).",
+        f"Judged by {counted_words(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
+        + (f"; disagreements decided by {counted_words(organisers, 'organiser')}." if organisers else "."),
         f"Guidelines version: {_named(row.guidelines_version for row in rows)}; form version: "
         f"{_named(row.form_version for row in rows)}.",
         "Annotators see the mappings and the description, not who wrote it, which items are controls, or what others "

@@ -154,7 +154,7 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
     for part in (
         "- Study: default; model: \\<b\\>\\*m\\*\\</b\\>, smollm2.\n",
         "- Items judged: heads: 2; controls with another head's description: 1.\n",
-        "- Judged by 2 people from 2026-11-22 to 2026-11-22 (UTC).\n",
+        "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC).\n",
         "- Guidelines version: 1; form version: 1.\n",
         "; with another head's description 100.0 % of 2; in the paper 79.8 % of 272.\n",
         "- smollm2, last layer quarter: 1 item, 1 judgment, 100.0 % of question one recognised correctly;",
@@ -163,6 +163,16 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
         "## Licence\n",
     ):
         assert part in card
+
+
+def test_the_card_does_not_count_who_adjudicates_among_the_annotators(tmp_path: Path, judge: Judge) -> None:
+    rows = [judge("1"), judge("2", annotator="a-2"), judge("3", annotator="a-o", item_kind="adjudication")]
+    dataset.export(rows, tmp_path, "datasets")
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert (
+        "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC); disagreements decided by 1 organiser.\n" in card
+    )
+    assert "- 2 annotators, 1 item, 2 judgments; " in card
 
 
 def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
