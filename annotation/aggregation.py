@@ -48,8 +48,9 @@ def _of_question(judgments: Counted, question: Question, estimates: Estimates | 
     table["question"] = question.field
     table["n"] = [*found.counts.sum(1), *(0 for _ in extra)]
     table["majority"] = pd.Series(chosen, dtype=object)
-    table["tie"] = [label is None and n > 0 for label, n in zip(chosen, table["n"], strict=True)]
-    table["adjudicated"] = [key in decisions for key in table["key"]]
+    tied = [label is None and n > 0 for label, n in zip(chosen, table["n"], strict=True)]
+    table["tie"] = pd.Series(tied, dtype=bool)
+    table["adjudicated"] = pd.Series([key in decisions for key in table["key"]], dtype=bool)
     decided = [decisions[k][question.field] if k in decisions else m for k, m in zip(table["key"], chosen, strict=True)]
     table["label"] = pd.Series(decided, dtype=object)
     if estimates is not None:
@@ -82,11 +83,11 @@ def aggregated(table: pd.DataFrame) -> dict[str, Aggregated]:
     for question in QUESTIONS:
         rows = table[table["question"] == question.field]
         given = Counter(rows["label"].dropna())
-        decided = rows["adjudicated"].astype(bool)
+        decided = rows["adjudicated"]
         found[question.field] = Aggregated(
             items=len(rows),
             labels={code: given[code] for code in question.codes},
-            ties=int((rows["tie"].astype(bool) & ~decided).sum()),
+            ties=int((rows["tie"] & ~decided).sum()),
             adjudicated=int(decided.sum()),
             unanswered=int((decided & rows["label"].isna()).sum()),
         )

@@ -1,7 +1,7 @@
 """Coefficients of agreement, each with its n and a bootstrap interval over items, or why it is undefined.
 
 Everything starts from counts: an array (items, categories) of how many annotators gave an item a category. A
-coefficient is a function of `times` (see `annotation.bootstrap`) and the counts.
+coefficient is a statistic (see `annotation.bootstrap`) of such counts.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from annotation.bootstrap import Counts, Estimate, Floats, estimated, quotient
-
-Coefficient = Callable[[Floats, Floats], Floats]
+from annotation.bootstrap import Codes, Estimate, Floats, Items, Statistic, estimated, quotient
 
 NO_PAIRS = "no item has two or more answers"
 NO_VARIATION = "every answer is the same, so there is nothing to compare with chance"
@@ -142,44 +140,65 @@ def krippendorff_ordinal(times: Floats, counts: Floats) -> Floats:
     return _krippendorff(times, counts, distances)
 
 
-def estimate(coefficient: Coefficient, counts: Counts, times: Floats) -> Estimate:
-    """The coefficient of `counts` (items, categories), its interval over the draws of `times`, or the reason."""
-    n = int((counts.sum(1) >= 2).sum())
+def estimate(coefficient: Statistic, items: Items) -> Estimate:
+    """The coefficient of items that are rows of counts, with its interval, or the reason why there is none."""
+    n = int(items.sizes[items.kinds.sum(1) >= 2].sum())
     if n == 0:
         return Estimate(None, None, None, 0, 0, NO_PAIRS)
-    whole = counts.astype(np.float64)
-    return estimated(lambda drawn: coefficient(drawn, whole), times, n, NO_VARIATION)
+    return estimated(coefficient, items, n, NO_VARIATION)
+
+
+def same_answer(times: Floats, joint: Floats) -> Floats:
+    """The share of the items that both raters answered to which they gave the same answer; in [0, 1]; (draws,)."""
+    return quotient(times @ np.trace(joint, axis1=1, axis2=2), times @ joint.sum((1, 2)))
 
 
 def cohen_kappa(times: Floats, joint: Floats) -> Floats:
     """κ = (p_o − p_e) / (1 − p_e) of two raters, p_e = Σ p_k q_k from each one's own shares; (draws,).
 
-    `joint` (items, categories, categories) has a 1 at (first's answer, second's answer) of an item that both
-    answered. Cohen, Educational and Psychological Measurement 20 (1960).
+    `joint` (kinds, categories, categories) as in `joint_answers`. Cohen, Educational and Psychological Measurement 20
+    (1960).
     """
-    table = np.tensordot(times, joint, axes=1)  # (draws, c, c)
-    n = table.sum((1, 2))
-    observed = quotient(np.trace(table, axis1=1, axis2=2), n)
-    expected = quotient((table.sum(1) * table.sum(2)).sum(1), n**2)
-    return _beyond_chance(observed, expected)
+    n = times @ joint.sum((1, 2))
+    expected = quotient(((times @ joint.sum(1)) * (times @ joint.sum(2))).sum(1), n**2)
+    return _beyond_chance(same_answer(times, joint), expected)
 
 
-def kappa(first: Counts, second: Counts, times: Floats, categories: int) -> Estimate:
-    """Cohen's kappa of two raters; each (items,) holds the number of the category given, −1 without an answer."""
-    both = (first >= 0) & (second >= 0)
-    n = int(both.sum())
-    if n == 0:
-        return Estimate(None, None, None, 0, 0, NO_SHARED)
-    given = np.eye(categories)
-    joint = given[first[both]][:, :, None] * given[second[both]][:, None, :]
-    return estimated(lambda drawn: cohen_kappa(drawn, joint), times[:, both], n, NO_VARIATION)
+def joint_answers(first: Codes, second: Codes, categories: int, seed: int) -> Items:
+    """The items as two raters answered them, each kind a (categories, categories) table with a 1 at their answers.
+
+    `first` and `second` (items,) hold the number of the category given, −1 without an answer; the table of an item
+    that one of them did not answer is empty.
+    """
+    cells = categories**2
+    places = first * categories + second
+    places[(first < 0) | (second < 0)] = cells
+    sizes = np.bincount(places, minlength=cells + 1)
+    there = np.flatnonzero(sizes)
+    tables = np.eye(cells + 1)[there, :cells].reshape(-1, categories, categories)
+    return Items(tables, sizes[there], seed)
 
 
-def cohen_kappas(answers: Counts, annotators: list[str], times: Floats, categories: int) -> list[PairEstimate]:
-    """Cohen's kappa of every two annotators, in their order; `answers` (items, annotators) as for `kappa`."""
+def shared(items: Items) -> int:
+    """How many items both raters answered, of `joint_answers`."""
+    return int(items.sizes @ items.kinds.sum((1, 2)))
+
+
+def kappa(items: Items) -> Estimate:
+    """Cohen's kappa of two raters, from `joint_answers` of at least one item that both answered."""
+    return estimated(cohen_kappa, items, shared(items), NO_VARIATION)
+
+
+def cohen_kappas(answers: Codes, annotators: list[str], seed: int, categories: int) -> list[PairEstimate]:
+    """Cohen's kappa of every two annotators, in their order; `answers` (items, annotators) as for `joint_answers`."""
+    columns = np.ascontiguousarray(answers.T)
+    given = (columns >= 0).astype(np.float32)
+    common = given @ given.T > 0  # (annotators, annotators): of many, most have no item in common
+    nothing = Estimate(None, None, None, 0, 0, NO_SHARED)
     found = []
     for first, second in combinations(range(len(annotators)), 2):
-        each = kappa(answers[:, first], answers[:, second], times, categories)
+        met = common[first, second]
+        each = kappa(joint_answers(columns[first], columns[second], categories, seed)) if met else nothing
         pair = (annotators[first], annotators[second])
         found.append(PairEstimate(pair, each.n, each.value, each.low, each.high, each.draws, each.reason))
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from statistics import median
 from typing import Protocol
@@ -80,8 +81,7 @@ def next_for(order: Sequence[Item], rules: Rules, now: Situation) -> Item | None
         shared = item.item_kind == "overlap" or rules.per_item is None
         return last_skip.get(item.key, -1), (item.item_kind == "overlap") != due, 0 if shared else _count(item, now)
 
-    ranked = sorted(free, key=rank)
-    return next((item for item in ranked if _leaves_the_rest_fillable(item, order, rules, now)), None)
+    return next(filter(_fillable_after(order, rules, now), sorted(free, key=rank)), None)
 
 
 def open_to(order: Sequence[Item], rules: Rules, now: Situation) -> list[Item]:
@@ -128,35 +128,46 @@ def _overlap_is_due(order: Sequence[Item], rules: Rules, now: Situation) -> bool
     return len(mine & set(overlap)) * work <= len(mine) * len(overlap)
 
 
-def _leaves_the_rest_fillable(item: Item, order: Sequence[Item], rules: Rules, now: Situation) -> bool:
-    """Whether giving this item away leaves as many of the other places fillable.
+def _fillable_after(order: Sequence[Item], rules: Rules, now: Situation) -> Callable[[Item], bool]:
+    """Tells of an item whether giving it away leaves as many of the other places fillable.
 
     By those who have begun, and by as few newcomers as could fill what those cannot.
     """
-    if rules.per_item is None or item.item_kind == "overlap":
-        return True
-    places = {
-        other.key: rules.per_item - _count(other, now)
-        for other in order
-        if other.item_kind != "overlap" and _wanted(other, rules, now)
-    }
-    if sum(places.values()) > NEAR_THE_END * (1 + len(now.others)):
-        return True
-    people = [_willing(order, rules, places, held) for held in (now.mine, *now.others)]
-    if most_with(places, people, item.key) == sum(places.values()):
-        return True
-    missing = sum(places.values()) - most(places, people)
-    newcomer = _willing(order, rules, places, ())
-    each = min(len(places), len(places) if newcomer.quota is None else newcomer.quota)
-    people += [newcomer] * (ceil(missing / each) if each else 0)
-    return most_with(places, people, item.key) == most(places, people)
+    limited = [item for item in order if item.item_kind != "overlap" and _wanted(item, rules, now)]
+    places = {} if rules.per_item is None else {item.key: rules.per_item - _count(item, now) for item in limited}
+    wanted = sum(places.values())
+    if not wanted or wanted > NEAR_THE_END * (1 + len(now.others)):
+        return lambda _: True
+    willing = _willingness(order, rules, limited)
+    people = [willing(held) for held in (now.mine, *now.others)]
+
+    @cache
+    def everybody() -> list[Willing]:
+        newcomer = willing(())
+        each = len(places) if newcomer.quota is None else min(len(places), newcomer.quota)
+        return people + [newcomer] * (ceil((wanted - most(places, people)) / each) if each else 0)
+
+    def fillable(item: Item) -> bool:
+        if item.item_kind == "overlap" or most_with(places, people, item.key) == wanted:
+            return True
+        return most_with(places, everybody(), item.key) == most(places, everybody())
+
+    return fillable
 
 
-def _willing(order: Sequence[Item], rules: Rules, places: Mapping[str, int], held: Collection[str]) -> Willing:
-    """What someone can still take of the open places; their part of the overlap that is to come is set aside."""
-    heads = {(item.layer, item.head) for item in order if item.key in held}
-    items = {item.key for item in order if item.key in places and (item.layer, item.head) not in heads}
-    if rules.per_annotator is None:
-        return Willing(None, items)
+def _willingness(order: Sequence[Item], rules: Rules, limited: Sequence[Item]) -> Callable[[Collection[str]], Willing]:
+    """Tells of what someone holds how many of the open places they can still take, and of which items.
+
+    Their part of the overlap that is to come is set aside.
+    """
+    head_of = {item.key: (item.layer, item.head) for item in order}
     overlap = {item.key for item in order if item.item_kind == "overlap"}
-    return Willing(max(0, rules.per_annotator - len(_of(order, held)) - len(overlap - set(held))), items)
+
+    def willing(held: Collection[str]) -> Willing:
+        own = head_of.keys() & held
+        heads = {head_of[key] for key in own}
+        items = {item.key for item in limited if head_of[item.key] not in heads}
+        quota = None if rules.per_annotator is None else rules.per_annotator - len(own) - len(overlap - own)
+        return Willing(None if quota is None else max(0, quota), items)
+
+    return willing

@@ -1,20 +1,24 @@
 """Intervals: estimates drawn anew over items, and the shares and coefficients that carry them.
 
-A statistic answers one number a draw, nan where undefined, from how often each item is drawn: `times`
-(draws, items), ones for the estimate itself. So a thousand draws cost a few matrix products.
+Items of which the same numbers are known are alike, so a draw of items is told by how often each kind is drawn: that
+is multinomial, costs the same for a hundred items as for a hundred thousand, and depends on no order of rows. A
+statistic takes `times` (draws, kinds) and the numbers of each kind, and answers one number a draw, nan where undefined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Codes = NDArray[np.int16]  # numbers of answers
+Statistic = Callable[[Floats, Floats], Floats]  # of `times` (draws, kinds) and the numbers of each kind; (draws,)
 
 DRAWS = 1000
 INTERVAL = (2.5, 97.5)  # percentiles
@@ -56,15 +60,28 @@ def quotient(numerator: Floats, denominator: Floats) -> Floats:
     return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
 
 
-@lru_cache(maxsize=4)  # several statistics of the same items follow each other; drawing takes longer than they do
-def resamples(items: int, seed: int) -> Floats:
-    """How often each item is drawn in each of 1,000 draws with replacement; (draws, items), not to be written to."""
-    if items == 0:
-        return np.zeros((DRAWS, 0))
-    shares = np.full(items, 1 / items)
-    drawn = np.random.default_rng(seed).multinomial(items, shares, size=DRAWS).astype(np.float64)
-    drawn.setflags(write=False)
-    return drawn
+@dataclass(frozen=True)
+class Items:
+    """The kinds of items by their numbers (kinds, …), how many items are of each (kinds,), and the draws' seed."""
+
+    kinds: Floats
+    sizes: Counts
+    seed: int
+
+    @cached_property
+    def times(self) -> Floats:
+        """How often each kind is drawn in each of 1,000 draws of as many items, with replacement; (draws, kinds)."""
+        if not len(self.sizes):
+            return np.zeros((DRAWS, 0))
+        total = self.sizes.sum()
+        random = np.random.default_rng(self.seed)
+        return random.multinomial(total, self.sizes / total, size=DRAWS).astype(np.float64)
+
+
+def items_of(numbers: NDArray[Any], seed: int) -> Items:
+    """Items from the numbers of each, (items, numbers)."""
+    kinds, sizes = np.unique(numbers, axis=0, return_counts=True)
+    return Items(kinds.astype(np.float64), sizes, seed)
 
 
 def interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
@@ -76,18 +93,26 @@ def interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
     return float(low), float(high), len(defined)
 
 
-def estimated(statistic: Callable[[Floats], Floats], times: Floats, n: int, undefined: str) -> Estimate:
-    """The statistic of all items, with its interval over the draws of `times`; `undefined` is the reason for nan."""
-    value = statistic(np.ones((1, times.shape[1])))[0]
+def estimated(statistic: Statistic, items: Items, n: int, undefined: str) -> Estimate:
+    """The statistic of all items, with its interval over the draws; `undefined` is the reason for nan."""
+    value = statistic(items.sizes[None].astype(np.float64), items.kinds)[0]
     if np.isnan(value):
         return Estimate(None, None, None, n, 0, undefined)
-    low, high, draws = interval(statistic(times), n)
+    low, high, draws = interval(statistic(items.times, items.kinds), n)
     return Estimate(float(value), low, high, n, draws, ONE_ITEM if low is None else None)
 
 
-def rate(accepted: NDArray[np.bool_], asked: NDArray[np.bool_], item: Counts, times: Floats, undefined: str) -> Rate:
+def ratio(times: Floats, counts: Floats) -> Floats:
+    """Of two columns of counts the sum of the first by that of the second; (draws,)."""
+    sums = times @ counts
+    return quotient(sums[:, 0], sums[:, 1])
+
+
+def rate(accepted: NDArray[np.bool_], asked: NDArray[np.bool_], item: Counts, seed: int, undefined: str) -> Rate:
     """The share of the judgments `asked` that are `accepted`, items drawn anew; `item` numbers each one's item."""
-    base = np.bincount(item[asked], minlength=times.shape[1]).astype(np.float64)
-    hits = np.bincount(item[asked & accepted], minlength=times.shape[1]).astype(np.float64)
-    found = estimated(lambda drawn: quotient(drawn @ hits, drawn @ base), times, int((base > 0).sum()), undefined)
+    size = item.max(initial=-1) + 1
+    base = np.bincount(item[asked], minlength=size)
+    hits = np.bincount(item[asked & accepted], minlength=size)
+    items = items_of(np.column_stack([hits, base]), seed)
+    found = estimated(ratio, items, int((base > 0).sum()), undefined)
     return Rate(found.value, found.low, found.high, int(hits.sum()), int(base.sum()), found.draws, found.reason)

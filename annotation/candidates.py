@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import overload
 
-from annotation.study import Candidate
+from annotation.form import GUIDELINES_VERSION
+from annotation.freezing import freeze
+from annotation.studies import checked_name
+from annotation.study import Candidate, Plan, Settings, Study
 from maps.atlas import Atlas
 from maps.describers import OFFLINE
 from maps.prompts import mapping_hash
 from maps.types import HeadId, Mapping, MapsError
 
-__all__ = ["candidates", "chosen_describer", "mapping_hash", "present"]
+__all__ = ["candidates", "chosen_describer", "frozen", "mapping_hash", "present"]
 
 
 def chosen_describer(atlas: Atlas) -> str:
@@ -73,6 +77,21 @@ def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
             texts = row["description_id"], row["input_strings"], row["observed_pattern"]
             found.append(Candidate(head, Stored(atlas, head, hashes[head]), hashes[head], *texts))
     return found
+
+
+def frozen(atlas: Atlas, describer: str, name: str, plan: Plan) -> Study:
+    """The study of this plan, as of now, not kept yet. Raises MapsError, one sentence, where the plan makes none."""
+    settings = Settings(
+        name=checked_name(name),
+        model=atlas.model,
+        revision=atlas.info["revision"],
+        layers=atlas.info["layers"],
+        describer=describer,
+        guidelines_version=GUIDELINES_VERSION,
+        created_at=datetime.now(UTC),
+        **asdict(plan),
+    )
+    return freeze(settings, candidates(atlas, describer), mapping_hash)
 
 
 def present(described: Iterable[Candidate]) -> dict[HeadId, tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
 from annotation.paper import Paper
+from annotation.phrases import counted_words
 from annotation.study import Settings
 from annotation.summary import Report
 from annotation.types import Judgment
@@ -40,9 +41,9 @@ after it, and at a description of them, and answered up to three questions. The 
 {rows} rows, one a judgment, in the order of storing (while there are none, load with
 `streaming=True`). Rows are only ever added: a changed answer is a new row that
 names the old one in `supersedes`. `annotator` is a pseudonym; names are not published. An absent value is null, times
-are UTC. Where a `judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or a
-carriage return carry a leading apostrophe, so that no spreadsheet takes them for formulas; the Parquet files hold the
-text as it was given.
+are UTC. Where a `judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the
+end of a line, after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas;
+the Parquet files hold the text as it was given.
 """
 
 WITHDRAWALS = """\
@@ -96,11 +97,14 @@ def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None)
         if any(row.item_kind == kind for row in rows)
     )
     first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
+    organisers = len({row.annotator for row in rows if row.item_kind == "adjudication"})
+    people = len({row.annotator for row in rows if row.item_kind != "adjudication"})
     return [
         *frozen,
         f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
         f"Items judged: {kinds}.",
-        f"Judged by {len({row.annotator for row in rows}):,} people from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC).",
+        f"Judged by {counted_words(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
+        + (f"; disagreements decided by {counted_words(organisers, 'organiser')}." if organisers else "."),
         f"Guidelines version: {_named(row.guidelines_version for row in rows)}; form version: "
         f"{_named(row.form_version for row in rows)}.",
         "Annotators see the mappings and the description, not who wrote it, which items are controls, or what others "

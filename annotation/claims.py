@@ -42,6 +42,17 @@ class Places:
         return len((self.judged.get(key, set()) | self.reserved.get(key, set())) - {annotator})
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What somebody who asks is given: the item, None where there is none for them.
+
+    `heads` counts the heads that were open to them at that moment, the item's own among them.
+    """
+
+    item: Item | None
+    heads: int
+
+
 def places(db: Database, study: Study) -> Places:
     """The present state of a study's items; those who withdrew do not count."""
     judged: dict[str, set[str]] = {}
@@ -62,7 +73,7 @@ def places(db: Database, study: Study) -> Places:
 
 def claim(
     db: Database, study: Study, annotator: str, skipped: Sequence[str], wanted: str | None, closed: Collection[str]
-) -> Item | None:
+) -> Claim:
     """The item for somebody who asks, reserved; see Journal.claim."""
     with db.transaction("No item could be reserved: {reason}."):
         check_not_withdrawn(db, annotator)
@@ -70,19 +81,18 @@ def claim(
             check_welcome(db, annotator)
         _sweep(db)
         if study.over(db.now()):
-            return None
-        found = places(db, study)
-        item = _chosen(study, found, annotator, skipped, wanted, closed)
+            return Claim(None, 0)
+        claimed = _chosen(study, places(db, study), annotator, skipped, wanted, closed)
         if study.settings.per_item is not None:
             db.execute("DELETE FROM reservations WHERE study = ? AND annotator = ?", [study.name, annotator])
-            if item is not None:
-                _reserve(db, study.name, item.key, annotator)
-        return item
+            if claimed.item is not None:
+                _reserve(db, study.name, claimed.item.key, annotator)
+        return claimed
 
 
 def _chosen(
     study: Study, found: Places, annotator: str, skipped: Sequence[str], wanted: str | None, closed: Collection[str]
-) -> Item | None:
+) -> Claim:
     mine = {key for key, people in found.judged.items() if annotator in people}
     others = [found.held(one) for one in sorted(found.people() - {annotator})]
     taken = {item.key: found.taken(item.key, annotator) + (item.key in mine) for item in study.order}
@@ -90,7 +100,8 @@ def _chosen(
     reserved = [key for key, people in found.reserved.items() if annotator in people and key not in skipped]
     free = {item.key: item for item in open_to(study.order, study.settings, now)}
     kept = next((free[key] for key in (wanted, *reserved) if key in free), None)
-    return kept or next_for(study.order, study.settings, now)
+    heads = len({(item.layer, item.head) for item in free.values()})
+    return Claim(kept or next_for(study.order, study.settings, now), heads)
 
 
 def _sweep(db: Database) -> None:

@@ -116,12 +116,39 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _check_chains(table: pd.DataFrame) -> None:
+    """A changed answer names an earlier one of the same annotator, or of any organiser where both are adjudications."""
+    changed = table[table["supersedes"].notna() & table["judgment_id"].notna()]
+    earlier = dict(zip(changed["judgment_id"], changed["supersedes"], strict=True))
+    sound: set[str] = set()
+    for start in earlier:
+        chain: dict[str, None] = {}  # in order
+        name: str | None = start
+        while name is not None and name not in sound:
+            if name in chain:
+                raise SummaryError(
+                    f"The judgment {name} supersedes itself, at once or by others; one of them must not."
+                )
+            chain[name] = None
+            name = earlier.get(name)
+        sound.update(chain)
+    kinds = table["item_kind"] if "item_kind" in table else ["head"] * len(table)
+    makers = {
+        name: "an organiser" if kind == "adjudication" else who
+        for name, who, kind in zip(table["judgment_id"], table["annotator"], kinds, strict=True)
+    }
+    for name, before in earlier.items():
+        if makers.get(before, makers[name]) != makers[name]:
+            raise SummaryError(f"The judgment {name} supersedes {before}, which is another annotator's.")
+
+
 def _reasons(table: pd.DataFrame) -> list[str]:
     """Why each row is left out, or an empty string; a superseded control is superseded."""
     kinds = table["item_kind"].tolist() if "item_kind" in table else ["head"] * len(table)
     reasons = ["" if kind in COUNTED_KINDS else "control" if kind in CONTROL_KINDS else kind for kind in kinds]
     if "supersedes" not in table or "judgment_id" not in table:
         return reasons
+    _check_chains(table)
     replaced = set(table["supersedes"].dropna())
     return [
         "superseded" if name in replaced else reason for name, reason in zip(table["judgment_id"], reasons, strict=True)

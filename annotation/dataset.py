@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import StringIO
@@ -32,7 +33,8 @@ TYPES = {
 }
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS])
 FORMATS = ("csv", "parquet", "datasets")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")  # the wide signs too, which some spreadsheets take for the others
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 class DatasetError(MapsError):
@@ -43,13 +45,19 @@ def _cell(value: object) -> object:
     """A value as a spreadsheet may safely open it.
 
     None is empty, a time ends in Z, and text that a spreadsheet would take for a formula (it begins with
-    = + - @, tab or carriage return) gets a leading apostrophe. Parquet keeps the text as it was given.
+    = + - @, tab or the end of a line) gets a leading apostrophe, one more where it has some: `_given` takes it away
+    again. Parquet keeps the text as it was given.
     """
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+    if isinstance(value, str) and FORMULA.match(value):
         return f"'{value}"
     return value
+
+
+def _given(cell: str) -> str:
+    """The text of a cell before `_cell` made it safe."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def table(rows: Sequence[Judgment]) -> pa.Table:
@@ -153,18 +161,24 @@ def export(
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Every cell as text, exactly as it stands: no word such as NA turns into a gap by itself."""
+    """Every cell as text, as it stood before it was made safe: no word such as NA turns into a gap by itself."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
-        heading = next(reader, [])
+        heading = next(reader, None)
+        if heading is None:
+            raise DatasetError(f"{path} is empty.")
+        if len(heading) == 1 and (other := next((mark for mark in ";\t" if mark in heading[0]), None)):
+            raise DatasetError(f"{path} is separated by {SEPARATORS[other]}; save it again with commas.")
         lines = []
         for line in reader:
             if line and len(line) != len(heading):
                 raise DatasetError(
                     f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
                 )
-            lines += [line] if line else []
-    return pd.DataFrame(lines, columns=heading, dtype=object)
+            lines += [list(map(_given, line))] if line else []
+    named = [place for place, name in enumerate(heading) if name]  # spreadsheets leave columns without a name behind
+    cells = [[line[place] for place in named] for line in lines]
+    return pd.DataFrame(cells, columns=[heading[place] for place in named], dtype=object)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

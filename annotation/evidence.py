@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotation.bootstrap import Estimate, Floats, estimated, quotient, resamples
+from annotation.bootstrap import Estimate, Floats, estimated, items_of, quotient
 from annotation.counting import Counted
 from annotation.form import PRECISION
 
@@ -27,7 +27,7 @@ class Correlation:
 
 
 def ranks(values: Floats, times: Floats) -> Floats:
-    """Mean ranks of the values in each draw, ties sharing theirs, up to a constant; (draws, items)."""
+    """Mean ranks of the values in each draw, ties sharing theirs, up to a constant; (draws, kinds)."""
     distinct, place = np.unique(values, return_inverse=True)
     totals = np.zeros((len(times), len(distinct)))
     for item, where in enumerate(place):
@@ -35,13 +35,13 @@ def ranks(values: Floats, times: Floats) -> Floats:
     return (totals.cumsum(1) - totals / 2)[:, place]
 
 
-def spearman(times: Floats, first: Floats, second: Floats) -> Floats:
-    """ρ = Pearson's correlation of the mean ranks; in [−1, 1], nan without variation; (draws,).
+def spearman(times: Floats, pairs: Floats) -> Floats:
+    """ρ = Pearson's correlation of the mean ranks of two columns; in [−1, 1], nan without variation; (draws,).
 
     Spearman, American Journal of Psychology 15 (1904).
     """
     n = times.sum(1, keepdims=True)
-    one, other = (ranks(values, times) for values in (first, second))
+    one, other = (ranks(values, times) for values in pairs.T)
     one, other = (each - (times * each).sum(1, keepdims=True) / n for each in (one, other))
     products = (times * one * other).sum(1)
     squares = (times * one**2).sum(1) * (times * other**2).sum(1)
@@ -59,8 +59,7 @@ def _correlated(people: pd.Series[float], measured: pd.Series[float], seed: int)
     both = pd.concat([people, measured.astype("float64")], axis=1, join="inner").dropna().to_numpy(dtype=np.float64)
     if len(both) < FEWEST:
         return Estimate(None, None, None, len(both), 0, FEW)
-    times = resamples(len(both), seed)
-    return estimated(lambda drawn: spearman(drawn, both[:, 0], both[:, 1]), times, len(both), NO_VARIATION)
+    return estimated(spearman, items_of(both, seed), len(both), NO_VARIATION)
 
 
 def correlations(

@@ -13,8 +13,9 @@ LONGEST_COMMENT = 2000
 
 CONSENT = (
     "By answering you agree that your answers, your comment, the times of your answers and a pseudonym made "
-    "from your name are stored, that others see your answers to an item once they have answered it themselves, "
-    "and that the answers will be published without your name."
+    "from your name are stored, that others who take part see your answers (in a study when it is over or its "
+    "organiser opens them, elsewhere once they have answered the item themselves), and that the answers will be "
+    "published without your name."
 )
 
 GUIDELINES = """\

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import unicodedata
+from functools import lru_cache
 
 from maps.types import MapsError
 
@@ -46,6 +47,7 @@ def pseudonym(name: str, key: bytes) -> str:
     return "a-" + _mac("pseudonym", normalised(name), key)[:12]
 
 
+@lru_cache(maxsize=1 << 14)
 def handle(text: str, key: bytes) -> str:
     """What a browser gets in place of an item's key, which would tell a control from a true item."""
     return _mac("item", text, key)[:24]

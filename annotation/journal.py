@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from annotation import claims, openings, publication
-from annotation.claims import NOT_WITHDRAWN, Places
+from annotation.claims import NOT_WITHDRAWN, Claim, Places
 from annotation.database import Database, JournalError, TwiceError, stamp
 from annotation.form import Answers, problems
 from annotation.rows import COLUMNS, insert, judgment_of, same
 from annotation.study import Study
-from annotation.types import ITEM_COLUMNS, Annotator, Consent, Item, Judgment, Receipt, Stored, Unpublished, Withdrawal
+from annotation.types import ITEM_COLUMNS, Annotator, Item, Judgment, Receipt, Unpublished
 
 __all__ = ["Journal", "JournalError"]
 
@@ -29,8 +29,9 @@ class Journal(Database):
     called from any thread, and several processes may have the file open.
     """
 
-    def consent(self, pseudonym: str, name: str | None, guidelines_version: str) -> None:
-        """Notes that this person agreed to the consent sentence; needed before the first judgment.
+    def consent(self, pseudonym: str, name: str | None, guidelines_version: str, at: datetime | None = None) -> None:
+        """Notes that this person agreed to the consent sentence, now or `at` some time before; needed before the first
+        judgment.
 
         The first consent under the same guidelines keeps its time. Somebody who withdrew is refused.
         """
@@ -43,7 +44,8 @@ class Journal(Database):
         )
         with self.transaction("Your consent was not stored: {reason}."):
             claims.check_not_withdrawn(self, pseudonym)
-            self.execute(query, (pseudonym, name, stamp(self.now()), guidelines_version))
+            now = self.now()
+            self.execute(query, (pseudonym, name, stamp(min(at or now, now)), guidelines_version))
 
     def record(self, judgment: Judgment, study: Study | None = None) -> Receipt:
         """Stores a judgment and returns its receipt once it is on disk.
@@ -98,7 +100,7 @@ class Journal(Database):
         skipped: Sequence[str] = (),
         wanted: str | None = None,
         closed: Collection[str] = (),
-    ) -> Item | None:
+    ) -> Claim:
         """The item that this annotator is to judge next, reserved for 30 minutes; None where there is none for them.
 
         That is the `wanted` one, if it is open to them; else the one that they have reserved already, on whatever
@@ -198,17 +200,11 @@ class Journal(Database):
         """Those of these judgments that are in the journal, whoever withdrew since."""
         return publication.known(self, judgment_ids)
 
-    def restore(
-        self,
-        consents: Sequence[Consent],
-        judgments: Sequence[Stored],
-        withdrawals: Sequence[Withdrawal],
-        commit_id: str,
-    ) -> int:
+    def restore(self, rows: Unpublished, commit_id: str) -> int:
         """Puts all rows of the ledger back with their times, marks them as published, returns how many were missing.
 
         Other rows count as unpublished, whatever was noted before. All or nothing, and again it changes nothing.
         Judgments of annotators who withdrew stay out. Raises JournalError where a judgment lacks its consent or what it
         supersedes, or contradicts the journal.
         """
-        return publication.restore(self, consents, judgments, withdrawals, commit_id)
+        return publication.restore(self, rows, commit_id)

@@ -113,4 +113,28 @@ _OPENINGS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS)
+_BY_ITEM = (  # the same uniqueness, in the order in which an item's people are gathered, so that nothing is sorted
+    "DROP INDEX one_first_judgment",
+    """
+    CREATE UNIQUE INDEX one_first_judgment ON judgments
+        (study, model, layer, head, item_kind, mapping_hash, description_id, annotator)
+        WHERE supersedes IS NULL
+    """,
+)
+
+_OPENINGS_PUBLISHED = (  # `published` takes openings too
+    "ALTER TABLE published RENAME TO published_before",
+    """
+    CREATE TABLE published (
+        kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal', 'opening')),
+        row_id TEXT NOT NULL,
+        commit_id TEXT NOT NULL CHECK (commit_id <> ''),
+        published_at TEXT NOT NULL,
+        PRIMARY KEY (kind, row_id)
+    )
+    """,
+    "INSERT INTO published SELECT kind, row_id, commit_id, published_at FROM published_before",
+    "DROP TABLE published_before",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS, _BY_ITEM, _OPENINGS_PUBLISHED)

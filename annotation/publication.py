@@ -12,9 +12,9 @@ from typing import Literal
 from annotation.claims import NOT_WITHDRAWN
 from annotation.database import Database, JournalError, TwiceError, stamp
 from annotation.rows import COLUMNS, insert, judgment_of, same, stored_of
-from annotation.types import Consent, Stored, Unpublished, Withdrawal
+from annotation.types import Consent, Opening, Stored, Unpublished, Withdrawal
 
-Kind = Literal["judgment", "consent", "withdrawal"]
+Kind = Literal["judgment", "consent", "withdrawal", "opening"]
 CONSENT_ID = "pseudonym || ' ' || guidelines_version"
 CHUNK = 500  # ids a query
 
@@ -34,7 +34,11 @@ def unpublished(db: Database) -> Unpublished:
     withdrawn = tuple(
         Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"])) for row in db.select(withdrawals)
     )
-    return Unpublished(judged, consented, withdrawn)
+    openings = f"SELECT * FROM openings WHERE {unknown.format('opening', 'study')} ORDER BY position"
+    opened = tuple(
+        Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"])) for row in db.select(openings)
+    )
+    return Unpublished(judged, consented, withdrawn, opened)
 
 
 def mark_published(db: Database, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
@@ -71,24 +75,22 @@ def known(db: Database, judgment_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def restore(
-    db: Database,
-    consents: Sequence[Consent],
-    judgments: Sequence[Stored],
-    withdrawals: Sequence[Withdrawal],
-    commit_id: str,
-) -> int:
+def restore(db: Database, rows: Unpublished, commit_id: str) -> int:
     """Puts the ledger's rows back; see Journal.restore."""
     with db.transaction("The ledger's rows could not be put back: {reason}."):
         db.execute("PRAGMA defer_foreign_keys = ON")  # an answer may come before the one that it replaces
-        new = sum(_withdrawn_again(db, row) for row in withdrawals) + sum(_consented_again(db, row) for row in consents)
+        new = sum(_withdrawn_again(db, row) for row in rows.withdrawals)
+        new += sum(_consented_again(db, row) for row in rows.consents) + sum(
+            _opened_again(db, r) for r in rows.openings
+        )
         gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
-        staying = [row for row in judgments if row.judgment.annotator not in gone]
+        staying = [row for row in rows.judgments if row.judgment.annotator not in gone]
         new += sum(_judged_again(db, row) for row in staying)
         held: dict[Kind, set[str]] = {
-            "judgment": {row.row_id for row in judgments},
-            "consent": {row.row_id for row in consents},
-            "withdrawal": {row.row_id for row in withdrawals},
+            "judgment": {row.row_id for row in rows.judgments},
+            "consent": {row.row_id for row in rows.consents},
+            "withdrawal": {row.row_id for row in rows.withdrawals},
+            "opening": {row.row_id for row in rows.openings},
         }
         for kind, ids in held.items():
             _unmark_others(db, kind, ids)
@@ -106,6 +108,11 @@ def _unmark_others(db: Database, kind: Kind, held: Collection[str]) -> None:
 def _withdrawn_again(db: Database, row: Withdrawal) -> int:
     query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
     return db.execute(query, [row.annotator, stamp(row.withdrawn_at)])
+
+
+def _opened_again(db: Database, row: Opening) -> int:
+    query = "INSERT INTO openings (study, organiser, opened_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    return db.execute(query, [row.study, row.organiser, stamp(row.opened_at)])
 
 
 def _consented_again(db: Database, row: Consent) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotation.bootstrap import Rate, rate, resamples
+from annotation.bootstrap import Rate, rate
 from annotation.form import PRECISION, PRESENCE, Question
 from annotation.types import CONTROL_KINDS
 
@@ -59,12 +59,11 @@ def acceptance(rows: pd.DataFrame, seed: int) -> Acceptance:
     """Every one of `RATES` over these rows, with intervals over their items."""
     item, items = pd.factorize(rows["key"])
     numbers = item.astype(np.int64)
-    times = resamples(len(items), seed)
     found = {}
     for name, each in RATES.items():
         given = rows[each.question.field]
         accepted, asked = (given.isin(codes).to_numpy(dtype=bool) for codes in (each.accepted, each.among))
-        found[name] = rate(accepted, asked, numbers, times, each.missing)
+        found[name] = rate(accepted, asked, numbers, seed, each.missing)
     return Acceptance(len(items), len(rows), found)
 
 

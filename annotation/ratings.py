@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotation.bootstrap import Counts
+from annotation.bootstrap import Codes, Counts
 from annotation.form import Question
 
 
@@ -20,7 +20,7 @@ class Ratings:
     question: Question
     items: pd.Index
     annotators: list[str]
-    answers: Counts
+    answers: Codes
     counts: Counts
 
 
@@ -33,16 +33,18 @@ def ratings(rows: pd.DataFrame, question: Question) -> Ratings:
     code = pd.Index(question.codes).get_indexer(pd.Index(answered[question.field]))
     counts = np.zeros((len(items), len(question.codes)), dtype=np.int64)
     np.add.at(counts, (item, code), 1)
-    answers = np.full((len(items), len(people)), -1, dtype=np.int64)
+    answers = np.full((len(items), len(people)), -1, dtype=np.int16)
     answers[item, person] = code
     return Ratings(question, pd.Index(items), people, answers, counts)
 
 
-def others_majority(found: Ratings, number: int) -> Counts:
+def others_majority(found: Ratings, number: int) -> Codes:
     """What most others answered to each item that this annotator answered, −1 as in `majority`; (items,)."""
     own = found.answers[:, number]
-    others = found.counts - (own[:, None] == np.arange(found.counts.shape[1]))
-    return np.where(own >= 0, majority(others), -1)
+    given = own >= 0
+    rest = np.full_like(own, -1)
+    rest[given] = majority(found.counts[given] - np.eye(found.counts.shape[1], dtype=np.int64)[own[given]])
+    return rest
 
 
 def majority(counts: Counts) -> Counts:

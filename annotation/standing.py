@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from annotation import agreement
-from annotation.bootstrap import Estimate, Floats, estimated, quotient
+from annotation.bootstrap import Estimate, estimated
 from annotation.ratings import Ratings, others_majority
 
 NO_MAJORITY = "the others have a majority on no item of this annotator"
@@ -29,11 +27,7 @@ class Standing:
     kappa: Estimate
 
 
-def _share(agreeing: Floats, base: Floats, times: Floats) -> Estimate:
-    return estimated(lambda drawn: quotient(drawn @ agreeing, drawn @ base), times, int(base.sum()), NO_MAJORITY)
-
-
-def standings(found: Ratings, times: Floats) -> list[Standing]:
+def standings(found: Ratings, seed: int) -> list[Standing]:
     """One entry an annotator, in their order."""
     size = len(found.question.codes)
     entries = []
@@ -42,10 +36,10 @@ def standings(found: Ratings, times: Floats) -> list[Standing]:
         given = own >= 0
         answered = found.counts.sum(1) > given
         rest = others_majority(found, number)
-        compared = rest >= 0
-        n = int(compared.sum())
-        share = _share((compared & (rest == own)).astype(np.float64), compared.astype(np.float64), times)
-        kappa = agreement.kappa(own, rest, times, size) if n else share
+        joint = agreement.joint_answers(own, rest, size, seed)
+        n = agreement.shared(joint)
+        share = estimated(agreement.same_answer, joint, n, NO_MAJORITY)
+        kappa = agreement.kappa(joint) if n else share
         alone = int((given & ~answered).sum())
         entries.append(Standing(annotator, int(given.sum()), alone, int(given.sum()) - alone - n, share, kappa))
     return entries

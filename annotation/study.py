@@ -18,6 +18,22 @@ OPEN_SEED = 0
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What whoever creates a study chooses; the fields as in `Settings`."""
+
+    heads: int
+    sample: str
+    per_item: int
+    overlap: int
+    swapped: int
+    shuffled: int
+    practice: bool
+    per_annotator: int | None
+    deadline: datetime | None
+    seed: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """What is decided when a study is created, and never afterwards.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from annotation import agreement
 from annotation.aggregation import Aggregated, aggregated, labels
-from annotation.bootstrap import Estimate, Floats, resamples
+from annotation.bootstrap import Estimate, Statistic, items_of
 from annotation.counting import Counted
 from annotation.evidence import Correlation
 from annotation.form import PRECISION, QUESTIONS, Question, asked
@@ -101,10 +101,10 @@ class Report:
         return whole
 
 
-def coefficients(found: Ratings, times: Floats) -> dict[str, Estimate]:
+def coefficients(found: Ratings, seed: int) -> dict[str, Estimate]:
     """The coefficients of one question by their names in the report."""
     ordered = found.question is PRECISION
-    chosen: dict[str, agreement.Coefficient] = {
+    chosen: dict[str, Statistic] = {
         "percent": agreement.percent,
         "fleiss_kappa": agreement.fleiss_kappa,
         "krippendorff_alpha": agreement.krippendorff_ordinal if ordered else agreement.krippendorff_nominal,
@@ -112,21 +112,21 @@ def coefficients(found: Ratings, times: Floats) -> dict[str, Estimate]:
     }
     if ordered:
         chosen["gwet_ac2"] = agreement.gwet_ac2
-    return {name: agreement.estimate(each, found.counts, times) for name, each in chosen.items()}
+    items = items_of(found.counts, seed)
+    return {name: agreement.estimate(each, items) for name, each in chosen.items()}
 
 
 def _question_report(rows: pd.DataFrame, question: Question, seed: int) -> QuestionReport:
     applies = np.array([question.field in asked(presence) for presence in rows["presence"]], dtype=bool)
     given = rows[question.field].notna().to_numpy(dtype=bool)
     found = ratings(rows, question)
-    times = resamples(len(found.items), seed)
     return QuestionReport(
         n_items=len(found.items),
         n_judgments=int(given.sum()),
         blank=int((applies & ~given).sum()),
         unasked=int((given & ~applies).sum()),
-        coefficients=coefficients(found, times),
-        cohen_kappa=agreement.cohen_kappas(found.answers, found.annotators, times, len(question.codes)),
+        coefficients=coefficients(found, seed),
+        cohen_kappa=agreement.cohen_kappas(found.answers, found.annotators, seed, len(question.codes)),
     )
 
 
@@ -174,7 +174,7 @@ def _by_quarter(rows: pd.DataFrame, layers: Mapping[str, int], seed: int) -> Bre
 
 def _majority(rows: pd.DataFrame, seed: int) -> dict[str, list[Standing]]:
     found = {question.field: ratings(rows, question) for question in QUESTIONS}
-    return {field: standings(each, resamples(len(each.items), seed)) for field, each in found.items()}
+    return {field: standings(each, seed) for field, each in found.items()}
 
 
 def report(

@@ -14,6 +14,8 @@ COUNTED_KINDS = ("head", "overlap")
 CONTROL_KINDS = ("swapped", "shuffled")
 ITEM_KINDS = (*COUNTED_KINDS, *CONTROL_KINDS, "practice", "adjudication")
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each key
+
 
 @dataclass(frozen=True)
 class Item:
@@ -33,7 +35,7 @@ class Item:
     @cached_property
     def key(self) -> str:
         """The item as one unambiguous string: the same for equal items, in every process."""
-        return json.dumps([getattr(self, field.name) for field in fields(self)], ensure_ascii=False)
+        return _as_json([getattr(self, name) for name in ITEM_COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class Judgment:
     form_version: str
     app_version: str
 
-    @property
+    @cached_property
     def item(self) -> Item:
         """What was judged."""
-        return Item(**{field.name: getattr(self, field.name) for field in fields(Item)})
+        return Item(*(getattr(self, name) for name in ITEM_COLUMNS))
 
 
 JUDGMENT_COLUMNS = tuple(field.name for field in fields(Judgment))
@@ -139,9 +141,29 @@ class Withdrawal:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """A study whose single answers an organiser opened before the end."""
+
+    study: str
+    organiser: str
+    opened_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        """How the ledger knows the row."""
+        return self.study
+
+
+@dataclass(frozen=True)
 class Unpublished:
     """The rows that the ledger does not hold yet, in the order of storing."""
 
     judgments: tuple[Stored, ...]
     consents: tuple[Consent, ...]
     withdrawals: tuple[Withdrawal, ...]
+    openings: tuple[Opening, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Stored | Consent | Withdrawal | Opening, ...]:
+        """All of them."""
+        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)

@@ -29,8 +29,12 @@ def question_sentences(short: str, question: QuestionReport, pairs: bool) -> lis
     """The agreement on one question: the share first, then the coefficients; `pairs` with Cohen's kappa of each."""
     others = [coefficient_words(name, each) for name, each in question.coefficients.items() if name in COEFFICIENTS]
     found = [percent_sentence(short, question), "; ".join(others) + "."]
-    if pairs and question.cohen_kappa:
-        found.append("Cohen's kappa by pair: " + "; ".join(map(pair_words, question.cohen_kappa)) + ".")
+    met = [each for each in question.cohen_kappa if each.n]
+    apart = len(question.cohen_kappa) - len(met)
+    if pairs and met:
+        found.append("Cohen's kappa by pair: " + "; ".join(map(pair_words, met)) + ".")
+    if pairs and apart:
+        found.append(f"Cohen's kappa is undefined for {counted_words(apart, 'pair')} without an item in common.")
     if question.blank:
         found.append(f"Left blank where the form asks: {counted_words(question.blank, 'judgment')}.")
     if question.unasked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -119,12 +120,10 @@ def rows_file(fmt: str) -> Act:
 
     def all_rows(services: Services, _who: Annotator, place: object) -> Any:
         study = organising.study_named(services, adjudicating.place_in(place).study)
-        paths = export(
-            services.journal.rows(study.name),
-            Path(tempfile.mkdtemp(prefix="rows-")),
-            fmt,
-            settings=study.settings,
-        )
+        folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name
+        paths = export(services.journal.rows(study.name), folder, fmt, settings=study.settings)
+        if fmt == "datasets":  # several files in their folders
+            paths = [Path(shutil.make_archive(str(folder), "zip", folder.parent, study.name))]
         return gr.update(visible=True, value=[str(path) for path in paths])
 
     all_rows.__name__ = f"rows_{fmt}"

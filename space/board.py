@@ -122,7 +122,9 @@ def ledger(services: Services) -> str:
     """How things stand between the journal and the ledger."""
     if services.ledger is None:
         return notice("There is no ledger: answers are on this machine's disk only. MAPS_JUDGMENTS names one.")
-    return "<h2>Ledger</h2>" + "".join(notice(line) for line in services.ledger.status().sentences())
+    status = services.ledger.status()
+    troubles = "".join(notice(line, "problem") for line in status.troubles())
+    return "<h2>Ledger</h2>" + troubles + "".join(notice(line) for line in status.sentences())
 
 
 def withdrawn(services: Services) -> str:

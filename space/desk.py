@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -35,8 +35,8 @@ class Desk:
     """An item on the desk; `item` is None where there is none, `closed` then says why if judging is closed.
 
     `earlier` is the annotator's stored judgment of it, `replaces` the id of the one that was on the page when the
-    item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles, `judged` the
-    annotator's current judgments of the study.
+    item was opened, so that an answer from another tab is not replaced unseen. `skipped` are handles, `heads` is how
+    many heads are open to the annotator, where that was found out on claiming.
     """
 
     seat: Seat
@@ -47,13 +47,13 @@ class Desk:
     replaces: str | None
     skipped: tuple[str, ...]
     earlier: Judgment | None
-    judged: tuple[Judgment, ...]
     closed: str | None = None
+    heads: int | None = field(default=None, compare=False)
 
     @cached_property
     def progress(self) -> Progress:
-        """How far the annotator is; looked up only for a desk that is shown, since it asks for everybody's places."""
-        return how_far(self.seat, [row for row in self.judged if row.item_kind != "practice"])
+        """How far the annotator is; only looked up for a desk that is shown, as it asks for all their judgments."""
+        return how_far(self.seat, [row for row in judged(self.seat) if row.item_kind != "practice"], self.heads)
 
     @property
     def example(self) -> Example | None:
@@ -91,43 +91,56 @@ def skipped_in(kept: object) -> tuple[str, ...]:
 
 def next_desk(seat: Seat, skipped: tuple[str, ...], wanted: Item | None = None) -> Desk:
     """The next open item, fresh: a worked example first, the `wanted` one before others where it can be had."""
-    rows = judged(seat)
     if (reason := closed(seat.services, seat.study)) is not None:
-        return replace(laid(seat, rows, None, skipped), closed=reason)
-    done = {row.item.key for row in rows}
+        return replace(laid(seat, None, skipped), closed=reason)
+    done = {row.item.key for row in judged(seat)} if seat.examples else set()
     example = next((one.item for key, one in seat.examples.items() if key not in done), None)
     if example is not None:
-        return laid(seat, rows, example, skipped)
+        return laid(seat, example, skipped)
     skipped = tuple(each for each in dict.fromkeys(skipped) if each in seat.items)
     stale = stale_keys(seat.services, seat.study)
     keys = [seat.items[each].key for each in skipped]
     key = None if wanted is None else wanted.key
-    item = seat.services.journal.claim(seat.study, seat.who.pseudonym, keys, key, stale)
-    return laid(seat, rows, item, skipped)
+    claimed = seat.services.journal.claim(seat.study, seat.who.pseudonym, keys, key, stale)
+    return replace(laid(seat, claimed.item, skipped), heads=claimed.heads)
 
 
-def laid(seat: Seat, rows: list[Judgment], item: Item | None, skipped: tuple[str, ...]) -> Desk:
+def laid(seat: Seat, item: Item | None, skipped: tuple[str, ...]) -> Desk:
     """An item with the annotator's earlier answers to it, if there are any."""
-    earlier = next((row for row in rows if row.item == item), None)
+    earlier = None if item is None else answered(seat, item)
     answers = Answers(earlier.presence, earlier.precision, earlier.category, earlier.comment) if earlier else NOTHING
     replaces = earlier.judgment_id if earlier else None
-    return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier, tuple(rows))
+    return Desk(seat, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped, earlier)
 
 
-def how_far(seat: Seat, rows: list[Judgment]) -> Progress:
-    """Progress over what this annotator can be asked: of a created study what is done and what is open to them now."""
+def answered(seat: Seat, item: Item) -> Judgment | None:
+    """The annotator's current judgment of an item."""
+    return next(iter(seat.services.journal.current(seat.study.name, seat.who.pseudonym, item)), None)
+
+
+def how_far(seat: Seat, rows: list[Judgment], heads: int | None = None) -> Progress:
+    """Progress over what this annotator can be asked: of a created study what is done and what is open to them now.
+
+    That is counted here unless `heads`, the number of heads that are open, is known.
+    """
     study, mine = seat.study, {row.item.key for row in rows}
     found = progress(study.order, mine, [row.seconds for row in rows])
     if seat.is_open:
         return found
-    places = seat.services.journal.places(study)
-    taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
-    situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
-    heads = {(item.layer, item.head) for item in open_to(study.order, study.settings, situation)}
+    if heads is None:
+        heads = open_heads(seat, mine)
     most = study.settings.per_annotator
-    left = len(heads) if most is None else min(len(heads), max(0, most - len(mine)))
+    left = heads if most is None else min(heads, max(0, most - len(mine)))
     pace = None if found.minutes_left is None else found.minutes_left / max(1, found.total - found.done)
     return Progress(len(mine), len(mine) + left, None if pace is None else pace * left)
+
+
+def open_heads(seat: Seat, mine: set[str]) -> int:
+    """How many heads are open to this annotator, who has judged the items with these keys."""
+    study, places = seat.study, seat.services.journal.places(seat.study)
+    taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
+    situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
+    return len({(item.layer, item.head) for item in open_to(study.order, study.settings, situation)})
 
 
 def first_desk(seat: Seat, kept: object) -> Desk:
@@ -146,7 +159,7 @@ def kept_desk(seat: Seat, kept: object) -> Desk | None:
     judgment_id, replaces = kept.get("judgment_id"), kept.get("replaces")
     if not isinstance(judgment_id, str) or not JUDGMENT_ID.fullmatch(judgment_id):
         return None
-    desk = laid(seat, judged(seat), item, skipped_in(kept))
+    desk = laid(seat, item, skipped_in(kept))
     return replace(
         desk,
         judgment_id=judgment_id,
@@ -196,18 +209,14 @@ def started_in(kept: dict[str, Any]) -> datetime | None:
 
 def earlier_desk(seat: Seat, desk: Desk) -> Desk:
     """The item judged before the one on the desk; the first stays. Worked examples are not come back to."""
-    rows = [row for row in judged(seat) if row.item_kind != "practice"]
-    items = [row.item for row in rows]
+    items = [row.item for row in judged(seat) if row.item_kind != "practice"]
     at = items.index(desk.item) if desk.item in items else len(items)
-    return laid(seat, rows, items[max(at - 1, 0)], desk.skipped) if items else desk
+    return laid(seat, items[max(at - 1, 0)], desk.skipped) if items else desk
 
 
 def opened_desk(seat: Seat, item: Item, skipped: tuple[str, ...]) -> Desk:
     """A certain item: one's own answer to it, or the item where it can be had; else the next."""
-    rows = judged(seat)
-    if any(row.item == item for row in rows):
-        return laid(seat, rows, item, skipped)
-    return next_desk(seat, skipped, item)
+    return next_desk(seat, skipped, item) if answered(seat, item) is None else laid(seat, item, skipped)
 
 
 def wanted_item(study: Study, head: HeadId | None) -> Item | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ def text(words: object) -> str:
     return escape("".join(c if c in " \n\t·⏎⇥" or not hidden(c) else escaped(c) for c in str(words)))
 
 
+@lru_cache(maxsize=1 << 13)
 def chip(token: str, linked: bool = True) -> str:
     """A token in a monospace chip: white space as symbols, a very long one cut, with its length.
 

@@ -51,7 +51,7 @@ def studies_table(rows: Iterable[tuple[Study, Fulfilment, str]]) -> str:
         )
         for study, found, words in rows
     ]
-    return table(head, lines, "Studies")
+    return table(head, lines, "How far each study is")
 
 
 def detail(study: Study, found: Fulfilment, words: str, address: str) -> str:

@@ -7,13 +7,10 @@ from datetime import UTC, datetime, time
 from math import ceil
 from typing import NamedTuple
 
-from annotation.candidates import candidates
-from annotation.form import GUIDELINES_VERSION
-from annotation.freezing import freeze
+from annotation.candidates import frozen as freeze_now
 from annotation.fulfilment import Fulfilment, Work, complete, fulfilment, work
 from annotation.studies import checked_name, keep
-from annotation.study import DEFAULT, Settings, Study
-from maps.prompts import mapping_hash
+from annotation.study import DEFAULT, Plan, Study
 from maps.types import MapsError
 from space.services import Services
 from space.studies import stale_keys
@@ -70,13 +67,8 @@ def frozen(services: Services, wanted: Wanted) -> Study:
     if wanted.described not in described(services):
         raise MapsError("Choose whose descriptions are to be judged.")
     model, describer = wanted.described.split(BETWEEN, 1)
-    atlas = services.atlas(model)
-    settings = Settings(
-        name=checked_name(wanted.name or ""),
-        model=model,
-        revision=atlas.info["revision"],
-        layers=atlas.info["layers"],
-        describer=describer,
+    name = checked_name(wanted.name or "")
+    plan = Plan(
         heads=whole("The number of heads", wanted.heads, 1),
         sample=wanted.sample or "",
         per_item=whole("The number of judgments an item", wanted.per_item, 1),
@@ -87,12 +79,10 @@ def frozen(services: Services, wanted: Wanted) -> Study:
         per_annotator=whole("The most for one person", wanted.per_annotator or 0, 0) or None,
         deadline=last_moment(wanted.deadline),
         seed=whole("The seed", wanted.seed, 0),
-        guidelines_version=GUIDELINES_VERSION,
-        created_at=datetime.now(UTC),
     )
-    if settings.name in studies(services):
-        raise MapsError(f"There is a study {settings.name!r} already, and it is frozen; choose another name.")
-    return freeze(settings, candidates(atlas, describer), mapping_hash)
+    if name in studies(services):
+        raise MapsError(f"There is a study {name!r} already, and it is frozen; choose another name.")
+    return freeze_now(services.atlas(model), describer, name, plan)
 
 
 def create(services: Services, wanted: Wanted) -> Study:

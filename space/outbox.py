@@ -113,9 +113,12 @@ def resent(services: Services, who: Annotator | None, sent: object) -> Resent:
 
 
 def _stored_again(services: Services, who: Annotator | None, row: Judgment) -> int:
-    """Stores a judgment, and the consent that was there when it was first stored; 0 where it is there already."""
+    """Stores a judgment, and the consent that was there when it was first stored; 0 where it is there already.
+
+    When they agreed is lost: at the latest when they began with the first of these items.
+    """
     if who is not None and not agreed(services, who):
-        services.journal.consent(who.pseudonym, who.name, row.guidelines_version)
+        services.journal.consent(who.pseudonym, who.name, row.guidelines_version, row.started_at)
     return not services.journal.record(row).duplicate
 
 

@@ -28,8 +28,11 @@ OWNER_ONLY = 0o600
 class Reporting(Protocol):
     """How the ledger stands, in sentences."""
 
+    def troubles(self) -> list[str]:
+        """What is wrong, one plain sentence each."""
+
     def sentences(self) -> list[str]:
-        """One plain sentence each."""
+        """The rest, one plain sentence each."""
 
 
 class Ledger(Protocol):

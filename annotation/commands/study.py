@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.candidates import candidates, chosen_describer, mapping_hash, present
+from annotation.candidates import candidates, chosen_describer, frozen, present
 from annotation.commands.arguments import (
     Commands,
     add_data,
@@ -18,12 +18,11 @@ from annotation.commands.arguments import (
     share,
     studies_folder,
 )
-from annotation.form import GUIDELINES_VERSION
-from annotation.freezing import SAMPLES, freeze
+from annotation.freezing import SAMPLES
 from annotation.fulfilment import fulfilment
 from annotation.journal import Journal
 from annotation.studies import checked_name, keep, kept
-from annotation.study import Settings, Study, stale
+from annotation.study import Plan, Study, stale
 from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
 
@@ -101,20 +100,15 @@ def run_create(options: argparse.Namespace) -> None:
             f"No head of {options.atlas} is described yet; `python -m maps describe {options.atlas}` does it."
         )
     name = checked_name(options.name) if options.name else _free_name(folder)
-    study = freeze(settings(options, name, atlas, describer), candidates(atlas, describer), mapping_hash)
+    study = frozen(atlas, describer, name, planned(options))
     path = keep(study, folder)
     print(f"{path}: {summary(study)}")
 
 
-def settings(options: argparse.Namespace, name: str, atlas: Atlas, describer: str) -> Settings:
-    """The settings that the options ask for."""
+def planned(options: argparse.Namespace) -> Plan:
+    """What the options ask for."""
     swapped, shuffled = _controls(options)
-    return Settings(
-        name=name,
-        model=atlas.model,
-        revision=atlas.info["revision"],
-        layers=atlas.info["layers"],
-        describer=describer,
+    return Plan(
         heads=options.heads,
         sample=options.sample,
         per_item=options.per_item,
@@ -125,8 +119,6 @@ def settings(options: argparse.Namespace, name: str, atlas: Atlas, describer: st
         per_annotator=options.per_annotator,
         deadline=options.deadline,
         seed=options.seed,
-        guidelines_version=GUIDELINES_VERSION,
-        created_at=datetime.now(UTC),
     )
 
 

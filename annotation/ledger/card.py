@@ -17,8 +17,9 @@ pretty_name: Ledger of judgments
 The private copy of what annotators answered, written by the app and read by it when it starts. Do not make this
 dataset public: `python -m annotation publish` makes the public release from it.
 
-- `judgments/`, `consents/`, `withdrawals/`: a line a row, as JSON, in files by day. Rows are only ever added; the same
-  row may stand in two files for a while and is told by `judgment_id`, or by who agreed or withdrew.
+- `judgments/`, `consents/`, `withdrawals/`, `openings/` (of answers, by an organiser): a line a row, as JSON, in files
+  by day. Rows are only ever added; the same row may stand in two files for a while and is told by `judgment_id`, by who
+  agreed or withdrew, or by the study that was opened.
 - `studies/`: the frozen studies.
 - No name and no mail: `annotator` is a pseudonym, whose key stays on the server.
 - Of somebody who withdrew only the withdrawal stays. Their other rows are taken out of the files, and the history is

@@ -55,4 +55,4 @@ def without(contents: Mapping[str, bytes], withdrawn: Collection[str]) -> Change
 
 def is_kept(row: Row, withdrawn: Collection[str]) -> bool:
     """Whether a row stays: of people who withdrew only the withdrawal does."""
-    return kind_of(row) == "withdrawals" or annotator_of(row) not in withdrawn
+    return kind_of(row) in ("withdrawals", "openings") or annotator_of(row) not in withdrawn

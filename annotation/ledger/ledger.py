@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class Ledger:
         fitting, others = acceptable(rows.judgments, consented, self._journal.rows(withdrawn=True))
         if others:
             self._notes[CONFLICTS] = f"Judgments in the ledger that contradict earlier ones, left out: {len(others):,}."
-        return self._journal.restore(rows.consents, fitting, rows.withdrawals, commit)
+        return self._journal.restore(replace(rows, judgments=tuple(fitting)), commit)
 
     def _restore_studies(self, head: Head) -> None:
         """Studies that are missing here; one that is here stays, and must be the same."""
@@ -197,15 +198,7 @@ class Ledger:
 
     def is_waiting(self) -> bool:
         """Whether anything is to be sent to the Hub."""
-        rows = self._journal.unpublished()
-        return bool(
-            self._pending
-            or self.forget_due
-            or self._new_studies()
-            or rows.judgments
-            or rows.consents
-            or rows.withdrawals
-        )
+        return bool(self._pending or self.forget_due or self._new_studies() or self._journal.unpublished().rows)
 
     def plan(self, seconds: float) -> None:
         """Notes in how many seconds the next try is due."""
@@ -224,8 +217,7 @@ class Ledger:
 
     def status(self) -> Status:
         """How things stand, without a look at the network."""
-        unpublished = self._journal.unpublished()
-        rows: list[Row] = [*unpublished.judgments, *unpublished.consents, *unpublished.withdrawals]
+        rows = self._journal.unpublished().rows
         return Status(
             dataset=self.dataset.name,
             restored=self.restored,

@@ -13,7 +13,12 @@ from annotation.publication import Kind
 from annotation.types import Unpublished
 
 BYTES = "surrogateescape"  # so that any content fits into JSON
-SINGULAR: dict[str, Kind] = {"judgments": "judgment", "consents": "consent", "withdrawals": "withdrawal"}
+SINGULAR: dict[str, Kind] = {
+    "judgments": "judgment",
+    "consents": "consent",
+    "withdrawals": "withdrawal",
+    "openings": "opening",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class PendingFile:
         try:
             found = json.loads(self.path.read_bytes())
             files = {str(path): str(text).encode(errors=BYTES) for path, text in found["files"].items()}
-            rows = {kind: tuple(map(str, found["rows"][kind])) for kind in KINDS}
+            rows = {kind: tuple(map(str, found["rows"].get(kind, ()))) for kind in KINDS}  # older releases know fewer
         except FileNotFoundError:
             return None
         except OSError as error:

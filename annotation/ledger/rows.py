@@ -10,10 +10,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from annotation.types import Consent, Judgment, Stored, Unpublished, Withdrawal
+from annotation.types import Consent, Judgment, Opening, Stored, Unpublished, Withdrawal
 from maps.types import MapsError
 
-Row = Stored | Consent | Withdrawal
+Row = Stored | Consent | Withdrawal | Opening
 LARGEST_FILE = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach
 TYPES = {"layer": int, "head": int, "seconds": float}
 MAY_BE_NULL = ("precision", "category", "supersedes")
@@ -21,9 +21,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "judgments": ("stored_at", *(field.name for field in fields(Judgment))),
     "consents": tuple(field.name for field in fields(Consent)),
     "withdrawals": tuple(field.name for field in fields(Withdrawal)),
+    "openings": tuple(field.name for field in fields(Opening)),
 }
 KINDS = tuple(COLUMNS)
-PATH = re.compile(r"(judgments|consents|withdrawals)/(\d{4}/\d\d/\d\d)/[^/]+\.jsonl")
+PATH = re.compile(r"(judgments|consents|withdrawals|openings)/(\d{4}/\d\d/\d\d)/[^/]+\.jsonl")
 
 
 class LedgerError(MapsError):
@@ -36,20 +37,24 @@ def is_time(name: str) -> bool:
 
 
 def when(row: Row) -> datetime:
-    """The time by which a row is filed: when it was stored, agreed or withdrawn."""
+    """The time by which a row is filed: when it was stored, agreed, withdrawn or opened."""
     if isinstance(row, Stored):
         return row.stored_at
-    return row.consented_at if isinstance(row, Consent) else row.withdrawn_at
+    if isinstance(row, Consent):
+        return row.consented_at
+    return row.withdrawn_at if isinstance(row, Withdrawal) else row.opened_at
 
 
 def annotator_of(row: Row) -> str:
     """Whose row it is."""
-    return row.judgment.annotator if isinstance(row, Stored) else row.annotator
+    if isinstance(row, Stored):
+        return row.judgment.annotator
+    return row.organiser if isinstance(row, Opening) else row.annotator
 
 
 def kind_of(row: Row) -> str:
     """The folder of a row."""
-    return {Stored: "judgments", Consent: "consents", Withdrawal: "withdrawals"}[type(row)]
+    return {Stored: "judgments", Consent: "consents", Withdrawal: "withdrawals", Opening: "openings"}[type(row)]
 
 
 def _cell(value: object) -> object:
@@ -113,6 +118,8 @@ def _row(kind: str, cells: Mapping[str, Any]) -> Row:
         return Consent(**values)
     if kind == "withdrawals":
         return Withdrawal(**values)
+    if kind == "openings":
+        return Opening(**values)
     stored_at = values.pop("stored_at")
     return Stored(Judgment(**values), stored_at)
 
@@ -145,6 +152,7 @@ def merged(rows: Iterable[Row]) -> Unpublished:
         judgments=tuple(_chained([row for row in kept["judgments"].values() if isinstance(row, Stored)])),
         consents=tuple(row for row in kept["consents"].values() if isinstance(row, Consent)),
         withdrawals=tuple(row for row in kept["withdrawals"].values() if isinstance(row, Withdrawal)),
+        openings=tuple(row for row in kept["openings"].values() if isinstance(row, Opening)),
     )
 
 

@@ -26,18 +26,22 @@ class Status:
     next_try: datetime | None
     closed: str | None
 
-    def sentences(self) -> list[str]:
-        """The same for a page: one plain sentence each, in the order of their weight."""
+    def troubles(self) -> list[str]:
+        """What is wrong, one plain sentence each, in the order of their weight."""
         found = [self.closed] if self.closed else []
-        found.append(self._waiting())
-        if self.published_at is not None:
-            found.append(f"Last published {_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
         if self.error is not None:
             at = f" ({_time(self.failed_at)})" if self.failed_at else ""
             found.append(f"The last try failed{at}: {self.error}")
+        return [*found, *self.notes]
+
+    def sentences(self) -> list[str]:
+        """How things stand beside that."""
+        found = [self._waiting()]
+        if self.published_at is not None:
+            found.append(f"Last published {_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
         if self.next_try is not None and (self.unpublished or self.error):
             found.append(f"The next try is due {_time(self.next_try)}.")
-        return [*found, *self.notes]
+        return found
 
     def _waiting(self) -> str:
         if not self.restored:

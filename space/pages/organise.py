@@ -45,6 +45,8 @@ class Case(NamedTuple):
 def build(services: Services, page: gr.Blocks) -> None:
     """Lays out the page and wires its events."""
     key, denied = browser_organiser(), gr.HTML(elem_id="denied")
+    if services.login:
+        gr.LoginButton()
     place = gr.Textbox(visible="hidden", elem_id="place")  # outside the column: showing that shows what is hidden in it
     with gr.Column(visible=False, elem_id="organise") as room:
         overview = gr.HTML(elem_id="overview")

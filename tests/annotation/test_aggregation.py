@@ -79,3 +79,9 @@ def test_without_judgments_there_are_no_labels() -> None:
     table = labels(counted(frame([])))
     assert len(table) == 0
     assert aggregated(table)["category"].items == 0
+
+
+def test_a_question_that_nobody_answered_keeps_the_types_of_the_table(judge: Judge) -> None:
+    table = labels(counted(frame([judge("1", presence="absent_none", precision=None, category=None)])))
+    assert [str(table[name].dtype) for name in ("tie", "adjudicated")] == ["bool", "bool"]
+    assert table["label"].tolist() == ["absent_none"]

@@ -66,7 +66,7 @@ def judged(item: Item, who: str, supersedes: str | None = None) -> Judgment:
 
 
 def taken(journal: Journal, made: Study, who: str) -> Item:
-    item = journal.claim(made, who)
+    item = journal.claim(made, who).item
     assert item is not None
     return item
 
@@ -87,16 +87,16 @@ def test_somebody_who_comes_back_gets_the_same_item_on_any_device(journal: Journ
 
 def test_people_at_work_get_different_items_and_then_none(journal: Journal) -> None:
     assert {taken(journal, SMALL, who) for who in "ab"} == set(SMALL.order)
-    assert journal.claim(SMALL, "c") is None
+    assert journal.claim(SMALL, "c").item is None
 
 
 def test_an_abandoned_item_is_free_after_thirty_minutes_unless_renewed(journal: Journal, clock: Clock) -> None:
     a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
     clock.time += 29 * MINUTE
     assert journal.renew("pilot", b.key, "b")
-    assert journal.claim(SMALL, "c") is None
+    assert journal.claim(SMALL, "c").item is None
     clock.time += 1 * MINUTE
-    assert journal.claim(SMALL, "c") == a
+    assert journal.claim(SMALL, "c").item == a
     assert not journal.renew("pilot", a.key, "a")
     with pytest.raises(JournalError, match=FULL):
         journal.record(judged(a, "a"), SMALL)
@@ -118,7 +118,7 @@ def test_a_clock_put_back_neither_frees_nor_doubles_nor_blocks_a_place(journal: 
     clock.time += timedelta(days=1)
     a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
     clock.time -= timedelta(days=1)
-    assert journal.claim(SMALL, "c") is None
+    assert journal.claim(SMALL, "c").item is None
     assert (taken(journal, SMALL, "a"), taken(journal, SMALL, "b")) == (a, b)
     clock.time += 31 * MINUTE
     assert taken(journal, SMALL, "c") in (a, b)
@@ -137,26 +137,45 @@ def test_a_place_that_a_leaping_clock_gave_away_does_not_come_back_to_life(journ
 
 def test_a_skipped_item_is_set_free_and_comes_back_last(journal: Journal) -> None:
     first = taken(journal, SMALL, "a")
-    second = journal.claim(SMALL, "a", skipped=[first.key])
+    second = journal.claim(SMALL, "a", skipped=[first.key]).item
     assert second not in (None, first)
     assert taken(journal, SMALL, "b") == first
     journal.release("pilot", first.key, "b")
-    assert journal.claim(SMALL, "a", skipped=[second.key] if second else []) == first
+    assert journal.claim(SMALL, "a", skipped=[second.key] if second else []).item == first
 
 
 def test_a_wanted_item_is_given_where_it_is_open_to_the_person(journal: Journal) -> None:
     made = study(per_item=1)
     wanted = made.order[9]
-    assert journal.claim(made, "a", wanted=wanted.key) == wanted
+    assert journal.claim(made, "a", wanted=wanted.key).item == wanted
     assert journal.places(made).reserved == {wanted.key: {"a"}}
-    assert journal.claim(made, "b", wanted=wanted.key) not in (None, wanted) or wanted.item_kind == "overlap"
-    assert journal.claim(made, "a", wanted="no item") == wanted
+    assert journal.claim(made, "b", wanted=wanted.key).item not in (None, wanted) or wanted.item_kind == "overlap"
+    assert journal.claim(made, "a", wanted="no item").item == wanted
+
+
+def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) -> None:
+    asked: list[str] = []
+    journal._db.set_trace_callback(asked.append)
+    journal.places(SMALL)
+    journal._db.set_trace_callback(None)
+    [gathering] = [query for query in asked if "json_group_array" in query]
+    plan = [row["detail"] for row in journal.select(f"EXPLAIN QUERY PLAN {gathering}")]
+    assert plan[0] == "SEARCH judgments USING INDEX one_first_judgment (study=?)"
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_claim_tells_how_many_heads_were_open(journal: Journal) -> None:
+    a, _ = SMALL.order
+    assert journal.claim(SMALL, "a").heads == 2
+    assert journal.claim(SMALL, "b", wanted=a.key).heads == 1
+    assert journal.claim(SMALL, "c").heads == 0
+    assert journal.claim(replace(SMALL, settings=replace(SMALL.settings, deadline=CREATED)), "a").heads == 0
 
 
 def test_items_that_are_closed_are_given_to_nobody(journal: Journal) -> None:
     a, b = SMALL.order
-    assert journal.claim(SMALL, "a", closed=[a.key]) == b
-    assert journal.claim(SMALL, "a", closed=[a.key, b.key]) is None
+    assert journal.claim(SMALL, "a", closed=[a.key]).item == b
+    assert journal.claim(SMALL, "a", closed=[a.key, b.key]).item is None
     assert journal.places(SMALL).reserved == {}
 
 
@@ -166,7 +185,7 @@ def test_after_the_deadline_only_what_is_reserved_is_taken(journal: Journal, clo
     b = taken(journal, made, "b")
     journal.record(judged(b, "b"), made)
     clock.time += 10 * MINUTE
-    assert journal.claim(made, "c") is None
+    assert journal.claim(made, "c").item is None
     journal.record(judged(a, "a"), made)
     for late in (judged(a, "c"), judged(b, "b", judged(b, "b").judgment_id)):
         with pytest.raises(JournalError, match="the study is over, its deadline has passed"):
@@ -207,7 +226,7 @@ def test_threads_never_hold_more_places_than_there_are(journal: Journal) -> None
 
     def work(who: str) -> list[str]:
         done = []
-        while (item := journal.claim(made, who)) is not None:
+        while (item := journal.claim(made, who).item) is not None:
             journal.record(judged(item, who), made)
             done.append(item.key)
         return done
@@ -235,7 +254,7 @@ with Journal(Path(sys.argv[1]) / "journal.sqlite") as journal:
     busy = list(who)
     while busy:
         one = busy.pop(0)
-        item = journal.claim(made, one)
+        item = journal.claim(made, one).item
         if item is not None:
             journal.record(judged(item, one), made)
             busy.append(one)
@@ -259,7 +278,7 @@ def test_places_that_just_suffice_are_filled_exactly(journal: Journal, seed: int
     busy, dice = list("abcdefgh"), random.Random(seed)
     while busy:
         who = dice.choice(busy)
-        item = journal.claim(made, who)
+        item = journal.claim(made, who).item
         if item is None:
             busy.remove(who)
         else:
@@ -274,7 +293,7 @@ def test_people_who_come_and_go_fill_every_place_exactly_once(journal: Journal, 
     busy = list("abcdefgh")
     while busy:
         who = dice.choice(busy)
-        item = journal.claim(made, who)
+        item = journal.claim(made, who).item
         clock.time += timedelta(minutes=dice.random() * 4)
         if item is None and not journal.places(made).reserved:
             busy.remove(who)

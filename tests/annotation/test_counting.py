@@ -81,6 +81,34 @@ def test_each_fault_is_one_sentence(changes: dict[str, object], sentence: str) -
     assert "\n" not in str(caught.value)
 
 
+def chained(*rows: tuple[str, str | None, str]) -> pd.DataFrame:
+    """Rows of one item: judgment_id, supersedes, annotator."""
+    return pd.DataFrame([PLAIN | {"judgment_id": a, "supersedes": b, "annotator": who} for a, b, who in rows])
+
+
+def test_of_a_chain_of_changed_answers_the_last_counts_in_whatever_order_the_rows_are() -> None:
+    found = counted(chained(("j-3", "j-2", "a"), ("j-1", None, "a"), ("j-2", "j-1", "a"), ("j-4", "elsewhere", "b")))
+    assert found.rows["judgment_id"].tolist() == ["j-3", "j-4"]
+    assert found.left_out["superseded"] == 2
+
+
+@pytest.mark.parametrize("earlier", [["j-1"], ["j-2", "j-1"], ["j-3", "j-1", "j-2"]])
+def test_judgments_that_supersede_each_other_in_a_circle_are_refused(earlier: list[str]) -> None:
+    rows = [(f"j-{n}", before, "a") for n, before in enumerate(earlier, start=1)]
+    with pytest.raises(SummaryError, match=r"The judgment j-\d supersedes itself, at once or by others"):
+        counted(chained(*rows))
+
+
+def test_nobody_supersedes_another_annotators_answer() -> None:
+    with pytest.raises(SummaryError, match=r"The judgment j-2 supersedes j-1, which is another annotator's\."):
+        counted(chained(("j-1", None, "a"), ("j-2", "j-1", "b")))
+
+
+def test_an_organiser_may_supersede_the_decision_of_another() -> None:
+    table = chained(("j-1", None, "a"), ("j-2", "j-1", "b")).assign(item_kind="adjudication")
+    assert counted(table).adjudications["judgment_id"].tolist() == ["j-2"]
+
+
 def test_missing_columns_are_named() -> None:
     with pytest.raises(SummaryError, match="no column annotator, precision, category, layer, head; it needs item"):
         counted(pd.DataFrame({"presence": ["absent_none"], "model": ["m"]}))

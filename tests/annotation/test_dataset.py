@@ -108,10 +108,26 @@ def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> N
     assert table["precision"].isna().tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_every_start_of_a_formula_gets_an_apostrophe(tmp_path: Path, judge: Judge, start: str) -> None:
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "'=", "''@"])
+def test_every_start_of_a_formula_gets_an_apostrophe_that_reading_takes_away(
+    tmp_path: Path, judge: Judge, start: str
+) -> None:
     (file,) = dataset.export([judge(comment=f"{start}1")], tmp_path, "csv")
-    assert dataset.read(file)["comment"].tolist() == [f"'{start}1"]
+    with file.open(encoding="utf-8", newline="") as text:
+        assert next(csv.DictReader(text))["comment"] == f"'{start}1"
+    assert dataset.read(file)["comment"].tolist() == [f"{start}1"]
+
+
+@pytest.mark.parametrize("comment", ["'tis", "a\0b", ";=1", "\u2028", "'", '"', "x\r\ny\rz\n"])
+def test_other_text_stays_as_it_is(tmp_path: Path, judge: Judge, comment: str) -> None:
+    (file,) = dataset.export([judge(comment=comment)], tmp_path, "csv")
+    assert dataset.read(file)["comment"].tolist() == [comment]
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "some.csv"
+    file.write_text("item,,annotator,\n1,x,a,\n", encoding="utf-8")
+    assert dataset.read(file).to_dict("list") == {"item": ["1"], "annotator": ["a"]}
 
 
 def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge) -> None:
@@ -138,7 +154,7 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
     for part in (
         "- Study: default; model: \\<b\\>\\*m\\*\\</b\\>, smollm2.\n",
         "- Items judged: heads: 2; controls with another head's description: 1.\n",
-        "- Judged by 2 people from 2026-11-22 to 2026-11-22 (UTC).\n",
+        "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC).\n",
         "- Guidelines version: 1; form version: 1.\n",
         "; with another head's description 100.0 % of 2; in the paper 79.8 % of 272.\n",
         "- smollm2, last layer quarter: 1 item, 1 judgment, 100.0 % of question one recognised correctly;",
@@ -147,6 +163,16 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
         "## Licence\n",
     ):
         assert part in card
+
+
+def test_the_card_does_not_count_who_adjudicates_among_the_annotators(tmp_path: Path, judge: Judge) -> None:
+    rows = [judge("1"), judge("2", annotator="a-2"), judge("3", annotator="a-o", item_kind="adjudication")]
+    dataset.export(rows, tmp_path, "datasets")
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert (
+        "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC); disagreements decided by 1 organiser.\n" in card
+    )
+    assert "- 2 annotators, 1 item, 2 judgments; " in card
 
 
 def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
@@ -210,6 +236,9 @@ def test_reading_keeps_every_cell_as_it_stands(tmp_path: Path) -> None:
         ("a.csv", b"item,item\n1,2\n", "has a column twice: item"),
         ("a.csv", "item\né".encode("latin-1"), "is not in UTF-8"),
         ("a.csv", b'item\n"open', "cannot be read: unexpected end of data"),
+        ("a.csv", b"item;annotator\n1;a\n", "is separated by semicolons; save it again with commas"),
+        ("a.csv", b"item\tannotator\n1\ta\n", "is separated by tabs; save it again with commas"),
+        ("a.csv", b"", "is empty"),
         ("a.parquet", b"no parquet", "cannot be read: "),
         ("a.xlsx", b"", "is neither a .csv nor a .parquet file"),
     ],

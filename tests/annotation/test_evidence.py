@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from annotation import evidence
-from annotation.bootstrap import Floats, resamples
+from annotation.bootstrap import Floats, items_of
 from annotation.counting import counted, frame
 from annotation.types import Judgment
 
@@ -17,8 +17,8 @@ Judge = Callable[..., Judgment]
 
 
 def rho(first: Sequence[float], second: Sequence[float]) -> float:
-    one, other = np.array(first, dtype=float), np.array(second, dtype=float)
-    found: Floats = evidence.spearman(np.ones((1, len(first))), one, other)
+    pairs = np.column_stack([first, second]).astype(float)
+    found: Floats = evidence.spearman(np.ones((1, len(first))), pairs)
     return float(found[0])
 
 
@@ -32,12 +32,11 @@ def test_spearman_of_published_examples() -> None:
 
 def test_the_bootstrap_is_that_of_drawing_items_one_by_one() -> None:
     random = np.random.default_rng(0)
-    one, other = random.integers(0, 4, 12).astype(float), random.random(12)
-    times = resamples(12, 0)
-    drawn = evidence.spearman(times, one, other)
+    items = items_of(np.column_stack([random.integers(0, 4, 12), random.random(12)]), 0)
+    drawn = evidence.spearman(items.times, items.kinds)
     for draw in range(20):
-        repeated = times[draw].astype(int)
-        ranked = pd.Series(np.repeat(one, repeated)).rank().corr(pd.Series(np.repeat(other, repeated)).rank())
+        repeated = pd.DataFrame(np.repeat(items.kinds, items.times[draw].astype(int), axis=0)).rank()
+        ranked = repeated[0].corr(repeated[1])
         assert drawn[draw] == pytest.approx(ranked)
 
 

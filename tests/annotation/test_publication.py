@@ -85,7 +85,7 @@ def test_a_wiped_disk_gets_everything_back_with_its_times_and_without_names(
     journal.record(judge("j-3", annotator="a-2", comment="é\r\n="))
     rows = journal.unpublished()
     backwards = tuple(reversed(rows.judgments))  # files may come in any order
-    assert empty.restore(rows.consents, backwards, rows.withdrawals, "abc") == 5
+    assert empty.restore(replace(rows, judgments=backwards), "abc") == 5
     assert {row.judgment_id: row for row in empty.rows()} == {row.judgment_id: row for row in journal.rows()}
     assert empty.unpublished() == NOTHING
     assert empty.record(judge("j-1")) == Receipt("j-1", NOON, duplicate=True, published="abc")
@@ -97,10 +97,9 @@ def test_a_wiped_disk_gets_everything_back_with_its_times_and_without_names(
 def test_restoring_again_changes_nothing(journal: Journal, empty: Journal, judge: Judge) -> None:
     journal.record(judge("j-1"))
     rows = journal.unpublished()
-    given = (rows.consents, rows.judgments, rows.withdrawals)
-    assert [empty.restore(*given, commit) for commit in ("abc", "def")] == [3, 0]
+    assert [empty.restore(rows, commit) for commit in ("abc", "def")] == [3, 0]
     empty.record(judge("j-2", layer=3))
-    assert empty.restore(*given, "ghi") == 0
+    assert empty.restore(rows, "ghi") == 0
     assert [row.judgment_id for row in empty.rows()] == ["j-1", "j-2"]
     assert [row.row_id for row in empty.unpublished().judgments] == ["j-2"]
     assert empty.published(["j-1", "j-2"]) == {"j-1": "abc"}
@@ -109,13 +108,13 @@ def test_restoring_again_changes_nothing(journal: Journal, empty: Journal, judge
 def test_a_commit_whose_answer_was_lost_is_recognised(journal: Journal, judge: Judge) -> None:
     journal.record(judge())
     rows = journal.unpublished()
-    assert journal.restore(rows.consents, rows.judgments, rows.withdrawals, "abc") == 0
+    assert journal.restore(rows, "abc") == 0
     assert journal.unpublished() == NOTHING
 
 
 def test_rows_that_contradict_the_journal_are_refused_as_a_whole(journal: Journal, judge: Judge) -> None:
     journal.record(judge("j-1"))
-    consents = [Consent("a-3", NOON, "1")]
+    consents = (Consent("a-3", NOON, "1"),)
     refused = {
         "holds another judgment j-1": Stored(judge("j-1", layer=4), NOON),
         "judgment j-9 answers an item that the journal": Stored(judge("j-9"), NOON),
@@ -123,9 +122,9 @@ def test_rows_that_contradict_the_journal_are_refused_as_a_whole(journal: Journa
     }
     for sentence, row in refused.items():
         with pytest.raises(JournalError, match=sentence):
-            journal.restore(consents, [Stored(judge("j-8", layer=9), NOON), row], [], "abc")
+            journal.restore(Unpublished((Stored(judge("j-8", layer=9), NOON), row), consents, ()), "abc")
     with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"):
-        journal.restore([], [Stored(judge("j-8", annotator="unknown"), NOON)], [], "abc")
+        journal.restore(Unpublished((Stored(judge("j-8", annotator="unknown"), NOON),), (), ()), "abc")
     assert [row.judgment_id for row in journal.rows()] == ["j-1"]
     assert len(journal.annotators()) == 2
     assert journal.published(["j-1", "j-8"]) == {}
@@ -159,7 +158,7 @@ def test_publishing_and_restoring_obey_a_withdrawal(journal: Journal, empty: Jou
     journal.record(judge("j-3", layer=3))
     journal.withdraw("a-1")
     assert journal.unpublished() == Unpublished((), (), (Withdrawal("a-1", NOON),))
-    assert empty.restore(earlier.consents, earlier.judgments, [Withdrawal("a-1", NOON)], "def") == 4
+    assert empty.restore(replace(earlier, withdrawals=(Withdrawal("a-1", NOON),)), "def") == 4
     assert empty.rows(withdrawn=True) == [his]
     assert empty.withdrawn() == {"a-1": NOON}
     with pytest.raises(JournalError, match=WITHDRAWN):
@@ -167,6 +166,6 @@ def test_publishing_and_restoring_obey_a_withdrawal(journal: Journal, empty: Jou
 
 
 def test_a_withdrawal_that_comes_back_first_holds_for_rows_that_come_later(empty: Journal, judge: Judge) -> None:
-    assert empty.restore([], [], [Withdrawal("a-1", NOON)], "abc") == 1
-    assert empty.restore([Consent("a-1", NOON, "1")], [Stored(judge(), NOON)], [], "def") == 1
+    assert empty.restore(Unpublished((), (), (Withdrawal("a-1", NOON),)), "abc") == 1
+    assert empty.restore(Unpublished((Stored(judge(), NOON),), (Consent("a-1", NOON, "1"),), ()), "def") == 1
     assert empty.rows(withdrawn=True) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from annotation.bootstrap import Estimate, resamples
+from annotation.bootstrap import Estimate
 from annotation.counting import counted
 from annotation.form import PRESENCE
 from annotation.ratings import ratings
@@ -23,7 +23,7 @@ def found(answers: dict[str, list[int | None]]) -> dict[str, Standing]:
         if code is not None
     ]
     table = ratings(counted(pd.DataFrame(rows, columns=COLUMNS)).rows, PRESENCE)
-    return {each.annotator: each for each in standings(table, resamples(len(table.items), 0))}
+    return {each.annotator: each for each in standings(table, 0)}
 
 
 def test_an_annotator_is_compared_where_the_others_have_a_majority() -> None:

@@ -63,3 +63,12 @@ def test_blank_unasked_and_left_out_rows_are_told() -> None:
         "Left blank where the form asks: 1 judgment.",
         "Answered where the form does not ask, and counted: 1 judgment.",
     ]
+
+
+def test_pairs_without_an_item_in_common_are_counted() -> None:
+    rows = [("1", "ada", "absent_none", "", ""), ("2", "bob", "absent_none", "", "")]
+    presence = report_of(rows).questions["presence"]
+    assert words.question_sentences("question one", presence, pairs=True)[2:] == [
+        "Cohen's kappa is undefined for 1 pair without an item in common."
+    ]
+    assert [each.reason for each in presence.cohen_kappa] == ["these two have answered no item both"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -91,17 +92,16 @@ def decided(page: Page, server: Server) -> None:
 
 
 def downloaded(page: Page, folder: Path) -> Path:
-    """Downloads all rows as a `datasets` folder."""
+    """Downloads all rows as a `datasets` folder and unpacks it."""
     page.get_by_role("tab", name="Study", exact=True).click()
     page.locator("#rows-datasets").click()
     links = page.locator("#rows a[download]")
-    expect(links).to_have_count(2)
-    for number in range(2):
-        with page.expect_download() as caught:
-            links.nth(number).click()
-        name = caught.value.suggested_filename
-        caught.value.save_as(folder / "data" / name if name.endswith(".parquet") else folder / name)
-    return folder
+    expect(links).to_have_count(1)
+    with page.expect_download() as caught:
+        links.click()
+    shutil.unpack_archive(caught.value.path(), folder, "zip")
+    (study,) = folder.iterdir()
+    return study
 
 
 def summarised(file: Path) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from annotation import form
 from annotation.form import Answers
 from annotation.types import Item, Judgment
+from benchmarks import study_submit
 from benchmarks.study_app import ROOT
-from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, run, sentence
+from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, created, run, sentence
 from benchmarks.study_receipts import Acknowledged, Found, Load
 
 
@@ -21,6 +23,14 @@ def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> 
     assert found.wrong(QUICK) == []
     assert (found.kills, len(found.receipts)) == (1, QUICK.items * QUICK.per_item)
     assert found.retried > 0
+
+
+def test_one_at_a_time_the_study_is_filled_too(tmp_path: Path) -> None:
+    created(tmp_path, QUICK)
+    with study_submit.in_process(tmp_path) as (enter, submit):
+        times = study_submit.filled(QUICK, enter, submit)
+    assert len(times) == QUICK.items * QUICK.per_item
+    assert list(study_submit.lines("here", [0.001] * 9))[-1] == "here, submits 9 to 9: 1.0 ms, mean 1.0 ms"
 
 
 @pytest.mark.long

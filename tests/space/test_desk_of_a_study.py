@@ -110,3 +110,33 @@ def test_after_the_deadline_no_item_lies_there_and_nothing_is_stored(served: Ser
     )
     with pytest.raises(JournalError, match="not stored"):
         desk.submit(lying)
+
+
+def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
+    served: Services, ada: Annotator, grace: Annotator
+) -> None:
+    study = created(served)
+    answered(Seat(served, study, grace))
+    seat = Seat(served, study, ada)
+    lying = replace(desk.next_desk(seat, ()), answers=ANSWERS)
+    asked: list[str] = []
+    served.journal._db.set_trace_callback(asked.append)
+    kept = desk.kept_desk(seat, lying.kept())
+    assert kept is not None
+    desk.submit(replace(kept, answers=ANSWERS))
+    after = desk.next_desk(seat, ())
+    assert after.progress.done == 1
+    served.journal._db.set_trace_callback(None)
+    assert sum("json_group_array(annotator)" in query for query in asked) == 1
+    assert sum("ORDER BY position" in query and "item_kind =" not in query for query in asked) == 1
+
+
+def test_the_heads_counted_on_claiming_are_those_that_are_open(
+    served: Services, ada: Annotator, grace: Annotator
+) -> None:
+    study = created(served)
+    for who in (ada, grace, ada, grace, ada):
+        answered(Seat(served, study, who))
+        after = desk.next_desk(Seat(served, study, who), ())
+        assert after.heads is not None
+        assert replace(after, heads=None).progress == after.progress

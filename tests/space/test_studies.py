@@ -69,6 +69,10 @@ class Unread:
         """How it stands."""
         return ["The ledger has not been read since the app started."]
 
+    def troubles(self) -> list[str]:
+        """What is wrong."""
+        return []
+
     def status(self) -> Unread:
         """Its own report."""
         return self

@@ -127,6 +127,7 @@ def test_a_pending_file_is_whole_or_not_there(mortal: App) -> None:
         "judgments": ["j-1"],
         "consents": ["a-1 1"],
         "withdrawals": [],
+        "openings": [],
     }
 
 

@@ -79,6 +79,18 @@ def test_a_wiped_disk_gets_all_published_rows_back(app: App, hub: LoopbackHub) -
     assert published(hub) == ["j-1", "j-2"]
 
 
+def test_answers_that_an_organiser_opened_are_open_after_a_wiped_disk(app: App, hub: LoopbackHub) -> None:
+    app.journal.open_answers("pilot", "a-organiser")
+    opened = app.journal.opened("pilot")
+    assert app.ledger.status().unpublished == 1
+    app.ledger.publish()
+    assert [line["study"] for line in lines(hub, "openings")] == ["pilot"]
+    app.restart(wiped=True)
+    assert app.ledger.restore() == 1
+    assert app.journal.opened("pilot") == opened
+    assert not app.ledger.is_waiting()
+
+
 def test_a_clock_that_jumped_back_loses_no_chain(app: App) -> None:
     app.answer("j-1")
     app.clock.forward(days=-400)
@@ -163,11 +175,8 @@ def test_without_a_hub_work_goes_on_with_a_journal_and_not_without(tmp_path: Pat
         why = "The Hub cannot be reached for tester/ledger; check the network."
         closed = f"Judging is closed until the stored answers have been read from {NAME}. {why}"
         assert ledger.closed() == closed
-        assert ledger.status().sentences() == [
-            closed,
-            "The ledger tester/ledger has not been read since the app started.",
-            f"The last try failed (2026-11-24 12:00:00 UTC): {why}",
-        ]
+        assert ledger.status().troubles() == [closed, f"The last try failed (2026-11-24 12:00:00 UTC): {why}"]
+        assert ledger.status().sentences() == ["The ledger tester/ledger has not been read since the app started."]
         journal.consent("a-1", None, "1")
         assert ledger.closed() is None
 
@@ -182,6 +191,7 @@ def test_a_token_that_was_revoked_is_told_and_never_shown(app: App, hub: Loopbac
     assert told.error == "The Hub does not accept the token for tester/ledger: set HF_TOKEN to one that may write it."
     shown = [
         repr(told),
+        *told.troubles(),
         *told.sentences(),
         *(path.read_text("latin-1") for path in app.data.iterdir() if path.is_file()),
     ]

@@ -13,6 +13,7 @@ CALM = Status("me/ledger", True, 0, None, None, None, None, None, (), None, None
 
 def test_all_is_well() -> None:
     published = replace(CALM, published_at=NOON, commit="0123456789abcdef")
+    assert published.troubles() == []
     assert published.sentences() == [
         "Every row is published in the ledger me/ledger.",
         "Last published 2026-11-24 12:00:00 UTC, in commit 0123456789.",
@@ -24,10 +25,12 @@ def test_what_is_wrong_is_said_with_what_comes_next() -> None:
         CALM, unpublished=1_200, since=NOON, error="The Hub cannot be reached.", failed_at=NOON, notes=("A note.",),
         next_try=NOON.replace(minute=5),
     )  # fmt: skip
+    assert trouble.troubles() == [
+        "The last try failed (2026-11-24 12:00:00 UTC): The Hub cannot be reached.",
+        "A note.",
+    ]
     assert trouble.sentences() == [
         "1,200 rows are not yet published in the ledger me/ledger, the oldest since 2026-11-24 12:00:00 UTC.",
-        "The last try failed (2026-11-24 12:00:00 UTC): The Hub cannot be reached.",
         "The next try is due 2026-11-24 12:05:00 UTC.",
-        "A note.",
     ]
     assert replace(trouble, unpublished=1, error=None).sentences()[0].startswith("1 row is not yet published in")
