@@ -1,0 +1,151 @@
+"""How fast the explorer is in a browser: `python -m benchmarks.explorer_speed`.
+
+The app runs as a process of its own on loopback, with the prebuilt atlas and with an invented one of 5,120 heads;
+Chromium starts anew for each first page. Figures are those of this machine, which the browser shares.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+
+import psutil
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.large_atlas import MODEL, large_atlas
+from tests.ports import free_port
+
+ROOT = Path(__file__).parents[1]
+SEED = ROOT / "space" / "seed" / "smollm2"
+RESULT = ROOT / "benchmarks" / "results" / "explorer_speed.json"
+OPENED, COLD, VISITORS = 40, 5, 50
+
+
+@contextmanager
+def app(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, psutil.Process]]:
+    """The app over these atlases: its address, the seconds until it answered, its process."""
+    port = free_port()
+    named = ",".join(map(str, atlases))
+    environment = {**os.environ, "PORT": str(port), "MAPS_DATA": str(data), "MAPS_ATLASES": named}
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=30).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > began + 120:
+                    raise
+                time.sleep(0.05)
+        yield url, time.monotonic() - began, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """A browser that has just started."""
+    return playwright.chromium.launch(
+        executable_path=os.environ.get("CHROMIUM") or "/usr/bin/chromium", args=list(FLAGS)
+    )
+
+
+def seconds_until(page: Page, address: str, selector: str) -> float:
+    """From asking for an address until something of it is there."""
+    began = time.monotonic()
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(selector)
+    return time.monotonic() - began
+
+
+def cold(playwright: Playwright, address: str) -> float:
+    """The first page in a browser that has just started, until its grid can be clicked."""
+    browser = chromium(playwright)
+    try:
+        return seconds_until(browser.new_page(), address, ".head-grid canvas")
+    finally:
+        browser.close()
+
+
+def in_place(page: Page, heads: int) -> list[float]:
+    """Opening heads one after the other by the link to the next, from the click until the head is there."""
+    found = []
+    page.wait_for_selector("#view h1")
+    for _ in range(heads):
+        before = page.locator("#view h1").inner_text()
+        began = time.monotonic()
+        page.locator("#view a[rel=next]").click()
+        page.wait_for_function("before => document.querySelector('#view h1')?.innerText !== before", arg=before)
+        found.append(time.monotonic() - began)
+    return found
+
+
+def visited(url: str) -> int:
+    """One of many visitors: the first page and ten heads; how many answers were no good."""
+    bad = 0
+    for address in (url, *(f"{url}/head?layer={n}&head={n % 8}" for n in range(10))):
+        with urllib.request.urlopen(address, timeout=60) as reply:
+            bad += reply.status != 200 or b'class="look"' not in reply.read()
+    return bad
+
+
+def measured(playwright: Playwright, atlases: list[Path], model: str, data: Path) -> dict[str, float]:
+    """All figures of the app with these atlases, seconds and megabytes."""
+    with app(atlases, data) as (url, start, process):
+        first = [cold(playwright, f"{url}/?model={model}") for _ in range(COLD)]
+        browser = chromium(playwright)
+        page = browser.new_page()
+        head = f"{url}/head?model={model}&layer=3&head=1"
+        by_link = [seconds_until(page, head, ".mappings") for _ in range(COLD)]
+        opened = in_place(page, OPENED)
+        browser.close()
+        with ThreadPoolExecutor(VISITORS) as pool:
+            began = time.monotonic()
+            bad = sum(pool.map(lambda _: visited(url), range(VISITORS)))
+            crowd = time.monotonic() - began
+        memory = process.memory_info().rss / 1e6
+    return {
+        "server_start": start,
+        "first_page_cold": median(first),
+        "head_by_link": median(by_link),
+        "head_in_place_p95": quantiles(opened, n=20)[-1],
+        "visitors": VISITORS,
+        "visitors_bad_answers": bad,
+        "visitors_seconds": crowd,
+        "memory_mb": memory,
+    }
+
+
+def main() -> int:
+    """Measures, prints and stores."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        large = large_atlas(Path(folder) / "large").folder
+        own = json.loads((SEED / "atlas.json").read_text(encoding="utf-8"))["model"]
+        found = {
+            "bundled": measured(playwright, [SEED], own, Path(folder) / "a"),
+            "5,120 heads": measured(playwright, [large], MODEL, Path(folder) / "b"),
+            "both": measured(playwright, [SEED, large], own, Path(folder) / "c"),
+        }
+    for name, figures in found.items():
+        print(name)
+        for figure, value in figures.items():
+            print(f"  {figure:24} {value:8.2f}")
+    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
