@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, score, show
+from maps.probed import probe
 from maps.types import Description, HeadId, Mapping, MapsError, Relation, RelationScore
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "load",
     "load_atlas",
     "map",
+    "probe",
     "push",
     "relation_scores",
     "salient_mappings",

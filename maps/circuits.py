@@ -125,6 +125,16 @@ class Heads(NamedTuple):
         written: Tensor = (rows @ self.values[head // self.group]) @ self.outputs[head]
         return written
 
+    def each_written(self, rows: Tensor) -> Tensor:
+        """What every head writes for a source row of its own: (H, d) to (H, d)."""
+        read = torch.bmm(rows.unflatten(0, (len(self.values), -1)), self.values).flatten(0, 1)
+        return torch.bmm(read[:, None], self.outputs)[:, 0]
+
+    def each_asked(self, rows: Tensor) -> Tensor:
+        """W_V W_O u of every head for a row u of U, the direction in which a source scores: (d,) to (H, d)."""
+        asked = (self.outputs @ rows).unflatten(0, (len(self.values), -1)).transpose(1, 2)  # (KV, d_h, group)
+        return torch.bmm(self.values, asked).transpose(1, 2).flatten(0, 1)
+
 
 def output_factors(outputs: Tensor) -> Tensor:
     """F (H, d_h, d_h) with ‖z F‖ = ‖z W_O‖: W_Oᵀ = QR, F = Rᵀ. Never squares the condition number."""

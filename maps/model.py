@@ -19,6 +19,7 @@ from maps.weights import Checkpoint, open_checkpoint
 from maps.weights.shape import Shape
 from maps.weights.tokens import Vocabulary
 
+KEPT_LAYERS = 1 << 30  # bytes of layers that are kept for those who ask about all of them again and again
 KEPT = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
 
 
@@ -81,6 +82,8 @@ class Model:
         self.first_mlp = first_mlp
         self.final_norm = final_norm
         self._layer: tuple[int, Layer] | None = None
+        self._heads: dict[int, Heads] = {}
+        self.mean_saliency: dict[int, Tensor] = {}  # of each head (H,), by layer, once somebody asked for it
         self._pairs: tuple[tuple[tuple[Relation, ...], int | None], Pairs] | None = None
 
     @classmethod
@@ -141,10 +144,28 @@ class Model:
         """A layer's weights, (KV, d, d_h) and (H, d_h, d) in float32. The last one that was asked for is kept."""
         if self._layer is None or self._layer[0] != layer:
             self._layer = None  # before the next is read: never two at once
-            values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
-            sources = self.plain if layer == 0 else self.through_mlp
-            self._layer = layer, Layer(sources, Heads(values.to(self.device), outputs.to(self.device)), self.gain)
+            self._layer = layer, self._with_sources(layer, self._read(layer))
         return self._layer[1]
+
+    def is_kept(self, layer: int) -> bool:
+        """Whether a layer's weights stay in memory."""
+        return layer in self._heads
+
+    def kept_layer(self, layer: int) -> Layer:
+        """The same, its weights kept in memory; where all layers would take more than KEPT_LAYERS, read each time."""
+        s = self.shape
+        size = 4 * s.layers * (s.heads + s.kv_heads) * s.width * s.head_width
+        heads = self._heads.get(layer) or self._read(layer)
+        if size <= KEPT_LAYERS:
+            self._heads[layer] = heads
+        return self._with_sources(layer, heads)
+
+    def _read(self, layer: int) -> Heads:
+        values, outputs = self.checkpoint.values(layer), self.checkpoint.outputs(layer)
+        return Heads(values.to(self.device), outputs.to(self.device))
+
+    def _with_sources(self, layer: int, heads: Heads) -> Layer:
+        return Layer(self.plain if layer == 0 else self.through_mlp, heads, self.gain)
 
     def head(self, head: HeadId | str) -> HeadId:
         """One of its heads, by id or as `L26H2`; raises MapsError where it has none of that name."""

@@ -194,3 +194,41 @@ def exact_scores(y: Tensor, rows: Tensor, places: Tensor, columns: Columns) -> T
     at_once = max(1, CACHE // (8 * y.shape[1]))
     pairs = zip(rows.split(at_once), places.split(at_once), strict=True)
     return torch.cat([torch.linalg.vecdot(columns.rows[place].double(), y[row]) for row, place in pairs])
+
+
+class Standing(NamedTuple):
+    """Where each row's target stands: how many tokens score strictly higher (n,), and strictly lower (n,)."""
+
+    above: Tensor
+    below: Tensor
+    own: Tensor  # (n,) float64: the target's score
+
+
+def standing(y: Tensor, targets: Tensor, columns: Columns) -> Standing:
+    """Counts the tokens on either side of a row's target, over the whole row: y (n, d) float64, targets (n,) ids."""
+    parts = [standing_of(*part, columns) for part in zip(y.split(ROWS), targets.split(ROWS), strict=True)]
+    return Standing(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+
+def standing_of(y: Tensor, targets: Tensor, columns: Columns) -> Standing:
+    """The same for a few rows: float32 settles nearly all scores, and those within its bound are redone in float64."""
+    y, lengths = at_unit_length(y)
+    own, tie = torch.linalg.vecdot(columns.of_tokens(targets).double(), y), columns.tolerance(y)
+    live = lengths.nonzero()[:, 0]  # all tokens tie in a row of zeros
+    screen = Screen.of(y[live], own[live], torch.float32)
+    every = torch.arange(len(live), device=y.device)
+    above, below = (torch.zeros_like(targets) for _ in range(2))
+    for start, block in columns.blocks(BLOCK):
+        ceiling, floor = screen.limits(every, float(columns.norms[start : start + BLOCK].max()), 0.0)
+        scores = screen.rows @ block.T
+        high, low = scores > ceiling[:, None], scores < floor[:, None]
+        above[live] += count(high)
+        below[live] += count(low)
+        row, place = high.logical_or_(low).logical_not_().nonzero().T
+        if not len(row):
+            continue
+        rows = live[row]
+        difference = exact_scores(y, rows, place + start, columns) - own[rows]
+        above.index_add_(0, rows, (difference > tie[rows]).to(above.dtype))
+        below.index_add_(0, rows, (difference < -tie[rows]).to(below.dtype))
+    return Standing(above, below, own * lengths)

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 def side_by_side(run: Callable[[slice], T], size: int) -> list[T]:
     """`run` on as many shares of `size` things as there are threads, in order; each share computes with one thread."""
-    threads = torch.get_num_threads()
-    share = max(1, -(-size // threads))
+    share = max(1, -(-size // torch.get_num_threads()))
     shares = [slice(start, start + share) for start in range(0, size, share)]
-    if len(shares) < 2:
-        return [run(each) for each in shares]
+    return list(each_alone(run, shares))
+
+
+def each_alone(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
+    """`run` on each of some things, in order, as many at a time as there are threads; each computes with one thread."""
+    threads = torch.get_num_threads()
+    if threads < 2 or len(things) < 2:
+        yield from map(run, things)
+        return
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(run, shares))
+        yield from pool.map(run, things)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Computes with one thread for a while: what is many small steps is slower with more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)

