@@ -50,6 +50,7 @@ def main() -> int:
     try:
         site.block_thread()
     finally:
+        used.live.close()
         if used.publisher is not None and not used.publisher.stop():
             print("Some answers are not in the ledger yet; the next start publishes them.", file=sys.stderr, flush=True)
         used.journal.close()

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from maps.commands import describe, evaluate, map, push, report, score, show
+from maps.commands import describe, evaluate, map, probe, push, report, score, show
 from maps.types import MapsError, NothingDoneError
 
 STOPPED = 130  # the shell's status for an interrupt
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (map, describe, score, show, report, evaluate, push):
+    for command in (map, describe, score, show, probe, report, evaluate, push):
         command.add(commands)
     return top
 

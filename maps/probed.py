@@ -98,7 +98,13 @@ class OwnRelation:
     heads: tuple[OwnScore, ...]
 
 
-def probe(model: Model, source: str, target: str | None = None, *, progress: Progress | None = None) -> Probe:
+def probe(
+    model: Model,
+    source: str,
+    target: str | None = None,
+    *,
+    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
+) -> Probe:
     """Asks every head of a model about a pair: the target's exact rank in the source's row of M; or about one token.
 
     A token is asked about as a source (its saliency, and the 5 highest targets) and as a target (the source with the

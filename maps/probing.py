@@ -49,6 +49,8 @@ def token_named(model: Model, word: str) -> Token:
         raise MapsError(f"What was typed has {len(word):,} characters; a token has {LONGEST} at most here.")
     known = model.vocabulary
     found = known.token(word)
+    if found is None and word.startswith("·"):  # as tokens are shown
+        found = known.token(word[1:])
     if found is not None:
         return Token(found, known.tokens[found])
     pieces = known.pieces(word)

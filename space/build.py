@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from space.endpoints import build_endpoints
 from space.first_look import launch_settings
-from space.pages import about, agreement, annotate, compare, explore, head, organise, relation, search
+from space.pages import about, agreement, annotate, compare, explore, head, organise, relation, search, trying
 from space.services import Services
 from space.viewer import build_viewer
 
@@ -23,12 +23,14 @@ EXPLORER = {
     "head": head,
     "relation": relation,
     "search": search,
+    "try": trying,
     "compare": compare,
 }  # pages that are functions of their address, by path
 LISTED = {
     "Home": "",
     "Search": "search",
     "Relations": "relation",
+    "Try it": "try",
     "Compare": "compare",
 }  # those of them in the navigation
 PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))

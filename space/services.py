@@ -19,6 +19,7 @@ from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
 from space.atlases import Hub, open_atlases
+from space.live import Live, live_of
 from space.searching.index import Indexes
 from space.study import default_study
 
@@ -55,7 +56,7 @@ class Services:
     login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
     `datasets` names the Hub dataset of each model that was read from one; `left_out` says in a sentence each which
     atlases that were asked for are not shown.
-    `indexes` is what search reads.
+    `indexes` is what search reads, `live` what asks a model's weights.
     """
 
     atlases: Mapping[str, Atlas]
@@ -74,6 +75,7 @@ class Services:
     datasets: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     indexes: Indexes = field(default_factory=Indexes, repr=False)
+    live: Live = field(default_factory=Live, repr=False)
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -126,6 +128,7 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         publisher=Publisher(ledger) if ledger else None,
         datasets=opened.datasets,
         left_out=opened.left_out,
+        live=live_of(opened.atlases),
     )
 
 

@@ -23,6 +23,11 @@ def add_model(p: argparse.ArgumentParser, out: str) -> None:
     p.add_argument("--tau", type=share, default=TAU, help=f"score from which a head implements a relation ({TAU})")
     p.add_argument("--min-pairs", type=positive, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})")
     p.add_argument("--layers", type=layer_range, metavar="0-3", help="look only at these layers")
+    add_reading(p)
+
+
+def add_reading(p: argparse.ArgumentParser) -> None:
+    """How the weights are read."""
     p.add_argument("--no-first-mlp", action="store_true", help="read E itself instead of the first MLP's output")
     p.add_argument("--final-norm", action="store_true", help="put the final norm's gain on the unembedding's side")
     p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")

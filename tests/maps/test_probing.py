@@ -154,6 +154,7 @@ def test_what_is_no_single_token_is_told_with_its_pieces(small_model: Path, word
 def test_a_word_is_read_with_a_space_or_else_as_it_stands(small_model: Path) -> None:
     model = maps.load(small_model)
     assert maps.probe(model, "  garden ").source.string == " garden"
+    assert maps.probe(model, "·garden").source.string == " garden"
     assert maps.probe(model, "<|endoftext|>").source.id == VOCABULARY - 1
     assert maps.probe(model, r"\xE2").source.string == r"\xE2"
 

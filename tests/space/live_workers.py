@@ -1,0 +1,26 @@
+"""What a child process of `space.live` may run in tests, instead of a model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from multiprocessing.connection import Connection
+
+from maps.probed import Probe, Token
+from maps.types import MapsError
+
+
+def echo(pipe: Connection, model: str) -> None:
+    """Answers with the question; `sleep 1` takes that long, `wrong` is refused, `end` ends the process."""
+    while True:
+        try:
+            word, _ = pipe.recv()
+        except EOFError:
+            return
+        if word.startswith("sleep "):
+            time.sleep(float(word[6:]))
+        if word == "end":
+            sys.exit(3)
+        refused = MapsError("“wrong” is no token.") if word == "wrong" else None
+        pipe.send(refused or Probe(model, os.getpid(), Token(0, word)))
