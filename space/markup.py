@@ -79,6 +79,14 @@ def options(choices: Iterable[tuple[str, str]], chosen: str) -> str:
     )
 
 
+def tau_slider(tau: float) -> str:
+    """The field of a form that moves the threshold τ."""
+    return (
+        f'<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{tau:g}">'
+        f"<output>{tau:.2f}</output></label>"
+    )
+
+
 def anchor(href: str, words: str, **attributes: str) -> str:
     """A link; the words are escaped."""
     more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())

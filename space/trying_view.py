@@ -64,8 +64,8 @@ def pair_sentence(found: Probe) -> str:
     down = sum(each.from_lowest <= NEAR for each in found.pair)
     return (
         f"In the row of {chip(found.source.string)}, {chip(found.target.string)} ranks best under {best.head}: "
-        f"{best.rank:,} of {found.vocabulary:,} tokens. Of {many(len(found.pair), 'head')}, {near:,} have it among "
-        f"their {NEAR} highest targets and {down:,} among their {NEAR} lowest."
+        f"{best.rank:,} of {found.vocabulary:,} tokens. It is among the {NEAR} highest targets under "
+        f"{many(near, 'head')} of {len(found.pair):,}, and among the {NEAR} lowest under {many(down, 'head')}."
     )
 
 

@@ -50,5 +50,6 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
         return charts + [gr.update(visible=False)] * (FIGURES - len(charts))
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    view.visit(visited, token, view, **quiet)
+    # One address may follow another before it has arrived, as `finish` does: the turns say which answer counts.
+    view.visit(visited, token, view, trigger_mode="multiple", **quiet)
     view.figures(drawn, None, plots, **quiet)

@@ -11,7 +11,7 @@ from maps.types import HeadId, MapsError
 from space import grid, reading
 from space.grid import CATEGORY, DETECTION, MEASURES, RELATION, VERDICT, Grid
 from space.look import Look
-from space.markup import anchor, link_to_head, notice, options, table, text
+from space.markup import anchor, link_to_head, notice, options, table, tau_slider, text
 from space.model_view import counts, figures, use
 from space.services import Services
 from space.sessions import Annotator
@@ -87,10 +87,7 @@ def controls(
         sides = [(words, key) for key, words in SIDES.items()]
         fields.append(f'<label>Direction <select name="side">{options(sides, side)}</select></label>')
     if colour == CATEGORY or colour.startswith(RELATION):
-        fields.append(
-            f'<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{tau:g}">'
-            f"<output>{tau:.2f}</output></label>"
-        )
+        fields.append(tau_slider(tau))
     button = "<noscript><button>Show</button></noscript>"
     return f'<form class="controls" action="./" data-auto>{"".join(fields)}{button}</form>'
 

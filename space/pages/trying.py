@@ -11,9 +11,10 @@ from maps.atlas import Atlas
 from maps.bundled import BUNDLED
 from maps.classification import SCORE
 from maps.probed import OwnRelation, Probe
-from maps.types import MapsError, many
+from maps.terminal import said
+from maps.types import TAU, MapsError, many
 from space.look import Look, nowhere
-from space.markup import anchor, notice, options, text
+from space.markup import anchor, notice, options, tau_slider, text
 from space.pages.explore import SIDES, threshold
 from space.services import Services
 from space.sessions import Annotator
@@ -148,14 +149,22 @@ def odd_lines(asked: Asked) -> str:
 
 def page(services: Services, query: Mapping[str, str], shown: str, words: str, unfinished: bool = False) -> Look:
     """The whole page around an answer."""
-    title = f"Try it: {words[:60]}" if words else "Try it"
-    html = f'<h1>Try it</h1><p class="lead">{text(LEAD)}</p>{forms(query)}'
+    title = f"Try it: {said(words[:60])}" if words else "Try it"
+    html = f'<h1>Try it</h1><p class="lead">{text(LEAD)}</p>{forms(query, tau_shown(services, query))}'
     answered = f'<section class="answer" aria-live="polite">{shown}</section>' if shown else ""
     off = notice(services.live.off, "problem") if services.live.model is None else ""
     return Look(title, LEAD, html + off + answered + examples(), unfinished=unfinished)
 
 
-def forms(query: Mapping[str, str]) -> str:
+def tau_shown(services: Services, query: Mapping[str, str]) -> float:
+    """Where the slider stands; what is wrong with the address is told beside it."""
+    try:
+        return threshold(query, atlas_of(services))
+    except MapsError:
+        return TAU
+
+
+def forms(query: Mapping[str, str], tau: float) -> str:
     """A form for a token or a pair, and one for own pairs."""
     source, target, pairs = (shown(query.get(name, "")) for name in ("source", "target", "pairs"))
     limit = f'maxlength="{LONGEST}" autocomplete="off" spellcheck="false"'
@@ -166,9 +175,9 @@ def forms(query: Mapping[str, str]) -> str:
         f'<input name="source" value="{source}" required {limit}></label><label>Target, if it is a pair '
         f'<input name="target" value="{target}" {limit}></label><button>Ask the heads</button></form>'
         f'<details{opened}><summary>A relation of your own</summary><form class="controls" action="try">'
-        f"<label>One pair a line, such as France, Paris; {LIMIT} at most "
-        f'<textarea name="pairs" rows="8" cols="30" required spellcheck="false">\n{pairs}</textarea></label>'
-        f'<label>Direction <select name="side">{sides}</select></label>'
+        f'<label class="tall">One pair a line, such as France, Paris; {LIMIT} at most '
+        f'<textarea name="pairs" rows="8" required spellcheck="false">\n{pairs}</textarea></label>'
+        f'<label>Direction <select name="side">{sides}</select></label>{tau_slider(tau)}'
         "<button>Score every head</button></form></details>"
     )
 
