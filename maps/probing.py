@@ -27,7 +27,7 @@ from maps.types import HeadId, MapsError
 TARGETS = 5  # highest targets of a source under each head
 PIECES = 8  # of a word that is no single token, that are named
 LONGEST = 200  # characters of what is asked about
-ROWS = 256  # heads whose scores over the vocabulary are held at once
+BLOCK = 1024  # sources a product
 
 
 def probed(model: Model, source: str, target: str | None, progress: Progress) -> Probe:
@@ -119,8 +119,8 @@ def pair_under_heads(model: Model, source: Token, target: Token) -> tuple[Ranked
 def source_under_heads(model: Model, source: Token) -> tuple[Promoted, ...]:
     """What every head makes of a source, the one first on which it acts most strongly beside its mean."""
     heads, tokens = heads_of(model), model.vocabulary.tokens
-    values = zip(lengths_written(model, source), torch.cat(means_of(model)).tolist(), strict=True)
     rows = written(model, [source.id] * len(heads))
+    values = zip(lengths_written(model, source, rows), torch.cat(means_of(model)).tolist(), strict=True)
     parts = side_by_side(lambda part: highest(rows[part], TARGETS, model.columns)[0], len(rows))
     best = Targets(*(torch.cat(each) for each in zip(*parts, strict=True)))
     found = [
@@ -135,14 +135,17 @@ def means_of(model: Model) -> list[Tensor]:
     return [model.mean_saliency[layer] for layer in range(model.shape.layers)]
 
 
-def lengths_written(model: Model, source: Token) -> list[float]:
-    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of a source under every head, in float64; 0 where its row is zero."""
+def lengths_written(model: Model, source: Token, rows: Tensor) -> list[float]:
+    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of a source under every head, in float64; 0 where its row is zero.
+
+    `rows` (N, d) is what the heads write for it as scores see it: with the final norm's gain, where that is asked for.
+    """
     token, found = torch.tensor([source.id], device=model.device), list[float]()
     with one_thread():
-        for _, layer in layers_of(model):
+        for (_, layer), given in zip(layers_of(model), rows.split(model.shape.heads), strict=True):
             row = layer.sources.exact(token)
-            lengths = layer.exact.each_written(row.expand(model.shape.heads, -1)).norm(dim=1)
-            found += (lengths / (float(row.norm()) or 1.0)).tolist()
+            plain = given if layer.gain is None else layer.exact.each_written(row.expand(len(given), -1))
+            found += (plain.norm(dim=1) / (float(row.norm()) or 1.0)).tolist()
     return found
 
 
@@ -186,16 +189,32 @@ def candidates(sources: Sources, x: Tensor) -> list[Tensor]:
     """
     off = 1.02 * (gamma(x.shape[1] + 3) + 2 * UNIT) * sources.norms + 1.02 * sources.off
     off = off.index_fill(0, sources.faint, FAINT)
-    found: list[Tensor] = []
-    for some in x.split(ROWS):
-        single = some.float()
-        scores = torch.cat([single @ block.T for _, block in sources.blocks()], dim=1)  # (n, V)
-        scores[:, sources.faint] = 0.0
-        floor = (scores - off).amax(1)
-        row, token = (scores.add_(off) >= floor[:, None]).nonzero().T
-        each = token.split(row.bincount(minlength=len(some)).tolist())
-        found += [mine if direction.any() else mine[:1] for mine, direction in zip(each, some, strict=True)]
-    return found
+    single, faint = x.float(), torch.zeros(len(off), dtype=torch.bool, device=x.device)
+    faint[sources.faint] = True
+
+    def scores(rows: Tensor, start: int, block: Tensor) -> Tensor:
+        part = slice(start, start + len(block))
+        return (rows @ block.T).masked_fill_(faint[part], 0.0) if len(sources.faint) else rows @ block.T
+
+    blocks = list(blocks_of(sources))
+    tops = torch.stack([scores(single, *each).amax(1) for each in blocks])  # (blocks, n)
+    reach = torch.stack([off[start : start + len(block)].max() for start, block in blocks])[:, None]
+    floor = (tops - reach).amax(0)
+    found: list[tuple[Tensor, Tensor]] = []
+    for each, open_rows in zip(blocks, tops + reach >= floor, strict=True):
+        some, here = open_rows.nonzero()[:, 0], off[each[0] : each[0] + len(each[1])]
+        row, place = (scores(single[some], *each) + here >= floor[some, None]).nonzero().T
+        found.append((some[row], place + each[0]))
+    row, token = (torch.cat(each) for each in zip(*found, strict=True))
+    lists = token[row.argsort(stable=True)].split(row.bincount(minlength=len(x)).tolist())
+    return [mine if direction.any() else mine[:1] for mine, direction in zip(lists, x, strict=True)]
+
+
+def blocks_of(sources: Sources) -> Iterator[tuple[int, Tensor]]:
+    """The float32 rows of Ẽ, so many at a time that their scores stay in the processor's cache."""
+    for start, rows in sources.blocks():
+        for i, part in enumerate(rows.split(BLOCK)):
+            yield start + i * BLOCK, part
 
 
 def own_relation(model: Model, pairs: Sequence[Sequence[str]], progress: Progress, k: int | None = None) -> OwnRelation:

@@ -221,13 +221,15 @@ def standing_of(y: Tensor, targets: Tensor, columns: Columns) -> Standing:
     for start, block in columns.blocks(BLOCK):
         ceiling, floor = screen.limits(every, float(columns.norms[start : start + BLOCK].max()), 0.0)
         scores = screen.rows @ block.T
-        high, low = scores > ceiling[:, None], scores < floor[:, None]
-        above[live] += count(high)
-        below[live] += count(low)
-        row, place = high.logical_or_(low).logical_not_().nonzero().T
+        high, low = count(scores > ceiling[:, None]), count(scores < floor[:, None])
+        above[live] += high
+        below[live] += low
+        doubt = (high + low < len(block)).nonzero()[:, 0]
+        near = (scores[doubt] <= ceiling[doubt, None]) & (scores[doubt] >= floor[doubt, None])
+        row, place = near.nonzero().T
         if not len(row):
             continue
-        rows = live[row]
+        rows = live[doubt[row]]
         difference = exact_scores(y, rows, place + start, columns) - own[rows]
         above.index_add_(0, rows, (difference > tie[rows]).to(above.dtype))
         below.index_add_(0, rows, (difference < -tie[rows]).to(below.dtype))

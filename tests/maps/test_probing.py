@@ -99,7 +99,7 @@ def test_small_blocks_and_one_thread_change_nothing(small_model: Path, monkeypat
     whole = [maps.probe(model, "garden", "magnet"), maps.probe(model, "needle")]
     monkeypatch.setattr(ranks, "BLOCK", 24)
     monkeypatch.setattr(ranks, "ROWS", 3)
-    monkeypatch.setattr(probing, "ROWS", 3)
+    monkeypatch.setattr(probing, "BLOCK", 24)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
