@@ -92,11 +92,11 @@ class Live:
         """Asks a child that lives, or a new one."""
         if self._closed:
             raise MapsError(LOST)
-        warm = self._child is not None and self._child.process.is_alive()
-        child = self._child if self._child is not None and warm else self._started()
+        warm = self._child if self._child is not None and answers(self._child, self.later) else None
+        child = warm or self._started()
         try:
             child.pipe.send(question)
-            if not child.pipe.poll(self.later if warm else self.first):
+            if not child.pipe.poll(self.first if warm is None else self.later):
                 self._end()
                 raise MapsError(LATE)
             found = child.pipe.recv()
@@ -153,6 +153,15 @@ class Live:
                 self._end()
             finally:
                 self._asking.release()
+
+
+def answers(child: Child, seconds: float) -> bool:
+    """Whether a child that has nothing to do is there: a signal may have ended it a moment ago."""
+    try:
+        child.pipe.send(None)
+        return child.pipe.poll(seconds) and child.pipe.recv() is None
+    except (EOFError, OSError):
+        return False
 
 
 def live_of(atlases: Mapping[str, Atlas]) -> Live:

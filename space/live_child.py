@@ -28,6 +28,9 @@ def work(pipe: Connection, model: str) -> None:
             question = pipe.recv()
         except EOFError:
             return
+        if question is None:  # is anybody there?
+            pipe.send(None)
+            continue
         try:
             found: Answer | MapsError = answer(opened, question)
         except MapsError as error:

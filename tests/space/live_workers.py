@@ -15,9 +15,13 @@ def echo(pipe: Connection, model: str) -> None:
     """Answers with the question; `sleep 1` takes that long, `wrong` is refused, `end` ends the process."""
     while True:
         try:
-            word, _ = pipe.recv()
+            question = pipe.recv()
         except EOFError:
             return
+        if question is None:
+            pipe.send(None)
+            continue
+        word, _ = question
         if word.startswith("sleep "):
             time.sleep(float(word[6:]))
         if word == "end":
