@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 
 def build_endpoints(services: Services) -> None:
     """Adds the endpoints to the site that is being built; each is a function of its arguments alone."""
-    for endpoint in (*of_models(services), *of_heads(services)):
+    for endpoint in (*of_models(services), *of_search(services), *of_heads(services)):
         api(spoken(endpoint), api_name=endpoint.__name__, queue=False)
 
 
@@ -67,6 +67,12 @@ def of_models(services: Services) -> tuple[Any, ...]:
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
         return [{**numbers[row["layer"], row["head"]], **row} for row in does]
 
+    return models, model, heads
+
+
+def of_search(services: Services) -> tuple[Any, ...]:
+    """The endpoint of the search."""
+
     def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
         """What a search finds: heads by description and by token, tokens and relations, with counts before any cut.
 
@@ -88,7 +94,7 @@ def of_models(services: Services) -> tuple[Any, ...]:
             },
         }
 
-    return models, model, heads, search
+    return (search,)
 
 
 def of_heads(services: Services) -> tuple[Any, ...]:

@@ -81,6 +81,7 @@ def test_an_address_that_leads_nowhere_has_the_status_of_it(explorer: Server) ->
 def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(explorer: Server, page: Page) -> None:
     page.goto(f"{explorer.url}/head?model=SmolLM2-135M-Instruct&layer=26&head=2")
     expect(page.locator("#head-page h1")).to_contain_text("L26H2")
+    expect(page.locator("#first-look")).to_have_count(0)
     assert page.locator(".mappings li:visible").count() == 10
     page.get_by_text("Show all 30").click()
     shown = [row.inner_text().split() for row in page.locator(".mappings li").all()]

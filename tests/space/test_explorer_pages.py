@@ -12,7 +12,7 @@ import pytest
 
 from maps.types import MapsError
 from space.downloads import as_csv
-from space.endpoints import of_heads, of_models
+from space.endpoints import of_heads, of_models, of_search
 from space.look import Place, article, looked
 from space.pages import compare, explore, head, relation
 from space.services import Services, services
@@ -82,7 +82,8 @@ def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
 
 
 def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
-    models, model, heads, search = of_models(both)
+    models, model, heads = of_models(both)
+    (search,) = of_search(both)
     one, scores = of_heads(both)
     assert [each["model"] for each in models()] == [SMALL, MODEL]
     assert model(SMALL, 0.5)["summary"][1]["count"] == 9
