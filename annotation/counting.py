@@ -116,7 +116,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _check_chains(table: pd.DataFrame) -> None:
+def _check_chains(table: pd.DataFrame, kinds: list[str]) -> None:
     """A changed answer names an earlier one of the same annotator, or of any organiser where both are adjudications."""
     changed = table[table["supersedes"].notna() & table["judgment_id"].notna()]
     earlier = dict(zip(changed["judgment_id"], changed["supersedes"], strict=True))
@@ -132,7 +132,6 @@ def _check_chains(table: pd.DataFrame) -> None:
             chain[name] = None
             name = earlier.get(name)
         sound.update(chain)
-    kinds = table["item_kind"] if "item_kind" in table else ["head"] * len(table)
     makers = {
         name: "an organiser" if kind == "adjudication" else who
         for name, who, kind in zip(table["judgment_id"], table["annotator"], kinds, strict=True)
@@ -148,7 +147,7 @@ def _reasons(table: pd.DataFrame) -> list[str]:
     reasons = ["" if kind in COUNTED_KINDS else "control" if kind in CONTROL_KINDS else kind for kind in kinds]
     if "supersedes" not in table or "judgment_id" not in table:
         return reasons
-    _check_chains(table)
+    _check_chains(table, kinds)
     replaced = set(table["supersedes"].dropna())
     return [
         "superseded" if name in replaced else reason for name, reason in zip(table["judgment_id"], reasons, strict=True)
