@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from annotation.candidates import default_study
 from annotation.hub import HubDataset
 from annotation.identity import normalised
 from annotation.journal import Journal
@@ -19,7 +20,6 @@ from annotation.study import Study
 from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
-from space.study import default_study
 
 SEED = Path(__file__).parent / "seed"
 OWNER_ONLY = 0o600
