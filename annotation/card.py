@@ -38,12 +38,13 @@ after it, and at a description of them, and answered up to three questions. The 
 
 ## What is in it
 
-{rows} rows, one a judgment, in the order of storing (while there are none, load with
-`streaming=True`). Rows are only ever added: a changed answer is a new row that
-names the old one in `supersedes`. `annotator` is a pseudonym; names are not published. An absent value is null, times
-are UTC. Where a `judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the
-end of a line, after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas;
-the Parquet files hold the text as it was given.
+{rows} rows, one a judgment, in the order of storing (while there are none, load with `streaming=True`). Rows are only
+ever added: a changed answer is a new row that names the old one in `supersedes`. `annotator` is a pseudonym; names
+are not published. An absent value is null, times are UTC. `stale` is true where the head has other mappings by now or
+another description, so that the judgment counts in no figure below, and null where nobody looked. Where a
+`judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the end of a line,
+after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas; the Parquet
+files hold the text as it was given.
 """
 
 WITHDRAWALS = """\

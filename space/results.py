@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import pandas as pd
 
-from annotation.adjudication import adjudicated
 from annotation.counting import Counted, counted, frame
 from annotation.evidence import correlations
-from annotation.study import Settings, Study, layers_of
+from annotation.study import Settings, Study, layers_of, stale_judgments
 from annotation.summary import Report, report
 from annotation.tallies import answers
-from annotation.types import Item, Judgment
+from annotation.types import Judgment
 from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
@@ -22,12 +22,11 @@ from space.studies import stale_keys
 
 @dataclass(frozen=True)
 class Results:
-    """What counts, its report, its answers of all layers and by layer quarter, and how many judgments are stale."""
+    """What counts, its report, and its answers of all layers and by layer quarter."""
 
     counted: Counted
     report: Report
     answers: pd.DataFrame
-    stale: int
 
 
 def results(services: Services, study: Study) -> Results:
@@ -41,25 +40,23 @@ def results(services: Services, study: Study) -> Results:
 
 
 def numbers(services: Services, study: Study) -> Results:
-    """The same without that evidence. Judgments of items whose mappings or description changed are stale."""
+    """The same without that evidence."""
+    rows = tuple(services.journal.rows(study.name))
+    return computed(rows, stale_rows(services, study, rows), study.settings)
+
+
+def stale_rows(services: Services, study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
+    """The ids of the judgments whose item's mappings or description changed: kept, but counted in no figure."""
     gone = stale_keys(services, study)
-    order = tuple(item for item in study.order if item.key not in gone)
-    return computed(order, tuple(services.journal.rows(study.name)), study.settings)
-
-
-def current(order: tuple[Item, ...], rows: tuple[Judgment, ...]) -> list[Judgment]:
-    """The judgments and adjudications of items as they are now, and of worked examples, which never change."""
-    items = set(order) | set(map(adjudicated, order))
-    return [row for row in rows if row.item_kind == "practice" or row.item in items]
+    return stale_judgments([item for item in study.order if item.key not in gone], study.settings.model, rows)
 
 
 @lru_cache(maxsize=2)
-def computed(order: tuple[Item, ...], rows: tuple[Judgment, ...], settings: Settings) -> Results:
+def computed(rows: tuple[Judgment, ...], stale: frozenset[str], settings: Settings) -> Results:
     """The same for rows already read, without the evidence of the atlas, which may grow meanwhile."""
-    present = current(order, rows)
-    table = counted(frame(present))
+    table = counted(frame(rows, stale))
     known = layers_of(settings)
-    return Results(table, report(table, layers=known), answers(table.rows, known), len(rows) - len(present))
+    return Results(table, report(table, layers=known), answers(table.rows, known))
 
 
 def open_to(services: Services, study: Study, who: Annotator | None) -> list[Judgment]:

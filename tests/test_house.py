@@ -125,7 +125,7 @@ LIGHT = (
     "maps.pictures",
     "maps.hub",
 )
-LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk", "space.outbox")
+LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.desk", "space.outbox")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.candidates import candidates, chosen_describer, frozen, present
+from annotation.candidates import chosen_describer, fresh_items, frozen
 from annotation.commands.arguments import (
     Commands,
     add_data,
@@ -22,7 +22,7 @@ from annotation.freezing import SAMPLES
 from annotation.fulfilment import fulfilment
 from annotation.journal import Journal
 from annotation.studies import checked_name, keep, kept
-from annotation.study import Plan, Study, stale
+from annotation.study import Plan, Study
 from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
 
@@ -191,8 +191,6 @@ def counts(study: Study, journal: Path) -> str:
 def stale_items(study: Study, folder: Path) -> str:
     """Which items are stale, by head; their judgments are kept and left out of the figures."""
     atlas = Atlas.open(folder)
-    if atlas.model != study.settings.model:
-        raise MapsError(f"The study {study.name} is of {study.settings.model}, but {folder} maps {atlas.model}.")
-    found = stale(study, present(candidates(atlas, study.settings.describer)))
-    heads = sorted(HeadId(item.layer, item.head) for item in study.order if item.key in found)
+    fresh = set(fresh_items(study, atlas))
+    heads = sorted(HeadId(item.layer, item.head) for item in study.order if item not in fresh)
     return f"stale items: {len(heads):,}" + (f" ({', '.join(map(str, heads))})" if heads else "")
