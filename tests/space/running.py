@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tests.ports import free_port
 
@@ -70,14 +70,13 @@ class Running:
     url: str
     organiser_key: str
     process: subprocess.Popen[str]
-    troubles: IO[str]
+    troubles: Path
 
     def stop(self) -> str:
         """Asks it to end, as a host does, and returns what it then said of troubles; it must end well."""
         self.process.terminate()
         self.process.communicate(timeout=40)
-        self.troubles.seek(0)
-        said = self.troubles.read()
+        said = self.troubles.read_text(encoding="utf-8")
         assert self.process.returncode == 0, said
         return said
 
@@ -147,7 +146,7 @@ def running(environment: Mapping[str, str]) -> Iterator[Running]:
     port = str(free_port())
     command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
     with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as troubles,
+        tempfile.NamedTemporaryFile() as troubles,
         subprocess.Popen(
             command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=troubles, text=True
         ) as process,
@@ -155,7 +154,7 @@ def running(environment: Mapping[str, str]) -> Iterator[Running]:
         try:
             said = list(iter(partial(_line, process), ""))
             [key] = re.findall(r"/organise\?key=(\S+)", " ".join(said))
-            yield Running(f"http://127.0.0.1:{port}", key, process, troubles)
+            yield Running(f"http://127.0.0.1:{port}", key, process, Path(troubles.name))
         finally:
             process.kill()
 
