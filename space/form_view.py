@@ -12,7 +12,7 @@ from annotation.study import Study
 from annotation.types import Item, Receipt
 from maps.types import HeadId
 from space.desk import Desk
-from space.markup import mappings, notice, text
+from space.markup import beside, mappings, notice, text
 from space.practice_view import feedback
 from space.services import Services
 from space.studies import closed
@@ -133,7 +133,7 @@ def evidence(desk: Desk) -> str:
             f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
         )
     title = f"Mappings of {head_of(desk)}" if desk.seat.is_open else "Mappings"
-    return f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None)}{others}"
+    return beside(f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None)}{others}", title)
 
 
 def why_empty(desk: Desk) -> str:

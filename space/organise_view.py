@@ -13,7 +13,7 @@ from annotation.fulfilment import Fulfilment, Work
 from annotation.study import DEFAULT, Study
 from annotation.types import Judgment
 from maps.types import HeadId
-from space.markup import anchor, mappings, notice, table, text
+from space.markup import anchor, beside, mappings, notice, table, text
 
 
 def address_of(study: str, item: int | None = None, on_purpose: bool = False) -> str:
@@ -131,11 +131,12 @@ def head_of(each: Disagreement) -> HeadId:
 def case(study: Study, each: Disagreement) -> str:
     """Everything about an item: mappings, description, and the answers side by side."""
     shown = study.shown[each.item.key]
-    return (
+    return beside(
         f"<h2>{head_of(each)}: the answers side by side</h2>{side_by_side(each)}"
         f'<dl class="judged"><dt>Inputs</dt><dd>{text(shown.input_strings)}</dd>'
         f"<dt>Pattern</dt><dd>{text(shown.observed_pattern)}</dd></dl>"
-        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None)}"
+        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None)}",
+        f"Answers, description and mappings of {head_of(each)}",
     )
 
 

@@ -28,6 +28,22 @@ def created(data: Path, **changes: object) -> Study:
     return study
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (1280, 700)], ids=["phone", "desktop"])
+def test_nobody_scrolls_between_a_mapping_and_an_answer(server: Server, page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(page, server, "Ada")
+    expect(page.locator("#evidence .mappings li")).to_have_count(30)
+    mapping, question = page.locator("#evidence .mappings li").nth(20), page.locator("#presence")
+    if width == 320:
+        question.scroll_into_view_if_needed()
+        mapping.evaluate("li => li.parentElement.closest('.beside').scrollTo(0, li.offsetTop)")
+    else:
+        mapping.scroll_into_view_if_needed()
+    expect(mapping).to_be_in_viewport(ratio=1)
+    expect(question).to_be_in_viewport(ratio=1 if width == 1280 else 0.5)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def rows(server: Server) -> list[tuple[str, str, str]]:
     """Study, kind and answer of every judgment on disk."""
     with sqlite3.connect(server.data / "journal.sqlite") as database:
