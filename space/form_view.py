@@ -8,6 +8,7 @@ import gradio as gr
 
 from annotation import form
 from annotation.identity import handle
+from annotation.phrases import counted_words
 from annotation.study import Study
 from annotation.types import Item, Receipt
 from maps.types import HeadId
@@ -175,7 +176,7 @@ def progress_line(desk: Desk) -> str:
     done = desk.progress
     left = ""
     if done.minutes_left is not None and done.done < done.total:
-        left = f", about {max(1, round(done.minutes_left)):,} minutes left"
+        left = f", about {counted_words(max(1, round(done.minutes_left)), 'minute')} left"
     share = done.done / done.total if done.total else 0
     return (
         f'<p><progress value="{share:.3f}" max="1" aria-label="judged"></progress> '

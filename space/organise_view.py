@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from annotation.adjudication import Disagreement
 from annotation.form import QUESTIONS
 from annotation.fulfilment import Fulfilment, Work
+from annotation.phrases import counted_words
 from annotation.study import DEFAULT, Study
 from annotation.types import Judgment
 from maps.types import HeadId
@@ -73,8 +74,8 @@ def stale_words(found: Fulfilment) -> str:
     if not found.stale:
         return ""
     return notice(
-        f"{found.stale:,} items are stale: their head has other mappings or another description now. They are given "
-        f"to nobody; their {found.stale_judgments:,} judgments are kept, marked, and left out of the figures."
+        f"{counted_words(found.stale, 'stale item')}: the head has other mappings or another description now. Nobody "
+        f"is given them; their judgments ({found.stale_judgments:,}) are kept, marked, and left out of the figures."
     )
 
 
