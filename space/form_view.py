@@ -134,7 +134,7 @@ def evidence(desk: Desk) -> str:
             f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
         )
     title = f"Mappings of {head_of(desk)}" if desk.seat.is_open else "Mappings"
-    return beside(f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None)}{others}", title)
+    return beside(f"<h1>{title}</h1>{mappings(desk.seat.shown(item).mappings, first=None)}{others}", title)
 
 
 def why_empty(desk: Desk) -> str:
