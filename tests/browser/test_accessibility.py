@@ -9,12 +9,14 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Server
 from tests.browser.test_study import sign_in
 
+FADED = 800  # ms: Gradio fades in what is new, and half faded text is too pale
 SCHEMES = ("light", "dark")
 PAGES = ("", "head?layer=26&head=2", "annotate", "agreement", "organise", "about", "nosuch")
 
 
 def findings(page: Page) -> list[str]:
     """What axe-core finds wrong: rule, how grave, and the first place."""
+    page.wait_for_timeout(FADED)
     found = Axe().run(page).response["violations"]
     return [f"{each['impact']} {each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
 
@@ -44,5 +46,4 @@ def test_the_form_and_the_organisers_page_have_none_either(server: Server, page:
     assert findings(page) == []
     for name in ("Disagreements", "New study", "Withdrawals"):
         page.get_by_role("tab", name=name).click()
-        page.wait_for_timeout(500)
         assert findings(page) == []
