@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from annotation.candidates import candidates, mapping_hash
 from annotation.freezing import freeze
@@ -92,13 +92,14 @@ def test_practice_comes_first_with_feedback_and_is_not_counted(server: Server, p
 
 def test_a_study_is_done_without_a_word_that_tells_a_control(server: Server, page: Page) -> None:
     created(server.data)
-    told: list[str] = []
-    page.on("response", lambda got: told.append(got.text()) if "gradio_api" in got.url and got.ok else None)
+    got: list[Response] = []
+    page.on("response", lambda each: got.append(each))
     sign_in(page, server, "Ada")
     for _ in range(7):
         answer(page)
     expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
     assert sorted({kind for _, kind, _ in rows(server)}) == ["head", "overlap", "shuffled", "swapped"]
+    told = [each.text() for each in got if "gradio_api" in each.url and each.ok]
     assert len(told) > 7
     assert [word for word in ("swapped", "shuffled", "overlap", "item_kind") for text in told if word in text] == []
     assert "What others answered" not in page.locator("#evidence").inner_text()
