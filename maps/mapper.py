@@ -10,6 +10,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
 from maps.atlas import FORMAT_VERSION, Atlas
@@ -18,10 +20,10 @@ from maps.locked import locked
 from maps.model import Layer, Model
 from maps.output_space import output_spaces
 from maps.parts import Parts
-from maps.relations import Pairs, Tested, hit_rows, hits_of_layer, pair_rows, shares
+from maps.relations import HeadHits, Pairs, hit_rows, hits_of_layer, pair_rows, shares
 from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
-from maps.tables import Row, mapping_row, relation_row
+from maps.tables import Row, mapping_row, relation_row, table
 from maps.targets import Targets
 from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, MapsError
@@ -59,7 +61,8 @@ def map_model(
             checkpoint.require(todo, settings.first_mlp)
         for layer in progress(todo, len(layers) - len(todo)) if todo else ():
             if before or parts.has(layer):
-                parts.add_table(layer, "hits", work.hits(layer))
+                stored = before.table("relations") if before else parts.table(layer, "relations")
+                parts.add_table(layer, "hits", work.hits(layer, stored))
             else:
                 parts.add(layer, work.layer(layer))
         info = atlas_info(checkpoint, name, settings) | (before.info if before else {})
@@ -152,16 +155,23 @@ class Work:
         self.add_statistics(tables["heads"], weights, found)
         return tables
 
-    def hits(self, layer: int) -> list[Row]:
-        """The rows of `hits` for one layer."""
-        return [row for each in self.tested(layer) for row in hit_rows(each, self.pairs.relations)]
+    def hits(self, layer: int, stored: pa.Table) -> list[Row]:
+        """The rows of `hits` for one layer; raises MapsError where its scores are not the stored ones."""
+        tested, relations = self.tested(layer), self.pairs.relations
+        now = [relation_row(x.head, s) for x in tested for s in shares(relations, x.top, x.bottom)]
+        if table("relations", now) != stored.filter(pc.field("layer") == layer):
+            raise MapsError(
+                f"{self.model.name} has other scores in layer {layer} than those that are stored, so its weights are "
+                "not those that were mapped; choose another --out."
+            )
+        return [row for each in tested for row in hit_rows(each, relations)]
 
-    def tested(self, layer: int) -> list[Tested]:
+    def tested(self, layer: int) -> list[HeadHits]:
         """The rank tests of one layer, head by head."""
         weights = self.model.layer(layer)
         found = hits_of_layer(self.pairs, weights.sources, weights.reading, self.model.columns)
         ids = [HeadId(layer, head) for head in range(len(found.top))]
-        return [Tested(*each) for each in zip(ids, found.top, found.bottom, strict=True)]
+        return [HeadHits(*each) for each in zip(ids, found.top, found.bottom, strict=True)]
 
     def add_statistics(self, rows: list[Row], weights: Layer, found: SalientMappings) -> None:
         """The columns of `heads` that are computed on request, since they look at all of M."""

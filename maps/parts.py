@@ -55,6 +55,10 @@ class Parts:
             write_table(beside, name, table(name, rows[name]))
         beside.replace(place)
 
+    def table(self, layer: int, name: str) -> pa.Table:
+        """A table of a finished layer."""
+        return pq.read_table(self.path(layer) / f"{name}.parquet")
+
     def add_table(self, layer: int, name: str, rows: Sequence[Row]) -> None:
         """Keeps a table of a layer that an earlier version finished without it."""
         write_table(self.path(layer), name, table(name, rows))
@@ -62,8 +66,7 @@ class Parts:
     def finish(self, layers: Sequence[int], pairs: Sequence[Row], info: Dictionary[str, Any]) -> None:
         """Joins the layers into the atlas, beside the tables that it has, and removes the parts."""
         for name in (name for name in SCHEMAS if self.has(layers[0], name)):
-            parts = [pq.read_table(self.path(layer) / f"{name}.parquet") for layer in layers]
-            write_table(self.folder, name, pa.concat_tables(parts))
+            write_table(self.folder, name, pa.concat_tables([self.table(layer, name) for layer in layers]))
         write_table(self.folder, "pairs", table("pairs", pairs))
         write_file(self.folder / "README.md", atlas_card(info, listed(self.folder)).encode())
         write_json(self.folder / "atlas.json", info)

@@ -149,7 +149,7 @@ def pair_rows(relations: Sequence[UsableRelation], tokens: Sequence[str]) -> lis
     ]
 
 
-class Tested(NamedTuple):
+class HeadHits(NamedTuple):
     """The rank tests of one head on all pairs, in the order of the relations' pairs: top and bottom (n,)."""
 
     head: HeadId
@@ -157,7 +157,7 @@ class Tested(NamedTuple):
     bottom: Tensor
 
 
-def hit_rows(tested: Tested, relations: Sequence[UsableRelation]) -> list[Row]:
+def hit_rows(tested: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
     """The rows of `hits` of one head: the numbers of its hits, of each relation that has any."""
     sizes, rows = [len(each.sources) for each in relations], []
     for each, high, low in zip(relations, tested.top.split(sizes), tested.bottom.split(sizes), strict=True):

@@ -50,6 +50,7 @@ PURE = (
     "maps.card",
     "maps.classification",
     "maps.groups",
+    "maps.similar",
     "maps.identification",
     "maps.report",
     "maps.figures",

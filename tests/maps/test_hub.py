@@ -78,6 +78,14 @@ def test_a_second_push_sends_what_changed(hub: LoopbackHub, atlas_folder: Path) 
     assert set(hub.files(REPO)) == {"README.md", "atlas.json", "descriptions.parquet", *TABLES}
 
 
+def test_the_random_baseline_goes_with_its_atlas(hub: LoopbackHub, atlas_folder: Path, tmp_path: Path) -> None:
+    (atlas_folder / "random.csv").write_text("tau,trained_heads,random_heads\n0.15,3,1\n")
+    sent(hub, atlas_folder)
+    atlas = load_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache")
+    assert atlas.random_baseline() == [{"tau": 0.15, "trained_heads": 3, "random_heads": 1}]
+    assert "data_files: random.csv" in (atlas.folder / "README.md").read_text()
+
+
 def test_nothing_is_deleted_on_the_hub(hub: LoopbackHub, atlas_folder: Path) -> None:
     describe(atlas_folder)
     sent(hub, atlas_folder)
