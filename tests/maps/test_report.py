@@ -44,8 +44,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_it_writes_its_tables_its_figures_and_its_words(written: Path) -> None:
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "html", "vl.json")}
     assert {path.name for path in written.iterdir()} == {
-        *(f"{name}.csv" for name in TABLES),
+        *(f"{name}.csv" for name in (*TABLES, "concentration", "evidence")),
         *figures,
+        *(f"concentration.{kind}" for kind in ("svg", "html", "vl.json")),
         *("report.html", "report.md"),
     }
 
