@@ -18,7 +18,7 @@ from space.services import SEED
 
 ATLAS = SEED / "smollm2"
 Capture = pytest.CaptureFixture[str]
-FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "identification")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 SENTENCES = (
     "In SmolLM2-135M-Instruct, 20 of 270 heads (7.4 %) implement or suppress a relation (score 0.15 or more, at least "
     "30 usable pairs): algorithmic 10, knowledge 8, linguistic 10, translation 0; a head may count in several.\n"
