@@ -99,10 +99,11 @@ def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None)
     )
     first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
     organisers = len({row.annotator for row in rows if row.item_kind == "adjudication"})
+    models = (row.model for row in rows if row.item_kind != "practice")
     people = len({row.annotator for row in rows if row.item_kind != "adjudication"})
     return [
         *frozen,
-        f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
+        f"Study: {_named(row.study for row in rows)}; model: {_named(models) or 'none yet, only worked examples'}.",
         f"Items judged: {kinds}.",
         f"Judged by {counted_words(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
         + (f"; disagreements decided by {counted_words(organisers, 'organiser')}." if organisers else "."),

@@ -10,7 +10,7 @@ from annotation.summary import QuestionReport, Report
 
 LEFT_OUT = {
     "superseded": "superseded by a later answer",
-    "stale": "of items that are stale (their head has other mappings now, or another description)",
+    "stale": "of stale items (their mappings or description have changed since)",
     "control": "of control items",
     "practice": "of practice items",
     "adjudication": "by adjudication",

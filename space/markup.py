@@ -121,6 +121,11 @@ def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS, linked
     return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
 
 
+def beside(shown: str, name: str) -> str:
+    """What questions are about; on a phone it keeps the upper part of the screen, and is moved in itself."""
+    return f'<div class="beside" tabindex="0" role="region" aria-label="{text(name)}">{shown}</div>'
+
+
 def mapping(row: HeadMapping, share: float, linked: bool) -> str:
     """One mapping; `share` is the length of its saliency bar, from 0 to 1."""
     targets = "".join(

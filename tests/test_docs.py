@@ -51,6 +51,8 @@ FILES = {  # heading of the contract: the schema that it describes
     "`heads.parquet`": SCHEMAS["heads"],
     "`mappings.parquet`, `heldout.parquet` and `suppressive.parquet`": SCHEMAS["mappings"],
     "`relations.parquet`": SCHEMAS["relations"],
+    "`hits.parquet`": SCHEMAS["hits"],
+    "`pairs.parquet`": SCHEMAS["pairs"],
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
     from maps.atlas import Atlas
-    from maps.report import Findings
+    from maps.breadth import References
+    from maps.report import Findings, Section
 
-FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "identification")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 KINDS = ("svg", "html", "vl.json")
 
 
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"
         if drawn:
             files |= {f"{name}.svg": pictures.svg(spec), f"{name}.html": pictures.page(spec)}
-    parts = [*report.sections(found, "output_space" in specs), *proven.sections]
+    parts = [*report.sections(found, "output_space" in specs), breadth_section(atlas, found), *proven.sections]
     files["report.md"] = report.markdown(found, parts, drawn)
     files["report.html"] = report.page(found, parts, drawn)
     for name, content in files.items():
@@ -95,6 +96,22 @@ def identified(atlas: Atlas) -> Table | None:
     return identification(atlas.ids, current, atlas.stale()) if current else None
 
 
+def breadth_section(atlas: Atlas, found: Findings) -> Section:
+    """How global or specific the heads are, in words."""
+    from maps.breadth import sentences
+    from maps.report import Section
+
+    said = tuple(sentences(found.tables["breadth"], references(atlas)))
+    return Section("Global and specific heads", said, "breadth", "breadth")
+
+
+def references(atlas: Atlas) -> References:
+    """The heads that the output space is compared with; atlases of earlier versions know one of them alone."""
+    from maps.breadth import References
+
+    return References.of(atlas.info["vocabulary"], atlas.info.get("capitalised_share"))
+
+
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
     """The figures as Vega-Lite, by file name; that of the output space only where it was computed."""
     from maps import figures
@@ -107,6 +124,7 @@ def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
         "identification": figures.identification_rate(tables["identification"], atlas.model)
         if "identification" in tables
         else None,
+        "breadth": figures.breadth_by_layer(atlas.table("heads"), atlas.model, references(atlas)),
         "output_space": figures.skewness_by_output_space(atlas.table("heads"), list(found.classified), atlas.model),
     }
     return {name: figures.spec(figure) for name, figure in drawn.items() if figure is not None}

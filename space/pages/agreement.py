@@ -12,7 +12,6 @@ import gradio as gr
 from annotation.dataset import export
 from annotation.form import QUESTIONS
 from annotation.paper import published_answers
-from annotation.phrases import counted_words
 from annotation.published import published
 from annotation.study import Study
 from maps.describers import OFFLINE
@@ -124,9 +123,7 @@ def in_words(study: Study, found: Results) -> str:
     start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
-    stale = found.report.left_out["stale"]
-    words = f"{counted_words(stale, 'judgment')} of older mappings or descriptions: kept, marked, and left out."
-    return start + overview(found.report) + (notice(words) if stale else "")
+    return start + overview(found.report)
 
 
 def nothing() -> list[str]:

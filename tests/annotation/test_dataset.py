@@ -69,10 +69,12 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
         seed=7,
         created_at=deadline,
     )
-    dataset.export([judge()], tmp_path, "datasets", settings=settings)
+    rows = [judge(), judge("j-2", model="practice", item_kind="practice")]
+    dataset.export(rows, tmp_path, "datasets", settings=settings)
     card = (tmp_path / "README.md").read_text()
     assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
     assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card
+    assert "- Study: default; model: smollm2.\n" in card
     assert "Blind controls: 2 with another head's description, 1 with shuffled mappings." in card
 
 
@@ -101,7 +103,7 @@ def test_stale_judgments_are_marked_and_in_no_figure_of_the_card(tmp_path: Path,
     card = (tmp_path / "README.md").read_text()
     assert "2 rows, one a judgment" in card
     assert "- 1 annotator, 1 item, 1 judgment; intervals" in card
-    assert "- Left out: 1 of items that are stale (their head has other mappings now, or another description)." in card
+    assert "- Left out: 1 of stale items (their mappings or description have changed since)." in card
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> None:

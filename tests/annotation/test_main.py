@@ -209,6 +209,7 @@ def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> No
     shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", atlas).stdout.splitlines()
     assert shown[-1] == f"stale items: 1 (L{rows[5]['layer']}H{rows[5]['head']})"
     assert "places given: 0, and 0 in the overlap" in shown
+    assert "places wanted: 807, and 0 of each annotator (the overlap)" in shown  # 3 of each of the 269 others
 
 
 def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_f
     for kind in ("csv", "parquet"):
         found = json.loads(called("agreement", tmp_path / "out" / f"judgments.{kind}", "--json").stdout)
         assert (found["items"], found["judgments"], found["left_out"]["stale"]) == (2, 2, 1)
-    assert "- Left out: 1 of items that are stale" in (tmp_path / "out" / "README.md").read_text()
+    assert "- Left out: 1 of stale items" in (tmp_path / "out" / "README.md").read_text()
     assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"0 judgments stale by {ATLAS}: marked")
 
 

@@ -49,5 +49,5 @@ def test_the_default_study_has_every_described_head_once_in_one_order(served: Se
 
 
 def counts(found: Results) -> tuple[int, int, int]:
-    """How many judgments count, how many are stale, and the answers in the figures: all, and by quarter."""
+    """How many judgments count, how many are stale, and the answers of all layers and by quarter."""
     return found.report.judgments, found.report.left_out["stale"], int(found.answers["count"].sum())
