@@ -18,7 +18,6 @@ from tests.browser.conftest import ROOT, Server
 from tests.browser.test_study import sign_in
 from tests.space.conftest import PLAIN
 
-
 TELL = """
   window.told = [];  // all that the server answers the app, piece by piece
   const asked = window.fetch;
