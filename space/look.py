@@ -14,7 +14,7 @@ from space.services import Services
 from space.sessions import Annotator
 
 LONGEST_ADDRESS = 16_384  # characters
-FIGURES = 4  # that a page may have at most
+FIGURES = 5  # that a page may have at most
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,19 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
         except MapsError:
             return [gr.update(visible=False)] * FIGURES
         found = looked(services, pages[place.page], place.query).figures if place.page in pages else ()
-        charts = [gr.update(visible=True, value=make()) for make in found]
+        charts = [gr.update(visible=True, value=in_page_colours(make())) for make in found]
         return charts + [gr.update(visible=False)] * (FIGURES - len(charts))
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     view.visit(visited, token, view, **quiet)
     view.figures(drawn, None, plots, **quiet)
+
+
+def in_page_colours(figure: Any) -> Any:
+    """The figure light or dark as the page; the library of figures is imported when one is drawn."""
+    from maps.figures.look import on_page
+
+    return on_page(figure)
 
 
 def sent_with(event: gr.EventData) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -24,6 +25,19 @@ def spec(figure: Figure) -> dict[str, Any]:
     """The figure as Vega-Lite, however many rows it has."""
     with alt.data_transformers.enable("default", max_rows=None):
         return dict(figure.to_dict())
+
+
+def on_page(figure: Figure) -> Figure:
+    """The figure over the background of the page that shows it, in the page's ink, light or dark.
+
+    The page defines the CSS variables `--ink`, `--quiet` and `--line`.
+    """
+    text = json.dumps(spec(figure))
+    for name, colour in (("ink", INK), ("quiet", QUIET), ("line", LINE)):
+        text = text.replace(json.dumps(colour), json.dumps(f"var(--{name}, {colour})"))
+    whole = json.loads(text) | {"background": "transparent"}
+    whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the one that knows variables
+    return alt.Chart.from_dict(whole)
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,18 @@ from tests.browser.test_study import sign_in
 
 FADED = 800  # ms: Gradio fades in what is new, and half faded text is too pale
 SCHEMES = ("light", "dark")
-PAGES = ("", "head?layer=26&head=2", "annotate", "agreement", "organise", "about", "nosuch")
+MODEL = "SmolLM2-135M-Instruct"
+PAGES = (
+    *(
+        "",
+        "?colour=relation:country_to_capital",
+        "?colour=input_skewness",
+        "head?layer=26&head=2",
+        "head?layer=99&head=2",
+    ),
+    *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
+    *("compare", "annotate", "agreement", "organise", "about", "nosuch"),
+)
 
 
 def findings(page: Page) -> list[str]:
