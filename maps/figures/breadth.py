@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from maps import breadth
 from maps.breadth import References
-from maps.figures.look import QUIET, Figure, Rows, by_layer, finished, shown
+from maps.figures.look import QUIET, Figure, Inline, Rows, by_layer, finished, shown
 from maps.types import HeadId
 
 BLUE = "#0072B2"
@@ -58,7 +58,7 @@ def output_space_panel(rows: Rows, medians: Rows, references: References) -> Pan
     values = {"specific head": references.one_token, "global head": references.capitalised}
     lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items() if value is not None]
     last = max((row["layer"] for row in rows), default=0)
-    rules = alt.Chart(alt.InlineData(values=[{**line, "layer": last} for line in lines]))
+    rules = alt.Chart(Inline(values=[{**line, "layer": last} for line in lines]))
     y = alt.Y("share:Q", scale=alt.Scale(type="log", zero=False))
     return alt.layer(
         panel(rows, medians, "output_space", "Output space"),
