@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import freeze
@@ -80,6 +80,11 @@ def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
     rows = atlas.descriptions()
     if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
         raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
+    return described(atlas, describer, rows)
+
+
+def described(atlas: Atlas, describer: str, rows: Iterable[dict[str, Any]]) -> list[Candidate]:
+    """The candidates among the current descriptions of an atlas; none of a describer that it does not know."""
     hashes = atlas.mapping_hashes()
     found = []
     for row in rows:
@@ -111,8 +116,8 @@ def default_study(atlas: Atlas) -> Study:
     """Every head that the atlas's foremost describer described with its present mappings."""
     describer, info = chosen_describer(atlas), atlas.info
     created_at = datetime.fromisoformat(info["created_at"])
-    described = candidates(atlas, describer)
-    return open_study(atlas.model, info["revision"], info["layers"], describer, described, created_at)
+    everything = candidates(atlas, describer)
+    return open_study(atlas.model, info["revision"], info["layers"], describer, everything, created_at)
 
 
 def present(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
@@ -120,9 +125,8 @@ def present(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
 
     Of a describer that the atlas does not know, nothing.
     """
-    if describer not in {row["describer"] for row in atlas.descriptions()}:
-        return {}
-    return {one.head: (one.mapping_hash, one.description_id) for one in candidates(atlas, describer)}
+    found = described(atlas, describer, atlas.descriptions())
+    return {one.head: (one.mapping_hash, one.description_id) for one in found}
 
 
 def fresh_items(study: Study | None, atlas: Atlas) -> list[Item]:
@@ -137,8 +141,7 @@ def fresh_items(study: Study | None, atlas: Atlas) -> list[Item]:
             f"{atlas.folder} maps {atlas.model}, but the study {study.name} is of {study.settings.model}; name its "
             "atlas."
         )
-    gone = stale(study, present(atlas, study.settings.describer))
-    return [item for item in study.order if item.key not in gone]
+    return study.fresh(stale(study, present(atlas, study.settings.describer)))
 
 
 def stale_in(folder: Path, study: Study | None, rows: Iterable[Judgment]) -> frozenset[str]:

@@ -171,6 +171,13 @@ class Journal(Database):
         query = f"SELECT {COLUMNS} FROM judgments WHERE (?1 IS NULL OR study = ?1) AND {who} ORDER BY position"
         return [judgment_of(row) for row in self.select(query, (study,))]
 
+    def extent(self) -> tuple[int, int]:
+        """How far judgments and withdrawals reach. Both are only ever added, so the same extent means the same rows."""
+        query = "SELECT {0} AS judgments, {1} AS withdrawals"
+        last = (f"(SELECT coalesce(max(position), 0) FROM {table})" for table in ("judgments", "withdrawals"))
+        [row] = self.select(query.format(*last))
+        return row["judgments"], row["withdrawals"]
+
     def annotators(self) -> list[Annotator]:
         """Everyone who consented, in the order of their first consent."""
         rows = self.select("SELECT * FROM annotators ORDER BY position")

@@ -120,6 +120,10 @@ class Study:
         """The true item of each sampled head; controls are not among them."""
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
 
+    def fresh(self, stale: Collection[str]) -> list[Item]:
+        """The items in their order without the stale ones, of which the keys are given."""
+        return [item for item in self.order if item.key not in stale]
+
     def over(self, now: datetime) -> bool:
         """Whether the deadline has passed: no further item is given."""
         return self.settings.deadline is not None and now >= self.settings.deadline

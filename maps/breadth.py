@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -37,6 +38,11 @@ class References(NamedTuple):
     def of(cls, vocabulary: int, capitalised_share: float | None) -> References:
         """From `vocabulary` and `capitalised_share` of `atlas.json`."""
         return cls(1 / vocabulary, capitalised_share)
+
+    @classmethod
+    def of_info(cls, info: Mapping[str, Any]) -> References:
+        """From all of `atlas.json`; atlases of earlier versions know one of the two alone."""
+        return cls.of(info["vocabulary"], info.get("capitalised_share"))
 
 
 def by_layer(heads: pa.Table) -> pa.Table:

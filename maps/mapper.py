@@ -20,7 +20,7 @@ from maps.locked import locked
 from maps.model import Layer, Model
 from maps.output_space import output_spaces
 from maps.parts import Parts
-from maps.relations import HeadHits, Pairs, hit_rows, hits_of_layer, pair_rows, shares
+from maps.relations import HeadHits, Pairs, UsableRelation, hit_rows, hits_of_layer, pair_rows, shares
 from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
 from maps.tables import Row, mapping_row, relation_row, table
@@ -146,7 +146,7 @@ class Work:
             "heads": [head_row(x, x.head // heads.group, sigma[x.head], float(found.kurtosis[x.head])) for x in ids],
             "mappings": [mapping_row(head, m) for head, each in mapped for m in each[: s.salient]],
             "heldout": [mapping_row(head, m) for head, each in mapped for m in each[s.salient :]],
-            "relations": [relation_row(x.head, s) for x in tested for s in shares(relations, x.top, x.bottom)],
+            "relations": score_rows(tested, relations),
             "hits": [row for each in tested for row in hit_rows(each, relations)],
         }
         if found.lowest is not None:
@@ -158,8 +158,7 @@ class Work:
     def hits(self, layer: int, stored: pa.Table) -> list[Row]:
         """The rows of `hits` for one layer; raises MapsError where its scores are not the stored ones."""
         tested, relations = self.tested(layer), self.pairs.relations
-        now = [relation_row(x.head, s) for x in tested for s in shares(relations, x.top, x.bottom)]
-        if table("relations", now) != stored.filter(pc.field("layer") == layer):
+        if table("relations", score_rows(tested, relations)) != stored.filter(pc.field("layer") == layer):
             raise MapsError(
                 f"{self.model.name} has other scores in layer {layer} than those that are stored, so its weights are "
                 "not those that were mapped; choose another --out."
@@ -201,3 +200,8 @@ def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
         "output_space": None,
         "top_scoring_jaccard": None,
     }
+
+
+def score_rows(tested: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
+    """The rows of `relations` that some heads' rank tests make."""
+    return [relation_row(each.head, s) for each in tested for s in shares(relations, each.top, each.bottom)]

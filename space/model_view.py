@@ -133,5 +133,4 @@ def breadth_figure(atlas: Atlas) -> Any:
     from maps.breadth import References
     from maps.figures.breadth import breadth_by_layer
 
-    references = References.of(atlas.info["vocabulary"], atlas.info.get("capitalised_share"))
-    return breadth_by_layer(atlas.table("heads"), atlas.model, references)
+    return breadth_by_layer(atlas.table("heads"), atlas.model, References.of_info(atlas.info))

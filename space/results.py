@@ -10,10 +10,11 @@ import pandas as pd
 
 from annotation.counting import Counted, counted, frame
 from annotation.evidence import correlations
+from annotation.journal import Journal
 from annotation.study import Settings, Study, layers_of, stale_judgments
 from annotation.summary import Report, report
 from annotation.tallies import answers
-from annotation.types import Judgment
+from annotation.types import Item, Judgment
 from space.openness import closed
 from space.services import Services
 from space.sessions import Annotator
@@ -40,22 +41,44 @@ def results(services: Services, study: Study) -> Results:
 
 
 def numbers(services: Services, study: Study) -> Results:
-    """The same without that evidence."""
-    rows = tuple(services.journal.rows(study.name))
-    return computed(rows, stale_rows(services, study, rows), study.settings)
+    """The same without that evidence, which may grow meanwhile."""
+    return _computed(_state(services, study))
+
+
+def counting(services: Services, study: Study) -> Counted:
+    """The judgments that count, before anything is computed of them."""
+    return _counted(_state(services, study))
 
 
 def stale_rows(services: Services, study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
     """The ids of the judgments whose item's mappings or description changed: kept, but counted in no figure."""
-    gone = stale_keys(services, study)
-    return stale_judgments([item for item in study.order if item.key not in gone], study.settings.model, rows)
+    return stale_judgments(study.fresh(stale_keys(services, study)), study.settings.model, rows)
 
 
-@lru_cache(maxsize=2)
-def computed(rows: tuple[Judgment, ...], stale: frozenset[str], settings: Settings) -> Results:
-    """The same for rows already read, without the evidence of the atlas, which may grow meanwhile."""
-    table = counted(frame(rows, stale))
-    known = layers_of(settings)
+@dataclass(frozen=True)
+class _State:
+    """All that the numbers depend on: how far the journal reaches, the study, and its items that are not stale."""
+
+    journal: Journal
+    extent: tuple[int, int]
+    settings: Settings
+    fresh: tuple[Item, ...]
+
+
+def _state(services: Services, study: Study) -> _State:
+    fresh = tuple(study.fresh(stale_keys(services, study)))
+    return _State(services.journal, services.journal.extent(), study.settings, fresh)
+
+
+@lru_cache(maxsize=8)
+def _counted(state: _State) -> Counted:
+    rows = state.journal.rows(state.settings.name)
+    return counted(frame(rows, stale_judgments(state.fresh, state.settings.model, rows)))
+
+
+@lru_cache(maxsize=8)
+def _computed(state: _State) -> Results:
+    table, known = _counted(state), layers_of(state.settings)
     return Results(table, report(table, layers=known), answers(table.rows, known))
 
 

@@ -166,8 +166,8 @@ def run_show(options: argparse.Namespace) -> None:
     study = found[options.name]
     for name, value in asdict(study.settings).items():
         print(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
-    fresh = fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order
-    stale = [item for item in study.order if item not in set(fresh)]
+    fresh = set(fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
+    stale = [item for item in study.order if item not in fresh]
     print(counts(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
     heads = ", ".join(map(str, sorted(HeadId(item.layer, item.head) for item in stale)))
     known = f"{len(stale):,}" + (f" ({heads})" if heads else "")

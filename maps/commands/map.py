@@ -41,11 +41,13 @@ def run(arguments: argparse.Namespace) -> None:
         top_scoring=arguments.top_scoring,
     )
     if is_finished(arguments.model, out, settings):
-        return print(f"The atlas is in {out}; nothing was left to do.")
+        print(f"The atlas is in {out}; nothing was left to do.")
+        return
     from maps.mapper import map_model
 
     lacking = (out / "atlas.json").exists()  # made before pairs and hits were kept
     atlas = map_model(arguments.model, out, settings, arguments.device, with_bar)
     if lacking:
-        return print(f"The atlas in {out} has its pairs and hits now; nothing else was left to do.")
-    return print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+        print(f"The atlas in {out} has its pairs and hits now; nothing else was left to do.")
+    else:
+        print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")

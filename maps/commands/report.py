@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
     from maps.atlas import Atlas
-    from maps.breadth import References
     from maps.report import Findings, Section
 
 FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
@@ -98,23 +97,17 @@ def identified(atlas: Atlas) -> Table | None:
 
 def breadth_section(atlas: Atlas, found: Findings) -> Section:
     """How global or specific the heads are, in words."""
-    from maps.breadth import sentences
+    from maps.breadth import References, sentences
     from maps.report import Section
 
-    said = tuple(sentences(found.tables["breadth"], references(atlas)))
+    said = tuple(sentences(found.tables["breadth"], References.of_info(atlas.info)))
     return Section("Global and specific heads", said, "breadth", "breadth")
-
-
-def references(atlas: Atlas) -> References:
-    """The heads that the output space is compared with; atlases of earlier versions know one of them alone."""
-    from maps.breadth import References
-
-    return References.of(atlas.info["vocabulary"], atlas.info.get("capitalised_share"))
 
 
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
     """The figures as Vega-Lite, by file name; that of the output space only where it was computed."""
     from maps import figures
+    from maps.breadth import References
 
     layers, heads, tables = atlas.info["layers"], atlas.info["heads"], found.tables
     drawn = {
@@ -124,7 +117,7 @@ def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
         "identification": figures.identification_rate(tables["identification"], atlas.model)
         if "identification" in tables
         else None,
-        "breadth": figures.breadth_by_layer(atlas.table("heads"), atlas.model, references(atlas)),
+        "breadth": figures.breadth_by_layer(atlas.table("heads"), atlas.model, References.of_info(atlas.info)),
         "output_space": figures.skewness_by_output_space(atlas.table("heads"), list(found.classified), atlas.model),
     }
     return {name: figures.spec(figure) for name, figure in drawn.items() if figure is not None}
