@@ -91,6 +91,11 @@ def open_to(order: Sequence[Item], rules: Rules, now: Situation) -> list[Item]:
     return [item for item in order if (item.layer, item.head) not in heads and _wanted(item, rules, now)]
 
 
+def heads_of(items: Iterable[Item]) -> int:
+    """How many heads some items are of."""
+    return len({(item.layer, item.head) for item in items})
+
+
 def progress(order: Sequence[Item], judged: Collection[str], seconds: Sequence[float] = ()) -> Progress:
     """Counts of this order's items, and the time left at the annotator's median of `seconds` an item."""
     keys = {item.key for item in order}

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import overload
+from pathlib import Path
+from typing import Any, overload
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.freezing import freeze
 from annotation.studies import checked_name
-from annotation.study import Candidate, Plan, Settings, Study
+from annotation.study import Candidate, Plan, Settings, Study, open_study, stale, stale_judgments
+from annotation.types import Item, Judgment
 from maps.atlas import Atlas
 from maps.describers import OFFLINE
 from maps.prompts import mapping_hash
 from maps.types import HeadId, Mapping, MapsError
 
-__all__ = ["candidates", "chosen_describer", "frozen", "mapping_hash", "present"]
+__all__ = [
+    "candidates",
+    "chosen_describer",
+    "default_study",
+    "fresh_items",
+    "frozen",
+    "mapping_hash",
+    "present",
+    "stale_in",
+]
 
 
 def chosen_describer(atlas: Atlas) -> str:
@@ -69,6 +80,11 @@ def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
     rows = atlas.descriptions()
     if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
         raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
+    return described(atlas, describer, rows)
+
+
+def described(atlas: Atlas, describer: str, rows: Iterable[dict[str, Any]]) -> list[Candidate]:
+    """The candidates among the current descriptions of an atlas; none of a describer that it does not know."""
     hashes = atlas.mapping_hashes()
     found = []
     for row in rows:
@@ -91,9 +107,44 @@ def frozen(atlas: Atlas, describer: str, name: str, plan: Plan) -> Study:
         created_at=datetime.now(UTC),
         **asdict(plan),
     )
-    return freeze(settings, candidates(atlas, describer), mapping_hash)
+    mapped = atlas.every_mapping()  # at once, which is quicker than head by head
+    eager = (replace(one, mappings=tuple(mapped[one.head])) for one in candidates(atlas, describer))
+    return freeze(settings, eager, mapping_hash)
 
 
-def present(described: Iterable[Candidate]) -> dict[HeadId, tuple[str, str]]:
-    """What `study.stale` compares with: mapping hash and description of each candidate's head."""
-    return {one.head: (one.mapping_hash, one.description_id) for one in described}
+def default_study(atlas: Atlas) -> Study:
+    """Every head that the atlas's foremost describer described with its present mappings."""
+    describer, info = chosen_describer(atlas), atlas.info
+    created_at = datetime.fromisoformat(info["created_at"])
+    everything = candidates(atlas, describer)
+    return open_study(atlas.model, info["revision"], info["layers"], describer, everything, created_at)
+
+
+def present(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
+    """What `study.stale` compares with: mapping hash and description of each candidate's head.
+
+    Of a describer that the atlas does not know, nothing.
+    """
+    found = described(atlas, describer, atlas.descriptions())
+    return {one.head: (one.mapping_hash, one.description_id) for one in found}
+
+
+def fresh_items(study: Study | None, atlas: Atlas) -> list[Item]:
+    """The items of a created study that are not stale; without one, those of the open study of the atlas.
+
+    Raises MapsError where the study is of another model.
+    """
+    if study is None:
+        return list(default_study(atlas).order)
+    if study.settings.model != atlas.model:
+        raise MapsError(
+            f"{atlas.folder} maps {atlas.model}, but the study {study.name} is of {study.settings.model}; name its "
+            "atlas."
+        )
+    return study.fresh(stale(study, present(atlas, study.settings.describer)))
+
+
+def stale_in(folder: Path, study: Study | None, rows: Iterable[Judgment]) -> frozenset[str]:
+    """The ids of a study's judgments that are stale by the atlas in a folder; raises MapsError as `fresh_items`."""
+    atlas = Atlas.open(folder)
+    return stale_judgments(fresh_items(study, atlas), atlas.model, rows)

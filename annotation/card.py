@@ -38,12 +38,13 @@ after it, and at a description of them, and answered up to three questions. The 
 
 ## What is in it
 
-{rows} rows, one a judgment, in the order of storing (while there are none, load with
-`streaming=True`). Rows are only ever added: a changed answer is a new row that
-names the old one in `supersedes`. `annotator` is a pseudonym; names are not published. An absent value is null, times
-are UTC. Where a `judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the
-end of a line, after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas;
-the Parquet files hold the text as it was given.
+{rows} rows, one a judgment, in the order of storing (while there are none, load with `streaming=True`). Rows are only
+ever added: a changed answer is a new row that names the old one in `supersedes`. `annotator` is a pseudonym; names
+are not published. An absent value is null, times are UTC. `stale` is true where the head has other mappings by now or
+another description, so that the judgment counts in no figure below, and null where nobody looked. Where a
+`judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the end of a line,
+after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas; the Parquet
+files hold the text as it was given.
 """
 
 WITHDRAWALS = """\
@@ -98,10 +99,11 @@ def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None)
     )
     first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
     organisers = len({row.annotator for row in rows if row.item_kind == "adjudication"})
+    models = (row.model for row in rows if row.item_kind != "practice")
     people = len({row.annotator for row in rows if row.item_kind != "adjudication"})
     return [
         *frozen,
-        f"Study: {_named(row.study for row in rows)}; model: {_named(row.model for row in rows)}.",
+        f"Study: {_named(row.study for row in rows)}; model: {_named(models) or 'none yet, only worked examples'}.",
         f"Items judged: {kinds}.",
         f"Judged by {counted_words(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
         + (f"; disagreements decided by {counted_words(organisers, 'organiser')}." if organisers else "."),

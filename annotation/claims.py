@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from annotation.assignment import Situation, next_for, open_to
+from annotation.assignment import Situation, heads_of, next_for, open_to
 from annotation.database import Database, JournalError, stamp
 from annotation.study import Study
 from annotation.types import ITEM_COLUMNS, Item, Judgment
@@ -100,8 +100,7 @@ def _chosen(
     reserved = [key for key, people in found.reserved.items() if annotator in people and key not in skipped]
     free = {item.key: item for item in open_to(study.order, study.settings, now)}
     kept = next((free[key] for key in (wanted, *reserved) if key in free), None)
-    heads = len({(item.layer, item.head) for item in free.values()})
-    return Claim(kept or next_for(study.order, study.settings, now), heads)
+    return Claim(kept or next_for(study.order, study.settings, now), heads_of(free.values()))
 
 
 def _sweep(db: Database) -> None:

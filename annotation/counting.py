@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from maps.types import MapsError
 
 ITEM_PARTS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
 WHOLE_NUMBER = re.compile(r"(\d{1,9})(\.0+)?")
-LEFT_OUT = ("superseded", "control", "practice", "adjudication")
+LEFT_OUT = ("superseded", "stale", "control", "practice", "adjudication")
+TRUTHS = {"true": True, "false": False, "1": True, "0": False, None: False}  # blank: nobody looked
 
 
 class SummaryError(MapsError):
@@ -38,10 +39,13 @@ class Counted:
     adjudications: pd.DataFrame
 
 
-def frame(judgments: Iterable[Judgment]) -> pd.DataFrame:
-    """Judgments as a table with the columns of the judgments file."""
-    cells = [[getattr(row, name) for name in JUDGMENT_COLUMNS] for row in judgments]
-    return pd.DataFrame(cells, columns=list(JUDGMENT_COLUMNS), dtype=object)
+def frame(judgments: Iterable[Judgment], stale: Collection[str] | None = None) -> pd.DataFrame:
+    """Judgments as a table with the columns of the judgments file; `stale` are the ids of the stale ones, if known."""
+    cells = [
+        [*(getattr(row, name) for name in JUDGMENT_COLUMNS), None if stale is None else row.judgment_id in stale]
+        for row in judgments
+    ]
+    return pd.DataFrame(cells, columns=[*JUDGMENT_COLUMNS, "stale"], dtype=object)
 
 
 def _cleaned(cell: object) -> str | None:
@@ -52,7 +56,7 @@ def _cleaned(cell: object) -> str | None:
 
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:
-    names = {"judgment_id", "supersedes", "item_kind", "annotator", *(q.field for q in QUESTIONS), *ITEM_PARTS}
+    names = {"judgment_id", "supersedes", "item_kind", "stale", "annotator", *(q.field for q in QUESTIONS), *ITEM_PARTS}
     columns = {name: [_cleaned(cell) for cell in table[name].tolist()] for name in table.columns if name in names}
     return pd.DataFrame(columns, dtype=object)
 
@@ -98,6 +102,16 @@ def _numbered(table: pd.DataFrame, name: str) -> list[int | None]:
     return found
 
 
+def _truths(table: pd.DataFrame, name: str) -> list[bool]:
+    found: list[bool] = []
+    for row, cell in enumerate(table[name].tolist(), start=1):
+        known = cell if cell is None else cell.lower()
+        if known not in TRUTHS:
+            raise SummaryError(f"Row {row} has {cell!r} as {name}; it must be true, false or blank.")
+        found.append(TRUTHS[known])
+    return found
+
+
 def _checked(table: pd.DataFrame) -> pd.DataFrame:
     table = _as_text(table)
     _check_columns(table)
@@ -110,13 +124,14 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
         _check_codes(table, "item_kind", ITEM_KINDS)
     for name in {"layer", "head"} & set(table.columns):
         table[name] = pd.Series(_numbered(table, name), index=table.index, dtype=object)
+    table["stale"] = _truths(table, "stale") if "stale" in table else False
     if "judgment_id" in table and table["judgment_id"].dropna().duplicated().any():
         twice = table["judgment_id"][table["judgment_id"].duplicated() & table["judgment_id"].notna()].iloc[0]
         raise SummaryError(f"The judgment {twice} stands in the table more than once; keep one row of it.")
     return table
 
 
-def _check_chains(table: pd.DataFrame) -> None:
+def _check_chains(table: pd.DataFrame, kinds: list[str]) -> None:
     """A changed answer names an earlier one of the same annotator, or of any organiser where both are adjudications."""
     changed = table[table["supersedes"].notna() & table["judgment_id"].notna()]
     earlier = dict(zip(changed["judgment_id"], changed["supersedes"], strict=True))
@@ -132,7 +147,6 @@ def _check_chains(table: pd.DataFrame) -> None:
             chain[name] = None
             name = earlier.get(name)
         sound.update(chain)
-    kinds = table["item_kind"] if "item_kind" in table else ["head"] * len(table)
     makers = {
         name: "an organiser" if kind == "adjudication" else who
         for name, who, kind in zip(table["judgment_id"], table["annotator"], kinds, strict=True)
@@ -143,12 +157,13 @@ def _check_chains(table: pd.DataFrame) -> None:
 
 
 def _reasons(table: pd.DataFrame) -> list[str]:
-    """Why each row is left out, or an empty string; a superseded control is superseded."""
+    """Why each row is left out, or an empty string; a superseded control is superseded, a stale one stale."""
     kinds = table["item_kind"].tolist() if "item_kind" in table else ["head"] * len(table)
     reasons = ["" if kind in COUNTED_KINDS else "control" if kind in CONTROL_KINDS else kind for kind in kinds]
+    reasons = ["stale" if gone else reason for gone, reason in zip(table["stale"], reasons, strict=True)]
     if "supersedes" not in table or "judgment_id" not in table:
         return reasons
-    _check_chains(table)
+    _check_chains(table, kinds)
     replaced = set(table["supersedes"].dropna())
     return [
         "superseded" if name in replaced else reason for name, reason in zip(table["judgment_id"], reasons, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -31,7 +31,7 @@ TYPES = {
     "started_at": UTC_TIME,
     "submitted_at": UTC_TIME,
 }
-SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS])
+SCHEMA = pa.schema([*((name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())])
 FORMATS = ("csv", "parquet", "datasets")
 FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")  # the wide signs too, which some spreadsheets take for the others
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
@@ -60,11 +60,9 @@ def _given(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
-def table(rows: Sequence[Judgment]) -> pa.Table:
-    """Judgments as an Arrow table of `SCHEMA`; an empty string is null, as an absent value is everywhere."""
-    columns = {
-        name: [None if getattr(row, name) == "" else getattr(row, name) for row in rows] for name in JUDGMENT_COLUMNS
-    }
+def table(judgments: pd.DataFrame) -> pa.Table:
+    """A `frame` as an Arrow table of `SCHEMA`; an empty string is null, as an absent value is everywhere."""
+    columns = {name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in SCHEMA.names}
     return pa.table(columns, schema=SCHEMA)
 
 
@@ -117,14 +115,14 @@ def _type(column: pd.Series[Any]) -> pa.DataType:
 
 def _write_datasets(
     rows: Sequence[Judgment],
-    judgments: pa.Table,
+    judgments: pd.DataFrame,
     folder: Path,
     layers: Mapping[str, int] | None,
     settings: Settings | None,
 ) -> list[Path]:
-    data = _write_parquet(judgments, folder / "data" / "judgments.parquet")
+    data = _write_parquet(table(judgments), folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
-    found = report(counted(frame(rows)), layers=layers_of(settings) | dict(layers or {}))
+    found = report(counted(judgments), layers=layers_of(settings) | dict(layers or {}))
     text = card(rows, found, features, published(), settings)
     with replacing(folder / "README.md") as file:
         file.write(text.encode())
@@ -137,22 +135,24 @@ def export(
     fmt: str,
     layers: Mapping[str, int] | None = None,
     settings: Settings | None = None,
+    stale: Collection[str] | None = None,
 ) -> list[Path]:
-    """Writes all rows, the superseded ones too, into `folder` and returns the files.
+    """Writes all rows, the superseded and stale ones too, into `folder` and returns the files.
 
     `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
     README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
     single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
     whole or not at all. `layers`, the number of layers of each model, lets the card tell the
-    layer quarters; `settings`, those of the study, let it tell the design, and its model's layers. Raises
+    layer quarters; `settings`, those of the study, let it tell the design, and its model's layers; `stale` are the
+    ids of the stale judgments, which are marked and left out of the card's figures, None where nobody looked. Raises
     DatasetError where the folder cannot be written.
     """
-    judgments = table(rows)
+    judgments = frame(rows, stale)
     try:
         if fmt == "csv":
-            return [_write_csv(judgments, folder / "judgments.csv")]
+            return [_write_csv(table(judgments), folder / "judgments.csv")]
         if fmt == "parquet":
-            return [_write_parquet(judgments, folder / "judgments.parquet")]
+            return [_write_parquet(table(judgments), folder / "judgments.parquet")]
         if fmt == "datasets":
             return _write_datasets(rows, judgments, folder, layers, settings)
     except OSError as error:

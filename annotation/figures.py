@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -31,7 +32,8 @@ COLOURS = {
 }
 FITTED = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
 ROOM = {"left": 5, "top": 5, "right": 24, "bottom": 5}
-NO_MENU = {"embedOptions": {"actions": False}}  # its button has no name for screen readers
+INK, ACCENT = "currentColor", "var(--accent, #0072B2)"  # the page's own
+EMBEDDED = {"embedOptions": {"actions": False, "renderer": "svg"}}  # the menu's button has no name; svg knows INK
 HERE, PAPER = "here", "paper"
 GREY = {TOGETHER: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart
 Figure = alt.LayerChart | alt.FacetChart
@@ -49,14 +51,24 @@ def beside_paper(own: pd.DataFrame, published: pd.DataFrame, field: str) -> Figu
     colours = {code: COLOURS[code] for code in question.codes} | (GREY if question is PRECISION else {})
     rows["order"] = [list(colours).index(code) for code in rows["answer"]]
     chart = alt.layer(_bars(rows, colours), _shares(rows), _names(rows))
-    return chart.properties(
+    return _looking(
+        chart,
         title=_title(f"Answers to {question.short},", "here and in the paper, in per cent"),
         description=f"Stacked bars. {question.text} {_told(rows) or 'No answers yet'}.",
         width="container",
         height=300,
-        autosize=FITTED,
-        padding=ROOM,
-        usermeta=NO_MENU,
+    )
+
+
+def _looking(chart: Any, **said: Any) -> Any:
+    """The chart over the page's background, in its ink."""
+    ink = {f"{part}Color": INK for part in ("label", "title", "domain", "tick", "grid")}
+    return (
+        chart.properties(autosize=FITTED, padding=ROOM, usermeta=EMBEDDED, background="transparent", **said)
+        .configure_axis(**ink, gridOpacity=0.2, domainOpacity=0.5, tickOpacity=0.5)
+        .configure_legend(labelColor=INK)
+        .configure_title(color=INK)
+        .configure_view(stroke=None)
     )
 
 
@@ -117,7 +129,9 @@ def _shares(rows: pd.DataFrame) -> alt.Chart:
 def _names(rows: pd.DataFrame) -> alt.Chart:
     """Above each bar whose it is."""
     bars = rows.drop_duplicates(["part", "study"])
-    return _placed(bars).mark_text(baseline="bottom", dy=-3, fontSize=8).encode(y=alt.datum(1), text="study:N")
+    return (
+        _placed(bars).mark_text(baseline="bottom", dy=-3, fontSize=8, color=INK).encode(y=alt.datum(1), text="study:N")
+    )
 
 
 def _told(rows: pd.DataFrame) -> str:
@@ -138,7 +152,8 @@ def coefficients(report: Report, field: str) -> Figure:
     lines = [
         {
             "coefficient": names[key],
-            "text": f"undefined: {each.reason}" if each.value is None else f"{each.value:.2f}",
+            "text": "undefined" if each.value is None else f"{each.value:.2f}",
+            "told": f"undefined: {each.reason}" if each.value is None else f"{each.value:.2f}",
             "at": each.value or 0.0,
             **asdict(each),
         }
@@ -147,25 +162,29 @@ def coefficients(report: Report, field: str) -> Figure:
     rows = pd.DataFrame(lines).astype({"value": "float64", "low": "float64", "high": "float64"})
     base = alt.Chart(rows).encode(
         y=alt.Y("coefficient:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
-        tooltip=["coefficient:N", "text:N", "low:Q", "high:Q", alt.Tooltip("n:Q", title="Items")],
+        tooltip=[
+            "coefficient:N",
+            alt.Tooltip("told:N", title="Value"),
+            "low:Q",
+            "high:Q",
+            alt.Tooltip("n:Q", title="Items"),
+        ],
     )
     scale = alt.Scale(domain=[min(0.0, float(rows[["low", "at"]].min().min())), 1.0])
-    intervals = base.mark_rule(strokeWidth=2, color="#0072B2").encode(
+    intervals = base.mark_rule(strokeWidth=2, color=ACCENT).encode(
         x=alt.X("low:Q", scale=scale, title="Agreement (1 is perfect)"), x2="high:Q"
     )
     points = (
         base.transform_filter("isValid(datum.value)")
-        .mark_point(filled=True, size=70, color="#0072B2")
+        .mark_point(filled=True, size=70, color=ACCENT)
         .encode(x=alt.X("value:Q", scale=scale))
     )
-    labels = base.mark_text(align="left", dy=-10).encode(x=alt.X("at:Q", scale=scale), text="text:N")
-    words = "; ".join(f"{line['coefficient']} {line['text']}" for line in lines)
-    return alt.layer(intervals, points, labels).properties(
+    labels = base.mark_text(align="left", dy=-10, color=INK).encode(x=alt.X("at:Q", scale=scale), text="text:N")
+    words = "; ".join(f"{line['coefficient']} {line['told']}" for line in lines)
+    return _looking(
+        alt.layer(intervals, points, labels),
         title=_title(f"Agreement on {question.short}"),
         description=f"Points with 95 % intervals. {words}.",
         width="container",
         height=alt.Step(34),
-        autosize=FITTED,
-        padding=ROOM,
-        usermeta=NO_MENU,
     )

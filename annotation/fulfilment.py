@@ -51,7 +51,7 @@ class Work:
 def fulfilment(study: Study, judged: People, reserved: People, stale: Collection[str] = ()) -> Fulfilment:
     """The present counts of a study."""
     limit = study.settings.per_item
-    fresh = [item for item in study.order if item.key not in stale]
+    fresh = study.fresh(stale)
     limited = [item.key for item in fresh if item.item_kind != "overlap"]
     given = {key: len(people) for key, people in judged.items()}
     return Fulfilment(
@@ -75,7 +75,7 @@ def complete(study: Study, judged: People, stale: Collection[str] = ()) -> bool:
     everybody = set().union(*judged.values())
     if limit is None or not everybody:
         return False
-    fresh = [item for item in study.order if item.key not in stale]
+    fresh = study.fresh(stale)
     return all(
         everybody <= set(judged.get(item.key, ()))
         if item.item_kind == "overlap"

@@ -30,10 +30,10 @@ class Journal(Database):
     """
 
     def consent(self, pseudonym: str, name: str | None, guidelines_version: str, at: datetime | None = None) -> None:
-        """Notes that this person agreed to the consent sentence, now or `at` some time before; needed before the first
-        judgment.
+        """Notes that this person agreed to the consent sentence; needed before the first judgment.
 
-        The first consent under the same guidelines keeps its time. Somebody who withdrew is refused.
+        They agreed now, or `at` a time before. The first consent under the same guidelines keeps its time. Somebody who
+        withdrew is refused.
         """
         query = (
             "INSERT INTO annotators (pseudonym, name, consented_at, guidelines_version) VALUES (?, ?, ?, ?) "
@@ -101,7 +101,7 @@ class Journal(Database):
         wanted: str | None = None,
         closed: Collection[str] = (),
     ) -> Claim:
-        """The item that this annotator is to judge next, reserved for 30 minutes; None where there is none for them.
+        """The item that this annotator is to judge next, reserved for 30 minutes; None in it where there is none.
 
         That is the `wanted` one, if it is open to them; else the one that they have reserved already, on whatever
         device, unless they skipped it; else what `assignment.next_for` gives. Each person has at most one reservation
@@ -170,6 +170,13 @@ class Journal(Database):
         who = "1" if withdrawn else NOT_WITHDRAWN
         query = f"SELECT {COLUMNS} FROM judgments WHERE (?1 IS NULL OR study = ?1) AND {who} ORDER BY position"
         return [judgment_of(row) for row in self.select(query, (study,))]
+
+    def extent(self) -> tuple[int, int]:
+        """How far judgments and withdrawals reach. Both are only ever added, so the same extent means the same rows."""
+        query = "SELECT {0} AS judgments, {1} AS withdrawals"
+        last = (f"(SELECT coalesce(max(position), 0) FROM {table})" for table in ("judgments", "withdrawals"))
+        [row] = self.select(query.format(*last))
+        return row["judgments"], row["withdrawals"]
 
     def annotators(self) -> list[Annotator]:
         """Everyone who consented, in the order of their first consent."""

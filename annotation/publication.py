@@ -80,9 +80,8 @@ def restore(db: Database, rows: Unpublished, commit_id: str) -> int:
     with db.transaction("The ledger's rows could not be put back: {reason}."):
         db.execute("PRAGMA defer_foreign_keys = ON")  # an answer may come before the one that it replaces
         new = sum(_withdrawn_again(db, row) for row in rows.withdrawals)
-        new += sum(_consented_again(db, row) for row in rows.consents) + sum(
-            _opened_again(db, r) for r in rows.openings
-        )
+        new += sum(_consented_again(db, row) for row in rows.consents)
+        new += sum(_opened_again(db, row) for row in rows.openings)
         gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
         staying = [row for row in rows.judgments if row.judgment.annotator not in gone]
         new += sum(_judged_again(db, row) for row in staying)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +13,13 @@ from annotation.dataset import export
 from annotation.ledger.compaction import is_kept
 from annotation.ledger.reading import read_rows
 from annotation.ledger.rows import LedgerError, merged
-from annotation.study import Settings
+from annotation.study import Settings, Study
+from annotation.study_file import from_json
 from annotation.types import Judgment
 from maps.types import MapsError
 
 if TYPE_CHECKING:
-    from annotation.hub import HubDataset
+    from annotation.hub import Head, HubDataset
 
 WITHDRAWN = """\
 ## Withdrawals
@@ -33,14 +34,15 @@ EARLIER = "Please use the newest revision: an earlier one may still hold answers
 
 @dataclass(frozen=True)
 class Source:
-    """What is released: all judgments of who did not withdraw, and how many people did."""
+    """What is released: all judgments of who did not withdraw, how many people did, the study where it is frozen."""
 
     judgments: tuple[Judgment, ...]
     withdrawn: int
+    study: Study | None = None
 
 
-def from_ledger(dataset: HubDataset) -> Source:
-    """The judgments of a ledger, each once, in the order of storing."""
+def from_ledger(dataset: HubDataset, study: str) -> Source:
+    """The judgments of a ledger, each once, in the order of storing, and this frozen study of it."""
     head = dataset.head()
     if head is None:
         raise LedgerError(
@@ -48,7 +50,18 @@ def from_ledger(dataset: HubDataset) -> Source:
         )
     rows = merged(read_rows(dataset, head))
     gone = {row.annotator for row in rows.withdrawals}
-    return Source(tuple(row.judgment for row in rows.judgments if is_kept(row, gone)), len(gone))
+    judgments = tuple(row.judgment for row in rows.judgments if is_kept(row, gone))
+    return Source(judgments, len(gone), _study(dataset, head, study))
+
+
+def _study(dataset: HubDataset, head: Head, name: str) -> Study | None:
+    path = f"studies/{name}.json"
+    if path not in head.files:
+        return None
+    try:
+        return from_json(dataset.read(head, [path])[path].decode())
+    except (MapsError, UnicodeDecodeError) as error:
+        raise LedgerError(f"{path} of {dataset.name}: {error}") from error
 
 
 def of_study(source: Source, study: str) -> list[Judgment]:
@@ -68,14 +81,16 @@ def release(
     private: bool,
     squash: bool,
     settings: Settings | None = None,
+    stale: Collection[str] | None = None,
 ) -> str:
     """Publishes rows as a dataset that `datasets` loads, made where it is missing; returns the commit's hash.
 
-    `settings`, those of the study, let the card tell the design and the layer quarters.
+    `settings`, those of the study, let the card tell the design and the layer quarters; `stale` are the ids of the
+    stale judgments, None where nobody looked.
     The same rows again make no new commit. With `squash` the dataset's history becomes one commit.
     """
     with TemporaryDirectory() as folder:
-        made = export(rows, Path(folder), "datasets", settings=settings)
+        made = export(rows, Path(folder), "datasets", settings=settings, stale=stale)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn, f"{withdrawn:,} annotators")
     said = WITHDRAWN.format(who=who, history=SQUASHED if squash else EARLIER)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import cached_property
 
+from annotation.adjudication import adjudicated
 from annotation.assignment import study_order
 from annotation.form import GUIDELINES_VERSION
-from annotation.types import COUNTED_KINDS, Item, ItemKind
+from annotation.types import COUNTED_KINDS, Item, ItemKind, Judgment
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
@@ -119,6 +120,10 @@ class Study:
         """The true item of each sampled head; controls are not among them."""
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
 
+    def fresh(self, stale: Collection[str]) -> list[Item]:
+        """The items in their order without the stale ones, of which the keys are given."""
+        return [item for item in self.order if item.key not in stale]
+
     def over(self, now: datetime) -> bool:
         """Whether the deadline has passed: no further item is given."""
         return self.settings.deadline is not None and now >= self.settings.deadline
@@ -195,3 +200,13 @@ def stale(study: Study, present: Mapping[HeadId, tuple[str, str]]) -> set[str]:
         if (mappings, description) != (origin.mapping_hash, item.description_id):
             found.add(item.key)
     return found
+
+
+def stale_judgments(fresh: Collection[Item], model: str, rows: Iterable[Judgment]) -> frozenset[str]:
+    """The ids of the judgments of a model, adjudications among them, whose item is none of the `fresh` ones.
+
+    Worked examples never change.
+    """
+    items = {*fresh, *map(adjudicated, fresh)}
+    own = (row for row in rows if row.model == model and row.item_kind != "practice")
+    return frozenset(row.judgment_id for row in own if row.item not in items)

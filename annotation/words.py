@@ -10,6 +10,7 @@ from annotation.summary import QuestionReport, Report
 
 LEFT_OUT = {
     "superseded": "superseded by a later answer",
+    "stale": "of stale items (their mappings or description have changed since)",
     "control": "of control items",
     "practice": "of practice items",
     "adjudication": "by adjudication",

@@ -7,8 +7,6 @@ Chromium starts anew for each first page. Figures are those of this machine, whi
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +20,9 @@ from statistics import median, quantiles
 import psutil
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, chromium_path
 from tests.large_atlas import MODEL, large_atlas
-from tests.ports import free_port
+from tests.space.running import running
 
 ROOT = Path(__file__).parents[1]
 SEED = ROOT / "space" / "seed" / "smollm2"
@@ -35,32 +33,15 @@ OPENED, COLD, VISITORS = 40, 5, 50
 @contextmanager
 def app(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, psutil.Process]]:
     """The app over these atlases: its address, the seconds until it answered, its process."""
-    port = free_port()
-    named = ",".join(map(str, atlases))
-    environment = {**os.environ, "PORT": str(port), "MAPS_DATA": str(data), "MAPS_ATLASES": named}
     began = time.monotonic()
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(url, timeout=30).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > began + 120:
-                    raise
-                time.sleep(0.05)
-        yield url, time.monotonic() - began, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(30)
+    with running({"MAPS_DATA": str(data), "MAPS_ATLASES": ",".join(map(str, atlases))}) as served:
+        urllib.request.urlopen(served.url, timeout=30).close()
+        yield served.url, time.monotonic() - began, psutil.Process(served.process.pid)
 
 
 def chromium(playwright: Playwright) -> Browser:
     """A browser that has just started."""
-    return playwright.chromium.launch(
-        executable_path=os.environ.get("CHROMIUM") or "/usr/bin/chromium", args=list(FLAGS)
-    )
+    return playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
 
 
 def seconds_until(page: Page, address: str, selector: str) -> float:

@@ -1,14 +1,13 @@
 """An atlas on disk: the folder of Parquet tables and `atlas.json` that holds everything known of one model.
 
 Every file is written beside its place and moved there, so a reader never sees half of one. `atlas.json` is written
-last: a folder without it is a mapping under way, whose finished layers wait in `parts/`.
+last: a folder without it is a mapping under way, whose finished layers wait in `parts/` (`maps.parts`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from maps.prompts import hash_of_ids, mapping_hash
-from maps.tables import COMPUTED, ON_REQUEST, SCHEMAS, Row, mapping_of, relation_score_of, table
+from maps.random_csv import RANDOM_CSV, random_rows
+from maps.tables import COMPUTED, LATER, SCHEMAS, Row, mapping_of, relation_score_of, with_hits
 from maps.types import HeadId, Mapping, MapsError, RelationScore
 
 FORMAT_VERSION = 1
@@ -43,8 +44,9 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_table(folder: Path, name: str, content: pa.Table) -> None:
-    """Writes one table as Parquet, sorted by head: a reader of one head skips the rest."""
-    ordered = content.sort_by([("layer", "ascending"), ("head", "ascending")]) if len(content) else content
+    """Writes one table as Parquet, sorted by head where it has heads: a reader of one head skips the rest."""
+    by_head = len(content) and "layer" in content.column_names
+    ordered = content.sort_by([("layer", "ascending"), ("head", "ascending")]) if by_head else content
     sink = pa.BufferOutputStream()
     pq.write_table(ordered, sink, compression="zstd", row_group_size=16_384, write_page_index=True)
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
@@ -81,59 +83,20 @@ def check_whole(path: Path) -> None:
         raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The layers of a mapping under way, one folder each, and the settings that they were made with."""
-
-    folder: Path
-
-    def begin(self, settings: Dictionary[str, Any]) -> None:
-        """Starts or continues; raises MapsError where other settings were used before."""
-        path = self.folder / PARTS / "settings.json"
-        before = read_json(path)
-        if before is not None and before != json.loads(json.dumps(settings)):
-            raise MapsError(
-                f"{self.folder} holds an unfinished mapping made with other settings "
-                f"({difference(before, settings)}); choose another --out or delete {self.folder / PARTS}."
-            )
-        if before is None:
-            write_json(path, settings)
-
-    def has(self, layer: int) -> bool:
-        """Whether a layer is finished."""
-        return self.path(layer).is_dir()
-
-    def path(self, layer: int) -> Path:
-        """Where a finished layer lies."""
-        return self.folder / PARTS / f"layer-{layer:03d}"
-
-    def add(self, layer: int, rows: Dictionary[str, Sequence[Row]]) -> None:
-        """Keeps a finished layer."""
-        place = self.path(layer)
-        beside = place.with_name(f".{place.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
-        for name in (*COMPUTED, *(name for name in ON_REQUEST if name in rows)):
-            write_table(beside, name, table(name, rows[name]))
-        beside.replace(place)
-
-    def finish(self, layers: Sequence[int], info: Dictionary[str, Any], card: str) -> None:
-        """Joins the layers into the atlas and removes the parts."""
-        asked_for = [name for name in ON_REQUEST if (self.path(layers[0]) / f"{name}.parquet").exists()]
-        for name in (*COMPUTED, *asked_for):
-            parts = [pq.read_table(self.path(layer) / f"{name}.parquet") for layer in layers]
-            write_table(self.folder, name, pa.concat_tables(parts))
-        write_file(self.folder / "README.md", card.encode())
-        write_json(self.folder / "atlas.json", info)
-        shutil.rmtree(self.folder / PARTS)
+def tables_in(folder: Path) -> list[str]:
+    """The names of the tables in an atlas's folder."""
+    return [name for name in SCHEMAS if (folder / f"{name}.parquet").exists()]
 
 
-def difference(before: Dictionary[str, Any], now: Dictionary[str, Any]) -> str:
-    """The first setting in which two differ, in words."""
-    for key in now:
-        if before.get(key) != json.loads(json.dumps(now[key])):
-            old, new = (json.dumps(x, ensure_ascii=False) for x in (before.get(key), now[key]))
-            return f"{key} was {old}, now {new}" if len(old + new) < 120 else f"other {key}"
-    return "other settings"
+def files_in(folder: Path) -> list[str]:
+    """The tables in an atlas's folder as files, and `random.csv` where it is there."""
+    others = [RANDOM_CSV] if (folder / RANDOM_CSV).exists() else []
+    return [*(f"{name}.parquet" for name in tables_in(folder)), *others]
+
+
+def listed(folder: Path) -> list[str]:
+    """The files among these that the card lists; `datasets` cannot load a table without rows."""
+    return [file for file in files_in(folder) if file == RANDOM_CSV or pq.read_metadata(folder / file).num_rows]
 
 
 @dataclass(frozen=True)
@@ -160,7 +123,8 @@ class Atlas:
         for name in SCHEMAS:
             if (path / f"{name}.parquet").exists():
                 check_whole(path / f"{name}.parquet")
-        missing = [name for name in COMPUTED if not (path / f"{name}.parquet").exists()]
+        needed = [name for name in COMPUTED if name not in LATER]
+        missing = [name for name in needed if not (path / f"{name}.parquet").exists()]
         if missing:
             raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")
         return cls(path, info)
@@ -179,7 +143,12 @@ class Atlas:
     @property
     def tables(self) -> list[str]:
         """The names of the tables that are there."""
-        return [name for name in SCHEMAS if self.has(name)]
+        return tables_in(self.folder)
+
+    @property
+    def keeps_hits(self) -> bool:
+        """Whether it holds `pairs` and `hits`, which atlases of earlier versions lack."""
+        return all(map(self.has, LATER))
 
     def has(self, name: str) -> bool:
         """Whether the atlas has a table of that name."""
@@ -226,6 +195,37 @@ class Atlas:
     def relation_scores(self, head: HeadId) -> list[RelationScore]:
         """A head's score on every relation."""
         return [relation_score_of(row) for row in self.table("relations", head=head).to_pylist()]
+
+    def pairs(self, relation: str, head: HeadId | None = None) -> pa.Table:
+        """A relation's usable pairs by number; with a head also whether it has each as a `hit` or `suppressed`.
+
+        Raises MapsError where the atlas was made before they were kept.
+        """
+        self._check_hits()
+        chosen = pc.field("relation") == relation
+        rows = self.table("pairs").filter(chosen)
+        return rows if head is None else with_hits(rows, self.hits(head).filter(chosen))
+
+    def hits(self, head: HeadId) -> pa.Table:
+        """The numbers of the pairs that a head has as hits and suppresses, a row a relation that has any.
+
+        Raises MapsError where the atlas was made before they were kept.
+        """
+        self._check_hits()
+        return self.table("hits", head=head)
+
+    def _check_hits(self) -> None:
+        """Raises MapsError where there are none, with what adds them."""
+        if not self.keeps_hits:
+            command = f"python -m maps map {self.info['asked_for']} --out {self.folder}"
+            raise MapsError(
+                f"{self.folder} was mapped before pairs and hits were kept; run `{command}` again, with the options "
+                "that it was made with, to add them."
+            )
+
+    def random_baseline(self) -> list[Row]:
+        """The rows of `random.csv` by τ; none where `evaluate random` was not run into this folder."""
+        return random_rows(self.folder)
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
         """The current description of each describer: the newest row of a head and describer."""

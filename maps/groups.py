@@ -99,7 +99,12 @@ def jaccard(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
     has[np.searchsorted(ids, head[known]), column[known]] = 1
     shared = (has @ has.T).astype(np.float64)  # whole numbers below 2²⁴, so exact
     size = has.sum(axis=1, dtype=np.float64)
-    union = size[:, None] + size[None, :] - shared
+    return share_of_union(shared, size[:, None], size[None, :])
+
+
+def share_of_union(shared: Numbers, one: Numbers, other: Numbers) -> Numbers:
+    """|A ∩ B| / |A ∪ B| from |A ∩ B| (float64), |A| and |B|; nan where both are empty."""
+    union = one + other - shared
     return np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
 
 
@@ -119,10 +124,19 @@ def sources(mappings: pa.Table) -> Members:
 def source_targets(mappings: pa.Table) -> Members:
     """The (source, target) pairs of every head; a pair of ids is one number."""
     layer, head, source = sources(mappings)
-    targets = mappings["target_ids"].combine_chunks()
-    row = pc.list_parent_indices(targets).to_numpy()
-    target = pc.list_flatten(targets).to_numpy().astype(np.int64)
-    return layer[row], head[row], source[row].astype(np.int64) << 32 | target
+    row, target = targets(mappings)
+    return layer[row], head[row], pair_numbers(source[row], target)
+
+
+def targets(mappings: pa.Table) -> tuple[Numbers, Numbers]:
+    """The targets of all mappings, one after the other, each with the row of its mapping."""
+    lists = mappings["target_ids"].combine_chunks()
+    return pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).to_numpy()
+
+
+def pair_numbers(source: Numbers, target: Numbers) -> Numbers:
+    """Pairs of ids, each as one number."""
+    return source.astype(np.int64) << 32 | target
 
 
 def relations(classified: Classified) -> Members:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maps.atlas import Atlas, json_bytes
+from maps.atlas import Atlas, files_in, json_bytes, listed
 from maps.card import atlas_card
+from maps.random_csv import RANDOM_CSV
 from maps.tables import SCHEMAS
 from maps.types import MapsError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-FILES = ["atlas.json", "README.md", *(f"{name}.parquet" for name in SCHEMAS)]
+FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PENDING = "*.pending.jsonl"  # rows of a run that was cut off
 
@@ -70,11 +71,10 @@ def operations(atlas: Atlas) -> list[CommitOperationAdd]:
     from huggingface_hub import CommitOperationAdd
 
     info = public(atlas.info)
-    tables = [atlas.folder / f"{name}.parquet" for name in atlas.tables]
     return [
-        CommitOperationAdd("README.md", atlas_card(info, atlas.tables).encode()),
+        CommitOperationAdd("README.md", atlas_card(info, listed(atlas.folder)).encode()),
         CommitOperationAdd("atlas.json", json_bytes(info)),
-        *(CommitOperationAdd(path.name, path) for path in tables),
+        *(CommitOperationAdd(file, atlas.folder / file) for file in files_in(atlas.folder)),
     ]
 
 

@@ -10,21 +10,23 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
-from maps.atlas import FORMAT_VERSION, Atlas, Parts
-from maps.card import atlas_card
+from maps.atlas import FORMAT_VERSION, Atlas
 from maps.circuits import skewness
 from maps.locked import locked
 from maps.model import Layer, Model
 from maps.output_space import output_spaces
-from maps.relations import Pairs, scores_of_layer
+from maps.parts import Parts
+from maps.relations import HeadHits, Pairs, UsableRelation, hit_rows, hits_of_layer, pair_rows, shares
 from maps.salient import SalientMappings, Wanted, salient_mappings
 from maps.settings import Settings, chosen_layers, is_finished
-from maps.tables import COMPUTED, ON_REQUEST, Row, mapping_row, relation_row
+from maps.tables import Row, mapping_row, relation_row, table
 from maps.targets import Targets
 from maps.top_scoring import highest_entries, overlap
-from maps.types import HeadId
+from maps.types import HeadId, MapsError
 from maps.weights import Checkpoint
 
 
@@ -37,8 +39,9 @@ def map_model(
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and returns the atlas; goes on where a run stopped.
 
-    A model that is open brings its own device, dtype, first_mlp and final_norm. `progress` wraps the layers still to
-    do, given them and how many are done already.
+    An atlas that an earlier version made or began gets the pairs and hits that it lacks; all else in it stays. A model
+    that is open brings its own device, dtype, first_mlp and final_norm. `progress` wraps the layers still to do, given
+    them and how many are done already.
     """
     if isinstance(model, Model):
         settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
@@ -47,21 +50,37 @@ def map_model(
         return Atlas.open(out)
     parts, loaded = Parts(out), model if isinstance(model, Model) else opened(model, settings, device)
     checkpoint = loaded.checkpoint
-    layers = chosen_layers(settings, checkpoint.shape.layers)
+    layers, before = chosen_layers(settings, checkpoint.shape.layers), mapped_before(out, checkpoint)
     parts.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()})
     with locked(out, "map"):
         if is_finished(name, out, settings):  # by a run that had the folder until now
             return Atlas.open(out)
-        todo = [layer for layer in layers if not parts.has(layer)]
+        work = Work.prepare(loaded, settings)
+        todo = [layer for layer in layers if not parts.has(layer, "hits")]
         if todo:
             checkpoint.require(todo, settings.first_mlp)
-            work = Work.prepare(loaded, settings)
-            for layer in progress(todo, len(layers) - len(todo)):
+        for layer in progress(todo, len(layers) - len(todo)) if todo else ():
+            if before or parts.has(layer):
+                stored = before.table("relations") if before else parts.table(layer, "relations")
+                parts.add_table(layer, "hits", work.hits(layer, stored))
+            else:
                 parts.add(layer, work.layer(layer))
-        info = atlas_info(checkpoint, name, settings)
-        tables = (*COMPUTED, *ON_REQUEST) if settings.suppressive else COMPUTED
-        parts.finish(layers, info, atlas_card(info, tables))
+        info = atlas_info(checkpoint, name, settings) | (before.info if before else {})
+        parts.finish(layers, pair_rows(work.pairs.relations, checkpoint.vocabulary.tokens), info)
     return Atlas.open(out)
+
+
+def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:
+    """The finished atlas of an earlier version, without pairs and hits; MapsError where it is of other weights."""
+    if not (out / "atlas.json").exists():
+        return None
+    atlas = Atlas.open(out)
+    if atlas.info["revision"] != checkpoint.revision:
+        raise MapsError(
+            f"{out} lacks pairs and hits, and {checkpoint.model} is not what was mapped there: its revision is "
+            f"{checkpoint.revision}, mapped was {atlas.info['revision']}; choose another --out."
+        )
+    return atlas
 
 
 def opened(name: str, settings: Settings, device: str) -> Model:
@@ -85,6 +104,7 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: Settings) -> dict[s
         "width": shape.width,
         "head_width": shape.head_width,
         "vocabulary": checkpoint.vocabulary.size,
+        "capitalised_share": checkpoint.vocabulary.capitalised_share,
         "first_mlp": settings.first_mlp,
         "settings": settings.as_json(),
         "versions": {name: version_of(name) for name in packages},
@@ -119,20 +139,38 @@ class Work:
         sources, heads, sigma = weights.sources, weights.heads, weights.sigma
         wanted = Wanted(s.salient, s.heldout, s.targets, s.suppressive)
         found = salient_mappings(sources, sigma, weights.exact, weights.reading, model.columns, wanted)
-        scores = scores_of_layer(self.pairs, sources, weights.reading, model.columns)
-        ids = [HeadId(layer, head) for head in range(len(heads.outputs))]
+        tested, relations = self.tested(layer), self.pairs.relations
+        ids = [each.head for each in tested]
         mapped = list(zip(ids, model.mappings(found, found.highest), strict=True))
         tables = {
             "heads": [head_row(x, x.head // heads.group, sigma[x.head], float(found.kurtosis[x.head])) for x in ids],
             "mappings": [mapping_row(head, m) for head, each in mapped for m in each[: s.salient]],
             "heldout": [mapping_row(head, m) for head, each in mapped for m in each[s.salient :]],
-            "relations": [relation_row(head, each) for head, row in zip(ids, scores, strict=True) for each in row],
+            "relations": score_rows(tested, relations),
+            "hits": [row for each in tested for row in hit_rows(each, relations)],
         }
         if found.lowest is not None:
             low = zip(ids, model.mappings(found, found.lowest), strict=True)
             tables["suppressive"] = [mapping_row(head, m) for head, each in low for m in each]
         self.add_statistics(tables["heads"], weights, found)
         return tables
+
+    def hits(self, layer: int, stored: pa.Table) -> list[Row]:
+        """The rows of `hits` for one layer; raises MapsError where its scores are not the stored ones."""
+        tested, relations = self.tested(layer), self.pairs.relations
+        if table("relations", score_rows(tested, relations)) != stored.filter(pc.field("layer") == layer):
+            raise MapsError(
+                f"{self.model.name} has other scores in layer {layer} than those that are stored, so its weights are "
+                "not those that were mapped; choose another --out."
+            )
+        return [row for each in tested for row in hit_rows(each, relations)]
+
+    def tested(self, layer: int) -> list[HeadHits]:
+        """The rank tests of one layer, head by head."""
+        weights = self.model.layer(layer)
+        found = hits_of_layer(self.pairs, weights.sources, weights.reading, self.model.columns)
+        ids = [HeadId(layer, head) for head in range(len(found.top))]
+        return [HeadHits(*each) for each in zip(ids, found.top, found.bottom, strict=True)]
 
     def add_statistics(self, rows: list[Row], weights: Layer, found: SalientMappings) -> None:
         """The columns of `heads` that are computed on request, since they look at all of M."""
@@ -162,3 +200,8 @@ def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
         "output_space": None,
         "top_scoring_jaccard": None,
     }
+
+
+def score_rows(tested: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
+    """The rows of `relations` that some heads' rank tests make."""
+    return [relation_row(each.head, s) for each in tested for s in shares(relations, each.top, each.bottom)]

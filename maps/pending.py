@@ -14,7 +14,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from maps.atlas import Atlas, write_file, write_table
+from maps.atlas import Atlas, listed, write_file, write_table
 from maps.card import atlas_card
 from maps.tables import MAY_BE_NULL, SCHEMAS, Row
 from maps.types import MapsError
@@ -106,7 +106,12 @@ def merge(atlas: Atlas, table: str) -> None:
 def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
     """Writes a table of an atlas, and the card that lists it."""
     write_table(atlas.folder, name, content)
-    write_file(atlas.folder / "README.md", atlas_card(atlas.info, atlas.tables).encode())
+    keep_card(atlas)
+
+
+def keep_card(atlas: Atlas) -> None:
+    """Writes the card, with the files that are there now."""
+    write_file(atlas.folder / "README.md", atlas_card(atlas.info, listed(atlas.folder)).encode())
 
 
 def key(row: Row) -> tuple[object, ...]:

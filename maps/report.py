@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from maps.breadth import BREADTH, by_layer
 from maps.classification import (
     CATEGORIES_TABLE,
     HEADS_PER_RELATION,
@@ -32,6 +33,7 @@ TABLES = {
     "heads_per_relation": HEADS_PER_RELATION,
     "summary": SUMMARY,
     "groups": GROUPS,
+    "breadth": BREADTH,
     "identification": IDENTIFICATION,
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -81,6 +83,7 @@ def findings(
         "heads_per_relation": per_relation,
         "summary": summary(ids, classified, per_relation),
         "groups": similarity(heads, mappings, classified),
+        "breadth": by_layer(heads),
     }
     if identified is not None:
         tables["identification"] = identified

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maps.atlas import Atlas, difference, read_json
+from maps.atlas import Atlas, read_json
+from maps.parts import difference
 from maps.types import MIN_PAIRS, TAU, MapsError, Relation, at_least_one
 
 
@@ -62,7 +63,10 @@ class Settings:
 
 
 def is_finished(model: str, out: Path, settings: Settings) -> bool:
-    """Whether `out` holds this very mapping; raises MapsError where it holds another one. Reads no weights."""
+    """Whether `out` holds this very mapping; raises MapsError where it holds another one. Reads no weights.
+
+    One that was made before pairs and hits were kept is not finished.
+    """
     info = read_json(out / "atlas.json")
     if info is None:
         return False
@@ -72,8 +76,7 @@ def is_finished(model: str, out: Path, settings: Settings) -> bool:
         raise MapsError(
             f"{out} holds an atlas made with other settings ({difference(before, now)}); choose another --out."
         )
-    Atlas.open(out)
-    return True
+    return Atlas.open(out).keeps_hits
 
 
 def chosen_layers(settings: Settings, layers: int) -> range:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from maps.types import Answer, HeadId, Mapping, RelationScore
 
@@ -48,6 +49,20 @@ SCHEMAS = {
             ("pairs", pa.int32()),
             ("score", pa.float64()),
             ("suppression", pa.float64()),
+        ]
+    ),
+    "hits": pa.schema(
+        [*HEAD, ("relation", pa.string()), ("hits", pa.list_(pa.int32())), ("suppressed", pa.list_(pa.int32()))]
+    ),
+    "pairs": pa.schema(
+        [
+            ("relation", pa.string()),
+            ("category", pa.string()),
+            ("pair", pa.int32()),
+            ("source_id", pa.int32()),
+            ("source", pa.string()),
+            ("target_id", pa.int32()),
+            ("target", pa.string()),
         ]
     ),
     "descriptions": pa.schema(
@@ -133,8 +148,9 @@ SCHEMAS = {
         ]
     ),
 }
-COMPUTED = ("heads", "mappings", "heldout", "relations")
+COMPUTED = ("heads", "mappings", "heldout", "relations", "hits")  # of every layer that is mapped
 ON_REQUEST = ("suppressive",)
+LATER = ("hits", "pairs")  # atlases of earlier versions lack them
 MAY_BE_NULL = frozenset(  # among the columns of tables whose rows wait in a file first
     [
         *("model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens", "cost_usd"),
@@ -197,6 +213,13 @@ def relation_score_of(row: Row) -> RelationScore:
     return RelationScore(
         row["relation"], row["category"] or "", row["k"], row["pairs"], row["score"], row["suppression"]
     )
+
+
+def with_hits(pairs: pa.Table, hits: pa.Table) -> pa.Table:
+    """One relation's rows of `pairs`, with columns `hit` and `suppressed` from a head's row of `hits`, or none."""
+    for name, numbers in (("hit", hits["hits"]), ("suppressed", hits["suppressed"])):
+        pairs = pairs.append_column(name, pc.is_in(pairs["pair"], pc.list_flatten(numbers.combine_chunks())))
+    return pairs
 
 
 def description_row(head: HeadId, describer: str, answer: Answer, identity: Row) -> Row:

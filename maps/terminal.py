@@ -12,6 +12,7 @@ from maps.types import HeadId, Mapping, MapsError, many
 SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
 MARKS = {"Mn", "Me"}  # combining marks: seen only on a letter before them
+SIMILAR = 3  # heads like it that are shown
 CHECKS = 3  # named checks of a head that are shown
 
 
@@ -69,7 +70,17 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
     lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:CHECKS]]
     lines += [concentration_text(row) for row in concentration]
     lines += ["what was measured of other mappings is left out; score the atlas again"] if left_out else []
+    lines += similar_text(atlas, head)
     return "\n".join([*lines, "", *map(mapping_text, mappings)])
+
+
+def similar_text(atlas: Atlas, head: HeadId) -> list[str]:
+    """The heads that are most like one, as a line; none where no other head shares a source with it."""
+    from maps.similar import COLUMNS, Mapped, similar_heads
+
+    found = similar_heads(Mapped.of_table(atlas.table("mappings", COLUMNS)), head, SIMILAR)
+    said = ", ".join(f"{each.head} ({each.mappings:.2f}, sources {each.sources:.2f})" for each in found)
+    return [f"shares most mappings (Jaccard similarity) with {said}"] if found else []
 
 
 def detection_text(score: Row) -> str:

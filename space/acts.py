@@ -19,6 +19,7 @@ from space.markup import anchor, notice, text
 from space.openness import closed
 from space.organise_view import address_of
 from space.organising import Wanted
+from space.results import stale_rows
 from space.services import Services
 from space.sessions import Annotator
 from space.spoken import spoken
@@ -121,7 +122,8 @@ def rows_file(fmt: str) -> Act:
     def all_rows(services: Services, _who: Annotator, place: object) -> Any:
         study = organising.study_named(services, adjudicating.place_in(place).study)
         folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name
-        paths = export(services.journal.rows(study.name), folder, fmt, settings=study.settings)
+        rows = services.journal.rows(study.name)
+        paths = export(rows, folder, fmt, settings=study.settings, stale=stale_rows(services, study, rows))
         if fmt == "datasets":  # several files in their folders
             paths = [Path(shutil.make_archive(str(folder), "zip", folder.parent, study.name))]
         return gr.update(visible=True, value=[str(path) for path in paths])

@@ -64,7 +64,7 @@ def refused(services: Services) -> tuple[Any, ...]:
         else "open the link that the app printed when it was started"
     )
     words = notice(f"This page is for the organisers of studies: {how}.", "problem")
-    return in_order(denied=words, room=gr.update(visible=False))
+    return in_order(denied=f"<h1>Studies</h1>{words}", room=gr.update(visible=False))
 
 
 def asked_place(services: Services, who: Annotator, query: Mapping[str, str]) -> Place:

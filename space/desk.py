@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from annotation import form
-from annotation.assignment import Progress, Situation, open_to, progress
+from annotation.assignment import Progress, Situation, heads_of, open_to, progress
 from annotation.form import Answers
 from annotation.journal import JournalError
 from annotation.practice import Example
@@ -140,7 +140,7 @@ def open_heads(seat: Seat, mine: set[str]) -> int:
     study, places = seat.study, seat.services.journal.places(seat.study)
     taken = {item.key: places.taken(item.key, seat.who.pseudonym) for item in study.order}
     situation = Situation(taken, mine, closed=stale_keys(seat.services, study))
-    return len({(item.layer, item.head) for item in open_to(study.order, study.settings, situation)})
+    return heads_of(open_to(study.order, study.settings, situation))
 
 
 def first_desk(seat: Seat, kept: object) -> Desk:

@@ -83,9 +83,11 @@ def of_search(services: Services) -> tuple[Any, ...]:
             page: of the results of one kind, from 1
         """
         atlases = [services.atlas(model)] if model else list(services.atlases.values())
-        if page < 1:
+        if not page or page < 1:
             raise MapsError("The page of a search is a whole number from 1 on.")
-        found = searched([services.indexes.of(atlas) for atlas in atlases], query, kind, page)
+        if not query:
+            raise MapsError("A search needs a query.")
+        found = searched([services.indexes.of(atlas) for atlas in atlases], query, kind or "", page)
         sections = {name: getattr(found, name) for name in SECTIONS}
         return {
             "query": query,

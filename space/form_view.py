@@ -8,11 +8,12 @@ import gradio as gr
 
 from annotation import form
 from annotation.identity import handle
+from annotation.phrases import counted_words
 from annotation.study import Study
 from annotation.types import Item, Receipt
 from maps.types import HeadId
 from space.desk import Desk
-from space.markup import mappings, notice, text
+from space.markup import beside, mappings, notice, text
 from space.practice_view import feedback
 from space.services import Services
 from space.studies import closed
@@ -133,7 +134,8 @@ def evidence(desk: Desk) -> str:
             f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
         )
     title = f"Mappings of {head_of(desk)}" if desk.seat.is_open else "Mappings"
-    return f"<h2>{title}</h2>{mappings(desk.seat.shown(item).mappings, first=None, linked=False)}{others}"
+    own = mappings(desk.seat.shown(item).mappings, first=None, linked=False)
+    return beside(f"<h1>{title}</h1>{own}{others}", title)
 
 
 def why_empty(desk: Desk) -> str:
@@ -175,7 +177,7 @@ def progress_line(desk: Desk) -> str:
     done = desk.progress
     left = ""
     if done.minutes_left is not None and done.done < done.total:
-        left = f", about {max(1, round(done.minutes_left)):,} minutes left"
+        left = f", about {counted_words(max(1, round(done.minutes_left)), 'minute')} left"
     share = done.done / done.total if done.total else 0
     return (
         f'<p><progress value="{share:.3f}" max="1" aria-label="judged"></progress> '

@@ -14,7 +14,7 @@ from space.services import Services
 from space.sessions import Annotator
 
 LONGEST_ADDRESS = 16_384  # characters
-FIGURES = 4  # that a page may have at most
+FIGURES = 5  # that a page may have at most
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def looked(services: Services, page: Page, query: Mapping[str, str], who: Annota
 def nowhere(sentence: str) -> Look:
     """A page that says what is wrong with its address, and leads back."""
     back = f"<p>{anchor('./', 'Back to all heads')}</p>"
-    return Look("Nothing here", sentence, notice(sentence, "problem") + back, found=False)
+    return Look("Nothing here", sentence, "<h1>Nothing here</h1>" + notice(sentence, "problem") + back, found=False)
 
 
 def article(look: Look, page: str, turn: str = "") -> str:

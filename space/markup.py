@@ -109,7 +109,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> s
     titles = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        f'<div class="scroll"><table><caption>{text(caption)}</caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
+        f"<table><caption>{text(caption)}</caption>"
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -127,6 +128,11 @@ def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS, linked
     folded = "".join(items[cut:])
     rest = f"<details><summary>Show all {len(items)}</summary><ol>{folded}</ol></details>" if folded else ""
     return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
+
+
+def beside(shown: str, name: str) -> str:
+    """What questions are about; on a phone it keeps the upper part of the screen, and is moved in itself."""
+    return f'<div class="beside" tabindex="0" role="region" aria-label="{text(name)}">{shown}</div>'
 
 
 def mapping(row: HeadMapping, share: float, linked: bool) -> str:

@@ -35,8 +35,22 @@ def counts(atlas: Atlas, tau: float) -> str:
     return (
         "<h2>The counts behind it</h2>"
         + table(("Heads that", "Heads", "Share"), lines, f"Heads of {atlas.model} at a threshold of {tau:g}")
+        + baseline(atlas)
         + relation_table(atlas, tau)
     )
+
+
+def baseline(atlas: Atlas) -> str:
+    """How many random heads would pass each threshold, beside the model's own."""
+    rows = atlas.random_baseline()
+    if not rows:
+        command = "python -m maps evaluate random MODEL --out ATLAS"
+        return (
+            f"<p class='hint'>How many random heads would do as much is not known; <code>{command}</code> counts.</p>"
+        )
+    lines = [(f"{row['tau']:g}", f"{row['trained_heads']:,}", f"{row['random_heads']:,}") for row in rows]
+    head = ("Threshold", "Heads of the model", "Random heads")
+    return f"<details><summary>Would random heads do it?</summary>{table(head, lines, 'Of as many heads')}</details>"
 
 
 def share(value: float | None) -> str:
@@ -89,7 +103,7 @@ def figures(atlas: Atlas, tau: float) -> list[Callable[[], Any]]:
     if any(reading.sentences(atlas)):
         made.append(partial(identification_figure, atlas))
     if any(value is not None for value in reading.column(atlas, "heads", "output_space")):
-        made.append(partial(output_space_figure, atlas, tau))
+        made += [partial(output_space_figure, atlas, tau), partial(breadth_figure, atlas)]
     return made
 
 
@@ -112,3 +126,11 @@ def output_space_figure(atlas: Atlas, tau: float) -> Any:
     from maps.figures.heads import skewness_by_output_space
 
     return skewness_by_output_space(atlas.table("heads"), list(reading.classified(atlas, tau)), atlas.model)
+
+
+def breadth_figure(atlas: Atlas) -> Any:
+    """Skewness and output space by layer, beside the two reference heads."""
+    from maps.breadth import References
+    from maps.figures.breadth import breadth_by_layer
+
+    return breadth_by_layer(atlas.table("heads"), atlas.model, References.of_info(atlas.info))

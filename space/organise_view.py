@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from annotation.adjudication import Disagreement
 from annotation.form import QUESTIONS
 from annotation.fulfilment import Fulfilment, Work
+from annotation.phrases import counted_words
 from annotation.study import DEFAULT, Study
 from annotation.types import Judgment
 from maps.types import HeadId
-from space.markup import anchor, mappings, notice, table, text
+from space.markup import anchor, beside, mappings, notice, table, text
 
 
 def address_of(study: str, item: int | None = None, on_purpose: bool = False) -> str:
@@ -73,8 +74,8 @@ def stale_words(found: Fulfilment) -> str:
     if not found.stale:
         return ""
     return notice(
-        f"{found.stale:,} items are stale: their head has other mappings or another description now. They are given "
-        f"to nobody; their {found.stale_judgments:,} judgments are kept, marked, and left out of the figures."
+        f"{counted_words(found.stale, 'stale item')}: the head has other mappings or another description now. Nobody "
+        f"is given them; their judgments ({found.stale_judgments:,}) are kept, marked, and left out of the figures."
     )
 
 
@@ -131,11 +132,12 @@ def head_of(each: Disagreement) -> HeadId:
 def case(study: Study, each: Disagreement) -> str:
     """Everything about an item: mappings, description, and the answers side by side."""
     shown = study.shown[each.item.key]
-    return (
+    return beside(
         f"<h2>{head_of(each)}: the answers side by side</h2>{side_by_side(each)}"
         f'<dl class="judged"><dt>Inputs</dt><dd>{text(shown.input_strings)}</dd>'
         f"<dt>Pattern</dt><dd>{text(shown.observed_pattern)}</dd></dl>"
-        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None, linked=False)}"
+        f"<h2>Mappings of {head_of(each)}</h2>{mappings(shown.mappings, first=None, linked=False)}",
+        f"Answers, description and mappings of {head_of(each)}",
     )
 
 

@@ -12,6 +12,7 @@ from annotation.fulfilment import Fulfilment, Work, complete, fulfilment, work
 from annotation.studies import checked_name, keep
 from annotation.study import DEFAULT, Plan, Study
 from maps.types import MapsError
+from space.results import stale_rows
 from space.services import Services
 from space.studies import stale_keys
 from space.studies import studies as known
@@ -173,5 +174,7 @@ def standing(services: Services, study: Study) -> Standing:
 
 
 def people(services: Services, study: Study) -> list[Work]:
-    """What each annotator has done in a study."""
-    return work(services.journal.current(study.name))
+    """What each annotator has done in a study, without what is stale."""
+    rows = services.journal.current(study.name)
+    gone = stale_rows(services, study, rows)
+    return work([row for row in rows if row.judgment_id not in gone])

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from maps import similar
 from maps.atlas import Atlas
 from maps.classification import Classified, classify, heads_per_relation
 from maps.identification import identification
+from maps.similar import Mapped
 from maps.types import HeadId
 
 Value = TypeVar("Value")
@@ -100,6 +102,11 @@ def relation_values(atlas: Atlas, relation: str, side: str) -> list[float | None
         return [by_head.get(head) for head in atlas.ids]
 
     return remembered(atlas, ["relations"], ("relation", relation, side), read)
+
+
+def mapped(atlas: Atlas) -> Mapped:
+    """The mappings of all heads as numbers, for what is like what."""
+    return remembered(atlas, ["mappings"], "mapped", lambda: Mapped.of_table(atlas.table("mappings", similar.COLUMNS)))
 
 
 def sentences(atlas: Atlas) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import pandas as pd
 
-from annotation.adjudication import adjudicated
 from annotation.counting import Counted, counted, frame
 from annotation.evidence import correlations
-from annotation.study import Settings, Study, layers_of
+from annotation.journal import Journal
+from annotation.study import Settings, Study, layers_of, stale_judgments
 from annotation.summary import Report, report
 from annotation.tallies import answers
 from annotation.types import Item, Judgment
@@ -22,12 +23,11 @@ from space.studies import stale_keys
 
 @dataclass(frozen=True)
 class Results:
-    """What counts, its report, its answers of all layers and by layer quarter, and how many judgments are stale."""
+    """What counts, its report, and its answers of all layers and by layer quarter."""
 
     counted: Counted
     report: Report
     answers: pd.DataFrame
-    stale: int
 
 
 def results(services: Services, study: Study) -> Results:
@@ -41,25 +41,45 @@ def results(services: Services, study: Study) -> Results:
 
 
 def numbers(services: Services, study: Study) -> Results:
-    """The same without that evidence. Judgments of items whose mappings or description changed are stale."""
-    gone = stale_keys(services, study)
-    order = tuple(item for item in study.order if item.key not in gone)
-    return computed(order, tuple(services.journal.rows(study.name)), study.settings)
+    """The same without that evidence, which may grow meanwhile."""
+    return _computed(_state(services, study))
 
 
-def current(order: tuple[Item, ...], rows: tuple[Judgment, ...]) -> list[Judgment]:
-    """The judgments and adjudications of items as they are now, and of worked examples, which never change."""
-    items = set(order) | set(map(adjudicated, order))
-    return [row for row in rows if row.item_kind == "practice" or row.item in items]
+def counting(services: Services, study: Study) -> Counted:
+    """The judgments that count, before anything is computed of them."""
+    return _counted(_state(services, study))
 
 
-@lru_cache(maxsize=2)
-def computed(order: tuple[Item, ...], rows: tuple[Judgment, ...], settings: Settings) -> Results:
-    """The same for rows already read, without the evidence of the atlas, which may grow meanwhile."""
-    present = current(order, rows)
-    table = counted(frame(present))
-    known = layers_of(settings)
-    return Results(table, report(table, layers=known), answers(table.rows, known), len(rows) - len(present))
+def stale_rows(services: Services, study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
+    """The ids of the judgments whose item's mappings or description changed: kept, but counted in no figure."""
+    return stale_judgments(study.fresh(stale_keys(services, study)), study.settings.model, rows)
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that the numbers depend on: how far the journal reaches, the study, and its items that are not stale."""
+
+    journal: Journal
+    extent: tuple[int, int]
+    settings: Settings
+    fresh: tuple[Item, ...]
+
+
+def _state(services: Services, study: Study) -> _State:
+    fresh = tuple(study.fresh(stale_keys(services, study)))
+    return _State(services.journal, services.journal.extent(), study.settings, fresh)
+
+
+@lru_cache(maxsize=8)
+def _counted(state: _State) -> Counted:
+    rows = state.journal.rows(state.settings.name)
+    return counted(frame(rows, stale_judgments(state.fresh, state.settings.model, rows)))
+
+
+@lru_cache(maxsize=8)
+def _computed(state: _State) -> Results:
+    table, known = _counted(state), layers_of(state.settings)
+    return Results(table, report(table, layers=known), answers(table.rows, known))
 
 
 def open_to(services: Services, study: Study, who: Annotator | None) -> list[Judgment]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from annotation.candidates import default_study
 from annotation.hub import HubDataset
 from annotation.identity import normalised
 from annotation.journal import Journal
@@ -21,7 +22,6 @@ from space import __version__
 from space.atlases import Hub, open_atlases
 from space.live import Live, live_of
 from space.searching.index import Indexes
-from space.study import default_study
 
 OWNER_ONLY = 0o600
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from annotation.candidates import candidates, present
+from annotation.candidates import present
 from annotation.studies import kept, newest_open
 from annotation.study import DEFAULT, Study, stale
 from maps.atlas import Atlas
@@ -49,10 +49,7 @@ def stale_keys(services: Services, study: Study) -> set[str]:
 
 @lru_cache(maxsize=8)
 def _present(folder: Path, _changed: tuple[int, ...], describer: str) -> dict[HeadId, tuple[str, str]]:
-    atlas = Atlas.open(folder)
-    if describer not in {row["describer"] for row in atlas.descriptions()}:
-        return {}
-    return present(candidates(atlas, describer))
+    return present(Atlas.open(folder), describer)
 
 
 def closed(services: Services, study: Study) -> str | None:

@@ -9,7 +9,7 @@ from maps.atlas import Atlas
 from maps.types import HeadId
 from space.grid import Grid, bits
 from space.openness import closed
-from space.results import numbers
+from space.results import counting
 from space.services import Services
 from space.studies import studies
 
@@ -21,7 +21,7 @@ def open_study(services: Services, atlas: Atlas) -> Study | None:
         for study in studies(services).values()
         if study.name != DEFAULT and study.settings.model == atlas.model and closed(services, study) is None
     ]
-    judged = [study for study in found if numbers(services, study).report.judgments]
+    judged = [study for study in found if len(counting(services, study).rows)]
     return max(judged, key=lambda study: study.settings.created_at, default=None)
 
 
@@ -30,7 +30,7 @@ def verdicts(services: Services, atlas: Atlas) -> Grid | None:
     study = open_study(services, atlas)
     if study is None:
         return None
-    found = labels(numbers(services, study).counted)
+    found = labels(counting(services, study))
     rows = found[found["question"] == "presence"].to_dict("records")
     by_head = {HeadId(int(row["layer"]), int(row["head"])): row for row in rows}
     bands, words = [], {}

@@ -30,26 +30,42 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
 
     def visited(signed: object, event: gr.EventData, request: gr.Request) -> str:
         """What an address shows to whoever asks; `finish`: what takes longer to compute."""
-        turn = str(event._data.get("turn", ""))[:20]
+        sent = sent_with(event)
+        turn = str(sent.get("turn", ""))[:20]
         try:
-            place = Place.of(str(event._data.get("address", "")))
+            place = Place.of(str(sent.get("address", "")))
             if place.page not in pages:
                 raise MapsError("There is no such page.")
         except MapsError as error:
             return article(nowhere(str(error)), "", turn)
         module, who = pages[place.page], annotator(services, signed, request)
-        if event._data.get("finish") and hasattr(module, "finish"):
+        if sent.get("finish") and hasattr(module, "finish"):
             return article(module.finish(services, place.query, who), place.page, turn)
         return article(looked(services, module, place.query, who), place.page, turn)
 
     def drawn(event: gr.EventData) -> list[Any]:
-        """The figures of an address."""
-        place = Place.of(str(event._data.get("address", "")))
+        """The figures of an address; none where it leads nowhere, as the view says."""
+        try:
+            place = Place.of(str(sent_with(event).get("address", "")))
+        except MapsError:
+            return [gr.update(visible=False)] * FIGURES
         found = looked(services, pages[place.page], place.query).figures if place.page in pages else ()
-        charts = [gr.update(visible=True, value=make()) for make in found]
+        charts = [gr.update(visible=True, value=in_page_colours(make())) for make in found]
         return charts + [gr.update(visible=False)] * (FIGURES - len(charts))
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     # One address may follow another before it has arrived, as `finish` does: the turns say which answer counts.
     view.visit(visited, token, view, trigger_mode="multiple", **quiet)
     view.figures(drawn, None, plots, **quiet)
+
+
+def in_page_colours(figure: Any) -> Any:
+    """The figure light or dark as the page; the library of figures is imported when one is drawn."""
+    from maps.figures.look import on_page
+
+    return on_page(figure)
+
+
+def sent_with(event: gr.EventData) -> Mapping[str, Any]:
+    """What the script sent with an event; anybody may send another thing, or nothing."""
+    return event._data if isinstance(event._data, dict) else {}

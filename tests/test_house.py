@@ -48,11 +48,14 @@ PURE = (
     "maps.prompts",
     "maps.tables",
     "maps.card",
+    "maps.breadth",
     "maps.classification",
     "maps.groups",
+    "maps.similar",
     "maps.identification",
     "maps.report",
     "maps.figures",
+    "maps.figures.breadth",
     "maps.figures.evidence",
     "maps.figures.groups",
     "maps.figures.identification",
@@ -125,7 +128,7 @@ LIGHT = (
     "maps.pictures",
     "maps.hub",
 )
-LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.study", "space.desk", "space.outbox")
+LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.desk", "space.outbox")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",

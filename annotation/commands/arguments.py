@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
 
+from annotation.candidates import stale_in
 from annotation.journal import Journal
+from annotation.phrases import counted_words
 from annotation.studies import kept
-from annotation.study import Settings
+from annotation.study import DEFAULT, Study
+from annotation.types import Judgment
 from maps.types import MapsError
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
@@ -61,10 +64,37 @@ def layers(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-def settings_of(options: argparse.Namespace) -> Settings | None:
-    """The settings of `--study`, where that study is frozen here."""
-    study = kept(studies_folder(options)).get(options.study)
-    return study.settings if study else None
+def add_judged_atlas(parser: argparse.ArgumentParser) -> None:
+    """`--atlas` of what is exported."""
+    parser.add_argument(
+        "--atlas",
+        type=Path,
+        metavar="FOLDER",
+        help="the atlas that was judged: judgments that its changes made stale are marked, and left out of the figures",
+    )
+
+
+def study_of(options: argparse.Namespace) -> Study | None:
+    """The study of `--study`, where it is frozen here."""
+    return kept(studies_folder(options)).get(options.study)
+
+
+def stale_of(options: argparse.Namespace, study: Study | None, rows: Sequence[Judgment]) -> Collection[str] | None:
+    """The ids of the judgments that are stale by `--atlas`, and says how many; None, said too, without it.
+
+    Raises MapsError where a study's file is needed and not here, or the atlas is of another model.
+    """
+    if options.atlas is None:
+        print("Stale judgments are not marked: name the atlas that was judged with --atlas.")
+        return None
+    if study is None and options.study != DEFAULT:
+        raise MapsError(
+            f"The file of the study {options.study} is not here, so it cannot be told which judgments are stale; name "
+            "the folder of the studies with --data, or leave --atlas out."
+        )
+    found = stale_in(options.atlas, study, rows)
+    print(f"{counted_words(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
+    return found
 
 
 def count(text: str) -> int:

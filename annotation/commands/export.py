@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.commands.arguments import Commands, add_data, add_layers, opened_journal, settings_of
+from annotation.commands.arguments import (
+    Commands,
+    add_data,
+    add_judged_atlas,
+    add_layers,
+    opened_journal,
+    stale_of,
+    study_of,
+)
 from annotation.dataset import FORMATS, export
 from maps.types import MapsError
 
@@ -23,6 +31,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--study", default="default", help="the study to export (default: default)")
     p.add_argument("--format", choices=FORMATS, help="only this format (default: all)")
     add_layers(p)
+    add_judged_atlas(p)
     p.set_defaults(run=run)
 
 
@@ -33,7 +42,9 @@ def run(options: argparse.Namespace) -> None:
         studies = sorted({row.study for row in journal.rows()})
     if not rows and studies:
         raise MapsError(f"No judgment belongs to the study {options.study!r}; there is {', '.join(studies)}.")
-    settings = settings_of(options)
+    study = study_of(options)
+    stale = stale_of(options, study, rows)
+    settings = study.settings if study else None
     for fmt in (options.format,) if options.format else FORMATS:
-        for file in export(rows, options.out, fmt, dict(options.layers), settings):
+        for file in export(rows, options.out, fmt, dict(options.layers), settings, stale):
             print(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")

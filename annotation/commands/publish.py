@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from annotation.commands.arguments import Commands, add_data, opened_journal, settings_of
-from annotation.types import Judgment
+from annotation.commands.arguments import Commands, add_data, add_judged_atlas, opened_journal, stale_of, study_of
+
+if TYPE_CHECKING:
+    from annotation.release import Source
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -24,6 +27,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--study", default="default", help="the study to publish (default: default)")
     p.add_argument("--ledger", metavar="REPO", help="the private dataset to read from (default: MAPS_JUDGMENTS)")
     add_data(p, "journal.sqlite, read where no ledger is named")
+    add_judged_atlas(p)
     p.add_argument("--private", action="store_true", help="make the dataset private")
     p.add_argument(
         "--squash", action="store_true", help="delete the dataset's earlier revisions, with what was withdrawn since"
@@ -36,18 +40,22 @@ def run(options: argparse.Namespace) -> None:
     from huggingface_hub import get_token
 
     from annotation.hub import HubDataset
-    from annotation.release import Source, check_names, from_ledger, of_study, release
+    from annotation.release import check_names, from_ledger, of_study, release
 
     ledger = options.ledger or options.environment.get("MAPS_JUDGMENTS")
     check_names(options.to, ledger)
     target = HubDataset(options.to, get_token() or "")
-    source = from_ledger(HubDataset(ledger, get_token() or "")) if ledger else Source(*of_journal(options))
+    source = from_ledger(HubDataset(ledger, get_token() or ""), options.study) if ledger else of_journal(options)
     rows = of_study(source, options.study)
-    commit = release(rows, source.withdrawn, target, options.private, options.squash, settings_of(options))
+    stale = stale_of(options, source.study, rows)
+    settings = source.study.settings if source.study else None
+    commit = release(rows, source.withdrawn, target, options.private, options.squash, settings, stale)
     print(f"{len(rows):,} judgments of the study {options.study} are in {target.address(commit)}")
 
 
-def of_journal(options: argparse.Namespace) -> tuple[tuple[Judgment, ...], int]:
-    """The judgments of the journal, and how many annotators withdrew."""
+def of_journal(options: argparse.Namespace) -> Source:
+    """The judgments of the journal, how many annotators withdrew, and the study."""
+    from annotation.release import Source
+
     with opened_journal(options) as journal:
-        return tuple(journal.rows()), len(journal.withdrawn())
+        return Source(tuple(journal.rows()), len(journal.withdrawn()), study_of(options))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.candidates import candidates, chosen_describer, frozen, present
+from annotation.candidates import chosen_describer, fresh_items, frozen
 from annotation.commands.arguments import (
     Commands,
     add_data,
@@ -22,7 +23,7 @@ from annotation.freezing import SAMPLES
 from annotation.fulfilment import fulfilment
 from annotation.journal import Journal
 from annotation.studies import checked_name, keep, kept
-from annotation.study import Plan, Study, stale
+from annotation.study import Plan, Study
 from maps.atlas import Atlas
 from maps.types import HeadId, MapsError
 
@@ -165,19 +166,23 @@ def run_show(options: argparse.Namespace) -> None:
     study = found[options.name]
     for name, value in asdict(study.settings).items():
         print(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
-    print(counts(study, data_folder(options) / "journal.sqlite"))
-    print(stale_items(study, options.atlas) if options.atlas else "stale items: name --atlas to see them")
+    fresh = set(fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
+    stale = [item for item in study.order if item not in fresh]
+    print(counts(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
+    heads = ", ".join(map(str, sorted(HeadId(item.layer, item.head) for item in stale)))
+    known = f"{len(stale):,}" + (f" ({heads})" if heads else "")
+    print(f"stale items: {known if options.atlas else 'name --atlas to see them'}")
 
 
-def counts(study: Study, journal: Path) -> str:
-    """Places wanted, given and reserved, items done, and people, a line each."""
+def counts(study: Study, journal: Path, stale: Collection[str]) -> str:
+    """Places wanted, given and reserved of the items that are not stale, items done, and people, a line each."""
     judged: dict[str, set[str]] = {}
     reserved: dict[str, set[str]] = {}
     if journal.is_file():
         with Journal(journal) as opened:
             places = opened.places(study)
             judged, reserved = places.judged, places.reserved
-    found = fulfilment(study, judged, reserved)
+    found = fulfilment(study, judged, reserved, stale)
     lines = [
         f"places wanted: {found.wanted or 0:,}, and {study.settings.overlap:,} of each annotator (the overlap)",
         f"places given: {found.given:,}, and {found.overlap:,} in the overlap",
@@ -186,13 +191,3 @@ def counts(study: Study, journal: Path) -> str:
         f"annotators: {len(set().union(*judged.values())):,}",
     ]
     return "\n".join(lines)
-
-
-def stale_items(study: Study, folder: Path) -> str:
-    """Which items are stale, by head; their judgments are kept and left out of the figures."""
-    atlas = Atlas.open(folder)
-    if atlas.model != study.settings.model:
-        raise MapsError(f"The study {study.name} is of {study.settings.model}, but {folder} maps {atlas.model}.")
-    found = stale(study, present(candidates(atlas, study.settings.describer)))
-    heads = sorted(HeadId(item.layer, item.head) for item in study.order if item.key in found)
-    return f"stale items: {len(heads):,}" + (f" ({', '.join(map(str, heads))})" if heads else "")

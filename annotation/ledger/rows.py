@@ -17,14 +17,15 @@ Row = Stored | Consent | Withdrawal | Opening
 LARGEST_FILE = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach
 TYPES = {"layer": int, "head": int, "seconds": float}
 MAY_BE_NULL = ("precision", "category", "supersedes")
+JUDGMENTS = "judgments"
+FLAT = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening}  # whose columns are the fields of the row
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "judgments": ("stored_at", *(field.name for field in fields(Judgment))),
-    "consents": tuple(field.name for field in fields(Consent)),
-    "withdrawals": tuple(field.name for field in fields(Withdrawal)),
-    "openings": tuple(field.name for field in fields(Opening)),
+    JUDGMENTS: ("stored_at", *(field.name for field in fields(Judgment))),
+    **{kind: tuple(field.name for field in fields(row)) for kind, row in FLAT.items()},
 }
 KINDS = tuple(COLUMNS)
-PATH = re.compile(r"(judgments|consents|withdrawals|openings)/(\d{4}/\d\d/\d\d)/[^/]+\.jsonl")
+PATH = re.compile(rf"({'|'.join(KINDS)})/(\d{{4}}/\d\d/\d\d)/[^/]+\.jsonl")
+FOLDERS: dict[type, str] = {Stored: JUDGMENTS, **{row: kind for kind, row in FLAT.items()}}
 
 
 class LedgerError(MapsError):
@@ -54,7 +55,7 @@ def annotator_of(row: Row) -> str:
 
 def kind_of(row: Row) -> str:
     """The folder of a row."""
-    return {Stored: "judgments", Consent: "consents", Withdrawal: "withdrawals", Opening: "openings"}[type(row)]
+    return FOLDERS[type(row)]
 
 
 def _cell(value: object) -> object:
@@ -114,12 +115,8 @@ def _value(name: str, value: Any) -> Any:
 
 def _row(kind: str, cells: Mapping[str, Any]) -> Row:
     values = {name: _value(name, cells[name]) for name in COLUMNS[kind]}
-    if kind == "consents":
-        return Consent(**values)
-    if kind == "withdrawals":
-        return Withdrawal(**values)
-    if kind == "openings":
-        return Opening(**values)
+    if kind in FLAT:
+        return FLAT[kind](**values)
     stored_at = values.pop("stored_at")
     return Stored(Judgment(**values), stored_at)
 

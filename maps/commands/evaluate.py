@@ -14,11 +14,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "evaluate",
         help="run an experiment of the paper",
         description="Run an experiment of the paper. random: how many random heads, drawn with the mean and deviation "
-        "of each layer's own, pass τ beside the trained ones. A run that was stopped goes on.",
+        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. A run that "
+        "was stopped goes on.",
         epilog="example: python -m maps evaluate random smollm2 --out data/random",
     )
     p.add_argument("experiment", choices=("random",), help="random: the random baseline")
-    add_model(p, "the folder for the results")
+    add_model(p, "the folder for the results, which may be the model's atlas")
     p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
     p.set_defaults(run=run)
 

@@ -45,5 +45,9 @@ def run(arguments: argparse.Namespace) -> None:
         return
     from maps.mapper import map_model
 
+    lacking = (out / "atlas.json").exists()  # made before pairs and hits were kept
     atlas = map_model(arguments.model, out, settings, arguments.device, with_bar)
-    print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+    if lacking:
+        print(f"The atlas in {out} has its pairs and hits now; nothing else was left to do.")
+    else:
+        print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")

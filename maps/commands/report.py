@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
     from maps.atlas import Atlas
-    from maps.report import Findings
+    from maps.report import Findings, Section
 
-FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "identification")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 KINDS = ("svg", "html", "vl.json")
 
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"
         if drawn:
             files |= {f"{name}.svg": pictures.svg(spec), f"{name}.html": pictures.page(spec)}
-    parts = [*report.sections(found, "output_space" in specs), *proven.sections]
+    parts = [*report.sections(found, "output_space" in specs), breadth_section(atlas, found), *proven.sections]
     files["report.md"] = report.markdown(found, parts, drawn)
     files["report.html"] = report.page(found, parts, drawn)
     for name, content in files.items():
@@ -95,9 +95,19 @@ def identified(atlas: Atlas) -> Table | None:
     return identification(atlas.ids, current, atlas.stale()) if current else None
 
 
+def breadth_section(atlas: Atlas, found: Findings) -> Section:
+    """How global or specific the heads are, in words."""
+    from maps.breadth import References, sentences
+    from maps.report import Section
+
+    said = tuple(sentences(found.tables["breadth"], References.of_info(atlas.info)))
+    return Section("Global and specific heads", said, "breadth", "breadth")
+
+
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
     """The figures as Vega-Lite, by file name; that of the output space only where it was computed."""
     from maps import figures
+    from maps.breadth import References
 
     layers, heads, tables = atlas.info["layers"], atlas.info["heads"], found.tables
     drawn = {
@@ -107,6 +117,7 @@ def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
         "identification": figures.identification_rate(tables["identification"], atlas.model)
         if "identification" in tables
         else None,
+        "breadth": figures.breadth_by_layer(atlas.table("heads"), atlas.model, References.of_info(atlas.info)),
         "output_space": figures.skewness_by_output_space(atlas.table("heads"), list(found.classified), atlas.model),
     }
     return {name: figures.spec(figure) for name, figure in drawn.items() if figure is not None}

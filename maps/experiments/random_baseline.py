@@ -11,14 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.atlas import difference, read_json, write_file, write_json
+from maps.atlas import Atlas, read_json, write_file, write_json
 from maps.circuits import Heads
+from maps.locked import locked
 from maps.mapper import Work, opened
+from maps.parts import difference
+from maps.pending import keep_card
+from maps.random_csv import COLUMNS, RANDOM_CSV
 from maps.ranks import hits
 from maps.relations import scores_of_layer, shares
 from maps.settings import Settings, chosen_layers
 from maps.types import MapsError, RelationScore
 
+DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWN = 1 << 24  # random numbers held at once
 SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
@@ -91,14 +96,18 @@ def random_baseline(
     device: str = "cpu",
     progress: Callable[[Sequence[int], int], Iterable[int]] = lambda todo, _done: todo,
 ) -> Baseline:
-    """Counts trained and random heads that pass each τ and writes `random.csv`; goes on where a run stopped."""
+    """Counts trained and random heads that pass each τ and writes `random.csv`; goes on where a run stopped.
+
+    `out` may be the folder of the model's atlas; raises MapsError where that was made with other settings.
+    """
     parts = out / "random.parts"
     asked = {"model": model, "seed": seed, **settings.as_json()}
     before = read_json(parts / "settings.json")
     if before is not None and before != asked:
         raise MapsError(f"{out} holds a run with other settings ({difference(before, asked)}); choose another --out.")
-    write_json(parts / "settings.json", asked)
     loaded = opened(model, settings, device)
+    atlas = atlas_in(out, loaded.checkpoint.revision, settings)
+    write_json(parts / "settings.json", asked)
     layers = chosen_layers(settings, loaded.shape.layers)
     files = {layer: parts / f"layer-{layer:03d}.json" for layer in layers}
     todo = [layer for layer, file in files.items() if not file.exists()]
@@ -107,8 +116,25 @@ def random_baseline(
         for layer in progress(todo, len(layers) - len(todo)):
             write_json(files[layer], layer_scores(work, layer, seed))
     found = counted([read_json(file) or {} for file in files.values()], settings.tau)
-    write_file(out / "random.csv", as_csv(found).encode())
+    write_file(out / RANDOM_CSV, as_csv(found).encode())
+    if atlas is not None:
+        with locked(out, "evaluate"):
+            keep_card(atlas)
     return found
+
+
+def atlas_in(out: Path, revision: str, settings: Settings) -> Atlas | None:
+    """The atlas in a folder, where there is one; raises MapsError where it is not of that model and these settings."""
+    if not (out / "atlas.json").exists():
+        return None
+    atlas, now = Atlas.open(out), settings.as_json()
+    before = {name: atlas.info["settings"].get(name) for name in DEPENDS_ON} | {"revision": atlas.info["revision"]}
+    asked = {name: now[name] for name in DEPENDS_ON} | {"revision": revision}
+    if before != asked:
+        raise MapsError(
+            f"{out} holds an atlas made with other settings ({difference(before, asked)}); choose another --out."
+        )
+    return atlas
 
 
 def counted(layers: Sequence[dict[str, list[float]]], tau: float) -> Baseline:
@@ -127,6 +153,6 @@ def as_csv(found: Baseline) -> str:
     """`random.csv`."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("tau", "trained_heads", "random_heads"))
+    rows.writerow(COLUMNS.names)
     rows.writerows(zip(found.taus, found.trained, found.random, strict=True))
     return text.getvalue()

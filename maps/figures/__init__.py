@@ -1,5 +1,6 @@
 """Tables → figures. Every figure has a title and a description, and says in words what it says in colour."""
 
+from maps.figures.breadth import breadth_by_layer
 from maps.figures.evidence import concentration, detection
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
@@ -9,6 +10,7 @@ from maps.figures.relations import heads_per_relation
 
 __all__ = [
     "Figure",
+    "breadth_by_layer",
     "concentration",
     "detection",
     "functionality_map",

@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from maps.figures.look import Figure, Rows, finished, shown
+from maps.figures.look import Figure, Inline, Rows, finished, shown
 from maps.scoring.comparison import PATTERN, RANDOM, UNCLEAR, Group
 from maps.scoring.summary import SHOWN, detection_sentences
 
@@ -35,7 +35,7 @@ def detection(scores: Sequence[dict[str, Any]], model: str) -> Figure:
     ]
     kinds = list(SHOWN)
     bars = (
-        alt.Chart(alt.InlineData(values=rows), width=560, height=180)
+        alt.Chart(Inline(values=rows), width=560, height=180)
         .mark_bar()
         .encode(
             x=alt.X(
@@ -70,7 +70,7 @@ def concentration(groups: Iterable[Group], model: str) -> Figure:
             {"group": label, "kind": kind, "place": len(said), **{name: row[name] for name in AXES}} for row in heads
         ]
     order = list(dict.fromkeys(row["group"] for row in rows))
-    base = alt.Chart(alt.InlineData(values=rows), width=300, height=alt.Step(34)).mark_tick(
+    base = alt.Chart(Inline(values=rows), width=300, height=alt.Step(34)).mark_tick(
         opacity=0.45, thickness=1.5, size=24, aria=False
     )
     panels = [

@@ -9,7 +9,7 @@ import altair as alt
 import pyarrow as pa
 
 from maps.classification import CATEGORIES
-from maps.figures.look import COLOURS, OTHER, Figure, Rows, finished, shown, words
+from maps.figures.look import COLOURS, OTHER, Figure, Inline, Rows, finished, shown, words
 from maps.types import HeadId
 
 WIDEST, SMALLEST, LARGEST = 900, 9, 22  # of the map, and of its cells, in pixels
@@ -29,7 +29,7 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
     step = max(SMALLEST, min(LARGEST, WIDEST // max(1, layers)))
     inner = 1 - min(1.5, step / 9) / step  # the cell without the gap to the next
     base = (
-        alt.Chart(alt.InlineData(values=rows), width=layers * step, height=heads * step)
+        alt.Chart(Inline(values=rows), width=layers * step, height=heads * step)
         .transform_calculate(
             right=f"datum.layer + {inner}",
             top=f"datum.head + datum.start * {inner}",
@@ -121,7 +121,7 @@ def skewness_by_output_space(heads: pa.Table, classified: Sequence[HeadId], mode
         return None
     kinds = ["not classified", "classified"]
     points = (
-        alt.Chart(alt.InlineData(values=rows), width=480, height=320)
+        alt.Chart(Inline(values=rows), width=480, height=320)
         .mark_point(filled=True, size=36, opacity=0.75)
         .encode(
             x=alt.X(

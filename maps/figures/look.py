@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -20,10 +21,31 @@ Figure = alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.Chart
 Rows = list[dict[str, Any]]
 
 
-def spec(figure: Figure) -> dict[str, Any]:
-    """The figure as Vega-Lite, however many rows it has."""
+class Inline(alt.InlineData):
+    """Rows that all copies of a chart share: altair copies a chart at each step, thousands of rows with it."""
+
+    def __deepcopy__(self, memo: object) -> Inline:
+        return self
+
+
+def spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
+    """The figure as Vega-Lite, however many rows it has; `validate` says whether altair checks each of them."""
     with alt.data_transformers.enable("default", max_rows=None):
-        return dict(figure.to_dict())
+        return dict(figure.to_dict(validate=validate))
+
+
+def on_page(figure: Figure) -> Figure:
+    """The figure over the background of the page that shows it, in the page's ink, light or dark.
+
+    The page defines the CSS variables `--ink`, `--quiet` and `--line`.
+    """
+    text = json.dumps(spec(figure, validate=False))
+    for name, colour in (("ink", INK), ("quiet", QUIET), ("line", LINE)):
+        text = text.replace(json.dumps(colour), json.dumps(f"var(--{name}, {colour})"))
+    whole = json.loads(text) | {"background": "transparent"}
+    whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the one that knows variables
+    made: Figure = type(figure).from_dict(whole, validate=False)
+    return made
 
 
 def shown(text: str) -> str:
@@ -45,7 +67,7 @@ def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
     """An empty panel over the layers of some rows, with its title and what it says under it."""
     last = max((row["layer"] for row in rows), default=0)
     return alt.Chart(
-        alt.InlineData(values=rows),
+        Inline(values=rows),
         width=width,
         height=200,
         title=alt.TitleParams(title, subtitle=said, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),

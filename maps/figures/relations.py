@@ -7,7 +7,7 @@ import json
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.look import COLOURS, INK, OTHER, QUIET, Figure, Rows, finished, shown, words
+from maps.figures.look import COLOURS, INK, OTHER, QUIET, Figure, Inline, Rows, finished, shown, words
 
 
 def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
@@ -54,7 +54,7 @@ def panel(
         else None
     )
     present = list(dict.fromkeys(row["group"] for row in rows))
-    base = alt.Chart(alt.InlineData(values=rows), width=270, height=alt.Step(19)).encode(
+    base = alt.Chart(Inline(values=rows), width=270, height=alt.Step(19)).encode(
         y=alt.Y("place:O", title=None, axis=labels),
         tooltip=[
             alt.Tooltip("name:N", title="Relation"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from maps.figures.look import QUIET, Figure, Rows, finished, shown, words
+from maps.figures.look import QUIET, Figure, Inline, Rows, finished, shown, words
 
 
 def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:
@@ -20,7 +20,7 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     some = [row for row in rows if row["score"] > 0]
     models = list(dict.fromkeys(row["model"] for row in rows))
     ticks = (
-        alt.Chart(alt.InlineData(values=some), width=560, height=40 * max(1, len(models)))
+        alt.Chart(Inline(values=some), width=560, height=40 * max(1, len(models)))
         .mark_tick(thickness=2, size=22, color="#0072B2", opacity=0.7)
         .encode(
             x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
@@ -28,7 +28,7 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
             tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
         )
     )
-    rule = alt.Chart(alt.InlineData(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="tau:Q")
+    rule = alt.Chart(Inline(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="tau:Q")
     subtitle = [f"{len(some):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
     title = f"Scores on {words(relation)} by model"
     return finished(alt.layer(ticks, rule), title, subtitle, f"Ticks, one a head. {subtitle[0]}")

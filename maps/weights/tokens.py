@@ -73,6 +73,14 @@ class Vocabulary:
         """The stored form of every token, by id."""
         return tuple(stored(raw) for raw in self.raw)
 
+    @property
+    def capitalised_share(self) -> float:
+        """The share of tokens that are a space and what begins with a capital: all that a "global head" maps to
+        (paper, appendix on global and specific functionality; 25 % of GPT-2's vocabulary).
+        """
+        texts = [raw[1:].decode("utf-8", errors="ignore") for raw in self.raw if raw.startswith(b" ")]
+        return sum(text[:1].isupper() for text in texts) / self.size
+
     def single_tokens(self, words: Sequence[str]) -> list[int | None]:
         """For each word, stripped and given one leading space, its id where it is exactly one token.
 

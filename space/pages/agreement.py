@@ -20,7 +20,7 @@ from space.agreement_view import overview, question_tables, question_words, rest
 from space.browser import browser_organiser, browser_token
 from space.markup import notice, text
 from space.openness import closed
-from space.results import Results, numbers, open_to, results
+from space.results import Results, numbers, open_to, results, stale_rows
 from space.services import Services
 from space.sessions import annotator, organiser
 from space.spoken import spoken
@@ -93,7 +93,8 @@ def judgments_file(services: Services, fmt: str) -> Any:
                 "the app exports all of them with `python -m annotation export`.",
                 print_exception=False,
             )
-        paths = export(rows, Path(tempfile.mkdtemp(prefix="judgments-")), fmt)
+        folder, stale = Path(tempfile.mkdtemp(prefix="judgments-")), stale_rows(services, study, rows)
+        paths = export(rows, folder, fmt, settings=study.settings, stale=stale)
         return gr.update(visible=True, value=[str(path) for path in paths])
 
     return made
@@ -122,8 +123,7 @@ def in_words(study: Study, found: Results) -> str:
     start = f"<h1>Agreement</h1><p>Judgments of the descriptions of {text(settings.model)} by {text(who)}.</p>"
     if not found.report.judgments:
         return start + notice("Nobody has judged a description yet. The page Annotate is where it starts.")
-    stale = f"{found.stale} judgments are of older mappings or descriptions and are left out." if found.stale else ""
-    return start + overview(found.report) + (notice(stale) if stale else "")
+    return start + overview(found.report)
 
 
 def nothing() -> list[str]:

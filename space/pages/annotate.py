@@ -76,7 +76,7 @@ def laid_out(
 ) -> Form:
     """The two columns of the form."""
     with gr.Column(visible=False, elem_id="desk") as room, gr.Row():
-        with gr.Column(scale=3):
+        with gr.Column(scale=3, elem_classes="evidence"):
             evidence = gr.HTML(elem_id="evidence")
         with gr.Column(scale=2, elem_id="questions"):
             progress = gr.HTML(elem_id="progress")

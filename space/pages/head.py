@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maps.atlas import Atlas
+from maps.similar import similar_heads
 from maps.types import HeadId, MapsError
 from space import reading
 from space.descriptions import evidence, lead, side_by_side
 from space.head_rows import HeadRows
 from space.look import Look
-from space.markup import anchor, head_in, link_to_head, link_to_model, mappings, notice, relation_bars, text
+from space.markup import anchor, head_in, link_to_head, link_to_model, mappings, notice, relation_bars, table, text
 from space.people import people
 from space.services import Services
 from space.sessions import Annotator
+
+ALIKE = 5  # heads like it that are shown
 
 
 def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:
@@ -36,6 +39,8 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
             evidence(rows),
             "<h2>What people say</h2>",
             told.html,
+            "<h2>Heads like it</h2>",
+            alike(atlas, head),
             "<h2>Heads beside it</h2>",
             beside(atlas, head),
             "<h2>Provenance</h2>",
@@ -67,6 +72,25 @@ def neighbours(atlas: Atlas, head: HeadId) -> str:
     links.append(anchor(link_to_model(atlas.model), "All heads"))
     links += [anchor(link_to_head(atlas.model, other), f"{other} →", rel="next") for other in after]
     return f'<nav class="neighbours" aria-label="Other heads">{"".join(links)}</nav>'
+
+
+def alike(atlas: Atlas, head: HeadId) -> str:
+    """The heads whose mappings overlap most with its own, with what they do."""
+    found = similar_heads(reading.mapped(atlas), head, ALIKE)
+    if not found:
+        return notice("No other head shares a salient source with it.")
+    said = reading.sentences(atlas)
+    lines = [
+        (
+            anchor(link_to_head(atlas.model, each.head), str(each.head)),
+            f"{100 * each.mappings:.1f} %",
+            f"{100 * each.sources:.1f} %",
+            text(said[atlas.ids.index(each.head)] or "not described"),
+        )
+        for each in found
+    ]
+    head_of_table = ("Head", "Mappings in common", "Sources in common", "Description")
+    return table(head_of_table, lines, "Shares of what either of the two heads has")
 
 
 def beside(atlas: Atlas, head: HeadId) -> str:

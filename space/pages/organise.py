@@ -108,7 +108,7 @@ def study_tab(services: Services, key: gr.BrowserState, place: gr.Textbox) -> gr
 def case_tab() -> Case:
     """An item in disagreement and the form of the decision."""
     with gr.Row(visible=False) as row:
-        with gr.Column(scale=3):
+        with gr.Column(scale=3, elem_classes="evidence"):
             evidence = gr.HTML(elem_id="case")
         with gr.Column(scale=2, elem_id="questions"):
             presence, precision, category = radio(PRESENCE), radio(PRECISION), radio(CATEGORY)

@@ -11,11 +11,24 @@ from maps.classification import SCORE, SUPPRESSION
 from maps.types import HeadId, MapsError
 from space import reading
 from space.look import Look
-from space.markup import anchor, head_in, link_to_grid, link_to_head, options, relation_words, table, text
+from space.markup import (
+    anchor,
+    chip,
+    head_in,
+    link_to_grid,
+    link_to_head,
+    link_to_relation,
+    notice,
+    options,
+    relation_words,
+    table,
+    text,
+)
 from space.services import Services
 from space.sessions import Annotator
 
 SHOWN = 20  # heads of a model, best first
+OPEN = 100  # hits that are shown without being asked for
 
 
 def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
@@ -74,7 +87,31 @@ def of_head(atlas: Atlas, name: str, head: HeadId | None) -> str:
     place = atlas.ids.index(head)
     score, down = (reading.relation_values(atlas, name, side)[place] for side in (SCORE, SUPPRESSION))
     link = anchor(link_to_head(atlas.model, head), str(head))
-    return f"<p>{link} scores {number(score)}, its suppression is {number(down)}.</p>"
+    start = f"<p>{link} scores {number(score)}, its suppression is {number(down)}.</p>"
+    if not atlas.keeps_hits:
+        return start + notice("This atlas keeps no pairs; mapping the model again with the same command adds them.")
+    return start + pairs(atlas.pairs(name, head).to_pylist(), str(head))
+
+
+def pairs(rows: list[dict[str, Any]], head: str) -> str:
+    """The pairs that the head has among its targets, then those that it suppresses and those that it misses."""
+    kinds = {
+        "has among the highest targets": [row for row in rows if row["hit"]],
+        "has among the lowest": [row for row in rows if row["suppressed"]],
+        "misses": [row for row in rows if not (row["hit"] or row["suppressed"])],
+    }
+    return "".join(
+        f"<details{' open' * (number == 0 and len(some) <= OPEN)}><summary>{len(some):,} of {len(rows):,} pairs that "
+        f"{text(head)} {words}</summary><p>{' '.join(map(pair, some))}</p></details>"
+        for number, (words, some) in enumerate(kinds.items())
+        if some
+    )
+
+
+def pair(row: dict[str, Any]) -> str:
+    """Source and target, kept on one line."""
+    arrow = '<span aria-label="to">→</span>'
+    return f'<span class="pair">{chip(row["source"])} {arrow} {chip(row["target"])}</span>'
 
 
 def number(value: float | None) -> str:
@@ -91,6 +128,7 @@ def best(atlas: Atlas, name: str) -> str:
     lines = [
         (
             anchor(link_to_head(atlas.model, atlas.ids[place]), str(atlas.ids[place])),
+            anchor(link_to_relation(name, atlas.model, atlas.ids[place]), "pairs"),
             number(scores[place]),
             number(downs[place]),
             text(said[place] or "not described"),
@@ -99,7 +137,7 @@ def best(atlas: Atlas, name: str) -> str:
     ]
     caption = f"{atlas.model}: the best {len(lines)} of {len(some):,} heads with a hit"
     grid = anchor(link_to_grid(atlas.model, name), "All heads on the grid")
-    return table(("Head", "Score", "Suppression", "Description"), lines, caption) + f"<p>{grid}</p>"
+    return table(("Head", "Hits and misses", "Score", "Suppression", "Description"), lines, caption) + f"<p>{grid}</p>"
 
 
 def distribution(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maps.types import MapsError
+from space.markup import relation_words
 from space.searching.found import AT_A_GLANCE, KINDS, PER_PAGE, Cut, Found, Named, Said, Section
 from space.searching.heads import Place, heads_with
 from space.searching.index import Index
@@ -86,14 +87,9 @@ def relations(indexes: Sequence[Index], query: Query, cut: Cut) -> Section[Named
     for index in indexes:
         for name in index.relations:
             scored.setdefault(name, []).append(index.model)
-    fitting = [name for name in scored if query.words and all(map(among(words_of(spaced(name))), query.words))]
-    fitting.sort(key=lambda name: (len(words_of(spaced(name))), name))
+    fitting = [name for name in scored if query.words and all(map(among(words_of(relation_words(name))), query.words))]
+    fitting.sort(key=lambda name: (len(words_of(relation_words(name))), name))
     return Section.of([Named(name, tuple(scored[name])) for name in fitting[cut.part]], len(fitting), cut)
-
-
-def spaced(name: str) -> str:
-    """A relation's name as words."""
-    return name.replace("_", " ")
 
 
 def among(words: list[str]) -> Callable[[str], bool]:

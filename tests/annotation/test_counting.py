@@ -11,7 +11,7 @@ from annotation.counting import SummaryError, counted, frame
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 
 Judge = Callable[..., Judgment]
-NONE_LEFT_OUT = {"superseded": 0, "control": 0, "practice": 0, "adjudication": 0}
+NONE_LEFT_OUT = {"superseded": 0, "stale": 0, "control": 0, "practice": 0, "adjudication": 0}
 PLAIN = {"item": "i", "annotator": "a", "presence": "absent_none", "precision": "", "category": None}
 
 
@@ -28,16 +28,41 @@ def test_superseded_control_practice_and_adjudication_rows_are_left_out_and_coun
     ]
     found = counted(frame(rows))
     assert found.rows["judgment_id"].tolist() == ["2", "3"]
-    assert found.left_out == {"superseded": 2, "control": 2, "practice": 1, "adjudication": 1}
+    assert found.left_out == {"superseded": 2, "stale": 0, "control": 2, "practice": 1, "adjudication": 1}
     assert found.controls["judgment_id"].tolist() == ["5", "6"]
     assert found.adjudications["judgment_id"].tolist() == ["8"]
     assert found.adjudications["key"].tolist() == found.rows["key"].tolist()[:1]
 
 
 def test_no_judgments_are_a_table_too() -> None:
-    assert frame([]).columns.tolist() == list(JUDGMENT_COLUMNS)
+    assert frame([]).columns.tolist() == [*JUDGMENT_COLUMNS, "stale"]
     found = counted(frame([]))
     assert (len(found.rows), found.left_out) == (0, NONE_LEFT_OUT)
+
+
+def test_stale_rows_of_every_kind_are_left_out_and_counted_once(judge: Judge) -> None:
+    rows = [
+        judge("1"),
+        judge("2", supersedes="1"),
+        judge("3", item_kind="swapped"),
+        judge("4", item_kind="adjudication"),
+        judge("5", annotator="a-2"),
+    ]
+    found = counted(frame(rows, stale={"1", "2", "3", "4"}))
+    assert found.rows["judgment_id"].tolist() == ["5"]
+    assert (len(found.controls), len(found.adjudications)) == (0, 0)
+    assert found.left_out == NONE_LEFT_OUT | {"superseded": 1, "stale": 3}
+
+
+@pytest.mark.parametrize("truth", ["true", "True", "1", " TRUE "])
+def test_anyones_table_may_mark_what_is_stale(truth: str) -> None:
+    table = pd.DataFrame(
+        [PLAIN | {"stale": truth}, PLAIN | {"annotator": "b", "stale": "False"}, PLAIN | {"item": "j"}]
+    )
+    found = counted(table)
+    assert (len(found.rows), found.left_out["stale"]) == (2, 1)
+    with pytest.raises(SummaryError, match=r"^Row 1 has 'perhaps' as stale; it must be true, false or blank\.$"):
+        counted(pd.DataFrame([PLAIN | {"stale": "perhaps"}]))
 
 
 def test_an_annotator_may_judge_a_changed_item_again(judge: Judge) -> None:

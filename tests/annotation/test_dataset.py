@@ -69,10 +69,12 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
         seed=7,
         created_at=deadline,
     )
-    dataset.export([judge()], tmp_path, "datasets", settings=settings)
+    rows = [judge(), judge("j-2", model="practice", item_kind="practice")]
+    dataset.export(rows, tmp_path, "datasets", settings=settings)
     card = (tmp_path / "README.md").read_text()
     assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
     assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card
+    assert "- Study: default; model: smollm2.\n" in card
     assert "Blind controls: 2 with another head's description, 1 with shuffled mappings." in card
 
 
@@ -88,20 +90,33 @@ def test_parquet_holds_types_and_real_nulls(tmp_path: Path, judge: Judge) -> Non
     ]
     cells = table.to_pylist()
     assert [row["comment"] for row in cells] == [rows[0].comment, None, "-1"]
+    assert {row.pop("stale") for row in cells} == {None}
     assert [Judgment(**{**row, "comment": row["comment"] or ""}) for row in cells] == rows
+
+
+def test_stale_judgments_are_marked_and_in_no_figure_of_the_card(tmp_path: Path, judge: Judge) -> None:
+    rows = [judge("j-1"), judge("j-2", annotator="a-2", presence="absent_none", precision=None, category=None)]
+    for fmt in dataset.FORMATS:
+        dataset.export(rows, tmp_path, fmt, stale={"j-1"})
+    assert pd.read_csv(tmp_path / "judgments.csv")["stale"].tolist() == [True, False]
+    assert pq.read_table(tmp_path / "data" / "judgments.parquet")["stale"].to_pylist() == [True, False]
+    card = (tmp_path / "README.md").read_text()
+    assert "2 rows, one a judgment" in card
+    assert "- 1 annotator, 1 item, 1 judgment; intervals" in card
+    assert "- Left out: 1 of stale items (their mappings or description have changed since)." in card
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> None:
     (file,) = dataset.export(rows_of(judge), tmp_path, "csv")
     with file.open(encoding="utf-8", newline="") as text:
         heading, first, second, third = csv.reader(text)
-    assert heading == list(JUDGMENT_COLUMNS)
+    assert heading == [*JUDGMENT_COLUMNS, "stale"]
     assert dict(zip(heading, first, strict=True))["comment"] == '\'=HYPERLINK("x")\r\n"quoted", é\u202e'
     assert dict(zip(heading, third, strict=True))["comment"] == "'-1"
     assert second == [
         *("j-2", "default", "smollm2", "26", "2", "head", "a-1", "absent_none", "", "", ""),
         *("2026-11-22T12:00:00.250000Z", "2026-11-22T12:00:30.250000Z", "30.0", "j-1"),
-        *("map-hash", "d-1", "1", "1", "0.1.0"),
+        *("map-hash", "d-1", "1", "1", "0.1.0", ""),
     ]
     table = pd.read_csv(file)
     assert table["layer"].tolist() == [26, 26, 26]
@@ -197,7 +212,8 @@ def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -
     found = loaded(tmp_path / "out", tmp_path / "cache", streaming=True)
     kinds = {"layer": "int32", "head": "int32", "seconds": "float64"}
     kinds |= dict.fromkeys(("started_at", "submitted_at"), "timestamp[us, tz=UTC]")
-    assert found == {"rows": [], "types": {name: kinds.get(name, "string") for name in JUDGMENT_COLUMNS}}
+    types = {name: kinds.get(name, "string") for name in JUDGMENT_COLUMNS} | {"stale": "bool"}
+    assert found == {"rows": [], "types": types}
 
 
 def test_a_column_that_is_null_throughout_keeps_its_type(tmp_path: Path, judge: Judge) -> None:

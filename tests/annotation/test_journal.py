@@ -334,3 +334,22 @@ def test_threads_that_answer_one_item_at_once_store_one_answer(journal: Journal,
     refusal = "You have answered this item already; open it again to change your answer."
     (kept,) = journal.rows()
     assert sorted(results) == sorted([kept.judgment_id] + [refusal] * 7)
+
+
+def test_the_extent_grows_with_every_judgment_and_withdrawal_and_with_nothing_else(
+    journal: Journal, judge: Judge
+) -> None:
+    extents = [journal.extent()]
+    for change in (
+        lambda: journal.record(judge("j-1")),
+        lambda: journal.record(judge("j-2", supersedes="j-1")),
+        lambda: journal.withdraw("a-1"),
+    ):
+        change()
+        extents.append(journal.extent())
+    assert extents == sorted(set(extents))
+    journal.record(judge("j-3", annotator="a-2"))
+    last = journal.extent()
+    journal.consent("a-3", None, "1")
+    journal.open_answers("default", "a-2")
+    assert journal.extent() == last

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from maps.tables import SCHEMAS
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[2]
 ATLAS = ROOT / "space" / "seed" / "smollm2"
+UNMARKED = "Stale judgments are not marked: name the atlas that was judged with --atlas.\n"
 
 
 def run(*arguments: object, data: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -127,7 +129,7 @@ def test_labels_are_written_as_csv_and_parquet(tmp_path: Path, data: Path) -> No
 
 def test_one_format_and_one_study_can_be_asked_for(tmp_path: Path, data: Path) -> None:
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
-    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'out' / 'judgments.csv'}: 10 judgments\n")
+    assert (done.returncode, done.stdout) == (0, f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 10 judgments\n")
     done = run("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (2, "No judgment belongs to the study 'pilot'; there is default.\n")
 
@@ -207,13 +209,60 @@ def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> No
     shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", atlas).stdout.splitlines()
     assert shown[-1] == f"stale items: 1 (L{rows[5]['layer']}H{rows[5]['head']})"
     assert "places given: 0, and 0 in the overlap" in shown
+    assert "places wanted: 807, and 0 of each annotator (the overlap)" in shown  # 3 of each of the 269 others
+
+
+def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 20, "--overlap", 0, "--swapped", 0)
+    pilot = kept(tmp_path / "studies")["pilot"]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.consent("a-1", None, "1")
+        for number, item in enumerate(pilot.order[:3]):
+            times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
+            more = {"judgment_id": f"j-{number}", "supersedes": None, "app_version": "0"}
+            given = judgment(item, Answers("absent_none", None, None, ""), annotator="a-1", **times, **more)  # type: ignore[arg-type]
+            journal.record(given, pilot)
+    atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
+    rows = pq.read_table(atlas / "descriptions.parquet").to_pylist()
+    changed = pilot.order[1].description_id
+    rows = [row | {"description_id": "another"} if row["description_id"] == changed else row for row in rows]
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS["descriptions"]), atlas / "descriptions.parquet")
+    exported = ("export", "--data", tmp_path, "--study", "pilot", "--out", tmp_path / "out")
+    done = called(*exported, "--atlas", atlas)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"1 judgment stale by {atlas}: marked, and left out of the figures.\n")
+    assert pd.read_csv(tmp_path / "out" / "judgments.csv")["stale"].tolist() == [False, True, False]
+    for kind in ("csv", "parquet"):
+        found = json.loads(called("agreement", tmp_path / "out" / f"judgments.{kind}", "--json").stdout)
+        assert (found["items"], found["judgments"], found["left_out"]["stale"]) == (2, 2, 1)
+    assert "- Left out: 1 of stale items" in (tmp_path / "out" / "README.md").read_text()
+    assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"0 judgments stale by {ATLAS}: marked")
+
+
+def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 20)
+    done = called("export", "--data", data, "--out", tmp_path / "out", "--atlas", ATLAS)
+    assert done.stdout.startswith(f"0 judgments stale by {ATLAS}: marked")  # they are of another model
+    (tmp_path / "studies" / "pilot.json").rename(tmp_path / "pilot.json")
+    with Journal(data / "journal.sqlite") as journal:
+        journal.record(replace(journal.rows()[0], judgment_id="j", study="pilot"))
+    done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", ATLAS)
+    assert (done.returncode, done.stderr.startswith("The file of the study pilot is not here, so it")) == (2, True)
+    (data / "studies").mkdir()
+    (tmp_path / "pilot.json").rename(data / "studies" / "pilot.json")
+    other = shutil.copytree(ATLAS, tmp_path / "other")
+    info = json.loads((other / "atlas.json").read_text())
+    (other / "atlas.json").write_text(json.dumps(info | {"model": "gpt2"}))
+    done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", other)
+    sentence = f"{other} maps gpt2, but the study pilot is of SmolLM2-135M-Instruct; name its atlas.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
 
 
 def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
     done = run("withdraw", "a-1", data=data)
     assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn: 5 judgments are left out from now on.\n")
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
-    assert done.stdout == f"{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
+    assert done.stdout == f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
     assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
 
 

@@ -18,11 +18,14 @@ from annotation.commands.publish import of_journal
 from annotation.hub import HubDataset
 from annotation.ledger.rows import LedgerError
 from annotation.release import Source, check_names, from_ledger, of_study, release
+from annotation.studies import keep, kept
 from maps.types import MapsError
+from tests.annotation import invented_study
 from tests.annotation.ledger_app import NAME, App, Judge
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 PUBLIC = "tester/judgments"
+UNMARKED = "Stale judgments are not marked: name the atlas that was judged with --atlas.\n"
 ROOT = Path(__file__).parents[2]
 
 
@@ -50,7 +53,7 @@ def ids(hub: LoopbackHub) -> list[str]:
 
 
 def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: App) -> None:
-    source = from_ledger(app.dataset)
+    source = from_ledger(app.dataset, "default")
     assert ([row.judgment_id for row in source.judgments], source.withdrawn) == (["j-1", "j-2"], 1)
     commit = release(of_study(source, "default"), source.withdrawn, target(hub), private=False, squash=False)
     assert hub.repositories["dataset", PUBLIC].head.oid == commit
@@ -63,7 +66,7 @@ def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: Ap
 
 
 def test_the_same_release_again_makes_no_commit(hub: LoopbackHub, app: App) -> None:
-    rows = of_study(from_ledger(app.dataset), "default")
+    rows = of_study(from_ledger(app.dataset, "default"), "default")
     commits = {release(rows, 1, target(hub), private=False, squash=False) for _ in range(2)}
     assert len(commits) == len(hub.commits(PUBLIC)) == 1
 
@@ -80,11 +83,11 @@ def test_a_squashed_release_has_no_earlier_revision(hub: LoopbackHub, app: App) 
 
 def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: App) -> None:
     with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is default\.$"):
-        of_study(from_ledger(app.dataset), "x")
+        of_study(from_ledger(app.dataset, "default"), "x")
     with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is no judgment at all\.$"):
         of_study(Source((), 0), "x")
     with pytest.raises(LedgerError, match=r"^The Hub has no dataset tester/none that this token may see"):
-        from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()))
+        from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()), "default")
     hub.add_dataset(PUBLIC, {})
     with pytest.raises(MapsError, match=r"^The dataset tester/judgments is there and public; make it private"):
         release(app.journal.rows(), 0, target(hub), private=True, squash=False)
@@ -98,21 +101,36 @@ def command(hub: LoopbackHub, *arguments: str, **changes: str) -> subprocess.Com
     return subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hub: LoopbackHub, app: App) -> None:
+    keep(invented_study.study(model="smollm2"), app.data / "studies")
+    app.answer("j-4", study="pilot", layer=3)
+    app.ledger.publish()
+    source = from_ledger(app.dataset, "pilot")
+    assert source.study == kept(app.data / "studies")["pilot"]
+    assert from_ledger(app.dataset, "default").study is None
+    done = command(hub, "--to", PUBLIC, "--ledger", NAME, "--study", "pilot")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n- Frozen on " in hub.files(PUBLIC)["README.md"].decode()
+    hub.add_dataset(NAME, {"studies/pilot.json": b"{}"})
+    with pytest.raises(LedgerError, match=r"^studies/pilot\.json of .*: The study's file is damaged"):
+        from_ledger(app.dataset, "pilot")
+
+
 @pytest.mark.usefixtures("app")
 def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
     done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=NAME)
     address = f"{hub.url}/datasets/{PUBLIC}/commit/{hub.repositories['dataset', PUBLIC].head.oid}"
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"2 judgments of the study default are in {address}\n"
+    assert done.stdout == f"{UNMARKED}2 judgments of the study default are in {address}\n"
     assert ids(hub) == ["j-1", "j-2"]
     assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
 
 
 def test_without_a_ledger_the_journal_is_read(app: App, tmp_path: Path) -> None:
-    judgments, withdrawn = of_journal(Namespace(data=app.data, environment={}))
-    assert ([row.judgment_id for row in judgments], withdrawn) == (["j-1", "j-2"], 1)
+    source = of_journal(Namespace(data=app.data, study="default", environment={}))
+    assert ([row.judgment_id for row in source.judgments], source.withdrawn, source.study) == (["j-1", "j-2"], 1, None)
     with pytest.raises(MapsError, match=r"^There is no journal at .*; it begins with the first answer"):
-        of_journal(Namespace(data=tmp_path / "none", environment={}))
+        of_journal(Namespace(data=tmp_path / "none", study="default", environment={}))
 
 
 def test_the_ledger_is_no_place_for_a_release() -> None:

@@ -103,17 +103,22 @@ def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.kill()
 
 
+def chromium_path() -> str:
+    """Where Chromium lies."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail("No Chromium was found: install the package chromium, or set CHROMIUM to its path.")
+    return path
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium, Debian's or the one that CHROMIUM names.
 
     It ends with its module: while it runs, no other test could run an event loop.
     """
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("No Chromium was found: install the package chromium, or set CHROMIUM to its path.")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        running = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         yield running
         running.close()
 

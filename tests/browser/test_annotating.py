@@ -18,6 +18,20 @@ from tests.browser.conftest import ROOT, Server
 from tests.browser.test_study import sign_in
 from tests.space.conftest import PLAIN
 
+TELL = """
+  window.told = [];  // all that the server answers the app, piece by piece
+  const asked = window.fetch;
+  window.fetch = async (...given) => {
+    const answer = await asked(...given);
+    if (answer.url.includes("gradio_api") && answer.body) {
+      const pieces = answer.clone().body.pipeThrough(new TextDecoderStream());
+      const kept = (async () => { for await (const piece of pieces) told.push(piece); })();
+      kept.catch(error => { if (error.name !== "AbortError") throw error; });  // a stream that the app closes
+    }
+    return answer;
+  };
+"""
+
 
 def created(data: Path, **changes: object) -> Study:
     """A small study of the prebuilt atlas, in an app's data folder."""
@@ -26,6 +40,22 @@ def created(data: Path, **changes: object) -> Study:
     study = freeze(settings, described, mapping_hash)
     keep(study, data / "studies")
     return study
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (1280, 700)], ids=["phone", "desktop"])
+def test_nobody_scrolls_between_a_mapping_and_an_answer(server: Server, page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(page, server, "Ada")
+    expect(page.locator("#evidence .mappings li")).to_have_count(30)
+    mapping, question = page.locator("#evidence .mappings li").nth(20), page.locator("#presence")
+    if width == 320:
+        question.scroll_into_view_if_needed()
+        mapping.evaluate("li => li.parentElement.closest('.beside').scrollTo(0, li.offsetTop)")
+    else:
+        mapping.scroll_into_view_if_needed()
+    expect(mapping).to_be_in_viewport(ratio=0.9)  # rounding cuts a fraction
+    expect(question).to_be_in_viewport(ratio=1 if width == 1280 else 0.5)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def rows(server: Server) -> list[tuple[str, str, str]]:
@@ -76,13 +106,13 @@ def test_practice_comes_first_with_feedback_and_is_not_counted(server: Server, p
 
 def test_a_study_is_done_without_a_word_that_tells_a_control(server: Server, page: Page) -> None:
     created(server.data)
-    told: list[str] = []
-    page.on("response", lambda got: told.append(got.text()) if "gradio_api" in got.url and got.ok else None)
+    page.add_init_script(TELL)
     sign_in(page, server, "Ada")
     for _ in range(7):
         answer(page)
     expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
     assert sorted({kind for _, kind, _ in rows(server)}) == ["head", "overlap", "shuffled", "swapped"]
+    told = page.evaluate("told")
     assert len(told) > 7
     assert [word for word in ("swapped", "shuffled", "overlap", "item_kind") for text in told if word in text] == []
     assert "What others answered" not in page.locator("#evidence").inner_text()

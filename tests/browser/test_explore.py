@@ -108,7 +108,7 @@ def test_another_colouring_changes_the_cells_and_the_words(explorer: Server, pag
 def test_the_threshold_changes_which_heads_count(explorer: Server, page: Page) -> None:
     open_grid(explorer, page)
     expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
-    page.get_by_label("Threshold").fill("0.5")
+    page.get_by_role("slider", name="Threshold").fill("0.5")
     expect(page.locator(".grid-title")).to_contain_text("9 of 270 heads implement or suppress a relation (score 0.5")
     assert "tau=0.5" in page.url
 

@@ -24,7 +24,7 @@ def sign_in(page: Page, server: Server, name: str) -> None:
 
 def head_shown(page: Page) -> str:
     """The head whose evidence is on the page."""
-    found = HEAD.search(page.locator("#evidence h2").first.inner_text())
+    found = HEAD.search(page.locator("#evidence h1").first.inner_text())
     assert found is not None
     return found[0]
 
@@ -130,7 +130,7 @@ def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(
     assert "What others answered" not in page.locator("#evidence").inner_text()
     assert answer(page, "1") == head
     page.keyboard.press("Backspace")
-    expect(page.locator("#evidence h2").first).to_contain_text(head)
+    expect(page.locator("#evidence h1").first).to_contain_text(head)
     expect(page.locator("#evidence")).to_contain_text("What others answered")
     expect(page.locator("#evidence")).to_contain_text("No pattern is visible, but one was described")
     page.locator("#presence input").nth(1).click()
@@ -146,7 +146,7 @@ def test_a_skipped_item_comes_back_and_a_double_click_stores_once(server: Server
     sign_in(page, server, "Ada")
     first = head_shown(page)
     page.get_by_role("button", name="Skip").click()
-    expect(page.locator("#evidence h2").first).not_to_contain_text(first)
+    expect(page.locator("#evidence h1").first).not_to_contain_text(first)
     second = head_shown(page)
     page.locator("#presence input").nth(0).click()
     page.wait_for_timeout(300)
@@ -223,9 +223,9 @@ def test_a_link_to_judge_a_head_counts_once_and_survives_signing_in(server: Serv
     page.goto(f"{server.url}/annotate?layer=5&head=5")
     page.locator("#name textarea, #name input").fill("Ada")
     page.get_by_role("button", name="I agree: start").click()
-    expect(page.locator("#evidence h2").first).to_contain_text("L5H5")
+    expect(page.locator("#evidence h1").first).to_contain_text("L5H5")
     answer(page, "1")
-    expect(page.locator("#evidence h2").first).not_to_contain_text("L5H5")
+    expect(page.locator("#evidence h1").first).not_to_contain_text("L5H5")
     head = head_shown(page)
     page.keyboard.press("3")
     page.locator("#comment textarea").fill("so far")

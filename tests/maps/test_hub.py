@@ -21,7 +21,8 @@ from tests.hub.loopback import LoopbackHub
 
 ROOT = Path(__file__).parents[2]
 REPO = "tester/atlas"
-TABLES = sorted(f"{name}.parquet" for name in COMPUTED)
+MADE = (*COMPUTED, "pairs")
+TABLES = sorted(f"{name}.parquet" for name in MADE)
 
 
 def sent(hub: LoopbackHub, folder: Path, private: bool = False, token: str | None = None) -> str:
@@ -77,6 +78,14 @@ def test_a_second_push_sends_what_changed(hub: LoopbackHub, atlas_folder: Path) 
     assert set(hub.files(REPO)) == {"README.md", "atlas.json", "descriptions.parquet", *TABLES}
 
 
+def test_the_random_baseline_goes_with_its_atlas(hub: LoopbackHub, atlas_folder: Path, tmp_path: Path) -> None:
+    (atlas_folder / "random.csv").write_text("tau,trained_heads,random_heads\n0.15,3,1\n")
+    sent(hub, atlas_folder)
+    atlas = load_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache")
+    assert atlas.random_baseline() == [{"tau": 0.15, "trained_heads": 3, "random_heads": 1}]
+    assert "data_files: random.csv" in (atlas.folder / "README.md").read_text()
+
+
 def test_nothing_is_deleted_on_the_hub(hub: LoopbackHub, atlas_folder: Path) -> None:
     describe(atlas_folder)
     sent(hub, atlas_folder)
@@ -128,7 +137,7 @@ def test_an_atlas_is_pulled_once_and_read_without_the_network(
     folder = pull(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache")
     assert folder.name == commit.oid
     atlas, local = Atlas.open(folder), Atlas.open(atlas_folder)
-    assert {name: atlas.table(name) for name in COMPUTED} == {name: local.table(name) for name in COMPUTED}
+    assert {name: atlas.table(name) for name in MADE} == {name: local.table(name) for name in MADE}
     hub.seen.clear()
     assert pull(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache") == folder
     assert hub.sent("^GET") == 0
@@ -142,7 +151,7 @@ def test_an_older_commit_is_pulled_as_it_was(hub: LoopbackHub, atlas_folder: Pat
     sent(hub, atlas_folder)
     old, new = [commit.oid for commit in hub.commits(REPO)]
     tables = [load_atlas(REPO, at, hub.token, hub.url, tmp_path / "cache").tables for at in (old, new, None)]
-    assert tables == [list(COMPUTED), *[[*COMPUTED, "descriptions"]] * 2]
+    assert tables == [list(MADE), *[[*MADE, "descriptions"]] * 2]
 
 
 def test_a_folder_is_opened_where_it_is(atlas_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,8 +205,9 @@ def test_its_tables_load_with_datasets(hub: LoopbackHub, atlas_folder: Path, tmp
     describe(atlas_folder)
     sent(hub, atlas_folder)
     atlas = Atlas.open(atlas_folder)
-    wanted = {name: [atlas.table(name).column_names, len(atlas.table(name))] for name in atlas.tables}
-    assert list(wanted) == [*COMPUTED, "descriptions"]
+    wanted = {name: [atlas.table(name).column_names, len(atlas.table(name))] for name in atlas.tables if name != "hits"}
+    assert list(wanted) == ["heads", "mappings", "heldout", "relations", "pairs", "descriptions"]
+    assert not len(atlas.table("hits"))  # an empty table is pushed, and is no config, since nothing could load it
     for place in (REPO, str(atlas_folder)):
         done = run(hub, tmp_path / "home", "-c", LOAD, place)
         assert done.returncode == 0, done.stderr
@@ -211,7 +221,7 @@ def test_a_card_lists_the_tables_that_are_there(atlas_folder: Path) -> None:
     write_table(atlas_folder, "failures", table("failures", rows))
     describe(atlas_folder)
     card = DatasetCard.load(atlas_folder / "README.md")
-    names = [*COMPUTED, "descriptions", "failures"]
+    names = ["heads", "mappings", "heldout", "relations", "pairs", "descriptions", "failures"]
     assert [config["config_name"] for config in card.data.configs] == names
     assert [line.split(" | ")[0] for line in card.text.splitlines() if line.startswith("| ")][1:] == [
         f"| {name}" for name in names

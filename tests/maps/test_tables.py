@@ -22,6 +22,8 @@ def test_the_columns_are_those_of_the_contract() -> None:
         "heldout": mappings,
         "suppressive": mappings,
         "relations": "layer head relation category k pairs score suppression",
+        "hits": "layer head relation hits suppressed",
+        "pairs": "relation category pair source_id source target_id target",
         "descriptions": (
             "layer head describer description_id input_strings observed_pattern reasoning pattern pattern_paper model "
             "support mapping_hash prompt_hash seed prompt_tokens completion_tokens cost_usd created_at"

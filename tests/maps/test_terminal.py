@@ -69,6 +69,8 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
             "copying: 0.50, suppression 0.00, 40 pairs",
             "suppressed: 0.00, suppression 0.25, 5 pairs (too few pairs to classify by)",
             *(["weak: 0.10, suppression 0.10, 40 pairs"] if tau == 0 else []),
+            "shares most mappings (Jaccard similarity) with L0H1 (0.01, sources 0.15), L1H3 (0.01, sources 0.40), "
+            "L0H0 (0.00, sources 0.11)",
             "",
             *(mapping_text(mapping) for mapping in atlas.mappings(head)),
         ]
@@ -115,7 +117,8 @@ def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
         "named check, borne out by 9 of 30 mappings, 2.2 by chance: rhyme",
         "entropy of the targets: 3.14 bits, lower in 2 % of 20 random heads",
     ]
-    end = plain.index("", 2)
+    end = plain.index("", 2) - 1
+    assert plain[end].startswith("shares most mappings")
     assert head_text(atlas, head).split("\n") == [*plain[:4], *detected, *plain[4:end], *evidence, *plain[end:]]
     left_out = "what was measured of other mappings is left out; score the atlas again"
     assert f"\nentropy of the targets: 4.00 bits\n{left_out}\n" in head_text(atlas, other)

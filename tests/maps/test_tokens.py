@@ -143,3 +143,12 @@ def test_tokens_that_are_known_to_have_no_row_are_cut_off() -> None:
     assert with_rows(vocabulary, rows, ["<other>"]) is vocabulary
     assert with_rows(vocabulary, rows - 1, [SPECIAL]) is vocabulary
     assert with_rows(vocabulary, VOCABULARY, [SPECIAL]) is vocabulary
+
+
+def test_capitalised_tokens_are_a_space_and_what_begins_with_a_capital() -> None:
+    entries = {"Ġ": 0, "ĠA": 1, "ĠaB": 2, "Bc": 3, "ĠÃī": 4, "ĠÃ": 5, "ĠĠA": 6, "Ġ1": 7, "ĠDe": 8}
+    tokenizer = Tokenizer(models.BPE(entries, []))
+    tokenizer.decoder = decoders.ByteLevel()
+    vocabulary = Vocabulary(tokenizer)
+    assert (vocabulary.tokens[4], vocabulary.tokens[5]) == (" É", r" \xC3")
+    assert vocabulary.capitalised_share == 3 / 9

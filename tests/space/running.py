@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 import uuid
@@ -64,16 +65,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Running:
-    """The app under its address."""
+    """The app under its address; what it says of troubles goes to a file, as a full pipe would make it wait."""
 
     url: str
     organiser_key: str
     process: subprocess.Popen[str]
+    troubles: Path
 
     def stop(self) -> str:
         """Asks it to end, as a host does, and returns what it then said of troubles; it must end well."""
         self.process.terminate()
-        _, said = self.process.communicate(timeout=40)
+        self.process.communicate(timeout=40)
+        said = self.troubles.read_text(encoding="utf-8")
         assert self.process.returncode == 0, said
         return said
 
@@ -142,13 +145,16 @@ def running(environment: Mapping[str, str]) -> Iterator[Running]:
     """The app as a process of its own with these settings, killed at the end."""
     port = str(free_port())
     command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        tempfile.NamedTemporaryFile() as troubles,
+        subprocess.Popen(
+            command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=troubles, text=True
+        ) as process,
+    ):
         try:
             said = list(iter(partial(_line, process), ""))
             [key] = re.findall(r"/organise\?key=(\S+)", " ".join(said))
-            yield Running(f"http://127.0.0.1:{port}", key, process)
+            yield Running(f"http://127.0.0.1:{port}", key, process, Path(troubles.name))
         finally:
             process.kill()
 

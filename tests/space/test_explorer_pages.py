@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from maps.types import MapsError
+from maps.figures.look import INK, LINE, QUIET, on_page, spec
+from maps.similar import Mapped, similar_heads
+from maps.types import HeadId, MapsError
 from space.downloads import as_csv
 from space.endpoints import of_heads, of_models, of_search
 from space.look import Place, article, looked
@@ -33,7 +36,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     shown = explore.look(both, {})
     assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
-    assert len(shown.figures) == 3
+    assert len(shown.figures) == 4
+    assert "<summary>Would random heads do it?</summary>" in shown.html
+    assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
+    assert "python -m maps evaluate random MODEL" in explore.look(both, {"model": MODEL}).html
     assert explore.look(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
 
 
@@ -113,3 +119,35 @@ def test_an_address_is_taken_apart_at_the_door() -> None:
         Place.of("a" * 20_000)
     with pytest.raises(MapsError, match="no address"):
         Place.of("http://[")
+
+
+def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) -> None:
+    query = {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}
+    html = relation.look(both, query).html
+    rows = both.atlas(SMALL).pairs("noun_to_pronoun", HeadId(26, 2)).to_pylist()
+    hits, lowest = sum(row["hit"] for row in rows), sum(row["suppressed"] for row in rows)
+    assert (len(rows), hits, lowest) == (373, 195, 1)
+    for words in (
+        "195 of 373 pairs that L26H2 has",
+        "1 of 373 pairs that L26H2 has",
+        "177 of 373 pairs that L26H2 mis",
+    ):
+        assert words in html
+    assert html.count('class="pair"') == 373
+    assert "This atlas keeps no pairs" in relation.look(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
+
+
+def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
+    html = head.look(both, {"layer": "26", "head": "2"}).html
+    part = html.split("<h2>Heads like it</h2>")[1].split("<h2>")[0]
+    found = similar_heads(Mapped.of_table(both.atlas(SMALL).table("mappings")), HeadId(26, 2), head.ALIKE)
+    assert re.findall(r">(L\d+H\d+)</a>", part) == [str(each.head) for each in found]
+    assert f"<td>{100 * found[0].mappings:.1f} %</td>" in part
+
+
+def test_figures_take_the_colours_of_the_page(both: Services) -> None:
+    for make in explore.look(both, {}).figures:
+        text = json.dumps(spec(on_page(make())))
+        assert not [colour for colour in (INK, QUIET, LINE) if f'"{colour}"' in text]
+        assert '"background": "transparent"' in text
+        assert '"renderer": "svg"' in text

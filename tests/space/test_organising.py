@@ -82,7 +82,7 @@ def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada:
     served.journal.open_answers("pilot", "a-organiser")
     assert closed(served, study) is None
     assert [row.annotator for row in open_to(served, study, ada)] == ["a-ada", "a-grace"]
-    assert results(served, study).stale == 0
+    assert results(served, study).report.left_out["stale"] == 0
 
 
 def test_answers_are_open_once_every_place_is_filled(served: Services, ada: Annotator, grace: Annotator) -> None:

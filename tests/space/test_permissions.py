@@ -227,6 +227,12 @@ def test_nobody_stores_and_withdraws_nothing(scene: Scene) -> None:
     assert (state(scene.used), scene.used.journal.rows()) == before
 
 
+def test_no_endpoint_breaks_on_what_it_does_not_expect(scene: Scene) -> None:
+    for one in scene.app.endpoints():
+        scene.app.call(one, Visitor())
+    assert scene.app.troubles.read_text(encoding="utf-8") == ""
+
+
 def test_no_file_that_the_app_keeps_can_be_fetched(scene: Scene) -> None:
     for path in ("journal.sqlite", "studies/pilot.json", "pseudonym.key"):
         whole = scene.used.data.resolve() / path

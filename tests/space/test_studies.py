@@ -11,13 +11,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from annotation.form import Answers
 from annotation.study import stale
 from maps.atlas import Atlas
 from maps.types import MapsError
 from space.atlases import SEED
+from space.organising import people
+from space.results import numbers
 from space.services import Services
+from space.sessions import Annotator
 from space.studies import chosen, closed, stale_keys, studies
 from tests.space.conftest import PLAIN, created
+from tests.space.judging import judged
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 EARLIER = datetime.now(UTC) - timedelta(days=1)
@@ -42,13 +47,18 @@ def test_it_is_the_newest_that_is_open_unless_the_address_or_the_browser_names_a
         chosen(served, "nosuch")
 
 
-def test_an_item_whose_description_has_changed_is_stale_at_once(served: Services, tmp_path: Path) -> None:
+def test_an_item_whose_description_has_changed_is_stale_at_once(
+    served: Services, tmp_path: Path, ada: Annotator
+) -> None:
     folder = tmp_path / "atlas"
     shutil.copytree(SEED / "smollm2", folder)
     own = replace(served, atlases={PLAIN.model: Atlas.open(folder)})
     study = created(own)
     assert stale_keys(own, study) == set()
-    first = study.order[0]
+    first, second = study.order[:2]
+    for item in (first, second):
+        judged(own, study, item, ada, Answers("absent_none", None, None, ""))
+    assert [each.items for each in people(own, study)] == [2]
     table = pq.read_table(folder / "descriptions.parquet")
     rows = table.to_pylist()
     for row in rows:
@@ -56,6 +66,8 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(served: Services
             row["description_id"] = "another"
     pq.write_table(table.from_pylist(rows, schema=table.schema), folder / "descriptions.parquet")
     assert first.key in stale_keys(own, study)
+    assert [each.items for each in people(own, study)] == [1]
+    assert numbers(own, study).report.left_out["stale"] == 1
     assert stale_keys(own, served.study) == set()
     assert stale_keys(replace(own, atlases={}), study) == set()
     assert stale(study, {}) == set(study.by_key)

@@ -1,0 +1,67 @@
+"""How global or specific the heads are, layer by layer: a point a head, beside two heads to compare with."""
+
+from __future__ import annotations
+
+import altair as alt
+import pyarrow as pa
+
+from maps import breadth
+from maps.breadth import References
+from maps.figures.look import QUIET, Figure, Inline, Rows, by_layer, finished, shown
+from maps.types import HeadId
+
+BLUE = "#0072B2"
+Panel = alt.LayerChart | alt.FacetChart
+
+
+def breadth_by_layer(heads: pa.Table, model: str, references: References) -> Figure:
+    """Input skewness of every head by layer, and its output space where that was computed, with each layer's median.
+
+    `heads` is the atlas's table. The output space stands beside that of a specific and of a global head (paper,
+    appendix).
+    """
+    layers = breadth.by_layer(heads)
+    rows: Rows = [
+        {**row, "name": str(HeadId(row["layer"], row["head"]))}
+        for row in heads.select(["layer", "head", *breadth.MEASURES]).to_pylist()
+    ]
+    medians: Rows = layers.to_pylist()
+    panels = [panel(rows, medians, "input_skewness", "Input skewness")]
+    if any(row["output_space"] for row in rows):
+        panels.append(output_space_panel(rows, medians, references))
+    said = " ".join(breadth.sentences(layers, references))
+    subtitle = ["A point a head, the line is the median of a layer; a lower skewness means a larger input space."]
+    chart = alt.hconcat(*panels, spacing=30)
+    title = f"Global and specific heads of {shown(model)}"
+    return finished(chart, title, subtitle, f"Points by layer. {subtitle[0]} {said}")
+
+
+def panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
+    """One measure: the heads as points and the medians as a line."""
+    percent = name == "output_space"
+    y = alt.Y(
+        f"{name}:Q",
+        title="Share of the vocabulary" if percent else title,
+        scale=alt.Scale(type="log" if percent else "linear", zero=False),
+        axis=alt.Axis(format="~%" if percent else "~g", grid=not percent),
+    )
+    tooltip = ["name:N", alt.Tooltip(f"{name}:Q", title=title, format=".3%" if percent else ".2f")]
+    known = [row for row in rows if row[name] is not None]
+    line = [row for row in medians if row[name] is not None]
+    points = by_layer(known, title, "", 360).mark_point(filled=True, size=18, opacity=0.45, color=QUIET)
+    joined = by_layer(line, title, "", 360).mark_line(color=BLUE)
+    return alt.layer(points.encode(y=y, tooltip=tooltip), joined.encode(y=y))
+
+
+def output_space_panel(rows: Rows, medians: Rows, references: References) -> Panel:
+    """The output space, with a dashed line for each of the two heads to compare with."""
+    values = {"specific head": references.one_token, "global head": references.capitalised}
+    lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items() if value is not None]
+    last = max((row["layer"] for row in rows), default=0)
+    rules = alt.Chart(Inline(values=[{**line, "layer": last} for line in lines]))
+    y = alt.Y("share:Q", scale=alt.Scale(type="log", zero=False))
+    return alt.layer(
+        panel(rows, medians, "output_space", "Output space"),
+        rules.mark_rule(strokeDash=[4, 3], color=QUIET).encode(y=y, tooltip=["kind:N", "share:Q"]),
+        rules.mark_text(align="right", dy=-6, color=QUIET).encode(x="layer:Q", y=y, text="kind:N"),
+    )
