@@ -75,6 +75,7 @@ def look(services: Services) -> dict[str, Any]:
         "js": (HERE / "keys.js").read_text(encoding="utf-8"),
         "footer_links": [],
         "run_history": False,
+        "mcp_server": services.mcp,
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,

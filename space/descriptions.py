@@ -6,7 +6,7 @@ from maps.describers import OFFLINE
 from maps.tables import Row
 from maps.terminal import CHECKS, check_text, concentration_text, detection_text
 from space.head_rows import HeadRows
-from space.markup import notice, text
+from space.markup import folded, notice, text
 
 FLOOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
 MISSING = "Nobody has described this head yet; `python -m maps describe ATLAS --describer offline` does."
@@ -21,7 +21,7 @@ def lead(rows: HeadRows) -> str:
     support = "" if first["support"] is None else f" {first['support']} of {len(rows.mappings)} mappings bear it out."
     detected = f" Detection score {found[-1]:.2f}; chance is 0.5." if found else ""
     return (
-        f'<blockquote class="description"><p class="pattern">{text(first["observed_pattern"])}</p>'
+        f'<blockquote class="description"><div class="pattern">{folded(first["observed_pattern"])}</div>'
         f"<footer>By {text(author(first))}.{support}{detected}</footer></blockquote>"
     )
 
@@ -42,9 +42,9 @@ def one(row: Row, rows: HeadRows) -> str:
     lines = [detection_text(score).strip() for score in rows.detections(row)]
     lines += [f"borne out by {row['support']} of {len(rows.mappings)} mappings"] * (row["support"] is not None)
     lines += ["written for other mappings than those above"] * (row["description_id"] in rows.stale)
-    inputs = f"<p>Inputs: {text(row['input_strings'])}</p>" if row["pattern"] else ""
+    inputs = f"<div>Inputs: {folded(row['input_strings'])}</div>" if row["pattern"] else ""
     return (
-        f"<section><h3>{text(row['describer'])}</h3><p>{text(row['observed_pattern'])}</p>{inputs}"
+        f"<section><h3>{text(row['describer'])}</h3><div>{folded(row['observed_pattern'])}</div>{inputs}"
         f'<p class="hint">By {text(author(row))}.</p>{items(lines)}</section>'
     )
 

@@ -35,6 +35,7 @@ HERE = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "explorer.js": "text/javascript", "grid.js": "text/javascript"}
 GENERIC = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*>')
 BODY = re.compile(r"<body[^>]*>")
+LONGEST = 300  # characters of a link's preview
 DARK = "document.body.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);"
 
 
@@ -125,12 +126,13 @@ def with_look(page: str, look: Look, path: str, links: Mapping[str, str], base: 
 def head_of(look: Look, base: str, address: str) -> str:
     """Title, preview and assets."""
     image = f"{base}/{look.image}" if look.image else ""
-    said = {"og:title": look.title, "og:description": look.summary, "og:type": "website", "og:url": address}
+    summary = look.summary if len(look.summary) <= LONGEST else f"{look.summary[:LONGEST]}…"
+    said = {"og:title": look.title, "og:description": summary, "og:type": "website", "og:url": address}
     said |= {"og:image": image} if image else {}
     tags = "".join(f'<meta property="{name}" content="{escape(value)}">' for name, value in said.items())
     card = "summary_large_image" if image else "summary"
     return (
-        f'<title>{escape(look.title)}</title><meta name="description" content="{escape(look.summary)}">{tags}'
+        f'<title>{escape(look.title)}</title><meta name="description" content="{escape(summary)}">{tags}'
         f'<meta name="twitter:card" content="{card}"><link rel="stylesheet" href="{asset("style.css")}">'
         f'<script src="{asset("grid.js")}"></script><script src="{asset("explorer.js")}"></script>'
     )

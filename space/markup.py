@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
@@ -15,6 +16,8 @@ from space.searching.query import LONGEST
 LONGEST_TOKEN = 40  # characters of a token that a chip shows
 FIRST_ROWS = 10  # mappings shown before the rest is asked for
 MARKS = {"·": "space", "⏎": "newline", "⇥": "tab"}
+LONGEST_SENTENCE = 400  # characters of a description that are shown without being asked for
+CODE = re.compile(r"`([^`]+)`")
 
 
 def text(words: object) -> str:
@@ -101,7 +104,26 @@ def relation_words(name: str) -> str:
 def notice(words: str, kind: str = "note") -> str:
     """A paragraph that tells a person something: `note`, `problem` or `receipt`."""
     role = "alert" if kind == "problem" else "status"
-    return f'<p class="notice {kind}" role="{role}">{text(words)}</p>'
+    return f'<p class="notice {kind}" role="{role}">{with_code(words)}</p>'
+
+
+def brief(words: str) -> str:
+    """The beginning of what a describer says, for a table; a very long one is cut, with its length."""
+    if len(words) <= LONGEST_SENTENCE:
+        return text(words)
+    return f"{text(words[:LONGEST_SENTENCE])}… <small>{len(words):,} characters</small>"
+
+
+def folded(words: str) -> str:
+    """All that a describer says; of a very long text the beginning, and the whole of it when asked for."""
+    if len(words) <= LONGEST_SENTENCE:
+        return text(words)
+    return f"<details><summary>{brief(words)}</summary><div>{text(words)}</div></details>"
+
+
+def with_code(words: str) -> str:
+    """A sentence whose parts between backticks are commands, shown in a monospace face."""
+    return CODE.sub(r"<code>\1</code>", text(words))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:

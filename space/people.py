@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from annotation.study import Study
 from annotation.types import Judgment
 from maps.atlas import Atlas
 from maps.types import HeadId
@@ -29,12 +30,18 @@ def people(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None
     return Said(published + own.html, own.personal)
 
 
-def of_study(services: Services, atlas: Atlas, head: HeadId) -> str:
-    """The judgments of a study whose answers everybody may see."""
+def published(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
+    """The study whose answers everybody may see, with its judgments of a head; None where there are none."""
     study = open_study(services, atlas)
     item = study.by_head.get(head) if study is not None else None
     rows = services.journal.current(study.name, item=item) if study is not None and item is not None else []
-    return "" if not rows or study is None else f"<h3>Study {text(study.name)}</h3>{tally(rows)}"
+    return (study, rows) if rows else (None, [])
+
+
+def of_study(services: Services, atlas: Atlas, head: HeadId) -> str:
+    """The judgments of a study whose answers everybody may see."""
+    study, rows = published(services, atlas, head)
+    return "" if study is None else f"<h3>Study {text(study.name)}</h3>{tally(rows)}"
 
 
 def of_open_study(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None) -> Said:

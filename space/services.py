@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -56,7 +57,7 @@ class Services:
     login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
     `datasets` names the Hub dataset of each model that was read from one; `left_out` says in a sentence each which
     atlases that were asked for are not shown.
-    `indexes` is what search reads, `live` what asks a model's weights.
+    `indexes` is what search reads, `live` what asks a model's weights; `mcp` says whether the endpoints are tools too.
     """
 
     atlases: Mapping[str, Atlas]
@@ -76,6 +77,7 @@ class Services:
     left_out: tuple[str, ...] = ()
     indexes: Indexes = field(default_factory=Indexes, repr=False)
     live: Live = field(default_factory=Live, repr=False)
+    mcp: bool = False
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -129,7 +131,18 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         datasets=opened.datasets,
         left_out=opened.left_out,
         live=live_of(opened.atlases),
+        mcp=mcp_wanted(environment),
     )
+
+
+def mcp_wanted(environment: Mapping[str, str]) -> bool:
+    """GRADIO_MCP_SERVER, Gradio's own setting; raises MapsError where the packages for it are missing."""
+    wanted = environment.get("GRADIO_MCP_SERVER", "").lower() in ("true", "1")
+    if wanted and find_spec("mcp") is None:
+        raise MapsError(
+            "GRADIO_MCP_SERVER is set, but the package mcp is missing; run `pip install 'gradio[mcp]'`, or unset it."
+        )
+    return wanted
 
 
 def ledger_named(environment: Mapping[str, str], journal: Journal, data: Path) -> HubLedger | None:

@@ -9,12 +9,20 @@ from annotation.types import Judgment
 from space.markup import text
 
 
+def counts(rows: list[Judgment]) -> dict[str, dict[str, int]]:
+    """How often each answer to each question was given, by their codes."""
+    given = {question.field: Counter(getattr(row, question.field) for row in rows) for question in QUESTIONS}
+    return {
+        question.field: {choice.code: given[question.field][choice.code] for choice in question.choices}
+        for question in QUESTIONS
+    }
+
+
 def tally(rows: list[Judgment]) -> str:
     """How often each answer was given, and the comments."""
-    parts = []
+    parts, found = [], counts(rows)
     for question in QUESTIONS:
-        counts = Counter(getattr(row, question.field) for row in rows)
-        given = [(c.label, counts[c.code]) for c in question.choices if counts[c.code]]
+        given = [(c.label, found[question.field][c.code]) for c in question.choices if found[question.field][c.code]]
         if given:
             lines = "".join(f"<li>{count} × {text(label)}</li>" for label, count in given)
             parts.append(f"<p>{text(question.text)}</p><ul>{lines}</ul>")

@@ -12,7 +12,7 @@ from maps.classification import SCORE
 from maps.probed import OwnRelation, Probe, Promoted, Promoter, Ranked
 from maps.types import HeadId, many
 from space import grid, reading
-from space.markup import anchor, chip, link_to_head, notice, table, text
+from space.markup import anchor, brief, chip, link_to_head, notice, table, text
 
 SHOWN = 20  # heads of each list
 NEAR = 10  # ranks that the sentences count
@@ -35,7 +35,7 @@ class Linked:
 
     def sentence(self, head: HeadId) -> str:
         """Its description."""
-        return text(self.said.get(head) or "not described")
+        return brief(self.said.get(head) or "not described")
 
 
 def of_pair(found: Probe, atlas: Atlas) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
 import gradio as gr
 
 from annotation.form import CONSENT, GUIDELINES
+from space.endpoints import endpoints
 from space.services import Services
 
 ABOUT = """\
@@ -47,7 +52,12 @@ Each page of the explorer is an endpoint of this app's API, which the Python pac
     app.predict(api_name="/models")
     app.predict(model="{first}", layer=0, head=0, api_name="/head")
 
-`/model`, `/heads`, `/relation` and `/search` work likewise; `view_api()` lists them with their arguments.
+| endpoint | gives |
+|---|---|
+{endpoints}
+
+The same functions are tools for language models where whoever runs the app turned that on: an MCP server at
+`gradio_api/mcp/` under the app's address. {mcp}
 
 ## How to cite
 
@@ -74,5 +84,20 @@ def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every 
         models=", ".join(services.atlases),
         first=first.model,
         version=services.app_version,
+        endpoints="\n".join(
+            f"| `/{each.__name__}({arguments(each)})` | {told(each)} |" for each in endpoints(services)
+        ),
+        mcp="It is on here." if services.mcp else "It is off here.",
     )
     gr.Markdown(words)
+
+
+def arguments(endpoint: Callable[..., Any]) -> str:
+    """Its arguments, those that may be left out in brackets."""
+    found = signature(endpoint).parameters.values()
+    return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in found)
+
+
+def told(endpoint: Callable[..., Any]) -> str:
+    """The first paragraph of its documentation."""
+    return " ".join((endpoint.__doc__ or "").split("\n\n")[0].split())

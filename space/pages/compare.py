@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from maps.atlas import Atlas
 from maps.classification import CATEGORIES, categories_of
-from maps.types import MapsError
+from maps.types import HeadId, MapsError
 from space import reading
 from space.look import Look
-from space.markup import anchor, link_to_head, notice, options, relation_words, table, text
+from space.markup import anchor, brief, link_to_head, notice, options, relation_words, table, text
 from space.services import Services
 from space.sessions import Annotator
 
@@ -27,8 +28,8 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
         html += notice("Only one model is chosen; name an atlas of another in MAPS_ATLASES to compare models.")
     else:
         html += models(first, second)
-    describers, parts = of_describers(first, query)
-    return Look(title, f"{title}: relations, categories and descriptions.", html + describers + parts)
+    html += of_describers(first, second, query)
+    return Look(title, f"{title}: relations, categories and descriptions.", html)
 
 
 def chooser(names: list[str], first: Atlas, second: Atlas) -> str:
@@ -68,26 +69,75 @@ def relation_counts(atlas: Atlas) -> dict[str, str]:
     return {row["relation"]: f"{row['either']:,}" if row["counted"] else "too few pairs" for row in rows}
 
 
-def of_describers(atlas: Atlas, query: Mapping[str, str]) -> tuple[str, str]:
-    """How far two describers of a model agree on seeing a pattern, and the heads on which they do not."""
+class Describers(NamedTuple):
+    """How far two describers agree whether there is a pattern: on `agreed` of the `heads` that both described.
+
+    `differ` are the heads on which they do not, with what each says.
+    """
+
+    describer: str
+    against: str
+    heads: int
+    agreed: int
+    differ: list[tuple[HeadId, str, str]]
+
+
+def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describers | None:
+    """Two describers of a model, its first two where none are named; None where it has no two.
+
+    Raises MapsError for a name that described nothing.
+    """
     said = reading.patterns(atlas)
     names = sorted(said)
-    if len(names) < 2:
-        only = names[0] if names else "nobody"
-        words = f"{atlas.model} is described by {only} alone; `python -m maps describe` adds another describer."
-        return "<h2>Describers</h2>", notice(words)
-    one, other = query.get("describer") or names[0], query.get("against") or names[1]
-    for name in (one, other):
+    for name in filter(None, (describer, against)):
         if name not in said:
-            raise MapsError(f"Nobody called {name!r} described {atlas.model}; there are {', '.join(names)}.")
+            raise MapsError(f"Nobody called {name!r} described {atlas.model}; there are {', '.join(names) or 'none'}.")
+    if len(names) < 2:
+        return None
+    one = describer or next(name for name in names if name != against)
+    other = against or next(name for name in names if name != one)
     both = said[one].keys() & said[other].keys()
-    differ = sorted(head for head in both if said[one][head][0] != said[other][head][0])
-    agreed = len(both) - len(differ)
-    words = f"{one} and {other} agree on {agreed:,} of {len(both):,} heads whether there is a pattern."
-    start = f"<h2>Describers</h2><p>{text(words)}</p>"
-    lines = [
-        (anchor(link_to_head(atlas.model, head), str(head)), text(said[one][head][1]), text(said[other][head][1]))
-        for head in differ[:SHOWN]
+    differ = [
+        (head, said[one][head][1], said[other][head][1])
+        for head in sorted(both)
+        if said[one][head][0] != said[other][head][0]
     ]
-    caption = f"The first {len(lines)} of {len(differ):,} heads on which they differ"
-    return start, table(("Head", one, other), lines, caption) if lines else ""
+    return Describers(one, other, len(both), len(both) - len(differ), differ)
+
+
+def of_describers(atlas: Atlas, second: Atlas, query: Mapping[str, str]) -> str:
+    """How far two describers of a model agree on seeing a pattern, and the heads on which they do not."""
+    found = describers(atlas, query.get("describer", ""), query.get("against", ""))
+    names = sorted(reading.patterns(atlas))
+    if found is None:
+        only = names[0] if names else "nobody"
+        said = f"{atlas.model} is described by {only} alone; `python -m maps describe` adds another describer."
+        return f"<h2>Describers</h2>{notice(said)}"
+    words = (
+        f"{found.describer} and {found.against} agree on {found.agreed:,} of {found.heads:,} heads whether there is a "
+        "pattern."
+    )
+    lines = [
+        (anchor(link_to_head(atlas.model, head), str(head)), brief(one), brief(other))
+        for head, one, other in found.differ[:SHOWN]
+    ]
+    caption = f"The first {len(lines)} of {len(found.differ):,} heads on which they differ"
+    shown = table(("Head", found.describer, found.against), lines, caption) if lines else ""
+    return f"<h2>Describers</h2>{describer_chooser(names, found, atlas, second)}<p>{text(words)}</p>{shown}"
+
+
+def describer_chooser(names: list[str], found: Describers, atlas: Atlas, second: Atlas) -> str:
+    """The form that picks two describers; none where there are no more than two."""
+    if len(names) < 3:
+        return ""
+    kept = "".join(
+        f'<input type="hidden" name="{name}" value="{text(value)}">'
+        for name, value in (("model", atlas.model), ("other", second.model))
+    )
+    choices = [(name, name) for name in names]
+    return (
+        f'<form class="controls" action="compare" data-auto>{kept}'
+        f'<label>Describer <select name="describer">{options(choices, found.describer)}</select></label>'
+        f'<label>beside <select name="against">{options(choices, found.against)}</select></label>'
+        "<noscript><button>Show</button></noscript></form>"
+    )

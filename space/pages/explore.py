@@ -11,7 +11,7 @@ from maps.types import HeadId, MapsError
 from space import grid, reading
 from space.grid import CATEGORY, DETECTION, MEASURES, RELATION, VERDICT, Grid
 from space.look import Look
-from space.markup import anchor, link_to_head, notice, options, table, tau_slider, text
+from space.markup import anchor, brief, link_to_head, notice, options, table, tau_slider, text
 from space.model_view import counts, figures, use
 from space.services import Services
 from space.sessions import Annotator
@@ -99,7 +99,7 @@ def strongest_table(atlas: Atlas, value: Grid) -> str:
     for place in value.strongest():
         head = atlas.ids[place]
         link = anchor(link_to_head(atlas.model, head), str(head))
-        lines.append((link, text(value.said(place)), text(said[place] or "not described")))
+        lines.append((link, text(value.said(place)), brief(said[place] or "not described")))
     return table(("Head", "Value", "Description"), lines, "The strongest heads of this colouring")
 
 

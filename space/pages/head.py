@@ -11,7 +11,18 @@ from space import reading
 from space.descriptions import evidence, lead, side_by_side
 from space.head_rows import HeadRows
 from space.look import Look
-from space.markup import anchor, head_in, link_to_head, link_to_model, mappings, notice, relation_bars, table, text
+from space.markup import (
+    anchor,
+    brief,
+    head_in,
+    link_to_head,
+    link_to_model,
+    mappings,
+    notice,
+    relation_bars,
+    table,
+    text,
+)
 from space.people import people
 from space.services import Services
 from space.sessions import Annotator
@@ -85,7 +96,7 @@ def alike(atlas: Atlas, head: HeadId) -> str:
             anchor(link_to_head(atlas.model, each.head), str(each.head)),
             f"{100 * each.mappings:.1f} %",
             f"{100 * each.sources:.1f} %",
-            text(said[atlas.ids.index(each.head)] or "not described"),
+            brief(said[atlas.ids.index(each.head)] or "not described"),
         )
         for each in found
     ]
@@ -93,18 +104,24 @@ def alike(atlas: Atlas, head: HeadId) -> str:
     return table(head_of_table, lines, "Shares of what either of the two heads has")
 
 
-def beside(atlas: Atlas, head: HeadId) -> str:
-    """The heads that read through the same value head, under grouped-query attention."""
+def group_mates(atlas: Atlas, head: HeadId) -> list[HeadId]:
+    """The other heads that read through the same value head, under grouped-query attention."""
     shared = reading.column(atlas, "heads", "kv_head")
     mine = shared[atlas.ids.index(head)]
-    mates = [
+    return [
         other
         for other, group in zip(atlas.ids, shared, strict=True)
         if other.layer == head.layer and group == mine and other != head
     ]
+
+
+def beside(atlas: Atlas, head: HeadId) -> str:
+    """The heads that read through the same value head, as links."""
+    mates = group_mates(atlas, head)
     if not mates:
         return notice("It has a value head of its own, so it has no group mates.")
     links = ", ".join(anchor(link_to_head(atlas.model, other), str(other)) for other in mates)
+    mine = reading.column(atlas, "heads", "kv_head")[atlas.ids.index(head)]
     return f"<p>It shares value head {mine} of its layer with {links}.</p>"
 
 

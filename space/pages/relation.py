@@ -13,6 +13,7 @@ from space import reading
 from space.look import Look
 from space.markup import (
     anchor,
+    brief,
     chip,
     head_in,
     link_to_grid,
@@ -131,7 +132,7 @@ def best(atlas: Atlas, name: str) -> str:
             anchor(link_to_relation(name, atlas.model, atlas.ids[place]), "pairs"),
             number(scores[place]),
             number(downs[place]),
-            text(said[place] or "not described"),
+            brief(said[place] or "not described"),
         )
         for place in some[:SHOWN]
     ]

@@ -13,6 +13,7 @@ from maps.classification import SCORE
 from maps.probed import OwnRelation, Probe
 from maps.terminal import said
 from maps.types import TAU, MapsError, many
+from space.live_child import Question
 from space.look import Look, nowhere
 from space.markup import anchor, notice, options, tau_slider, text
 from space.pages.explore import SIDES, threshold
@@ -72,6 +73,11 @@ class Asked:
         return f"“{self.source}”" + (f" → “{self.target}”" if self.target else "")
 
     @property
+    def put(self) -> Question:
+        """The question as it is put to the weights."""
+        return self.pairs or (self.source, self.target or None)
+
+    @property
     def command(self) -> str:
         """The same as a command, as HTML."""
         return relation_command(self.pairs) if self.pairs else command_shown(probe_command(self.source, self.target))
@@ -116,7 +122,7 @@ def finish(services: Services, query: Mapping[str, str], who: Annotator | None =
         return nowhere(str(error))
     try:
         # A limit per visitor belongs here, before anything is computed: `who` is whose question it is.
-        found = services.live.ask(asked.pairs or (asked.source, asked.target or None))
+        found = services.live.ask(asked.put)
         shown = answer(found, atlas, asked.side, tau)
     except MapsError as error:
         shown = notice(str(error), "problem")

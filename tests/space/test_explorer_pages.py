@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from maps.figures.look import INK, LINE, QUIET, on_page, spec
 from maps.similar import Mapped, similar_heads
 from maps.types import HeadId, MapsError
 from space.downloads import as_csv
-from space.endpoints import of_heads, of_models, of_search
+from space.endpoints import heads as for_heads
+from space.endpoints import models as for_models
+from space.endpoints import people as for_people
+from space.endpoints import weights as for_weights
 from space.look import Place, article, looked
 from space.pages import compare, explore, head, relation
 from space.services import Services, services
@@ -88,19 +91,55 @@ def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
 
 
 def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
-    models, model, heads = of_models(both)
-    (search,) = of_search(both)
-    one, scores = of_heads(both)
+    models, model, heads, compared, describers, search = for_models.endpoints(both)
+    one, scores, pairs = for_heads.endpoints(both)
+    (agreement,) = for_people.endpoints(both)
     assert [each["model"] for each in models()] == [SMALL, MODEL]
     assert model(SMALL, 0.5)["summary"][1]["count"] == 9
     assert len(heads(MODEL)) == 5_120
+    assert [each["model"] for each in compared(MODEL, SMALL)] == [MODEL, SMALL]
+    said = describers(MODEL)
+    assert said["heads"] == said["agreed"] + len(said["differ"])
+    assert {row["model"] for row in scores("noun_to_pronoun")} == {SMALL, MODEL}
+    assert sum(row["hit"] for row in pairs("noun_to_pronoun", SMALL, 26, 2)) == 195
+    assert one(SMALL, 26, 2)["group_mates"] == ["L26H0", "L26H1"]
+    assert one(SMALL, 26, 2)["judgments"] is None
+    assert agreement()["judgments"] == 0
     assert one(SMALL, 26, 2)["mappings"][0]["source"] == " sinners"
     assert max(scores("noun_to_pronoun", SMALL), key=lambda row: row["score"])["layer"] == 26
     assert search("pronouns", SMALL)["descriptions"]["total"] > 0
-    for found in (models(), model(SMALL), heads(SMALL), one(MODEL, 0, 0), search("king")):
+    for found in (models(), model(SMALL), heads(SMALL), one(MODEL, 0, 0), search("king"), said, agreement()):
         json.dumps(found, allow_nan=False)
     with pytest.raises(MapsError, match="no number above 0"):
         model(SMALL, 2.0)
+
+
+def test_an_endpoint_that_cannot_answer_says_why(both: Services) -> None:
+    *_, describers, _ = for_models.endpoints(both)
+    _, scores, pairs = for_heads.endpoints(both)
+    ask, score_pairs = for_weights.endpoints(both)
+    asked: list[tuple[Callable[..., Any], tuple[object, ...], str]] = [
+        (describers, (SMALL,), "has no two describers"),
+        (describers, (MODEL, "nobody"), "Nobody called 'nobody' described"),
+        (scores, ("nonsense",), "No model was scored on 'nonsense'"),
+        (pairs, ("nonsense", SMALL, 0, 0), "was not scored on 'nonsense'"),
+        (pairs, ("copying", SMALL, 99, 0), "has no head L99H0"),
+        (ask, ("",), "There is no question"),
+        (score_pairs, ("France Paris\nSpain, Madrid",), "1 line without a source and a target"),
+    ]
+    for endpoint, given, words in asked:
+        with pytest.raises(MapsError, match=words):
+            endpoint(*given)
+
+
+def test_describers_are_picked_where_there_are_more_than_two(both: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, says = HeadId(0, 0), {"a": True, "b": False, "c": False}
+    said = {name: {head: (pattern, f"{name} says so")} for name, pattern in says.items()}
+    monkeypatch.setattr("space.reading.patterns", lambda _atlas: said)
+    shown = compare.look(both, {"model": SMALL, "other": MODEL, "describer": "c", "against": "a"}).html
+    assert "c and a agree on 0 of 1 heads" in shown
+    assert '<option value="c" selected>' in shown
+    assert "c says so" in shown
 
 
 def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path) -> None:

@@ -72,3 +72,15 @@ def test_relations_below_the_threshold_are_folded_and_undefined_scores_are_named
     assert "suppression 0.40" in above
     assert "undefined" in below
     assert "fewer than 30 pairs" in below
+
+
+def test_a_very_long_description_is_folded_and_cut_in_tables() -> None:
+    start = "a" * 400 + "… <small>10,000 characters</small>"
+    assert markup.folded("a" * 10_000) == f"<details><summary>{start}</summary><div>{'a' * 10_000}</div></details>"
+    assert markup.brief("a" * 10_000) == start
+    assert markup.folded("<b>") == markup.brief("<b>") == "&lt;b&gt;"
+
+
+def test_a_command_in_a_notice_is_shown_as_code() -> None:
+    shown = markup.notice("Run `maps map <x>`, then ` alone")
+    assert shown == '<p class="notice note" role="status">Run <code>maps map &lt;x&gt;</code>, then ` alone</p>'

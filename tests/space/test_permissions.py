@@ -31,8 +31,10 @@ TABLE = {
     "opened": ANYONE,  # the loads of /annotate and /agreement: to each their own
     "visited": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
     **dict.fromkeys(
-        ("models", "model", "heads", "head", "relation", "search"), ANYONE
-    ),  # for programs: what atlases hold, nothing of people
+        ("models", "model", "heads", "compare", "describers", "search", "head", "relation", "pairs"), ANYONE
+    ),  # for programs: what atlases hold; of a head also what is open of people's answers
+    "agreement": ANYONE,  # as on its page: of studies whose answers are open
+    **dict.fromkeys(("ask", "score_pairs"), ANYONE),  # questions to the weights, as on their page
     "signed_in": ANYONE,
     "submitted": ANNOTATORS,
     "skipped": ANNOTATORS,
@@ -75,7 +77,7 @@ ROUTES = {
     "/monitoring/summary",
     "/monitoring/{key}",
 }
-PAGES = {"/", "/head", "/relation", "/search", "/compare", "/organise", "/annotate", "/agreement", "/about"}
+PAGES = {"/", "/head", "/relation", "/search", "/try", "/compare", "/organise", "/annotate", "/agreement", "/about"}
 
 
 @dataclass(frozen=True)

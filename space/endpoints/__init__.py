@@ -1,0 +1,23 @@
+"""The explorer for programs: what its pages show, as Gradio API endpoints and, where asked for, as tools over MCP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gradio.events import api
+
+from space.endpoints import heads, models, people, weights
+from space.services import Services
+from space.spoken import spoken
+
+
+def build_endpoints(services: Services) -> None:
+    """Adds the endpoints to the site that is being built; each is a function of its arguments alone."""
+    for endpoint in endpoints(services):
+        api(spoken(endpoint), api_name=endpoint.__name__, queue=False)
+
+
+def endpoints(services: Services) -> list[Callable[..., Any]]:
+    """All functions, by the names of their endpoints."""
+    return [endpoint for module in (models, heads, people, weights) for endpoint in module.endpoints(services)]

@@ -1,0 +1,142 @@
+"""Endpoints about whole models: what there is, counts, the search, two models or two describers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from maps.classification import categories, summary
+from maps.types import MapsError
+from space import reading
+from space.endpoints.values import Rows, plain, threshold
+from space.pages.compare import describers as compared
+from space.searching.search import search as searched
+from space.services import Services
+
+SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
+SHOWN = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of an atlas's information
+
+
+def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
+    """The functions, by the names of their endpoints."""
+    return *of_counts(services), *of_comparison(services), of_search(services)
+
+
+def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
+    """What there is, and how many heads do what."""
+
+    def models() -> Rows:
+        """Every mapped model, with its number of layers and heads, its vocabulary and what its atlas holds."""
+        return [
+            {
+                **{name: atlas.info[name] for name in SHOWN},
+                "mapped_heads": len(atlas.ids),
+                "tau": atlas.info["settings"]["tau"],
+                "describers": sorted(reading.patterns(atlas)),
+                "tables": atlas.tables,
+            }
+            for atlas in services.atlases.values()
+        ]
+
+    def model(model: str, tau: float | None = None) -> dict:  # type: ignore[type-arg]
+        """How many heads of a model do what: by category and relation, by random heads, and described by layer.
+
+        Args:
+            model: a name that `models` lists
+            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+        """
+        atlas = services.atlas(model)
+        at = threshold(tau, atlas)
+        found, relations = reading.classified(atlas, at), reading.per_relation(atlas, at)
+        return {
+            "model": model,
+            "tau": at,
+            "summary": summary(atlas.ids, found, relations).to_pylist(),
+            "relations": relations.to_pylist(),
+            "random_baseline": atlas.random_baseline(),
+            "identification": reading.identified(atlas).to_pylist(),
+        }
+
+    def heads(model: str, tau: float | None = None) -> Rows:
+        """Every head of a model: its categories, relations and suppressed relations, its numbers and its description.
+
+        Args:
+            model: a name that `models` lists
+            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+        """
+        atlas = services.atlas(model)
+        does = categories(atlas.ids, reading.classified(atlas, threshold(tau, atlas))).to_pylist()
+        numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
+        said = zip(reading.sentences(atlas), reading.detections(atlas), strict=True)
+        return [
+            {**numbers[row["layer"], row["head"]], **row, "description": sentence or None, "detection": detection}
+            for row, (sentence, detection) in zip(does, said, strict=True)
+        ]
+
+    return models, model, heads
+
+
+def of_comparison(services: Services) -> tuple[Callable[..., Any], ...]:
+    """Two models, and two describers of one."""
+    _, counts, _ = of_counts(services)
+
+    def compare(model: str, other: str) -> Rows:
+        """Two models side by side: for each what `model` tells, at its own threshold.
+
+        Args:
+            model: a name that `models` lists
+            other: another such name
+        """
+        return [counts(model), counts(other)]
+
+    def describers(model: str, describer: str = "", against: str = "") -> dict:  # type: ignore[type-arg]
+        """How far two describers of a model agree on seeing a pattern, with every head on which they do not.
+
+        Args:
+            model: a name that `models` lists
+            describer: one of its describers; the first where it is left out
+            against: another of them; the second where it is left out
+        """
+        found = compared(services.atlas(model), describer, against)
+        if found is None:
+            raise MapsError(f"{model} has no two describers.")
+        return {
+            **{name: getattr(found, name) for name in ("describer", "against", "heads", "agreed")},
+            "differ": [
+                {"layer": head.layer, "head": head.head, found.describer: one, found.against: other}
+                for head, one, other in found.differ
+            ],
+        }
+
+    return compare, describers
+
+
+def of_search(services: Services) -> Callable[..., Any]:
+    """The search."""
+
+    def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
+        """What a search finds: heads by description and by token, tokens and relations, with counts before any cut.
+
+        Args:
+            query: words of a description, a token, or the name of a relation
+            model: a name that `models` lists; all models where it is left out
+            kind: one kind of results alone, as in the page's address
+            page: of the results of one kind, from 1
+        """
+        atlases = [services.atlas(model)] if model else list(services.atlases.values())
+        if not page or page < 1:
+            raise MapsError("The page of a search is a whole number from 1 on.")
+        if not query:
+            raise MapsError("A search needs a query.")
+        found = searched([services.indexes.of(atlas) for atlas in atlases], query, kind or "", page)
+        sections = {name: getattr(found, name) for name in SECTIONS}
+        return {
+            "query": query,
+            **{
+                name: {"total": each.total, "items": plain([asdict(i) for i in each.items])}
+                for name, each in sections.items()
+            },
+        }
+
+    return search

@@ -1,0 +1,31 @@
+"""The endpoint about people's judgments: how far they agree, to whom that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from annotation.published import published
+from maps.types import MapsError
+from space.openness import closed
+from space.results import results
+from space.services import Services
+from space.studies import chosen
+
+
+def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
+    """The functions, by the names of their endpoints."""
+
+    def agreement(study: str = "") -> dict:  # type: ignore[type-arg]
+        """How far annotators agree in a study whose answers are open, beside the paper's own study.
+
+        Args:
+            study: its name; the present one where it is left out
+        """
+        found = chosen(services, study or None)
+        if reason := closed(services, found):
+            raise MapsError(reason)
+        told: dict[str, Any] = results(services, found).report.as_json()
+        return {"study": found.name, **told, "paper": published().as_json()}
+
+    return (agreement,)

@@ -1,0 +1,31 @@
+"""Values of endpoints: rows as JSON takes them, and arguments as they come from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from maps.atlas import Atlas
+from maps.types import HeadId, MapsError
+
+Rows = list[dict[str, Any]]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON takes it: heads by their names, times as text."""
+    if isinstance(value, HeadId):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def threshold(tau: float | None, atlas: Atlas) -> float:
+    """A threshold from outside; the atlas's own where there is none."""
+    if tau is None:
+        return float(atlas.info["settings"]["tau"])
+    if not 0 < tau <= 1:
+        raise MapsError("The threshold is no number above 0 and at most 1.")
+    return tau
