@@ -20,11 +20,11 @@ SHOWN = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of an
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """The functions, by the names of their endpoints."""
-    return *of_counts(services), *of_comparison(services), of_search(services)
+    return of_atlases(services), *of_counts(services), *of_comparison(services), of_search(services)
 
 
-def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
-    """What there is, and how many heads do what."""
+def of_atlases(services: Services) -> Callable[..., Any]:
+    """What there is."""
 
     def models() -> Rows:
         """Every mapped model, with its number of layers and heads, its vocabulary and what its atlas holds."""
@@ -38,6 +38,12 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
             }
             for atlas in services.atlases.values()
         ]
+
+    return models
+
+
+def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
+    """How many heads do what, and what each does."""
 
     def model(model: str, tau: float | None = None) -> dict:  # type: ignore[type-arg]
         """How many heads of a model do what: by category and relation, by random heads, and described by layer.
@@ -74,12 +80,12 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
             for row, (sentence, detection) in zip(does, said, strict=True)
         ]
 
-    return models, model, heads
+    return model, heads
 
 
 def of_comparison(services: Services) -> tuple[Callable[..., Any], ...]:
     """Two models, and two describers of one."""
-    _, counts, _ = of_counts(services)
+    counts, _ = of_counts(services)
 
     def compare(model: str, other: str) -> Rows:
         """Two models side by side: for each what `model` tells, at its own threshold.

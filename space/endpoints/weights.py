@@ -36,9 +36,9 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     return ask, score_pairs
 
 
-def asked(services: Services, query: dict[str, str]) -> dict[str, Any]:
+def asked(services: Services, query: dict[str, object]) -> dict[str, Any]:
     """The answer to what a page's address would ask."""
-    question = Asked.of(query)
+    question = Asked.of({name: value if isinstance(value, str) else "" for name, value in query.items()})
     if question.odd:
         raise MapsError(f"{many(len(question.odd), 'line')} without a source and a target; mend them and ask again.")
     if not question.something:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mcp import ClientSession
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client
 
 from maps.types import MapsError
 from space import services
@@ -18,7 +18,7 @@ MODEL = "SmolLM2-135M-Instruct"
 
 async def asked(url: str) -> tuple[list[str], str, str]:
     """The tools' names, and what `head` says of a head and of a model that is not there."""
-    async with streamablehttp_client(url) as (read, write, _), ClientSession(read, write) as session:
+    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as session:
         await session.initialize()
         tools = (await session.list_tools()).tools
         assert all(tool.description for tool in tools)
@@ -39,7 +39,7 @@ def test_every_endpoint_for_programs_is_a_tool_and_nothing_else_is(tmp_path: Pat
         *("head", "relation", "pairs", "agreement", "ask", "score_pairs"),
     ]
     assert " sinners" in head
-    assert "There is no model 'nothing' here" in wrong
+    assert "the models are SmolLM2-135M-Instruct" in wrong
 
 
 def test_without_its_package_it_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
