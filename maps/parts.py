@@ -68,9 +68,7 @@ class Parts:
         shutil.rmtree(self.folder / PARTS)
 
 
-def check_same(
-    path: Path, now: Dictionary[str, Any], holds: str, remedy: str = "choose another --out"
-) -> bool:
+def check_same(path: Path, now: Dictionary[str, Any], holds: str, remedy: str = "choose another --out") -> bool:
     """Whether a run noted its settings there, the same ones as now; raises MapsError where they are others."""
     before = read_json(path)
     if before is not None and before != json.loads(json.dumps(now)):

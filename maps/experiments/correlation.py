@@ -87,8 +87,12 @@ def part_of(work: Work, static: Static, pairs: int, dynamic: Dynamic | None) -> 
         return part
     found = correlations(static, dynamic)
     undefined = {kind: each.reason for kind, each in found.items() if each.value is None}
-    return part | dynamic.scores | {
-        "unread": dynamic.unread,
-        "undefined": undefined,
-        "row": row_of(static, pairs, found),
-    }
+    return (
+        part
+        | dynamic.scores
+        | {
+            "unread": dynamic.unread,
+            "undefined": undefined,
+            "row": row_of(static, pairs, found),
+        }
+    )

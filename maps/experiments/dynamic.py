@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from maps.columns import Columns
 from maps.experiments.pearson import Correlation, pearson
 from maps.experiments.prompted import Prompts, Spoken
 from maps.experiments.results import KINDS
@@ -15,6 +16,7 @@ from maps.experiments.running import Read, Running
 from maps.experiments.static import Static
 from maps.relations import hits_of_read
 from maps.tables import Row
+from maps.threads import each_alone
 
 
 class Dynamic(NamedTuple):
@@ -43,26 +45,28 @@ def dynamic_scores(
 def in_prompt(
     running: Running, prompts: Prompts, pairs: Sequence[Spoken], k: int, layers: Sequence[int]
 ) -> dict[str, list[float]]:
-    """The scores of one sentence."""
+    """The scores of one sentence; layers side by side, a thread each."""
     batches = list(prompts.batches(running.model.device))
     read = [running.read(batch.ids, batch.subjects) for batch in batches]
+    every = Read(*(torch.cat(parts, 1) for parts in zip(*read, strict=True)))
     targets = torch.tensor([pair.target for pair in pairs], device=running.model.device)
     targets = targets[torch.cat([batch.pairs for batch in batches])]
-    scores: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for layer in layers:
-        found = scores_of_layer(running, Read(*(torch.cat([x[layer] for x in each]) for each in zip(*read, strict=True))), targets, k, layer)
-        for kind, values in zip(KINDS, found.tolist(), strict=True):
-            scores[kind] += values
-    return scores
+    columns = running.model.columns  # made once, before threads ask for it
+
+    def of_layer(layer: int) -> Tensor:
+        return scores_of_layer(running.outputs(layer), Read(*(each[layer] for each in every)), targets, k, columns)
+
+    found = torch.cat(list(each_alone(of_layer, layers)), 1)
+    return dict(zip(KINDS, found.tolist(), strict=True))
 
 
-def scores_of_layer(running: Running, read: Read, targets: Tensor, k: int, layer: int) -> Tensor:
+def scores_of_layer(outputs: Tensor, read: Read, targets: Tensor, k: int, columns: Columns) -> Tensor:
     """The shares of hits of one layer's heads, what they read being of this layer alone: (kinds, H)."""
-    shape, n = running.model.shape, len(targets)
-    alone = read.without_context.repeat_interleave(shape.heads // shape.kv_heads, 1)
+    n = len(targets)
+    alone = read.without_context.repeat_interleave(len(outputs) // read.without_context.shape[1], 1)
     both = torch.cat([alone, read.with_context]).double()  # (2n, H, d_h)
     twice = targets.repeat(2)
-    found = hits_of_read(both, running.outputs(layer), twice, torch.full_like(twice, k), running.model.columns)
+    found = hits_of_read(both, outputs, twice, torch.full_like(twice, k), columns)
     counts = torch.stack([side.unflatten(1, (2, n)).sum(2) for side in (found.top, found.bottom)])  # (sides, H, 2)
     return (counts.double() / n).permute(0, 2, 1).flatten(0, 1)
 

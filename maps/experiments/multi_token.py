@@ -47,7 +47,7 @@ def multi_token(
 
 
 def both_kinds(work: Work) -> tuple[dict[str, list[Spoken]], list[LeftOut]]:
-    """The multi-token pairs of the relations that have enough, and enough single-token ones; the others with why not."""
+    """The longer pairs of the relations that have enough of them and of single-token ones; the others with why not."""
     kept, left = enough(work)
     left = [each._replace(reason=f"single-token sources: {each.reason}") for each in left]
     found = {}

@@ -60,6 +60,13 @@ class Prompts:
         ]
         return cls(prompts, len(whole) - len(prompts))
 
+    @classmethod
+    def whole(cls, running: Running, template: str, sources: Sequence[str]) -> Prompts:
+        """The same where it does not matter how the subject is split: `subject` is the last place."""
+        before, _, after = template.partition(SUBJECT)
+        front, ids = running.encode([before + source + after for source in sources])
+        return cls([Prompt(pair, [*front, *own], len(front) + len(own) - 1) for pair, own in enumerate(ids)], 0)
+
     def batches(self, device: torch.device) -> Iterator[Batch]:
         """The prompts by length, so that none is padded."""
         for length in sorted({len(prompt.ids) for prompt in self.prompts}):

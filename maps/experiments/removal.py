@@ -11,7 +11,6 @@ import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -173,7 +172,7 @@ def holding(held: Any, layer: int) -> Any:
 
 
 def spread(name: str, value: Any, states: int) -> Any:
-    """What says where the last position is, for as many states of it: (…, 1) or (…, 1, d_h) to (…, c) or (…, c, d_h)."""
+    """What says where the last position is, for as many states of it: (n, 1) or (n, 1, r) to (1, c) or (1, c, r)."""
     if name == "position_ids" and value is not None:
         return value[:1].expand(1, states)
     if name == "position_embeddings" and value is not None:
@@ -182,7 +181,10 @@ def spread(name: str, value: Any, states: int) -> Any:
 
 
 def alone(mask: Tensor | None, before: int, hidden: Tensor) -> Tensor:
-    """The mask under which every state of the last position sees what that position sees and itself: (1, 1, c, T-1+c)."""
+    """The mask under which each state of the last position sees what that sees, and of the states itself alone.
+
+    (n, 1, 1, T) or none to (1, 1, c, T - 1 + c).
+    """
     states = hidden.shape[1]
     hides = torch.finfo(hidden.dtype).min
     own = torch.full((states, states), hides, device=hidden.device).fill_diagonal_(0)

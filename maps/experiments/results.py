@@ -92,7 +92,9 @@ class Result:
         path = part_of(self.folder, self.experiment, relation)
         found = read_json(path, REMEDY)
         if found is None:
-            raise MapsError(f"{path} is missing; delete {self.folder / self.experiment}.json and run the command again.")
+            raise MapsError(
+                f"{path} is missing; delete {self.folder / self.experiment}.json and run the command again."
+            )
         return found
 
     def write(self) -> None:

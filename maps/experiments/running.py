@@ -51,11 +51,11 @@ class Running:
         return running
 
     @cached_property
-    def modules(self) -> dict[str, nn.Module]:
+    def modules(self) -> dict[str, Any]:
         """The network's modules by their paths."""
         return dict(self.network.named_modules())
 
-    def module(self, role: str, layer: int = 0) -> tuple[str, nn.Module]:
+    def module(self, role: str, layer: int = 0) -> tuple[str, Any]:
         """The module that holds the weight of a role, and its path."""
         names = self.model.checkpoint.family.hub.candidates(role, layer)
         paths = [name.removesuffix(".weight") for name in names]
@@ -65,18 +65,15 @@ class Running:
         return path, self.modules[path]
 
     @cached_property
-    def projections(self) -> list[nn.Module]:
+    def projections(self) -> list[Any]:
         """The output projection of every layer's attention."""
         return [self.module("output", layer)[1] for layer in range(self.model.shape.layers)]
 
     @cached_property
-    def blocks(self) -> list[nn.Module]:
+    def blocks(self) -> list[Any]:
         """The blocks, one a layer."""
         paths = [self.module("output", layer)[0] for layer in range(self.model.shape.layers)]
-        return [
-            self.modules[path[: path.index(f".{layer}.")] + f".{layer}"]
-            for layer, path in enumerate(paths)
-        ]
+        return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
     def outputs(self, layer: int) -> Tensor:
         """W_O of every head of a layer in float64, with the final norm's gain where that was asked for: (H, d_h, d)."""
@@ -114,7 +111,7 @@ class Running:
         return front, plain
 
     def run(self, ids: Tensor, cache: Any = None) -> Any:
-        """One pass over prompts of equal length (n, T), after those that the cache holds: logits of the last position."""
+        """One pass over tokens (n, T) that follow those in the cache; its logits are of the last position (n, 1, V)."""
         before = 0 if cache is None else cache.get_seq_length()
         seen = torch.ones(len(ids), before + ids.shape[1], dtype=torch.long, device=ids.device)
         with torch.no_grad():
@@ -143,13 +140,14 @@ class Running:
 
         differing = (ids != ids[0]).any(0).nonzero()[:, 0].tolist()
         shared = min([at_most, ids.shape[1] - 1, *differing])
-        one, all_of_them = DynamicCache(), DynamicCache()
+        one: Any = DynamicCache()
+        every = DynamicCache()
         if shared:
             self.run(ids[:1, :shared], one)
         for layer, held in enumerate(one.layers):
             keys, values = (x.expand(len(ids), -1, -1, -1) for x in (held.keys, held.values))
-            all_of_them.update(keys, values, layer)
-        return shared, all_of_them
+            every.update(keys, values, layer)
+        return shared, every
 
     def read(self, ids: Tensor, subjects: Tensor) -> Read:
         """What the heads read in prompts of equal length (n, T) whose subject's last token stands at `subjects` (n,).
@@ -200,9 +198,10 @@ def loaded(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps the bars and warnings of transformers' loading from the terminal."""
-    from transformers.utils import logging
+    """Keeps the warnings of transformers' loading from the terminal, and its bars but for the one over a .gguf file."""
+    from transformers import utils
 
+    logging: Any = utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
