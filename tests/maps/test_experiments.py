@@ -278,7 +278,7 @@ def test_every_task_has_a_place_for_its_subject_and_no_source_of_the_relation_as
         "object_to_superclass": ["puffin", "yew"],
         "product_by_company": ["Vespa", "Twizy"],
         "verb_to_past_tense": ["sneeze"],
-        **dict.fromkeys(("word_to_first_letter", "word_to_last_letter", "copying"), ["lemon", "otter"]),
+        **{name: ["lemon", "otter"] for name in ("word_to_first_letter", "word_to_last_letter", "copying")},
         "year_to_following": ["1203", "1341"],
         "name_copying": ["Zelda", "Ulrich"],
         "noun_to_pronoun": ["aviator", "brunette", "pebble", "hikers"],
