@@ -29,7 +29,8 @@ from space.build import build_site
 used = services({"MAPS_DATA": sys.argv[1]})
 build_site(used)
 found = used.live.ask(("France", "Paris"))
-print(found.pair[0].head, used.live.pid is not None, [x for x in ("torch", "transformers", "altair") if x in sys.modules])
+heavy = [name for name in ("torch", "transformers", "altair") if name in sys.modules]
+print(found.pair[0].head, used.live.pid is not None, heavy)
 used.live.close()
 print(used.live.pid)
 """
