@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.commands.arguments import Commands, whole, with_bar
@@ -55,6 +56,7 @@ def random(arguments: argparse.Namespace) -> None:
         f"Of {found.heads:,} heads {found.trained[at]:,} pass τ = {settings.tau:g}, of as many random ones "
         f"{found.random[at]:,}: {arguments.out}/random.csv"
     )
+    reported(arguments.out)
 
 
 def correlation(arguments: argparse.Namespace) -> None:
@@ -96,3 +98,14 @@ def say(result: Result) -> None:
     for each in result.left_out:
         print(said(f"Left out: {each.relation} ({each.reason})."))
     print(f"{many(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv")
+    reported(result.folder)
+
+
+def reported(folder: Path) -> None:
+    """Writes the report of what the folder holds, and says where it is."""
+    from maps import pictures
+    from maps.experiments.reported import report
+
+    print(f"The report is in {report(folder)}.")
+    if not pictures.can_draw():
+        print("Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again.")

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from maps.atlas import Atlas, read_json, write_file, write_json
 from maps.parts import check_same, difference
-from maps.report import as_csv
 from maps.settings import Settings
+from maps.spreadsheet import as_csv
 from maps.tables import Row
 from maps.types import MapsError
 

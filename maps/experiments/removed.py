@@ -1,0 +1,94 @@
+"""The part of the report on what becomes of a task when heads are removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from maps.experiments.published import by_model, published_name
+from maps.experiments.rendering import Part, Table
+from maps.experiments.telling import finished, left_out, number, settings_of
+from maps.figures.experiments import removals
+from maps.figures.look import spec, words
+
+Rows = list[dict[str, Any]]
+LARGE = 0.48  # the drop of accuracy that the paper found for every relation in Pythia 12B
+
+
+def causal_part(folder: Path) -> Part | None:
+    """The part of `evaluate causal`."""
+    result = finished(folder, "causal")
+    if result is None:
+        return None
+    model = str(result.settings["model"])
+    head = (
+        *("Relation", "Pairs", "Heads removed", "Base", "− relation heads", "− random heads", "Controls"),
+        *("Control base", "− relation heads, control", "Published: base → removed"),
+    )
+    rows = [
+        (
+            words(row["relation"]),
+            f"{row['pairs']:,}",
+            f"{row['heads_removed']:,}",
+            number(row["base"]),
+            number(row["relation_heads_removed"]),
+            deviating(row["random_heads_removed"], row["random_sd"]),
+            f"{row['control_tasks']}",
+            deviating(row["control_base"], row["control_base_sd"]),
+            deviating(row["control_relation_heads_removed"], row["control_sd"]),
+            fallen(row["relation"], model),
+        )
+        for row in result.rows
+    ]
+    tables = [Table("causal_accuracy", "Accuracy before and after heads are removed", head, rows)]
+    tables += [left] if (left := left_out(result)) else []
+    curves = {row["relation"]: curves_of(result.detail(row["relation"])) for row in result.rows}
+    figures = {"causal": spec(removals(curves, model))} if curves else {}
+    sentences = causal_sentences(result.rows)
+    return Part("What becomes of a task without its heads", sentences, tables, figures, settings_of(result))
+
+
+def deviating(value: float | None, deviation: float | None) -> str:
+    """A mean with its standard deviation."""
+    return "–" if value is None else number(value) if deviation is None else f"{value:.2f} ± {deviation:.2f}"
+
+
+def fallen(relation: str, model: str) -> str:
+    """The published accuracies of the model, or of all that are published, before and after."""
+    own = published_name(model)
+    found = {name: rows[relation] for name, rows in by_model("causal").items() if relation in rows}
+    some = found if own is None else {name: row for name, row in found.items() if name == own}
+    return (
+        "; ".join(f"{name} {row['base']:.2f} → {row['relation_heads_removed']:.2f}" for name, row in some.items())
+        or "–"
+    )
+
+
+def curves_of(detail: dict[str, Any]) -> dict[str, list[list[float]]]:
+    """A relation's curves by kind."""
+    controls = list(detail.get("controls", {}).values())
+    found = {"relation heads": [detail["relation_heads"]], "random heads": detail["random_heads"]}
+    return found | ({"relation heads, control tasks": controls} if controls else {})
+
+
+def drop(before: float, after: float) -> float:
+    """How much of an accuracy is lost, from 0 to 1."""
+    return 1 - after / before
+
+
+def causal_sentences(rows: Rows) -> list[str]:
+    """How many tasks lose more without their heads than without random ones."""
+    known = [row for row in rows if row["random_heads_removed"] is not None]
+    more = sum(row["relation_heads_removed"] < row["random_heads_removed"] for row in known)
+    large = sum(drop(row["base"], row["relation_heads_removed"]) > LARGE for row in rows)
+    controlled = [row for row in rows if row["control_tasks"] and row["control_base"]]
+    less = sum(
+        drop(row["base"], row["relation_heads_removed"])
+        > drop(row["control_base"], row["control_relation_heads_removed"])
+        for row in controlled
+    )
+    return [
+        f"In {more} of {len(known)} tasks removing the relation's heads lowers the accuracy more than removing as many "
+        f"random heads; in {large} of {len(rows)} more than {100 * LARGE:.0f} % of it is lost.",
+        f"In {less} of {len(controlled)} tasks that have a control the relation's own task loses the larger share.",
+    ]

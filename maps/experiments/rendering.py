@@ -1,0 +1,101 @@
+"""Parts of a report of experiments as a page that stands alone, and their tables as LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+STYLE = (
+    "body{font:16px/1.6 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
+    "svg{max-width:100%;height:auto}a{color:#0b5cad}.scroll{overflow-x:auto}table{border-collapse:collapse}"
+    "caption{text-align:left;font-weight:600;padding:.4em 0}th,td{padding:.2em .7em;text-align:right;"
+    "border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
+    "th:first-child,td:first-child{text-align:left}dt{color:#55606e}dd{margin:0 0 .4em}"
+)
+LATEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "–": "--",
+        "τ": r"$\tau$",
+        "φ": r"$\phi$",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text, its first column names; `name` is that of its LaTeX file."""
+
+    name: str
+    caption: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one experiment found: sentences, tables, a figure in Vega-Lite by name, and the settings it was run with."""
+
+    heading: str
+    sentences: list[str]
+    tables: list[Table]
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def page(title: str, parts: Sequence[Part], pictures: dict[str, str]) -> str:
+    """The report as a page that needs nothing beside it; `pictures` are the figures as SVG, as far as there are any."""
+    body = [f"<h1>{escape(title)}</h1>"]
+    for part in parts:
+        body.append(f"<h2>{escape(part.heading)}</h2>")
+        body += [f"<p>{escape(sentence)}</p>" for sentence in part.sentences]
+        for name, spec in part.figures.items():
+            if name in pictures:
+                said = escape(str(spec.get("description", part.heading)))
+                body.append(f'<figure role="img" aria-label="{said}">{pictures[name]}</figure>')
+            else:
+                body.append(f"<p>The figure is {escape(name)}.vl.json; vl-convert-python draws it.</p>")
+        body += [html_table(table) for table in part.tables]
+        made = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in part.settings.items())
+        body += [f"<details><summary>Settings</summary><dl>{made}</dl></details>"] if made else []
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
+        f'content="width=device-width">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
+        + "\n".join(body)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def html_table(table: Table) -> str:
+    """A table for the page."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}"><table>'
+        f"<caption>{escape(table.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def latex(table: Table) -> str:
+    """A table for a paper, with the package booktabs."""
+    lines = [" & ".join(cell.translate(LATEX) for cell in row) + r" \\" for row in (table.head, *table.rows)]
+    return "\n".join(
+        (
+            r"\begin{table}",
+            rf"\caption{{{table.caption.translate(LATEX)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        )
+    )

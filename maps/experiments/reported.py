@@ -1,0 +1,56 @@
+"""The report of the experiments in a folder: tables, LaTeX, figures, and a page that stands alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from maps import pictures
+from maps.atlas import read_json, write_file
+from maps.experiments.correlated import correlation_part
+from maps.experiments.removed import causal_part
+from maps.experiments.rendering import Part, Table, latex, page
+from maps.figures.experiments import random_heads
+from maps.figures.look import shown, spec
+from maps.random_csv import random_rows
+
+
+def report(folder: Path) -> Path:
+    """Writes the report of all finished experiments in a folder and returns its page; files there are replaced."""
+    parts = [part for read in PARTS.values() if (part := read(folder)) is not None]
+    figures = {name: figure for part in parts for name, figure in part.figures.items()}
+    drawn = {name: pictures.svg(figure) for name, figure in figures.items()} if pictures.can_draw() else {}
+    for name, figure in figures.items():
+        write_file(folder / f"{name}.vl.json", (json.dumps(figure, indent=1) + "\n").encode())
+    for name, picture in drawn.items():
+        write_file(folder / f"{name}.svg", picture.encode())
+    for part in parts:
+        for table in part.tables:
+            write_file(folder / f"{table.name}.tex", latex(table).encode())
+    models = list(dict.fromkeys(part.settings["model"] for part in parts if "model" in part.settings))
+    title = f"The paper's experiments on {', '.join(map(shown, models))}"
+    write_file(folder / "report.html", page(title, parts, drawn).encode())
+    return folder / "report.html"
+
+
+def random_part(folder: Path) -> Part | None:
+    """The part of `evaluate random`."""
+    rows = random_rows(folder)
+    if not rows:
+        return None
+    lines = [(f"{row['tau']:g}", f"{row['trained_heads']:,}", f"{row['random_heads']:,}") for row in rows]
+    asked = read_json(folder / "random.parts" / "settings.json") or read_json(folder / "atlas.json") or {}
+    model = str(asked.get("model", "the model"))
+    table = Table("random_heads", "Heads that pass the threshold", ("τ", "Heads of the model", "Random heads"), lines)
+    said = [f"At τ = {t} {trained} heads of the model and {random} random ones pass." for t, trained, random in lines]
+    figures = {"random": spec(random_heads(rows, model))}
+    return Part("Would random heads do it?", said, [table], figures, {"model": model})
+
+
+PARTS: dict[str, Callable[[Path], Part | None]] = {
+    "correlation": correlation_part,
+    "multi-token": lambda folder: correlation_part(folder, "multi_token"),
+    "causal": causal_part,
+    "random": random_part,
+}

@@ -1,0 +1,133 @@
+"""The paper's experiments as figures: correlations by relation, curves of accuracy as heads go, random heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from maps.figures.look import QUIET, Figure, Inline, Rows, finished, shown, words
+
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ABREAST = 3  # panels in a row
+
+
+def correlations(
+    rows: Rows, kinds: Mapping[str, str], published: Mapping[str, Mapping[str, Sequence[float]]], model: str
+) -> Figure:
+    """A line a relation, with a mark for each kind of correlation; ticks are the published figures of other models.
+
+    `rows` are those of the experiment's table; `kinds` names its columns in words; `published` holds, by column and
+    relation, what was published.
+    """
+    names = [words(row["relation"]) for row in rows]
+    marks = [
+        {"relation": words(row["relation"]), "kind": said, "r": row[kind]}
+        for row in rows
+        for kind, said in kinds.items()
+        if row[kind] is not None
+    ]
+    ticks = [
+        {"relation": words(row["relation"]), "kind": said, "published": value}
+        for row in rows
+        for kind, said in kinds.items()
+        for value in published.get(kind, {}).get(row["relation"], ())
+    ]
+    colour, shape = keys(list(kinds.values()))
+    x = alt.X("r:Q", title="Pearson's r over all heads", scale=alt.Scale(domain=[min([-0.2, *lowest(marks)]), 1]))
+    y = alt.Y("relation:N", title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelLimit=260))
+    tooltip = ["relation:N", "kind:N", alt.Tooltip("r:Q", format=".3f")]
+    points = (
+        alt.Chart(Inline(values=marks), width=460, height=alt.Step(20))
+        .mark_point(filled=True, size=70, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip)
+    )
+    others = (
+        alt.Chart(Inline(values=ticks))
+        .mark_tick(opacity=0.4, thickness=2)
+        .encode(
+            x=alt.X("published:Q", title="Pearson's r over all heads"),
+            y=y,
+            color=colour,
+            tooltip=["relation:N", "kind:N", alt.Tooltip("published:Q", format=".3f")],
+        )
+    )
+    beside = " Pale ticks are what was published of other models." if ticks else ""
+    subtitle = [f"{len(rows)} relations.{beside}"]
+    title = f"What heads' weights say and what they do in {shown(model)}"
+    return finished(alt.layer(others, points), title, subtitle, f"Points by relation. {subtitle[0]}")
+
+
+def keys(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
+    """Colours and shapes of the kinds of correlation."""
+    colours, shapes = [BLUE, ORANGE, GREEN, PINK], ["circle", "diamond", "square", "triangle-up"]
+    return (
+        alt.Color("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=colours[: len(kinds)])),
+        alt.Shape("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=shapes[: len(kinds)])),
+    )
+
+
+def lowest(marks: Rows) -> list[float]:
+    """The lowest of the values, in a list; none without values."""
+    return [min(mark["r"] for mark in marks)] if marks else []
+
+
+def removals(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], model: str) -> Figure:
+    """A panel a relation: accuracy as heads are removed, those of the relation, random ones and for control tasks.
+
+    `curves` holds by relation and kind some curves, each from no head removed on; several of a kind are drawn as their
+    mean.
+    """
+    kinds = {"relation heads": BLUE, "random heads": QUIET, "relation heads, control tasks": ORANGE}
+    rows: Rows = [
+        {"relation": words(relation), "kind": kind, "removed": removed, "accuracy": sum(values) / len(values)}
+        for relation, by_kind in curves.items()
+        for kind, some in by_kind.items()
+        for removed, values in enumerate(zip(*some, strict=False))
+    ]
+    present = [kind for kind in kinds if any(row["kind"] == kind for row in rows)]
+    domain = alt.Scale(domain=present, range=[kinds[kind] for kind in present])
+    dashes = alt.Scale(domain=present, range=[[1, 0], [2, 2], [6, 3]][: len(present)])
+    lines = (
+        alt.Chart(Inline(values=rows), width=220, height=130)
+        .mark_line()
+        .encode(
+            x=alt.X("removed:Q", title="Heads removed", axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
+            y=alt.Y("accuracy:Q", title="Accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+            color=alt.Color("kind:N", title="Removed", scale=domain, legend=alt.Legend(labelLimit=260)),
+            strokeDash=alt.StrokeDash("kind:N", title="Removed", scale=dashes),
+            tooltip=["relation:N", "kind:N", "removed:Q", alt.Tooltip("accuracy:Q", format=".1%")],
+        )
+        .facet(
+            facet=alt.Facet(
+                "relation:N", title=None, sort=list(map(words, curves)), header=alt.Header(labelFontSize=12)
+            ),
+            columns=ABREAST,
+        )
+        .resolve_scale(x="independent")
+    )
+    subtitle = [f"{len(curves)} tasks; random heads and control tasks are means."]
+    title = f"Accuracy of {shown(model)} as heads are removed"
+    return finished(lines, title, subtitle, f"Curves by task. {subtitle[0]}")
+
+
+def random_heads(rows: Rows, model: str) -> Figure:
+    """How many trained and how many random heads pass each threshold."""
+    kinds = {"trained_heads": ("heads of the model", BLUE), "random_heads": ("random heads", ORANGE)}
+    points: Rows = [
+        {"tau": row["tau"], "kind": said, "heads": row[name]} for row in rows for name, (said, _) in kinds.items()
+    ]
+    names, colours = zip(*kinds.values(), strict=True)
+    chart = (
+        alt.Chart(Inline(values=points), width=460, height=260)
+        .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
+        .encode(
+            x=alt.X("tau:Q", title="Threshold τ"),
+            y=alt.Y("heads:Q", title="Heads that pass it", scale=alt.Scale(type="symlog")),
+            color=alt.Color("kind:N", title="Heads", scale=alt.Scale(domain=list(names), range=list(colours))),
+            shape=alt.Shape("kind:N", title="Heads", scale=alt.Scale(domain=list(names), range=["circle", "diamond"])),
+            tooltip=["kind:N", alt.Tooltip("tau:Q", format=".2f"), "heads:Q"],
+        )
+    )
+    subtitle = ["As many random heads as the model has, drawn with the mean and deviation of each layer's own."]
+    return finished(chart, f"Random heads beside those of {shown(model)}", subtitle, f"Lines. {subtitle[0]}")

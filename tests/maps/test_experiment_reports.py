@@ -1,0 +1,111 @@
+"""Reports of experiments: their numbers, published figures beside them, LaTeX, hostile names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maps.experiments import reported
+from maps.experiments.correlated import correlation_tables
+from maps.experiments.published import by_model, of_relation, published_name
+from maps.experiments.rendering import Table, latex
+from maps.experiments.results import TABLES, LeftOut, Result, part_of
+from maps.random_csv import COLUMNS
+from maps.types import MapsError
+
+HOSTILE = "<script>alert(1)</script> & 100%_\\"
+
+
+def row(experiment: str, **given: Any) -> dict[str, Any]:
+    """A row of an experiment's table; what is not given is absent."""
+    return dict.fromkeys(TABLES[experiment].names) | given
+
+
+def correlation(folder: Path, experiment: str = "correlation", model: str = "small") -> Result:
+    """A result of two relations, one of them with a hostile name, and one left out."""
+    capital = {"without_context": 0.9, "with_context": 0.8, "max_score": 0.5, "without_context_p": 1e-301}
+    rows = [
+        row(experiment, relation="country_to_capital", pairs=45, k=10, **capital),
+        row(experiment, relation=HOSTILE, pairs=40, k=10, without_context=0.1, with_context_p=0.25),
+    ]
+    if experiment == "multi_token":
+        rows[0] |= {"single_pairs": 50, "single_without_context": 0.94, "single_with_context": 0.9}
+        rows[1] |= {"single_pairs": 30}
+    settings = {"model": model, "revision": "1", "prompts": ["About \u27e8s\u27e9"], "tau": 0.15}
+    left = [LeftOut("year_to_following", 0, "0 usable pairs, fewer than 30")]
+    result = Result(experiment, folder, settings, rows, left)
+    result.write()
+    return result
+
+
+def causal(folder: Path) -> Result:
+    """A result of one task, with its curves."""
+    accuracies = {"base": 0.8, "relation_heads_removed": 0.2, "random_heads_removed": 0.7, "random_sd": 0.05}
+    control = {"control_tasks": 1, "control_base": 0.9, "control_relation_heads_removed": 0.85}
+    one = row("causal", relation="country_to_capital", pairs=45, heads_removed=2, **accuracies, **control)
+    result = Result("causal", folder, {"model": "EleutherAI/pythia-12b", "seed": 0}, [one], [])
+    result.write()
+    curves = {
+        "relation_heads": [0.8, 0.5, 0.2],
+        "random_heads": [[0.8, 0.75, 0.7]],
+        "controls": {"x": [0.9, 0.9, 0.85]},
+    }
+    path = part_of(folder, "causal", "country_to_capital")
+    path.parent.mkdir()
+    path.write_text(json.dumps(curves), encoding="utf-8")
+    return result
+
+
+def test_the_report_stands_alone_and_shows_no_name_as_markup(tmp_path: Path) -> None:
+    correlation(tmp_path)
+    page = reported.report(tmp_path).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert 'src="' not in page
+    for words in ("0.90", "&lt; 1e-300", "0.85 to 0.98 (5)", "0 usable pairs, fewer than 30", "from 0.10"):
+        assert words in page
+
+
+def test_every_experiment_in_the_folder_is_in_its_report(tmp_path: Path) -> None:
+    correlation(tmp_path)
+    correlation(tmp_path, "multi_token")
+    causal(tmp_path)
+    (tmp_path / "random.csv").write_text(",".join(COLUMNS.names) + "\n0.15,20,3\n", encoding="utf-8")
+    page = reported.report(tmp_path).read_text(encoding="utf-8")
+    assert page.count("<h2>") == 4
+    assert page.count("<svg") == 4
+    assert "In 1 of 1 tasks removing the relation" in page
+    assert "Pythia 12B 0.97 → 0.00" in page
+    assert "In 1 of 2 cases it is as for single tokens" in page
+    assert "20 heads of the model and 3 random ones pass" in page
+    made = {path.name for path in tmp_path.iterdir()}
+    for name in ("correlation", "multi_token", "causal", "random"):
+        assert {f"{name}.vl.json", f"{name}.svg"} <= made
+    assert {"correlation_correlation.tex", "causal_accuracy.tex", "random_heads.tex"} <= made
+
+
+def test_of_a_published_model_its_own_figures_stand_beside(tmp_path: Path) -> None:
+    result = correlation(tmp_path, model="openai-community/gpt2-xl")
+    first = correlation_tables(result)[0].rows[0]
+    assert first[-2:] == ("0.98", "0.88")
+    assert published_name("models/gpt2-xl/") == "GPT-2 xl"
+    assert published_name("gpt2") is None
+    assert set(by_model("causal")) == {"GPT-2 xl", "Pythia 6.9B", "Pythia 12B", "Llama-3.1 8B"}
+    assert of_relation("correlation", "country_to_capital", "without_context")["GPT-2 xl"] == 0.983
+
+
+def test_latex_takes_any_text() -> None:
+    found = latex(Table("t", "50 % of τ", ("A_b", "n"), [(HOSTILE, "1")]))
+    assert r"\caption{50 \% of $\tau$}" in found
+    assert r"<script>alert(1)</script> \& 100\%\_\textbackslash{} & 1 \\" in found
+    assert r"\begin{tabular}{lr}" in found
+
+
+def test_a_damaged_result_is_told(tmp_path: Path) -> None:
+    (tmp_path / "causal.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(MapsError, match="damaged"):
+        reported.report(tmp_path)
