@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,7 +141,8 @@ def removed(running: Running, work: Work, task: Task, most: int) -> dict[str, fl
     """One task's."""
     task = task._replace(pairs=task.pairs[:most])
     others = [head for head in heads_of(work) if head not in task.heads]
-    orders = [task.heads, *(others[start::DRAWS][: len(task.heads)] for start in range(DRAWS))]
+    drawn = random.Random(0)
+    orders = [task.heads, *(drawn.sample(others, len(task.heads)) for _ in range(DRAWS))]
     conditions = 1 + sum(map(len, orders))
     ours, curve = timed(lambda: curves(running, task, orders))
     batches = encoded(running, TASKS[task.name], task.pairs)
