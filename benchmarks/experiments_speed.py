@@ -64,22 +64,27 @@ def plain_dynamic(running: Running, pairs: Sequence[Spoken], k: int) -> dict[str
     for ids, subjects, targets in encoded(running, PAPERS_PROMPT, pairs):
         context = plain_pass(running, ids, None)
         alone = plain_pass(running, ids, subjects)
-        for place, read in ((0, alone), (1, context)):
-            for layer in range(shape.layers):
-                written = torch.einsum("nhi,hid->hnd", read[layer], running.outputs(layer).float())
-                for head in range(shape.heads):
-                    scores = written[head] @ unembedding
-                    for side, largest in ((0, True), (2, False)):
-                        best = scores.topk(k, dim=1, largest=largest).indices
-                        hits[place + side, layer, head] += (best == targets[:, None]).sum()
+        for layer in range(shape.layers):
+            outputs = running.outputs(layer).float()
+            for place, read in ((0, alone), (1, context)):
+                hits[place::2, layer] += plain_hits(read[layer], outputs, unembedding, targets, k)
     return dict(zip(KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
+
+
+def plain_hits(read: Tensor, outputs: Tensor, unembedding: Tensor, targets: Tensor, k: int) -> Tensor:
+    """How many targets are among the k highest, and the k lowest, of all tokens under each head: (2, H)."""
+    found = torch.zeros(2, len(outputs))
+    for head, written in enumerate(torch.einsum("nhi,hid->hnd", read, outputs)):
+        scores = written @ unembedding
+        for side in (0, 1):
+            best = scores.topk(k, dim=1, largest=side == 0).indices
+            found[side, head] = (best == targets[:, None]).sum()
+    return found
 
 
 def plain_pass(running: Running, ids: Tensor, subjects: Tensor | None) -> Tensor:
     """What heads read at the last position in a pass of its own, (L, n, H, d_h); without context where subjects are."""
-    from transformers import DynamicCache
-
-    cache: Any = DynamicCache()
+    cache = running.begun(ids, 0)[1]
     shape, rows = running.model.shape, torch.arange(len(ids))
     with running.tapped() as taken, torch.no_grad():
         running.network(input_ids=ids, past_key_values=cache, use_cache=True)
