@@ -122,7 +122,7 @@ def curves(running: Running, task: Task, orders: list[list[HeadId]]) -> list[Cur
         for pairs, ids in zip(batch.pairs.split(step), batch.ids.split(step), strict=True):
             last = LastPosition.of(running, ids)
             for counts, order in zip(right, orders, strict=True):
-                found = (last.removed(order) == targets[pairs]).sum(1).tolist()
+                found = last.right(order, targets[pairs]).sum(1).tolist()
                 counts[:] = [a + b for a, b in zip(counts, found, strict=True)]
     return [[count / len(task.pairs) for count in counts] for counts in right]
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from maps.experiments.running import Running
+from maps.ranks import among_highest
 from maps.types import HeadId
 
 
@@ -34,7 +35,7 @@ class LastPosition:
     running: Running
     cache: Any  # of everything before the last position
     calls: list[Call]  # of every layer with nothing removed
-    said: Tensor  # (n,) the next token with nothing removed
+    said: Tensor  # (n,) the next token with nothing removed, of those that the tokenizer knows
 
     @classmethod
     def of(cls, running: Running, ids: Tensor) -> LastPosition:
@@ -43,27 +44,42 @@ class LastPosition:
         if ids.shape[1] - 1 > shared:
             running.run(ids[:, shared:-1], cache)
         with watched(running) as calls:
-            said = running.run(ids[:, -1:], copied(cache)).logits[:, -1].argmax(1)
+            said = running.run(ids[:, -1:], copied(cache)).logits[:, -1, : running.model.vocabulary.size].argmax(1)
         return cls(running, cache, calls, said)
 
     def removed(self, order: Sequence[HeadId]) -> Tensor:
         """The next token with no head removed, the first, the first two, …: (1 + len(order), n)."""
+        hidden, state = self.states(order)
         with torch.no_grad():
-            return self._removed(list(order))
+            logits = self.running.network.get_output_embeddings()(hidden)[..., : self.running.model.vocabulary.size]
+        return torch.cat([self.said[None], logits.argmax(2).T[state]])
 
-    def _removed(self, order: list[HeadId]) -> Tensor:
+    def right(self, order: Sequence[HeadId], targets: Tensor) -> Tensor:
+        """Whether the next token is each prompt's target (n,), as heads are removed: (1 + len(order), n).
+
+        Where U is all there is between the final norm and the logits, by the rank test: few tokens need be looked at.
+        A token that ties with another one for the highest is next too.
+        """
+        if getattr(self.running.network.get_output_embeddings(), "bias", None) is not None:
+            return self.removed(order) == targets
+        hidden, state = self.states(order)
+        rows, wanted = hidden.transpose(0, 1).flatten(0, 1).double(), targets.repeat(hidden.shape[1])
+        found = among_highest(rows, wanted, torch.ones_like(wanted), self.running.model.columns)
+        return torch.cat([(self.said == targets)[None], found.view(-1, len(targets))[state]])
+
+    def states(self, order: Sequence[HeadId]) -> tuple[Tensor, list[int]]:
+        """What the final norm gives for every state but the first (n, c, d), and the place of each removal's state."""
         layers = self.running.model.shape.layers
         first = min((head.layer for head in order), default=layers)
-        said = self.said.repeat(len(order) + 1, 1)
         if first == layers:
-            return said
+            return self.calls[0].hidden[:, :0], []
         hidden, state = self.calls[first].hidden, [0] * (len(order) + 1)  # each condition's place among the states
-        for layer in range(first, layers):
-            parents, state = split(state, order, layer)
-            hidden = self.after(layer, hidden[:, parents], kept(parents, state, order, layer, self.running))
-        logits = self.running.network.get_output_embeddings()(self.running.module("final_norm")[1](hidden))
-        changed = logits.argmax(2).T  # (states, n)
-        return torch.cat([said[:1], changed[state[1:]]])
+        with torch.no_grad():
+            for layer in range(first, layers):
+                parents, state = split(state, order, layer)
+                hidden = self.after(layer, hidden[:, parents], kept(parents, state, order, layer, self.running))
+            changed = self.running.module("final_norm")[1](hidden[:, 1:])
+        return changed, [place - 1 for place in state[1:]]
 
     def after(self, layer: int, hidden: Tensor, keep: Tensor | None) -> Tensor:
         """The residual stream after a layer for several states of the last position: (n, c, d) to (n, c, d).

@@ -18,7 +18,7 @@ from maps.model import Model
 from maps.relations import usable
 from maps.types import HeadId, MapsError, Relation
 from tests.families import MODELS, blocks, body, built
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import VOCABULARY, WORDS, Small, save_folder, weights
 
 IDS = torch.tensor([[5, 6, 7, 301, 40, 2], [5, 6, 7, 22, 310, 9], [5, 6, 7, 30, 31, 32]])
 SUBJECTS = torch.tensor([3, 4, 5])
@@ -129,7 +129,7 @@ def plainly_removed(running: Running, heads: list[HeadId]) -> Tensor:
 
     hooks = [each.register_forward_pre_hook(without(layer)) for layer, each in enumerate(running.projections)]
     with torch.no_grad():
-        said = running.network(input_ids=IDS).logits[:, -1].argmax(1)
+        said = running.network(input_ids=IDS).logits[:, -1, :VOCABULARY].argmax(1)
     for hook in hooks:
         hook.remove()
     return said
@@ -145,6 +145,8 @@ def test_heads_removed_one_by_one_are_what_whole_passes_without_them_say(
     for removed in (order, order[:1], []):
         wanted = torch.stack([plainly_removed(running, removed[:i]) for i in range(len(removed) + 1)])
         assert torch.equal(prompts.removed(removed), wanted)
+        for targets in wanted:
+            assert torch.equal(prompts.right(removed, targets), wanted == targets)
     assert len(torch.unique(prompts.removed(order), dim=0)) > 2
 
 
