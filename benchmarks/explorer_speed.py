@@ -21,7 +21,7 @@ import psutil
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium_path
-from tests.large_atlas import MODEL, large_atlas
+from tests.large_atlas import large_atlas
 from tests.space.running import running
 
 ROOT = Path(__file__).parents[1]
@@ -74,17 +74,21 @@ def in_place(page: Page, heads: int) -> list[float]:
     return found
 
 
-def visited(url: str) -> int:
-    """One of many visitors: the first page and ten heads; how many answers were no good."""
+def visited(url: str, models: list[str]) -> int:
+    """One of many visitors: the first page and ten heads of each model; how many answers were no good."""
     bad = 0
-    for address in (url, *(f"{url}/head?layer={n}&head={n % 8}" for n in range(10))):
+    asked = [f"{url}/?model={model}" for model in models]
+    asked += [f"{url}/head?model={model}&layer={n}&head={n % 8}" for n in range(10) for model in models]
+    for address in asked:
         with urllib.request.urlopen(address, timeout=60) as reply:
             bad += reply.status != 200 or b'class="look"' not in reply.read()
     return bad
 
 
-def measured(playwright: Playwright, atlases: list[Path], model: str, data: Path) -> dict[str, float]:
-    """All figures of the app with these atlases, seconds and megabytes."""
+def measured(playwright: Playwright, atlases: list[Path], data: Path) -> dict[str, float]:
+    """All figures of the app with these atlases, seconds and megabytes; the browser opens the last one's pages."""
+    models = [json.loads((folder / "atlas.json").read_text(encoding="utf-8"))["model"] for folder in atlases]
+    model = models[-1]
     with app(atlases, data) as (url, start, process):
         first = [cold(playwright, f"{url}/?model={model}") for _ in range(COLD)]
         browser = chromium(playwright)
@@ -95,7 +99,7 @@ def measured(playwright: Playwright, atlases: list[Path], model: str, data: Path
         browser.close()
         with ThreadPoolExecutor(VISITORS) as pool:
             began = time.monotonic()
-            bad = sum(pool.map(lambda _: visited(url), range(VISITORS)))
+            bad = sum(pool.map(lambda _: visited(url, models), range(VISITORS)))
             crowd = time.monotonic() - began
         memory = process.memory_info().rss / 1e6
     return {
@@ -114,11 +118,10 @@ def main() -> int:
     """Measures, prints and stores."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         large = large_atlas(Path(folder) / "large").folder
-        own = json.loads((SEED / "atlas.json").read_text(encoding="utf-8"))["model"]
         found = {
-            "bundled": measured(playwright, [SEED], own, Path(folder) / "a"),
-            "5,120 heads": measured(playwright, [large], MODEL, Path(folder) / "b"),
-            "both": measured(playwright, [SEED, large], own, Path(folder) / "c"),
+            "bundled": measured(playwright, [SEED], Path(folder) / "a"),
+            "5,120 heads": measured(playwright, [large], Path(folder) / "b"),
+            "both": measured(playwright, [SEED, large], Path(folder) / "c"),
         }
     for name, figures in found.items():
         print(name)

@@ -242,9 +242,9 @@ class Atlas:
     def stale(self, head: HeadId | None = None) -> set[str]:
         """The ids of the current descriptions that are of other mappings than the present ones."""
         hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
-        rows = self.descriptions(head)
+        rows = self.current_descriptions(["description_id", "mapping_hash"], head)
         return {
             row["description_id"]
-            for row in rows
+            for row in rows.to_pylist()
             if row["mapping_hash"] != hashes.get(HeadId(row["layer"], row["head"]))
         }

@@ -113,9 +113,9 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
     Counts are null where the relation has too few pairs. The best of equal heads is the first; where no head scores
     above 0, there is none.
     """
-    frame = relations.to_pandas()
+    frame = relations.to_pandas(categories=["relation", "category"])
     rows = []
-    for name, scored in frame.groupby("relation", sort=False):
+    for name, scored in frame.groupby("relation", sort=False, observed=True):
         pairs, counted = int(scored["pairs"].iloc[0]), bool(scored["pairs"].iloc[0] >= min_pairs)
         up, down = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
         best_head, best = best_of(scored, SCORE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
+from threading import Semaphore
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +16,9 @@ from space.sessions import Annotator
 
 LONGEST_ADDRESS = 16_384  # characters
 FIGURES = 5  # that a page may have at most
+
+AT_ONCE = 4  # looks that are made at a time: more would take as long, and more memory
+_making = Semaphore(AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Place:
 def looked(services: Services, page: Page, query: Mapping[str, str], who: Annotator | None = None) -> Look:
     """What a page shows; where the address leads nowhere, why, with a way back."""
     try:
-        return page.look(services, query, who)
+        with _making:
+            return page.look(services, query, who)
     except MapsError as error:
         return nowhere(str(error))
 

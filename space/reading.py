@@ -126,7 +126,7 @@ def detections(atlas: Atlas) -> list[float | None]:
     """The detection score of each head's current description, in the order of `atlas.ids`; the newest scorer's."""
 
     def read() -> list[float | None]:
-        current = {row["description_id"] for row in atlas.descriptions()}
+        current = set(atlas.current_descriptions(["description_id"])["description_id"].to_pylist())
         rows = atlas.table("scores", ["layer", "head", "description_id", "detection"]).to_pylist()
         found = {(row["layer"], row["head"]): row["detection"] for row in rows if row["description_id"] in current}
         return [found.get((head.layer, head.head)) for head in atlas.ids]
@@ -140,7 +140,11 @@ def identified(atlas: Atlas) -> pa.Table:
         atlas,
         ["mappings", "descriptions"],
         "identified",
-        lambda: identification(atlas.ids, atlas.descriptions(), atlas.stale()),
+        lambda: identification(
+            atlas.ids,
+            atlas.current_descriptions(["description_id", "pattern", "pattern_paper"]).to_pylist(),
+            atlas.stale(),
+        ),
     )
 
 
@@ -149,7 +153,7 @@ def patterns(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool, str]]]:
 
     def read() -> dict[str, dict[HeadId, tuple[bool, str]]]:
         found: dict[str, dict[HeadId, tuple[bool, str]]] = {}
-        for row in atlas.descriptions():
+        for row in atlas.current_descriptions(["pattern", "observed_pattern"]).to_pylist():
             head = HeadId(row["layer"], row["head"])
             found.setdefault(row["describer"], {})[head] = row["pattern"], row["observed_pattern"]
         return found

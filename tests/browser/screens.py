@@ -17,6 +17,7 @@ PAGES = {
     "head": f"head?model={MODEL}&layer=26&head=2",
     "relation": f"relation?name=country_to_capital&model={MODEL}&layer=23&head=4",
     "search": "search?q=pronouns",
+    "try": "try?source=France&target=Paris",
     "compare": "compare",
     "annotate": "annotate",
     "agreement": "agreement",
@@ -50,6 +51,8 @@ def taken(browser: Browser, served: Running, look: str, folder: Path) -> None:
         page.wait_for_timeout(SETTLED)
         if name == "annotate":
             answered(page, 4)
+        if name == "try":  # the first question loads the weights
+            page.locator(".answer table").first.wait_for(timeout=120_000)
         page.wait_for_timeout(SETTLED)
         page.screenshot(path=folder / f"{name}-{look}.jpg", type="jpeg", quality=60)
     context.close()
