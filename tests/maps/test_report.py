@@ -16,7 +16,8 @@ import pytest
 from maps import pictures
 from maps.__main__ import main
 from maps.atlas import Atlas, write_table
-from maps.report import TABLES, as_csv, cell, plain
+from maps.report import TABLES, plain
+from maps.spreadsheet import as_csv, cell
 from maps.tables import SCHEMAS, table
 from space.atlases import SEED
 
