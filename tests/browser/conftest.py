@@ -66,7 +66,8 @@ class Server:
     def empty(self) -> None:
         """Forgets all studies and all that people stored, behind the app's back; rows go on being numbered."""
         shutil.rmtree(self.data / "studies", ignore_errors=True)
-        with closing(sqlite3.connect(self.data / "journal.sqlite", timeout=10)) as database, database:
+        journal = f"file:{self.data / 'journal.sqlite'}?mode=rw"  # it is there, or this fails
+        with closing(sqlite3.connect(journal, timeout=10, uri=True)) as database, database:
             made = database.execute(
                 "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
             ).fetchall()

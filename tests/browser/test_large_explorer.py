@@ -68,4 +68,4 @@ def test_a_click_on_one_of_5120_heads_opens_it_in_place(url: str, page: Page) ->
     expect(page.locator("#view h1")).to_contain_text(f"L1H1 of {MODEL}")
     expect(page).to_have_url(f"{url}/head?model={MODEL}&layer=1&head=1")
     page.go_back()
-    expect(page.locator(".head-grid canvas")).to_be_visible()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()
