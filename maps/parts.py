@@ -29,13 +29,8 @@ class Parts:
     def begin(self, settings: Dictionary[str, Any]) -> None:
         """Starts or continues; raises MapsError where other settings were used before."""
         path = self.folder / PARTS / "settings.json"
-        before = read_json(path)
-        if before is not None and before != json.loads(json.dumps(settings)):
-            raise MapsError(
-                f"{self.folder} holds an unfinished mapping made with other settings "
-                f"({difference(before, settings)}); choose another --out or delete {self.folder / PARTS}."
-            )
-        if before is None:
+        remedy = f"choose another --out or delete {self.folder / PARTS}"
+        if not check_same(path, settings, f"{self.folder} holds an unfinished mapping made with", remedy):
             write_json(path, settings)
 
     def has(self, layer: int, name: str = "heads") -> bool:
@@ -71,6 +66,14 @@ class Parts:
         write_file(self.folder / "README.md", atlas_card(info, listed(self.folder)).encode())
         write_json(self.folder / "atlas.json", info)
         shutil.rmtree(self.folder / PARTS)
+
+
+def check_same(path: Path, now: Dictionary[str, Any], holds: str, remedy: str = "choose another --out") -> bool:
+    """Whether a run noted its settings there, the same ones as now; raises MapsError where they are others."""
+    before = read_json(path)
+    if before is not None and before != json.loads(json.dumps(now)):
+        raise MapsError(f"{holds} other settings ({difference(before, now)}); {remedy}.")
+    return before is not None
 
 
 def difference(before: Dictionary[str, Any], now: Dictionary[str, Any]) -> str:

@@ -96,27 +96,36 @@ class Survivors(NamedTuple):
 
 def hits_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Hits:
     """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
-    found = torch.zeros(2, len(heads.outputs), len(pairs.k), dtype=torch.bool, device=pairs.k.device)
-    for some in pooled(sieved(pairs, sources, heads, columns), POOL):
+    values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
+    tokens, which = pairs.sources.unique(return_inverse=True)
+    read = (sources.exact(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
+    return hits_of_read(read[which], heads.outputs, pairs.targets, pairs.k, columns)
+
+
+def hits_of_read(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
+    """The rank tests of what heads make of what they have read: top and bottom (H, n).
+
+    `read` (n, KV, d_h) in float64 is what W_O multiplies, of every head or of each group that shares it; outputs
+    (H, d_h, d) in float64, targets (n,) and k (n,).
+    """
+    found = torch.zeros(2, len(outputs), len(k), dtype=torch.bool, device=k.device)
+    for some in pooled(sieved(read, outputs, targets, k, columns), POOL):
         which = torch.cat([each.pairs for each in some])
         written = torch.cat([each.written for each in some])
-        full = among_highest(written, pairs.targets[which], pairs.k[which], columns)
+        full = among_highest(written, targets[which], k[which], columns)
         for each, hit in zip(some, full.split([len(each.pairs) for each in some]), strict=True):
             found[each.side, each.head, each.pairs] = hit
     return Hits(*found)
 
 
-def sieved(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Iterator[Survivors]:
+def sieved(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Iterator[Survivors]:
     """The pairs that may be hits, head by head and side by side."""
-    sieve = Sieve.of(heads.outputs, pairs.targets, columns)
-    values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
-    tokens, which = pairs.sources.unique(return_inverse=True)
-    read = (sources.exact(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
+    sieve, group = Sieve.of(outputs, targets, columns), len(outputs) // read.shape[1]
     for kv, z in enumerate(read.unbind(1)):
-        rows = at_unit_length(z)[0].float()[which]  # (n, d_h): the heads of a group share what they read
-        for head in range(kv * heads.group, (kv + 1) * heads.group):
-            for side, live in enumerate(sieve.survivors(rows, head, pairs.k)):
-                written = z[which[live]] @ heads.outputs[head]
+        rows = at_unit_length(z)[0].float()  # (n, d_h): the heads of a group share what they read
+        for head in range(kv * group, (kv + 1) * group):
+            for side, live in enumerate(sieve.survivors(rows, head, k)):
+                written = z[live] @ outputs[head]
                 yield Survivors(side, head, live, -written if side else written)
 
 

@@ -91,7 +91,7 @@ def findings(
 
 
 def as_csv(table: pa.Table) -> str:
-    """A table as CSV: null is empty, a list's names are joined by `; `, no cell is a formula to a spreadsheet."""
+    """A table as CSV: null is empty, a list's parts are joined by `; `, no cell is a formula to a spreadsheet."""
     text = StringIO(newline="")
     lines = csv.writer(text)  # lines end in CR LF, so that a lone CR in a name is quoted
     lines.writerow(table.column_names)
@@ -102,7 +102,7 @@ def as_csv(table: pa.Table) -> str:
 def cell(value: object) -> object:
     """A value as a spreadsheet may safely open it; in a list `;` and `\\` of a name get a `\\` in front."""
     if isinstance(value, list):
-        value = "; ".join(re.sub(r"([\\;])", r"\\\1", name) for name in value)
+        value = "; ".join(re.sub(r"([\\;])", r"\\\1", str(part)) for part in value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

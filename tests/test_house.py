@@ -40,6 +40,7 @@ PURE = (
     "maps.output_space",
     "maps.eight_bit",
     "maps.columns",
+    "maps.directions",
     "maps.ranks",
     "maps.threads",
     "maps.salient",

@@ -1,37 +1,74 @@
-"""`evaluate`: the paper's experiments."""
+"""`evaluate`: the paper's experiments, and those that go beyond it."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
-from maps.commands.arguments import Commands, whole, with_bar
+from maps.commands import weights
+from maps.commands.arguments import Commands, positive, whole, with_bar
 from maps.commands.model import add_model, settings_of
+from maps.types import MapsError
+
+
+class Experiment(NamedTuple):
+    """An experiment: what it is, the function that runs it and says what it found, and the options that it heeds."""
+
+    about: str
+    run: Callable[[argparse.Namespace], str]
+    heeds: tuple[str, ...]
+
+
+def random(arguments: argparse.Namespace) -> str:
+    """The random baseline."""
+    from maps.experiments.random_baseline import random_baseline
+
+    settings = settings_of(arguments)
+    found = random_baseline(arguments.model, arguments.out, settings, arguments.seed, arguments.device, with_bar)
+    at = found.taus.index(settings.tau)
+    return (
+        f"Of {found.heads:,} heads {found.trained[at]:,} pass τ = {settings.tau:g}, of as many random ones "
+        f"{found.random[at]:,}: {arguments.out}/random.csv"
+    )
+
+
+SCORING = ("relations", "relation", "k", "tau", "min_pairs")
+EXPERIMENTS = {
+    "random": Experiment("the random baseline", random, (*SCORING, "seed")),
+    "directions": Experiment("several operations a head", weights.directions, ("heads", "directions")),
+}
+OF_ALL = ("model", "out", "layers", "no_first_mlp", "final_norm", "dtype", "device")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`evaluate`."""
     p = commands.add_parser(
         "evaluate",
-        help="run an experiment of the paper",
+        help="run an experiment of the paper, or beyond it",
         description="Run an experiment of the paper. random: how many random heads, drawn with the mean and deviation "
-        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. A run that "
-        "was stopped goes on.",
+        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. Beyond the "
+        "paper: directions: each head's OV map split into its singular directions, and what the strongest of them map "
+        "to what. A run that was stopped goes on.",
         epilog="example: python -m maps evaluate random smollm2 --out data/random",
     )
-    p.add_argument("experiment", choices=("random",), help="random: the random baseline")
+    about = "; ".join(f"{name}: {each.about}" for name, each in EXPERIMENTS.items())
+    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help=about)
     add_model(p, "the folder for the results, which may be the model's atlas")
     p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
-    p.set_defaults(run=run)
+    p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
+    p.add_argument("--directions", type=positive, default=5, help="directions of a head that are shown (default 5)")
+    p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Runs an experiment and says what it found."""
-    from maps.experiments.random_baseline import random_baseline
-
-    settings = settings_of(arguments)
-    found = random_baseline(arguments.model, arguments.out, settings, arguments.seed, arguments.device, with_bar)
-    at = found.taus.index(settings.tau)
-    print(
-        f"Of {found.heads:,} heads {found.trained[at]:,} pass τ = {settings.tau:g}, of as many random ones "
-        f"{found.random[at]:,}: {arguments.out}/random.csv"
-    )
+def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Runs an experiment and says what it found; raises MapsError where it would not heed an option."""
+    experiment = EXPERIMENTS[arguments.experiment]
+    for name, option in options.items():
+        given = getattr(arguments, name, None)
+        if name not in ("help", "experiment", *OF_ALL, *experiment.heeds) and given != option.default:
+            raise MapsError(
+                f"evaluate {arguments.experiment} does not look at {option.option_strings[-1]}; leave it out."
+            )
+    print(experiment.run(arguments))
