@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.commands import weights
@@ -36,10 +37,11 @@ def random(arguments: argparse.Namespace) -> str:
 
 SCORING = ("relations", "relation", "k", "tau", "min_pairs")
 EXPERIMENTS = {
-    "random": Experiment("the random baseline", random, (*SCORING, "seed")),
-    "directions": Experiment("several operations a head", weights.directions, ("heads", "directions")),
+    "random": Experiment("the random baseline", random, (*SCORING, "layers", "seed")),
+    "known-heads": Experiment("heads that earlier work found", weights.known_heads, (*SCORING, "known")),
+    "directions": Experiment("several operations a head", weights.directions, ("layers", "heads", "directions")),
 }
-OF_ALL = ("model", "out", "layers", "no_first_mlp", "final_norm", "dtype", "device")
+OF_ALL = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -48,9 +50,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "evaluate",
         help="run an experiment of the paper, or beyond it",
         description="Run an experiment of the paper. random: how many random heads, drawn with the mean and deviation "
-        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. Beyond the "
-        "paper: directions: each head's OV map split into its singular directions, and what the strongest of them map "
-        "to what. A run that was stopped goes on.",
+        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. "
+        "known-heads: how many of the heads that earlier work found in GPT-2 small and medium, or of your own list, "
+        "their relation scores classify likewise. Beyond the paper: directions: each head's OV map split into its "
+        "singular directions, and what the strongest of them map to what. A run that was stopped goes on.",
         epilog="example: python -m maps evaluate random smollm2 --out data/random",
     )
     about = "; ".join(f"{name}: {each.about}" for name, each in EXPERIMENTS.items())
@@ -59,6 +62,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
     p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
     p.add_argument("--directions", type=positive, default=5, help="directions of a head that are shown (default 5)")
+    p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not those that ship")
     p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
 
 

@@ -37,3 +37,25 @@ def directions(arguments: argparse.Namespace) -> str:
         f"Of {len(rows):,} heads {several:,} have {SEVERAL} or more of their salient mappings at each of two ends of "
         f"directions: {arguments.out}/directions.csv and direction_heads.csv"
     )
+
+
+def known_heads(arguments: argparse.Namespace) -> str:
+    """Compares known heads with what their relation scores say."""
+    from maps.experiments.known_heads import known_heads
+    from maps.terminal import said
+
+    bar = partial(with_bar, doing="scoring")
+    settings = settings_of(arguments)
+    found = known_heads(arguments.model, arguments.out, settings, arguments.known, arguments.device, bar)
+    lines = [said(group_line(row, settings.tau)) for row in found.tables["known_groups"]]
+    return "\n".join([*lines, f"{arguments.out}/known_heads.csv and known_groups.csv"])
+
+
+def group_line(row: Row, tau: float) -> str:
+    """How many heads of a group are classified likewise."""
+    by = f"{row['relation']} ({row['side']})"
+    if row["likewise"] is None:
+        return f"{row['group']}: not compared, since too few pairs of {by} are usable"
+    paper = "" if row["published"] is None else f"; in the paper {row['published']}"
+    further = f"{row['further']} further heads of the model are"
+    return f"{row['group']}: {row['likewise']} of {row['heads']} pass τ = {tau:g} by {by}{paper}; {further} like them"

@@ -67,10 +67,17 @@ class Layered:
     layers: Sequence[int]
     schemas: Dictionary[str, pa.Schema]
 
-    def run(self, out: Path, make: Callable[[int], Rows], progress: Progress = plainly) -> Tables:
+    def run(
+        self,
+        out: Path,
+        make: Callable[[int], Rows],
+        progress: Progress = plainly,
+        finish: Callable[[Rows], Rows] = lambda made: made,
+    ) -> Tables:
         """Makes what is not there yet and writes a CSV a table and all of them as JSON.
 
-        Raises MapsError where the folder holds a run with other settings, or the atlas of other weights.
+        `make` gives a layer's rows by name; `finish` makes the tables of those of all layers. Raises MapsError where
+        the folder holds a run with other settings, or the atlas of other weights.
         """
         parts, revision = out / f"{self.experiment}.parts", self.model.checkpoint.revision
         settings = {"model": self.model.asked_for, "revision": revision, **self.asked}
@@ -84,7 +91,7 @@ class Layered:
             for layer in progress(todo, len(files) - len(todo)) if todo else ():
                 write_json(files[layer], make(layer))
             layers = [read_json(file, REMEDY) or {} for file in files.values()]
-            tables = {name: [row for layer in layers for row in layer[name]] for name in self.schemas}
+            tables = finish({name: [row for layer in layers for row in layer[name]] for name in layers[0]})
             for name, schema in self.schemas.items():
                 write_file(out / f"{name}.csv", as_csv(pa.Table.from_pylist(tables[name], schema=schema)).encode())
             write_json(out / f"{self.experiment}.json", {"settings": settings, "tables": tables})
