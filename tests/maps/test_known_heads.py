@@ -30,9 +30,8 @@ SMALL = HEADS.split()
 def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a random GPT-2 with the layers and heads of the small one, and narrow."""
     torch.manual_seed(0)
-    ends = dict.fromkeys(("bos_token_id", "eos_token_id"), VOCABULARY - 1)
     config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_embd=24, n_layer=12, n_head=12, n_positions=16, initializer_range=0.3, **ends
+        vocab_size=VOCABULARY, n_embd=24, n_layer=12, n_head=12, n_positions=16, initializer_range=0.3
     )
     folder = tmp_path_factory.mktemp("models") / "gpt2"
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
