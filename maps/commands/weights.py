@@ -59,3 +59,15 @@ def group_line(row: Row, tau: float) -> str:
     paper = "" if row["published"] is None else f"; in the paper {row['published']}"
     further = f"{row['further']} further heads of the model are"
     return f"{row['group']}: {row['likewise']} of {row['heads']} pass τ = {tau:g} by {by}{paper}; {further} like them"
+
+
+def biases(arguments: argparse.Namespace) -> str:
+    """Compares heads with and without their value bias."""
+    from maps.experiments.biases import biases
+
+    bar = partial(with_bar, doing="comparing")
+    settings = settings_of(arguments)
+    found = biases(arguments.model, arguments.out, settings, arguments.heads, arguments.device, bar)
+    rows = [row for row in found.tables["biases"] if row["head"] is not None]
+    other = sum(bool(row["gained"] or row["lost"]) for row in rows)
+    return f"Of {len(rows):,} heads {other:,} have other relations with their value bias: {arguments.out}/biases.csv"
