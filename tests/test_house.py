@@ -35,6 +35,7 @@ ROOMS = {  # one outside thing, one room
 }
 PURE = (
     "maps.types",
+    "maps.attention",
     "maps.circuits",
     "maps.mlp",
     "maps.output_space",

@@ -40,6 +40,7 @@ EXPERIMENTS = {
     "random": Experiment("the random baseline", random, (*SCORING, "layers", "seed")),
     "known-heads": Experiment("heads that earlier work found", weights.known_heads, (*SCORING, "known")),
     "directions": Experiment("several operations a head", weights.directions, ("layers", "heads", "directions")),
+    "attention": Experiment("which sources attend to which", weights.attention, ("layers", "heads")),
     "biases": Experiment("what biases change", weights.biases, (*SCORING, "layers", "heads")),
 }
 OF_ALL = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
@@ -54,7 +55,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. "
         "known-heads: how many of the heads that earlier work found in GPT-2 small and medium, or of your own list, "
         "their relation scores classify likewise. Beyond the paper: directions: each head's OV map split into its "
-        "singular directions, and what the strongest of them map to what. biases: what the biases of values and "
+        "singular directions, and what the strongest of them map to what. attention: the queries on which each "
+        "head acts most, with the keys that they attend to. biases: what the biases of values and "
         "outputs write, and the relations that they make or break. A run that was stopped goes on.",
         epilog="example: python -m maps evaluate random smollm2 --out data/random",
     )

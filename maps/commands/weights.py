@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from maps.commands.arguments import with_bar
 from maps.commands.model import settings_of
-from maps.types import HeadId
+from maps.types import HeadId, MapsError
 
 if TYPE_CHECKING:
     from maps.tables import Row
 
+OWN = 0.1  # share of tokens that attend to themselves from which on a head is counted
+
 
 def head_list(text: str) -> tuple[HeadId, ...]:
     """`L26H2,L23H4`."""
-    from maps.types import MapsError
-
     try:
         return tuple(dict.fromkeys(HeadId.parse(each) for each in text.split(",")))
     except MapsError as error:
@@ -71,3 +71,19 @@ def biases(arguments: argparse.Namespace) -> str:
     rows = [row for row in found.tables["biases"] if row["head"] is not None]
     other = sum(bool(row["gained"] or row["lost"]) for row in rows)
     return f"Of {len(rows):,} heads {other:,} have other relations with their value bias: {arguments.out}/biases.csv"
+
+
+def attention(arguments: argparse.Namespace) -> str:
+    """Reads which sources attend to which."""
+    from maps.experiments.attention import KEYS, attention
+
+    if arguments.final_norm:
+        raise MapsError("evaluate attention does not look at --final-norm; leave it out.")
+    bar = partial(with_bar, doing="reading")
+    found = attention(arguments.model, arguments.out, settings_of(arguments), arguments.heads, arguments.device, bar)
+    rows = found.tables["attention_heads"]
+    own = sum(row["own_share"] >= OWN for row in rows)
+    return (
+        f"In {own:,} of {len(rows):,} heads {OWN:.0%} or more of the tokens have themselves among their {KEYS} keys: "
+        f"{arguments.out}/attention.csv and attention_heads.csv"
+    )
