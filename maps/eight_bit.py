@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 LEVELS = 127  # of an eight-bit number
+FAST = ("avx512_vnni", "avx_vnni", "amx_int8")  # what x86 processors multiply eight-bit matrices by faster than others
 
 
 def at_unit_length(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,8 +64,14 @@ class Rounded(NamedTuple):
 
 
 def eight_bits(device: torch.device) -> bool:
-    """Whether products of eight-bit matrices are there and exact: some processors saturate their sums."""
+    """Whether products of eight-bit matrices are there, fast and exact.
+
+    Some processors saturate their sums; x86 ones without instructions for them take fifty times as long as in float32.
+    """
     if device.type != "cpu":
+        return False
+    known = torch.cpu.get_capabilities()
+    if known.get("architecture") == "x86_64" and not any(known.get(name) for name in FAST):
         return False
     signs = torch.tensor([[1, 1], [-1, -1], [1, -1], [-1, 1]], dtype=torch.int8)  # pairs may saturate either way
     ends = (LEVELS * signs).repeat(8, 32)  # (32, 64)

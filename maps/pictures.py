@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from html import escape
 from importlib.util import find_spec
 from typing import Any
@@ -48,14 +49,20 @@ def svg(spec: dict[str, Any]) -> str:
     return str(vl_convert.vegalite_to_svg(spec, vl_version=version()))
 
 
-def page(spec: dict[str, Any]) -> str:
-    """A figure as a page of its own that needs nothing beside it; nothing in the data can end its script."""
+@cache
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script; bundling takes seconds, and every page has the same."""
     import vl_convert
 
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version()))
+
+
+def page(spec: dict[str, Any]) -> str:
+    """A figure as a page of its own that needs nothing beside it; nothing in the data can end its script."""
     title = spec["title"]["text"]
     return PAGE.format(
         title=escape(title),
         description=escape(spec["description"]),
-        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version()),
+        library=library(),
         spec=json.dumps(spec).replace("<", "\\u003c"),
     )

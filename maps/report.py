@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from io import StringIO
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +34,6 @@ TABLES = {
     "breadth": BREADTH,
     "identification": IDENTIFICATION,
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LIKENESS = dict(zip(SETS, ("salient sources", "mappings", "relations"), strict=True))
 STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
@@ -88,24 +85,6 @@ def findings(
     if identified is not None:
         tables["identification"] = identified
     return Findings(model, tau, min_pairs, classified, tables)
-
-
-def as_csv(table: pa.Table) -> str:
-    """A table as CSV: null is empty, a list's parts are joined by `; `, no cell is a formula to a spreadsheet."""
-    text = StringIO(newline="")
-    lines = csv.writer(text)  # lines end in CR LF, so that a lone CR in a name is quoted
-    lines.writerow(table.column_names)
-    lines.writerows(map(cell, row.values()) for row in table.to_pylist())
-    return text.getvalue()
-
-
-def cell(value: object) -> object:
-    """A value as a spreadsheet may safely open it; in a list `;` and `\\` of a name get a `\\` in front."""
-    if isinstance(value, list):
-        value = "; ".join(re.sub(r"([\\;])", r"\\\1", str(part)) for part in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def sections(found: Findings, output_space: bool) -> list[Section]:

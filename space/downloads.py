@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from io import StringIO
 from urllib.parse import urlencode
 
 import pyarrow.parquet as pq
@@ -12,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from maps.atlas import Atlas
-from maps.report import cell
+from maps.spreadsheet import cell, lines_of
 from maps.types import MapsError
 from space.markup import text
 from space.services import Services
@@ -43,21 +41,9 @@ def table_file(services: Services, request: Request) -> Response:
 def as_csv(atlas: Atlas, name: str) -> Iterator[str]:
     """A table as CSV, some rows at a time: null is empty, no cell is a formula to a spreadsheet."""
     with pq.ParquetFile(atlas.folder / f"{name}.parquet") as stored:
-        yield line([stored.schema_arrow.names])
+        yield lines_of([stored.schema_arrow.names])
         for batch in stored.iter_batches(ROWS):
-            yield line([[cell(joined(value)) for value in row.values()] for row in batch.to_pylist()])
-
-
-def joined(value: object) -> object:
-    """A list's values as text, as `cell` wants them."""
-    return [str(each) for each in value] if isinstance(value, list) else value
-
-
-def line(rows: list[list[object]]) -> str:
-    """Rows as lines of CSV."""
-    out = StringIO(newline="")
-    csv.writer(out).writerows(rows)
-    return out.getvalue()
+            yield lines_of(map(cell, row.values()) for row in batch.to_pylist())
 
 
 def links(atlas: Atlas) -> str:

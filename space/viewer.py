@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.components.plot import PlotData
 
 from maps.types import MapsError
 from space.browser import browser_token
@@ -59,11 +60,11 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
     view.figures(drawn, None, plots, **quiet)
 
 
-def in_page_colours(figure: Any) -> Any:
+def in_page_colours(figure: Any) -> PlotData:
     """The figure light or dark as the page; the library of figures is imported when one is drawn."""
     from maps.figures.look import on_page
 
-    return on_page(figure)
+    return PlotData(type="altair", plot=on_page(figure))
 
 
 def sent_with(event: gr.EventData) -> Mapping[str, Any]:

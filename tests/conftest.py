@@ -8,6 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+# Torch reads it once. Threads of several processes on the same cores would wait for each other, spinning.
+os.environ.setdefault(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # both are read when huggingface_hub is imported
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 

@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.atlas import Atlas, write_file
     from maps.scoring.reported import FIGURES as OF_EVIDENCE
     from maps.scoring.reported import TABLES, evidence
+    from maps.spreadsheet import as_csv
     from maps.terminal import said
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     drawn = pictures.can_draw()
     proven = evidence(atlas)
     tables = found.tables | proven.tables
-    files: dict[str, str] = {f"{name}.csv": report.as_csv(table) for name, table in tables.items()}
+    files: dict[str, str] = {f"{name}.csv": as_csv(table) for name, table in tables.items()}
     specs = figures(atlas, found) | proven.figures
     for name, spec in specs.items():
         files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"

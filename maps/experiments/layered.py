@@ -17,7 +17,7 @@ from maps.atlas import Atlas, read_json, write_file, write_json
 from maps.locked import locked
 from maps.model import Model
 from maps.parts import check_same
-from maps.report import as_csv
+from maps.spreadsheet import as_csv
 from maps.tables import Row
 from maps.types import HeadId, MapsError
 

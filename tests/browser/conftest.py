@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,22 @@ class Server:
                 return
         raise RuntimeError("the app did not answer within a minute")
 
+    def empty(self) -> None:
+        """Forgets all studies and all that people stored, behind the app's back; rows go on being numbered."""
+        shutil.rmtree(self.data / "studies", ignore_errors=True)
+        journal = f"file:{self.data / 'journal.sqlite'}?mode=rw"  # it is there, or this fails
+        with closing(sqlite3.connect(journal, timeout=10, uri=True)) as database, database:
+            made = database.execute(
+                "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
+            ).fetchall()
+            guards = [(name, sql) for kind, name, sql in made if kind == "trigger"]
+            for name, _ in guards:  # they keep rows from being deleted
+                database.execute(f"DROP TRIGGER {name}")
+            for table in [name for kind, name, _ in made if kind == "table"]:
+                database.execute(f"DELETE FROM {table}")
+            for _, sql in guards:
+                database.execute(sql)
+
     def kill(self) -> None:
         """kill -9."""
         if self.process is not None:
@@ -85,22 +102,22 @@ def link_in(process: subprocess.Popen[str]) -> str:
     raise RuntimeError("the app ended before it printed the organiser's link")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A fresh app."""
-    running = Server(tmp_path / "data")
-    running.start()
-    yield running
-    running.kill()
-
-
 @pytest.fixture(scope="module")
 def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An app for tests that store nothing."""
+    """The app, one for all tests of a module."""
     running = Server(tmp_path_factory.mktemp("data"))
     running.start()
     yield running
     running.kill()
+
+
+@pytest.fixture
+def server(explorer: Server) -> Server:
+    """The same with nothing stored, for tests that store; started again where a test ended it."""
+    if explorer.process is None or explorer.process.poll() is not None:
+        explorer.start()
+    explorer.empty()
+    return explorer
 
 
 def chromium_path() -> str:

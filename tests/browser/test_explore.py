@@ -150,14 +150,14 @@ def test_an_address_that_leads_nowhere_is_answered_in_words(
     page.goto(f"{explorer.url}/head{query}")
     expect(page.get_by_role("alert")).to_contain_text(sentence)
     page.get_by_role("link", name="Back to all heads").click()
-    expect(page.locator(".head-grid canvas")).to_be_visible()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()
 
 
 def test_an_unknown_page_leads_back(explorer: Server, page: Page) -> None:
     page.goto(f"{explorer.url}/nowhere/at/all")
     expect(page.get_by_role("heading", name="No such page")).to_be_visible()
     page.get_by_role("link", name="All heads").click()
-    expect(page.locator(".head-grid canvas")).to_be_visible()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["", "head?layer=12&head=6", "annotate", "agreement", "about"])
@@ -171,14 +171,14 @@ def test_no_page_scrolls_sideways_on_a_small_phone(explorer: Server, browser: Br
     context.close()
 
 
-def test_the_app_neither_asks_other_hosts_nor_loads_torch(server: Server, page: Page, tmp_path: Path) -> None:
+def test_the_app_neither_asks_other_hosts_nor_loads_torch(server: Server, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.url)
-    expect(page.locator(".head-grid canvas")).to_be_visible()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()
     outside = [url for url in asked if not url.startswith((server.url, "data:", "blob:"))]
     assert outside == []
     assert server.process is not None
     libraries = Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
     assert "libtorch" not in libraries
-    assert (tmp_path / "data" / "journal.sqlite").exists()
+    assert (server.data / "journal.sqlite").exists()

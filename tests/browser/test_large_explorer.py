@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import ROOT
-from tests.browser.test_accessibility import findings
+from tests.browser.test_accessibility import findings, open_whole
 from tests.large_atlas import HOSTILE, MODEL, large_atlas
 from tests.space.running import running
 
@@ -38,7 +38,7 @@ def test_hostile_strings_are_shown_harmlessly_and_no_page_scrolls_sideways(
     troubles: list[str] = []
     page.on("dialog", lambda dialog: troubles.append(dialog.message))
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto(f"{url}/{path}", wait_until="networkidle")
+    open_whole(page, f"{url}/{path}")
     expect(page.locator("h1:visible").first).to_be_visible()
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert findings(page) == []
@@ -50,7 +50,7 @@ def test_hostile_strings_are_shown_harmlessly_and_no_page_scrolls_sideways(
 
 
 def test_a_hostile_head_shows_its_strings_as_text(url: str, page: Page) -> None:
-    page.goto(f"{url}/head?model={MODEL}&layer=0&head=0", wait_until="networkidle")
+    open_whole(page, f"{url}/head?model={MODEL}&layer=0&head=0")
     shown = page.locator("#view").inner_text()
     assert "<script>alert(1)</script>" in shown
     assert "**bold** [link](javascript:alert(1))" in shown
@@ -68,4 +68,4 @@ def test_a_click_on_one_of_5120_heads_opens_it_in_place(url: str, page: Page) ->
     expect(page.locator("#view h1")).to_contain_text(f"L1H1 of {MODEL}")
     expect(page).to_have_url(f"{url}/head?model={MODEL}&layer=1&head=1")
     page.go_back()
-    expect(page.locator(".head-grid canvas")).to_be_visible()
+    expect(page.locator("#view .head-grid canvas")).to_be_visible()

@@ -205,9 +205,26 @@ def test_products_that_saturate_are_not_used(monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("not here")
 
     assert not eight_bits(torch.device("meta"))
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64", "avx512_vnni": True})
     for product, wanted in ((saturating, False), (lambda a, b: a.int() @ b.int(), True), (refuse, False)):
         monkeypatch.setattr(torch, "_int_mm", product)
         assert eight_bits(torch.device("cpu")) is wanted
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        ({"architecture": "x86_64", "avx2": True, "avx512_vnni": False}, False),
+        ({"architecture": "x86_64", "avx2": True, "avx_vnni": True}, True),
+        ({"architecture": "aarch64"}, True),
+    ],
+)
+def test_products_that_are_slow_are_not_used(
+    known: dict[str, Any], wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "_int_mm", lambda a, b: a.int() @ b.int())
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert eight_bits(torch.device("cpu")) is wanted
 
 
 @pytest.mark.parametrize("seed", [2, 8, 10, 13])

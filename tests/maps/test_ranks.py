@@ -80,10 +80,13 @@ def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float,
         check(y.repeat(25, 1), targets, k.clamp_min(1), unembedding)
 
 
-@pytest.mark.parametrize(("block", "group", "rows"), [(3, 4, 2), (100, 7, 7), (10_000, 64, 10_000)])
+@pytest.mark.parametrize(
+    ("size", "block", "group", "rows"), [(250, 3, 4, 2), (1500, 100, 7, 7), (1500, 10_000, 64, 10_000)]
+)
 @pytest.mark.parametrize(("many", "flood"), [(0, 0), (1, 0), (0, 1), (1, 1)])
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
 def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
+    size: int,
     block: int,
     group: int,
     rows: int,
@@ -95,9 +98,9 @@ def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
     for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("MANY", many), ("FLOOD", flood)):
         monkeypatch.setattr(ranks, name, value)
     monkeypatch.setattr("maps.columns.fastest", lambda _device: precision)
-    unembedding = normal(1500, 12, dtype=torch.float32)
-    targets = torch.randint(1500, (60,), generator=torch.Generator().manual_seed(2))
-    check(normal(60, 12, seed=1), targets, torch.arange(1, 1501, 25), unembedding)
+    unembedding = normal(size, 12, dtype=torch.float32)  # few for small blocks, which are a product each
+    targets = torch.randint(size, (50,), generator=torch.Generator().manual_seed(2))
+    check(normal(50, 12, seed=1), targets, torch.arange(1, size + 1, size // 50), unembedding)
 
 
 @pytest.mark.parametrize("width", [1, 8, 9, 1984, 2000, 4096])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from maps.figures.look import INK, LINE, QUIET, on_page, spec
+from maps.figures.look import INK, LINE, QUIET, on_page
 from maps.similar import Mapped, similar_heads
 from maps.types import HeadId, MapsError
 from space.downloads import as_csv
@@ -186,7 +186,7 @@ def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
 
 def test_figures_take_the_colours_of_the_page(both: Services) -> None:
     for make in explore.look(both, {}).figures:
-        text = json.dumps(spec(on_page(make())))
+        text = on_page(make())
         assert not [colour for colour in (INK, QUIET, LINE) if f'"{colour}"' in text]
         assert '"background": "transparent"' in text
         assert '"renderer": "svg"' in text

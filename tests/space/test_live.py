@@ -29,7 +29,8 @@ from space.build import build_site
 used = services({"MAPS_DATA": sys.argv[1]})
 build_site(used)
 found = used.live.ask(("France", "Paris"))
-print(found.pair[0].head, used.live.pid is not None, [x for x in ("torch", "transformers") if x in sys.modules])
+heavy = [name for name in ("torch", "transformers", "altair") if name in sys.modules]
+print(found.pair[0].head, used.live.pid is not None, heavy)
 used.live.close()
 print(used.live.pid)
 """
@@ -191,7 +192,7 @@ def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
         live_of({}).ask(("a", None))
 
 
-def test_the_serving_process_asks_the_model_and_imports_no_torch(tmp_path: Path) -> None:
+def test_the_serving_process_asks_the_model_and_imports_neither_torch_nor_figures(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVING, str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert run.stdout.splitlines() == ["L23H5 True []", "None"], run.stderr
