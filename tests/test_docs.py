@@ -34,7 +34,7 @@ from annotation.study import Settings
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
-from maps.experiments import attention, biases, directions, known_heads
+from maps.experiments import attention, biases, directions, known_heads, results
 from maps.prompts import mapping_hash
 from maps.scoring import reported
 from maps.tables import SCHEMAS
@@ -61,7 +61,7 @@ FILES = {  # heading of the contract: the schema that it describes
     "`failures.parquet`": SCHEMAS["failures"],
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
     "Judgments": annotation.dataset.SCHEMA,
-    **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES).items()},
+    **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__.parser())

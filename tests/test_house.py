@@ -36,6 +36,8 @@ ROOMS = {  # one outside thing, one room
 PURE = (
     "maps.types",
     "maps.attention",
+    "maps.experiments.pearson",
+    "maps.experiments.tasks",
     "maps.circuits",
     "maps.mlp",
     "maps.output_space",
@@ -129,6 +131,7 @@ LIGHT = (
     "maps.report",
     "maps.pictures",
     "maps.hub",
+    "maps.experiments.results",
 )
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.desk", "space.outbox")
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from maps import types
 from maps.types import MapsError
 
+Todo = TypeVar("Todo")
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 
 
@@ -80,8 +82,8 @@ def layer_range(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def with_bar(layers: Sequence[int], done: int, doing: str = "mapping") -> Iterable[int]:
-    """A progress bar over layers, with the time that is left."""
+def with_bar(todo: Sequence[Todo], done: int, doing: str = "mapping", unit: str = "layer") -> Iterable[Todo]:
+    """A progress bar over what is to be done, with the time that is left."""
     from tqdm import tqdm
 
-    return tqdm(layers, initial=done, total=done + len(layers), unit="layer", desc=doing, dynamic_ncols=True)
+    return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)

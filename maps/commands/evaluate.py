@@ -6,18 +6,21 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maps.commands import weights
 from maps.commands.arguments import Commands, positive, whole, with_bar
 from maps.commands.model import add_model, settings_of
-from maps.types import MapsError
+from maps.terminal import said
+from maps.types import MapsError, many
+
+if TYPE_CHECKING:
+    from maps.experiments.results import Result
 
 
 class Experiment(NamedTuple):
-    """An experiment: what it is, the function that runs it and says what it found, and the options that it heeds."""
+    """An experiment: the function that runs it and says what it found, and the options that it heeds."""
 
-    about: str
     run: Callable[[argparse.Namespace], str]
     heeds: tuple[str, ...]
 
@@ -35,13 +38,48 @@ def random(arguments: argparse.Namespace) -> str:
     )
 
 
+def correlation(arguments: argparse.Namespace) -> str:
+    """Static scores beside dynamic ones."""
+    from maps.experiments.correlation import correlation
+
+    bar = partial(with_bar, doing="running", unit="relation")
+    prompts = arguments.prompts or "paper"
+    return found(correlation(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+
+
+def multi_token(arguments: argparse.Namespace) -> str:
+    """The same for longer sources."""
+    from maps.experiments.multi_token import multi_token
+
+    bar = partial(with_bar, doing="running", unit="relation")
+    prompts = arguments.prompts or "paper"
+    return found(multi_token(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+
+
+def causal(arguments: argparse.Namespace) -> str:
+    """Heads removed."""
+    from maps.experiments.causal import causal
+
+    bar = partial(with_bar, doing="removing heads", unit="task")
+    return found(causal(arguments.model, arguments.out, settings_of(arguments), arguments.seed, arguments.device, bar))
+
+
+def found(result: Result) -> str:
+    """How much was found, what was left out and why, and where it is."""
+    lines = [said(f"Left out: {each.relation} ({each.reason}).") for each in result.left_out]
+    return "\n".join([*lines, f"{many(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
+
+
 SCORING = ("relations", "relation", "k", "tau", "min_pairs")
 EXPERIMENTS = {
-    "random": Experiment("the random baseline", random, (*SCORING, "layers", "seed")),
-    "known-heads": Experiment("heads that earlier work found", weights.known_heads, (*SCORING, "known")),
-    "directions": Experiment("several operations a head", weights.directions, ("layers", "heads", "directions")),
-    "attention": Experiment("which sources attend to which", weights.attention, ("layers", "heads")),
-    "biases": Experiment("what biases change", weights.biases, (*SCORING, "layers", "heads")),
+    "correlation": Experiment(correlation, (*SCORING, "layers", "prompts")),
+    "multi-token": Experiment(multi_token, (*SCORING, "layers", "prompts")),
+    "causal": Experiment(causal, (*SCORING, "layers", "seed")),
+    "random": Experiment(random, (*SCORING, "layers", "seed")),
+    "known-heads": Experiment(weights.known_heads, (*SCORING, "known")),
+    "directions": Experiment(weights.directions, ("layers", "heads", "directions")),
+    "attention": Experiment(weights.attention, ("layers", "heads")),
+    "biases": Experiment(weights.biases, (*SCORING, "layers", "heads")),
 }
 OF_ALL = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
 
@@ -51,18 +89,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p = commands.add_parser(
         "evaluate",
         help="run an experiment of the paper, or beyond it",
-        description="Run an experiment of the paper. random: how many random heads, drawn with the mean and deviation "
-        "of each layer's own, pass τ beside the trained ones; into an atlas's folder they are kept with it. "
-        "known-heads: how many of the heads that earlier work found in GPT-2 small and medium, or of your own list, "
-        "their relation scores classify likewise. Beyond the paper: directions: each head's OV map split into its "
-        "singular directions, and what the strongest of them map to what. attention: the queries on which each "
-        "head acts most, with the keys that they attend to. biases: what the biases of values and "
-        "outputs write, and the relations that they make or break. A run that was stopped goes on.",
-        epilog="example: python -m maps evaluate random smollm2 --out data/random",
+        description="Run an experiment of the paper. correlation: how what heads' weights say correlates with what "
+        "they do while the model runs. multi-token: the same for sources of several tokens. causal: what becomes of "
+        "a task when the heads of its relation are removed. random: how many random heads, drawn with the mean and "
+        "deviation of each layer's own, pass τ beside the trained ones. known-heads: how many of the heads that "
+        "earlier work found in GPT-2 small and medium, or of your own list, their relation scores classify likewise. "
+        "Beyond the paper: directions: each head's OV map split into its singular directions, and what the strongest "
+        "of them map to what. attention: the queries on which each head acts most, with the keys that they attend "
+        "to. biases: what the biases of values and outputs write, and the relations that they make or break. The "
+        "folder may be the model's atlas. A run that was stopped goes on.",
+        epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
     )
-    about = "; ".join(f"{name}: {each.about}" for name, each in EXPERIMENTS.items())
-    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help=about)
+    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="what to run")
     add_model(p, "the folder for the results, which may be the model's atlas")
+    p.add_argument("--prompts", choices=("paper", "all"), help="the paper's sentence (default), or three more, pooled")
     p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
     p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
     p.add_argument("--directions", type=positive, default=5, help="directions of a head that are shown (default 5)")

@@ -11,19 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.atlas import Atlas, read_json, write_file, write_json
+from maps.atlas import read_json, write_file, write_json
 from maps.circuits import Heads
+from maps.experiments.results import atlas_in
 from maps.locked import locked
 from maps.mapper import Work, opened
-from maps.parts import difference
+from maps.parts import check_same
 from maps.pending import keep_card
 from maps.random_csv import COLUMNS, RANDOM_CSV
 from maps.ranks import hits
 from maps.relations import scores_of_layer, shares
 from maps.settings import Settings, chosen_layers
-from maps.types import MapsError, RelationScore
+from maps.types import RelationScore
 
-DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWN = 1 << 24  # random numbers held at once
 SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
@@ -102,9 +102,7 @@ def random_baseline(
     """
     parts = out / "random.parts"
     asked = {"model": model, "seed": seed, **settings.as_json()}
-    before = read_json(parts / "settings.json")
-    if before is not None and before != asked:
-        raise MapsError(f"{out} holds a run with other settings ({difference(before, asked)}); choose another --out.")
+    check_same(parts / "settings.json", asked, f"{out} holds a run with")
     loaded = opened(model, settings, device)
     atlas = atlas_in(out, loaded.checkpoint.revision, settings)
     write_json(parts / "settings.json", asked)
@@ -121,20 +119,6 @@ def random_baseline(
         with locked(out, "evaluate"):
             keep_card(atlas)
     return found
-
-
-def atlas_in(out: Path, revision: str, settings: Settings) -> Atlas | None:
-    """The atlas in a folder, where there is one; raises MapsError where it is not of that model and these settings."""
-    if not (out / "atlas.json").exists():
-        return None
-    atlas, now = Atlas.open(out), settings.as_json()
-    before = {name: atlas.info["settings"].get(name) for name in DEPENDS_ON} | {"revision": atlas.info["revision"]}
-    asked = {name: now[name] for name in DEPENDS_ON} | {"revision": revision}
-    if before != asked:
-        raise MapsError(
-            f"{out} holds an atlas made with other settings ({difference(before, asked)}); choose another --out."
-        )
-    return atlas
 
 
 def counted(layers: Sequence[dict[str, list[float]]], tau: float) -> Baseline:

@@ -39,6 +39,13 @@ def test_describing_keeps_a_server_busy() -> None:
     assert "64 heads in" in run("benchmarks/describe_speed.py", "--quick")
 
 
+def test_the_experiments_are_faster_than_the_plain_way_and_find_the_same() -> None:
+    found = json.loads(run("-m", "benchmarks.experiments_speed", "--quick"))
+    for part, least in (("correlation", 5), ("causal", 2)):  # of 8 pairs of one relation
+        assert found[part]["ratio"] > least
+        assert found[part]["relations"]["country_to_capital"]["apart"] == 0
+
+
 def test_the_offline_describer_sees_next_to_nothing_where_nothing_is() -> None:
     printed = run("-m", "benchmarks.offline_quality", "--rounds", "1")
     assert "\n| 29 | 2 of 9 | 22% |\n" in printed
