@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -30,19 +31,34 @@ def salient_tokens(
     belong to the highest is redone in float64. How far the screen may be off is SCREEN times the gain, and eight
     times what it is seen to be off by, where that is more; and what comes of rows of Ẽ that are off themselves.
     """
-    wanted, slack = min(wanted, len(sigma)), SCREEN * gain
     drift = 2 * gain * sources.off / sources.norms.clamp_min(torch.finfo(torch.float32).tiny)  # (V,)
-    floor = float((sigma - drift).topk(wanted).values[-1])
-    while True:
-        candidates = (sigma + drift >= floor - 2 * slack).nonzero()[:, 0]
-        rows = sources.exact(candidates)
+
+    def exactly(ids: Tensor) -> Tensor:
+        rows = sources.exact(ids)
         norms = rows.norm(dim=1)
-        values = exact.written(rows, head).norm(dim=1) / norms.where(norms > 0, 1)
-        seen = 8 * float(((values - sigma[candidates]).abs() - drift[candidates]).max())
+        return exact.written(rows, head).norm(dim=1) / norms.where(norms > 0, 1)
+
+    return confirmed(sigma, drift, SCREEN * gain, wanted, exactly)
+
+
+def confirmed(
+    screen: Tensor, drift: Tensor, slack: float, wanted: int, exactly: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The `wanted` tokens of highest value, by value and then lower id: ids (n,) and values in float64 (n,).
+
+    `screen` (V,) are all values in float32, each off by no more than its `drift` (V,) and `slack`, or eight times what
+    they are seen to be off by, where that is more. `exactly` gives some tokens' values in float64.
+    """
+    wanted = min(wanted, len(screen))
+    floor = float((screen - drift).topk(wanted).values[-1])
+    while True:
+        candidates = (screen + drift >= floor - 2 * slack).nonzero()[:, 0]
+        values = exactly(candidates)
+        seen = 8 * float(((values - screen[candidates]).abs() - drift[candidates]).max())
         if seen <= slack:
             break
         slack = seen
-    order = in_order(values, candidates, 1e-12 * float(values.max()))[:wanted]
+    order = in_order(values, candidates, 1e-12 * float(values.abs().max()))[:wanted]
     return candidates[order], values[order]
 
 

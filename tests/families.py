@@ -179,6 +179,9 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
             continue
         if family == "gpt2" and name.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight")):
             tensor = tensor.T
+        if MODELS[family].architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            heads = 4 if "q_proj" in name else MODELS[family].kv_heads  # in pairs, as rotary takes them there
+            tensor = tensor.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
         if family == "gpt_neox" and "query_key_value" in name:
             tensor = torch.cat([part.flatten(0, 1) for part in tensor.unflatten(0, (4, 3, 8)).unbind(1)])
         if family.startswith("gemma") and name.endswith("norm.weight"):

@@ -34,7 +34,7 @@ from annotation.study import Settings
 from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
-from maps.experiments import results
+from maps.experiments import attention, biases, directions, known_heads, results
 from maps.prompts import mapping_hash
 from maps.scoring import reported
 from maps.tables import SCHEMAS
@@ -48,6 +48,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LICENCES = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SEED = ROOT / "space" / "seed" / "smollm2"
+BEYOND = (
+    known_heads.SCHEMAS | directions.SCHEMAS | attention.SCHEMAS | biases.SCHEMAS
+)  # tables of the experiments that go beyond the paper
 FILES = {  # heading of the contract: the schema that it describes
     "`heads.parquet`": SCHEMAS["heads"],
     "`mappings.parquet`, `heldout.parquet` and `suppressive.parquet`": SCHEMAS["mappings"],
@@ -59,6 +62,7 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
     "Judgments": annotation.dataset.SCHEMA,
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
+    **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
 PARSERS = (maps.__main__.parser(), annotation.__main__.parser())
 READERS = (

@@ -35,6 +35,7 @@ ROOMS = {  # one outside thing, one room
 }
 PURE = (
     "maps.types",
+    "maps.attention",
     "maps.experiments.pearson",
     "maps.experiments.tasks",
     "maps.circuits",
@@ -42,6 +43,7 @@ PURE = (
     "maps.output_space",
     "maps.eight_bit",
     "maps.columns",
+    "maps.directions",
     "maps.ranks",
     "maps.threads",
     "maps.salient",

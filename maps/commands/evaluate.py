@@ -1,4 +1,4 @@
-"""`evaluate`: the paper's experiments."""
+"""`evaluate`: the paper's experiments, and those that go beyond it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maps.commands.arguments import Commands, whole, with_bar
+from maps.commands import weights
+from maps.commands.arguments import Commands, positive, whole, with_bar
 from maps.commands.model import add_model, settings_of
 from maps.terminal import said
 from maps.types import MapsError, many
@@ -16,96 +17,117 @@ from maps.types import MapsError, many
 if TYPE_CHECKING:
     from maps.experiments.results import Result
 
-PROMPTED = ("correlation", "multi-token")  # experiments whose prompts can be chosen
+
+class Experiment(NamedTuple):
+    """An experiment: the function that runs it and says what it found, and the options that it heeds."""
+
+    run: Callable[[argparse.Namespace], str]
+    heeds: tuple[str, ...]
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """`evaluate`."""
-    p = commands.add_parser(
-        "evaluate",
-        help="run an experiment of the paper",
-        description="Run an experiment of the paper. correlation: how what heads' weights say correlates with what "
-        "they do while the model runs. multi-token: the same for sources of several tokens. causal: what becomes of "
-        "a task when the heads of its relation are removed. random: how many random heads, drawn with the mean and "
-        "deviation of each layer's own, pass τ beside the trained ones. The folder may be the model's atlas. A run "
-        "that was stopped goes on.",
-        epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
-    )
-    p.add_argument("experiment", choices=tuple(RUNS), help="what to run")
-    add_model(p, "the folder for the results, which may be the model's atlas")
-    p.add_argument("--prompts", choices=("paper", "all"), help="the paper's sentence (default), or three more, pooled")
-    p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
-    p.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Runs an experiment and says what it found."""
-    if arguments.prompts and arguments.experiment not in PROMPTED:
-        raise MapsError(f"--prompts is for {' and '.join(PROMPTED)} only.")
-    RUNS[arguments.experiment](arguments)
-
-
-def random(arguments: argparse.Namespace) -> None:
+def random(arguments: argparse.Namespace) -> str:
     """The random baseline."""
     from maps.experiments.random_baseline import random_baseline
 
     settings = settings_of(arguments)
     found = random_baseline(arguments.model, arguments.out, settings, arguments.seed, arguments.device, with_bar)
     at = found.taus.index(settings.tau)
-    print(
+    return (
         f"Of {found.heads:,} heads {found.trained[at]:,} pass τ = {settings.tau:g}, of as many random ones "
         f"{found.random[at]:,}: {arguments.out}/random.csv"
     )
-    reported(arguments.out)
 
 
-def correlation(arguments: argparse.Namespace) -> None:
+def correlation(arguments: argparse.Namespace) -> str:
     """Static scores beside dynamic ones."""
     from maps.experiments.correlation import correlation
 
     bar = partial(with_bar, doing="running", unit="relation")
     prompts = arguments.prompts or "paper"
-    say(correlation(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+    return found(correlation(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
 
 
-def multi_token(arguments: argparse.Namespace) -> None:
+def multi_token(arguments: argparse.Namespace) -> str:
     """The same for longer sources."""
     from maps.experiments.multi_token import multi_token
 
     bar = partial(with_bar, doing="running", unit="relation")
     prompts = arguments.prompts or "paper"
-    say(multi_token(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+    return found(multi_token(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
 
 
-def causal(arguments: argparse.Namespace) -> None:
+def causal(arguments: argparse.Namespace) -> str:
     """Heads removed."""
     from maps.experiments.causal import causal
 
     bar = partial(with_bar, doing="removing heads", unit="task")
-    say(causal(arguments.model, arguments.out, settings_of(arguments), arguments.seed, arguments.device, bar))
+    return found(causal(arguments.model, arguments.out, settings_of(arguments), arguments.seed, arguments.device, bar))
 
 
-RUNS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "correlation": correlation,
-    "causal": causal,
-    "multi-token": multi_token,
-    "random": random,
+def found(result: Result) -> str:
+    """How much was found, what was left out and why, and where it is."""
+    lines = [said(f"Left out: {each.relation} ({each.reason}).") for each in result.left_out]
+    return "\n".join([*lines, f"{many(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
+
+
+SCORING = ("relations", "relation", "k", "tau", "min_pairs")
+EXPERIMENTS = {
+    "correlation": Experiment(correlation, (*SCORING, "layers", "prompts")),
+    "multi-token": Experiment(multi_token, (*SCORING, "layers", "prompts")),
+    "causal": Experiment(causal, (*SCORING, "layers", "seed")),
+    "random": Experiment(random, (*SCORING, "layers", "seed")),
+    "known-heads": Experiment(weights.known_heads, (*SCORING, "known")),
+    "directions": Experiment(weights.directions, ("layers", "heads", "directions")),
+    "attention": Experiment(weights.attention, ("layers", "heads")),
+    "biases": Experiment(weights.biases, (*SCORING, "layers", "heads")),
 }
+OF_ALL = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
 
 
-def say(result: Result) -> None:
-    """Says how much was found, what was left out and why, and where it is."""
-    for each in result.left_out:
-        print(said(f"Left out: {each.relation} ({each.reason})."))
-    print(f"{many(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv")
-    reported(result.folder)
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`evaluate`."""
+    p = commands.add_parser(
+        "evaluate",
+        help="run an experiment of the paper, or beyond it",
+        description="Run an experiment of the paper. correlation: how what heads' weights say correlates with what "
+        "they do while the model runs. multi-token: the same for sources of several tokens. causal: what becomes of "
+        "a task when the heads of its relation are removed. random: how many random heads, drawn with the mean and "
+        "deviation of each layer's own, pass τ beside the trained ones. known-heads: how many of the heads that "
+        "earlier work found in GPT-2 small and medium, or of your own list, their relation scores classify likewise. "
+        "Beyond the paper: directions: each head's OV map split into its singular directions, and what the strongest "
+        "of them map to what. attention: the queries on which each head acts most, with the keys that they attend "
+        "to. biases: what the biases of values and outputs write, and the relations that they make or break. The "
+        "folder may be the model's atlas. A run that was stopped goes on.",
+        epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
+    )
+    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="what to run")
+    add_model(p, "the folder for the results, which may be the model's atlas")
+    p.add_argument("--prompts", choices=("paper", "all"), help="the paper's sentence (default), or three more, pooled")
+    p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
+    p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
+    p.add_argument("--directions", type=positive, default=5, help="directions of a head that are shown (default 5)")
+    p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not those that ship")
+    p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
 
 
-def reported(folder: Path) -> None:
+def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Runs an experiment and says what it found; raises MapsError where it would not heed an option."""
+    experiment = EXPERIMENTS[arguments.experiment]
+    for name, option in options.items():
+        given = getattr(arguments, name, None)
+        if name not in ("help", "experiment", *OF_ALL, *experiment.heeds) and given != option.default:
+            raise MapsError(
+                f"evaluate {arguments.experiment} does not look at {option.option_strings[-1]}; leave it out."
+            )
+    print(experiment.run(arguments))
+    print(reported(arguments.out))
+
+
+def reported(folder: Path) -> str:
     """Writes the report of what the folder holds, and says where it is."""
     from maps import pictures
     from maps.experiments.reported import report
 
-    print(f"The report is in {report(folder)}.")
-    if not pictures.can_draw():
-        print("Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again.")
+    said = f"The report is in {report(folder)}."
+    missing = "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
+    return said if pictures.can_draw() else f"{said}\n{missing}"

@@ -6,7 +6,7 @@ one as they are stored. Nothing else of the model is ever read or built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
@@ -16,12 +16,13 @@ from torch import Tensor
 
 from maps.mlp import ACTIVATIONS, FirstMlp
 from maps.types import MapsError
-from maps.weights.family import FUSED, Family, Layout, Place
+from maps.weights.family import APART, FUSED, PER_LAYER, ROLES, Family, Layout, Place
 from maps.weights.shape import Shape
 from maps.weights.stored import Files
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
+MAPPED = ("value", "output")  # what mapping reads of the heads
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -73,26 +74,34 @@ class Checkpoint:
         """What is said where a tensor is missing."""
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
-    def require(self, layers: Iterable[int], first_mlp: bool = True) -> None:
-        """Raises MapsError where a file with what mapping these layers reads is missing or damaged."""
+    def require(self, layers: Iterable[int], first_mlp: bool = True, heads: Sequence[str] = MAPPED) -> None:
+        """Raises MapsError where a file with what is read of these layers is missing or damaged."""
         if isinstance(self.source, Files):
-            self.source.require(self.needed(layers, first_mlp))
+            self.source.require(self.needed(layers, first_mlp, heads))
 
-    def needed(self, layers: Iterable[int], first_mlp: bool = True) -> list[str]:
-        """The names of the tensors that mapping these layers reads; raises MapsError where some are missing."""
-        roles = [role for role in self.place.names if role not in ("value", "value_fused", "output")]
+    def needed(self, layers: Iterable[int], first_mlp: bool = True, heads: Sequence[str] = MAPPED) -> list[str]:
+        """The names of the tensors that are read of these layers; raises MapsError where some are missing.
+
+        `heads` are the roles of the heads' weights that are asked for: what mapping reads, or others of PER_LAYER.
+        """
+        roles = [role for role in self.place.names if role not in PER_LAYER]
         roles = [role for role in roles if first_mlp or not role.startswith("mlp_")]
         names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
         names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
         names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []
         for layer in layers:
-            names += [self.name(self.value_role(layer), layer), self.name("output", layer)]
+            names += [self.holding(role, layer)[0] for role in heads]
         return [name for name in names if name is not None and name in self.source.names()]
 
-    def value_role(self, layer: int) -> str:
-        """Whether a layer's values lie in their own tensor or together with queries and keys."""
-        fused = self.found("value", layer) is None and self.found("value_fused", layer) is not None
-        return "value_fused" if fused else "value"
+    def holding(self, role: str, layer: int) -> tuple[str, Layout]:
+        """The tensor that holds weights of a layer's heads, and how query, key and value lie in it."""
+        if role not in ROLES:
+            return self.name(role, layer), APART
+        if self.place.attention.joined:
+            return self.name("value", layer), self.place.attention
+        if self.found(role, layer) is None and self.found("value_fused", layer) is not None:
+            return self.name("value_fused", layer), FUSED
+        return self.name(role, layer), APART
 
     def read(self, name: str) -> Tensor:
         """A tensor by its name; raises MapsError where it holds numbers that are not finite, or no plain ones."""
@@ -107,15 +116,20 @@ class Checkpoint:
             raise MapsError(f"The tensor {name} of {self.model} holds NaN or infinite weights; get a sound copy.")
         return tensor
 
-    def heads(self, role: str, layout: Layout, layer: int) -> Tensor:
-        """The heads of a layer's value or output weights, in float32."""
-        name, wanted = self.name(role, layer), layout.shape(self.shape)
+    def shaped(self, name: str, wanted: tuple[int, ...]) -> Tensor:
+        """A tensor of the heads; raises MapsError where its shape is not the one that the configuration says."""
         shape = self.source.shape(name)
         if shape != wanted:
             raise MapsError(
                 f"The tensor {name} of {self.model} has the shape {shape} where its configuration says {wanted}."
             )
-        return layout.heads(self.read(name), self.shape).contiguous().float()
+        return self.read(name)
+
+    def heads(self, role: str, layer: int) -> Tensor:
+        """W_Q, W_K or W_V of a layer's heads, (heads, d, d_h), in float32; of keys and values there may be fewer."""
+        name, layout = self.holding(role, layer)
+        weight = self.shaped(name, layout.shape(role, self.shape))
+        return layout.heads(weight, role, self.shape).contiguous().float()
 
     def vocabulary_rows(self, role: str) -> Tensor:
         """The embedding's or unembedding's rows of the ids that the tokenizer knows, (V, d), as they are stored."""
@@ -147,18 +161,19 @@ class Checkpoint:
 
     def values(self, layer: int) -> Tensor:
         """W_V of every value head of a layer, (KV, d, d_h), in float32."""
-        role = self.value_role(layer)
-        return self.heads(role, FUSED if role == "value_fused" else self.place.value, layer)
+        return self.heads("value", layer)
 
     def outputs(self, layer: int) -> Tensor:
         """W_O of every head of a layer, (H, d_h, d), in float32."""
-        return self.heads("output", self.place.output, layer)
+        layout = self.place.output
+        weight = self.shaped(self.name("output", layer), layout.shape(self.shape))
+        return layout.heads(weight, self.shape).contiguous().float()
 
-    def gain(self, role: str) -> Tensor | None:
+    def gain(self, role: str, layer: int = 0) -> Tensor | None:
         """What a norm multiplies by, in float32; None where the family has no such norm."""
         if role not in self.place.names:
             return None
-        gain = self.read(self.name(role)).float()
+        gain = self.read(self.name(role, layer)).float()
         return gain + 1 if self.place.less_one else gain
 
     def final_gain(self) -> Tensor:

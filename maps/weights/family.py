@@ -6,32 +6,71 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from maps.weights.shape import Shape
 
+ROLES = ("query", "key", "value")
+PER_LAYER = (*ROLES, "value_fused", "output", "query_norm", "key_norm")  # roles that every layer has a tensor of
+
+
+def heads_of(role: str, s: Shape) -> int:
+    """How many heads of a role there are: keys and values may be shared."""
+    return s.heads if role == "query" else s.kv_heads
+
+
+def fused(s: Shape) -> int:
+    """How many outputs query, key and value have together."""
+    return (s.heads + 2 * s.kv_heads) * s.head_width
+
+
+def apart(role: str, s: Shape) -> Tensor:
+    """The outputs of a tensor of its own, (heads, d_h)."""
+    return torch.arange(heads_of(role, s) * s.head_width).view(-1, s.head_width)
+
+
+def in_turn(role: str, s: Shape) -> Tensor:
+    """The outputs of a role where all of query come first, then all of key, then all of value: (heads, d_h)."""
+    before = sum(heads_of(other, s) for other in ROLES[: ROLES.index(role)])
+    return before * s.head_width + apart(role, s)
+
+
+def head_by_head(role: str, s: Shape) -> Tensor:
+    """The outputs of a role where each head has query, key and value: (H, d_h)."""
+    return torch.arange(fused(s)).view(s.heads, 3, s.head_width)[:, ROLES.index(role)]
+
 
 @dataclass(frozen=True)
 class Layout:
-    """How a layer's value or output weights lie in their tensor: its shape, and the heads taken out of it."""
+    """How a layer's query, key and value weights lie: `outputs` of a role (heads, d_h) within its tensor."""
+
+    outputs: Callable[[str, Shape], Tensor]
+    joined: bool = True  # one tensor has all three
+    columns: bool = False  # the tensor is (inputs, outputs)
+
+    def size(self, role: str, s: Shape) -> int:
+        """How many outputs the tensor of a role has."""
+        return fused(s) if self.joined else heads_of(role, s) * s.head_width
+
+    def shape(self, role: str, s: Shape) -> tuple[int, int]:
+        """The shape of the tensor of a role."""
+        size = self.size(role, s), s.width
+        return size[::-1] if self.columns else size
+
+    def heads(self, weight: Tensor, role: str, s: Shape) -> Tensor:
+        """The heads of a role out of its tensor, (heads, d, d_h)."""
+        outputs = self.outputs(role, s)
+        rows = weight[:, outputs.flatten()].T if self.columns else weight[outputs.flatten()]
+        return rows.reshape(*outputs.shape, s.width).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class OutputLayout:
+    """How a layer's output weights lie in their tensor: its shape, and the heads (H, d_h, d) taken out of it."""
 
     shape: Callable[[Shape], tuple[int, int]]
     heads: Callable[[Tensor, Shape], Tensor]
-
-
-def last_rows(weight: Tensor, s: Shape) -> Tensor:
-    """Value heads from the last rows, (…, d) to (KV, d, d_h)."""
-    return weight[-s.kv_heads * s.head_width :].view(s.kv_heads, s.head_width, s.width).transpose(1, 2)
-
-
-def last_columns(weight: Tensor, s: Shape) -> Tensor:
-    """Value heads from the last columns, (d, …) to (KV, d, d_h)."""
-    return weight[:, -s.kv_heads * s.head_width :].view(s.width, s.kv_heads, s.head_width).transpose(0, 1)
-
-
-def third_of_each(weight: Tensor, s: Shape) -> Tensor:
-    """Value heads from rows that go query, key, value head by head, (3d, d) to (H, d, d_h)."""
-    return weight.view(s.heads, 3, s.head_width, s.width)[:, 2].transpose(1, 2)
 
 
 def output_columns(weight: Tensor, s: Shape) -> Tensor:
@@ -44,32 +83,28 @@ def output_rows(weight: Tensor, s: Shape) -> Tensor:
     return weight.view(s.heads, s.head_width, s.width)
 
 
-def fused(s: Shape) -> int:
-    """How many rows query, key and value have together."""
-    return (s.heads + 2 * s.kv_heads) * s.head_width
-
-
-VALUE = Layout(lambda s: (s.kv_heads * s.head_width, s.width), last_rows)
-FUSED = Layout(lambda s: (fused(s), s.width), last_rows)
-FUSED_COLUMNS = Layout(lambda s: (s.width, fused(s)), last_columns)
-INTERLEAVED = Layout(lambda s: (fused(s), s.width), third_of_each)
-OUTPUT = Layout(lambda s: (s.width, s.heads * s.head_width), output_columns)
-OUTPUT_ROWS = Layout(lambda s: (s.heads * s.head_width, s.width), output_rows)
+APART = Layout(apart, joined=False)
+FUSED = Layout(in_turn)
+FUSED_COLUMNS = Layout(in_turn, columns=True)
+INTERLEAVED = Layout(head_by_head)
+OUTPUT = OutputLayout(lambda s: (s.width, s.heads * s.head_width), output_columns)
+OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), output_rows)
 
 
 @dataclass(frozen=True)
 class Place:
     """Where one kind of checkpoint keeps a family's tensors.
 
-    `names` maps a role to a tensor's name, `{i}` standing for the layer. Roles: embedding, unembedding, value, output,
-    mlp_norm, mlp_gate, mlp_up, mlp_down, final_norm; value_fused where a file may hold query, key and value in one
-    tensor instead, mlp_gate_up where gate and up lie in one. A role that is left out is something the family does not
-    have. `prefixes`: what may stand in place of the first of them.
+    `names` maps a role to a tensor's name, `{i}` standing for the layer. Roles: embedding, unembedding, query, key,
+    value, output, mlp_norm, mlp_gate, mlp_up, mlp_down, final_norm; query_norm and key_norm where queries and keys are
+    normed; value_fused where a file may hold query, key and value in one tensor instead (where `attention` says that
+    one always does, it is that of value), mlp_gate_up where gate and up lie in one. A role that is left out is
+    something the family does not have. `prefixes`: what may stand in place of the first of them.
     """
 
     names: Mapping[str, str]
-    value: Layout = VALUE
-    output: Layout = OUTPUT
+    attention: Layout = APART
+    output: OutputLayout = OUTPUT
     transposed: bool = False  # the MLP's weights are kept as (inputs, outputs)
     less_one: bool = False  # norms are kept less one
     prefixes: tuple[str, ...] = ("",)
@@ -94,6 +129,8 @@ HUB_KEYS = {
 HUB_NAMES = {
     "embedding": "model.embed_tokens.weight",
     "unembedding": "lm_head.weight",
+    "query": "model.layers.{i}.self_attn.q_proj.weight",
+    "key": "model.layers.{i}.self_attn.k_proj.weight",
     "value": "model.layers.{i}.self_attn.v_proj.weight",
     "output": "model.layers.{i}.self_attn.o_proj.weight",
     "mlp_norm": "model.layers.0.post_attention_layernorm.weight",
@@ -105,6 +142,8 @@ HUB_NAMES = {
 GGUF_NAMES = {
     "embedding": "token_embd.weight",
     "unembedding": "output.weight",
+    "query": "blk.{i}.attn_q.weight",
+    "key": "blk.{i}.attn_k.weight",
     "value": "blk.{i}.attn_v.weight",
     "value_fused": "blk.{i}.attn_qkv.weight",  # of whatever family, where a converter was asked to join the three
     "output": "blk.{i}.attn_output.weight",
@@ -114,6 +153,11 @@ GGUF_NAMES = {
     "mlp_down": "blk.0.ffn_down.weight",
     "final_norm": "output_norm.weight",
 }
+HUB_HEAD_NORMS = {
+    "query_norm": "model.layers.{i}.self_attn.q_norm.weight",
+    "key_norm": "model.layers.{i}.self_attn.k_norm.weight",
+}
+GGUF_HEAD_NORMS = {"query_norm": "blk.{i}.attn_q_norm.weight", "key_norm": "blk.{i}.attn_k_norm.weight"}
 MODEL = ("model.", "")  # files of a model without its head lack the prefix
 
 

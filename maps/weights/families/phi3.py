@@ -11,7 +11,7 @@ PHI3 = Family(
     architecture="phi3",
     hub=Place(
         {
-            **without(HUB_NAMES, *PARTS),
+            **without(HUB_NAMES, *PARTS, "query", "key"),
             "value": "model.layers.{i}.self_attn.qkv_proj.weight",
             "mlp_gate_up": "model.layers.0.mlp.gate_up_proj.weight",
         },

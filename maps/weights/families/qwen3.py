@@ -1,13 +1,13 @@
-"""Qwen3: as Llama; heads need not share the width evenly."""
+"""Qwen3: as Llama; heads need not share the width evenly, and norm their queries and keys."""
 
 from __future__ import annotations
 
-from maps.weights.family import GGUF_NAMES, HUB_NAMES, MODEL, Family, Place
+from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, HUB_NAMES, MODEL, Family, Place
 
 QWEN3 = Family(
     model_types=("qwen3",),
     architecture="qwen3",
-    hub=Place(HUB_NAMES, prefixes=MODEL),
-    gguf=Place(GGUF_NAMES),
+    hub=Place(HUB_NAMES | HUB_HEAD_NORMS, prefixes=MODEL),
+    gguf=Place(GGUF_NAMES | GGUF_HEAD_NORMS),
     left_out={"rms_norm_eps": 1e-6, "head_dim": 128},
 )

@@ -1,0 +1,89 @@
+"""The experiments of `evaluate` that look at the weights alone, beyond the paper's."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
+
+from maps.commands.arguments import with_bar
+from maps.commands.model import settings_of
+from maps.types import HeadId, MapsError
+
+if TYPE_CHECKING:
+    from maps.tables import Row
+
+OWN = 0.1  # share of tokens that attend to themselves from which on a head is counted
+
+
+def head_list(text: str) -> tuple[HeadId, ...]:
+    """`L26H2,L23H4`."""
+    try:
+        return tuple(dict.fromkeys(HeadId.parse(each) for each in text.split(",")))
+    except MapsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def directions(arguments: argparse.Namespace) -> str:
+    """Splits heads into their singular directions."""
+    from maps.experiments.directions import SEVERAL, directions
+
+    bar = partial(with_bar, doing="splitting")
+    settings, wanted = settings_of(arguments), arguments.directions
+    found = directions(arguments.model, arguments.out, settings, arguments.heads, wanted, arguments.device, bar)
+    rows: list[Row] = found.tables["direction_heads"]
+    several = sum(row["operations"] > 1 for row in rows)
+    return (
+        f"Of {len(rows):,} heads {several:,} have {SEVERAL} or more of their salient mappings at each of two ends of "
+        f"directions: {arguments.out}/directions.csv and direction_heads.csv"
+    )
+
+
+def known_heads(arguments: argparse.Namespace) -> str:
+    """Compares known heads with what their relation scores say."""
+    from maps.experiments.known_heads import known_heads
+    from maps.terminal import said
+
+    bar = partial(with_bar, doing="scoring")
+    settings = settings_of(arguments)
+    found = known_heads(arguments.model, arguments.out, settings, arguments.known, arguments.device, bar)
+    lines = [said(group_line(row, settings.tau)) for row in found.tables["known_groups"]]
+    return "\n".join([*lines, f"{arguments.out}/known_heads.csv and known_groups.csv"])
+
+
+def group_line(row: Row, tau: float) -> str:
+    """How many heads of a group are classified likewise."""
+    by = f"{row['relation']} ({row['side']})"
+    if row["likewise"] is None:
+        return f"{row['group']}: not compared, since too few pairs of {by} are usable"
+    paper = "" if row["published"] is None else f"; in the paper {row['published']}"
+    further = f"{row['further']} further heads of the model are"
+    return f"{row['group']}: {row['likewise']} of {row['heads']} pass τ = {tau:g} by {by}{paper}; {further} like them"
+
+
+def biases(arguments: argparse.Namespace) -> str:
+    """Compares heads with and without their value bias."""
+    from maps.experiments.biases import biases
+
+    bar = partial(with_bar, doing="comparing")
+    settings = settings_of(arguments)
+    found = biases(arguments.model, arguments.out, settings, arguments.heads, arguments.device, bar)
+    rows = [row for row in found.tables["biases"] if row["head"] is not None]
+    other = sum(bool(row["gained"] or row["lost"]) for row in rows)
+    return f"Of {len(rows):,} heads {other:,} have other relations with their value bias: {arguments.out}/biases.csv"
+
+
+def attention(arguments: argparse.Namespace) -> str:
+    """Reads which sources attend to which."""
+    from maps.experiments.attention import KEYS, attention
+
+    if arguments.final_norm:
+        raise MapsError("evaluate attention does not look at --final-norm; leave it out.")
+    bar = partial(with_bar, doing="reading")
+    found = attention(arguments.model, arguments.out, settings_of(arguments), arguments.heads, arguments.device, bar)
+    rows = found.tables["attention_heads"]
+    own = sum(row["own_share"] >= OWN for row in rows)
+    return (
+        f"In {own:,} of {len(rows):,} heads {OWN:.0%} or more of the tokens have themselves among their {KEYS} keys: "
+        f"{arguments.out}/attention.csv and attention_heads.csv"
+    )
