@@ -59,6 +59,7 @@ def test_the_public_names_are_these() -> None:
         "load",
         "load_atlas",
         "map",
+        "probe",
         "push",
         "relation_scores",
         "salient_mappings",
