@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,10 +11,11 @@ from typing import Any
 STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
     "svg{max-width:100%;height:auto}a{color:#0b5cad}.scroll{overflow-x:auto}table{border-collapse:collapse}"
-    "caption{text-align:left;font-weight:600;padding:.4em 0}th,td{padding:.2em .7em;text-align:right;"
+    "caption{text-align:left;font-weight:600;padding:.4em 0}th,td{padding:.2em .7em;text-align:left;vertical-align:top;"
     "border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
-    "th:first-child,td:first-child{text-align:left}dt{color:#55606e}dd{margin:0 0 .4em}"
+    ".number{text-align:right}dt{color:#55606e}dd{margin:0 0 .4em}"
 )
+NUMBER = re.compile(r"[<−–-]? ?\d|–$")  # how a cell with a number begins, or one without a value
 LATEX = str.maketrans(
     {
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
@@ -73,12 +75,19 @@ def page(title: str, parts: Sequence[Part], pictures: dict[str, str]) -> str:
 
 def html_table(table: Table) -> str:
     """A table for the page."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    kinds = [' class="number"' if number else "" for number in numbers(table)]
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.head, kinds, strict=True))
+    cells = [[f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
+    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}"><table>'
         f"<caption>{escape(table.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def numbers(table: Table) -> list[bool]:
+    """Which columns hold numbers, and are aligned so."""
+    return [all(NUMBER.match(row[place]) for row in table.rows) for place in range(len(table.head))]
 
 
 def latex(table: Table) -> str:
@@ -88,7 +97,7 @@ def latex(table: Table) -> str:
         (
             r"\begin{table}",
             rf"\caption{{{table.caption.translate(LATEX)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
+            rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numbers(table))}}}",
             r"\toprule",
             lines[0],
             r"\midrule",

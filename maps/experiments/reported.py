@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maps import pictures
 from maps.atlas import read_json, write_file
+from maps.experiments.beyond import attention_part, biases_part, directions_part, known_part
 from maps.experiments.correlated import correlation_part
 from maps.experiments.removed import causal_part
 from maps.experiments.rendering import Part, Table, latex, page
@@ -53,4 +54,8 @@ PARTS: dict[str, Callable[[Path], Part | None]] = {
     "multi-token": lambda folder: correlation_part(folder, "multi_token"),
     "causal": causal_part,
     "random": random_part,
+    "known-heads": known_part,
+    "directions": directions_part,
+    "attention": attention_part,
+    "biases": biases_part,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from maps.figures.look import QUIET, Figure, Inline, Rows, finished, shown, words
+from maps.figures.look import QUIET, Figure, Inline, Rows, by_layer, finished, shown, words
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ABREAST = 3  # panels in a row
@@ -131,3 +131,17 @@ def random_heads(rows: Rows, model: str) -> Figure:
     )
     subtitle = ["As many random heads as the model has, drawn with the mean and deviation of each layer's own."]
     return finished(chart, f"Random heads beside those of {shown(model)}", subtitle, f"Lines. {subtitle[0]}")
+
+
+def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
+    """One number of every head by layer, a point a head."""
+    points: Rows = [
+        {"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows
+    ]
+    chart = (
+        by_layer(points, "", "", 460)
+        .mark_point(filled=True, size=26, opacity=0.6, color=BLUE)
+        .encode(y=alt.Y(f"{field}:Q", title=title), tooltip=["name:N", alt.Tooltip(f"{field}:Q", title=title)])
+    )
+    subtitle = [f"{title}; a point a head."]
+    return finished(chart, f"{title} in {shown(model)}", subtitle, f"Points by layer. {subtitle[0]}")

@@ -109,3 +109,38 @@ def test_a_damaged_result_is_told(tmp_path: Path) -> None:
     (tmp_path / "causal.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MapsError, match="damaged"):
         reported.report(tmp_path)
+
+
+def layered(folder: Path, experiment: str, **tables: list[dict[str, Any]]) -> None:
+    """What an experiment on the weights leaves in its folder."""
+    data = {"settings": {"model": "small", "revision": "1"}, "tables": tables}
+    (folder / f"{experiment}.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_what_goes_beyond_the_paper_is_in_the_report_too(tmp_path: Path) -> None:
+    head = {"layer": 1, "head": 2}
+    end = {"direction": 1, "share": 0.4, "sources": [" <b>in</b>"], "targets": ["\\n"]}
+    ends = [head | end | {"end": name, "salient": count} for name, count in (("high", 10), ("low", 9))]
+    layered(
+        tmp_path,
+        "directions",
+        directions=ends,
+        direction_heads=[head | {"directions_90": 7, "operations": 2, "second": 9}],
+    )
+    queries = [head | {"rank": rank, "query": f" q{rank}", "keys": [" k1", " k2"]} for rank in (1, 2)]
+    layered(tmp_path, "attention", attention=queries, attention_heads=[head | {"own_share": 0.5, "distinct_keys": 3}])
+    bias = {"length": 2.0, "written": 4.0, "hits_changed": 3, "gained": ["copying"], "lost": [], "targets": [" a"]}
+    layered(tmp_path, "biases", biases=[head | bias, {**head, **bias, "head": None}])
+    group = {"group": "name movers", "relation": "name_copying", "side": "score", "heads": 3}
+    layered(tmp_path, "known_heads", known_groups=[group | {"likewise": 2, "published": 3, "further": 4}])
+    page = reported.report(tmp_path).read_text(encoding="utf-8")
+    assert page.count("<h2>") == 4
+    for words in (
+        "1 of 1 have two or more ends",
+        "·&lt;b&gt;in&lt;/b&gt;",
+        "In 1 of 1 heads at least 10 % of tokens",
+        "1 head of 1 gain or lose a relation; 3 hits change",
+        "2 of 3 heads that earlier work names are classified likewise",
+    ):
+        assert words in page
+    assert "1 high & 10 & 40 \\% &" in (tmp_path / "directions_several.tex").read_text(encoding="utf-8")
