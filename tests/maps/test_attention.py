@@ -192,6 +192,6 @@ def test_the_command_counts_heads_that_attend_to_the_same_token(
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/attention.csv and attention_heads.csv")
     said = rf"In \d of 1 heads 10% or more of the tokens have themselves among their 5 keys: {where}\n"
-    assert re.fullmatch(said, printed)
+    assert re.fullmatch(rf"{said}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     assert main([*command, "--final-norm"]) == 2
     assert capsys.readouterr().err == "evaluate attention does not look at --final-norm; leave it out.\n"

@@ -304,7 +304,8 @@ def test_the_commands_run_the_experiments_and_say_where(
         assert main(command) == 0
         assert capsys.readouterr() == (first.out, "")
         rows, left = ("0 relations", "Left out: mine (no task prompt).\n") if name == "causal" else ("1 relation", "")
-        assert first.out == f"{left}{rows} in {out}/{name.replace('-', '_')}.csv\n"
+        table = f"{left}{rows} in {out}/{name.replace('-', '_')}.csv\n"
+        assert first.out == f"{table}The report is in {out}/report.html.\n"
     detail = Result.read(tmp_path / "correlation", "correlation").detail("mine")
     assert detail["heads"] == [[layer, head] for layer in (1, 2) for head in range(4)]
     assert main(["evaluate", "causal", str(model), "--out", str(tmp_path / "x"), "--prompts", "all"]) == 2

@@ -116,7 +116,8 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
     printed = capsys.readouterr().out
     assert printed.startswith("mo\\u001Bvers: ")
     assert " of 2 pass τ = 0.15 by name_copying (score); " in printed
-    assert printed.endswith(f"{tmp_path / 'out'}/known_heads.csv and known_groups.csv\n")
+    tables = f"{tmp_path / 'out'}/known_heads.csv and known_groups.csv\n"
+    assert printed.endswith(f"{tables}The report is in {tmp_path / 'out'}/report.html.\n")
 
 
 @pytest.mark.parametrize(
