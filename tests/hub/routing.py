@@ -60,6 +60,9 @@ class State(Protocol):
     ranges: bool
     repositories: dict[tuple[str, str], Repository]
     objects: dict[str, bytes]
+    spaces: dict[str, Any]
+    account: dict[str, Any]
+    pays: bool
 
 
 Answer = Callable[[State, Request, Mapping[str, str]], Reply]
