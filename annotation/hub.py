@@ -128,11 +128,12 @@ class HubDataset:
             if error.status == 404:
                 return None
             raise
+        listed = getattr(info, "siblings", None) or ()  # which not every kind of repository has
         files = {
             each.rfilename: File(
                 each.lfs.sha256 if each.lfs else each.blob_id or "", each.lfs is not None, each.size or 0
             )
-            for each in info.siblings or ()
+            for each in listed
         }
         return Head(str(info.sha), bool(info.private), files)
 

@@ -28,7 +28,8 @@ def installed(requirements: Path, folder: Path) -> Path:
     """An environment with these packages, from the package index or pip's cache; returns its Python."""
     venv.create(folder, with_pip=True)
     python = python_of(folder)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+    options = ["--quiet", "--disable-pip-version-check", "-r", str(requirements)]
+    command = [str(python), "-m", "pip", "install", *options]
     if subprocess.run(command, check=False).returncode != 0:
         raise MapsError("The packages of the Space cannot be installed; what pip says is above.")
     return python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 import subprocess
@@ -21,6 +22,9 @@ from space.hosting.card import subdomain
 PORT = 7860
 START = 180.0  # seconds
 END = 60.0
+# Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on all
+# addresses of this machine: no environment of a check has it.
+NO_RELOADING = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
 PASSED_ON = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
 
 
@@ -89,7 +93,7 @@ def started(python: Path, app: Path, environment: Mapping[str, str], log: Path, 
         finally:
             process.kill()
             process.wait()
-    if "Traceback" in log.read_text(encoding="utf-8", errors="replace"):
+    if "Traceback" in NO_RELOADING.sub("", log.read_text(encoding="utf-8", errors="replace")):
         raise MapsError(f"The app wrote an error to its log: {end_of(log)}")
 
 

@@ -56,7 +56,7 @@ def carry_out(acts: tuple[Act, ...], wanted: Wanted, space: HubSpace, judgments:
         do(act, wanted, space, judgments)
 
 
-def do(act: Act, wanted: Wanted, space: HubSpace, judgments: HubDataset) -> None:  # noqa: C901 - one line a kind
+def do(act: Act, wanted: Wanted, space: HubSpace, judgments: HubDataset) -> None:
     """Does one step."""
     match act:
         case MakeDataset(_):

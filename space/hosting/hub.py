@@ -42,7 +42,7 @@ class HubSpace(HubDataset):
                     private=private,
                     exist_ok=True,
                     space_sdk="gradio",
-                    space_hardware=hardware,  # type: ignore[arg-type] - by its name, as newer ones too
+                    space_hardware=hardware,  # type: ignore[arg-type]
                 )
             )
         except HubError as error:

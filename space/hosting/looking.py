@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 LONGEST = 30_000  # milliseconds that a page may take
 PAGES = {  # an address: what must be seen there
-    "": "grid",
+    "": "What do attention heads do",
     "head?layer=26&head=2": "mappings",
     "relation?name=noun_to_pronoun": "noun to pronoun",
     "search?q=pronoun": "search",
@@ -52,7 +51,7 @@ def look_at(url: str, pictures: Path | None = None) -> Iterator[Seen]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         path = path or playwright.chromium.executable_path
-        if not os.path.exists(path):
+        if not Path(path).exists():
             raise MapsError("No Chromium was found; install the package chromium, or use --no-browser.")
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         for address, words in PAGES.items():

@@ -130,7 +130,7 @@ def plan(wanted: Wanted, found: Found) -> tuple[Act, ...]:
 
 
 def settings(wanted: Wanted, found: Found) -> list[Act]:
-    """Secrets and variables. A key of pseudonyms that is there stays: with another one all annotators were strangers."""
+    """Secrets and variables. A key of pseudonyms that is there stays: another one makes strangers of all annotators."""
     acts: list[Act] = [
         SetSecret(name)
         for name, value in wanted.secrets.items()
@@ -170,7 +170,7 @@ def notes(wanted: Wanted, found: Found) -> list[str]:
     return ["The Space keeps the pseudonym key that it has, which is not the one kept here."]
 
 
-def told(act: Act, space: str) -> str:  # noqa: C901, PLR0911 - one line for each kind
+def told(act: Act, space: str) -> str:
     """A step in a sentence."""
     match act:
         case MakeDataset(name):

@@ -1,0 +1,24 @@
+"""ZeroGPU: the hardware on which a free account may host. It wants to find a function that would use a GPU."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+
+def shown_to_zero_gpu() -> bool:
+    """Marks a function for ZeroGPU, which ends a Space without one; whether the package for it is there.
+
+    Nothing here is computed on a GPU: pages come from stored tables, and live questions take seconds on two cores.
+    """
+    if find_spec("spaces") is None:
+        print("This is ZeroGPU, but the package spaces is missing; the Space may be ended.", file=sys.stderr)
+        return False
+    import spaces
+
+    spaces.GPU(without_a_gpu)
+    return True
+
+
+def without_a_gpu() -> None:
+    """What ZeroGPU finds; nothing calls it."""
