@@ -1,4 +1,4 @@
-"""`/health`: whether the app serves, of which versions, and how the ledger stands. It names no dataset and no secret."""
+"""`/health`: whether the app serves, its versions, how the ledger stands. It names no dataset and no secret."""
 
 from __future__ import annotations
 

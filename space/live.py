@@ -26,7 +26,7 @@ LATER = 20.0  # seconds that any other may take
 AGAIN = 600.0  # seconds after which weights that could not be had are asked for again
 BUSY = "Others are asking already; try again in a minute, or run the command below on your own machine."
 LOST = "The computation ended before it had an answer; ask again, or run the command below on your own machine."
-COMING = "The weights are being fetched from the Hub; live questions are on in a minute."
+COMING = "Live questions are off until the weights have been fetched from the Hub, which takes a minute."
 LATE = "This took too long and was ended; ask again, or run the command below on your own machine."
 
 

@@ -1,4 +1,4 @@
-"""Builds at home what a Space builds: the upload in a folder of its own, its packages in an environment of their own."""
+"""Builds at home what a Space builds: the upload in a folder, its packages in an environment of their own."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from space.hosting.card import subdomain
 PORT = 7860
 START = 180.0  # seconds
 END = 60.0
-# Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on all
-# addresses of this machine: no environment of a check has it.
+# Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on
+# all addresses of this machine: no environment of a check has it.
 NO_RELOADING = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
 PASSED_ON = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
 

@@ -11,24 +11,18 @@ from space.services import Services
 PRIVACY = """\
 # Privacy
 
-**Whoever explores** is asked for no name and no login. Nothing about them is stored; this app sets no cookie for them and
-sends nothing to others. {visitors}
+**Whoever explores** is asked for no name and no login. Nothing about them is stored; this app sets no cookie for them
+and sends nothing to others. {visitors}
 
 **Whoever judges** agrees to this first: {consent}
 
 ## What is stored, and where
 
-| what | where | who sees it |
-|---|---|---|
-| {name} | {journal} | whoever runs the app |
-| under a pseudonym: when you agreed, and to which version of the guidelines | {journal}{ledger} | whoever runs the app |
-| under a pseudonym: your answers, your comment, when you began and submitted each | the same | those who take part, as said above; later everybody |
-| under a pseudonym: which item lies before you, for 30 minutes | {journal} | whoever runs the app |
-| under a pseudonym: that you withdrew | as your answers | whoever runs the app |
-| the draft that you are writing, a copy of each answer until it is published (sealed: only the server reads it){session} | your browser | you |
+{stored}
 
 The pseudonym, such as `a-3f9c2b81d0e4`, is made from {called} with a key that never leaves the server. Without the key
-nobody can tell whose it is; whoever runs the app can, and can tell that two answers are by the same person. {name_again}
+nobody can tell whose it is; whoever runs the app can. That two answers are by the same person is to be seen.
+{name_again}
 A comment is published as you write it: write nothing there that tells who you are.
 
 {logs}
@@ -44,11 +38,11 @@ Open [Annotate](annotate), sign in, and use "Withdraw my answers" under the form
 What others downloaded before cannot be called back, and releases that are already public keep your answers until the
 next one is made. You cannot take part again under the same name.
 
-If you cannot sign in any more, write to {organisers}, who can do the same for you. They also answer what is stored
-about you, and correct it.
+If you cannot sign in any more, write to {organisers}, who can do the same for you. They also tell you what is stored
+about you.
 """
-LOGGED_IN = "your Hugging Face user name"
-TYPED = "the name that you type"
+PSEUDONYM = "under a pseudonym: "
+RUNNING = "whoever runs the app"
 
 
 def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
@@ -62,11 +56,8 @@ def words(services: Services) -> str:
     return PRIVACY.format(
         consent=CONSENT,
         visitors=asking() if services.on_space else "",
-        name=LOGGED_IN if services.on_space else TYPED,
+        stored=stored(services),
         called="your user name" if services.on_space else "your name",
-        journal="the database of this app" + (", lost when the Space restarts" if services.on_space else ""),
-        ledger=", and a private dataset on the Hugging Face Hub" if kept else "",
-        session=", and that you are signed in (for eight hours at most)" if services.on_space else ", and your name",
         name_again="Your name is in no dataset, export or release."
         if kept
         else "Your name is in no export or release.",
@@ -80,11 +71,37 @@ def words(services: Services) -> str:
     )
 
 
+def stored(services: Services) -> str:
+    """What is stored where, as a table in Markdown."""
+    here = "the database of this app" + (", lost when the Space restarts" if services.on_space else "")
+    kept = here + (", and a private dataset on the Hugging Face Hub" if services.ledger is not None else "")
+    name = "your Hugging Face user name" if services.on_space else "the name that you type"
+    session = "that you are signed in (for eight hours at most)" if services.on_space else "your name"
+    rows = (
+        (name, here, RUNNING),
+        (f"{PSEUDONYM}when you agreed, and to which version of the guidelines", kept, RUNNING),
+        (
+            f"{PSEUDONYM}your answers, your comment, when you began and submitted each",
+            kept,
+            "those who take part, as said above; later everybody",
+        ),
+        (f"{PSEUDONYM}which item lies before you, for 30 minutes", here, RUNNING),
+        (f"{PSEUDONYM}that you withdrew", kept, RUNNING),
+        (
+            f"your draft; a copy of each answer until it is published, sealed for the server; {session}",
+            "your browser",
+            "you",
+        ),
+    )
+    lines = ["| what | where | who sees it |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
 def asking() -> str:
     """How questions to the weights are counted."""
     return (
-        f"Questions under Try it are counted for some minutes by login or network address, in memory alone, so that "
-        f"nobody asks more than {AT_ONCE} at once or one every {EVERY:g} seconds."
+        "Questions under Try it are counted for some minutes by login or network address, in memory alone: "
+        f"{AT_ONCE} can be asked without a pause, then one every {EVERY:g} seconds."
     )
 
 
