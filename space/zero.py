@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 
@@ -14,10 +16,21 @@ def shown_to_zero_gpu() -> bool:
     if find_spec("spaces") is None:
         print("This is ZeroGPU, but the package spaces is missing; the Space may be ended.", file=sys.stderr)
         return False
-    import spaces
+    with without_torch():
+        import spaces
 
     spaces.GPU(without_a_gpu)
     return True
+
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """Keeps torch from being imported: the package would load and change it, and the server has no use for it."""
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
 
 
 def without_a_gpu() -> None:

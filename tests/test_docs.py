@@ -26,6 +26,7 @@ import benchmarks.map_speed
 import maps
 import maps.__main__
 import maps.report
+import space.__main__
 from annotation.aggregation import labels
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
@@ -64,13 +65,14 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
-PARSERS = (maps.__main__.parser(), annotation.__main__.parser())
+PARSERS = (maps.__main__.parser(), annotation.__main__.parser(), space.__main__.parser())
 READERS = (
     "app.py",
     "space/services.py",
     "maps/commands/server.py",
     "annotation/commands/arguments.py",
     "annotation/commands/publish.py",
+    "space/commands/deploy.py",
 )
 
 Table = list[list[str]]
@@ -332,7 +334,9 @@ def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
     assert len(lines) == 30
 
 
-@pytest.mark.parametrize("name", ["docs/contract.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/contract.md", "docs/licences.md", "docs/offline.md", "docs/hosting.md", "CHANGELOG.md"]
+)
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import pytest
 from space.health import health
 from space.pages.privacy import words
 from space.services import Services, services
-from space.zero import shown_to_zero_gpu, without_a_gpu
+from space.zero import shown_to_zero_gpu, without_a_gpu, without_torch
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.space.running import fetched, running
 from tests.space.test_ledger_wiring import NAME, NOWHERE, Host, eventually
@@ -92,3 +92,10 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
     assert "Hugging Face" not in local
     assert "write to whoever runs this app" in local
     assert "stay in the database, marked" in local
+
+
+def test_the_package_of_zero_gpu_is_kept_from_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with without_torch(), pytest.raises(ImportError):
+        import torch  # noqa: F401
+    assert "torch" not in sys.modules

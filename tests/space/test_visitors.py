@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,28 @@ from space.live_child import Answer, Question
 from space.pages import trying
 from space.services import Services, services
 from space.visitors import put, visitor
+
+ROOT = Path(__file__).parents[2]
+ASKING = """
+import sys
+from dataclasses import replace
+from gradio.routes import App
+from starlette.testclient import TestClient
+from space.build import build_site
+from space.limits import Limits
+from space.services import services
+from tests.space.test_visitors import Answering
+
+used = services({"MAPS_DATA": sys.argv[1], "SPACE_ID": "a/b"})
+client = TestClient(App.create_app(build_site(replace(used, live=Answering(), limits=Limits(1, 60.0)))))
+found = []
+for address in ("8.8.8.8", "8.8.8.8", "8.8.4.4"):
+    headers = {"x-forwarded-for": f"{address}, 10.0.0.1"}
+    found.append(client.post("/gradio_api/run/ask", json={"data": ["he", ""]}, headers=headers).status_code)
+print(found)
+named = client.get("/gradio_api/info").json()["named_endpoints"]["/ask"]["parameters"]
+print([each["parameter_name"] for each in named])
+"""
 
 
 @dataclass(frozen=True)
@@ -113,3 +137,8 @@ def test_the_page_says_how_long_to_wait(used: Services) -> None:
     ada = from_address("10.0.0.1", "8.8.8.8")
     shown = [trying.finish(used, {"source": "he"}, ada).html for _ in range(4)]
     assert ["You have asked" in html for html in shown] == [False, False, False, True]
+
+
+def test_an_endpoint_knows_who_asks_by_what_the_proxy_says(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", ASKING, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.splitlines() == ["[200, 500, 200]", "['source', 'target']"], run.stderr
