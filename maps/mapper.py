@@ -66,12 +66,17 @@ def map_model(
         todo = {layer: scored_before(parts, before, layer) for layer in layers if not parts.has(layer, "hits")}
         if todo:
             checkpoint.require(todo, settings.first_mlp)
-            with closing((engine or in_turn)(work, todo)) as computed:
-                for _, (layer, tables) in zip(progress(list(todo), len(layers) - len(todo)), computed, strict=False):
-                    parts.keep(layer, tables)
+            keep_all(parts, (engine or in_turn)(work, todo), progress(list(todo), len(layers) - len(todo)))
         info = atlas_info(checkpoint, name, settings) | (before.info if before else {})
         parts.finish(layers, pair_rows(work.pairs.relations, checkpoint.vocabulary.tokens), info)
     return Atlas.open(out)
+
+
+def keep_all(parts: Parts, computed: Generator[tuple[int, Tables]], bar: Iterable[int]) -> None:
+    """Keeps layers as they are computed; `bar` moves on with each, whichever it is."""
+    with closing(computed):
+        for _, (layer, tables) in zip(bar, computed, strict=False):
+            parts.keep(layer, tables)
 
 
 def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:

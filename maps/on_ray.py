@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from maps.types import MapsError, NothingDoneError, many
 from maps.weights import open_checkpoint
 
 ATTEMPTS = 4  # of a layer, each lost with its worker, before the run gives up
+PATIENCE = 10  # seconds for a cluster to answer at its address
 OBJECTS = 100 << 20  # bytes for what workers hand back, on a machine where Ray is started for the run
 
 
@@ -67,9 +69,8 @@ class OnRay:
                     f"No machine of the cluster has {many(processors, 'processor')}; ask for {max(sizes)} or fewer "
                     "with --cpus."
                 )
-            self.say(
-                f"Ray: {many(at_once, 'layer')} at once on {many(len(sizes), 'machine')}, {processors} threads each."
-            )
+            places = f"{many(at_once, 'layer')} at once on {many(len(sizes), 'machine')}"
+            self.say(f"Ray: {places}, {many(processors, 'thread')} a layer.")
             asked = Asked(located(work.model), work.model.checkpoint.revision, work.settings, self.device, processors)
             yield from self.results(asked, todo)
 
@@ -155,19 +156,37 @@ def machines() -> list[int]:
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Connects to a cluster, whose workers get this very code, or starts one here; leaves or ends it afterwards."""
+    """Connects to a cluster, whose workers get this very code, or starts one here; leaves or ends it afterwards.
+
+    What Ray prints of lost workers meanwhile goes to the standard error.
+    """
     here: dict[str, Any] = {"address": "local", "object_store_memory": OBJECTS, "include_dashboard": False}
     there = {"address": address, "runtime_env": {"py_modules": [maps]}}
     try:
+        check_listening(address or "")
         ray.init(**(here if address is None else there), logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-        place = "on this machine" if address is None else f"at {address}"
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
         said = str(error).strip().partition("\n")[0].rstrip(".")
-        raise NothingDoneError(f"No Ray cluster can be used {place} ({said}); check --address.") from error
+        if address is None:
+            raise NothingDoneError(
+                f"Ray cannot be started on this machine ({said}); leave out --engine ray."
+            ) from error
+        raise NothingDoneError(
+            f"No Ray cluster can be used at {address} ({said}); check --address, and set RAY_AUTH_MODE=token where the "
+            "cluster asks for its token."
+        ) from error
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         ray.shutdown()
+
+
+def check_listening(address: str) -> None:
+    """Raises OSError where nobody listens at `host:port`: Ray itself would try for a quarter of an hour."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
 def told(error: RayTaskError) -> Exception:
