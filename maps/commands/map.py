@@ -25,16 +25,21 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Map every head of a model into an atlas. A run that was stopped goes on.",
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
-    add_model(p, "the atlas's folder")
+    add_mapping(p, "the atlas's folder")
+    p.add_argument("--engine", choices=ENGINES, default="process", help="compute in this process, or spread over Ray")
+    p.add_argument("--address", help="a Ray cluster's (default: Ray is started on this machine for the run)")
+    p.add_argument("--cpus", type=positive, help="processors a layer takes on Ray (default: all of a machine's)")
+    p.set_defaults(run=run)
+
+
+def add_mapping(p: argparse.ArgumentParser, out: str) -> None:
+    """The model, where the atlas goes, and what it depends on."""
+    add_model(p, out)
     p.add_argument("--salient", type=positive, default=30, help="salient tokens a head (default 30)")
     p.add_argument("--targets", type=positive, default=5, help="targets a salient token (default 5)")
     p.add_argument("--suppressive", action="store_true", help="store the lowest targets of the salient tokens too")
     p.add_argument("--output-space", action="store_true", help="compute each head's output space size (minutes)")
     p.add_argument("--top-scoring", action="store_true", help="compare salient mappings with M's highest (minutes)")
-    p.add_argument("--engine", choices=ENGINES, default="process", help="compute in this process, or spread over Ray")
-    p.add_argument("--address", help="a Ray cluster's (default: Ray is started on this machine for the run)")
-    p.add_argument("--cpus", type=positive, help="processors a layer takes on Ray (default: all of a machine's)")
-    p.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
+from tests.hub.jobs import Jobs
 from tests.hub.repository import Commit, Repository
 from tests.hub.routes import reply_to
 from tests.hub.routing import Reply, Request
@@ -55,6 +56,7 @@ class LoopbackHub:
         self.ranges = True
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.objects: dict[str, bytes] = {}
+        self.jobs = Jobs()
         self.seen: list[Seen] = []
         self.troubles: list[Trouble] = []
         self.closing = threading.Event()

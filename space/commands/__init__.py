@@ -1,0 +1,1 @@
+"""The commands, one file each: `add` describes the arguments, `run` does the work."""
