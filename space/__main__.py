@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from maps.types import MapsError
+from maps.types import MapsError, NothingDoneError
 from space.commands import jobs
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(options)
     except MapsError as error:
         print(error, file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, NothingDoneError) else 2
     except KeyboardInterrupt:
         print("Stopped; the same command again goes on.", file=sys.stderr)
         return 130
