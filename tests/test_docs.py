@@ -333,7 +333,9 @@ def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
     assert len(lines) == 30
 
 
-@pytest.mark.parametrize("name", ["docs/contract.md", "docs/experiments.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/contract.md", "docs/experiments.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"]
+)
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
