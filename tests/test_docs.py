@@ -35,6 +35,7 @@ from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
 from maps.experiments import attention, biases, directions, known_heads, results
+from maps.experiments.claims import claims_part
 from maps.prompts import mapping_hash
 from maps.scoring import reported
 from maps.tables import SCHEMAS
@@ -332,11 +333,13 @@ def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
     assert len(lines) == 30
 
 
-@pytest.mark.parametrize("name", ["docs/contract.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/contract.md", "docs/experiments.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"]
+)
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+    assert [link for link in links if "://" not in link and not (path.parent / link.split("#")[0]).exists()] == []
 
 
 def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
@@ -350,3 +353,16 @@ def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
     assert f"a mean Jaccard similarity of {heads['top_scoring_jaccard'].mean():.3f}" in readme
     space = heads["output_space"]
     assert f"{space.min():.1%} to {space.max():.0%} of the vocabulary".replace("%", " %") in readme
+
+
+def test_the_verdicts_on_the_papers_claims_are_those_of_the_kept_results() -> None:
+    part = claims_part(ROOT / "docs" / "experiments" / "smollm2")
+    assert part is not None
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert [row for row in part.tables[0].rows if f"| {' | '.join(row)} |" not in page] == []
+    measured = json.loads((ROOT / "benchmarks" / "results" / "experiments_speed.json").read_text(encoding="utf-8"))
+    least, *_, most = sorted(each["ratio"] for each in measured["causal"]["relations"].values())
+    assert (
+        f"correlation {measured['correlation']['ratio']:.0f} times as fast on two relations, causal "
+        f"{measured['causal']['ratio']:.0f} times on four tasks, from {least:.0f} to {most:.0f}."
+    ) in " ".join(page.split())

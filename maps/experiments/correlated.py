@@ -62,9 +62,33 @@ def correlation_sentences(result: Result) -> list[str]:
                 f"{fmean(values):.2f} in the mean of {many(len(values), 'relation')}, from {min(values):.2f} to "
                 f"{max(values):.2f}; {strong} are {STRONG} or more."
             )
+    said += passing_sentences(result) if result.experiment == "correlation" else []
     prompts = result.settings.get("prompts", [])
     pooled = "pooled, as the published figures are" if len(prompts) > 1 else "as in the paper's own table"
     return [*said, f"{many(len(prompts), 'prompt')}, {pooled}."]
+
+
+def passing_sentences(result: Result) -> list[str]:
+    """How many of the scores that classify heads are as high while the model runs, in the mean of the prompts."""
+    tau, said = float(result.settings["tau"]), []
+    for what, side in (("score", ""), ("suppression", "suppression_")):
+        details = [result.detail(row["relation"]) for row in result.rows]
+        found = [scores for detail in details for scores in passing(detail, what, side, tau)]
+        alone, attending = (sum(scores[place] >= tau for scores in found) for place in range(2))
+        if found:
+            said.append(
+                f"Of {many(len(found), what)} of τ = {tau:g} or more, {alone:,} are so without context too, "
+                f"{attending:,} with context."
+            )
+    return said
+
+
+def passing(detail: dict[str, Any], what: str, side: str, tau: float) -> list[tuple[float, float]]:
+    """The dynamic scores, without and with context, of the heads whose static score is τ or more."""
+    heads = [place for place, score in enumerate(detail[what]) if score >= tau]
+    kinds = [detail[f"{side}{kind}"] for kind in CONTEXT]
+    alone, attending = ([fmean(prompt[head] for prompt in prompts) for head in heads] for prompts in kinds)
+    return list(zip(alone, attending, strict=True))
 
 
 def correlation_part(folder: Path, name: str = "correlation") -> Part | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from maps.experiments.published import by_model, published_name
 from maps.experiments.rendering import Part, Table
-from maps.experiments.telling import finished, left_out, number, settings_of
+from maps.experiments.telling import finished, left_out, number, percent, settings_of
 from maps.figures.experiments import removals
 from maps.figures.look import spec, words
 
@@ -23,7 +23,7 @@ def causal_part(folder: Path) -> Part | None:
     model = str(result.settings["model"])
     head = (
         *("Relation", "Pairs", "Heads removed", "Base", "− relation heads", "− random heads", "Controls"),
-        *("Control base", "− relation heads, control", "Published: base → removed"),
+        *("Control base", "− relation heads, control"),
     )
     rows = [
         (
@@ -36,12 +36,11 @@ def causal_part(folder: Path) -> Part | None:
             f"{row['control_tasks']}",
             deviating(row["control_base"], row["control_base_sd"]),
             deviating(row["control_relation_heads_removed"], row["control_sd"]),
-            fallen(row["relation"], model),
         )
         for row in result.rows
     ]
     tables = [Table("causal_accuracy", "Accuracy before and after heads are removed", head, rows)]
-    tables += [left] if (left := left_out(result)) else []
+    tables += [*published_table(result.rows, model), *([left] if (left := left_out(result)) else [])]
     curves = {row["relation"]: curves_of(result.detail(row["relation"])) for row in result.rows}
     figures = {"causal": spec(removals(curves, model))} if curves else {}
     sentences = causal_sentences(result.rows)
@@ -53,15 +52,20 @@ def deviating(value: float | None, deviation: float | None) -> str:
     return "–" if value is None else number(value) if deviation is None else f"{value:.2f} ± {deviation:.2f}"
 
 
-def fallen(relation: str, model: str) -> str:
-    """The published accuracies of the model, or of all that are published, before and after."""
-    own = published_name(model)
-    found = {name: rows[relation] for name, rows in by_model("causal").items() if relation in rows}
-    some = found if own is None else {name: row for name, row in found.items() if name == own}
-    return (
-        "; ".join(f"{name} {row['base']:.2f} → {row['relation_heads_removed']:.2f}" for name, row in some.items())
-        or "–"
-    )
+def published_table(rows: Rows, model: str) -> list[Table]:
+    """The published accuracies of the model, or of all that are published: base, and without the relation's heads."""
+    own, names = published_name(model), [row["relation"] for row in rows]
+    found = {name: figures for name, figures in by_model("causal").items() if own in (None, name)}
+    if not any(name in figures for figures in found.values() for name in names):
+        return []
+    lines = [(words(name), *(fallen(figures.get(name)) for figures in found.values())) for name in names]
+    caption = "Published accuracies, and those without the relation's heads"
+    return [Table("causal_published", caption, ("Relation", *found), lines)]
+
+
+def fallen(row: dict[str, Any] | None) -> str:
+    """A published accuracy before and after."""
+    return "–" if row is None else f"{row['base']:.2f} → {row['relation_heads_removed']:.2f}"
 
 
 def curves_of(detail: dict[str, Any]) -> dict[str, list[list[float]]]:
@@ -89,6 +93,6 @@ def causal_sentences(rows: Rows) -> list[str]:
     )
     return [
         f"In {more} of {len(known)} tasks removing the relation's heads lowers the accuracy more than removing as many "
-        f"random heads; in {large} of {len(rows)} more than {100 * LARGE:.0f} % of it is lost.",
+        f"random heads; in {large} of {len(rows)} more than {percent(LARGE)} of it is lost.",
         f"In {less} of {len(controlled)} tasks that have a control the relation's own task loses the larger share.",
     ]

@@ -11,8 +11,8 @@ from typing import Any
 STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
     "svg{max-width:100%;height:auto}a{color:#0b5cad}.scroll{overflow-x:auto}table{border-collapse:collapse}"
-    "caption{text-align:left;font-weight:600;padding:.4em 0}th,td{padding:.2em .7em;text-align:left;vertical-align:top;"
-    "border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
+    "caption{text-align:left;font-weight:600;padding:1.2em 0 .4em}"
+    "th,td{padding:.2em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
     ".number{text-align:right}dt{color:#55606e}dd{margin:0 0 .4em}"
 )
 NUMBER = re.compile(r"[<−–-]? ?\d|–$")  # how a cell with a number begins, or one without a value
@@ -25,6 +25,7 @@ LATEX = str.maketrans(
         "–": "--",
         "τ": r"$\tau$",
         "φ": r"$\phi$",
+        "→": r"$\to$",
     }
 )
 

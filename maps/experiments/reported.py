@@ -9,12 +9,14 @@ from pathlib import Path
 from maps import pictures
 from maps.atlas import read_json, write_file
 from maps.experiments.beyond import attention_part, biases_part, directions_part, known_part
+from maps.experiments.claims import claims_part
 from maps.experiments.correlated import correlation_part
 from maps.experiments.removed import causal_part
 from maps.experiments.rendering import Part, Table, latex, page
 from maps.figures.experiments import random_heads
 from maps.figures.look import shown, spec
 from maps.random_csv import random_rows
+from maps.types import TAU, many
 
 
 def report(folder: Path) -> Path:
@@ -44,12 +46,17 @@ def random_part(folder: Path) -> Part | None:
     asked = read_json(folder / "random.parts" / "settings.json") or read_json(folder / "atlas.json") or {}
     model = str(asked.get("model", "the model"))
     table = Table("random_heads", "Heads that pass the threshold", ("τ", "Heads of the model", "Random heads"), lines)
-    said = [f"At τ = {t} {trained} heads of the model and {random} random ones pass." for t, trained, random in lines]
+    at = [row for row in rows if row["tau"] == TAU] or rows
+    said = [
+        f"At τ = {at[0]['tau']:g} {many(at[0]['trained_heads'], 'head')} of the model pass, and "
+        f"{at[0]['random_heads']:,} of as many random ones."
+    ]
     figures = {"random": spec(random_heads(rows, model))}
     return Part("Would random heads do it?", said, [table], figures, {"model": model})
 
 
 PARTS: dict[str, Callable[[Path], Part | None]] = {
+    "claims": claims_part,
     "correlation": correlation_part,
     "multi-token": lambda folder: correlation_part(folder, "multi_token"),
     "causal": causal_part,

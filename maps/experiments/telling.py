@@ -36,6 +36,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """A share in percent."""
+    return f"{100 * share:.0f} %"
+
+
 def p_value(value: float | None) -> str:
     """A p-value: two digits, as a power of ten where it is small."""
     return "–" if value is None else "< 1e-300" if value < 1e-300 else f"{value:.2g}"

@@ -61,8 +61,11 @@ def correlations(
 def keys(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
     """Colours and shapes of the kinds of correlation."""
     colours, shapes = [BLUE, ORANGE, GREEN, PINK], ["circle", "diamond", "square", "triangle-up"]
+    legend = alt.Legend(labelLimit=260)
     return (
-        alt.Color("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=colours[: len(kinds)])),
+        alt.Color(
+            "kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=colours[: len(kinds)]), legend=legend
+        ),
         alt.Shape("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=shapes[: len(kinds)])),
     )
 

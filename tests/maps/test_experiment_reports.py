@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from maps.experiments import reported
-from maps.experiments.correlated import correlation_tables
+from maps.experiments.claims import claims_part
+from maps.experiments.claims import correlation as correlated_claim
+from maps.experiments.correlated import CONTEXT, correlation_tables
 from maps.experiments.published import by_model, of_relation, published_name
 from maps.experiments.rendering import Table, latex
 from maps.experiments.results import TABLES, LeftOut, Result, part_of
@@ -38,6 +40,12 @@ def correlation(folder: Path, experiment: str = "correlation", model: str = "sma
     left = [LeftOut("year_to_following", 0, "0 usable pairs, fewer than 30")]
     result = Result(experiment, folder, settings, rows, left)
     result.write()
+    for place, one in enumerate(rows):
+        runs = {f"{side}{kind}": [[0.1, 0.4], [0.1, 0.1]] for side in ("", "suppression_") for kind in CONTEXT}
+        runs |= {"without_context": [[0.2, 0.4], [0.1, 0.1]]}
+        path = part_of(folder, experiment, one["relation"])
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"score": [0.15, 0.2 * place], "suppression": [0.0, 0.0], **runs}), encoding="utf-8")
     return result
 
 
@@ -76,16 +84,49 @@ def test_every_experiment_in_the_folder_is_in_its_report(tmp_path: Path) -> None
     causal(tmp_path)
     (tmp_path / "random.csv").write_text(",".join(COLUMNS.names) + "\n0.15,20,3\n", encoding="utf-8")
     page = reported.report(tmp_path).read_text(encoding="utf-8")
-    assert page.count("<h2>") == 4
+    assert page.count("<h2>") == 5
     assert page.count("<svg") == 4
     assert "In 1 of 1 tasks removing the relation" in page
-    assert "Pythia 12B 0.97 → 0.00" in page
+    assert '<th scope="col" class="number">Pythia 12B</th>' in page
+    assert '<td class="number">0.97 → 0.00</td>' in page
     assert "In 1 of 2 cases it is as for single tokens" in page
-    assert "20 heads of the model and 3 random ones pass" in page
+    assert "At τ = 0.15 20 heads of the model pass, and 3 of as many random ones." in page
+    assert "Of 3 scores of τ = 0.15 or more, 3 are so without context too, 1 with context." in page
     made = {path.name for path in tmp_path.iterdir()}
     for name in ("correlation", "multi_token", "causal", "random"):
         assert {f"{name}.vl.json", f"{name}.svg"} <= made
     assert {"correlation_correlation.tex", "causal_accuracy.tex", "random_heads.tex"} <= made
+
+
+def test_the_report_opens_with_a_verdict_on_each_of_the_papers_claims(tmp_path: Path) -> None:
+    correlation(tmp_path)
+    correlation(tmp_path, "multi_token")
+    causal(tmp_path)
+    (tmp_path / "random.csv").write_text(",".join(COLUMNS.names) + "\n0.15,20,3\n", encoding="utf-8")
+    part = claims_part(tmp_path)
+    assert part is not None
+    found = [(claim[2], claim[3]) for claim in part.tables[0].rows]
+    assert found == [
+        ("mean r 0.50; 1 of 2 relations correlate (p < 0.01)", "does not hold"),
+        ("mean r 0.80; 0 of 1 relations correlate (p < 0.01)", "does not hold"),
+        ("0 of 1 relations; r at most 0.10 lower", "does not hold"),
+        ("1 of 1 tasks; in the mean 75 % against 13 %", "holds"),
+        ("1 of 1 tasks", "holds"),
+        ("1 of 1 tasks", "holds"),
+        ("1 of 1 tasks; in the mean 75 % against 6 %", "holds"),
+        ("3 beside 20 heads of the model", "weaker"),
+    ]
+    assert part.sentences[0] == "Of 8 claims 4 hold in full."
+
+
+@pytest.mark.parametrize(
+    ("r", "p", "verdict"), [(0.9, 1e-9, "holds"), (0.5, 1e-9, "weaker"), (0.5, 0.2, "does not hold")]
+)
+def test_a_correlation_holds_where_it_is_as_high_as_the_weakest_published_one(r: float, p: float, verdict: str) -> None:
+    rows = [row("correlation", relation="country_to_capital", without_context=r, without_context_p=p)]
+    (claim,) = correlated_claim(rows, "without_context", "said")
+    lowest, highest = 0.85, 0.98  # of five models, in published.json
+    assert (claim.paper, claim.verdict) == (f"mean r {lowest} to {highest} in 5 models", verdict)
 
 
 def test_of_a_published_model_its_own_figures_stand_beside(tmp_path: Path) -> None:
