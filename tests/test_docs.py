@@ -26,6 +26,7 @@ import benchmarks.map_speed
 import maps
 import maps.__main__
 import maps.report
+import space.__main__
 from annotation.aggregation import labels
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
@@ -65,13 +66,14 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
-PARSERS = (maps.__main__.parser(), annotation.__main__.parser())
+PARSERS = (maps.__main__.parser(), annotation.__main__.parser(), space.__main__.parser())
 READERS = (
     "app.py",
     "space/services.py",
     "maps/commands/server.py",
     "annotation/commands/arguments.py",
     "annotation/commands/publish.py",
+    "space/commands/jobs.py",
 )
 
 Table = list[list[str]]
