@@ -1,8 +1,8 @@
 """What a layer of Llama-3.1 405B and a study of many judgments take: the figures that docs/scaling.md plans with.
 
 `.venv/bin/python -m benchmarks.scaling` measures every part (an hour on two cores) and keeps what each measured in
-`benchmarks/results/scaling.json`; names of parts run those alone. The layer is mapped with an eighth and with a quarter
-of the vocabulary, in which its time is linear, since the whole takes 16 GB.
+`benchmarks/results/scaling.json`; names of parts run those alone. A layer is mapped with an eighth of the vocabulary, at
+the shapes of 70B and of 405B in turns: how many times longer the larger one takes is what is planned with.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from benchmarks import shapes
 from benchmarks.map_speed import child
 
 RESULTS = Path(__file__).parent / "results" / "scaling.json"
-WIDTH, INNER, VOCABULARY, LAYERS, HEADS = 16384, 53248, 128256, 126, 128
+WIDTH, INNER, LAYERS, HEADS = 16384, 53248, 126, 128
+SHARE, TURNS = 8, 2
 PER_ITEM = 3  # judgments of an item
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
 Measured = dict[str, Any]
@@ -42,25 +43,36 @@ def resized(sizes: dict[str, tuple[int, ...]], new: dict[int, int]) -> dict[str,
     return {name: tuple(new.get(n, n) for n in size) for name, size in sizes.items()}
 
 
-def llama_405b(share: int) -> shapes.Shape:
-    """Its shape with one token of every `share`. Keys and values are 8 heads of 128 as in the 70B: (1024, width)."""
-    small, new = shapes.SHAPES["llama-70b"], {8192: WIDTH, 28672: INNER, VOCABULARY: VOCABULARY // share}
+def llama_405b() -> shapes.Shape:
+    """Its shape. Keys and values are 8 heads of 128 as in the 70B: (1024, width)."""
+    small, new = shapes.SHAPES["llama-70b"], {8192: WIDTH, 28672: INNER}
     config = {"num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "hidden_size": WIDTH}
-    config |= {"intermediate_size": INNER, "vocab_size": VOCABULARY // share}
     return replace(
         small,
-        config=small.config | config,
+        config=small.config | config | {"intermediate_size": INNER},
         layers=LAYERS,
-        vocabulary=VOCABULARY // share,
         whole=resized(small.whole, new),
         layer=resized(small.layer, new),
     )
 
 
-def two_layers(share: int) -> Measured:
-    """Two layers mapped in this process."""
-    shapes.SHAPES["llama-405b"] = llama_405b(share)
-    return shapes.measure("llama-405b")
+def with_share(shape: shapes.Shape, share: int) -> shapes.Shape:
+    """A shape with one token of every `share`."""
+    kept = shape.vocabulary // share
+    config = shape.config | {"vocab_size": kept}
+    return replace(shape, config=config, vocabulary=kept, whole=resized(shape.whole, {shape.vocabulary: kept}))
+
+
+def layer() -> Measured:
+    """A layer's seconds at the shapes of 70B and 405B, in turns, of which the least disturbed count."""
+    of_70b, of_405b = (with_share(shape, SHARE) for shape in (shapes.SHAPES["llama-70b"], llama_405b()))
+    seconds: dict[str, list[float]] = {"70b": [], "405b": []}
+    for _ in range(TURNS):
+        for name, shape in (("70b", of_70b), ("405b", of_405b)):
+            shapes.SHAPES[name] = shape
+            seconds[name].append(shapes.measure(name)["layer_seconds"])
+    least = {f"layer_seconds_{name}": min(each) for name, each in seconds.items()}
+    return {"share": 1 / SHARE, **least, "ratio": min(seconds["405b"]) / min(seconds["70b"])}
 
 
 def answers(count: int, annotators: int) -> pd.DataFrame:
@@ -92,12 +104,12 @@ def agreement(count: int, annotators: int) -> Measured:
 def judgment(number: int) -> Stored:
     """One of many: heads of 126 layers, PER_ITEM annotators of a hundred an item."""
     item, when = number // PER_ITEM, BEGUN + timedelta(seconds=number)
-    layer, head = divmod(item % (LAYERS * HEADS), HEADS)
+    block, head = divmod(item % (LAYERS * HEADS), HEADS)
     made = Judgment(
         judgment_id=f"j-{number}",
         study="s",
         model="m",
-        layer=layer,
+        layer=block,
         head=head,
         item_kind="head",
         annotator=f"a-{(item + 7 * (number % PER_ITEM)) % 100}",
@@ -155,8 +167,7 @@ def journal(count: int) -> Measured:
 
 
 ALONE: dict[str, Callable[[], Measured]] = {  # in a process of its own, whose memory is told
-    "layer-eighth": lambda: two_layers(8),
-    "layer-quarter": lambda: two_layers(4),
+    "layer": layer,
     "journal-10000": lambda: journal(10**4),
     "journal-100000": lambda: journal(10**5),
     "journal-1000000": lambda: journal(10**6),
