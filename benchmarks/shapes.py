@@ -152,7 +152,7 @@ def make(folder: Path, shape: Shape) -> None:
 
 
 class Clock:
-    """Seconds of every layer, told by the progress of `map_model`; `now` is the clock, of the wall or of the processor."""
+    """Seconds of every layer, told by the progress of `map_model`; `now` is the clock: wall or processor."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.layers: list[float] = []

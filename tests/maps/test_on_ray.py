@@ -24,7 +24,7 @@ from maps.types import MapsError, NothingDoneError, Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 
 ROOT = Path(__file__).parents[2]
-LAYERS = 60
+LAYERS = 100
 COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
 
 
@@ -92,8 +92,8 @@ def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
         begun(process, out)
         at_work(process).kill()
         assert len(list(out.glob("parts/layer-*"))) < LAYERS
-        printed, said = process.communicate(timeout=120)
-    assert (process.returncode, printed) == (0, f"Mapped 240 heads of deep: the atlas is in {out}.\n")
+        printed, said = process.communicate(timeout=300)
+    assert (process.returncode, printed) == (0, f"Mapped {4 * LAYERS} heads of deep: the atlas is in {out}.\n")
     assert "Ray: 2 layers at once on 1 machine, 1 thread a layer." in said
     assert len(re.findall(r"Layer \d+ was lost with its worker \(WorkerCrashedError\) and is done again\.", said)) == 1
     assert tables(out) == tables(alone)
@@ -111,10 +111,10 @@ def test_a_run_on_ray_that_was_stopped_goes_on_without_it(
         begun(process, out)
         mine = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     assert (process.returncode, said.count("Traceback")) == (130, 0)
     assert said.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
-    assert psutil.wait_procs(mine, timeout=20)[1] == []  # nothing of Ray is left running
+    assert psutil.wait_procs(mine, timeout=60)[1] == []  # nothing of Ray is left running
     kept = len(list(out.glob("parts/layer-*")))
     assert 0 < kept < LAYERS
     done = subprocess.run(command(deep, out), cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
