@@ -34,6 +34,7 @@ from benchmarks.map_speed import child
 RESULTS = Path(__file__).parent / "results" / "scaling.json"
 WIDTH, INNER, LAYERS, HEADS = 16384, 53248, 126, 128
 SHARE = 16  # of the vocabulary's tokens one is kept
+SIZES = (10**4, 10**5, 10**6)  # judgments
 PER_ITEM = 3  # judgments of an item
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
 Measured = dict[str, Any]
@@ -138,7 +139,7 @@ def timed(run: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def journal(count: int) -> Measured:
-    """A journal and a ledger of many judgments, step by step."""
+    """A journal of many judgments: put back, and read as pages read it."""
     people = tuple(Consent(f"a-{n}", BEGUN, "1") for n in range(100))
     rows = Unpublished(tuple(judgment(n) for n in range(count)), people, ())
     study = cast("Study", SimpleNamespace(name="s", keys={}))
@@ -150,8 +151,6 @@ def journal(count: int) -> Measured:
         _, unpublished = timed(kept.unpublished)
         size = (Path(folder) / "journal.sqlite").stat().st_size
         kept.close()
-    files, writing = timed(lambda: files_of(rows.judgments))
-    _, parsing = timed(lambda: merged(row for path, content in files.items() for row in parsed(path, content)))
     return {
         "judgments": count,
         "restore_seconds": restoring,
@@ -159,6 +158,15 @@ def journal(count: int) -> Measured:
         "rows_seconds": reading,
         "unpublished_seconds": unpublished,
         "journal_bytes": size,
+    }
+
+
+def ledger(count: int) -> Measured:
+    """The files of a ledger of many judgments, written and read."""
+    files, writing = timed(lambda: files_of([judgment(n) for n in range(count)]))
+    _, parsing = timed(lambda: merged(row for path, content in files.items() for row in parsed(path, content)))
+    return {
+        "judgments": count,
         "ledger_files": len(files),
         "ledger_bytes": sum(map(len, files.values())),
         "ledger_write_seconds": writing,
@@ -168,9 +176,8 @@ def journal(count: int) -> Measured:
 
 ALONE: dict[str, Callable[[], Measured]] = {  # in a process of its own, whose memory is told
     "layer": layer,
-    "journal-10000": lambda: journal(10**4),
-    "journal-100000": lambda: journal(10**5),
-    "journal-1000000": lambda: journal(10**6),
+    **{f"journal-{count}": lambda count=count: journal(count) for count in SIZES},  # type: ignore[misc]
+    **{f"ledger-{count}": lambda count=count: ledger(count) for count in SIZES},  # type: ignore[misc]
 }
 PARTS: dict[str, Callable[[], Measured]] = {
     **{name: lambda name=name: in_child(name) for name in ALONE},  # type: ignore[misc]

@@ -11,12 +11,11 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scaling import llama_405b
+from benchmarks.scaling import SIZES, llama_405b
 from benchmarks.shapes import MADE, SHAPES, Shape
 
 RESULTS = Path(__file__).parent / "results"
 MACHINES = (4, 16, 126)
-SIZES = (10**4, 10**5, 10**6)
 Measured = dict[str, Any]
 
 
@@ -76,23 +75,32 @@ def listed(shape: Shape) -> int:
 
 
 def study(scaling: Measured) -> list[tuple[str, ...]]:
-    """What studies of growing size take."""
-    journals = [scaling[f"journal-{count}"] for count in SIZES]
-    agreements = [scaling[f"agreement-{count}"] for count in SIZES]
-    seconds = (
-        ("who has which item: at every claim and every answer", "places_seconds"),
-        ("all rows: a page of results or of the organiser", "rows_seconds"),
-        ("put back after a lost disk", "restore_seconds"),
-        ("the ledger's files, read", "ledger_read_seconds"),
-        ("the ledger's files, written (a few rows each time, all at a squash)", "ledger_write_seconds"),
+    """What studies of growing size take; a dash stands for what was not measured."""
+    lines = (
+        ("who has which item: at every claim and every answer", "journal", "places_seconds"),
+        ("all rows: a page of results or of the organiser", "journal", "rows_seconds"),
+        ("put back after a lost disk", "journal", "restore_seconds"),
+        ("the ledger's files, read", "ledger", "ledger_read_seconds"),
+        ("the ledger's files, all of them written", "ledger", "ledger_write_seconds"),
+        ("`annotation agreement`, 100 annotators", "agreement", "seconds"),
+        ("its memory", "agreement", "gigabytes"),
+        ("the journal", "journal", "journal_bytes"),
+        ("the ledger", "ledger", "ledger_bytes"),
     )
     rows: list[tuple[str, ...]] = [("judgments in one study", *(f"{count:,}" for count in SIZES))]
-    rows += [(label, *(f"{short(each[name])} s" for each in journals)) for label, name in seconds]
-    rows.append(("`annotation agreement`, 100 annotators", *(f"{short(each['seconds'])} s" for each in agreements)))
-    rows.append(("its memory", *(f"{each['gigabytes']:.1f} GB" for each in agreements)))
-    for name in ("journal", "ledger"):
-        rows.append((f"the {name}", *(f"{each[f'{name}_bytes'] / 1e6:.0f} MB" for each in journals)))
+    for label, part, name in lines:
+        values = (scaling.get(f"{part}-{count}", {}).get(name) for count in SIZES)
+        rows.append((label, *(cell(name, value) for value in values)))
     return rows
+
+
+def cell(name: str, value: float | None) -> str:
+    """A measured value with its unit."""
+    if value is None:
+        return "–"
+    if name.endswith("bytes") and name != "gigabytes":
+        return f"{value / 1e6:,.0f} MB"
+    return f"{value:.1f} GB" if name == "gigabytes" else f"{short(value)} s"
 
 
 def short(value: float) -> str:

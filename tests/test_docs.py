@@ -23,6 +23,7 @@ import yaml  # type: ignore[import-untyped]
 import annotation.__main__
 import annotation.dataset
 import benchmarks.map_speed
+import benchmarks.scaling_plan
 import maps
 import maps.__main__
 import maps.report
@@ -347,6 +348,11 @@ def test_links_between_the_papers_lead_somewhere(name: str) -> None:
 def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
     measured = json.loads(benchmarks.map_speed.RESULTS.read_text(encoding="utf-8"))
     assert benchmarks.map_speed.table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert [table for table in benchmarks.scaling_plan.tables() if table not in page] == []
 
 
 def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
