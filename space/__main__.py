@@ -7,18 +7,19 @@ import os
 import sys
 
 from maps.types import MapsError, NothingDoneError
-from space.commands import jobs
+from space.commands import check, deploy, jobs
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m space",
-        description="Runs commands as Jobs on machines of the Hugging Face Hub.",
-        epilog="example: python -m space jobs map user/model --out user/atlas --dry-run",
+        description="Puts the app on a Hugging Face Space, tries at home what a Space would run, and runs mappings as "
+        "Jobs on machines of the Hub.",
+        epilog="example: python -m space deploy --space me/heads --dataset me/judgments --dry-run",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (jobs,):
+    for command in (deploy, check, jobs):
         command.add(commands)
     return top
 

@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from space.endpoints import build_endpoints
 from space.first_look import launch_settings
-from space.pages import about, agreement, annotate, compare, explore, head, organise, relation, search, trying
+from space.health import health_route
+from space.pages import about, agreement, annotate, compare, explore, head, organise, privacy, relation, search, trying
 from space.services import Services
 from space.viewer import build_viewer
 
@@ -47,6 +48,8 @@ def build_site(services: Services) -> gr.Blocks:
             build_viewer(services, page, EXPLORER)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)
+    with site.route("Privacy", "privacy", show_in_navbar=False) as page:
+        privacy.build(services, page)
     for name, path, module in PAGES:
         with site.route(name, path) as page:
             module.build(services, page)
@@ -68,6 +71,8 @@ def look(services: Services) -> dict[str, Any]:
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
     links = LISTED | {name: path for name, path, _ in PAGES}
+    settings = launch_settings(services, EXPLORER, links)
+    settings["routes"].append(health_route(services))
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
@@ -81,5 +86,5 @@ def look(services: Services) -> dict[str, Any]:
         "quiet": True,
         "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
         "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
-        "app_kwargs": {"exception_handlers": {404: not_found}, **launch_settings(services, EXPLORER, links)},
+        "app_kwargs": {"exception_handlers": {404: not_found}, **settings},
     }

@@ -10,7 +10,8 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from threading import Lock, Timer
+from pathlib import Path
+from threading import Event, Lock, Thread, Timer
 from typing import NamedTuple
 
 from maps.atlas import Atlas
@@ -22,8 +23,10 @@ WAITING = 8  # visitors whose question waits or is computed
 IDLE = 600.0  # seconds without a question, after which the child is ended
 FIRST = 120.0  # seconds that the first question may take: it loads the weights
 LATER = 20.0  # seconds that any other may take
+AGAIN = 600.0  # seconds after which weights that could not be had are asked for again
 BUSY = "Others are asking already; try again in a minute, or run the command below on your own machine."
 LOST = "The computation ended before it had an answer; ask again, or run the command below on your own machine."
+COMING = "Live questions are off until the weights have been fetched from the Hub, which takes a minute."
 LATE = "This took too long and was ended; ask again, or run the command below on your own machine."
 
 
@@ -38,6 +41,7 @@ class Live:
     """Asks the heads of one model. `model` is its name as `maps.load` takes it; None where live questions are off.
 
     `off` then says why in one sentence. `work` is what the child runs, given its end of the pipe and the model.
+    `fetch` brings weights that are not there yet, in the background once `start` is called; `note` says whence.
     """
 
     def __init__(
@@ -50,14 +54,33 @@ class Live:
         later: float = LATER,
         waiting: int = WAITING,
         work: Callable[[Connection, str], None] = work,
+        fetch: Callable[[], Path] | None = None,
+        note: str = "",
     ) -> None:
         self.model, self.off = model, off
         self.idle, self.first, self.later, self.waiting, self.work = idle, first, later, waiting, work
+        self.note, self._fetch = note, fetch
+        self._ended = Event()
         self._child: Child | None = None
         self._asking, self._counting = Lock(), Lock()
         self._here = 0
         self._timer: Timer | None = None
         self._closed = False
+
+    def start(self) -> None:
+        """Fetches the weights in the background, where they are not here; tries again where it fails."""
+        if self._fetch is not None:
+            Thread(target=self._fetched, args=(self._fetch,), name="weights", daemon=True).start()
+
+    def _fetched(self, fetch: Callable[[], Path]) -> None:
+        while not self._ended.is_set():
+            try:
+                self.model = str(fetch())
+            except MapsError as error:
+                self.off = f"Live questions are off: {error}"
+                self._ended.wait(AGAIN)
+            else:
+                return
 
     def ask(self, question: Question) -> Answer:
         """The answer to a question; raises MapsError with one sentence where there is none."""
@@ -143,6 +166,7 @@ class Live:
     def close(self) -> None:
         """Ends the child for good, whether somebody waits for an answer or not."""
         self._closed = True
+        self._ended.set()
         if self._timer is not None:
             self._timer.cancel()
         child = self._child
@@ -164,12 +188,15 @@ def answers(child: Child, seconds: float) -> bool:
         return False
 
 
-def live_of(atlases: Mapping[str, Atlas]) -> Live:
-    """Live computation for the first atlas whose model's weights are known by name; off, with why, where none is."""
+def live_of(atlases: Mapping[str, Atlas], fetch: Callable[[], Path] | None = None, note: str = "") -> Live:
+    """Live computation for the first atlas whose model's weights are known by name; off, with why, where none is.
+
+    `fetch` brings them from elsewhere where their package is not installed, and `note` says so.
+    """
     if not any(atlas.info.get("asked_for") == BUNDLED for atlas in atlases.values()):
         return Live(None, f"Live questions need the bundled model; show its atlas too: python -m maps map {BUNDLED}.")
     try:
         bundled_file()
     except MapsError as error:
-        return Live(None, str(error))
+        return Live(None, str(error)) if fetch is None else Live(None, COMING, fetch=fetch, note=note)
     return Live(BUNDLED)

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,8 @@ from maps.atlas import Atlas
 from maps.types import MapsError
 from space import __version__
 from space.atlases import Hub, open_atlases
+from space.fetching import ORIGIN, weights_from_hub
+from space.limits import Limits
 from space.live import Live, live_of
 from space.searching.index import Indexes
 
@@ -35,6 +38,9 @@ class Reporting(Protocol):
 
     def sentences(self) -> list[str]:
         """The rest, one plain sentence each."""
+
+    def summary(self) -> dict[str, object]:
+        """What everybody may know."""
 
 
 class Ledger(Protocol):
@@ -57,7 +63,8 @@ class Services:
     login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
     `datasets` names the Hub dataset of each model that was read from one; `left_out` says in a sentence each which
     atlases that were asked for are not shown.
-    `indexes` is what search reads, `live` what asks a model's weights; `mcp` says whether the endpoints are tools too.
+    `indexes` is what search reads, `live` what asks a model's weights; `mcp` says whether the endpoints are tools too,
+    `zero_gpu` whether this is a Space on ZeroGPU; `limits` is how often each visitor may ask the weights.
     """
 
     atlases: Mapping[str, Atlas]
@@ -77,7 +84,9 @@ class Services:
     left_out: tuple[str, ...] = ()
     indexes: Indexes = field(default_factory=Indexes, repr=False)
     live: Live = field(default_factory=Live, repr=False)
+    limits: Limits = field(default_factory=Limits, repr=False)
     mcp: bool = False
+    zero_gpu: bool = False
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model; raises MapsError naming those there are."""
@@ -130,8 +139,9 @@ def services(environment: Mapping[str, str] = os.environ) -> Services:
         publisher=Publisher(ledger) if ledger else None,
         datasets=opened.datasets,
         left_out=opened.left_out,
-        live=live_of(opened.atlases),
+        live=live_of(opened.atlases, partial(weights_from_hub, hub.endpoint) if on_space else None, ORIGIN),
         mcp=mcp_wanted(environment),
+        zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),
     )
 
 

@@ -41,7 +41,7 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
             return article(nowhere(str(error)), "", turn)
         module, who = pages[place.page], annotator(services, signed, request)
         if sent.get("finish") and hasattr(module, "finish"):
-            return article(module.finish(services, place.query, who), place.page, turn)
+            return article(module.finish(services, place.query, request), place.page, turn)
         return article(looked(services, module, place.query, who), place.page, turn)
 
     def drawn(event: gr.EventData) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import inspect
 import json
@@ -24,10 +23,10 @@ import annotation.__main__
 import annotation.dataset
 import benchmarks.map_speed
 import benchmarks.scaling_plan
+import docs.reference
 import maps
 import maps.__main__
 import maps.report
-import space.__main__
 from annotation.aggregation import labels
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
@@ -44,6 +43,7 @@ from maps.tables import SCHEMAS
 from maps.types import Mapping
 from maps.weights.families import FAMILIES
 from maps.weights.family import Family
+from space.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -67,7 +67,6 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
-PARSERS = (maps.__main__.parser(), annotation.__main__.parser(), space.__main__.parser())
 READERS = (
     "app.py",
     "space/services.py",
@@ -75,6 +74,7 @@ READERS = (
     "annotation/commands/arguments.py",
     "annotation/commands/publish.py",
     "space/commands/jobs.py",
+    "space/commands/deploy.py",
 )
 
 Table = list[list[str]]
@@ -107,26 +107,6 @@ def first(rows: Table) -> list[str]:
 def type_name(kind: pa.DataType) -> str:
     """An Arrow type without the name that Arrow gives to a list's elements."""
     return re.sub(r"<\w+: ", "<", str(kind))
-
-
-def invocation(action: argparse.Action) -> str:
-    """An argument as `--help` prints it, options by their long name."""
-    if not action.option_strings:
-        return str(action.metavar or action.dest)
-    choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
-    return action.option_strings[-1] + ("" if action.nargs == 0 else f" {action.metavar or choices}")
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Every command with a parser, by how it is called."""
-    return {name: parser for top in PARSERS for name, parser in below(top.prog, top).items()}
-
-
-def below(called: str, parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands of a parser: itself, where it has none below it."""
-    under = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    found = {f"{called} {name}": each for action in under for name, each in action.choices.items()}
-    return {name: each for start in found for name, each in below(start, found[start]).items()} or {called: parser}
 
 
 def citation() -> dict[str, Any]:
@@ -210,23 +190,16 @@ def test_the_contract_says_which_questions_are_asked() -> None:
 
 
 def test_the_contract_lists_every_command_that_has_a_parser() -> None:
-    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(commands())
+    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(docs.reference.commands())
 
 
-@pytest.mark.parametrize("command", commands())
-def test_the_contract_lists_a_command_with_its_arguments(command: str) -> None:
-    rows = table(CONTRACT, f"`{command}`")
-    actions = [action for action in commands()[command]._actions if action.dest != "help"]
-    assert first(rows) == code([invocation(action) for action in actions])
-    assert [row[1] for row, action in zip(rows, actions, strict=True) if action.help] == [
-        a.help for a in actions if a.help
-    ]
+def test_the_reference_is_written_from_the_code() -> None:
+    assert docs.reference.page() == docs.reference.PAGE.read_text(encoding="utf-8"), "run python -m docs.reference"
 
 
-def test_the_contract_lists_the_settings_that_are_read() -> None:
+def test_the_reference_lists_the_settings_that_are_read() -> None:
     found = set().union(*map(read_from_environment, READERS))
-    rows = table(CONTRACT, "Settings")
-    assert sorted(first(rows)) == sorted(code(list(found)))
+    assert sorted(each.name for each in SETTINGS) == sorted(found)
 
 
 def test_the_contract_lists_every_page() -> None:
@@ -337,7 +310,7 @@ def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/contract.md", "docs/experiments.md", "docs/licences.md", "docs/offline.md", "CHANGELOG.md"]
+    "name", [str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
 )
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name

@@ -26,6 +26,26 @@ class Status:
     next_try: datetime | None
     closed: str | None
 
+    @property
+    def state(self) -> str:
+        """How things stand, in one word."""
+        if self.closed is not None:
+            return "closed"
+        if self.error is not None:
+            return "failing"
+        if not self.restored:
+            return "unread"
+        return "waiting" if self.unpublished else "published"
+
+    def summary(self) -> dict[str, object]:
+        """The same for everybody: no name of a dataset, and no error's words, which may hold one."""
+        moments = {"since": self.since, "published_at": self.published_at, "next_try": self.next_try}
+        return {
+            "state": self.state,
+            "unpublished": self.unpublished,
+            **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
+        }
+
     def troubles(self) -> list[str]:
         """What is wrong, one plain sentence each, in the order of their weight."""
         found = [self.closed] if self.closed else []

@@ -40,7 +40,7 @@ compare with; it is neither a language model nor a person.
 
 ## What is stored
 
-{consent} Judgments are kept in a database on the machine that runs the app.
+{consent} What exactly, where, and how to withdraw is on the page [Privacy](privacy).
 
 ## From programs
 
@@ -94,7 +94,7 @@ def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every 
 
 def arguments(endpoint: Callable[..., Any]) -> str:
     """Its arguments, those that may be left out in brackets."""
-    found = signature(endpoint).parameters.values()
+    found = [each for each in signature(endpoint).parameters.values() if each.name != "request"]  # Gradio gives it
     return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in found)
 
 

@@ -44,7 +44,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     with gr.Column(elem_id="welcome", visible=False) as welcome:  # until the load says who is there
         gr.HTML("<h1>Judge descriptions of attention heads</h1>")
         gr.Markdown(GUIDELINES)
-        gr.HTML(f"<p>{text(CONSENT)}</p>")
+        gr.HTML(f"<p>{text(CONSENT)} {anchor('privacy', 'What is stored, where, and how to withdraw')}.</p>")
         name = gr.Textbox(
             label="Your name",
             max_length=identity.LONGEST_NAME,
@@ -159,7 +159,7 @@ def wire(services: Services, page: gr.Blocks, fields: Form, agreed: list[Depende
 def wire_withdrawal(services: Services, fields: Form, quick: dict[str, Any]) -> None:
     """The annotator's own withdrawal, asked twice."""
     with fields.room, gr.Accordion("Withdraw my answers", open=False, elem_id="withdrawal"):
-        gr.HTML(f"<p>{text(WITHDRAWAL)}</p>")
+        gr.HTML(f"<p>{text(WITHDRAWAL)} {anchor('privacy', 'More about what is stored')}.</p>")
         ask = gr.Button("Withdraw my answers", elem_id="withdraw")
         with gr.Row(visible=False) as sure:
             stop = gr.Button("No, keep them", elem_id="withdraw-not")

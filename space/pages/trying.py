@@ -18,8 +18,9 @@ from space.look import Look, nowhere
 from space.markup import anchor, notice, options, tau_slider, text
 from space.pages.explore import SIDES, threshold
 from space.services import Services
-from space.sessions import Annotator
+from space.sessions import Annotator, Asking
 from space.trying_view import command_shown, of_pair, of_relation, of_token, probe_command, relation_command
+from space.visitors import put
 
 LIMIT = 200  # pairs
 LONGEST = 200  # characters of a word
@@ -110,8 +111,8 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
     return page(services, query, odd_lines(asked) + waiting + without + asked.command, asked.words, unfinished=True)
 
 
-def finish(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
-    """The answer, or in one sentence why there is none."""
+def finish(services: Services, query: Mapping[str, str], asking: Asking | None = None) -> Look:
+    """The answer for whoever asks, or in one sentence why there is none."""
     try:
         asked = Asked.of(query)
         if not asked.something:
@@ -121,8 +122,7 @@ def finish(services: Services, query: Mapping[str, str], who: Annotator | None =
     except MapsError as error:
         return nowhere(str(error))
     try:
-        # A limit per visitor belongs here, before anything is computed: `who` is whose question it is.
-        found = services.live.ask(asked.put)
+        found = put(services, asked.put, asking)
         shown = answer(found, atlas, asked.side, tau)
     except MapsError as error:
         shown = notice(str(error), "problem")
@@ -159,7 +159,8 @@ def page(services: Services, query: Mapping[str, str], shown: str, words: str, u
     html = f'<h1>Try it</h1><p class="lead">{text(LEAD)}</p>{forms(query, tau_shown(services, query))}'
     answered = f'<section class="answer" aria-live="polite">{shown}</section>' if shown else ""
     off = notice(services.live.off, "problem") if services.live.model is None else ""
-    return Look(title, LEAD, html + off + answered + examples(), unfinished=unfinished)
+    whence = notice(services.live.note) if services.live.note and not off else ""
+    return Look(title, LEAD, html + off + answered + examples() + whence, unfinished=unfinished)
 
 
 def tau_shown(services: Services, query: Mapping[str, str]) -> float:

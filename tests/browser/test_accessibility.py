@@ -28,7 +28,7 @@ PAGES = (
     *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
     "compare",
 )
-OTHERS = ("annotate", "agreement", "organise", "about", "nosuch")
+OTHERS = ("annotate", "agreement", "organise", "about", "privacy", "nosuch")
 
 
 def open_whole(page: Page, address: str) -> None:

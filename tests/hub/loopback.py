@@ -17,7 +17,8 @@ from huggingface_hub import HfApi
 from tests.hub.jobs import Jobs
 from tests.hub.repository import Commit, Repository
 from tests.hub.routes import reply_to
-from tests.hub.routing import Reply, Request
+from tests.hub.routing import USER, Reply, Request
+from tests.hub.spaces import Space
 
 TOKEN = "hf_loopback"
 
@@ -35,7 +36,7 @@ class Seen:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the next `times` requests whose `METHOD /path` the pattern is found in."""
+    """What goes wrong with the next `times` requests, after `skip` others, whose `METHOD /path` holds the pattern."""
 
     pattern: str
     times: int
@@ -44,6 +45,8 @@ class Trouble:
     lost: bool = False
     cut: bool = False
     retry_after: int = 0
+    skip: int = 0
+    dropped: bool = False
 
 
 class LoopbackHub:
@@ -57,6 +60,10 @@ class LoopbackHub:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.objects: dict[str, bytes] = {}
         self.jobs = Jobs()
+        self.spaces: dict[str, Space] = {}
+        self.account: dict[str, Any] = {"type": "user", "name": USER, "fullname": USER, "orgs": []}
+        self.account["auth"] = {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}}
+        self.pays = True  # whether the account has a plan
         self.seen: list[Seen] = []
         self.troubles: list[Trouble] = []
         self.closing = threading.Event()
@@ -117,12 +124,21 @@ class LoopbackHub:
         """Drops the connection in the middle of the answers' bodies."""
         self.troubles.append(Trouble(pattern, times, cut=True))
 
+    def end_after(self, requests: int, lost: bool = False) -> None:
+        """Lets so many requests be answered and then none, as for a client that is killed; `lost`: one more is done."""
+        self.troubles += [Trouble("", 1, lost=True, skip=requests)] if lost else []
+        self.troubles.append(Trouble("", 1_000_000, dropped=True, skip=requests))
+
     def trouble(self, line: str) -> Trouble:
         """The trouble that is due, or one that is none."""
         for trouble in self.troubles:
-            if trouble.times > 0 and re.search(trouble.pattern, line):
-                trouble.times -= 1
-                return trouble
+            if trouble.times <= 0 or not re.search(trouble.pattern, line):
+                continue
+            if trouble.skip > 0:
+                trouble.skip -= 1
+                continue
+            trouble.times -= 1
+            return trouble
         return Trouble("", 0)
 
     def answer(self, request: Request) -> tuple[Reply, Trouble]:
@@ -131,6 +147,8 @@ class LoopbackHub:
             trouble = self.trouble(f"{request.method} {request.path}")
         self.closing.wait(trouble.seconds)
         with self.lock:
+            if trouble.dropped:
+                return Reply(), trouble
             if trouble.status:
                 page = b"<html>Ordered by a test</html>"  # gateways answer with pages
                 headers = {"Retry-After": str(trouble.retry_after)} if trouble.retry_after else {}
@@ -170,20 +188,21 @@ class Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, headers, self.body())
         reply, trouble = hub.answer(request)
         length = len(reply.body)
-        sent = 0 if self.command == "HEAD" or trouble.lost else length // 2 if trouble.cut else length
-        status = 0 if trouble.lost else reply.status
+        silent = trouble.lost or trouble.dropped
+        sent = 0 if self.command == "HEAD" or silent else length // 2 if trouble.cut else length
+        status = 0 if silent else reply.status
         hub.seen.append(Seen(self.command, self.path, status, sent, headers.get("range", "")))
-        if not trouble.lost:
+        if not silent:
             self.send_response(reply.status)
             for name, value in {**reply.headers, "Content-Length": str(length)}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[:sent])
-        if trouble.lost or trouble.cut:
+        if silent or trouble.cut:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_HEAD = do_POST = do_PUT = answer  # the names that the base class looks for
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # the names that the base class looks for
 
     def log_message(self, format: str, *args: object) -> None:
         """Prints nothing."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import yaml  # type: ignore[import-untyped]
 
+from tests.hub import spaces
 from tests.hub.repository import Commit, Json, Refused, Repository, changed, etag, is_large, sha256
 from tests.hub.routing import PREFIXES, ROUTES, USER, Reply, Request, State, check_known, of_api, repository, route
 
@@ -31,7 +32,7 @@ def reply_to(hub: State, request: Request) -> Reply:
 @route("GET", "/api/whoami-v2")
 def whoami(hub: State, request: Request, _part: Mapping[str, str]) -> Reply:
     check_known(hub, request)
-    return Reply.of({"type": "user", "name": USER, "fullname": USER, "orgs": [], "auth": {"type": "access_token"}})
+    return Reply.of(hub.account)
 
 
 @route("POST", "/api/repos/create")
@@ -42,6 +43,8 @@ def create(hub: State, request: Request, _part: Mapping[str, str]) -> Reply:
     answer = {"url": f"{hub.url}/{PREFIXES[kind]}{name}", "name": name, "id": name}
     if (kind, name) in hub.repositories:
         return Reply.of({**answer, "error": "You already created this repo"}, 409)
+    if kind == "space":
+        spaces.made(hub, name, wanted)
     hub.repositories[kind, name] = Repository(kind, name, private=wanted.get("visibility") == "private")
     return Reply.of(answer)
 
@@ -80,6 +83,8 @@ def commit(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
     if parent not in (None, repo.head.oid):
         raise Refused(412, "", "A commit has happened since. Please refresh and try again.")
     made = repo.commit(header["value"]["summary"], changed(repo.head.files, operations, hub.objects))
+    if repo.name in hub.spaces and repo.kind == "space":
+        hub.spaces[repo.name].start()
     address = f"{hub.url}/{PREFIXES[repo.kind]}{repo.name}/commit/{made.oid}"
     return Reply.of({"success": True, "commitOid": made.oid, "commitUrl": address, "hookOutput": ""})
 

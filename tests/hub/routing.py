@@ -61,6 +61,9 @@ class State(Protocol):
     repositories: dict[tuple[str, str], Repository]
     objects: dict[str, bytes]
     jobs: Any  # tests.hub.jobs.Jobs
+    spaces: dict[str, Any]
+    account: dict[str, Any]
+    pays: bool
 
 
 Answer = Callable[[State, Request, Mapping[str, str]], Reply]

@@ -78,6 +78,7 @@ ROUTES = {
     "/monitoring/{key}",
 }
 PAGES = {"/", "/head", "/relation", "/search", "/try", "/compare", "/organise", "/annotate", "/agreement", "/about"}
+PAGES |= {"/privacy"}
 
 
 @dataclass(frozen=True)

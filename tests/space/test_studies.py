@@ -85,6 +85,10 @@ class Unread:
         """What is wrong."""
         return []
 
+    def summary(self) -> dict[str, object]:
+        """What everybody may know."""
+        return {"state": "unread"}
+
     def status(self) -> Unread:
         """Its own report."""
         return self

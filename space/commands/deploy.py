@@ -1,0 +1,170 @@
+"""`deploy`: puts the app on a Hugging Face Space, with the dataset that keeps its judgments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotation.commands.arguments import Commands
+from maps.hub import HUB_NAME
+from maps.types import MapsError
+
+if TYPE_CHECKING:
+    from space.hosting.hub import HubSpace
+    from space.hosting.plan import Found, Wanted
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 1800.0  # seconds: the first build installs every package
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`deploy`."""
+    p = commands.add_parser(
+        "deploy",
+        help="the app on a Hugging Face Space",
+        description=(
+            "Makes or updates a Space and the private dataset that keeps its judgments: uploads what differs, sets "
+            "secrets and variables, waits until the Space runs. Twice in a row changes nothing; cut off anywhere, the "
+            "same command goes on. Needs a token that may write: HF_TOKEN, or `hf auth login`; the Space gets "
+            "MAPS_SPACE_TOKEN where that is set, else the same."
+        ),
+        epilog="example: python -m space deploy --space me/heads --dataset me/judgments --dry-run",
+    )
+    p.add_argument("--space", required=True, metavar="REPO", help="the Space, such as user/name")
+    p.add_argument("--dataset", required=True, metavar="REPO", help="the private dataset that keeps the judgments")
+    p.add_argument(
+        "--atlas",
+        action="append",
+        default=[],
+        metavar="REPO",
+        help="an atlas on the Hub to show (repeatable; default: the prebuilt one)",
+    )
+    p.add_argument(
+        "--organiser",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a Hugging Face user who organises studies (repeatable; default: whose token it is)",
+    )
+    p.add_argument("--private", action="store_true", help="make the Space private")
+    p.add_argument("--hardware", metavar="NAME", help="such as cpu-basic, zero-a10g (default: what the Space has)")
+    p.add_argument("--data", metavar="DIR", help="where the pseudonym key is kept (default: MAPS_DATA, or data)")
+    p.add_argument(
+        "--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="wait so long (default: 1800); 0: not at all"
+    )
+    p.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Looks, plans, does it, waits, prints the addresses."""
+    from annotation.hub import HubDataset
+    from space.hosting.card import direct_address
+    from space.hosting.deploy import carry_out, look, wait
+    from space.hosting.hub import HubSpace
+    from space.hosting.plan import notes, plan, told
+
+    for name in (options.space, options.dataset, *options.atlas):
+        if not HUB_NAME.fullmatch(name):
+            raise MapsError(f"{name!r} is no name on the Hub; write it as user/name.")
+    endpoint = options.environment.get("HF_ENDPOINT") or None
+    token = token_of(options.environment)
+    space, judgments = HubSpace(options.space, token, endpoint), HubDataset(options.dataset, token, endpoint)
+    who = checked(space, [("space", options.space), ("dataset", options.dataset)])
+    models = models_of(options.atlas, token, endpoint)
+    found = look(space, judgments)
+    wanted = wanted_of(options, found, token, who, models)
+    acts = plan(wanted, found)
+    for sentence in notes(wanted, found):
+        print(sentence)
+    if options.dry_run:
+        print("\n".join([told(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
+        return
+    carry_out(acts, wanted, space, judgments, say)
+    if not acts:
+        print("Everything is as it shall be.")
+    if options.timeout > 0:
+        wait(space, options.timeout, say)
+    print(f"The app: {direct_address(options.space)} (for annotators: …/annotate)")
+    print(f"In the frame of the Hub: {endpoint or 'https://huggingface.co'}/spaces/{options.space}")
+
+
+def say(sentence: str) -> None:
+    """Prints a line at once."""
+    print(sentence, flush=True)
+
+
+def token_of(environment: Mapping[str, str]) -> str:
+    """HF_TOKEN, or that of `hf auth login`."""
+    from huggingface_hub import get_token
+
+    found = environment.get("HF_TOKEN") or get_token()
+    if not found:
+        raise MapsError("There is no token; set HF_TOKEN or run `hf auth login`, with a token that may write.")
+    return found
+
+
+def checked(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
+    """The user whose token it is; raises MapsError where it may not write the repositories."""
+    from space.hosting.rights import lacking
+
+    who = space.whoami()
+    if trouble := lacking(who, repositories):
+        raise MapsError(trouble)
+    return str(who.get("name") or "")
+
+
+def models_of(atlases: list[str], token: str, endpoint: str | None) -> list[str]:
+    """The Hub ids of the models whose atlases are shown; raises MapsError where a dataset is none."""
+    import json
+
+    from annotation.hub import HubDataset
+    from maps.hub import COMMIT
+
+    found = []
+    for name in atlases:
+        dataset = HubDataset(name, token, endpoint)
+        head = dataset.head()
+        if head is None or "atlas.json" not in head.files:
+            raise MapsError(f"The Hub has no atlas {name}; push it first: python -m maps push ATLAS {name}.")
+        info = json.loads(dataset.read(head, ["atlas.json"])["atlas.json"])
+        if COMMIT.fullmatch(str(info.get("revision"))) and HUB_NAME.fullmatch(str(info.get("asked_for"))):
+            found.append(str(info["asked_for"]))
+    return found
+
+
+def wanted_of(options: argparse.Namespace, found: Found, token: str, who: str, models: list[str]) -> Wanted:
+    """The Space as the options ask for it."""
+    from space.hosting.plan import KEY, TOKEN, Wanted
+    from space.hosting.upload import upload
+
+    given = options.environment.get("MAPS_SPACE_TOKEN")
+    secrets = {TOKEN: given or token}
+    key = key_of(options, found)
+    secrets |= {} if key is None else {KEY: key}
+    variables = {"MAPS_JUDGMENTS": options.dataset, "MAPS_ORGANISERS": ",".join(options.organiser or [who])}
+    variables |= {"MAPS_ATLASES": ",".join(options.atlas)} if options.atlas else {}
+    files = upload(ROOT, options.space, [*options.atlas, options.dataset], models, options.hardware or found.hardware)
+    return Wanted(options.space, options.dataset, files, secrets, variables, options.private, options.hardware)
+
+
+def key_of(options: argparse.Namespace, found: Found) -> str | None:
+    """The pseudonym key: MAPS_PSEUDONYM_KEY, the one kept here for this Space, or a new one, which is kept.
+
+    None where the Space has a key that is not kept here: it stays. A dry run makes none.
+    """
+    from space.hosting.plan import KEY
+    from space.services import pseudonym_key
+
+    if given := options.environment.get("MAPS_PSEUDONYM_KEY"):
+        return str(given)
+    data = Path(options.data or options.environment.get("MAPS_DATA") or "data")
+    folder = data / "spaces" / options.space.replace("/", "--")
+    if not (folder / "pseudonym.key").exists():
+        if KEY in found.secrets:
+            return None
+        if options.dry_run:
+            return ""
+    return pseudonym_key("", folder).decode()

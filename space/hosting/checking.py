@@ -1,0 +1,119 @@
+"""Starts an upload as a Space does: its variables, an empty disk, its port; waits for it, and ends it."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maps.types import MapsError
+from space.hosting.card import subdomain
+
+PORT = 7860
+START = 180.0  # seconds
+END = 60.0
+# Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on
+# all addresses of this machine: no environment of a check has it.
+NO_RELOADING = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
+PASSED_ON = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
+
+
+@dataclass(frozen=True)
+class Started:
+    """A running app: where, how long it took to answer, and what its health says."""
+
+    url: str
+    seconds: float
+    health: Mapping[str, Any]
+
+
+def variables(space: str, home: Path, port: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a Space with a login, and of this machine only what a deployment sets.
+
+    It listens on this machine alone, which a Space does not.
+    """
+    owner, _, name = space.partition("/")
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "SYSTEM": "spaces",
+        "SPACE_ID": space,
+        "SPACE_AUTHOR_NAME": owner,
+        "SPACE_REPO_NAME": name,
+        "SPACE_HOST": f"{subdomain(space)}.hf.space",
+        "OAUTH_CLIENT_ID": secrets.token_hex(8),
+        "OAUTH_CLIENT_SECRET": secrets.token_hex(16),
+        "OAUTH_SCOPES": "openid profile",
+        "OPENID_PROVIDER_URL": "https://huggingface.co",
+        "MAPS_PSEUDONYM_KEY": secrets.token_hex(16),
+        "PYTHONUNBUFFERED": "1",
+        "HOST": "127.0.0.1",
+        **({} if port == PORT else {"PORT": str(port)}),
+        **{name: given[name] for name in PASSED_ON if given.get(name)},
+    }
+
+
+def port_for(wanted: int | None) -> int:
+    """The port of a Space, another one where it is taken, or the one that is wanted."""
+    if wanted is not None:
+        return wanted
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(python: Path, app: Path, environment: Mapping[str, str], log: Path, port: int) -> Iterator[Started]:
+    """The app as a process; raises MapsError with the end of its log where it does not start, or does not end well."""
+    begun = time.monotonic()
+    with log.open("wb") as out:
+        process = subprocess.Popen([python, "app.py"], cwd=app, env=dict(environment), stdout=out, stderr=out)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            health = healthy(url, process, log, begun + START)
+            yield Started(url, time.monotonic() - begun, health)
+            process.terminate()
+            if process.wait(END) != 0:
+                raise MapsError(f"The app ended with status {process.returncode}: {end_of(log)}")
+        finally:
+            process.kill()
+            process.wait()
+    if "Traceback" in NO_RELOADING.sub("", log.read_text(encoding="utf-8", errors="replace")):
+        raise MapsError(f"The app wrote an error to its log: {end_of(log)}")
+
+
+def healthy(url: str, process: subprocess.Popen[bytes], log: Path, until: float) -> Mapping[str, Any]:
+    """What the app says of its health, once it answers."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=10) as reply:
+                found: Mapping[str, Any] = json.load(reply)
+                return found
+        except urllib.error.HTTPError as error:
+            raise MapsError(f"The app's health is answered by {error.code}: {end_of(log)}") from error
+        except OSError as error:
+            if process.poll() is not None:
+                raise MapsError(f"The app ended while it started: {end_of(log)}") from error
+            if time.monotonic() > until:
+                raise MapsError(f"The app did not answer within {START:.0f} seconds: {end_of(log)}") from error
+            time.sleep(0.2)
+
+
+def end_of(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])

@@ -1,0 +1,72 @@
+"""What a Space is given: every file by its path there, from this project's root and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from maps.types import MapsError
+from space.hosting.card import space_card
+
+FOLDERS = ("maps", "annotation", "space")
+COPIED = ("app.py", "LICENSE")
+OWN = (*COPIED, "README.md", "requirements.txt")  # with what lies in FOLDERS, all that a deployment may replace
+SUFFIXES = {".py", ".typed", ".json", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
+UNUSED = ("transformers", "accelerate", "openai", "datasets")  # the commands' and the tests', not the app's
+ZERO_GPU = "zero-a10g"  # the Hub's name for ZeroGPU
+ZERO_GPU_PACKAGE = "spaces==0.51.3"
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def upload(
+    root: Path, space: str, datasets: Iterable[str] = (), models: Iterable[str] = (), hardware: str | None = None
+) -> dict[str, bytes]:
+    """The files of a Space by their path there; raises MapsError where `root` is no checkout of the project."""
+    missing = [name for name in (*COPIED, *FOLDERS, "requirements.txt") if not (root / name).exists()]
+    if missing:
+        raise MapsError(f"{root} has no {missing[0]}; run this in the project's root.")
+    zero = hardware == ZERO_GPU
+    requirements = space_requirements((root / "requirements.txt").read_text(encoding="utf-8"), zero)
+    template = (root / "space" / "card.md").read_text(encoding="utf-8")
+    card = space_card(template, space, version_of("gradio", requirements), datasets, models, zero)
+    files = {name: (root / name).read_bytes() for name in COPIED}
+    files |= {path.relative_to(root).as_posix(): path.read_bytes() for path in code(root)}
+    return files | {"README.md": card.encode(), "requirements.txt": requirements.encode()}
+
+
+def code(root: Path) -> list[Path]:
+    """The files of the packages, without what tools leave among them."""
+    found = (path for folder in FOLDERS for path in sorted((root / folder).rglob("*")))
+    return [path for path in found if path.is_file() and path.suffix in SUFFIXES and not hidden(path.relative_to(root))]
+
+
+def hidden(path: Path) -> bool:
+    """Whether a path lies in a cache or begins with a dot."""
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file of a Space is one that a deployment put there, or would."""
+    return path in OWN or path.partition("/")[0] in FOLDERS
+
+
+def space_requirements(pinned: str, zero: bool) -> str:
+    """The pins that the app needs on a Space, one a line, from those that the tests run with."""
+    lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
+    kept = [line for line in lines if name_in(line) not in UNUSED]
+    return "\n".join([*kept, *([ZERO_GPU_PACKAGE] if zero else [])]) + "\n"
+
+
+def version_of(package: str, requirements: str) -> str:
+    """The version that a package is pinned to."""
+    pins: Mapping[str, str] = {name_in(line): line.partition("==")[2] for line in requirements.splitlines()}
+    if not pins.get(package):
+        raise MapsError(f"requirements.txt pins no version of {package}.")
+    return pins[package]
+
+
+def name_in(requirement: str) -> str:
+    """The package that a line asks for."""
+    found = NAME.match(requirement)
+    return found[0].lower() if found else ""

@@ -1,0 +1,120 @@
+"""What is stored about an annotator, where, and how to withdraw."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotation.form import CONSENT
+from space.limits import AT_ONCE, EVERY
+from space.services import Services
+
+PRIVACY = """\
+# Privacy
+
+**Whoever explores** is asked for no name and no login. Nothing about them is stored; this app sets no cookie for them
+and sends nothing to others. {visitors}
+
+**Whoever judges** agrees to this first: {consent}
+
+## What is stored, and where
+
+{stored}
+
+The pseudonym, such as `a-3f9c2b81d0e4`, is made from {called} with a key that never leaves the server. Without the key
+nobody can tell whose it is; whoever runs the app can. That two answers are by the same person is to be seen.
+{name_again}
+A comment is published as you write it: write nothing there that tells who you are.
+
+{logs}
+
+## How to withdraw
+
+Open [Annotate](annotate), sign in, and use "Withdraw my answers" under the form. From then on:
+
+- all your answers in all studies here are left out of every figure, export and release;
+- {forgotten}
+- your name is forgotten; that somebody with your pseudonym withdrew stays, so that nothing of you comes back.
+
+What others downloaded before cannot be called back, and releases that are already public keep your answers until the
+next one is made. You cannot take part again under the same name.
+
+If you cannot sign in any more, write to {organisers}, who can do the same for you. They also tell you what is stored
+about you.
+"""
+PSEUDONYM = "under a pseudonym: "
+RUNNING = "whoever runs the app"
+
+
+def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
+    """Lays out the page."""
+    gr.Markdown(words(services), elem_id="privacy")
+
+
+def words(services: Services) -> str:
+    """The page's text, for where this app runs."""
+    kept = services.ledger is not None
+    return PRIVACY.format(
+        consent=CONSENT,
+        visitors=asking() if services.on_space else "",
+        stored=stored(services),
+        called="your user name" if services.on_space else "your name",
+        name_again="Your name is in no dataset, export or release."
+        if kept
+        else "Your name is in no export or release.",
+        logs=hosted() if services.on_space else "Nothing is sent to anybody else until the answers are published.",
+        forgotten=(
+            "they are taken out of the private dataset and its history;"
+            if kept
+            else "they stay in the database, marked, and are not read any more;"
+        ),
+        organisers=organisers(services),
+    )
+
+
+def stored(services: Services) -> str:
+    """What is stored where, as a table in Markdown."""
+    here = "the database of this app" + (", lost when the Space restarts" if services.on_space else "")
+    kept = here + (", and a private dataset on the Hugging Face Hub" if services.ledger is not None else "")
+    name = "your Hugging Face user name" if services.on_space else "the name that you type"
+    session = "that you are signed in (for eight hours at most)" if services.on_space else "your name"
+    rows = (
+        (name, here, RUNNING),
+        (f"{PSEUDONYM}when you agreed, and to which version of the guidelines", kept, RUNNING),
+        (
+            f"{PSEUDONYM}your answers, your comment, when you began and submitted each",
+            kept,
+            "those who take part, as said above; later everybody",
+        ),
+        (f"{PSEUDONYM}which item lies before you, for 30 minutes", here, RUNNING),
+        (f"{PSEUDONYM}that you withdrew", kept, RUNNING),
+        (
+            f"your draft; a copy of each answer until it is published, sealed for the server; {session}",
+            "your browser",
+            "you",
+        ),
+    )
+    lines = ["| what | where | who sees it |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def asking() -> str:
+    """How questions to the weights are counted."""
+    return (
+        "Questions under Try it are counted for some minutes by login or network address, in memory alone: "
+        f"{AT_ONCE} can be asked without a pause, then one every {EVERY:g} seconds."
+    )
+
+
+def hosted() -> str:
+    """What the host does beside the app."""
+    return (
+        "This app is hosted by Hugging Face, which sees every visit as any host does, and runs the login: "
+        "[its privacy policy](https://huggingface.co/privacy). The app asks the login for your user name and public "
+        "profile alone."
+    )
+
+
+def organisers(services: Services) -> str:
+    """Whom to write to."""
+    names = [f"[{name}](https://huggingface.co/{name})" for name in sorted(services.organisers)]
+    return f"the organisers ({', '.join(names)})" if names and services.on_space else "whoever runs this app"

@@ -1,0 +1,37 @@
+"""ZeroGPU: the hardware on which a free account may host. It wants to find a function that would use a GPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+
+def shown_to_zero_gpu() -> bool:
+    """Marks a function for ZeroGPU, which ends a Space without one; whether the package for it is there.
+
+    Nothing here is computed on a GPU: pages come from stored tables, and live questions take seconds on two cores.
+    """
+    if find_spec("spaces") is None:
+        print("This is ZeroGPU, but the package spaces is missing; the Space may be ended.", file=sys.stderr)
+        return False
+    with without_torch():
+        import spaces
+
+    spaces.GPU(without_a_gpu)
+    return True
+
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """Keeps torch from being imported: the package would load and change it, and the server has no use for it."""
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
+
+
+def without_a_gpu() -> None:
+    """What ZeroGPU finds; nothing calls it."""
