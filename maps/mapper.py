@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Mapping as Dictionary
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
@@ -29,6 +31,10 @@ from maps.top_scoring import highest_entries, overlap
 from maps.types import HeadId, MapsError
 from maps.weights import Checkpoint
 
+Tables = dict[str, pa.Table]
+Todo = Dictionary[int, pa.Table | None]  # layers, each with the scores that are stored where only its hits are missing
+Engine = Callable[["Work", Todo], Generator[tuple[int, Tables]]]  # computes layers, in any order
+
 
 def map_model(
     model: str | Model,
@@ -36,12 +42,13 @@ def map_model(
     settings: Settings,
     device: str = "cpu",
     progress: Callable[[Sequence[int], int], Iterable[int]] = lambda todo, _done: todo,
+    engine: Engine | None = None,
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and returns the atlas; goes on where a run stopped.
 
     An atlas that an earlier version made or began gets the pairs and hits that it lacks; all else in it stays. A model
     that is open brings its own device, dtype, first_mlp and final_norm. `progress` wraps the layers still to do, given
-    them and how many are done already.
+    them and how many are done already; `engine` computes them, here and in turn where it is left out.
     """
     if isinstance(model, Model):
         settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
@@ -56,18 +63,20 @@ def map_model(
         if is_finished(name, out, settings):  # by a run that had the folder until now
             return Atlas.open(out)
         work = Work.prepare(loaded, settings)
-        todo = [layer for layer in layers if not parts.has(layer, "hits")]
+        todo = {layer: scored_before(parts, before, layer) for layer in layers if not parts.has(layer, "hits")}
         if todo:
             checkpoint.require(todo, settings.first_mlp)
-        for layer in progress(todo, len(layers) - len(todo)) if todo else ():
-            if before or parts.has(layer):
-                stored = before.table("relations") if before else parts.table(layer, "relations")
-                parts.add_table(layer, "hits", work.hits(layer, stored))
-            else:
-                parts.add(layer, work.layer(layer))
+            keep_all(parts, (engine or in_turn)(work, todo), progress(list(todo), len(layers) - len(todo)))
         info = atlas_info(checkpoint, name, settings) | (before.info if before else {})
         parts.finish(layers, pair_rows(work.pairs.relations, checkpoint.vocabulary.tokens), info)
     return Atlas.open(out)
+
+
+def keep_all(parts: Parts, computed: Generator[tuple[int, Tables]], bar: Iterable[int]) -> None:
+    """Keeps layers as they are computed; `bar` moves on with each, whichever it is."""
+    with closing(computed):
+        for _, (layer, tables) in zip(bar, computed, strict=False):
+            parts.keep(layer, tables)
 
 
 def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:
@@ -81,6 +90,19 @@ def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:
             f"{checkpoint.revision}, mapped was {atlas.info['revision']}; choose another --out."
         )
     return atlas
+
+
+def scored_before(parts: Parts, before: Atlas | None, layer: int) -> pa.Table | None:
+    """A layer's scores where an earlier version mapped it and kept no hits."""
+    if before is None:
+        return parts.table(layer, "relations") if parts.has(layer) else None
+    return before.table("relations").filter(pc.field("layer") == layer)
+
+
+def in_turn(work: Work, todo: Todo) -> Generator[tuple[int, Tables]]:
+    """Layers computed one after the other, in this process."""
+    for layer, stored in todo.items():
+        yield layer, work.tables(layer, stored)
 
 
 def opened(name: str, settings: Settings, device: str) -> Model:
@@ -133,6 +155,11 @@ class Work:
         """Encodes the relations' pairs; reads no tensor."""
         return cls(model, settings, model.pairs(settings.relations, settings.k))
 
+    def tables(self, layer: int, stored: pa.Table | None = None) -> Tables:
+        """Every table for one layer; only its hits where its scores are stored already."""
+        rows = self.layer(layer) if stored is None else {"hits": self.hits(layer, stored)}
+        return {name: table(name, each) for name, each in rows.items()}
+
     def layer(self, layer: int) -> dict[str, list[Row]]:
         """The rows of every table for one layer."""
         s, model, weights = self.settings, self.model, self.model.layer(layer)
@@ -158,7 +185,7 @@ class Work:
     def hits(self, layer: int, stored: pa.Table) -> list[Row]:
         """The rows of `hits` for one layer; raises MapsError where its scores are not the stored ones."""
         tested, relations = self.tested(layer), self.pairs.relations
-        if table("relations", score_rows(tested, relations)) != stored.filter(pc.field("layer") == layer):
+        if table("relations", score_rows(tested, relations)) != stored:
             raise MapsError(
                 f"{self.model.name} has other scores in layer {layer} than those that are stored, so its weights are "
                 "not those that were mapped; choose another --out."

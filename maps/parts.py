@@ -41,22 +41,21 @@ class Parts:
         """Where a finished layer lies."""
         return self.folder / PARTS / f"layer-{layer:03d}"
 
-    def add(self, layer: int, rows: Dictionary[str, Sequence[Row]]) -> None:
-        """Keeps a finished layer."""
+    def keep(self, layer: int, tables: Dictionary[str, pa.Table]) -> None:
+        """Keeps a finished layer, or hits alone beside the tables that an earlier version kept without them."""
+        if set(tables) == {"hits"}:
+            write_table(self.path(layer), "hits", tables["hits"])
+            return
         place = self.path(layer)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
-        for name in (*COMPUTED, *(name for name in ON_REQUEST if name in rows)):
-            write_table(beside, name, table(name, rows[name]))
+        for name in (*COMPUTED, *(name for name in ON_REQUEST if name in tables)):
+            write_table(beside, name, tables[name])
         beside.replace(place)
 
     def table(self, layer: int, name: str) -> pa.Table:
         """A table of a finished layer."""
         return pq.read_table(self.path(layer) / f"{name}.parquet")
-
-    def add_table(self, layer: int, name: str, rows: Sequence[Row]) -> None:
-        """Keeps a table of a layer that an earlier version finished without it."""
-        write_table(self.path(layer), name, table(name, rows))
 
     def finish(self, layers: Sequence[int], pairs: Sequence[Row], info: Dictionary[str, Any]) -> None:
         """Joins the layers into the atlas, beside the tables that it has, and removes the parts."""

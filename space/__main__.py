@@ -6,19 +6,20 @@ import argparse
 import os
 import sys
 
-from maps.types import MapsError
-from space.commands import check, deploy
+from maps.types import MapsError, NothingDoneError
+from space.commands import check, deploy, jobs
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m space",
-        description="Puts the app on a Hugging Face Space, and tries at home what a Space would run.",
+        description="Puts the app on a Hugging Face Space, tries at home what a Space would run, and runs mappings as "
+        "Jobs on machines of the Hub.",
         epilog="example: python -m space deploy --space me/heads --dataset me/judgments --dry-run",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (deploy, check):
+    for command in (deploy, check, jobs):
         command.add(commands)
     return top
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(options)
     except MapsError as error:
         print(error, file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, NothingDoneError) else 2
     except KeyboardInterrupt:
         print("Stopped; the same command again goes on.", file=sys.stderr)
         return 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import inspect
 import json
@@ -23,10 +22,11 @@ import yaml  # type: ignore[import-untyped]
 import annotation.__main__
 import annotation.dataset
 import benchmarks.map_speed
+import benchmarks.scaling_plan
+import docs.reference
 import maps
 import maps.__main__
 import maps.report
-import space.__main__
 from annotation.aggregation import labels
 from annotation.counting import counted
 from annotation.form import QUESTIONS, asked
@@ -36,12 +36,14 @@ from annotation.summary import report
 from annotation.types import JUDGMENT_COLUMNS
 from maps.data import predefined
 from maps.experiments import attention, biases, directions, known_heads, results
+from maps.experiments.claims import claims_part
 from maps.prompts import mapping_hash
 from maps.scoring import reported
 from maps.tables import SCHEMAS
 from maps.types import Mapping
 from maps.weights.families import FAMILIES
 from maps.weights.family import Family
+from space.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -65,13 +67,13 @@ FILES = {  # heading of the contract: the schema that it describes
     **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
-PARSERS = (maps.__main__.parser(), annotation.__main__.parser(), space.__main__.parser())
 READERS = (
     "app.py",
     "space/services.py",
     "maps/commands/server.py",
     "annotation/commands/arguments.py",
     "annotation/commands/publish.py",
+    "space/commands/jobs.py",
     "space/commands/deploy.py",
 )
 
@@ -105,26 +107,6 @@ def first(rows: Table) -> list[str]:
 def type_name(kind: pa.DataType) -> str:
     """An Arrow type without the name that Arrow gives to a list's elements."""
     return re.sub(r"<\w+: ", "<", str(kind))
-
-
-def invocation(action: argparse.Action) -> str:
-    """An argument as `--help` prints it, options by their long name."""
-    if not action.option_strings:
-        return str(action.metavar or action.dest)
-    choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
-    return action.option_strings[-1] + ("" if action.nargs == 0 else f" {action.metavar or choices}")
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Every command with a parser, by how it is called."""
-    return {name: parser for top in PARSERS for name, parser in below(top.prog, top).items()}
-
-
-def below(called: str, parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands of a parser: itself, where it has none below it."""
-    under = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    found = {f"{called} {name}": each for action in under for name, each in action.choices.items()}
-    return {name: each for start in found for name, each in below(start, found[start]).items()} or {called: parser}
 
 
 def citation() -> dict[str, Any]:
@@ -208,23 +190,16 @@ def test_the_contract_says_which_questions_are_asked() -> None:
 
 
 def test_the_contract_lists_every_command_that_has_a_parser() -> None:
-    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(commands())
+    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(docs.reference.commands())
 
 
-@pytest.mark.parametrize("command", commands())
-def test_the_contract_lists_a_command_with_its_arguments(command: str) -> None:
-    rows = table(CONTRACT, f"`{command}`")
-    actions = [action for action in commands()[command]._actions if action.dest != "help"]
-    assert first(rows) == code([invocation(action) for action in actions])
-    assert [row[1] for row, action in zip(rows, actions, strict=True) if action.help] == [
-        a.help for a in actions if a.help
-    ]
+def test_the_reference_is_written_from_the_code() -> None:
+    assert docs.reference.page() == docs.reference.PAGE.read_text(encoding="utf-8"), "run python -m docs.reference"
 
 
-def test_the_contract_lists_the_settings_that_are_read() -> None:
+def test_the_reference_lists_the_settings_that_are_read() -> None:
     found = set().union(*map(read_from_environment, READERS))
-    rows = table(CONTRACT, "Settings")
-    assert sorted(first(rows)) == sorted(code(list(found)))
+    assert sorted(each.name for each in SETTINGS) == sorted(found)
 
 
 def test_the_contract_lists_every_page() -> None:
@@ -335,17 +310,22 @@ def test_the_page_on_the_offline_describer_quotes_the_shipped_atlas() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/contract.md", "docs/licences.md", "docs/offline.md", "docs/hosting.md", "CHANGELOG.md"]
+    "name", [str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
 )
 def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+    assert [link for link in links if "://" not in link and not (path.parent / link.split("#")[0]).exists()] == []
 
 
 def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
     measured = json.loads(benchmarks.map_speed.RESULTS.read_text(encoding="utf-8"))
     assert benchmarks.map_speed.table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert [table for table in benchmarks.scaling_plan.tables() if table not in page] == []
 
 
 def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
@@ -354,3 +334,16 @@ def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
     assert f"a mean Jaccard similarity of {heads['top_scoring_jaccard'].mean():.3f}" in readme
     space = heads["output_space"]
     assert f"{space.min():.1%} to {space.max():.0%} of the vocabulary".replace("%", " %") in readme
+
+
+def test_the_verdicts_on_the_papers_claims_are_those_of_the_kept_results() -> None:
+    part = claims_part(ROOT / "docs" / "experiments" / "smollm2")
+    assert part is not None
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert [row for row in part.tables[0].rows if f"| {' | '.join(row)} |" not in page] == []
+    measured = json.loads((ROOT / "benchmarks" / "results" / "experiments_speed.json").read_text(encoding="utf-8"))
+    least, *_, most = sorted(each["ratio"] for each in measured["causal"]["relations"].values())
+    assert (
+        f"correlation {measured['correlation']['ratio']:.0f} times as fast on two relations, causal "
+        f"{measured['causal']['ratio']:.0f} times on four tasks, from {least:.0f} to {most:.0f}."
+    ) in " ".join(page.split())

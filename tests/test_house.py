@@ -29,6 +29,7 @@ ROOMS = {  # one outside thing, one room
     "openai": ("maps.chat",),
     "torch": ("maps", "benchmarks"),
     "vl_convert": ("maps.pictures",),
+    "ray": ("maps.on_ray",),
     "crowdkit": ("annotation.dawid_skene",),
     "cryptography": ("annotation.sealing",),
     "krippendorff": (),  # GPL: for tests only
@@ -134,7 +135,7 @@ LIGHT = (
     "maps.experiments.results",
 )
 LIGHT_PAGES = ("maps.describers.offline", "space.services", "space.desk", "space.outbox")
-HEAVY = ("torch", "transformers", "gradio", "openai", "datasets")
+HEAVY = ("torch", "transformers", "gradio", "openai", "datasets", "ray")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",
     "os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')",

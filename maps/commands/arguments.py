@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -87,3 +88,12 @@ def with_bar(todo: Sequence[Todo], done: int, doing: str = "mapping", unit: str 
     from tqdm import tqdm
 
     return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
+
+
+def told(sentence: str) -> None:
+    """Prints a sentence above the bar."""
+    from tqdm import tqdm
+
+    from maps.terminal import said
+
+    tqdm.write(said(sentence), file=sys.stderr)

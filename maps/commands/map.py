@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Commands, positive, with_bar
+from maps.commands.arguments import Commands, positive, told, with_bar
 from maps.commands.model import add_model, settings_of
-from maps.types import many
+from maps.types import MapsError, many
+
+if TYPE_CHECKING:
+    from maps.mapper import Engine
+
+ENGINES = ("process", "ray")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -18,13 +25,21 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Map every head of a model into an atlas. A run that was stopped goes on.",
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
-    add_model(p, "the atlas's folder")
+    add_mapping(p, "the atlas's folder")
+    p.add_argument("--engine", choices=ENGINES, default="process", help="compute in this process, or spread over Ray")
+    p.add_argument("--address", help="a Ray cluster's (default: Ray is started on this machine for the run)")
+    p.add_argument("--cpus", type=positive, help="processors a layer takes on Ray (default: all of a machine's)")
+    p.set_defaults(run=run)
+
+
+def add_mapping(p: argparse.ArgumentParser, out: str) -> None:
+    """The model, where the atlas goes, and what it depends on."""
+    add_model(p, out)
     p.add_argument("--salient", type=positive, default=30, help="salient tokens a head (default 30)")
     p.add_argument("--targets", type=positive, default=5, help="targets a salient token (default 5)")
     p.add_argument("--suppressive", action="store_true", help="store the lowest targets of the salient tokens too")
     p.add_argument("--output-space", action="store_true", help="compute each head's output space size (minutes)")
     p.add_argument("--top-scoring", action="store_true", help="compare salient mappings with M's highest (minutes)")
-    p.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -40,14 +55,37 @@ def run(arguments: argparse.Namespace) -> None:
         output_space=arguments.output_space,
         top_scoring=arguments.top_scoring,
     )
+    check_engine(arguments)
     if is_finished(arguments.model, out, settings):
         print(f"The atlas is in {out}; nothing was left to do.")
         return
     from maps.mapper import map_model
 
     lacking = (out / "atlas.json").exists()  # made before pairs and hits were kept
-    atlas = map_model(arguments.model, out, settings, arguments.device, with_bar)
+    engine = on_ray(arguments) if arguments.engine == "ray" else None
+    device = "cpu" if engine else arguments.device  # with Ray it is the workers'
+    atlas = map_model(arguments.model, out, settings, device, with_bar, engine)
     if lacking:
         print(f"The atlas in {out} has its pairs and hits now; nothing else was left to do.")
     else:
         print(f"Mapped {many(len(atlas.ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+
+
+def check_engine(arguments: argparse.Namespace) -> None:
+    """Raises MapsError for options that do not go together, and where Ray is asked for and missing."""
+    if arguments.engine != "ray":
+        if arguments.address or arguments.cpus:
+            raise MapsError("--address and --cpus are Ray's; add --engine ray.")
+        return
+    if arguments.device not in ("cpu", "cuda"):
+        raise MapsError(f"On Ray a layer takes whatever GPU is free; give --device cuda, not {arguments.device}.")
+    if find_spec("ray") is None:
+        raise MapsError("Ray is not installed; run `pip install 'ray>=2.60,<3'`, or leave out --engine ray.")
+
+
+def on_ray(arguments: argparse.Namespace) -> Engine:
+    """Ray as an engine. It reports nothing to its makers unless the environment says that it may."""
+    arguments.environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from maps.on_ray import OnRay
+
+    return OnRay(arguments.address, arguments.cpus, arguments.device, told)

@@ -69,7 +69,7 @@ def correlation(rows: Rows, kind: str, said: str) -> list[Claim]:
         theirs += [fmean(shared)] if shared else []
     certain = sum(row[kind] > 0 and row[f"{kind}_p"] is not None and row[f"{kind}_p"] < CERTAIN for row in known)
     mean, paper = fmean(ours.values()), "–"
-    strong = bool(theirs) and mean >= min(theirs)
+    strong = bool(theirs) and round(mean, 2) >= round(min(theirs), 2)  # as they are shown
     if theirs:
         paper = f"mean r {min(theirs):.2f} to {max(theirs):.2f} in {len(theirs)} models"
     here = f"mean r {mean:.2f}; {certain} of {len(known)} relations correlate (p < {CERTAIN})"

@@ -17,8 +17,11 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 __all__ = ["Checkpoint", "open_checkpoint"]
 
 
-def open_checkpoint(model: str) -> Checkpoint:
-    """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError where that fails."""
+def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
+    """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError where that fails.
+
+    `revision` is the Hub's commit; what is on this machine has the revision that it has.
+    """
     if model == BUNDLED:
         return open_bundled()
     path = Path(model).expanduser()
@@ -34,7 +37,7 @@ def open_checkpoint(model: str) -> Checkpoint:
         )
     from maps.weights.hub import open_hub
 
-    return open_hub(model)
+    return open_hub(model, revision)
 
 
 def open_bundled() -> Checkpoint:

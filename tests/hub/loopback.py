@@ -14,6 +14,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
+from tests.hub.jobs import Jobs
 from tests.hub.repository import Commit, Repository
 from tests.hub.routes import reply_to
 from tests.hub.routing import USER, Reply, Request
@@ -58,6 +59,7 @@ class LoopbackHub:
         self.ranges = True
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.objects: dict[str, bytes] = {}
+        self.jobs = Jobs()
         self.spaces: dict[str, Space] = {}
         self.account: dict[str, Any] = {"type": "user", "name": USER, "fullname": USER, "orgs": []}
         self.account["auth"] = {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}}

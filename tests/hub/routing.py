@@ -60,6 +60,7 @@ class State(Protocol):
     ranges: bool
     repositories: dict[tuple[str, str], Repository]
     objects: dict[str, bytes]
+    jobs: Any  # tests.hub.jobs.Jobs
     spaces: dict[str, Any]
     account: dict[str, Any]
     pays: bool

@@ -232,12 +232,12 @@ def test_a_folder_without_an_atlas_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_layer_is_there_whole_or_not_at_all(tmp_path: Path, mapped_once: Path) -> None:
-    parts = Parts(tmp_path)
-    rows: dict[str, list[Row]] = rows_of(Atlas.open(mapped_once))
+    parts, atlas = Parts(tmp_path), Atlas.open(mapped_once)
+    tables = {name: atlas.table(name) for name in COMPUTED}
     with pytest.raises(KeyError):
-        parts.add(0, {"heads": rows["heads"]})
+        parts.keep(0, {"heads": tables["heads"]})
     assert not parts.has(0)
-    parts.add(0, rows)
+    parts.keep(0, tables)
     assert parts.has(0)
     assert sorted(path.name for path in parts.path(0).iterdir()) == sorted(f"{name}.parquet" for name in COMPUTED)
     shutil.rmtree(parts.path(0))

