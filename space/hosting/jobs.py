@@ -7,7 +7,6 @@ models from the Hub and pushes its atlas there, so that nothing has to come back
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from typing import TYPE_CHECKING
 from maps.bundled import BUNDLED, BUNDLED_PACKAGE
 from maps.network import asking_for, patiently
 from maps.types import MapsError, NothingDoneError
+from space.hosting.upload import code, pinned
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, JobHardwareInfo, JobInfo
 
-IMAGE = "ghcr.io/astral-sh/uv:python3.11-bookworm"  # the Python that the tests run with, and uv
+IMAGE = "astral/uv:python3.11-bookworm"  # the Python that the tests run with, and uv
 SOURCE, ATLAS = "/source", "/tmp/atlas"  # inside the Job
 DATASET = "maps-jobs-source"  # of whoever runs it, private
-SUFFIXES = {".py", ".typed", ".json", ".txt"}
 OF_THE_APP = {"gradio", "cryptography", "altair", "rapidfuzz", "openai"}  # packages that no mapping needs
 RUNS = "maps-run"  # the label that tells one and the same Job
 UNREACHABLE = "The Hub cannot be reached; check the network and run the same command again."
@@ -73,15 +72,9 @@ def source_files(root: Path, relations: Mapping[str, bytes]) -> dict[str, bytes]
     pins = root / "requirements.txt"
     if not pins.is_file():
         raise MapsError(f"{root} has no requirements.txt; run this in the project's root.")
-    paths = [path for path in sorted((root / "maps").rglob("*")) if path.is_file() and path.suffix in SUFFIXES]
-    code = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
-    return {"requirements.txt": needed(pins.read_text(encoding="utf-8")).encode(), **code, **relations}
-
-
-def needed(pinned: str) -> str:
-    """The pins of the packages that a mapping needs, a line each."""
-    lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
-    return "".join(f"{line}\n" for line in lines if re.split(r"[\[<>=]", line)[0] not in OF_THE_APP)
+    library = {path.relative_to(root).as_posix(): path.read_bytes() for path in code(root, ["maps"])}
+    requirements = "".join(f"{line}\n" for line in pinned(pins.read_text(encoding="utf-8"), OF_THE_APP))
+    return {"requirements.txt": requirements.encode(), **library, **relations}
 
 
 def chosen_hardware(flavors: Iterable[JobHardwareInfo], name: str) -> JobHardwareInfo:

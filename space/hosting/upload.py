@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from maps.types import MapsError
@@ -31,13 +31,13 @@ def upload(
     template = (root / "space" / "card.md").read_text(encoding="utf-8")
     card = space_card(template, space, version_of("gradio", requirements), datasets, models, zero)
     files = {name: (root / name).read_bytes() for name in COPIED}
-    files |= {path.relative_to(root).as_posix(): path.read_bytes() for path in code(root)}
+    files |= {path.relative_to(root).as_posix(): path.read_bytes() for path in code(root, FOLDERS)}
     return files | {"README.md": card.encode(), "requirements.txt": requirements.encode()}
 
 
-def code(root: Path) -> list[Path]:
-    """The files of the packages, without what tools leave among them."""
-    found = (path for folder in FOLDERS for path in sorted((root / folder).rglob("*")))
+def code(root: Path, folders: Iterable[str]) -> list[Path]:
+    """The files of some packages, without what tools leave among them."""
+    found = (path for folder in folders for path in sorted((root / folder).rglob("*")))
     return [path for path in found if path.is_file() and path.suffix in SUFFIXES and not hidden(path.relative_to(root))]
 
 
@@ -51,11 +51,15 @@ def is_ours(path: str) -> bool:
     return path in OWN or path.partition("/")[0] in FOLDERS
 
 
-def space_requirements(pinned: str, zero: bool) -> str:
+def space_requirements(requirements: str, zero: bool) -> str:
     """The pins that the app needs on a Space, one a line, from those that the tests run with."""
-    lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
-    kept = [line for line in lines if name_in(line) not in UNUSED]
-    return "\n".join([*kept, *([ZERO_GPU_PACKAGE] if zero else [])]) + "\n"
+    return "\n".join([*pinned(requirements, UNUSED), *([ZERO_GPU_PACKAGE] if zero else [])]) + "\n"
+
+
+def pinned(requirements: str, unused: Collection[str]) -> list[str]:
+    """The lines of requirements, without comments and the packages that are not used."""
+    lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
+    return [line for line in lines if name_in(line) not in unused]
 
 
 def version_of(package: str, requirements: str) -> str:
