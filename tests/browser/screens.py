@@ -23,6 +23,7 @@ PAGES = {
     "agreement": "agreement",
     "organise": "",  # by the organiser's link
     "about": "about",
+    "privacy": "privacy",
 }
 LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
 SETTLED = 2500  # ms, for figures and fading
