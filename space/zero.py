@@ -26,11 +26,14 @@ def shown_to_zero_gpu() -> bool:
 @contextmanager
 def without_torch() -> Iterator[None]:
     """Keeps torch from being imported: the package would load and change it, and the server has no use for it."""
+    before = sys.modules.pop("torch", None)
     sys.modules["torch"] = None  # type: ignore[assignment]
     try:
         yield
     finally:
         del sys.modules["torch"]
+        if before is not None:
+            sys.modules["torch"] = before
 
 
 def without_a_gpu() -> None:

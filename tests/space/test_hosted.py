@@ -95,7 +95,12 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
 
 
 def test_the_package_of_zero_gpu_is_kept_from_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    there = types.ModuleType("torch")
+    monkeypatch.setitem(sys.modules, "torch", there)
+    with without_torch(), pytest.raises(ImportError):
+        import torch
+    assert sys.modules["torch"] is there
+    monkeypatch.delitem(sys.modules, "torch")
     with without_torch(), pytest.raises(ImportError):
         import torch  # noqa: F401
     assert "torch" not in sys.modules
