@@ -197,10 +197,8 @@ def resending(services: Services) -> Any:
 
     def resent(signed: object, kept: object, sent: object, request: gr.Request) -> tuple[Any, ...]:
         seals = outbox.seals_in(sent)
-        if not seals:
-            return in_order(copies={})
-        if unread(services) is not None:  # said by the form; the browser keeps its copies
-            return in_order(copies={})
+        if not seals or unread(services) is not None:  # said by the form; the browser keeps its copies
+            return in_order()  # not even empty copies: they could take the place of those of an answer just submitted
         try:
             who = annotator(services, signed, request)
             found = outbox.resent(services, who, seals)
@@ -210,7 +208,7 @@ def resending(services: Services) -> Any:
                 return in_order(said=said, copies=copies)
             return with_copies(reopened(services, who, signed, kept, said), copies)
         except MapsError as error:
-            return in_order(said=notice(str(error), "problem"), copies={})
+            return in_order(said=notice(str(error), "problem"))
 
     return resent
 

@@ -190,7 +190,7 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         request = gr.Request(username=None)
         sent = {"seals": [outbox.copy_of(row, used.key)]}
         updates = resending(used)(identity.signed("Ada", used.key, 0), None, sent, request)
-        assert dict(zip(Form._fields, updates, strict=True))["copies"] == {}
+        assert dict(zip(Form._fields, updates, strict=True))["copies"] == gr.skip()
         assert used.journal.rows() == []
         assert used.journal.annotators() == []
     finally:
