@@ -47,7 +47,11 @@ def main() -> int:
     if used.publisher is not None:
         used.publisher.start()
     site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **look(used))
-    base = f"http://{where.host}:{where.port}"
+    everywhere = where.host in ("0.0.0.0", "::")
+    base = f"http://{'127.0.0.1' if everywhere else where.host}:{where.port}"
+    print(f"Answers, studies and keys are kept in {used.data.resolve()}", flush=True)
+    if everywhere and not used.on_space:
+        print(f"From other machines: http://{socket.gethostname()}:{where.port}, or this machine's address", flush=True)
     if (link := organiser_link(used, base)) is not None:
         print(f"For the organiser alone, until the app stops: {link}", flush=True)
     print(f"Open {base} (Ctrl+C stops)", flush=True)

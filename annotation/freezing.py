@@ -89,7 +89,8 @@ def _check(settings: Settings, described: int) -> None:
         )
     if not 0 <= settings.overlap <= settings.heads:
         raise MapsError(
-            f"An overlap of {settings.overlap:,} items needs as many heads; the study has {settings.heads:,}."
+            f"An overlap of {settings.overlap:,} items needs as many heads; the study has {settings.heads:,}: "
+            "choose a smaller overlap, or more heads."
         )
     if settings.per_annotator is not None and settings.per_annotator < settings.overlap:
         raise MapsError(

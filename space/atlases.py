@@ -78,7 +78,11 @@ def of_data(data: Path) -> Opened:
     for atlas in sorted(computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
         before = found.get(atlas.model)
         if before is not None and before.folder.parent != SEED:
-            print(f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer.", file=sys.stderr)
+            print(
+                f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer; "
+                f"MAPS_ATLASES={before.folder} shows it.",
+                file=sys.stderr,
+            )
         found[atlas.model] = atlas
     return Opened(found, {}, ())
 

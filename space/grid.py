@@ -32,7 +32,8 @@ class Grid:
     """What the cells of a grid show, a value for each head in the order of the atlas's heads.
 
     Either `bands` (a bit for each of BANDS) or `shares` (0 to 1, null where undefined) gives the colour. `words` says
-    what a cell means, by place; cells without words mean `otherwise`. `ends` are the words for share 0 and 1.
+    what a cell means, by place; cells without words mean `otherwise`. `ends` are the words for share 0 and 1. By
+    `best` heads are ordered where they have bands.
     """
 
     title: str
@@ -44,12 +45,12 @@ class Grid:
     otherwise: str = "undefined"
     side: str = SCORE
     ends: tuple[str, str] = ("0", "1")
+    best: Sequence[float] = ()
 
     def strongest(self, count: int = 10) -> list[int]:
-        """The places with the highest shares, highest first; of bands, those with most."""
-        sizes = (
-            [bits.bit_count() for bits in self.bands] if self.bands is not None else [s or 0 for s in self.shares or ()]
-        )
+        """The places with the highest shares, highest first; of bands by `best`, else those with most."""
+        most = [each.bit_count() for each in self.bands or ()]
+        sizes = self.best or most or [share or 0 for share in self.shares or ()]
         return sorted(range(len(sizes)), key=lambda place: (-sizes[place], place))[:count]
 
     def said(self, place: int) -> str:
@@ -79,6 +80,7 @@ def categories(atlas: Atlas, tau: float) -> Grid:
     """Each head with a band for every category that it implements or suppresses at a threshold."""
     found = reading.classified(atlas, tau)
     bands, words = [], {}
+    best = [max((each.value for each in found.get(head, ())), default=0.0) for head in atlas.ids]
     for place, head in enumerate(atlas.ids):
         does = found.get(head, [])
         bands.append(bits([*categories_of(does), *[OWN] * any(not each.category for each in does)]))
@@ -88,7 +90,7 @@ def categories(atlas: Atlas, tau: float) -> Grid:
     each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN) if counts[name])
     what = f"{len(words):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
     title = f"{what}: {each}; a head may count in several." if words else f"{what}."
-    return Grid(title, bands=bands, words=words, otherwise="no relation at the threshold")
+    return Grid(title, bands=bands, words=words, otherwise="no relation at the threshold", best=best)
 
 
 def bits(bands: Sequence[str]) -> int:

@@ -119,7 +119,10 @@ def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> N
     [
         ({"heads": 33}, "A study of 33 heads cannot be drawn: 'offline' has described 32 heads"),
         ({"heads": 0}, "A study of 0 heads cannot be drawn"),
-        ({"overlap": 13}, "An overlap of 13 items needs as many heads; the study has 12."),
+        (
+            {"overlap": 13},
+            "An overlap of 13 items needs as many heads; the study has 12: choose a smaller overlap, or more heads.",
+        ),
         ({"overlap": 5, "per_annotator": 4}, "Everybody judges the overlap of 5 items"),
         ({"swapped": 40}, "The study asks for 40 swapped controls, but only 30 heads"),
         ({"swapped": 20, "shuffled": 20}, "The study asks for 20 shuffled controls, but only 10 heads"),

@@ -62,6 +62,14 @@ def test_the_strongest_heads_come_first_and_ties_by_place() -> None:
     values = [shown.shares[place] or 0 for place in shown.strongest()]
     assert values == sorted(shown.shares, key=lambda share: -(share or 0))[:10]
     assert Grid("", shares=[None, 0.0, None]).strongest(2) == [0, 1]
+    assert Grid("", bands=[1, 3, 0]).strongest(2) == [1, 0]
+
+
+def test_of_categories_the_strongest_heads_are_those_of_the_highest_score_or_suppression() -> None:
+    shown = grid.categories(ATLAS, 0.15)
+    values = [max(float(each.rsplit(" ", 1)[1]) for each in shown.said(p).split("; ")) for p in shown.strongest(5)]
+    assert values == sorted(values, reverse=True)
+    assert str(ATLAS.ids[shown.strongest(1)[0]]) == "L23H3"  # suppresses name copying, 0.88
 
 
 def test_the_element_carries_what_the_script_draws() -> None:
