@@ -45,7 +45,7 @@ def findings(page: Page) -> list[str]:
     return [f"{each['impact']} {each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_no_page_has_an_accessibility_problem(explorer: Server, browser: Browser, scheme: str) -> None:
     wrong = {}
     for path in (*PAGES, *OTHERS):

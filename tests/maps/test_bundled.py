@@ -10,7 +10,7 @@ from maps.output_space import best_targets, read_exactly, rotation, unit_targets
 from tests.plain_bundled import PlainHead, bundled, check_layer
 
 
-@pytest.mark.parametrize(("layer", "head"), [(0, 4), (26, 2)])
+@pytest.mark.parametrize(("layer", "head"), [pytest.param(0, 4, marks=pytest.mark.long), (26, 2)])
 def test_a_head_of_the_bundled_model_is_what_the_formula_says(layer: int, head: int) -> None:
     assert check_layer(layer, range(head, head + 1)) > 0
 

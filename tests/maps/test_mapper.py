@@ -129,7 +129,10 @@ def wider(tmp_path: Path, name: str, settings: Settings) -> Atlas:
     return map_model(str(folder), tmp_path / name, settings)
 
 
-@pytest.mark.parametrize(("block", "rows", "tokens", "pairs"), [(1, 1, 1, 1), (37, 5, 100, 20), (4096, 64, 345, 64)])
+@pytest.mark.parametrize(
+    ("block", "rows", "tokens", "pairs"),
+    [pytest.param(1, 1, 1, 1, marks=pytest.mark.long), (37, 5, 100, 20), (4096, 64, 345, 64)],
+)
 def test_block_sizes_change_nothing(
     block: int, rows: int, tokens: int, pairs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

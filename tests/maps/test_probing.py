@@ -173,6 +173,7 @@ def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Pat
         own_relation(maps.load(small_model), [], lambda todo, _done: todo)
 
 
+@pytest.mark.long
 def test_a_head_of_the_bundled_model_ranks_a_pair_as_the_formula_does() -> None:
     model, head = bundled(), HeadId(23, 5)
     france, paris = model.vocabulary.single_tokens(["France", "Paris"])

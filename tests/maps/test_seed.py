@@ -82,6 +82,7 @@ def test_the_share_of_its_hits_is_each_score(seed: Atlas) -> None:
     assert not hits
 
 
+@pytest.mark.long
 def test_its_evidence_is_what_is_measured_of_it_now(seed: Atlas, tmp_path: Path) -> None:
     again = Atlas.open(shutil.copytree(SEED, tmp_path / "seed"))
     measure(again, 0, None, 0)
@@ -101,6 +102,7 @@ def test_its_random_baseline_counts_the_heads_that_it_has(seed: Atlas) -> None:
     assert [row["random_heads"] for row in rows] == [10, 2, 2, 1, 0, 0]
 
 
+@pytest.mark.long
 def test_what_looks_at_all_of_m_is_computed_again_as_it_is_shipped(seed: Atlas) -> None:
     model = Model.open("smollm2")
     layer, head = model.layer(23), 6
