@@ -136,6 +136,7 @@ def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
     ).stdout.split():
         shutil.copy(ROOT / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
+    hub.account |= {"name": "user", "fullname": "user"}  # whose Spaces and datasets the documents name
     with chat_server(answer) as chat:
         yield Place(
             folder,
