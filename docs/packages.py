@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from space.hosting.building import wanted_by
+from space.hosting.upload import pinned
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "packages.md"
@@ -48,11 +50,8 @@ def required(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]
         except PackageNotFoundError:
             continue  # for another platform
         found.setdefault(name, (package, set()))[1].add(by)
-        for line in package.requires or () if not known or wanted.extras else ():
-            need = Requirement(line)
-            extras = wanted.extras or {""}
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
-                waiting.append((need, name))
+        if not known or wanted.extras:
+            waiting += [(need, name) for need in wanted_by(package, wanted.extras)]
     return found
 
 
@@ -71,9 +70,8 @@ def licence(package: Distribution) -> str:
 
 def page() -> str:
     """The page."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    roots = [Requirement(line) for line in lines if re.match(r"[a-z]", line)]
-    found = required(roots)
+    lines = pinned((ROOT / "requirements.txt").read_text(encoding="utf-8"), unused=())
+    found = required([Requirement(line) for line in lines])
     found[BUNDLED] = (distribution(BUNDLED), {"make run"})
     rows = [
         f"| {name} | {package.version.partition('+')[0]} | {licence(package)} | {', '.join(sorted(by))} |"

@@ -6,7 +6,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from maps.experiments.correlated import CLOSE, CONTEXT
 from maps.experiments.published import by_model
+from maps.experiments.removed import LARGE, Losses, beside_controls, beside_random
 from maps.experiments.rendering import Part, Table
 from maps.experiments.telling import finished, percent
 from maps.random_csv import random_rows
@@ -16,8 +18,7 @@ Rows = list[dict[str, Any]]
 HOLDS, WEAKER, FAILS = "holds", "weaker", "does not hold"
 CERTAIN = 0.01  # p-values under it count as a correlation
 MOST = 0.9  # the share of relations that must correlate where a claim is to be weaker and not to fail
-CLOSE = 0.05  # how much lower a correlation of longer sources may be and still be similar (section 4.4)
-LOST_OWN, LOST_RANDOM = 0.48, 0.13  # shares of an accuracy that removed heads cost in Pythia 12B (section 4.3)
+SMALL = 0.13  # the most of an accuracy that random heads cost in Pythia 12B (section 4.3)
 
 
 class Claim(NamedTuple):
@@ -79,63 +80,51 @@ def correlation(rows: Rows, kind: str, said: str) -> list[Claim]:
 def longer(folder: Path) -> list[Claim]:
     """The scores tell about sources of several tokens too (section 4.4)."""
     result = finished(folder, "multi_token")
-    kinds = ("without_context", "with_context")
     known = [
         row
         for row in (result.rows if result else [])
-        if all(row[name] is not None for kind in kinds for name in (kind, f"single_{kind}"))
+        if all(row[name] is not None for kind in CONTEXT for name in (kind, f"single_{kind}"))
     ]
     if not known:
         return []
-    close = sum(all(row[kind] >= row[f"single_{kind}"] - CLOSE for kind in kinds) for row in known)
-    lowest = min(row[kind] - row[f"single_{kind}"] for row in known for kind in kinds)
+    close = sum(all(row[kind] >= row[f"single_{kind}"] - CLOSE for kind in CONTEXT) for row in known)
+    lowest = min(row[kind] - row[f"single_{kind}"] for row in known for kind in CONTEXT)
     here = f"{close} of {len(known)} relations; r at most {max(0.0, -lowest):.2f} lower"
     paper = "6 of 9 models and relations; r at most 0.13 lower"
     verdict = HOLDS if 9 * close >= 6 * len(known) else WEAKER if close else FAILS
     return [Claim("Sources of several tokens correlate as well as single ones", paper, here, verdict)]
 
 
-def lost(row: dict[str, Any], before: str, after: str) -> float:
-    """The share of an accuracy that is lost, from 0 to 1."""
-    return 1 - float(row[after]) / float(row[before])
-
-
 def removed(folder: Path) -> list[Claim]:
     """Removing a relation's heads impairs its task, more than random heads, and more than other tasks (section 4.3)."""
     result = finished(folder, "causal")
-    rows = [row for row in (result.rows if result else []) if row["random_heads_removed"] is not None]
-    if not rows:
+    rows = result.rows if result else []
+    random, controls = beside_random(rows), beside_controls(rows)
+    if not random.own:
         return []
-    own = [lost(row, "base", "relation_heads_removed") for row in rows]
-    others = [lost(row, "base", "random_heads_removed") for row in rows]
+    half, few = f"all lose over {percent(LARGE)}", f"all lose under {percent(SMALL)}"
     found = [
-        compared("Removing a relation's heads costs its task more than removing random ones", own, others),
-        threshold(
-            "It costs nearly half of the accuracy", f"all lose over {percent(LOST_OWN)}", own, LOST_OWN, above=True
-        ),
-        threshold(
-            "Random heads cost little", f"all lose under {percent(LOST_RANDOM)}", others, LOST_RANDOM, above=False
-        ),
+        compared("Removing a relation's heads costs its task more than removing random ones", random),
+        threshold("It costs nearly half of the accuracy", half, [loss > LARGE for loss in random.own]),
+        threshold("Random heads cost little", few, [loss < SMALL for loss in random.others]),
     ]
-    controlled = [row for row in rows if row["control_tasks"] and row["control_base"]]
-    if controlled:
-        own = [lost(row, "base", "relation_heads_removed") for row in controlled]
-        others = [lost(row, "control_base", "control_relation_heads_removed") for row in controlled]
-        found.append(compared("It costs the relation's task more than other tasks", own, others))
+    if controls.own:
+        found.append(compared("It costs the relation's task more than other tasks", controls))
     return found
 
 
-def compared(said: str, own: list[float], others: list[float]) -> Claim:
-    """In how many tasks one loss is the larger one."""
-    more = sum(mine > theirs for mine, theirs in zip(own, others, strict=True))
-    here = f"{more} of {len(own)} tasks; in the mean {percent(fmean(own))} against {percent(fmean(others))}"
-    return Claim(said, "all tasks of Pythia 12B, 9 of 11 of Llama-3.1 8B", here, shared(more, len(own)))
+def compared(said: str, losses: Losses) -> Claim:
+    """In how many tasks the relation's own loss is the larger one."""
+    means = f"{percent(fmean(losses.own))} against {percent(fmean(losses.others))}"
+    here = f"{losses.larger} of {len(losses.own)} tasks; in the mean {means}"
+    verdict = shared(losses.larger, len(losses.own))
+    return Claim(said, "all tasks of Pythia 12B, 9 of 11 of Llama-3.1 8B", here, verdict)
 
 
-def threshold(said: str, paper: str, losses: list[float], limit: float, above: bool) -> Claim:
-    """How many losses lie on the paper's side of a limit."""
-    many = sum(loss > limit if above else loss < limit for loss in losses)
-    return Claim(said, f"{paper}, in Pythia 12B", f"{many} of {len(losses)} tasks", shared(many, len(losses)))
+def threshold(said: str, paper: str, holding: list[bool]) -> Claim:
+    """Of how many tasks a limit holds."""
+    many = sum(holding)
+    return Claim(said, f"{paper}, in Pythia 12B", f"{many} of {len(holding)} tasks", shared(many, len(holding)))
 
 
 def shared(many: int, of: int) -> str:

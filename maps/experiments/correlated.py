@@ -15,6 +15,7 @@ from maps.figures.look import spec, words
 from maps.types import many
 
 Rows = list[dict[str, Any]]
+CLOSE = 0.05  # how much lower a correlation of longer sources may be and still be similar (paper, section 4.4)
 STRONG = 0.7  # correlations from which on they are counted as strong
 SIDES = {  # the columns of a correlation's two tables: without and with context, and the highest score
     "correlation": ("without_context", "with_context", "max_score"),
@@ -117,8 +118,8 @@ def several_sentence(rows: Rows) -> str:
     """Of how many relations and settings the correlation holds up for longer sources."""
     pairs = [(row[kind], row[f"single_{kind}"]) for row in rows for kind in CONTEXT]
     known = [(several, one) for several, one in pairs if several is not None and one is not None]
-    close = sum(several >= one - 0.05 for several, one in known)
-    return f"In {close} of {len(known)} cases it is as for single tokens, or at most 0.05 lower."
+    close = sum(several >= one - CLOSE for several, one in known)
+    return f"In {close} of {len(known)} cases it is as for single tokens, or at most {CLOSE} lower."
 
 
 def single_table(result: Result) -> Table:

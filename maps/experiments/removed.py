@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from maps.experiments.published import by_model, published_name
 from maps.experiments.rendering import Part, Table
@@ -75,24 +75,44 @@ def curves_of(detail: dict[str, Any]) -> dict[str, list[list[float]]]:
     return found | ({"relation heads, control tasks": controls} if controls else {})
 
 
-def drop(before: float, after: float) -> float:
-    """How much of an accuracy is lost, from 0 to 1."""
-    return 1 - after / before
+class Losses(NamedTuple):
+    """The shares of their accuracies that tasks lose, and what these are compared with, task by task."""
+
+    own: list[float]
+    others: list[float]
+
+    @property
+    def larger(self) -> int:
+        """In how many tasks the first is the larger one."""
+        return sum(own > other for own, other in zip(self.own, self.others, strict=True))
+
+
+def lost(row: dict[str, Any], before: str, after: str) -> float:
+    """The share of an accuracy that is lost, from 0 to 1."""
+    return 1 - float(row[after]) / float(row[before])
+
+
+def beside_random(rows: Rows) -> Losses:
+    """What tasks lose without their relation's heads, and without as many random ones; tasks that have both."""
+    known = [row for row in rows if row["random_heads_removed"] is not None]
+    own = [lost(row, "base", "relation_heads_removed") for row in known]
+    return Losses(own, [lost(row, "base", "random_heads_removed") for row in known])
+
+
+def beside_controls(rows: Rows) -> Losses:
+    """What tasks lose without their relation's heads, and what their control tasks do; tasks that have any."""
+    known = [row for row in rows if row["control_tasks"] and row["control_base"]]
+    own = [lost(row, "base", "relation_heads_removed") for row in known]
+    return Losses(own, [lost(row, "control_base", "control_relation_heads_removed") for row in known])
 
 
 def causal_sentences(rows: Rows) -> list[str]:
     """How many tasks lose more without their heads than without random ones."""
-    known = [row for row in rows if row["random_heads_removed"] is not None]
-    more = sum(row["relation_heads_removed"] < row["random_heads_removed"] for row in known)
-    large = sum(drop(row["base"], row["relation_heads_removed"]) > LARGE for row in rows)
-    controlled = [row for row in rows if row["control_tasks"] and row["control_base"]]
-    less = sum(
-        drop(row["base"], row["relation_heads_removed"])
-        > drop(row["control_base"], row["control_relation_heads_removed"])
-        for row in controlled
-    )
+    random, controls = beside_random(rows), beside_controls(rows)
+    large = sum(lost(row, "base", "relation_heads_removed") > LARGE for row in rows)
     return [
-        f"In {more} of {len(known)} tasks removing the relation's heads lowers the accuracy more than removing as many "
-        f"random heads; in {large} of {len(rows)} more than {percent(LARGE)} of it is lost.",
-        f"In {less} of {len(controlled)} tasks that have a control the relation's own task loses the larger share.",
+        f"In {random.larger} of {len(random.own)} tasks removing the relation's heads lowers the accuracy more than "
+        f"removing as many random heads; in {large} of {len(rows)} more than {percent(LARGE)} of it is lost.",
+        f"In {controls.larger} of {len(controls.own)} tasks that have a control the relation's own task loses the "
+        "larger share.",
     ]

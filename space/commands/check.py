@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
 from maps.types import MapsError, many
+from space.commands.deploy import ROOT, say
 
 if TYPE_CHECKING:
     from space.hosting.checking import Started
 
-ROOT = Path(__file__).parents[2]
 SPACE = "somebody/heads"
 
 
@@ -93,8 +93,3 @@ def looked(url: str, pictures: Path | None) -> None:
         wrong += [f"/{page.address}: {each}" for each in page.wrong]
     if wrong:
         raise MapsError("; ".join(wrong))
-
-
-def say(sentence: str) -> None:
-    """Prints a line at once."""
-    print(sentence, flush=True)

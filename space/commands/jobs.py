@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from maps.commands.arguments import Commands
 from maps.commands.map import add_mapping
 from maps.types import MapsError, NothingDoneError
+from space.commands.deploy import ROOT
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -157,8 +158,7 @@ def planned(options: argparse.Namespace, namespace: str, gpu: bool) -> Plan:
     if gpu and options.device == "cpu":
         options.device = "cuda"  # which is what the machine is paid for
     command = jobs.shell_command(options.model, [*words, *repeated(options)], repo, options.private)
-    root = Path(__file__).parents[2]
-    return jobs.Plan(namespace, command, options.flavor, options.timeout, jobs.source_files(root, files))
+    return jobs.Plan(namespace, command, options.flavor, options.timeout, jobs.source_files(ROOT, files))
 
 
 def repeated(options: argparse.Namespace) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotation.hub import digest
 from maps.bundled import BUNDLED, BUNDLED_PACKAGE
 from maps.network import asking_for, patiently
 from maps.types import MapsError, NothingDoneError
@@ -105,7 +106,7 @@ def put_source(api: HfApi, plan: Plan) -> str:
         new = [
             CommitOperationAdd(path, content)
             for path, content in plan.files.items()
-            if there.get(path) != blob(content)
+            if there.get(path) != digest(content)
         ]
         if not (new or gone):
             return str(held.sha)
@@ -113,11 +114,6 @@ def put_source(api: HfApi, plan: Plan) -> str:
             lambda: api.create_commit(plan.dataset, [*new, *gone], commit_message="Source", repo_type="dataset")
         )
     return str(made.oid)
-
-
-def blob(content: bytes) -> str:
-    """A file's name in git, which the Hub lists."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def at_work(api: HfApi, plan: Plan) -> JobInfo | None:

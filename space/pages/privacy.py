@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from annotation.claims import RESERVED_FOR
 from annotation.form import CONSENT
 from space.limits import AT_ONCE, EVERY
 from space.services import Services
@@ -75,6 +76,7 @@ def stored(services: Services) -> str:
     """What is stored where, as a table in Markdown."""
     here = "the database of this app" + (", lost when the Space restarts" if services.on_space else "")
     kept = here + (", and a private dataset on the Hugging Face Hub" if services.ledger is not None else "")
+    reserved = RESERVED_FOR.total_seconds() / 60
     name = "your Hugging Face user name" if services.on_space else "the name that you type"
     session = "that you are signed in (for eight hours at most)" if services.on_space else "your name"
     rows = (
@@ -85,7 +87,7 @@ def stored(services: Services) -> str:
             kept,
             "those who take part, as said above; later everybody",
         ),
-        (f"{PSEUDONYM}which item lies before you, for 30 minutes", here, RUNNING),
+        (f"{PSEUDONYM}which item lies before you, for {reserved:.0f} minutes", here, RUNNING),
         (f"{PSEUDONYM}that you withdrew", kept, RUNNING),
         (
             f"your draft; a copy of each answer until it is published, sealed for the server; {session}",
