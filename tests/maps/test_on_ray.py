@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def at_work(process: subprocess.Popen[str]) -> psutil.Process:
     raise AssertionError("the run ended before a worker was found at work")
 
 
+@contextmanager
+def mapping_on_ray(model: Path, out: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A mapping on Ray in a process of its own, from when it has begun."""
+    run = command(model, out, *RAY)
+    with subprocess.Popen(
+        run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        begun(process, out)
+        yield process
+
+
 def tables(atlas: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(atlas.glob("*.parquet"))}
 
@@ -85,11 +97,7 @@ def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
     deep: Path, alone: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     out = tmp_path / "atlas"
-    run = command(deep, out, *RAY)
-    with subprocess.Popen(
-        run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        begun(process, out)
+    with mapping_on_ray(deep, out, environment) as process:
         at_work(process).kill()
         assert len(list(out.glob("parts/layer-*"))) < LAYERS
         printed, said = process.communicate(timeout=300)
@@ -104,11 +112,7 @@ def test_a_run_on_ray_that_was_stopped_goes_on_without_it(
     deep: Path, alone: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     out = tmp_path / "atlas"
-    run = command(deep, out, *RAY)
-    with subprocess.Popen(
-        run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        begun(process, out)
+    with mapping_on_ray(deep, out, environment) as process:
         mine = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=300)
