@@ -13,8 +13,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what a page needed
 
 from maps.types import MapsError
-from space.modest import modest
 from space.services import Address, address, services
+from space.web.memory import modest
 
 
 def main() -> int:
@@ -33,9 +33,9 @@ def main() -> int:
     except MapsError as error:
         print(error, file=sys.stderr)
         return 1
-    from space.build import build_site, look  # imported here: what is wrong with the settings is said at once
-    from space.sessions import organiser_link
-    from space.zero import shown_to_zero_gpu
+    from space.site import build_site, look  # imported here: what is wrong with the settings is said at once
+    from space.web.sessions import organiser_link
+    from space.web.zero_gpu import shown_to_zero_gpu
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     site = build_site(used)

@@ -82,8 +82,8 @@ def served() -> Iterator[str]:
 
 def atlas_of(heads: int, folder: Path) -> Path:
     """An atlas of that many heads, whose mappings are those of the bundled model's, over and over."""
-    from maps.atlas import Atlas, write_table
-    from maps.tables import table
+    from maps.atlas.reader import Atlas, write_table
+    from maps.atlas.schema import table
 
     shutil.copytree(SEED, folder)
     (folder / "descriptions.parquet").unlink()
@@ -100,9 +100,9 @@ def atlas_of(heads: int, folder: Path) -> Path:
 
 def measure(heads: int) -> dict[str, float]:
     """Describes the heads and says how long it took against the ideal, and the processor's time for each question."""
-    from maps.chat import Chat
-    from maps.described import describe_atlas
+    from maps.describers.describe_atlas import describe_atlas
     from maps.describers.openai_compatible import OpenAICompatible
+    from maps.llm.client import Chat
 
     with tempfile.TemporaryDirectory() as place, served() as url:
         folder = atlas_of(heads, Path(place) / "atlas")

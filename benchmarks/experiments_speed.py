@@ -23,16 +23,16 @@ from torch import Tensor, nn
 
 from maps.data import named
 from maps.experiments.causal import DRAWS, Task, curves, tasks_of
-from maps.experiments.dynamic import dynamic_scores
-from maps.experiments.prompted import Prompts, Spoken, single
+from maps.experiments.dynamic_scores import dynamic_scores
+from maps.experiments.hooked_model import Running
+from maps.experiments.prompts import Prompts, Spoken, single
 from maps.experiments.results import KINDS
-from maps.experiments.running import Running
-from maps.experiments.static import heads_of
-from maps.experiments.tasks import PAPERS_PROMPT, TASKS
-from maps.mapper import Work
-from maps.model import Model
-from maps.relations import UsableRelation
-from maps.settings import Settings
+from maps.experiments.static_scores import heads_of
+from maps.experiments.task_prompts import PAPERS_PROMPT, TASKS
+from maps.heads.relation_scores import UsableRelation
+from maps.mapping.mapper import Work
+from maps.mapping.model import Model
+from maps.mapping.settings import Settings
 from maps.types import HeadId
 
 RESULTS = Path(__file__).parent / "results" / "experiments_speed.json"

@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
-from maps.circuits import Sources, saliency, skewness
-from maps.columns import Columns
 from maps.data import predefined
-from maps.mlp import first_mlp_exactly
-from maps.model import Model
-from maps.output_space import output_spaces
-from maps.relations import hits_of_layer
-from maps.salient import SalientMappings, Wanted, salient_mappings
+from maps.heads.circuit import Sources, saliency, skewness
+from maps.heads.first_mlp import first_mlp_exactly
+from maps.heads.output_space import output_spaces
+from maps.heads.relation_scores import hits_of_layer
+from maps.heads.salient_tokens import SalientMappings, Wanted, salient_mappings
+from maps.heads.unembedding import Columns
+from maps.mapping.model import Model
 
 SOME = ((0, 4), (5, 1), (11, 3), (14, 0), (19, 8), (23, 2), (28, 7))  # heads of the plain method
 SPACES = (11, 28)  # layers of which the output space is timed, all heads

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maps.atlas import Atlas
+from maps.analysis.identification import identification
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import description_row
 from maps.data import predefined
-from maps.describers.offline import MODEL, Offline
-from maps.identification import identification
-from maps.tables import description_row
+from maps.describers.offline.describer import MODEL, Offline
 from maps.types import Answer, Description, HeadId, Mapping
 
 SEED = Path(__file__).parents[1] / "space" / "seed" / "smollm2"

@@ -1,7 +1,7 @@
 """How fast all heads of the bundled model answer a question: the first, which loads the weights, and then others.
 
 Run from the project's root on a quiet machine: `.venv/bin/python -m benchmarks.probe_speed`. Every question goes
-through the app's child process (space/live.py), as a visitor's does. Kept in benchmarks/results/probe_speed.json.
+through the app's child process (space/live/process.py), as a visitor's does. Kept in benchmarks/results/probe_speed.json.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 
-from maps.bundled import BUNDLED
 from maps.data import predefined
-from space.live import Live
-from space.live_child import Question
+from maps.weights.bundled import BUNDLED
+from space.live.process import Live
+from space.live.worker import Question
 
 RESULTS = Path(__file__).parent / "results" / "probe_speed.json"
 TIMES = 40  # questions of each kind

@@ -24,9 +24,9 @@ import pandas as pd
 import torch
 
 from annotation.form import QUESTIONS
-from annotation.journal import Journal
+from annotation.journal.journal import Journal
 from annotation.ledger.rows import files_of, merged, parsed
-from annotation.study import Study
+from annotation.study.study import Study
 from annotation.types import Consent, Judgment, Stored, Unpublished
 from benchmarks import shapes
 from benchmarks.map_speed import child

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import psutil
 
-from maps.atlas import Atlas
-from space import reading
-from space.search_view import Shown, sections
-from space.searching.index import Indexes
-from space.searching.search import search
+from maps.atlas.reader import Atlas
+from space.atlases import cache
+from space.pages.search.view import Shown, sections
+from space.search.index import Indexes
+from space.search.search import search
 from tests.large_atlas import MODEL, large_atlas
 
 ROOT = Path(__file__).parents[1]
@@ -58,8 +58,8 @@ def measured(folder: Path, times: int) -> dict[str, object]:
     """Building time, memory and the times of every kind of search."""
     indexes, atlas = Indexes(), large_atlas(folder)
     indexes.of(Atlas.open(SEED))
-    reading.sentences(atlas)
-    reading.classified(atlas, 0.15)
+    cache.sentences(atlas)
+    cache.classified(atlas, 0.15)
     before, begin = memory(), time.perf_counter()
     indexes.of(atlas)
     building, taken = time.perf_counter() - begin, memory() - before

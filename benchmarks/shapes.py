@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
-from maps.mapper import map_model
-from maps.settings import Settings
+from maps.mapping.mapper import map_model
+from maps.mapping.settings import Settings
 from maps.types import Relation
 from maps.weights.stored import SafetensorsFiles
 

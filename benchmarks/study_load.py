@@ -18,10 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from annotation.journal import Journal
+from annotation.journal.journal import Journal
 from benchmarks.study_app import ROOT, App, Function, Line, functions
 from benchmarks.study_receipts import Acknowledged, Found, Load
-from space import organising
+from space.pages.organise import studies
 from space.services import services
 
 RESULTS = ROOT / "benchmarks" / "results" / "study_load.json"
@@ -95,13 +95,13 @@ def created(data: Path, load: Load) -> None:
     """Freezes the study from the prebuilt atlas, with swapped and shuffled controls in equal parts."""
     used = services({"MAPS_DATA": str(data)})
     try:
-        described = organising.described(used)[0]
+        described = studies.described(used)[0]
         swapped = load.controls // 2
         shuffled = load.controls - swapped
-        wanted = organising.Wanted(
+        wanted = studies.Wanted(
             STUDY, described, load.heads, "uniform", load.per_item, 0, swapped, shuffled, False, load.each, None, 0
         )
-        organising.create(used, wanted)
+        studies.create(used, wanted)
     finally:
         used.journal.close()
 

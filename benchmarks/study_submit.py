@@ -22,8 +22,8 @@ from typing import Any
 from benchmarks.study_app import App, Line, functions
 from benchmarks.study_load import ANSWERS, FULL, QUICK, STUDY, created
 from benchmarks.study_receipts import Load
-from space.answering import signing_in, submitting
-from space.form_view import Form
+from space.pages.annotate.handlers import signing_in, submitting
+from space.pages.annotate.view import Form
 from space.services import services
 
 PARTS = 8

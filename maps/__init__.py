@@ -13,12 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, score, show
-from maps.probed import probe
+from maps.mapping.probe_results import probe
 from maps.types import Description, HeadId, Mapping, MapsError, Relation, RelationScore
 
 if TYPE_CHECKING:
-    from maps.atlas import Atlas
-    from maps.model import Model
+    from maps.atlas.reader import Atlas
+    from maps.mapping.model import Model
 
 __all__ = [
     "Atlas",
@@ -45,11 +45,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """The two public classes whose modules are heavy, when they are asked for."""
     if name == "Atlas":
-        from maps.atlas import Atlas
+        from maps.atlas.reader import Atlas
 
         return Atlas
     if name == "Model":
-        from maps.model import Model
+        from maps.mapping.model import Model
 
         return Model
     raise AttributeError(f"module 'maps' has no attribute {name!r}")

@@ -48,9 +48,9 @@ def drop_output() -> None:
 
 def said(sentence: str, status: int) -> int:
     """Prints one sentence for a person, without what would act on the terminal."""
-    from maps import terminal
+    from maps.report import head_text
 
-    print(terminal.said(sentence), file=sys.stderr)
+    print(head_text.said(sentence), file=sys.stderr)
     return status
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, overload
 from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore, small_seed
 
 if TYPE_CHECKING:
-    from maps.atlas import Atlas
+    from maps.atlas.reader import Atlas
     from maps.data import RelationChoice
-    from maps.described import Run
-    from maps.describers import Describer
-    from maps.model import Model
+    from maps.describers.describe_atlas import Run
+    from maps.describers.describer import Describer
+    from maps.mapping.model import Model
 
 
 def load(
@@ -30,7 +30,7 @@ def load(
     layers read MLP₀(norm(E)), not E (paper, section 2). `final_norm`: the final norm's gain goes on U's side.
     Raises MapsError where the model cannot be opened or the device not be used.
     """
-    from maps.model import Model
+    from maps.mapping.model import Model
 
     return Model.open(str(model), device, dtype, first_mlp, final_norm)
 
@@ -41,7 +41,7 @@ def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, target
     `head`: such as `L26H2`. The list has `salient` mappings by rank, each with `targets` targets, highest first, or as
     many as the vocabulary has. Raises MapsError for a head that the model lacks and for numbers below 1.
     """
-    from maps.one_head import mappings_of_head
+    from maps.mapping.single_head import mappings_of_head
 
     return mappings_of_head(model, model.head(head), salient, targets)
 
@@ -56,7 +56,7 @@ def relation_scores(
     no pair is usable. Raises MapsError for a head that the model lacks and for what is no relation.
     """
     from maps.data import chosen
-    from maps.one_head import scores_of_head
+    from maps.mapping.single_head import scores_of_head
 
     return scores_of_head(model, model.head(head), chosen(relations), k)
 
@@ -83,9 +83,9 @@ def map(
     included. The other options are those of `python -m maps map` (docs/contract.md); `progress` wraps the layers still
     to do, given them and how many are done. Raises MapsError where `out` holds an atlas made with other settings.
     """
-    from maps.atlas import Atlas
+    from maps.atlas.reader import Atlas
     from maps.data import chosen
-    from maps.settings import Settings, is_finished
+    from maps.mapping.settings import Settings, is_finished
 
     settings = Settings(
         chosen(relations),
@@ -102,7 +102,7 @@ def map(
     asked_for = str(model) if isinstance(model, str | Path) else model
     if isinstance(asked_for, str) and is_finished(asked_for, Path(out), settings):
         return Atlas.open(out)  # without torch
-    from maps.mapper import map_model
+    from maps.mapping.mapper import map_model
 
     return map_model(asked_for, Path(out), settings, progress=progress or (lambda todo, _done: todo))
 
@@ -146,16 +146,16 @@ def describe(
     """Puts heads into words: those of an atlas (or its folder), which keeps the answers, or one head's mappings.
 
     `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of
-    the environment is read), or your own `maps.describers.Describer`. `concurrency`: heads of an atlas that are asked
+    the environment is read), or your own `maps.describers.describer.Describer`. `concurrency`: heads of an atlas that are asked
     about at once. `seed`: of a head's first question. `redo`: ask again about heads that are described. Of an atlas it
     returns how many heads were `asked` about now, how many `failed`, and in how many of its `heads` the describer sees
     `patterns`. Raises MapsError where the describer cannot go on, or has no usable reply about the one head.
     """
-    from maps.asking import describe_mappings
-    from maps.atlas import Atlas
+    from maps.atlas.reader import Atlas
     from maps.data import predefined
-    from maps.described import describe_atlas
-    from maps.describers import describer_named
+    from maps.describers.ask_many import describe_mappings
+    from maps.describers.describe_atlas import describe_atlas
+    from maps.describers.describer import describer_named
 
     if isinstance(describer, str):
         describer = describer_named(describer, base_url, api_key, concurrency=concurrency, relations=predefined())
@@ -172,7 +172,7 @@ def load_atlas(
     `revision`: a branch, tag or commit of the dataset. `cache`: where its files are kept, the Hub's cache unless named.
     Raises MapsError where there is no finished atlas or the Hub cannot be reached.
     """
-    from maps.hub import load_atlas as open_atlas
+    from maps.atlas.remote import load_atlas as open_atlas
 
     return open_atlas(name_or_folder, revision, token, cache=cache)
 
@@ -183,7 +183,7 @@ def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: 
     Repeated, it sends what changed; nothing is deleted there. Raises MapsError without a token (`hf auth login`),
     where `private` is asked for and the dataset is public, and where the Hub refuses or cannot be reached.
     """
-    from maps.hub import push as push_folder
+    from maps.atlas.remote import push as push_folder
 
     return push_folder(folder_of(atlas), repo, token, private)
 
@@ -210,14 +210,14 @@ def score(
     Raises MapsError where the model cannot be read or is another one, where there is no description to be asked
     about, and where the scorer cannot go on.
     """
-    from maps.atlas import Atlas
-    from maps.budget import Budget
-    from maps.chat import Chat
-    from maps.chat.troubles import MEASURE_OFFLINE
-    from maps.locked import locked
-    from maps.prices import read_prices
+    from maps.atlas.reader import Atlas
+    from maps.files.lock import locked
+    from maps.llm.budget import Budget
+    from maps.llm.client import Chat
+    from maps.llm.error_messages import MEASURE_OFFLINE
+    from maps.llm.prices import read_prices
     from maps.scoring.detection import detect
-    from maps.scoring.offline import measure
+    from maps.scoring.measures import measure
     from maps.scoring.plan import plan
 
     opened, chat, questions = Atlas.open(folder_of(atlas)), None, []
@@ -238,7 +238,7 @@ def show(atlas: Atlas, head: HeadId | str) -> str:
 
     · is a space, ⏎ a newline, ⇥ a tab. Raises MapsError for a head that the atlas lacks.
     """
-    from maps.terminal import head_text
+    from maps.report.head_text import head_text
 
     return head_text(atlas, HeadId.parse(head) if isinstance(head, str) else head)
 

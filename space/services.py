@@ -11,21 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from annotation.candidates import default_study
-from annotation.hub import HubDataset
-from annotation.identity import normalised
-from annotation.journal import Journal
+from annotation.identity.pseudonyms import normalised
+from annotation.journal.journal import Journal
 from annotation.ledger import Ledger as HubLedger
-from annotation.publisher import Publisher
-from annotation.study import Study
-from maps.atlas import Atlas
+from annotation.ledger.publisher import Publisher
+from annotation.study.candidates import default_study
+from annotation.study.study import Study
+from maps.atlas.reader import Atlas
+from maps.hub.repository import HubDataset
 from maps.types import MapsError
 from space import __version__
-from space.atlases import Hub, open_atlases
-from space.fetching import ORIGIN, weights_from_hub
-from space.limits import Limits
-from space.live import Live, live_of
-from space.searching.index import Indexes
+from space.atlases.catalogue import Hub, open_atlases
+from space.live.download import ORIGIN, weights_from_hub
+from space.live.process import Live, live_of
+from space.live.rate_limit import Limits
+from space.search.index import Indexes
 
 OWNER_ONLY = 0o600
 

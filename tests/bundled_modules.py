@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, LlamaForCausalLM
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-from maps.bundled import BUNDLED_FILE
+from maps.weights.bundled import BUNDLED_FILE
 
 
 def bundled_folder() -> Path:

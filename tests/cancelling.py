@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from maps.circuits import Heads
-from maps.mlp import FirstMlp
+from maps.heads.circuit import Heads
+from maps.heads.first_mlp import FirstMlp
 from tests.near_ties import normal
 
 TOKEN = 1  # not among those that are measured, which are some apart

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maps.atlas import FORMAT_VERSION, Atlas, write_json, write_table
+from maps.atlas.reader import FORMAT_VERSION, Atlas, write_json, write_table
+from maps.atlas.schema import SCHEMAS
 from maps.data import predefined
-from maps.tables import SCHEMAS
 from maps.types import MIN_PAIRS, TAU
 
 MODEL = "Invented-70B"

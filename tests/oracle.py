@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maps.mlp import FirstMlp
-from maps.model import KEPT
-from maps.settings import Settings
+from maps.heads.first_mlp import FirstMlp
+from maps.mapping.model import KEPT
+from maps.mapping.settings import Settings
 from maps.weights.checkpoint import Checkpoint
 from tests.families import body, built, own_first_mlp, own_output, scaled_embedding
 from tests.small_models import VOCABULARY, Plain

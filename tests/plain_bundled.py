@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from maps.circuits import Heads
 from maps.data import predefined
-from maps.model import Model
-from maps.relations import hits_of_layer
-from maps.salient import Wanted, salient_mappings
-from maps.targets import Targets
+from maps.heads.circuit import Heads
+from maps.heads.relation_scores import hits_of_layer
+from maps.heads.salient_tokens import Wanted, salient_mappings
+from maps.heads.top_targets import Targets
+from maps.mapping.model import Model
 from maps.weights import open_checkpoint
 
 ROWS = 1024  # rows of M at once

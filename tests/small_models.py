@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from torch.nn.functional import silu
 
-from maps.tables import Row
+from maps.atlas.schema import Row
 from maps.weights.tokens import byte_alphabet
 
 NAMES = "amber basket candle desert engine falcon garden hammer island jacket kettle ladder magnet needle orange"

@@ -20,26 +20,26 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 import annotation.__main__
-import annotation.dataset
+import annotation.export.files
 import benchmarks.map_speed
 import benchmarks.scaling_plan
 import docs.reference
 import maps
 import maps.__main__
-import maps.report
-from annotation.aggregation import labels
-from annotation.counting import counted
+import maps.report.atlas_report
 from annotation.form import QUESTIONS, asked
-from annotation.published import published
-from annotation.study import Settings
-from annotation.summary import report
+from annotation.report.paper_file import published
+from annotation.statistics.judgments_table import counted
+from annotation.statistics.labels import labels
+from annotation.statistics.summary import report
+from annotation.study.study import Settings
 from annotation.types import JUDGMENT_COLUMNS
+from maps.atlas.schema import SCHEMAS
 from maps.data import predefined
+from maps.describers.prompt import mapping_hash
 from maps.experiments import attention, biases, directions, known_heads, results
-from maps.experiments.claims import claims_part
-from maps.prompts import mapping_hash
-from maps.scoring import reported
-from maps.tables import SCHEMAS
+from maps.experiments.report.claims import claims_part
+from maps.report import evidence
 from maps.types import Mapping
 from maps.weights.families import FAMILIES
 from maps.weights.family import Family
@@ -63,8 +63,11 @@ FILES = {  # heading of the contract: the schema that it describes
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
-    "Judgments": annotation.dataset.SCHEMA,
-    **{f"`{name}.csv`": schema for name, schema in (maps.report.TABLES | reported.TABLES | results.TABLES).items()},
+    "Judgments": annotation.export.files.SCHEMA,
+    **{
+        f"`{name}.csv`": schema
+        for name, schema in (maps.report.atlas_report.TABLES | evidence.TABLES | results.TABLES).items()
+    },
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
 READERS = (

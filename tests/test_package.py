@@ -40,9 +40,9 @@ def test_what_the_code_reads_is_among_it() -> None:
     for read in (
         "maps/py.typed",
         "maps/data/relations/copying.json",
-        "space/style.css",
-        "space/grid.js",
-        "space/not_found.html",
+        "space/web/static/style.css",
+        "space/web/static/grid.js",
+        "space/web/static/not_found.html",
         "space/seed/smollm2/atlas.json",
         "space/seed/smollm2/mappings.parquet",
     ):

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 from annotation.commands.arguments import Commands, add_layers
-from annotation.counting import counted
-from annotation.dataset import read
-from annotation.evidence import correlations
-from annotation.published import published
-from annotation.summary import report
-from annotation.words import paragraphs
-from maps.atlas import Atlas
+from annotation.export.files import read
+from annotation.report.paper_file import published
+from annotation.report.sentences import paragraphs
+from annotation.statistics.evidence import correlations
+from annotation.statistics.judgments_table import counted
+from annotation.statistics.summary import report
+from maps.atlas.reader import Atlas
 from maps.types import MapsError
 
 

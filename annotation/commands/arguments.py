@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-from annotation.candidates import stale_in
-from annotation.journal import Journal
-from annotation.phrases import counted_words
-from annotation.studies import kept
-from annotation.study import DEFAULT, Study
+from annotation.journal.journal import Journal
+from annotation.report.phrases import counted_words
+from annotation.study.candidates import stale_in
+from annotation.study.store import kept
+from annotation.study.study import DEFAULT, Study
 from annotation.types import Judgment
 from maps.types import MapsError
 

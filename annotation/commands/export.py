@@ -14,7 +14,7 @@ from annotation.commands.arguments import (
     stale_of,
     study_of,
 )
-from annotation.dataset import FORMATS, export
+from annotation.export.files import FORMATS, export
 from maps.types import MapsError
 
 

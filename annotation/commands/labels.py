@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.aggregation import aggregated, labels
 from annotation.commands.arguments import Commands
-from annotation.counting import counted
-from annotation.dataset import check_suffix, read, write
-from annotation.dawid_skene import estimates
-from annotation.sections import difference_sentence, label_sentences
+from annotation.export.files import check_suffix, read, write
+from annotation.report.sections import difference_sentence, label_sentences
+from annotation.statistics.dawid_skene import estimates
+from annotation.statistics.judgments_table import counted
+from annotation.statistics.labels import aggregated, labels
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

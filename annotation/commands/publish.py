@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from annotation.commands.arguments import Commands, add_data, add_judged_atlas, opened_journal, stale_of, study_of
 
 if TYPE_CHECKING:
-    from annotation.release import Source
+    from annotation.export.hub import Source
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
     """Reads, publishes, prints where the release is."""
     from huggingface_hub import get_token
 
-    from annotation.hub import HubDataset
-    from annotation.release import check_names, from_ledger, of_study, release
+    from annotation.export.hub import check_names, from_ledger, of_study, release
+    from maps.hub.repository import HubDataset
 
     ledger = options.ledger or options.environment.get("MAPS_JUDGMENTS")
     check_names(options.to, ledger)
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
 
 def of_journal(options: argparse.Namespace) -> Source:
     """The judgments of the journal, how many annotators withdrew, and the study."""
-    from annotation.release import Source
+    from annotation.export.hub import Source
 
     with opened_journal(options) as journal:
         return Source(tuple(journal.rows()), len(journal.withdrawn()), study_of(options))

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.candidates import chosen_describer, fresh_items, frozen
 from annotation.commands.arguments import (
     Commands,
     add_data,
@@ -19,12 +18,13 @@ from annotation.commands.arguments import (
     share,
     studies_folder,
 )
-from annotation.freezing import SAMPLES
-from annotation.fulfilment import fulfilment
-from annotation.journal import Journal
-from annotation.studies import checked_name, keep, kept
-from annotation.study import Plan, Study
-from maps.atlas import Atlas
+from annotation.journal.journal import Journal
+from annotation.statistics.progress import fulfilment
+from annotation.study.candidates import chosen_describer, fresh_items, frozen
+from annotation.study.sampling import SAMPLES
+from annotation.study.store import checked_name, keep, kept
+from annotation.study.study import Plan, Study
+from maps.atlas.reader import Atlas
 from maps.types import HeadId, MapsError
 
 CONTROLS = 0.1  # of the sampled heads, where nothing is said

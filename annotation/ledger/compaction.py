@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 
-from annotation.hub import File
 from annotation.ledger.rows import LARGEST_FILE, PATH, Row, annotator_of, files_of, kind_of, merged, parsed
+from maps.hub.repository import File
 
 REST = timedelta(days=1)  # a publication of that day may still be on its way
 Changes = tuple[dict[str, bytes], list[str]]

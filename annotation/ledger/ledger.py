@@ -14,8 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from annotation.files import replacing
-from annotation.hub import Head, HubDataset, digest
-from annotation.journal import Journal
+from annotation.journal.journal import Journal
 from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import acceptable
 from annotation.ledger.pending import SINGULAR, Batch, PendingFile, batch_of, is_within
@@ -24,6 +23,7 @@ from annotation.ledger.rows import LedgerError, Row, annotator_of, merged, when
 from annotation.ledger.status import Status
 from annotation.ledger.upkeep import SQUASH, compact, forget
 from annotation.types import Unpublished
+from maps.hub.repository import Head, HubDataset, digest
 from maps.types import MapsError
 
 STUDY = re.compile(r"studies/[a-z0-9][a-z0-9-]{0,39}\.json")

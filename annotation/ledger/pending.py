@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotation.files import replacing
+from annotation.journal.sync import Kind
 from annotation.ledger.rows import KINDS, LedgerError, files_of
-from annotation.publication import Kind
 from annotation.types import Unpublished
 
 BYTES = "surrogateescape"  # so that any content fits into JSON

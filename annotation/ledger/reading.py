@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from annotation.hub import Head, HubDataset
 from annotation.ledger.rows import PATH, LedgerError, Row, parsed
+from maps.hub.repository import Head, HubDataset
 
 
 def ledger_head(dataset: HubDataset) -> Head:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from datetime import date
 from functools import partial
 
-from annotation.hub import ChangedError, HubDataset
 from annotation.ledger.compaction import compacted, without
 from annotation.ledger.reading import ledger_head, row_files
 from annotation.ledger.rows import LedgerError
+from maps.hub.repository import ChangedError, HubDataset
 
 SQUASH = "squash-pending.txt"
 SQUASH_TEXT = b"Somebody withdrew: the history of this dataset is squashed next, and this file then goes.\n"

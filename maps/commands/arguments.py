@@ -94,6 +94,6 @@ def told(sentence: str) -> None:
     """Prints a sentence above the bar."""
     from tqdm import tqdm
 
-    from maps.terminal import said
+    from maps.report.head_text import said
 
     tqdm.write(said(sentence), file=sys.stderr)

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import maps
-from maps.atlas import Atlas
-from maps.budget import Budget
+from maps.atlas.reader import Atlas
 from maps.commands.arguments import Commands, model_name, small_seed
 from maps.commands.server import add_server, chat_of
-from maps.described import Run, Work, describe_atlas, redo_since, work_left
-from maps.describers import OFFLINE
-from maps.forecast import forecast
-from maps.locked import locked
-from maps.prices import Prices, read_prices
-from maps.prompts import messages
+from maps.describers.describe_atlas import Run, Work, describe_atlas, redo_since, work_left
+from maps.describers.describer import OFFLINE
+from maps.describers.prompt import messages
+from maps.files.lock import locked
+from maps.llm.budget import Budget
+from maps.llm.cost_estimate import forecast
+from maps.llm.prices import Prices, read_prices
 from maps.types import MapsError, NothingDoneError, many
 
 if TYPE_CHECKING:
-    from maps.chat import Chat
+    from maps.llm.client import Chat
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def work_ahead(arguments: argparse.Namespace) -> Work:
     """What the describer has still to do; nothing is moved or noted."""
-    from maps.batched import is_redo
+    from maps.describers.describe_in_batches import is_redo
 
     folder, name = arguments.atlas, arguments.describer
     redo = arguments.redo or (arguments.batch and is_redo(folder, name))
@@ -75,8 +75,8 @@ def work_ahead(arguments: argparse.Namespace) -> Work:
 
 def ask(arguments: argparse.Namespace, prices: Prices) -> None:
     """Asks the model of a server, after saying how much there is to ask."""
-    from maps.batched import check_no_batch
-    from maps.chat.troubles import DESCRIBE_OFFLINE
+    from maps.describers.describe_in_batches import check_no_batch
+    from maps.llm.error_messages import DESCRIBE_OFFLINE
 
     name = arguments.describer
     budget = Budget(prices.of(name), arguments.max_cost, arguments.batch)
@@ -98,7 +98,7 @@ def ask(arguments: argparse.Namespace, prices: Prices) -> None:
 
 def describe(arguments: argparse.Namespace, chat: Chat, work: Work) -> Run:
     """The run itself, question by question or in batches."""
-    from maps.batched import describe_in_batches, open_batch
+    from maps.describers.describe_in_batches import describe_in_batches, open_batch
     from maps.describers.openai_compatible import OpenAICompatible
 
     folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
@@ -113,9 +113,9 @@ def describe(arguments: argparse.Namespace, chat: Chat, work: Work) -> Run:
 
 def ahead(arguments: argparse.Namespace, work: Work, prices: Prices) -> str:
     """What is to be asked, with its price."""
-    from maps.chat.terms import Terms
-    from maps.chat.troubles import checked_name
     from maps.describers.openai_compatible import question_about
+    from maps.llm.error_messages import checked_name
+    from maps.llm.request import Terms
 
     checked_name(arguments.describer)
     asked = [question_about(mappings, arguments.seed) for _, mappings in work.todo]

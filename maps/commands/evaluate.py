@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from maps.commands import weights
 from maps.commands.arguments import Commands, positive, whole, with_bar
 from maps.commands.model import add_model, settings_of
-from maps.terminal import said
+from maps.report.head_text import said
 from maps.types import MapsError, many
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
 
 def reported(folder: Path) -> str:
     """Writes the report of what the folder holds, and says where it is."""
-    from maps import pictures
-    from maps.experiments.reported import report
+    from maps.experiments.report.build import report
+    from maps.figures import render
 
     said = f"The report is in {report(folder)}."
     missing = "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
-    return said if pictures.can_draw() else f"{said}\n{missing}"
+    return said if render.can_draw() else f"{said}\n{missing}"

@@ -12,7 +12,7 @@ from maps.commands.model import add_model, settings_of
 from maps.types import MapsError, many
 
 if TYPE_CHECKING:
-    from maps.mapper import Engine
+    from maps.mapping.mapper import Engine
 
 ENGINES = ("process", "ray")
 
@@ -44,7 +44,7 @@ def add_mapping(p: argparse.ArgumentParser, out: str) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Maps a model; returns at once where the atlas is there already."""
-    from maps.settings import is_finished
+    from maps.mapping.settings import is_finished
 
     out: Path = arguments.out
     settings = settings_of(
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     if is_finished(arguments.model, out, settings):
         print(f"The atlas is in {out}; nothing was left to do.")
         return
-    from maps.mapper import map_model
+    from maps.mapping.mapper import map_model
 
     lacking = (out / "atlas.json").exists()  # made before pairs and hits were kept
     engine = on_ray(arguments) if arguments.engine == "ray" else None
@@ -86,6 +86,6 @@ def check_engine(arguments: argparse.Namespace) -> None:
 def on_ray(arguments: argparse.Namespace) -> Engine:
     """Ray as an engine. It reports nothing to its makers unless the environment says that it may."""
     arguments.environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    from maps.on_ray import OnRay
+    from maps.mapping.ray_engine import OnRay
 
     return OnRay(arguments.address, arguments.cpus, arguments.device, told)

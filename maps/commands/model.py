@@ -10,7 +10,7 @@ from maps.commands.arguments import layer_range, positive, share
 from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 
 if TYPE_CHECKING:
-    from maps.settings import Settings
+    from maps.mapping.settings import Settings
 
 
 def add_model(p: argparse.ArgumentParser, out: str) -> None:
@@ -36,7 +36,7 @@ def add_reading(p: argparse.ArgumentParser) -> None:
 
 def settings_of(arguments: argparse.Namespace, **further: Any) -> Settings:
     """The settings that these options ask for, and those of one command."""
-    from maps.settings import Settings
+    from maps.mapping.settings import Settings
 
     return Settings(
         relations_of(arguments),

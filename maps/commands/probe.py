@@ -8,7 +8,7 @@ from functools import partial
 import maps
 from maps.commands.arguments import Commands, positive, with_bar
 from maps.commands.model import add_reading
-from maps.probed import Probe, Token
+from maps.mapping.probe_results import Probe, Token
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def lines(found: Probe, heads: int, top: int) -> list[str]:
     """What was found, as lines for a terminal."""
-    from maps.terminal import said
+    from maps.report.head_text import said
 
     of = f"{said(found.model)}: {heads:,} heads, {found.vocabulary:,} tokens"
     source = shown(found.source)
@@ -87,6 +87,6 @@ def times(ratio: float | None) -> str:
 
 def shown(token: Token) -> str:
     """A token with nothing hidden."""
-    from maps.terminal import visible
+    from maps.report.head_text import visible
 
     return visible(token.string)

@@ -26,7 +26,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Pushes an atlas and says where it is."""
-    from maps.hub import pending
+    from maps.atlas.remote import pending
 
     address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)
     waiting = pending(arguments.atlas)

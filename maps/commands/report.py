@@ -13,8 +13,8 @@ from maps.types import MapsError
 if TYPE_CHECKING:
     from pyarrow import Table
 
-    from maps.atlas import Atlas
-    from maps.report import Findings, Section
+    from maps.atlas.reader import Atlas
+    from maps.report.atlas_report import Findings, Section
 
 FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 KINDS = ("svg", "html", "vl.json")
@@ -37,16 +37,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Writes the report and says its first numbers."""
-    from maps import pictures, report
-    from maps.atlas import Atlas, write_file
-    from maps.scoring.reported import FIGURES as OF_EVIDENCE
-    from maps.scoring.reported import TABLES, evidence
-    from maps.spreadsheet import as_csv
-    from maps.terminal import said
+    from maps.atlas.reader import Atlas, write_file
+    from maps.figures import render
+    from maps.files.csv_export import as_csv
+    from maps.report import atlas_report
+    from maps.report.evidence import FIGURES as OF_EVIDENCE
+    from maps.report.evidence import TABLES, evidence
+    from maps.report.head_text import said
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
     found = findings(atlas, arguments.tau, arguments.min_pairs)
-    drawn = pictures.can_draw()
+    drawn = render.can_draw()
     proven = evidence(atlas)
     tables = found.tables | proven.tables
     files: dict[str, str] = {f"{name}.csv": as_csv(table) for name, table in tables.items()}
@@ -54,14 +55,14 @@ def run(arguments: argparse.Namespace) -> None:
     for name, spec in specs.items():
         files[f"{name}.vl.json"] = json.dumps(spec, indent=1) + "\n"
         if drawn:
-            files |= {f"{name}.svg": pictures.svg(spec), f"{name}.html": pictures.page(spec)}
-    parts = [*report.sections(found, "output_space" in specs), breadth_section(atlas, found), *proven.sections]
-    files["report.md"] = report.markdown(found, parts, drawn)
-    files["report.html"] = report.page(found, parts, drawn)
+            files |= {f"{name}.svg": render.svg(spec), f"{name}.html": render.page(spec)}
+    parts = [*atlas_report.sections(found, "output_space" in specs), breadth_section(atlas, found), *proven.sections]
+    files["report.md"] = atlas_report.markdown(found, parts, drawn)
+    files["report.html"] = atlas_report.page(found, parts, drawn)
     for name, content in files.items():
         write_file(out / name, content.encode())
     possible = {f"{figure}.{kind}" for figure in (*FIGURES, *OF_EVIDENCE) for kind in KINDS}
-    for name in (possible | {f"{name}.csv" for name in (*report.TABLES, *TABLES)}) - files.keys():
+    for name in (possible | {f"{name}.csv" for name in (*atlas_report.TABLES, *TABLES)}) - files.keys():
         (out / name).unlink(missing_ok=True)  # of an earlier report, no longer true
     print("\n".join(map(said, parts[0].sentences)))
     if not drawn:
@@ -71,13 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> Findings:
     """The tables of the report; raises MapsError where the atlas has no relation scores."""
-    from maps import report
+    from maps.report import atlas_report
 
     relations = atlas.table("relations")
     if not len(relations):
         raise MapsError(f"{atlas.folder} holds no relation scores; map the model again with relations.")
     settings = atlas.info["settings"]
-    return report.findings(
+    return atlas_report.findings(
         atlas.model,
         atlas.table("heads"),
         atlas.table("mappings", ["layer", "head", "source_id", "target_ids"]),
@@ -90,7 +91,7 @@ def findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> Findings
 
 def identified(atlas: Atlas) -> Table | None:
     """How often describers see a pattern; None where no head is described."""
-    from maps.identification import identification
+    from maps.analysis.identification import identification
 
     current = atlas.descriptions()
     return identification(atlas.ids, current, atlas.stale()) if current else None
@@ -98,8 +99,8 @@ def identified(atlas: Atlas) -> Table | None:
 
 def breadth_section(atlas: Atlas, found: Findings) -> Section:
     """How global or specific the heads are, in words."""
-    from maps.breadth import References, sentences
-    from maps.report import Section
+    from maps.analysis.breadth import References, sentences
+    from maps.report.atlas_report import Section
 
     said = tuple(sentences(found.tables["breadth"], References.of_info(atlas.info)))
     return Section("Global and specific heads", said, "breadth", "breadth")
@@ -108,7 +109,7 @@ def breadth_section(atlas: Atlas, found: Findings) -> Section:
 def figures(atlas: Atlas, found: Findings) -> dict[str, dict[str, Any]]:
     """The figures as Vega-Lite, by file name; that of the output space only where it was computed."""
     from maps import figures
-    from maps.breadth import References
+    from maps.analysis.breadth import References
 
     layers, heads, tables = atlas.info["layers"], atlas.info["heads"], found.tables
     drawn = {

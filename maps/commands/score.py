@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.budget import Budget
 from maps.commands.arguments import Commands, model_name, positive, small_seed, with_bar
 from maps.commands.server import add_server, chat_of
-from maps.forecast import SCORER, forecast
-from maps.locked import locked
-from maps.prices import read_prices
+from maps.files.lock import locked
+from maps.llm.budget import Budget
+from maps.llm.cost_estimate import SCORER, forecast
+from maps.llm.prices import read_prices
 from maps.types import MapsError, NothingDoneError, many
 
 if TYPE_CHECKING:
-    from maps.atlas import Atlas
-    from maps.chat import Chat
-    from maps.scoring.offline import Draw
+    from maps.atlas.reader import Atlas
+    from maps.llm.client import Chat
+    from maps.scoring.measures import Draw
     from maps.scoring.plan import Plan
 
 OF_THE_SCORER = ("describer", "base_url", "max_tokens", "max_cost", "prices")  # options of no use without one
@@ -51,8 +51,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Computes the offline measures, then asks the scorer, and says the first numbers of both."""
-    from maps.atlas import Atlas
-    from maps.scoring.offline import Draw
+    from maps.atlas.reader import Atlas
+    from maps.scoring.measures import Draw
     from maps.scoring.plan import plan
 
     atlas, draw = Atlas.open(arguments.atlas), Draw(arguments.random, arguments.seed)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
 def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
     """The measures without a language model. Random heads are left out, with a sentence, where there is no model."""
     from maps.data import predefined
-    from maps.scoring.offline import draw_random_heads, keep_checks, keep_concentration
+    from maps.scoring.measures import draw_random_heads, keep_checks, keep_concentration
 
     rows = keep_checks(atlas, predefined())
     borne_out = {(row["layer"], row["head"]) for row in rows if row["support"] >= VISIBLE}
@@ -97,9 +97,9 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
 
 def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> None:
     """Asks the scorer, after saying how much there is to ask, and says what came of it."""
+    from maps.report.head_text import said
     from maps.scoring.detection import detect
     from maps.scoring.summary import detection_sentences
-    from maps.terminal import said
 
     print(" ".join(left_out(planned)))
     if not planned.questions:
@@ -131,7 +131,7 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
 
 def scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
-    from maps.chat.troubles import MEASURE_OFFLINE
+    from maps.llm.error_messages import MEASURE_OFFLINE
 
     budget = Budget(read_prices(arguments.prices).of(arguments.scorer), arguments.max_cost)
     chat = chat_of(arguments.scorer, arguments, budget, MEASURE_OFFLINE)
@@ -141,7 +141,7 @@ def scorer(arguments: argparse.Namespace) -> Chat:
 
 def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> str:
     """What is to be asked, with its price."""
-    from maps.pending import merge
+    from maps.atlas.append_log import merge
     from maps.scoring.detection import MAX_TOKENS, unanswered
 
     merge(atlas, "detections")

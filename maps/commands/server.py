@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.budget import Budget
 from maps.commands.arguments import dollars, positive, seconds
+from maps.llm.budget import Budget
 
 if TYPE_CHECKING:
-    from maps.chat import Chat
+    from maps.llm.client import Chat
 
 
 def add_server(p: argparse.ArgumentParser, things: str) -> None:
@@ -28,7 +28,7 @@ def chat_of(model: str, arguments: argparse.Namespace, budget: Budget, without_k
 
     `without_key` says what else can be done where the key is missing.
     """
-    from maps.chat import Chat
+    from maps.llm.client import Chat
 
     environment = arguments.environment
     return Chat(

@@ -11,7 +11,7 @@ from maps.commands.model import settings_of
 from maps.types import HeadId, MapsError
 
 if TYPE_CHECKING:
-    from maps.tables import Row
+    from maps.atlas.schema import Row
 
 OWN = 0.1  # share of tokens that attend to themselves from which on a head is counted
 
@@ -42,7 +42,7 @@ def directions(arguments: argparse.Namespace) -> str:
 def known_heads(arguments: argparse.Namespace) -> str:
     """Compares known heads with what their relation scores say."""
     from maps.experiments.known_heads import known_heads
-    from maps.terminal import said
+    from maps.report.head_text import said
 
     bar = partial(with_bar, doing="scoring")
     settings = settings_of(arguments)

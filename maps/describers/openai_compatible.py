@@ -1,13 +1,13 @@
-"""A describer that asks a model behind an OpenAI-compatible server (maps.chat)."""
+"""A describer that asks a model behind an OpenAI-compatible server (maps.llm.client)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
 
-from maps.chat import Chat, Reply
-from maps.chat.terms import Question
-from maps.prompts import SCHEMA, messages, parse_reply, prompt_hash
+from maps.describers.prompt import SCHEMA, messages, parse_reply, prompt_hash
+from maps.llm.client import Chat, Reply
+from maps.llm.request import Question
 from maps.types import Answer, Mapping
 
 MAX_TOKENS = 1024  # of the reply: some three times what the three sentences need

@@ -9,12 +9,12 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.attention import Attending
-from maps.circuits import skewness
-from maps.experiments.layered import Layered, Progress, Rows, Tables, chosen, digits, plainly
-from maps.mapper import opened
-from maps.settings import Settings, chosen_layers
-from maps.tables import HEAD, Row
+from maps.atlas.schema import HEAD, Row
+from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
+from maps.heads.circuit import skewness
+from maps.heads.query_key import Attending
+from maps.mapping.mapper import opened
+from maps.mapping.settings import Settings, chosen_layers
 from maps.types import HeadId
 from maps.weights.attention import comparing
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.experiments.layered import Layered, Progress, Rows, Tables, chosen, digits, plainly
-from maps.mapper import Work, opened
-from maps.model import Layer
-from maps.ranks import Hits
-from maps.relations import hits_of_read, shares
-from maps.settings import Settings, chosen_layers
-from maps.tables import HEAD, Row
-from maps.targets import Targets, highest
+from maps.atlas.schema import HEAD, Row
+from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
+from maps.heads.rank_tests import Hits
+from maps.heads.relation_scores import hits_of_read, shares
+from maps.heads.top_targets import Targets, highest
+from maps.mapping.mapper import Work, opened
+from maps.mapping.model import Layer
+from maps.mapping.settings import Settings, chosen_layers
 from maps.types import HeadId, NothingDoneError, RelationScore
 from maps.weights.attention import bias
 

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from maps.experiments.prepared import Progress, enough, plainly, prepared
-from maps.experiments.prompted import Prompts, Spoken, single
-from maps.experiments.removal import LastPosition
+from maps.atlas.schema import Row
+from maps.experiments.ablation import LastPosition
+from maps.experiments.hooked_model import TOKENS, Running
+from maps.experiments.prompts import Prompts, Spoken, single
 from maps.experiments.results import LeftOut, Result, Run
-from maps.experiments.running import TOKENS, Running
-from maps.experiments.static import Static, heads_of, static_scores
-from maps.experiments.tasks import TASKS
-from maps.locked import locked
-from maps.mapper import Work
-from maps.relations import UsableRelation
-from maps.settings import Settings
-from maps.tables import Row
+from maps.experiments.setup import Progress, enough, plainly, prepared
+from maps.experiments.static_scores import Static, heads_of, static_scores
+from maps.experiments.task_prompts import TASKS
+from maps.files.lock import locked
+from maps.heads.relation_scores import UsableRelation
+from maps.mapping.mapper import Work
+from maps.mapping.settings import Settings
 from maps.types import HeadId
 
 LIMITS = ((300, 30), (500, 50), (1000, 100), (1500, 150))  # heads of a model below which so many are removed at most

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from maps.experiments.dynamic import Dynamic, correlations, dynamic_scores, row_of
-from maps.experiments.prepared import Progress, enough, plainly, prepared
-from maps.experiments.prompted import single
+from maps.experiments.dynamic_scores import Dynamic, correlations, dynamic_scores, row_of
+from maps.experiments.hooked_model import Running
+from maps.experiments.prompts import single
 from maps.experiments.results import LeftOut, Result
-from maps.experiments.running import Running
-from maps.experiments.static import Static, heads_of, static_scores
-from maps.experiments.tasks import PROMPTS
-from maps.locked import locked
-from maps.mapper import Work
-from maps.settings import Settings, chosen_layers
+from maps.experiments.setup import Progress, enough, plainly, prepared
+from maps.experiments.static_scores import Static, heads_of, static_scores
+from maps.experiments.task_prompts import PROMPTS
+from maps.files.lock import locked
+from maps.mapping.mapper import Work
+from maps.mapping.settings import Settings, chosen_layers
 from maps.types import MapsError
 
 NOWHERE = "no subject keeps its tokens in a prompt"

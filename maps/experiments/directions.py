@@ -10,9 +10,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.circuits import Heads, Sources
-from maps.columns import Columns
-from maps.directions import (
+from maps.atlas.schema import HEAD, Row
+from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
+from maps.heads.circuit import Heads, Sources
+from maps.heads.salient_tokens import gains, salient_tokens
+from maps.heads.singular_directions import (
     Belonging,
     Ends,
     belonging,
@@ -23,12 +25,10 @@ from maps.directions import (
     upright,
     written_shares,
 )
-from maps.experiments.layered import Layered, Progress, Rows, Tables, chosen, digits, plainly
-from maps.mapper import opened
-from maps.model import Layer
-from maps.salient import gains, salient_tokens
-from maps.settings import Settings, chosen_layers
-from maps.tables import HEAD, Row
+from maps.heads.unembedding import Columns
+from maps.mapping.mapper import opened
+from maps.mapping.model import Layer
+from maps.mapping.settings import Settings, chosen_layers
 from maps.types import HeadId, at_least_one
 
 SHOWN = 5  # sources and targets at either end of a direction

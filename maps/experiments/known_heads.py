@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from maps.data import known
-from maps.data.known import Group
-from maps.experiments.layered import Layered, Progress, Rows, Tables, plainly
-from maps.mapper import Work, opened, score_rows
-from maps.settings import Settings
-from maps.tables import HEAD, Row
+from maps.atlas.schema import HEAD, Row
+from maps.data import known_heads as known
+from maps.data.known_heads import Group
+from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, plainly
+from maps.mapping.mapper import Work, opened, score_rows
+from maps.mapping.settings import Settings
 from maps.types import HeadId, MapsError
 
 SCHEMAS = {

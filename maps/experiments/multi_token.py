@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from maps.experiments.correlation import NOWHERE, by_name, part_of, sentences, single_part
-from maps.experiments.dynamic import dynamic_scores
-from maps.experiments.prepared import Progress, enough, plainly, prepared, too_few
-from maps.experiments.prompted import Spoken, several
+from maps.experiments.dynamic_scores import dynamic_scores
+from maps.experiments.hooked_model import Running
+from maps.experiments.prompts import Spoken, several
 from maps.experiments.results import KINDS, P_VALUES, LeftOut, Result
-from maps.experiments.running import Running
-from maps.experiments.static import Static
-from maps.locked import locked
-from maps.mapper import Work
-from maps.settings import Settings, chosen_layers
+from maps.experiments.setup import Progress, enough, plainly, prepared, too_few
+from maps.experiments.static_scores import Static
+from maps.files.lock import locked
+from maps.mapping.mapper import Work
+from maps.mapping.settings import Settings, chosen_layers
 
 
 def multi_token(

@@ -11,17 +11,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.atlas import read_json, write_file, write_json
-from maps.circuits import Heads
+from maps.atlas.append_log import keep_card
+from maps.atlas.random_csv import COLUMNS, RANDOM_CSV
+from maps.atlas.reader import read_json, write_file, write_json
 from maps.experiments.results import atlas_in
-from maps.locked import locked
-from maps.mapper import Work, opened
-from maps.parts import check_same
-from maps.pending import keep_card
-from maps.random_csv import COLUMNS, RANDOM_CSV
-from maps.ranks import hits
-from maps.relations import scores_of_layer, shares
-from maps.settings import Settings, chosen_layers
+from maps.files.lock import locked
+from maps.heads.circuit import Heads
+from maps.heads.rank_tests import hits
+from maps.heads.relation_scores import scores_of_layer, shares
+from maps.mapping.layer_store import check_same
+from maps.mapping.mapper import Work, opened
+from maps.mapping.settings import Settings, chosen_layers
 from maps.types import RelationScore
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)

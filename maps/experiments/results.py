@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from maps.atlas import Atlas, read_json, write_file, write_json
-from maps.parts import check_same, difference
-from maps.settings import Settings
-from maps.spreadsheet import as_csv
-from maps.tables import Row
+from maps.atlas.reader import Atlas, read_json, write_file, write_json
+from maps.atlas.schema import Row
+from maps.files.csv_export import as_csv
+from maps.mapping.layer_store import check_same, difference
+from maps.mapping.settings import Settings
 from maps.types import MapsError
 
 DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings

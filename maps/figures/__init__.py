@@ -5,8 +5,8 @@ from maps.figures.evidence import concentration, detection
 from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
 from maps.figures.identification import identification_rate
-from maps.figures.look import Figure, spec
 from maps.figures.relations import heads_per_relation
+from maps.figures.style import Figure, spec
 
 __all__ = [
     "Figure",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import pyarrow as pa
 
-from maps import breadth
-from maps.breadth import References
-from maps.figures.look import QUIET, Figure, Inline, Rows, by_layer, finished, shown
+from maps.analysis import breadth
+from maps.analysis.breadth import References
+from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished, shown
 from maps.types import HeadId
 
 BLUE = "#0072B2"

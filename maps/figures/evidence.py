@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from maps.figures.look import Figure, Inline, Rows, finished, shown
+from maps.figures.style import Figure, Inline, Rows, finished, shown
 from maps.scoring.comparison import PATTERN, RANDOM, UNCLEAR, Group
 from maps.scoring.summary import SHOWN, detection_sentences
 

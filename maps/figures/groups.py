@@ -7,8 +7,8 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.look import Figure, Rows, by_layer, decimals, finished, shown
-from maps.groups import BETWEEN, SETS, WITHIN
+from maps.analysis.value_groups import BETWEEN, SETS, WITHIN
+from maps.figures.style import Figure, Rows, by_layer, decimals, finished, shown
 
 TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
 SHARED, APART = "share a value head", "do not share one"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from maps.figures.look import QUIET, Figure, Inline, Rows, finished, shown, words
+from maps.figures.style import QUIET, Figure, Inline, Rows, finished, shown, words
 
 
 def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from maps.describers.hypotheses import Hypothesis
-from maps.describers.tokens import Line
+from maps.describers.offline.hypotheses import Hypothesis
+from maps.describers.offline.tokens import Line
 from maps.types import Mapping
 
 

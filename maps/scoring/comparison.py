@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from maps.tables import Row
+from maps.atlas.schema import Row
 from maps.types import HeadId, many
 
 CONCENTRATION = pa.schema(

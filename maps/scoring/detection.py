@@ -6,18 +6,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from maps.asking import ask_each, finished
-from maps.atlas import Atlas
-from maps.described import LONGEST_REASON, now
-from maps.pending import keep_table, keeping
-from maps.prompts import shortened
+from maps.atlas.append_log import keep_table, keeping
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import Row, table
+from maps.describers.ask_many import ask_each, finished
+from maps.describers.describe_atlas import LONGEST_REASON, now
+from maps.describers.prompt import shortened
 from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
 from maps.scoring.plan import Question
-from maps.scoring.question import SCHEMA, parse_belongs
-from maps.tables import Row, table
+from maps.scoring.prompt import SCHEMA, parse_belongs
 
 if TYPE_CHECKING:
-    from maps.chat import Chat, Reply
+    from maps.llm.client import Chat, Reply
 
 MAX_TOKENS = 256  # of a reply: twenty numbers take some seventy
 
@@ -39,7 +39,7 @@ class Run(NamedTuple):
 def detect(atlas: Atlas, questions: Iterable[Question], chat: Chat, seed: int, concurrency: int) -> Run:
     """Asks what the scorer has not answered yet; keeps each answer when it comes, and writes `scores` at the end.
 
-    A question without a usable reply is asked again as `maps.asking` says, then kept with its reason; the next run
+    A question without a usable reply is asked again as `maps.describers.ask_many` says, then kept with its reason; the next run
     asks it again. Raises DescriberError where the run cannot go on.
     """
     try:

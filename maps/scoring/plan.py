@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maps.atlas import Atlas
-from maps.prompts import Message, prompt_hash
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import Row
+from maps.describers.prompt import Message, prompt_hash
 from maps.scoring.items import EACH, Item, exchanged, items, truth
-from maps.scoring.question import messages
-from maps.tables import Row
+from maps.scoring.prompt import messages
 from maps.types import HeadId, MapsError
 
 

@@ -8,12 +8,12 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from maps.circuits import Heads, saliency
+from maps.atlas.schema import Row
 from maps.experiments.random_baseline import mean_and_deviation, seed_of, written_at_random
-from maps.model import Layer, Model
-from maps.salient import Wanted, salient_mappings
+from maps.heads.circuit import Heads, saliency
+from maps.heads.salient_tokens import Wanted, salient_mappings
+from maps.mapping.model import Layer, Model
 from maps.scoring.concentration import entropy
-from maps.tables import Row
 
 AT_ONCE = 1 << 25  # entries of random matrices that are held
 

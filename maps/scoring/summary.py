@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from maps.atlas.schema import Row
 from maps.scoring.accuracy import mean_over_heads
-from maps.tables import Row
 from maps.types import many
 
 DETECTION = pa.schema(

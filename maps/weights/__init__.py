@@ -6,8 +6,8 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-from maps.bundled import BUNDLED, BUNDLED_PACKAGE, bundled_file
 from maps.types import MapsError
+from maps.weights.bundled import BUNDLED, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
 from maps.weights.gguf_file import open_gguf

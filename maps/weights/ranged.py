@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 from torch import Tensor
 
-from maps.network import WAITS, CutShort, asked_for, asking_for, passes, patiently
+from maps.hub.errors import WAITS, CutShort, asked_for, asking_for, passes, patiently
 from maps.types import MapsError
 from maps.weights.stored import SafetensorsFiles, names_in
 

@@ -12,7 +12,7 @@ from maps.types import MapsError, many
 from space.commands.deploy import ROOT, say
 
 if TYPE_CHECKING:
-    from space.hosting.checking import Started
+    from space.hosting.trial import Started
 
 SPACE = "somebody/heads"
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
 def checked(options: argparse.Namespace, folder: Path) -> None:
     """All of it in one folder."""
     from space.hosting.building import installed, lay_out, linked
-    from space.hosting.checking import port_for, started, variables
+    from space.hosting.trial import port_for, started, variables
     from space.hosting.upload import upload
 
     app, home = folder / "app", folder / "home"
@@ -84,7 +84,7 @@ def told(running: Started) -> None:
 
 def looked(url: str, pictures: Path | None) -> None:
     """Looks at every page; raises MapsError where one is not as it shall be."""
-    from space.hosting.looking import look_at
+    from space.hosting.browser_check import look_at
 
     wrong = []
     for page in look_at(url, pictures):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
-from maps.hub import HUB_NAME
+from maps.atlas.remote import HUB_NAME
 from maps.types import MapsError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Looks, plans, does it, waits, prints the addresses."""
-    from annotation.hub import HubDataset
+    from maps.hub.repository import HubDataset
     from space.hosting.card import direct_address
     from space.hosting.deploy import carry_out, look, wait
     from space.hosting.hub import HubSpace
@@ -108,7 +108,7 @@ def token_of(environment: Mapping[str, str]) -> str:
 
 def checked(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
     """The user whose token it is; raises MapsError where it may not write the repositories."""
-    from space.hosting.rights import lacking
+    from space.hosting.permissions import lacking
 
     who = space.whoami()
     if trouble := lacking(who, repositories):
@@ -120,8 +120,8 @@ def models_of(atlases: list[str], token: str, endpoint: str | None) -> list[str]
     """The Hub ids of the models whose atlases are shown; raises MapsError where a dataset is none."""
     import json
 
-    from annotation.hub import HubDataset
-    from maps.hub import COMMIT
+    from maps.atlas.remote import COMMIT
+    from maps.hub.repository import HubDataset
 
     found = []
     for name in atlases:

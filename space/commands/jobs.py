@@ -71,7 +71,7 @@ def duration(text: str) -> str:
 
 def run_map(options: argparse.Namespace) -> None:
     """Starts the Job, or finds it running, and prints what it prints."""
-    from maps.network import asking_for, patiently
+    from maps.hub.errors import asking_for, patiently
     from space.hosting import jobs
 
     api, token = client(options)
@@ -102,7 +102,7 @@ def run_logs(options: argparse.Namespace) -> None:
 
 def watch(api: HfApi, job: str, namespace: str) -> None:
     """Prints what a Job prints until it ends; raises NothingDoneError where it ended otherwise than well."""
-    from maps.terminal import said
+    from maps.report.head_text import said
     from space.hosting import jobs
 
     try:
@@ -120,7 +120,7 @@ def client(options: argparse.Namespace) -> tuple[HfApi, str]:
     """The Hub's client, and the token that a Job gets too; raises MapsError where there is none."""
     from huggingface_hub import HfApi, get_token
 
-    from maps.network import LOGIN
+    from maps.hub.errors import LOGIN
 
     token = options.environment.get("HF_TOKEN") or get_token()
     if not token:
@@ -130,7 +130,7 @@ def client(options: argparse.Namespace) -> tuple[HfApi, str]:
 
 def namespace_of(api: HfApi, options: argparse.Namespace) -> str:
     """Whose Job it is."""
-    from maps.network import asking_for, patiently
+    from maps.hub.errors import asking_for, patiently
     from space.hosting.jobs import UNREACHABLE
 
     with asking_for("token", "this command", UNREACHABLE):
@@ -139,9 +139,9 @@ def namespace_of(api: HfApi, options: argparse.Namespace) -> str:
 
 def planned(options: argparse.Namespace, namespace: str, gpu: bool) -> Plan:
     """What the options ask for; raises MapsError for what a Job cannot have."""
-    from maps.bundled import BUNDLED
+    from maps.atlas.remote import HUB_NAME
     from maps.commands.model import settings_of
-    from maps.hub import HUB_NAME
+    from maps.weights.bundled import BUNDLED
     from space.hosting import jobs
 
     repo = str(options.out)

@@ -9,7 +9,7 @@ from gradio.events import api
 
 from space.endpoints import heads, models, people, weights
 from space.services import Services
-from space.spoken import spoken
+from space.web.errors import spoken
 
 
 def build_endpoints(services: Services) -> None:

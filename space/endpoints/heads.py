@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from maps.classification import SCORE, SUPPRESSION
-from maps.prompts import mapping_hash
-from maps.similar import similar_heads
+from maps.analysis.classification import SCORE, SUPPRESSION
+from maps.analysis.similar_heads import similar_heads
+from maps.describers.prompt import mapping_hash
 from maps.types import HeadId, MapsError
-from space import reading
+from space.atlases import cache
+from space.components.tally import counts
 from space.endpoints.values import Rows, plain
-from space.pages.head import asked_for, group_mates
-from space.people import published
+from space.pages.head.judgments import published
+from space.pages.head.page import asked_for, group_mates
 from space.services import Services
-from space.tally import counts
 
 TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
 ALIKE = 10  # similar heads
@@ -47,7 +47,7 @@ def of_heads(services: Services) -> Callable[..., Any]:
             **numbers,
             "mapping_hash": mapping_hash(atlas.mappings(found)),
             **rows,
-            "similar": [plain(each._asdict()) for each in similar_heads(reading.mapped(atlas), found, ALIKE)],
+            "similar": [plain(each._asdict()) for each in similar_heads(cache.mapped(atlas), found, ALIKE)],
             "group_mates": plain(group_mates(atlas, found)),
             "judgments": {"study": study.name, "n": len(judgments), **counts(judgments)} if study else None,
         }
@@ -66,7 +66,7 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             model: a name that `models` lists; all models that were scored on it where it is left out
         """
         asked = [services.atlas(model)] if model else list(services.atlases.values())
-        scored = [atlas for atlas in asked if name in reading.relations(atlas)]
+        scored = [atlas for atlas in asked if name in cache.relations(atlas)]
         if not scored:
             who = f"{model} was" if model else "No model was"
             raise MapsError(f"{who} scored on {name!r}; `model` lists the relations of a model.")
@@ -74,7 +74,7 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             {"model": atlas.model, "layer": each.layer, "head": each.head, SCORE: score, SUPPRESSION: down}
             for atlas in scored
             for each, score, down in zip(
-                atlas.ids, *(reading.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION)), strict=True
+                atlas.ids, *(cache.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION)), strict=True
             )
         ]
 
@@ -88,7 +88,7 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             head: the head's place in its layer, from 0
         """
         atlas, found = asked_for(services, {"model": model, "layer": str(layer), "head": str(head)})
-        if name not in reading.relations(atlas):
+        if name not in cache.relations(atlas):
             raise MapsError(f"{model} was not scored on {name!r}; `model` lists its relations.")
         rows: Rows = plain(atlas.pairs(name, found).to_pylist())
         return rows

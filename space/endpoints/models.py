@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from maps.classification import categories, summary
+from maps.analysis.classification import categories, summary
 from maps.types import MapsError
-from space import reading
+from space.atlases import cache
 from space.endpoints.values import Rows, plain, threshold
 from space.pages.compare import describers as compared
-from space.searching.search import search as searched
+from space.search.search import search as searched
 from space.services import Services
 
 SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
@@ -33,7 +33,7 @@ def of_atlases(services: Services) -> Callable[..., Any]:
                 **{name: atlas.info[name] for name in SHOWN},
                 "mapped_heads": len(atlas.ids),
                 "tau": atlas.info["settings"]["tau"],
-                "describers": sorted(reading.patterns(atlas)),
+                "describers": sorted(cache.patterns(atlas)),
                 "tables": atlas.tables,
             }
             for atlas in services.atlases.values()
@@ -54,14 +54,14 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
         """
         atlas = services.atlas(model)
         at = threshold(tau, atlas)
-        found, relations = reading.classified(atlas, at), reading.per_relation(atlas, at)
+        found, relations = cache.classified(atlas, at), cache.per_relation(atlas, at)
         return {
             "model": model,
             "tau": at,
             "summary": summary(atlas.ids, found, relations).to_pylist(),
             "relations": relations.to_pylist(),
             "random_baseline": atlas.random_baseline(),
-            "identification": reading.identified(atlas).to_pylist(),
+            "identification": cache.identified(atlas).to_pylist(),
         }
 
     def heads(model: str, tau: float | None = None) -> Rows:
@@ -72,9 +72,9 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
             tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
         """
         atlas = services.atlas(model)
-        does = categories(atlas.ids, reading.classified(atlas, threshold(tau, atlas))).to_pylist()
+        does = categories(atlas.ids, cache.classified(atlas, threshold(tau, atlas))).to_pylist()
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-        said = zip(reading.sentences(atlas), reading.detections(atlas), strict=True)
+        said = zip(cache.sentences(atlas), cache.detections(atlas), strict=True)
         return [
             {**numbers[row["layer"], row["head"]], **row, "description": sentence or None, "detection": detection}
             for row, (sentence, detection) in zip(does, said, strict=True)

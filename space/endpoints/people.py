@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from annotation.published import published
+from annotation.report.paper_file import published
 from maps.types import MapsError
-from space.openness import closed
-from space.results import results
 from space.services import Services
-from space.studies import chosen
+from space.studies.access import closed
+from space.studies.current import chosen
+from space.studies.results import results
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:

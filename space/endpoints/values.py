@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from maps.atlas import Atlas
+from maps.atlas.reader import Atlas
 from maps.types import HeadId, MapsError
 
 Rows = list[dict[str, Any]]

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from maps.probed import OwnRelation, Probe
+from maps.mapping.probe_results import OwnRelation, Probe
 from maps.types import MapsError, many
 from space.endpoints.values import plain
-from space.pages.trying import Asked
+from space.pages.try_it.page import Asked
 from space.services import Services
-from space.sessions import Asking
-from space.visitors import put
+from space.web.sessions import Asking
+from space.web.visitors import put
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:

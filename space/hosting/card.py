@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from string import Template
 
-from maps.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION
+from maps.weights.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION
 
 PYTHON = "3.11"  # what the tests run with
 ZERO_GPU_PYTHON = "3.12.12"  # ZeroGPU takes certain versions alone, and of those that the packages need this one

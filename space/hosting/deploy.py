@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from annotation.hub import ChangedError, Head, HubDataset
+from maps.hub.repository import ChangedError, Head, HubDataset
 from maps.types import MapsError
 from space.hosting.hub import HubSpace
 from space.hosting.plan import (

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from annotation.hub import HubDataset, HubError
+from maps.hub.repository import HubDataset, HubError
 from maps.types import MapsError
 from space.hosting.upload import ZERO_GPU
 

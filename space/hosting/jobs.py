@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotation.hub import digest
-from maps.bundled import BUNDLED, BUNDLED_PACKAGE
-from maps.network import asking_for, patiently
+from maps.hub.errors import asking_for, patiently
+from maps.hub.repository import digest
 from maps.types import MapsError, NothingDoneError
+from maps.weights.bundled import BUNDLED, BUNDLED_PACKAGE
 from space.hosting.upload import code, pinned
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from annotation.hub import Head, digest
+from maps.hub.repository import Head, digest
 from maps.types import many
 from space.hosting.upload import is_ours
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from maps.atlas import Atlas
-from maps.classification import CATEGORIES, categories_of
+from maps.analysis.classification import CATEGORIES, categories_of
+from maps.atlas.reader import Atlas
 from maps.types import HeadId, MapsError
-from space import reading
-from space.look import Look
-from space.markup import anchor, brief, link_to_head, notice, options, relation_words, table, text
+from space.atlases import cache
+from space.components.markup import anchor, brief, link_to_head, notice, options, relation_words, table, text
 from space.services import Services
-from space.sessions import Annotator
+from space.web.page import Look
+from space.web.sessions import Annotator
 
 SHOWN = 50  # heads on which describers differ
 
@@ -49,7 +49,7 @@ def models(first: Atlas, second: Atlas) -> str:
     heading = ("Heads", first.model, second.model)
     shares = [category_shares(atlas) for atlas in pair]
     lines = [(text(name), *(found[name] for found in shares)) for name in ("any relation", *CATEGORIES)]
-    relations = list(dict.fromkeys(name for atlas in pair for name in reading.relations(atlas)))
+    relations = list(dict.fromkeys(name for atlas in pair for name in cache.relations(atlas)))
     counts = [relation_counts(atlas) for atlas in pair]
     rows = [(text(relation_words(name)), *(found.get(name, "not scored") for found in counts)) for name in relations]
     return table(heading, lines, "Heads by category") + table(heading, rows, "Heads that implement or suppress it")
@@ -57,7 +57,7 @@ def models(first: Atlas, second: Atlas) -> str:
 
 def category_shares(atlas: Atlas) -> dict[str, str]:
     """How many heads belong to each category, and their share."""
-    found = reading.classified(atlas, float(atlas.info["settings"]["tau"]))
+    found = cache.classified(atlas, float(atlas.info["settings"]["tau"]))
     counts = {name: sum(name in categories_of(does) for does in found.values()) for name in CATEGORIES}
     whole = len(atlas.ids)
     return {name: f"{n:,} ({100 * n / whole:.1f} %)" for name, n in ({"any relation": len(found)} | counts).items()}
@@ -65,7 +65,7 @@ def category_shares(atlas: Atlas) -> dict[str, str]:
 
 def relation_counts(atlas: Atlas) -> dict[str, str]:
     """How many heads do each relation."""
-    rows = reading.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
+    rows = cache.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
     return {row["relation"]: f"{row['either']:,}" if row["counted"] else "too few pairs" for row in rows}
 
 
@@ -87,7 +87,7 @@ def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describe
 
     Raises MapsError for a name that described nothing.
     """
-    said = reading.patterns(atlas)
+    said = cache.patterns(atlas)
     names = sorted(said)
     for name in filter(None, (describer, against)):
         if name not in said:
@@ -108,7 +108,7 @@ def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describe
 def of_describers(atlas: Atlas, second: Atlas, query: Mapping[str, str]) -> str:
     """How far two describers of a model agree on seeing a pattern, and the heads on which they do not."""
     found = describers(atlas, query.get("describer", ""), query.get("against", ""))
-    names = sorted(reading.patterns(atlas))
+    names = sorted(cache.patterns(atlas))
     if found is None:
         only = names[0] if names else "nobody"
         said = f"{atlas.model} is described by {only} alone; `python -m maps describe` adds another describer."

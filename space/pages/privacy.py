@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotation.claims import RESERVED_FOR
 from annotation.form import CONSENT
-from space.limits import AT_ONCE, EVERY
+from annotation.journal.reservations import RESERVED_FOR
+from space.live.rate_limit import AT_ONCE, EVERY
 from space.services import Services
 
 PRIVACY = """\

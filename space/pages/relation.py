@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from maps.atlas import Atlas
-from maps.classification import SCORE, SUPPRESSION
+from maps.analysis.classification import SCORE, SUPPRESSION
+from maps.atlas.reader import Atlas
 from maps.types import HeadId, MapsError
-from space import reading
-from space.look import Look
-from space.markup import (
+from space.atlases import cache
+from space.components.markup import (
     anchor,
     brief,
     chip,
@@ -26,7 +25,8 @@ from space.markup import (
     text,
 )
 from space.services import Services
-from space.sessions import Annotator
+from space.web.page import Look
+from space.web.sessions import Annotator
 
 SHOWN = 20  # heads of a model, best first
 OPEN = 100  # hits that are shown without being asked for
@@ -34,12 +34,12 @@ OPEN = 100  # hits that are shown without being asked for
 
 def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
     """The relation in the address; of one model where it names one, with a head of it where it names that."""
-    known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in reading.relations(atlas)))
+    known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in cache.relations(atlas)))
     name = query.get("name") or (known[0] if known else "")
     if name not in known:
         raise MapsError(f"There is no relation {name!r} here; the relations are {', '.join(known) or 'none'}.")
     chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
-    atlases = [atlas for atlas in chosen if name in reading.relations(atlas)]
+    atlases = [atlas for atlas in chosen if name in cache.relations(atlas)]
     if not atlases:
         raise MapsError(f"{chosen[0].model} was not scored on {relation_words(name)}.")
     sentences = [sentence(atlas, name) for atlas in atlases]
@@ -52,7 +52,7 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
             *(best(atlas, name) for atlas in atlases),
         )
     )
-    figure = partial(distribution, [(atlas, reading.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
+    figure = partial(distribution, [(atlas, cache.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
     return Look(f"Heads that do {relation_words(name)}", " ".join(sentences), html, (figure,))
 
 
@@ -68,7 +68,7 @@ def chooser(known: list[str], name: str) -> str:
 
 def row_of(atlas: Atlas, name: str) -> dict[str, Any]:
     """The counts of a relation at the atlas's threshold."""
-    rows = reading.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
+    rows = cache.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
     return next(row for row in rows if row["relation"] == name)
 
 
@@ -86,7 +86,7 @@ def of_head(atlas: Atlas, name: str, head: HeadId | None) -> str:
     if head is None or head not in atlas.ids:
         return ""
     place = atlas.ids.index(head)
-    score, down = (reading.relation_values(atlas, name, side)[place] for side in (SCORE, SUPPRESSION))
+    score, down = (cache.relation_values(atlas, name, side)[place] for side in (SCORE, SUPPRESSION))
     link = anchor(link_to_head(atlas.model, head), str(head))
     start = f"<p>{link} scores {number(score)}, its suppression is {number(down)}.</p>"
     if not atlas.keeps_hits:
@@ -122,8 +122,8 @@ def number(value: float | None) -> str:
 
 def best(atlas: Atlas, name: str) -> str:
     """The heads of a model with the highest scores or suppressions, with their descriptions."""
-    scores, downs = (reading.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION))
-    said = reading.sentences(atlas)
+    scores, downs = (cache.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION))
+    said = cache.sentences(atlas)
     ranked = sorted(range(len(atlas.ids)), key=lambda place: (-max(scores[place] or 0, downs[place] or 0), place))
     some = [place for place in ranked if max(scores[place] or 0, downs[place] or 0) > 0]
     lines = [

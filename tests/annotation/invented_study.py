@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from annotation.freezing import freeze
-from annotation.study import Candidate, Settings, Study
+from annotation.study.sampling import freeze
+from annotation.study.study import Candidate, Settings, Study
 from maps.types import HeadId, Mapping
 
 CREATED = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

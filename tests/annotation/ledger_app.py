@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zlib import crc32
 
-from annotation.hub import HubDataset
-from annotation.journal import Journal
+from annotation.journal.journal import Journal
 from annotation.ledger import Ledger
 from annotation.types import Judgment
+from maps.hub.repository import HubDataset
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 NAME = "tester/ledger"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from annotation.candidates import candidates, mapping_hash
-from annotation.freezing import freeze
-from annotation.studies import keep
-from annotation.study import Study
-from maps.atlas import Atlas
+from annotation.study.candidates import candidates, mapping_hash
+from annotation.study.sampling import freeze
+from annotation.study.store import keep
+from annotation.study.study import Study
+from maps.atlas.reader import Atlas
 from tests.browser.conftest import ROOT, Server
 from tests.browser.test_study import sign_in
 from tests.space.conftest import PLAIN

@@ -11,8 +11,8 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Position, expect
 
-from maps.atlas import Atlas
-from maps.terminal import visible
+from maps.atlas.reader import Atlas
+from maps.report.head_text import visible
 from maps.types import HeadId
 from tests.browser.conftest import ROOT, Server
 

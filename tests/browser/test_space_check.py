@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from space.hosting.building import lay_out, linked
-from space.hosting.checking import started, variables
+from space.hosting.trial import started, variables
 from space.hosting.upload import upload
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port

@@ -19,8 +19,8 @@ from urllib.request import urlopen
 import pyarrow.compute as pc
 import pytest
 
-from maps.atlas import Atlas, write_table
-from maps.prompts import KEYS
+from maps.atlas.reader import Atlas, write_table
+from maps.describers.prompt import KEYS
 from tests.bundled_modules import save_bundled
 from tests.ports import free_port
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 
 from annotation import form
-from annotation.candidates import default_study
 from annotation.form import Answers
-from annotation.journal import Journal
-from annotation.studies import kept
-from maps.atlas import Atlas
+from annotation.journal.journal import Journal
+from annotation.study.candidates import default_study
+from annotation.study.store import kept
+from maps.atlas.reader import Atlas
 from tests.chat_server import answer, chat_server
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maps.circuits import Heads
-from maps.output_space import output_spaces
+from maps.heads.circuit import Heads
+from maps.heads.output_space import output_spaces
 from tests.plain_bundled import PlainHead, bundled, check_layer
 
 pytestmark = pytest.mark.long

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from maps.targets import highest
+from maps.heads.top_targets import highest
 from tests.bundled_modules import bundled_modules
 from tests.families import own_first_mlp, own_output
 from tests.plain_bundled import bundled

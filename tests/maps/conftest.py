@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from maps.mapper import map_model
-from maps.settings import Settings
+from maps.mapping.mapper import map_model
+from maps.mapping.settings import Settings
 from maps.types import Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 

@@ -17,12 +17,12 @@ import pytest
 from torch import Tensor
 
 import maps
-from maps.circuits import Heads
 from maps.data import predefined
-from maps.described import Run
+from maps.describers.describe_atlas import Run
+from maps.describers.prompt import ReplyError
 from maps.describers.scripted import Scripted
-from maps.prompts import ReplyError
-from maps.settings import Settings
+from maps.heads.circuit import Heads
+from maps.mapping.settings import Settings
 from maps.types import Answer
 from maps.weights import Checkpoint
 from tests import chat_server

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from annotation.candidates import candidates, mapping_hash
 from annotation.form import GUIDELINES_VERSION
-from annotation.freezing import freeze
-from annotation.studies import keep
-from annotation.study import Study
+from annotation.study.candidates import candidates, mapping_hash
+from annotation.study.sampling import freeze
+from annotation.study.store import keep
+from annotation.study.study import Study
 from space.services import Services, services
-from space.sessions import Annotator
+from space.web.sessions import Annotator
 from tests.annotation import invented_study
 
 

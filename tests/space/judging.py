@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from annotation import form
 from annotation.form import Answers
-from annotation.study import Study
+from annotation.study.study import Study
 from annotation.types import Item
 from space.services import Services
-from space.sessions import Annotator
+from space.web.sessions import Annotator
 
 
 def judged(served: Services, study: Study, item: Item, who: Annotator, answers: Answers) -> None:

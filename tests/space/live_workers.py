@@ -1,4 +1,4 @@
-"""What a child process of `space.live` may run in tests, instead of a model."""
+"""What a child process of `space.live.process` may run in tests, instead of a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
-from maps.probed import Probe, Token
+from maps.mapping.probe_results import Probe, Token
 from maps.types import MapsError
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 ROUTES = """
 import json, tempfile
 from gradio.routes import App
-from space.build import build_site
+from space.site import build_site
 from space.services import services
 with tempfile.TemporaryDirectory() as data:
     used = services({"MAPS_DATA": data})

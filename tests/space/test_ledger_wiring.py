@@ -11,18 +11,19 @@ from pathlib import Path
 
 import gradio as gr
 
-from annotation import form, identity
-from annotation.candidates import candidates, mapping_hash
+from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
-from annotation.freezing import freeze
-from annotation.studies import keep
+from annotation.identity import pseudonyms
+from annotation.study.candidates import candidates, mapping_hash
+from annotation.study.sampling import freeze
+from annotation.study.store import keep
 from annotation.types import Item, Judgment
-from maps.atlas import Atlas
-from space import outbox
-from space.answering import resending
-from space.form_view import Form
+from maps.atlas.reader import Atlas
+from space.pages.annotate import outbox
+from space.pages.annotate.handlers import resending
+from space.pages.annotate.view import Form
 from space.services import services
-from space.sessions import Annotator
+from space.web.sessions import Annotator
 from tests.annotation.ledger_app import lines, published
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.space.conftest import PLAIN
@@ -106,12 +107,12 @@ def signed_in(app: Running, name: str) -> Visitor:
 def judged_before(host: Host, name: str) -> Visitor:
     """Somebody who judged the first item when the app ran before, signed in still."""
     used = services(host.settings)
-    who = Annotator(name, identity.pseudonym(name, used.key))
+    who = Annotator(name, pseudonyms.pseudonym(name, used.key))
     used.journal.consent(who.pseudonym, name, GUIDELINES_VERSION)
     judged(used, used.study, used.study.order[0], who, Answers("absent_none", None, None, ""))
     used.journal.close()
     there = somebody(name)
-    there.kept["maps-token"] = identity.signed(name, used.key, 0)
+    there.kept["maps-token"] = pseudonyms.signed(name, used.key, 0)
     return there
 
 
@@ -172,7 +173,7 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         assert eve.kept.get("maps-token") is None
         assert CLOSED in annotating(app, eve)
         ada = somebody("Ada")  # she signed in before the disk was lost
-        ada.kept["maps-token"] = identity.signed("Ada", b"for tests", 0)
+        ada.kept["maps-token"] = pseudonyms.signed("Ada", b"for tests", 0)
         assert CLOSED in annotating(app, ada)
         assert CLOSED in submitted(app, ada)
         assert CLOSED in organising(app)
@@ -185,11 +186,11 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
 def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_path: Path) -> None:
     used = services(Host(tmp_path / "data", NOWHERE).settings)
     try:
-        ada = identity.pseudonym("Ada", used.key)
+        ada = pseudonyms.pseudonym("Ada", used.key)
         row = judgment(ada, used.study.order[0])
         request = gr.Request(username=None)
         sent = {"seals": [outbox.copy_of(row, used.key)]}
-        updates = resending(used)(identity.signed("Ada", used.key, 0), None, sent, request)
+        updates = resending(used)(pseudonyms.signed("Ada", used.key, 0), None, sent, request)
         assert dict(zip(Form._fields, updates, strict=True))["copies"] == gr.skip()
         assert used.journal.rows() == []
         assert used.journal.annotators() == []

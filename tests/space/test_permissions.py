@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from annotation import identity
 from annotation.form import GUIDELINES_VERSION, Answers, judgment
+from annotation.identity import pseudonyms
 from annotation.types import Item
-from space import organising
-from space.adjudicating import Place
-from space.organising import Wanted
+from space.pages.organise import studies
+from space.pages.organise.adjudication import Place
+from space.pages.organise.studies import Wanted
 from space.services import Services, services
 from tests.space.running import Answer, Endpoint, Running, Visitor, fetched, routes, running
 
@@ -92,18 +92,18 @@ class Scene:
 
 def token(used: Services, name: str) -> str:
     """The token of someone who signed in."""
-    return identity.signed(name, used.key, 0)
+    return pseudonyms.signed(name, used.key, 0)
 
 
 def answered(used: Services, item: Item, name: str, answers: Answers) -> None:
     """Stores a judgment."""
-    who, now = identity.pseudonym(name, used.key), datetime.now(UTC)
+    who, now = pseudonyms.pseudonym(name, used.key), datetime.now(UTC)
     used.journal.consent(who, name, GUIDELINES_VERSION)
     used.journal.record(
         judgment(
             item,
             answers,
-            judgment_id=identity.pseudonym(f"{name}{item.key}", b"ids"),
+            judgment_id=pseudonyms.pseudonym(f"{name}{item.key}", b"ids"),
             annotator=who,
             started_at=now,
             submitted_at=now,
@@ -119,12 +119,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     data = tmp_path_factory.mktemp("data")
     settings = {"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests"}
     used = services(settings)
-    study = organising.create(used, PILOT)
+    study = studies.create(used, PILOT)
     position = next(n for n, item in enumerate(study.order) if item.item_kind == "head")
     answered(used, study.order[position], "Grace", Answers("absent_none", None, None, SECRET))
     for name in ("Ada", "Alan"):
         answered(used, study.order[position], name, Answers("absent_described", None, None, ""))
-    used.journal.consent(identity.pseudonym("Eve", used.key), "Eve", GUIDELINES_VERSION)
+    used.journal.consent(pseudonyms.pseudonym("Eve", used.key), "Eve", GUIDELINES_VERSION)
     place = Place("pilot", position, True, "0" * 32, None, datetime.now(UTC)).kept()
     with running(settings) as app:
         yield Scene(app, used, place)
@@ -133,7 +133,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def typed(scene: Scene) -> dict[str, Any]:
     """What somebody who knows the page would send."""
-    grace = identity.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.pseudonym("Grace", scene.used.key)
     return {
         "place": scene.place,
         "pseudonym": grace,
@@ -210,7 +210,7 @@ def test_what_is_an_organisers_is_nobody_elses(scene: Scene, role: str) -> None:
 
 @pytest.mark.parametrize("role", ["nobody", "annotator"])
 def test_no_endpoint_gives_away_what_somebody_else_answered_during_a_study(scene: Scene, role: str) -> None:
-    grace = identity.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.pseudonym("Grace", scene.used.key)
     for name, each in called(scene, visitor(scene, role), set(TABLE)).items():
         assert SECRET not in each.text, name
         assert grace not in each.text, name
@@ -218,7 +218,7 @@ def test_no_endpoint_gives_away_what_somebody_else_answered_during_a_study(scene
 
 @pytest.mark.parametrize("role", ["nobody", "a newcomer"])
 def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str) -> None:
-    grace = identity.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.pseudonym("Grace", scene.used.key)
     theirs = Visitor({"maps-token": token(scene.used, "Grace")}, typed(scene))
     scene.app.visit(theirs)  # her desk, from her browser
     who = visitor(scene, role)
@@ -231,7 +231,7 @@ def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str
             scene.app.call(one, replace(who, kept=dict(who.kept)))
     assert [row for row in scene.used.journal.rows() if row.annotator == grace] == before
     new = {row.annotator for row in scene.used.journal.rows(withdrawn=True) if row.judgment_id not in rest}
-    assert new <= {identity.pseudonym("Eve", scene.used.key)}
+    assert new <= {pseudonyms.pseudonym("Eve", scene.used.key)}
     assert grace not in scene.used.journal.withdrawn()
 
 
@@ -262,10 +262,10 @@ def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     assert {name: each.failed for name, each in found.items()} == dict.fromkeys(found, False)
     assert "pilot" in found["opened_for_organisers"].text
     assert SECRET in found["decide"].text
-    assert sorted(organising.studies(scene.used)) == ["another", "default", "pilot"]
+    assert sorted(studies.studies(scene.used)) == ["another", "default", "pilot"]
     assert scene.used.journal.opened("pilot") is not None
     [decision] = [row for row in scene.used.journal.rows("pilot") if row.item_kind == "adjudication"]
-    assert decision.annotator == identity.organiser_pseudonym(scene.used.key)
-    grace = identity.pseudonym("Grace", scene.used.key)
+    assert decision.annotator == pseudonyms.organiser_pseudonym(scene.used.key)
+    grace = pseudonyms.pseudonym("Grace", scene.used.key)
     called(scene, who, {"withdraw"})
     assert grace in scene.used.journal.withdrawn()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maps.types import MapsError
-from space.atlases import SEED, open_atlases
+from space.atlases.catalogue import SEED, open_atlases
 from space.services import Address, address, pseudonym_key
 
 PREBUILT = SEED / "smollm2"

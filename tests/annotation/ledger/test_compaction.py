@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from annotation.hub import File, digest
 from annotation.ledger.compaction import compacted, crowded, without
 from annotation.ledger.rows import files_of, parsed
 from annotation.types import Consent, Judgment, Stored, Withdrawal
+from maps.hub.repository import File, digest
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

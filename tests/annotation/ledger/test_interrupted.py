@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from annotation.hub import Head, HubDataset
-from annotation.journal import Journal
+from annotation.journal.journal import Journal
+from annotation.journal.sync import Kind
 from annotation.ledger.pending import PendingFile
-from annotation.publication import Kind
+from maps.hub.repository import Head, HubDataset
 from tests.annotation.ledger_app import NAME, App, Judge, lines, published
 from tests.hub.loopback import TOKEN, LoopbackHub
 
@@ -202,8 +202,8 @@ def test_upkeep_whose_answers_are_lost_is_done_once(mortal: App, hub: LoopbackHu
 PUBLISH = """
 import sys
 from pathlib import Path
-from annotation.hub import HubDataset
-from annotation.journal import Journal
+from maps.hub.repository import HubDataset
+from annotation.journal.journal import Journal
 from annotation.ledger import Ledger
 data = Path(sys.argv[4])
 Ledger(HubDataset(*sys.argv[1:4]), Journal(data / "journal.sqlite"), data).publish()

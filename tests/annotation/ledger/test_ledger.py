@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from annotation.hub import HubDataset, HubError
-from annotation.journal import Journal, JournalError
+from annotation.journal.journal import Journal, JournalError
 from annotation.ledger import Ledger
 from annotation.ledger.rows import LedgerError
+from maps.hub.repository import HubDataset, HubError
 from tests.annotation.ledger_app import NAME, START, App, Clock, Judge, lines, published
 from tests.hub.loopback import TOKEN, LoopbackHub
 

@@ -1,0 +1,1 @@
+"""Judgments as files and as a public dataset."""

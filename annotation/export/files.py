@@ -1,0 +1,211 @@
+"""Judgments ⇄ files: CSV, Parquet, and a folder that `datasets.load_dataset` reads."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotation.files import replacing
+from annotation.report.card import card
+from annotation.report.paper_file import published
+from annotation.statistics.judgments_table import counted, frame
+from annotation.statistics.summary import report
+from annotation.study.study import Settings, layers_of
+from annotation.types import JUDGMENT_COLUMNS, Judgment
+from maps.types import MapsError
+
+UTC_TIME = pa.timestamp("us", tz="UTC")
+TYPES = {
+    "layer": pa.int32(),
+    "head": pa.int32(),
+    "seconds": pa.float64(),
+    "started_at": UTC_TIME,
+    "submitted_at": UTC_TIME,
+}
+SCHEMA = pa.schema([*((name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())])
+FORMATS = ("csv", "parquet", "datasets")
+FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")  # the wide signs too, which some spreadsheets take for the others
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+class DatasetError(MapsError):
+    """A file that cannot be read or written: one plain sentence."""
+
+
+def _cell(value: object) -> object:
+    """A value as a spreadsheet may safely open it.
+
+    None is empty, a time ends in Z, and text that a spreadsheet would take for a formula (it begins with
+    = + - @, tab or the end of a line) gets a leading apostrophe, one more where it has some: `_given` takes it away
+    again. Parquet keeps the text as it was given.
+    """
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
+    return value
+
+
+def _given(cell: str) -> str:
+    """The text of a cell before `_cell` made it safe."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+def table(judgments: pd.DataFrame) -> pa.Table:
+    """A `frame` as an Arrow table of `SCHEMA`; an empty string is null, as an absent value is everywhere."""
+    columns = {name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in SCHEMA.names}
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _write_csv(rows: pa.Table, path: Path) -> Path:
+    text = StringIO(newline="")
+    lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
+    lines.writerow(rows.column_names)
+    lines.writerows(map(_cell, row.values()) for row in rows.to_pylist())
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())
+    return path
+
+
+def _write_parquet(rows: pa.Table, path: Path) -> Path:
+    with replacing(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
+        if rows.num_rows:  # datasets fails on an empty row group and streams a file without any
+            writer.write_table(rows)
+    return path
+
+
+WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
+
+
+def check_suffix(path: Path) -> None:
+    """Raises DatasetError where `write` cannot write such a file."""
+    if path.suffix.lower() not in WRITERS:
+        raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
+
+
+def write(rows: pd.DataFrame, path: Path) -> None:
+    """Writes a table as CSV or Parquet, by the name's ending; text is safe from spreadsheets as in an export.
+
+    Raises DatasetError for another ending and where the file cannot be written.
+    """
+    check_suffix(path)
+    columns = [pa.field(name, _type(rows[name])) for name in rows.columns]
+    content = pa.Table.from_pandas(rows, schema=pa.schema(columns), preserve_index=False).replace_schema_metadata()
+    try:
+        WRITERS[path.suffix.lower()](content, path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _type(column: pd.Series[Any]) -> pa.DataType:
+    """Whole numbers int32, as everywhere; what is neither number nor truth is text, nulls included."""
+    if column.name in ("layer", "head", "n"):
+        return pa.int32()
+    return {"b": pa.bool_(), "f": pa.float64()}.get(column.dtype.kind, pa.string())
+
+
+def _write_datasets(
+    rows: Sequence[Judgment],
+    judgments: pd.DataFrame,
+    folder: Path,
+    layers: Mapping[str, int] | None,
+    settings: Settings | None,
+) -> list[Path]:
+    data = _write_parquet(table(judgments), folder / "data" / "judgments.parquet")
+    features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
+    found = report(counted(judgments), layers=layers_of(settings) | dict(layers or {}))
+    text = card(rows, found, features, published(), settings)
+    with replacing(folder / "README.md") as file:
+        file.write(text.encode())
+    return [data, folder / "README.md"]
+
+
+def export(
+    rows: Sequence[Judgment],
+    folder: Path,
+    fmt: str,
+    layers: Mapping[str, int] | None = None,
+    settings: Settings | None = None,
+    stale: Collection[str] | None = None,
+) -> list[Path]:
+    """Writes all rows, the superseded and stale ones too, into `folder` and returns the files.
+
+    `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
+    README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
+    single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
+    whole or not at all. `layers`, the number of layers of each model, lets the card tell the
+    layer quarters; `settings`, those of the study, let it tell the design, and its model's layers; `stale` are the
+    ids of the stale judgments, which are marked and left out of the card's figures, None where nobody looked. Raises
+    DatasetError where the folder cannot be written.
+    """
+    judgments = frame(rows, stale)
+    try:
+        if fmt == "csv":
+            return [_write_csv(table(judgments), folder / "judgments.csv")]
+        if fmt == "parquet":
+            return [_write_parquet(table(judgments), folder / "judgments.parquet")]
+        if fmt == "datasets":
+            return _write_datasets(rows, judgments, folder, layers, settings)
+    except OSError as error:
+        raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
+    raise DatasetError(f"{fmt!r} is no format of an export; choose one of {', '.join(FORMATS)}.")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Every cell as text, as it stood before it was made safe: no word such as NA turns into a gap by itself."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        heading = next(reader, None)
+        if heading is None:
+            raise DatasetError(f"{path} is empty.")
+        if len(heading) == 1 and (other := next((mark for mark in ";\t" if mark in heading[0]), None)):
+            raise DatasetError(f"{path} is separated by {SEPARATORS[other]}; save it again with commas.")
+        lines = []
+        for line in reader:
+            if line and len(line) != len(heading):
+                raise DatasetError(
+                    f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
+                )
+            lines += [list(map(_given, line))] if line else []
+    named = [place for place, name in enumerate(heading) if name]  # spreadsheets leave columns without a name behind
+    cells = [[line[place] for place in named] for line in lines]
+    return pd.DataFrame(cells, columns=[heading[place] for place in named], dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        judgments: pd.DataFrame = pq.read_table(file).to_pandas()
+    return judgments
+
+
+READERS = {".csv": _read_csv, ".parquet": _read_parquet}
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table of judgments from anyone's CSV (UTF-8, commas) or Parquet file, unchecked.
+
+    Raises DatasetError for a file that is missing, unreadable, of another kind, or has a column twice.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
+    try:
+        judgments = reader(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not in UTF-8; save it again as UTF-8.") from error
+    except (csv.Error, pa.ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
+    if not judgments.columns.is_unique:
+        raise DatasetError(f"{path} has a column twice: {judgments.columns[judgments.columns.duplicated()][0]}.")
+    return judgments

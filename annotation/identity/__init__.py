@@ -1,0 +1,1 @@
+"""Names, pseudonyms and sealed text."""

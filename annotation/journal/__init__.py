@@ -1,0 +1,1 @@
+"""The journal: every judgment, reservation and withdrawal, in one SQLite file."""

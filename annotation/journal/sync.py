@@ -1,0 +1,139 @@
+"""What the ledger needs of the journal: the rows that it does not hold yet, and rows from it put back.
+
+Functions over the journal's database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from annotation.journal.database import Database, JournalError, TwiceError, stamp
+from annotation.journal.reservations import NOT_WITHDRAWN
+from annotation.journal.rows import COLUMNS, insert, judgment_of, same, stored_of
+from annotation.types import Consent, Opening, Stored, Unpublished, Withdrawal
+
+Kind = Literal["judgment", "consent", "withdrawal", "opening"]
+CONSENT_ID = "pseudonym || ' ' || guidelines_version"
+CHUNK = 500  # ids a query
+
+
+def unpublished(db: Database) -> Unpublished:
+    """The rows that no commit holds; see Journal.unpublished."""
+    unknown = "NOT EXISTS (SELECT 1 FROM published WHERE kind = '{}' AND row_id = {})"
+    judgments = f"SELECT stored_at, {COLUMNS} FROM judgments WHERE {unknown.format('judgment', 'judgment_id')}"
+    staying = "pseudonym NOT IN (SELECT annotator FROM withdrawals)"
+    consents = f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID)} AND {staying} ORDER BY position"
+    withdrawals = f"SELECT * FROM withdrawals WHERE {unknown.format('withdrawal', 'annotator')} ORDER BY position"
+    judged = tuple(map(stored_of, db.select(f"{judgments} AND {NOT_WITHDRAWN} ORDER BY position")))
+    consented = tuple(  # read after the judgments, so that each of them has its consent here or in the ledger
+        Consent(row["pseudonym"], datetime.fromisoformat(row["consented_at"]), row["guidelines_version"])
+        for row in db.select(consents)
+    )
+    withdrawn = tuple(
+        Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"])) for row in db.select(withdrawals)
+    )
+    openings = f"SELECT * FROM openings WHERE {unknown.format('opening', 'study')} ORDER BY position"
+    opened = tuple(
+        Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"])) for row in db.select(openings)
+    )
+    return Unpublished(judged, consented, withdrawn, opened)
+
+
+def mark_published(db: Database, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
+    """Notes that a commit of the ledger holds these rows; the first commit that is noted stays."""
+    with db.transaction("It could not be noted what is published: {reason}."):
+        _mark(db, kind, ids, commit_id)
+
+
+def _mark(db: Database, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
+    query = "INSERT INTO published (kind, row_id, commit_id, published_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    for row_id in ids:
+        db.execute(query, [kind, row_id, commit_id, stamp(db.now())])
+
+
+def published(db: Database, judgment_ids: Sequence[str]) -> dict[str, str]:
+    """The commit of each of these judgments that is published."""
+    found: dict[str, str] = {}
+    for start in range(0, len(judgment_ids), CHUNK):
+        part = judgment_ids[start : start + CHUNK]
+        marks = ", ".join("?" * len(part))
+        query = f"SELECT row_id, commit_id FROM published WHERE kind = 'judgment' AND row_id IN ({marks})"
+        found |= {row["row_id"]: row["commit_id"] for row in db.select(query, part)}
+    return found
+
+
+def known(db: Database, judgment_ids: Sequence[str]) -> set[str]:
+    """Those of these judgments that the journal holds."""
+    found: set[str] = set()
+    for start in range(0, len(judgment_ids), CHUNK):
+        part = judgment_ids[start : start + CHUNK]
+        marks = ", ".join("?" * len(part))
+        query = f"SELECT judgment_id FROM judgments WHERE judgment_id IN ({marks})"
+        found |= {row["judgment_id"] for row in db.select(query, part)}
+    return found
+
+
+def restore(db: Database, rows: Unpublished, commit_id: str) -> int:
+    """Puts the ledger's rows back; see Journal.restore."""
+    with db.transaction("The ledger's rows could not be put back: {reason}."):
+        db.execute("PRAGMA defer_foreign_keys = ON")  # an answer may come before the one that it replaces
+        new = sum(_withdrawn_again(db, row) for row in rows.withdrawals)
+        new += sum(_consented_again(db, row) for row in rows.consents)
+        new += sum(_opened_again(db, row) for row in rows.openings)
+        gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
+        staying = [row for row in rows.judgments if row.judgment.annotator not in gone]
+        new += sum(_judged_again(db, row) for row in staying)
+        held: dict[Kind, set[str]] = {
+            "judgment": {row.row_id for row in rows.judgments},
+            "consent": {row.row_id for row in rows.consents},
+            "withdrawal": {row.row_id for row in rows.withdrawals},
+            "opening": {row.row_id for row in rows.openings},
+        }
+        for kind, ids in held.items():
+            _unmark_others(db, kind, ids)
+            _mark(db, kind, ids, commit_id)
+        return new
+
+
+def _unmark_others(db: Database, kind: Kind, held: Collection[str]) -> None:
+    """What the ledger held once and holds no longer counts as unpublished: somebody may have emptied it."""
+    marked = {row["row_id"] for row in db.select("SELECT row_id FROM published WHERE kind = ?", [kind])}
+    for row_id in marked.difference(held):
+        db.execute("DELETE FROM published WHERE kind = ? AND row_id = ?", [kind, row_id])
+
+
+def _withdrawn_again(db: Database, row: Withdrawal) -> int:
+    query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    return db.execute(query, [row.annotator, stamp(row.withdrawn_at)])
+
+
+def _opened_again(db: Database, row: Opening) -> int:
+    query = "INSERT INTO openings (study, organiser, opened_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    return db.execute(query, [row.study, row.organiser, stamp(row.opened_at)])
+
+
+def _consented_again(db: Database, row: Consent) -> int:
+    query = (
+        "INSERT INTO annotators (pseudonym, consented_at, guidelines_version) VALUES (?, ?, ?) "
+        "ON CONFLICT (pseudonym) DO UPDATE SET consented_at = excluded.consented_at, "
+        "guidelines_version = excluded.guidelines_version WHERE consented_at < excluded.consented_at"
+    )
+    return db.execute(query, [row.annotator, stamp(row.consented_at), row.guidelines_version])
+
+
+def _judged_again(db: Database, row: Stored) -> int:
+    judgment = row.judgment
+    known = db.select(f"SELECT {COLUMNS} FROM judgments WHERE judgment_id = ?", [judgment.judgment_id])
+    if known and not same(judgment_of(known[0]), judgment):
+        raise JournalError(f"The ledger holds another judgment {judgment.judgment_id} than the journal {db.path}.")
+    if known:
+        return 0
+    try:
+        return insert(db, judgment, row.stored_at)
+    except TwiceError as error:
+        raise JournalError(
+            f"The ledger's judgment {judgment.judgment_id} answers an item that the journal {db.path} has another "
+            "answer to by the same annotator; move the journal away and start again to take the ledger's."
+        ) from error

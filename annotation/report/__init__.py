@@ -1,0 +1,1 @@
+"""The agreement report: sentences, sections, figures and the dataset card."""

@@ -1,0 +1,15 @@
+"""The paper's figures, read from the file that comes with the package."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+from annotation.report.paper import Paper, paper
+
+
+@cache
+def published() -> Paper:
+    """The paper's human study (annotation/data/published.json, which names its source)."""
+    return paper(json.loads(files("annotation").joinpath("data/published.json").read_text(encoding="utf-8")))

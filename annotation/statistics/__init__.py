@@ -1,0 +1,1 @@
+"""Agreement, labels and rates, computed from judgments."""

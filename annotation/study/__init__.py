@@ -1,0 +1,1 @@
+"""A study: its sample of items, its file, and which item comes next."""

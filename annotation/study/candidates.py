@@ -1,0 +1,150 @@
+"""The heads of an atlas that may be judged: with their present mappings and a description of just these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, overload
+
+from annotation.form import GUIDELINES_VERSION
+from annotation.study.sampling import freeze
+from annotation.study.store import checked_name
+from annotation.study.study import Candidate, Plan, Settings, Study, open_study, stale, stale_judgments
+from annotation.types import Item, Judgment
+from maps.atlas.reader import Atlas
+from maps.describers.describer import OFFLINE
+from maps.describers.prompt import mapping_hash
+from maps.types import HeadId, Mapping, MapsError
+
+__all__ = [
+    "candidates",
+    "chosen_describer",
+    "default_study",
+    "fresh_items",
+    "frozen",
+    "mapping_hash",
+    "present",
+    "stale_in",
+]
+
+
+def chosen_describer(atlas: Atlas) -> str:
+    """The describer that described most heads, the offline one last; an empty name where nobody described any."""
+    counts = Counter(row["describer"] for row in atlas.descriptions())
+    return max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
+
+
+@dataclass(frozen=True)
+class Stored(Sequence[Mapping]):
+    """The mappings of a head as they lie in its atlas, read whenever they are asked for.
+
+    Those of all heads of a large model would fill the memory. Raises MapsError where they are no longer those of
+    `mapping_hash`.
+    """
+
+    atlas: Atlas
+    head: HeadId
+    mapping_hash: str
+
+    def __iter__(self) -> Iterator[Mapping]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Mapping]: ...
+
+    def __getitem__(self, place: int | slice) -> Mapping | Sequence[Mapping]:
+        return self._read()[place]
+
+    def _read(self) -> tuple[Mapping, ...]:
+        rows = tuple(self.atlas.mappings(self.head))
+        if mapping_hash(rows) != self.mapping_hash:
+            raise MapsError(f"The mappings of {self.head} have changed since they were read; start again.")
+        return rows
+
+
+def candidates(atlas: Atlas, describer: str) -> list[Candidate]:
+    """A candidate a head that this describer described, in the order of heads.
+
+    Heads whose current description is of other mappings than the present ones are none. Raises MapsError for a
+    describer that the atlas does not know.
+    """
+    rows = atlas.descriptions()
+    if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
+        raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
+    return described(atlas, describer, rows)
+
+
+def described(atlas: Atlas, describer: str, rows: Iterable[dict[str, Any]]) -> list[Candidate]:
+    """The candidates among the current descriptions of an atlas; none of a describer that it does not know."""
+    hashes = atlas.mapping_hashes()
+    found = []
+    for row in rows:
+        head = HeadId(row["layer"], row["head"])
+        if row["describer"] == describer and row["mapping_hash"] == hashes.get(head):
+            texts = row["description_id"], row["input_strings"], row["observed_pattern"]
+            found.append(Candidate(head, Stored(atlas, head, hashes[head]), hashes[head], *texts))
+    return found
+
+
+def frozen(atlas: Atlas, describer: str, name: str, plan: Plan) -> Study:
+    """The study of this plan, as of now, not kept yet. Raises MapsError, one sentence, where the plan makes none."""
+    settings = Settings(
+        name=checked_name(name),
+        model=atlas.model,
+        revision=atlas.info["revision"],
+        layers=atlas.info["layers"],
+        describer=describer,
+        guidelines_version=GUIDELINES_VERSION,
+        created_at=datetime.now(UTC),
+        **asdict(plan),
+    )
+    mapped = atlas.every_mapping()  # at once, which is quicker than head by head
+    eager = (replace(one, mappings=tuple(mapped[one.head])) for one in candidates(atlas, describer))
+    return freeze(settings, eager, mapping_hash)
+
+
+def default_study(atlas: Atlas) -> Study:
+    """Every head that the atlas's foremost describer described with its present mappings."""
+    describer, info = chosen_describer(atlas), atlas.info
+    created_at = datetime.fromisoformat(info["created_at"])
+    everything = candidates(atlas, describer)
+    return open_study(atlas.model, info["revision"], info["layers"], describer, everything, created_at)
+
+
+def present(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
+    """What `study.stale` compares with: mapping hash and description of each candidate's head.
+
+    Of a describer that the atlas does not know, nothing.
+    """
+    found = described(atlas, describer, atlas.descriptions())
+    return {one.head: (one.mapping_hash, one.description_id) for one in found}
+
+
+def fresh_items(study: Study | None, atlas: Atlas) -> list[Item]:
+    """The items of a created study that are not stale; without one, those of the open study of the atlas.
+
+    Raises MapsError where the study is of another model.
+    """
+    if study is None:
+        return list(default_study(atlas).order)
+    if study.settings.model != atlas.model:
+        raise MapsError(
+            f"{atlas.folder} maps {atlas.model}, but the study {study.name} is of {study.settings.model}; name its "
+            "atlas."
+        )
+    return study.fresh(stale(study, present(atlas, study.settings.describer)))
+
+
+def stale_in(folder: Path, study: Study | None, rows: Iterable[Judgment]) -> frozenset[str]:
+    """The ids of a study's judgments that are stale by the atlas in a folder; raises MapsError as `fresh_items`."""
+    atlas = Atlas.open(folder)
+    return stale_judgments(fresh_items(study, atlas), atlas.model, rows)

@@ -1,0 +1,44 @@
+"""Three worked examples before the first item: what the form asks, with the right answers and why they are right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from annotation.form import QUESTIONS, Answers
+from annotation.study.file import mappings_of
+from annotation.study.study import Shown
+from annotation.types import Item
+
+FILE = Path(__file__).parents[1] / "data" / "practice.json"
+MODEL = "practice"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item of kind `practice`, what it shows, the right answers, and by question a sentence of feedback."""
+
+    item: Item
+    shown: Shown
+    answers: Answers
+    feedback: dict[str, str]
+
+    def mistakes(self, given: Answers) -> tuple[str, ...]:
+        """The fields of the questions that were answered otherwise."""
+        return tuple(q.field for q in QUESTIONS if getattr(given, q.field) != getattr(self.answers, q.field))
+
+
+@cache
+def examples(study: str) -> tuple[Example, ...]:
+    """The examples as items of a study, in the order in which they are shown."""
+    rows = json.loads(FILE.read_text(encoding="utf-8"))
+    return tuple(_example(study, number, row) for number, row in enumerate(rows))
+
+
+def _example(study: str, number: int, row: dict[str, Any]) -> Example:
+    item = Item(study, MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
+    shown = Shown(mappings_of(row["mappings"]), row["input_strings"], row["observed_pattern"])
+    return Example(item, shown, Answers(**row["answers"], comment=""), row["feedback"])

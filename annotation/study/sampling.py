@@ -1,0 +1,175 @@
+"""Settings and described heads → a frozen study: the sample, the overlap and the controls, all decided by the seed.
+
+Every draw is the beginning of an order by a hash of seed, purpose and head, so it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from annotation.study.next_item import study_order
+from annotation.study.study import Candidate, Origin, Settings, Shown, Study, own_item, quarter, seen
+from annotation.types import Item
+from maps.types import HeadId, MapsError
+from maps.types import Mapping as TokenMapping
+
+SAMPLES = ("uniform", "stratified")
+QUARTERS = 4
+LONGEST_RATIO = 2  # of the lengths of two descriptions that count as similar
+
+Hash = Callable[[Sequence[TokenMapping]], str]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    item: Item
+    shown: Shown
+    origin: Origin
+
+
+def freeze(settings: Settings, candidates: Iterable[Candidate], mapping_hash: Hash) -> Study:
+    """The study of these settings, from all heads that are described with their present mappings.
+
+    A swapped control shows a head's own mappings with the description of another head: of those of the layer that are
+    described in other words, the one nearest in length. A shuffled one shows the head's own description, and each
+    source with the targets of another. Controls are of heads outside the sample while there are such, never of the
+    overlap, and each of another head.
+    Raises MapsError where the candidates do not suffice.
+    """
+    heads = {candidate.head: candidate for candidate in candidates}
+    _check(settings, len(heads))
+    sample = set(_sampled(settings, heads))
+    overlap = set(_drawn(settings, "overlap", sample)[: settings.overlap])
+    own = [
+        _Piece(
+            own_item(settings.name, settings.model, one, one.head in overlap),
+            seen(one),
+            Origin(one.mapping_hash, one.head),
+        )
+        for one in (heads[head] for head in sample)
+    ]
+    pieces = own + _controls(settings, heads, sample, overlap, mapping_hash)
+    by_key = {piece.item.key: piece for piece in pieces}
+    order = study_order((piece.item for piece in pieces), settings.seed)
+    return Study(
+        settings,
+        tuple(order),
+        {item.key: by_key[item.key].shown for item in order},
+        {item.key: by_key[item.key].origin for item in order},
+    )
+
+
+def shuffled(mappings: Sequence[TokenMapping], seed: int) -> tuple[TokenMapping, ...]:
+    """Each source with the targets (and scores) of another: one cycle through all, in an order drawn by the seed."""
+    ring = sorted(range(len(mappings)), key=lambda n: _digest(seed, "shuffle", mappings[n].source_id, n))
+    taken = {at: mappings[after] for at, after in zip(ring, ring[1:] + ring[:1], strict=True)}
+    return tuple(
+        replace(mapping, target_ids=taken[n].target_ids, targets=taken[n].targets, scores=taken[n].scores)
+        for n, mapping in enumerate(mappings)
+    )
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+
+
+def _drawn(settings: Settings, purpose: str, heads: Iterable[HeadId]) -> list[HeadId]:
+    return sorted(heads, key=lambda head: _digest(settings.seed, purpose, settings.model, *head))
+
+
+def _check(settings: Settings, described: int) -> None:
+    if settings.sample not in SAMPLES:
+        raise MapsError(f"{settings.sample!r} is no way to sample; choose one of {', '.join(SAMPLES)}.")
+    if not 1 <= settings.heads <= described:
+        raise MapsError(
+            f"A study of {settings.heads:,} heads cannot be drawn: {settings.describer!r} has described {described:,} "
+            "heads with their present mappings; describe the others first, or ask for fewer."
+        )
+    if not 0 <= settings.overlap <= settings.heads:
+        raise MapsError(
+            f"An overlap of {settings.overlap:,} items needs as many heads; the study has {settings.heads:,}: "
+            "choose a smaller overlap, or more heads."
+        )
+    if settings.per_annotator is not None and settings.per_annotator < settings.overlap:
+        raise MapsError(
+            f"Everybody judges the overlap of {settings.overlap:,} items, so one person cannot be asked for "
+            f"{settings.per_annotator:,} at most; raise the one or lower the other."
+        )
+
+
+def _sampled(settings: Settings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:
+    drawn = _drawn(settings, "sample", heads)
+    if settings.sample == "uniform":
+        return drawn[: settings.heads]
+    quarters = [[head for head in drawn if quarter(head.layer, settings.layers) == n] for n in range(QUARTERS)]
+    return [
+        head
+        for part, n in zip(quarters, shares([len(q) for q in quarters], settings.heads), strict=True)
+        for head in part[:n]
+    ]
+
+
+def shares(sizes: Sequence[int], wanted: int) -> list[int]:
+    """`wanted` split in proportion to `sizes` into whole numbers; the largest remainders are rounded up."""
+    total = sum(sizes)
+    found = [size * wanted // total for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda n: (-(sizes[n] * wanted % total), n))
+    for n in by_remainder[: wanted - sum(found)]:
+        found[n] += 1
+    return found
+
+
+def _controls(
+    settings: Settings, heads: Mapping[HeadId, Candidate], sample: set[HeadId], overlap: set[HeadId], mapping_hash: Hash
+) -> list[_Piece]:
+    pool = [heads[head] for head in _drawn(settings, "control", heads.keys() - overlap)]
+    partners = {one.head: _partner(one, heads.values()) for one in pool}
+    swappable = [(one, other) for one in pool if (other := partners[one.head]) is not None]
+    swappable.sort(key=lambda pair: (pair[0].head in sample, not _similar(*pair)))
+    swapped = [_swapped(settings, one, other) for one, other in swappable[: settings.swapped]]
+    used = {HeadId(piece.item.layer, piece.item.head) for piece in swapped}
+    rest = sorted((one for one in pool if one.head not in used), key=lambda one: one.head in sample)
+    found = [piece for one in rest if (piece := _shuffled(settings, one, mapping_hash)) is not None]
+    for kind, wanted, there in (("swapped", settings.swapped, swapped), ("shuffled", settings.shuffled, found)):
+        if len(there) < wanted:
+            raise MapsError(
+                f"The study asks for {wanted:,} {kind} controls, but only {len(there):,} heads outside the overlap "
+                "can be one; ask for fewer, or describe more heads."
+            )
+    return swapped + found[: settings.shuffled]
+
+
+def _words(candidate: Candidate) -> tuple[str, str]:
+    return candidate.input_strings, candidate.observed_pattern
+
+
+def _length(candidate: Candidate) -> int:
+    return sum(map(len, _words(candidate)))
+
+
+def _similar(one: Candidate, other: Candidate) -> bool:
+    shorter, longer = sorted((_length(one), _length(other)))
+    return longer <= LONGEST_RATIO * shorter
+
+
+def _partner(one: Candidate, others: Iterable[Candidate]) -> Candidate | None:
+    """The head of the same layer whose description differs and is nearest in length; of several the lowest."""
+    fitting = [other for other in others if other.head.layer == one.head.layer and _words(other) != _words(one)]
+    return min(fitting, key=lambda other: (abs(_length(other) - _length(one)), other.head), default=None)
+
+
+def _swapped(settings: Settings, one: Candidate, other: Candidate) -> _Piece:
+    item = Item(settings.name, settings.model, *one.head, "swapped", one.mapping_hash, other.description_id)
+    return _Piece(item, Shown(tuple(one.mappings), *_words(other)), Origin(one.mapping_hash, other.head))
+
+
+def _shuffled(settings: Settings, one: Candidate, mapping_hash: Hash) -> _Piece | None:
+    """The control, or None where shuffling changes nothing (all sources have the same targets)."""
+    mappings = shuffled(tuple(one.mappings), settings.seed)
+    found = mapping_hash(mappings)
+    if found == one.mapping_hash:
+        return None
+    item = Item(settings.name, settings.model, *one.head, "shuffled", found, one.description_id)
+    return _Piece(item, Shown(mappings, *_words(one)), Origin(one.mapping_hash, one.head))

@@ -1,0 +1,1 @@
+"""What a finished atlas says about a model's heads."""

@@ -1,0 +1,133 @@
+"""Atlases on the Hugging Face Hub: an atlas is a dataset there, one config a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maps.atlas.card import atlas_card
+from maps.atlas.random_csv import RANDOM_CSV
+from maps.atlas.reader import Atlas, files_in, json_bytes, listed
+from maps.atlas.schema import SCHEMAS
+from maps.types import MapsError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
+COMMIT = re.compile(r"[0-9a-f]{40}")
+PENDING = "*.pending.jsonl"  # rows of a run that was cut off
+
+
+def push(
+    folder: Path,
+    repo: str,
+    token: str | None = None,
+    private: bool = False,
+    endpoint: str | None = None,
+    waits: Sequence[float] | None = None,
+) -> str:
+    """Sends an atlas to a dataset of the Hub in one commit; returns the commit's address.
+
+    The dataset is made where it is missing; `private` raises MapsError where it is there and public. The card is
+    written anew. Nothing is ever deleted there: a table of an earlier push that this atlas lacks stays, without its
+    config. A push that is repeated, after an answer that was lost too, adds nothing twice. Layers and rows of a run
+    that is not finished are left out.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    from maps.hub.errors import LOGIN, WAITS, asking_for, patiently
+
+    atlas = Atlas.open(folder)
+    if not HUB_NAME.fullmatch(repo):
+        raise MapsError(f"{repo!r} is no name of a dataset on the Hub; write it as user/name.")
+    if token is None and get_token() is None:
+        raise MapsError(f"The Hub takes no dataset without a token: {LOGIN}.")
+    api, pauses = HfApi(endpoint=endpoint, token=token), WAITS if waits is None else waits
+    unreachable = f"The Hub cannot be reached, so {repo} is not up to date; check the network and push again."
+    with asking_for("dataset", repo, unreachable):
+        patiently(lambda: made(api, repo, private), pauses)
+        commit = patiently(
+            lambda: api.create_commit(
+                repo, operations(atlas), commit_message=f"Atlas of {atlas.model}", repo_type="dataset"
+            ),
+            pauses,
+        )
+    return str(commit.commit_url)
+
+
+def made(api: HfApi, repo: str, private: bool) -> None:
+    """Makes the dataset where it is missing."""
+    api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+    if private and not api.dataset_info(repo).private:
+        raise MapsError(f"The dataset {repo} is there and public; make it private on its page, or push to another.")
+
+
+def operations(atlas: Atlas) -> list[CommitOperationAdd]:
+    """The files of a push."""
+    from huggingface_hub import CommitOperationAdd
+
+    info = public(atlas.info)
+    return [
+        CommitOperationAdd("README.md", atlas_card(info, listed(atlas.folder)).encode()),
+        CommitOperationAdd("atlas.json", json_bytes(info)),
+        *(CommitOperationAdd(file, atlas.folder / file) for file in files_in(atlas.folder)),
+    ]
+
+
+def public(info: dict[str, Any]) -> dict[str, Any]:
+    """What an atlas says of itself, without the folders of the machine that made it: of a path its last name."""
+    if COMMIT.fullmatch(str(info["revision"])):  # asked for by its Hub id
+        return info
+    return {**info, "asked_for": Path(info["asked_for"]).name}
+
+
+def pending(folder: Path) -> list[str]:
+    """The files with rows that a push leaves out."""
+    return sorted(path.name for path in folder.glob(PENDING) if path.stat().st_size)
+
+
+def pull(
+    name: str,
+    revision: str | None = None,
+    token: str | None = None,
+    endpoint: str | None = None,
+    cache: Path | None = None,
+) -> Path:
+    """The folder of a dataset's atlas in the Hub's cache (or `cache`); what is there already is not downloaded."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    from maps.hub.errors import asking_for, patiently
+
+    api = HfApi(endpoint=endpoint, token=token)
+
+    def downloaded() -> str:
+        """First the file that tells an atlas from other datasets, then the rest of its commit."""
+        info = api.hf_hub_download(name, "atlas.json", repo_type="dataset", revision=revision, cache_dir=cache)
+        return api.snapshot_download(
+            name, repo_type="dataset", revision=Path(info).parent.name, allow_patterns=FILES, cache_dir=cache
+        )
+
+    with asking_for("dataset", name):
+        try:
+            return Path(patiently(downloaded))
+        except RemoteEntryNotFoundError as error:
+            raise MapsError(f"The dataset {name} is no atlas: it has no atlas.json.") from error
+
+
+def load_atlas(
+    name_or_folder: str | Path,
+    revision: str | None = None,
+    token: str | None = None,
+    endpoint: str | None = None,
+    cache: Path | None = None,
+) -> Atlas:
+    """Opens the atlas of a folder or, where there is no such folder, of a dataset on the Hub."""
+    folder = Path(name_or_folder).expanduser()
+    if folder.exists() or not HUB_NAME.fullmatch(str(name_or_folder)):
+        return Atlas.open(folder)
+    return Atlas.open(pull(str(name_or_folder), revision, token, endpoint, cache))

@@ -1,0 +1,1 @@
+"""Scripts that build the committed data files; not part of the installed package."""

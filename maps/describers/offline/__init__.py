@@ -1,0 +1,1 @@
+"""The rule-based describer, which needs no language model."""

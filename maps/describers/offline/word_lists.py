@@ -1,0 +1,35 @@
+"""The offline describer's word lists of maps/data/lexicon as one value."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from importlib.resources import files
+
+from maps.describers.offline.lexicon import Lexicon
+
+
+def _rows(name: str) -> list[list[str]]:
+    """The lines of a list as their tab-separated parts, without remarks."""
+    text = files("maps.data").joinpath("lexicon", f"{name}.txt").read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lists that ship with the library."""
+    closed = {name: frozenset(words.split()) for name, words in _rows("closed")}
+    irregular: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for inflection, word, form in _rows("irregular"):
+        irregular[inflection].add((word, form))
+    rhymes: dict[str, set[int]] = defaultdict(set)
+    for number, (group,) in enumerate(_rows("rhymes")):
+        for word in group.split():
+            rhymes[word].add(number)
+    return Lexicon(
+        fields={name: frozenset(words.split()) for name, words in _rows("fields")},
+        closed={name.removeprefix("+"): words for name, words in closed.items()},
+        function_words=frozenset().union(*(words for name, words in closed.items() if name.startswith("+"))),
+        irregular={name: frozenset(pairs) for name, pairs in irregular.items()},
+        rhymes={word: frozenset(numbers) for word, numbers in rhymes.items()},
+    )

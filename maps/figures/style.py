@@ -1,0 +1,113 @@
+"""What all figures have in common: colours, the text that they may show, titles and axes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import altair as alt
+
+from maps.analysis.classification import CATEGORIES
+
+# Okabe and Ito, who chose them to be told apart by colour-blind readers too; the app's purple for own relations.
+COLOURS = {
+    **dict(zip(CATEGORIES, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True)),
+    "own relation": "#8C6BB1",
+    "none": "#E4E8ED",
+}
+OTHER = "#56606E"
+INK, QUIET, LINE = "#1B2430", "#55606E", "#D5DBE3"
+Figure = alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.Chart
+Rows = list[dict[str, Any]]
+
+
+class Inline(alt.InlineData):
+    """Rows that all copies of a chart share: altair copies a chart at each step, thousands of rows with it.
+
+    Nor does it check each value of each row when the chart is made.
+    """
+
+    _class_is_valid_at_instantiation = False
+
+    def __deepcopy__(self, memo: object) -> Inline:
+        return self
+
+
+def spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
+    """The figure as Vega-Lite, however many rows it has; `validate` says whether altair checks each of them."""
+    with alt.data_transformers.enable("default", max_rows=None):
+        return dict(figure.to_dict(validate=validate))
+
+
+def on_page(figure: Figure) -> str:
+    """The figure as JSON, over the background of the page that shows it, in the page's ink, light or dark.
+
+    The page defines the CSS variables `--ink`, `--quiet` and `--line`.
+    """
+    text = json.dumps(spec(figure, validate=False))
+    for name, colour in (("ink", INK), ("quiet", QUIET), ("line", LINE)):
+        text = text.replace(json.dumps(colour), json.dumps(f"var(--{name}, {colour})"))
+    whole = json.loads(text) | {"background": "transparent"}
+    whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the one that knows variables
+    return json.dumps(whole)
+
+
+def shown(text: str) -> str:
+    """Text on one line in which nothing is hidden or acts on what stands beside it: `\\u202E` instead."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in text)
+
+
+def words(name: str) -> str:
+    """`country_to_capital` as `country to capital`."""
+    return shown(name).replace("_", " ")
+
+
+def decimals(value: float) -> str:
+    """A number from 0 to 1 with three decimals; one that they cannot show is not written as 0."""
+    return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
+
+
+def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
+    """An empty panel over the layers of some rows, with its title and what it says under it."""
+    last = max((row["layer"] for row in rows), default=0)
+    return alt.Chart(
+        Inline(values=rows),
+        width=width,
+        height=200,
+        title=alt.TitleParams(title, subtitle=said, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
+    ).encode(
+        x=alt.X(
+            "layer:Q",
+            title="Layer",
+            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
+            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        ),
+    )
+
+
+def finished(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
+    """Title, description and the house's look."""
+    font = "Helvetica, Arial, sans-serif"
+    return (
+        chart.properties(
+            title=alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=14),
+            description=description,
+            background="white",
+            padding=14,
+            usermeta={"embedOptions": {"actions": False}},  # its button has no name for screen readers
+        )
+        .configure(font=font)
+        .configure_view(stroke=None)
+        .configure_title(fontSize=16, color=INK, subtitleFontSize=12, subtitleColor=QUIET, subtitlePadding=5)
+        .configure_axis(
+            labelColor=QUIET,
+            titleColor=INK,
+            titleFontWeight="normal",
+            labelFontSize=11,
+            titleFontSize=12,
+            gridColor=LINE,
+            domainColor=LINE,
+            tickColor=LINE,
+        )
+        .configure_legend(labelColor=INK, titleColor=INK, titleFontWeight="normal", labelFontSize=12, titleFontSize=12)
+    )

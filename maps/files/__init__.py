@@ -1,0 +1,1 @@
+"""Files: atomic writes, the folder lock, CSV export and resumable run folders."""

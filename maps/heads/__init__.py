@@ -1,0 +1,1 @@
+"""The mathematics of attention heads: functions from tensors to tensors."""

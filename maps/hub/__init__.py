@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: one client for repositories, retries and error messages."""

@@ -1,0 +1,87 @@
+"""What a mapping depends on beside the model, and whether a folder holds it already. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maps.atlas.reader import Atlas, read_json
+from maps.mapping.layer_store import difference
+from maps.types import MIN_PAIRS, TAU, MapsError, Relation, at_least_one
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a mapping depends on beside the model. An atlas is only ever continued with the same settings.
+
+    Raises MapsError for numbers below 1 and for a τ outside 0 to 1.
+    """
+
+    relations: tuple[Relation, ...]
+    salient: int = 30
+    heldout: int = 30
+    targets: int = 5
+    k: int | None = None
+    tau: float = TAU
+    min_pairs: int = MIN_PAIRS
+    first_mlp: bool = True
+    final_norm: bool = False
+    dtype: str = "stored"
+    suppressive: bool = False
+    output_space: bool = False
+    top_scoring: bool = False
+    layers: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("salient", "targets", "min_pairs", *(() if self.k is None else ("k",))):
+            at_least_one(name, getattr(self, name))
+        if not 0 <= self.tau <= 1:
+            raise MapsError(f"tau must be a number from 0 to 1, not {self.tau!r}.")
+
+    def as_json(self) -> dict[str, Any]:
+        """For `atlas.json`: relations as a hash of their pairs."""
+        pairs = {r.name: hashlib.sha256(json.dumps(r.pairs).encode()).hexdigest()[:16] for r in self.relations}
+        return {
+            "salient": self.salient,
+            "heldout": self.heldout,
+            "targets": self.targets,
+            "k": self.k,
+            "tau": self.tau,
+            "min_pairs": self.min_pairs,
+            "first_mlp": self.first_mlp,
+            "final_norm": self.final_norm,
+            "dtype": self.dtype,
+            "suppressive": self.suppressive,
+            "output_space": self.output_space,
+            "top_scoring": self.top_scoring,
+            "layers": None if self.layers is None else list(self.layers),
+            "relations": pairs,
+        }
+
+
+def is_finished(model: str, out: Path, settings: Settings) -> bool:
+    """Whether `out` holds this very mapping; raises MapsError where it holds another one. Reads no weights.
+
+    One that was made before pairs and hits were kept is not finished.
+    """
+    info = read_json(out / "atlas.json")
+    if info is None:
+        return False
+    before = {"model": info.get("asked_for"), **info.get("settings", {})}
+    now = {"model": model, **settings.as_json()}
+    if before != now:
+        raise MapsError(
+            f"{out} holds an atlas made with other settings ({difference(before, now)}); choose another --out."
+        )
+    return Atlas.open(out).keeps_hits
+
+
+def chosen_layers(settings: Settings, layers: int) -> range:
+    """The layers to map; raises MapsError where the model has fewer."""
+    first, last = settings.layers or (0, layers - 1)
+    if not 0 <= first <= last < layers:
+        raise MapsError(f"--layers {first}-{last} is not within the model's layers 0-{layers - 1}.")
+    return range(first, last + 1)

@@ -1,0 +1,130 @@
+"""Tokens and heads as plain text for a terminal: every character visible, none that acts on the screen."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import Row
+from maps.describers.prompt import mapping_hash
+from maps.types import HeadId, Mapping, MapsError, many
+
+SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
+MARKS = {"Mn", "Me"}  # combining marks: seen only on a letter before them
+SIMILAR = 3  # heads like it that are shown
+CHECKS = 3  # named checks of a head that are shown
+
+
+def visible(token: str) -> str:
+    """A stored token with nothing hidden: · for a space, ⏎ and ⇥ for newline and tab, \\u200F for what has no glyph.
+
+    A token that holds one of these symbols itself shows it as an escape, so two tokens never look the same.
+    """
+    written = (SYMBOLS.get(c) or (escaped(c) if hidden(c) else c) for c in token)
+    shown = "".join(written)
+    first = unicodedata.category(shown[0]) if shown else ""
+    return escaped(shown[0]) + shown[1:] if first in MARKS else shown
+
+
+def said(sentence: str) -> str:
+    """A describer's sentence on one line, with what can't be seen or would act on the screen escaped."""
+    shown = (" ", *SYMBOLS.values())
+    return "".join(escaped(c) if c not in shown and hidden(c) else c for c in sentence)
+
+
+def hidden(character: str) -> bool:
+    """Whether a character would not be seen, or would be taken for one of the symbols."""
+    selector = "\ufe00" <= character <= "\ufe0f"  # variation selectors
+    return selector or character in SYMBOLS.values() or unicodedata.category(character) in UNSEEN
+
+
+def escaped(character: str) -> str:
+    """`\\u200F`; eight digits beyond the basic plane."""
+    code = ord(character)
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
+
+
+def head_text(atlas: Atlas, head: HeadId) -> str:
+    """A head for the terminal: descriptions with their scores, relations from τ on, evidence, mappings."""
+    if head not in atlas.ids:
+        raise MapsError(f"{said(atlas.model)} has no mapped head {head}: {span(atlas)}.")
+    lines = [f"{head} of {said(atlas.model)}", ""]
+    stale, scores = atlas.stale(head), atlas.table("scores", head=head).to_pylist()
+    for row in atlas.descriptions(head):
+        pattern, inputs = said(row["observed_pattern"]), said(row["input_strings"])
+        lines += [f"{said(row['describer'])}: {pattern}", f"  inputs: {inputs}"]
+        if row["description_id"] in stale:
+            lines.append("  stale: the mappings below are not those that were described; describe the atlas again")
+        if row["support"] is not None:
+            lines.append(f"  borne out by {many(row['support'], 'mapping')}")
+        lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
+    tau = float(atlas.info["settings"]["tau"])
+    for score in atlas.relation_scores(head):
+        if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
+            few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
+            values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {many(score.pairs, 'pair')}"
+            lines.append(f"{said(score.relation)}: {values}{few}")
+    mappings = atlas.mappings(head)
+    (checks, concentration), left_out = measured_now(atlas, head, mapping_hash(mappings))
+    lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:CHECKS]]
+    lines += [concentration_text(row) for row in concentration]
+    lines += ["what was measured of other mappings is left out; score the atlas again"] if left_out else []
+    lines += similar_text(atlas, head)
+    return "\n".join([*lines, "", *map(mapping_text, mappings)])
+
+
+def similar_text(atlas: Atlas, head: HeadId) -> list[str]:
+    """The heads that are most like one, as a line; none where no other head shares a source with it."""
+    from maps.analysis.similar_heads import COLUMNS, Mapped, similar_heads
+
+    found = similar_heads(Mapped.of_table(atlas.table("mappings", COLUMNS)), head, SIMILAR)
+    said = ", ".join(f"{each.head} ({each.mappings:.2f}, sources {each.sources:.2f})" for each in found)
+    return [f"shares most mappings (Jaccard similarity) with {said}"] if found else []
+
+
+def detection_text(score: Row) -> str:
+    """A detection score as a line, beside its control."""
+    seed = f", seed {score['seed']}" if score["seed"] else ""
+    who = f"  detection by {said(score['scorer'])}{seed}:"
+    if score["detection"] is None:
+        return f"{who} none. {said(score['reason'])}"
+    swapped = score["detection_swapped"]
+    control = "no control" if swapped is None else f"{swapped:.2f} with another head's description"
+    interval = f"{score['detection_low']:.2f} to {score['detection_high']:.2f}"
+    return f"{who} {score['detection']:.2f} (95 % interval {interval}), {control}; chance is 0.5"
+
+
+def measured_now(atlas: Atlas, head: HeadId, present: str) -> tuple[list[list[Row]], bool]:
+    """The rows of `checks` and `concentration` that are of a head's present mappings (by their hash), and whether there
+    are others.
+    """
+    every = [atlas.table(name, head=head).to_pylist() for name in ("checks", "concentration")]
+    kept = [[row for row in rows if row.get("mapping_hash") == present] for rows in every]
+    return kept, kept != every
+
+
+def check_text(row: Row, mappings: int) -> str:
+    """A named check of a head as a line."""
+    chance = "" if row["by_chance"] is None else f", {row['by_chance']:.1f} by chance"
+    return f"named check, borne out by {row['support']} of {mappings} mappings{chance}: {said(row['check'])}"
+
+
+def concentration_text(row: Row) -> str:
+    """How concentrated a head's targets are, as a line."""
+    below = row["entropy_below"]
+    beside = "" if below is None else f", lower in {100 * below:.0f} % of {many(row['random_heads'], 'random head')}"
+    return f"entropy of the targets: {row['target_entropy']:.2f} bits{beside}"
+
+
+def mapping_text(mapping: Mapping) -> str:
+    """One mapping as a line."""
+    targets = "  ".join(visible(target) for target in mapping.targets)
+    return f"{mapping.rank:3}  {mapping.saliency:7.3f}  {visible(mapping.source):>20}  →  {targets}"
+
+
+def span(atlas: Atlas) -> str:
+    """Which heads an atlas holds, in words."""
+    layers = sorted({head.layer for head in atlas.ids})
+    heads = {head.head for head in atlas.ids}
+    return f"layers {layers[0]} to {layers[-1]}, heads 0 to {max(heads)}"

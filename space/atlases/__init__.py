@@ -1,0 +1,1 @@
+"""The atlases that the app shows."""

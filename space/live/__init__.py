@@ -1,0 +1,1 @@
+"""Questions about a model's weights, answered by a child process."""

@@ -1,0 +1,1 @@
+"""The first page: a model's heads as a grid."""

@@ -1,0 +1,144 @@
+"""One head's page: its descriptions, mappings and relations, and how people judged it. Its address can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maps.analysis.similar_heads import similar_heads
+from maps.atlas.reader import Atlas
+from maps.types import HeadId, MapsError
+from space.atlases import cache
+from space.atlases.head_rows import HeadRows
+from space.components.markup import (
+    anchor,
+    brief,
+    head_in,
+    link_to_head,
+    link_to_model,
+    mappings,
+    notice,
+    relation_bars,
+    table,
+    text,
+)
+from space.pages.head.descriptions import evidence, lead, side_by_side
+from space.pages.head.judgments import people
+from space.services import Services
+from space.web.page import Look
+from space.web.sessions import Annotator
+
+ALIKE = 5  # heads like it that are shown
+
+
+def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:
+    """The head in the address."""
+    atlas, head = asked_for(services, query)
+    settings = atlas.info["settings"]
+    rows, told = HeadRows.of(atlas, head), people(services, atlas, head, who)
+    html = "".join(
+        (
+            neighbours(atlas, head),
+            f"<h1>{head} <small>of {anchor(link_to_model(atlas.model), atlas.model)}</small></h1>",
+            lead(rows),
+            "<h2>What it promotes</h2><p class='hint'>The tokens on which it acts most strongly, each with the tokens "
+            "that it promotes most.</p>",
+            mappings(rows.mappings),
+            "<h2>Relations</h2>",
+            relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
+            "<h2>Descriptions</h2>",
+            side_by_side(rows),
+            evidence(rows),
+            "<h2>What people say</h2>",
+            told.html,
+            "<h2>Heads like it</h2>",
+            alike(atlas, head),
+            "<h2>Heads beside it</h2>",
+            beside(atlas, head),
+            "<h2>Provenance</h2>",
+            provenance(atlas, rows),
+        )
+    )
+    sentence = cache.sentences(atlas)[atlas.ids.index(head)] or "Not described yet."
+    image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)
+    return Look(f"{head} of {atlas.model}", sentence, html, image=image, personal=told.personal)
+
+
+def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
+    """The head that an address names."""
+    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
+    found = head_in(query)
+    if found is None:
+        raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
+    if found not in atlas.ids:
+        heads, layers = atlas.info["heads"] - 1, atlas.info["layers"] - 1
+        raise MapsError(f"{atlas.model} has no head {found}: layers run from 0 to {layers}, heads from 0 to {heads}.")
+    return atlas, found
+
+
+def neighbours(atlas: Atlas, head: HeadId) -> str:
+    """Links to the head before and after, also on the arrow keys, and back to the grid."""
+    at = atlas.ids.index(head)
+    before, after = atlas.ids[at - 1 : at] if at else (), atlas.ids[at + 1 : at + 2]
+    links = [anchor(link_to_head(atlas.model, other), f"← {other}", rel="prev") for other in before]
+    links.append(anchor(link_to_model(atlas.model), "All heads"))
+    links += [anchor(link_to_head(atlas.model, other), f"{other} →", rel="next") for other in after]
+    return f'<nav class="neighbours" aria-label="Other heads">{"".join(links)}</nav>'
+
+
+def alike(atlas: Atlas, head: HeadId) -> str:
+    """The heads whose mappings overlap most with its own, with what they do."""
+    found = similar_heads(cache.mapped(atlas), head, ALIKE)
+    if not found:
+        return notice("No other head shares a salient source with it.")
+    said = cache.sentences(atlas)
+    lines = [
+        (
+            anchor(link_to_head(atlas.model, each.head), str(each.head)),
+            f"{100 * each.mappings:.1f} %",
+            f"{100 * each.sources:.1f} %",
+            brief(said[atlas.ids.index(each.head)] or "not described"),
+        )
+        for each in found
+    ]
+    head_of_table = ("Head", "Mappings in common", "Sources in common", "Description")
+    return table(head_of_table, lines, "Shares of what either of the two heads has")
+
+
+def group_mates(atlas: Atlas, head: HeadId) -> list[HeadId]:
+    """The other heads that read through the same value head, under grouped-query attention."""
+    shared = cache.column(atlas, "heads", "kv_head")
+    mine = shared[atlas.ids.index(head)]
+    return [
+        other
+        for other, group in zip(atlas.ids, shared, strict=True)
+        if other.layer == head.layer and group == mine and other != head
+    ]
+
+
+def beside(atlas: Atlas, head: HeadId) -> str:
+    """The heads that read through the same value head, as links."""
+    mates = group_mates(atlas, head)
+    if not mates:
+        return notice("It has a value head of its own, so it has no group mates.")
+    links = ", ".join(anchor(link_to_head(atlas.model, other), str(other)) for other in mates)
+    mine = cache.column(atlas, "heads", "kv_head")[atlas.ids.index(head)]
+    return f"<p>It shares value head {mine} of its layer with {links}.</p>"
+
+
+def provenance(atlas: Atlas, rows: HeadRows) -> str:
+    """Numbers of the head and where they come from."""
+    row = rows.numbers
+    shown = {
+        "Mean saliency": row["saliency_mean"],
+        "Highest saliency": row["saliency_max"],
+        "Input skewness": row["input_skewness"],
+        "Target kurtosis": row["target_kurtosis"],
+        "Output space": row["output_space"],
+    }
+    numbers = "".join(
+        f"<dt>{name}</dt><dd>{'not computed' if value is None else f'{value:.3g}'}</dd>"
+        for name, value in shown.items()
+    )
+    info = atlas.info
+    made = f"{info['revision']}, mapped {info['created_at'][:10]}"
+    return f"<dl>{numbers}<dt>Value head</dt><dd>{row['kv_head']}</dd><dt>Model</dt><dd>{text(made)}</dd></dl>"

@@ -1,0 +1,1 @@
+"""The page that asks the weights about a token or a pair."""

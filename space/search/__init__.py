@@ -1,0 +1,1 @@
+"""Search over descriptions, tokens, relations and heads."""

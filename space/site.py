@@ -1,0 +1,97 @@
+"""The site: its pages in order, and how it is served."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from space.endpoints import build_endpoints
+from space.pages import about, compare, privacy, relation
+from space.pages.agreement import page as agreement
+from space.pages.annotate import page as annotate
+from space.pages.explore import page as explore
+from space.pages.head import page as head
+from space.pages.organise import page as organise
+from space.pages.search import page as search
+from space.pages.try_it import page as trying
+from space.services import Services
+from space.web.first_html import launch_settings
+from space.web.health import health_route
+from space.web.viewer import build_viewer
+
+STATIC = Path(__file__).parent / "web" / "static"
+TITLE = "Attention heads, read from their weights"
+EXPLORER = {
+    "": explore,
+    "head": head,
+    "relation": relation,
+    "search": search,
+    "try": trying,
+    "compare": compare,
+}  # pages that are functions of their address, by path
+LISTED = {
+    "Home": "",
+    "Search": "search",
+    "Relations": "relation",
+    "Try it": "try",
+    "Compare": "compare",
+}  # those of them in the navigation
+PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
+
+
+def build_site(services: Services) -> gr.Blocks:
+    """All pages over these services; builds nothing global, so it can be called twice."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
+        build_viewer(services, site, EXPLORER)
+        build_endpoints(services)
+    for path in filter(None, EXPLORER):
+        name = next((name for name, listed in LISTED.items() if listed == path), path.capitalize())
+        with site.route(name, path, show_in_navbar=path in LISTED.values()) as page:
+            build_viewer(services, page, EXPLORER)
+    with site.route("Organise", "organise", show_in_navbar=False) as page:
+        organise.build(services, page)
+    with site.route("Privacy", "privacy", show_in_navbar=False) as page:
+        privacy.build(services, page)
+    for name, path, module in PAGES:
+        with site.route(name, path) as page:
+            module.build(services, page)
+    return site
+
+
+async def not_found(request: Request, _error: Exception) -> Response:
+    """An address that leads nowhere, in words and with a way back; programs get JSON."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"detail": "Not Found"}, status_code=404)
+    home = request.scope.get("root_path", "") + "/"
+    page = (STATIC / "not_found.html").read_text(encoding="utf-8").replace("HOME", escape(home))
+    return HTMLResponse(page, status_code=404)
+
+
+def look(services: Services) -> dict[str, Any]:
+    """How the site looks and is served: arguments of `launch`."""
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
+    links = LISTED | {name: path for name, path, _ in PAGES}
+    settings = launch_settings(services, EXPLORER, links)
+    settings["routes"].append(health_route(services))
+    theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
+    return {
+        "theme": theme,
+        "css_paths": STATIC / "style.css",
+        "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
+        "footer_links": [],
+        "run_history": False,
+        "mcp_server": services.mcp,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "quiet": True,
+        "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
+        "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
+        "app_kwargs": {"exception_handlers": {404: not_found}, **settings},
+    }

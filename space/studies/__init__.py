@@ -1,0 +1,1 @@
+"""The studies that the app serves, and who may see their answers."""

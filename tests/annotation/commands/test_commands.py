@@ -1,0 +1,299 @@
+"""The commands, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from annotation.__main__ import main
+from annotation.form import Answers, judgment
+from annotation.journal.journal import Journal
+from annotation.study.store import kept
+from annotation.types import Judgment
+from maps.atlas.schema import SCHEMAS
+
+Judge = Callable[..., Judgment]
+ROOT = Path(__file__).parents[3]
+ATLAS = ROOT / "space" / "seed" / "smollm2"
+UNMARKED = "Stale judgments are not marked: name the atlas that was judged with --atlas.\n"
+
+
+def run(*arguments: object, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "MAPS_DATA"}
+    if data is not None:
+        environment["MAPS_DATA"] = str(data)
+    command = [sys.executable, "-m", "annotation", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def called(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which saves the imports."""
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return subprocess.CompletedProcess([*map(str, arguments)], status, output.getvalue(), errors.getvalue())
+
+
+@pytest.fixture
+def data(tmp_path: Path, judge: Judge) -> Path:
+    with Journal(tmp_path / "data" / "journal.sqlite") as journal:
+        for person in ("a-1", "a-2"):
+            journal.consent(person, "Ada", "1")
+            for layer in range(5):
+                journal.record(judge(f"{person}-{layer}", annotator=person, layer=layer))
+    return tmp_path / "data"
+
+
+def test_an_export_feeds_the_agreement_command(tmp_path: Path, data: Path) -> None:
+    done = run("export", "--out", tmp_path / "out", data=data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*")) == [
+        *("README.md", "data/judgments.parquet", "judgments.csv", "judgments.parquet")
+    ]
+    texts = (file.read_bytes() for file in (tmp_path / "out").rglob("*.*"))
+    assert not any(b"Ada" in text for text in texts)
+    from_csv, from_parquet = (
+        run("agreement", tmp_path / "out" / f"judgments.{k}", "--json") for k in ("csv", "parquet")
+    )
+    assert from_csv.stdout == from_parquet.stdout
+    found = json.loads(from_csv.stdout)
+    assert (found["items"], found["annotators"], found["judgments"]) == (5, 2, 10)
+    assert found["questions"]["presence"]["percent"] == {
+        **{"value": 1.0, "low": 1.0, "high": 1.0, "n": 5, "draws": 1000, "reason": None}
+    }
+    sentences = run("agreement", tmp_path / "out" / "judgments.csv").stdout
+    assert "Annotators agreed on question one (presence) for 100 % (100 to 100 %) of 5 items." in sentences
+
+
+def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data: Path) -> None:
+    run("export", "--format", "csv", "--out", tmp_path, data=data)
+    file = tmp_path / "judgments.csv"
+    plain, named, with_atlas = (
+        json.loads(run("agreement", file, "--json", *more).stdout)
+        for more in ((), ("--layers", "smollm2=8"), ("--layers", "smollm2=8", "--atlas", ATLAS))
+    )
+    assert plain["by_quarter"] == {
+        "groups": [],
+        "reason": "The number of layers of smollm2 is not known: left out by layer quarter.",
+    }
+    assert [(group["quarter"], group["items"]) for group in named["by_quarter"]["groups"]] == [(0, 2), (1, 2), (2, 1)]
+    assert (plain["evidence"], named["evidence"]) == (None, None)
+    assert [each["measure"] for each in with_atlas["evidence"]] == ["detection", "support"]
+    assert plain["paper"]["rates"]["correct"] == {"value": 217 / 272, "count": 217, "n": 272}
+    assert list(named["by_model"]["groups"][0]["questions"]["precision"]) == list(named["questions"]["precision"])
+
+
+def test_labels_are_written_as_csv_and_parquet(tmp_path: Path, data: Path) -> None:
+    run("export", "--format", "parquet", "--out", tmp_path, data=data)
+    file = tmp_path / "judgments.parquet"
+    done = run("labels", file, "--out", tmp_path / "labels.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "Labels of 5 items on question one (presence), by majority: 0 absent_none, 0 absent_described, 0 "
+        "present_missed, 5 present_described; none tied.",
+        "Labels of 5 items on question two (precision), by majority: 5 accurate, 0 inaccurate, 0 partial, 0 poor; none "
+        "tied.",
+        "Labels of 5 items on question three (category), by majority: 5 semantic, 0 language, 0 general, 0 unnatural; "
+        "none tied.",
+        "Dawid and Skene's model gives another label to 0 of the 15 that both label.",
+        f"{tmp_path / 'labels.csv'}: 15 labels",
+    ]
+    assert run("labels", file, "--out", tmp_path / "labels.parquet", "--majority-only").returncode == 0
+    table = pq.read_table(tmp_path / "labels.parquet")
+    assert {field.name: str(field.type) for field in table.schema} == {
+        **dict.fromkeys(
+            ("study", "model", "mapping_hash", "description_id", "question", "majority", "label"), "string"
+        ),
+        **dict.fromkeys(("layer", "head", "n"), "int32"),
+        **dict.fromkeys(("tie", "adjudicated"), "bool"),
+    }
+    text = pd.read_csv(tmp_path / "labels.csv")
+    assert text["dawid_skene"].tolist() == text["majority"].tolist() == table["majority"].to_pylist()
+    assert text["dawid_skene_probability"].round(6).tolist() == [1.0] * 15
+
+
+def test_one_format_and_one_study_can_be_asked_for(tmp_path: Path, data: Path) -> None:
+    done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (0, f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 10 judgments\n")
+    done = run("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (2, "No judgment belongs to the study 'pilot'; there is default.\n")
+
+
+def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("item,annotator,presence,precision,category\n1,a,maybe,,\n")
+    (tmp_path / "good.csv").write_text("item,annotator,presence,precision,category\n1,a,absent_none,,\n")
+    sentences = {
+        ("agreement", tmp_path / "none.csv"): f"{tmp_path}/none.csv cannot be read: No such file or directory.\n",
+        ("agreement", tmp_path / "bad.csv"): (
+            "Row 1 has 'maybe' as presence; it must be one of absent_none, absent_described, present_missed, "
+            "present_described.\n"
+        ),
+        ("labels", tmp_path / "bad.csv", "--out", "labels.txt"): "labels.txt is neither a .csv nor a .parquet file.\n",
+        ("agreement", tmp_path / "good.csv", "--atlas", tmp_path): (
+            f"{tmp_path} is no atlas; `python -m maps map MODEL --out {tmp_path}` makes one.\n"
+        ),
+        ("agreement", tmp_path / "bad.csv", "--seed", "-1"): "The seed is -1; it must be 0 or more.\n",
+        ("export", "--data", tmp_path, "--out", tmp_path): (
+            f"There is no journal at {tmp_path}/journal.sqlite; it begins with the first answer, or --data names its "
+            "folder.\n"
+        ),
+    }
+    for arguments, sentence in sentences.items():
+        done = run(*arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
+def created(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return called("study", "create", "--atlas", ATLAS, "--data", data, *arguments)
+
+
+def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
+    few = ("--heads", 20, "--overlap", 4, "--per-item", 2, "--controls", 0.25, "--sample", "stratified")
+    done = created(
+        tmp_path, *few, "--name", "pilot", "--per-annotator", 12, "--deadline", "2999-01-31", "--no-practice"
+    )
+    line = (
+        "20 heads of SmolLM2-135M-Instruct described by offline, 4 of them for everybody, 3 swapped and 2 shuffled "
+        "controls, 2 judgments an item\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{tmp_path / 'studies' / 'pilot.json'}: {line}"
+    assert created(tmp_path, *few).stdout == f"{tmp_path / 'studies' / 'study-1.json'}: {line}"
+    listed = called("study", "list", "--data", tmp_path).stdout.splitlines()
+    assert [text.partition(" (")[0] for text in listed] == ["study-1", "pilot"]
+    pilot = kept(tmp_path / "studies")["pilot"]
+    controlled, overlapping = (next(i for i in pilot.order if i.item_kind == kind) for kind in ("swapped", "overlap"))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for person in ("a-1", "a-2", "a-3"):
+            journal.consent(person, None, "1")
+        for person, item in (("a-1", controlled), ("a-2", controlled), ("a-1", overlapping)):
+            answer = Answers("absent_none", None, None, "")
+            times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
+            more = {"judgment_id": f"{person}{item.layer}{item.head}", "supersedes": None, "app_version": "0"}
+            journal.record(judgment(item, answer, annotator=person, **times, **more), pilot)  # type: ignore[arg-type]
+        journal.claim(pilot, "a-3")
+    shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", ATLAS).stdout.splitlines()
+    assert "deadline: 2999-01-31 23:59:59.999999+00:00" in shown
+    assert "practice: False" in shown
+    assert shown[-6:] == [
+        "places wanted: 42, and 4 of each annotator (the overlap)",
+        "places given: 2, and 1 in the overlap",
+        "places reserved now: 1",
+        "items done: 1 of 21",
+        "annotators: 2",
+        "stale items: 0",
+    ]
+
+
+def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 270, "--overlap", 0, "--swapped", 0)
+    atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
+    rows = pq.read_table(atlas / "descriptions.parquet").to_pylist()
+    rows[5]["description_id"] = "another"
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS["descriptions"]), atlas / "descriptions.parquet")
+    shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", atlas).stdout.splitlines()
+    assert shown[-1] == f"stale items: 1 (L{rows[5]['layer']}H{rows[5]['head']})"
+    assert "places given: 0, and 0 in the overlap" in shown
+    assert "places wanted: 807, and 0 of each annotator (the overlap)" in shown  # 3 of each of the 269 others
+
+
+def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 20, "--overlap", 0, "--swapped", 0)
+    pilot = kept(tmp_path / "studies")["pilot"]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.consent("a-1", None, "1")
+        for number, item in enumerate(pilot.order[:3]):
+            times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
+            more = {"judgment_id": f"j-{number}", "supersedes": None, "app_version": "0"}
+            given = judgment(item, Answers("absent_none", None, None, ""), annotator="a-1", **times, **more)  # type: ignore[arg-type]
+            journal.record(given, pilot)
+    atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
+    rows = pq.read_table(atlas / "descriptions.parquet").to_pylist()
+    changed = pilot.order[1].description_id
+    rows = [row | {"description_id": "another"} if row["description_id"] == changed else row for row in rows]
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS["descriptions"]), atlas / "descriptions.parquet")
+    exported = ("export", "--data", tmp_path, "--study", "pilot", "--out", tmp_path / "out")
+    done = called(*exported, "--atlas", atlas)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"1 judgment stale by {atlas}: marked, and left out of the figures.\n")
+    assert pd.read_csv(tmp_path / "out" / "judgments.csv")["stale"].tolist() == [False, True, False]
+    for kind in ("csv", "parquet"):
+        found = json.loads(called("agreement", tmp_path / "out" / f"judgments.{kind}", "--json").stdout)
+        assert (found["items"], found["judgments"], found["left_out"]["stale"]) == (2, 2, 1)
+    assert "- Left out: 1 of stale items" in (tmp_path / "out" / "README.md").read_text()
+    assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"0 judgments stale by {ATLAS}: marked")
+
+
+def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 20)
+    done = called("export", "--data", data, "--out", tmp_path / "out", "--atlas", ATLAS)
+    assert done.stdout.startswith(f"0 judgments stale by {ATLAS}: marked")  # they are of another model
+    (tmp_path / "studies" / "pilot.json").rename(tmp_path / "pilot.json")
+    with Journal(data / "journal.sqlite") as journal:
+        journal.record(replace(journal.rows()[0], judgment_id="j", study="pilot"))
+    done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", ATLAS)
+    assert (done.returncode, done.stderr.startswith("The file of the study pilot is not here, so it")) == (2, True)
+    (data / "studies").mkdir()
+    (tmp_path / "pilot.json").rename(data / "studies" / "pilot.json")
+    other = shutil.copytree(ATLAS, tmp_path / "other")
+    info = json.loads((other / "atlas.json").read_text())
+    (other / "atlas.json").write_text(json.dumps(info | {"model": "gpt2"}))
+    done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", other)
+    sentence = f"{other} maps gpt2, but the study pilot is of SmolLM2-135M-Instruct; name its atlas.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
+
+
+def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
+    done = run("withdraw", "a-1", data=data)
+    assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn: 5 judgments are left out from now on.\n")
+    done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
+    assert done.stdout == f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
+    assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
+
+
+def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
+    created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
+    sentences = {
+        ("create", "--atlas", ATLAS, "--name", "pilot", "--heads", 5, "--overlap", 0): (
+            "There is a study 'pilot' already, frozen; choose another name.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--name", "Pilot"): (
+            "'Pilot' is no name for a study: small letters, digits and hyphens, 40 at most.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--describer", "gpt"): (
+            f"No head of {ATLAS} is described by 'gpt'; there is offline.\n"
+        ),
+        ("create", "--atlas", ATLAS, "--controls", 0.1, "--swapped", 3): (
+            "Name the controls by --controls, or by --swapped and --shuffled, not both.\n"
+        ),
+        ("show", "other"): f"There is no study 'other' in {tmp_path / 'studies'}; there is pilot.\n",
+    }
+    for arguments, sentence in sentences.items():
+        done = called("study", *arguments, "--data", tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+    for arguments in (("--deadline", "soon"), ("--deadline", "2027-01-31T12:00"), ("--heads", "0"), ("--seed", "-1")):
+        done = created(tmp_path, *arguments)
+        assert (done.returncode, "Traceback" in done.stderr, done.stdout) == (2, False, "")
+
+
+def test_help_shows_an_example_and_no_command_yet_to_come() -> None:
+    actions = [("study", action) for action in ("create", "list", "show")]
+    for arguments in ((), ("study",), *actions, ("export",), ("agreement",), ("labels",), ("withdraw",), ("publish",)):
+        done = called(*arguments, "--help")
+        assert done.returncode == 0
+        assert "example: python -m annotation" in done.stdout

@@ -1,0 +1,355 @@
+"""The journal: on disk before the receipt, once, for ever, whoever asks at the same time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from annotation.journal.journal import Journal, JournalError
+from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
+from annotation.types import Annotator, Judgment, Receipt, Stored
+
+Judge = Callable[..., Judgment]
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
+HELPER = """
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from annotation.journal.journal import Journal, JournalError
+from annotation.types import Judgment
+now = datetime(2026, 11, 22, tzinfo=UTC)
+def judgment(name, layer=0):
+    return Judgment(name, "default", "m", layer, 0, "head", "a-1", "absent_none", None, None, "", now, now, 0.0,
+                    None, "h", "d", "1", "1", "0")
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
+        for pseudonym in ("a-1", "a-2"):
+            opened.consent(pseudonym, None, "1")
+        yield opened
+
+
+def child(script: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HELPER + script, *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_judgment_comes_back_as_it_was_given(journal: Journal, judge: Judge) -> None:
+    hostile = judge(comment="=cmd|'/c calc'!A1\r\n<script>\u202e'; DROP TABLE judgments; --\x07")
+    assert journal.record(hostile) == Receipt("j-1", NOON, duplicate=False)
+    assert journal.rows() == [hostile]
+    assert journal.current("default") == [hostile]
+
+
+def test_submitting_twice_stores_once(journal: Journal, judge: Judge) -> None:
+    first = journal.record(judge())
+    retry = judge(seconds=31.0, submitted_at=NOON, supersedes="j-1")
+    assert journal.record(retry) == replace(first, duplicate=True)
+    assert journal.rows() == [judge()]
+
+
+@pytest.mark.parametrize("change", [{"presence": "absent_none", "precision": None, "category": None}, {"layer": 3}])
+def test_an_id_never_stands_for_two_judgments(journal: Journal, judge: Judge, change: dict[str, object]) -> None:
+    journal.record(judge())
+    for other in (judge(**change), judge(annotator="a-2"), judge(comment="later")):
+        with pytest.raises(JournalError, match="this item was answered before"):
+            journal.record(other)
+    assert journal.rows() == [judge()]
+
+
+def test_a_second_answer_must_supersede_the_first(journal: Journal, judge: Judge) -> None:
+    sentence = "You have answered this item already; open it again to change your answer."
+    journal.record(judge("j-1"))
+    with pytest.raises(JournalError, match=sentence):
+        journal.record(judge("j-2"))
+    journal.record(judge("j-2", precision="poor", supersedes="j-1"))
+    journal.record(judge("j-3", precision="partial", supersedes="j-2"))
+    with pytest.raises(JournalError, match=sentence):
+        journal.record(judge("j-4", supersedes="j-1"))
+    assert [row.judgment_id for row in journal.rows()] == ["j-1", "j-2", "j-3"]
+    assert [row.judgment_id for row in journal.current("default")] == ["j-3"]
+
+
+def test_only_ones_own_answer_to_the_same_item_can_be_superseded(journal: Journal, judge: Judge) -> None:
+    journal.record(judge("j-1"))
+    strays = [
+        judge("j-2", annotator="a-2", supersedes="j-1"),
+        judge("j-2", head=3, supersedes="j-1"),
+        judge("j-2", description_id="d-2", supersedes="j-1"),
+        judge("j-2", supersedes="j-2"),
+        judge("j-2", supersedes="nowhere"),
+    ]
+    for stray in strays:
+        with pytest.raises(JournalError, match="it would replace an answer to something else"):
+            journal.record(stray)
+    assert len(journal.rows()) == 1
+
+
+def test_current_answers_are_found_by_study_annotator_and_item(journal: Journal, judge: Judge) -> None:
+    rows = [
+        judge("j-1"),
+        judge("j-2", annotator="a-2"),
+        judge("j-3", layer=3),
+        judge("j-4", study="other"),
+        judge("j-5", description_id="d-2"),
+    ]
+    for row in rows:
+        journal.record(row)
+    assert journal.current("default", annotator="a-1") == [rows[0], rows[2], rows[4]]
+    assert journal.current("default", item=rows[0].item) == rows[:2]
+    assert journal.current("default", "a-2", rows[0].item) == [rows[1]]
+    assert journal.rows("other") == [rows[3]]
+    assert journal.rows() == rows
+
+
+def test_nothing_is_stored_without_consent(journal: Journal, judge: Judge) -> None:
+    with pytest.raises(JournalError, match="Please agree to what is stored before you answer"):
+        journal.record(judge(annotator="a-3"))
+    assert journal.rows() == []
+
+
+def test_consent_keeps_its_first_time_until_the_guidelines_change(tmp_path: Path) -> None:
+    clock = iter(NOON.replace(hour=hour) for hour in (12, 13, 14))
+    with Journal(tmp_path / "journal.sqlite", now=lambda: next(clock)) as journal:
+        journal.consent("a-1", "Ada", "1")
+        journal.consent("a-1", "Ada", "1")
+        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
+        journal.consent("a-1", "Ada", "2")
+        assert journal.annotators() == [Annotator("a-1", "Ada", NOON.replace(hour=14), "2")]
+
+
+def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal, judge: Judge) -> None:
+    refused = {
+        "Please answer question two": judge(precision=None),
+        "does not apply": judge(presence="absent_none"),
+        "has no answer 'fine'": judge(category="fine"),
+        "no text": judge(comment="\ud800"),
+        "no text\\.$": judge(model="\ud800"),
+        "no time zone": judge(started_at=datetime(2026, 1, 1)),
+        "CHECK constraint failed: seconds": judge(seconds=-1.0),
+        "NOT NULL constraint failed: judgments.seconds": judge(seconds=float("nan")),
+    }
+    for sentence, row in refused.items():
+        with pytest.raises(JournalError, match=sentence):
+            journal.record(row)
+    assert journal.rows() == []
+
+
+def test_rows_can_be_neither_changed_nor_deleted(journal: Journal, judge: Judge) -> None:
+    journal.record(judge())
+    with sqlite3.connect(journal.path) as other:
+        for statement in ("UPDATE judgments SET comment = 'x'", "DELETE FROM judgments"):
+            with pytest.raises(sqlite3.IntegrityError, match="judgments are only ever added"):
+                other.execute(statement)
+    other.close()
+    assert journal.rows() == [judge()]
+
+
+def test_the_database_is_set_to_survive_a_power_cut(journal: Journal) -> None:
+    pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
+    found = {name: journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+        "user_version": len(MIGRATIONS),
+    }
+
+
+def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge) -> None:
+    (tmp_path / "journal.sqlite").touch()  # version 0: an empty file
+    for _ in range(2):
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            journal.consent("a-1", "Ada", "1")
+            journal.record(judge())
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert journal.rows() == [judge()]
+
+
+def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_path: Path, judge: Judge) -> None:
+    path = tmp_path / "journal.sqlite"
+    row = judge()
+    cells = [cell.isoformat() if isinstance(cell, datetime) else cell for cell in astuple(row)]
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO annotators VALUES (1, 'a-1', 'Ada', ?, '1')", [NOON.isoformat()])
+        old.execute(f"INSERT INTO judgments VALUES (1, ?, {', '.join('?' * len(cells))})", [NOON.isoformat(), *cells])
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    with Journal(path) as journal:
+        assert journal.rows() == [row]
+        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
+        assert journal.record(row) == Receipt("j-1", NOON, duplicate=True)
+        assert journal.unpublished().judgments == (Stored(row, NOON),)
+        journal.withdraw("a-1")
+        assert journal.rows() == []
+
+
+def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database at all, but long enough to look like one" * 40)
+    with pytest.raises(JournalError, match="the file is no journal"):
+        Journal(tmp_path / "text")
+    with sqlite3.connect(tmp_path / "other") as other:
+        other.execute("CREATE TABLE people (name TEXT)")
+    other.close()
+    with pytest.raises(JournalError, match="is no journal; name another file"):
+        Journal(tmp_path / "other")
+    Journal(tmp_path / "newer").close()
+    with sqlite3.connect(tmp_path / "newer") as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(JournalError, match="written by a newer release"):
+        Journal(tmp_path / "newer")
+    with pytest.raises(JournalError, match="cannot be used"):
+        Journal(tmp_path / "text" / "journal.sqlite")
+
+
+def test_a_full_disk_is_said_and_leaves_the_journal_whole(journal: Journal, judge: Judge) -> None:
+    journal.record(judge())
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    big = [judge(f"k-{layer}", layer=layer, head=9, comment="x" * 2000) for layer in range(1000)]
+    with pytest.raises(JournalError, match="Your answer was not stored: the disk is full"):
+        list(map(journal.record, big))
+    kept = journal.rows()
+    journal._db.execute("PRAGMA max_page_count = 1000000")
+    journal.record(judge("after", layer=1, head=8))
+    assert [row.judgment_id for row in journal.rows()] == [*(row.judgment_id for row in kept), "after"]
+
+
+def test_a_read_only_folder_is_said() -> None:
+    script = """
+import os
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    Journal(Path(sys.argv[1]) / "journal.sqlite")
+except JournalError as error:
+    print(error)
+"""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    output, errors = child(script, folder).communicate(timeout=20)
+    folder.rmdir()
+    assert (output, errors) == (
+        f"The journal {folder / 'journal.sqlite'} cannot be used: it cannot be opened; its folder must exist and "
+        "be writable.\n",
+        "",
+    )
+
+
+def test_a_receipt_survives_kill_9(tmp_path: Path) -> None:
+    script = """
+journal = Journal(Path(sys.argv[1]))
+journal.consent("a-1", "Ada", "1")
+print(journal.record(judgment("j-1")).judgment_id, flush=True)
+sys.stdin.read()
+"""
+    process = child(script, tmp_path / "journal.sqlite")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "j-1\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert [row.judgment_id for row in journal.rows()] == ["j-1"]
+
+
+def test_two_processes_that_send_the_same_ids_store_each_once(tmp_path: Path) -> None:
+    script = """
+sys.stdin.readline()
+journal = Journal(Path(sys.argv[1]))
+journal.consent("a-1", None, "1")
+for layer in range(25):
+    print(journal.record(judgment(f"j-{layer}", layer)).duplicate)
+"""
+    processes = [child(script, tmp_path / "journal.sqlite") for _ in range(2)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results = [process.communicate(timeout=30) for process in processes]
+    assert [errors for _, errors in results] == ["", ""]
+    answers = sorted(" ".join(output for output, _ in results).split())
+    assert answers == ["False"] * 25 + ["True"] * 25
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert sorted(row.layer for row in journal.rows()) == list(range(25))
+
+
+def test_processes_that_begin_a_journal_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    script = """
+for line in sys.stdin:
+    Journal(Path(line.strip())).close()
+    print("open", flush=True)
+"""
+    processes = [child(script) for _ in range(3)]
+    for number in range(40):
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{tmp_path / str(number)}\n")
+            process.stdin.flush()
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+    assert [process.communicate(timeout=20)[1] for process in processes] == ["", "", ""]
+
+
+def test_two_hundred_judgments_from_threads_are_all_there_once(journal: Journal, judge: Judge) -> None:
+    rows = [judge(f"j-{number}", layer=number) for number in range(100)] * 2
+    with ThreadPoolExecutor(16) as threads:
+        receipts = list(threads.map(journal.record, rows))
+    assert sum(receipt.duplicate for receipt in receipts) == 100
+    assert sorted(row.layer for row in journal.rows()) == list(range(100))
+
+
+def test_threads_that_answer_one_item_at_once_store_one_answer(journal: Journal, judge: Judge) -> None:
+    def attempt(number: int) -> str:
+        try:
+            return journal.record(judge(f"j-{number}")).judgment_id
+        except JournalError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(attempt, range(8)))
+    refusal = "You have answered this item already; open it again to change your answer."
+    (kept,) = journal.rows()
+    assert sorted(results) == sorted([kept.judgment_id] + [refusal] * 7)
+
+
+def test_the_extent_grows_with_every_judgment_and_withdrawal_and_with_nothing_else(
+    journal: Journal, judge: Judge
+) -> None:
+    extents = [journal.extent()]
+    for change in (
+        lambda: journal.record(judge("j-1")),
+        lambda: journal.record(judge("j-2", supersedes="j-1")),
+        lambda: journal.withdraw("a-1"),
+    ):
+        change()
+        extents.append(journal.extent())
+    assert extents == sorted(set(extents))
+    journal.record(judge("j-3", annotator="a-2"))
+    last = journal.extent()
+    journal.consent("a-3", None, "1")
+    journal.open_answers("default", "a-2")
+    assert journal.extent() == last

@@ -1,0 +1,62 @@
+"""Answers counted, and the layer quarters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from annotation.statistics.answer_counts import COLUMNS, answers, quarters
+from annotation.statistics.judgments_table import SummaryError, counted, frame
+from annotation.types import Judgment
+
+Judge = Callable[..., Judgment]
+
+
+def test_answers_are_tabled_by_layer_quarter(judge: Judge) -> None:
+    rows = [
+        judge(str(n), layer=layer, precision=precision)
+        for n, (layer, precision) in enumerate([(0, "accurate"), (7, "poor"), (8, "poor"), (29, "poor")])
+    ]
+    found = answers(counted(frame(rows)).rows, {"smollm2": 30})
+    assert tuple(found.columns) == COLUMNS
+    precision = found[(found["question"] == "precision") & (found["count"] > 0)]
+    assert precision[["part", "answer", "count", "n"]].to_numpy().tolist() == [
+        ["all", "accurate", 1, 4],
+        ["all", "poor", 3, 4],
+        ["first", "accurate", 1, 2],
+        ["first", "poor", 1, 2],
+        ["second", "poor", 1, 1],
+        ["last", "poor", 1, 1],
+    ]
+    assert len(found) == 4 * 3 * 4
+
+
+def test_a_model_whose_layers_are_unknown_is_left_out_and_named(judge: Judge) -> None:
+    rows = counted(frame([judge("1"), judge("2", model="new\x1b")])).rows
+    numbers, reason = quarters(rows, {"smollm2": 30})
+    assert numbers.tolist() == [3, -1]
+    assert reason == "The number of layers of new\\x1b is not known: left out by layer quarter."
+    table = pd.DataFrame({"item": ["1"], "model": [None], "layer": [2]})
+    assert quarters(table, {})[1] == "Some judgments have no model or no layer: left out by layer quarter."
+
+
+def test_a_table_without_layers_has_no_quarters() -> None:
+    numbers, reason = quarters(pd.DataFrame({"item": ["1", "2"]}), {})
+    assert (numbers.tolist(), reason) == (
+        [-1, -1],
+        "The table has no model or no layer, so nothing is told by layer quarter.",
+    )
+
+
+def test_a_layer_that_its_model_does_not_have_is_an_error(judge: Judge) -> None:
+    with pytest.raises(SummaryError, match="Layer 26 belongs to no layer quarter, since smollm2 has 26 layers"):
+        quarters(counted(frame([judge()])).rows, {"smollm2": 26})
+
+
+def test_quarters_are_those_of_the_papers_models() -> None:
+    for layers, size in ((32, 8), (48, 12)):
+        rows = pd.DataFrame({"model": ["m"] * layers, "layer": range(layers)})
+        assert quarters(rows, {"m": layers})[0].tolist() == np.repeat(range(4), size).tolist()

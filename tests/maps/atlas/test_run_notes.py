@@ -1,0 +1,67 @@
+"""Notes of what describers have begun: kept, dropped, and told where they are damaged."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from maps.atlas.run_notes import Notes
+from maps.describers.describe_atlas import REDO, redo_since
+from maps.describers.describe_in_batches import BATCHES, open_batch
+from maps.types import MapsError
+
+SENT = {"file": "f", "batch": "b", "round": 1, "seed": 0, "sent_at": "now", "heads": {"L0H0": "hash"}}
+
+
+def test_each_describer_has_its_entry_and_an_empty_file_goes(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "notes.json", "delete it")
+    notes.keep("one", 1)
+    notes.keep("two", [2])
+    assert (notes.of("one"), notes.of("two"), notes.of("three")) == (1, [2], None)
+    notes.keep("one", None)
+    assert notes.of("one") is None
+    notes.keep("two", None)
+    assert not notes.path.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, '{"ok": 5}', '{"ok": "x"}', '{"ok": "2026-11-24"}'])
+def test_a_damaged_note_of_a_redo_is_named_with_what_deleting_it_does(content: str, tmp_path: Path) -> None:
+    (tmp_path / REDO).write_text(content)
+    with pytest.raises(MapsError) as caught:
+        redo_since(tmp_path, "ok")
+    assert re.match(rf"{tmp_path / REDO} is (damaged \(|no JSON object;)", str(caught.value))
+    assert str(caught.value).endswith("; delete that file: an unfinished --redo then begins anew, and pays again.")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{",
+        5,
+        {"a": 1},
+        {**SENT, "heads": 5},
+        {**SENT, "heads": {"x": "hash"}},
+        {**SENT, "heads": {"L0H0": 1}},
+        {**SENT, "round": "1"},
+        {**SENT, "batch": None},
+    ],
+)
+def test_a_damaged_note_of_a_batch_is_named_with_what_deleting_it_does(entry: object, tmp_path: Path) -> None:
+    (tmp_path / BATCHES).write_text(entry if entry == "{" else json.dumps({"ok": entry}))
+    with pytest.raises(MapsError) as caught:
+        open_batch(tmp_path, "ok")
+    assert str(caught.value).startswith(f"{tmp_path / BATCHES} is damaged (")
+    assert str(caught.value).endswith(
+        "mend it, or delete it to give up the batches that it names, whose answers may be paid for."
+    )
+
+
+def test_a_whole_note_of_a_batch_is_read(tmp_path: Path) -> None:
+    (tmp_path / BATCHES).write_text(json.dumps({"ok": SENT}))
+    sent = open_batch(tmp_path, "ok")
+    assert sent
+    assert sent._asdict() == SENT
+    assert open_batch(tmp_path, "other") is None

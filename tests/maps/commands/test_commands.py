@@ -1,0 +1,252 @@
+"""The commands, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maps.__main__ import main
+from maps.atlas.reader import Atlas, write_table
+from maps.atlas.schema import table
+from maps.types import HeadId
+from tests.small_models import WORDS, Small, save_folder, save_gguf, weights
+
+ROOT = Path(__file__).parents[3]
+Capture = pytest.CaptureFixture[str]
+
+
+def refused(capsys: Capture, *arguments: object) -> str:
+    """What a command says where it fails: one sentence, a status of 1 or 2, nothing on the standard output."""
+    status = main([str(argument) for argument in arguments])
+    out, said = capsys.readouterr()
+    assert (status in (1, 2), out, said.count("\n")) == (True, "", 1)
+    assert "Traceback" not in said
+    return said.removesuffix("\n")
+
+
+def misused(capsys: Capture, *arguments: str) -> str:
+    """The last line where the command line itself is wrong."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    out, said = capsys.readouterr()
+    assert (caught.value.code, out) == (2, "")
+    return said.strip().split("\n")[-1]
+
+
+def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, small_model: Path) -> None:
+    out = tmp_path / "atlas"
+    (tmp_path / "next.json").write_text(json.dumps([[word, "amber"] for word in WORDS]))
+    command = ["map", str(small_model), "--out", str(out), "--relations", "copying", "--k", "40", "--tau", "0.3"]
+    command += ["--relation", f"to_amber={tmp_path / 'next.json'}", "--salient", "7", "--targets", "3"]
+    command += [
+        "--min-pairs",
+        "5",
+        "--layers",
+        "1-1",
+        "--no-first-mlp",
+        "--final-norm",
+        "--dtype",
+        "float32",
+        "--suppressive",
+        "--output-space",
+        "--top-scoring",
+    ]
+    assert main(command) == 0
+    printed, bar = capsys.readouterr()
+    assert printed == f"Mapped 4 heads of small: the atlas is in {out}.\n"
+    assert "mapping: 100%" in bar
+    atlas = Atlas.open(out)
+    settings = {key: value for key, value in atlas.info["settings"].items() if key != "relations"}
+    assert list(atlas.info["settings"]["relations"]) == ["copying", "to_amber"]
+    assert settings == {
+        **{"salient": 7, "heldout": 30, "targets": 3, "k": 40, "tau": 0.3, "min_pairs": 5},
+        **{"first_mlp": False, "final_norm": True, "dtype": "float32", "layers": [1, 1]},
+        **{"suppressive": True, "output_space": True, "top_scoring": True},
+    }
+    assert {len(atlas.mappings(head, "suppressive")) for head in atlas.ids} == {7}
+    heads = atlas.table("heads").to_pylist()
+    assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in heads)
+    assert {(len(m.targets), len(atlas.mappings(head))) for head in atlas.ids for m in atlas.mappings(head)} == {(3, 7)}
+    assert main(command) == 0
+    assert capsys.readouterr() == (f"The atlas is in {out}; nothing was left to do.\n", "")
+    assert main(["describe", str(out), "--describer", "offline"]) == 0
+    assert capsys.readouterr().out == (
+        f"offline described 4 heads now.\nIt sees a pattern in 0 of 4 heads: {out}/descriptions.parquet\n"
+    )
+    assert main(["show", str(out), "l1h3"]) == 0
+    shown = capsys.readouterr().out.split("\n")
+    assert shown[:4] == ["L1H3 of small", "", "offline: Unclear", "  inputs: Unclear"]
+    assert [line[:3] for line in shown[-8:]] == ["  1", "  2", "  3", "  4", "  5", "  6", "  7", ""]
+
+
+def test_without_names_an_own_relation_stands_instead_of_the_twenty(
+    tmp_path: Path, capsys: Capture, small_model: Path
+) -> None:
+    file = tmp_path / "own.json"
+    file.write_text('[["amber", "basket"]]')
+    assert main(["map", str(small_model), "--out", str(tmp_path / "a"), "--relation", f"own={file}"]) == 0
+    assert main(["map", str(small_model), "--out", str(tmp_path / "b"), "--layers", "0"]) == 0
+    capsys.readouterr()
+    alone, all_of_them = (Atlas.open(tmp_path / name).relation_scores(HeadId(0, 0)) for name in "ab")
+    assert [(score.relation, score.category, score.k, score.pairs) for score in alone] == [("own", "", 10, 1)]
+    assert len(all_of_them) == 20
+
+
+def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
+    """Arguments that can't work, each with what is said."""
+    cut, pairs, empty, file = here / "cut.gguf", here / "pairs.json", here / "empty", here / "file"
+    whole = save_gguf(here / "whole.gguf", Small(), weights(Small())).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    pairs.write_text('{"France": "Paris"}')
+    file.write_text("not a folder")
+    (empty / "only").mkdir(parents=True)
+    (empty / "only" / "config.json").write_text('{"model_type": "llama"}')
+    out: list[object] = ["--out", here / "atlas"]
+    must = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
+    return {
+        "path": (["map", "no/such/model", *out], "There is no file or folder no/such/model; give a Hub id, a model"),
+        "folder": (["map", empty, *out], f"{empty} has no config.json, so it is no model folder; give the folder"),
+        "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json and no *.safetensors file;"),
+        "truncated": (["map", cut, *out], f"{cut} is no whole GGUF file: it may be cut off; download it again."),
+        "relation": (["map", model, *out, "--relations", "copying,rhyme"], "There is no relation rhyme; the relations"),
+        "spec": (["map", model, *out, "--relation", "rhyme"], "--relation takes NAME=FILE.json, not 'rhyme'."),
+        "file": (
+            ["map", model, *out, "--relation", f"r={here}/none"],
+            f"The relation file {here}/none cannot be read:",
+        ),
+        "pairs": (["map", model, *out, "--relation", f"r={pairs}"], must),
+        "json": (["map", model, *out, "--relation", f"r={file}"], f"The relation file {file} is no JSON in UTF-8: "),
+        "layers": (["map", model, *out, "--layers", "2"], "--layers 2-2 is not within the model's layers 0-1."),
+        "device": (["map", model, *out, "--device", "abacus"], "The device abacus cannot be used here; leave out"),
+        "under a file": (
+            ["map", model, "--out", file / "atlas"],
+            f"{file / 'atlas'}/parts cannot be written or read: ",
+        ),
+        "no device": (["map", model, "--out", "/dev/full/atlas"], "/dev/full/atlas/parts cannot be written or read: "),
+        "describe": (["describe", here, "--describer", "offline"], f"{here} is no atlas; `python -m maps map MODEL"),
+        "show": (["show", here / "none", "L0H0"], f"{here / 'none'} is no atlas; `python -m maps map MODEL"),
+    }
+
+
+BAD = [
+    *("path", "folder", "weights", "truncated", "relation", "spec", "file", "pairs", "json", "layers", "device"),
+    *("under a file", "no device", "describe", "show"),
+]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_answered_by_one_sentence(name: str, tmp_path: Path, capsys: Capture, small_model: Path) -> None:
+    arguments, sentence = bad_inputs(tmp_path, small_model)[name]
+    assert refused(capsys, *arguments).startswith(sentence)
+    assert not (tmp_path / "atlas").exists()
+
+
+def test_every_bad_input_is_tried(tmp_path: Path, small_model: Path) -> None:
+    assert list(bad_inputs(tmp_path, small_model)) == BAD
+
+
+def test_bad_heads_and_names_are_answered_by_one_sentence(tmp_path: Path, capsys: Capture, mapped_once: Path) -> None:
+    assert refused(capsys, "show", mapped_once, "H3") == ("'H3' is no head: write the layer and the head, as in L23H4.")
+    assert refused(capsys, "show", mapped_once, "L0H4") == (
+        "small has no mapped head L0H4: layers 0 to 1, heads 0 to 3."
+    )
+    file = tmp_path / "own.json"
+    file.write_text('[["a", "b"]]')
+    twice = ["--relations", "copying", "--relation", f"copying={file}"]
+    assert refused(capsys, "map", "smollm2", "--out", tmp_path / "atlas", *twice) == (
+        "Two relations have the same name; give each its own."
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--salient", "0", "argument --salient: '0' is no whole number from 1 on"),
+        ("--k", "ten", "argument --k: 'ten' is no whole number from 1 on"),
+        ("--tau", "1.5", "argument --tau: '1.5' is no number from 0 to 1"),
+        ("--tau", "nan", "argument --tau: 'nan' is no number from 0 to 1"),
+        ("--layers", "a-b", "argument --layers: 'a-b' is no range of layers such as 0-3"),
+        ("--layers", "-3", "argument --layers: '-3' is no range of layers such as 0-3"),
+    ],
+)
+def test_bad_options_are_told(option: str, value: str, sentence: str, capsys: Capture) -> None:
+    said = misused(capsys, "map", "smollm2", "--out", "nowhere", option, value)
+    assert said == f"python -m maps map: error: {sentence}"
+
+
+@pytest.mark.parametrize("command", ["map", "describe", "show", "push"])
+def test_help_has_an_example(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"example: python -m maps {command} " in capsys.readouterr().out
+
+
+def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
+    tmp_path: Path, capsys: Capture, small_model: Path
+) -> None:
+    """No file may grow beyond some bytes, which is what a full disk looks like to a program."""
+    command = ["map", str(small_model), "--out", str(tmp_path / "atlas"), "--relations", "copying"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        status = main(command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    out, said = capsys.readouterr()
+    assert (status, out) == (1, "")
+    assert said.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
+    with pytest.raises(Exception, match="is no atlas"):
+        Atlas.open(tmp_path / "atlas")
+    assert main(command) == 0
+    assert len(Atlas.open(tmp_path / "atlas").ids) == 8
+
+
+def shown_to(target: str, atlas: Path) -> subprocess.CompletedProcess[str]:
+    command = f"set -o pipefail; {sys.executable} -m maps show {atlas} L0H1 {target}"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(["bash", "-c", command], cwd=ROOT, env=buffered, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def brief(atlas_folder: Path) -> Path:
+    """An atlas whose heads fill no buffer, so that nothing is written before the command ends."""
+    rows = Atlas.open(atlas_folder).table("mappings").to_pylist()
+    write_table(atlas_folder, "mappings", table("mappings", [row for row in rows if row["rank"] < 3]))
+    return atlas_folder
+
+
+def test_a_reader_that_stops_reading_is_no_error(mapped_once: Path, brief: Path) -> None:
+    for atlas in (mapped_once, brief):
+        done = shown_to("| (exec true)", atlas)
+        assert (done.returncode, done.stderr) == (0, "")
+    first = shown_to("| head -n 1", mapped_once)
+    assert (first.returncode, first.stdout, first.stderr) == (0, "L0H1 of small\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_takes_nothing_is_answered_by_one_sentence(mapped_once: Path, brief: Path) -> None:
+    for atlas in (mapped_once, brief):
+        done = shown_to("> /dev/full", atlas)
+        assert (done.returncode, done.stderr) == (1, "A file cannot be written or read: No space left on device.\n")
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+    small = Small(layers=60)
+    folder = save_folder(tmp_path / "deep", small, weights(small))
+    command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(tmp_path / "atlas")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (tmp_path / "atlas" / "parts" / "layer-000").is_dir():
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert said.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
+    assert "Traceback" not in said

@@ -1,0 +1,360 @@
+"""The offline describer's patterns: each of its hypotheses, their near misses, and noise."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from maps.describers.offline.describer import MODEL, Offline
+from maps.types import Answer, Mapping, Relation
+from tests.invented_heads import OTHERS, PAIRS, WORDS, Row, each, mappings, noise, some
+
+
+def describe(head: list[Mapping], *relations: Relation) -> Answer:
+    return asyncio.run(Offline(relations).describe(head, 0))
+
+
+def said(head: list[Mapping]) -> tuple[str, int | None]:
+    """What a describer with a relation says, and its support."""
+    answer = describe(head, CAPITALS)
+    return answer.description.observed_pattern, answer.support
+
+
+CAPITALS = Relation("country_to_capital", "knowledge", tuple((w.title(), o.title()) for w, o in PAIRS))
+PAST = (
+    "become/became begin/began blow/blew break/broke bring/brought build/built buy/bought catch/caught "
+    "choose/chose come/came draw/drew drink/drank drive/drove eat/ate fall/fell feel/felt fight/fought find/found "
+    "fly/flew forget/forgot get/got give/gave grow/grew hear/heard keep/kept know/knew lose/lost make/made "
+    "pay/paid run/ran"
+)
+RHYMES = (
+    "bread/said blue/through one/sun eight/wait sea/key white/height score/floor sound/ground game/claim head/red "
+    "mine/sign care/wear four/door bird/word move/prove dream/team love/above new/view make/break sky/high "
+    "gold/rolled phone/own hair/square heart/part king/thing rain/plane earth/birth boat/note hand/stand fish/dish"
+)
+
+
+def halves(pairs: str) -> list[list[str]]:
+    """The two words of each pair."""
+    return [pair.split("/") for pair in pairs.split()]
+
+
+# Thirty rows, the phrase that they get and its two examples.
+FUNCTIONS: dict[str, tuple[list[Row], str, str]] = {
+    "copying": (each(" {word}", " {word}"), "the source itself", '" amber" to " amber" and " basket" to " basket"'),
+    "copying of bytes": (
+        [(f"\\x{byte:X}", (f"\\x{byte:X}",)) for byte in range(160, 190)],
+        "the source itself",
+        r'"\xA0" to "\xA0" and "\xA1" to "\xA1"',
+    ),
+    "case": (
+        each(" {word}", "{title}"),
+        "the same word in another case",
+        '" amber" to "Amber" and " basket" to "Basket"',
+    ),
+    "space": (
+        each(" {word}", "{word}"),
+        "the same word with or without a leading space",
+        '" amber" to "amber" and " basket" to "basket"',
+    ),
+    "first letter": (
+        each(" {title}", " {first}"),
+        "the first letter of the source",
+        '" Amber" to " a" and " Basket" to " b"',
+    ),
+    "last letter": (
+        each(" {word}", "{last}"),
+        "the last letter of the source",
+        '" amber" to "r" and " basket" to "t"',
+    ),
+    **{
+        ending: (
+            each(" {word}", f" {{{part}}}{ending}"),
+            f"the -{ending} form of the source",
+            f'" amber" to " amber{ending}" and " basket" to " basket{ending}"',
+        )
+        for part, endings in {"stem": ("ed", "ing", "er", "est"), "word": ("s", "ly")}.items()
+        for ending in endings
+    },
+    "singular": (
+        each(" {word}s", " {word}"),
+        "the word of which the source is the -s form",
+        '" ambers" to " amber" and " baskets" to " basket"',
+    ),
+    "completion": (
+        each(" {head}", "{tail}"),
+        "a piece that completes the source to a word",
+        '" amb" to "er" and " bas" to "ket"',
+    ),
+    "shared letters": (
+        each(" {word}", "{start}osk", " {start}ump"),
+        "words that begin with the same 4 letters as the source",
+        '" amber" to "ambeosk" and " basket" to "baskosk"',
+    ),
+    "shared letter": (
+        each(" {word}", "{first}xosk", "{first}xump", "{first}xin"),
+        "words that begin with the same letter as the source",
+        '" amber" to "axosk" and " basket" to "bxosk"',
+    ),
+    "irregular past": (
+        [(f" {word}", (f" {form}",)) for word, form in halves(PAST)],
+        "the past tense of the source",
+        '" become" to " became" and " begin" to " began"',
+    ),
+    "rhyme": (
+        [(f" {word}", (f" {other}",)) for word, other in halves(RHYMES)],
+        "words that rhyme with the source",
+        '" bread" to " said" and " blue" to " through"',
+    ),
+    "next number": (
+        [(f" {year}", (str(year + 1),)) for year in range(1970, 2000)],
+        "the number that follows the source",
+        '" 1970" to "1971" and " 1971" to "1972"',
+    ),
+    "relation": (
+        each(" {title}", " {other}"),
+        "its counterpart in the relation “country to capital”",
+        '" Amber" to " kuvo" and " Basket" to " mizra"',
+    ),
+    "relation reversed": (
+        each("{other}", " {title}"),
+        "its counterpart in the relation “country to capital”, read backwards",
+        '"kuvo" to " Amber" and "mizra" to " Basket"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("fitting", [30, 20])
+def test_a_function_that_enough_mappings_bear_out_is_said_with_its_support(name: str, fitting: int) -> None:
+    rows, phrase, examples = FUNCTIONS[name]
+    assert said(some(rows, fitting)) == (f"The outputs include {phrase}, such as {examples}.", fitting)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("fitting", [19, 12])
+def test_a_function_of_two_fifths_of_the_mappings_is_said_to_hold_in_half(name: str, fitting: int) -> None:
+    rows, phrase, examples = FUNCTIONS[name]
+    sentence = f"In about half of the mappings, the outputs include {phrase}, such as {examples}."
+    assert said(some(rows, fitting)) == (sentence, fitting)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_that_eleven_of_thirty_bear_out_is_not_said(name: str) -> None:
+    rows, _, _ = FUNCTIONS[name]
+    assert said(some(rows, 11)) == ("Unclear", None)
+
+
+DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+SETS: dict[str, tuple[list[Row], str]] = {
+    "one small set": (
+        each(" {word}", " hither", "yon", " hence"),
+        'the same few strings, such as " hither", "yon", " hence"',
+    ),
+    "punctuation": (
+        each(" {word}", ",", " (", '"'),
+        'punctuation or symbols, the same few again and again, such as ",", " (", "\\""',
+    ),
+    "pronouns": (
+        each(" {word}", " she", "his", " Them"),
+        'pronouns, the same few again and again, such as " she", "his", " Them"',
+    ),
+    "Greek": (
+        each(" {word}", "α", "βγ", " δ"),
+        'Greek letters, the same few again and again, such as "α", "βγ", " δ"',
+    ),
+    "bytes": (
+        each(" {word}", "\\xE2", "\\xA0", "\\x9F"),
+        r'bytes that are no text by themselves, the same few again and again, such as "\xE2", "\xA0", "\x9F"',
+    ),
+    "capitals": (
+        [(f" {word}", ("Kuvo", " telp", " BRONK")) for word in WORDS.split()],
+        'capitals, the same few again and again, such as "Kuvo", " telp", " BRONK"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_targets_of_one_kind_are_said_whatever_the_sources(name: str) -> None:
+    rows, phrase = SETS[name]
+    sentence = f"Whatever the input, the outputs are mostly {phrase}."
+    assert (said(some(rows, 30)), said(some(rows, 20))) == ((sentence, 30), (sentence, 20))
+
+
+def dealt(template: str, members: str) -> list[Row]:
+    """Thirty rows with three of the members each."""
+    strings = [template.format(member) for member in members.split()]
+    return [(f" {word}", tuple(strings[(n + 5 * i) % 15] for i in range(3))) for n, word in enumerate(WORDS.split())]
+
+
+# Strings of a kind, never the same few, as one phrase has it.
+MEMBERS: dict[str, list[Row]] = {
+    "animals": dealt(" {}", "ant bee camel cat cow deer dog dolphin elephant frog goat horse lion sheep monkey"),
+    "beginnings of words, cut off before the word ends": dealt(
+        " {}",
+        "strugg necessit philos incorpor disadvant compar recogn environm psycholog satisf technolog mathemat embarr "
+        "uncomfort acknowled",
+    ),
+    "British spellings": dealt(
+        " {}",
+        "organise colours minimised neighbour realising honour recognised behaviour criticise flavours apologise "
+        "harbour emphasised labour modernise",
+    ),
+    "names from program code": dealt(
+        "{}",
+        "fooBar snake_case numpy setUp MetaInfo toString get_x argparse innerHTML my_list tempfile viewSet __init__ "
+        "maxLen a_b",
+    ),
+    "strings in capitals": dealt("{}", "TR MS QX RTZ WQ XXV PLT KR GRB DZ HH NNT BRR VV CCX"),
+    "strings that end in “ovik”": dealt("{}ovik", " ".join(OTHERS.split()[:15])),
+    "adjectives": dealt(" {}", "big small happy large huge tiny rich poor angry brave calm dirty fresh loud thick"),
+}
+
+
+@pytest.mark.parametrize("phrase", MEMBERS)
+def test_targets_of_one_kind_of_word_are_said_from_twenty_mappings_on(phrase: str) -> None:
+    found = [said(some(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
+    start = f"Whatever the input, the outputs are mostly {phrase}, such as"
+    assert [(pattern.startswith(start), support) for pattern, support in found] == [
+        (True, 30),
+        (True, 20),
+        (False, None),
+    ]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_targets_of_one_kind_in_nineteen_of_thirty_are_not_said(name: str) -> None:
+    rows, _ = SETS[name]
+    assert said(some(rows, 19)) == ("Unclear", None)
+
+
+@pytest.mark.parametrize(
+    ("targets", "sentence"),
+    [
+        ((" hither", "yon"), 'two or more of the strings " hither", "yon".'),
+        ((" hither",), 'the string " hither".'),
+        ((" april", "june"), 'two or more months, such as " april", "june".'),
+    ],
+)
+def test_fewer_than_three_targets_that_recur_are_said_to_be_among_the_others(
+    targets: tuple[str, ...], sentence: str
+) -> None:
+    rows = each(" {word}", *targets)
+    assert said(some(rows, 20)) == (f"Whatever the input, the outputs mostly include {sentence}", 20)
+    assert said(some(rows, 19)) == ("Unclear", None)
+
+
+def test_one_member_of_a_class_in_each_mapping_is_said() -> None:
+    rows = [(f" {word}", (f" {DAYS[n % 7]}",)) for n, word in enumerate(WORDS.split())]
+    sentence = "Whatever the input, the outputs mostly include one or more days of the week, such as"
+    assert said(some(rows, 20))[0].startswith(sentence)
+    assert said(some(rows, 19)) == ("Unclear", None)
+
+
+def test_words_that_recur_in_a_quarter_of_the_mappings_make_no_set() -> None:
+    quarters = [("ab", "cd", "ef"), ("gh", "ij", "kl"), ("mn", "op", "qr"), ("st", "uv", "wx")]
+    rows = [(f" {word}", quarters[n % 4]) for n, word in enumerate(WORDS.split())]
+    assert said(some(rows, 30)) == ("Unclear", None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_without_a_pattern(seed: int) -> None:
+    draw = random.Random(seed)
+    letters = "aaabcdeeeefghiiijklmnnooopqrrsssttuvwxyz"
+
+    def token() -> str:
+        space = draw.choice(["", " "])
+        return space + "".join(draw.choice(letters) for _ in range(draw.randint(1, 8)))
+
+    assert said(mappings([(token(), tuple(token() for _ in range(5))) for _ in range(30)])) == ("Unclear", None)
+
+
+def test_what_holds_for_other_sources_targets_just_as_well_is_no_function() -> None:
+    others = OTHERS.split()
+    rows = [(f" s{word}", tuple(f"s{others[(n + i) % 30]}" for i in range(3))) for n, (word, _) in enumerate(PAIRS)]
+    assert said(mappings(rows)) == ("Unclear", None)
+
+
+def test_a_single_character_is_neither_its_own_first_letter_nor_a_prefix() -> None:
+    rows = [(chr(97 + n % 26), (chr(65 + n % 26),)) for n in range(26)]
+    pattern = said(mappings(rows))
+    assert pattern == ('The outputs include the same word in another case, such as "a" to "A" and "b" to "B".', 26)
+
+
+def test_the_same_word_in_mixed_spellings_is_said_as_such() -> None:
+    spellings = (" {word}", "{word}", " {title}", "{title}", "{title}s")
+    rows = [each(" {word}", spelling)[n] for n in range(30) for spelling in [spellings[n % 5]]]
+    pattern, support = said(mappings(rows))
+    phrase = "the source's own word, whatever its case and leading space"
+    examples = '" amber" to " amber" and " basket" to "basket"'
+    assert (pattern, support) == (f"The outputs include {phrase}, such as {examples}.", 24)
+
+
+def test_different_white_space_is_not_the_same_word() -> None:
+    rows = [("\n" * n, ("\t" * n, *noise(n)[:4])) for n in range(1, 31)]
+    assert said(mappings(rows)) == ("Unclear", None)
+
+
+def test_examples_come_from_different_words() -> None:
+    rows = [row for word, _ in PAIRS[:15] for row in ((f" {word}", (word[0],)), (f" {word.title()}", (word[0],)))]
+    sentence = 'The outputs include the first letter of the source, such as " amber" to "a" and " basket" to "b".'
+    assert said(mappings(rows)) == (sentence, 30)
+
+
+def test_a_second_exact_function_is_said_beside_the_first() -> None:
+    pattern, support = said(some(each(" {word}", " {word}", " {word}s"), 24))
+    assert pattern == (
+        'The outputs include the source itself, such as " amber" to " amber" and " basket" to " basket"; '
+        'also the -s form of the source, such as " amber" to " ambers" and " basket" to " baskets".'
+    )
+    assert support == 24
+
+
+def test_of_two_exact_functions_the_one_with_more_support_comes_first() -> None:
+    rows = each(" {word}", " {word}s")
+    both = [(source, (*targets, source)) if n < 21 else (source, targets) for n, (source, targets) in enumerate(rows)]
+    pattern, support = said(some(both, 25))
+    assert pattern.startswith("The outputs include the -s form of the source, such as")
+    assert "; also the source itself, such as" in pattern
+    assert support == 25
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_support_is_in_no_sentence(name: str) -> None:
+    answer = describe(some(FUNCTIONS[name][0], 23), CAPITALS)
+    assert answer.support == 23
+    description = answer.description
+    assert "23" not in description.input_strings + description.observed_pattern + description.reasoning
+
+
+def test_the_same_mappings_get_the_same_answer_whatever_the_seed() -> None:
+    head = some(each(" {word}", " {word}", " {word}s"), 24)
+    first, second = (asyncio.run(Offline([CAPITALS]).describe(head, seed)) for seed in (0, 1))
+    assert first == second
+    assert (first.model, first.seed, first.prompt_hash, first.cost_usd) == (MODEL, None, None, None)
+
+
+def test_a_shorter_list_needs_two_thirds_of_its_mappings() -> None:
+    rows = each(" {word}", " {word}")[:10]
+    found = [said(some(rows, fitting)) for fitting in (3, 6, 7)]
+    assert [support for _, support in found] == [None, 6, 7]
+    assert [pattern.startswith("In about half") for pattern, _ in found] == [False, True, False]
+    assert said([]) == ("Unclear", None)
+
+
+def test_a_users_own_relation_is_tested_and_its_sides_are_classes() -> None:
+    own = Relation("my_pairs", "", PAIRS)
+    forward = describe(some(each("{word}", "{other}"), 30), own).description
+    assert forward.observed_pattern.startswith("The outputs include its counterpart in the relation “my pairs”")
+    assert forward.input_strings == "The inputs are mostly sources of the relation “my_pairs”."
+
+
+@pytest.mark.parametrize("shuffles", range(10))
+def test_an_apparent_function_whose_targets_are_dealt_out_anew_is_none(shuffles: int) -> None:
+    for rows in (rows for rows, _, _ in FUNCTIONS.values()):
+        targets = [targets for _, targets in rows]
+        random.Random(shuffles).shuffle(targets)
+        pattern, _ = said(some([(source, given) for (source, _), given in zip(rows, targets, strict=True)], 30))
+        assert pattern == "Unclear" or pattern.startswith("Whatever the input")

@@ -1,0 +1,228 @@
+"""Many heads through one describer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+
+import pytest
+
+from maps.describers.ask_many import ask_each, describe_heads, finished
+from maps.describers.describer import Describer, DescriberError
+from maps.describers.prompt import NoReplyError, ReplyError
+from maps.describers.scripted import Scripted
+from maps.types import Answer, Description, HeadId, Mapping
+
+Log = list[tuple[HeadId, str] | tuple[HeadId, str, int]]
+
+
+def answer(pattern: str) -> Answer:
+    return Answer(Description("Words.", pattern, "Seen."), "scripted v1")
+
+
+def heads(count: int) -> list[tuple[HeadId, list[Mapping]]]:
+    return [(HeadId(0, h), [Mapping(1, h, "a", 1.0, (1,), ("b",), (0.5,))]) for h in range(count)]
+
+
+def run(
+    describer: Describer, count: int, already: frozenset[HeadId] = frozenset(), seed: int = 0, concurrency: int = 1
+) -> Log:
+    log: Log = []
+    asyncio.run(
+        describe_heads(
+            heads(count),
+            describer,
+            on_answer=lambda head, reply: log.append((head, reply.description.observed_pattern)),
+            on_failure=lambda head, reason, attempts: log.append((head, reason, attempts)),
+            already=already,
+            seed=seed,
+            concurrency=concurrency,
+        )
+    )
+    return log
+
+
+def test_every_head_is_described_in_order() -> None:
+    describer = Scripted([answer("one"), answer("two")])
+    assert run(describer, 2) == [(HeadId(0, 0), "one"), (HeadId(0, 1), "two")]
+    assert describer.asked == [((0,), 0), ((1,), 0)]
+
+
+def test_more_at_once_than_there_are_heads_costs_nothing() -> None:
+    asked: list[int] = []
+
+    async def ask(thing: int, _seed: int) -> int:
+        return thing
+
+    def never(_thing: int, reason: str, _attempts: int) -> None:
+        raise AssertionError(reason)
+
+    for things in ([1, 2], []):
+        work = ask_each(things, ask, on_answer=lambda _, n: asked.append(n), on_failure=never, concurrency=10**9)
+        asyncio.run(work)
+    assert asked == [1, 2]
+
+
+def test_heads_that_are_done_are_not_asked_again() -> None:
+    describer = Scripted([answer("one")])
+    assert run(describer, 3, already=frozenset([HeadId(0, 0), HeadId(0, 2)])) == [(HeadId(0, 1), "one")]
+    assert describer.asked == [((1,), 0)]
+
+
+def test_a_bad_reply_is_asked_again_with_another_seed() -> None:
+    describer = Scripted([ReplyError("empty"), ReplyError("cut off"), answer("third")])
+    assert run(describer, 1, seed=5) == [(HeadId(0, 0), "third")]
+    assert describer.asked == [((0,), 5), ((0,), 6), ((0,), 7)]
+
+
+def test_a_head_without_a_reply_in_three_attempts_is_a_failure_and_the_run_goes_on() -> None:
+    describer = Scripted([ReplyError("empty"), ReplyError("empty"), ReplyError("refused"), answer("next")])
+    assert run(describer, 2) == [(HeadId(0, 0), "refused", 3), (HeadId(0, 1), "next")]
+
+
+def test_a_question_that_the_server_never_answered_is_not_asked_with_another_seed() -> None:
+    describer = Scripted([ReplyError("empty"), NoReplyError("status 500"), answer("next")])
+    assert run(describer, 2) == [(HeadId(0, 0), "status 500", 2), (HeadId(0, 1), "next")]
+
+
+class Uneven:
+    """The first head's answer comes late, the second ends the run at once."""
+
+    name = "uneven"
+
+    def __init__(self, late: Answer | ReplyError) -> None:
+        self.late = late
+        self.asked: list[int] = []
+
+    async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        del seed
+        self.asked.append(mappings[0].source_id)
+        if mappings[0].source_id == 1:
+            raise DescriberError("No quota left.")
+        await asyncio.sleep(0.05)
+        if isinstance(self.late, ReplyError):
+            raise self.late
+        return self.late
+
+
+@pytest.mark.parametrize("late", [answer("late"), ReplyError("empty")])
+def test_when_a_run_ends_replies_under_way_are_kept_and_no_other_head_is_begun(late: Answer | ReplyError) -> None:
+    describer, log = Uneven(late), []
+
+    async def work() -> None:
+        with pytest.raises(DescriberError, match="No quota"):
+            await describe_heads(
+                heads(5),
+                describer,
+                on_answer=lambda head, reply: log.append((head, reply)),
+                on_failure=lambda *given: log.append(given),
+                concurrency=2,
+            )
+
+    asyncio.run(work())
+    assert log == ([(HeadId(0, 0), late)] if isinstance(late, Answer) else [])  # not given up: asked again another time
+    assert describer.asked == [0, 1]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_error_that_concerns_every_head_ends_the_run(concurrency: int) -> None:
+    describer = Scripted([answer("one"), DescriberError("No quota left."), answer("never")])
+    with pytest.raises(DescriberError, match=r"^No quota left\.$"):
+        run(describer, 3, concurrency=concurrency)
+
+
+def test_an_answer_that_cannot_be_kept_ends_the_run() -> None:
+    def full(_head: HeadId, _answer: Answer) -> None:
+        raise OSError("No space left on device")
+
+    describer = Scripted([answer("one"), answer("two")])
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(describe_heads(heads(2), describer, on_answer=full, on_failure=lambda *_: None))
+    assert describer.asked == [((0,), 0)]
+
+
+class Watched:
+    """Counts how many questions are open at the same time."""
+
+    name = "watched"
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.most = 0
+
+    async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await asyncio.sleep(0.01)
+        self.open -= 1
+        return answer(f"head {mappings[0].source_id} seed {seed}")
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (4, 4), (50, 10)])
+def test_no_more_questions_are_open_than_allowed(concurrency: int, most: int) -> None:
+    describer = Watched()
+    log = run(describer, 10, concurrency=concurrency)
+    assert sorted(log) == [(HeadId(0, h), f"head {h} seed 0") for h in range(10)]
+    assert describer.most == most
+
+
+@pytest.mark.parametrize(("concurrency", "what"), [(1, "1 reply that is"), (4, "4 replies that are")])
+def test_a_run_that_is_cancelled_says_what_it_waits_for(
+    concurrency: int, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describer, log = Watched(), []
+
+    async def work() -> None:
+        task = asyncio.create_task(
+            describe_heads(
+                heads(9),
+                describer,
+                on_answer=lambda head, _: log.append(head),
+                on_failure=lambda *_: None,
+                concurrency=concurrency,
+            )
+        )
+        while describer.open < concurrency:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+    assert log == [HeadId(0, h) for h in range(concurrency)]
+    assert capsys.readouterr().err.startswith(f"Waiting for {what} under way and may be paid for; Ctrl+C again ")
+
+
+def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        def interrupt(*_: object) -> None:
+            task.cancel()
+
+        describer = Scripted([answer("one")] * 9)
+        task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=interrupt, on_failure=interrupt))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(describer.asked) == 1
+
+    asyncio.run(work())
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_what_is_under_way() -> None:
+    log: list[HeadId] = []
+
+    def interrupted(head: HeadId, _answer: Answer) -> None:
+        log.append(head)
+        if len(log) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def cell() -> None:
+        finished(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert 5 <= len(log) < 50

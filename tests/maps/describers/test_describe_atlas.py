@@ -1,0 +1,181 @@
+"""Descriptions of an atlas: kept as they come, asked for once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from maps.atlas.reader import Atlas, write_table
+from maps.atlas.schema import Row, table
+from maps.data import predefined
+from maps.describers.describe_atlas import Run, describe_atlas
+from maps.describers.describer import DescriberError
+from maps.describers.offline.describer import Offline
+from maps.describers.prompt import ReplyError, mapping_hash
+from maps.describers.scripted import Scripted
+from maps.types import Answer, Description, HeadId, Mapping, MapsError
+
+
+def answer(pattern: str) -> Answer:
+    return Answer(Description("Words.", pattern, "Seen."), "scripted v1", support=21, seed=0, cost_usd=0.001)
+
+
+EIGHT = [answer(f"Pattern {n}.") for n in range(7)] + [answer("Unclear.")]
+
+
+def said(folder: Path) -> dict[HeadId, str]:
+    return {HeadId(row["layer"], row["head"]): row["observed_pattern"] for row in Atlas.open(folder).descriptions()}
+
+
+def rows(folder: Path, name: str = "descriptions") -> list[Row]:
+    return Atlas.open(folder).table(name).to_pylist()
+
+
+def test_every_head_is_described_once(atlas_folder: Path) -> None:
+    describer = Scripted(EIGHT)
+    assert describe_atlas(atlas_folder, describer) == Run(asked=8, failed=0, patterns=7, heads=8)
+    atlas = Atlas.open(atlas_folder)
+    found = rows(atlas_folder)
+    assert said(atlas_folder) == {head: EIGHT[n].description.observed_pattern for n, head in enumerate(atlas.ids)}
+    assert [row["mapping_hash"] for row in found] == [mapping_hash(atlas.mappings(head)) for head in atlas.ids]
+    assert {(r["describer"], r["model"], r["support"], r["cost_usd"]) for r in found} == {
+        ("scripted", "scripted v1", 21, 0.001)
+    }
+    assert len({row["description_id"] for row in found}) == 8
+    assert all(row["created_at"].tzinfo is not None for row in found)
+    assert not list(atlas_folder.glob("*.jsonl"))
+    assert describe_atlas(atlas_folder, Scripted([])) == Run(asked=0, failed=0, patterns=7, heads=8)
+    assert rows(atlas_folder) == found
+
+
+def test_a_run_that_ends_early_is_kept_and_gone_on_with(atlas_folder: Path) -> None:
+    with pytest.raises(DescriberError, match="No quota"):
+        describe_atlas(atlas_folder, Scripted([*EIGHT[:3], DescriberError("No quota left.")]))
+    kept = rows(atlas_folder)
+    assert len(kept) == 3
+    rest = Scripted(EIGHT[3:])
+    assert describe_atlas(atlas_folder, rest) == Run(asked=5, failed=0, patterns=7, heads=8)
+    atlas = Atlas.open(atlas_folder)
+    asked = [tuple(m.source_id for m in atlas.mappings(head)) for head in atlas.ids[3:]]
+    assert rest.asked == [(sources, 0) for sources in asked]
+    assert [row for row in rows(atlas_folder) if row in kept] == kept
+
+
+def waiting(folder: Path, found: list[Row], end: str) -> None:
+    """As a killed run leaves them: rows in the waiting file, the last line maybe cut off."""
+    lines = [json.dumps({**row, "created_at": row["created_at"].isoformat()}) for row in found]
+    (folder / "descriptions.pending.jsonl").write_text("".join(line + "\n" for line in lines) + end)
+
+
+@pytest.mark.parametrize("end", ["", '{"layer": 1, "he', "{}"])
+def test_rows_of_a_killed_run_are_taken_over_once(end: str, atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, Scripted(EIGHT))
+    found = rows(atlas_folder)
+    write_table(atlas_folder, "descriptions", table("descriptions", found[:5]))
+    waiting(atlas_folder, found[3:7], end)  # killed after a part of the waiting rows was in the table
+    describer = Scripted(EIGHT[7:])
+    assert describe_atlas(atlas_folder, describer) == Run(asked=1, failed=0, patterns=7, heads=8)
+    again = rows(atlas_folder)
+    assert again[:7] == found[:7]
+    assert [row["description_id"] for row in again] == [row["description_id"] for row in found]
+    assert not list(atlas_folder.glob("*.jsonl"))
+
+
+def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
+    path = atlas_folder / "descriptions.pending.jsonl"
+    path.write_text("{nonsense}\n{}\n")
+    with pytest.raises(
+        MapsError, match=f"^{re.escape(str(path))}, line 1, is damaged .*; mend or delete that line, then"
+    ):
+        describe_atlas(atlas_folder, Scripted(EIGHT))
+    assert path.read_text() == "{nonsense}\n{}\n"
+
+
+def test_ids_are_the_same_on_every_machine_and_new_for_what_is_said_anew(atlas_folder: Path) -> None:
+    ids = []
+    for _ in range(2):
+        describe_atlas(atlas_folder, Scripted(EIGHT))
+        ids.append([row["description_id"] for row in rows(atlas_folder)])
+        (atlas_folder / "descriptions.parquet").unlink()
+    assert ids[0] == ids[1]
+    assert all(re.fullmatch("[0-9a-f]{20}", name) for name in ids[0])
+
+
+def test_heads_whose_mappings_changed_are_asked_again(atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, Scripted(EIGHT))
+    before = rows(atlas_folder)
+    mappings = Atlas.open(atlas_folder).table("mappings").to_pylist()
+    changed = [{**row, "source_id": 0} if row["layer"] == 0 and row["head"] == 2 else row for row in mappings]
+    write_table(atlas_folder, "mappings", table("mappings", changed))
+    describer = Scripted([answer("Pattern 2.")])  # says what it said before
+    assert describe_atlas(atlas_folder, describer) == Run(asked=1, failed=0, patterns=7, heads=8)
+    assert describer.asked == [((0,) * 30, 0)]
+    new = [row for row in rows(atlas_folder) if row not in before]
+    assert [(row["layer"], row["head"], row["observed_pattern"]) for row in new] == [(0, 2, "Pattern 2.")]
+    assert len({row["description_id"] for row in rows(atlas_folder)}) == 9
+    assert describe_atlas(atlas_folder, Scripted([])).asked == 0
+
+
+def test_a_head_that_failed_is_written_down_and_asked_again(atlas_folder: Path) -> None:
+    empty = ReplyError("The reply is empty.")
+    run = describe_atlas(atlas_folder, Scripted([*EIGHT[:2], empty, empty, empty, *EIGHT[3:]]))
+    assert run == Run(asked=7, failed=1, patterns=6, heads=8)
+    (row,) = rows(atlas_folder, "failures")
+    assert {name: value for name, value in row.items() if name != "created_at"} == {
+        **{"layer": 0, "head": 2, "describer": "scripted", "reason": "The reply is empty.", "attempts": 3}
+    }
+    assert (datetime.now(UTC) - row["created_at"]).total_seconds() < 60
+    assert describe_atlas(atlas_folder, Scripted(EIGHT[2:3])) == Run(asked=1, failed=0, patterns=7, heads=8)
+    assert len(rows(atlas_folder, "failures")) == 1
+
+
+def test_of_a_long_reason_the_beginning_is_kept(atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, Scripted([*EIGHT[:7], *[ReplyError("Long " * 200_000)] * 3]))
+    [row] = rows(atlas_folder, "failures")
+    assert row["reason"] == ("Long " * 60) + "…"
+
+
+@pytest.mark.parametrize("seed", [-1, 10**9, 2**31])
+def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(seed: int, atlas_folder: Path) -> None:
+    describer = Scripted(EIGHT)
+    with pytest.raises(MapsError, match=r"^The seed must be a whole number from 0 to 999,999,999, not "):
+        describe_atlas(atlas_folder, describer, seed=seed)
+    assert describer.asked == []
+    assert describe_atlas(atlas_folder, describer, seed=10**9 - 1).asked == 8
+    assert {row["seed"] for row in rows(atlas_folder)} == {0}  # as the scripted answers say
+
+
+def test_a_redo_of_what_is_no_atlas_notes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="is no atlas"):
+        describe_atlas(tmp_path, Scripted(EIGHT), redo=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> None:
+    class Thief(Scripted):
+        async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
+            if len(self.asked) == 7:
+                (atlas_folder / "descriptions.pending.jsonl").unlink()
+            return await super().describe(mappings, seed)
+
+    with pytest.raises(MapsError, match=f"^8 replies of this run cannot be found in {re.escape(str(atlas_folder))}: "):
+        describe_atlas(atlas_folder, Thief(EIGHT))
+
+
+def test_describers_do_not_touch_each_others_descriptions(atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, Scripted(EIGHT, "one"))
+    before = rows(atlas_folder)
+    offline = Offline(predefined())
+    assert describe_atlas(atlas_folder, offline).asked == 8
+    assert [row for row in rows(atlas_folder) if row["describer"] == "one"] == before
+    floor = [row for row in rows(atlas_folder) if row["describer"] == "offline"]
+    assert len(floor) == 8
+    assert {(row["seed"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"]) for row in floor} == {
+        (None, None, None, None)
+    }
+    assert describe_atlas(atlas_folder, offline).asked == 0

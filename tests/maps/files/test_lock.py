@@ -1,0 +1,109 @@
+"""One run at a time writes into a folder, and commands that read wait for nobody."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from maps.__main__ import main
+from maps.atlas.reader import Atlas
+from maps.describers.describe_atlas import describe_atlas
+from maps.describers.scripted import Scripted
+from maps.files.lock import LOCK, locked
+from maps.mapping.mapper import map_model
+from maps.mapping.settings import Settings
+from maps.types import Answer, Description, Mapping, MapsError
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Waiting:
+    """A describer that answers when it may."""
+
+    name = "waiting"
+
+    def __init__(self) -> None:
+        self.asked, self.given = threading.Event(), threading.Event()
+
+    async def describe(self, _mappings: Sequence[Mapping], _seed: int) -> Answer:
+        self.asked.set()
+        assert self.given.wait(60)
+        return Answer(Description("Words.", "Colours.", ""), "waiting")
+
+
+def test_a_part_of_the_same_run_enters_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    with locked(tmp_path, "score"):
+        with locked(tmp_path, "describe"):
+            pass
+        assert (tmp_path / LOCK).read_text() == f"process {os.getpid()}, `score`"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: Path, capsys: Capture) -> None:
+    describer = Waiting()
+    run = threading.Thread(target=describe_atlas, args=(atlas_folder, describer))
+    run.start()
+    assert describer.asked.wait(60)
+    said = f"Another run is writing into {atlas_folder} (process {os.getpid()}, `describe`); wait for it or stop it."
+    server = ["--base-url", "http://127.0.0.1:9/v1"]
+    try:
+        capsys.readouterr()
+        for command in (
+            ["describe", str(atlas_folder), "--describer", "offline"],
+            ["describe", str(atlas_folder), "--describer", "other", *server],
+            ["score", str(atlas_folder), "--no-random"],
+        ):
+            assert main(command) == 2
+            assert capsys.readouterr() == ("", f"{said}\n")
+        with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+            describe_atlas(atlas_folder, Scripted([]))
+        pending = {path.name for path in atlas_folder.glob("*.pending.jsonl")}
+        assert pending == {"descriptions.pending.jsonl", "failures.pending.jsonl"}
+        assert main(["describe", str(atlas_folder), "--describer", "other", *server, "--dry-run"]) == 0
+        assert main(["show", str(atlas_folder), "L0H0"]) == 0
+        assert {path.name for path in atlas_folder.glob("*.pending.jsonl")} == pending
+    finally:
+        describer.given.set()
+        run.join()
+    assert len(Atlas.open(atlas_folder).descriptions()) == 8
+    assert not list(atlas_folder.glob(".*"))
+
+
+def test_a_second_mapping_is_told_too(tmp_path: Path, small_model: Path) -> None:
+    tmp_path.joinpath("atlas").mkdir()
+    with locked(tmp_path / "atlas", "map"):
+        found: list[str] = []
+
+        def other() -> None:
+            try:
+                map_model(str(small_model), tmp_path / "atlas", Settings(()))
+            except MapsError as error:
+                found.append(str(error))
+
+        run = threading.Thread(target=other)
+        run.start()
+        run.join()
+    assert [sentence.partition(" (")[0] for sentence in found] == [f"Another run is writing into {tmp_path / 'atlas'}"]
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    program = "import sys, time, pathlib, maps.files.lock as m\n"
+    program += "with m.locked(pathlib.Path(sys.argv[1]), 'describe'): print('in', flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "in\n"
+        with pytest.raises(MapsError, match=rf"\(process {process.pid}, `describe`\)"), locked(tmp_path, "score"):
+            pass
+        process.send_signal(signal.SIGKILL)
+    assert (tmp_path / LOCK).exists()
+    with locked(tmp_path, "score"):
+        assert (tmp_path / LOCK).read_text() == f"process {os.getpid()}, `score`"

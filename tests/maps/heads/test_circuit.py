@@ -1,0 +1,122 @@
+"""The mathematics of a head against its formulas in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from maps.heads import circuit
+from maps.heads.circuit import Heads, Sources, output_factors, saliency, skewness
+from tests.maps.heads.test_first_mlp import GATED, plain_mlp
+
+
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2) -> Heads:
+    return Heads(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
+
+
+def plain_saliency(rows: Tensor, weights: Heads) -> Tensor:
+    exact = weights.double()
+    norms = [exact.written(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
+    return torch.stack(norms)
+
+
+def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
+    embedding = normal(50, 24)
+    found = Sources(embedding, GATED)
+    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
+    picked = torch.tensor([3, 49, 3])
+    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
+
+
+def test_without_an_mlp_the_sources_are_the_embedding() -> None:
+    embedding = normal(9, 24)
+    sources = Sources(embedding)
+    assert torch.equal(sources.rows, embedding)
+    assert torch.equal(sources.exact(torch.tensor([8, 0])), embedding[[8, 0]].double())
+
+
+@pytest.mark.parametrize("rows", [1, 7, 4096])
+def test_saliency_is_the_gain_of_a_token_through_a_head(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit, "ROWS", rows)
+    sources = normal(50, 24)
+    found = saliency(Sources(sources), heads())
+    torch.testing.assert_close(found.double(), plain_saliency(sources, heads()), rtol=1e-5, atol=0)
+
+
+def test_saliency_does_not_depend_on_a_tokens_length_and_is_zero_without_one() -> None:
+    sources = normal(3, 24)
+    sources[1] = 1000 * sources[0]
+    sources[2] = 0
+    found = saliency(Sources(sources), heads())
+    torch.testing.assert_close(found[:, 0], found[:, 1])
+    assert found[:, 2].tolist() == [0.0] * 4
+
+
+def test_the_factors_keep_the_length_of_what_is_written_also_at_a_lower_rank() -> None:
+    outputs = normal(3, 6, 24)
+    outputs[1, 5] = outputs[1, 4]
+    outputs[2] = 0
+    z, factors = normal(10, 6, seed=1), output_factors(outputs)
+    assert factors.shape == (3, 6, 6)
+    torch.testing.assert_close((z @ factors).norm(dim=2), (z @ outputs).norm(dim=2), rtol=1e-5, atol=0)
+
+
+def test_skewness_is_the_population_one() -> None:
+    # deviations from 2 are -1 -1 2: m2 = 6/3 = 2, m3 = 6/3 = 2, 2 / 2^1.5 = 2^-0.5
+    assert skewness(torch.tensor([1.0, 1.0, 4.0])) == pytest.approx(2**-0.5)
+    assert skewness(torch.tensor([-1.0, 0.0, 1.0])) == pytest.approx(0.0)
+    assert skewness(torch.tensor([2.0, 2.0])) is None
+
+
+def test_sources_are_scaled_as_the_model_scales_them() -> None:
+    embedding, m = normal(50, 24).bfloat16(), GATED
+    plain = Sources(embedding, scale=3.0)
+    assert torch.equal(torch.cat([block for _, block in plain.blocks()]), 3 * embedding.float())
+    assert torch.equal(plain.exact(torch.tensor([4])), 3 * embedding[[4]].double())
+    assert plain.rows.dtype == torch.bfloat16
+    through = Sources(embedding, m, scale=3.0)
+    wanted = plain_mlp(3 * embedding.double(), m)
+    torch.testing.assert_close(through.rows.double(), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(through.exact(torch.tensor([7, 7, 1])), wanted[[7, 7, 1]], rtol=1e-12, atol=1e-12)
+
+
+def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit, "KEPT", 8 * 24 * 10)  # ten rows
+    embedding, m = normal(50, 24), GATED
+    sources, wanted = Sources(embedding, m), plain_mlp(embedding, m)
+    for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):
+        torch.testing.assert_close(
+            sources.exact(torch.tensor(ids, dtype=torch.long)), wanted[ids], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("length", [1e-18, 1e-24, 1e-38])
+@pytest.mark.parametrize("through", [False, True])
+def test_rows_too_short_for_float32_are_read_in_their_direction(length: float, through: bool) -> None:
+    """As of tokens that a model was never trained on: σ does not depend on a row's length."""
+    embedding = normal(50, 24)
+    embedding[[4, 30]] *= length
+    embedding[7] = 0
+    mlp = replace(GATED, norm_bias=None, gate_bias=None, up_bias=None, down_bias=None) if through else None
+    sources = Sources(embedding, mlp)
+    assert sources.faint.tolist() == [4, 30]
+    rows = embedding.double() if mlp is None else plain_mlp(embedding, mlp)
+    wanted = plain_saliency(rows, heads())
+    wanted[:, 7] = 0
+    torch.testing.assert_close(saliency(sources, heads()).double(), wanted, rtol=1e-5, atol=0)
+    assert float((sources.off / sources.norms)[wanted[0] > 0].max()) < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e-14, 1e14])
+def test_saliency_is_right_whatever_the_size_of_a_heads_weights(scale: float) -> None:
+    rows, weights = normal(50, 24), heads()
+    scaled = Heads(weights.values * scale, weights.outputs * scale)
+    wanted = plain_saliency(rows, weights) * scale**2
+    torch.testing.assert_close(saliency(Sources(rows), scaled).double(), wanted, rtol=1e-5, atol=0)

@@ -1,0 +1,82 @@
+"""The first MLP against torch's own layers in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import layer_norm, linear, rms_norm, silu
+
+from maps.heads import first_mlp as mlp
+from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, first_mlp, first_mlp_exactly
+
+D, INNER = 24, 40
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+GATED = FirstMlp(
+    norm=normal(D, seed=3),
+    epsilon=1e-5,
+    gate=normal(INNER, D, seed=4),
+    up=normal(INNER, D, seed=5),
+    down=normal(D, INNER, seed=6),
+    activation=silu,
+)
+BIASED = replace(
+    GATED,
+    norm_bias=normal(D, seed=7),
+    gate_bias=normal(INNER, seed=8),
+    up_bias=normal(INNER, seed=9),
+    down_bias=normal(D, seed=10),
+)
+KINDS = {
+    "gated, RMS norm": GATED,
+    "gated, biases": BIASED,
+    "gated, no norm": replace(GATED, norm=None),
+    "plain, LayerNorm, biases": replace(BIASED, gate=None, gate_bias=None, centred=True),
+    "plain, LayerNorm": replace(GATED, gate=None, centred=True),
+}
+
+
+def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
+    """The formula with torch's layers, in float64."""
+    m, x = m.to(torch.float64), rows.double()
+    if m.norm is not None:
+        x = layer_norm(x, (D,), m.norm, m.norm_bias, m.epsilon) if m.centred else rms_norm(x, (D,), m.norm, m.epsilon)
+    if m.norm_bias is not None and not m.centred:
+        x = x + m.norm_bias
+    inner = linear(x, m.up, m.up_bias)
+    inner = m.activation(inner) if m.gate is None else m.activation(linear(x, m.gate, m.gate_bias)) * inner
+    return linear(inner, m.down, m.down_bias)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 7, 4096])
+def test_the_first_mlp_is_its_formula_whatever_the_blocks(
+    rows: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlp, "ROWS", rows)
+    m, embedding = KINDS[kind], normal(50, D)
+    torch.testing.assert_close(first_mlp(embedding, m).double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(mlp, "INNER", rows)
+    exact = first_mlp_exactly(embedding.double(), m)
+    torch.testing.assert_close(exact, plain_mlp(embedding, m), rtol=1e-12, atol=1e-12)
+
+
+def test_the_rows_that_come_in_stay_as_they_are() -> None:
+    embedding = normal(50, D)
+    first_mlp(embedding, replace(BIASED, norm=None, norm_bias=None))
+    assert torch.equal(embedding, normal(50, D))
+
+
+def test_activations_are_those_of_transformers() -> None:
+    from transformers.activations import ACT2FN
+
+    x = torch.linspace(-6, 6, 200, dtype=torch.float64)
+    for name, ours in ACTIVATIONS.items():
+        torch.testing.assert_close(ours(x), ACT2FN[name](x), rtol=1e-9, atol=1e-8)

@@ -1,0 +1,89 @@
+"""The Hub's troubles: what passes, and what is said."""
+
+from __future__ import annotations
+
+import errno
+from json import JSONDecodeError
+
+import httpx2
+import pytest
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from maps.hub.errors import asked_for, asking_for, passes, patiently
+from maps.types import MapsError
+
+CALLED = httpx2.Request("GET", "http://127.0.0.1")
+
+
+def answered(status: int, **headers: str) -> HfHubHTTPError:
+    return HfHubHTTPError("no", response=httpx2.Response(status, headers=headers, request=CALLED))
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (answered(503), True),
+        (answered(429), True),
+        (answered(404), False),
+        (answered(412), False),
+        (httpx2.ReadError("gone"), True),
+        (JSONDecodeError("no", "<html>", 0), True),
+        (caused(RuntimeError("while uploading"), answered(500)), True),
+        (caused(RuntimeError("while uploading"), answered(403)), False),
+        (caused(LocalEntryNotFoundError("not here"), answered(503)), True),
+        (LocalEntryNotFoundError("not here"), False),
+        (ConnectionError("offline"), False),
+        (RuntimeError("other"), False),
+    ],
+)
+def test_only_what_may_succeed_later_is_tried_again(error: Exception, wanted: bool) -> None:
+    assert passes(error) == wanted
+    tries = []
+
+    def call() -> str:
+        tries.append(error)
+        if len(tries) < 3:
+            raise error
+        return "done"
+
+    if wanted:
+        assert patiently(call, (0.0, 0.0)) == "done"
+    else:
+        with pytest.raises(type(error)):
+            patiently(call, (0.0, 0.0))
+    assert len(tries) == (3 if wanted else 1)
+
+
+def test_a_busy_server_says_how_long_to_wait() -> None:
+    waits = [asked_for(answered(429, **{"Retry-After": text})) for text in ("7", "3600", "Wed, 21 Oct 2026")]
+    assert (waits, asked_for(answered(503)), asked_for(OSError())) == ([7.0, 60.0, 0.0], 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (answered(418), "The Hub answered 418 for a/b; try again later."),
+        (JSONDecodeError("no", "<html>", 0), "The Hub's answer for a/b cannot be read; try again later."),
+        (httpx2.InvalidURL("http://["), "There is no file or folder a/b, and no Hub answers that has a model of that"),
+        (ConnectionError("offline"), "There is no file or folder a/b, and no Hub answers that has a model of that"),
+        (OSError("a file of another size"), "There is no file or folder a/b, and no Hub answers that has a model of"),
+    ],
+)
+def test_a_trouble_is_told_in_one_sentence(error: Exception, said: str) -> None:
+    with pytest.raises(MapsError) as caught, asking_for("model", "a/b"):
+        raise error
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x"), ValueError("y")]
+)
+def test_what_is_not_the_hubs_stays_what_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, asking_for("model", "a/b"):
+        raise error
+    assert caught.value is error

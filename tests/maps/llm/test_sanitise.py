@@ -1,0 +1,82 @@
+"""What a server sends, made harmless: the key, half characters, depth, the words of refusals."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from maps.llm.sanitise import cleaned, masking, read_json, whole, words_of
+
+KEY = "sk-secret-k3y&x"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"your key is {KEY}", "your key is [key]"),
+        (f"{KEY}{KEY}", "[key][key]"),
+        ("Incorrect key sk-secret-k3y***", "Incorrect key [key]***"),
+        ("…cret-k3y", "…[key]"),
+        ("a secret of 7: -secret", "a secret of 7: -secret"),
+        ("", ""),
+    ],
+)
+def test_the_key_is_hidden_whole_or_from_eight_characters_on(text: str, shown: str) -> None:
+    assert masking(KEY)(text) == shown
+
+
+def test_placeholders_are_no_keys_and_short_keys_are_hidden_whole() -> None:
+    assert [masking(key)("none or EMPTY, ollama x") for key in ("none", "EMPTY", "ollama", "", "x")] == [
+        "none or EMPTY, ollama x"
+    ] * 5
+    assert masking("sk-ab")("sk-ab sk-a") == "[key] sk-a"
+
+
+def test_a_value_is_cleaned_at_any_depth() -> None:
+    value = {"a": [f"x {KEY}", 1, None, {"b": KEY}]}
+    assert cleaned(value, masking(KEY)) == {"a": ["x [key]", 1, None, {"b": "[key]"}]}
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="too deeply"):
+        cleaned(deep, str)
+    while deep:  # taken apart level by level
+        [deep] = deep
+
+
+def test_what_is_nested_too_deeply_is_no_json() -> None:
+    for text in ("[" * 100_000, b'{"a":' * 100_000):
+        with pytest.raises(ValueError, match="too deeply"):
+            read_json(text)
+
+
+def test_half_characters_become_escapes() -> None:
+    assert (whole("no \ud800 way"), whole("é火")) == ("no \\ud800 way", "é火")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "seed unsupported", "param": "seed", "code": 5}}, "seed unsupported"),
+        ({"error": "seed unsupported"}, "seed unsupported"),
+        ({"detail": "seed unsupported"}, "seed unsupported"),
+        ({"message": {"detail": "seed unsupported"}}, "seed unsupported"),
+        ("seed unsupported", "seed unsupported"),
+        (
+            {
+                "detail": [
+                    {"loc": ["body", "seed"], "msg": "Extra inputs", "input": 5},
+                    {"loc": ["body", 0], "msg": "b"},
+                ]
+            },
+            "body.seed: Extra inputs; body.0: b",
+        ),
+        ({"error": None, "input": "the prompt"}, ""),
+        (5, ""),
+        (json.loads('{"error":' * 50 + '"x"' + "}" * 50), ""),
+    ],
+)
+def test_a_refusals_words_are_found_in_every_form(body: object, words: str) -> None:
+    assert words_of(body) == words

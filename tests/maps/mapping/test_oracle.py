@@ -1,0 +1,162 @@
+"""What `map` computes of every family is what all of M says, formed in float64: by the formula, by the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import COMPUTED
+from maps.heads import circuit, output_space, rank_tests, relation_scores, top_entries, top_targets
+from maps.mapping.mapper import map_model
+from maps.mapping.settings import Settings
+from maps.types import HeadId, Relation
+from maps.weights import open_checkpoint
+from tests.families import MODELS
+from tests.maps.mapping.test_mapper import check_head
+from tests.oracle import Oracle, by_formula, by_own_modules, with_ties
+from tests.small_models import VOCABULARY, WORDS, approximate
+
+PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
+RELATIONS = (
+    Relation("copying", "algorithmic", tuple((word, word) for word in WORDS)),
+    Relation("next", "", (*PAIRS, ("xylophone", "amber"))),
+)
+WHOLE = Settings(RELATIONS, k=60, suppressive=True, output_space=True, top_scoring=True)
+LATER = replace(WHOLE, layers=(1, 1))
+OPTIONS = {
+    "without the first MLP": replace(WHOLE, first_mlp=False),
+    "with the final gain": replace(WHOLE, final_norm=True, k=25),
+    "in bfloat16": replace(WHOLE, dtype="bfloat16"),
+    "all at once": replace(WHOLE, first_mlp=False, final_norm=True, dtype="bfloat16", k=None),
+    "other sizes": replace(WHOLE, salient=7, heldout=0, targets=40, k=20),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
+    """Every family's model with its folder."""
+    folders = {family: tmp_path_factory.mktemp("oracle") / family for family in MODELS}
+    return {family: (with_ties(family, folder), folder) for family, folder in folders.items()}
+
+
+def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Settings) -> None:
+    """Everything that is computed of one head."""
+    check_head(atlas, where, oracle, settings)
+    row = atlas.table("heads", head=where).to_pylist()[0]
+    assert row["output_space"] == oracle.output_space()
+    assert row["top_scoring_jaccard"] == oracle.jaccard(settings)
+    lowest = atlas.mappings(where, "suppressive")
+    assert [m.source_id for m in lowest] == oracle.salient(settings.salient)
+    for mapping in lowest:
+        ids, scores = oracle.lowest(mapping.source_id)[: settings.targets], oracle.matrix[mapping.source_id]
+        assert list(mapping.target_ids) == ids
+        near = 1e-4 * float(scores.abs().max())
+        assert list(mapping.scores) == pytest.approx(scores[ids].tolist(), rel=1e-4, abs=near)
+
+
+def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Settings) -> int:
+    """The shares of pairs; how many of them are neither none nor all."""
+    ids = dict(zip(WORDS, open_checkpoint(atlas.info["asked_for"]).vocabulary.single_tokens(WORDS), strict=True))
+    pairs = [[(ids[s] or 0, ids[t] or 0) for s, t in relation.pairs if s in ids] for relation in RELATIONS]
+    ks = (settings.k or 1, settings.k or 10)
+    wanted = [(k, 15, *oracle.score(each, k)) for each, k in zip(pairs, ks, strict=True)]
+    assert [(s.k, s.pairs, s.score, s.suppression) for s in atlas.relation_scores(where)] == wanted
+    return sum(0 < share < 1 for _, _, *shares in wanted for share in shares)
+
+
+def check_model(model: Any, folder: Path, out: Path, settings: Settings, heads: tuple[int, ...]) -> None:
+    """These heads of every layer of a model against both oracles."""
+    atlas = map_model(str(folder), out, settings)
+    checkpoint = open_checkpoint(str(folder))
+    assert checkpoint.vocabulary.size == VOCABULARY
+    telling = 0
+    for where in (each for each in atlas.ids if each.head in heads):
+        for form in (partial(by_formula, checkpoint), partial(by_own_modules, model)):
+            oracle = form(where.layer, where.head, settings)
+            check(atlas, where, oracle, settings)
+            telling += check_relations(atlas, where, oracle, settings)
+    assert telling > 0
+    assert len(atlas.ids) == checkpoint.shape.layers * 4
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_an_atlas_is_what_all_of_m_says(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
+    model, folder = made[family]
+    check_model(model, folder, tmp_path / "atlas", WHOLE, (0, 1, 2, 3))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("family", ["gpt2", "gemma2", "qwen2"])
+def test_an_atlas_with_options_is_what_all_of_m_says(
+    family: str, option: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
+) -> None:
+    model, folder = made[family]
+    check_model(model, folder, tmp_path / "atlas", OPTIONS[option], (1, 2))
+
+
+def tables(atlas: Atlas) -> dict[str, list[dict[str, Any]]]:
+    return {name: atlas.table(name).to_pylist() for name in (*COMPUTED, "suppressive")}
+
+
+@pytest.fixture(params=[(5, 3, 17, 1), (200, 100, 101, 2), (64, 345, 1000, 1), (5000, 400, 5000, 2)], ids=str)
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Odd sizes of all blocks: of columns, of rows, and of the searches through all of M; and how many threads."""
+    columns, rows, square, threads = request.param
+    for module, name, size in (
+        (rank_tests, "BLOCK", columns),
+        (top_targets, "WIDE", columns),
+        (rank_tests, "ROWS", rows),
+        (top_targets, "ROWS", rows),
+        (circuit, "ROWS", rows),
+        (rank_tests, "LEADING", 3 * columns),
+        (rank_tests, "FEW", 2 * columns),
+        (rank_tests, "GROUP", 4),
+        (top_targets, "GROUP", columns),
+        (rank_tests, "CACHE", 8 * 32 * rows),
+        (top_targets, "CACHE", 8 * 32 * rows),
+        (relation_scores, "POOL", rows),
+        (circuit, "KEPT", 8 * 32 * rows),
+        (output_space, "BYTES", rows),
+        (output_space, "BLOCK", square),
+        (output_space, "SAMPLE", rows),
+        (top_entries, "BLOCK", square),
+    ):
+        monkeypatch.setattr(module, name, size)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def before(made: dict[str, tuple[Any, Path]], tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """A model mapped with the blocks as they are, on one thread."""
+    return map_model(str(made["qwen3"][1]), tmp_path_factory.mktemp("before") / "atlas", LATER)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_neither_blocks_nor_threads_change_an_atlas(
+    before: Atlas, made: dict[str, tuple[Any, Path]], tmp_path: Path
+) -> None:
+    found = map_model(str(made["qwen3"][1]), tmp_path / "atlas", LATER)
+    for name, rows in tables(before).items():
+        assert tables(found)[name] == approximate(rows, 1e-5)
+    exact = ["layer", "head", "output_space", "top_scoring_jaccard"]
+    assert found.table("heads", exact).to_pylist() == before.table("heads", exact).to_pylist()
+
+
+@pytest.mark.parametrize("eight_bits", [True, False])
+def test_the_screen_changes_no_output_space(
+    eight_bits: bool, before: Atlas, made: dict[str, tuple[Any, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_space, "eight_bits", lambda _device: eight_bits)
+    found = map_model(str(made["qwen3"][1]), tmp_path / "atlas", LATER)
+    spaces = [atlas.table("heads", ["output_space"]).to_pylist() for atlas in (found, before)]
+    assert spaces[0] == spaces[1]

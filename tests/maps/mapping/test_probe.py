@@ -1,0 +1,188 @@
+"""What asking all heads at once finds is what all of M says, formed in float64, true ties included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import maps
+from maps.heads import rank_tests
+from maps.heads.rank_tests import standing
+from maps.mapping import probe
+from maps.mapping.model import Model
+from maps.mapping.probe import get_ready, own_relation, pair_under_heads, source_under_heads, target_under_heads
+from maps.mapping.probe_results import Token
+from maps.mapping.settings import Settings
+from maps.types import HeadId, MapsError
+from tests.families import MODELS
+from tests.maps.mapping.test_oracle import PAIRS
+from tests.oracle import Oracle, by_formula, with_ties
+from tests.plain_bundled import PlainHead, bundled, rows
+from tests.small_models import VOCABULARY, WORDS, Small, save_folder, weights
+
+OPTIONS = {
+    "as it stands": Settings(()),
+    "without the first MLP": Settings((), first_mlp=False),
+    "with the final gain": Settings((), final_norm=True),
+    "in bfloat16": Settings((), dtype="bfloat16"),
+}
+IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY - 1)  # among them tokens with the same row of E, or of U
+
+
+def opened(folder: Path, settings: Settings) -> Model:
+    """The model, ready to be asked."""
+    model = Model.open(str(folder), "cpu", settings.dtype, settings.first_mlp, settings.final_norm)
+    get_ready(model, lambda todo, _done: todo)
+    return model
+
+
+def every_head(model: Model, settings: Settings) -> dict[HeadId, Oracle]:
+    """All of M under every head."""
+    return {h: by_formula(model.checkpoint, h.layer, h.head, settings) for h in probe.heads_of(model)}
+
+
+def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target: int) -> None:
+    """A pair's ranks under every head, in order."""
+    found = pair_under_heads(model, Token(source, ""), Token(target, ""))
+    wanted = []
+    for head, oracle in oracles.items():
+        row = oracle.matrix[source]
+        wanted.append((1 + int((row > row[target]).sum()), head, 1 + int((row < row[target]).sum())))
+    assert [(each.rank, each.head, each.from_lowest) for each in found] == sorted(wanted)
+    for each in found:
+        row = oracles[each.head].matrix[source]
+        assert each.score == pytest.approx(float(row[target]), rel=1e-4, abs=1e-4 * float(row.abs().max()))
+
+
+def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None:
+    """A token as a source and as a target under every head."""
+    as_source = source_under_heads(model, Token(token, ""))
+    assert {each.head for each in as_source} == oracles.keys()
+    assert [each.ratio for each in as_source] == sorted((each.ratio or 0.0 for each in as_source), reverse=True)
+    for each in as_source:
+        oracle = oracles[each.head]
+        assert [t.id for t in each.targets] == oracle.order(token)[:5]
+        assert each.saliency == pytest.approx(float(oracle.sigma[token]), rel=1e-4)
+        assert each.ratio == pytest.approx(float(oracle.sigma[token] / oracle.sigma.mean()), rel=1e-4)
+    as_target = target_under_heads(model, Token(token, ""))
+    wanted = []
+    for head, oracle in oracles.items():
+        best = int(oracle.matrix[:, token].sort(descending=True, stable=True).indices[0])
+        row = oracle.matrix[best]
+        wanted.append((1 + int((row > row[token]).sum()), head, best))
+    assert [(each.rank, each.head, each.source.id) for each in as_target] == sorted(wanted)
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_every_head_of_a_family_says_what_all_of_m_says(family: str, tmp_path: Path) -> None:
+    with_ties(family, tmp_path / family)
+    model = opened(tmp_path / family, OPTIONS["as it stands"])
+    oracles = every_head(model, OPTIONS["as it stands"])
+    for source, target in zip(IDS, (9, 30, 8, 7, 300, 280, 4, 0), strict=True):
+        check_pair(model, oracles, source, target)
+    for token in IDS:
+        check_token(model, oracles, token)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_of_the_model_count(option: str, tmp_path: Path) -> None:
+    with_ties("gemma2", tmp_path / "gemma2")
+    model = opened(tmp_path / "gemma2", OPTIONS[option])
+    oracles = every_head(model, OPTIONS[option])
+    check_pair(model, oracles, 7, 9)
+    check_token(model, oracles, 30)
+
+
+def test_small_blocks_and_one_thread_change_nothing(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = opened(small_model, OPTIONS["as it stands"])
+    whole = [maps.probe(model, "garden", "magnet"), maps.probe(model, "needle")]
+    monkeypatch.setattr(rank_tests, "BLOCK", 24)
+    monkeypatch.setattr(rank_tests, "ROWS", 3)
+    monkeypatch.setattr(probe, "BLOCK", 24)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert [maps.probe(model, "garden", "magnet"), maps.probe(model, "needle")] == whole
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_layers_that_do_not_fit_are_read_each_time(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = maps.probe(maps.load(small_model), "garden")
+    monkeypatch.setattr("maps.mapping.model.KEPT_LAYERS", 0)
+    assert maps.probe(maps.load(small_model), "garden") == kept
+
+
+def test_all_tokens_tie_in_a_row_of_zeros(tmp_path: Path) -> None:
+    small = Small()
+    made = weights(small)
+    made["model.embed_tokens.weight"][5] = 0
+    made["lm_head.weight"][11] = 0
+    model = opened(save_folder(tmp_path / "zeros", small, made), OPTIONS["as it stands"])
+    first = [each for each in pair_under_heads(model, Token(5, ""), Token(9, "")) if each.head.layer == 0]
+    assert [(each.rank, each.from_lowest, each.score) for each in first] == [(1, 1, 0.0)] * 4
+    assert {each.source.id for each in target_under_heads(model, Token(11, ""))} == {0}
+    zero = [each for each in source_under_heads(model, Token(5, "")) if each.head.layer == 0]
+    assert [(each.saliency, [t.id for t in each.targets]) for each in zero] == [(0.0, [0, 1, 2, 3, 4])] * 4
+
+
+def test_the_second_question_reads_nothing(small_model: Path) -> None:
+    model, read = maps.load(small_model), list[int]()
+    for _ in range(2):
+        maps.probe(model, "garden", progress=lambda todo, _done: [read.append(x) or x for x in todo])  # type: ignore[func-returns-value]
+    assert read == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("", "Type a token"),
+        (" \n", "Type a token"),
+        ("\ud800", "Type a token"),
+        ("a" * 10_000, "has 10,000 characters; a token has 200 at most"),
+        ("gardens", "“gardens” is no single token of small: it is read as “·garden”, “s”. Type one of these"),
+        ("amberbasketcandle", " more. Type one of these, or another word."),
+        ("\u202eevil", r"“\\u202Eevil” is no single token"),
+    ],
+)
+def test_what_is_no_single_token_is_told_with_its_pieces(small_model: Path, word: str, sentence: str) -> None:
+    with pytest.raises(MapsError, match=sentence):
+        maps.probe(maps.load(small_model), word)
+
+
+def test_a_word_is_read_with_a_space_or_else_as_it_stands(small_model: Path) -> None:
+    model = maps.load(small_model)
+    assert maps.probe(model, "  garden ").source.string == " garden"
+    assert maps.probe(model, "·garden").source.string == " garden"
+    assert maps.probe(model, "<|endoftext|>").source.id == VOCABULARY - 1
+    assert maps.probe(model, r"\xE2").source.string == r"\xE2"
+
+
+def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Path) -> None:
+    pairs = [*PAIRS, ("xylophone", "amber"), ("amber", "two words")]
+    found = own_relation(maps.load(small_model), pairs, lambda todo, _done: todo)
+    atlas = maps.map(str(small_model), tmp_path / "atlas", relations={"own": pairs})
+    wanted = [(head, atlas.relation_scores(head)[0]) for head in atlas.ids]
+    assert [(each.head, each.score, each.suppression) for each in found.heads] == [
+        (head, score.score, score.suppression) for head, score in wanted
+    ]
+    assert (found.pairs, found.k) == (len(WORDS), 10)
+    assert found.unusable == (("xylophone", "amber"), ("amber", "two words"))
+    with pytest.raises(MapsError, match="list of pairs"):
+        own_relation(maps.load(small_model), [], lambda todo, _done: todo)
+
+
+@pytest.mark.long
+def test_a_head_of_the_bundled_model_ranks_a_pair_as_the_formula_does() -> None:
+    model, head = bundled(), HeadId(23, 5)
+    france, paris = model.vocabulary.single_tokens(["France", "Paris"])
+    assert france is not None
+    assert paris is not None
+    plain, different = PlainHead.of(model.layer(head.layer).exact, head.layer, head.head), rows()
+    row = (plain.read[different.which[france]] @ plain.columns)[different.which]
+    y = model.layer(head.layer).exact.written(model.through_mlp.exact(torch.tensor([france])), head.head)
+    found = standing(y, torch.tensor([paris]), model.columns)
+    assert (int(found.above), int(found.below)) == (int((row > row[paris]).sum()), int((row < row[paris]).sum()))
+    assert float(found.own) == pytest.approx(float(row[paris]))

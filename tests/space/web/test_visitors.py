@@ -1,0 +1,144 @@
+"""Who asks the weights, and how often they may."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from maps.mapping.probe_results import Probe, Token
+from maps.types import MapsError
+from space.live.process import Live
+from space.live.rate_limit import REMEMBERED, Limits
+from space.live.worker import Answer, Question
+from space.pages.try_it import page
+from space.services import Services, services
+from space.web.visitors import put, visitor
+
+ROOT = Path(__file__).parents[3]
+ASKING = """
+import sys
+from dataclasses import replace
+from gradio.routes import App
+from starlette.testclient import TestClient
+from space.site import build_site
+from space.live.rate_limit import Limits
+from space.services import services
+from tests.space.web.test_visitors import Answering
+
+used = services({"MAPS_DATA": sys.argv[1], "SPACE_ID": "a/b"})
+client = TestClient(App.create_app(build_site(replace(used, live=Answering(), limits=Limits(1, 60.0)))))
+found = []
+for address in ("8.8.8.8", "8.8.8.8", "8.8.4.4"):
+    headers = {"x-forwarded-for": f"{address}, 10.0.0.1"}
+    found.append(client.post("/gradio_api/run/ask", json={"data": ["he", ""]}, headers=headers).status_code)
+print(found)
+named = client.get("/gradio_api/info").json()["named_endpoints"]["/ask"]["parameters"]
+print([each["parameter_name"] for each in named])
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Stands for a handler's request."""
+
+    request: Any
+
+
+def from_address(client: str, *forwarded: str, login: str | None = None) -> Asked:
+    """A request by way of proxies."""
+    headers = [(b"x-forwarded-for", ", ".join(forwarded).encode())] if forwarded else []
+    session = {"oauth_info": {"userinfo": {"preferred_username": login}}} if login else {}
+    return Asked(Request({"type": "http", "headers": headers, "client": (client, 1), "session": session}))
+
+
+class Answering(Live):
+    """Answers everything alike."""
+
+    def __init__(self) -> None:
+        super().__init__("smollm2")
+
+    def ask(self, question: Question) -> Answer:  # noqa: ARG002
+        """An empty answer."""
+        return Probe("m", 1, Token(0, " he"), None, (), (), ())
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Iterator[Services]:
+    """Services of a Space whose clock a test moves."""
+    built = services({"MAPS_DATA": str(tmp_path), "SPACE_ID": "a/b"})
+    yield replace(built, live=Answering(), limits=Limits(3, 5.0, clock=lambda: 0.0))
+    built.journal.close()
+
+
+def test_an_allowance_is_used_up_and_fills_again() -> None:
+    now = [0.0]
+    limits = Limits(2, 5.0, clock=lambda: now[0])
+    limits.take("a")
+    limits.take("a")
+    with pytest.raises(MapsError, match=r"asked 2 questions in a short time; the next can be asked in 5 s\."):
+        limits.take("a")
+    limits.take("b")
+    now[0] = 4.5
+    with pytest.raises(MapsError, match="in 1 s"):
+        limits.take("a")
+    now[0] = 5.0
+    limits.take("a")
+    with pytest.raises(MapsError, match="in 5 s"):
+        limits.take("a")
+    now[0] = 100.0
+    for _ in range(2):
+        limits.take("a")
+
+
+def test_no_more_visitors_are_remembered_than_fit() -> None:
+    limits = Limits(1, 5.0, clock=lambda: 0.0)
+    for number in range(REMEMBERED + 1):
+        limits.take(str(number))
+    limits.take("0")
+    with pytest.raises(MapsError):
+        limits.take("2")
+
+
+@pytest.mark.parametrize(
+    ("asking", "expected"),
+    [
+        (None, "nobody"),
+        (from_address("127.0.0.1"), "127.0.0.1"),
+        (from_address("10.1.2.3", "8.8.8.8", "10.20.30.40"), "8.8.8.8"),
+        (from_address("10.1.2.3", "1.1.1.1", "8.8.8.8"), "8.8.8.8"),
+        (from_address("10.1.2.3", "<script>", "unknown"), "10.1.2.3"),
+        (from_address("10.1.2.3", "2001:4860:4860::8888"), "2001:4860:4860::8888"),
+        (from_address("10.1.2.3", "8.8.8.8", login="ada"), "login ada"),
+    ],
+)
+def test_a_visitor_is_the_login_or_the_last_public_address(asking: Asked | None, expected: str) -> None:
+    assert visitor(asking) == expected
+
+
+def test_on_a_space_each_visitor_has_a_limit_and_elsewhere_nobody(used: Services) -> None:
+    ada, grace = from_address("10.0.0.1", "8.8.8.8"), from_address("10.0.0.1", "8.8.4.4")
+    for _ in range(3):
+        put(used, ("he", None), ada)
+    with pytest.raises(MapsError, match="You have asked 3 questions"):
+        put(used, ("he", None), ada)
+    put(used, ("he", None), grace)
+    for _ in range(9):
+        put(replace(used, on_space=False), ("he", None), ada)
+
+
+def test_the_page_says_how_long_to_wait(used: Services) -> None:
+    ada = from_address("10.0.0.1", "8.8.8.8")
+    shown = [page.finish(used, {"source": "he"}, ada).html for _ in range(4)]
+    assert ["You have asked" in html for html in shown] == [False, False, False, True]
+
+
+def test_an_endpoint_knows_who_asks_by_what_the_proxy_says(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", ASKING, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.splitlines() == ["[200, 500, 200]", "['source', 'target']"], run.stderr
