@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what a page needed
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.services import Address, address, services
 from space.web.memory import modest
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from annotation.commands import agreement, export, labels, publish, study, withdraw
-from maps.types import MapsError
+from maps.errors import MapsError
 
 
 def parser() -> argparse.ArgumentParser:

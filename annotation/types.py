@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
@@ -167,3 +167,8 @@ class Unpublished:
     def rows(self) -> tuple[Stored | Consent | Withdrawal | Opening, ...]:
         """All of them."""
         return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
+
+
+def adjudicated(item: Item) -> Item:
+    """The item that a decision on this one is stored as: the same head, mappings and description."""
+    return replace(item, item_kind="adjudication")

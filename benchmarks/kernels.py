@@ -19,11 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
 from maps.data import predefined
-from maps.heads.circuit import Sources, saliency, skewness
+from maps.heads.circuit import saliency, skewness
 from maps.heads.first_mlp import first_mlp_exactly
 from maps.heads.output_space import output_spaces
 from maps.heads.relation_scores import hits_of_layer
 from maps.heads.salient_tokens import SalientMappings, Wanted, salient_mappings
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 from maps.mapping.model import Model
 

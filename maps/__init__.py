@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from maps.api import describe, load, load_atlas, map, push, relation_scores, salient_mappings, score, show
-from maps.mapping.probe_results import probe
-from maps.types import Description, HeadId, Mapping, MapsError, Relation, RelationScore
+from maps.api import describe, load, load_atlas, map, probe, push, relation_scores, salient_mappings, score, show
+from maps.errors import MapsError
+from maps.types import Description, HeadId, Mapping, Relation, RelationScore
 
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas

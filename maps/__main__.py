@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from maps.commands import describe, evaluate, map, probe, push, report, score, show
-from maps.types import MapsError, NothingDoneError
+from maps.errors import MapsError, NothingDoneError
 
 STOPPED = 130  # the shell's status for an interrupt
 
@@ -48,9 +48,9 @@ def drop_output() -> None:
 
 def said(sentence: str, status: int) -> int:
     """Prints one sentence for a person, without what would act on the terminal."""
-    from maps.report import head_text
+    from maps import text
 
-    print(head_text.said(sentence), file=sys.stderr)
+    print(text.said(sentence), file=sys.stderr)
     return status
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from maps.describers.describe_atlas import Run
     from maps.describers.describer import Describer
     from maps.mapping.model import Model
+    from maps.mapping.probe_results import Probe
 
 
 def load(
@@ -155,7 +156,7 @@ def describe(
     from maps.data import predefined
     from maps.describers.ask_many import describe_mappings
     from maps.describers.describe_atlas import describe_atlas
-    from maps.describers.describer import describer_named
+    from maps.describers.named import describer_named
 
     if isinstance(describer, str):
         describer = describer_named(describer, base_url, api_key, concurrency=concurrency, relations=predefined())
@@ -246,3 +247,22 @@ def show(atlas: Atlas, head: HeadId | str) -> str:
 def folder_of(atlas: Atlas | str | Path) -> Path:
     """The folder of an atlas."""
     return Path(atlas) if isinstance(atlas, str | Path) else atlas.folder
+
+
+def probe(
+    model: Model,
+    source: str,
+    target: str | None = None,
+    *,
+    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
+) -> Probe:
+    """Asks every head of a model about a pair: the target's exact rank in the source's row of M; or about one token.
+
+    A token is asked about as a source (its saliency, and the 5 highest targets) and as a target (the source with the
+    highest score for it, and its rank in that row). A word is stripped and given one leading space, as in relations;
+    what is no single token so may be one as it stands, in the stored form. The first call reads the model's layers,
+    which `progress` wraps as in `map`; further calls answer from memory. Raises MapsError for what is no single token.
+    """
+    from maps.mapping.probe import probed
+
+    return probed(model, source, target, progress or (lambda todo, _done: todo))

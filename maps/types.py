@@ -6,18 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from maps.errors import MapsError
+
 TAU = 0.15  # a head implements a relation where φ ≥ τ (paper, section 4.1)
 MIN_PAIRS = 30  # usable pairs below which no head is classified by a relation
 DTYPES = ("stored", "float32", "bfloat16")  # what E and U are kept in; stored: as the checkpoint has them
 HEAD_NAME = re.compile(r"L(\d{1,4})H(\d{1,4})")
-
-
-class MapsError(Exception):
-    """Something a person can mend; its message is one plain sentence that says how."""
-
-
-class NothingDoneError(MapsError):
-    """A run whose input was right came to nothing."""
 
 
 def at_least_one(name: str, value: int) -> int:
@@ -32,12 +26,6 @@ def small_seed(seed: int) -> int:
     if not isinstance(seed, int) or not 0 <= seed < 10**9:
         raise MapsError(f"The seed must be a whole number from 0 to 999,999,999, not {seed!r}.")
     return seed
-
-
-def many(count: int, thing: str) -> str:
-    """A count with what is counted: `1 head`, `1,200 heads`, `2 replies`."""
-    plural = f"{thing.removesuffix('y')}ies" if thing.endswith("ly") else f"{thing}s"
-    return f"{count:,} {thing if count == 1 else plural}"
 
 
 class HeadId(NamedTuple):

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from maps.types import MapsError, NothingDoneError
+from maps.errors import MapsError, NothingDoneError
 from space.commands import check, deploy, jobs
 
 

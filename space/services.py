@@ -18,8 +18,8 @@ from annotation.ledger.publisher import Publisher
 from annotation.study.candidates import default_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
+from maps.errors import MapsError
 from maps.hub.repository import HubDataset
-from maps.types import MapsError
 from space import __version__
 from space.atlases.catalogue import Hub, open_atlases
 from space.live.download import ORIGIN, weights_from_hub

@@ -10,7 +10,7 @@ import gradio as gr
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from space.endpoints import build_endpoints
+from space.endpoints import build_endpoints, endpoints
 from space.pages import about, compare, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
@@ -41,7 +41,18 @@ LISTED = {
     "Try it": "try",
     "Compare": "compare",
 }  # those of them in the navigation
-PAGES = (("Annotate", "annotate", annotate), ("Agreement", "agreement", agreement), ("About", "about", about))
+
+
+def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
+    """Lays out the About page, which lists the endpoints."""
+    about.build(services, endpoints(services))
+
+
+PAGES = (
+    ("Annotate", "annotate", annotate.build),
+    ("Agreement", "agreement", agreement.build),
+    ("About", "about", build_about),
+)
 
 
 def build_site(services: Services) -> gr.Blocks:
@@ -57,9 +68,9 @@ def build_site(services: Services) -> gr.Blocks:
         organise.build(services, page)
     with site.route("Privacy", "privacy", show_in_navbar=False) as page:
         privacy.build(services, page)
-    for name, path, module in PAGES:
+    for name, path, build in PAGES:
         with site.route(name, path) as page:
-            module.build(services, page)
+            build(services, page)
     return site
 
 

@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maps.atlas.reader import FORMAT_VERSION, Atlas, write_json, write_table
+from maps.atlas.reader import FORMAT_VERSION, Atlas, write_table
 from maps.atlas.schema import SCHEMAS
 from maps.data import predefined
+from maps.files.atomic import write_json
 from maps.types import MIN_PAIRS, TAU
 
 MODEL = "Invented-70B"

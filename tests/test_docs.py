@@ -36,9 +36,9 @@ from annotation.study.study import Settings
 from annotation.types import JUDGMENT_COLUMNS
 from maps.atlas.schema import SCHEMAS
 from maps.data import predefined
-from maps.describers.prompt import mapping_hash
 from maps.experiments import attention, biases, directions, known_heads, results
 from maps.experiments.report.claims import claims_part
+from maps.hashes import mapping_hash
 from maps.report import evidence
 from maps.types import Mapping
 from maps.weights.families import FAMILIES

@@ -14,7 +14,7 @@ from annotation.statistics.evidence import correlations
 from annotation.statistics.judgments_table import counted
 from annotation.statistics.summary import report
 from maps.atlas.reader import Atlas
-from maps.types import MapsError
+from maps.errors import MapsError
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

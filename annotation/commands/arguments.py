@@ -13,7 +13,7 @@ from annotation.study.candidates import stale_in
 from annotation.study.store import kept
 from annotation.study.study import DEFAULT, Study
 from annotation.types import Judgment
-from maps.types import MapsError
+from maps.errors import MapsError
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 

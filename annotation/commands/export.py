@@ -15,7 +15,7 @@ from annotation.commands.arguments import (
     study_of,
 )
 from annotation.export.files import FORMATS, export
-from maps.types import MapsError
+from maps.errors import MapsError
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -25,7 +25,8 @@ from annotation.study.sampling import SAMPLES
 from annotation.study.store import checked_name, keep, kept
 from annotation.study.study import Plan, Study
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 
 CONTROLS = 0.1  # of the sampled heads, where nothing is said
 

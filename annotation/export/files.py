@@ -14,14 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotation.files import replacing
 from annotation.report.card import card
 from annotation.report.paper_file import published
 from annotation.statistics.judgments_table import counted, frame
 from annotation.statistics.summary import report
 from annotation.study.study import Settings, layers_of
 from annotation.types import JUDGMENT_COLUMNS, Judgment
-from maps.types import MapsError
+from maps.errors import MapsError
+from maps.files.atomic import replacing
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 TYPES = {

@@ -16,7 +16,7 @@ from annotation.report.card import WITHDRAWALS
 from annotation.study.file import from_json
 from annotation.study.study import Settings, Study
 from annotation.types import Judgment
-from maps.types import MapsError
+from maps.errors import MapsError
 
 if TYPE_CHECKING:
     from maps.hub.repository import Head, HubDataset

@@ -12,7 +12,7 @@ import json
 import unicodedata
 from functools import lru_cache
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 LONGEST_NAME = 80
 LONGEST_TOKEN = 4096

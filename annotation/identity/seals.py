@@ -8,7 +8,7 @@ import hmac
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 LARGEST_SEAL = 40_000  # characters: a judgment with the longest comment fits twice
 

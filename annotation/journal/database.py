@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
-from maps.types import MapsError
+from maps.errors import MapsError
 
 WAIT_SECONDS = 10.0
 TWICE = "SQLITE_CONSTRAINT_UNIQUE"

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from annotation.files import replacing
 from annotation.journal.journal import Journal
 from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import acceptable
@@ -23,8 +22,9 @@ from annotation.ledger.rows import LedgerError, Row, annotator_of, merged, when
 from annotation.ledger.status import Status
 from annotation.ledger.upkeep import SQUASH, compact, forget
 from annotation.types import Unpublished
+from maps.errors import MapsError
+from maps.files.atomic import replacing
 from maps.hub.repository import Head, HubDataset, digest
-from maps.types import MapsError
 
 STUDY = re.compile(r"studies/[a-z0-9][a-z0-9-]{0,39}\.json")
 PENDING = "ledger.pending.json"

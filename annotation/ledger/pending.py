@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotation.files import replacing
 from annotation.journal.sync import Kind
 from annotation.ledger.rows import KINDS, LedgerError, files_of
 from annotation.types import Unpublished
+from maps.files.atomic import replacing
 
 BYTES = "surrogateescape"  # so that any content fits into JSON
 SINGULAR: dict[str, Kind] = {

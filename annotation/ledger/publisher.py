@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 
 from annotation.ledger import Ledger
-from maps.hub.repository import HubError
-from maps.types import MapsError
+from maps.errors import HubError, MapsError
 
 EVERY = 300.0  # seconds between publications
 FIRST_RETRY, LAST_RETRY = 15.0, 900.0  # seconds after the first failure, doubling up to the last

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from annotation.types import Consent, Judgment, Opening, Stored, Unpublished, Withdrawal
-from maps.types import MapsError
+from maps.errors import MapsError
 
 Row = Stored | Consent | Withdrawal | Opening
 LARGEST_FILE = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach

@@ -9,7 +9,8 @@ from functools import partial
 from annotation.ledger.compaction import compacted, without
 from annotation.ledger.reading import ledger_head, row_files
 from annotation.ledger.rows import LedgerError
-from maps.hub.repository import ChangedError, HubDataset
+from maps.errors import ChangedError
+from maps.hub.repository import HubDataset
 
 SQUASH = "squash-pending.txt"
 SQUASH_TEXT = b"Somebody withdrew: the history of this dataset is squashed next, and this file then goes.\n"

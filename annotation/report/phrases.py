@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.bootstrap import DRAWS, Estimate, Rate
+from maps.text import printable
 
 COEFFICIENTS = {
     "fleiss_kappa": "Fleiss' kappa",
@@ -16,11 +17,6 @@ COEFFICIENTS = {
 def counted_words(number: int, one: str) -> str:
     """A number with its noun: "1 item", "1,200 items"."""
     return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
-
-
-def printable(name: str) -> str:
-    """A name from anybody's file, with what cannot be printed as escapes."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def number_words(value: float) -> str:

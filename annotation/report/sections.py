@@ -14,7 +14,6 @@ from annotation.report.phrases import (
     counted_words,
     estimate_words,
     percent_words,
-    printable,
     rate_words,
 )
 from annotation.statistics.annotators import Standing
@@ -23,6 +22,7 @@ from annotation.statistics.evidence import Correlation
 from annotation.statistics.labels import Aggregated
 from annotation.statistics.rates import RATES, TRUE, Acceptance
 from annotation.statistics.summary import Breakdown, Group, QuestionReport, Report
+from maps.text import printable
 
 RATE_WORDS = {
     "correct": ("Presence or absence of a pattern was recognised correctly in", "judgments"),

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from annotation.form import QUESTIONS
-from annotation.report.phrases import printable
 from annotation.statistics.bootstrap import Counts
 from annotation.statistics.judgments_table import SummaryError
 from annotation.study.study import quarter
+from maps.text import printable
 
 QUARTERS = ("first", "second", "third", "last")
 PARTS = ("all", *QUARTERS)

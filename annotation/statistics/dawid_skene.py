@@ -9,7 +9,7 @@ import pandas as pd
 
 from annotation.form import QUESTIONS
 from annotation.statistics.judgments_table import Counted
-from maps.types import MapsError
+from maps.errors import MapsError
 
 ITERATIONS, TOLERANCE = 1000, 1e-5
 SAME = 1e-6  # two labels whose probabilities differ by less share the first place

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
-from annotation.types import COUNTED_KINDS, Item, Judgment
+from annotation.types import COUNTED_KINDS, Item, Judgment, adjudicated
 
 THIRD = 1 / 3  # of a disagreement: one of questions two and three, where question one agrees
 
@@ -51,8 +51,3 @@ def disagreements(order: Sequence[Item], rows: Iterable[Judgment]) -> list[Disag
             decided = by_item.get(adjudicated(item), [None])[-1]
             found.append(Disagreement(item, tuple(given), sum(pairs) / len(pairs), decided))
     return sorted(found, key=lambda each: -each.distance)
-
-
-def adjudicated(item: Item) -> Item:
-    """The item that a decision on this one is stored as: the same head, mappings and description."""
-    return replace(item, item_kind="adjudication")

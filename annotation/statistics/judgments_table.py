@@ -11,7 +11,7 @@ import pandas as pd
 
 from annotation.form import QUESTIONS
 from annotation.types import CONTROL_KINDS, COUNTED_KINDS, ITEM_KINDS, JUDGMENT_COLUMNS, Judgment
-from maps.types import MapsError
+from maps.errors import MapsError
 
 ITEM_PARTS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
 WHOLE_NUMBER = re.compile(r"(\d{1,9})(\.0+)?")

@@ -16,8 +16,9 @@ from annotation.study.study import Candidate, Plan, Settings, Study, open_study,
 from annotation.types import Item, Judgment
 from maps.atlas.reader import Atlas
 from maps.describers.describer import OFFLINE
-from maps.describers.prompt import mapping_hash
-from maps.types import HeadId, Mapping, MapsError
+from maps.errors import MapsError
+from maps.hashes import mapping_hash
+from maps.types import HeadId, Mapping
 
 __all__ = [
     "candidates",

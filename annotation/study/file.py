@@ -10,7 +10,8 @@ from typing import Any
 
 from annotation.study.study import Origin, Settings, Shown, Study
 from annotation.types import Item
-from maps.types import HeadId, Mapping, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId, Mapping
 
 FORMAT_VERSION = 1
 TIMES = ("deadline", "created_at")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from annotation.study.next_item import study_order
 from annotation.study.study import Candidate, Origin, Settings, Shown, Study, own_item, quarter, seen
 from annotation.types import Item
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
 SAMPLES = ("uniform", "stratified")

@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 
 from annotation.study.file import from_json, to_json
 from annotation.study.study import DEFAULT, Study
-from maps.types import MapsError
+from maps.errors import MapsError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 

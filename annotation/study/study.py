@@ -8,9 +8,8 @@ from datetime import datetime
 from functools import cached_property
 
 from annotation.form import GUIDELINES_VERSION
-from annotation.statistics.disagreement import adjudicated
 from annotation.study.next_item import study_order
-from annotation.types import COUNTED_KINDS, Item, ItemKind, Judgment
+from annotation.types import COUNTED_KINDS, Item, ItemKind, Judgment, adjudicated
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 

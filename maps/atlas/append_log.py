@@ -15,9 +15,10 @@ from types import TracebackType
 import pyarrow as pa
 
 from maps.atlas.card import atlas_card
-from maps.atlas.reader import Atlas, listed, write_file, write_table
+from maps.atlas.reader import Atlas, listed, write_table
 from maps.atlas.schema import MAY_BE_NULL, SCHEMAS, Row
-from maps.types import MapsError
+from maps.errors import MapsError
+from maps.files.atomic import write_file
 
 MEND = "mend or delete that line, then run the command again"
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from maps.atlas.schema import Row
-from maps.types import MapsError
+from maps.errors import MapsError
 
 RANDOM_CSV = "random.csv"
 COLUMNS = pa.schema([("tau", pa.float64()), ("trained_heads", pa.int32()), ("random_heads", pa.int32())])

@@ -6,9 +6,6 @@ last: a folder without it is a mapping under way, whose finished layers wait in 
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,25 +19,13 @@ import pyarrow.parquet as pq
 
 from maps.atlas.random_csv import RANDOM_CSV, random_rows
 from maps.atlas.schema import COMPUTED, LATER, SCHEMAS, Row, mapping_of, relation_score_of, with_hits
-from maps.describers.prompt import hash_of_ids, mapping_hash
-from maps.types import HeadId, Mapping, MapsError, RelationScore
+from maps.errors import MapsError
+from maps.files.atomic import read_json, write_file
+from maps.hashes import hash_of_ids, mapping_hash
+from maps.types import HeadId, Mapping, RelationScore
 
 FORMAT_VERSION = 1
 PARTS = "parts"
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def write_table(folder: Path, name: str, content: pa.Table) -> None:
@@ -50,29 +35,6 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(ordered, sink, compression="zstd", row_group_size=16_384, write_page_index=True)
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
-
-
-def read_json(path: Path, remedy: str = "delete the folder and map the model again") -> dict[str, Any] | None:
-    """A JSON object, or None where there is no such file; MapsError with the remedy where it is damaged."""
-    if not path.exists():
-        return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise MapsError(f"{path} is damaged ({error}); {remedy}.") from error
-    if not isinstance(data, dict):
-        raise MapsError(f"{path} is no JSON object; {remedy}.")
-    return data
-
-
-def write_json(path: Path, data: Dictionary[str, Any]) -> None:
-    """Writes a JSON object for people to read."""
-    write_file(path, json_bytes(data))
-
-
-def json_bytes(data: Dictionary[str, Any]) -> bytes:
-    """A JSON object as it is written."""
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def check_whole(path: Path) -> None:

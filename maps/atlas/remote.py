@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from maps.atlas.card import atlas_card
 from maps.atlas.random_csv import RANDOM_CSV
-from maps.atlas.reader import Atlas, files_in, json_bytes, listed
+from maps.atlas.reader import Atlas, files_in, listed
 from maps.atlas.schema import SCHEMAS
-from maps.types import MapsError
+from maps.errors import MapsError
+from maps.files.atomic import json_bytes
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from maps.atlas.reader import read_json, write_json
-from maps.types import MapsError
+from maps.errors import MapsError
+from maps.files.atomic import read_json, write_json
 
 
 class Notes(NamedTuple):

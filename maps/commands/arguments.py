@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from maps import types
-from maps.types import MapsError
+from maps.errors import MapsError
 
 Todo = TypeVar("Todo")
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
@@ -94,6 +94,6 @@ def told(sentence: str) -> None:
     """Prints a sentence above the bar."""
     from tqdm import tqdm
 
-    from maps.report.head_text import said
+    from maps.text import said
 
     tqdm.write(said(sentence), file=sys.stderr)

@@ -14,11 +14,12 @@ from maps.commands.server import add_server, chat_of
 from maps.describers.describe_atlas import Run, Work, describe_atlas, redo_since, work_left
 from maps.describers.describer import OFFLINE
 from maps.describers.prompt import messages
+from maps.errors import MapsError, NothingDoneError
 from maps.files.lock import locked
 from maps.llm.budget import Budget
 from maps.llm.cost_estimate import forecast
 from maps.llm.prices import Prices, read_prices
-from maps.types import MapsError, NothingDoneError, many
+from maps.text import many
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from maps.commands import weights
 from maps.commands.arguments import Commands, positive, whole, with_bar
 from maps.commands.model import add_model, settings_of
-from maps.report.head_text import said
-from maps.types import MapsError, many
+from maps.errors import MapsError
+from maps.text import many, said
 
 if TYPE_CHECKING:
     from maps.experiments.results import Result

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from maps.commands.arguments import Commands, positive, told, with_bar
 from maps.commands.model import add_model, settings_of
-from maps.types import MapsError, many
+from maps.errors import MapsError
+from maps.text import many
 
 if TYPE_CHECKING:
     from maps.mapping.mapper import Engine

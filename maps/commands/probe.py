@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def lines(found: Probe, heads: int, top: int) -> list[str]:
     """What was found, as lines for a terminal."""
-    from maps.report.head_text import said
+    from maps.text import said
 
     of = f"{said(found.model)}: {heads:,} heads, {found.vocabulary:,} tokens"
     source = shown(found.source)
@@ -87,6 +87,6 @@ def times(ratio: float | None) -> str:
 
 def shown(token: Token) -> str:
     """A token with nothing hidden."""
-    from maps.report.head_text import visible
+    from maps.text import visible
 
     return visible(token.string)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maps.commands.arguments import Commands, positive, share
-from maps.types import MapsError
+from maps.errors import MapsError
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -37,13 +37,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Writes the report and says its first numbers."""
-    from maps.atlas.reader import Atlas, write_file
+    from maps.atlas.reader import Atlas
     from maps.figures import render
+    from maps.files.atomic import write_file
     from maps.files.csv_export import as_csv
     from maps.report import atlas_report
     from maps.report.evidence import FIGURES as OF_EVIDENCE
     from maps.report.evidence import TABLES, evidence
-    from maps.report.head_text import said
+    from maps.text import said
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
     found = findings(atlas, arguments.tau, arguments.min_pairs)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from maps.commands.arguments import Commands, model_name, positive, small_seed, with_bar
 from maps.commands.server import add_server, chat_of
+from maps.errors import MapsError, NothingDoneError
 from maps.files.lock import locked
 from maps.llm.budget import Budget
 from maps.llm.cost_estimate import SCORER, forecast
 from maps.llm.prices import read_prices
-from maps.types import MapsError, NothingDoneError, many
+from maps.text import many
 
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas
@@ -97,9 +98,9 @@ def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
 
 def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> None:
     """Asks the scorer, after saying how much there is to ask, and says what came of it."""
-    from maps.report.head_text import said
     from maps.scoring.detection import detect
     from maps.scoring.summary import detection_sentences
+    from maps.text import said
 
     print(" ".join(left_out(planned)))
     if not planned.questions:

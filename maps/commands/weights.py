@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from maps.commands.arguments import with_bar
 from maps.commands.model import settings_of
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 
 if TYPE_CHECKING:
     from maps.atlas.schema import Row
@@ -42,7 +43,7 @@ def directions(arguments: argparse.Namespace) -> str:
 def known_heads(arguments: argparse.Namespace) -> str:
     """Compares known heads with what their relation scores say."""
     from maps.experiments.known_heads import known_heads
-    from maps.report.head_text import said
+    from maps.text import said
 
     bar = partial(with_bar, doing="scoring")
     settings = settings_of(arguments)

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from maps.types import MapsError, Relation
+from maps.errors import MapsError
+from maps.types import Relation
 
 # Names of the predefined relations and values, or the pairs of own ones by name; None: the predefined ones.
 RelationChoice = Iterable[Relation | str] | Dictionary[str, Sequence[Sequence[str]]] | None

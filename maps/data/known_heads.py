@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.data import is_text
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 
 SIDES = ("score", "suppression")
 

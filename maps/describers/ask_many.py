@@ -10,9 +10,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
-from maps.describers.describer import Describer, DescriberError
-from maps.describers.prompt import NoReplyError, ReplyError
-from maps.types import Answer, HeadId, Mapping, MapsError, many, small_seed
+from maps.describers.describer import Describer
+from maps.errors import DescriberError, MapsError, NoReplyError, ReplyError
+from maps.text import many
+from maps.types import Answer, HeadId, Mapping, small_seed
 
 ATTEMPTS = 3
 

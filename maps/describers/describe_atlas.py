@@ -19,9 +19,11 @@ from maps.atlas.run_notes import Notes
 from maps.atlas.schema import Row, description_row
 from maps.describers.ask_many import describe_heads, finished
 from maps.describers.describer import Describer
-from maps.describers.prompt import mapping_hash, shortened
+from maps.errors import MapsError
 from maps.files.lock import locked
-from maps.types import Answer, HeadId, Mapping, MapsError, many, small_seed
+from maps.hashes import mapping_hash
+from maps.text import many, shortened
+from maps.types import Answer, HeadId, Mapping, small_seed
 
 TABLES = ("descriptions", "failures")
 REDO = "redo.pending.json"  # when each describer that is asked again was begun with

@@ -13,13 +13,12 @@ from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import Notes
 from maps.describers.ask_many import ask_each
 from maps.describers.describe_atlas import Keeping, Run, Work, carried_out, now, unfinished_redo
-from maps.describers.describer import DescriberError
 from maps.describers.openai_compatible import OpenAICompatible, answer_of, question_about
-from maps.describers.prompt import ReplyError
+from maps.errors import DescriberError, MapsError, ReplyError
 from maps.llm.batch_api import Batches, State, has_reply
 from maps.llm.client import Chat
-from maps.report.head_text import said
-from maps.types import HEAD_NAME, HeadId, Mapping, MapsError, small_seed
+from maps.text import said
+from maps.types import HEAD_NAME, HeadId, Mapping, small_seed
 
 BATCHES = "batches.pending.json"  # the open batch of each describer
 ROUNDS = 2  # a head without a usable reply is asked in a second batch

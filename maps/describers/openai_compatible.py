@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from maps.describers.prompt import SCHEMA, messages, parse_reply, prompt_hash
+from maps.describers.prompt import SCHEMA, messages, parse_reply
 from maps.llm.client import Chat, Reply
+from maps.llm.messages import prompt_hash
 from maps.llm.request import Question
 from maps.types import Answer, Mapping
 

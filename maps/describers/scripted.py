@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from maps.describers.describer import DescriberError
+from maps.errors import DescriberError
 from maps.types import Answer, Mapping
 
 

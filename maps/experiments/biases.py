@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from maps.atlas.schema import HEAD, Row
+from maps.errors import NothingDoneError
 from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
 from maps.heads.rank_tests import Hits
 from maps.heads.relation_scores import hits_of_read, shares
@@ -18,7 +19,7 @@ from maps.heads.top_targets import Targets, highest
 from maps.mapping.mapper import Work, opened
 from maps.mapping.model import Layer
 from maps.mapping.settings import Settings, chosen_layers
-from maps.types import HeadId, NothingDoneError, RelationScore
+from maps.types import HeadId, RelationScore
 from maps.weights.attention import bias
 
 SHOWN = 5  # highest targets of what a bias writes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from maps.errors import MapsError
 from maps.experiments.dynamic_scores import Dynamic, correlations, dynamic_scores, row_of
 from maps.experiments.hooked_model import Running
 from maps.experiments.prompts import single
@@ -15,7 +16,6 @@ from maps.experiments.task_prompts import PROMPTS
 from maps.files.lock import locked
 from maps.mapping.mapper import Work
 from maps.mapping.settings import Settings, chosen_layers
-from maps.types import MapsError
 
 NOWHERE = "no subject keeps its tokens in a prompt"
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maps.atlas.schema import HEAD, Row
 from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.salient_tokens import gains, salient_tokens
 from maps.heads.singular_directions import (
     Belonging,
@@ -25,6 +25,7 @@ from maps.heads.singular_directions import (
     upright,
     written_shares,
 )
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 from maps.mapping.mapper import opened
 from maps.mapping.model import Layer

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from maps.errors import MapsError
 from maps.hub.errors import asking_for
 from maps.mapping.model import Model
-from maps.types import MapsError
 from maps.weights.bundled import BUNDLED, bundled_file
 
 TOKENS = 4096  # of prompts that go through the model at once

@@ -10,10 +10,11 @@ import pyarrow as pa
 from maps.atlas.schema import HEAD, Row
 from maps.data import known_heads as known
 from maps.data.known_heads import Group
+from maps.errors import MapsError
 from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, plainly
 from maps.mapping.mapper import Work, opened, score_rows
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 
 SCHEMAS = {
     "known_heads": pa.schema(

@@ -13,13 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from maps.atlas.reader import Atlas, read_json, write_file, write_json
+from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
+from maps.errors import MapsError
+from maps.files.atomic import read_json, write_file, write_json
 from maps.files.csv_export import as_csv
 from maps.files.lock import locked
-from maps.mapping.layer_store import check_same
+from maps.files.run_settings import check_same
 from maps.mapping.model import Model
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 
 REMEDY = "delete it and run the experiment again"
 Progress = Callable[[Sequence[int], int], Iterable[int]]

@@ -8,25 +8,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from maps.atlas.append_log import keep_card
 from maps.atlas.random_csv import COLUMNS, RANDOM_CSV
-from maps.atlas.reader import read_json, write_file, write_json
 from maps.experiments.results import atlas_in
+from maps.files.atomic import read_json, write_file, write_json
 from maps.files.lock import locked
-from maps.heads.circuit import Heads
+from maps.files.run_settings import check_same
+from maps.heads.random_heads import mean_and_deviation, seed_of, written_at_random
 from maps.heads.rank_tests import hits
 from maps.heads.relation_scores import scores_of_layer, shares
-from maps.mapping.layer_store import check_same
 from maps.mapping.mapper import Work, opened
 from maps.mapping.settings import Settings, chosen_layers
 from maps.types import RelationScore
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-DRAWN = 1 << 24  # random numbers held at once
-SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
 
 
 class Baseline(NamedTuple):
@@ -36,36 +31,6 @@ class Baseline(NamedTuple):
     trained: tuple[int, ...]
     random: tuple[int, ...]
     heads: int
-
-
-def mean_and_deviation(heads: Heads) -> tuple[float, float]:
-    """Mean and standard deviation of the entries of W_V W_O, averaged over a layer's heads; none of them is formed.
-
-    The entries sum to (1ᵀ W_V)(W_O 1), their squares to the trace of (W_Vᵀ W_V)(W_O W_Oᵀ).
-    """
-    values = heads.values.repeat_interleave(heads.group, 0)  # (H, d, d_h)
-    size = values.shape[1] ** 2
-    sums = torch.linalg.vecdot(values.sum(1), heads.outputs.sum(2))
-    inner = (values.transpose(1, 2) @ values) * (heads.outputs @ heads.outputs.transpose(1, 2))
-    means = sums / size
-    deviations = (inner.sum((1, 2)) / size - means.square()).clamp_min(0).sqrt()
-    return float(means.mean()), float(deviations.mean())
-
-
-def written_at_random(rows: Tensor, mean: float, deviation: float, seed: int) -> Tensor:
-    """rows R for a random R (d, d) of independent normal entries, drawn some rows at a time: (n, d) to (n, d)."""
-    d = rows.shape[1]
-    generator = torch.Generator().manual_seed(seed)
-    out = torch.zeros_like(rows)
-    for part in rows.split(max(1, DRAWN // d), dim=1):
-        drawn = torch.randn(part.shape[1], d, generator=generator, dtype=torch.float64)
-        out += part @ (drawn * deviation + mean).to(rows.device)
-    return out
-
-
-def seed_of(seed: int, layer: int, head: int) -> int:
-    """The seed of one random head, which it shares with no other."""
-    return (seed * SEED_STEP + layer) * SEED_STEP + head
 
 
 def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:

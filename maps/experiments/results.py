@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from maps.atlas.reader import Atlas, read_json, write_file, write_json
+from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
+from maps.errors import MapsError
+from maps.files.atomic import read_json, write_file, write_json
 from maps.files.csv_export import as_csv
-from maps.mapping.layer_store import check_same, difference
+from maps.files.run_settings import check_same, difference
 from maps.mapping.settings import Settings
-from maps.types import MapsError
 
 DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
 KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")

@@ -10,7 +10,7 @@ from maps.experiments.results import DEPENDS_ON, LeftOut, Run, atlas_in
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import Work, opened
 from maps.mapping.settings import Settings, chosen_layers
-from maps.types import many
+from maps.text import many
 
 Progress = Callable[[Sequence[str], int], Iterable[str]]  # wraps the relations still to do, given how many are done
 

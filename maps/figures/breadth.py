@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from maps.analysis import breadth
 from maps.analysis.breadth import References
-from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished, shown
+from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished
+from maps.text import shown
 from maps.types import HeadId
 
 BLUE = "#0072B2"

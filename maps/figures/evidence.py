@@ -9,9 +9,10 @@ from typing import Any
 
 import altair as alt
 
-from maps.figures.style import Figure, Inline, Rows, finished, shown
+from maps.figures.style import Figure, Inline, Rows, finished
 from maps.scoring.comparison import PATTERN, RANDOM, UNCLEAR, Group
 from maps.scoring.summary import SHOWN, detection_sentences
+from maps.text import shown
 
 STEP = 20  # values a unit of detection: of ten and ten items all are twentieths
 KINDS = {PATTERN: "#0072B2", UNCLEAR: "#D55E00", RANDOM: "#6B7480"}

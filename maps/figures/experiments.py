@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished, shown, words
+from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished
+from maps.text import shown, words
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ABREAST = 3  # panels in a row

@@ -8,7 +8,8 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.value_groups import BETWEEN, SETS, WITHIN
-from maps.figures.style import Figure, Rows, by_layer, decimals, finished, shown
+from maps.figures.style import Figure, Rows, by_layer, finished
+from maps.text import decimals, shown
 
 TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
 SHARED, APART = "share a value head", "do not share one"

@@ -9,7 +9,8 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.classification import CATEGORIES
-from maps.figures.style import COLOURS, OTHER, Figure, Inline, Rows, finished, shown, words
+from maps.figures.style import COLOURS, OTHER, Figure, Inline, Rows, finished
+from maps.text import shown, words
 from maps.types import HeadId
 
 WIDEST, SMALLEST, LARGEST = 900, 9, 22  # of the map, and of its cells, in pixels

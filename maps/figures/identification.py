@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import Figure, Rows, by_layer, finished, shown
+from maps.figures.style import Figure, Rows, by_layer, finished
+from maps.text import shown
 
 EXACT, PAPER = "exact reading", "the paper's reading"
 READINGS = {EXACT: ("patterns", "rate"), PAPER: ("patterns_paper", "rate_paper")}

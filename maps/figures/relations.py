@@ -7,7 +7,8 @@ import json
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import COLOURS, INK, OTHER, QUIET, Figure, Inline, Rows, finished, shown, words
+from maps.figures.style import COLOURS, INK, OTHER, QUIET, Figure, Inline, Rows, finished
+from maps.text import shown, words
 
 
 def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:

@@ -52,21 +52,6 @@ def on_page(figure: Figure) -> str:
     return json.dumps(whole)
 
 
-def shown(text: str) -> str:
-    """Text on one line in which nothing is hidden or acts on what stands beside it: `\\u202E` instead."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in text)
-
-
-def words(name: str) -> str:
-    """`country_to_capital` as `country to capital`."""
-    return shown(name).replace("_", " ")
-
-
-def decimals(value: float) -> str:
-    """A number from 0 to 1 with three decimals; one that they cannot show is not written as 0."""
-    return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
-
-
 def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
     """An empty panel over the layers of some rows, with its title and what it says under it."""
     last = max((row["layer"] for row in rows), default=0)

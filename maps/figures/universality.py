@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET, Figure, Inline, Rows, finished, shown, words
+from maps.figures.style import QUIET, Figure, Inline, Rows, finished
+from maps.text import shown, words
 
 
 def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 LOCK = ".lock"  # holds who has it; that it is there means nothing
 HELD: ContextVar[frozenset[Path]] = ContextVar("HELD", default=frozenset())  # by the run that this is a part of

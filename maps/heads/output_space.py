@@ -14,10 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.eight_bit import Rounded, Rows, eight_bits
 from maps.heads.parallel import side_by_side
 from maps.heads.rank_tests import count
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 
 BLOCK = 1024  # targets, and sources, a product: their scores stay in the processor's cache

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Sources, output_factors
+from maps.heads.circuit import output_factors
 from maps.heads.rank_tests import count
 from maps.heads.salient_tokens import SCREEN, confirmed
+from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets
 
 

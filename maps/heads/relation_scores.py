@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import Row
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.eight_bit import at_unit_length
 from maps.heads.rank_tests import Hits, Sieve, among_highest
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
-from maps.types import HeadId, Relation, RelationScore
+from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
 COPYING = ("copying", "name_copying")
@@ -139,42 +139,6 @@ def pooled(survivors: Iterable[Survivors], rows: int) -> Iterator[list[Survivors
             waiting = []
     if waiting:
         yield waiting
-
-
-def pair_rows(relations: Sequence[UsableRelation], tokens: Sequence[str]) -> list[Row]:
-    """The rows of `pairs`: each relation's usable pairs, numbered from 0, with the tokens as stored."""
-    return [
-        {
-            "relation": each.relation.name,
-            "category": each.relation.category or None,
-            "pair": number,
-            "source_id": source,
-            "source": tokens[source],
-            "target_id": target,
-            "target": tokens[target],
-        }
-        for each in relations
-        for number, (source, target) in enumerate(zip(each.sources, each.targets, strict=True))
-    ]
-
-
-class HeadHits(NamedTuple):
-    """The rank tests of one head on all pairs, in the order of the relations' pairs: top and bottom (n,)."""
-
-    head: HeadId
-    top: Tensor
-    bottom: Tensor
-
-
-def hit_rows(tested: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
-    """The rows of `hits` of one head: the numbers of its hits, of each relation that has any."""
-    sizes, rows = [len(each.sources) for each in relations], []
-    for each, high, low in zip(relations, tested.top.split(sizes), tested.bottom.split(sizes), strict=True):
-        hit, suppressed = (found.nonzero()[:, 0].tolist() for found in (high, low))
-        if hit or suppressed:
-            row = {"relation": each.relation.name, "hits": hit, "suppressed": suppressed}
-            rows.append({**tested.head._asdict(), **row})
-    return rows
 
 
 def shares(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
+from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets, highest, in_order
 from maps.heads.unembedding import Columns
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.salient_tokens import SCREEN, confirmed
+from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets, highest
 from maps.heads.unembedding import Columns
 

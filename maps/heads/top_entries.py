@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
+from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets, in_order
 from maps.heads.unembedding import UNIT, Columns, gamma
 

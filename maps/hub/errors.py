@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second try, the third and so on
 LONGEST_WAIT = 60.0

@@ -24,7 +24,7 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from maps.types import MapsError
+from maps.errors import ChangedError, HubError, MapsError
 
 WAITS = (1.0, 2.0, 4.0)  # seconds before the second try, the third and so on
 LONGEST_WAIT = 30.0  # what the Hub asks beyond this is left to whoever called
@@ -35,24 +35,6 @@ READERS = 8
 TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, JSONDecodeError, ConnectionError)
 USED_UP = re.compile(r";r=0;t=(\d+)")  # RateLimit: "api";r=0;t=55, where nothing remains for 55 seconds
 Result = TypeVar("Result")
-
-
-class HubError(MapsError):
-    """What went wrong at the Hub, in one sentence that holds no token.
-
-    `status` is the Hub's answer, None where there was none; `retry_after` the seconds that it asks to wait;
-    `passes` whether the same request may succeed later.
-    """
-
-    def __init__(
-        self, sentence: str, status: int | None = None, retry_after: float = 0.0, passes: bool = False
-    ) -> None:
-        super().__init__(sentence)
-        self.status, self.retry_after, self.passes = status, retry_after, passes
-
-
-class ChangedError(HubError):
-    """A commit that was to follow a certain one came too late: somebody else's is there."""
 
 
 @dataclass(frozen=True)

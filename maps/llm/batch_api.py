@@ -11,8 +11,7 @@ import openai
 from openai.pagination import AsyncCursorPage
 from openai.types import Batch, FileObject
 
-from maps.describers.describer import DescriberError
-from maps.describers.prompt import ReplyError
+from maps.errors import DescriberError, NoBatchError, ReplyError
 from maps.llm.client import Chat
 from maps.llm.replies import Reply, inner
 from maps.llm.request import Question, Terms
@@ -23,10 +22,6 @@ HEAVIEST = 200_000_000  # bytes of one batch's file
 NOT_THERE = (404, 405, 501)  # what a server answers that lacks what was asked for
 
 T = TypeVar("T")
-
-
-class NoBatchError(DescriberError):
-    """The server has no Batch API, or does not know the batch or its files."""
 
 
 class State(NamedTuple):

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from maps.describers.describer import DescriberError
-from maps.describers.prompt import Message
+from maps.errors import DescriberError, MapsError
+from maps.llm.messages import Message
 from maps.llm.prices import Price
-from maps.types import MapsError, many
+from maps.text import many
 
 
 @dataclass

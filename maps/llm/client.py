@@ -16,8 +16,7 @@ import httpx2  # the transport of the openai package
 import openai
 from openai import AsyncOpenAI
 
-from maps.describers.describer import DescriberError
-from maps.describers.prompt import Message, ReplyError
+from maps.errors import DescriberError, ReplyError
 from maps.llm.budget import Budget, Hold
 from maps.llm.connection import connected
 from maps.llm.error_messages import (
@@ -29,6 +28,7 @@ from maps.llm.error_messages import (
     is_worth_a_retry,
     was_sent,
 )
+from maps.llm.messages import Message
 from maps.llm.rate_gate import LONGEST_WAIT, Gate, asked_to_wait, back_off
 from maps.llm.replies import Reply, content_of, text_in, usage_of
 from maps.llm.request import Question, Terms

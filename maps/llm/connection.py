@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2  # the transport of the openai package
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from maps.describers.describer import DescriberError
+from maps.errors import DescriberError
 
 VARIABLES = "http_proxy, https_proxy or all_proxy"
 

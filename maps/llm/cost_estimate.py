@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from maps.llm.prices import Prices
-from maps.types import many
+from maps.text import many
 
 CHARACTERS = 3.3  # a token, of the describer's prompts about the bundled model, counted with its own tokenizer
 NEAR = 90  # days before a shutdown from which on it is told

@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 import httpx2  # the transport of the openai package
 import openai
 
-from maps.describers.describer import DescriberError
-from maps.describers.prompt import NoReplyError, ReplyError
+from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.connection import by_proxy
 from maps.llm.sanitise import masking, read_json, whole, words_of
-from maps.report.head_text import said
+from maps.text import said
 
 DESCRIBE_OFFLINE = "describe without a key: python -m maps describe ATLAS --describer offline"
 MEASURE_OFFLINE = "leave out the scorer: the offline measures need no key"

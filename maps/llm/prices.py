@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 DATED = re.compile(r"-20\d\d-\d\d-\d\d$")  # a snapshot's date at the end of a name
 FORM = '{"date": "2026-11-24", "models": {"NAME": {"input": 2.5, "output": 10}}}, in dollars a million tokens'

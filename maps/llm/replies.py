@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from maps.describers.prompt import ReplyError
+from maps.errors import ReplyError
 
 
 class Reply(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from maps.describers.prompt import Message
+from maps.llm.messages import Message
 
 # Families that think before they answer: they refuse temperature, seed and max_tokens, and their thoughts count.
 THINKING = re.compile(r"(.*/)?(o\d|gpt-([5-9]|\d\d))\b.*")

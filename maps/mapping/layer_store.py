@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping as Dictionary
@@ -15,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maps.atlas.card import atlas_card
-from maps.atlas.reader import PARTS, listed, read_json, write_file, write_json, write_table
+from maps.atlas.reader import PARTS, listed, write_table
 from maps.atlas.schema import COMPUTED, ON_REQUEST, SCHEMAS, Row, table
-from maps.types import MapsError
+from maps.files.atomic import write_file, write_json
+from maps.files.run_settings import check_same
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,3 @@ class Parts:
         write_file(self.folder / "README.md", atlas_card(info, listed(self.folder)).encode())
         write_json(self.folder / "atlas.json", info)
         shutil.rmtree(self.folder / PARTS)
-
-
-def check_same(path: Path, now: Dictionary[str, Any], holds: str, remedy: str = "choose another --out") -> bool:
-    """Whether a run noted its settings there, the same ones as now; raises MapsError where they are others."""
-    before = read_json(path)
-    if before is not None and before != json.loads(json.dumps(now)):
-        raise MapsError(f"{holds} other settings ({difference(before, now)}); {remedy}.")
-    return before is not None
-
-
-def difference(before: Dictionary[str, Any], now: Dictionary[str, Any]) -> str:
-    """The first setting in which two differ, in words."""
-    for key in now:
-        if before.get(key) != json.loads(json.dumps(now[key])):
-            old, new = (json.dumps(x, ensure_ascii=False) for x in (before.get(key), now[key]))
-            return f"{key} was {old}, now {new}" if len(old + new) < 120 else f"other {key}"
-    return "other settings"

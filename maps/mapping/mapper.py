@@ -18,17 +18,19 @@ from torch import Tensor
 
 from maps.atlas.reader import FORMAT_VERSION, Atlas
 from maps.atlas.schema import Row, mapping_row, relation_row, table
+from maps.errors import MapsError
 from maps.files.lock import locked
 from maps.heads.circuit import skewness
 from maps.heads.output_space import output_spaces
-from maps.heads.relation_scores import HeadHits, Pairs, UsableRelation, hit_rows, hits_of_layer, pair_rows, shares
+from maps.heads.relation_scores import Pairs, UsableRelation, hits_of_layer, shares
 from maps.heads.salient_tokens import SalientMappings, Wanted, salient_mappings
 from maps.heads.top_entries import highest_entries, overlap
 from maps.heads.top_targets import Targets
 from maps.mapping.layer_store import Parts
 from maps.mapping.model import Layer, Model
+from maps.mapping.rows import HeadHits, hit_rows, pair_rows
 from maps.mapping.settings import Settings, chosen_layers, is_finished
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from maps.weights import Checkpoint
 
 Tables = dict[str, pa.Table]

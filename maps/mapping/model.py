@@ -9,12 +9,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads, Sources, saliency
+from maps.errors import MapsError
+from maps.heads.circuit import Heads, saliency
 from maps.heads.relation_scores import Pairs, default_k, usable
 from maps.heads.salient_tokens import SalientMappings
+from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Columns
-from maps.types import DTYPES, HeadId, Mapping, MapsError, Relation
+from maps.types import DTYPES, HeadId, Mapping, Relation
 from maps.weights import Checkpoint, open_checkpoint
 from maps.weights.shape import Shape
 from maps.weights.tokens import Vocabulary

@@ -12,17 +12,19 @@ import torch
 from torch import Tensor
 
 from maps.data import is_text, relation_of
-from maps.heads.circuit import FAINT, Sources, saliency
+from maps.errors import MapsError
+from maps.heads.circuit import saliency
 from maps.heads.eight_bit import at_unit_length
 from maps.heads.parallel import each_alone, one_thread, side_by_side
 from maps.heads.rank_tests import Standing, standing
 from maps.heads.relation_scores import scores_of_layer
+from maps.heads.sources import FAINT, Sources
 from maps.heads.top_targets import Targets, highest, in_order
 from maps.heads.unembedding import UNIT, gamma
 from maps.mapping.model import Layer, Model
 from maps.mapping.probe_results import OwnRelation, OwnScore, Probe, Progress, Promoted, Promoter, Ranked, Token
-from maps.report.head_text import visible
-from maps.types import HeadId, MapsError
+from maps.text import visible
+from maps.types import HeadId
 
 TARGETS = 5  # highest targets of a source under each head
 PIECES = 8  # of a word that is no single token, that are named

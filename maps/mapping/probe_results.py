@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from maps.types import HeadId
 
 if TYPE_CHECKING:
-    from maps.mapping.model import Model
+    pass
 
 Progress = Callable[[Sequence[int], int], Iterable[int]]
 
@@ -96,22 +96,3 @@ class OwnRelation:
     pairs: int
     unusable: tuple[tuple[str, str], ...]
     heads: tuple[OwnScore, ...]
-
-
-def probe(
-    model: Model,
-    source: str,
-    target: str | None = None,
-    *,
-    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
-) -> Probe:
-    """Asks every head of a model about a pair: the target's exact rank in the source's row of M; or about one token.
-
-    A token is asked about as a source (its saliency, and the 5 highest targets) and as a target (the source with the
-    highest score for it, and its rank in that row). A word is stripped and given one leading space, as in relations;
-    what is no single token so may be one as it stands, in the stored form. The first call reads the model's layers,
-    which `progress` wraps as in `map`; further calls answer from memory. Raises MapsError for what is no single token.
-    """
-    from maps.mapping.probe import probed
-
-    return probed(model, source, target, progress or (lambda todo, _done: todo))

@@ -21,14 +21,15 @@ import ray
 import torch
 from ray.exceptions import RayError, RayTaskError
 
-import maps
+from maps.errors import MapsError, NothingDoneError
 from maps.mapping.mapper import Tables, Todo, Work
 from maps.mapping.model import Model, device_named
 from maps.mapping.settings import Settings
-from maps.types import MapsError, NothingDoneError, many
+from maps.text import many
 from maps.weights import open_checkpoint
 from maps.weights.bundled import BUNDLED
 
+LIBRARY = Path(__file__).parents[1]  # the package `maps`, which Ray sends to its workers
 ATTEMPTS = 4  # of a layer, each lost with its worker, before the run gives up
 PATIENCE = 10  # seconds for a cluster to answer at its address
 OBJECTS = 100 << 20  # bytes for what workers hand back, on a machine where Ray is started for the run
@@ -161,7 +162,7 @@ def cluster(address: str | None) -> Iterator[None]:
     What Ray prints of lost workers meanwhile goes to the standard error.
     """
     here: dict[str, Any] = {"address": "local", "object_store_memory": OBJECTS, "include_dashboard": False}
-    there = {"address": address, "runtime_env": {"py_modules": [maps]}}
+    there = {"address": address, "runtime_env": {"py_modules": [str(LIBRARY)]}}
     try:
         check_listening(address or "")
         ray.init(**(here if address is None else there), logging_level=logging.ERROR, log_to_driver=False)

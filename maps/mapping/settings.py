@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maps.atlas.reader import Atlas, read_json
-from maps.mapping.layer_store import difference
-from maps.types import MIN_PAIRS, TAU, MapsError, Relation, at_least_one
+from maps.atlas.reader import Atlas
+from maps.errors import MapsError
+from maps.files.atomic import read_json
+from maps.files.run_settings import difference
+from maps.types import MIN_PAIRS, TAU, Relation, at_least_one
 
 
 @dataclass(frozen=True)

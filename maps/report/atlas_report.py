@@ -23,7 +23,7 @@ from maps.analysis.classification import (
 )
 from maps.analysis.identification import IDENTIFICATION
 from maps.analysis.value_groups import BETWEEN, GROUPS, SETS, WITHIN, similarity
-from maps.figures.style import decimals, shown, words
+from maps.text import decimals, shown, words
 from maps.types import HeadId
 
 TABLES = {

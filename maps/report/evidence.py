@@ -12,7 +12,8 @@ from maps.atlas.schema import Row
 from maps.report.atlas_report import Section
 from maps.scoring import comparison, evidence_table, summary
 from maps.scoring.measures import Draw, drawn
-from maps.types import HeadId, many
+from maps.text import many
+from maps.types import HeadId
 
 TABLES = {
     "detection": summary.DETECTION,

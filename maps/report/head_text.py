@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.prompt import mapping_hash
-from maps.types import HeadId, Mapping, MapsError, many
+from maps.errors import MapsError
+from maps.hashes import mapping_hash
+from maps.text import many, said, visible
+from maps.types import HeadId, Mapping
 
-SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
-UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}  # control, formatting, unassigned, white space
-MARKS = {"Mn", "Me"}  # combining marks: seen only on a letter before them
 SIMILAR = 3  # heads like it that are shown
 CHECKS = 3  # named checks of a head that are shown
-
-
-def visible(token: str) -> str:
-    """A stored token with nothing hidden: · for a space, ⏎ and ⇥ for newline and tab, \\u200F for what has no glyph.
-
-    A token that holds one of these symbols itself shows it as an escape, so two tokens never look the same.
-    """
-    written = (SYMBOLS.get(c) or (escaped(c) if hidden(c) else c) for c in token)
-    shown = "".join(written)
-    first = unicodedata.category(shown[0]) if shown else ""
-    return escaped(shown[0]) + shown[1:] if first in MARKS else shown
-
-
-def said(sentence: str) -> str:
-    """A describer's sentence on one line, with what can't be seen or would act on the screen escaped."""
-    shown = (" ", *SYMBOLS.values())
-    return "".join(escaped(c) if c not in shown and hidden(c) else c for c in sentence)
-
-
-def hidden(character: str) -> bool:
-    """Whether a character would not be seen, or would be taken for one of the symbols."""
-    selector = "\ufe00" <= character <= "\ufe0f"  # variation selectors
-    return selector or character in SYMBOLS.values() or unicodedata.category(character) in UNSEEN
-
-
-def escaped(character: str) -> str:
-    """`\\u200F`; eight digits beyond the basic plane."""
-    code = ord(character)
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 def head_text(atlas: Atlas, head: HeadId) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from maps.atlas.schema import Row
-from maps.types import HeadId, many
+from maps.text import many
+from maps.types import HeadId
 
 CONCENTRATION = pa.schema(
     [

@@ -11,10 +11,10 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, table
 from maps.describers.ask_many import ask_each, finished
 from maps.describers.describe_atlas import LONGEST_REASON, now
-from maps.describers.prompt import shortened
 from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
 from maps.scoring.plan import Question
 from maps.scoring.prompt import SCHEMA, parse_belongs
+from maps.text import shortened
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat, Reply

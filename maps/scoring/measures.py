@@ -11,10 +11,11 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, table
 from maps.data import predefined
 from maps.describers.offline.describer import Offline
-from maps.describers.prompt import mapping_hash
+from maps.errors import MapsError
+from maps.hashes import mapping_hash
 from maps.scoring.checks import checks
 from maps.scoring.concentration import entropy, share_below
-from maps.types import HeadId, MapsError, Relation, at_least_one
+from maps.types import HeadId, Relation, at_least_one
 
 if TYPE_CHECKING:
     from maps.mapping.model import Model

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.prompt import Message, prompt_hash
+from maps.errors import MapsError
+from maps.llm.messages import Message, prompt_hash
 from maps.scoring.items import EACH, Item, exchanged, items, truth
 from maps.scoring.prompt import messages
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 
 
 class Question(NamedTuple):

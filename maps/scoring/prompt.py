@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from maps.describers.prompt import Message, ReplyError, object_in, quoted
+from maps.errors import ReplyError
+from maps.llm.messages import Message, object_in
 from maps.scoring.items import Item
+from maps.text import quoted
 
 QUESTION = """\
 An attention head of a language model turns input strings into output strings. This is what somebody wrote about \

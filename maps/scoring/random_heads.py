@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from maps.atlas.schema import Row
-from maps.experiments.random_baseline import mean_and_deviation, seed_of, written_at_random
 from maps.heads.circuit import Heads, saliency
+from maps.heads.random_heads import mean_and_deviation, seed_of, written_at_random
 from maps.heads.salient_tokens import Wanted, salient_mappings
 from maps.mapping.model import Layer, Model
 from maps.scoring.concentration import entropy

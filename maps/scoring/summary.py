@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from maps.atlas.schema import Row
 from maps.scoring.accuracy import mean_over_heads
-from maps.types import many
+from maps.text import many
 
 DETECTION = pa.schema(
     [

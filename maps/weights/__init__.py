@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from maps.errors import MapsError
 from maps.heads.query_key import Comparing
-from maps.types import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.family import ROLES, heads_of
 

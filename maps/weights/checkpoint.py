@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from maps.errors import MapsError
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp
-from maps.types import MapsError
 from maps.weights.family import APART, FUSED, PER_LAYER, ROLES, Family, Layout, Place
 from maps.weights.shape import Shape
 from maps.weights.stored import Files

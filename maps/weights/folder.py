@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint, Source
 from maps.weights.families import family_of_type
 from maps.weights.shape import Entries, read_shape

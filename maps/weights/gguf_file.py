@@ -12,7 +12,7 @@ import torch
 from gguf import GGMLQuantizationType as Kind
 from torch import Tensor
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
 from maps.weights.gguf_header import Header, Stored, read_header

@@ -9,8 +9,8 @@ from huggingface_hub import HfApi, constants, get_cached_repo_tree
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from torch import Tensor
 
+from maps.errors import MapsError
 from maps.hub.errors import WAITS, asking_for, patiently
-from maps.types import MapsError
 from maps.weights.checkpoint import Checkpoint, Source
 from maps.weights.folder import checkpoint_of, listed
 from maps.weights.ranged import RangedSafetensors, Snapshot

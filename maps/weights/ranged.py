@@ -18,8 +18,8 @@ from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 from torch import Tensor
 
+from maps.errors import MapsError
 from maps.hub.errors import WAITS, CutShort, asked_for, asking_for, passes, patiently
-from maps.types import MapsError
 from maps.weights.stored import SafetensorsFiles, names_in
 
 LONGEST_HEADER = 100_000_000  # bytes, as the safetensors library has it

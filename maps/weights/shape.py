@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maps.errors import MapsError
 from maps.heads.first_mlp import ACTIVATIONS
-from maps.types import MapsError
 
 LARGEST = 1 << 22  # no number of a model that MAPS needs comes near
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 
 class Files(ABC):

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 ESCAPED = re.compile(r"\\\\|\\x([0-9a-f]{2})")
 BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")

@@ -161,3 +161,14 @@ def patterns(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool, str]]]:
         return found
 
     return remembered(atlas, ["descriptions"], "patterns", read)
+
+
+def group_mates(atlas: Atlas, head: HeadId) -> list[HeadId]:
+    """The other heads that read through the same value head, under grouped-query attention."""
+    shared = column(atlas, "heads", "kv_head")
+    mine = shared[atlas.ids.index(head)]
+    return [
+        other
+        for other, group in zip(atlas.ids, shared, strict=True)
+        if other.layer == head.layer and group == mine and other != head
+    ]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.atlas.remote import HUB_NAME, load_atlas
-from maps.types import MapsError
+from maps.errors import MapsError
 
 SEED = Path(__file__).parents[1] / "seed"
 

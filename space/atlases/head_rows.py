@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.prompt import mapping_hash
+from maps.hashes import mapping_hash
 from maps.report.head_text import measured_now
 from maps.types import HeadId, Mapping, RelationScore
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
-from maps.types import MapsError, many
+from maps.errors import MapsError
+from maps.text import many
 from space.commands.deploy import ROOT, say
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
 from maps.atlas.remote import HUB_NAME
-from maps.types import MapsError
+from maps.errors import MapsError
 
 if TYPE_CHECKING:
     from space.hosting.hub import HubSpace

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from maps.commands.arguments import Commands
 from maps.commands.map import add_mapping
-from maps.types import MapsError, NothingDoneError
+from maps.errors import MapsError, NothingDoneError
 from space.commands.deploy import ROOT
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run_logs(options: argparse.Namespace) -> None:
 
 def watch(api: HfApi, job: str, namespace: str) -> None:
     """Prints what a Job prints until it ends; raises NothingDoneError where it ended otherwise than well."""
-    from maps.report.head_text import said
+    from maps.text import said
     from space.hosting import jobs
 
     try:

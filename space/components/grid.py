@@ -11,8 +11,9 @@ from html import escape
 
 from maps.analysis.classification import CATEGORIES, SCORE, SUPPRESSION, Implemented, categories_of
 from maps.atlas.reader import Atlas
+from maps.text import relation_words
 from space.atlases import cache
-from space.components.markup import relation_words, text
+from space.components.markup import text
 
 CATEGORY, RELATION = "category", "relation:"
 OWN = "own"

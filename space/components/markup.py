@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from html import escape
-from urllib.parse import urlencode
 
-from maps.report.head_text import escaped, hidden, visible
+from maps.text import escaped, hidden, relation_words, visible
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
+from space.components.links import link_to_relation, link_to_search
 from space.search.query import LONGEST
 
 LONGEST_TOKEN = 40  # characters of a token that a chip shows
@@ -39,41 +39,6 @@ def chip(token: str, linked: bool = True) -> str:
     return f'<a class="token" href="{escape(link_to_search(token[:LONGEST]))}">{bare}</a>' if linked else bare
 
 
-def link_to_search(words: str, model: str = "", kind: str = "", page: int = 1) -> str:
-    """The address of a search; `kind` and `page` as in `space.search.search`."""
-    given = {"q": words, "model": model, "kind": kind, "page": str(page) if page > 1 else ""}
-    return "search?" + urlencode({name: value for name, value in given.items() if value or name == "q"})
-
-
-def link_to_head(model: str, head: HeadId) -> str:
-    """The address of a head's page."""
-    return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
-
-
-def link_to_model(model: str) -> str:
-    """The address of a model's grid."""
-    return "./?" + urlencode({"model": model})
-
-
-def link_to_grid(model: str, relation: str) -> str:
-    """The address of a model's grid coloured by a relation."""
-    return "./?" + urlencode({"model": model, "colour": f"relation:{relation}"})
-
-
-def link_to_relation(name: str, model: str | None = None, head: HeadId | None = None) -> str:
-    """The address of a relation's page, for one model or for one of its heads."""
-    chosen = {"name": name} | ({} if model is None else {"model": model})
-    chosen |= {} if head is None else {"layer": str(head.layer), "head": str(head.head)}
-    return "relation?" + urlencode(chosen)
-
-
-def head_in(query: Mapping[str, str]) -> HeadId | None:
-    """The head that an address's query names, whether there is one or not; None where it names none."""
-    layer, head = query.get("layer", ""), query.get("head", "")
-    numbers = layer.isdecimal() and head.isdecimal() and len(layer + head) < 12
-    return HeadId(int(layer), int(head)) if numbers else None
-
-
 def options(choices: Iterable[tuple[str, str]], chosen: str) -> str:
     """The options of a select: (words, value) each, one of them chosen."""
     return "".join(
@@ -94,11 +59,6 @@ def anchor(href: str, words: str, **attributes: str) -> str:
     """A link; the words are escaped."""
     more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     return f'<a href="{escape(href)}"{more}>{text(words)}</a>'
-
-
-def relation_words(name: str) -> str:
-    """`country_to_capital` as `country to capital`."""
-    return name.replace("_", " ")
 
 
 def notice(words: str, kind: str = "note") -> str:

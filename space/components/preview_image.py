@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from maps.report.head_text import escaped, visible
+from maps.text import escaped, visible
 from maps.types import Mapping
 
 SIZE = (1200, 630)

@@ -7,14 +7,16 @@ from typing import Any
 
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.analysis.similar_heads import similar_heads
-from maps.describers.prompt import mapping_hash
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.hashes import mapping_hash
+from maps.types import HeadId
 from space.atlases import cache
+from space.atlases.cache import group_mates
 from space.components.tally import counts
 from space.endpoints.values import Rows, plain
-from space.pages.head.judgments import published
-from space.pages.head.page import asked_for, group_mates
 from space.services import Services
+from space.studies.open_answers import published
+from space.web.addresses import asked_for
 
 TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
 ALIKE = 10  # similar heads

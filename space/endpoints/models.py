@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from maps.analysis.classification import categories, summary
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.atlases import cache
+from space.atlases.compare import describers as compared
 from space.endpoints.values import Rows, plain, threshold
-from space.pages.compare import describers as compared
 from space.search.search import search as searched
 from space.services import Services
 

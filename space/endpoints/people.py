@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from annotation.report.paper_file import published
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.services import Services
 from space.studies.access import closed
 from space.studies.current import chosen

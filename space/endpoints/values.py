@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 
 Rows = list[dict[str, Any]]
 

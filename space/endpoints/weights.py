@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import OwnRelation, Probe
-from maps.types import MapsError, many
+from maps.text import many
 from space.endpoints.values import plain
-from space.pages.try_it.page import Asked
+from space.pages.try_it.question import Asked
 from space.services import Services
 from space.web.sessions import Asking
 from space.web.visitors import put

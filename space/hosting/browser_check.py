@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

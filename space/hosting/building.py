@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 
 def lay_out(files: Mapping[str, bytes], folder: Path) -> None:

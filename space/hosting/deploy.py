@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from maps.hub.repository import ChangedError, Head, HubDataset
-from maps.types import MapsError
+from maps.errors import ChangedError, MapsError
+from maps.hub.repository import Head, HubDataset
 from space.hosting.hub import HubSpace
 from space.hosting.plan import (
     Act,

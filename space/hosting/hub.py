@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from maps.hub.repository import HubDataset, HubError
-from maps.types import MapsError
+from maps.errors import HubError, MapsError
+from maps.hub.repository import HubDataset
 from space.hosting.upload import ZERO_GPU
 
 PAYMENT = 402

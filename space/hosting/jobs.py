@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maps.errors import MapsError, NothingDoneError
 from maps.hub.errors import asking_for, patiently
 from maps.hub.repository import digest
-from maps.types import MapsError, NothingDoneError
 from maps.weights.bundled import BUNDLED, BUNDLED_PACKAGE
 from space.hosting.upload import code, pinned
 

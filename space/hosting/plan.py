@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from maps.hub.repository import Head, digest
-from maps.types import many
+from maps.text import many
 from space.hosting.upload import is_ours
 
 TOKEN = "HF_TOKEN"

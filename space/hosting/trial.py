@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.hosting.card import subdomain
 
 PORT = 7860

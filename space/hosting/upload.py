@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.hosting.card import space_card
 
 FOLDERS = ("maps", "annotation", "space")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION, BUNDLED_SHA256
 
 ORIGIN = f"The weights are those of {BUNDLED_REPOSITORY} on the Hub, the same bytes as the package's."

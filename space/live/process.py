@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread, Timer
 from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED, bundled_file
 from space.live.worker import Answer, Question, work
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 AT_ONCE = 12  # questions that a visitor may ask without a pause
 EVERY = 5.0  # seconds after which another one is allowed

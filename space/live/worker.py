@@ -8,8 +8,8 @@ from __future__ import annotations
 import signal
 from multiprocessing.connection import Connection
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import OwnRelation, Probe
-from maps.types import MapsError
 
 Question = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with its target or none, or own pairs
 Answer = Probe | OwnRelation

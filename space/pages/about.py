@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
 import gradio as gr
 
 from annotation.form import CONSENT, GUIDELINES
-from space.endpoints import endpoints
 from space.services import Services
 
 ABOUT = """\
@@ -74,8 +73,8 @@ Models shown: {models}. The project's code is under Apache-2.0, exported judgmen
 """
 
 
-def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
-    """Lays out the page."""
+def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
+    """Lays out the page, which lists the endpoints."""
     first = next(iter(services.atlases.values()))
     words = ABOUT.format(
         tau=first.info["settings"]["tau"],
@@ -84,9 +83,7 @@ def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every 
         models=", ".join(services.atlases),
         first=first.model,
         version=services.app_version,
-        endpoints="\n".join(
-            f"| `/{each.__name__}({arguments(each)})` | {told(each)} |" for each in endpoints(services)
-        ),
+        endpoints="\n".join(f"| `/{each.__name__}({arguments(each)})` | {told(each)} |" for each in endpoints),
         mcp="It is on here." if services.mcp else "It is off here.",
     )
     gr.Markdown(words)

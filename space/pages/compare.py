@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from maps.analysis.classification import CATEGORIES, categories_of
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.text import relation_words
 from space.atlases import cache
-from space.components.markup import anchor, brief, link_to_head, notice, options, relation_words, table, text
+from space.atlases.compare import Describers, describers
+from space.components.links import link_to_head
+from space.components.markup import anchor, brief, notice, options, table, text
 from space.services import Services
 from space.web.page import Look
 from space.web.sessions import Annotator
@@ -67,42 +68,6 @@ def relation_counts(atlas: Atlas) -> dict[str, str]:
     """How many heads do each relation."""
     rows = cache.per_relation(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
     return {row["relation"]: f"{row['either']:,}" if row["counted"] else "too few pairs" for row in rows}
-
-
-class Describers(NamedTuple):
-    """How far two describers agree whether there is a pattern: on `agreed` of the `heads` that both described.
-
-    `differ` are the heads on which they do not, with what each says.
-    """
-
-    describer: str
-    against: str
-    heads: int
-    agreed: int
-    differ: list[tuple[HeadId, str, str]]
-
-
-def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describers | None:
-    """Two describers of a model, its first two where none are named; None where it has no two.
-
-    Raises MapsError for a name that described nothing.
-    """
-    said = cache.patterns(atlas)
-    names = sorted(said)
-    for name in filter(None, (describer, against)):
-        if name not in said:
-            raise MapsError(f"Nobody called {name!r} described {atlas.model}; there are {', '.join(names) or 'none'}.")
-    if len(names) < 2:
-        return None
-    one = describer or next(name for name in names if name != against)
-    other = against or next(name for name in names if name != one)
-    both = said[one].keys() & said[other].keys()
-    differ = [
-        (head, said[one][head][1], said[other][head][1])
-        for head in sorted(both)
-        if said[one][head][0] != said[other][head][0]
-    ]
-    return Describers(one, other, len(both), len(both) - len(differ), differ)
 
 
 def of_describers(atlas: Atlas, second: Atlas, query: Mapping[str, str]) -> str:

@@ -8,22 +8,12 @@ from typing import Any
 
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.text import relation_words
+from maps.types import HeadId
 from space.atlases import cache
-from space.components.markup import (
-    anchor,
-    brief,
-    chip,
-    head_in,
-    link_to_grid,
-    link_to_head,
-    link_to_relation,
-    notice,
-    options,
-    relation_words,
-    table,
-    text,
-)
+from space.components.links import head_in, link_to_grid, link_to_head, link_to_relation
+from space.components.markup import anchor, brief, chip, notice, options, table, text
 from space.services import Services
 from space.web.page import Look
 from space.web.sessions import Annotator

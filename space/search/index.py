@@ -11,7 +11,7 @@ from threading import Lock, Thread
 import pyarrow as pa
 
 from maps.atlas.reader import Atlas
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.atlases.cache import relations, version
 from space.search.descriptions import Sentences
 from space.search.tokens import Tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from maps.types import many
+from maps.text import many
 
 LONGEST, MOST_WORDS, LONGEST_WORD = 200, 12, 40
 WORD = re.compile(r"[^\W_]+")

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from maps.types import HeadId, MapsError, many
+from maps.errors import MapsError
+from maps.text import many
+from maps.types import HeadId
 from space.search.query import Query
 
 Item = TypeVar("Item")

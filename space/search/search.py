@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maps.types import MapsError
-from space.components.markup import relation_words
+from maps.errors import MapsError
+from maps.text import relation_words
 from space.search.descriptions import FIELDS, Matches
 from space.search.heads import Place, heads_with
 from space.search.index import Index

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from space.search.query import Query, folded
 from space.search.spelling import edits, near
 

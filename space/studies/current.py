@@ -9,7 +9,8 @@ from annotation.study.candidates import present
 from annotation.study.store import kept, newest_open
 from annotation.study.study import DEFAULT, Study, stale
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from space.services import Services
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
 
 from annotation.identity import pseudonyms
 from annotation.study import practice
 from annotation.study.practice import Example
 from annotation.study.study import Shown, Study
-from annotation.types import Item
+from annotation.types import Item, Judgment
 from space.services import Services
 from space.web.sessions import Annotator
 
@@ -48,3 +50,13 @@ class Seat:
         example = self.examples.get(item.key)
         shown = self.study.shown[item.key] if example is None else example.shown
         return replace(shown, mappings=tuple(shown.mappings))  # which may be read from the atlas: once
+
+
+JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
+LONGEST_SITTING = timedelta(days=7)
+
+
+def judged(seat: Seat) -> list[Judgment]:
+    """The annotator's current judgments of the study's items, in the order of answering, worked examples among them."""
+    known = seat.study.by_key.keys() | seat.examples.keys()
+    return [row for row in seat.services.journal.current(seat.study.name, seat.who.pseudonym) if row.item.key in known]

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from maps.atlas.reader import Atlas
+from maps.errors import MapsError
 from maps.files.csv_export import cell, lines_of
-from maps.types import MapsError
 from space.components.markup import text
 from space.services import Services
 

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import gradio as gr
 
-from maps.types import MapsError
+from maps.errors import MapsError
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -23,11 +23,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.atlases.cache import sentences
 from space.components.markup import anchor
-from space.pages.head.page import asked_for
 from space.services import Services
+from space.web.addresses import asked_for
 from space.web.downloads import table_file
 from space.web.page import Look, Page, article, looked
 

@@ -9,7 +9,7 @@ from threading import Semaphore
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.components.markup import anchor, notice
 from space.services import Services
 from space.web.sessions import Annotator

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.plot import PlotData
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.services import Services
 from space.web.browser_storage import browser_token
 from space.web.page import FIGURES, Page, Place, article, looked, nowhere

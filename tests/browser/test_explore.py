@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from maps.atlas.reader import Atlas
-from maps.report.head_text import visible
+from maps.text import visible
 from maps.types import HeadId
 from tests.browser.conftest import ROOT, Server
 

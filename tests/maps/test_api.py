@@ -19,8 +19,8 @@ from torch import Tensor
 import maps
 from maps.data import predefined
 from maps.describers.describe_atlas import Run
-from maps.describers.prompt import ReplyError
 from maps.describers.scripted import Scripted
+from maps.errors import ReplyError
 from maps.heads.circuit import Heads
 from maps.mapping.settings import Settings
 from maps.types import Answer

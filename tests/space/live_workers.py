@@ -7,8 +7,8 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import Probe, Token
-from maps.types import MapsError
 
 
 def echo(pipe: Connection, model: str) -> None:

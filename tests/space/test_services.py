@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.atlases.catalogue import SEED, open_atlases
 from space.services import Address, address, pseudonym_key
 

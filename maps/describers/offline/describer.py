@@ -14,7 +14,7 @@ from maps.describers.offline.kinds import classes, is_piece, wide_kinds, word_ki
 from maps.describers.offline.recurring import SMALL_SET, STRINGS, recurring
 from maps.describers.offline.tokens import Line
 from maps.describers.offline.word_lists import lexicon
-from maps.describers.prompt import quoted
+from maps.text import quoted
 from maps.types import Answer, Description, Mapping, Relation
 
 MODEL = "offline rules v2"

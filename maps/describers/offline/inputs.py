@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maps.describers.offline.kinds import KINDS, WIDE_KINDS
 from maps.describers.offline.lexicon import Classes, Lexicon
 from maps.describers.offline.tokens import Test, Token
-from maps.describers.prompt import quoted
+from maps.text import quoted
 
 LEAST_SHARE = 5  # of two classes said together, each holds at least a fifth of the sources
 NOUNS: dict[str, Test] = {  # of each part of a shape, the first entry that enough sources pass is said

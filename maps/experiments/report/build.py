@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maps.atlas.random_csv import random_rows
-from maps.atlas.reader import read_json, write_file
 from maps.experiments.report.causal import causal_part
 from maps.experiments.report.claims import claims_part
 from maps.experiments.report.correlation import correlation_part
@@ -15,8 +14,10 @@ from maps.experiments.report.extensions import attention_part, biases_part, dire
 from maps.experiments.report.html import Part, Table, latex, page
 from maps.figures import render
 from maps.figures.experiments import random_heads
-from maps.figures.style import shown, spec
-from maps.types import TAU, many
+from maps.figures.style import spec
+from maps.files.atomic import read_json, write_file
+from maps.text import many, shown
+from maps.types import TAU
 
 
 def report(folder: Path) -> Path:

@@ -9,7 +9,8 @@ from maps.experiments.report.format import finished, left_out, number, percent, 
 from maps.experiments.report.html import Part, Table
 from maps.experiments.report.paper_figures import by_model, published_name
 from maps.figures.experiments import removals
-from maps.figures.style import spec, words
+from maps.figures.style import spec
+from maps.text import words
 
 Rows = list[dict[str, Any]]
 LARGE = 0.48  # the drop of accuracy that the paper found for every relation in Pythia 12B

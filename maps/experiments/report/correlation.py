@@ -11,8 +11,8 @@ from maps.experiments.report.html import Part, Table
 from maps.experiments.report.paper_figures import by_model, of_relation
 from maps.experiments.results import Result
 from maps.figures.experiments import correlations
-from maps.figures.style import spec, words
-from maps.types import many
+from maps.figures.style import spec
+from maps.text import many, words
 
 Rows = list[dict[str, Any]]
 CLOSE = 0.05  # how much lower a correlation of longer sources may be and still be similar (paper, section 4.4)

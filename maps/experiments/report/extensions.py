@@ -10,9 +10,9 @@ from maps.experiments.layer_runs import Tables
 from maps.experiments.report.format import SETTINGS, number
 from maps.experiments.report.html import Part, Table
 from maps.figures.experiments import heads_by_layer
-from maps.figures.style import spec, words
-from maps.report.head_text import visible
-from maps.types import HeadId, many
+from maps.figures.style import spec
+from maps.text import many, visible, words
+from maps.types import HeadId
 
 Rows = list[dict[str, Any]]
 SHOWN = 20  # heads of a table

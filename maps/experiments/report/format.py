@@ -7,7 +7,7 @@ from pathlib import Path
 from maps.experiments.report.html import Table
 from maps.experiments.report.paper_figures import of_relation, published_name
 from maps.experiments.results import Result
-from maps.figures.style import words
+from maps.text import words
 
 SETTINGS = ("model", "revision", "k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "seed")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.families.gemma2 import GEMMA2
 from maps.weights.families.gemma3 import GEMMA3
 from maps.weights.families.gpt2 import GPT2

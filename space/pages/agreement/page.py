@@ -15,7 +15,7 @@ from annotation.report.paper import published_answers
 from annotation.report.paper_file import published
 from annotation.study.study import Study
 from maps.describers.describer import OFFLINE
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.components.markup import notice, text
 from space.pages.agreement.view import overview, question_tables, question_words, rest
 from space.services import Services

@@ -7,10 +7,9 @@ an earlier answer is only replaced where the journal has it.
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -23,10 +22,8 @@ from annotation.study.study import Study
 from annotation.types import Item, Judgment, Receipt
 from maps.types import HeadId
 from space.studies.current import closed, stale_keys
-from space.studies.participant import Seat
+from space.studies.participant import JUDGMENT_ID, LONGEST_SITTING, Seat, judged
 
-JUDGMENT_ID = re.compile(r"[0-9a-f]{32}")
-LONGEST_SITTING = timedelta(days=7)
 NOTHING = Answers(None, None, None, "")
 
 
@@ -75,12 +72,6 @@ class Desk:
         """The answers as the browser keeps them."""
         a = self.answers
         return {"judgment_id": self.judgment_id, "answers": [a.presence, a.precision, a.category, a.comment]}
-
-
-def judged(seat: Seat) -> list[Judgment]:
-    """The annotator's current judgments of the study's items, in the order of answering, worked examples among them."""
-    known = seat.study.by_key.keys() | seat.examples.keys()
-    return [row for row in seat.services.journal.current(seat.study.name, seat.who.pseudonym) if row.item.key in known]
 
 
 def skipped_in(kept: object) -> tuple[str, ...]:

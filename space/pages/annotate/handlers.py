@@ -14,8 +14,9 @@ from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
 from annotation.journal.journal import JournalError
 from annotation.study.study import Study
-from maps.types import MapsError
-from space.components.markup import head_in, notice
+from maps.errors import MapsError
+from space.components.links import head_in
+from space.components.markup import notice
 from space.pages.annotate import desk as desks
 from space.pages.annotate import outbox
 from space.pages.annotate.view import Form, entered, in_order, receipt_line, shown, welcome

@@ -16,7 +16,7 @@ from annotation.form import GUIDELINES_VERSION
 from annotation.identity.seals import sealed, unsealed
 from annotation.journal.journal import JournalError
 from annotation.types import Judgment, Withdrawal
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.services import Services
 from space.web.sessions import Annotator
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from maps.analysis.classification import summary
 from maps.atlas.reader import Atlas
+from maps.text import relation_words
 from maps.types import HeadId
 from space.atlases import cache
-from space.components.markup import anchor, link_to_head, link_to_relation, relation_words, table, text
+from space.components.links import link_to_head, link_to_relation
+from space.components.markup import anchor, table, text
 from space.web.downloads import links
 
 MEASURED = {

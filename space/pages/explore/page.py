@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from maps.analysis.classification import SCORE, SUPPRESSION
+from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from space.atlases import cache
 from space.components import grid
 from space.components.grid import CATEGORY, DETECTION, MEASURES, RELATION, VERDICT, Grid
-from space.components.markup import anchor, brief, link_to_head, notice, options, table, tau_slider, text
+from space.components.links import link_to_head
+from space.components.markup import anchor, brief, notice, options, table, tau_slider, text
 from space.pages.explore.counts import counts, figures, use
 from space.pages.explore.verdicts import verdicts
 from space.services import Services
+from space.web.addresses import SIDES, threshold
 from space.web.page import Look
 from space.web.sessions import Annotator
-
-SIDES = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}
 
 
 def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
@@ -49,20 +50,6 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
     )
     title = f"Attention heads of {atlas.model}"
     return Look(title, value.title, html, tuple(figures(atlas, tau)))
-
-
-def threshold(query: Mapping[str, str], atlas: Atlas) -> float:
-    """The threshold τ in the address, or the atlas's own."""
-    given = query.get("tau")
-    if not given:
-        return float(atlas.info["settings"]["tau"])
-    try:
-        tau = float(given)
-    except ValueError:
-        tau = float("nan")
-    if not 0 < tau <= 1:
-        raise MapsError("The threshold in the address is no number above 0 and at most 1.")
-    return tau
 
 
 def coloured(atlas: Atlas, colour: str, side: str, tau: float, judged: Grid | None) -> Grid:

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from annotation.statistics.labels import labels
 from annotation.statistics.rates import RIGHT
-from annotation.study.study import DEFAULT, Study
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.components.grid import Grid, bits
 from space.services import Services
-from space.studies.access import closed
-from space.studies.current import studies
+from space.studies.open_answers import open_study
 from space.studies.results import counting
-
-
-def open_study(services: Services, atlas: Atlas) -> Study | None:
-    """The newest study of a model that was created, has answers, and shows them to everybody; None where none does."""
-    found = [
-        study
-        for study in studies(services).values()
-        if study.name != DEFAULT and study.settings.model == atlas.model and closed(services, study) is None
-    ]
-    judged = [study for study in found if len(counting(services, study).rows)]
-    return max(judged, key=lambda study: study.settings.created_at, default=None)
 
 
 def verdicts(services: Services, atlas: Atlas) -> Grid | None:

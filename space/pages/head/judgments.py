@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from annotation.study.study import Study
 from annotation.types import Judgment
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.components.markup import anchor, notice, text
 from space.components.tally import tally
-from space.pages.annotate.desk import judged
-from space.pages.explore.verdicts import open_study
 from space.services import Services
-from space.studies.participant import Seat
+from space.studies.open_answers import published
+from space.studies.participant import Seat, judged
 from space.web.sessions import Annotator
 
 
@@ -28,14 +26,6 @@ def people(services: Services, atlas: Atlas, head: HeadId, who: Annotator | None
     """The judgments of a head: of a study that is open to everybody, and of the open one to those who judged it."""
     published, own = of_study(services, atlas, head), of_open_study(services, atlas, head, who)
     return Said(published + own.html, own.personal)
-
-
-def published(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
-    """The study whose answers everybody may see, with its judgments of a head; None where there are none."""
-    study = open_study(services, atlas)
-    item = study.by_head.get(head) if study is not None else None
-    rows = services.journal.current(study.name, item=item) if study is not None and item is not None else []
-    return (study, rows) if rows else (None, [])
 
 
 def of_study(services: Services, atlas: Atlas, head: HeadId) -> str:

@@ -6,24 +6,16 @@ from collections.abc import Mapping
 
 from maps.analysis.similar_heads import similar_heads
 from maps.atlas.reader import Atlas
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from space.atlases import cache
+from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
-from space.components.markup import (
-    anchor,
-    brief,
-    head_in,
-    link_to_head,
-    link_to_model,
-    mappings,
-    notice,
-    relation_bars,
-    table,
-    text,
-)
+from space.components.links import link_to_head, link_to_model
+from space.components.markup import anchor, brief, mappings, notice, relation_bars, table, text
 from space.pages.head.descriptions import evidence, lead, side_by_side
 from space.pages.head.judgments import people
 from space.services import Services
+from space.web.addresses import asked_for
 from space.web.page import Look
 from space.web.sessions import Annotator
 
@@ -63,18 +55,6 @@ def look(services: Services, query: Mapping[str, str], who: Annotator | None = N
     return Look(f"{head} of {atlas.model}", sentence, html, image=image, personal=told.personal)
 
 
-def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
-    """The head that an address names."""
-    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
-    found = head_in(query)
-    if found is None:
-        raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
-    if found not in atlas.ids:
-        heads, layers = atlas.info["heads"] - 1, atlas.info["layers"] - 1
-        raise MapsError(f"{atlas.model} has no head {found}: layers run from 0 to {layers}, heads from 0 to {heads}.")
-    return atlas, found
-
-
 def neighbours(atlas: Atlas, head: HeadId) -> str:
     """Links to the head before and after, also on the arrow keys, and back to the grid."""
     at = atlas.ids.index(head)
@@ -102,17 +82,6 @@ def alike(atlas: Atlas, head: HeadId) -> str:
     ]
     head_of_table = ("Head", "Mappings in common", "Sources in common", "Description")
     return table(head_of_table, lines, "Shares of what either of the two heads has")
-
-
-def group_mates(atlas: Atlas, head: HeadId) -> list[HeadId]:
-    """The other heads that read through the same value head, under grouped-query attention."""
-    shared = cache.column(atlas, "heads", "kv_head")
-    mine = shared[atlas.ids.index(head)]
-    return [
-        other
-        for other, group in zip(atlas.ids, shared, strict=True)
-        if other.layer == head.layer and group == mine and other != head
-    ]
 
 
 def beside(atlas: Atlas, head: HeadId) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 
 from annotation import form
 from annotation.form import Answers
-from annotation.statistics.disagreement import Disagreement, adjudicated, disagreements
+from annotation.statistics.disagreement import Disagreement, disagreements
 from annotation.study.study import Study
-from annotation.types import Judgment, Receipt
-from maps.types import MapsError
-from space.pages.annotate.desk import JUDGMENT_ID, LONGEST_SITTING
+from annotation.types import Judgment, Receipt, adjudicated
+from maps.errors import MapsError
 from space.pages.organise.studies import study_named
 from space.services import Services
+from space.studies.participant import JUDGMENT_ID, LONGEST_SITTING
 from space.web.sessions import Annotator
 
 LONGEST_PLACE = 4096

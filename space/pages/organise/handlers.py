@@ -12,7 +12,8 @@ import gradio as gr
 
 from annotation import form
 from annotation.export.files import export
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from space.components.markup import anchor, notice, text
 from space.pages.organise import adjudication, studies
 from space.pages.organise.studies import Wanted

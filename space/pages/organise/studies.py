@@ -11,7 +11,7 @@ from annotation.statistics.progress import Fulfilment, Work, complete, fulfilmen
 from annotation.study.candidates import frozen as freeze_now
 from annotation.study.store import checked_name, keep
 from annotation.study.study import DEFAULT, Plan, Study
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import stale_keys
 from space.studies.current import studies as known

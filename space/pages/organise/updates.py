@@ -11,7 +11,7 @@ import gradio as gr
 from annotation import form
 from annotation.statistics.disagreement import Disagreement
 from annotation.study.study import Study
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.components.markup import anchor, notice, text
 from space.pages.organise import adjudication, studies
 from space.pages.organise.adjudication import Place

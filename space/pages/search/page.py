@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from maps.types import MapsError, many
-from space.components.markup import anchor, link_to_search, notice, options, text
+from maps.errors import MapsError
+from maps.text import many
+from space.components.links import link_to_search
+from space.components.markup import anchor, notice, options, text
 from space.pages.search.view import Shown, sections
 from space.search.query import LONGEST
 from space.search.results import KINDS, Found

@@ -6,18 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maps.types import many
-from space.components.markup import (
-    anchor,
-    chip,
-    link_to_head,
-    link_to_relation,
-    link_to_search,
-    notice,
-    relation_words,
-    table,
-    text,
-)
+from maps.text import many, relation_words
+from space.components.links import link_to_head, link_to_relation, link_to_search
+from space.components.markup import anchor, chip, notice, table, text
 from space.search.query import WORD, word_of
 from space.search.results import Found, Hit, Mapped, Named, Said, Section, Token
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.mapping.probe_results import OwnRelation, Probe, Promoted, Promoter, Ranked
-from maps.types import HeadId, many
+from maps.text import many
+from maps.types import HeadId
 from maps.weights.bundled import BUNDLED
 from space.atlases import cache
 from space.components import grid
-from space.components.markup import anchor, brief, chip, link_to_head, notice, table, text
+from space.components.links import link_to_head
+from space.components.markup import anchor, brief, chip, notice, table, text
 
 SHOWN = 20  # heads of each list
 NEAR = 10  # ranks that the sentences count

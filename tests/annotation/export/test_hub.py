@@ -18,8 +18,8 @@ from annotation.commands.publish import of_journal
 from annotation.export.hub import Source, check_names, from_ledger, of_study, release
 from annotation.ledger.rows import LedgerError
 from annotation.study.store import keep, kept
+from maps.errors import MapsError
 from maps.hub.repository import HubDataset
-from maps.types import MapsError
 from tests.annotation import invented_study
 from tests.annotation.ledger_app import NAME, App, Judge
 from tests.hub.loopback import TOKEN, LoopbackHub

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from annotation.identity import pseudonyms
-from maps.types import MapsError
+from maps.errors import MapsError
 
 KEY = b"a key of the tests, sixteen bytes or more"
 

@@ -13,7 +13,8 @@ import pytest
 from annotation.journal.journal import Journal, JournalError
 from annotation.ledger import Ledger
 from annotation.ledger.rows import LedgerError
-from maps.hub.repository import HubDataset, HubError
+from maps.errors import HubError
+from maps.hub.repository import HubDataset
 from tests.annotation.ledger_app import NAME, START, App, Clock, Judge, lines, published
 from tests.hub.loopback import TOKEN, LoopbackHub
 

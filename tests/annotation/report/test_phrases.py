@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from annotation.report.phrases import coefficient_words, counted_words, pair_words, printable, rate_words
+from annotation.report.phrases import coefficient_words, counted_words, pair_words, rate_words
 from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.bootstrap import ONE_ITEM, Estimate, Rate
+from maps.text import printable
 
 
 def test_intervals_are_shown_with_the_draws_that_had_none() -> None:

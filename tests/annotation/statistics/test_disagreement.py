@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.statistics.disagreement import adjudicated, disagreements, distance
-from annotation.types import Judgment
+from annotation.statistics.disagreement import disagreements, distance
+from annotation.types import Judgment, adjudicated
 
 Judge = Callable[..., Judgment]
 NOTHING: dict[str, object] = {"presence": "absent_none", "precision": None, "category": None}

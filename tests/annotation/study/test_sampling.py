@@ -10,7 +10,8 @@ import pytest
 from annotation.study.sampling import shares, shuffled
 from annotation.study.study import quarter
 from annotation.types import CONTROL_KINDS, Item
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from tests.annotation.invented_study import HEADS, candidate, hash_of, mapping, study
 
 BY_HEAD = {one.head: one for one in HEADS}

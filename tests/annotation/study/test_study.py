@@ -13,7 +13,8 @@ from annotation.study.file import from_json, to_json
 from annotation.study.store import checked_name, keep, kept, newest_open
 from annotation.study.study import open_study, stale
 from annotation.types import Item
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from tests.annotation.invented_study import CREATED, HEADS, PLAIN, study
 
 PRESENT = {one.head: (one.mapping_hash, one.description_id) for one in HEADS}

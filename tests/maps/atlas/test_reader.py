@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
-from maps.atlas.reader import Atlas, write_file, write_table
+from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import COMPUTED, LATER, SCHEMAS, Row, table
+from maps.errors import MapsError
+from maps.files.atomic import write_file
 from maps.mapping.layer_store import Parts
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 
 ROOT = Path(__file__).parents[3]

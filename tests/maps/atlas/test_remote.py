@@ -16,7 +16,8 @@ from maps.atlas.remote import load_atlas, pull, push
 from maps.atlas.schema import COMPUTED, table
 from maps.describers.describe_atlas import describe_atlas
 from maps.describers.scripted import Scripted
-from maps.types import Answer, Description, HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import Answer, Description, HeadId
 from tests.hub.loopback import LoopbackHub
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ import pytest
 from maps.atlas.run_notes import Notes
 from maps.describers.describe_atlas import REDO, redo_since
 from maps.describers.describe_in_batches import BATCHES, open_batch
-from maps.types import MapsError
+from maps.errors import MapsError
 
 SENT = {"file": "f", "batch": "b", "round": 1, "seed": 0, "sent_at": "now", "heads": {"L0H0": "hash"}}
 

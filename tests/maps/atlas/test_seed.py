@@ -14,13 +14,13 @@ from maps.atlas.schema import COMPUTED, SCHEMAS, Row, description_row, table
 from maps.data import predefined
 from maps.describers.describe_atlas import identity
 from maps.describers.offline.describer import Offline
-from maps.describers.prompt import mapping_hash
+from maps.hashes import mapping_hash
 from maps.heads.output_space import output_spaces
-from maps.heads.relation_scores import pair_rows
 from maps.heads.salient_tokens import Wanted
 from maps.heads.top_entries import highest_entries
 from maps.mapping.mapper import Work
 from maps.mapping.model import Model
+from maps.mapping.rows import pair_rows
 from maps.mapping.settings import Settings
 from maps.scoring.measures import measure
 from maps.scoring.random_heads import random_rows

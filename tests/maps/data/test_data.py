@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from maps.data import named, own, predefined, relation_of
-from maps.types import MapsError, Relation
+from maps.errors import MapsError
+from maps.types import Relation
 
 
 def refusal(spec: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from maps.describers.ask_many import ask_each, describe_heads, finished
-from maps.describers.describer import Describer, DescriberError
-from maps.describers.prompt import NoReplyError, ReplyError
+from maps.describers.describer import Describer
 from maps.describers.scripted import Scripted
+from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.types import Answer, Description, HeadId, Mapping
 
 Log = list[tuple[HeadId, str] | tuple[HeadId, str, int]]

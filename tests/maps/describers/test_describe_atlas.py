@@ -14,11 +14,11 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, table
 from maps.data import predefined
 from maps.describers.describe_atlas import Run, describe_atlas
-from maps.describers.describer import DescriberError
 from maps.describers.offline.describer import Offline
-from maps.describers.prompt import ReplyError, mapping_hash
 from maps.describers.scripted import Scripted
-from maps.types import Answer, Description, HeadId, Mapping, MapsError
+from maps.errors import DescriberError, MapsError, ReplyError
+from maps.hashes import mapping_hash
+from maps.types import Answer, Description, HeadId, Mapping
 
 
 def answer(pattern: str) -> Answer:

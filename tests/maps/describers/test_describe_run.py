@@ -24,9 +24,10 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, table
 from maps.describers.describe_atlas import Run, describe_atlas
 from maps.describers.describe_in_batches import describe_in_batches
-from maps.describers.describer import DescriberError
 from maps.describers.openai_compatible import OpenAICompatible
-from maps.describers.prompt import mapping_hash, messages
+from maps.describers.prompt import messages
+from maps.errors import DescriberError
+from maps.hashes import mapping_hash
 from maps.llm.budget import Budget
 from maps.llm.client import Chat
 from maps.llm.prices import Price

@@ -12,13 +12,16 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from maps.describers.ask_many import opened
-from maps.describers.describer import Describer, DescriberError, describer_named
+from maps.describers.describer import Describer
+from maps.describers.named import describer_named
 from maps.describers.offline.describer import Offline
 from maps.describers.openai_compatible import OpenAICompatible
-from maps.describers.prompt import SCHEMA, NoReplyError, ReplyError, messages, prompt_hash
+from maps.describers.prompt import SCHEMA, messages
 from maps.describers.scripted import Scripted
+from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.budget import Budget
 from maps.llm.client import Chat
+from maps.llm.messages import prompt_hash
 from maps.llm.prices import Price
 from maps.types import Answer, Description, Mapping
 from tests import chat_server

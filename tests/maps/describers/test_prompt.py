@@ -7,7 +7,11 @@ import json
 
 import pytest
 
-from maps.describers.prompt import ReplyError, mapping_hash, messages, parse_reply, prompt_hash, quoted
+from maps.describers.prompt import messages, parse_reply
+from maps.errors import ReplyError
+from maps.hashes import mapping_hash
+from maps.llm.messages import prompt_hash
+from maps.text import quoted
 from maps.types import Description, Mapping
 
 GOOD = {"Reasoning": "Seen often.", "Input strings": "Words.", "Observed pattern": "The first letter."}

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from maps.__main__ import main
+from maps.errors import NothingDoneError
 from maps.experiments.biases import SCHEMAS, biases
 from maps.experiments.layer_runs import Tables
 from maps.mapping.settings import Settings
-from maps.types import HeadId, NothingDoneError, Relation
+from maps.types import HeadId, Relation
 from maps.weights import open_checkpoint
 from maps.weights.attention import bias
 from maps.weights.checkpoint import Checkpoint

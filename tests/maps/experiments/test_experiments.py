@@ -15,6 +15,7 @@ import torch
 
 from maps.__main__ import main
 from maps.data import predefined
+from maps.errors import MapsError
 from maps.experiments import causal as causal_module
 from maps.experiments.causal import Task, causal, curves, is_control, limit, planned, row_of
 from maps.experiments.correlation import correlation
@@ -29,7 +30,7 @@ from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import map_model
 from maps.mapping.model import Model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 
 NEXT = Relation("copying", "algorithmic", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))

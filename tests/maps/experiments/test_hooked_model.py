@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from maps.errors import MapsError
 from maps.experiments.ablation import LastPosition
 from maps.experiments.hooked_model import Running
 from maps.experiments.prompts import Prompts, Spoken, several, single
 from maps.heads.relation_scores import usable
 from maps.mapping.model import Model
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, Relation
 from tests.families import MODELS, blocks, body, built
 from tests.small_models import VOCABULARY, WORDS, Small, save_folder, weights
 

@@ -12,11 +12,12 @@ import transformers
 
 from maps.__main__ import main
 from maps.data import known_heads as known
+from maps.errors import MapsError
 from maps.experiments.known_heads import SCHEMAS, compared, known_heads
 from maps.experiments.layer_runs import Tables
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, Relation
 from tests.small_models import VOCABULARY, WORDS, byte_level
 
 NAMES = Relation("name_copying", "", tuple((word, word) for word in WORDS))

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from maps.__main__ import main
+from maps.errors import MapsError
 from maps.experiments import random_baseline
-from maps.experiments.random_baseline import best_score, counted, mean_and_deviation, written_at_random
+from maps.experiments.random_baseline import best_score, counted
 from maps.heads.circuit import Heads
+from maps.heads.random_heads import mean_and_deviation, written_at_random
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import Settings
-from maps.types import MapsError, Relation, RelationScore
+from maps.types import Relation, RelationScore
 from tests.near_ties import normal
 from tests.small_models import WORDS, Small, save_folder, weights
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from maps.atlas.random_csv import COLUMNS
+from maps.errors import MapsError
 from maps.experiments.report import build
 from maps.experiments.report.claims import claims_part
 from maps.experiments.report.claims import correlation as correlated_claim
@@ -16,7 +17,6 @@ from maps.experiments.report.correlation import CONTEXT, correlation_tables
 from maps.experiments.report.html import Table, latex
 from maps.experiments.report.paper_figures import by_model, of_relation, published_name
 from maps.experiments.results import TABLES, LeftOut, Result, part_of
-from maps.types import MapsError
 
 HOSTILE = "<script>alert(1)</script> & 100%_\\"
 

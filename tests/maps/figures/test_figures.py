@@ -14,8 +14,9 @@ from maps.analysis.classification import CATEGORIES, CATEGORIES_TABLE, HEADS_PER
 from maps.analysis.value_groups import GROUPS, similarity
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import SCHEMAS, table
-from maps.figures.style import COLOURS, decimals, shown, words
+from maps.figures.style import COLOURS
 from maps.report.atlas_report import Findings, findings
+from maps.text import decimals, shown, words
 from space.atlases.catalogue import SEED
 
 

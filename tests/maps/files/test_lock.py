@@ -17,10 +17,11 @@ from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
 from maps.describers.scripted import Scripted
+from maps.errors import MapsError
 from maps.files.lock import LOCK, locked
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import Settings
-from maps.types import Answer, Description, Mapping, MapsError
+from maps.types import Answer, Description, Mapping
 
 Capture = pytest.CaptureFixture[str]
 

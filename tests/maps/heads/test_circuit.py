@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from maps.heads import circuit
-from maps.heads.circuit import Heads, Sources, output_factors, saliency, skewness
+from maps.heads.circuit import Heads, output_factors, saliency, skewness
+from maps.heads.sources import Sources
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from maps.heads import output_space
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.eight_bit import Rows, eight_bits
 from maps.heads.output_space import best_targets, output_spaces, rotation, unit_targets
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 from tests.cancelling import cancelling
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp

@@ -14,12 +14,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maps.__main__ import main
+from maps.errors import MapsError
 from maps.experiments.attention import SCHEMAS, attention
 from maps.experiments.layer_runs import Tables
 from maps.heads.query_key import Attending, at_length
 from maps.mapping.model import Model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from maps.weights import open_checkpoint
 from maps.weights.attention import comparing
 from maps.weights.checkpoint import Checkpoint

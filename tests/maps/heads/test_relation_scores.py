@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from maps.heads import relation_scores
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
 from maps.heads.relation_scores import Pairs, UsableRelation, default_k, hits_of_layer, scores_of_layer, usable
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 from maps.types import Relation, RelationScore
 

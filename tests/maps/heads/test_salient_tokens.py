@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maps.heads.circuit import Heads, Sources, saliency
+from maps.heads.circuit import Heads, saliency
 from maps.heads.salient_tokens import Wanted, gains, salient_mappings, salient_tokens
+from maps.heads.sources import Sources
 from maps.heads.unembedding import Columns
 from tests.cancelling import TOKEN, cancelling
 from tests.maps.heads.test_circuit import heads, normal, plain_saliency

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from maps.__main__ import main
+from maps.errors import MapsError
 from maps.experiments.directions import SCHEMAS, directions
 from maps.experiments.layer_runs import Tables
 from maps.heads.circuit import Heads
 from maps.heads.singular_directions import as_shares, belonging, directions_of, fewest, second_moment, written_shares
 from maps.mapping.model import Model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from tests.near_ties import normal
 from tests.small_models import VOCABULARY, Small, save_folder, weights
 from tests.small_models import plain as formula

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from maps.heads import top_entries
-from maps.heads.circuit import Heads, Sources
+from maps.heads.circuit import Heads
+from maps.heads.sources import Sources
 from maps.heads.top_entries import Pair, highest_entries, overlap
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Columns

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+from maps.errors import MapsError
 from maps.hub.errors import asked_for, asking_for, passes, patiently
-from maps.types import MapsError
 
 CALLED = httpx2.Request("GET", "http://127.0.0.1")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from maps.hub.repository import ChangedError, HubDataset, HubError, digest
-from maps.types import MapsError
+from maps.errors import ChangedError, HubError, MapsError
+from maps.hub.repository import HubDataset, digest
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 NAME = "tester/ledger"

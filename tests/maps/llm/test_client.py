@@ -10,7 +10,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from maps.describers.prompt import Message, ReplyError
+from maps.errors import ReplyError
+from maps.llm.messages import Message
 from maps.llm.rate_gate import Gate, asked_to_wait, back_off, seconds_of
 from maps.llm.replies import Usage, content_of, usage_of
 from maps.llm.request import Format, Question, Terms

@@ -7,7 +7,7 @@ import importlib.util
 
 import pytest
 
-from maps.describers.describer import DescriberError
+from maps.errors import DescriberError
 from maps.llm.connection import by_proxy, connected, is_here
 
 AWAY = "http://models.example/v1"

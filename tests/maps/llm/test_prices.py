@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from maps.describers.describer import DescriberError
-from maps.describers.prompt import Message
+from maps.errors import DescriberError, MapsError
 from maps.llm.budget import Budget, most_tokens
 from maps.llm.cost_estimate import forecast
+from maps.llm.messages import Message
 from maps.llm.prices import Price, Prices, read_prices
-from maps.types import MapsError
 
 MESSAGES = [Message(role="user", content="x" * 984)]  # 1,000 tokens at most
 

@@ -14,10 +14,12 @@ import torch
 
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
-from maps.heads.relation_scores import HeadHits, UsableRelation, hit_rows, pair_rows
+from maps.errors import MapsError
+from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import map_model
+from maps.mapping.rows import HeadHits, hit_rows, pair_rows
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError, Relation
+from maps.types import HeadId, Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 
 NEXT = Relation("next", "", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))

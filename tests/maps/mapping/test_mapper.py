@@ -12,10 +12,11 @@ import torch
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import COMPUTED
+from maps.errors import MapsError
 from maps.heads import circuit, rank_tests, relation_scores, top_targets
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import Settings
-from maps.types import HeadId, Mapping, MapsError, Relation
+from maps.types import HeadId, Mapping, Relation
 from maps.weights import open_checkpoint
 from tests.small_models import VOCABULARY, WORDS, Plain, Small, approximate, plain, save_folder, save_gguf, weights
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import maps
+from maps.errors import MapsError
 from maps.heads import rank_tests
 from maps.heads.rank_tests import standing
 from maps.mapping import probe
@@ -15,7 +16,7 @@ from maps.mapping.model import Model
 from maps.mapping.probe import get_ready, own_relation, pair_under_heads, source_under_heads, target_under_heads
 from maps.mapping.probe_results import Token
 from maps.mapping.settings import Settings
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from tests.families import MODELS
 from tests.maps.mapping.test_oracle import PAIRS
 from tests.oracle import Oracle, by_formula, with_ties

@@ -18,10 +18,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from maps.errors import MapsError, NothingDoneError
 from maps.mapping.mapper import map_model
 from maps.mapping.ray_engine import Asked, OnRay, prepared
 from maps.mapping.settings import Settings
-from maps.types import MapsError, NothingDoneError, Relation
+from maps.types import Relation
 from tests.small_models import WORDS, Small, save_folder, weights
 
 ROOT = Path(__file__).parents[3]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from maps.errors import MapsError
 from maps.mapping.settings import Settings, chosen_layers, is_finished
-from maps.types import MapsError, Relation
+from maps.types import Relation
 from tests.small_models import WORDS
 
 ONE = Relation("one", "", (("a", "b"), ("c", "d")))

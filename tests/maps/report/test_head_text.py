@@ -11,10 +11,12 @@ import pytest
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS, Row, relation_row, table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.prompt import mapping_hash
 from maps.describers.scripted import Scripted
-from maps.report.head_text import head_text, mapping_text, said, visible
-from maps.types import Answer, Description, HeadId, Mapping, MapsError, RelationScore
+from maps.errors import MapsError
+from maps.hashes import mapping_hash
+from maps.report.head_text import head_text, mapping_text
+from maps.text import said, visible
+from maps.types import Answer, Description, HeadId, Mapping, RelationScore
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import torch
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.experiments.random_baseline import mean_and_deviation, seed_of, written_at_random
+from maps.errors import MapsError
+from maps.heads.random_heads import mean_and_deviation, seed_of, written_at_random
 from maps.heads.salient_tokens import Wanted
 from maps.mapping.model import Model
 from maps.scoring import random_heads
 from maps.scoring.concentration import entropy
 from maps.scoring.measures import Draw, draw_random_heads, keep_checks, keep_concentration
 from maps.scoring.random_heads import random_rows
-from maps.types import MapsError
 from tests.small_models import VOCABULARY, Small, approximate, save_folder, unique_rows, weights
 
 WANTED = Wanted(30, 0, 5)

@@ -21,8 +21,8 @@ from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.prompt import quoted
 from maps.describers.scripted import Scripted
+from maps.text import quoted
 from maps.types import Answer, Description, HeadId
 from tests import chat_server
 from tests.chat_server import Behaviour

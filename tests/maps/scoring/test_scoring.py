@@ -8,7 +8,7 @@ import pytest
 
 from maps.data import predefined
 from maps.describers.offline.describer import Offline
-from maps.describers.prompt import ReplyError
+from maps.errors import ReplyError
 from maps.scoring.accuracy import Counts, balanced_accuracy, counts, mean_over_heads, wilson
 from maps.scoring.checks import Check, checks
 from maps.scoring.concentration import entropy, share_below

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from maps.errors import MapsError
 from maps.heads.circuit import Heads
 from maps.heads.first_mlp import first_mlp
-from maps.types import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.shape import Shape

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import tests.families
+from maps.errors import MapsError
 from maps.heads.circuit import Heads
 from maps.heads.first_mlp import first_mlp
-from maps.types import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import FAMILIES

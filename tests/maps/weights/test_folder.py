@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.shape import Shape
 from tests.small_models import VOCABULARY, WORDS, Small, byte_level, save_folder, weights

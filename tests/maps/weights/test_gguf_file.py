@@ -10,7 +10,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType as Kind
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.gguf_file import GgufFile, read_gguf
 from tests.small_models import SPECIAL, VOCABULARY, WORDS, Small, gguf_name, save_gguf, weights

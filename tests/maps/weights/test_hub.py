@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.hub import open_hub
 from tests.hub.loopback import LoopbackHub

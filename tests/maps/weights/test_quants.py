@@ -12,7 +12,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType as Kind
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import gguf_file
 from maps.weights.gguf_file import GgufFile, read_gguf
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import checkpoint_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights.tokens import Vocabulary, check_fit, stored, with_rows
 from tests.small_models import SPECIAL, VOCABULARY, WORDS, byte_level
 

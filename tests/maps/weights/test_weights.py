@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import maps.weights.bundled
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from tests.small_models import Small, save_folder, save_gguf, weights
 

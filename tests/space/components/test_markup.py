@@ -7,7 +7,7 @@ import re
 import pytest
 
 from maps.types import HeadId, Mapping, RelationScore
-from space.components import markup
+from space.components import links, markup
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -48,7 +48,7 @@ def test_a_raised_dot_in_a_token_is_not_taken_for_a_space() -> None:
 
 
 def test_a_heads_address_is_encoded() -> None:
-    assert markup.link_to_head('a"b/c&d', HeadId(1, 2)) == "head?model=a%22b%2Fc%26d&layer=1&head=2"
+    assert links.link_to_head('a"b/c&d', HeadId(1, 2)) == "head?model=a%22b%2Fc%26d&layer=1&head=2"
 
 
 def test_mappings_fold_after_the_first_rows_and_escape_everything() -> None:

@@ -9,7 +9,7 @@ import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space import services
 from tests.space.running import running
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.hosting.building import lay_out, linked, needed, one
 from space.hosting.card import direct_address
 from space.hosting.upload import UNUSED, is_ours, name_in, upload

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maps.types import MapsError
+from maps.errors import MapsError
 from maps.weights import bundled
 from space.live import download
 from space.live.download import ORIGIN, weights_from_hub

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import OwnRelation, Probe
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from space.live import process
 from space.live.process import Live, live_of
 from space.services import Services

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from maps.analysis.similar_heads import Mapped, similar_heads
+from maps.errors import MapsError
 from maps.figures.style import INK, LINE, QUIET, on_page
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people

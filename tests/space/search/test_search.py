@@ -11,7 +11,8 @@ import pytest
 
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS
-from maps.types import HeadId, MapsError
+from maps.errors import MapsError
+from maps.types import HeadId
 from space.atlases.catalogue import SEED
 from space.search.index import Index, Indexes
 from space.search.query import Query

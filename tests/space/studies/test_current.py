@@ -14,7 +14,7 @@ import pytest
 from annotation.form import Answers
 from annotation.study.study import stale
 from maps.atlas.reader import Atlas
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.atlases.catalogue import SEED
 from space.pages.organise.studies import people
 from space.services import Services

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import Probe, Token
-from maps.types import MapsError
 from space.live.process import Live
 from space.live.rate_limit import REMEMBERED, Limits
 from space.live.worker import Answer, Question

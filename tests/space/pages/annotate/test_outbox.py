@@ -11,7 +11,7 @@ import pytest
 from annotation.form import Answers
 from annotation.identity.seals import sealed
 from annotation.types import Judgment
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.pages.annotate import desk, outbox
 from space.services import Services, services
 from space.studies.participant import Seat

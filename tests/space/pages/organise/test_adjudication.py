@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from annotation.form import Answers
-from annotation.statistics.disagreement import adjudicated
 from annotation.study.study import Study
-from maps.types import MapsError
+from annotation.types import adjudicated
+from maps.errors import MapsError
 from space.pages.organise import adjudication, studies
 from space.pages.organise.adjudication import place_in, place_of
 from space.pages.organise.studies import Wanted

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from annotation.form import Answers
-from maps.types import MapsError
+from maps.errors import MapsError
 from space.pages.organise import studies
 from space.pages.organise.studies import Wanted
 from space.services import Services

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from maps.atlas.reader import Atlas
-from maps.types import MapsError
-from space.components.markup import chip, link_to_search
+from maps.errors import MapsError
+from space.components.links import link_to_search
+from space.components.markup import chip
 from space.pages.search.page import look
 from space.services import Services
 from tests.large_atlas import HOSTILE, MODEL, large_atlas

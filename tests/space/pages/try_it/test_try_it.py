@@ -9,12 +9,13 @@ from html import unescape
 
 import pytest
 
+from maps.errors import MapsError
 from maps.mapping.probe_results import OwnRelation, OwnScore, Probe, Promoted, Promoter, Ranked, Token
-from maps.types import HeadId, MapsError
+from maps.types import HeadId
 from space.live.process import Live
 from space.live.worker import Answer, Question
 from space.pages.try_it import page
-from space.pages.try_it.page import Asked
+from space.pages.try_it.question import Asked
 from space.pages.try_it.view import probe_command
 from space.services import Services, services
 from space.web.page import article, looked

@@ -1,0 +1,34 @@
+"""Describers by the names that commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maps.describers.describer import OFFLINE, Describer
+from maps.types import Relation
+
+
+def describer_named(
+    name: str,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    *,
+    concurrency: int = 1,
+    relations: Sequence[Relation] = (),
+) -> Describer:
+    """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
+
+    `concurrency` is how many questions the server is asked at once. `relations` serve the offline describer alone.
+    """
+    if name == OFFLINE:
+        from maps.describers.offline.describer import Offline
+
+        return Offline(relations)
+    # Imported here, since the openai package takes half a second that offline use need not pay.
+    from maps.describers.openai_compatible import OpenAICompatible
+    from maps.llm.budget import Budget
+    from maps.llm.client import Chat
+    from maps.llm.prices import read_prices
+
+    budget = Budget(read_prices().of(name))
+    return OpenAICompatible(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))

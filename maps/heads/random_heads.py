@@ -1,0 +1,41 @@
+"""Random heads: matrices whose entries have the mean and deviation of a layer's real heads."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from maps.heads.circuit import Heads
+
+DRAWN = 1 << 24  # random numbers held at once
+SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
+
+
+def mean_and_deviation(heads: Heads) -> tuple[float, float]:
+    """Mean and standard deviation of the entries of W_V W_O, averaged over a layer's heads; none of them is formed.
+
+    The entries sum to (1ᵀ W_V)(W_O 1), their squares to the trace of (W_Vᵀ W_V)(W_O W_Oᵀ).
+    """
+    values = heads.values.repeat_interleave(heads.group, 0)  # (H, d, d_h)
+    size = values.shape[1] ** 2
+    sums = torch.linalg.vecdot(values.sum(1), heads.outputs.sum(2))
+    inner = (values.transpose(1, 2) @ values) * (heads.outputs @ heads.outputs.transpose(1, 2))
+    means = sums / size
+    deviations = (inner.sum((1, 2)) / size - means.square()).clamp_min(0).sqrt()
+    return float(means.mean()), float(deviations.mean())
+
+
+def written_at_random(rows: Tensor, mean: float, deviation: float, seed: int) -> Tensor:
+    """rows R for a random R (d, d) of independent normal entries, drawn some rows at a time: (n, d) to (n, d)."""
+    d = rows.shape[1]
+    generator = torch.Generator().manual_seed(seed)
+    out = torch.zeros_like(rows)
+    for part in rows.split(max(1, DRAWN // d), dim=1):
+        drawn = torch.randn(part.shape[1], d, generator=generator, dtype=torch.float64)
+        out += part @ (drawn * deviation + mean).to(rows.device)
+    return out
+
+
+def seed_of(seed: int, layer: int, head: int) -> int:
+    """The seed of one random head, which it shares with no other."""
+    return (seed * SEED_STEP + layer) * SEED_STEP + head

@@ -1,0 +1,68 @@
+"""Chat messages and the JSON objects in replies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import TypedDict
+
+from maps.errors import ReplyError
+from maps.text import shortened
+
+FENCE = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+REFUSAL = re.compile(r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t|cannot)\b|As an AI\b", re.IGNORECASE)
+
+
+class Message(TypedDict):
+    """One message of a chat."""
+
+    role: str
+    content: str
+
+
+def prompt_hash(asked: Sequence[Message]) -> str:
+    """SHA-256, in hexadecimal, of the messages as compact JSON with sorted keys in UTF-8."""
+    text = json.dumps(list(asked), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def object_in(reply: str, keys: Sequence[str]) -> dict[str, object]:
+    """The JSON object of a reply: bare, inside a ``` fence, or with words around it.
+
+    Among words it must have all the keys and be the only thing in braces. Raises ReplyError where the reply is a
+    refusal or holds no such object.
+    """
+    fence = FENCE.search(reply)
+    for candidate in (reply, fence[1] if fence else ""):
+        try:
+            answer = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(answer, dict):
+            return answer
+    if REFUSAL.match(reply):
+        raise ReplyError(f"The reply is a refusal: {_excerpt(reply)}")
+    among = _among_words(reply)
+    if among is None or not among.keys() >= set(keys):
+        raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
+    return among
+
+
+def _among_words(reply: str) -> dict[str, object] | None:
+    """The JSON object that begins at the first brace, None where it is cut off or other braces follow it."""
+    start = reply.find("{")
+    if start < 0:
+        return None
+    try:
+        answer, end = json.JSONDecoder().raw_decode(reply, start)
+    except (ValueError, RecursionError):
+        return None
+    among: dict[str, object] = answer
+    return None if {"{", "}"} & set(reply[end:]) or reply[:start].rstrip().endswith("[") else among
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of a reply."""
+    return shortened(text, 80)
