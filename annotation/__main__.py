@@ -10,7 +10,7 @@ from annotation.commands import agreement, export, labels, publish, study, withd
 from maps.errors import MapsError
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m annotation",
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; 0, or with one plain sentence 2 for bad input, 1 for a failure, 130 for an interrupt."""
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     options.environment = os.environ
     try:
         options.run(options)
@@ -33,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output is gone, as in `agreement … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (MapsError, OSError, KeyboardInterrupt) as error:
-        return _failed(error)
+        return _report_error(error)
     return 0
 
 
-def _failed(error: MapsError | OSError | KeyboardInterrupt) -> int:
+def _report_error(error: MapsError | OSError | KeyboardInterrupt) -> int:
     if isinstance(error, MapsError):
         print(error, file=sys.stderr)
         return 2

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from annotation.types import Item, Judgment
+from annotation.types import Judgment, StudyItem
 
 FORM_VERSION = "1"
 GUIDELINES_VERSION = "1"
-LONGEST_COMMENT = 2000
+MAX_COMMENT_LENGTH = 2000
 
-CONSENT = (
+CONSENT_SENTENCE = (
     "By answering you agree that your answers, your comment, the times of your answers and a pseudonym made "
     "from your name are stored, that others who take part see your answers (in a study when it is over or its "
     "organiser opens them, elsewhere once they have answered the item themselves), and that the answers will be "
@@ -46,11 +46,11 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Question:
-    """One question; `field` names its column, `short` is for axis titles and sentences."""
+class FormQuestion:
+    """One question; `field` names its column, `short_name` is for axis titles and sentences."""
 
     field: str
-    short: str
+    short_name: str
     text: str
     choices: tuple[Choice, ...]
 
@@ -60,7 +60,7 @@ class Question:
         return tuple(choice.code for choice in self.choices)
 
 
-PRESENCE = Question(
+PRESENCE = FormQuestion(
     "presence",
     "question one (presence)",
     "Was the presence or absence of a pattern recognised correctly?",
@@ -71,7 +71,7 @@ PRESENCE = Question(
         Choice("present_described", "A pattern is visible and one was described"),
     ),
 )
-PRECISION = Question(
+PRECISION = FormQuestion(
     "precision",
     "question two (precision)",
     "How precise is the description?",
@@ -82,7 +82,7 @@ PRECISION = Question(
         Choice("poor", "Does not describe the pattern"),
     ),
 )
-CATEGORY = Question(
+CATEGORY = FormQuestion(
     "category",
     "question three (category)",
     "What kind is the most prominent pattern?",
@@ -106,7 +106,7 @@ class Answers:
     comment: str
 
 
-def asked(presence: str | None) -> tuple[str, ...]:
+def applicable_fields(presence: str | None) -> tuple[str, ...]:
     """The fields of the questions that apply after this answer to question one."""
     if presence == "present_described":
         return ("presence", "precision", "category")
@@ -115,9 +115,11 @@ def asked(presence: str | None) -> tuple[str, ...]:
     return ("presence",)
 
 
-def cleared(presence: str | None, precision: str | None, category: str | None, comment: str | None) -> Answers:
+def keep_applicable_answers(
+    presence: str | None, precision: str | None, category: str | None, comment: str | None
+) -> Answers:
     """The answers without those to questions that do not apply; empty strings count as no answer."""
-    fields = asked(presence)
+    fields = applicable_fields(presence)
     return Answers(
         presence or None,
         (precision or None) if "precision" in fields else None,
@@ -126,30 +128,33 @@ def cleared(presence: str | None, precision: str | None, category: str | None, c
     )
 
 
-def _problem(question: Question, given: str | None, applies: bool) -> str | None:
-    name = question.short[0].upper() + question.short[1:]
+def _question_problem(question: FormQuestion, answer: str | None, applies: bool) -> str | None:
+    name = question.short_name[0].upper() + question.short_name[1:]
     if not applies:
-        return f"{name} does not apply to this answer to question one." if given is not None else None
-    if given is None:
-        return f"Please answer {question.short}."
-    if given not in question.codes:
-        return f"{name} has no answer {given!r}; choose one of those on the form."
+        return f"{name} does not apply to this answer to question one." if answer is not None else None
+    if answer is None:
+        return f"Please answer {question.short_name}."
+    if answer not in question.codes:
+        return f"{name} has no answer {answer!r}; choose one of those on the form."
     return None
 
 
-def problems(answers: Answers) -> list[str]:
+def answer_problems(answers: Answers) -> list[str]:
     """One plain sentence for each missing, unknown or inapplicable answer; empty where all is well."""
-    fields = asked(answers.presence)
-    found = [_problem(question, getattr(answers, question.field), question.field in fields) for question in QUESTIONS]
-    if len(answers.comment) > LONGEST_COMMENT:
-        found.append(f"The comment has {len(answers.comment):,} characters; {LONGEST_COMMENT:,} is the most.")
+    fields = applicable_fields(answers.presence)
+    found = [
+        _question_problem(question, getattr(answers, question.field), question.field in fields)
+        for question in QUESTIONS
+    ]
+    if len(answers.comment) > MAX_COMMENT_LENGTH:
+        found.append(f"The comment has {len(answers.comment):,} characters; {MAX_COMMENT_LENGTH:,} is the most.")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in answers.comment):
         found.append("The comment holds characters that are no text; please remove them.")
     return [sentence for sentence in found if sentence is not None]
 
 
-def judgment(
-    item: Item,
+def build_judgment(
+    item: StudyItem,
     answers: Answers,
     *,
     judgment_id: str,
@@ -159,7 +164,7 @@ def judgment(
     supersedes: str | None,
     app_version: str,
 ) -> Judgment:
-    """The row to record; answers must have no `problems`. `seconds` is at least 0, also if the clock jumps."""
+    """The row to record; answers must have no `answer_problems`. `seconds` is at least 0, also if the clock jumps."""
     return Judgment(
         judgment_id=judgment_id,
         study=item.study,

@@ -14,11 +14,11 @@ COUNTED_KINDS = ("head", "overlap")
 CONTROL_KINDS = ("swapped", "shuffled")
 ITEM_KINDS = (*COUNTED_KINDS, *CONTROL_KINDS, "practice", "adjudication")
 
-_as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each key
+_json_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each key
 
 
 @dataclass(frozen=True)
-class Item:
+class StudyItem:
     """A head with the very evidence and description that an annotator sees.
 
     Other mappings (`mapping_hash`) or another description (`description_id`) make another item.
@@ -35,7 +35,7 @@ class Item:
     @cached_property
     def key(self) -> str:
         """The item as one unambiguous string: the same for equal items, in every process."""
-        return _as_json([getattr(self, name) for name in ITEM_COLUMNS])
+        return _json_text([getattr(self, name) for name in ITEM_COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,17 @@ class Judgment:
     app_version: str
 
     @cached_property
-    def item(self) -> Item:
+    def item(self) -> StudyItem:
         """What was judged."""
-        return Item(*(getattr(self, name) for name in ITEM_COLUMNS))
+        return StudyItem(*(getattr(self, name) for name in ITEM_COLUMNS))
 
 
 JUDGMENT_COLUMNS = tuple(field.name for field in fields(Judgment))
-ITEM_COLUMNS = tuple(field.name for field in fields(Item))
+ITEM_COLUMNS = tuple(field.name for field in fields(StudyItem))
 
 
 @dataclass(frozen=True)
-class Annotator:
+class ConsentedAnnotator:
     """Who agreed to the consent sentence. The name stays in the journal and is never exported."""
 
     pseudonym: str
@@ -89,19 +89,19 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof that a judgment is on disk; `duplicate` where it was there already.
+    """The proof that a judgment is on disk; `is_duplicate` where it was there already.
 
-    `published` is the commit of the ledger that holds it, None while it is not published.
+    `published_commit` is the commit of the ledger that holds it, None while it is not published.
     """
 
     judgment_id: str
     stored_at: datetime
-    duplicate: bool
-    published: str | None = None
+    is_duplicate: bool
+    published_commit: str | None = None
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredJudgment:
     """A judgment with the time at which the journal took it."""
 
     judgment: Judgment
@@ -155,20 +155,20 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Unpublished:
+class LedgerRows:
     """The rows that the ledger does not hold yet, in the order of storing."""
 
-    judgments: tuple[Stored, ...]
+    judgments: tuple[StoredJudgment, ...]
     consents: tuple[Consent, ...]
     withdrawals: tuple[Withdrawal, ...]
     openings: tuple[Opening, ...] = ()
 
     @property
-    def rows(self) -> tuple[Stored | Consent | Withdrawal | Opening, ...]:
+    def all_rows(self) -> tuple[StoredJudgment | Consent | Withdrawal | Opening, ...]:
         """All of them."""
         return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
 
 
-def adjudicated(item: Item) -> Item:
+def adjudication_item(item: StudyItem) -> StudyItem:
     """The item that a decision on this one is stored as: the same head, mappings and description."""
     return replace(item, item_kind="adjudication")

@@ -24,14 +24,16 @@ ROOT = Path(__file__).parents[1]
 if __name__ == "__main__":  # a script's own folder is on the path, the project's root is not
     sys.path.insert(0, str(ROOT))
 
-SEED = ROOT / "space" / "seed" / "smollm2"
+SEED_ATLAS = ROOT / "space" / "seed" / "smollm2"
 RESULTS = ROOT / "benchmarks" / "results" / "describe_speed.json"
 HEADS, CONCURRENCY, DELAY = 1_000, 32, 0.5  # seconds
 
-REPLY = {"Reasoning": "Seen in most lines.", "Input strings": "Words.", "Observed pattern": "The first letter."}
-ANSWER = {
+DESCRIPTION = {"Reasoning": "Seen in most lines.", "Input strings": "Words.", "Observed pattern": "The first letter."}
+COMPLETION = {
     "model": "slow-model",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps(REPLY)}}],
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps(DESCRIPTION)}}
+    ],
     "usage": {"prompt_tokens": 1000, "completion_tokens": 60, "total_tokens": 1060},
 }
 
@@ -46,17 +48,17 @@ async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         pass
     await asyncio.sleep(DELAY)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": json.dumps(ANSWER).encode()})
+    await send({"type": "http.response.body", "body": json.dumps(COMPLETION).encode()})
 
 
-def answers(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Whether something listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def serve_slow_model() -> Iterator[str]:
     """The server's address, while its process runs."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -72,7 +74,7 @@ def served() -> Iterator[str]:
     ]
     process = subprocess.Popen([sys.executable, "-m", *app], cwd=ROOT)
     try:
-        while not answers(port):
+        while not is_listening(port):
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
@@ -80,33 +82,35 @@ def served() -> Iterator[str]:
         process.wait()
 
 
-def atlas_of(heads: int, folder: Path) -> Path:
+def write_repeated_atlas(heads: int, folder: Path) -> Path:
     """An atlas of that many heads, whose mappings are those of the bundled model's, over and over."""
     from maps.atlas.reader import Atlas, write_table
-    from maps.atlas.schema import table
+    from maps.atlas.schema import make_table
 
-    shutil.copytree(SEED, folder)
+    shutil.copytree(SEED_ATLAS, folder)
     (folder / "descriptions.parquet").unlink()
     atlas = Atlas.open(folder)
-    known, width = atlas.ids, int(atlas.info["heads"])
+    known, width = atlas.head_ids, int(atlas.info["heads"])
     mapped = {of: atlas.table("mappings", head=of).to_pylist() for of in known}
     first = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
     places = [(n, {"layer": n // width, "head": n % width}) for n in range(heads)]
     mappings = [{**row, **place} for n, place in places for row in mapped[known[n % len(known)]]]
-    write_table(folder, "mappings", table("mappings", mappings))
-    write_table(folder, "heads", table("heads", [{**first[known[n % len(known)]], **place} for n, place in places]))
+    write_table(folder, "mappings", make_table("mappings", mappings))
+    write_table(
+        folder, "heads", make_table("heads", [{**first[known[n % len(known)]], **place} for n, place in places])
+    )
     return folder
 
 
 def measure(heads: int) -> dict[str, float]:
     """Describes the heads and says how long it took against the ideal, and the processor's time for each question."""
     from maps.describers.describe_atlas import describe_atlas
-    from maps.describers.openai_compatible import OpenAICompatible
+    from maps.describers.openai_compatible import OpenAICompatibleDescriber
     from maps.llm.client import Chat
 
-    with tempfile.TemporaryDirectory() as place, served() as url:
-        folder = atlas_of(heads, Path(place) / "atlas")
-        describer = OpenAICompatible(Chat("slow-model", url, concurrency=CONCURRENCY))
+    with tempfile.TemporaryDirectory() as place, serve_slow_model() as url:
+        folder = write_repeated_atlas(heads, Path(place) / "atlas")
+        describer = OpenAICompatibleDescriber(Chat("slow-model", url, concurrency=CONCURRENCY))
         started, worked = time.perf_counter(), time.process_time()
         run = describe_atlas(folder, describer, CONCURRENCY)
         seconds, work = time.perf_counter() - started, time.process_time() - worked

@@ -15,17 +15,17 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-WAIT = 60.0  # seconds that the app may take to answer
+MAX_WAIT = 60.0  # seconds that the app may take to answer
 
 
-def seconds_of(*arguments: str) -> float:
+def command_seconds(*arguments: str) -> float:
     """How long a command takes, from start to end."""
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
-def seconds_to_answer(data: Path) -> float:
+def app_start_seconds(data: Path) -> float:
     """How long the app takes from its start to its first page."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -34,7 +34,7 @@ def seconds_to_answer(data: Path) -> float:
     start = time.perf_counter()
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        while time.perf_counter() - start < WAIT:
+        while time.perf_counter() - start < MAX_WAIT:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
             except OSError:
@@ -44,7 +44,7 @@ def seconds_to_answer(data: Path) -> float:
     finally:
         app.terminate()
         app.wait()
-    raise SystemExit(f"The app did not answer within {WAIT:.0f} seconds.")
+    raise SystemExit(f"The app did not answer within {MAX_WAIT:.0f} seconds.")
 
 
 def main() -> None:
@@ -53,11 +53,11 @@ def main() -> None:
         data = Path(folder)
         atlas = str(data / "atlases" / "smollm2")
         mapping = ("-m", "maps", "map", "smollm2", "--out", atlas)
-        first = seconds_of(*mapping)
+        first = command_seconds(*mapping)
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        again = seconds_of(*mapping)
-        described = seconds_of("-m", "maps", "describe", atlas, "--describer", "offline")
-        answers = seconds_to_answer(data)
+        again = command_seconds(*mapping)
+        described = command_seconds("-m", "maps", "describe", atlas, "--describer", "offline")
+        answers = app_start_seconds(data)
     print(f"map smollm2, all heads, load included   {first:6.1f} s, {memory:.2f} GiB at most")
     print(f"map smollm2 again (nothing to do)       {again:6.1f} s")
     print(f"describe every head offline             {described:6.1f} s")

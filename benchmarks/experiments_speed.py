@@ -21,54 +21,58 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maps.data import named
-from maps.experiments.causal import DRAWS, Task, curves, tasks_of
+from maps.data import select_relations
+from maps.experiments.causal import RANDOM_DRAWS, RelationTask, accuracy_curves, tasks_by_relation
 from maps.experiments.dynamic_scores import dynamic_scores
-from maps.experiments.hooked_model import Running
-from maps.experiments.prompts import Prompts, Spoken, single
-from maps.experiments.results import KINDS
-from maps.experiments.static_scores import heads_of
-from maps.experiments.task_prompts import PAPERS_PROMPT, TASKS
+from maps.experiments.hooked_model import HookedModel
+from maps.experiments.prompts import FilledPrompts, PromptPair, single_token_pairs
+from maps.experiments.results import CORRELATION_KINDS
+from maps.experiments.static_scores import selected_heads
+from maps.experiments.task_prompts import PAPER_PROMPT, TASK_PROMPTS
 from maps.heads.relation_scores import UsableRelation
-from maps.mapping.mapper import Work
+from maps.mapping.mapper import LayerMapper
 from maps.mapping.model import Model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 
 RESULTS = Path(__file__).parent / "results" / "experiments_speed.json"
-CORRELATED = ("country_to_capital", "country_to_language")
-REMOVED = ("country_to_capital", "word_to_first_letter", "noun_to_pronoun", "verb_to_past_tense")
-MOST = 64  # pairs of a task
-CONDITIONS = 3  # that the plain way is timed on
+CORRELATION_RELATIONS = ("country_to_capital", "country_to_language")
+CAUSAL_RELATIONS = ("country_to_capital", "word_to_first_letter", "noun_to_pronoun", "verb_to_past_tense")
+MAX_PAIRS = 64  # pairs of a task
+TIMED_CONDITIONS = 3  # that the plain way is timed on
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+def seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds of a call, and what it gave."""
     start = time.perf_counter()
     found = run()
     return time.perf_counter() - start, found
 
 
-def encoded(running: Running, template: str, pairs: Sequence[Spoken]) -> list[tuple[Tensor, Tensor, Tensor]]:
+def encode_prompts(
+    hooked_model: HookedModel, template: str, pairs: Sequence[PromptPair]
+) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Prompts of each length with the places of their subjects and their targets."""
     targets = torch.tensor([pair.target for pair in pairs])
-    batches = Prompts.of(running, template, [pair.source for pair in pairs]).batches(running.model.device)
-    return [(batch.ids, batch.subjects, targets[batch.pairs]) for batch in batches]
+    batches = FilledPrompts.from_template(hooked_model, template, [pair.source for pair in pairs]).batches(
+        hooked_model.model.device
+    )
+    return [(batch.ids, batch.subject_ends, targets[batch.pair_indices]) for batch in batches]
 
 
-def plain_dynamic(running: Running, pairs: Sequence[Spoken], k: int) -> dict[str, list[float]]:
+def plain_dynamic_scores(hooked_model: HookedModel, pairs: Sequence[PromptPair], k: int) -> dict[str, list[float]]:
     """Dynamic scores: a pass with and one without context, all heads projected to all tokens, the k best sorted out."""
-    unembedding = running.network.get_output_embeddings().weight.detach()[: running.model.vocabulary.size].T
-    shape = running.model.shape
-    hits = torch.zeros(len(KINDS), shape.layers, shape.heads)
-    for ids, subjects, targets in encoded(running, PAPERS_PROMPT, pairs):
-        context = plain_pass(running, ids, None)
-        alone = plain_pass(running, ids, subjects)
+    unembedding = hooked_model.network.get_output_embeddings().weight.detach()[: hooked_model.model.vocabulary.size].T
+    shape = hooked_model.model.shape
+    hits = torch.zeros(len(CORRELATION_KINDS), shape.layers, shape.heads)
+    for ids, subjects, targets in encode_prompts(hooked_model, PAPER_PROMPT, pairs):
+        context = plain_head_reads(hooked_model, ids, None)
+        alone = plain_head_reads(hooked_model, ids, subjects)
         for layer in range(shape.layers):
-            outputs = running.outputs(layer).float()
+            outputs = hooked_model.output_weights(layer).float()
             for place, read in ((0, alone), (1, context)):
                 hits[place::2, layer] += plain_hits(read[layer], outputs, unembedding, targets, k)
-    return dict(zip(KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
+    return dict(zip(CORRELATION_KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
 
 
 def plain_hits(read: Tensor, outputs: Tensor, unembedding: Tensor, targets: Tensor, k: int) -> Tensor:
@@ -82,19 +86,21 @@ def plain_hits(read: Tensor, outputs: Tensor, unembedding: Tensor, targets: Tens
     return found
 
 
-def plain_pass(running: Running, ids: Tensor, subjects: Tensor | None) -> Tensor:
+def plain_head_reads(hooked_model: HookedModel, ids: Tensor, subjects: Tensor | None) -> Tensor:
     """What heads read at the last position in a pass of its own, (L, n, H, d_h); without context where subjects are."""
-    cache = running.begun(ids, 0)[1]
-    shape, rows = running.model.shape, torch.arange(len(ids))
-    with running.tapped() as taken, torch.no_grad():
-        running.network(input_ids=ids, past_key_values=cache, use_cache=True)
+    cache = hooked_model.compute_shared_prefix(ids, 0)[1]
+    shape, rows = hooked_model.model.shape, torch.arange(len(ids))
+    with hooked_model.record_head_inputs() as taken, torch.no_grad():
+        hooked_model.network(input_ids=ids, past_key_values=cache, use_cache=True)
     if subjects is None:
         return torch.stack(taken).unflatten(2, (shape.heads, -1))
     values = torch.stack([held.values[rows, :, subjects] for held in cache.layers])
     return values.repeat_interleave(shape.heads // shape.kv_heads, 2)
 
 
-def plain_accuracy(running: Running, batches: Sequence[tuple[Tensor, Tensor, Tensor]], heads: list[HeadId]) -> float:
+def plain_accuracy(
+    hooked_model: HookedModel, batches: Sequence[tuple[Tensor, Tensor, Tensor]], heads: list[HeadId]
+) -> float:
     """A task's accuracy in one whole pass in which these heads give nothing at the last position."""
 
     def without(layer: int) -> Callable[..., tuple[Tensor]]:
@@ -102,64 +108,83 @@ def plain_accuracy(running: Running, batches: Sequence[tuple[Tensor, Tensor, Ten
 
         def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor]:
             z = given[0].clone()
-            z[:, -1].unflatten(1, (running.model.shape.heads, -1))[:, removed] = 0
+            z[:, -1].unflatten(1, (hooked_model.model.shape.heads, -1))[:, removed] = 0
             return (z,)
 
         return hook
 
     hooks = [
         each.register_forward_pre_hook(without(layer))
-        for layer, each in enumerate(running.projections)
+        for layer, each in enumerate(hooked_model.output_projections)
         if any(head.layer == layer for head in heads)
     ]
     right, n = 0, 0
     with torch.no_grad():
         for ids, _, targets in batches:
-            right += int((running.network(input_ids=ids).logits[:, -1].argmax(1) == targets).sum())
+            right += int((hooked_model.network(input_ids=ids).logits[:, -1].argmax(1) == targets).sum())
             n += len(targets)
     for hook in hooks:
         hook.remove()
     return right / n
 
 
-def correlation(running: Running, work: Work, names: Sequence[str], most: int) -> dict[str, Any]:
+def measure_correlation(
+    hooked_model: HookedModel, work: LayerMapper, names: Sequence[str], max_pairs: int
+) -> dict[str, Any]:
     """Dynamic scores of some relations, both ways."""
     chosen = [usable for usable in work.pairs.relations if usable.relation.name in names]
-    return with_total({usable.relation.name: correlated(running, work, usable, most) for usable in chosen})
+    return with_totals(
+        {usable.relation.name: measure_dynamic_scores(hooked_model, work, usable, max_pairs) for usable in chosen}
+    )
 
 
-def correlated(running: Running, work: Work, usable: UsableRelation, most: int) -> dict[str, float]:
+def measure_dynamic_scores(
+    hooked_model: HookedModel, work: LayerMapper, usable: UsableRelation, max_pairs: int
+) -> dict[str, float]:
     """One relation's."""
-    pairs, layers = single(work.model, usable)[:most], list(range(work.model.shape.layers))
-    ours, found = timed(lambda: dynamic_scores(running, pairs, usable.k, [PAPERS_PROMPT], layers))
-    plain, others = timed(lambda: plain_dynamic(running, pairs, usable.k))
-    apart = max(abs(a - b) for kind in KINDS for a, b in zip(found.scores[kind][0], others[kind], strict=True))
+    pairs, layers = single_token_pairs(work.model, usable)[:max_pairs], list(range(work.model.shape.layers))
+    ours, found = seconds_and_result(lambda: dynamic_scores(hooked_model, pairs, usable.k, [PAPER_PROMPT], layers))
+    plain, others = seconds_and_result(lambda: plain_dynamic_scores(hooked_model, pairs, usable.k))
+    apart = max(
+        abs(a - b) for kind in CORRELATION_KINDS for a, b in zip(found.scores[kind][0], others[kind], strict=True)
+    )
     return {"pairs": len(pairs), "seconds": ours, "plain": plain, "ratio": plain / ours, "apart": apart}
 
 
-def causal(running: Running, work: Work, names: Sequence[str], most: int) -> dict[str, Any]:
+def measure_causal(
+    hooked_model: HookedModel, work: LayerMapper, names: Sequence[str], max_pairs: int
+) -> dict[str, Any]:
     """Accuracies of some tasks as their heads, and others, are removed, both ways."""
-    return with_total({name: removed(running, work, t, most) for name, t in tasks_of(work, list(names)).items()})
+    return with_totals(
+        {
+            name: measure_removal(hooked_model, work, t, max_pairs)
+            for name, t in tasks_by_relation(work, list(names)).items()
+        }
+    )
 
 
-def removed(running: Running, work: Work, task: Task, most: int) -> dict[str, float]:
+def measure_removal(
+    hooked_model: HookedModel, work: LayerMapper, task: RelationTask, max_pairs: int
+) -> dict[str, float]:
     """One task's."""
-    task = task._replace(pairs=task.pairs[:most])
-    others = [head for head in heads_of(work) if head not in task.heads]
+    task = task._replace(pairs=task.pairs[:max_pairs])
+    others = [head for head in selected_heads(work) if head not in task.heads]
     drawn = random.Random(0)
-    orders = [task.heads, *(drawn.sample(others, len(task.heads)) for _ in range(DRAWS))]
+    orders = [task.heads, *(drawn.sample(others, len(task.heads)) for _ in range(RANDOM_DRAWS))]
     conditions = 1 + sum(map(len, orders))
-    ours, curve = timed(lambda: curves(running, task, orders))
-    batches = encoded(running, TASKS[task.name], task.pairs)
-    some = [len(task.heads) * i // (CONDITIONS - 1) for i in range(CONDITIONS)]
-    plain, accuracies = timed(lambda: [plain_accuracy(running, batches, task.heads[:i]) for i in some])
+    ours, curve = seconds_and_result(lambda: accuracy_curves(hooked_model, task, orders))
+    batches = encode_prompts(hooked_model, TASK_PROMPTS[task.name], task.pairs)
+    some = [len(task.heads) * i // (TIMED_CONDITIONS - 1) for i in range(TIMED_CONDITIONS)]
+    plain, accuracies = seconds_and_result(
+        lambda: [plain_accuracy(hooked_model, batches, task.heads[:i]) for i in some]
+    )
     whole = plain / len(some) * conditions
     apart = max(abs(curve[0][i] - each) for i, each in zip(some, accuracies, strict=True))
     found = {"pairs": len(task.pairs), "conditions": conditions, "tokens": batches[0][0].shape[1]}
     return {**found, "seconds": ours, "plain": whole, "ratio": whole / ours, "apart": apart}
 
 
-def with_total(found: dict[str, Any]) -> dict[str, Any]:
+def with_totals(found: dict[str, Any]) -> dict[str, Any]:
     """The same with the sums and their ratio."""
     seconds, plain = (sum(each[kind] for each in found.values()) for kind in ("seconds", "plain"))
     return {"relations": found, "seconds": seconds, "plain": plain, "ratio": plain / seconds}
@@ -171,14 +196,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few pairs of one relation each, nothing is kept")
     quick = parser.parse_args().quick
     load = os.getloadavg()[0]
-    work = Work.prepare(Model.open("smollm2"), Settings(named(sorted({*CORRELATED, *REMOVED}))))
-    running, most = Running.open(work.model), 8 if quick else MOST
-    dynamic_scores(running, [Spoken("France", 1)], 1, [PAPERS_PROMPT], [0])  # what is made once is made before
+    work = LayerMapper.prepare(
+        Model.open("smollm2"), MappingSettings(select_relations(sorted({*CORRELATION_RELATIONS, *CAUSAL_RELATIONS})))
+    )
+    running, most = HookedModel.open(work.model), 8 if quick else MAX_PAIRS
+    dynamic_scores(running, [PromptPair("France", 1)], 1, [PAPER_PROMPT], [0])  # what is made once is made before
     found = {
-        "correlation": correlation(
-            running, work, CORRELATED[:1] if quick else CORRELATED, 10**6 if not quick else most
+        "correlation": measure_correlation(
+            running, work, CORRELATION_RELATIONS[:1] if quick else CORRELATION_RELATIONS, 10**6 if not quick else most
         ),
-        "causal": causal(running, work, REMOVED[:1] if quick else REMOVED, most),
+        "causal": measure_causal(running, work, CAUSAL_RELATIONS[:1] if quick else CAUSAL_RELATIONS, most),
         "threads": torch.get_num_threads(),
         "load_before": round(load, 1),
     }

@@ -20,28 +20,28 @@ from statistics import median, quantiles
 import psutil
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from tests.browser.conftest import FLAGS, chromium_path
-from tests.large_atlas import large_atlas
-from tests.space.running import running
+from tests.browser.conftest import CHROMIUM_FLAGS, chromium_path
+from tests.large_atlas import write_large_atlas
+from tests.space.running import run_app
 
 ROOT = Path(__file__).parents[1]
-SEED = ROOT / "space" / "seed" / "smollm2"
-RESULT = ROOT / "benchmarks" / "results" / "explorer_speed.json"
-OPENED, COLD, VISITORS = 40, 5, 50
+SEED_ATLAS = ROOT / "space" / "seed" / "smollm2"
+RESULTS = ROOT / "benchmarks" / "results" / "explorer_speed.json"
+HEADS_TO_OPEN, COLD_STARTS, VISITORS = 40, 5, 50
 
 
 @contextmanager
-def app(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, psutil.Process]]:
+def run_app_over(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, psutil.Process]]:
     """The app over these atlases: its address, the seconds until it answered, its process."""
     began = time.monotonic()
-    with running({"MAPS_DATA": str(data), "MAPS_ATLASES": ",".join(map(str, atlases))}) as served:
+    with run_app({"MAPS_DATA": str(data), "MAPS_ATLASES": ",".join(map(str, atlases))}) as served:
         urllib.request.urlopen(served.url, timeout=30).close()
         yield served.url, time.monotonic() - began, psutil.Process(served.process.pid)
 
 
-def chromium(playwright: Playwright) -> Browser:
+def launch_chromium(playwright: Playwright) -> Browser:
     """A browser that has just started."""
-    return playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+    return playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
 
 
 def seconds_until(page: Page, address: str, selector: str) -> float:
@@ -52,16 +52,16 @@ def seconds_until(page: Page, address: str, selector: str) -> float:
     return time.monotonic() - began
 
 
-def cold(playwright: Playwright, address: str) -> float:
+def first_page_seconds(playwright: Playwright, address: str) -> float:
     """The first page in a browser that has just started, until its grid can be clicked."""
-    browser = chromium(playwright)
+    browser = launch_chromium(playwright)
     try:
         return seconds_until(browser.new_page(), address, ".head-grid canvas")
     finally:
         browser.close()
 
 
-def in_place(page: Page, heads: int) -> list[float]:
+def next_head_seconds(page: Page, heads: int) -> list[float]:
     """Opening heads one after the other by the link to the next, from the click until the head is there."""
     found = []
     page.wait_for_selector("#view h1")
@@ -74,7 +74,7 @@ def in_place(page: Page, heads: int) -> list[float]:
     return found
 
 
-def visited(url: str, models: list[str]) -> int:
+def count_bad_answers(url: str, models: list[str]) -> int:
     """One of many visitors: the first page and ten heads of each model; how many answers were no good."""
     bad = 0
     asked = [f"{url}/?model={model}" for model in models]
@@ -85,21 +85,21 @@ def visited(url: str, models: list[str]) -> int:
     return bad
 
 
-def measured(playwright: Playwright, atlases: list[Path], data: Path) -> dict[str, float]:
+def measure(playwright: Playwright, atlases: list[Path], data: Path) -> dict[str, float]:
     """All figures of the app with these atlases, seconds and megabytes; the browser opens the last one's pages."""
     models = [json.loads((folder / "atlas.json").read_text(encoding="utf-8"))["model"] for folder in atlases]
     model = models[-1]
-    with app(atlases, data) as (url, start, process):
-        first = [cold(playwright, f"{url}/?model={model}") for _ in range(COLD)]
-        browser = chromium(playwright)
+    with run_app_over(atlases, data) as (url, start, process):
+        first = [first_page_seconds(playwright, f"{url}/?model={model}") for _ in range(COLD_STARTS)]
+        browser = launch_chromium(playwright)
         page = browser.new_page()
         head = f"{url}/head?model={model}&layer=3&head=1"
-        by_link = [seconds_until(page, head, ".mappings") for _ in range(COLD)]
-        opened = in_place(page, OPENED)
+        by_link = [seconds_until(page, head, ".mappings") for _ in range(COLD_STARTS)]
+        opened = next_head_seconds(page, HEADS_TO_OPEN)
         browser.close()
         with ThreadPoolExecutor(VISITORS) as pool:
             began = time.monotonic()
-            bad = sum(pool.map(lambda _: visited(url, models), range(VISITORS)))
+            bad = sum(pool.map(lambda _: count_bad_answers(url, models), range(VISITORS)))
             crowd = time.monotonic() - began
         memory = process.memory_info().rss / 1e6
     return {
@@ -117,17 +117,17 @@ def measured(playwright: Playwright, atlases: list[Path], data: Path) -> dict[st
 def main() -> int:
     """Measures, prints and stores."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        large = large_atlas(Path(folder) / "large").folder
+        large = write_large_atlas(Path(folder) / "large").folder
         found = {
-            "bundled": measured(playwright, [SEED], Path(folder) / "a"),
-            "5,120 heads": measured(playwright, [large], Path(folder) / "b"),
-            "both": measured(playwright, [SEED, large], Path(folder) / "c"),
+            "bundled": measure(playwright, [SEED_ATLAS], Path(folder) / "a"),
+            "5,120 heads": measure(playwright, [large], Path(folder) / "b"),
+            "both": measure(playwright, [SEED_ATLAS, large], Path(folder) / "c"),
         }
     for name, figures in found.items():
         print(name)
         for figure, value in figures.items():
             print(f"  {figure:24} {value:8.2f}")
-    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

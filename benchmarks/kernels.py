@@ -18,135 +18,142 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
-from maps.data import predefined
+from maps.data import predefined_relations
 from maps.heads.circuit import saliency, skewness
-from maps.heads.first_mlp import first_mlp_exactly
-from maps.heads.output_space import output_spaces
-from maps.heads.relation_scores import hits_of_layer
-from maps.heads.salient_tokens import SalientMappings, Wanted, salient_mappings
+from maps.heads.first_mlp import apply_first_mlp_float64
+from maps.heads.output_space import output_space_sizes
+from maps.heads.relation_scores import find_layer_hits
+from maps.heads.salient_tokens import SalientCounts, SalientMappings, find_salient_mappings
 from maps.heads.sources import Sources
-from maps.heads.unembedding import Columns
+from maps.heads.unembedding import Unembedding
 from maps.mapping.model import Model
 
-SOME = ((0, 4), (5, 1), (11, 3), (14, 0), (19, 8), (23, 2), (28, 7))  # heads of the plain method
-SPACES = (11, 28)  # layers of which the output space is timed, all heads
+PLAIN_HEADS = ((0, 4), (5, 1), (11, 3), (14, 0), (19, 8), (23, 2), (28, 7))  # heads of the plain method
+OUTPUT_SPACE_LAYERS = (11, 28)  # layers of which the output space is timed, all heads
 ROUNDS = 3
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+def seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds of a call, and what it gave."""
     start = time.perf_counter()
     found = run()
     return time.perf_counter() - start, found
 
 
-def operations(run: Callable[[], Any]) -> int:
+def count_operations(run: Callable[[], Any]) -> int:
     """Floating-point operations of the matrix products of a call."""
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
 
 
-def rate(dtype: torch.dtype, size: int = 4096) -> float:
+def multiplication_rate(dtype: torch.dtype, size: int = 4096) -> float:
     """Operations a second of the machine's own matrix product, the best of five."""
     a = torch.ones(size, size, dtype=dtype)
     multiply = torch._int_mm if dtype == torch.int8 else torch.mm
     multiply(a, a)
-    return 2 * size**3 / min(timed(lambda: multiply(a, a))[0] for _ in range(5))
+    return 2 * size**3 / min(seconds_and_result(lambda: multiply(a, a))[0] for _ in range(5))
 
 
-class Bench:
+class KernelBench:
     """The bundled model in memory, for both methods; weights are read before any clock runs."""
 
     def __init__(self) -> None:
         self.model = Model.open("smollm2")
         self.layers = [self.model.layer(layer).heads for layer in range(self.model.shape.layers)]
-        self.pairs, columns = self.model.pairs(predefined()), self.model.columns
-        self.unembedding = columns.rows[columns.place].float()
+        self.pairs, columns = self.model.usable_pairs(predefined_relations()), self.model.unembedding
+        self.unembedding = columns.rows[columns.row_of_token].float()
         self.heads = sum(len(heads.outputs) for heads in self.layers)
-        self.exact: dict[bool, Tensor] = {}
+        self.exact_rows: dict[bool, Tensor] = {}
 
     def sources(self, layer: int) -> Sources:
         """What a layer's heads read."""
-        return self.model.through_mlp if layer else self.model.plain
+        return self.model.mlp_sources if layer else self.model.embedding_sources
 
-    def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.Head:
+    def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.FullWidthHead:
         """A head as the plain method knows it; in float64 Ẽ is computed in float64 too."""
         heads, sources = self.layers[layer], self.sources(layer)
         rows = sources.rows.to(dtype)
         if dtype == torch.float64 and sources.mlp is not None:
-            rows = self.exact.setdefault(True, first_mlp_exactly(sources.embedding.double(), sources.mlp))
-        value, output = heads.values[head // heads.group].to(dtype), heads.outputs[head].to(dtype)
-        return plain.Head(rows, self.unembedding.to(dtype), value, output)
+            rows = self.exact_rows.setdefault(True, apply_first_mlp_float64(sources.embedding.double(), sources.mlp))
+        value, output = heads.values[head // heads.group_size].to(dtype), heads.outputs[head].to(dtype)
+        return plain.FullWidthHead(rows, self.unembedding.to(dtype), value, output)
 
-    def relations(self) -> list[tuple[Tensor, Tensor]]:
+    def compute_relation_hits(self) -> list[tuple[Tensor, Tensor]]:
         """The hits of all pairs under all heads, by our method: (H, n) for each layer."""
-        pairs, columns = self.pairs, Columns.of(self.unembedding)
+        pairs, columns = self.pairs, Unembedding.from_tensor(self.unembedding)
         return [
-            hits_of_layer(pairs, self.sources(layer), heads.double(), columns)
+            find_layer_hits(pairs, self.sources(layer), heads.to_float64(), columns)
             for layer, heads in enumerate(self.layers)
         ]
 
-    def mappings(self) -> list[SalientMappings]:
+    def compute_mappings(self) -> list[SalientMappings]:
         """The salient mappings of all heads with skewness, by our method."""
         found = []
         for layer, heads in enumerate(self.layers):
-            sources, exact = self.sources(layer), heads.double()
+            sources, exact = self.sources(layer), heads.to_float64()
             sigma = saliency(sources, heads)
             for row in sigma:
                 skewness(row)
-            found.append(salient_mappings(sources, sigma, exact, exact, self.model.columns, Wanted(further=0)))
+            found.append(
+                find_salient_mappings(sources, sigma, exact, exact, self.model.unembedding, SalientCounts(heldout=0))
+            )
         return found
 
-    def spaces(self, layer: int) -> list[float]:
+    def compute_output_spaces(self, layer: int) -> list[float]:
         """The output space sizes of a layer's heads, by our method."""
-        return output_spaces(self.sources(layer), self.layers[layer].double(), self.model.columns)
+        return output_space_sizes(self.sources(layer), self.layers[layer].to_float64(), self.model.unembedding)
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """All three, and the machine's rates; `quick`: one head of the plain method, once."""
-    bench, some, rounds, layers = Bench(), SOME[:1] if quick else SOME, 1 if quick else ROUNDS, SPACES
-    single, eight = rate(torch.float32), rate(torch.int8)
+    bench, some, rounds, layers = (
+        KernelBench(),
+        PLAIN_HEADS[:1] if quick else PLAIN_HEADS,
+        1 if quick else ROUNDS,
+        OUTPUT_SPACE_LAYERS,
+    )
+    single, eight = multiplication_rate(torch.float32), multiplication_rate(torch.int8)
     found: dict[str, Any] = {"float32_rate": single, "int8_rate": eight, "threads": torch.get_num_threads()}
-    found["relations"] = compared(bench, RELATIONS, some, rounds, single)
-    found["mappings"] = compared(bench, MAPPINGS, some, rounds, single)
-    found["output_space"] = spaces(bench, layers[:1] if quick else layers, eight)
+    found["relations"] = compare_methods(bench, RELATION_METHOD, some, rounds, single)
+    found["mappings"] = compare_methods(bench, MAPPING_METHOD, some, rounds, single)
+    found["output_space"] = compare_output_spaces(bench, layers[:1] if quick else layers, eight)
     return found
 
 
-class Method(NamedTuple):
+class KernelMethod(NamedTuple):
     """A computation: ours on all heads, the plain method on one, and whether the two agree on that head."""
 
-    ours: Callable[[Bench], Any]
-    theirs: Callable[[Bench, int, int, torch.dtype], Any]
+    ours: Callable[[KernelBench], Any]
+    theirs: Callable[[KernelBench, int, int, torch.dtype], Any]
     agree: Callable[[Any, Any, int, int], bool]
 
 
-def compared(
-    bench: Bench, method: Method, some: Sequence[tuple[int, int]], rounds: int, machine: float
+def compare_methods(
+    bench: KernelBench, method: KernelMethod, plain_heads: Sequence[tuple[int, int]], rounds: int, machine_rate: float
 ) -> dict[str, Any]:
     """Ours on all heads and the plain method on some, in turn; what the plain one gave is compared with ours."""
     own, other, differing = [], [], 0
     for turn in range(rounds):
-        seconds, result = timed(lambda: method.ours(bench))
+        seconds, result = seconds_and_result(lambda: method.ours(bench))
         own.append(seconds)
-        for layer, head in some:
-            seconds, expected = timed(lambda: method.theirs(bench, layer, head, torch.float32))  # noqa: B023
+        for layer, head in plain_heads:
+            seconds, expected = seconds_and_result(lambda: method.theirs(bench, layer, head, torch.float32))  # noqa: B023
             other.append(seconds)
             differing += turn == 0 and differs(bench, method, result, expected, layer, head)
-    done = operations(lambda: method.ours(bench))
+    done = count_operations(lambda: method.ours(bench))
     seconds = median(own)
     return {
         "seconds": seconds,
         "plain_seconds_a_head": median(other),
         "ratio": median(other) * bench.heads / seconds,
         "operations": done,
-        "share": done / seconds / machine,
-        "heads_where_plain_float32_is_wrong": f"{differing} of {len(some)}",
+        "share": done / seconds / machine_rate,
+        "heads_where_plain_float32_is_wrong": f"{differing} of {len(plain_heads)}",
     }
 
 
-def differs(bench: Bench, method: Method, ours: Any, theirs: Any, layer: int, head: int) -> bool:
+def differs(bench: KernelBench, method: KernelMethod, ours: Any, theirs: Any, layer: int, head: int) -> bool:
     """Whether the plain method in float32 gave something else; ends the benchmark where float64 does so too."""
     if method.agree(ours, theirs, layer, head):
         return False
@@ -155,7 +162,7 @@ def differs(bench: Bench, method: Method, ours: Any, theirs: Any, layer: int, he
     return True
 
 
-def plain_relations(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def plain_relations(bench: KernelBench, layer: int, head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     pairs = bench.pairs
     return plain.relation_hits(bench.plain_head(layer, head, dtype), pairs.sources, pairs.targets, pairs.k)
 
@@ -164,37 +171,39 @@ def check_relations(ours: Any, theirs: tuple[Tensor, Tensor], layer: int, head: 
     return all(torch.equal(mine[head], other) for mine, other in zip(ours[layer], theirs, strict=True))
 
 
-def plain_mappings(bench: Bench, layer: int, head: int, dtype: torch.dtype) -> plain.Mapped:
+def plain_mappings(bench: KernelBench, layer: int, head: int, dtype: torch.dtype) -> plain.PlainMappings:
     return plain.mappings(bench.plain_head(layer, head, dtype))
 
 
-def check_mappings(ours: Any, theirs: plain.Mapped, layer: int, head: int) -> bool:
+def check_mappings(ours: Any, theirs: plain.PlainMappings, layer: int, head: int) -> bool:
     mine: SalientMappings = ours[layer]
-    same = torch.equal(mine.sources[head], theirs.tokens) and torch.equal(mine.highest.ids[head], theirs.targets)
+    same = torch.equal(mine.sources[head], theirs.tokens) and torch.equal(
+        mine.highest_targets.ids[head], theirs.targets
+    )
     return same and abs(float(mine.kurtosis[head]) - theirs.kurtosis) <= 1e-4 * theirs.kurtosis
 
 
-RELATIONS = Method(Bench.relations, plain_relations, check_relations)
-MAPPINGS = Method(Bench.mappings, plain_mappings, check_mappings)
+RELATION_METHOD = KernelMethod(KernelBench.compute_relation_hits, plain_relations, check_relations)
+MAPPING_METHOD = KernelMethod(KernelBench.compute_mappings, plain_mappings, check_mappings)
 
 
-def spaces(bench: Bench, layers: Sequence[int], machine: float) -> dict[str, Any]:
+def compare_output_spaces(bench: KernelBench, layers: Sequence[int], machine_rate: float) -> dict[str, Any]:
     """Output space size a head: ours, the plain method at full width, and the plain low-rank one, in turn."""
     unit = bench.unembedding / bench.unembedding.norm(dim=1, keepdim=True)
     own, full, low, wrong = [], [], [], 0
     for layer in layers:
-        seconds, sizes = timed(lambda: bench.spaces(layer))  # noqa: B023
+        seconds, sizes = seconds_and_result(lambda: bench.compute_output_spaces(layer))  # noqa: B023
         own.append(seconds / len(sizes))
         head = bench.plain_head(layer, 0)
-        seconds, _ = timed(lambda: plain.output_space(head, unit, low_rank=False))  # noqa: B023
+        seconds, _ = seconds_and_result(lambda: plain.best_targets(head, unit, low_rank=False))  # noqa: B023
         full.append(seconds)
-        seconds, best = timed(lambda: plain.output_space(head, unit, low_rank=True))  # noqa: B023
+        seconds, best = seconds_and_result(lambda: plain.best_targets(head, unit, low_rank=True))  # noqa: B023
         low.append(seconds)
         if round(sizes[0] * len(unit)) != len(best.unique()):
             wrong += 1
             exact = bench.plain_head(layer, 0, torch.float64)
             doubles = exact.unembedding / exact.unembedding.norm(dim=1, keepdim=True)
-            if round(sizes[0] * len(unit)) != len(plain.output_space(exact, doubles, low_rank=True).unique()):
+            if round(sizes[0] * len(unit)) != len(plain.best_targets(exact, doubles, low_rank=True).unique()):
                 raise SystemExit(f"L{layer}H0: our output space differs from the plain formula in float64.")
     seconds, width = median(own), bench.layers[0].outputs.shape[1]
     done = 2 * len(unit) ** 2 * width
@@ -205,7 +214,7 @@ def spaces(bench: Bench, layers: Sequence[int], machine: float) -> dict[str, Any
         "ratio": median(full) / seconds,
         "ratio_low_rank": median(low) / seconds,
         "operations": done,
-        "share": done / seconds / machine,
+        "share": done / seconds / machine_rate,
         "heads_where_plain_float32_is_wrong": f"{wrong} of {len(layers)}",
     }
 

@@ -20,10 +20,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "map_speed.json"
-Measured = dict[str, Any]
+Measurement = dict[str, Any]
 
 
-def child(*command: str) -> tuple[str, float, float]:
+def run_child(*command: str) -> tuple[str, float, float]:
     """Runs a command: what it printed, its seconds, and its peak memory in GB as the operating system counted it."""
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -35,51 +35,58 @@ def child(*command: str) -> tuple[str, float, float]:
     return printed, time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e9
 
 
-def kernels(quick: bool = False) -> Measured:
+def measure_kernels(quick: bool = False) -> Measurement:
     """Relations, mappings and output space of the bundled model against the plain method."""
     # In a process of its own, since a child's peak memory is never counted below its parent's at that time.
-    return json.loads(child("-m", "benchmarks.kernels", *(["--quick"] if quick else []))[0])
+    return json.loads(run_child("-m", "benchmarks.kernels", *(["--quick"] if quick else []))[0])
 
 
-def command(*options: str) -> Measured:
+def measure_map_command(*options: str) -> Measurement:
     """`maps map smollm2`, start to end."""
     with tempfile.TemporaryDirectory() as folder:
-        _, seconds, memory = child("-m", "maps", "map", "smollm2", "--out", f"{folder}/atlas", *options)
+        _, seconds, memory = run_child("-m", "maps", "map", "smollm2", "--out", f"{folder}/atlas", *options)
     return {"seconds": seconds, "gigabytes": memory}
 
 
-def larger(name: str) -> Measured:
+def measure_larger_model(name: str) -> Measurement:
     """A larger model's shape with random weights, some of its layers."""
-    printed, _, memory = child("benchmarks/shapes.py", name)
+    printed, _, memory = run_child("benchmarks/shapes.py", name)
     return {**json.loads(printed), "gigabytes": memory}
 
 
-PARTS: dict[str, Callable[[], Measured]] = {
-    "kernels": kernels,
-    "command": command,
-    "command-output-space": lambda: command("--output-space"),
-    "gpt2-xl": lambda: larger("gpt2-xl"),
-    "llama-70b": lambda: larger("llama-70b"),
+PARTS: dict[str, Callable[[], Measurement]] = {
+    "kernels": measure_kernels,
+    "command": measure_map_command,
+    "command-output-space": lambda: measure_map_command("--output-space"),
+    "gpt2-xl": lambda: measure_larger_model("gpt2-xl"),
+    "llama-70b": lambda: measure_larger_model("llama-70b"),
 }
 
 
-def table(found: dict[str, Measured]) -> str:
+def speed_table(measurements: dict[str, Measurement]) -> str:
     """The README's table of what was measured."""
-    rows = [*kernel_rows(found["kernels"])] if "kernels" in found else []
+    rows = [*kernel_rows(measurements["kernels"])] if "kernels" in measurements else []
     for name, label in (
         ("command", "`maps map smollm2`, start to end"),
         ("command-output-space", "the same with `--output-space`"),
     ):
-        if name in found:
-            rows.append((label, f"{found[name]['seconds']:.0f} s", f"{found[name]['gigabytes']:.1f} GB at most", ""))
+        if name in measurements:
+            rows.append(
+                (
+                    label,
+                    f"{measurements[name]['seconds']:.0f} s",
+                    f"{measurements[name]['gigabytes']:.1f} GB at most",
+                    "",
+                )
+            )
     for name, label in (("gpt2-xl", "GPT-2 xl's shape"), ("llama-70b", "Llama-3.1 70B's shape")):
-        if name in found:
-            rows.append(shape_row(label, found[name]))
+        if name in measurements:
+            rows.append(shape_row(label, measurements[name]))
     lines = ["| work | time | measured against | arithmetic |", "|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
-def kernel_rows(kernel: Measured) -> list[tuple[str, str, str, str]]:
+def kernel_rows(kernel: Measurement) -> list[tuple[str, str, str, str]]:
     """The rows of the three hot computations."""
     rows = []
     for name, label in (
@@ -87,13 +94,13 @@ def kernel_rows(kernel: Measured) -> list[tuple[str, str, str, str]]:
         ("mappings", "saliency, skewness and 30 × 5 mappings, all 270 heads"),
     ):
         k = kernel[name]
-        rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.1f} × the plain method", work(k)))
+        rows.append((label, f"{k['seconds']:.1f} s", f"{k['ratio']:.1f} × the plain method", arithmetic_cell(k)))
     k = kernel["output_space"]
     ratios = f"{k['ratio']:.1f} × the plain method, {k['ratio_low_rank']:.1f} × the plain low-rank one"
-    return [*rows, ("output space size, a head", f"{k['seconds']:.2f} s", ratios, work(k))]
+    return [*rows, ("output space size, a head", f"{k['seconds']:.2f} s", ratios, arithmetic_cell(k))]
 
 
-def shape_row(label: str, part: Measured) -> tuple[str, str, str, str]:
+def shape_row(label: str, part: Measurement) -> tuple[str, str, str, str]:
     """The row of a larger model."""
     share = part["bytes_read"] / part["bytes_listed"]
     read = f", {share:.1%} of the listed bytes read" if share < 0.5 else ""
@@ -106,9 +113,9 @@ def shape_row(label: str, part: Measured) -> tuple[str, str, str, str]:
     )
 
 
-def work(k: Measured) -> str:
+def arithmetic_cell(kernel: Measurement) -> str:
     """Operations done and the share of the machine's own rate of matrix multiplication."""
-    return f"{k['operations'] / 1e12:.2f} × 10¹² operations, {k['share']:.0%} of the machine's rate"
+    return f"{kernel['operations'] / 1e12:.2f} × 10¹² operations, {kernel['share']:.0%} of the machine's rate"
 
 
 def main() -> None:
@@ -122,7 +129,7 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     if arguments.quick:
-        print(json.dumps(kernels(quick=True), indent=2))
+        print(json.dumps(measure_kernels(quick=True), indent=2))
         return
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in [] if arguments.table else arguments.parts or PARTS:
@@ -134,7 +141,7 @@ def main() -> None:
     missing = [name for name in PARTS if name not in found]
     if missing:
         print(f"not measured yet: {', '.join(missing)}", file=sys.stderr)
-    print(table(found), end="")
+    print(speed_table(found), end="")
 
 
 if __name__ == "__main__":

@@ -15,32 +15,32 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maps.analysis.identification import identification
+from maps.analysis.identification import identification_rates
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import description_row
-from maps.data import predefined
-from maps.describers.offline.describer import MODEL, Offline
+from maps.data import predefined_relations
+from maps.describers.offline.describer import OFFLINE_MODEL, OfflineDescriber
 from maps.types import Answer, Description, HeadId, Mapping
 
-SEED = Path(__file__).parents[1] / "space" / "seed" / "smollm2"
-UNTIED = "Whatever the input"  # how sentences begin that say nothing of the source
-HALF = "In about half"
+SEED_ATLAS = Path(__file__).parents[1] / "space" / "seed" / "smollm2"
+UNTIED_PREFIX = "Whatever the input"  # how sentences begin that say nothing of the source
+HALF_PREFIX = "In about half"
 
 Heads = dict[HeadId, list[Mapping]]
-Deal = Callable[[Heads, HeadId, random.Random], list[Mapping]]
+DrawMappings = Callable[[Heads, HeadId, random.Random], list[Mapping]]
 
 
-def described(describer: Offline, lists: Sequence[Sequence[Mapping]]) -> list[Description]:
+def describe_all(describer: OfflineDescriber, lists: Sequence[Sequence[Mapping]]) -> list[Description]:
     """The description of each list of mappings."""
     return [asyncio.run(describer.describe(mappings, 0)).description for mappings in lists]
 
 
-def patterns(found: Sequence[Description]) -> list[str]:
+def clear_patterns(found: Sequence[Description]) -> list[str]:
     """The observed patterns, without those that are "Unclear"."""
     return [description.observed_pattern for description in found if description.pattern]
 
 
-def before(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mapping]:
+def replace_targets(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mapping]:
     """The sources of some mappings with the targets of others."""
     return [
         dataclasses.replace(source, target_ids=other.target_ids, targets=other.targets, scores=other.scores)
@@ -48,35 +48,37 @@ def before(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mappin
     ]
 
 
-def one_other_head(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
+def with_targets_of_one_head(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
     """The sources of a head before the mappings of another, in any order."""
     other = draw.choice([name for name in heads if name != head])
-    return before(heads[head], draw.sample(heads[other], len(heads[other])))
+    return replace_targets(heads[head], draw.sample(heads[other], len(heads[other])))
 
 
-def thirty_other_heads(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
+def with_targets_of_many_heads(heads: Heads, head: HeadId, draw: random.Random) -> list[Mapping]:
     """The sources of a head, each before a mapping of a head drawn anew."""
     names = list(heads)
-    return before(heads[head], [draw.choice(heads[draw.choice(names)]) for _ in heads[head]])
+    return replace_targets(heads[head], [draw.choice(heads[draw.choice(names)]) for _ in heads[head]])
 
 
-def false_rate(describer: Offline, heads: Heads, deal: Deal, rounds: int, *, tied: bool) -> tuple[int, int]:
+def count_false_patterns(
+    describer: OfflineDescriber, heads: Heads, draw_mappings: DrawMappings, rounds: int, *, tied: bool
+) -> tuple[int, int]:
     """How many of the dealt lists get a pattern, or with `tied` one that ties targets to sources, and of how many."""
     draw = random.Random(0)
-    lists = [deal(heads, head, draw) for _ in range(rounds) for head in heads]
-    found = patterns(described(describer, lists))
-    return sum(not (tied and pattern.startswith(UNTIED)) for pattern in found), len(lists)
+    lists = [draw_mappings(heads, head, draw) for _ in range(rounds) for head in heads]
+    found = clear_patterns(describe_all(describer, lists))
+    return sum(not (tied and pattern.startswith(UNTIED_PREFIX)) for pattern in found), len(lists)
 
 
-def layers(heads: Heads, found: Sequence[Description]) -> str:
+def layer_table(heads: Heads, found: Sequence[Description]) -> str:
     """The identification rate by layer as a table in Markdown."""
     current = [
-        description_row(head, Offline.name, Answer(description, MODEL), {"description_id": str(head)})
+        description_row(head, OfflineDescriber.name, Answer(description, OFFLINE_MODEL), {"description_id": str(head)})
         for head, description in zip(heads, found, strict=True)
     ]
     rows = [
         f"| {row['layer']} | {row['patterns']} of {row['described']} | {row['rate']:.0%} |"
-        for row in identification(heads.keys(), current, ()).to_pylist()
+        for row in identification_rates(heads.keys(), current, ()).to_pylist()
         if row["layer"] is not None
     ]
     return "\n".join(["| layer | heads with a pattern | rate |", "|---|---|---|", *rows])
@@ -85,26 +87,31 @@ def layers(heads: Heads, found: Sequence[Description]) -> str:
 def main() -> None:
     """Prints the table and the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("atlas", type=Path, nargs="?", default=SEED, help="the atlas's folder (the one that ships)")
+    parser.add_argument(
+        "atlas", type=Path, nargs="?", default=SEED_ATLAS, help="the atlas's folder (the one that ships)"
+    )
     parser.add_argument("--rounds", type=int, default=4, help="how often the null is drawn for each head (4)")
     arguments = parser.parse_args()
     atlas = Atlas.open(arguments.atlas)
-    heads = atlas.every_mapping()
+    heads = atlas.mappings_by_head()
     wall, processor = time.perf_counter(), time.process_time()
-    describer = Offline(predefined())
-    found = described(describer, list(heads.values()))
+    describer = OfflineDescriber(predefined_relations())
+    found = describe_all(describer, list(heads.values()))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    seen = patterns(found)
-    half = sum(pattern.startswith(HALF) for pattern in seen)
-    untied = sum(pattern.startswith(UNTIED) for pattern in seen)
-    print(layers(heads, found))
+    seen = clear_patterns(found)
+    half = sum(pattern.startswith(HALF_PREFIX) for pattern in seen)
+    untied = sum(pattern.startswith(UNTIED_PREFIX) for pattern in seen)
+    print(layer_table(heads, found))
     print(
         f"{len(seen)} of {len(heads)} heads get a pattern ({len(seen) / len(heads):.1%}): {len(seen) - untied} one that"
     )
     print(f"ties targets to sources, {half} of these in about half of the mappings; {untied} one of the targets alone.")
     print(f"{wall:.1f} s, {processor:.1f} s of one processor, the word lists read.")
-    for name, deal, tied in (("one other head", one_other_head, True), ("thirty heads", thirty_other_heads, False)):
-        false, count = false_rate(describer, heads, deal, arguments.rounds, tied=tied)
+    for name, deal, tied in (
+        ("one other head", with_targets_of_one_head, True),
+        ("thirty heads", with_targets_of_many_heads, False),
+    ):
+        false, count = count_false_patterns(describer, heads, deal, arguments.rounds, tied=tied)
         print(f"Null, targets of {name}: {false} of {count} lists get a false pattern ({false / count:.2%}).")
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-ROWS = 2048  # sources that go through U at once
+ROWS_AT_ONCE = 2048  # sources that go through U at once
 
 
-class Head(NamedTuple):
+class FullWidthHead(NamedTuple):
     """What the plain method knows: Ẽ and U (V, d), a head's W_V (d, d_h) and W_O (d_h, d)."""
 
     sources: Tensor
@@ -22,17 +22,17 @@ class Head(NamedTuple):
     value: Tensor
     output: Tensor
 
-    def written(self) -> Tensor:
+    def written_rows(self) -> Tensor:
         """ẽ W_VO of every token, (V, d)."""
         return self.sources @ (self.value @ self.output)
 
 
-def relation_hits(head: Head, sources: Tensor, targets: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+def relation_hits(head: FullWidthHead, sources: Tensor, targets: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """Which pairs (n,) have their target among the k highest, and among the k lowest tokens of the source's row."""
-    written, most = head.written(), int(k.max())
+    written, most = head.written_rows(), int(k.max())
     top, bottom = [], []
-    for start in range(0, len(sources), ROWS):
-        part = slice(start, start + ROWS)
+    for start in range(0, len(sources), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
         scores = written[sources[part]] @ head.unembedding.T
         within = torch.arange(most) < k[part, None]
         top.append(((scores.topk(most, dim=1).indices == targets[part, None]) & within).any(1))
@@ -41,7 +41,7 @@ def relation_hits(head: Head, sources: Tensor, targets: Tensor, k: Tensor) -> tu
     return torch.cat(top), torch.cat(bottom)
 
 
-class Mapped(NamedTuple):
+class PlainMappings(NamedTuple):
     """A head's salient tokens (n,), their targets (n, t), skewness of σ and mean kurtosis of their rows."""
 
     tokens: Tensor
@@ -50,9 +50,9 @@ class Mapped(NamedTuple):
     kurtosis: float
 
 
-def mappings(head: Head, tokens: int = 30, targets: int = 5) -> Mapped:
+def mappings(head: FullWidthHead, tokens: int = 30, targets: int = 5) -> PlainMappings:
     """Saliency of every token, the highest ones and their targets."""
-    written = head.written()
+    written = head.written_rows()
     sigma = written.norm(dim=1) / head.sources.norm(dim=1)
     x = sigma - sigma.mean()
     salient = sigma.topk(tokens).indices
@@ -60,14 +60,14 @@ def mappings(head: Head, tokens: int = 30, targets: int = 5) -> Mapped:
     y = rows - rows.mean(1, keepdim=True)
     kurtosis = (y.pow(4).mean(1) / y.square().mean(1).square()).mean()
     skewness = x.pow(3).mean() / x.square().mean() ** 1.5
-    return Mapped(salient, rows.topk(targets, dim=1).indices, float(skewness), float(kurtosis))
+    return PlainMappings(salient, rows.topk(targets, dim=1).indices, float(skewness), float(kurtosis))
 
 
-def output_space(head: Head, unit: Tensor, low_rank: bool) -> Tensor:
+def best_targets(head: FullWidthHead, unit: Tensor, low_rank: bool) -> Tensor:
     """The best target of every source, (V,); `unit` (V, d) is U with its columns normalised.
 
     At full width, or through z = ẽ W_V and W_O U: the plain way for those who see the head's rank.
     """
-    rows = head.sources @ head.value if low_rank else head.written()
+    rows = head.sources @ head.value if low_rank else head.written_rows()
     columns = head.output @ unit.T if low_rank else unit.T
-    return torch.cat([(part @ columns).argmax(1) for part in rows.split(ROWS)])
+    return torch.cat([(part @ columns).argmax(1) for part in rows.split(ROWS_AT_ONCE)])

@@ -15,44 +15,48 @@ from pathlib import Path
 
 import psutil
 
-from maps.data import predefined
-from maps.weights.bundled import BUNDLED
-from space.live.process import Live
-from space.live.worker import Question
+from maps.data import predefined_relations
+from maps.weights.bundled import BUNDLED_MODEL
+from space.live.process import LiveModel
+from space.live.worker import LiveQuestion
 
 RESULTS = Path(__file__).parent / "results" / "probe_speed.json"
-TIMES = 40  # questions of each kind
+QUESTIONS_PER_KIND = 40  # questions of each kind
 WORDS = ("France", "he", "water", "king", "three", "Monday", "music", "red", "running", "doctor")
-PAIRS = 200  # of own relations
+OWN_PAIRS = 200  # of own relations
 
 
-def questions(times: int) -> dict[str, list[Question]]:
+def questions_by_kind(times: int) -> dict[str, list[LiveQuestion]]:
     """What is asked, by kind; no two questions of a kind that follow each other are the same."""
     words = [WORDS[i % len(WORDS)] for i in range(times)]
     others = [WORDS[(i + 1 + i // len(WORDS)) % len(WORDS)] for i in range(times)]
-    every = [pair for relation in predefined() for pair in relation.pairs]
-    own: list[Question] = [tuple(every[i * PAIRS : (i + 1) * PAIRS]) for i in range(min(times, len(every) // PAIRS))]
+    every = [pair for relation in predefined_relations() for pair in relation.pairs]
+    own: list[LiveQuestion] = [
+        tuple(every[i * OWN_PAIRS : (i + 1) * OWN_PAIRS]) for i in range(min(times, len(every) // OWN_PAIRS))
+    ]
     return {
         "pair": [(source, target) for source, target in zip(words, others, strict=True)],
         "token": [(word, None) for word in words],
-        f"{PAIRS} own pairs": own,
+        f"{OWN_PAIRS} own pairs": own,
     }
 
 
-def taken(live: Live, question: Question) -> float:
+def answer_seconds(live: LiveModel, question: LiveQuestion) -> float:
     """Seconds until the answer."""
     begin = time.perf_counter()
     live.ask(question)
     return time.perf_counter() - begin
 
 
-def measured(times: int) -> dict[str, object]:
+def measure(times: int) -> dict[str, object]:
     """The first question, the others by kind, and what the child holds."""
-    live = Live(BUNDLED)
+    live = LiveModel(BUNDLED_MODEL)
     try:
         load = os.getloadavg()[0]
-        first = taken(live, ("France", "Paris"))
-        kinds = {kind: [taken(live, each) for each in asked] for kind, asked in questions(times).items()}
+        first = answer_seconds(live, ("France", "Paris"))
+        kinds = {
+            kind: [answer_seconds(live, each) for each in asked] for kind, asked in questions_by_kind(times).items()
+        }
         return {
             "first_seconds": round(first, 1),
             "seconds": {kind: summary(each) for kind, each in kinds.items()},
@@ -75,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="each question once; keeps nothing")
     quick = parser.parse_args().quick
-    found = measured(1 if quick else TIMES)
+    found = measure(1 if quick else QUESTIONS_PER_KIND)
     print(json.dumps(found, indent=2))
     if not quick:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -25,62 +25,67 @@ import torch
 
 from annotation.form import QUESTIONS
 from annotation.journal.journal import Journal
-from annotation.ledger.rows import files_of, merged, parsed
+from annotation.ledger.rows import files_from_rows, merge_rows, parse_rows
 from annotation.study.study import Study
-from annotation.types import Consent, Judgment, Stored, Unpublished
+from annotation.types import Consent, Judgment, LedgerRows, StoredJudgment
 from benchmarks import shapes
-from benchmarks.map_speed import child
+from benchmarks.map_speed import run_child
 
 RESULTS = Path(__file__).parent / "results" / "scaling.json"
-WIDTH, INNER, LAYERS, HEADS = 16384, 53248, 126, 128
-SHARE = 16  # of the vocabulary's tokens one is kept
-SIZES = (10**4, 10**5, 10**6)  # judgments
-PER_ITEM = 3  # judgments of an item
-BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
-Measured = dict[str, Any]
+WIDTH, MLP_WIDTH, LAYERS, HEADS = 16384, 53248, 126, 128
+VOCABULARY_DIVISOR = 16  # of the vocabulary's tokens one is kept
+JUDGMENT_COUNTS = (10**4, 10**5, 10**6)  # judgments
+JUDGMENTS_PER_ITEM = 3  # judgments of an item
+START_TIME = datetime(2026, 11, 1, tzinfo=UTC)
+Measurement = dict[str, Any]
 
 
-def resized(sizes: dict[str, tuple[int, ...]], new: dict[int, int]) -> dict[str, tuple[int, ...]]:
+def resize_shapes(sizes: dict[str, tuple[int, ...]], new: dict[int, int]) -> dict[str, tuple[int, ...]]:
     """Shapes of tensors with other numbers in them."""
     return {name: tuple(new.get(n, n) for n in size) for name, size in sizes.items()}
 
 
-def llama_405b() -> shapes.Shape:
+def llama_405b_shape() -> shapes.BenchmarkShape:
     """Its shape. Keys and values are 8 heads of 128 as in the 70B: (1024, width)."""
-    small, new = shapes.SHAPES["llama-70b"], {8192: WIDTH, 28672: INNER}
+    small, new = shapes.SHAPES["llama-70b"], {8192: WIDTH, 28672: MLP_WIDTH}
     config = {"num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "hidden_size": WIDTH}
     return replace(
         small,
-        config=small.config | config | {"intermediate_size": INNER},
+        config=small.config | config | {"intermediate_size": MLP_WIDTH},
         layers=LAYERS,
-        whole=resized(small.whole, new),
-        layer=resized(small.layer, new),
+        model_tensors=resize_shapes(small.model_tensors, new),
+        layer_tensors=resize_shapes(small.layer_tensors, new),
     )
 
 
-def with_share(shape: shapes.Shape, share: int) -> shapes.Shape:
-    """A shape with one token of every `share`."""
-    kept = shape.vocabulary // share
+def reduce_vocabulary(shape: shapes.BenchmarkShape, divisor: int) -> shapes.BenchmarkShape:
+    """A shape with one token of every `divisor`."""
+    kept = shape.vocabulary // divisor
     config = shape.config | {"vocab_size": kept}
-    return replace(shape, config=config, vocabulary=kept, whole=resized(shape.whole, {shape.vocabulary: kept}))
+    return replace(
+        shape,
+        config=config,
+        vocabulary=kept,
+        model_tensors=resize_shapes(shape.model_tensors, {shape.vocabulary: kept}),
+    )
 
 
-def layer() -> Measured:
+def measure_layer() -> Measurement:
     """A layer at the shapes of 70B and 405B, in seconds of one processor, which other work disturbs least."""
     torch.set_num_threads(1)
-    shapes.SHAPES["llama-405b"], seconds = llama_405b(), {}
+    shapes.SHAPES["llama-405b"], seconds = llama_405b_shape(), {}
     for name in ("70b", "405b"):
-        shapes.SHAPES["shared"] = with_share(shapes.SHAPES[f"llama-{name}"], SHARE)
+        shapes.SHAPES["shared"] = reduce_vocabulary(shapes.SHAPES[f"llama-{name}"], VOCABULARY_DIVISOR)
         seconds[name] = shapes.measure("shared", time.process_time)["layer_seconds"]
     told = {f"processor_seconds_{name}": each for name, each in seconds.items()}
-    return {"share": 1 / SHARE, **told, "ratio": seconds["405b"] / seconds["70b"]}
+    return {"share": 1 / VOCABULARY_DIVISOR, **told, "ratio": seconds["405b"] / seconds["70b"]}
 
 
-def answers(count: int, annotators: int) -> pd.DataFrame:
+def invent_answers(count: int, annotators: int) -> pd.DataFrame:
     """Judgments of invented items, PER_ITEM each by annotators drawn at random, which mostly agree."""
-    generator, items = np.random.default_rng(0), np.arange(count) // PER_ITEM
+    generator, items = np.random.default_rng(0), np.arange(count) // JUDGMENTS_PER_ITEM
     first = generator.integers(annotators, size=items[-1] + 1)
-    who = (first[items] + np.arange(count) % PER_ITEM) % annotators
+    who = (first[items] + np.arange(count) % JUDGMENTS_PER_ITEM) % annotators
     columns = {"item": items.astype(str), "annotator": np.char.add("a", who.astype(str))}
     for question in QUESTIONS:
         codes = np.array(question.codes)
@@ -93,18 +98,18 @@ def answers(count: int, annotators: int) -> pd.DataFrame:
     return found
 
 
-def agreement(count: int, annotators: int) -> Measured:
+def measure_agreement(count: int, annotators: int) -> Measurement:
     """`python -m annotation agreement`, start to end."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "judgments.parquet"
-        answers(count, annotators).to_parquet(file)
-        _, seconds, memory = child("-m", "annotation", "agreement", str(file), "--json")
+        invent_answers(count, annotators).to_parquet(file)
+        _, seconds, memory = run_child("-m", "annotation", "agreement", str(file), "--json")
     return {"judgments": count, "annotators": annotators, "seconds": seconds, "gigabytes": memory}
 
 
-def judgment(number: int) -> Stored:
+def invent_judgment(number: int) -> StoredJudgment:
     """One of many: heads of 126 layers, PER_ITEM annotators of a hundred an item."""
-    item, when = number // PER_ITEM, BEGUN + timedelta(seconds=number)
+    item, when = number // JUDGMENTS_PER_ITEM, START_TIME + timedelta(seconds=number)
     block, head = divmod(item % (LAYERS * HEADS), HEADS)
     made = Judgment(
         judgment_id=f"j-{number}",
@@ -113,7 +118,7 @@ def judgment(number: int) -> Stored:
         layer=block,
         head=head,
         item_kind="head",
-        annotator=f"a-{(item + 7 * (number % PER_ITEM)) % 100}",
+        annotator=f"a-{(item + 7 * (number % JUDGMENTS_PER_ITEM)) % 100}",
         presence="present_described",
         precision="accurate",
         category="general",
@@ -128,27 +133,27 @@ def judgment(number: int) -> Stored:
         form_version="1",
         app_version="0",
     )
-    return Stored(made, when)
+    return StoredJudgment(made, when)
 
 
-def timed(run: Callable[[], Any]) -> tuple[Any, float]:
+def result_and_seconds(run: Callable[[], Any]) -> tuple[Any, float]:
     """What a function gives, and its seconds."""
     start = time.perf_counter()
     found = run()
     return found, time.perf_counter() - start
 
 
-def journal(count: int) -> Measured:
+def measure_journal(count: int) -> Measurement:
     """A journal of many judgments: put back, and read as pages read it."""
-    people = tuple(Consent(f"a-{n}", BEGUN, "1") for n in range(100))
-    rows = Unpublished(tuple(judgment(n) for n in range(count)), people, ())
+    people = tuple(Consent(f"a-{n}", START_TIME, "1") for n in range(100))
+    rows = LedgerRows(tuple(invent_judgment(n) for n in range(count)), people, ())
     study = cast("Study", SimpleNamespace(name="s", keys={}))
     with tempfile.TemporaryDirectory() as folder:
         kept = Journal(Path(folder) / "journal.sqlite")
-        _, restoring = timed(lambda: kept.restore(rows, "0" * 40))
-        _, places = timed(lambda: kept.places(study))
-        _, reading = timed(lambda: kept.rows("s"))
-        _, unpublished = timed(kept.unpublished)
+        _, restoring = result_and_seconds(lambda: kept.restore(rows, "0" * 40))
+        _, places = result_and_seconds(lambda: kept.slot_holders(study))
+        _, reading = result_and_seconds(lambda: kept.all_judgments("s"))
+        _, unpublished = result_and_seconds(kept.unpublished_rows)
         size = (Path(folder) / "journal.sqlite").stat().st_size
         kept.close()
     return {
@@ -161,10 +166,12 @@ def journal(count: int) -> Measured:
     }
 
 
-def ledger(count: int) -> Measured:
+def measure_ledger(count: int) -> Measurement:
     """The files of a ledger of many judgments, written and read."""
-    files, writing = timed(lambda: files_of([judgment(n) for n in range(count)]))
-    _, parsing = timed(lambda: merged(row for path, content in files.items() for row in parsed(path, content)))
+    files, writing = result_and_seconds(lambda: files_from_rows([invent_judgment(n) for n in range(count)]))
+    _, parsing = result_and_seconds(
+        lambda: merge_rows(row for path, content in files.items() for row in parse_rows(path, content))
+    )
     return {
         "judgments": count,
         "ledger_files": len(files),
@@ -174,23 +181,23 @@ def ledger(count: int) -> Measured:
     }
 
 
-ALONE: dict[str, Callable[[], Measured]] = {  # in a process of its own, whose memory is told
-    "layer": layer,
-    **{f"journal-{count}": lambda count=count: journal(count) for count in SIZES},  # type: ignore[misc]
-    **{f"ledger-{count}": lambda count=count: ledger(count) for count in SIZES},  # type: ignore[misc]
+CHILD_PARTS: dict[str, Callable[[], Measurement]] = {  # in a process of its own, whose memory is told
+    "layer": measure_layer,
+    **{f"journal-{count}": lambda count=count: measure_journal(count) for count in JUDGMENT_COUNTS},  # type: ignore[misc]
+    **{f"ledger-{count}": lambda count=count: measure_ledger(count) for count in JUDGMENT_COUNTS},  # type: ignore[misc]
 }
-PARTS: dict[str, Callable[[], Measured]] = {
-    **{name: lambda name=name: in_child(name) for name in ALONE},  # type: ignore[misc]
-    "agreement-10000": lambda: agreement(10**4, 100),
-    "agreement-100000": lambda: agreement(10**5, 100),
-    "agreement-100000-by-400": lambda: agreement(10**5, 400),
-    "agreement-1000000": lambda: agreement(10**6, 100),
+PARTS: dict[str, Callable[[], Measurement]] = {
+    **{name: lambda name=name: measure_in_child(name) for name in CHILD_PARTS},  # type: ignore[misc]
+    "agreement-10000": lambda: measure_agreement(10**4, 100),
+    "agreement-100000": lambda: measure_agreement(10**5, 100),
+    "agreement-100000-by-400": lambda: measure_agreement(10**5, 400),
+    "agreement-1000000": lambda: measure_agreement(10**6, 100),
 }
 
 
-def in_child(name: str) -> Measured:
+def measure_in_child(name: str) -> Measurement:
     """A part in a process of its own."""
-    printed, _, memory = child("-m", "benchmarks.scaling", "--alone", name)
+    printed, _, memory = run_child("-m", "benchmarks.scaling", "--alone", name)
     return {**json.loads(printed), "gigabytes": memory}
 
 
@@ -198,10 +205,10 @@ def main() -> None:
     """Runs parts and keeps what they measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--alone", choices=ALONE, help="measure one part in this process, print and keep nothing")
+    parser.add_argument("--alone", choices=CHILD_PARTS, help="measure one part in this process, print and keep nothing")
     arguments = parser.parse_args()
     if arguments.alone:
-        print(json.dumps(ALONE[arguments.alone]()))
+        print(json.dumps(CHILD_PARTS[arguments.alone]()))
         return
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:

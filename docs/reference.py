@@ -13,39 +13,39 @@ import space.__main__
 from space.settings import SETTINGS
 
 PAGE = Path(__file__).with_name("reference.md")
-START = """# Commands and settings
+PAGE_START = """# Commands and settings
 
 Every command with its arguments, and every variable that is read. Written by `python -m docs.reference` from the code;
 what the commands do, exactly, is in [the contract](contract.md#7-commands).
 """
 
 
-def page() -> str:
+def reference_page() -> str:
     """The page."""
-    return "\n".join([START, *map(section, commands().items()), settings()])
+    return "\n".join([PAGE_START, *map(command_section, parsers_by_command().items()), settings_section()])
 
 
-def commands() -> dict[str, argparse.ArgumentParser]:
+def parsers_by_command() -> dict[str, argparse.ArgumentParser]:
     """Every command, by how it is called."""
-    tops = (maps.__main__.parser(), annotation.__main__.parser(), space.__main__.parser())
-    return {name: parser for top in tops for name, parser in below(top.prog, top)}
+    tops = (maps.__main__.build_parser(), annotation.__main__.build_parser(), space.__main__.build_parser())
+    return {name: parser for top in tops for name, parser in leaf_parsers(top.prog, top)}
 
 
-def below(called: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def leaf_parsers(called: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """The commands of a parser: itself, where it has none below it."""
     under = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     for action in under:
         for name, each in action.choices.items():
-            yield from below(f"{called} {name}", each)
+            yield from leaf_parsers(f"{called} {name}", each)
     if not under:
         yield called, parser
 
 
-def section(command: tuple[str, argparse.ArgumentParser]) -> str:
+def command_section(command: tuple[str, argparse.ArgumentParser]) -> str:
     """What a command does, its arguments, an example."""
     name, parser = command
     actions = [action for action in parser._actions if action.dest != "help"]
-    rows = [f"| `{invocation(action)}` | {cell(action.help or '')} |" for action in actions]
+    rows = [f"| `{argument_text(action)}` | {table_cell(action.help or '')} |" for action in actions]
     example = (parser.epilog or "").removeprefix("example: ")
     return "\n".join(
         [
@@ -58,7 +58,7 @@ def section(command: tuple[str, argparse.ArgumentParser]) -> str:
     )
 
 
-def invocation(action: argparse.Action) -> str:
+def argument_text(action: argparse.Action) -> str:
     """An argument as `--help` prints it, options by their long name."""
     if not action.option_strings:
         return str(action.metavar or action.dest)
@@ -66,17 +66,17 @@ def invocation(action: argparse.Action) -> str:
     return action.option_strings[-1] + ("" if action.nargs == 0 else f" {action.metavar or choices}")
 
 
-def settings() -> str:
+def settings_section() -> str:
     """The variables of the environment."""
-    rows = [f"| `{each.name}` | {cell(each.meaning)} | {cell(each.default)} |" for each in SETTINGS]
+    rows = [f"| `{each.name}` | {table_cell(each.meaning)} | {table_cell(each.default)} |" for each in SETTINGS]
     return "\n".join(["## Settings\n", "| variable | meaning | without it |\n|---|---|---|", *rows, ""])
 
 
-def cell(text: str) -> str:
+def table_cell(text: str) -> str:
     """Text that can stand in a table's cell."""
     return text.replace("%%", "%").replace("|", "\\|")
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(reference_page(), encoding="utf-8")
     print(f"{PAGE} is written.", file=sys.stderr)

@@ -8,37 +8,37 @@ import sys
 from collections.abc import Callable, Sequence
 
 from maps.commands import describe, evaluate, map, probe, push, report, score, show
-from maps.errors import MapsError, NothingDoneError
+from maps.errors import MapsError, RunFailedError
 
-STOPPED = 130  # the shell's status for an interrupt
+INTERRUPTED_STATUS = 130  # the shell's status for an interrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, 2 for bad input, 1 for a failure, 130 for an interrupt."""
-    arguments = parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     arguments.environment = os.environ
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
         run(arguments)
         sys.stdout.flush()  # here, where a reader that is gone or a full disk is still answered
-    except NothingDoneError as error:
-        return said(str(error), 1)
+    except RunFailedError as error:
+        return print_error(str(error), 1)
     except MapsError as error:
-        return said(str(error), 2)
+        return print_error(str(error), 2)
     except BrokenPipeError:  # the reader of our output is gone, as in `show … | head`
-        drop_output()
+        discard_output()
     except OSError as error:
-        drop_output()
+        discard_output()
         place = error.filename or vars(arguments).get("out") or "A file"
-        return said(f"{place} cannot be written or read: {error.strerror or error}.", 1)
+        return print_error(f"{place} cannot be written or read: {error.strerror or error}.", 1)
     except MemoryError:
-        return said("There is not enough memory; close other programs or take a larger machine.", 1)
+        return print_error("There is not enough memory; close other programs or take a larger machine.", 1)
     except KeyboardInterrupt:
-        return said("Stopped. Run the same command again to go on where it stopped.", STOPPED)
+        return print_error("Stopped. Run the same command again to go on where it stopped.", INTERRUPTED_STATUS)
     return 0
 
 
-def drop_output() -> None:
+def discard_output() -> None:
     """Drops what cannot be printed, which the interpreter would try once more at its end."""
     try:
         sys.stdout.flush()
@@ -46,15 +46,15 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def said(sentence: str, status: int) -> int:
+def print_error(sentence: str, status: int) -> int:
     """Prints one sentence for a person, without what would act on the terminal."""
     from maps import text
 
-    print(text.said(sentence), file=sys.stderr)
+    print(text.escape_for_terminal(sentence), file=sys.stderr)
     return status
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m maps",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore, small_seed
+from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore, check_seed
 
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas
     from maps.data import RelationChoice
-    from maps.describers.describe_atlas import Run
+    from maps.describers.describe_atlas import DescribeSummary
     from maps.describers.describer import Describer
     from maps.mapping.model import Model
     from maps.mapping.probe_results import Probe
@@ -56,10 +56,10 @@ def relation_scores(
     twenty where it is left out. `k`: how many targets count; the paper's where it is left out. A score is None where
     no pair is usable. Raises MapsError for a head that the model lacks and for what is no relation.
     """
-    from maps.data import chosen
+    from maps.data import resolve_relations
     from maps.mapping.single_head import scores_of_head
 
-    return scores_of_head(model, model.head(head), chosen(relations), k)
+    return scores_of_head(model, model.head(head), resolve_relations(relations), k)
 
 
 def map(
@@ -85,11 +85,11 @@ def map(
     to do, given them and how many are done. Raises MapsError where `out` holds an atlas made with other settings.
     """
     from maps.atlas.reader import Atlas
-    from maps.data import chosen
-    from maps.mapping.settings import Settings, is_finished
+    from maps.data import resolve_relations
+    from maps.mapping.settings import MappingSettings, is_mapping_finished
 
-    settings = Settings(
-        chosen(relations),
+    settings = MappingSettings(
+        resolve_relations(relations),
         salient=salient,
         targets=targets,
         k=k,
@@ -101,7 +101,7 @@ def map(
         top_scoring=top_scoring,
     )
     asked_for = str(model) if isinstance(model, str | Path) else model
-    if isinstance(asked_for, str) and is_finished(asked_for, Path(out), settings):
+    if isinstance(asked_for, str) and is_mapping_finished(asked_for, Path(out), settings):
         return Atlas.open(out)  # without torch
     from maps.mapping.mapper import map_model
 
@@ -118,7 +118,7 @@ def describe(
     concurrency: int = 1,
     seed: int = 0,
     redo: bool = False,
-) -> Run: ...
+) -> DescribeSummary: ...
 
 
 @overload
@@ -143,7 +143,7 @@ def describe(
     concurrency: int = 1,
     seed: int = 0,
     redo: bool = False,
-) -> Run | Description:
+) -> DescribeSummary | Description:
     """Puts heads into words: those of an atlas (or its folder), which keeps the answers, or one head's mappings.
 
     `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of
@@ -153,15 +153,17 @@ def describe(
     `patterns`. Raises MapsError where the describer cannot go on, or has no usable reply about the one head.
     """
     from maps.atlas.reader import Atlas
-    from maps.data import predefined
+    from maps.data import predefined_relations
     from maps.describers.ask_many import describe_mappings
     from maps.describers.describe_atlas import describe_atlas
-    from maps.describers.named import describer_named
+    from maps.describers.named import make_describer
 
     if isinstance(describer, str):
-        describer = describer_named(describer, base_url, api_key, concurrency=concurrency, relations=predefined())
+        describer = make_describer(
+            describer, base_url, api_key, concurrency=concurrency, relations=predefined_relations()
+        )
     if isinstance(what, Atlas | str | Path):
-        return describe_atlas(folder_of(what), describer, concurrency, seed=seed, redo=redo)
+        return describe_atlas(atlas_folder(what), describer, concurrency, seed=seed, redo=redo)
     return describe_mappings(what, describer, seed).description
 
 
@@ -186,7 +188,7 @@ def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: 
     """
     from maps.atlas.remote import push as push_folder
 
-    return push_folder(folder_of(atlas), repo, token, private)
+    return push_folder(atlas_folder(atlas), repo, token, private)
 
 
 def score(
@@ -212,25 +214,27 @@ def score(
     about, and where the scorer cannot go on.
     """
     from maps.atlas.reader import Atlas
-    from maps.files.lock import locked
+    from maps.files.lock import lock_folder
     from maps.llm.budget import Budget
     from maps.llm.client import Chat
-    from maps.llm.error_messages import MEASURE_OFFLINE
+    from maps.llm.error_messages import MEASURE_OFFLINE_ADVICE
     from maps.llm.prices import read_prices
-    from maps.scoring.detection import detect
-    from maps.scoring.measures import measure
-    from maps.scoring.plan import plan
+    from maps.scoring.detection import run_detection
+    from maps.scoring.measures import write_offline_measures
+    from maps.scoring.plan import plan_detection
 
-    opened, chat, questions = Atlas.open(folder_of(atlas)), None, []
+    opened, chat, questions = Atlas.open(atlas_folder(atlas)), None, []
     if scorer is not None:
-        budget = Budget(read_prices().of(scorer))
-        chat = Chat(scorer, base_url, api_key, concurrency=concurrency, budget=budget, without_key=MEASURE_OFFLINE)
+        budget = Budget(read_prices().price_of(scorer))
+        chat = Chat(
+            scorer, base_url, api_key, concurrency=concurrency, budget=budget, fallback_advice=MEASURE_OFFLINE_ADVICE
+        )
         chat.check_key()
-        questions = plan(opened, describer, seed).questions
-    with locked(opened.folder, "score"):
-        measure(opened, random_heads, str(model) if model else None, small_seed(seed))
+        questions = plan_detection(opened, describer, seed).questions
+    with lock_folder(opened.folder, "score"):
+        write_offline_measures(opened, random_heads, str(model) if model else None, check_seed(seed))
         if chat is not None:
-            detect(opened, questions, chat, seed, concurrency)
+            run_detection(opened, questions, chat, seed, concurrency)
     return opened
 
 
@@ -244,7 +248,7 @@ def show(atlas: Atlas, head: HeadId | str) -> str:
     return head_text(atlas, HeadId.parse(head) if isinstance(head, str) else head)
 
 
-def folder_of(atlas: Atlas | str | Path) -> Path:
+def atlas_folder(atlas: Atlas | str | Path) -> Path:
     """The folder of an atlas."""
     return Path(atlas) if isinstance(atlas, str | Path) else atlas.folder
 
@@ -263,6 +267,6 @@ def probe(
     what is no single token so may be one as it stands, in the stored form. The first call reads the model's layers,
     which `progress` wraps as in `map`; further calls answer from memory. Raises MapsError for what is no single token.
     """
-    from maps.mapping.probe import probed
+    from maps.mapping.probe import run_probe
 
-    return probed(model, source, target, progress or (lambda todo, _done: todo))
+    return run_probe(model, source, target, progress or (lambda todo, _done: todo))

@@ -7,7 +7,7 @@ class MapsError(Exception):
     """Something a person can mend; its message is one plain sentence that says how."""
 
 
-class NothingDoneError(MapsError):
+class RunFailedError(MapsError):
     """A run whose input was right came to nothing."""
 
 
@@ -30,17 +30,17 @@ class HubError(MapsError):
     """What went wrong at the Hub, in one sentence that holds no token.
 
     `status` is the Hub's answer, None where there was none; `retry_after` the seconds that it asks to wait;
-    `passes` whether the same request may succeed later.
+    `is_retryable` whether the same request may succeed later.
     """
 
     def __init__(
-        self, sentence: str, status: int | None = None, retry_after: float = 0.0, passes: bool = False
+        self, sentence: str, status: int | None = None, retry_after: float = 0.0, is_retryable: bool = False
     ) -> None:
         super().__init__(sentence)
-        self.status, self.retry_after, self.passes = status, retry_after, passes
+        self.status, self.retry_after, self.is_retryable = status, retry_after, is_retryable
 
 
-class ChangedError(HubError):
+class CommitConflictError(HubError):
     """A commit that was to follow a certain one came too late: somebody else's is there."""
 
 

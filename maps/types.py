@@ -11,17 +11,17 @@ from maps.errors import MapsError
 TAU = 0.15  # a head implements a relation where φ ≥ τ (paper, section 4.1)
 MIN_PAIRS = 30  # usable pairs below which no head is classified by a relation
 DTYPES = ("stored", "float32", "bfloat16")  # what E and U are kept in; stored: as the checkpoint has them
-HEAD_NAME = re.compile(r"L(\d{1,4})H(\d{1,4})")
+HEAD_NAME_PATTERN = re.compile(r"L(\d{1,4})H(\d{1,4})")
 
 
-def at_least_one(name: str, value: int) -> int:
+def check_at_least_one(name: str, value: int) -> int:
     """The number, if it is a whole one from 1 on; otherwise MapsError with the name of what it stands for."""
     if not isinstance(value, int) or value < 1:
         raise MapsError(f"{name} must be a whole number from 1 on, not {value!r}.")
     return value
 
 
-def small_seed(seed: int) -> int:
+def check_seed(seed: int) -> int:
     """The seed, if attempts, layers and heads can be added to it within 32 bits; otherwise MapsError."""
     if not isinstance(seed, int) or not 0 <= seed < 10**9:
         raise MapsError(f"The seed must be a whole number from 0 to 999,999,999, not {seed!r}.")
@@ -40,7 +40,7 @@ class HeadId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> HeadId:
         """Reads `L23H4`; raises MapsError on anything else."""
-        match = HEAD_NAME.fullmatch(text.strip().upper())
+        match = HEAD_NAME_PATTERN.fullmatch(text.strip().upper())
         if match is None:
             raise MapsError(f"{text!r} is no head: write the layer and the head, as in L23H4.")
         return cls(int(match[1]), int(match[2]))

@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 
-from maps.errors import MapsError, NothingDoneError
+from maps.errors import MapsError, RunFailedError
 from space.commands import check, deploy, jobs
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
         prog="python -m space",
@@ -26,13 +26,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; 0, or with one plain sentence 2 for bad input, 1 for a failure, 130 for an interrupt."""
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     options.environment = os.environ
     try:
         options.run(options)
     except MapsError as error:
         print(error, file=sys.stderr)
-        return 1 if isinstance(error, NothingDoneError) else 2
+        return 1 if isinstance(error, RunFailedError) else 2
     except KeyboardInterrupt:
         print("Stopped; the same command again goes on.", file=sys.stderr)
         return 130

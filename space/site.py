@@ -20,13 +20,13 @@ from space.pages.organise import page as organise
 from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services
-from space.web.first_html import launch_settings
+from space.web.first_html import app_arguments
 from space.web.health import health_route
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
-TITLE = "Attention heads, read from their weights"
-EXPLORER = {
+SITE_TITLE = "Attention heads, read from their weights"
+EXPLORER_PAGES = {
     "": explore,
     "head": head,
     "relation": relation,
@@ -34,7 +34,7 @@ EXPLORER = {
     "try": trying,
     "compare": compare,
 }  # pages that are functions of their address, by path
-LISTED = {
+EXPLORER_LINKS = {
     "Home": "",
     "Search": "search",
     "Relations": "relation",
@@ -48,7 +48,7 @@ def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - 
     about.build(services, endpoints(services))
 
 
-PAGES = (
+GRADIO_PAGES = (
     ("Annotate", "annotate", annotate.build),
     ("Agreement", "agreement", agreement.build),
     ("About", "about", build_about),
@@ -57,24 +57,24 @@ PAGES = (
 
 def build_site(services: Services) -> gr.Blocks:
     """All pages over these services; builds nothing global, so it can be called twice."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as site:
-        build_viewer(services, site, EXPLORER)
+    with gr.Blocks(title=SITE_TITLE, analytics_enabled=False) as site:
+        build_viewer(services, site, EXPLORER_PAGES)
         build_endpoints(services)
-    for path in filter(None, EXPLORER):
-        name = next((name for name, listed in LISTED.items() if listed == path), path.capitalize())
-        with site.route(name, path, show_in_navbar=path in LISTED.values()) as page:
-            build_viewer(services, page, EXPLORER)
+    for path in filter(None, EXPLORER_PAGES):
+        name = next((name for name, listed in EXPLORER_LINKS.items() if listed == path), path.capitalize())
+        with site.route(name, path, show_in_navbar=path in EXPLORER_LINKS.values()) as page:
+            build_viewer(services, page, EXPLORER_PAGES)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)
     with site.route("Privacy", "privacy", show_in_navbar=False) as page:
         privacy.build(services, page)
-    for name, path, build in PAGES:
+    for name, path, build in GRADIO_PAGES:
         with site.route(name, path) as page:
             build(services, page)
     return site
 
 
-async def not_found(request: Request, _error: Exception) -> Response:
+async def respond_not_found(request: Request, _error: Exception) -> Response:
     """An address that leads nowhere, in words and with a way back; programs get JSON."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"detail": "Not Found"}, status_code=404)
@@ -83,13 +83,13 @@ async def not_found(request: Request, _error: Exception) -> Response:
     return HTMLResponse(page, status_code=404)
 
 
-def look(services: Services) -> dict[str, Any]:
+def launch_arguments(services: Services) -> dict[str, Any]:
     """How the site looks and is served: arguments of `launch`."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
-    links = LISTED | {name: path for name, path, _ in PAGES}
-    settings = launch_settings(services, EXPLORER, links)
+    links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
+    settings = app_arguments(services, EXPLORER_PAGES, links)
     settings["routes"].append(health_route(services))
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
@@ -98,11 +98,11 @@ def look(services: Services) -> dict[str, Any]:
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
         "footer_links": [],
         "run_history": False,
-        "mcp_server": services.mcp,
+        "mcp_server": services.has_mcp,
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
         "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
         "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
-        "app_kwargs": {"exception_handlers": {404: not_found}, **settings},
+        "app_kwargs": {"exception_handlers": {404: respond_not_found}, **settings},
     }

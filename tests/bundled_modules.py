@@ -20,7 +20,7 @@ def bundled_folder() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def bundled_modules() -> Any:
+def load_bundled_modules() -> Any:
     """The model, with every tensor of the file and nothing missing."""
     folder = bundled_folder()
     loaded = LlamaForCausalLM(AutoConfig.from_pretrained(folder, gguf_file=BUNDLED_FILE))
@@ -31,9 +31,9 @@ def bundled_modules() -> Any:
     return loaded.train(False)
 
 
-def save_bundled(folder: Path) -> None:
+def save_bundled_model(folder: Path) -> None:
     """Writes the model and its tokenizer as a folder that transformers can serve."""
-    model = bundled_modules()
+    model = load_bundled_modules()
     tokenizer = AutoTokenizer.from_pretrained(bundled_folder(), gguf_file=BUNDLED_FILE)
     end = tokenizer.eos_token_id
     ends = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": tokenizer.bos_token_id}

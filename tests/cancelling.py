@@ -6,21 +6,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from maps.heads.circuit import Heads
+from maps.heads.circuit import HeadWeights
 from maps.heads.first_mlp import FirstMlp
-from tests.near_ties import normal
+from tests.near_ties import normal_tensor
 
-TOKEN = 1  # not among those that are measured, which are some apart
+CANCELLED_TOKEN = 1  # not among those that are measured, which are some apart
 
 
-def cancelling(seed: int, length: float = 2e-6, size: int = 2000, width: int = 24) -> tuple[Tensor, FirstMlp, Heads]:
+def cancelling_first_mlp(
+    seed: int, length: float = 2e-6, size: int = 2000, width: int = 24
+) -> tuple[Tensor, FirstMlp, HeadWeights]:
     """E, the MLP, and a head that acts most strongly on what the terms leave of the token."""
-    embedding = normal(size, width, dtype=torch.float32)
-    up, down = normal(48, width, seed=1, dtype=torch.float32), normal(width, 48, seed=2, dtype=torch.float32)
-    heads = Heads(normal(1, width, 6, seed=3), normal(1, 6, width, seed=4))
+    embedding = normal_tensor(size, width, dtype=torch.float32)
+    up, down = (
+        normal_tensor(48, width, seed=1, dtype=torch.float32),
+        normal_tensor(width, 48, seed=2, dtype=torch.float32),
+    )
+    heads = HeadWeights(normal_tensor(1, width, 6, seed=3), normal_tensor(1, 6, width, seed=4))
     strongest = torch.linalg.svd(heads.values[0] @ heads.outputs[0]).U[:, 0]
-    left = length * (strongest + 0.1 * normal(width, seed=seed + 5))
-    inner = relu(embedding[TOKEN].double() @ up.double().T)
+    left = length * (strongest + 0.1 * normal_tensor(width, seed=seed + 5))
+    inner = relu(embedding[CANCELLED_TOKEN].double() @ up.double().T)
     return (
         embedding,
         FirstMlp(None, 0.0, None, up, down, relu, down_bias=(left - inner @ down.double().T).float()),

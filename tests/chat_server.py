@@ -27,7 +27,7 @@ MODEL = "scripted-model-2026-01-01"
 Behaviour = Callable[[dict[str, Any]], Response]
 
 
-def completion(content: str | None, finish: str = "stop", refusal: str | None = None) -> Response:
+def completion_response(content: str | None, finish: str = "stop", refusal: str | None = None) -> Response:
     """A well-formed answer of a chat-completions server, with its usage."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
     return JSONResponse(
@@ -42,184 +42,186 @@ def completion(content: str | None, finish: str = "stop", refusal: str | None = 
     )
 
 
-def failure(status: int, message: str, code: str | None = None, **headers: str) -> Response:
+def error_response(status: int, message: str, code: str | None = None, **headers: str) -> Response:
     """An error as OpenAI's API writes it; the header tells the client not to wait long before a retry."""
     body = {"error": {"message": message, "type": "error", "param": None, "code": code}}
     written = {name.replace("_", "-"): value for name, value in headers.items()}
     return JSONResponse(body, status_code=status, headers=written or {"retry-after-ms": "1"})
 
 
-def answer(_body: dict[str, Any]) -> Response:
+def good_reply(_body: dict[str, Any]) -> Response:
     """A good description."""
-    return completion(json.dumps(DESCRIPTION))
+    return completion_response(json.dumps(DESCRIPTION))
 
 
-def bad_key(_body: dict[str, Any]) -> Response:
+def bad_key_error(_body: dict[str, Any]) -> Response:
     """401, quoting the key, as some servers do."""
-    return failure(401, "Incorrect API key provided: sk-secret.", "invalid_api_key")
+    return error_response(401, "Incorrect API key provided: sk-secret.", "invalid_api_key")
 
 
-def unknown_model(body: dict[str, Any]) -> Response:
+def unknown_model_error(body: dict[str, Any]) -> Response:
     """404 for the model asked for."""
-    return failure(404, f"The model {body['model']} does not exist", "model_not_found")
+    return error_response(404, f"The model {body['model']} does not exist", "model_not_found")
 
 
-def no_quota(_body: dict[str, Any]) -> Response:
+def no_quota_error(_body: dict[str, Any]) -> Response:
     """429 that no waiting mends."""
-    return failure(429, "You exceeded your current quota", "insufficient_quota")
+    return error_response(429, "You exceeded your current quota", "insufficient_quota")
 
 
-def no_credit(_body: dict[str, Any]) -> Response:
+def no_credit_error(_body: dict[str, Any]) -> Response:
     """402, as some gateways say the same."""
-    return failure(402, "Insufficient credits")
+    return error_response(402, "Insufficient credits")
 
 
-def rate_limit(_body: dict[str, Any]) -> Response:
+def rate_limit_error(_body: dict[str, Any]) -> Response:
     """429 that waiting mends."""
-    return failure(429, "Rate limit reached", "rate_limit_exceeded")
+    return error_response(429, "Rate limit reached", "rate_limit_exceeded")
 
 
-def wait_half_a_second(_body: dict[str, Any]) -> Response:
+def retry_in_half_a_second(_body: dict[str, Any]) -> Response:
     """429 that says when to ask again."""
-    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
+    return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
 
 
-def wait_an_hour(_body: dict[str, Any]) -> Response:
+def retry_in_an_hour(_body: dict[str, Any]) -> Response:
     """429 that says so, too late to wait for."""
-    return failure(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
+    return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
 
 
-def last_of_the_minute(body: dict[str, Any]) -> Response:
+def last_reply_of_the_minute(body: dict[str, Any]) -> Response:
     """A good description, after which the server's limit leaves no room for half a second."""
-    response = answer(body)
+    response = good_reply(body)
     response.headers["x-ratelimit-remaining-requests"] = "0"
     response.headers["x-ratelimit-reset-requests"] = "500ms"
     return response
 
 
-def broken(_body: dict[str, Any]) -> Response:
+def server_error(_body: dict[str, Any]) -> Response:
     """500, quoting the key."""
-    return failure(500, "Internal error while serving sk-secret")
+    return error_response(500, "Internal error while serving sk-secret")
 
 
-def no_schema(body: dict[str, Any]) -> Response:
+def no_schema_support(body: dict[str, Any]) -> Response:
     """400 where a JSON schema is asked for, otherwise a good description."""
     if body.get("response_format", {}).get("type") == "json_schema":
-        return failure(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
-    return answer(body)
+        return error_response(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
+    return good_reply(body)
 
 
-def choosy(body: dict[str, Any]) -> Response:
+def no_seed_support(body: dict[str, Any]) -> Response:
     """400 for a seed, then for max_tokens, as newer models answer; otherwise a good description."""
     if "seed" in body:
-        return failure(400, "Unsupported parameter: 'seed' is not supported with this model.", "unsupported_parameter")
+        return error_response(
+            400, "Unsupported parameter: 'seed' is not supported with this model.", "unsupported_parameter"
+        )
     if "max_tokens" in body:
         message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
-        return failure(400, message, "unsupported_parameter")
-    return answer(body)
+        return error_response(400, message, "unsupported_parameter")
+    return good_reply(body)
 
 
-def invalid(_body: dict[str, Any]) -> Response:
+def invalid_request_error(_body: dict[str, Any]) -> Response:
     """400 that says nothing of why."""
-    return failure(400, "Invalid request")
+    return error_response(400, "Invalid request")
 
 
-def no_json_mode(body: dict[str, Any]) -> Response:
+def no_json_mode_support(body: dict[str, Any]) -> Response:
     """400 where JSON mode is asked for, otherwise a good description."""
     if "response_format" in body:
-        return failure(400, "response_format is not supported")
-    return answer(body)
+        return error_response(400, "response_format is not supported")
+    return good_reply(body)
 
 
-def too_long(_body: dict[str, Any]) -> Response:
+def too_long_error(_body: dict[str, Any]) -> Response:
     """400 for this question, whatever the terms."""
-    return failure(400, "maximum context length exceeded", "context_length_exceeded")
+    return error_response(400, "maximum context length exceeded", "context_length_exceeded")
 
 
-def refusal(_body: dict[str, Any]) -> Response:
+def refused_reply(_body: dict[str, Any]) -> Response:
     """A refusal in its own field."""
-    return completion(None, refusal="I can't help with that.")
+    return completion_response(None, refusal="I can't help with that.")
 
 
-def filtered(_body: dict[str, Any]) -> Response:
+def filtered_reply(_body: dict[str, Any]) -> Response:
     """An answer withheld by the content filter."""
-    return completion(None, finish="content_filter")
+    return completion_response(None, finish="content_filter")
 
 
-def truncated(_body: dict[str, Any]) -> Response:
+def truncated_reply(_body: dict[str, Any]) -> Response:
     """An answer cut off at the token limit."""
-    return completion(json.dumps(DESCRIPTION)[:40], finish="length")
+    return completion_response(json.dumps(DESCRIPTION)[:40], finish="length")
 
 
-def malformed(_body: dict[str, Any]) -> Response:
+def malformed_reply(_body: dict[str, Any]) -> Response:
     """A chat completion whose content is no JSON."""
-    return completion("The first letter, it seems.")
+    return completion_response("The first letter, it seems.")
 
 
-def no_choices(_body: dict[str, Any]) -> Response:
+def reply_without_choices(_body: dict[str, Any]) -> Response:
     """200 with an error object, as some proxies answer."""
     return JSONResponse({"error": "upstream failed"})
 
 
-def web_page(_body: dict[str, Any]) -> Response:
+def web_page_reply(_body: dict[str, Any]) -> Response:
     """200 with a page, as a wrong address answers."""
     return PlainTextResponse("<html>Welcome</html>", media_type="text/html")
 
 
-def half_json(_body: dict[str, Any]) -> Response:
+def half_json_reply(_body: dict[str, Any]) -> Response:
     """200 that calls itself JSON and is not."""
     return Response('{"id": "chatcmpl-1", "choi', media_type="application/json")
 
 
-def slow(body: dict[str, Any]) -> Response:
+def slow_reply(body: dict[str, Any]) -> Response:
     """A good description after half a second."""
     time.sleep(0.5)
-    return answer(body)
+    return good_reply(body)
 
 
-def late(body: dict[str, Any]) -> Response:
+def late_reply(body: dict[str, Any]) -> Response:
     """A good description after 1.2 seconds, too late for a client that waits one."""
     time.sleep(1.2)
-    return answer(body)
+    return good_reply(body)
 
 
-def drop(_body: dict[str, Any]) -> Response:
+def dropped_reply(_body: dict[str, Any]) -> Response:
     """The connection ends in the middle of the answer."""
     return Response("{", headers={"content-length": "100"}, media_type="application/json")
 
 
-class Mixed:
+class MixedErrors:
     """Troubles by question: each prompt meets, in this order, those that its hash chooses, then a good description.
 
-    `paid` counts the good descriptions of each prompt; prompts of `hopeless` never get one.
+    `paid_replies` counts the good descriptions of each prompt; prompts of `hopeless_prompts` never get one.
     """
 
-    TROUBLES: Sequence[Sequence[Behaviour]] = (
-        (rate_limit,), (broken, broken), (late,), (drop,), (malformed,), (truncated,), (refusal,), (half_json,),
-        (rate_limit, broken, malformed), (broken, drop, truncated),
+    ERRORS_BY_PROMPT: Sequence[Sequence[Behaviour]] = (
+        (rate_limit_error,), (server_error, server_error), (late_reply,), (dropped_reply,), (malformed_reply,), (truncated_reply,), (refused_reply,), (half_json_reply,),
+        (rate_limit_error, server_error, malformed_reply), (server_error, dropped_reply, truncated_reply),
     )  # fmt: skip
-    HOPELESS: Sequence[Behaviour] = (broken, refusal)
+    PERMANENT_ERRORS: Sequence[Behaviour] = (server_error, refused_reply)
 
     def __init__(self) -> None:
-        self.paid: Counter[str] = Counter()
-        self.hopeless: set[str] = set()
-        self._met: Counter[str] = Counter()
+        self.paid_replies: Counter[str] = Counter()
+        self.hopeless_prompts: set[str] = set()
+        self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def __call__(self, body: dict[str, Any]) -> Response:
         prompt = body["messages"][0]["content"]
         chosen = hashlib.sha256(prompt.encode()).digest()[0] % 24
         with self._lock:
-            met = self._met[prompt]
-            self._met[prompt] += 1
-            if chosen < len(self.TROUBLES) and met < len(self.TROUBLES[chosen]):
-                behaviour = self.TROUBLES[chosen][met]
-            elif 0 <= chosen - len(self.TROUBLES) < len(self.HOPELESS):
-                self.hopeless.add(prompt)
-                behaviour = self.HOPELESS[chosen - len(self.TROUBLES)]
+            met = self._attempts[prompt]
+            self._attempts[prompt] += 1
+            if chosen < len(self.ERRORS_BY_PROMPT) and met < len(self.ERRORS_BY_PROMPT[chosen]):
+                behaviour = self.ERRORS_BY_PROMPT[chosen][met]
+            elif 0 <= chosen - len(self.ERRORS_BY_PROMPT) < len(self.PERMANENT_ERRORS):
+                self.hopeless_prompts.add(prompt)
+                behaviour = self.PERMANENT_ERRORS[chosen - len(self.ERRORS_BY_PROMPT)]
             else:
-                self.paid[prompt] += 1
-                behaviour = answer
+                self.paid_replies[prompt] += 1
+                behaviour = good_reply
         return behaviour(body)
 
 
@@ -228,16 +230,16 @@ class ChatServer:
     """Follows `script`, one behaviour a request, its last one for ever; keeps the bodies and keys it saw."""
 
     script: Sequence[Behaviour]
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    peers: list[int] = field(default_factory=list)  # the client's port of each request
+    request_bodies: list[dict[str, Any]] = field(default_factory=list)
+    request_keys: list[str] = field(default_factory=list)
+    client_ports: list[int] = field(default_factory=list)  # the client's port of each request
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
-    looks: int = 1  # at a batch before it is completed
-    ending: str = "completed"
+    polls_until_done: int = 1  # at a batch before it is completed
+    batch_ending: str = "completed"
     batch_api: str = "whole"  # "none": 404 for uploads; "page": a web page for them
-    junk: bool = False  # before and after each line of a batch's output one of the same head without a reply
+    has_junk_lines: bool = False  # before and after each line of a batch's output one of the same head without a reply
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_batch(self, file: str) -> dict[str, Any]:
@@ -247,28 +249,28 @@ class ChatServer:
         self.batches[name] = begun | {"id": name, "input_file_id": file, "status": "in_progress", "looked": 0}
         return self.batches[name]
 
-    def look(self, name: str) -> dict[str, Any]:
+    def poll_batch(self, name: str) -> dict[str, Any]:
         """A batch, which is answered when it has been looked at often enough."""
         batch = self.batches[name]
         batch["looked"] += 1
-        if batch["status"] == "in_progress" and batch["looked"] >= self.looks:
-            self.end(batch)
+        if batch["status"] == "in_progress" and batch["looked"] >= self.polls_until_done:
+            self.finish_batch(batch)
         return batch
 
-    def end(self, batch: dict[str, Any]) -> None:
+    def finish_batch(self, batch: dict[str, Any]) -> None:
         """Answers a batch's questions by the script; where it expires, those of the first half."""
-        batch["status"] = self.ending
-        if self.ending == "failed":
+        batch["status"] = self.batch_ending
+        if self.batch_ending == "failed":
             batch["errors"] = {"object": "list", "data": [{"code": "token_limit_exceeded", "message": "Too many."}]}
             return
         lines = [json.loads(line) for line in self.files[batch["input_file_id"]].split(b"\n") if line]
-        lines = lines[: len(lines) // 2] if self.ending == "expired" else lines
+        lines = lines[: len(lines) // 2] if self.batch_ending == "expired" else lines
         written: dict[str, list[bytes]] = {"output": [], "error": []}
         for line in reversed(lines):  # a batch keeps no order
             response = self.reply(line["body"], "batch")
             answered = {"status_code": response.status_code, "body": json.loads(bytes(response.body))}
             row = {"id": "1", "custom_id": line["custom_id"], "response": answered, "error": None}
-            junk = [json.dumps(row | {"response": None}).encode()] if self.junk else []
+            junk = [json.dumps(row | {"response": None}).encode()] if self.has_junk_lines else []
             kind = "output" if response.status_code == 200 else "error"
             written[kind] += [*junk, json.dumps(row).encode(), *junk]
         for kind, rows in written.items():
@@ -282,25 +284,25 @@ class ChatServer:
     def reply(self, body: dict[str, Any], key: str) -> Response:
         """The answer to one request."""
         with self._lock:
-            behaviour = self.script[min(len(self.bodies), len(self.script) - 1)]
-            self.bodies.append(body)
-            self.keys.append(key)
+            behaviour = self.script[min(len(self.request_bodies), len(self.script) - 1)]
+            self.request_bodies.append(body)
+            self.request_keys.append(key)
         return behaviour(body)
 
 
 @contextmanager
-def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
+def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
     """Serves the script on a free loopback port, in a thread, until the block ends."""
     chat = ChatServer(script)
 
     async def complete(request: Request) -> Response:
         key = request.headers.get("authorization", "")
-        chat.peers.append(request.client.port if request.client else 0)
+        chat.client_ports.append(request.client.port if request.client else 0)
         return await run_in_threadpool(chat.reply, await request.json(), key)
 
     async def upload(request: Request) -> Response:
         if chat.batch_api != "whole":
-            return failure(404, "Not found") if chat.batch_api == "none" else web_page({})
+            return error_response(404, "Not found") if chat.batch_api == "none" else web_page_reply({})
         async with request.form() as form:
             file, purpose = form["file"], str(form["purpose"])
             assert isinstance(file, UploadFile)
@@ -319,8 +321,8 @@ def chat_server(*script: Behaviour) -> Iterator[ChatServer]:
 
     async def look(request: Request) -> Response:
         if request.path_params["name"] not in chat.batches:
-            return failure(404, "No such batch")
-        return JSONResponse(await run_in_threadpool(chat.look, request.path_params["name"]))
+            return error_response(404, "No such batch")
+        return JSONResponse(await run_in_threadpool(chat.poll_batch, request.path_params["name"]))
 
     app = Starlette(
         routes=[

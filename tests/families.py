@@ -13,12 +13,12 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from tests.small_models import VOCABULARY, byte_level, word_list
+from tests.small_models import VOCABULARY_SIZE, byte_level_tokenizer, tokens_and_merges
 
-PADDING = 6  # rows of the embedding that stand for no token
+PADDING_ROWS = 6  # rows of the embedding that stand for no token
 EPSILON = 2.0**-17  # the same in float32, as GGUF files keep it
-PLAIN = {
-    "vocab_size": VOCABULARY + PADDING,
+BASE_SETTINGS = {
+    "vocab_size": VOCABULARY_SIZE + PADDING_ROWS,
     "hidden_size": 32,
     "intermediate_size": 48,
     "num_hidden_layers": 3,
@@ -26,16 +26,19 @@ PLAIN = {
     "max_position_embeddings": 64,
     "initializer_range": 0.3,
     "tie_word_embeddings": False,
-    "bos_token_id": VOCABULARY - 1,
-    "eos_token_id": VOCABULARY - 1,
-    "pad_token_id": VOCABULARY - 1,
+    "bos_token_id": VOCABULARY_SIZE - 1,
+    "eos_token_id": VOCABULARY_SIZE - 1,
+    "pad_token_id": VOCABULARY_SIZE - 1,
 }
-GROUPED = {**PLAIN, "num_key_value_heads": 2}
-WIDE_HEADS = {**GROUPED, "head_dim": 12}
-RMS = {"rms_norm_eps": EPSILON}
-GEMMA = {**WIDE_HEADS, **RMS, "tie_word_embeddings": True, "query_pre_attn_scalar": 12}
-GPT2 = {
-    **{key: PLAIN[key] for key in ("vocab_size", "initializer_range", "bos_token_id", "eos_token_id", "pad_token_id")},
+GROUPED_SETTINGS = {**BASE_SETTINGS, "num_key_value_heads": 2}
+WIDE_HEAD_SETTINGS = {**GROUPED_SETTINGS, "head_dim": 12}
+RMS_SETTINGS = {"rms_norm_eps": EPSILON}
+GEMMA_SETTINGS = {**WIDE_HEAD_SETTINGS, **RMS_SETTINGS, "tie_word_embeddings": True, "query_pre_attn_scalar": 12}
+GPT2_SETTINGS = {
+    **{
+        key: BASE_SETTINGS[key]
+        for key in ("vocab_size", "initializer_range", "bos_token_id", "eos_token_id", "pad_token_id")
+    },
     "n_embd": 32,
     "n_layer": 2,
     "n_head": 4,
@@ -45,40 +48,46 @@ GPT2 = {
 
 
 @dataclass(frozen=True)
-class Model:
+class FamilyModel:
     """How transformers builds a small model of a family."""
 
-    name: str  # of its classes
+    class_prefix: str  # of its classes
     settings: Mapping[str, Any]
     kv_heads: int = 2
     head_width: int = 8
-    scale: float = 1.0  # of the embeddings
-    architecture: str | None = None  # in GGUF files; None where it has none of its own
-    head: str = "ForCausalLM"
+    embedding_scale: float = 1.0  # of the embeddings
+    gguf_architecture: str | None = None  # in GGUF files; None where it has none of its own
+    class_suffix: str = "ForCausalLM"
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-MODELS = {
-    "gpt2": Model("GPT2", GPT2, 4, architecture="gpt2", head="LMHeadModel"),
-    "gpt_neox": Model("GPTNeoX", {**PLAIN, "layer_norm_eps": EPSILON}, 4, architecture="gptneox"),
-    "phi": Model("Phi", {**GROUPED, "layer_norm_eps": EPSILON}, architecture="phi2"),
-    "phi3": Model("Phi3", {**GROUPED, **RMS}, architecture="phi3"),
-    "llama": Model("Llama", {**GROUPED, **RMS, "mlp_bias": True}, architecture="llama"),
-    "mistral": Model("Mistral", {**WIDE_HEADS, **RMS}, head_width=12, architecture="llama"),
-    "qwen2": Model("Qwen2", {**GROUPED, **RMS, "tie_word_embeddings": True}, architecture="qwen2"),
-    "qwen3": Model("Qwen3", {**WIDE_HEADS, **RMS}, head_width=12, architecture="qwen3"),
-    "gemma2": Model("Gemma2", GEMMA, head_width=12, scale=32**0.5, architecture="gemma2"),
-    "gemma3_text": Model("Gemma3Text", GEMMA, head_width=12, scale=32**0.5, architecture="gemma3"),
-    "gemma3": Model("Gemma3", GEMMA, head_width=12, scale=32**0.5, head="ForConditionalGeneration"),
-    "olmo2": Model("Olmo2", {**GROUPED, **RMS}, architecture="olmo2"),
+FAMILY_MODELS = {
+    "gpt2": FamilyModel("GPT2", GPT2_SETTINGS, 4, gguf_architecture="gpt2", class_suffix="LMHeadModel"),
+    "gpt_neox": FamilyModel("GPTNeoX", {**BASE_SETTINGS, "layer_norm_eps": EPSILON}, 4, gguf_architecture="gptneox"),
+    "phi": FamilyModel("Phi", {**GROUPED_SETTINGS, "layer_norm_eps": EPSILON}, gguf_architecture="phi2"),
+    "phi3": FamilyModel("Phi3", {**GROUPED_SETTINGS, **RMS_SETTINGS}, gguf_architecture="phi3"),
+    "llama": FamilyModel("Llama", {**GROUPED_SETTINGS, **RMS_SETTINGS, "mlp_bias": True}, gguf_architecture="llama"),
+    "mistral": FamilyModel("Mistral", {**WIDE_HEAD_SETTINGS, **RMS_SETTINGS}, head_width=12, gguf_architecture="llama"),
+    "qwen2": FamilyModel(
+        "Qwen2", {**GROUPED_SETTINGS, **RMS_SETTINGS, "tie_word_embeddings": True}, gguf_architecture="qwen2"
+    ),
+    "qwen3": FamilyModel("Qwen3", {**WIDE_HEAD_SETTINGS, **RMS_SETTINGS}, head_width=12, gguf_architecture="qwen3"),
+    "gemma2": FamilyModel("Gemma2", GEMMA_SETTINGS, head_width=12, embedding_scale=32**0.5, gguf_architecture="gemma2"),
+    "gemma3_text": FamilyModel(
+        "Gemma3Text", GEMMA_SETTINGS, head_width=12, embedding_scale=32**0.5, gguf_architecture="gemma3"
+    ),
+    "gemma3": FamilyModel(
+        "Gemma3", GEMMA_SETTINGS, head_width=12, embedding_scale=32**0.5, class_suffix="ForConditionalGeneration"
+    ),
+    "olmo2": FamilyModel("Olmo2", {**GROUPED_SETTINGS, **RMS_SETTINGS}, gguf_architecture="olmo2"),
 }
 
 
-def configuration(family: str) -> Any:
+def build_config(family: str) -> Any:
     """The configuration of a small model; with pictures, it has a small tower for them too."""
-    model = MODELS[family]
+    model = FAMILY_MODELS[family]
     if family != "gemma3":
-        return getattr(transformers, f"{model.name}Config")(**model.settings)
+        return getattr(transformers, f"{model.class_prefix}Config")(**model.settings)
     tower: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     text = transformers.Gemma3TextConfig(**model.settings)
     vision = transformers.SiglipVisionConfig(**tower, image_size=8, patch_size=4)
@@ -86,101 +95,101 @@ def configuration(family: str) -> Any:
 
 
 @torch.no_grad()
-def built(family: str, folder: Path) -> Any:
+def build_model(family: str, folder: Path) -> Any:
     """A small random model, saved by transformers with its tokenizer into `folder`; in float64."""
     torch.manual_seed(0)
-    config = configuration(family)
-    name = {"gemma3_text": "Gemma3"}.get(family, MODELS[family].name)
-    model = getattr(transformers, name + MODELS[family].head)(config)
+    config = build_config(family)
+    name = {"gemma3_text": "Gemma3"}.get(family, FAMILY_MODELS[family].class_prefix)
+    model = getattr(transformers, name + FAMILY_MODELS[family].class_suffix)(config)
     model.train(False)
     for name, parameter in model.named_parameters():
         if "norm" in name or ".ln_" in name or name.endswith("bias"):  # away from 1 and 0
             parameter += 0.3 * torch.randn_like(parameter)
     model.save_pretrained(folder)
-    byte_level().save(str(folder / "tokenizer.json"))
+    byte_level_tokenizer().save(str(folder / "tokenizer.json"))
     return model.double()
 
 
-def body(model: Any) -> Any:
+def model_body(model: Any) -> Any:
     """The stack of blocks with its embedding."""
     for name in ("transformer", "gpt_neox", "model"):
         model = getattr(model, name, model)
     return getattr(model, "language_model", model)
 
 
-def blocks(model: Any) -> Any:
+def model_blocks(model: Any) -> Any:
     """The blocks."""
-    return getattr(body(model), "h", None) or body(model).layers
+    return getattr(model_body(model), "h", None) or model_body(model).layers
 
 
-def attention_of(block: Any) -> Any:
+def block_attention(block: Any) -> Any:
     """A block's attention."""
     return next(getattr(block, name) for name in ("self_attn", "attention", "attn") if hasattr(block, name))
 
 
-def projection_of(attention: Any) -> Any:
+def output_projection(attention: Any) -> Any:
     """An attention's output projection."""
     return next(getattr(attention, name) for name in ("o_proj", "dense", "c_proj") if hasattr(attention, name))
 
 
 def scaled_embedding(model: Any) -> Tensor:
     """What goes into the first block for every token of the vocabulary, positions left out, (V, d)."""
-    return model.get_input_embeddings()(torch.arange(VOCABULARY))
+    return model.get_input_embeddings()(torch.arange(VOCABULARY_SIZE))
 
 
 @torch.no_grad()
-def own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
+def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
     """What the first block's MLP gives for these tokens, or all, where attention writes nothing: the model is run.
 
     (n,) ids to (n, d).
     """
     model, caught = copy.deepcopy(model), []
-    projection = projection_of(attention_of(blocks(model)[0]))
-    positions = getattr(body(model), "wpe", None)
+    projection = output_projection(block_attention(model_blocks(model)[0]))
+    positions = getattr(model_body(model), "wpe", None)
     for layer in (projection, positions):
         for parameter in [] if layer is None else layer.parameters():
             parameter.zero_()
-    blocks(model)[0].mlp.register_forward_hook(lambda _module, _given, output: caught.append(output))
-    body(model)((torch.arange(VOCABULARY) if tokens is None else tokens)[:, None], use_cache=False)
+    model_blocks(model)[0].mlp.register_forward_hook(lambda _module, _given, output: caught.append(output))
+    model_body(model)((torch.arange(VOCABULARY_SIZE) if tokens is None else tokens)[:, None], use_cache=False)
     return caught[0][:, 0]
 
 
 @torch.no_grad()
-def own_output(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
+def run_own_head(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
     """The model's attention output for one position, with only this head's part of the output projection, no biases.
 
     Rows (n, d) to (n, d), each a position of its own.
     """
-    attention = copy.deepcopy(attention_of(blocks(model)[layer]))
+    attention = copy.deepcopy(block_attention(model_blocks(model)[layer]))
     for name, parameter in attention.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
-    projection = projection_of(attention)
+    projection = output_projection(attention)
     weight = projection.weight.T if isinstance(projection, nn.Linear) else projection.weight  # (H d_h, d)
-    width = len(weight) // body(model).config.num_attention_heads
+    width = len(weight) // model_body(model).config.num_attention_heads
     weight[: head * width] = 0
     weight[(head + 1) * width :] = 0
-    hidden, rotary = rows[:, None], getattr(body(model), "rotary_emb", None)
+    hidden, rotary = rows[:, None], getattr(model_body(model), "rotary_emb", None)
     if rotary is None:
         return attention(hidden)[0][:, 0]
-    kinds = getattr(body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
+    kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
     turned = rotary(hidden, torch.zeros(1, 1, dtype=torch.long), *([kinds[layer]] if kinds else []))
     return attention(hidden, position_embeddings=turned, attention_mask=None)[0][:, 0]
 
 
 def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
     """The model's tensors as llama.cpp's converter lays them out, under the names of the gguf package's own table."""
-    architecture = MODELS[family].architecture
+    architecture = FAMILY_MODELS[family].gguf_architecture
     kind = next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
-    names = gguf.get_tensor_name_map(kind, len(blocks(model)))
+    names = gguf.get_tensor_name_map(kind, len(model_blocks(model)))
     found = {}
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and model.config.tie_word_embeddings:
             continue
         if family == "gpt2" and name.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight")):
             tensor = tensor.T
-        if MODELS[family].architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = 4 if "q_proj" in name else MODELS[family].kv_heads  # in pairs, as rotary takes them there
+        if FAMILY_MODELS[family].gguf_architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            heads = 4 if "q_proj" in name else FAMILY_MODELS[family].kv_heads  # in pairs, as rotary takes them there
             tensor = tensor.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
         if family == "gpt_neox" and "query_key_value" in name:
             tensor = torch.cat([part.flatten(0, 1) for part in tensor.unflatten(0, (4, 3, 8)).unbind(1)])
@@ -194,9 +203,9 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
 
 def save_gguf(path: Path, family: str, model: Any) -> Path:
     """Writes the model as a GGUF file in F32."""
-    config, shape = model.config, MODELS[family]
-    writer = gguf.GGUFWriter(path, str(shape.architecture))
-    writer.add_block_count(len(blocks(model)))
+    config, shape = model.config, FAMILY_MODELS[family]
+    writer = gguf.GGUFWriter(path, str(shape.gguf_architecture))
+    writer.add_block_count(len(model_blocks(model)))
     writer.add_embedding_length(32)
     writer.add_head_count(4)
     if shape.kv_heads != 4:
@@ -207,10 +216,10 @@ def save_gguf(path: Path, family: str, model: Any) -> Path:
         writer.add_layer_norm_rms_eps(EPSILON)
     else:
         writer.add_layer_norm_eps(EPSILON)
-    tokens, merges = word_list()
+    tokens, merges = tokens_and_merges()
     writer.add_tokenizer_model("gpt2")
-    writer.add_token_list([*tokens, *(f"[PAD{VOCABULARY + i}]" for i in range(PADDING))])
-    writer.add_token_types([1] * (VOCABULARY - 1) + [3] + [5] * PADDING)
+    writer.add_token_list([*tokens, *(f"[PAD{VOCABULARY_SIZE + i}]" for i in range(PADDING_ROWS))])
+    writer.add_token_types([1] * (VOCABULARY_SIZE - 1) + [3] + [5] * PADDING_ROWS)
     writer.add_token_merges([" ".join(pair) for pair in merges])
     for name, tensor in gguf_tensors(family, model).items():
         writer.add_tensor(name, tensor.numpy())

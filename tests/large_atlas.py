@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from maps.atlas.reader import FORMAT_VERSION, Atlas, write_table
 from maps.atlas.schema import SCHEMAS
-from maps.data import predefined
+from maps.data import predefined_relations
 from maps.files.atomic import write_json
 from maps.types import MIN_PAIRS, TAU
 
 MODEL = "Invented-70B"
 LAYERS, HEADS, KV_HEADS, VOCABULARY = 80, 64, 8, 128_256
 SALIENT, TARGETS = 30, 5
-HOSTILE = (
+HOSTILE_STRINGS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     " </textarea><b>",
@@ -43,59 +43,62 @@ HOSTILE = (
     "\n\t ",
     "&lt;i&gt;",
 )
-NAMES = (
+THEME_NAMES = (
     "animals birds fish insects trees flowers fruits vegetables colours shapes numbers years months weekdays seasons "
     "countries cities capitals languages rivers mountains islands planets stars metals gases chemicals minerals tools "
     "machines vehicles ships weapons buildings furniture clothing fabrics foods drinks spices sports games dances "
     "instruments songs paintings books films religions gods kings laws courts crimes banks coins companies products "
     "software keywords brackets pronouns verbs adjectives adverbs prefixes suffixes"
 )
-THEMES = NAMES.split()
-POOL = 401  # strings of a theme, a prime: any step through them meets each once
-FIRST = 300  # ids below it are in no theme
-START, END = "b br c cr d f g gr h k l m n p pr r s st t tr v w", "al an ar el en er il in ol on or um"
-WHEN = datetime(2026, 11, 1, tzinfo=UTC)
+THEMES = THEME_NAMES.split()
+THEME_SIZE = 401  # strings of a theme, a prime: any step through them meets each once
+FIRST_THEME_ID = 300  # ids below it are in no theme
+SYLLABLE_STARTS, SYLLABLE_ENDS = (
+    "b br c cr d f g gr h k l m n p pr r s st t tr v w",
+    "al an ar el en er il in ol on or um",
+)
+CREATED_AT = datetime(2026, 11, 1, tzinfo=UTC)
 Ids = NDArray[np.int64]
 
 
-def large_atlas(folder: Path) -> Atlas:
+def write_large_atlas(folder: Path) -> Atlas:
     """Writes the atlas into a folder, in some seconds and 23 MB, and opens it."""
-    strings = pa.array(vocabulary())
+    strings = pa.array(vocabulary_strings())
     random = np.random.default_rng(70)
-    sources, targets = drawn_ids(random)
+    sources, targets = draw_ids(random)
     salient, heldout = (slice(0, SALIENT), slice(SALIENT, 2 * SALIENT))
     for name, ranks in (("mappings", salient), ("heldout", heldout)):
-        content = mappings(sources[:, ranks], targets[:, ranks], ranks.start + 1, strings, random)
+        content = mappings_table(sources[:, ranks], targets[:, ranks], ranks.start + 1, strings, random)
         write_table(folder, name, content)
-    hashes = [hashed(*each) for each in zip(sources[:, salient], targets[:, salient], strict=True)]
-    write_table(folder, "heads", heads(random))
-    write_table(folder, "relations", relations(random))
-    said, scored = descriptions(hashes, random)
+    hashes = [hash_of_head(*each) for each in zip(sources[:, salient], targets[:, salient], strict=True)]
+    write_table(folder, "heads", heads_table(random))
+    write_table(folder, "relations", relations_table(random))
+    said, scored = description_tables(hashes, random)
     write_table(folder, "descriptions", said)
     write_table(folder, "scores", scored)
-    write_json(folder / "atlas.json", info())
+    write_json(folder / "atlas.json", atlas_info())
     return Atlas.open(folder)
 
 
-def vocabulary() -> list[str]:
+def vocabulary_strings() -> list[str]:
     """All strings, each once: those of no theme, then the hostile ones, words of the relations, invented ones."""
     plain = [chr(33 + i) for i in range(94)]
-    words = [f" {word}" for relation in predefined() for pair in relation.pairs for word in pair]
-    syllables = ["".join(pair) for pair in product(START.split(), END.split())]
-    invented = (written(a + b, number) for number, (a, b) in enumerate(product(syllables, syllables)))
+    words = [f" {word}" for relation in predefined_relations() for pair in relation.pairs for word in pair]
+    syllables = ["".join(pair) for pair in product(SYLLABLE_STARTS.split(), SYLLABLE_ENDS.split())]
+    invented = (word_form(a + b, number) for number, (a, b) in enumerate(product(syllables, syllables)))
     more = (f" {word}{ending}" for ending in ("s", "ed", "ing") for word in syllables)
     numbers = (f"{n:05d}" for n in range(VOCABULARY))
-    found = dict.fromkeys([*plain, *(f"<|reserved_{i}|>" for i in range(FIRST - len(plain)))])
-    found |= dict.fromkeys(HOSTILE) | dict.fromkeys(words) | dict.fromkeys(invented) | dict.fromkeys(more)
+    found = dict.fromkeys([*plain, *(f"<|reserved_{i}|>" for i in range(FIRST_THEME_ID - len(plain)))])
+    found |= dict.fromkeys(HOSTILE_STRINGS) | dict.fromkeys(words) | dict.fromkeys(invented) | dict.fromkeys(more)
     return list(found | dict.fromkeys(numbers))[:VOCABULARY]
 
 
-def written(word: str, number: int) -> str:
+def word_form(word: str, number: int) -> str:
     """A word as vocabularies have it: behind a space, at the beginning of a sentence, inside another."""
     return (f" {word}", f" {word.title()}", word, word.upper())[number % 4]
 
 
-def drawn_ids(random: np.random.Generator) -> tuple[Ids, Ids]:
+def draw_ids(random: np.random.Generator) -> tuple[Ids, Ids]:
     """The source ids of all heads, (5120, 60), different within a head, and target ids, (5120, 60, 5), within a row.
 
     Sources come from the head's theme, one in four from outside all themes; targets from the next theme. L0H0 goes
@@ -103,17 +106,19 @@ def drawn_ids(random: np.random.Generator) -> tuple[Ids, Ids]:
     """
     count, rows = LAYERS * HEADS, np.arange(2 * SALIENT)
     theme = theme_numbers()[:, None]
-    start, step = random.integers(0, POOL, (count, 1)), random.integers(1, POOL, (count, 1))
-    begin = random.integers(0, POOL, (count, len(rows)))
-    outside = FIRST + len(THEMES) * POOL
+    start, step = random.integers(0, THEME_SIZE, (count, 1)), random.integers(1, THEME_SIZE, (count, 1))
+    begin = random.integers(0, THEME_SIZE, (count, len(rows)))
+    outside = FIRST_THEME_ID + len(THEMES) * THEME_SIZE
     first_stray = random.integers(0, VOCABULARY - outside, (count, 1))
     start[0], step[0], begin[0] = 0, 1, TARGETS * rows
-    themed = FIRST + theme * POOL + (start + step * rows) % POOL
+    themed = FIRST_THEME_ID + theme * THEME_SIZE + (start + step * rows) % THEME_SIZE
     stray = outside + (first_stray + 911 * rows) % (VOCABULARY - outside)
     sources = np.where((rows % 4 == 3) & (np.arange(count) > 0)[:, None], stray, themed)
     promoted = (theme + 1) % len(THEMES)
     promoted[0] = 0
-    return sources, FIRST + promoted[:, :, None] * POOL + (begin[:, :, None] + np.arange(TARGETS)) % POOL
+    return sources, FIRST_THEME_ID + promoted[:, :, None] * THEME_SIZE + (
+        begin[:, :, None] + np.arange(TARGETS)
+    ) % THEME_SIZE
 
 
 def theme_numbers() -> Ids:
@@ -122,20 +127,20 @@ def theme_numbers() -> Ids:
     return (numbers * 7 + numbers // HEADS) % len(THEMES)
 
 
-def places(times: int) -> dict[str, pa.Array]:
+def head_columns(times: int) -> dict[str, pa.Array]:
     """The columns layer and head, each head that many times."""
     numbers = np.repeat(np.arange(LAYERS * HEADS), times)
     return {"layer": pa.array(numbers // HEADS, pa.int32()), "head": pa.array(numbers % HEADS, pa.int32())}
 
 
-def mappings(sources: Ids, targets: Ids, first: int, strings: pa.Array, random: np.random.Generator) -> pa.Table:
+def mappings_table(sources: Ids, targets: Ids, first: int, strings: pa.Array, random: np.random.Generator) -> pa.Table:
     """Mappings of all heads from `first` on; saliencies and scores fall with the rank."""
     count, rows = sources.shape
     falling = np.sort(random.gamma(2.0, 1.0, (count, rows)), axis=1)[:, ::-1] + 3.0 - 0.01 * first
     scores = np.sort(random.gamma(3.0, 1.0, targets.shape), axis=2)[:, :, ::-1]
     offsets = pa.array(np.arange(0, targets.size + 1, TARGETS), pa.int32())
     columns = {
-        **places(rows),
+        **head_columns(rows),
         "rank": pa.array(np.tile(np.arange(first, first + rows), count), pa.int32()),
         "source_id": pa.array(sources.ravel(), pa.int32()),
         "source": strings.take(pa.array(sources.ravel())),
@@ -147,14 +152,14 @@ def mappings(sources: Ids, targets: Ids, first: int, strings: pa.Array, random: 
     return pa.table(columns, schema=SCHEMAS["mappings"])
 
 
-def hashed(sources: Ids, targets: Ids) -> str:
+def hash_of_head(sources: Ids, targets: Ids) -> str:
     """The hash of a head's mappings (docs/contract.md)."""
     rows = zip(sources.tolist(), targets.tolist(), strict=True)
     words = ";".join(f"{source}:{','.join(map(str, ids))}" for source, ids in rows)
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def heads(random: np.random.Generator) -> pa.Table:
+def heads_table(random: np.random.Generator) -> pa.Table:
     """What is measured of each head."""
     count = LAYERS * HEADS
     measured = {
@@ -166,18 +171,18 @@ def heads(random: np.random.Generator) -> pa.Table:
         "top_scoring_jaccard": random.beta(1.0, 20.0, count),
     }
     kv_heads = np.arange(count) % HEADS // (HEADS // KV_HEADS)
-    return pa.table({**places(1), "kv_head": pa.array(kv_heads, pa.int32()), **measured}, schema=SCHEMAS["heads"])
+    return pa.table({**head_columns(1), "kv_head": pa.array(kv_heads, pa.int32()), **measured}, schema=SCHEMAS["heads"])
 
 
-def relations(random: np.random.Generator) -> pa.Table:
+def relations_table(random: np.random.Generator) -> pa.Table:
     """Every head's score on the twenty relations, with the highest in one head of two hundred."""
-    names, count = predefined(), LAYERS * HEADS
+    names, count = predefined_relations(), LAYERS * HEADS
     shape = count, len(names)
     scores, suppressions = (np.where(random.random(shape) < 0.005, random.random(shape), 0.03) for _ in range(2))
     scores, suppressions = scores * random.random(shape), suppressions * random.random(shape)
     k = [3 if relation.name in ("copying", "name_copying") else 25 for relation in names]
     columns = {
-        **places(len(names)),
+        **head_columns(len(names)),
         "relation": pa.array([relation.name for relation in names] * count),
         "category": pa.array([relation.category for relation in names] * count),
         "k": pa.array(k * count, pa.int32()),
@@ -188,19 +193,19 @@ def relations(random: np.random.Generator) -> pa.Table:
     return pa.table(columns, schema=SCHEMAS["relations"])
 
 
-def descriptions(hashes: Sequence[str], random: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+def description_tables(hashes: Sequence[str], random: np.random.Generator) -> tuple[pa.Table, pa.Table]:
     """What `offline` and `gpt-4o` say: the rules see a pattern in half of the heads, one head in ten has no model's."""
     said, scored = [], []
     detections = random.beta(6.0, 3.0, len(hashes))
     for number, (theme, hash_) in enumerate(zip(theme_numbers().tolist(), hashes, strict=True)):
         inputs, outputs = THEMES[theme], THEMES[(theme + 1) % len(THEMES)]
         rules = f"The outputs are mostly {outputs}" if number % 2 else "Unclear"
-        said.append(description(number, "offline", inputs, rules, hash_))
+        said.append(description_row(number, "offline", inputs, rules, hash_))
         if number % 10 == 9:
             continue
         sentence = f"Given {inputs}, the head promotes {outputs} that often stand beside them in running text"
-        hostile = f"{' '.join(HOSTILE)} " if number == 0 else ""
-        said.append(description(number, "gpt-4o", inputs, f"{hostile}{sentence}.", hash_))
+        hostile = f"{' '.join(HOSTILE_STRINGS)} " if number == 0 else ""
+        said.append(description_row(number, "gpt-4o", inputs, f"{hostile}{sentence}.", hash_))
         value = float(detections[number])
         scored.append(
             {
@@ -222,7 +227,7 @@ def descriptions(hashes: Sequence[str], random: np.random.Generator) -> tuple[pa
     return made, measured
 
 
-def description(number: int, describer: str, theme: str, pattern: str, hash_: str) -> dict[str, Any]:
+def description_row(number: int, describer: str, theme: str, pattern: str, hash_: str) -> dict[str, Any]:
     """One description of a head."""
     return {
         "layer": number // HEADS,
@@ -237,11 +242,11 @@ def description(number: int, describer: str, theme: str, pattern: str, hash_: st
         "model": "offline rules v2" if describer == "offline" else "gpt-4o-2024-11-20",
         "support": None if pattern == "Unclear" else 20 + number % 11,
         "mapping_hash": hash_,
-        "created_at": WHEN,
+        "created_at": CREATED_AT,
     }
 
 
-def info() -> dict[str, Any]:
+def atlas_info() -> dict[str, Any]:
     """`atlas.json`."""
     return {
         "format_version": FORMAT_VERSION,
@@ -267,8 +272,8 @@ def info() -> dict[str, Any]:
             "output_space": True,
             "top_scoring": True,
             "layers": None,
-            "relations": {relation.name: "invented" for relation in predefined()},
+            "relations": {relation.name: "invented" for relation in predefined_relations()},
         },
         "versions": {},
-        "created_at": WHEN.isoformat(),
+        "created_at": CREATED_AT.isoformat(),
     }

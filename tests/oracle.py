@@ -11,40 +11,42 @@ import torch
 from torch import Tensor
 
 from maps.heads.first_mlp import FirstMlp
-from maps.mapping.model import KEPT
-from maps.mapping.settings import Settings
+from maps.mapping.model import TORCH_DTYPES
+from maps.mapping.settings import MappingSettings
 from maps.weights.checkpoint import Checkpoint
-from tests.families import body, built, own_first_mlp, own_output, scaled_embedding
-from tests.small_models import VOCABULARY, Plain
+from tests.families import build_model, model_body, run_own_first_mlp, run_own_head, scaled_embedding
+from tests.small_models import VOCABULARY_SIZE, PlainMatrix
 
 
 @dataclass(frozen=True)
-class Oracle(Plain):
+class Oracle(PlainMatrix):
     """M and σ with the lengths of U's columns, (V,)."""
 
-    lengths: Tensor
+    column_norms: Tensor
 
-    def lowest(self, source: int) -> list[int]:
+    def lowest_targets(self, source: int) -> list[int]:
         """All targets of a source, lowest first, ties by lower id."""
         return self.matrix[source].sort(stable=True).indices.tolist()
 
     def output_space(self) -> float:
         """The share of tokens that are some source's best target, U's columns normalised."""
-        scores = self.matrix / self.lengths
+        scores = self.matrix / self.column_norms
         best = (scores >= scores.amax(1, keepdim=True)).int().argmax(1)
         return len(best.unique()) / len(best)
 
-    def jaccard(self, settings: Settings) -> float:
+    def top_scoring_jaccard(self, settings: MappingSettings) -> float:
         """How far the salient mappings are the highest entries of M."""
-        mapped = {(s, t) for s in self.salient(settings.salient) for t in self.order(s)[: settings.targets]}
+        mapped = {
+            (s, t) for s in self.salient_tokens(settings.salient) for t in self.ordered_targets(s)[: settings.targets]
+        }
         best = self.matrix.flatten().sort(descending=True, stable=True).indices[: len(mapped)]
         entries = {divmod(i, len(self.sigma)) for i in best.tolist()}
         return len(mapped & entries) / len(mapped | entries)
 
 
-def with_ties(family: str, folder: Path) -> Any:
+def build_model_with_ties(family: str, folder: Path) -> Any:
     """A family's model in which some rows of E and of U are the same, saved; in float64."""
-    model = built(family, folder)
+    model = build_model(family, folder)
     with torch.no_grad():
         for weight, to, of in (
             (model.get_input_embeddings().weight, [7, 300, 301], [4, 30, 30]),
@@ -55,7 +57,7 @@ def with_ties(family: str, folder: Path) -> Any:
     return model.double()
 
 
-def oracle(rows: Tensor, written: Tensor, unembedding: Tensor, first: Tensor) -> Oracle:
+def build_oracle(rows: Tensor, written: Tensor, unembedding: Tensor, first: Tensor) -> Oracle:
     """M of rows of Ẽ and what a head writes for them; `first` (V,) is the first token with the same row of E."""
     ids, which = first.unique(return_inverse=True)
     columns, column = torch.unique(unembedding, dim=0, return_inverse=True)
@@ -65,7 +67,7 @@ def oracle(rows: Tensor, written: Tensor, unembedding: Tensor, first: Tensor) ->
     return Oracle(matrix, sigma[first], lengths.where(lengths > 0, 1)[column])
 
 
-def first_of(embedding: Tensor) -> Tensor:
+def first_equal_tokens(embedding: Tensor) -> Tensor:
     """The first token that has each token's row of E, (V,)."""
     _, which = torch.unique(embedding, dim=0, return_inverse=True)
     return (which[:, None] == which).int().argmax(1)
@@ -74,7 +76,7 @@ def first_of(embedding: Tensor) -> Tensor:
 def plain_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     """MLP₀(norm(rows)) as it is written down, (V, d)."""
     m, x, no = mlp.to(torch.float64), rows, torch.zeros(1, dtype=torch.float64)
-    if m.centred:
+    if m.subtracts_mean:
         x = x - x.mean(1, keepdim=True)
     if m.norm is not None:
         x = x / (x.square().mean(1, keepdim=True) + m.epsilon).sqrt() * m.norm
@@ -87,24 +89,24 @@ def plain_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     return inner @ m.down.T + (no if m.down_bias is None else m.down_bias)
 
 
-def by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: Settings) -> Oracle:
+def oracle_by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: MappingSettings) -> Oracle:
     """M = Ẽ W_V W_O U as in the paper, from the weights as they are read, with E and U rounded where asked for."""
-    kept = KEPT[settings.dtype]
+    kept = TORCH_DTYPES[settings.dtype]
     stored = checkpoint.embedding()
     embedding, unembedding = (each.to(kept).double() for each in (stored, checkpoint.unembedding(stored)))
     rows = embedding * checkpoint.shape.embedding_scale
     if layer and settings.first_mlp:
         rows = plain_mlp(rows, checkpoint.first_mlp())
-    values, outputs = checkpoint.values(layer).double(), checkpoint.outputs(layer).double()
+    values, outputs = checkpoint.value_weights(layer).double(), checkpoint.output_weights(layer).double()
     written = rows @ (values[head // (len(outputs) // len(values))] @ outputs[head])
     if settings.final_norm:
-        unembedding = unembedding * checkpoint.final_gain().double()
-    return oracle(rows, written, unembedding, first_of(embedding))
+        unembedding = unembedding * checkpoint.final_norm_gain().double()
+    return build_oracle(rows, written, unembedding, first_equal_tokens(embedding))
 
 
-def as_kept(model: Any, settings: Settings) -> Any:
+def round_embeddings(model: Any, settings: MappingSettings) -> Any:
     """The model with E and U rounded where that is asked for."""
-    kept = KEPT[settings.dtype]
+    kept = TORCH_DTYPES[settings.dtype]
     if kept is None:
         return model
     rounded = copy.deepcopy(model)
@@ -113,9 +115,9 @@ def as_kept(model: Any, settings: Settings) -> Any:
     return rounded
 
 
-def own_gain(model: Any) -> Tensor:
+def final_norm_gain(model: Any) -> Tensor:
     """What the model's final norm multiplies by, (d,)."""
-    stack = body(model)
+    stack = model_body(model)
     names = ("ln_f", "final_layer_norm", "final_layernorm", "norm")
     norm = next(getattr(stack, name) for name in names if hasattr(stack, name))
     x = torch.tensor([1.0, -1.0] * 16, dtype=torch.float64)[None]  # mean 0, mean square 1
@@ -123,12 +125,12 @@ def own_gain(model: Any) -> Tensor:
 
 
 @torch.no_grad()
-def by_own_modules(model: Any, layer: int, head: int, settings: Settings) -> Oracle:
+def oracle_by_own_modules(model: Any, layer: int, head: int, settings: MappingSettings) -> Oracle:
     """M from the model's own embedding, norm, MLP, attention of one position and unembedding."""
-    kept = as_kept(model, settings)
-    rows = own_first_mlp(kept) if layer and settings.first_mlp else scaled_embedding(kept)
-    unembedding = kept.get_output_embeddings().weight[:VOCABULARY]
+    kept = round_embeddings(model, settings)
+    rows = run_own_first_mlp(kept) if layer and settings.first_mlp else scaled_embedding(kept)
+    unembedding = kept.get_output_embeddings().weight[:VOCABULARY_SIZE]
     if settings.final_norm:
-        unembedding = unembedding * own_gain(kept)
-    first = first_of(kept.get_input_embeddings().weight[:VOCABULARY])
-    return oracle(rows, own_output(kept, layer, head, rows), unembedding, first)
+        unembedding = unembedding * final_norm_gain(kept)
+    first = first_equal_tokens(kept.get_input_embeddings().weight[:VOCABULARY_SIZE])
+    return build_oracle(rows, run_own_head(kept, layer, head, rows), unembedding, first)

@@ -27,15 +27,15 @@ import docs.reference
 import maps
 import maps.__main__
 import maps.report.atlas_report
-from annotation.form import QUESTIONS, asked
-from annotation.report.paper_file import published
-from annotation.statistics.judgments_table import counted
-from annotation.statistics.labels import labels
-from annotation.statistics.summary import report
-from annotation.study.study import Settings
+from annotation.form import QUESTIONS, applicable_fields
+from annotation.report.paper_file import load_paper
+from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.labels import compute_labels
+from annotation.statistics.summary import summarise_judgments
+from annotation.study.study import StudySettings
 from annotation.types import JUDGMENT_COLUMNS
 from maps.atlas.schema import SCHEMAS
-from maps.data import predefined
+from maps.data import predefined_relations
 from maps.experiments import attention, biases, directions, known_heads, results
 from maps.experiments.report.claims import claims_part
 from maps.hashes import mapping_hash
@@ -63,10 +63,12 @@ FILES = {  # heading of the contract: the schema that it describes
     "`descriptions.parquet`": SCHEMAS["descriptions"],
     "`failures.parquet`": SCHEMAS["failures"],
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
-    "Judgments": annotation.export.files.SCHEMA,
+    "Judgments": annotation.export.files.JUDGMENTS_SCHEMA,
     **{
         f"`{name}.csv`": schema
-        for name, schema in (maps.report.atlas_report.TABLES | evidence.TABLES | results.TABLES).items()
+        for name, schema in (
+            maps.report.atlas_report.REPORT_TABLES | evidence.EVIDENCE_TABLES | results.RESULT_SCHEMAS
+        ).items()
     },
     **{f"`{name}.csv`": schema for name, schema in BEYOND.items()},
 }
@@ -127,10 +129,10 @@ def read_from_environment(path: str) -> set[str]:
 def family_row(family: Family) -> list[str]:
     """A family as the contract lists it."""
     norm = family.hub.names.get("mlp_norm")
-    kind = family.norm + (", 1 + w" if family.hub.less_one else "")
+    kind = family.norm + (", 1 + w" if family.hub.norms_minus_one else "")
     types = ", ".join(f"`{name}`" for name in family.model_types)
     before = ["none", ""] if norm is None else [f"`{norm.split('.')[-2]}`", kind]
-    return [types, f"`{family.architecture}`", *before, "√d" if family.scaled else "1"]
+    return [types, f"`{family.architecture}`", *before, "√d" if family.scales_embeddings else "1"]
 
 
 def signature(name: str) -> str:
@@ -178,26 +180,30 @@ def test_the_contract_lists_what_an_atlas_says_of_itself() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.field)
-def test_the_contract_lists_a_question_with_its_codes(question: annotation.form.Question) -> None:
+def test_the_contract_lists_a_question_with_its_codes(question: annotation.form.FormQuestion) -> None:
     rows = table(CONTRACT, f"`{question.field}`: {question.text}")
     assert rows == [[f"`{choice.code}`", choice.label] for choice in question.choices]
 
 
 def test_the_contract_lists_the_settings_of_a_study() -> None:
-    assert first(table(CONTRACT, "Studies")) == code([field.name for field in fields(Settings)])
+    assert first(table(CONTRACT, "Studies")) == code([field.name for field in fields(StudySettings)])
 
 
 def test_the_contract_says_which_questions_are_asked() -> None:
     rows = table(CONTRACT, "Which questions are asked")
-    assert rows == [[f"`{answer}`", ", ".join(code(list(asked(answer))))] for answer in QUESTIONS[0].codes]
+    assert rows == [[f"`{answer}`", ", ".join(code(list(applicable_fields(answer))))] for answer in QUESTIONS[0].codes]
 
 
 def test_the_contract_lists_every_command_that_has_a_parser() -> None:
-    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(docs.reference.commands())
+    assert re.findall(r"^### `(python -m [\w ]+)`$", CONTRACT, re.MULTILINE) == list(
+        docs.reference.parsers_by_command()
+    )
 
 
 def test_the_reference_is_written_from_the_code() -> None:
-    assert docs.reference.page() == docs.reference.PAGE.read_text(encoding="utf-8"), "run python -m docs.reference"
+    assert docs.reference.reference_page() == docs.reference.PAGE.read_text(encoding="utf-8"), (
+        "run python -m docs.reference"
+    )
 
 
 def test_the_reference_lists_the_settings_that_are_read() -> None:
@@ -215,14 +221,16 @@ def test_the_contract_lists_every_page() -> None:
 def test_the_contract_lists_every_relation_with_its_category_and_sizes() -> None:
     scored = pq.read_table(SEED / "relations.parquet", columns=["relation", "pairs"]).to_pylist()
     usable = {row["relation"]: row["pairs"] for row in scored}
-    relations = [[f"`{r.name}`", r.category, str(len(r.pairs)), str(usable[r.name])] for r in predefined()]
+    relations = [[f"`{r.name}`", r.category, str(len(r.pairs)), str(usable[r.name])] for r in predefined_relations()]
     assert sorted(table(CONTRACT, "3. Relations")) == sorted(relations)
 
 
 def test_the_contract_lists_the_keys_of_the_agreement() -> None:
     same = {"item": "1", "presence": "present_described", "precision": "poor", "category": "general"}
-    found = report(counted(pd.DataFrame([same | {"annotator": name} for name in "ab"]))).as_json()
-    found |= {"paper": published().as_json()}
+    found = summarise_judgments(
+        select_counted_judgments(pd.DataFrame([same | {"annotator": name} for name in "ab"]))
+    ).as_json()
+    found |= {"paper": load_paper().as_json()}
     whole, left_out, question, coefficient, headline = map(first, tables(CONTRACT, "8. Agreement"))
     precision = found["questions"]["precision"]
     assert whole == code(list(found))
@@ -239,9 +247,9 @@ def test_the_contract_lists_the_keys_of_the_agreement() -> None:
 
 def test_the_contract_lists_the_columns_of_labels() -> None:
     columns = {"item": "1", "annotator": "a", "presence": "absent_none", "precision": "", "category": ""}
-    judgments = counted(pd.DataFrame([columns]))
+    judgments = select_counted_judgments(pd.DataFrame([columns]))
     [key] = judgments.rows["key"]
-    found = labels(judgments, {"presence": {key: ("absent_none", 1.0)}, "precision": {}, "category": {}})
+    found = compute_labels(judgments, {"presence": {key: ("absent_none", 1.0)}, "precision": {}, "category": {}})
     assert first(table(CONTRACT, "`labels.csv`")) == code([name for name in found.columns if name != "item"])
 
 
@@ -323,12 +331,12 @@ def test_links_between_the_papers_lead_somewhere(name: str) -> None:
 
 def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
     measured = json.loads(benchmarks.map_speed.RESULTS.read_text(encoding="utf-8"))
-    assert benchmarks.map_speed.table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert benchmarks.map_speed.speed_table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:
     page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
-    assert [table for table in benchmarks.scaling_plan.tables() if table not in page] == []
+    assert [table for table in benchmarks.scaling_plan.scaling_tables() if table not in page] == []
 
 
 def test_the_readme_says_what_the_shipped_atlas_holds() -> None:

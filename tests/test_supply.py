@@ -63,5 +63,5 @@ def test_every_pinned_package_is_listed_with_its_licence() -> None:
 
 
 def test_the_list_of_packages_is_made_of_what_is_installed() -> None:
-    assert docs.packages.page().startswith(docs.packages.START)
-    assert "| gradio | " in docs.packages.page()
+    assert docs.packages.packages_page().startswith(docs.packages.PAGE_START)
+    assert "| gradio | " in docs.packages.packages_page()

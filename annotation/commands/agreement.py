@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from annotation.commands.arguments import Commands, add_layers
-from annotation.export.files import read
-from annotation.report.paper_file import published
-from annotation.report.sentences import paragraphs
-from annotation.statistics.evidence import correlations
-from annotation.statistics.judgments_table import counted
-from annotation.statistics.summary import report
+from annotation.commands.arguments import Commands, add_layers_option
+from annotation.export.files import read_judgments_table
+from annotation.report.paper_file import load_paper
+from annotation.report.sentences import report_paragraphs
+from annotation.statistics.evidence import correlate_measures
+from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.summary import summarise_judgments
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 
@@ -31,7 +31,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
     p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     p.add_argument("--seed", type=int, default=0, help="seed of the bootstrap, from 0 (default: 0)")
-    add_layers(p)
+    add_layers_option(p)
     p.add_argument(
         "--atlas",
         type=Path,
@@ -45,16 +45,16 @@ def run(options: argparse.Namespace) -> None:
     """Prints the report."""
     if options.seed < 0:
         raise MapsError(f"The seed is {options.seed}; it must be 0 or more.")
-    judgments = counted(read(options.file))
+    judgments = select_counted_judgments(read_judgments_table(options.file))
     layers, evidence = dict(options.layers), None
     if options.atlas is not None:
         atlas = Atlas.open(options.atlas)
         layers = {atlas.model: int(atlas.info["layers"])} | layers
         descriptions, scores = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
-        evidence = correlations(judgments, descriptions, scores, options.seed)
-    found = report(judgments, options.seed, layers, evidence)
+        evidence = correlate_measures(judgments, descriptions, scores, options.seed)
+    found = summarise_judgments(judgments, options.seed, layers, evidence)
     if options.json:
-        whole = found.as_json() | {"paper": published().as_json()}
+        whole = found.as_json() | {"paper": load_paper().as_json()}
         print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n\n".join("\n".join(paragraph) for paragraph in paragraphs(found, published())))
+        print("\n\n".join("\n".join(paragraph) for paragraph in report_paragraphs(found, load_paper())))

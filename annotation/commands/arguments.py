@@ -8,17 +8,17 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from annotation.journal.journal import Journal
-from annotation.report.phrases import counted_words
-from annotation.study.candidates import stale_in
-from annotation.study.store import kept
-from annotation.study.study import DEFAULT, Study
+from annotation.report.phrases import count_with_noun
+from annotation.study.candidates import stale_judgment_ids_in_atlas
+from annotation.study.store import load_studies
+from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
 from maps.errors import MapsError
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 
 
-def add_data(parser: argparse.ArgumentParser, what: str) -> None:
+def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
     """`--data`."""
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help=f"where the app keeps {what} (default: MAPS_DATA, or data/)"
@@ -36,7 +36,7 @@ def studies_folder(options: argparse.Namespace) -> Path:
     return data_folder(options) / "studies"
 
 
-def opened_journal(options: argparse.Namespace) -> Journal:
+def open_journal(options: argparse.Namespace) -> Journal:
     """The journal in the data folder; MapsError where there is none yet."""
     path = data_folder(options) / "journal.sqlite"
     if not path.is_file():
@@ -44,11 +44,11 @@ def opened_journal(options: argparse.Namespace) -> Journal:
     return Journal(path)
 
 
-def add_layers(parser: argparse.ArgumentParser) -> None:
+def add_layers_option(parser: argparse.ArgumentParser) -> None:
     """`--layers`."""
     parser.add_argument(
         "--layers",
-        type=layers,
+        type=parse_layers,
         action="append",
         default=[],
         metavar="MODEL=NUMBER",
@@ -56,7 +56,7 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def layers(text: str) -> tuple[str, int]:
+def parse_layers(text: str) -> tuple[str, int]:
     """A model with its number of layers."""
     model, equals, number = text.rpartition("=")
     if not (model and equals and number.isdecimal() and 0 < int(number) < 10_000):
@@ -64,7 +64,7 @@ def layers(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-def add_judged_atlas(parser: argparse.ArgumentParser) -> None:
+def add_judged_atlas_option(parser: argparse.ArgumentParser) -> None:
     """`--atlas` of what is exported."""
     parser.add_argument(
         "--atlas",
@@ -74,12 +74,14 @@ def add_judged_atlas(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def study_of(options: argparse.Namespace) -> Study | None:
+def load_selected_study(options: argparse.Namespace) -> Study | None:
     """The study of `--study`, where it is frozen here."""
-    return kept(studies_folder(options)).get(options.study)
+    return load_studies(studies_folder(options)).get(options.study)
 
 
-def stale_of(options: argparse.Namespace, study: Study | None, rows: Sequence[Judgment]) -> Collection[str] | None:
+def find_stale_judgments(
+    options: argparse.Namespace, study: Study | None, judgments: Sequence[Judgment]
+) -> Collection[str] | None:
     """The ids of the judgments that are stale by `--atlas`, and says how many; None, said too, without it.
 
     Raises MapsError where a study's file is needed and not here, or the atlas is of another model.
@@ -87,31 +89,31 @@ def stale_of(options: argparse.Namespace, study: Study | None, rows: Sequence[Ju
     if options.atlas is None:
         print("Stale judgments are not marked: name the atlas that was judged with --atlas.")
         return None
-    if study is None and options.study != DEFAULT:
+    if study is None and options.study != DEFAULT_STUDY:
         raise MapsError(
             f"The file of the study {options.study} is not here, so it cannot be told which judgments are stale; name "
             "the folder of the studies with --data, or leave --atlas out."
         )
-    found = stale_in(options.atlas, study, rows)
-    print(f"{counted_words(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
+    found = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
+    print(f"{count_with_noun(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
     return found
 
 
-def count(text: str) -> int:
+def parse_count(text: str) -> int:
     """A whole number from 0 on."""
     if not text.isdecimal() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
     return int(text)
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     """A whole number from 1 on."""
-    if count(text) < 1:
+    if parse_count(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
 
 
-def share(text: str) -> float:
+def parse_share(text: str) -> float:
     """A number from 0 to 1."""
     try:
         value = float(text)
@@ -122,7 +124,7 @@ def share(text: str) -> float:
     return value
 
 
-def last_day(text: str) -> datetime:
+def parse_deadline(text: str) -> datetime:
     """A day as its last moment in UTC; a time with its zone as it is."""
     try:
         moment = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""`labels`: one label an item and question."""
+"""`compute_labels`: one label an item and question."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 from pathlib import Path
 
 from annotation.commands.arguments import Commands
-from annotation.export.files import check_suffix, read, write
-from annotation.report.sections import difference_sentence, label_sentences
-from annotation.statistics.dawid_skene import estimates
-from annotation.statistics.judgments_table import counted
-from annotation.statistics.labels import aggregated, labels
+from annotation.export.files import check_suffix, read_judgments_table, write_table
+from annotation.report.sections import dawid_skene_sentence, label_sentences
+from annotation.statistics.dawid_skene import estimate_labels
+from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.labels import compute_labels, count_labels
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """`labels`."""
+    """`compute_labels`."""
     p = commands.add_parser(
         "labels",
         help="one label an item and question: majority, adjudication, Dawid and Skene's model",
@@ -34,11 +34,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the table and says how its labels came about."""
     check_suffix(options.out)
-    judgments = counted(read(options.file))
-    table = labels(judgments, None if options.majority_only else estimates(judgments))
-    write(table, options.out)
-    for sentence in label_sentences(aggregated(table)):
+    judgments = select_counted_judgments(read_judgments_table(options.file))
+    table = compute_labels(judgments, None if options.majority_only else estimate_labels(judgments))
+    write_table(table, options.out)
+    for sentence in label_sentences(count_labels(table)):
         print(sentence)
     if not options.majority_only:
-        print(difference_sentence(table))
+        print(dawid_skene_sentence(table))
     print(f"{options.out}: {len(table):,} labels")

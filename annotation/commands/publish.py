@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from annotation.commands.arguments import Commands, add_data, add_judged_atlas, opened_journal, stale_of, study_of
+from annotation.commands.arguments import (
+    Commands,
+    add_data_option,
+    add_judged_atlas_option,
+    find_stale_judgments,
+    load_selected_study,
+    open_journal,
+)
 
 if TYPE_CHECKING:
-    from annotation.export.hub import Source
+    from annotation.export.hub import ReleaseSource
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -26,8 +33,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--to", required=True, metavar="REPO", help="the public dataset, such as user/name")
     p.add_argument("--study", default="default", help="the study to publish (default: default)")
     p.add_argument("--ledger", metavar="REPO", help="the private dataset to read from (default: MAPS_JUDGMENTS)")
-    add_data(p, "journal.sqlite, read where no ledger is named")
-    add_judged_atlas(p)
+    add_data_option(p, "journal.sqlite, read where no ledger is named")
+    add_judged_atlas_option(p)
     p.add_argument("--private", action="store_true", help="make the dataset private")
     p.add_argument(
         "--squash", action="store_true", help="delete the dataset's earlier revisions, with what was withdrawn since"
@@ -39,23 +46,29 @@ def run(options: argparse.Namespace) -> None:
     """Reads, publishes, prints where the release is."""
     from huggingface_hub import get_token
 
-    from annotation.export.hub import check_names, from_ledger, of_study, release
+    from annotation.export.hub import check_release_name, judgments_of_study, load_source_from_ledger, publish_release
     from maps.hub.repository import HubDataset
 
     ledger = options.ledger or options.environment.get("MAPS_JUDGMENTS")
-    check_names(options.to, ledger)
+    check_release_name(options.to, ledger)
     target = HubDataset(options.to, get_token() or "")
-    source = from_ledger(HubDataset(ledger, get_token() or ""), options.study) if ledger else of_journal(options)
-    rows = of_study(source, options.study)
-    stale = stale_of(options, source.study, rows)
+    source = (
+        load_source_from_ledger(HubDataset(ledger, get_token() or ""), options.study)
+        if ledger
+        else load_source_from_journal(options)
+    )
+    rows = judgments_of_study(source, options.study)
+    stale = find_stale_judgments(options, source.study, rows)
     settings = source.study.settings if source.study else None
-    commit = release(rows, source.withdrawn, target, options.private, options.squash, settings, stale)
-    print(f"{len(rows):,} judgments of the study {options.study} are in {target.address(commit)}")
+    commit = publish_release(rows, source.withdrawn_count, target, options.private, options.squash, settings, stale)
+    print(f"{len(rows):,} judgments of the study {options.study} are in {target.commit_url(commit)}")
 
 
-def of_journal(options: argparse.Namespace) -> Source:
+def load_source_from_journal(options: argparse.Namespace) -> ReleaseSource:
     """The judgments of the journal, how many annotators withdrew, and the study."""
-    from annotation.export.hub import Source
+    from annotation.export.hub import ReleaseSource
 
-    with opened_journal(options) as journal:
-        return Source(tuple(journal.rows()), len(journal.withdrawn()), study_of(options))
+    with open_journal(options) as journal:
+        return ReleaseSource(
+            tuple(journal.all_judgments()), len(journal.withdrawal_times()), load_selected_study(options)
+        )

@@ -10,25 +10,25 @@ from pathlib import Path
 
 from annotation.commands.arguments import (
     Commands,
-    add_data,
-    count,
+    add_data_option,
     data_folder,
-    last_day,
-    positive,
-    share,
+    parse_count,
+    parse_deadline,
+    parse_positive,
+    parse_share,
     studies_folder,
 )
 from annotation.journal.journal import Journal
-from annotation.statistics.progress import fulfilment
-from annotation.study.candidates import chosen_describer, fresh_items, frozen
-from annotation.study.sampling import SAMPLES
-from annotation.study.store import checked_name, keep, kept
-from annotation.study.study import Plan, Study
+from annotation.statistics.progress import compute_study_progress
+from annotation.study.candidates import create_study, load_fresh_items, main_describer
+from annotation.study.sampling import SAMPLE_METHODS
+from annotation.study.store import check_study_name, load_studies, save_study
+from annotation.study.study import Study, StudyPlan
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
 
-CONTROLS = 0.1  # of the sampled heads, where nothing is said
+DEFAULT_CONTROLS_SHARE = 0.1  # of the sampled heads, where nothing is said
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -40,14 +40,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: python -m annotation study create --atlas data/atlases/smollm2 --name pilot",
     )
     actions = top.add_subparsers(required=True, metavar="ACTION")
-    _add_create(actions)
+    _add_create_command(actions)
     listed = actions.add_parser(
         "list",
         help="the studies that there are",
         description="Lists the studies, the newest first.",
         epilog="example: python -m annotation study list",
     )
-    add_data(listed, "the studies")
+    add_data_option(listed, "the studies")
     listed.set_defaults(run=run_list)
     shown = actions.add_parser(
         "show",
@@ -57,11 +57,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     shown.add_argument("name", metavar="NAME", help="the study's name")
     shown.add_argument("--atlas", type=Path, metavar="FOLDER", help="say too which items this atlas has made stale")
-    add_data(shown, "the studies")
+    add_data_option(shown, "the studies")
     shown.set_defaults(run=run_show)
 
 
-def _add_create(actions: Commands[argparse.ArgumentParser]) -> None:
+def _add_create_command(actions: Commands[argparse.ArgumentParser]) -> None:
     p = actions.add_parser(
         "create",
         help="freeze a study of an atlas's described heads",
@@ -71,24 +71,26 @@ def _add_create(actions: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--atlas", type=Path, required=True, metavar="FOLDER", help="the atlas")
     p.add_argument("--name", help="small letters, digits, hyphens (default: study-1, study-2, …)")
     p.add_argument("--describer", help="whose descriptions (default: the one that described most heads)")
-    p.add_argument("--heads", type=positive, default=138, metavar="N", help="heads to draw (138)")
+    p.add_argument("--heads", type=parse_positive, default=138, metavar="N", help="heads to draw (138)")
     p.add_argument(
-        "--sample", choices=SAMPLES, default="uniform", help="all heads alike, or by layer quarter (uniform)"
+        "--sample", choices=SAMPLE_METHODS, default="uniform", help="all heads alike, or by layer quarter (uniform)"
     )
-    p.add_argument("--per-item", type=positive, default=3, metavar="N", help="judgments wanted of each item (3)")
-    p.add_argument("--overlap", type=count, default=10, metavar="N", help="heads of these that everybody judges (10)")
-    p.add_argument("--controls", type=share, metavar="SHARE", help="controls, as a share of the heads (0.1)")
-    p.add_argument("--swapped", type=count, metavar="N", help="controls with another head's description")
-    p.add_argument("--shuffled", type=count, metavar="N", help="controls with shuffled mappings")
+    p.add_argument("--per-item", type=parse_positive, default=3, metavar="N", help="judgments wanted of each item (3)")
+    p.add_argument(
+        "--overlap", type=parse_count, default=10, metavar="N", help="heads of these that everybody judges (10)"
+    )
+    p.add_argument("--controls", type=parse_share, metavar="SHARE", help="controls, as a share of the heads (0.1)")
+    p.add_argument("--swapped", type=parse_count, metavar="N", help="controls with another head's description")
+    p.add_argument("--shuffled", type=parse_count, metavar="N", help="controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="leave out the three worked examples at the start")
     p.add_argument(
-        "--per-annotator", type=positive, metavar="N", help="the most items for one person (default: no limit)"
+        "--per-annotator", type=parse_positive, metavar="N", help="the most items for one person (default: no limit)"
     )
     p.add_argument(
-        "--deadline", type=last_day, metavar="DAY", help="last day in UTC, such as 2027-01-31 (default: none)"
+        "--deadline", type=parse_deadline, metavar="DAY", help="last day in UTC, such as 2027-01-31 (default: none)"
     )
-    p.add_argument("--seed", type=count, default=0, metavar="N", help="of the draw and the order (0)")
-    add_data(p, "the studies")
+    p.add_argument("--seed", type=parse_count, default=0, metavar="N", help="of the draw and the order (0)")
+    add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
 
 
@@ -96,21 +98,21 @@ def run_create(options: argparse.Namespace) -> None:
     """Freezes a study, writes its file and says what is in it."""
     folder = studies_folder(options)
     atlas = Atlas.open(options.atlas)
-    describer = options.describer or chosen_describer(atlas)
+    describer = options.describer or main_describer(atlas)
     if not describer:
         raise MapsError(
             f"No head of {options.atlas} is described yet; `python -m maps describe {options.atlas}` does it."
         )
-    name = checked_name(options.name) if options.name else _free_name(folder)
-    study = frozen(atlas, describer, name, planned(options))
-    path = keep(study, folder)
-    print(f"{path}: {summary(study)}")
+    name = check_study_name(options.name) if options.name else _unused_name(folder)
+    study = create_study(atlas, describer, name, plan_from_options(options))
+    path = save_study(study, folder)
+    print(f"{path}: {study_summary(study)}")
 
 
-def planned(options: argparse.Namespace) -> Plan:
+def plan_from_options(options: argparse.Namespace) -> StudyPlan:
     """What the options ask for."""
-    swapped, shuffled = _controls(options)
-    return Plan(
+    swapped, shuffled = _control_counts(options)
+    return StudyPlan(
         heads=options.heads,
         sample=options.sample,
         per_item=options.per_item,
@@ -124,22 +126,22 @@ def planned(options: argparse.Namespace) -> Plan:
     )
 
 
-def _controls(options: argparse.Namespace) -> tuple[int, int]:
+def _control_counts(options: argparse.Namespace) -> tuple[int, int]:
     """Swapped and shuffled controls: as many as are named, or the share in halves."""
     if options.swapped is None and options.shuffled is None:
-        total = round((CONTROLS if options.controls is None else options.controls) * options.heads)
+        total = round((DEFAULT_CONTROLS_SHARE if options.controls is None else options.controls) * options.heads)
         return total - total // 2, total // 2
     if options.controls is not None:
         raise MapsError("Name the controls by --controls, or by --swapped and --shuffled, not both.")
     return options.swapped or 0, options.shuffled or 0
 
 
-def _free_name(folder: Path) -> str:
+def _unused_name(folder: Path) -> str:
     taken = {path.stem for path in folder.glob("*.json")}
     return next(name for n in range(1, len(taken) + 2) if (name := f"study-{n}") not in taken)
 
 
-def summary(study: Study) -> str:
+def study_summary(study: Study) -> str:
     """What a study holds, in one line."""
     each = study.settings
     return (
@@ -150,45 +152,45 @@ def summary(study: Study) -> str:
 
 def run_list(options: argparse.Namespace) -> None:
     """A line a study."""
-    found = kept(studies_folder(options)).values()
+    found = load_studies(studies_folder(options)).values()
     for study in sorted(found, key=lambda study: study.settings.created_at, reverse=True):
-        state = "over" if study.over(datetime.now(UTC)) else "open"
-        print(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {summary(study)}")
+        state = "over" if study.is_over(datetime.now(UTC)) else "open"
+        print(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not found:
         print(f"There is no study in {studies_folder(options)}; `python -m annotation study create` makes one.")
 
 
 def run_show(options: argparse.Namespace) -> None:
     """Settings, counts, and with an atlas the stale items."""
-    found = kept(studies_folder(options))
+    found = load_studies(studies_folder(options))
     if options.name not in found:
         names = ", ".join(found) or "none yet"
         raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}; there is {names}.")
     study = found[options.name]
     for name, value in asdict(study.settings).items():
         print(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
-    fresh = set(fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
+    fresh = set(load_fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
-    print(counts(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
+    print(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
     heads = ", ".join(map(str, sorted(HeadId(item.layer, item.head) for item in stale)))
     known = f"{len(stale):,}" + (f" ({heads})" if heads else "")
     print(f"stale items: {known if options.atlas else 'name --atlas to see them'}")
 
 
-def counts(study: Study, journal: Path, stale: Collection[str]) -> str:
+def progress_lines(study: Study, journal: Path, stale: Collection[str]) -> str:
     """Places wanted, given and reserved of the items that are not stale, items done, and people, a line each."""
     judged: dict[str, set[str]] = {}
     reserved: dict[str, set[str]] = {}
     if journal.is_file():
         with Journal(journal) as opened:
-            places = opened.places(study)
-            judged, reserved = places.judged, places.reserved
-    found = fulfilment(study, judged, reserved, stale)
+            places = opened.slot_holders(study)
+            judged, reserved = places.judged_by, places.reserved_by
+    found = compute_study_progress(study, judged, reserved, stale)
     lines = [
-        f"places wanted: {found.wanted or 0:,}, and {study.settings.overlap:,} of each annotator (the overlap)",
-        f"places given: {found.given:,}, and {found.overlap:,} in the overlap",
-        f"places reserved now: {found.reserved:,}",
-        f"items done: {found.done:,} of {found.items:,}",
+        f"places wanted: {found.total_slots or 0:,}, and {study.settings.overlap:,} of each annotator (the overlap)",
+        f"places given: {found.filled_slots:,}, and {found.overlap_judgments:,} in the overlap",
+        f"places reserved now: {found.reserved_slots:,}",
+        f"items done: {found.finished_items:,} of {found.items:,}",
         f"annotators: {len(set().union(*judged.values())):,}",
     ]
     return "\n".join(lines)

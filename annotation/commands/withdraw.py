@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from annotation.commands.arguments import Commands, add_data, opened_journal
+from annotation.commands.arguments import Commands, add_data_option, open_journal
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -17,13 +17,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: python -m annotation withdraw a-3f9c2b81d0e4",
     )
     p.add_argument("pseudonym", metavar="PSEUDONYM", help="as in the judgments, such as a-3f9c2b81d0e4")
-    add_data(p, "journal.sqlite")
+    add_data_option(p, "journal.sqlite")
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Notes it and says how much is left out."""
-    with opened_journal(options) as journal:
+    with open_journal(options) as journal:
         journal.withdraw(options.pseudonym)
-        gone = sum(row.annotator == options.pseudonym for row in journal.rows(withdrawn=True))
+        gone = sum(row.annotator == options.pseudonym for row in journal.all_judgments(include_withdrawn=True))
     print(f"{options.pseudonym} has withdrawn: {gone:,} judgments are left out from now on.")

@@ -14,70 +14,76 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotation.report.card import card
-from annotation.report.paper_file import published
-from annotation.statistics.judgments_table import counted, frame
-from annotation.statistics.summary import report
-from annotation.study.study import Settings, layers_of
+from annotation.report.card import dataset_card
+from annotation.report.paper_file import load_paper
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.summary import summarise_judgments
+from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.errors import MapsError
-from maps.files.atomic import replacing
+from maps.files.atomic import atomic_writer
 
-UTC_TIME = pa.timestamp("us", tz="UTC")
-TYPES = {
+UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
+COLUMN_TYPES = {
     "layer": pa.int32(),
     "head": pa.int32(),
     "seconds": pa.float64(),
-    "started_at": UTC_TIME,
-    "submitted_at": UTC_TIME,
+    "started_at": UTC_TIMESTAMP,
+    "submitted_at": UTC_TIMESTAMP,
 }
-SCHEMA = pa.schema([*((name, TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())])
-FORMATS = ("csv", "parquet", "datasets")
-FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")  # the wide signs too, which some spreadsheets take for the others
-SEPARATORS = {";": "semicolons", "\t": "tabs"}
+JUDGMENTS_SCHEMA = pa.schema(
+    [*((name, COLUMN_TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())]
+)
+EXPORT_FORMATS = ("csv", "parquet", "datasets")
+FORMULA_START = re.compile(
+    r"'*[=+\-@＝＋－＠\t\r\n]"
+)  # the wide signs too, which some spreadsheets take for the others
+SEPARATOR_WORDS = {";": "semicolons", "\t": "tabs"}
 
 
 class DatasetError(MapsError):
     """A file that cannot be read or written: one plain sentence."""
 
 
-def _cell(value: object) -> object:
+def _spreadsheet_safe(value: object) -> object:
     """A value as a spreadsheet may safely open it.
 
     None is empty, a time ends in Z, and text that a spreadsheet would take for a formula (it begins with
-    = + - @, tab or the end of a line) gets a leading apostrophe, one more where it has some: `_given` takes it away
+    = + - @, tab or the end of a line) gets a leading apostrophe, one more where it has some: `_original_text` takes it away
     again. Parquet keeps the text as it was given.
     """
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, str) and FORMULA.match(value):
+    if isinstance(value, str) and FORMULA_START.match(value):
         return f"'{value}"
     return value
 
 
-def _given(cell: str) -> str:
-    """The text of a cell before `_cell` made it safe."""
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+def _original_text(cell: str) -> str:
+    """The text of a cell before `_spreadsheet_safe` made it safe."""
+    return cell[1:] if cell.startswith("'") and FORMULA_START.match(cell) else cell
 
 
-def table(judgments: pd.DataFrame) -> pa.Table:
-    """A `frame` as an Arrow table of `SCHEMA`; an empty string is null, as an absent value is everywhere."""
-    columns = {name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in SCHEMA.names}
-    return pa.table(columns, schema=SCHEMA)
+def arrow_table(judgments: pd.DataFrame) -> pa.Table:
+    """A `judgments_to_frame` as an Arrow table of `JUDGMENTS_SCHEMA`; an empty string is null, as an absent value is everywhere."""
+    columns = {
+        name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in JUDGMENTS_SCHEMA.names
+    }
+    return pa.table(columns, schema=JUDGMENTS_SCHEMA)
 
 
 def _write_csv(rows: pa.Table, path: Path) -> Path:
     text = StringIO(newline="")
     lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
     lines.writerow(rows.column_names)
-    lines.writerows(map(_cell, row.values()) for row in rows.to_pylist())
-    with replacing(path) as file:
+    lines.writerows(map(_spreadsheet_safe, row.values()) for row in rows.to_pylist())
+    with atomic_writer(path) as file:
         file.write(text.getvalue().encode())
     return path
 
 
 def _write_parquet(rows: pa.Table, path: Path) -> Path:
-    with replacing(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
+    with atomic_writer(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
         if rows.num_rows:  # datasets fails on an empty row group and streams a file without any
             writer.write_table(rows)
     return path
@@ -87,18 +93,18 @@ WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
 
 
 def check_suffix(path: Path) -> None:
-    """Raises DatasetError where `write` cannot write such a file."""
+    """Raises DatasetError where `write_table` cannot write such a file."""
     if path.suffix.lower() not in WRITERS:
         raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
 
 
-def write(rows: pd.DataFrame, path: Path) -> None:
+def write_table(rows: pd.DataFrame, path: Path) -> None:
     """Writes a table as CSV or Parquet, by the name's ending; text is safe from spreadsheets as in an export.
 
     Raises DatasetError for another ending and where the file cannot be written.
     """
     check_suffix(path)
-    columns = [pa.field(name, _type(rows[name])) for name in rows.columns]
+    columns = [pa.field(name, _column_type(rows[name])) for name in rows.columns]
     content = pa.Table.from_pandas(rows, schema=pa.schema(columns), preserve_index=False).replace_schema_metadata()
     try:
         WRITERS[path.suffix.lower()](content, path)
@@ -106,35 +112,37 @@ def write(rows: pd.DataFrame, path: Path) -> None:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _type(column: pd.Series[Any]) -> pa.DataType:
+def _column_type(column: pd.Series[Any]) -> pa.DataType:
     """Whole numbers int32, as everywhere; what is neither number nor truth is text, nulls included."""
     if column.name in ("layer", "head", "n"):
         return pa.int32()
     return {"b": pa.bool_(), "f": pa.float64()}.get(column.dtype.kind, pa.string())
 
 
-def _write_datasets(
+def _write_datasets_folder(
     rows: Sequence[Judgment],
     judgments: pd.DataFrame,
     folder: Path,
     layers: Mapping[str, int] | None,
-    settings: Settings | None,
+    settings: StudySettings | None,
 ) -> list[Path]:
-    data = _write_parquet(table(judgments), folder / "data" / "judgments.parquet")
-    features = [(field.name, str(field.type).replace("double", "float64")) for field in SCHEMA]
-    found = report(counted(judgments), layers=layers_of(settings) | dict(layers or {}))
-    text = card(rows, found, features, published(), settings)
-    with replacing(folder / "README.md") as file:
+    data = _write_parquet(arrow_table(judgments), folder / "data" / "judgments.parquet")
+    features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
+    found = summarise_judgments(
+        select_counted_judgments(judgments), layers=layers_by_model(settings) | dict(layers or {})
+    )
+    text = dataset_card(rows, found, features, load_paper(), settings)
+    with atomic_writer(folder / "README.md") as file:
         file.write(text.encode())
     return [data, folder / "README.md"]
 
 
-def export(
+def export_judgments(
     rows: Sequence[Judgment],
     folder: Path,
-    fmt: str,
+    export_format: str,
     layers: Mapping[str, int] | None = None,
-    settings: Settings | None = None,
+    settings: StudySettings | None = None,
     stale: Collection[str] | None = None,
 ) -> list[Path]:
     """Writes all rows, the superseded and stale ones too, into `folder` and returns the files.
@@ -147,17 +155,17 @@ def export(
     ids of the stale judgments, which are marked and left out of the card's figures, None where nobody looked. Raises
     DatasetError where the folder cannot be written.
     """
-    judgments = frame(rows, stale)
+    judgments = judgments_to_frame(rows, stale)
     try:
-        if fmt == "csv":
-            return [_write_csv(table(judgments), folder / "judgments.csv")]
-        if fmt == "parquet":
-            return [_write_parquet(table(judgments), folder / "judgments.parquet")]
-        if fmt == "datasets":
-            return _write_datasets(rows, judgments, folder, layers, settings)
+        if export_format == "csv":
+            return [_write_csv(arrow_table(judgments), folder / "judgments.csv")]
+        if export_format == "parquet":
+            return [_write_parquet(arrow_table(judgments), folder / "judgments.parquet")]
+        if export_format == "datasets":
+            return _write_datasets_folder(rows, judgments, folder, layers, settings)
     except OSError as error:
         raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
-    raise DatasetError(f"{fmt!r} is no format of an export; choose one of {', '.join(FORMATS)}.")
+    raise DatasetError(f"{export_format!r} is no format of an export; choose one of {', '.join(EXPORT_FORMATS)}.")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -168,14 +176,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
         if heading is None:
             raise DatasetError(f"{path} is empty.")
         if len(heading) == 1 and (other := next((mark for mark in ";\t" if mark in heading[0]), None)):
-            raise DatasetError(f"{path} is separated by {SEPARATORS[other]}; save it again with commas.")
+            raise DatasetError(f"{path} is separated by {SEPARATOR_WORDS[other]}; save it again with commas.")
         lines = []
         for line in reader:
             if line and len(line) != len(heading):
                 raise DatasetError(
                     f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
                 )
-            lines += [list(map(_given, line))] if line else []
+            lines += [list(map(_original_text, line))] if line else []
     named = [place for place, name in enumerate(heading) if name]  # spreadsheets leave columns without a name behind
     cells = [[line[place] for place in named] for line in lines]
     return pd.DataFrame(cells, columns=[heading[place] for place in named], dtype=object)
@@ -190,7 +198,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 READERS = {".csv": _read_csv, ".parquet": _read_parquet}
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_judgments_table(path: Path) -> pd.DataFrame:
     """A table of judgments from anyone's CSV (UTF-8, commas) or Parquet file, unchecked.
 
     Raises DatasetError for a file that is missing, unreadable, of another kind, or has a column twice.

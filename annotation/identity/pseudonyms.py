@@ -14,67 +14,67 @@ from functools import lru_cache
 
 from maps.errors import MapsError
 
-LONGEST_NAME = 80
-LONGEST_TOKEN = 4096
+MAX_NAME_LENGTH = 80
+MAX_TOKEN_LENGTH = 4096
 
 
-def normalised(name: str) -> str:
+def normalise_name(name: str) -> str:
     """The name as it is compared: compatibility forms, case and runs of white space make no difference."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return " ".join(folded.split())
 
 
-def problems_with_name(name: str) -> list[str]:
+def name_problems(name: str) -> list[str]:
     """One plain sentence for each thing that is wrong with a name; empty where it will do."""
     found = []
-    if not normalised(name):
+    if not normalise_name(name):
         found.append("Please give a name.")
-    if len(name) > LONGEST_NAME:
-        found.append(f"The name has {len(name)} characters; {LONGEST_NAME} is the most.")
+    if len(name) > MAX_NAME_LENGTH:
+        found.append(f"The name has {len(name)} characters; {MAX_NAME_LENGTH} is the most.")
     if not " ".join(name.split()).isprintable():
         found.append("The name holds characters that cannot be shown; please remove them.")
     return found
 
 
-def _mac(purpose: str, text: str, key: bytes) -> str:
+def _keyed_hash(purpose: str, text: str, key: bytes) -> str:
     if not key:
         raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
     return hmac.new(key, f"{purpose}\n{text}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-def pseudonym(name: str, key: bytes) -> str:
+def derive_pseudonym(name: str, key: bytes) -> str:
     """The pseudonym of a name, like `a-3f9c2b81d0e4`: 48 bits of HMAC-SHA256 over the normalised name."""
-    return "a-" + _mac("pseudonym", normalised(name), key)[:12]
+    return "a-" + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
 
 
 @lru_cache(maxsize=1 << 14)
-def handle(text: str, key: bytes) -> str:
+def derive_item_handle(item_key: str, key: bytes) -> str:
     """What a browser gets in place of an item's key, which would tell a control from a true item."""
-    return _mac("item", text, key)[:24]
+    return _keyed_hash("item", item_key, key)[:24]
 
 
-def organiser_pseudonym(key: bytes) -> str:
+def derive_organiser_pseudonym(key: bytes) -> str:
     """The pseudonym of whoever holds the organiser's link: one that no name has."""
-    return "a-" + _mac("organiser", "", key)[:12]
+    return "a-" + _keyed_hash("organiser", "", key)[:12]
 
 
-def signed(name: str, key: bytes, issued_at: int) -> str:
+def make_session_token(name: str, key: bytes, issued_at: int) -> str:
     """A token that says "this is `name`, since `issued_at`" (seconds since 1970), which only the key can make."""
     payload = json.dumps({"name": name, "issued_at": issued_at}).encode()
     text = base64.urlsafe_b64encode(payload).decode("ascii")
-    return f"{text}.{_mac('session', text, key)}"
+    return f"{text}.{_keyed_hash('session', text, key)}"
 
 
-def name_from(token: object, key: bytes, not_before: int = 0) -> str | None:
+def read_session_token(token: object, key: bytes, not_before: int = 0) -> str | None:
     """The name in a token that this key signed at `not_before` or later; None for anything else.
 
     Takes whatever a browser may send and never raises on it: the signature is checked, in constant time,
     before anything is decoded.
     """
-    if not isinstance(token, str) or len(token) > LONGEST_TOKEN or not token.isascii():
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         return None
     text, _, signature = token.partition(".")
-    if not hmac.compare_digest(signature.encode(), _mac("session", text, key).encode()):
+    if not hmac.compare_digest(signature.encode(), _keyed_hash("session", text, key).encode()):
         return None
     payload = json.loads(base64.urlsafe_b64decode(text))
     return str(payload["name"]) if payload["issued_at"] >= not_before else None

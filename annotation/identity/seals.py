@@ -10,25 +10,25 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from maps.errors import MapsError
 
-LARGEST_SEAL = 40_000  # characters: a judgment with the longest comment fits twice
+MAX_SEAL_LENGTH = 40_000  # characters: a judgment with the longest comment fits twice
 
 
-def _box(key: bytes) -> Fernet:
+def _cipher(key: bytes) -> Fernet:
     if not key:
         raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
     return Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"outbox", hashlib.sha256)))
 
 
-def sealed(text: str, key: bytes) -> str:
+def seal_text(text: str, key: bytes) -> str:
     """The text in a seal that only this key opens."""
-    return _box(key).encrypt(text.encode()).decode("ascii")
+    return _cipher(key).encrypt(text.encode()).decode("ascii")
 
 
-def unsealed(seal: object, key: bytes) -> str | None:
+def unseal_text(seal: object, key: bytes) -> str | None:
     """The text in a seal of this key; None for anything else that a browser may send."""
-    if not isinstance(seal, str) or len(seal) > LARGEST_SEAL or not seal.isascii():
+    if not isinstance(seal, str) or len(seal) > MAX_SEAL_LENGTH or not seal.isascii():
         return None
     try:
-        return _box(key).decrypt(seal).decode()
+        return _cipher(key).decrypt(seal).decode()
     except InvalidToken:
         return None

@@ -19,10 +19,10 @@ from typing import Self
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
 from maps.errors import MapsError
 
-WAIT_SECONDS = 10.0
-TWICE = "SQLITE_CONSTRAINT_UNIQUE"
+LOCK_WAIT_SECONDS = 10.0
+UNIQUE_VIOLATION = "SQLITE_CONSTRAINT_UNIQUE"
 
-REASONS = {
+ERROR_REASONS = {
     "SQLITE_FULL": "the disk is full; free some space and send it again",
     "SQLITE_IOERR": "the disk did not take it (full or broken?); free some space and send it again",
     "SQLITE_READONLY": "the file or its folder is read-only; make both writable",
@@ -39,7 +39,7 @@ class JournalError(MapsError):
     """A judgment that could not be kept, or a journal that could not be opened: one plain sentence."""
 
 
-class TwiceError(JournalError):
+class DuplicateRowError(JournalError):
     """A row that is there already."""
 
 
@@ -48,7 +48,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def stamp(moment: datetime) -> str:
+def utc_timestamp(moment: datetime) -> str:
     """A time as the tables hold it: in UTC, to the microsecond, so that text sorts as time. Needs a time zone."""
     if moment.tzinfo is None:
         raise JournalError(f"The time {moment.isoformat()} has no time zone, so it is not stored.")
@@ -65,28 +65,28 @@ class Database:
         self.path = path
         self.now = now
         self._lock = RLock()
-        with self.explained("The journal {path} cannot be used: {reason}."):
+        with self.explain_errors("The journal {path} cannot be used: {reason}."):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare()
             except BaseException:
-                self._db.close()
+                self._connection.close()
                 raise
 
     def _prepare(self) -> None:
         """Durability settings, then the migrations that this file has not seen, in one transaction."""
-        self._db.row_factory = sqlite3.Row
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        self._connection.row_factory = sqlite3.Row
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise JournalError(f"The database {self.path} is no journal; name another file or move it away.")
-        if (damage := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        if (damage := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise JournalError(f"The journal {self.path} is damaged ({damage}); put a sound copy in its place.")
-        self._log_ahead()
+        self._enable_write_ahead_log()
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        with self._writing():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._connection.execute(f"PRAGMA {pragma}")
+        with self._write_transaction():
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
                 raise JournalError(
                     f"The journal {self.path} was written by a newer release (version {version} of the tables, "
@@ -94,16 +94,16 @@ class Database:
                 )
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    def _log_ahead(self) -> None:
+    def _enable_write_ahead_log(self) -> None:
         """Write-ahead logging. SQLite itself does not wait where another process turns it on for the same new file."""
-        until = monotonic() + WAIT_SECONDS
+        until = monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
-                self._db.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA journal_mode=WAL")
                 return
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > until:
@@ -111,53 +111,53 @@ class Database:
             sleep(0.01)
 
     @contextmanager
-    def explained(self, sentence: str) -> Iterator[None]:
-        """Turns the database's errors into `sentence`, with its {path} and {reason} filled in."""
+    def explain_errors(self, error_sentence: str) -> Iterator[None]:
+        """Turns the database's errors into `error_sentence`, with its {path} and {reason} filled in."""
         try:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorname", "")
-            known = (reason for prefix, reason in REASONS.items() if code.startswith(prefix))
-            raise JournalError(sentence.format(path=self.path, reason=next(known, str(error)))) from error
+            known = (reason for prefix, reason in ERROR_REASONS.items() if code.startswith(prefix))
+            raise JournalError(error_sentence.format(path=self.path, reason=next(known, str(error)))) from error
         except OSError as error:
-            raise JournalError(sentence.format(path=self.path, reason=error.strerror or error)) from error
+            raise JournalError(error_sentence.format(path=self.path, reason=error.strerror or error)) from error
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write_transaction(self) -> Iterator[None]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                self._connection.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
 
     @contextmanager
-    def transaction(self, sentence: str) -> Iterator[None]:
+    def transaction(self, error_sentence: str) -> Iterator[None]:
         """One writer at a time, in this process and others; on disk when it ends, undone where it fails."""
-        with self.explained(sentence), self._writing():
+        with self.explain_errors(error_sentence), self._write_transaction():
             yield
 
     def execute(self, query: str, values: Iterable[object] = ()) -> int:
         """Writes inside a transaction; returns how many rows changed. Raises TwiceError where one must be unique."""
         try:
-            return self._db.execute(query, tuple(values)).rowcount
+            return self._connection.execute(query, tuple(values)).rowcount
         except sqlite3.IntegrityError as error:
-            if error.sqlite_errorname != TWICE:
+            if error.sqlite_errorname != UNIQUE_VIOLATION:
                 raise
-            raise TwiceError("Not stored: the journal holds such a row already.") from error
+            raise DuplicateRowError("Not stored: the journal holds such a row already.") from error
 
     def select(self, query: str, values: Iterable[object] = ()) -> list[Row]:
         """Reads, inside a transaction or outside."""
-        with self.explained("The journal {path} cannot be read: {reason}."), self._lock:
-            return self._db.execute(query, tuple(values)).fetchall()
+        with self.explain_errors("The journal {path} cannot be read: {reason}."), self._lock:
+            return self._connection.execute(query, tuple(values)).fetchall()
 
     def close(self) -> None:
         """Closes the file; the journal cannot be used afterwards."""
         with self._lock:
-            self._db.close()
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 APPLICATION_ID = 0x4D415053  # "MAPS", in the header of the file
 
-_FIRST = (
+_ANNOTATORS_AND_JUDGMENTS = (
     """
     CREATE TABLE annotators (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -57,7 +57,7 @@ _FIRST = (
     """,
 )
 
-_STUDIES = (
+_RESERVATIONS_AND_WITHDRAWALS = (
     """
     CREATE TABLE reservations (
         study TEXT NOT NULL,
@@ -113,7 +113,7 @@ _OPENINGS = (
     """,
 )
 
-_BY_ITEM = (  # the same uniqueness, in the order in which an item's people are gathered, so that nothing is sorted
+_ITEM_ORDERED_INDEX = (  # the same uniqueness, in the order in which an item's people are gathered, so that nothing is sorted
     "DROP INDEX one_first_judgment",
     """
     CREATE UNIQUE INDEX one_first_judgment ON judgments
@@ -137,4 +137,10 @@ _OPENINGS_PUBLISHED = (  # `published` takes openings too
     "DROP TABLE published_before",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _OPENINGS, _BY_ITEM, _OPENINGS_PUBLISHED)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _ANNOTATORS_AND_JUDGMENTS,
+    _RESERVATIONS_AND_WITHDRAWALS,
+    _OPENINGS,
+    _ITEM_ORDERED_INDEX,
+    _OPENINGS_PUBLISHED,
+)

@@ -9,24 +9,34 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from annotation.journal.database import Database, JournalError, TwiceError, stamp
-from annotation.journal.reservations import NOT_WITHDRAWN
-from annotation.journal.rows import COLUMNS, insert, judgment_of, same, stored_of
-from annotation.types import Consent, Opening, Stored, Unpublished, Withdrawal
+from annotation.journal.database import Database, DuplicateRowError, JournalError, utc_timestamp
+from annotation.journal.reservations import NOT_WITHDRAWN_SQL
+from annotation.journal.rows import (
+    JUDGMENT_COLUMNS_SQL,
+    insert_judgment,
+    is_same_answer,
+    judgment_from_row,
+    stored_judgment_from_row,
+)
+from annotation.types import Consent, LedgerRows, Opening, StoredJudgment, Withdrawal
 
-Kind = Literal["judgment", "consent", "withdrawal", "opening"]
-CONSENT_ID = "pseudonym || ' ' || guidelines_version"
-CHUNK = 500  # ids a query
+RowKind = Literal["judgment", "consent", "withdrawal", "opening"]
+CONSENT_ID_SQL = "pseudonym || ' ' || guidelines_version"
+IDS_PER_QUERY = 500  # ids a query
 
 
-def unpublished(db: Database) -> Unpublished:
+def load_unpublished_rows(db: Database) -> LedgerRows:
     """The rows that no commit holds; see Journal.unpublished."""
     unknown = "NOT EXISTS (SELECT 1 FROM published WHERE kind = '{}' AND row_id = {})"
-    judgments = f"SELECT stored_at, {COLUMNS} FROM judgments WHERE {unknown.format('judgment', 'judgment_id')}"
+    judgments = (
+        f"SELECT stored_at, {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE {unknown.format('judgment', 'judgment_id')}"
+    )
     staying = "pseudonym NOT IN (SELECT annotator FROM withdrawals)"
-    consents = f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID)} AND {staying} ORDER BY position"
+    consents = (
+        f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID_SQL)} AND {staying} ORDER BY position"
+    )
     withdrawals = f"SELECT * FROM withdrawals WHERE {unknown.format('withdrawal', 'annotator')} ORDER BY position"
-    judged = tuple(map(stored_of, db.select(f"{judgments} AND {NOT_WITHDRAWN} ORDER BY position")))
+    judged = tuple(map(stored_judgment_from_row, db.select(f"{judgments} AND {NOT_WITHDRAWN_SQL} ORDER BY position")))
     consented = tuple(  # read after the judgments, so that each of them has its consent here or in the ledger
         Consent(row["pseudonym"], datetime.fromisoformat(row["consented_at"]), row["guidelines_version"])
         for row in db.select(consents)
@@ -38,54 +48,54 @@ def unpublished(db: Database) -> Unpublished:
     opened = tuple(
         Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"])) for row in db.select(openings)
     )
-    return Unpublished(judged, consented, withdrawn, opened)
+    return LedgerRows(judged, consented, withdrawn, opened)
 
 
-def mark_published(db: Database, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
+def mark_published(db: Database, kind: RowKind, ids: Iterable[str], commit_id: str) -> None:
     """Notes that a commit of the ledger holds these rows; the first commit that is noted stays."""
     with db.transaction("It could not be noted what is published: {reason}."):
-        _mark(db, kind, ids, commit_id)
+        _insert_publication_marks(db, kind, ids, commit_id)
 
 
-def _mark(db: Database, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
+def _insert_publication_marks(db: Database, kind: RowKind, ids: Iterable[str], commit_id: str) -> None:
     query = "INSERT INTO published (kind, row_id, commit_id, published_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
     for row_id in ids:
-        db.execute(query, [kind, row_id, commit_id, stamp(db.now())])
+        db.execute(query, [kind, row_id, commit_id, utc_timestamp(db.now())])
 
 
-def published(db: Database, judgment_ids: Sequence[str]) -> dict[str, str]:
+def load_publication_commits(db: Database, judgment_ids: Sequence[str]) -> dict[str, str]:
     """The commit of each of these judgments that is published."""
     found: dict[str, str] = {}
-    for start in range(0, len(judgment_ids), CHUNK):
-        part = judgment_ids[start : start + CHUNK]
+    for start in range(0, len(judgment_ids), IDS_PER_QUERY):
+        part = judgment_ids[start : start + IDS_PER_QUERY]
         marks = ", ".join("?" * len(part))
         query = f"SELECT row_id, commit_id FROM published WHERE kind = 'judgment' AND row_id IN ({marks})"
         found |= {row["row_id"]: row["commit_id"] for row in db.select(query, part)}
     return found
 
 
-def known(db: Database, judgment_ids: Sequence[str]) -> set[str]:
+def load_known_judgment_ids(db: Database, judgment_ids: Sequence[str]) -> set[str]:
     """Those of these judgments that the journal holds."""
     found: set[str] = set()
-    for start in range(0, len(judgment_ids), CHUNK):
-        part = judgment_ids[start : start + CHUNK]
+    for start in range(0, len(judgment_ids), IDS_PER_QUERY):
+        part = judgment_ids[start : start + IDS_PER_QUERY]
         marks = ", ".join("?" * len(part))
         query = f"SELECT judgment_id FROM judgments WHERE judgment_id IN ({marks})"
         found |= {row["judgment_id"] for row in db.select(query, part)}
     return found
 
 
-def restore(db: Database, rows: Unpublished, commit_id: str) -> int:
+def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
     """Puts the ledger's rows back; see Journal.restore."""
     with db.transaction("The ledger's rows could not be put back: {reason}."):
         db.execute("PRAGMA defer_foreign_keys = ON")  # an answer may come before the one that it replaces
-        new = sum(_withdrawn_again(db, row) for row in rows.withdrawals)
-        new += sum(_consented_again(db, row) for row in rows.consents)
-        new += sum(_opened_again(db, row) for row in rows.openings)
+        new = sum(_restore_withdrawal(db, row) for row in rows.withdrawals)
+        new += sum(_restore_consent(db, row) for row in rows.consents)
+        new += sum(_restore_opening(db, row) for row in rows.openings)
         gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
         staying = [row for row in rows.judgments if row.judgment.annotator not in gone]
-        new += sum(_judged_again(db, row) for row in staying)
-        held: dict[Kind, set[str]] = {
+        new += sum(_restore_judgment(db, row) for row in staying)
+        held: dict[RowKind, set[str]] = {
             "judgment": {row.row_id for row in rows.judgments},
             "consent": {row.row_id for row in rows.consents},
             "withdrawal": {row.row_id for row in rows.withdrawals},
@@ -93,46 +103,46 @@ def restore(db: Database, rows: Unpublished, commit_id: str) -> int:
         }
         for kind, ids in held.items():
             _unmark_others(db, kind, ids)
-            _mark(db, kind, ids, commit_id)
+            _insert_publication_marks(db, kind, ids, commit_id)
         return new
 
 
-def _unmark_others(db: Database, kind: Kind, held: Collection[str]) -> None:
+def _unmark_others(db: Database, kind: RowKind, held: Collection[str]) -> None:
     """What the ledger held once and holds no longer counts as unpublished: somebody may have emptied it."""
     marked = {row["row_id"] for row in db.select("SELECT row_id FROM published WHERE kind = ?", [kind])}
     for row_id in marked.difference(held):
         db.execute("DELETE FROM published WHERE kind = ? AND row_id = ?", [kind, row_id])
 
 
-def _withdrawn_again(db: Database, row: Withdrawal) -> int:
+def _restore_withdrawal(db: Database, row: Withdrawal) -> int:
     query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-    return db.execute(query, [row.annotator, stamp(row.withdrawn_at)])
+    return db.execute(query, [row.annotator, utc_timestamp(row.withdrawn_at)])
 
 
-def _opened_again(db: Database, row: Opening) -> int:
+def _restore_opening(db: Database, row: Opening) -> int:
     query = "INSERT INTO openings (study, organiser, opened_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    return db.execute(query, [row.study, row.organiser, stamp(row.opened_at)])
+    return db.execute(query, [row.study, row.organiser, utc_timestamp(row.opened_at)])
 
 
-def _consented_again(db: Database, row: Consent) -> int:
+def _restore_consent(db: Database, row: Consent) -> int:
     query = (
         "INSERT INTO annotators (pseudonym, consented_at, guidelines_version) VALUES (?, ?, ?) "
         "ON CONFLICT (pseudonym) DO UPDATE SET consented_at = excluded.consented_at, "
         "guidelines_version = excluded.guidelines_version WHERE consented_at < excluded.consented_at"
     )
-    return db.execute(query, [row.annotator, stamp(row.consented_at), row.guidelines_version])
+    return db.execute(query, [row.annotator, utc_timestamp(row.consented_at), row.guidelines_version])
 
 
-def _judged_again(db: Database, row: Stored) -> int:
+def _restore_judgment(db: Database, row: StoredJudgment) -> int:
     judgment = row.judgment
-    known = db.select(f"SELECT {COLUMNS} FROM judgments WHERE judgment_id = ?", [judgment.judgment_id])
-    if known and not same(judgment_of(known[0]), judgment):
+    known = db.select(f"SELECT {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE judgment_id = ?", [judgment.judgment_id])
+    if known and not is_same_answer(judgment_from_row(known[0]), judgment):
         raise JournalError(f"The ledger holds another judgment {judgment.judgment_id} than the journal {db.path}.")
     if known:
         return 0
     try:
-        return insert(db, judgment, row.stored_at)
-    except TwiceError as error:
+        return insert_judgment(db, judgment, row.stored_at)
+    except DuplicateRowError as error:
         raise JournalError(
             f"The ledger's judgment {judgment.judgment_id} answers an item that the journal {db.path} has another "
             "answer to by the same annotator; move the journal away and start again to take the ledger's."

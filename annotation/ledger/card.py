@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from annotation.ledger.rows import COLUMNS, KINDS, is_time
+from annotation.ledger.rows import COLUMNS_BY_KIND, ROW_KINDS, is_time_column
 
-DTYPES = {"layer": "int32", "head": "int32", "seconds": "float64"}
-HEADING = """\
+COLUMN_DTYPES = {"layer": "int32", "head": "int32", "seconds": "float64"}
+LEDGER_CARD_HEADING = """\
 ---
 pretty_name: Ledger of judgments
 {tables}---
@@ -27,20 +27,20 @@ dataset public: `python -m annotation publish` makes the public release from it.
 """
 
 
-def dtype(name: str) -> str:
+def column_dtype(name: str) -> str:
     """A column's type as `datasets` names it."""
-    return "timestamp[us, tz=UTC]" if is_time(name) else DTYPES.get(name, "string")
+    return "timestamp[us, tz=UTC]" if is_time_column(name) else COLUMN_DTYPES.get(name, "string")
 
 
 def ledger_card(kinds: Collection[str]) -> str:
     """README.md of a ledger that holds files of these kinds; `datasets` loads no config without a file."""
-    present = [kind for kind in KINDS if kind in kinds]
+    present = [kind for kind in ROW_KINDS if kind in kinds]
     configs = "".join(
         f"- config_name: {kind}\n  data_files:\n  - split: train\n    path: {kind}/**/*.jsonl\n" for kind in present
     )
     features = "".join(
         f"- config_name: {kind}\n  features:\n"
-        + "".join(f"  - name: {name}\n    dtype: {dtype(name)}\n" for name in sorted(COLUMNS[kind]))
+        + "".join(f"  - name: {name}\n    dtype: {column_dtype(name)}\n" for name in sorted(COLUMNS_BY_KIND[kind]))
         for kind in present
     )
-    return HEADING.format(tables=f"configs:\n{configs}dataset_info:\n{features}" if present else "")
+    return LEDGER_CARD_HEADING.format(tables=f"configs:\n{configs}dataset_info:\n{features}" if present else "")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from annotation.types import Item, Judgment, Stored
+from annotation.types import Judgment, StoredJudgment, StudyItem
 
 
-def acceptable(
-    rows: Sequence[Stored], consented: Collection[str], here: Iterable[Judgment] = ()
-) -> tuple[list[Stored], list[Stored]]:
-    """The rows that fit a journal which holds `here`, and those that do not; `rows` as `merged` orders them.
+def split_acceptable(
+    rows: Sequence[StoredJudgment], consented: Collection[str], journal_judgments: Iterable[Judgment] = ()
+) -> tuple[list[StoredJudgment], list[StoredJudgment]]:
+    """The rows that fit a journal which holds `journal_judgments`, and those that do not; `rows` as `merged` orders them.
 
     A row fits where its annotator has consented and it is their first answer to its item, or replaces an answer that
     fits and that nothing else replaces. What the journal holds already is always fitting.
     """
     taken: dict[str, Judgment] = {}
-    answered: set[tuple[Item, str]] = set()
+    answered: set[tuple[StudyItem, str]] = set()
     replaced: set[str] = set()
 
     def take(row: Judgment) -> None:
@@ -31,7 +31,7 @@ def acceptable(
         same = earlier is not None and (earlier.item, earlier.annotator) == (row.item, row.annotator)
         return same and row.supersedes not in replaced
 
-    for judgment in here:
+    for judgment in journal_judgments:
         take(judgment)
     fitting, others = [], []
     for row in rows:

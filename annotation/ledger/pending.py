@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotation.journal.sync import Kind
-from annotation.ledger.rows import KINDS, LedgerError, files_of
-from annotation.types import Unpublished
-from maps.files.atomic import replacing
+from annotation.journal.sync import RowKind
+from annotation.ledger.rows import ROW_KINDS, LedgerError, files_from_rows
+from annotation.types import LedgerRows
+from maps.files.atomic import atomic_writer
 
-BYTES = "surrogateescape"  # so that any content fits into JSON
-SINGULAR: dict[str, Kind] = {
+DECODE_ERRORS = "surrogateescape"  # so that any content fits into JSON
+SINGULAR_KINDS: dict[str, RowKind] = {
     "judgments": "judgment",
     "consents": "consent",
     "withdrawals": "withdrawal",
@@ -22,27 +22,27 @@ SINGULAR: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Batch:
+class PublicationBatch:
     """Files by path, and the ids of the rows in them by kind."""
 
     files: Mapping[str, bytes]
-    rows: Mapping[str, tuple[str, ...]]
+    row_ids: Mapping[str, tuple[str, ...]]
 
     @property
-    def size(self) -> int:
+    def row_count(self) -> int:
         """The number of rows."""
-        return sum(map(len, self.rows.values()))
+        return sum(map(len, self.row_ids.values()))
 
 
-def batch_of(rows: Unpublished, others: Mapping[str, bytes]) -> Batch:
-    """Rows as files, with `others` beside them."""
+def build_batch(rows: LedgerRows, other_files: Mapping[str, bytes]) -> PublicationBatch:
+    """Rows as files, with `other_files` beside them."""
     files: dict[str, bytes] = {}
     ids = {}
-    for kind in KINDS:
+    for kind in ROW_KINDS:
         of_kind = getattr(rows, kind)
-        files |= files_of(of_kind)
+        files |= files_from_rows(of_kind)
         ids[kind] = tuple(row.row_id for row in of_kind)
-    return Batch({**files, **others}, ids)
+    return PublicationBatch({**files, **other_files}, ids)
 
 
 class PendingFile:
@@ -51,32 +51,34 @@ class PendingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: PublicationBatch) -> None:
         """On disk when it returns, or not at all; raises OSError."""
-        files = {path: content.decode(errors=BYTES) for path, content in batch.files.items()}
-        text = json.dumps({"files": files, "rows": batch.rows})
-        with replacing(self.path) as file:
+        files = {path: content.decode(errors=DECODE_ERRORS) for path, content in batch.files.items()}
+        text = json.dumps({"files": files, "rows": batch.row_ids})
+        with atomic_writer(self.path) as file:
             file.write(text.encode())
 
-    def read(self) -> Batch | None:
+    def read(self) -> PublicationBatch | None:
         """The batch that was not confirmed; raises LedgerError where the file cannot be read."""
         try:
             found = json.loads(self.path.read_bytes())
-            files = {str(path): str(text).encode(errors=BYTES) for path, text in found["files"].items()}
-            rows = {kind: tuple(map(str, found["rows"].get(kind, ()))) for kind in KINDS}  # older releases know fewer
+            files = {str(path): str(text).encode(errors=DECODE_ERRORS) for path, text in found["files"].items()}
+            rows = {
+                kind: tuple(map(str, found["rows"].get(kind, ()))) for kind in ROW_KINDS
+            }  # older releases know fewer
         except FileNotFoundError:
             return None
         except OSError as error:
             raise LedgerError(f"{self.path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LedgerError(f"{self.path} is damaged; delete it: its rows are still in the journal.") from error
-        return Batch(files, rows)
+        return PublicationBatch(files, rows)
 
     def remove(self) -> None:
         """Nothing is pending any more."""
         self.path.unlink(missing_ok=True)
 
 
-def is_within(batch: Batch, rows: Unpublished) -> bool:
+def is_batch_in_rows(batch: PublicationBatch, rows: LedgerRows) -> bool:
     """Whether all rows of a batch are among those of a ledger."""
-    return all(set(batch.rows[kind]) <= {row.row_id for row in getattr(rows, kind)} for kind in KINDS)
+    return all(set(batch.row_ids[kind]) <= {row.row_id for row in getattr(rows, kind)} for kind in ROW_KINDS)

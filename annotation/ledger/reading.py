@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from annotation.ledger.rows import PATH, LedgerError, Row, parsed
-from maps.hub.repository import Head, HubDataset
+from annotation.ledger.rows import ROW_FILE_PATH, LedgerError, LedgerRow, parse_rows
+from maps.hub.repository import HubDataset, RepositoryState
 
 
-def ledger_head(dataset: HubDataset) -> Head:
+def read_or_create_ledger(dataset: HubDataset) -> RepositoryState:
     """The state of a ledger, which is made where it is missing; raises LedgerError where it is public."""
-    head = dataset.head()
+    head = dataset.read_state()
     if head is None:
-        dataset.make(private=True)
-        head = dataset.head()
+        dataset.create(private=True)
+        head = dataset.read_state()
     if head is None:
         raise LedgerError(f"The Hub made no dataset {dataset.name} that this token may read; check HF_TOKEN.")
-    if not head.private:
+    if not head.is_private:
         raise LedgerError(f"The dataset {dataset.name} is public; make it private on its page, or name another one.")
     return head
 
 
-def row_files(head: Head) -> list[str]:
+def row_paths(state: RepositoryState) -> list[str]:
     """The paths of a ledger's rows."""
-    return sorted(path for path in head.files if PATH.fullmatch(path))
+    return sorted(path for path in state.files if ROW_FILE_PATH.fullmatch(path))
 
 
-def read_rows(dataset: HubDataset, head: Head) -> list[Row]:
+def read_ledger_rows(dataset: HubDataset, state: RepositoryState) -> list[LedgerRow]:
     """Every row of a ledger, as often as it stands there."""
-    found = dataset.read(head, row_files(head))
-    return [row for path, content in found.items() for row in parsed(path, content)]
+    found = dataset.read_files(state, row_paths(state))
+    return [row for path, content in found.items() for row in parse_rows(path, content)]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
 from annotation.report.paper import Paper
-from annotation.report.phrases import counted_words
-from annotation.report.sentences import paragraphs
-from annotation.statistics.summary import Report
-from annotation.study.study import Settings
+from annotation.report.phrases import count_with_noun
+from annotation.report.sentences import report_paragraphs
+from annotation.statistics.summary import AgreementReport
+from annotation.study.study import StudySettings
 from annotation.types import Judgment
 
-HEADING = """\
+CARD_HEADING = """\
 ---
 license: cc-by-4.0
 language:
@@ -47,14 +47,14 @@ after any apostrophes, carry one more leading apostrophe, so that no spreadsheet
 files hold the text as it was given.
 """
 
-WITHDRAWALS = """\
+WITHDRAWALS_SECTION = """\
 ## Withdrawals
 
 Annotators may withdraw. What they answered is then left out of every release made after it, and the history of the
 dataset from which releases are made is squashed, so that it holds their answers no longer. Copies of earlier releases
 cannot be called back: use the newest.
 """
-KINDS = {
+ITEM_KIND_WORDS = {
     "head": "heads",
     "overlap": "heads that everybody judges",
     "swapped": "controls with another head's description",
@@ -62,18 +62,18 @@ KINDS = {
     "practice": "practice items",
     "adjudication": "items decided by adjudication",
 }
-SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")  # what Markdown and HTML would take for their own
+MARKUP_CHARACTERS = re.compile(r"([\\`*_\[\]<>|#])")  # what Markdown and HTML would take for their own
 
 
-def _features(features: Sequence[tuple[str, str]]) -> str:
+def _feature_lines(features: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"  - name: {name}\n    dtype: {kind}" for name, kind in features)
 
 
-def _named(values: Iterable[str]) -> str:
+def _joined_names(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(values)))
 
 
-def settings_sentences(settings: Settings) -> list[str]:
+def settings_sentences(settings: StudySettings) -> list[str]:
     """What was frozen before anybody judged."""
     wanted = "no limit of judgments" if settings.per_item is None else f"{settings.per_item:,} judgments wanted"
     most = "" if settings.per_annotator is None else f", {settings.per_annotator:,} items at most for one person"
@@ -87,48 +87,48 @@ def settings_sentences(settings: Settings) -> list[str]:
     ]
 
 
-def design_sentences(rows: Sequence[Judgment], settings: Settings | None = None) -> list[str]:
+def design_sentences(judgments: Sequence[Judgment], settings: StudySettings | None = None) -> list[str]:
     """What was put before whom: the frozen settings, and what the rows tell; only kinds of items that were judged."""
     frozen = settings_sentences(settings) if settings else []
-    if not rows:
+    if not judgments:
         return [*frozen, "Nothing has been judged yet."]
     kinds = "; ".join(
-        f"{words}: {len({row.item for row in rows if row.item_kind == kind}):,}"
-        for kind, words in KINDS.items()
-        if any(row.item_kind == kind for row in rows)
+        f"{words}: {len({row.item for row in judgments if row.item_kind == kind}):,}"
+        for kind, words in ITEM_KIND_WORDS.items()
+        if any(row.item_kind == kind for row in judgments)
     )
-    first, last = (pick(row.submitted_at for row in rows) for pick in (min, max))
-    organisers = len({row.annotator for row in rows if row.item_kind == "adjudication"})
-    models = (row.model for row in rows if row.item_kind != "practice")
-    people = len({row.annotator for row in rows if row.item_kind != "adjudication"})
+    first, last = (pick(row.submitted_at for row in judgments) for pick in (min, max))
+    organisers = len({row.annotator for row in judgments if row.item_kind == "adjudication"})
+    models = (row.model for row in judgments if row.item_kind != "practice")
+    people = len({row.annotator for row in judgments if row.item_kind != "adjudication"})
     return [
         *frozen,
-        f"Study: {_named(row.study for row in rows)}; model: {_named(models) or 'none yet, only worked examples'}.",
+        f"Study: {_joined_names(row.study for row in judgments)}; model: {_joined_names(models) or 'none yet, only worked examples'}.",
         f"Items judged: {kinds}.",
-        f"Judged by {counted_words(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
-        + (f"; disagreements decided by {counted_words(organisers, 'organiser')}." if organisers else "."),
-        f"Guidelines version: {_named(row.guidelines_version for row in rows)}; form version: "
-        f"{_named(row.form_version for row in rows)}.",
+        f"Judged by {count_with_noun(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
+        + (f"; disagreements decided by {count_with_noun(organisers, 'organiser')}." if organisers else "."),
+        f"Guidelines version: {_joined_names(row.guidelines_version for row in judgments)}; form version: "
+        f"{_joined_names(row.form_version for row in judgments)}.",
         "Annotators see the mappings and the description, not who wrote it, which items are controls, or what others "
         "answered before them.",
     ]
 
 
-def _bullets(sentences: Iterable[str]) -> str:
+def _bullet_list(sentences: Iterable[str]) -> str:
     """A list; names of people and models cannot turn into marks or links."""
-    return "\n".join("- " + SPECIAL.sub(r"\\\1", sentence) for sentence in sentences) + "\n"
+    return "\n".join("- " + MARKUP_CHARACTERS.sub(r"\\\1", sentence) for sentence in sentences) + "\n"
 
 
-def card(
-    rows: Sequence[Judgment],
-    report: Report,
+def dataset_card(
+    judgments: Sequence[Judgment],
+    report: AgreementReport,
     features: Sequence[tuple[str, str]],
     paper: Paper,
-    settings: Settings | None = None,
+    settings: StudySettings | None = None,
 ) -> str:
     """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them."""
-    parts = [HEADING.format(features=_features(features), rows=f"{len(rows):,}")]
-    parts.append(f"## How it was made\n\n{_bullets(design_sentences(rows, settings))}")
+    parts = [CARD_HEADING.format(features=_feature_lines(features), rows=f"{len(judgments):,}")]
+    parts.append(f"## How it was made\n\n{_bullet_list(design_sentences(judgments, settings))}")
     parts.append(f"## The questions (form {FORM_VERSION})\n")
     for question in QUESTIONS:
         choices = "\n".join(f"- `{choice.code}`: {choice.label}" for choice in question.choices)
@@ -138,8 +138,8 @@ def card(
     )
     parts.append(f"## The guidelines (version {GUIDELINES_VERSION})\n\n{GUIDELINES}")
     parts.append("## Agreement and results\n")
-    parts += [_bullets(paragraph) for paragraph in paragraphs(report, paper)]
+    parts += [_bullet_list(paragraph) for paragraph in report_paragraphs(report, paper)]
     parts.append(f"The paper's numbers: {paper.source}\n")
-    parts.append(WITHDRAWALS)
+    parts.append(WITHDRAWALS_SECTION)
     parts.append("## Licence\n\nThe judgments are under CC BY 4.0.\n")
     return "\n".join(parts)

@@ -9,14 +9,14 @@ import altair as alt
 import pandas as pd
 
 from annotation.form import PRECISION, QUESTIONS
-from annotation.report.paper import NOT_ACCURATE, TOGETHER
-from annotation.report.phrases import COEFFICIENTS
-from annotation.statistics.answer_counts import PARTS
-from annotation.statistics.summary import Report
+from annotation.report.paper import INACCURATE_OR_PARTIAL, NOT_ACCURATE
+from annotation.report.phrases import COEFFICIENT_NAMES
+from annotation.statistics.answer_counts import PART_NAMES
+from annotation.statistics.summary import AgreementReport
 
 # Okabe and Ito; all four carry black text at 4.5 to 1 or better.
 GREEN, SKY, ORANGE, VERMILION = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
-COLOURS = {
+ANSWER_COLOURS = {
     "absent_none": SKY,
     "absent_described": ORANGE,
     "present_missed": VERMILION,
@@ -30,44 +30,46 @@ COLOURS = {
     "general": SKY,
     "unnatural": "#BBBBBB",
 }
-FITTED = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
-ROOM = {"left": 5, "top": 5, "right": 24, "bottom": 5}
-INK, ACCENT = "currentColor", "var(--accent, #0072B2)"  # the page's own
-EMBEDDED = {"embedOptions": {"actions": False, "renderer": "svg"}}  # the menu's button has no name; svg knows INK
-HERE, PAPER = "here", "paper"
-GREY = {TOGETHER: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart
+AUTOSIZE = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
+PADDING = {"left": 5, "top": 5, "right": 24, "bottom": 5}
+TEXT_COLOUR, ACCENT_COLOUR = "currentColor", "var(--accent, #0072B2)"  # the page's own
+EMBED_OPTIONS = {"embedOptions": {"actions": False, "renderer": "svg"}}  # the menu's button has no name; svg knows INK
+OWN_STUDY, PAPER_STUDY = "here", "paper"
+PAPER_ONLY_COLOURS = {INACCURATE_OR_PARTIAL: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart
 Figure = alt.LayerChart | alt.FacetChart
 
 
-def beside_paper(own: pd.DataFrame, published: pd.DataFrame, field: str) -> Figure:
+def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: str) -> Figure:
     """Shares of the answers to one question, all and by layer quarter, here beside the paper's, as stacked bars.
 
-    `own` is `tallies.answers`'s, `published` `paper.published_answers`'s table.
+    `own` is `tallies.answers`'s, `paper_answers` `paper.published_answers`'s table.
     """
     question = next(each for each in QUESTIONS if each.field == field)
-    both = pd.concat([own.assign(study=HERE), published.assign(study=PAPER)], ignore_index=True)
+    both = pd.concat([own.assign(study=OWN_STUDY), paper_answers.assign(study=PAPER_STUDY)], ignore_index=True)
     rows = both[(both["question"] == field) & (both["n"] > 0)].copy()
     rows["share"] = rows["count"] / rows["n"]
-    colours = {code: COLOURS[code] for code in question.codes} | (GREY if question is PRECISION else {})
+    colours = {code: ANSWER_COLOURS[code] for code in question.codes} | (
+        PAPER_ONLY_COLOURS if question is PRECISION else {}
+    )
     rows["order"] = [list(colours).index(code) for code in rows["answer"]]
-    chart = alt.layer(_bars(rows, colours), _shares(rows), _names(rows))
-    return _looking(
+    chart = alt.layer(_bar_layer(rows, colours), _share_labels(rows), _study_labels(rows))
+    return _apply_theme(
         chart,
-        title=_title(f"Answers to {question.short},", "here and in the paper, in per cent"),
-        description=f"Stacked bars. {question.text} {_told(rows) or 'No answers yet'}.",
+        title=_title(f"Answers to {question.short_name},", "here and in the paper, in per cent"),
+        description=f"Stacked bars. {question.text} {_figure_in_words(rows) or 'No answers yet'}.",
         width="container",
         height=300,
     )
 
 
-def _looking(chart: Any, **said: Any) -> Any:
+def _apply_theme(chart: Any, **said: Any) -> Any:
     """The chart over the page's background, in its ink."""
-    ink = {f"{part}Color": INK for part in ("label", "title", "domain", "tick", "grid")}
+    ink = {f"{part}Color": TEXT_COLOUR for part in ("label", "title", "domain", "tick", "grid")}
     return (
-        chart.properties(autosize=FITTED, padding=ROOM, usermeta=EMBEDDED, background="transparent", **said)
+        chart.properties(autosize=AUTOSIZE, padding=PADDING, usermeta=EMBED_OPTIONS, background="transparent", **said)
         .configure_axis(**ink, gridOpacity=0.2, domainOpacity=0.5, tickOpacity=0.5)
-        .configure_legend(labelColor=INK)
-        .configure_title(color=INK)
+        .configure_legend(labelColor=TEXT_COLOUR)
+        .configure_title(color=TEXT_COLOUR)
         .configure_view(stroke=None)
     )
 
@@ -77,21 +79,21 @@ def _title(*lines: str) -> alt.TitleParams:
     return alt.TitleParams(list(lines), anchor="start", frame="bounds")
 
 
-def _placed(rows: pd.DataFrame) -> alt.Chart:
+def _base_chart(rows: pd.DataFrame) -> alt.Chart:
     return alt.Chart(rows).encode(
-        x=alt.X("part:N", sort=list(PARTS), title="Layer quarter", axis=alt.Axis(labelAngle=0)),
-        xOffset=alt.XOffset("study:N", sort=[HERE, PAPER]),
+        x=alt.X("part:N", sort=list(PART_NAMES), title="Layer quarter", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("study:N", sort=[OWN_STUDY, PAPER_STUDY]),
     )
 
 
-def _bars(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
+def _bar_layer(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
     """The stacked bars; a label of the legend for every answer that occurs."""
     labels = dict(zip(rows["answer"], rows["label"], strict=True))
     shown = [code for code in colours if code in labels]
     scale = alt.Scale(domain=[labels[code] for code in shown], range=[colours[code] for code in shown])
     share = alt.Y("share:Q", stack="zero", axis=None)
     return (
-        _placed(rows)
+        _base_chart(rows)
         .mark_bar(stroke="white")
         .encode(
             y=share,
@@ -110,10 +112,10 @@ def _bars(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
     )
 
 
-def _shares(rows: pd.DataFrame) -> alt.Chart:
+def _share_labels(rows: pd.DataFrame) -> alt.Chart:
     """The shares in per cent in the bars that are high enough to hold them."""
     return (
-        _placed(rows)
+        _base_chart(rows)
         .transform_calculate(percent="round(100 * datum.share)")
         .mark_text(color="black", baseline="top", dy=3, fontSize=10)
         .encode(
@@ -126,15 +128,17 @@ def _shares(rows: pd.DataFrame) -> alt.Chart:
     )
 
 
-def _names(rows: pd.DataFrame) -> alt.Chart:
+def _study_labels(rows: pd.DataFrame) -> alt.Chart:
     """Above each bar whose it is."""
     bars = rows.drop_duplicates(["part", "study"])
     return (
-        _placed(bars).mark_text(baseline="bottom", dy=-3, fontSize=8, color=INK).encode(y=alt.datum(1), text="study:N")
+        _base_chart(bars)
+        .mark_text(baseline="bottom", dy=-3, fontSize=8, color=TEXT_COLOUR)
+        .encode(y=alt.datum(1), text="study:N")
     )
 
 
-def _told(rows: pd.DataFrame) -> str:
+def _figure_in_words(rows: pd.DataFrame) -> str:
     """The figure in words, part by part."""
     return "; ".join(
         f"{'all layers' if row['part'] == 'all' else row['part'] + ' quarter'}, {row['study']}, {row['label']}: "
@@ -144,11 +148,11 @@ def _told(rows: pd.DataFrame) -> str:
     )
 
 
-def coefficients(report: Report, field: str) -> Figure:
+def build_coefficients_figure(report: AgreementReport, field: str) -> Figure:
     """The coefficients of one question as points with their 95 % intervals; undefined ones are named as such."""
     question = next(each for each in QUESTIONS if each.field == field)
     found = report.questions[field].coefficients
-    names = {"percent": "Share of agreeing pairs", **COEFFICIENTS}
+    names = {"percent": "Share of agreeing pairs", **COEFFICIENT_NAMES}
     lines = [
         {
             "coefficient": names[key],
@@ -171,19 +175,19 @@ def coefficients(report: Report, field: str) -> Figure:
         ],
     )
     scale = alt.Scale(domain=[min(0.0, float(rows[["low", "at"]].min().min())), 1.0])
-    intervals = base.mark_rule(strokeWidth=2, color=ACCENT).encode(
+    intervals = base.mark_rule(strokeWidth=2, color=ACCENT_COLOUR).encode(
         x=alt.X("low:Q", scale=scale, title="Agreement (1 is perfect)"), x2="high:Q"
     )
     points = (
         base.transform_filter("isValid(datum.value)")
-        .mark_point(filled=True, size=70, color=ACCENT)
+        .mark_point(filled=True, size=70, color=ACCENT_COLOUR)
         .encode(x=alt.X("value:Q", scale=scale))
     )
-    labels = base.mark_text(align="left", dy=-10, color=INK).encode(x=alt.X("at:Q", scale=scale), text="text:N")
+    labels = base.mark_text(align="left", dy=-10, color=TEXT_COLOUR).encode(x=alt.X("at:Q", scale=scale), text="text:N")
     words = "; ".join(f"{line['coefficient']} {line['told']}" for line in lines)
-    return _looking(
+    return _apply_theme(
         alt.layer(intervals, points, labels),
-        title=_title(f"Agreement on {question.short}"),
+        title=_title(f"Agreement on {question.short_name}"),
         description=f"Points with 95 % intervals. {words}.",
         width="container",
         height=alt.Step(34),

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from annotation.form import PRECISION
-from annotation.statistics.answer_counts import COLUMNS, QUARTERS, lines
+from annotation.statistics.answer_counts import ANSWER_COUNT_COLUMNS, QUARTER_NAMES, tabulate_answer_counts
 
 ACCURATE, NOT_ACCURATE = "accurate", "not_accurate"
-TOGETHER = "inaccurate_or_partial"
-LABELS = {
+INACCURATE_OR_PARTIAL = "inaccurate_or_partial"
+PAPER_ONLY_LABELS = {
     NOT_ACCURATE: "Not accurate (the paper tells no more)",
-    TOGETHER: "Too general, too specific or partly incorrect",
+    INACCURATE_OR_PARTIAL: "Too general, too specific or partly incorrect",
 }
 
 
@@ -31,7 +31,7 @@ class PublishedShare:
 
 @dataclass(frozen=True)
 class Paper:
-    """What the paper reports: rates by the names of `annotation.statistics.rates.RATES`, the answers altogether and by quarter.
+    """What the paper reports: rates by the names of `annotation.statistics.rates.RATE_DEFINITIONS`, the answers altogether and by quarter.
 
     `answers` holds counts by question and code; of precision the paper tells `inaccurate_or_partial` as one. `quarters`
     is a list, one entry a model and layer quarter, of precision only `accurate` and `not_accurate`.
@@ -49,7 +49,7 @@ class Paper:
         return asdict(self)
 
 
-def _rates(presence: Mapping[str, int], precision: Mapping[str, int]) -> dict[str, PublishedShare]:
+def _paper_rates(presence: Mapping[str, int], precision: Mapping[str, int]) -> dict[str, PublishedShare]:
     failures = presence["absent_described"] + presence["present_missed"]
     visible = presence["present_missed"] + presence["present_described"]
     described = presence["absent_described"] + presence["present_described"]
@@ -66,7 +66,7 @@ def _rates(presence: Mapping[str, int], precision: Mapping[str, int]) -> dict[st
     return {name: PublishedShare(count / n, count, n) for name, (count, n) in shares.items()}
 
 
-def paper(data: Mapping[str, Any]) -> Paper:
+def parse_paper(data: Mapping[str, Any]) -> Paper:
     """The paper's study from the content of annotation/data/published.json."""
     presence, precision = data["presence"], data["precision"]
     quarters = [
@@ -80,29 +80,35 @@ def paper(data: Mapping[str, Any]) -> Paper:
         for model, study in data["models"].items()
         for quarter, (accurate, judged) in enumerate(study["accurate_of_judged"])
     ]
-    told = {ACCURATE: precision["accurate"], TOGETHER: precision[TOGETHER], "poor": precision["poor"]}
+    told = {
+        ACCURATE: precision["accurate"],
+        INACCURATE_OR_PARTIAL: precision[INACCURATE_OR_PARTIAL],
+        "poor": precision["poor"],
+    }
     answers = {"presence": presence, "precision": told, "category": data["category"]}
-    return Paper(data["source"], data["items"], data["annotators"], _rates(presence, precision), answers, quarters)
+    return Paper(
+        data["source"], data["items"], data["annotators"], _paper_rates(presence, precision), answers, quarters
+    )
 
 
-def published_answers(found: Paper) -> pd.DataFrame:
-    """The paper's counts as `annotation.statistics.answer_counts.answers` has one's own, both models together."""
-    tables = [_part("all", found.answers)]
-    for number, part in enumerate(QUARTERS):
-        both = [entry for entry in found.quarters if entry["quarter"] == number]
+def tabulate_paper_answers(paper: Paper) -> pd.DataFrame:
+    """The paper's counts as `annotation.statistics.answer_counts.answer_counts_by_quarter` has one's own, both models together."""
+    tables = [_part_table("all", paper.answers)]
+    for number, part in enumerate(QUARTER_NAMES):
+        both = [entry for entry in paper.quarters if entry["quarter"] == number]
         summed = {
             field: dict(sum((Counter(entry[field]) for entry in both), Counter()))
             for field in ("presence", "precision", "category")
         }
-        tables.append(_part(part, summed))
+        tables.append(_part_table(part, summed))
     return pd.concat(tables, ignore_index=True)
 
 
-def _part(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+def _part_table(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     known = {field: Counter(given) for field, given in counts.items() if field != PRECISION.field}
-    table = lines(part, known | {PRECISION.field: Counter()})
+    table = tabulate_answer_counts(part, known | {PRECISION.field: Counter()})
     precision = counts[PRECISION.field]
-    own = {choice.code: choice.label for choice in PRECISION.choices} | LABELS
+    own = {choice.code: choice.label for choice in PRECISION.choices} | PAPER_ONLY_LABELS
     rows = [(part, PRECISION.field, code, own[code], n, sum(precision.values())) for code, n in precision.items()]
     rest = table[table["question"] != PRECISION.field]
-    return pd.concat([rest, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True)
+    return pd.concat([rest, pd.DataFrame(rows, columns=list(ANSWER_COUNT_COLUMNS))], ignore_index=True)

@@ -6,10 +6,10 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from annotation.report.paper import Paper, paper
+from annotation.report.paper import Paper, parse_paper
 
 
 @cache
-def published() -> Paper:
+def load_paper() -> Paper:
     """The paper's human study (annotation/data/published.json, which names its source)."""
-    return paper(json.loads(files("annotation").joinpath("data/published.json").read_text(encoding="utf-8")))
+    return parse_paper(json.loads(files("annotation").joinpath("data/published.json").read_text(encoding="utf-8")))

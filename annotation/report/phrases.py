@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from annotation.statistics.agreement import PairEstimate
-from annotation.statistics.bootstrap import DRAWS, Estimate, Rate
-from maps.text import printable
+from annotation.statistics.bootstrap import BOOTSTRAP_DRAWS, BootstrapEstimate, RateEstimate
+from maps.text import escape_unprintable
 
-COEFFICIENTS = {
+COEFFICIENT_NAMES = {
     "fleiss_kappa": "Fleiss' kappa",
     "krippendorff_alpha": "Krippendorff's alpha",
     "gwet_ac1": "Gwet's AC1",
@@ -14,9 +14,9 @@ COEFFICIENTS = {
 }
 
 
-def counted_words(number: int, one: str) -> str:
+def count_with_noun(number: int, noun: str) -> str:
     """A number with its noun: "1 item", "1,200 items"."""
-    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def number_words(value: float) -> str:
@@ -24,13 +24,13 @@ def number_words(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def estimate_words(estimate: Estimate | PairEstimate) -> str:
+def estimate_words(estimate: BootstrapEstimate | PairEstimate) -> str:
     """A number with its interval, or why it is undefined: "0.71 (0.55 to 0.83)"."""
     if estimate.value is None:
         return f"undefined ({estimate.reason})"
     if estimate.low is None or estimate.high is None:
         return f"{number_words(estimate.value)} ({estimate.reason})"
-    draws = "" if estimate.draws == DRAWS else f", defined in {estimate.draws} of {DRAWS:,} draws"
+    draws = "" if estimate.draws == BOOTSTRAP_DRAWS else f", defined in {estimate.draws} of {BOOTSTRAP_DRAWS:,} draws"
     return f"{number_words(estimate.value)} ({number_words(estimate.low)} to {number_words(estimate.high)}{draws})"
 
 
@@ -40,20 +40,20 @@ def percent_words(value: float, low: float | None, high: float | None, decimals:
     return f"{100 * value:.{decimals}f} %{interval}"
 
 
-def rate_words(rate: Rate) -> str:
+def rate_words(rate: RateEstimate) -> str:
     """A rate with its interval and n, or why it is undefined: "79.8 % (75.0 to 84.6 %) of 272"."""
     if rate.value is None:
         return f"undefined, since {rate.reason}"
     return f"{percent_words(rate.value, rate.low, rate.high, 1)} of {rate.n:,}"
 
 
-def coefficient_words(name: str, estimate: Estimate) -> str:
+def coefficient_words(name: str, estimate: BootstrapEstimate) -> str:
     """A coefficient with its interval, or why it is undefined: "Krippendorff's alpha 0.71 (0.55 to 0.83)"."""
-    return f"{COEFFICIENTS[name]} {estimate_words(estimate)}"
+    return f"{COEFFICIENT_NAMES[name]} {estimate_words(estimate)}"
 
 
 def pair_words(estimate: PairEstimate) -> str:
     """Cohen's kappa of two annotators, its n, or why it is undefined."""
-    first, second = map(printable, estimate.pair)
-    over = f" over {counted_words(estimate.n, 'item')}" if estimate.value is not None else ""
+    first, second = map(escape_unprintable, estimate.pair)
+    over = f" over {count_with_noun(estimate.n, 'item')}" if estimate.value is not None else ""
     return f"{first} and {second}: {estimate_words(estimate)}{over}"

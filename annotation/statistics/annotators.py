@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from annotation.statistics import agreement
-from annotation.statistics.bootstrap import Estimate, estimated
-from annotation.statistics.ratings import Ratings, others_majority
+from annotation.statistics.bootstrap import BootstrapEstimate, estimate_statistic
+from annotation.statistics.ratings import Ratings, majority_codes_of_others
 
 NO_MAJORITY = "the others have a majority on no item of this annotator"
 
 
 @dataclass(frozen=True)
-class Standing:
+class MajorityComparison:
     """How one annotator's answers to a question relate to the majority of the others'.
 
     `items` counts the annotator's answers, `alone` those to items that nobody else answered, `tied` those where the
@@ -23,23 +23,25 @@ class Standing:
     items: int
     alone: int
     tied: int
-    share: Estimate
-    kappa: Estimate
+    share: BootstrapEstimate
+    kappa: BootstrapEstimate
 
 
-def standings(found: Ratings, seed: int) -> list[Standing]:
+def compare_with_majority(ratings: Ratings, seed: int) -> list[MajorityComparison]:
     """One entry an annotator, in their order."""
-    size = len(found.question.codes)
+    size = len(ratings.question.codes)
     entries = []
-    for number, annotator in enumerate(found.annotators):
-        own = found.answers[:, number]
+    for number, annotator in enumerate(ratings.annotators):
+        own = ratings.answers[:, number]
         given = own >= 0
-        answered = found.counts.sum(1) > given
-        rest = others_majority(found, number)
+        answered = ratings.counts.sum(1) > given
+        rest = majority_codes_of_others(ratings, number)
         joint = agreement.joint_answers(own, rest, size, seed)
-        n = agreement.shared(joint)
-        share = estimated(agreement.same_answer, joint, n, NO_MAJORITY)
-        kappa = agreement.kappa(joint) if n else share
+        n = agreement.count_common_items(joint)
+        share = estimate_statistic(agreement.same_answer_share, joint, n, NO_MAJORITY)
+        kappa = agreement.estimate_cohen_kappa(joint) if n else share
         alone = int((given & ~answered).sum())
-        entries.append(Standing(annotator, int(given.sum()), alone, int(given.sum()) - alone - n, share, kappa))
+        entries.append(
+            MajorityComparison(annotator, int(given.sum()), alone, int(given.sum()) - alone - n, share, kappa)
+        )
     return entries

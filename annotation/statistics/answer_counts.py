@@ -10,15 +10,15 @@ import pandas as pd
 from annotation.form import QUESTIONS
 from annotation.statistics.bootstrap import Counts
 from annotation.statistics.judgments_table import SummaryError
-from annotation.study.study import quarter
-from maps.text import printable
+from annotation.study.study import layer_quarter
+from maps.text import escape_unprintable
 
-QUARTERS = ("first", "second", "third", "last")
-PARTS = ("all", *QUARTERS)
-COLUMNS = ("part", "question", "answer", "label", "count", "n")
+QUARTER_NAMES = ("first", "second", "third", "last")
+PART_NAMES = ("all", *QUARTER_NAMES)
+ANSWER_COUNT_COLUMNS = ("part", "question", "answer", "label", "count", "n")
 
 
-def quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Counts, str | None]:
+def layer_quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Counts, str | None]:
     """The layer quarter ⌊4 · layer / layers⌋ of each row, and in a sentence what has none (−1).
 
     `layers` holds the number of layers of each model. Raises SummaryError for a layer that its model does not have.
@@ -32,34 +32,38 @@ def quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Counts, str
             unknown.add(model if layer is not None and model is not None else None)
             continue
         if layer >= layers[model]:
-            known = f"{printable(model)} has {layers[model]} layers"
+            known = f"{escape_unprintable(model)} has {layers[model]} layers"
             raise SummaryError(f"Layer {layer} belongs to no layer quarter, since {known}, counted from 0.")
-        found[number] = quarter(layer, layers[model])
-    names = [printable(name) for name in sorted(filter(None, unknown))]
+        found[number] = layer_quarter(layer, layers[model])
+    names = [escape_unprintable(name) for name in sorted(filter(None, unknown))]
     sentences = [f"The number of layers of {', '.join(names)} is not known"] if names else []
     sentences += ["Some judgments have no model or no layer"] if None in unknown else []
     return found, ", and ".join(sentences) + ": left out by layer quarter." if sentences else None
 
 
-def tally(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+def count_answers(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """How often each answer was given, by question and code."""
     return {q.field: {code: int((rows[q.field] == code).sum()) for code in q.codes} for q in QUESTIONS}
 
 
-def lines(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
-    """A tally as a table of `COLUMNS`: a row an answer, with how many answers its question has."""
+def tabulate_answer_counts(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """A tally as a table of `ANSWER_COUNT_COLUMNS`: a row an answer, with how many answers its question has."""
     rows = [
         (part, question.field, choice.code, choice.label, counts[question.field][choice.code], n)
         for question in QUESTIONS
         for n in [sum(counts[question.field].values())]
         for choice in question.choices
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(ANSWER_COUNT_COLUMNS))
 
 
-def answers(rows: pd.DataFrame, layers: Mapping[str, int]) -> pd.DataFrame:
+def answer_counts_by_quarter(rows: pd.DataFrame, layers: Mapping[str, int]) -> pd.DataFrame:
     """The tallies of all rows (part `all`) and of each layer quarter that has any, all models together."""
-    numbers, _ = quarters(rows, layers)
-    parts = [lines("all", tally(rows))]
-    parts += [lines(QUARTERS[quarter], tally(rows[numbers == quarter])) for quarter in range(4) if quarter in numbers]
+    numbers, _ = layer_quarters(rows, layers)
+    parts = [tabulate_answer_counts("all", count_answers(rows))]
+    parts += [
+        tabulate_answer_counts(QUARTER_NAMES[quarter], count_answers(rows[numbers == quarter]))
+        for quarter in range(4)
+        if quarter in numbers
+    ]
     return pd.concat(parts, ignore_index=True)

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Codes = NDArray[np.int16]  # numbers of answers
+AnswerCodes = NDArray[np.int16]  # numbers of answers
 Statistic = Callable[[Floats, Floats], Floats]  # of `times` (draws, kinds) and the numbers of each kind; (draws,)
 
-DRAWS = 1000
-INTERVAL = (2.5, 97.5)  # percentiles
-ONE_ITEM = "one item allows no interval"
+BOOTSTRAP_DRAWS = 1000
+INTERVAL_PERCENTILES = (2.5, 97.5)  # percentiles
+ONE_ITEM_REASON = "one item allows no interval"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BootstrapEstimate:
     """A number with its 95 % interval; None where undefined, and then `reason` says why.
 
     `n` counts the items that it rests on, `draws` the bootstrap draws in which it was defined and from which the
@@ -42,7 +42,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Rate:
+class RateEstimate:
     """`count` of `n` judgments as a share with its 95 % interval over items; otherwise as `Estimate`."""
 
     value: float | None
@@ -54,65 +54,67 @@ class Rate:
     reason: str | None
 
 
-def quotient(numerator: Floats, denominator: Floats) -> Floats:
+def quotient_or_nan(numerator: Floats, denominator: Floats) -> Floats:
     """Element by element, nan where the denominator is 0."""
     defined = denominator != 0
     return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
 
 
 @dataclass(frozen=True)
-class Items:
+class BootstrapItems:
     """The kinds of items by their numbers (kinds, …), how many items are of each (kinds,), and the draws' seed."""
 
-    kinds: Floats
-    sizes: Counts
+    distinct_items: Floats
+    multiplicities: Counts
     seed: int
 
     @cached_property
-    def times(self) -> Floats:
+    def draw_counts(self) -> Floats:
         """How often each kind is drawn in each of 1,000 draws of as many items, with replacement; (draws, kinds)."""
-        if not len(self.sizes):
-            return np.zeros((DRAWS, 0))
-        total = self.sizes.sum()
+        if not len(self.multiplicities):
+            return np.zeros((BOOTSTRAP_DRAWS, 0))
+        total = self.multiplicities.sum()
         random = np.random.default_rng(self.seed)
-        return random.multinomial(total, self.sizes / total, size=DRAWS).astype(np.float64)
+        return random.multinomial(total, self.multiplicities / total, size=BOOTSTRAP_DRAWS).astype(np.float64)
 
 
-def items_of(numbers: NDArray[Any], seed: int) -> Items:
+def group_equal_items(rows: NDArray[Any], seed: int) -> BootstrapItems:
     """Items from the numbers of each, (items, numbers)."""
-    kinds, sizes = np.unique(numbers, axis=0, return_counts=True)
-    return Items(kinds.astype(np.float64), sizes, seed)
+    kinds, sizes = np.unique(rows, axis=0, return_counts=True)
+    return BootstrapItems(kinds.astype(np.float64), sizes, seed)
 
 
-def interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
+def percentile_interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
     """Lower and upper end of the defined draws and their number; without an end below two items."""
     defined = values[~np.isnan(values)]
     if n < 2 or len(defined) == 0:
         return None, None, 0
-    low, high = np.percentile(defined, INTERVAL)
+    low, high = np.percentile(defined, INTERVAL_PERCENTILES)
     return float(low), float(high), len(defined)
 
 
-def estimated(statistic: Statistic, items: Items, n: int, undefined: str) -> Estimate:
-    """The statistic of all items, with its interval over the draws; `undefined` is the reason for nan."""
-    value = statistic(items.sizes[None].astype(np.float64), items.kinds)[0]
+def estimate_statistic(statistic: Statistic, items: BootstrapItems, n: int, undefined_reason: str) -> BootstrapEstimate:
+    """The statistic of all items, with its interval over the draws; `undefined_reason` is the reason for nan."""
+    value = statistic(items.multiplicities[None].astype(np.float64), items.distinct_items)[0]
     if np.isnan(value):
-        return Estimate(None, None, None, n, 0, undefined)
-    low, high, draws = interval(statistic(items.times, items.kinds), n)
-    return Estimate(float(value), low, high, n, draws, ONE_ITEM if low is None else None)
+        return BootstrapEstimate(None, None, None, n, 0, undefined_reason)
+    low, high, draws = percentile_interval(statistic(items.draw_counts, items.distinct_items), n)
+    return BootstrapEstimate(float(value), low, high, n, draws, ONE_ITEM_REASON if low is None else None)
 
 
-def ratio(times: Floats, counts: Floats) -> Floats:
+def ratio_of_sums(draw_counts: Floats, counts: Floats) -> Floats:
     """Of two columns of counts the sum of the first by that of the second; (draws,)."""
-    sums = times @ counts
-    return quotient(sums[:, 0], sums[:, 1])
+    sums = draw_counts @ counts
+    return quotient_or_nan(sums[:, 0], sums[:, 1])
 
 
-def rate(accepted: NDArray[np.bool_], asked: NDArray[np.bool_], item: Counts, seed: int, undefined: str) -> Rate:
-    """The share of the judgments `asked` that are `accepted`, items drawn anew; `item` numbers each one's item."""
-    size = item.max(initial=-1) + 1
-    base = np.bincount(item[asked], minlength=size)
-    hits = np.bincount(item[asked & accepted], minlength=size)
-    items = items_of(np.column_stack([hits, base]), seed)
-    found = estimated(ratio, items, int((base > 0).sum()), undefined)
-    return Rate(found.value, found.low, found.high, int(hits.sum()), int(base.sum()), found.draws, found.reason)
+def estimate_rate(
+    accepted: NDArray[np.bool_], eligible: NDArray[np.bool_], item_numbers: Counts, seed: int, undefined_reason: str
+) -> RateEstimate:
+    """The share of the judgments `eligible` that are `accepted`, items drawn anew; `item_numbers` numbers each one's item."""
+    size = item_numbers.max(initial=-1) + 1
+    base = np.bincount(item_numbers[eligible], minlength=size)
+    hits = np.bincount(item_numbers[eligible & accepted], minlength=size)
+    items = group_equal_items(np.column_stack([hits, base]), seed)
+    found = estimate_statistic(ratio_of_sums, items, int((base > 0).sum()), undefined_reason)
+    return RateEstimate(found.value, found.low, found.high, int(hits.sum()), int(base.sum()), found.draws, found.reason)

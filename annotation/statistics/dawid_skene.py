@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from annotation.form import QUESTIONS
-from annotation.statistics.judgments_table import Counted
+from annotation.statistics.judgments_table import CountedJudgments
 from maps.errors import MapsError
 
-ITERATIONS, TOLERANCE = 1000, 1e-5
-SAME = 1e-6  # two labels whose probabilities differ by less share the first place
+MAX_ITERATIONS, TOLERANCE = 1000, 1e-5
+TIE_TOLERANCE = 1e-6  # two labels whose probabilities differ by less share the first place
 
 
 class DawidSkeneError(MapsError):
     """The model cannot be had, for want of crowd-kit or because it does not settle: one plain sentence."""
 
 
-def probabilities(answers: pd.DataFrame) -> pd.DataFrame:
+def label_probabilities(answers: pd.DataFrame) -> pd.DataFrame:
     """How probable each label is for each item; rows items, columns labels, each row adding up to 1.
 
     `answers` has the columns task, worker and label. Starts from the shares of the answers, as Dawid and Skene do
@@ -33,27 +33,27 @@ def probabilities(answers: pd.DataFrame) -> pd.DataFrame:
             "leave them out with --majority-only."
         ) from error
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # crowd-kit's, of coming pandas
-        model = DawidSkene(n_iter=ITERATIONS, tol=TOLERANCE).fit(answers)
-    if len(model.loss_history_) == ITERATIONS:
+        model = DawidSkene(n_iter=MAX_ITERATIONS, tol=TOLERANCE).fit(answers)
+    if len(model.loss_history_) == MAX_ITERATIONS:
         raise DawidSkeneError(
-            f"Dawid and Skene's model has not settled after {ITERATIONS:,} rounds; leave it out with --majority-only."
+            f"Dawid and Skene's model has not settled after {MAX_ITERATIONS:,} rounds; leave it out with --majority-only."
         )
     found: pd.DataFrame = model.probas_
     return found
 
 
-def estimates(judgments: Counted) -> dict[str, dict[str, tuple[str | None, float]]]:
+def estimate_labels(judgments: CountedJudgments) -> dict[str, dict[str, tuple[str | None, float]]]:
     """By question and item key: the most probable label, None where two are equally so, and its probability."""
     found = {}
     for question in QUESTIONS:
         rows = judgments.rows[judgments.rows[question.field].notna()]
         answers = pd.DataFrame({"task": rows["key"], "worker": rows["annotator"], "label": rows[question.field]})
-        table = probabilities(answers) if len(answers) else pd.DataFrame()
-        found[question.field] = {str(key): _most_probable(row) for key, row in table.iterrows()}
+        table = label_probabilities(answers) if len(answers) else pd.DataFrame()
+        found[question.field] = {str(key): _most_probable_label(row) for key, row in table.iterrows()}
     return found
 
 
-def _most_probable(row: pd.Series[float]) -> tuple[str | None, float]:
+def _most_probable_label(row: pd.Series[float]) -> tuple[str | None, float]:
     most = float(row.max())
-    first = [str(label) for label, share in row.items() if most - share < SAME]
+    first = [str(label) for label, share in row.items() if most - share < TIE_TOLERANCE]
     return (first[0] if len(first) == 1 else None), float(np.clip(most, 0, 1))

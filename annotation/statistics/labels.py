@@ -9,17 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from annotation.form import QUESTIONS, Question
-from annotation.statistics.judgments_table import Counted
-from annotation.statistics.ratings import majority, ratings
+from annotation.form import QUESTIONS, FormQuestion
+from annotation.statistics.judgments_table import CountedJudgments
+from annotation.statistics.ratings import collect_ratings, majority_codes
 
-Estimates = Mapping[
+LabelEstimates = Mapping[
     str, tuple[str | None, float]
 ]  # by item: the label (None where the first place is shared), its share
 
 
 @dataclass(frozen=True)
-class Aggregated:
+class LabelCounts:
     """How the labels of one question fall: `labels` by code, adjudicated ones in place of the majority.
 
     `ties` counts the items whose first place is shared and that nobody adjudicated, `adjudicated` those decided by
@@ -33,17 +33,19 @@ class Aggregated:
     unanswered: int
 
 
-def _decisions(judgments: Counted) -> dict[str, dict[Hashable, Any]]:
+def _latest_adjudications(judgments: CountedJudgments) -> dict[str, dict[Hashable, Any]]:
     """The newest adjudication of each item."""
     return {str(row["key"]): row for row in judgments.adjudications.to_dict("records")}
 
 
-def _of_question(judgments: Counted, question: Question, estimates: Estimates | None) -> pd.DataFrame:
-    found = ratings(judgments.rows, question)
+def _label_question(
+    judgments: CountedJudgments, question: FormQuestion, estimates: LabelEstimates | None
+) -> pd.DataFrame:
+    found = collect_ratings(judgments.rows, question)
     codes = dict(enumerate(question.codes))
-    decisions = _decisions(judgments)
+    decisions = _latest_adjudications(judgments)
     extra = [key for key, row in decisions.items() if row[question.field] is not None and key not in found.items]
-    chosen = [codes.get(int(number)) for number in majority(found.counts)] + [None] * len(extra)
+    chosen = [codes.get(int(number)) for number in majority_codes(found.counts)] + [None] * len(extra)
     table = pd.DataFrame({"key": [*found.items, *extra]}, dtype=object)
     table["question"] = question.field
     table["n"] = [*found.counts.sum(1), *(0 for _ in extra)]
@@ -60,14 +62,14 @@ def _of_question(judgments: Counted, question: Question, estimates: Estimates | 
     return table
 
 
-def labels(judgments: Counted, estimates: Mapping[str, Estimates] | None = None) -> pd.DataFrame:
+def compute_labels(judgments: CountedJudgments, estimates: Mapping[str, LabelEstimates] | None = None) -> pd.DataFrame:
     """One row an item and question that has an answer: the item's columns, question, n (answers), majority (null where
     the first place is shared: `tie`), adjudicated, label (the newest adjudication's answer, else the majority).
 
-    With `estimates` (by question, `annotation.statistics.dawid_skene.estimates`) also dawid_skene (null where two labels are
+    With `estimates` (by question, `annotation.statistics.dawid_skene.estimate_labels`) also dawid_skene (null where two labels are
     equally probable) and dawid_skene_probability; they know nothing of adjudication.
     """
-    tables = [_of_question(judgments, each, estimates[each.field] if estimates else None) for each in QUESTIONS]
+    tables = [_label_question(judgments, each, estimates[each.field] if estimates else None) for each in QUESTIONS]
     whole = pd.concat(tables, ignore_index=True)
     both = pd.concat([judgments.rows, judgments.adjudications], ignore_index=True)
     kept = [
@@ -77,14 +79,14 @@ def labels(judgments: Counted, estimates: Mapping[str, Estimates] | None = None)
     return items.merge(whole, on="key", sort=False).drop(columns="key")
 
 
-def aggregated(table: pd.DataFrame) -> dict[str, Aggregated]:
-    """What `labels` found, counted by question."""
+def count_labels(table: pd.DataFrame) -> dict[str, LabelCounts]:
+    """What `compute_labels` found, counted by question."""
     found = {}
     for question in QUESTIONS:
         rows = table[table["question"] == question.field]
         given = Counter(rows["label"].dropna())
         decided = rows["adjudicated"]
-        found[question.field] = Aggregated(
+        found[question.field] = LabelCounts(
             items=len(rows),
             labels={code: given[code] for code in question.codes},
             ties=int((rows["tie"] & ~decided).sum()),

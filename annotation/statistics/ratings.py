@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotation.form import Question
-from annotation.statistics.bootstrap import Codes, Counts
+from annotation.form import FormQuestion
+from annotation.statistics.bootstrap import AnswerCodes, Counts
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class Ratings:
     how many gave each. Only items and annotators with an answer to this question are there.
     """
 
-    question: Question
+    question: FormQuestion
     items: pd.Index
     annotators: list[str]
-    answers: Codes
+    answers: AnswerCodes
     counts: Counts
 
 
-def ratings(rows: pd.DataFrame, question: Question) -> Ratings:
-    """The answers in `annotation.statistics.judgments_table.Counted.rows`, items in the order of the rows, annotators by name."""
+def collect_ratings(rows: pd.DataFrame, question: FormQuestion) -> Ratings:
+    """The answers in `annotation.statistics.judgments_table.CountedJudgments.rows`, items in the order of the rows, annotators by name."""
     answered = rows[rows[question.field].notna()]
     people = sorted(answered["annotator"].unique())
     item, items = pd.factorize(answered["key"])
@@ -38,16 +38,16 @@ def ratings(rows: pd.DataFrame, question: Question) -> Ratings:
     return Ratings(question, pd.Index(items), people, answers, counts)
 
 
-def others_majority(found: Ratings, number: int) -> Codes:
-    """What most others answered to each item that this annotator answered, −1 as in `majority`; (items,)."""
-    own = found.answers[:, number]
+def majority_codes_of_others(ratings: Ratings, number: int) -> AnswerCodes:
+    """What most others answered to each item that this annotator answered, −1 as in `majority_codes`; (items,)."""
+    own = ratings.answers[:, number]
     given = own >= 0
     rest = np.full_like(own, -1)
-    rest[given] = majority(found.counts[given] - np.eye(found.counts.shape[1], dtype=np.int64)[own[given]])
+    rest[given] = majority_codes(ratings.counts[given] - np.eye(ratings.counts.shape[1], dtype=np.int64)[own[given]])
     return rest
 
 
-def majority(counts: Counts) -> Counts:
+def majority_codes(counts: Counts) -> Counts:
     """The answer given most often to each item, −1 where there is none or the first place is shared; (items,)."""
     most = counts.max(1, initial=0)
     alone = ((counts == most[:, None]).sum(1) == 1) & (most > 0)

@@ -8,32 +8,32 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from annotation.study.study import Origin, Settings, Shown, Study
-from annotation.types import Item
+from annotation.study.study import ItemContent, ItemOrigin, Study, StudySettings
+from annotation.types import StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId, Mapping
 
 FORMAT_VERSION = 1
-TIMES = ("deadline", "created_at")
+TIME_SETTINGS = ("deadline", "created_at")
 
 
-def to_json(study: Study) -> str:
+def study_to_json(study: Study) -> str:
     """The file of a study: JSON with its format, the SHA-256 of what it holds, the settings and the items in order."""
     settings = asdict(study.settings)
-    settings |= {name: settings[name] and settings[name].isoformat() for name in TIMES}
-    content = {"settings": settings, "items": [_as_data(study, item) for item in study.order]}
-    whole = {"format_version": FORMAT_VERSION, "sha256": _hash(content), **content}
+    settings |= {name: settings[name] and settings[name].isoformat() for name in TIME_SETTINGS}
+    content = {"settings": settings, "items": [_item_to_data(study, item) for item in study.order]}
+    whole = {"format_version": FORMAT_VERSION, "sha256": _content_hash(content), **content}
     return json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def from_json(text: str) -> Study:
+def study_from_json(text: str) -> Study:
     """Reads such a file. Raises MapsError where it is damaged, changed, or of another format."""
     try:
         whole = json.loads(text)
         version = whole["format_version"]
         content = {"settings": whole["settings"], "items": whole["items"]}
-        sound = whole["sha256"] == _hash(content)
-        study = _study(content) if sound and version == FORMAT_VERSION else None
+        sound = whole["sha256"] == _content_hash(content)
+        study = _study_from_data(content) if sound and version == FORMAT_VERSION else None
     except (ValueError, KeyError, TypeError) as error:
         raise MapsError("The study's file is damaged; put a sound copy in its place.") from error
     if version != FORMAT_VERSION:
@@ -45,37 +45,41 @@ def from_json(text: str) -> Study:
     return study
 
 
-def _hash(content: dict[str, Any]) -> str:
+def _content_hash(content: dict[str, Any]) -> str:
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _as_data(study: Study, item: Item) -> dict[str, Any]:
-    shown, origin = study.shown[item.key], study.origins[item.key]
+def _item_to_data(study: Study, item: StudyItem) -> dict[str, Any]:
+    shown, origin = study.contents[item.key], study.origins[item.key]
     return {
         **asdict(item),
         "own_mapping_hash": origin.mapping_hash,
-        "described": str(origin.described),
+        "described": str(origin.described_head),
         "input_strings": shown.input_strings,
         "observed_pattern": shown.observed_pattern,
         "mappings": [asdict(mapping) for mapping in shown.mappings],
     }
 
 
-def _study(content: dict[str, Any]) -> Study:
+def _study_from_data(content: dict[str, Any]) -> Study:
     times = {
-        name: value and datetime.fromisoformat(value) for name, value in content["settings"].items() if name in TIMES
+        name: value and datetime.fromisoformat(value)
+        for name, value in content["settings"].items()
+        if name in TIME_SETTINGS
     }
     order, shown, origins = [], {}, {}
     for row in content["items"]:
-        item = Item(**{name: row[name] for name in Item.__dataclass_fields__})
+        item = StudyItem(**{name: row[name] for name in StudyItem.__dataclass_fields__})
         order.append(item)
-        shown[item.key] = Shown(mappings_of(row["mappings"]), row["input_strings"], row["observed_pattern"])
-        origins[item.key] = Origin(row["own_mapping_hash"], HeadId.parse(row["described"]))
-    return Study(Settings(**content["settings"] | times), tuple(order), shown, origins)
+        shown[item.key] = ItemContent(
+            mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"]
+        )
+        origins[item.key] = ItemOrigin(row["own_mapping_hash"], HeadId.parse(row["described"]))
+    return Study(StudySettings(**content["settings"] | times), tuple(order), shown, origins)
 
 
-def mappings_of(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:
+def mappings_from_data(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:
     """Mappings as JSON holds them."""
     lists = ("target_ids", "targets", "scores")
     return tuple(Mapping(**row | {name: tuple(row[name]) for name in lists}) for row in rows)

@@ -9,36 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from annotation.form import QUESTIONS, Answers
-from annotation.study.file import mappings_of
-from annotation.study.study import Shown
-from annotation.types import Item
+from annotation.study.file import mappings_from_data
+from annotation.study.study import ItemContent
+from annotation.types import StudyItem
 
-FILE = Path(__file__).parents[1] / "data" / "practice.json"
-MODEL = "practice"
+EXAMPLES_FILE = Path(__file__).parents[1] / "data" / "practice.json"
+PRACTICE_MODEL = "practice"
 
 
 @dataclass(frozen=True)
-class Example:
+class PracticeExample:
     """An item of kind `practice`, what it shows, the right answers, and by question a sentence of feedback."""
 
-    item: Item
-    shown: Shown
+    item: StudyItem
+    content: ItemContent
     answers: Answers
     feedback: dict[str, str]
 
-    def mistakes(self, given: Answers) -> tuple[str, ...]:
+    def wrong_fields(self, given: Answers) -> tuple[str, ...]:
         """The fields of the questions that were answered otherwise."""
         return tuple(q.field for q in QUESTIONS if getattr(given, q.field) != getattr(self.answers, q.field))
 
 
 @cache
-def examples(study: str) -> tuple[Example, ...]:
+def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
     """The examples as items of a study, in the order in which they are shown."""
-    rows = json.loads(FILE.read_text(encoding="utf-8"))
+    rows = json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))
     return tuple(_example(study, number, row) for number, row in enumerate(rows))
 
 
-def _example(study: str, number: int, row: dict[str, Any]) -> Example:
-    item = Item(study, MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
-    shown = Shown(mappings_of(row["mappings"]), row["input_strings"], row["observed_pattern"])
-    return Example(item, shown, Answers(**row["answers"], comment=""), row["feedback"])
+def _example(study: str, number: int, row: dict[str, Any]) -> PracticeExample:
+    item = StudyItem(study, PRACTICE_MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
+    shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
+    return PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"])

@@ -10,27 +10,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotation.study.next_item import study_order
-from annotation.study.study import Candidate, Origin, Settings, Shown, Study, own_item, quarter, seen
-from annotation.types import Item
+from annotation.study.study import (
+    Candidate,
+    ItemContent,
+    ItemOrigin,
+    Study,
+    StudySettings,
+    candidate_content,
+    head_item,
+    layer_quarter,
+)
+from annotation.types import StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
-SAMPLES = ("uniform", "stratified")
-QUARTERS = 4
-LONGEST_RATIO = 2  # of the lengths of two descriptions that count as similar
+SAMPLE_METHODS = ("uniform", "stratified")
+QUARTER_COUNT = 4
+MAX_LENGTH_RATIO = 2  # of the lengths of two descriptions that count as similar
 
-Hash = Callable[[Sequence[TokenMapping]], str]
+MappingHashFunction = Callable[[Sequence[TokenMapping]], str]
 
 
 @dataclass(frozen=True)
-class _Piece:
-    item: Item
-    shown: Shown
-    origin: Origin
+class _ItemDraft:
+    item: StudyItem
+    content: ItemContent
+    origin: ItemOrigin
 
 
-def freeze(settings: Settings, candidates: Iterable[Candidate], mapping_hash: Hash) -> Study:
+def freeze_study(settings: StudySettings, candidates: Iterable[Candidate], mapping_hash: MappingHashFunction) -> Study:
     """The study of these settings, from all heads that are described with their present mappings.
 
     A swapped control shows a head's own mappings with the description of another head: of those of the layer that are
@@ -40,29 +49,29 @@ def freeze(settings: Settings, candidates: Iterable[Candidate], mapping_hash: Ha
     Raises MapsError where the candidates do not suffice.
     """
     heads = {candidate.head: candidate for candidate in candidates}
-    _check(settings, len(heads))
-    sample = set(_sampled(settings, heads))
-    overlap = set(_drawn(settings, "overlap", sample)[: settings.overlap])
+    _check_settings(settings, len(heads))
+    sample = set(_sample_heads(settings, heads))
+    overlap = set(_random_order(settings, "overlap", sample)[: settings.overlap])
     own = [
-        _Piece(
-            own_item(settings.name, settings.model, one, one.head in overlap),
-            seen(one),
-            Origin(one.mapping_hash, one.head),
+        _ItemDraft(
+            head_item(settings.name, settings.model, one, one.head in overlap),
+            candidate_content(one),
+            ItemOrigin(one.mapping_hash, one.head),
         )
         for one in (heads[head] for head in sample)
     ]
-    pieces = own + _controls(settings, heads, sample, overlap, mapping_hash)
+    pieces = own + _draw_controls(settings, heads, sample, overlap, mapping_hash)
     by_key = {piece.item.key: piece for piece in pieces}
     order = study_order((piece.item for piece in pieces), settings.seed)
     return Study(
         settings,
         tuple(order),
-        {item.key: by_key[item.key].shown for item in order},
+        {item.key: by_key[item.key].content for item in order},
         {item.key: by_key[item.key].origin for item in order},
     )
 
 
-def shuffled(mappings: Sequence[TokenMapping], seed: int) -> tuple[TokenMapping, ...]:
+def shuffle_targets(mappings: Sequence[TokenMapping], seed: int) -> tuple[TokenMapping, ...]:
     """Each source with the targets (and scores) of another: one cycle through all, in an order drawn by the seed."""
     ring = sorted(range(len(mappings)), key=lambda n: _digest(seed, "shuffle", mappings[n].source_id, n))
     taken = {at: mappings[after] for at, after in zip(ring, ring[1:] + ring[:1], strict=True)}
@@ -76,16 +85,16 @@ def _digest(*parts: object) -> bytes:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
 
 
-def _drawn(settings: Settings, purpose: str, heads: Iterable[HeadId]) -> list[HeadId]:
+def _random_order(settings: StudySettings, purpose: str, heads: Iterable[HeadId]) -> list[HeadId]:
     return sorted(heads, key=lambda head: _digest(settings.seed, purpose, settings.model, *head))
 
 
-def _check(settings: Settings, described: int) -> None:
-    if settings.sample not in SAMPLES:
-        raise MapsError(f"{settings.sample!r} is no way to sample; choose one of {', '.join(SAMPLES)}.")
-    if not 1 <= settings.heads <= described:
+def _check_settings(settings: StudySettings, described_heads: int) -> None:
+    if settings.sample not in SAMPLE_METHODS:
+        raise MapsError(f"{settings.sample!r} is no way to sample; choose one of {', '.join(SAMPLE_METHODS)}.")
+    if not 1 <= settings.heads <= described_heads:
         raise MapsError(
-            f"A study of {settings.heads:,} heads cannot be drawn: {settings.describer!r} has described {described:,} "
+            f"A study of {settings.heads:,} heads cannot be drawn: {settings.describer!r} has described {described_heads:,} "
             "heads with their present mappings; describe the others first, or ask for fewer."
         )
     if not 0 <= settings.overlap <= settings.heads:
@@ -100,39 +109,45 @@ def _check(settings: Settings, described: int) -> None:
         )
 
 
-def _sampled(settings: Settings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:
-    drawn = _drawn(settings, "sample", heads)
+def _sample_heads(settings: StudySettings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:
+    drawn = _random_order(settings, "sample", heads)
     if settings.sample == "uniform":
         return drawn[: settings.heads]
-    quarters = [[head for head in drawn if quarter(head.layer, settings.layers) == n] for n in range(QUARTERS)]
+    quarters = [
+        [head for head in drawn if layer_quarter(head.layer, settings.layers) == n] for n in range(QUARTER_COUNT)
+    ]
     return [
         head
-        for part, n in zip(quarters, shares([len(q) for q in quarters], settings.heads), strict=True)
+        for part, n in zip(quarters, split_proportionally([len(q) for q in quarters], settings.heads), strict=True)
         for head in part[:n]
     ]
 
 
-def shares(sizes: Sequence[int], wanted: int) -> list[int]:
-    """`wanted` split in proportion to `sizes` into whole numbers; the largest remainders are rounded up."""
+def split_proportionally(sizes: Sequence[int], total_wanted: int) -> list[int]:
+    """`total_wanted` split in proportion to `sizes` into whole numbers; the largest remainders are rounded up."""
     total = sum(sizes)
-    found = [size * wanted // total for size in sizes]
-    by_remainder = sorted(range(len(sizes)), key=lambda n: (-(sizes[n] * wanted % total), n))
-    for n in by_remainder[: wanted - sum(found)]:
+    found = [size * total_wanted // total for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda n: (-(sizes[n] * total_wanted % total), n))
+    for n in by_remainder[: total_wanted - sum(found)]:
         found[n] += 1
     return found
 
 
-def _controls(
-    settings: Settings, heads: Mapping[HeadId, Candidate], sample: set[HeadId], overlap: set[HeadId], mapping_hash: Hash
-) -> list[_Piece]:
-    pool = [heads[head] for head in _drawn(settings, "control", heads.keys() - overlap)]
-    partners = {one.head: _partner(one, heads.values()) for one in pool}
+def _draw_controls(
+    settings: StudySettings,
+    heads: Mapping[HeadId, Candidate],
+    sample: set[HeadId],
+    overlap: set[HeadId],
+    mapping_hash: MappingHashFunction,
+) -> list[_ItemDraft]:
+    pool = [heads[head] for head in _random_order(settings, "control", heads.keys() - overlap)]
+    partners = {one.head: _swap_partner(one, heads.values()) for one in pool}
     swappable = [(one, other) for one in pool if (other := partners[one.head]) is not None]
-    swappable.sort(key=lambda pair: (pair[0].head in sample, not _similar(*pair)))
-    swapped = [_swapped(settings, one, other) for one, other in swappable[: settings.swapped]]
+    swappable.sort(key=lambda pair: (pair[0].head in sample, not _is_similar_in_length(*pair)))
+    swapped = [_swapped_control(settings, one, other) for one, other in swappable[: settings.swapped]]
     used = {HeadId(piece.item.layer, piece.item.head) for piece in swapped}
     rest = sorted((one for one in pool if one.head not in used), key=lambda one: one.head in sample)
-    found = [piece for one in rest if (piece := _shuffled(settings, one, mapping_hash)) is not None]
+    found = [piece for one in rest if (piece := _shuffled_control(settings, one, mapping_hash)) is not None]
     for kind, wanted, there in (("swapped", settings.swapped, swapped), ("shuffled", settings.shuffled, found)):
         if len(there) < wanted:
             raise MapsError(
@@ -142,35 +157,45 @@ def _controls(
     return swapped + found[: settings.shuffled]
 
 
-def _words(candidate: Candidate) -> tuple[str, str]:
+def _description_texts(candidate: Candidate) -> tuple[str, str]:
     return candidate.input_strings, candidate.observed_pattern
 
 
-def _length(candidate: Candidate) -> int:
-    return sum(map(len, _words(candidate)))
+def _description_length(candidate: Candidate) -> int:
+    return sum(map(len, _description_texts(candidate)))
 
 
-def _similar(one: Candidate, other: Candidate) -> bool:
-    shorter, longer = sorted((_length(one), _length(other)))
-    return longer <= LONGEST_RATIO * shorter
+def _is_similar_in_length(one: Candidate, other: Candidate) -> bool:
+    shorter, longer = sorted((_description_length(one), _description_length(other)))
+    return longer <= MAX_LENGTH_RATIO * shorter
 
 
-def _partner(one: Candidate, others: Iterable[Candidate]) -> Candidate | None:
+def _swap_partner(one: Candidate, others: Iterable[Candidate]) -> Candidate | None:
     """The head of the same layer whose description differs and is nearest in length; of several the lowest."""
-    fitting = [other for other in others if other.head.layer == one.head.layer and _words(other) != _words(one)]
-    return min(fitting, key=lambda other: (abs(_length(other) - _length(one)), other.head), default=None)
+    fitting = [
+        other
+        for other in others
+        if other.head.layer == one.head.layer and _description_texts(other) != _description_texts(one)
+    ]
+    return min(
+        fitting,
+        key=lambda other: (abs(_description_length(other) - _description_length(one)), other.head),
+        default=None,
+    )
 
 
-def _swapped(settings: Settings, one: Candidate, other: Candidate) -> _Piece:
-    item = Item(settings.name, settings.model, *one.head, "swapped", one.mapping_hash, other.description_id)
-    return _Piece(item, Shown(tuple(one.mappings), *_words(other)), Origin(one.mapping_hash, other.head))
+def _swapped_control(settings: StudySettings, one: Candidate, other: Candidate) -> _ItemDraft:
+    item = StudyItem(settings.name, settings.model, *one.head, "swapped", one.mapping_hash, other.description_id)
+    return _ItemDraft(
+        item, ItemContent(tuple(one.mappings), *_description_texts(other)), ItemOrigin(one.mapping_hash, other.head)
+    )
 
 
-def _shuffled(settings: Settings, one: Candidate, mapping_hash: Hash) -> _Piece | None:
+def _shuffled_control(settings: StudySettings, one: Candidate, mapping_hash: MappingHashFunction) -> _ItemDraft | None:
     """The control, or None where shuffling changes nothing (all sources have the same targets)."""
-    mappings = shuffled(tuple(one.mappings), settings.seed)
+    mappings = shuffle_targets(tuple(one.mappings), settings.seed)
     found = mapping_hash(mappings)
     if found == one.mapping_hash:
         return None
-    item = Item(settings.name, settings.model, *one.head, "shuffled", found, one.description_id)
-    return _Piece(item, Shown(mappings, *_words(one)), Origin(one.mapping_hash, one.head))
+    item = StudyItem(settings.name, settings.model, *one.head, "shuffled", found, one.description_id)
+    return _ItemDraft(item, ItemContent(mappings, *_description_texts(one)), ItemOrigin(one.mapping_hash, one.head))

@@ -9,16 +9,16 @@ from functools import cached_property
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.next_item import study_order
-from annotation.types import COUNTED_KINDS, Item, ItemKind, Judgment, adjudicated
+from annotation.types import COUNTED_KINDS, ItemKind, Judgment, StudyItem, adjudication_item
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
-DEFAULT = "default"
-OPEN_SEED = 0
+DEFAULT_STUDY = "default"
+DEFAULT_STUDY_SEED = 0
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What whoever creates a study chooses; the fields as in `Settings`."""
 
     heads: int
@@ -34,7 +34,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Settings:
+class StudySettings:
     """What is decided when a study is created, and never afterwards.
 
     `layers` is the model's number of layers; `heads` the sampled heads, of which `overlap` are judged by everybody;
@@ -74,7 +74,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ItemContent:
     """What the annotator sees of an item."""
 
     mappings: Sequence[TokenMapping]
@@ -83,21 +83,21 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ItemOrigin:
     """Where what an item shows came from: the hash of the head's own mappings, and the head that was described."""
 
     mapping_hash: str
-    described: HeadId
+    described_head: HeadId
 
 
 @dataclass(frozen=True)
 class Study:
     """The settings, the items (controls among them) in everybody's order, and by key what each shows and whence."""
 
-    settings: Settings
-    order: tuple[Item, ...]
-    shown: dict[str, Shown]
-    origins: dict[str, Origin]
+    settings: StudySettings
+    order: tuple[StudyItem, ...]
+    contents: dict[str, ItemContent]
+    origins: dict[str, ItemOrigin]
 
     @property
     def name(self) -> str:
@@ -105,60 +105,60 @@ class Study:
         return self.settings.name
 
     @cached_property
-    def by_key(self) -> dict[str, Item]:
+    def item_by_key(self) -> dict[str, StudyItem]:
         """The items by their key."""
         return {item.key: item for item in self.order}
 
     @cached_property
-    def keys(self) -> dict[tuple[object, ...], str]:
+    def key_by_columns(self) -> dict[tuple[object, ...], str]:
         """The items' keys by their columns, which is quicker than making a key of each row."""
         return {astuple(item): item.key for item in self.order}
 
     @cached_property
-    def by_head(self) -> dict[HeadId, Item]:
+    def item_by_head(self) -> dict[HeadId, StudyItem]:
         """The true item of each sampled head; controls are not among them."""
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
 
-    def fresh(self, stale: Collection[str]) -> list[Item]:
+    def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
         """The items in their order without the stale ones, of which the keys are given."""
-        return [item for item in self.order if item.key not in stale]
+        return [item for item in self.order if item.key not in stale_keys]
 
-    def over(self, now: datetime) -> bool:
+    def is_over(self, now: datetime) -> bool:
         """Whether the deadline has passed: no further item is given."""
         return self.settings.deadline is not None and now >= self.settings.deadline
 
 
-def own_item(study: str, model: str, candidate: Candidate, overlap: bool = False) -> Item:
+def head_item(study: str, model: str, candidate: Candidate, is_overlap: bool = False) -> StudyItem:
     """The item that shows a head as it is."""
-    kind: ItemKind = "overlap" if overlap else "head"
-    return Item(study, model, *candidate.head, kind, candidate.mapping_hash, candidate.description_id)
+    kind: ItemKind = "overlap" if is_overlap else "head"
+    return StudyItem(study, model, *candidate.head, kind, candidate.mapping_hash, candidate.description_id)
 
 
-def seen(candidate: Candidate) -> Shown:
+def candidate_content(candidate: Candidate) -> ItemContent:
     """What such an item shows."""
-    return Shown(tuple(candidate.mappings), candidate.input_strings, candidate.observed_pattern)
+    return ItemContent(tuple(candidate.mappings), candidate.input_strings, candidate.observed_pattern)
 
 
-def quarter(layer: int, layers: int) -> int:
+def layer_quarter(layer: int, layer_count: int) -> int:
     """The quarter of the model that a layer lies in, 0 to 3."""
-    return 4 * layer // layers
+    return 4 * layer // layer_count
 
 
-def layers_of(settings: Settings | None) -> dict[str, int]:
+def layers_by_model(settings: StudySettings | None) -> dict[str, int]:
     """The number of layers of a study's model, by its name."""
     return {settings.model: settings.layers} if settings else {}
 
 
-def open_study(
+def build_default_study(
     model: str, revision: str | None, layers: int, describer: str, candidates: Iterable[Candidate], created_at: datetime
 ) -> Study:
     """The study where none was created: all described heads, judged by anyone as often as they come.
 
     What its items show is read when it is asked for, where the candidates' mappings are.
     """
-    by_item = {own_item(DEFAULT, model, candidate): candidate for candidate in candidates}
-    settings = Settings(
-        name=DEFAULT,
+    by_item = {head_item(DEFAULT_STUDY, model, candidate): candidate for candidate in candidates}
+    settings = StudySettings(
+        name=DEFAULT_STUDY,
         model=model,
         revision=revision,
         layers=layers,
@@ -172,40 +172,40 @@ def open_study(
         practice=False,
         per_annotator=None,
         deadline=None,
-        seed=OPEN_SEED,
+        seed=DEFAULT_STUDY_SEED,
         guidelines_version=GUIDELINES_VERSION,
         created_at=created_at,
     )
     return Study(
         settings,
-        tuple(study_order(by_item, OPEN_SEED)),
-        {i.key: Shown(one.mappings, one.input_strings, one.observed_pattern) for i, one in by_item.items()},
-        {item.key: Origin(candidate.mapping_hash, candidate.head) for item, candidate in by_item.items()},
+        tuple(study_order(by_item, DEFAULT_STUDY_SEED)),
+        {i.key: ItemContent(one.mappings, one.input_strings, one.observed_pattern) for i, one in by_item.items()},
+        {item.key: ItemOrigin(candidate.mapping_hash, candidate.head) for item, candidate in by_item.items()},
     )
 
 
-def stale(study: Study, present: Mapping[HeadId, tuple[str, str]]) -> set[str]:
+def stale_item_keys(study: Study, current_versions: Mapping[HeadId, tuple[str, str]]) -> set[str]:
     """The keys of the items whose head has other mappings now, or whose description is no longer the current one.
 
-    `present` holds the mapping hash and the describer's current description of each head that is described; of a
+    `current_versions` holds the mapping hash and the describer's current description of each head that is described; of a
     swapped item it is the other head's description that counts.
     """
     nothing = ("", "")
     found = set()
     for item in study.order:
         origin = study.origins[item.key]
-        mappings = present.get(HeadId(item.layer, item.head), nothing)[0]
-        description = present.get(origin.described, nothing)[1]
+        mappings = current_versions.get(HeadId(item.layer, item.head), nothing)[0]
+        description = current_versions.get(origin.described_head, nothing)[1]
         if (mappings, description) != (origin.mapping_hash, item.description_id):
             found.add(item.key)
     return found
 
 
-def stale_judgments(fresh: Collection[Item], model: str, rows: Iterable[Judgment]) -> frozenset[str]:
-    """The ids of the judgments of a model, adjudications among them, whose item is none of the `fresh` ones.
+def stale_judgment_ids(fresh_items: Collection[StudyItem], model: str, judgments: Iterable[Judgment]) -> frozenset[str]:
+    """The ids of the judgments of a model, adjudications among them, whose item is none of the `fresh_items` ones.
 
     Worked examples never change.
     """
-    items = {*fresh, *map(adjudicated, fresh)}
-    own = (row for row in rows if row.model == model and row.item_kind != "practice")
+    items = {*fresh_items, *map(adjudication_item, fresh_items)}
+    own = (row for row in judgments if row.model == model and row.item_kind != "practice")
     return frozenset(row.judgment_id for row in own if row.item not in items)

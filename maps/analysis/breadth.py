@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-BREADTH = pa.schema(
+BREADTH_SCHEMA = pa.schema(
     [
         ("layer", pa.int32()),
         ("heads", pa.int32()),
@@ -24,28 +24,28 @@ BREADTH = pa.schema(
 MEASURES = ("input_skewness", "output_space")
 
 
-class References(NamedTuple):
+class OutputSpaceReferences(NamedTuple):
     """The output space sizes of two heads to compare with, as shares of the vocabulary.
 
     A specific head maps everything to one token, a global head to the capitalised tokens with a leading space, whose
     share is None where an atlas does not know it.
     """
 
-    one_token: float
-    capitalised: float | None
+    one_token_share: float
+    capitalised_share: float | None
 
     @classmethod
-    def of(cls, vocabulary: int, capitalised_share: float | None) -> References:
+    def from_vocabulary(cls, vocabulary: int, capitalised_share: float | None) -> OutputSpaceReferences:
         """From `vocabulary` and `capitalised_share` of `atlas.json`."""
         return cls(1 / vocabulary, capitalised_share)
 
     @classmethod
-    def of_info(cls, info: Mapping[str, Any]) -> References:
+    def from_info(cls, info: Mapping[str, Any]) -> OutputSpaceReferences:
         """From all of `atlas.json`; atlases of earlier versions know one of the two alone."""
-        return cls.of(info["vocabulary"], info.get("capitalised_share"))
+        return cls.from_vocabulary(info["vocabulary"], info.get("capitalised_share"))
 
 
-def by_layer(heads: pa.Table) -> pa.Table:
+def layer_breadth(heads: pa.Table) -> pa.Table:
     """Lowest, median and highest input skewness and output space of each layer's heads; null where none is known.
 
     `heads` is the atlas's table.
@@ -61,10 +61,10 @@ def by_layer(heads: pa.Table) -> pa.Table:
             low, middle, high = (min(known), median(known), max(known)) if known else (None, None, None)
             summed |= {f"{name}_low": low, name: middle, f"{name}_high": high}
         rows.append(summed)
-    return pa.Table.from_pylist(rows, schema=BREADTH)
+    return pa.Table.from_pylist(rows, schema=BREADTH_SCHEMA)
 
 
-def sentences(layers: pa.Table, references: References) -> list[str]:
+def breadth_sentences(layers: pa.Table, references: OutputSpaceReferences) -> list[str]:
     """What the table says in words, and what the atlas does not know."""
     rows = layers.to_pylist()
     skewed = [row for row in rows if row["input_skewness"] is not None]
@@ -83,11 +83,14 @@ def sentences(layers: pa.Table, references: References) -> list[str]:
         f"The median output space is largest in layer {widest['layer']} ({100 * widest['output_space']:.2g} % of the "
         f"vocabulary) and smallest in layer {narrowest['layer']} ({100 * narrowest['output_space']:.2g} %)."
     )
-    specific = f"A specific head, which maps everything to one token, has {100 * references.one_token:.2g} %"
-    if references.capitalised is None:
+    specific = f"A specific head, which maps everything to one token, has {100 * references.one_token_share:.2g} %"
+    if references.capitalised_share is None:
         return [
             *said,
             f"{specific}; the share of capitalised tokens, which a global head maps to, is not known to this atlas: "
             "the same map command again adds it where pairs and hits are missing too, a new mapping always has it.",
         ]
-    return [*said, f"{specific}, a global one, which maps to capitalised tokens, {100 * references.capitalised:.2g} %."]
+    return [
+        *said,
+        f"{specific}, a global one, which maps to capitalised tokens, {100 * references.capitalised_share:.2g} %.",
+    ]

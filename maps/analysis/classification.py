@@ -18,7 +18,7 @@ from maps.types import HeadId
 
 CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
 SCORE, SUPPRESSION = "score", "suppression"
-CATEGORIES_TABLE = pa.schema(
+CATEGORIES_SCHEMA = pa.schema(
     [
         ("layer", pa.int32()),
         ("head", pa.int32()),
@@ -27,7 +27,7 @@ CATEGORIES_TABLE = pa.schema(
         ("suppressed", pa.list_(pa.string())),
     ]
 )
-HEADS_PER_RELATION = pa.schema(
+HEADS_PER_RELATION_SCHEMA = pa.schema(
     [
         ("relation", pa.string()),
         ("category", pa.string()),
@@ -43,7 +43,7 @@ HEADS_PER_RELATION = pa.schema(
         ("best_suppression", pa.float64()),
     ]
 )
-SUMMARY = pa.schema(
+SUMMARY_SCHEMA = pa.schema(
     [
         ("measure", pa.string()),
         ("count", pa.int32()),
@@ -55,7 +55,7 @@ SUMMARY = pa.schema(
 
 
 @dataclass(frozen=True)
-class Implemented:
+class HeadRelation:
     """A relation that a head implements (`side` is `score`) or suppresses; `category` is empty for an own one."""
 
     relation: str
@@ -64,10 +64,10 @@ class Implemented:
     value: float
 
 
-Classified = dict[HeadId, list[Implemented]]
+RelationsByHead = dict[HeadId, list[HeadRelation]]
 
 
-def classify(relations: pa.Table, tau: float, min_pairs: int) -> Classified:
+def classify(relations: pa.Table, tau: float, min_pairs: int) -> RelationsByHead:
     """The heads that implement or suppress a relation, each with what it does, strongest first.
 
     `relations` is the atlas's table; heads that do nothing at τ are not among the keys.
@@ -75,22 +75,22 @@ def classify(relations: pa.Table, tau: float, min_pairs: int) -> Classified:
     reaches = [pc.greater_equal(relations[side], pa.scalar(tau, pa.float64())) for side in (SCORE, SUPPRESSION)]
     enough = pc.greater_equal(relations["pairs"], pa.scalar(min_pairs, pa.int64()))
     kept = relations.filter(pc.and_kleene(enough, pc.or_kleene(*reaches)))
-    found: Classified = {}
+    found: RelationsByHead = {}
     for row in kept.to_pylist():
         for side in (SCORE, SUPPRESSION):
             if row[side] is not None and row[side] >= tau:
-                each = Implemented(row["relation"], row["category"] or "", side, row[side])
+                each = HeadRelation(row["relation"], row["category"] or "", side, row[side])
                 found.setdefault(HeadId(row["layer"], row["head"]), []).append(each)
     return {head: sorted(does, key=lambda x: -x.value) for head, does in sorted(found.items())}
 
 
-def categories_of(does: Sequence[Implemented]) -> list[str]:
+def categories_of(head_relations: Sequence[HeadRelation]) -> list[str]:
     """The categories among what a head does: the paper's four in their order, then others."""
-    named = dict.fromkeys(each.category for each in does if each.category)
+    named = dict.fromkeys(each.category for each in head_relations if each.category)
     return [name for name in CATEGORIES if name in named] + sorted(named.keys() - set(CATEGORIES))
 
 
-def categories(heads: Sequence[HeadId], classified: Classified) -> pa.Table:
+def categories_table(heads: Sequence[HeadId], classified: RelationsByHead) -> pa.Table:
     """Every head with its categories, the relations it implements and those it suppresses; empty lists are null."""
     rows = []
     for head in heads:
@@ -104,7 +104,7 @@ def categories(heads: Sequence[HeadId], classified: Classified) -> pa.Table:
                 "suppressed": [each.relation for each in does if each.side == SUPPRESSION] or None,
             }
         )
-    return pa.Table.from_pylist(rows, schema=CATEGORIES_TABLE)
+    return pa.Table.from_pylist(rows, schema=CATEGORIES_SCHEMA)
 
 
 def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Table:
@@ -118,8 +118,8 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
     for name, scored in frame.groupby("relation", sort=False, observed=True):
         pairs, counted = int(scored["pairs"].iloc[0]), bool(scored["pairs"].iloc[0] >= min_pairs)
         up, down = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
-        best_head, best = best_of(scored, SCORE)
-        lowest_head, lowest = best_of(scored, SUPPRESSION)
+        best_head, best = highest_scoring_head(scored, SCORE)
+        lowest_head, lowest = highest_scoring_head(scored, SUPPRESSION)
         category = scored["category"].iloc[0]
         rows.append(
             {
@@ -137,10 +137,10 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
                 "best_suppression": lowest,
             }
         )
-    return pa.Table.from_pylist(rows, schema=HEADS_PER_RELATION)
+    return pa.Table.from_pylist(rows, schema=HEADS_PER_RELATION_SCHEMA)
 
 
-def best_of(scored: pd.DataFrame, side: str) -> tuple[str | None, float | None]:
+def highest_scoring_head(scored: pd.DataFrame, side: str) -> tuple[str | None, float | None]:
     """The head with the highest value on one relation, and the value."""
     known = scored.dropna(subset=[side]).sort_values([side, "layer", "head"], ascending=[False, True, True])
     if known.empty:
@@ -150,7 +150,7 @@ def best_of(scored: pd.DataFrame, side: str) -> tuple[str | None, float | None]:
     return (str(HeadId(int(first["layer"]), int(first["head"]))) if value > 0 else None), value
 
 
-def summary(heads: Sequence[HeadId], classified: Classified, per_relation: pa.Table) -> pa.Table:
+def classification_summary(heads: Sequence[HeadId], classified: RelationsByHead, per_relation: pa.Table) -> pa.Table:
     """The counts: classified heads, each category, several categories and suppression among the classified ones.
 
     `share` is count / of, null with a `note` where `of` is 0. The last row names the relations left out.
@@ -164,19 +164,19 @@ def summary(heads: Sequence[HeadId], classified: Classified, per_relation: pa.Ta
     suppressing = sum(any(each.side == SUPPRESSION for each in does) for does in doing)
     none = "no head is classified" if heads else "no head was mapped"
     rows = [
-        counted("heads", len(heads), None),
-        counted("classified", len(doing), len(heads), none),
-        *(counted(name, sum(name in found for found in per_head), len(heads), none) for name in named),
-        counted("own_relations_only", sum(not found for found in per_head), len(heads), none),
-        counted("several_categories", several, len(doing), none),
-        counted("suppression", suppressing, len(doing), none),
-        counted("relations_left_out", len(left_out), len(per_relation), "no relation was scored")
+        summary_row("heads", len(heads), None),
+        summary_row("classified", len(doing), len(heads), none),
+        *(summary_row(name, sum(name in found for found in per_head), len(heads), none) for name in named),
+        summary_row("own_relations_only", sum(not found for found in per_head), len(heads), none),
+        summary_row("several_categories", several, len(doing), none),
+        summary_row("suppression", suppressing, len(doing), none),
+        summary_row("relations_left_out", len(left_out), len(per_relation), "no relation was scored")
         | ({"note": f"too few pairs: {', '.join(left_out)}"} if left_out else {}),
     ]
-    return pa.Table.from_pylist(rows, schema=SUMMARY)
+    return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
 
 
-def counted(measure: str, count: int, of: int | None, undefined: str = "") -> dict[str, object]:
+def summary_row(measure: str, count: int, of: int | None, undefined_reason: str = "") -> dict[str, object]:
     """A row of the summary."""
-    share, note = (count / of, None) if of else (None, undefined if of == 0 else None)
+    share, note = (count / of, None) if of else (None, undefined_reason if of == 0 else None)
     return {"measure": measure, "count": count, "of": of, "share": share, "note": note}

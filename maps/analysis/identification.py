@@ -9,7 +9,7 @@ import pyarrow as pa
 from maps.atlas.schema import Row
 from maps.types import HeadId
 
-IDENTIFICATION = pa.schema(
+IDENTIFICATION_SCHEMA = pa.schema(
     [
         ("describer", pa.string()),
         ("layer", pa.int32()),  # null for all layers
@@ -24,19 +24,21 @@ IDENTIFICATION = pa.schema(
 )
 
 
-def identification(heads: Collection[HeadId], current: Sequence[Row], stale: Collection[str]) -> pa.Table:
+def identification_rates(
+    heads: Collection[HeadId], descriptions: Sequence[Row], stale_ids: Collection[str]
+) -> pa.Table:
     """The share of described heads in which each describer sees a pattern, by layer and over all.
 
-    `current`: the newest description of each head and describer (`Atlas.descriptions`). `stale`: the ids of those
+    `descriptions`: the newest description of each head and describer (`Atlas.descriptions`). `stale_ids`: the ids of those
     whose mappings have changed since (`Atlas.stale`). A rate is null where no head is described.
     """
     layers: list[int | None] = [None, *sorted({head.layer for head in heads})]
     rows = []
-    for describer in sorted({row["describer"] for row in current}):
-        own = [row for row in current if row["describer"] == describer]
+    for describer in sorted({row["describer"] for row in descriptions}):
+        own = [row for row in descriptions if row["describer"] == describer]
         for layer in layers:
             some = [row for row in own if layer in (None, row["layer"])]
-            fresh = [row for row in some if row["description_id"] not in stale]
+            fresh = [row for row in some if row["description_id"] not in stale_ids]
             exact, paper = (sum(row[reading] for row in fresh) for reading in ("pattern", "pattern_paper"))
             rows.append(
                 {
@@ -51,4 +53,4 @@ def identification(heads: Collection[HeadId], current: Sequence[Row], stale: Col
                     "rate_paper": paper / len(fresh) if fresh else None,
                 }
             )
-    return pa.Table.from_pylist(rows, schema=IDENTIFICATION)
+    return pa.Table.from_pylist(rows, schema=IDENTIFICATION_SCHEMA)

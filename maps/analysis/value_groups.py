@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maps.analysis.classification import Classified
+from maps.analysis.classification import RelationsByHead
 
 SETS = ("sources", "mappings", "relations")
 WITHIN, BETWEEN = "within", "between"
-GROUPS = pa.schema(
+GROUPS_SCHEMA = pa.schema(
     [
         ("layer", pa.int32()),
         ("sets", pa.string()),
@@ -29,19 +29,19 @@ GROUPS = pa.schema(
     ]
 )
 Numbers = NDArray[Any]
-Members = tuple[Numbers, Numbers, Numbers]  # layer, head and element of everything that is in a head's set
+SetMembers = tuple[Numbers, Numbers, Numbers]  # layer, head and element of everything that is in a head's set
 
 
-def similarity(heads: pa.Table, mappings: pa.Table, classified: Classified) -> pa.Table:
+def value_group_similarity(heads: pa.Table, mappings: pa.Table, classified: RelationsByHead) -> pa.Table:
     """Mean similarity within and between the groups of a value head, by layer, and over all pairs of all layers.
 
-    `heads` and `mappings` are the atlas's tables. `layer` is null in the rows of all layers; `similarity` is null,
+    `heads` and `mappings` are the atlas's tables. `layer` is null in the rows of all layers; `value_group_similarity` is null,
     with its reason, where there is no such pair.
     """
     members = {
-        "sources": sources(mappings),
-        "mappings": source_targets(mappings),
-        "relations": relations(classified),
+        "sources": source_members(mappings),
+        "mappings": mapping_members(mappings),
+        "relations": relation_members(classified),
     }
     ordered = heads.sort_by([("layer", "ascending"), ("head", "ascending")])
     layer, head, kv = (ordered[name].to_numpy() for name in ("layer", "head", "kv_head"))
@@ -52,12 +52,12 @@ def similarity(heads: pa.Table, mappings: pa.Table, classified: Classified) -> p
         first, second = np.triu_indices(len(ids), k=1)
         together = groups[first] == groups[second]
         for name in SETS:
-            found = jaccard(ids, of_layer(members[name], each))[first, second]
+            found = jaccard_matrix(ids, members_of_layer(members[name], each))[first, second]
             for side, chosen in ((WITHIN, together), (BETWEEN, ~together)):
                 values[each, name, side] = found[chosen]
     possible = {side: any(len(values[each, "sources", side]) for each in layers) for side in (WITHIN, BETWEEN)}
     rows = [
-        mean_row(each, name, side, values[each, name, side], possible[side])
+        mean_similarity_row(each, name, side, values[each, name, side], possible[side])
         for each in layers
         for name in SETS
         for side in (WITHIN, BETWEEN)
@@ -65,15 +65,15 @@ def similarity(heads: pa.Table, mappings: pa.Table, classified: Classified) -> p
     for name in SETS:
         for side in (WITHIN, BETWEEN):
             every = [values[each, name, side] for each in layers]
-            rows.append(mean_row(None, name, side, np.concatenate([*every, np.empty(0)]), possible[side]))
-    return pa.Table.from_pylist(rows, schema=GROUPS)
+            rows.append(mean_similarity_row(None, name, side, np.concatenate([*every, np.empty(0)]), possible[side]))
+    return pa.Table.from_pylist(rows, schema=GROUPS_SCHEMA)
 
 
-def mean_row(layer: int | None, name: str, side: str, values: Numbers, possible: bool) -> dict[str, object]:
+def mean_similarity_row(layer: int | None, name: str, side: str, values: Numbers, has_pairs: bool) -> dict[str, object]:
     """A row of the table; undefined similarities (both sets empty) are no pairs."""
     known = values[~np.isnan(values)]
     reason = None
-    if not possible:
+    if not has_pairs:
         reason = "each head has a value head of its own" if side == WITHIN else "all heads share one value head"
     elif not len(known):
         reason = "no head of such a pair is classified" if name == "relations" else "no such pair has mappings"
@@ -87,7 +87,7 @@ def mean_row(layer: int | None, name: str, side: str, values: Numbers, possible:
     }
 
 
-def jaccard(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
+def jaccard_matrix(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
     """The similarity of every two heads of a layer (heads × heads); nan where both sets are empty.
 
     `members` holds a head and an element for everything in a set; elements may repeat.
@@ -99,47 +99,47 @@ def jaccard(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
     has[np.searchsorted(ids, head[known]), column[known]] = 1
     shared = (has @ has.T).astype(np.float64)  # whole numbers below 2²⁴, so exact
     size = has.sum(axis=1, dtype=np.float64)
-    return share_of_union(shared, size[:, None], size[None, :])
+    return jaccard_from_counts(shared, size[:, None], size[None, :])
 
 
-def share_of_union(shared: Numbers, one: Numbers, other: Numbers) -> Numbers:
+def jaccard_from_counts(shared: Numbers, one: Numbers, other: Numbers) -> Numbers:
     """|A ∩ B| / |A ∪ B| from |A ∩ B| (float64), |A| and |B|; nan where both are empty."""
     union = one + other - shared
     return np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
 
 
-def of_layer(members: Members, layer: int) -> tuple[Numbers, Numbers]:
+def members_of_layer(members: SetMembers, layer: int) -> tuple[Numbers, Numbers]:
     """The heads and elements of one layer."""
     layers, head, element = members
     chosen = layers == layer
     return head[chosen], element[chosen]
 
 
-def sources(mappings: pa.Table) -> Members:
+def source_members(mappings: pa.Table) -> SetMembers:
     """The salient sources of every head."""
     layer, head, source = (mappings[name].to_numpy() for name in ("layer", "head", "source_id"))
     return layer, head, source
 
 
-def source_targets(mappings: pa.Table) -> Members:
+def mapping_members(mappings: pa.Table) -> SetMembers:
     """The (source, target) pairs of every head; a pair of ids is one number."""
-    layer, head, source = sources(mappings)
-    row, target = targets(mappings)
-    return layer[row], head[row], pair_numbers(source[row], target)
+    layer, head, source = source_members(mappings)
+    row, target = flatten_targets(mappings)
+    return layer[row], head[row], encode_pairs(source[row], target)
 
 
-def targets(mappings: pa.Table) -> tuple[Numbers, Numbers]:
+def flatten_targets(mappings: pa.Table) -> tuple[Numbers, Numbers]:
     """The targets of all mappings, one after the other, each with the row of its mapping."""
     lists = mappings["target_ids"].combine_chunks()
     return pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).to_numpy()
 
 
-def pair_numbers(source: Numbers, target: Numbers) -> Numbers:
+def encode_pairs(source: Numbers, target: Numbers) -> Numbers:
     """Pairs of ids, each as one number."""
     return source.astype(np.int64) << 32 | target
 
 
-def relations(classified: Classified) -> Members:
+def relation_members(classified: RelationsByHead) -> SetMembers:
     """The relations of every classified head; suppressing one is another element than implementing it."""
     number: dict[tuple[str, str], int] = {}
     rows = [

@@ -15,28 +15,28 @@ from types import TracebackType
 import pyarrow as pa
 
 from maps.atlas.card import atlas_card
-from maps.atlas.reader import Atlas, listed, write_table
-from maps.atlas.schema import MAY_BE_NULL, SCHEMAS, Row
+from maps.atlas.reader import Atlas, list_card_files, write_table
+from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS, Row
 from maps.errors import MapsError
 from maps.files.atomic import write_file
 
-MEND = "mend or delete that line, then run the command again"
+REPAIR_HINT = "mend or delete that line, then run the command again"
 
 
-class Pending:
+class AppendLog:
     """The waiting file of a table, open for adding.
 
-    A row is with the operating system when `add` returns, so no end of the process loses it. A thread brings it to
+    A row is with the operating system when `append` returns, so no end of the process loses it. A thread brings it to
     the disk (fsync), all rows since the last time at once, so that nobody waits for the disk but the end of the block.
     """
 
     def __init__(self, atlas: Atlas, table: str) -> None:
         self._file = pending_file(atlas, table).open("a", encoding="utf-8")
-        self._written = self._synced = 0
+        self._written_rows = self._synced_rows = 0
         self._thread = ThreadPoolExecutor(1)
         self._jobs: deque[Future[None]] = deque()
 
-    def __enter__(self) -> Pending:
+    def __enter__(self) -> AppendLog:
         """The open file."""
         return self
 
@@ -48,35 +48,35 @@ class Pending:
             while self._jobs:
                 self._jobs.popleft().result()
 
-    def add(self, row: Row) -> None:
+    def append(self, row: Row) -> None:
         """Writes a row; raises OSError where this or an earlier one could not be kept."""
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._file.flush()
-        self._written += 1
-        self._jobs.append(self._thread.submit(self._sync, self._written))
+        self._written_rows += 1
+        self._jobs.append(self._thread.submit(self._sync, self._written_rows))
         while self._jobs and self._jobs[0].done():
             self._jobs.popleft().result()
 
     def _sync(self, row: int) -> None:
         """Brings the rows up to that one to the disk, unless they are there."""
-        if self._synced < row:
-            written = self._written
+        if self._synced_rows < row:
+            written = self._written_rows
             os.fsync(self._file.fileno())
-            self._synced = written
+            self._synced_rows = written
 
 
 @contextmanager
-def keeping(atlas: Atlas, table: str) -> Iterator[Callable[[Row], None]]:
+def open_row_writer(atlas: Atlas, table: str) -> Iterator[Callable[[Row], None]]:
     """A function that keeps a row for a table: in its waiting file at once, in the table when the block ends.
 
     Rows of an earlier run that was cut off are taken over first.
     """
-    merge(atlas, table)
+    merge_pending_rows(atlas, table)
     try:
-        with Pending(atlas, table) as waiting:
-            yield waiting.add
+        with AppendLog(atlas, table) as waiting:
+            yield waiting.append
     finally:
-        merge(atlas, table)
+        merge_pending_rows(atlas, table)
 
 
 def pending_file(atlas: Atlas, table: str) -> Path:
@@ -84,43 +84,45 @@ def pending_file(atlas: Atlas, table: str) -> Path:
     return atlas.folder / f"{table}.pending.jsonl"
 
 
-def waiting(atlas: Atlas, table: str) -> list[Row]:
+def read_pending_rows(atlas: Atlas, table: str) -> list[Row]:
     """The waiting rows that are not in their table; MapsError names the line that is damaged. Moves nothing."""
     path = pending_file(atlas, table)
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was cut off
-    rows = [parsed(line, table, f"{path}, line {number},") for number, line in enumerate(lines, start=1) if line]
-    known = set(map(key, atlas.table(table).to_pylist())) if rows else set()
-    return [row for row in rows if key(row) not in known]
+    rows = [
+        parse_pending_row(line, table, f"{path}, line {number},") for number, line in enumerate(lines, start=1) if line
+    ]
+    known = set(map(row_key, atlas.table(table).to_pylist())) if rows else set()
+    return [row for row in rows if row_key(row) not in known]
 
 
-def merge(atlas: Atlas, table: str) -> None:
+def merge_pending_rows(atlas: Atlas, table: str) -> None:
     """Moves waiting rows into their table. Done twice after a crash it changes nothing: known rows are left out."""
-    rows = waiting(atlas, table)
+    rows = read_pending_rows(atlas, table)
     if rows:
         stored = atlas.table(table).to_pylist()
-        keep_table(atlas, table, pa.Table.from_pylist([*stored, *rows], SCHEMAS[table]))
+        write_atlas_table(atlas, table, pa.Table.from_pylist([*stored, *rows], SCHEMAS[table]))
     pending_file(atlas, table).unlink(missing_ok=True)
 
 
-def keep_table(atlas: Atlas, name: str, content: pa.Table) -> None:
+def write_atlas_table(atlas: Atlas, name: str, content: pa.Table) -> None:
     """Writes a table of an atlas, and the card that lists it."""
     write_table(atlas.folder, name, content)
-    keep_card(atlas)
+    write_card(atlas)
 
 
-def keep_card(atlas: Atlas) -> None:
+def write_card(atlas: Atlas) -> None:
     """Writes the card, with the files that are there now."""
-    write_file(atlas.folder / "README.md", atlas_card(atlas.info, listed(atlas.folder)).encode())
+    write_file(atlas.folder / "README.md", atlas_card(atlas.info, list_card_files(atlas.folder)).encode())
 
 
-def key(row: Row) -> tuple[object, ...]:
+def row_key(row: Row) -> tuple[object, ...]:
     """What tells one row from another: everything in it."""
     return tuple(row.values())
 
 
-def parsed(line: bytes, table: str, place: str) -> Row:
+def parse_pending_row(line: bytes, table: str, location: str) -> Row:
     """One waiting row as the table holds it; raises MapsError where no run can have written the line."""
     try:
         row: Row = json.loads(line)
@@ -128,8 +130,8 @@ def parsed(line: bytes, table: str, place: str) -> Row:
             row = {**row, "created_at": datetime.fromisoformat(row["created_at"])}
         stored: Row = pa.Table.from_pylist([row], schema=SCHEMAS[table]).to_pylist()[0]
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise MapsError(f"{place} is damaged ({error}); {MEND}.") from error
-    missing = [name for name, value in stored.items() if value is None and name not in MAY_BE_NULL]
+        raise MapsError(f"{location} is damaged ({error}); {REPAIR_HINT}.") from error
+    missing = [name for name, value in stored.items() if value is None and name not in NULLABLE_COLUMNS]
     if missing:
-        raise MapsError(f"{place} is damaged (it lacks {missing[0]}); {MEND}.")
+        raise MapsError(f"{location} is damaged (it lacks {missing[0]}); {REPAIR_HINT}.")
     return stored

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-CONTENT = {
+TABLE_DESCRIPTIONS = {
     "heads": "saliency, input skewness and target kurtosis of every head",
     "mappings": "the {salient} most salient tokens of every head, {targets} targets each",
     "heldout": "the next {heldout} salient tokens, kept back for judging descriptions",
@@ -33,7 +33,7 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
         for name, file in tables.items()
     )
     settings = info["settings"]
-    content = "".join(f"| {name} | {CONTENT.get(name, name).format_map(settings)} |\n" for name in tables)
+    content = "".join(f"| {name} | {TABLE_DESCRIPTIONS.get(name, name).format_map(settings)} |\n" for name in tables)
     mapped = info["layers"] if settings["layers"] is None else settings["layers"][1] - settings["layers"][0] + 1
     return f"""---
 pretty_name: {json.dumps(f"Atlas of {info['model']}", ensure_ascii=False)}

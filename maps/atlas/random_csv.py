@@ -11,15 +11,17 @@ from maps.atlas.schema import Row
 from maps.errors import MapsError
 
 RANDOM_CSV = "random.csv"
-COLUMNS = pa.schema([("tau", pa.float64()), ("trained_heads", pa.int32()), ("random_heads", pa.int32())])
+RANDOM_CSV_SCHEMA = pa.schema([("tau", pa.float64()), ("trained_heads", pa.int32()), ("random_heads", pa.int32())])
 
 
-def random_rows(folder: Path) -> list[Row]:
+def read_random_csv(folder: Path) -> list[Row]:
     """The rows by τ; none where the folder has no such file. Raises MapsError where it is damaged."""
     path = folder / RANDOM_CSV
     if not path.exists():
         return []
-    options = csv.ConvertOptions(column_types=COLUMNS, include_columns=COLUMNS.names, null_values=[])
+    options = csv.ConvertOptions(
+        column_types=RANDOM_CSV_SCHEMA, include_columns=RANDOM_CSV_SCHEMA.names, null_values=[]
+    )
     try:
         rows: list[Row] = csv.read_csv(path, convert_options=options).to_pylist()
     except (pa.ArrowInvalid, KeyError) as error:

@@ -17,15 +17,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from maps.atlas.random_csv import RANDOM_CSV, random_rows
-from maps.atlas.schema import COMPUTED, LATER, SCHEMAS, Row, mapping_of, relation_score_of, with_hits
+from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
+from maps.atlas.schema import (
+    HIT_TABLES,
+    LAYER_TABLES,
+    SCHEMAS,
+    Row,
+    add_hit_columns,
+    mapping_from_row,
+    relation_score_from_row,
+)
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file
-from maps.hashes import hash_of_ids, mapping_hash
+from maps.hashes import mapping_hash, mapping_ids_hash
 from maps.types import HeadId, Mapping, RelationScore
 
 FORMAT_VERSION = 1
-PARTS = "parts"
+PARTS_FOLDER = "parts"
 
 
 def write_table(folder: Path, name: str, content: pa.Table) -> None:
@@ -37,7 +45,7 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
 
 
-def check_whole(path: Path) -> None:
+def check_parquet_file(path: Path) -> None:
     """Raises MapsError where a Parquet file is cut off: its description stands at its end."""
     try:
         pq.read_metadata(path)
@@ -45,20 +53,20 @@ def check_whole(path: Path) -> None:
         raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
 
 
-def tables_in(folder: Path) -> list[str]:
+def list_tables(folder: Path) -> list[str]:
     """The names of the tables in an atlas's folder."""
     return [name for name in SCHEMAS if (folder / f"{name}.parquet").exists()]
 
 
-def files_in(folder: Path) -> list[str]:
+def list_atlas_files(folder: Path) -> list[str]:
     """The tables in an atlas's folder as files, and `random.csv` where it is there."""
     others = [RANDOM_CSV] if (folder / RANDOM_CSV).exists() else []
-    return [*(f"{name}.parquet" for name in tables_in(folder)), *others]
+    return [*(f"{name}.parquet" for name in list_tables(folder)), *others]
 
 
-def listed(folder: Path) -> list[str]:
+def list_card_files(folder: Path) -> list[str]:
     """The files among these that the card lists; `datasets` cannot load a table without rows."""
-    return [file for file in files_in(folder) if file == RANDOM_CSV or pq.read_metadata(folder / file).num_rows]
+    return [file for file in list_atlas_files(folder) if file == RANDOM_CSV or pq.read_metadata(folder / file).num_rows]
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,9 @@ class Atlas:
         info = read_json(path / "atlas.json")
         if info is None:
             waiting = (
-                " (it holds an unfinished mapping: run the same map command again)" if (path / PARTS).is_dir() else ""
+                " (it holds an unfinished mapping: run the same map command again)"
+                if (path / PARTS_FOLDER).is_dir()
+                else ""
             )
             raise MapsError(f"{path} is no atlas{waiting}; `python -m maps map MODEL --out {path}` makes one.")
         if info.get("format_version") != FORMAT_VERSION:
@@ -84,8 +94,8 @@ class Atlas:
             )
         for name in SCHEMAS:
             if (path / f"{name}.parquet").exists():
-                check_whole(path / f"{name}.parquet")
-        needed = [name for name in COMPUTED if name not in LATER]
+                check_parquet_file(path / f"{name}.parquet")
+        needed = [name for name in LAYER_TABLES if name not in HIT_TABLES]
         missing = [name for name in needed if not (path / f"{name}.parquet").exists()]
         if missing:
             raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")
@@ -97,22 +107,22 @@ class Atlas:
         return str(self.info["model"])
 
     @cached_property
-    def ids(self) -> tuple[HeadId, ...]:
+    def head_ids(self) -> tuple[HeadId, ...]:
         """Every head that was mapped."""
         rows = self.table("heads", ["layer", "head"])
         return tuple(HeadId(x, y) for x, y in zip(*(c.to_pylist() for c in rows.columns), strict=True))
 
     @property
-    def tables(self) -> list[str]:
+    def table_names(self) -> list[str]:
         """The names of the tables that are there."""
-        return tables_in(self.folder)
+        return list_tables(self.folder)
 
     @property
-    def keeps_hits(self) -> bool:
+    def has_hits(self) -> bool:
         """Whether it holds `pairs` and `hits`, which atlases of earlier versions lack."""
-        return all(map(self.has, LATER))
+        return all(map(self.has_table, HIT_TABLES))
 
-    def has(self, name: str) -> bool:
+    def has_table(self, name: str) -> bool:
         """Whether the atlas has a table of that name."""
         return (self.folder / f"{name}.parquet").exists()
 
@@ -131,13 +141,13 @@ class Atlas:
     def mappings(self, head: HeadId, name: str = "mappings") -> list[Mapping]:
         """A head's salient mappings by rank (`heldout`: those of the next ranks)."""
         rows = self.table(name, head=head).sort_by("rank").to_pylist()
-        return [mapping_of(row) for row in rows]
+        return [mapping_from_row(row) for row in rows]
 
-    def every_mapping(self, name: str = "mappings") -> dict[HeadId, list[Mapping]]:
+    def mappings_by_head(self, name: str = "mappings") -> dict[HeadId, list[Mapping]]:
         """The salient mappings of all heads (`heldout`: those of the next ranks), read at once."""
-        found: dict[HeadId, list[Mapping]] = {head: [] for head in self.ids}
+        found: dict[HeadId, list[Mapping]] = {head: [] for head in self.head_ids}
         for row in self.table(name).sort_by("rank").to_pylist():
-            found[HeadId(row["layer"], row["head"])].append(mapping_of(row))
+            found[HeadId(row["layer"], row["head"])].append(mapping_from_row(row))
         return found
 
     def mapping_hashes(self) -> dict[HeadId, str]:
@@ -145,40 +155,42 @@ class Atlas:
         columns = ["layer", "head", "rank", "source_id", "target_ids"]
         rows = self.table("mappings", columns).sort_by([(name, "ascending") for name in columns[:3]])
         of = [HeadId(*each) for each in zip(*(rows[name].to_pylist() for name in columns[:2]), strict=True)]
-        found = dict.fromkeys(self.ids, hash_of_ids(()))
+        found = dict.fromkeys(self.head_ids, mapping_ids_hash(()))
         start = 0
         for head, group in groupby(of):
             end = start + sum(1 for _ in group)
             some = rows.slice(start, end - start)
-            found[head] = hash_of_ids(zip(some["source_id"].to_pylist(), some["target_ids"].to_pylist(), strict=True))
+            found[head] = mapping_ids_hash(
+                zip(some["source_id"].to_pylist(), some["target_ids"].to_pylist(), strict=True)
+            )
             start = end
         return found
 
     def relation_scores(self, head: HeadId) -> list[RelationScore]:
         """A head's score on every relation."""
-        return [relation_score_of(row) for row in self.table("relations", head=head).to_pylist()]
+        return [relation_score_from_row(row) for row in self.table("relations", head=head).to_pylist()]
 
     def pairs(self, relation: str, head: HeadId | None = None) -> pa.Table:
         """A relation's usable pairs by number; with a head also whether it has each as a `hit` or `suppressed`.
 
         Raises MapsError where the atlas was made before they were kept.
         """
-        self._check_hits()
+        self._require_hits()
         chosen = pc.field("relation") == relation
         rows = self.table("pairs").filter(chosen)
-        return rows if head is None else with_hits(rows, self.hits(head).filter(chosen))
+        return rows if head is None else add_hit_columns(rows, self.hits(head).filter(chosen))
 
     def hits(self, head: HeadId) -> pa.Table:
         """The numbers of the pairs that a head has as hits and suppresses, a row a relation that has any.
 
         Raises MapsError where the atlas was made before they were kept.
         """
-        self._check_hits()
+        self._require_hits()
         return self.table("hits", head=head)
 
-    def _check_hits(self) -> None:
+    def _require_hits(self) -> None:
         """Raises MapsError where there are none, with what adds them."""
-        if not self.keeps_hits:
+        if not self.has_hits:
             command = f"python -m maps map {self.info['asked_for']} --out {self.folder}"
             raise MapsError(
                 f"{self.folder} was mapped before pairs and hits were kept; run `{command}` again, with the options "
@@ -187,13 +199,13 @@ class Atlas:
 
     def random_baseline(self) -> list[Row]:
         """The rows of `random.csv` by τ; none where `evaluate random` was not run into this folder."""
-        return random_rows(self.folder)
+        return read_random_csv(self.folder)
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
         """The current description of each describer: the newest row of a head and describer."""
-        return self.current_descriptions(head=head).to_pylist()
+        return self.description_table(head=head).to_pylist()
 
-    def current_descriptions(self, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
+    def description_table(self, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
         """The same as a table, whole or some columns of it beside layer, head and describer."""
         key = ("layer", "head", "describer")
         read = None if columns is None else [*key, *columns, "created_at"]
@@ -201,10 +213,10 @@ class Atlas:
         newest = {each: n for n, each in enumerate(zip(*(rows[name].to_pylist() for name in key), strict=True))}
         return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
 
-    def stale(self, head: HeadId | None = None) -> set[str]:
+    def stale_description_ids(self, head: HeadId | None = None) -> set[str]:
         """The ids of the current descriptions that are of other mappings than the present ones."""
         hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
-        rows = self.current_descriptions(["description_id", "mapping_hash"], head)
+        rows = self.description_table(["description_id", "mapping_hash"], head)
         return {
             row["description_id"]
             for row in rows.to_pylist()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from maps.atlas.card import atlas_card
 from maps.atlas.random_csv import RANDOM_CSV
-from maps.atlas.reader import Atlas, files_in, listed
+from maps.atlas.reader import Atlas, list_atlas_files, list_card_files
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.files.atomic import json_bytes
@@ -17,10 +17,10 @@ from maps.files.atomic import json_bytes
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
-COMMIT = re.compile(r"[0-9a-f]{40}")
-PENDING = "*.pending.jsonl"  # rows of a run that was cut off
+HUB_NAME_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+ATLAS_FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
+COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
+PENDING_FILE_GLOB = "*.pending.jsonl"  # rows of a run that was cut off
 
 
 def push(
@@ -40,58 +40,58 @@ def push(
     """
     from huggingface_hub import HfApi, get_token
 
-    from maps.hub.errors import LOGIN, WAITS, asking_for, patiently
+    from maps.hub.errors import LOGIN_HINT, RETRY_WAITS, call_with_retries, translate_hub_errors
 
     atlas = Atlas.open(folder)
-    if not HUB_NAME.fullmatch(repo):
+    if not HUB_NAME_PATTERN.fullmatch(repo):
         raise MapsError(f"{repo!r} is no name of a dataset on the Hub; write it as user/name.")
     if token is None and get_token() is None:
-        raise MapsError(f"The Hub takes no dataset without a token: {LOGIN}.")
-    api, pauses = HfApi(endpoint=endpoint, token=token), WAITS if waits is None else waits
+        raise MapsError(f"The Hub takes no dataset without a token: {LOGIN_HINT}.")
+    api, pauses = HfApi(endpoint=endpoint, token=token), RETRY_WAITS if waits is None else waits
     unreachable = f"The Hub cannot be reached, so {repo} is not up to date; check the network and push again."
-    with asking_for("dataset", repo, unreachable):
-        patiently(lambda: made(api, repo, private), pauses)
-        commit = patiently(
+    with translate_hub_errors("dataset", repo, unreachable):
+        call_with_retries(lambda: ensure_dataset(api, repo, private), pauses)
+        commit = call_with_retries(
             lambda: api.create_commit(
-                repo, operations(atlas), commit_message=f"Atlas of {atlas.model}", repo_type="dataset"
+                repo, commit_operations(atlas), commit_message=f"Atlas of {atlas.model}", repo_type="dataset"
             ),
             pauses,
         )
     return str(commit.commit_url)
 
 
-def made(api: HfApi, repo: str, private: bool) -> None:
+def ensure_dataset(api: HfApi, repo: str, private: bool) -> None:
     """Makes the dataset where it is missing."""
     api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
     if private and not api.dataset_info(repo).private:
         raise MapsError(f"The dataset {repo} is there and public; make it private on its page, or push to another.")
 
 
-def operations(atlas: Atlas) -> list[CommitOperationAdd]:
+def commit_operations(atlas: Atlas) -> list[CommitOperationAdd]:
     """The files of a push."""
     from huggingface_hub import CommitOperationAdd
 
-    info = public(atlas.info)
+    info = remove_local_paths(atlas.info)
     return [
-        CommitOperationAdd("README.md", atlas_card(info, listed(atlas.folder)).encode()),
+        CommitOperationAdd("README.md", atlas_card(info, list_card_files(atlas.folder)).encode()),
         CommitOperationAdd("atlas.json", json_bytes(info)),
-        *(CommitOperationAdd(file, atlas.folder / file) for file in files_in(atlas.folder)),
+        *(CommitOperationAdd(file, atlas.folder / file) for file in list_atlas_files(atlas.folder)),
     ]
 
 
-def public(info: dict[str, Any]) -> dict[str, Any]:
+def remove_local_paths(info: dict[str, Any]) -> dict[str, Any]:
     """What an atlas says of itself, without the folders of the machine that made it: of a path its last name."""
-    if COMMIT.fullmatch(str(info["revision"])):  # asked for by its Hub id
+    if COMMIT_PATTERN.fullmatch(str(info["revision"])):  # asked for by its Hub id
         return info
     return {**info, "asked_for": Path(info["asked_for"]).name}
 
 
-def pending(folder: Path) -> list[str]:
+def list_pending_files(folder: Path) -> list[str]:
     """The files with rows that a push leaves out."""
-    return sorted(path.name for path in folder.glob(PENDING) if path.stat().st_size)
+    return sorted(path.name for path in folder.glob(PENDING_FILE_GLOB) if path.stat().st_size)
 
 
-def pull(
+def download_atlas(
     name: str,
     revision: str | None = None,
     token: str | None = None,
@@ -102,7 +102,7 @@ def pull(
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    from maps.hub.errors import asking_for, patiently
+    from maps.hub.errors import call_with_retries, translate_hub_errors
 
     api = HfApi(endpoint=endpoint, token=token)
 
@@ -110,12 +110,12 @@ def pull(
         """First the file that tells an atlas from other datasets, then the rest of its commit."""
         info = api.hf_hub_download(name, "atlas.json", repo_type="dataset", revision=revision, cache_dir=cache)
         return api.snapshot_download(
-            name, repo_type="dataset", revision=Path(info).parent.name, allow_patterns=FILES, cache_dir=cache
+            name, repo_type="dataset", revision=Path(info).parent.name, allow_patterns=ATLAS_FILES, cache_dir=cache
         )
 
-    with asking_for("dataset", name):
+    with translate_hub_errors("dataset", name):
         try:
-            return Path(patiently(downloaded))
+            return Path(call_with_retries(downloaded))
         except RemoteEntryNotFoundError as error:
             raise MapsError(f"The dataset {name} is no atlas: it has no atlas.json.") from error
 
@@ -129,6 +129,6 @@ def load_atlas(
 ) -> Atlas:
     """Opens the atlas of a folder or, where there is no such folder, of a dataset on the Hub."""
     folder = Path(name_or_folder).expanduser()
-    if folder.exists() or not HUB_NAME.fullmatch(str(name_or_folder)):
+    if folder.exists() or not HUB_NAME_PATTERN.fullmatch(str(name_or_folder)):
         return Atlas.open(folder)
-    return Atlas.open(pull(str(name_or_folder), revision, token, endpoint, cache))
+    return Atlas.open(download_atlas(str(name_or_folder), revision, token, endpoint, cache))

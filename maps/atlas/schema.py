@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from maps.types import Answer, HeadId, Mapping, RelationScore
 
-HEAD = [("layer", pa.int32()), ("head", pa.int32())]
-WHEN = ("created_at", pa.timestamp("us", tz="UTC"))
-MAPPINGS = pa.schema(
+HEAD_COLUMNS = [("layer", pa.int32()), ("head", pa.int32())]
+CREATED_AT_COLUMN = ("created_at", pa.timestamp("us", tz="UTC"))
+MAPPINGS_SCHEMA = pa.schema(
     [
-        *HEAD,
+        *HEAD_COLUMNS,
         ("rank", pa.int32()),
         ("source_id", pa.int32()),
         ("source", pa.string()),
@@ -27,7 +27,7 @@ MAPPINGS = pa.schema(
 SCHEMAS = {
     "heads": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("kv_head", pa.int32()),
             ("saliency_mean", pa.float64()),
             ("saliency_max", pa.float64()),
@@ -37,12 +37,12 @@ SCHEMAS = {
             ("top_scoring_jaccard", pa.float64()),
         ]
     ),
-    "mappings": MAPPINGS,
-    "heldout": MAPPINGS,
-    "suppressive": MAPPINGS,
+    "mappings": MAPPINGS_SCHEMA,
+    "heldout": MAPPINGS_SCHEMA,
+    "suppressive": MAPPINGS_SCHEMA,
     "relations": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("relation", pa.string()),
             ("category", pa.string()),
             ("k", pa.int32()),
@@ -52,7 +52,7 @@ SCHEMAS = {
         ]
     ),
     "hits": pa.schema(
-        [*HEAD, ("relation", pa.string()), ("hits", pa.list_(pa.int32())), ("suppressed", pa.list_(pa.int32()))]
+        [*HEAD_COLUMNS, ("relation", pa.string()), ("hits", pa.list_(pa.int32())), ("suppressed", pa.list_(pa.int32()))]
     ),
     "pairs": pa.schema(
         [
@@ -67,7 +67,7 @@ SCHEMAS = {
     ),
     "descriptions": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("describer", pa.string()),
             ("description_id", pa.string()),
             ("input_strings", pa.string()),
@@ -83,13 +83,21 @@ SCHEMAS = {
             ("prompt_tokens", pa.int32()),
             ("completion_tokens", pa.int32()),
             ("cost_usd", pa.float64()),
-            WHEN,
+            CREATED_AT_COLUMN,
         ]
     ),
-    "failures": pa.schema([*HEAD, ("describer", pa.string()), ("reason", pa.string()), ("attempts", pa.int32()), WHEN]),
+    "failures": pa.schema(
+        [
+            *HEAD_COLUMNS,
+            ("describer", pa.string()),
+            ("reason", pa.string()),
+            ("attempts", pa.int32()),
+            CREATED_AT_COLUMN,
+        ]
+    ),
     "scores": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("description_id", pa.string()),
             ("scorer", pa.string()),
             ("detection", pa.float64()),
@@ -104,7 +112,7 @@ SCHEMAS = {
     ),
     "detections": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("describer", pa.string()),
             ("description_id", pa.string()),
             ("shown_id", pa.string()),
@@ -121,12 +129,12 @@ SCHEMAS = {
             ("prompt_tokens", pa.int32()),
             ("completion_tokens", pa.int32()),
             ("cost_usd", pa.float64()),
-            WHEN,
+            CREATED_AT_COLUMN,
         ]
     ),
     "concentration": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("target_entropy", pa.float64()),
             ("random_heads", pa.int32()),
             ("seed", pa.int32()),
@@ -136,11 +144,11 @@ SCHEMAS = {
         ]
     ),
     "random_heads": pa.schema(
-        [*HEAD, ("seed", pa.int32()), ("target_entropy", pa.float64()), ("target_kurtosis", pa.float64())]
+        [*HEAD_COLUMNS, ("seed", pa.int32()), ("target_entropy", pa.float64()), ("target_kurtosis", pa.float64())]
     ),
     "checks": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("check", pa.string()),
             ("support", pa.int32()),
             ("by_chance", pa.float64()),
@@ -148,10 +156,10 @@ SCHEMAS = {
         ]
     ),
 }
-COMPUTED = ("heads", "mappings", "heldout", "relations", "hits")  # of every layer that is mapped
-ON_REQUEST = ("suppressive",)
-LATER = ("hits", "pairs")  # atlases of earlier versions lack them
-MAY_BE_NULL = frozenset(  # among the columns of tables whose rows wait in a file first
+LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # of every layer that is mapped
+OPTIONAL_LAYER_TABLES = ("suppressive",)
+HIT_TABLES = ("hits", "pairs")  # atlases of earlier versions lack them
+NULLABLE_COLUMNS = frozenset(  # among the columns of tables whose rows wait in a file first
     [
         *("model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens", "cost_usd"),
         *("own", "own_named", "other", "other_left", "reason", "attempts", "target_kurtosis"),
@@ -161,7 +169,7 @@ MAY_BE_NULL = frozenset(  # among the columns of tables whose rows wait in a fil
 Row = dict[str, Any]
 
 
-def table(name: str, rows: Sequence[Row]) -> pa.Table:
+def make_table(name: str, rows: Sequence[Row]) -> pa.Table:
     """Rows as the table of that name."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMAS[name])
 
@@ -181,7 +189,7 @@ def mapping_row(head: HeadId, mapping: Mapping) -> Row:
     }
 
 
-def mapping_of(row: Row) -> Mapping:
+def mapping_from_row(row: Row) -> Mapping:
     """The mapping of a row."""
     return Mapping(
         row["rank"],
@@ -208,14 +216,14 @@ def relation_row(head: HeadId, score: RelationScore) -> Row:
     }
 
 
-def relation_score_of(row: Row) -> RelationScore:
+def relation_score_from_row(row: Row) -> RelationScore:
     """The relation score of a row."""
     return RelationScore(
         row["relation"], row["category"] or "", row["k"], row["pairs"], row["score"], row["suppression"]
     )
 
 
-def with_hits(pairs: pa.Table, hits: pa.Table) -> pa.Table:
+def add_hit_columns(pairs: pa.Table, hits: pa.Table) -> pa.Table:
     """One relation's rows of `pairs`, with columns `hit` and `suppressed` from a head's row of `hits`, or none."""
     for name, numbers in (("hit", hits["hits"]), ("suppressed", hits["suppressed"])):
         pairs = pairs.append_column(name, pc.is_in(pairs["pair"], pc.list_flatten(numbers.combine_chunks())))

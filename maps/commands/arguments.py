@@ -10,18 +10,18 @@ from typing import TypeVar
 from maps import types
 from maps.errors import MapsError
 
-Todo = TypeVar("Todo")
-Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
+TodoItem = TypeVar("TodoItem")
+Subparsers = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 
 
-def positive(text: str) -> int:
+def positive_int(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
 
 
-def whole(text: str) -> int:
+def whole_number(text: str) -> int:
     """A whole number from 0 on."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
@@ -31,14 +31,14 @@ def whole(text: str) -> int:
 def small_seed(text: str) -> int:
     """A seed that attempts, layers and heads can be added to."""
     try:
-        return types.small_seed(whole(text))
+        return types.check_seed(whole_number(text))
     except MapsError:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999") from None
 
 
 def seconds(text: str) -> float:
     """A time over 0."""
-    return over_zero(text, "time in seconds such as 2.5")
+    return parse_over_zero(text, "time in seconds such as 2.5")
 
 
 def model_name(text: str) -> str:
@@ -50,17 +50,17 @@ def model_name(text: str) -> str:
 
 def dollars(text: str) -> float:
     """An amount over 0."""
-    return over_zero(text, "amount of dollars such as 2.50")
+    return parse_over_zero(text, "amount of dollars such as 2.50")
 
 
-def over_zero(text: str, what: str) -> float:
-    """A number over 0; `what` it is no, otherwise."""
+def parse_over_zero(text: str, expected: str) -> float:
+    """A number over 0; `expected` it is no, otherwise."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no {expected}")
     return value
 
 
@@ -83,17 +83,19 @@ def layer_range(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def with_bar(todo: Sequence[Todo], done: int, doing: str = "mapping", unit: str = "layer") -> Iterable[Todo]:
+def progress_bar(
+    todo: Sequence[TodoItem], done: int, doing: str = "mapping", unit: str = "layer"
+) -> Iterable[TodoItem]:
     """A progress bar over what is to be done, with the time that is left."""
     from tqdm import tqdm
 
     return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
 
 
-def told(sentence: str) -> None:
+def print_above_bar(sentence: str) -> None:
     """Prints a sentence above the bar."""
     from tqdm import tqdm
 
-    from maps.text import said
+    from maps.text import escape_for_terminal
 
-    tqdm.write(said(sentence), file=sys.stderr)
+    tqdm.write(escape_for_terminal(sentence), file=sys.stderr)

@@ -9,82 +9,90 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maps.commands import weights
-from maps.commands.arguments import Commands, positive, whole, with_bar
-from maps.commands.model import add_model, settings_of
+from maps.commands.arguments import Subparsers, positive_int, progress_bar, whole_number
+from maps.commands.model import add_model_options, settings_from
 from maps.errors import MapsError
-from maps.text import many, said
+from maps.text import escape_for_terminal, pluralize
 
 if TYPE_CHECKING:
     from maps.experiments.results import Result
 
 
-class Experiment(NamedTuple):
+class ExperimentCommand(NamedTuple):
     """An experiment: the function that runs it and says what it found, and the options that it heeds."""
 
     run: Callable[[argparse.Namespace], str]
-    heeds: tuple[str, ...]
+    accepted_options: tuple[str, ...]
 
 
-def random(arguments: argparse.Namespace) -> str:
+def run_random(arguments: argparse.Namespace) -> str:
     """The random baseline."""
-    from maps.experiments.random_baseline import random_baseline
+    from maps.experiments.random_baseline import evaluate_random_baseline
 
-    settings = settings_of(arguments)
-    found = random_baseline(arguments.model, arguments.out, settings, arguments.seed, arguments.device, with_bar)
+    settings = settings_from(arguments)
+    found = evaluate_random_baseline(
+        arguments.model, arguments.out, settings, arguments.seed, arguments.device, progress_bar
+    )
     at = found.taus.index(settings.tau)
     return (
-        f"Of {found.heads:,} heads {found.trained[at]:,} pass τ = {settings.tau:g}, of as many random ones "
-        f"{found.random[at]:,}: {arguments.out}/random.csv"
+        f"Of {found.head_count:,} heads {found.trained_counts[at]:,} pass τ = {settings.tau:g}, of as many random ones "
+        f"{found.random_counts[at]:,}: {arguments.out}/random.csv"
     )
 
 
-def correlation(arguments: argparse.Namespace) -> str:
+def run_correlation(arguments: argparse.Namespace) -> str:
     """Static scores beside dynamic ones."""
-    from maps.experiments.correlation import correlation
+    from maps.experiments.correlation import evaluate_correlation
 
-    bar = partial(with_bar, doing="running", unit="relation")
+    bar = partial(progress_bar, doing="running", unit="relation")
     prompts = arguments.prompts or "paper"
-    return found(correlation(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+    return result_text(
+        evaluate_correlation(arguments.model, arguments.out, settings_from(arguments), prompts, arguments.device, bar)
+    )
 
 
-def multi_token(arguments: argparse.Namespace) -> str:
+def run_multi_token(arguments: argparse.Namespace) -> str:
     """The same for longer sources."""
-    from maps.experiments.multi_token import multi_token
+    from maps.experiments.multi_token import evaluate_multi_token
 
-    bar = partial(with_bar, doing="running", unit="relation")
+    bar = partial(progress_bar, doing="running", unit="relation")
     prompts = arguments.prompts or "paper"
-    return found(multi_token(arguments.model, arguments.out, settings_of(arguments), prompts, arguments.device, bar))
+    return result_text(
+        evaluate_multi_token(arguments.model, arguments.out, settings_from(arguments), prompts, arguments.device, bar)
+    )
 
 
-def causal(arguments: argparse.Namespace) -> str:
+def run_causal(arguments: argparse.Namespace) -> str:
     """Heads removed."""
-    from maps.experiments.causal import causal
+    from maps.experiments.causal import evaluate_causal
 
-    bar = partial(with_bar, doing="removing heads", unit="task")
-    return found(causal(arguments.model, arguments.out, settings_of(arguments), arguments.seed, arguments.device, bar))
+    bar = partial(progress_bar, doing="removing heads", unit="task")
+    return result_text(
+        evaluate_causal(arguments.model, arguments.out, settings_from(arguments), arguments.seed, arguments.device, bar)
+    )
 
 
-def found(result: Result) -> str:
+def result_text(result: Result) -> str:
     """How much was found, what was left out and why, and where it is."""
-    lines = [said(f"Left out: {each.relation} ({each.reason}).") for each in result.left_out]
-    return "\n".join([*lines, f"{many(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
+    lines = [escape_for_terminal(f"Left out: {each.relation} ({each.reason}).") for each in result.left_out_relations]
+    return "\n".join([*lines, f"{pluralize(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
 
 
-SCORING = ("relations", "relation", "k", "tau", "min_pairs")
+SCORING_OPTIONS = ("relations", "relation", "k", "tau", "min_pairs")
 EXPERIMENTS = {
-    "correlation": Experiment(correlation, (*SCORING, "layers", "prompts")),
-    "multi-token": Experiment(multi_token, (*SCORING, "layers", "prompts")),
-    "causal": Experiment(causal, (*SCORING, "layers", "seed")),
-    "random": Experiment(random, (*SCORING, "layers", "seed")),
-    "known-heads": Experiment(weights.known_heads, (*SCORING, "known")),
-    "directions": Experiment(weights.directions, ("layers", "heads", "directions")),
-    "attention": Experiment(weights.attention, ("layers", "heads")),
-    "biases": Experiment(weights.biases, (*SCORING, "layers", "heads")),
+    "correlation": ExperimentCommand(run_correlation, (*SCORING_OPTIONS, "layers", "prompts")),
+    "multi-token": ExperimentCommand(run_multi_token, (*SCORING_OPTIONS, "layers", "prompts")),
+    "causal": ExperimentCommand(run_causal, (*SCORING_OPTIONS, "layers", "seed")),
+    "random": ExperimentCommand(run_random, (*SCORING_OPTIONS, "layers", "seed")),
+    "known-heads": ExperimentCommand(weights.run_known_heads, (*SCORING_OPTIONS, "known")),
+    "directions": ExperimentCommand(weights.run_directions, ("layers", "heads", "directions")),
+    "attention": ExperimentCommand(weights.run_attention, ("layers", "heads")),
+    "biases": ExperimentCommand(weights.run_biases, (*SCORING_OPTIONS, "layers", "heads")),
 }
-OF_ALL = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
+COMMON_OPTIONS = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`evaluate`."""
     p = commands.add_parser(
         "evaluate",
@@ -101,11 +109,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
     )
     p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="what to run")
-    add_model(p, "the folder for the results, which may be the model's atlas")
+    add_model_options(p, "the folder for the results, which may be the model's atlas")
     p.add_argument("--prompts", choices=("paper", "all"), help="the paper's sentence (default), or three more, pooled")
-    p.add_argument("--seed", type=whole, default=0, help="seed of what is drawn (default 0)")
+    p.add_argument("--seed", type=whole_number, default=0, help="seed of what is drawn (default 0)")
     p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
-    p.add_argument("--directions", type=positive, default=5, help="directions of a head that are shown (default 5)")
+    p.add_argument("--directions", type=positive_int, default=5, help="directions of a head that are shown (default 5)")
     p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not those that ship")
     p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
 
@@ -115,19 +123,22 @@ def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
     experiment = EXPERIMENTS[arguments.experiment]
     for name, option in options.items():
         given = getattr(arguments, name, None)
-        if name not in ("help", "experiment", *OF_ALL, *experiment.heeds) and given != option.default:
+        if (
+            name not in ("help", "experiment", *COMMON_OPTIONS, *experiment.accepted_options)
+            and given != option.default
+        ):
             raise MapsError(
                 f"evaluate {arguments.experiment} does not look at {option.option_strings[-1]}; leave it out."
             )
     print(experiment.run(arguments))
-    print(reported(arguments.out))
+    print(write_report(arguments.out))
 
 
-def reported(folder: Path) -> str:
+def write_report(folder: Path) -> str:
     """Writes the report of what the folder holds, and says where it is."""
-    from maps.experiments.report.build import report
+    from maps.experiments.report.build import write_experiments_report
     from maps.figures import render
 
-    said = f"The report is in {report(folder)}."
+    said = f"The report is in {write_experiments_report(folder)}."
     missing = "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
     return said if render.can_draw() else f"{said}\n{missing}"

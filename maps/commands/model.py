@@ -6,27 +6,31 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maps.commands.arguments import layer_range, positive, share
+from maps.commands.arguments import layer_range, positive_int, share
 from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 
 if TYPE_CHECKING:
-    from maps.mapping.settings import Settings
+    from maps.mapping.settings import MappingSettings
 
 
-def add_model(p: argparse.ArgumentParser, out: str) -> None:
+def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
     """The model, the folder for results, and the options that relations and weights depend on."""
     p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
     p.add_argument("--out", required=True, type=Path, help=out)
     p.add_argument("--relations", metavar="NAME,…", help="score only these of the predefined relations")
     p.add_argument("--relation", action="append", default=[], metavar="NAME=FILE.json", help="score your own relation")
-    p.add_argument("--k", type=positive, help="targets that count as a hit, for every relation (default: the paper's)")
+    p.add_argument(
+        "--k", type=positive_int, help="targets that count as a hit, for every relation (default: the paper's)"
+    )
     p.add_argument("--tau", type=share, default=TAU, help=f"score from which a head implements a relation ({TAU})")
-    p.add_argument("--min-pairs", type=positive, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})")
+    p.add_argument(
+        "--min-pairs", type=positive_int, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})"
+    )
     p.add_argument("--layers", type=layer_range, metavar="0-3", help="look only at these layers")
-    add_reading(p)
+    add_reading_options(p)
 
 
-def add_reading(p: argparse.ArgumentParser) -> None:
+def add_reading_options(p: argparse.ArgumentParser) -> None:
     """How the weights are read."""
     p.add_argument("--no-first-mlp", action="store_true", help="read E itself instead of the first MLP's output")
     p.add_argument("--final-norm", action="store_true", help="put the final norm's gain on the unembedding's side")
@@ -34,12 +38,12 @@ def add_reading(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
 
 
-def settings_of(arguments: argparse.Namespace, **further: Any) -> Settings:
+def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSettings:
     """The settings that these options ask for, and those of one command."""
-    from maps.mapping.settings import Settings
+    from maps.mapping.settings import MappingSettings
 
-    return Settings(
-        relations_of(arguments),
+    return MappingSettings(
+        relations_from(arguments),
         k=arguments.k,
         tau=arguments.tau,
         min_pairs=arguments.min_pairs,
@@ -51,10 +55,10 @@ def settings_of(arguments: argparse.Namespace, **further: Any) -> Settings:
     )
 
 
-def relations_of(arguments: argparse.Namespace) -> tuple[Relation, ...]:
+def relations_from(arguments: argparse.Namespace) -> tuple[Relation, ...]:
     """The twenty, or those named and the user's own; raises MapsError where two have one name."""
     from maps import data
 
     names = [name.strip() for name in arguments.relations.split(",")] if arguments.relations else []
-    asked = [*names, *(data.own(spec) for spec in arguments.relation)]
-    return data.chosen(asked or None)
+    asked = [*names, *(data.read_own_relation(spec) for spec in arguments.relation)]
+    return data.resolve_relations(asked or None)

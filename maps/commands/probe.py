@@ -6,12 +6,12 @@ import argparse
 from functools import partial
 
 import maps
-from maps.commands.arguments import Commands, positive, with_bar
-from maps.commands.model import add_reading
-from maps.mapping.probe_results import Probe, Token
+from maps.commands.arguments import Subparsers, positive_int, progress_bar
+from maps.commands.model import add_reading_options
+from maps.mapping.probe_results import Probe, VocabularyToken
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`probe`."""
     p = commands.add_parser(
         "probe",
@@ -23,8 +23,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
     p.add_argument("source", help="a word that is one token, such as France; alone, it is asked about from both sides")
     p.add_argument("target", nargs="?", help="a word that is one token, such as Paris")
-    p.add_argument("--top", type=positive, default=20, help="heads shown of each list (default 20)")
-    add_reading(p)
+    p.add_argument("--top", type=positive_int, default=20, help="heads shown of each list (default 20)")
+    add_reading_options(p)
     p.set_defaults(run=run)
 
 
@@ -37,23 +37,23 @@ def run(arguments: argparse.Namespace) -> None:
         first_mlp=not arguments.no_first_mlp,
         final_norm=arguments.final_norm,
     )
-    bar = partial(with_bar, doing="reading")
+    bar = partial(progress_bar, doing="reading")
     found = maps.probe(model, arguments.source, arguments.target, progress=bar)
-    print("\n".join(lines(found, len(found.pair or found.as_source), arguments.top)))
+    print("\n".join(probe_lines(found, len(found.pair or found.as_source), arguments.top)))
 
 
-def lines(found: Probe, heads: int, top: int) -> list[str]:
+def probe_lines(probe: Probe, heads: int, top: int) -> list[str]:
     """What was found, as lines for a terminal."""
-    from maps.text import said
+    from maps.text import escape_for_terminal
 
-    of = f"{said(found.model)}: {heads:,} heads, {found.vocabulary:,} tokens"
-    source = shown(found.source)
-    if found.target is not None:
-        target = shown(found.target)
-        high = [f"{each.head!s:>7}  rank {each.rank:>7,}  score {each.score:>10.2f}" for each in found.pair[:top]]
+    of = f"{escape_for_terminal(probe.model)}: {heads:,} heads, {probe.vocabulary:,} tokens"
+    source = visible_token(probe.source)
+    if probe.target is not None:
+        target = visible_token(probe.target)
+        high = [f"{each.head!s:>7}  rank {each.rank:>7,}  score {each.score:>10.2f}" for each in probe.pair[:top]]
         low = [
             f"{each.head!s:>7}  rank {each.from_lowest:>7,} from the lowest  score {each.score:>10.2f}"
-            for each in found.suppressing()[:top]
+            for each in probe.pair_by_suppression()[:top]
         ]
         return [
             of,
@@ -65,10 +65,10 @@ def lines(found: Probe, heads: int, top: int) -> list[str]:
             *low,
         ]
     made = [
-        f"{each.head!s:>7}  {each.saliency:>8.3f}  {times(each.ratio):>6}  {'  '.join(map(shown, each.targets))}"
-        for each in found.as_source[:top]
+        f"{each.head!s:>7}  {each.saliency:>8.3f}  {ratio_text(each.ratio):>6}  {'  '.join(map(visible_token, each.targets))}"
+        for each in probe.as_source[:top]
     ]
-    by = [f"{each.head!s:>7}  rank {each.rank:>7,}  {shown(each.source)}" for each in found.as_target[:top]]
+    by = [f"{each.head!s:>7}  rank {each.rank:>7,}  {visible_token(each.source)}" for each in probe.as_target[:top]]
     return [
         of,
         "",
@@ -80,13 +80,13 @@ def lines(found: Probe, heads: int, top: int) -> list[str]:
     ]
 
 
-def times(ratio: float | None) -> str:
+def ratio_text(ratio: float | None) -> str:
     """How often a mean: `1.62×`."""
     return "none" if ratio is None else f"{ratio:.2f}×"
 
 
-def shown(token: Token) -> str:
+def visible_token(token: VocabularyToken) -> str:
     """A token with nothing hidden."""
-    from maps.text import visible
+    from maps.text import visible_token
 
-    return visible(token.string)
+    return visible_token(token.string)

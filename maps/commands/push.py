@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 import maps
-from maps.commands.arguments import Commands
+from maps.commands.arguments import Subparsers
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`push`."""
     p = commands.add_parser(
         "push",
@@ -26,10 +26,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Pushes an atlas and says where it is."""
-    from maps.atlas.remote import pending
+    from maps.atlas.remote import list_pending_files
 
     address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)
-    waiting = pending(arguments.atlas)
+    waiting = list_pending_files(arguments.atlas)
     if waiting:
         print(f"Left out: {', '.join(waiting)}, rows of a run that was cut off; finish it, then push again.")
     print(f"The atlas is at {address}.")

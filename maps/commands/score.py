@@ -8,26 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Commands, model_name, positive, small_seed, with_bar
-from maps.commands.server import add_server, chat_of
-from maps.errors import MapsError, NothingDoneError
-from maps.files.lock import locked
+from maps.commands.arguments import Subparsers, model_name, positive_int, progress_bar, small_seed
+from maps.commands.server import add_server_options, chat_from
+from maps.errors import MapsError, RunFailedError
+from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.cost_estimate import SCORER, forecast
+from maps.llm.cost_estimate import SCORER_ROLE, cost_estimate_text
 from maps.llm.prices import read_prices
-from maps.text import many
+from maps.text import pluralize
 
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas
     from maps.llm.client import Chat
-    from maps.scoring.measures import Draw
-    from maps.scoring.plan import Plan
+    from maps.scoring.measures import RandomHeadDraw
+    from maps.scoring.plan import DetectionPlan
 
-OF_THE_SCORER = ("describer", "base_url", "max_tokens", "max_cost", "prices")  # options of no use without one
-VISIBLE = 20  # mappings of 30 from which on a pattern counts as visible (docs/contract.md, section 5)
+SCORER_OPTIONS = ("describer", "base_url", "max_tokens", "max_cost", "prices")  # options of no use without one
+VISIBLE_SUPPORT = 20  # mappings of 30 from which on a pattern counts as visible (docs/contract.md, section 5)
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`score`."""
     p = commands.add_parser(
         "score",
@@ -42,9 +42,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--scorer", type=model_name, help="a model of an OpenAI-compatible server; without it only the offline measures"
     )
     p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
-    add_server(p, "questions asked")
+    add_server_options(p, "questions asked")
     p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
-    p.add_argument("--random", type=positive, default=20, metavar="N", help="random heads a layer (default 20)")
+    p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads a layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, which needs no model")
     p.add_argument("--model", help="where the atlas's model is now (default: where it was mapped from)")
     p.set_defaults(run=run)
@@ -53,71 +53,71 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Computes the offline measures, then asks the scorer, and says the first numbers of both."""
     from maps.atlas.reader import Atlas
-    from maps.scoring.measures import Draw
-    from maps.scoring.plan import plan
+    from maps.scoring.measures import RandomHeadDraw
+    from maps.scoring.plan import plan_detection
 
-    atlas, draw = Atlas.open(arguments.atlas), Draw(arguments.random, arguments.seed)
-    useless = [f"--{name.replace('_', '-')}" for name in OF_THE_SCORER if getattr(arguments, name) is not None]
+    atlas, draw = Atlas.open(arguments.atlas), RandomHeadDraw(arguments.random, arguments.seed)
+    useless = [f"--{name.replace('_', '-')}" for name in SCORER_OPTIONS if getattr(arguments, name) is not None]
     if not arguments.scorer and useless:
         raise MapsError(f"{useless[0]} is about what a scorer is asked: name one with --scorer MODEL, or leave it out.")
-    with locked(atlas.folder, "score"):
+    with lock_folder(atlas.folder, "score"):
         if not arguments.scorer:
-            offline(atlas, draw, arguments)
+            run_offline_measures(atlas, draw, arguments)
             print("Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold.")
             return
-        planned, chat = plan(atlas, arguments.describer, arguments.seed), scorer(arguments)
-        offline(atlas, draw, arguments)
-        ask(atlas, planned, chat, arguments)
+        planned, chat = plan_detection(atlas, arguments.describer, arguments.seed), open_scorer(arguments)
+        run_offline_measures(atlas, draw, arguments)
+        ask_scorer(atlas, planned, chat, arguments)
 
 
-def offline(atlas: Atlas, draw: Draw, arguments: argparse.Namespace) -> None:
+def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse.Namespace) -> None:
     """The measures without a language model. Random heads are left out, with a sentence, where there is no model."""
-    from maps.data import predefined
-    from maps.scoring.measures import draw_random_heads, keep_checks, keep_concentration
+    from maps.data import predefined_relations
+    from maps.scoring.measures import draw_random_heads, write_checks, write_concentration
 
-    rows = keep_checks(atlas, predefined())
-    borne_out = {(row["layer"], row["head"]) for row in rows if row["support"] >= VISIBLE}
+    rows = write_checks(atlas, predefined_relations())
+    borne_out = {(row["layer"], row["head"]) for row in rows if row["support"] >= VISIBLE_SUPPORT}
     print(
-        f"A named check is borne out by {VISIBLE} or more mappings in {len(borne_out):,} of "
-        f"{many(len(atlas.ids), 'head')}: {atlas.folder}/checks.parquet"
+        f"A named check is borne out by {VISIBLE_SUPPORT} or more mappings in {len(borne_out):,} of "
+        f"{pluralize(len(atlas.head_ids), 'head')}: {atlas.folder}/checks.parquet"
     )
     if not arguments.no_random:
         try:
-            draw_random_heads(atlas, arguments.model, draw, partial(with_bar, doing="random heads"))
+            draw_random_heads(atlas, arguments.model, draw, partial(progress_bar, doing="random heads"))
         except MapsError as error:
             if arguments.model:
                 raise
             print(f"No random heads were drawn, since the model cannot be read; name it with --model. {error}")
-    rows = keep_concentration(atlas, draw)
+    rows = write_concentration(atlas, draw)
     among = [row["entropy_below"] for row in rows if row["entropy_below"] is not None]
     beside = (
         f"; in {among.count(0):,} they are more concentrated than in every random head of their layer" if among else ""
     )
-    print(f"The targets of {many(len(rows), 'head')} were measured{beside}: {atlas.folder}/concentration.parquet")
+    print(f"The targets of {pluralize(len(rows), 'head')} were measured{beside}: {atlas.folder}/concentration.parquet")
 
 
-def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> None:
+def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> None:
     """Asks the scorer, after saying how much there is to ask, and says what came of it."""
-    from maps.scoring.detection import detect
+    from maps.scoring.detection import run_detection
     from maps.scoring.summary import detection_sentences
-    from maps.text import said
+    from maps.text import escape_for_terminal
 
-    print(" ".join(left_out(planned)))
+    print(" ".join(plan_sentences(planned)))
     if not planned.questions:
         return print(f"There is nothing to ask {chat.model}.")
-    print(ahead(atlas, planned, chat, arguments), flush=True)
+    print(cost_preview(atlas, planned, chat, arguments), flush=True)
     try:
-        found = detect(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
+        found = run_detection(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
-        if chat.budget.answers or chat.budget.lost:
-            print(chat.budget.sentence(), flush=True)
+        if chat.budget.answer_count or chat.budget.lost_count:
+            print(chat.budget.cost_summary(), flush=True)
     if found.failed == len(planned.questions):
-        raise NothingDoneError(
-            f"{chat.model} answered none of {many(found.failed, 'question')}: {atlas.folder}/detections.parquet says "
+        raise RunFailedError(
+            f"{chat.model} answered none of {pluralize(found.failed, 'question')}: {atlas.folder}/detections.parquet says "
             "why."
         )
     failed = f", {found.failed:,} without a usable answer" if found.failed else ""
-    print(f"{chat.model} was asked {many(found.answered + found.failed, 'question')} now{failed}.")
+    print(f"{chat.model} was asked {pluralize(found.answered + found.failed, 'question')} now{failed}.")
     planned_for = {question.description_id for question in planned.questions}
     scores = [
         row
@@ -125,42 +125,42 @@ def ask(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) 
         if (row["scorer"], row["seed"]) == (chat.model, arguments.seed) and row["description_id"] in planned_for
     ]
     for sentence in detection_sentences(scores):
-        print(said(sentence))
+        print(escape_for_terminal(sentence))
     print(f"Scores: {atlas.folder}/scores.parquet")
     return None
 
 
-def scorer(arguments: argparse.Namespace) -> Chat:
+def open_scorer(arguments: argparse.Namespace) -> Chat:
     """The model that is asked; raises MapsError where it can't be."""
-    from maps.llm.error_messages import MEASURE_OFFLINE
+    from maps.llm.error_messages import MEASURE_OFFLINE_ADVICE
 
-    budget = Budget(read_prices(arguments.prices).of(arguments.scorer), arguments.max_cost)
-    chat = chat_of(arguments.scorer, arguments, budget, MEASURE_OFFLINE)
+    budget = Budget(read_prices(arguments.prices).price_of(arguments.scorer), arguments.max_cost)
+    chat = chat_from(arguments.scorer, arguments, budget, MEASURE_OFFLINE_ADVICE)
     chat.check_key()
     return chat
 
 
-def ahead(atlas: Atlas, planned: Plan, chat: Chat, arguments: argparse.Namespace) -> str:
+def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> str:
     """What is to be asked, with its price."""
-    from maps.atlas.append_log import merge
-    from maps.scoring.detection import MAX_TOKENS, unanswered
+    from maps.atlas.append_log import merge_pending_rows
+    from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 
-    merge(atlas, "detections")
-    todo = unanswered(atlas, planned.questions, chat.model, arguments.seed)
-    most = chat.terms.tokens or MAX_TOKENS + chat.terms.thoughts
-    prompts = [message["content"] for question in todo for message in question.asked]
+    merge_pending_rows(atlas, "detections")
+    todo = unanswered_questions(atlas, planned.questions, chat.model, arguments.seed)
+    most = chat.request_options.token_limit or MAX_REPLY_TOKENS + chat.request_options.reasoning_tokens
+    prompts = [message["content"] for question in todo for message in question.messages]
     prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
-    return forecast(chat.model, prompts, most, prices, today, role=SCORER)
+    return cost_estimate_text(chat.model, prompts, most, prices, today, role=SCORER_ROLE)
 
 
-def left_out(planned: Plan) -> list[str]:
+def plan_sentences(planned: DetectionPlan) -> list[str]:
     """What cannot be scored, and why."""
     heads = len({(each.describer, each.head) for each in planned.questions})
-    said = [f"To be scored: {many(heads, 'description')} with {many(len(planned.questions), 'question')}."]
+    said = [f"To be scored: {pluralize(heads, 'description')} with {pluralize(len(planned.questions), 'question')}."]
     counts = {
-        "with no pattern, so nothing to score": planned.unclear,
-        "of mappings that changed since": planned.stale,
-        "with no other one in their layer, so no control": planned.alone,
-        "of heads with fewer than ten held-out mappings of their own or of other heads": planned.short,
+        "with no pattern, so nothing to score": planned.unclear_count,
+        "of mappings that changed since": planned.stale_count,
+        "with no other one in their layer, so no control": planned.without_control_count,
+        "of heads with fewer than ten held-out mappings of their own or of other heads": planned.short_count,
     }
-    return said + [f"{many(count, 'description')} {why}." for why, count in counts.items() if count]
+    return said + [f"{pluralize(count, 'description')} {why}." for why, count in counts.items() if count]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 import maps
-from maps.commands.arguments import Commands
+from maps.commands.arguments import Subparsers
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`show`."""
     p = commands.add_parser(
         "show",

@@ -17,7 +17,7 @@ RelationChoice = Iterable[Relation | str] | Dictionary[str, Sequence[Sequence[st
 
 
 @cache
-def predefined() -> tuple[Relation, ...]:
+def predefined_relations() -> tuple[Relation, ...]:
     """The relations of maps/data/relations, by category and name as the paper lists them."""
     order = ("algorithmic", "knowledge", "linguistic", "translation")
     read = []
@@ -29,37 +29,37 @@ def predefined() -> tuple[Relation, ...]:
     return tuple(sorted(read, key=lambda r: (order.index(r.category), r.name)))
 
 
-def named(names: list[str]) -> tuple[Relation, ...]:
+def select_relations(names: list[str]) -> tuple[Relation, ...]:
     """Those of the predefined relations; raises MapsError for a name that is none."""
-    known = {relation.name: relation for relation in predefined()}
+    known = {relation.name: relation for relation in predefined_relations()}
     for name in names:
         if name not in known:
             raise MapsError(f"There is no relation {name}; the relations are {', '.join(known)}.")
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
-def chosen(asked: RelationChoice) -> tuple[Relation, ...]:
+def resolve_relations(choice: RelationChoice) -> tuple[Relation, ...]:
     """Relations as people name them; raises MapsError for what is none, and where two have one name."""
-    if asked is None:
-        return predefined()
-    if isinstance(asked, Dictionary):
-        return tuple(relation_of(name, pairs) for name, pairs in asked.items())
-    relations = tuple(dict.fromkeys(map(_relation, [asked] if isinstance(asked, str) else asked)))
+    if choice is None:
+        return predefined_relations()
+    if isinstance(choice, Dictionary):
+        return tuple(parse_relation(name, pairs) for name, pairs in choice.items())
+    relations = tuple(dict.fromkeys(map(_resolve_relation, [choice] if isinstance(choice, str) else choice)))
     if len({relation.name for relation in relations}) < len(relations):
         raise MapsError("Two relations have the same name; give each its own.")
     return relations
 
 
-def _relation(asked: object) -> Relation:
+def _resolve_relation(choice: object) -> Relation:
     """One of the predefined relations by its name, or a value as it is."""
-    if isinstance(asked, Relation):
-        return asked
-    if isinstance(asked, str):
-        return named([asked])[0]
-    raise MapsError(f'{asked!r} is no relation: give a name, or own pairs as {{"capitals": [("France", "Paris")]}}.')
+    if isinstance(choice, Relation):
+        return choice
+    if isinstance(choice, str):
+        return select_relations([choice])[0]
+    raise MapsError(f'{choice!r} is no relation: give a name, or own pairs as {{"capitals": [("France", "Paris")]}}.')
 
 
-def own(spec: str) -> Relation:
+def read_own_relation(spec: str) -> Relation:
     """A relation from `NAME=FILE.json`, the file a list of `[source, target]` pairs."""
     name, _, file = spec.partition("=")
     if not name or not file:
@@ -71,10 +71,10 @@ def own(spec: str) -> Relation:
         raise MapsError(f"The relation file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise MapsError(f"The relation file {path} is no JSON in UTF-8: {error}.") from error
-    return relation_of(name, data)
+    return parse_relation(name, data)
 
 
-def relation_of(name: str, data: object) -> Relation:
+def parse_relation(name: str, data: object) -> Relation:
     """A user's own relation: a list of `[source, target]` pairs of strings, as JSON gives it, or of tuples."""
     if not isinstance(data, list | tuple) or not data:
         raise MapsError(f'The relation {name} must be a list of pairs such as [["France", "Paris"]].')

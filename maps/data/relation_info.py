@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ORIGINS = {
+ORIGIN_TEXTS = {
     "hand": "written by hand for this project",
     "generated": "computed by the build script",
     "wordfreq": "wordfreq 3.1.1, data CC BY-SA 4.0; the most frequent English words",
@@ -18,7 +18,7 @@ ORIGINS = {
 
 
 @dataclass(frozen=True)
-class About:
+class RelationInfo:
     """One relation: identifier, category, a sentence for readers, its faults, whether a source has several answers."""
 
     name: str
@@ -28,130 +28,130 @@ class About:
     multiple_targets: bool = False
 
 
-RELATIONS = (
-    About(
+RELATION_INFOS = (
+    RelationInfo(
         "copying",
         "algorithmic",
         "A frequent English word to itself.",
         "Only lower-case words of three letters and more; inflections of one word count as different words.",
     ),
-    About(
+    RelationInfo(
         "name_copying",
         "algorithmic",
         "A first name to itself.",
         "The names are frequent ones of the United States in 1990; some are also words, months or places.",
     ),
-    About(
+    RelationInfo(
         "word_to_first_letter",
         "algorithmic",
         "A word to its first letter, in lower case.",
         "First letters are balanced as far as frequent words go, and no word begins with x; "
         "' a' and ' i' are words as well as letters.",
     ),
-    About(
+    RelationInfo(
         "word_to_last_letter",
         "algorithmic",
         "A word to its last letter, in lower case.",
         "The words are those of word_to_first_letter, so last letters are as uneven as in English: "
         "e alone ends a fifth of them.",
     ),
-    About(
+    RelationInfo(
         "year_to_following",
         "algorithmic",
         "A year to the year that follows it.",
         "Tokenizers that split numbers into digits have no usable pair.",
     ),
-    About(
+    RelationInfo(
         "country_to_capital",
         "knowledge",
         "A country or dependent territory to its capital.",
         "Seats of government other than the capital are not listed, nor capitals that are contested or named like "
         "their country; a few common and former names of countries are included (Holland, USSR).",
     ),
-    About(
+    RelationInfo(
         "country_to_language",
         "knowledge",
         "A country or dependent territory to its official language.",
         "Countries with several official languages are mostly missing; official is not always the most spoken, "
         "and English, French, Spanish and Arabic are over half of the answers.",
     ),
-    About(
+    RelationInfo(
         "object_to_superclass",
         "knowledge",
         "A thing to the class it is named under.",
         "One class of several right ones is named; a few words are ambiguous, such as orange and lead.",
     ),
-    About(
+    RelationInfo(
         "product_by_company",
         "knowledge",
         "A product or brand to the company known for it.",
         "Owners change and some names are ordinary words; the company is the one a product is best known by, "
         "not always today's owner. Companies of information technology and cars are over-represented.",
     ),
-    About(
+    RelationInfo(
         "work_to_location",
         "knowledge",
         "An occupation to the place where it is typically done.",
         "One place of several plausible ones is named.",
     ),
-    About(
+    RelationInfo(
         "word_to_antonym",
         "linguistic",
         "A word to its opposite.",
         "One opposite of several is named; kinship and gender pairs count as opposites, as they do in WordNet.",
     ),
-    About(
+    RelationInfo(
         "adj_to_comparative",
         "linguistic",
         "An adjective to its comparative.",
         "Adjectives that compare with 'more' are missing, and where two forms are accepted one is named.",
     ),
-    About(
+    RelationInfo(
         "adj_to_superlative",
         "linguistic",
         "An adjective to its superlative.",
         "Adjectives that compare with 'most' are missing, and where two forms are accepted one is named.",
     ),
-    About(
+    RelationInfo(
         "noun_to_pronoun",
         "linguistic",
         "A noun to the pronoun that stands for it: he, she, it or they.",
         "Only four targets, it and they far more often than the others; singular nouns of people without a "
         "gender are left out.",
     ),
-    About(
+    RelationInfo(
         "verb_to_past_tense",
         "linguistic",
         "A verb to its past tense.",
         "Most verbs are regular; American spelling; verbs whose past tense is spelled like them are missing.",
     ),
-    About(
+    RelationInfo(
         "word_to_compound",
         "linguistic",
         "A word to a compound that begins with it.",
         "A few of many compounds are listed for each word, and some are transparent only to etymology.",
         multiple_targets=True,
     ),
-    About(
+    RelationInfo(
         "word_to_homophone",
         "linguistic",
         "A word to another that sounds the same.",
         "American pronunciation: some pairs differ elsewhere (been and bin), others in some senses only (tear).",
     ),
-    About(
+    RelationInfo(
         "word_to_synonym",
         "linguistic",
         "A word to another of nearly the same meaning.",
         "One synonym of several is named, and many hold in one sense of the word only.",
     ),
-    About(
+    RelationInfo(
         "english_to_french",
         "translation",
         "An English word to a French translation.",
         "One translation of several is named, nouns and adjectives in the singular and mostly masculine; "
         "pairs spelled alike are left out.",
     ),
-    About(
+    RelationInfo(
         "english_to_spanish",
         "translation",
         "An English word to a Spanish translation.",

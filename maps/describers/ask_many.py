@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 
 from maps.describers.describer import Describer
 from maps.errors import DescriberError, MapsError, NoReplyError, ReplyError
-from maps.text import many
-from maps.types import Answer, HeadId, Mapping, small_seed
+from maps.text import pluralize
+from maps.types import Answer, HeadId, Mapping, check_seed
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 Q = TypeVar("Q")
 T = TypeVar("T")
 
 
-def finished(work: Coroutine[Any, Any, T]) -> T:
+def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
     """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook.
 
     An interrupt cancels the work.
@@ -50,19 +50,19 @@ def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: i
     """Describes one head's mappings; asks again as `describe_heads` does, then raises the last ReplyError."""
     if not mappings:
         raise MapsError("There are no mappings to describe.")
-    small_seed(seed)
+    check_seed(seed)
 
     async def work() -> tuple[Answer | ReplyError, int]:
-        async with opened(describer):
-            return await _asked(partial(describer.describe, mappings), seed)
+        async with as_async_context(describer):
+            return await _ask_with_retries(partial(describer.describe, mappings), seed)
 
-    reply, _ = finished(work())
+    reply, _ = run_to_completion(work())
     if isinstance(reply, ReplyError):
         raise reply
     return reply
 
 
-def opened(describer: Describer) -> AbstractAsyncContextManager[Any]:
+def as_async_context(describer: Describer) -> AbstractAsyncContextManager[Any]:
     """The describer as an async context: its own where it is one, otherwise an empty one."""
     return describer if isinstance(describer, AbstractAsyncContextManager) else nullcontext(describer)
 
@@ -73,11 +73,11 @@ async def describe_heads(
     *,
     on_answer: Callable[[HeadId, Answer], None],
     on_failure: Callable[[HeadId, str, int], None],
-    already: Collection[HeadId] = frozenset(),
+    skip: Collection[HeadId] = frozenset(),
     seed: int = 0,
     concurrency: int = 1,
 ) -> None:
-    """Describes every head that is not in `already`, at most `concurrency` at a time.
+    """Describes every head that is not in `skip`, at most `concurrency` at a time.
 
     Each answer goes to `on_answer` at once. A head without a usable reply is asked again with the seeds
     seed + 1 and seed + 2, then handed to `on_failure` with the last reason and the number of attempts. After a
@@ -85,8 +85,8 @@ async def describe_heads(
     still go to `on_answer`; then the error comes out. A cancellation, as by Ctrl+C, is told that it waits for them.
     An error of the two functions stops everything.
     """
-    todo = [(head, mappings) for head, mappings in heads if head not in already]
-    async with opened(describer):
+    todo = [(head, mappings) for head, mappings in heads if head not in skip]
+    async with as_async_context(describer):
         await ask_each(
             todo,
             lambda pair, seed: describer.describe(pair[1], seed),
@@ -124,7 +124,7 @@ async def ask_each(
     async def work() -> None:
         for thing in todo:
             try:
-                reply, attempts = await _asked(partial(counted, thing), seed, stop)
+                reply, attempts = await _ask_with_retries(partial(counted, thing), seed, stop)
             except DescriberError as error:
                 errors.append(error)
                 stop.set()
@@ -138,12 +138,12 @@ async def ask_each(
                 return
 
     if asked:
-        await _together([work() for _ in range(min(concurrency, len(asked)))], stop, lambda: under_way)
+        await _run_together([work() for _ in range(min(concurrency, len(asked)))], stop, lambda: under_way)
     if errors:
         raise errors[0]
 
 
-async def _together(
+async def _run_together(
     works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, under_way: Callable[[], int]
 ) -> None:
     """Runs them to their end, or to a first error; when cancelled, sets `stop` and waits for what is under way."""
@@ -155,7 +155,7 @@ async def _together(
                 task.result()
     except asyncio.CancelledError:
         stop.set()
-        _tell_waiting(under_way())
+        _print_waiting(under_way())
         await asyncio.wait(tasks)
         raise
     finally:
@@ -164,30 +164,30 @@ async def _together(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tell_waiting(replies: int) -> None:
+def _print_waiting(replies: int) -> None:
     """Says, above the bar, why the run does not end at once."""
     from tqdm import tqdm
 
     if replies:
         verb, them = ("is", "it") if replies == 1 else ("are", "them")
-        what = f"{many(replies, 'reply')} that {verb} under way and may be paid for"
+        what = f"{pluralize(replies, 'reply')} that {verb} under way and may be paid for"
         said = f"Waiting for {what}; Ctrl+C again stops at once, without {them}."
         tqdm.write(said, file=sys.stderr)
 
 
-async def _asked(
+async def _ask_with_retries(
     ask: Callable[[int], Awaitable[T]], seed: int, stop: asyncio.Event | None = None
 ) -> tuple[T | ReplyError, int]:
     """The answer, or the last error where no attempt brought one, with the number of attempts.
 
     0 attempts where the run is to stop: then it is neither answered nor given up.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             return await ask(seed + attempt - 1), attempt
         except ReplyError as error:
             reply = error
-        if attempt == ATTEMPTS or isinstance(reply, NoReplyError):
+        if attempt == MAX_ATTEMPTS or isinstance(reply, NoReplyError):
             return reply, attempt
         if stop is not None and stop.is_set():
             return reply, 0

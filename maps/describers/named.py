@@ -8,7 +8,7 @@ from maps.describers.describer import OFFLINE, Describer
 from maps.types import Relation
 
 
-def describer_named(
+def make_describer(
     name: str,
     base_url: str | None = None,
     api_key: str | None = None,
@@ -21,14 +21,14 @@ def describer_named(
     `concurrency` is how many questions the server is asked at once. `relations` serve the offline describer alone.
     """
     if name == OFFLINE:
-        from maps.describers.offline.describer import Offline
+        from maps.describers.offline.describer import OfflineDescriber
 
-        return Offline(relations)
+        return OfflineDescriber(relations)
     # Imported here, since the openai package takes half a second that offline use need not pay.
-    from maps.describers.openai_compatible import OpenAICompatible
+    from maps.describers.openai_compatible import OpenAICompatibleDescriber
     from maps.llm.budget import Budget
     from maps.llm.client import Chat
     from maps.llm.prices import read_prices
 
-    budget = Budget(read_prices().of(name))
-    return OpenAICompatible(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))
+    budget = Budget(read_prices().price_of(name))
+    return OpenAICompatibleDescriber(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maps.errors import ReplyError
-from maps.llm.messages import REFUSAL, Message, _excerpt, object_in
-from maps.text import quoted
+from maps.llm.messages import REFUSAL_PATTERN, Message, _excerpt, parse_json_object
+from maps.text import quote_for_prompt
 from maps.types import Description, Mapping
 
-KEYS = ("Reasoning", "Input strings", "Observed pattern")
-LONGEST = 4000  # characters of each
-SCHEMA = {  # of the reply, as JSON schema
+REPLY_KEYS = ("Reasoning", "Input strings", "Observed pattern")
+MAX_ANSWER_LENGTH = 4000  # characters of each
+REPLY_SCHEMA = {  # of the reply, as JSON schema
     "type": "object",
-    "properties": {key: {"type": "string"} for key in KEYS},
-    "required": list(KEYS),
+    "properties": {key: {"type": "string"} for key in REPLY_KEYS},
+    "required": list(REPLY_KEYS),
     "additionalProperties": False,
 }
 
-QUESTION = """\
+DESCRIBE_PROMPT = """\
 Below are the strings to which one attention head of a language model responds most strongly, followed by \
 what the head does with them: one string a line, with the strings that the head promotes for it, best first.
 
@@ -42,43 +42,45 @@ Answer with one JSON object that has exactly these three keys, each with a strin
 """
 
 
-def messages(mappings: Sequence[Mapping]) -> list[Message]:
+def description_messages(mappings: Sequence[Mapping]) -> list[Message]:
     """The question about one head: its sources, then line by line each source with its targets.
 
     One user message, since some servers' templates know no system message.
     """
-    sources = ", ".join(quoted(mapping.source) for mapping in mappings)
-    lines = (f"{quoted(m.source)}: {', '.join(quoted(target) for target in m.targets)}" for m in mappings)
-    content = "\n".join([QUESTION, f"Input strings: {sources}", "", "Mappings:", *lines])
+    sources = ", ".join(quote_for_prompt(mapping.source) for mapping in mappings)
+    lines = (
+        f"{quote_for_prompt(m.source)}: {', '.join(quote_for_prompt(target) for target in m.targets)}" for m in mappings
+    )
+    content = "\n".join([DESCRIBE_PROMPT, f"Input strings: {sources}", "", "Mappings:", *lines])
     return [Message(role="user", content=content)]
 
 
-def parse_reply(text: str | None) -> Description:
-    """Reads a describer's reply: one JSON object with the three keys, as `object_in` finds it.
+def parse_description(text: str | None) -> Description:
+    """Reads a describer's reply: one JSON object with the three keys, as `parse_json_object` finds it.
 
     Raises ReplyError where the reply is empty, a refusal, no such object, or lacks a key or its string.
     """
     reply = (text or "").strip()
     if not reply:
         raise ReplyError("The reply is empty.")
-    answer = object_in(reply, KEYS)
-    missing = [key for key in KEYS if key not in answer]
+    answer = parse_json_object(reply, REPLY_KEYS)
+    missing = [key for key in REPLY_KEYS if key not in answer]
     if missing:
         raise ReplyError(f"The reply lacks {', '.join(missing)}.")
-    reasoning, inputs, pattern = (_string(answer, key) for key in KEYS)
+    reasoning, inputs, pattern = (_answer_string(answer, key) for key in REPLY_KEYS)
     if not (reasoning or inputs or pattern):
         raise ReplyError("The reply's three answers are empty.")
-    if REFUSAL.match(inputs) or REFUSAL.match(pattern):
+    if REFUSAL_PATTERN.match(inputs) or REFUSAL_PATTERN.match(pattern):
         raise ReplyError(f"The reply is a refusal: {_excerpt(pattern)}")
     return Description(input_strings=inputs, observed_pattern=pattern, reasoning=reasoning)
 
 
-def _string(answer: dict[str, object], key: str) -> str:
+def _answer_string(answer: dict[str, object], key: str) -> str:
     value = answer[key]
     if not isinstance(value, str):
         raise ReplyError(f"The reply's {key} is no string.")
-    if len(value) > LONGEST:
-        raise ReplyError(f"The reply's {key} has more than {LONGEST:,} characters.")
+    if len(value) > MAX_ANSWER_LENGTH:
+        raise ReplyError(f"The reply's {key} has more than {MAX_ANSWER_LENGTH:,} characters.")
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -9,22 +9,30 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD, Row
-from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
+from maps.atlas.schema import HEAD_COLUMNS, Row
+from maps.experiments.layer_runs import (
+    ExperimentTables,
+    LayerExperiment,
+    Progress,
+    TableRows,
+    no_progress_bar,
+    round_to_five_digits,
+    select_heads,
+)
 from maps.heads.circuit import skewness
-from maps.heads.query_key import Attending
-from maps.mapping.mapper import opened
-from maps.mapping.settings import Settings, chosen_layers
+from maps.heads.query_key import QueryKeyCircuit
+from maps.mapping.mapper import open_model
+from maps.mapping.settings import MappingSettings, select_layers
 from maps.types import HeadId
-from maps.weights.attention import comparing
+from maps.weights.attention import read_query_key_weights
 
-QUERIES = 30  # salient queries of a head
-KEYS = 5  # of each
-SAMPLE = 500  # tokens, evenly spaced over the vocabulary, that are asked whether they attend to themselves
+QUERIES_PER_HEAD = 30  # salient queries of a head
+KEYS_PER_QUERY = 5  # of each
+SAMPLE_SIZE = 500  # tokens, evenly spaced over the vocabulary, that are asked whether they attend to themselves
 SCHEMAS = {
     "attention": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("rank", pa.int32()),
             ("query_id", pa.int32()),
             ("query", pa.string()),
@@ -36,7 +44,7 @@ SCHEMAS = {
     ),
     "attention_heads": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("key_head", pa.int32()),
             ("saliency_mean", pa.float64()),
             ("saliency_max", pa.float64()),
@@ -49,57 +57,59 @@ SCHEMAS = {
 }
 
 
-def attention(
+def evaluate_attention(
     model: str,
     out: Path,
-    settings: Settings,
+    settings: MappingSettings,
     heads: Sequence[HeadId] = (),
     device: str = "cpu",
-    progress: Progress = plainly,
-) -> Tables:
+    progress: Progress = no_progress_bar,
+) -> ExperimentTables:
     """Reads W_Q W_Kᵀ of heads and writes `attention.csv` and `attention_heads.csv`; goes on where a run stopped.
 
     `heads`: only these, else all of the settings' layers.
     """
-    loaded = opened(model, settings, device)
-    where = chosen(loaded, chosen_layers(settings, loaded.shape.layers), heads)
+    loaded = open_model(model, settings, device)
+    where = select_heads(loaded, select_layers(settings, loaded.shape.layers), heads)
     asked = {name: settings.as_json()[name] for name in ("first_mlp", "dtype", "layers")}
     asked["heads"] = [str(head) for head in heads]
-    loaded.checkpoint.require(where, settings.first_mlp, ("query", "key"))
+    loaded.checkpoint.check_files(where, settings.first_mlp, ("query", "key"))
     group, tokens = loaded.shape.heads // loaded.shape.kv_heads, loaded.vocabulary.tokens
 
-    def make(layer: int) -> Rows:
-        sources = loaded.plain if layer == 0 else loaded.through_mlp
-        found = Attending(sources, comparing(loaded.checkpoint, layer).to(loaded.device))
-        made: Rows = {name: [] for name in SCHEMAS}
+    def make(layer: int) -> TableRows:
+        sources = loaded.embedding_sources if layer == 0 else loaded.mlp_sources
+        found = QueryKeyCircuit(sources, read_query_key_weights(loaded.checkpoint, layer).to(loaded.device))
+        made: TableRows = {name: [] for name in SCHEMAS}
         for head in (HeadId(layer, each) for each in where[layer]):
-            rows, row = look(found, head, tokens)
+            rows, row = compute_head_rows(found, head, tokens)
             made["attention"] += rows
             made["attention_heads"].append({**row, "key_head": head.head // group})
         return made
 
-    return Layered("attention", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
+    return LayerExperiment("attention", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
 
 
-def look(found: Attending, where: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
-    """The rows of `attention` of one head, and that of `attention_heads` without its key head."""
-    head, size = where.head, len(found.sources)
-    queries, saliency = found.salient(head, QUERIES)
-    keys = found.keys(found.exact.asked(found.rows(queries))[:, head], head, KEYS)
-    sample = torch.arange(0, size, max(1, size // SAMPLE), device=queries.device)[:SAMPLE]
-    sigma = found.screen.saliency[head].double()
+def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
+    """The rows of `evaluate_attention` of one head, and that of `attention_heads` without its key head."""
+    head, size = head_id.head, len(circuit.sources)
+    queries, saliency = circuit.salient_queries(head, QUERIES_PER_HEAD)
+    keys = circuit.top_keys(
+        circuit.exact_weights.compute_queries(circuit.source_rows(queries))[:, head], head, KEYS_PER_QUERY
+    )
+    sample = torch.arange(0, size, max(1, size // SAMPLE_SIZE), device=queries.device)[:SAMPLE_SIZE]
+    sigma = circuit.screen.saliency[head].double()
     skewed = skewness(sigma)
     row = {
-        **where._asdict(),
-        "saliency_mean": digits(float(sigma.mean())),
-        "saliency_max": digits(float(saliency[0])),
-        "query_skewness": None if skewed is None else digits(skewed),
+        **head_id._asdict(),
+        "saliency_mean": round_to_five_digits(float(sigma.mean())),
+        "saliency_max": round_to_five_digits(float(saliency[0])),
+        "query_skewness": None if skewed is None else round_to_five_digits(skewed),
         "distinct_keys": len(keys.ids.unique()),
         "own": int((keys.ids == queries[:, None]).any(1).sum()),
-        "own_share": float(found.own_among(sample, head, KEYS).double().mean()),
+        "own_share": float(circuit.attends_to_itself(sample, head, KEYS_PER_QUERY).double().mean()),
     }
     return [
-        {**where._asdict(), **query_row(rank, *each, tokens)}
+        {**head_id._asdict(), **query_row(rank, *each, tokens)}
         for rank, each in enumerate(zip(queries.tolist(), saliency.tolist(), *keys, strict=True), start=1)
     ], row
 
@@ -110,8 +120,8 @@ def query_row(rank: int, query: int, saliency: float, ids: Tensor, scores: Tenso
         "rank": rank,
         "query_id": query,
         "query": tokens[query],
-        "saliency": digits(saliency),
+        "saliency": round_to_five_digits(saliency),
         "key_ids": ids.tolist(),
         "keys": [tokens[key] for key in ids.tolist()],
-        "scores": [digits(score) for score in scores.tolist()],
+        "scores": [round_to_five_digits(score) for score in scores.tolist()],
     }

@@ -10,23 +10,31 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD, Row
-from maps.errors import NothingDoneError
-from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, chosen, digits, plainly
-from maps.heads.rank_tests import Hits
-from maps.heads.relation_scores import hits_of_read, shares
-from maps.heads.top_targets import Targets, highest
-from maps.mapping.mapper import Work, opened
-from maps.mapping.model import Layer
-from maps.mapping.settings import Settings, chosen_layers
+from maps.atlas.schema import HEAD_COLUMNS, Row
+from maps.errors import RunFailedError
+from maps.experiments.layer_runs import (
+    ExperimentTables,
+    LayerExperiment,
+    Progress,
+    TableRows,
+    no_progress_bar,
+    round_to_five_digits,
+    select_heads,
+)
+from maps.heads.rank_tests import TargetHits
+from maps.heads.relation_scores import find_hits, scores_from_hits
+from maps.heads.top_targets import Targets, find_highest_targets
+from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.model import LayerWeights
+from maps.mapping.settings import MappingSettings, select_layers
 from maps.types import HeadId, RelationScore
-from maps.weights.attention import bias
+from maps.weights.attention import read_attention_bias
 
-SHOWN = 5  # highest targets of what a bias writes
+TARGETS_SHOWN = 5  # highest targets of what a bias writes
 SCHEMAS = {
     "biases": pa.schema(
         [
-            *HEAD,
+            *HEAD_COLUMNS,
             ("length", pa.float64()),
             ("written", pa.float64()),
             ("target_ids", pa.list_(pa.int32())),
@@ -37,116 +45,123 @@ SCHEMAS = {
         ]
     )
 }
-DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
+USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
 
 
-def biases(
+def evaluate_biases(
     model: str,
     out: Path,
-    settings: Settings,
+    settings: MappingSettings,
     heads: Sequence[HeadId] = (),
     device: str = "cpu",
-    progress: Progress = plainly,
-) -> Tables:
+    progress: Progress = no_progress_bar,
+) -> ExperimentTables:
     """Compares heads with and without their value bias, and shows each layer's output bias; writes `biases.csv`.
 
     Raises NothingDoneError for a model without such biases. Goes on where a run stopped.
     """
-    loaded = opened(model, settings, device)
-    where = chosen(loaded, chosen_layers(settings, loaded.shape.layers), heads)
-    loaded.checkpoint.require(where, settings.first_mlp)
+    loaded = open_model(model, settings, device)
+    where = select_heads(loaded, select_layers(settings, loaded.shape.layers), heads)
+    loaded.checkpoint.check_files(where, settings.first_mlp)
     first = min(where)
-    if all(bias(loaded.checkpoint, role, first) is None for role in ("value", "output")):
-        raise NothingDoneError(
-            f"The attention of {loaded.name} has no biases of values or outputs: nothing to compare."
-        )
-    asked = {name: settings.as_json()[name] for name in DEPENDS_ON} | {"heads": [str(head) for head in heads]}
-    work = Work.prepare(loaded, settings)
+    if all(read_attention_bias(loaded.checkpoint, role, first) is None for role in ("value", "output")):
+        raise RunFailedError(f"The attention of {loaded.name} has no biases of values or outputs: nothing to compare.")
+    asked = {name: settings.as_json()[name] for name in USED_SETTINGS} | {"heads": [str(head) for head in heads]}
+    work = LayerMapper.prepare(loaded, settings)
 
-    def make(layer: int) -> Rows:
-        return {"biases": list(rows_of(work, layer, where[layer]))}
+    def make(layer: int) -> TableRows:
+        return {"biases": list(bias_rows(work, layer, where[layer]))}
 
-    return Layered("biases", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
+    return LayerExperiment("biases", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
 
 
-class Change(NamedTuple):
+class BiasEffect(NamedTuple):
     """What a value bias changes in one head."""
 
-    hits: int  # pairs that become or cease to be a hit, at either end
-    gained: list[str]  # relations whose score, or suppression, reaches τ with it only
-    lost: list[str]  # and without it only
+    changed_hits: int  # pairs that become or cease to be a hit, at either end
+    gained_relations: list[str]  # relations whose score, or suppression, reaches τ with it only
+    lost_relations: list[str]  # and without it only
 
 
-def rows_of(work: Work, layer: int, heads: Sequence[int]) -> list[Row]:
-    """The rows of `biases` of a layer: its heads', where it has a value bias, then its output bias's, with no head."""
+def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
+    """The rows of `evaluate_biases` of a layer: its heads', where it has a value bias, then its output bias's, with no head."""
     model, weights = work.model, work.model.layer(layer)
-    value, output = (bias(model.checkpoint, role, layer) for role in ("value", "output"))
+    value, output = (read_attention_bias(model.checkpoint, role, layer) for role in ("value", "output"))
     rows = []
     if value is not None:
         value = value.to(model.device).double()
-        constant = torch.bmm(value.repeat_interleave(weights.exact.group, 0)[:, None], weights.exact.outputs)[:, 0]
-        changes = changed(work, weights, value)
-        targets = promoted(work, weights, constant)
-        mean = model.shape.width**0.5 * weights.sigma.double().mean(1)
+        constant = torch.bmm(
+            value.repeat_interleave(weights.exact_heads.group_size, 0)[:, None], weights.exact_heads.outputs
+        )[:, 0]
+        changes = bias_effects(work, weights, value)
+        targets = bias_targets(work, weights, constant)
+        mean = model.shape.width**0.5 * weights.saliency.double().mean(1)
         rows = [
             {
                 **HeadId(layer, head)._asdict(),
-                **constant_row(work, constant[head], targets, head),
-                "written": digits(float(mean[head])),
-                "hits_changed": changes[head].hits,
-                "gained": changes[head].gained,
-                "lost": changes[head].lost,
+                **constant_columns(work, constant[head], targets, head),
+                "written": round_to_five_digits(float(mean[head])),
+                "hits_changed": changes[head].changed_hits,
+                "gained": changes[head].gained_relations,
+                "lost": changes[head].lost_relations,
             }
             for head in heads
         ]
     if output is not None:
         output = output.to(model.device).double()[None]
         rest = dict.fromkeys(("head", "written", "hits_changed", "gained", "lost"))
-        rows.append({"layer": layer, **rest, **constant_row(work, output[0], promoted(work, weights, output), 0)})
+        rows.append(
+            {"layer": layer, **rest, **constant_columns(work, output[0], bias_targets(work, weights, output), 0)}
+        )
     return rows
 
 
-def promoted(work: Work, weights: Layer, written: Tensor) -> Targets:
+def bias_targets(work: LayerMapper, weights: LayerWeights, written: Tensor) -> Targets:
     """The highest targets of what is written, (n, d)."""
-    gain = weights.gain
-    return highest(written if gain is None else written * gain, SHOWN, work.model.columns)[0]
+    gain = weights.final_norm_gain
+    return find_highest_targets(written if gain is None else written * gain, TARGETS_SHOWN, work.model.unembedding)[0]
 
 
-def constant_row(work: Work, written: Tensor, targets: Targets, at: int) -> Row:
+def constant_columns(work: LayerMapper, written: Tensor, targets: Targets, index: int) -> Row:
     """What a bias writes (d,): its length and its highest targets."""
-    ids = targets.ids[at].tolist()
+    ids = targets.ids[index].tolist()
     tokens = work.model.vocabulary.tokens
-    return {"length": digits(float(written.norm())), "target_ids": ids, "targets": [tokens[i] for i in ids]}
+    return {
+        "length": round_to_five_digits(float(written.norm())),
+        "target_ids": ids,
+        "targets": [tokens[i] for i in ids],
+    }
 
 
-def changed(work: Work, weights: Layer, value: Tensor) -> list[Change]:
+def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[BiasEffect]:
     """What b_V (KV, d_h) changes in every head of a layer, added to what each source gives.
 
     Beside a constant the length of ẽ counts: it is brought to √d, as the norm before attention does, gain apart.
     """
-    pairs, heads = work.pairs, weights.reading
+    pairs, heads = work.pairs, weights.scoring_heads
     tokens, which = pairs.sources.unique(return_inverse=True)
-    rows = weights.sources.exact(tokens)
+    rows = weights.sources.exact_rows(tokens)
     norms = rows.norm(dim=1, keepdim=True)
     rows = rows * (rows.shape[1] ** 0.5 / norms.where(norms > 0, 1))
     read = torch.einsum("nd,kdh->nkh", rows, heads.values)[which]
     both = [
-        hits_of_read(each, heads.outputs, pairs.targets, pairs.k, work.model.columns) for each in (read, read + value)
+        find_hits(each, heads.outputs, pairs.targets, pairs.k, work.model.unembedding) for each in (read, read + value)
     ]
     return [
-        compared(work, *(Hits(each.top[head], each.bottom[head]) for each in both)) for head in range(len(both[0].top))
+        compare_hits(work, *(TargetHits(each.top[head], each.bottom[head]) for each in both))
+        for head in range(len(both[0].top))
     ]
 
 
-def compared(work: Work, without: Hits, with_bias: Hits) -> Change:
+def compare_hits(work: LayerMapper, without: TargetHits, with_bias: TargetHits) -> BiasEffect:
     """One head's rank tests with and without its bias."""
-    before, after = (shares(work.pairs.relations, each.top, each.bottom) for each in (without, with_bias))
-    had, has = implemented(before, work.settings), implemented(after, work.settings)
+    before, after = (scores_from_hits(work.pairs.relations, each.top, each.bottom) for each in (without, with_bias))
+    had, has = implemented_relations(before, work.settings), implemented_relations(after, work.settings)
     hits = sum(int((a != b).sum()) for a, b in zip(without, with_bias, strict=True))
-    return Change(hits, [name for name in has if name not in had], [name for name in had if name not in has])
+    return BiasEffect(hits, [name for name in has if name not in had], [name for name in had if name not in has])
 
 
-def implemented(scores: Sequence[RelationScore], settings: Settings) -> list[str]:
+def implemented_relations(scores: Sequence[RelationScore], settings: MappingSettings) -> list[str]:
     """The relations that a head implements, or suppresses."""
     counted = [each for each in scores if each.pairs >= settings.min_pairs]
     return [

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from maps.errors import MapsError
-from maps.hub.errors import asking_for
+from maps.hub.errors import translate_hub_errors
 from maps.mapping.model import Model
-from maps.weights.bundled import BUNDLED, bundled_file
+from maps.weights.bundled import BUNDLED_MODEL, bundled_file
 
-TOKENS = 4096  # of prompts that go through the model at once
+MAX_BATCH_TOKENS = 4096  # of prompts that go through the model at once
 
 
-class Read(NamedTuple):
+class HeadReads(NamedTuple):
     """What heads give to W_O at the last position of n prompts, in float32."""
 
     with_context: Tensor  # (L, n, H, d_h)
@@ -33,7 +33,7 @@ class Read(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Running:
+class HookedModel:
     """A model as MAPS reads it, beside the same one as transformers runs it, in float32."""
 
     model: Model
@@ -41,11 +41,11 @@ class Running:
     tokenizer: Any
 
     @classmethod
-    def open(cls, model: Model) -> Running:
+    def open(cls, model: Model) -> HookedModel:
         """Loads the model's whole weights; raises MapsError where transformers cannot, or loads others than MAPS."""
-        name, further = place_of(model)
-        with quiet(), asking_for("model", model.asked_for):
-            network, tokenizer = loaded(name, further)
+        name, further = transformers_source(model)
+        with silence_transformers(), translate_hub_errors("model", model.requested_name):
+            network, tokenizer = load_network(name, further)
         running = cls(model, network.eval().to(model.device), tokenizer)
         running.check_weights()
         return running
@@ -57,7 +57,7 @@ class Running:
 
     def module(self, role: str, layer: int = 0) -> tuple[str, Any]:
         """The module that holds the weight of a role, and its path."""
-        names = self.model.checkpoint.family.hub.candidates(role, layer)
+        names = self.model.checkpoint.family.hub.candidate_names(role, layer)
         paths = [name.removesuffix(".weight") for name in names]
         path = next((path for path in paths if path in self.modules), None)
         if path is None:
@@ -65,7 +65,7 @@ class Running:
         return path, self.modules[path]
 
     @cached_property
-    def projections(self) -> list[Any]:
+    def output_projections(self) -> list[Any]:
         """The output projection of every layer's attention."""
         return [self.module("output", layer)[1] for layer in range(self.model.shape.layers)]
 
@@ -75,19 +75,19 @@ class Running:
         paths = [self.module("output", layer)[0] for layer in range(self.model.shape.layers)]
         return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
-    def outputs(self, layer: int) -> Tensor:
+    def output_weights(self, layer: int) -> Tensor:
         """W_O of every head of a layer in float64, with the final norm's gain where that was asked for: (H, d_h, d)."""
-        layout, gain = self.model.checkpoint.family.hub.output, self.model.gain
-        heads = layout.heads(self.projections[layer].weight.detach(), self.model.shape).double()
+        layout, gain = self.model.checkpoint.family.hub.output, self.model.final_norm_gain
+        heads = layout.heads(self.output_projections[layer].weight.detach(), self.model.shape).double()
         return heads if gain is None else heads * gain
 
     def check_weights(self) -> None:
         """Raises MapsError where transformers has other output weights than MAPS reads."""
         shape = self.model.shape
         for layer in (0, shape.layers - 1):
-            weight = self.projections[layer].weight.detach()
+            weight = self.output_projections[layer].weight.detach()
             own = self.model.checkpoint.family.hub.output.heads(weight, shape).cpu()
-            if not torch.equal(own, self.model.checkpoint.outputs(layer)):
+            if not torch.equal(own, self.model.checkpoint.output_weights(layer)):
                 raise MapsError(
                     f"transformers loads other weights of {self.model.name} than those that MAPS reads; "
                     "get a sound copy of the model."
@@ -120,26 +120,26 @@ class Running:
             )
 
     @contextmanager
-    def tapped(self) -> Iterator[list[Tensor]]:
+    def record_head_inputs(self) -> Iterator[list[Tensor]]:
         """While it is open, a pass leaves what each layer's output projection is given at the last position."""
         taken: list[Tensor] = []
 
         def take(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
             taken.append(given[0][:, -1].detach().clone())  # (n, H d_h)
 
-        hooks = [each.register_forward_pre_hook(take) for each in self.projections]
+        hooks = [each.register_forward_pre_hook(take) for each in self.output_projections]
         try:
             yield taken
         finally:
             for hook in hooks:
                 hook.remove()
 
-    def begun(self, ids: Tensor, at_most: int) -> tuple[int, Any]:
+    def compute_shared_prefix(self, ids: Tensor, max_length: int) -> tuple[int, Any]:
         """How many tokens all prompts (n, T) begin with alike, of so many at most, and a cache of these for each."""
         from transformers import DynamicCache
 
         differing = (ids != ids[0]).any(0).nonzero()[:, 0].tolist()
-        shared = min([at_most, ids.shape[1] - 1, *differing])
+        shared = min([max_length, ids.shape[1] - 1, *differing])
         one: Any = DynamicCache()
         every = DynamicCache()
         if shared:
@@ -149,29 +149,29 @@ class Running:
             every.update(keys, values, layer)
         return shared, every
 
-    def read(self, ids: Tensor, subjects: Tensor) -> Read:
-        """What the heads read in prompts of equal length (n, T) whose subject's last token stands at `subjects` (n,).
+    def read_heads(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
+        """What the heads read in prompts of equal length (n, T) whose subject's last token stands at `subject_ends` (n,).
 
         Tokens that all prompts begin with go through the model once. Without context z is the value of the subject's
         last token, as it stands in the cache of the same pass: every layer sees the clean residual stream.
         """
-        step = max(1, TOKENS // ids.shape[1])
-        parts = [self._read(*part) for part in zip(ids.split(step), subjects.split(step), strict=True)]
-        return Read(*(torch.cat(each, 1) for each in zip(*parts, strict=True)))
+        step = max(1, MAX_BATCH_TOKENS // ids.shape[1])
+        parts = [self._read_batch(*part) for part in zip(ids.split(step), subject_ends.split(step), strict=True)]
+        return HeadReads(*(torch.cat(each, 1) for each in zip(*parts, strict=True)))
 
-    def _read(self, ids: Tensor, subjects: Tensor) -> Read:
-        shared, cache = self.begun(ids, int(subjects.min()))
-        with self.tapped() as taken:
+    def _read_batch(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
+        shared, cache = self.compute_shared_prefix(ids, int(subject_ends.min()))
+        with self.record_head_inputs() as taken:
             self.run(ids[:, shared:], cache)
         rows = torch.arange(len(ids), device=ids.device)
-        values = torch.stack([held.values[rows, :, subjects] for held in cache.layers])
-        return Read(torch.stack(taken).unflatten(2, (self.model.shape.heads, -1)), values)
+        values = torch.stack([held.values[rows, :, subject_ends] for held in cache.layers])
+        return HeadReads(torch.stack(taken).unflatten(2, (self.model.shape.heads, -1)), values)
 
 
-def place_of(model: Model) -> tuple[str, dict[str, Any]]:
+def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
     """What transformers calls a model by, and what else it is told."""
-    name = model.asked_for
-    path = bundled_file() if name == BUNDLED else Path(name).expanduser()
+    name = model.requested_name
+    path = bundled_file() if name == BUNDLED_MODEL else Path(name).expanduser()
     if path.is_dir():
         return str(path), {"local_files_only": True}
     if not path.is_file():
@@ -181,7 +181,7 @@ def place_of(model: Model) -> tuple[str, dict[str, Any]]:
     return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
 
 
-def loaded(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
+def load_network(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
     """The network and its tokenizer; no code that comes with a model is ever run."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -197,7 +197,7 @@ def loaded(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """Keeps the warnings of transformers' loading from the terminal, and its bars but for the one over a .gguf file."""
     from transformers import utils
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from maps.atlas.schema import HEAD, Row
+from maps.atlas.schema import HEAD_COLUMNS, Row
 from maps.data import known_heads as known
-from maps.data.known_heads import Group
+from maps.data.known_heads import KnownGroup
 from maps.errors import MapsError
-from maps.experiments.layer_runs import Layered, Progress, Rows, Tables, plainly
-from maps.mapping.mapper import Work, opened, score_rows
-from maps.mapping.settings import Settings
+from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, Progress, TableRows, no_progress_bar
+from maps.mapping.mapper import LayerMapper, open_model, score_rows
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 
 SCHEMAS = {
     "known_heads": pa.schema(
         [
             ("group", pa.string()),
-            *HEAD,
+            *HEAD_COLUMNS,
             ("relation", pa.string()),
             ("side", pa.string()),
             ("k", pa.int32()),
@@ -46,47 +46,47 @@ SCHEMAS = {
         ]
     ),
 }
-DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "relations")
+USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "relations")
 
 
-def known_heads(
+def evaluate_known_heads(
     model: str,
     out: Path,
-    settings: Settings,
-    own: Path | None = None,
+    settings: MappingSettings,
+    groups_file: Path | None = None,
     device: str = "cpu",
-    progress: Progress = plainly,
-) -> Tables:
+    progress: Progress = no_progress_bar,
+) -> ExperimentTables:
     """Compares known heads with their relation scores and writes `known_heads.csv` and `known_groups.csv`.
 
-    `own`: a file of groups in place of those that ship. Raises MapsError for a model of which no heads are known.
+    `groups_file`: a file of groups in place of those that ship. Raises MapsError for a model of which no heads are known.
     """
-    loaded = opened(model, settings, device)
+    loaded = open_model(model, settings, device)
     shape = loaded.shape
-    if own is None:
-        _, groups = known.shipped(loaded.name, shape.architecture, shape.layers, shape.heads)
+    if groups_file is None:
+        _, groups = known.shipped_groups(loaded.name, shape.architecture, shape.layers, shape.heads)
     else:
-        groups = known.own(own)
+        groups = known.read_own_groups(groups_file)
     for group in groups:
         for head in group.heads:
             loaded.head(head)
-    check_scored(groups, settings)
-    asked = {name: settings.as_json()[name] for name in DEPENDS_ON}
+    check_groups_are_scored(groups, settings)
+    asked = {name: settings.as_json()[name] for name in USED_SETTINGS}
     asked["groups"] = [{**group._asdict(), "heads": [str(head) for head in group.heads]} for group in groups]
     layers = range(shape.layers)
-    loaded.checkpoint.require(layers, settings.first_mlp)
-    work = Work.prepare(loaded, settings)
+    loaded.checkpoint.check_files(layers, settings.first_mlp)
+    work = LayerMapper.prepare(loaded, settings)
 
-    def make(layer: int) -> Rows:
-        return {"relations": score_rows(work.tested(layer), work.pairs.relations)}
+    def make(layer: int) -> TableRows:
+        return {"relations": score_rows(work.compute_head_hits(layer), work.pairs.relations)}
 
-    def finish(made: Rows) -> Rows:
-        return compared(groups, made["relations"], settings)
+    def finish(made: TableRows) -> TableRows:
+        return compare_known_heads(groups, made["relations"], settings)
 
-    return Layered("known_heads", loaded, asked, layers, SCHEMAS).run(out, make, progress, finish)
+    return LayerExperiment("known_heads", loaded, asked, layers, SCHEMAS).run(out, make, progress, finish)
 
 
-def check_scored(groups: Sequence[Group], settings: Settings) -> None:
+def check_groups_are_scored(groups: Sequence[KnownGroup], settings: MappingSettings) -> None:
     """Raises MapsError where a group is known by a relation that is not scored."""
     scored = {relation.name for relation in settings.relations}
     lacking = sorted({group.relation for group in groups} - scored)
@@ -96,7 +96,7 @@ def check_scored(groups: Sequence[Group], settings: Settings) -> None:
         )
 
 
-def compared(groups: Sequence[Group], scores: Sequence[Row], settings: Settings) -> Rows:
+def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], settings: MappingSettings) -> TableRows:
     """Both tables, from the relation scores of all heads. A relation with too few usable pairs decides nothing."""
     by_head: dict[HeadId, dict[str, Row]] = {}
     for row in scores:

@@ -7,18 +7,18 @@ from math import exp, fsum, lgamma, log, log1p, sqrt
 from typing import NamedTuple
 
 TINY = 1e-300
-STEPS = 10_000
+MAX_FRACTION_TERMS = 10_000
 
 
-class Correlation(NamedTuple):
+class PearsonCorrelation(NamedTuple):
     """r in [-1, 1] and its p-value; both None with the reason where r is undefined."""
 
     value: float | None
-    p: float | None
+    p_value: float | None
     reason: str = ""
 
 
-def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation:
+def pearson(x: Sequence[float], y: Sequence[float]) -> PearsonCorrelation:
     """r = Σ(x - x̄)(y - ȳ) / √(Σ(x - x̄)² Σ(y - ȳ)²), and how likely as large a |r| is between independent normal values.
 
     Under independence t = r √((n - 2) / (1 - r²)) has Student's distribution with n - 2 degrees of freedom.
@@ -27,28 +27,28 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation:
     if n != len(y):
         raise ValueError(f"{n} values cannot be correlated with {len(y)}")
     if n < 3:
-        return Correlation(None, None, "fewer than three values")
+        return PearsonCorrelation(None, None, "fewer than three values")
     for values, name in ((x, "first"), (y, "second")):
         if min(values) == max(values):
-            return Correlation(None, None, f"the {name} values do not vary")
-    a, b = centred(x), centred(y)
-    r = fsum(i * j for i, j in zip(a, b, strict=True)) / (length(a) * length(b))
+            return PearsonCorrelation(None, None, f"the {name} values do not vary")
+    a, b = subtract_mean(x), subtract_mean(y)
+    r = fsum(i * j for i, j in zip(a, b, strict=True)) / (euclidean_norm(a) * euclidean_norm(b))
     r = max(-1.0, min(1.0, r))
-    return Correlation(r, two_sided(r, n))
+    return PearsonCorrelation(r, two_sided_p_value(r, n))
 
 
-def centred(values: Sequence[float]) -> list[float]:
+def subtract_mean(values: Sequence[float]) -> list[float]:
     """Values less their mean."""
     mean = fsum(values) / len(values)
     return [value - mean for value in values]
 
 
-def length(values: Sequence[float]) -> float:
+def euclidean_norm(values: Sequence[float]) -> float:
     """The root of the sum of squares."""
     return sqrt(fsum(value * value for value in values))
 
 
-def two_sided(r: float, n: int) -> float:
+def two_sided_p_value(r: float, n: int) -> float:
     """P(|R| ≥ |r|) for n independent pairs: I(1 - r²; (n - 2) / 2, 1 / 2)."""
     return incomplete_beta((1 - abs(r)) * (1 + abs(r)), (n - 2) / 2, 0.5)
 
@@ -60,14 +60,14 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
     if x > (a + 1) / (a + b + 2):
         return 1 - incomplete_beta(1 - x, b, a)
     front = a * log(x) + b * log1p(-x) + lgamma(a + b) - lgamma(a) - lgamma(b)
-    return exp(front) * fraction(x, a, b) / a
+    return exp(front) * beta_continued_fraction(x, a, b) / a
 
 
-def fraction(x: float, a: float, b: float) -> float:
+def beta_continued_fraction(x: float, a: float, b: float) -> float:
     """The continued fraction of I(x; a, b), by Lentz's method."""
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or TINY)
     found = d
-    for m in range(1, STEPS):
+    for m in range(1, MAX_FRACTION_TERMS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):

@@ -8,29 +8,29 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from maps.atlas.append_log import keep_card
-from maps.atlas.random_csv import COLUMNS, RANDOM_CSV
-from maps.experiments.results import atlas_in
+from maps.atlas.append_log import write_card
+from maps.atlas.random_csv import RANDOM_CSV, RANDOM_CSV_SCHEMA
+from maps.experiments.results import open_matching_atlas
 from maps.files.atomic import read_json, write_file, write_json
-from maps.files.lock import locked
-from maps.files.run_settings import check_same
-from maps.heads.random_heads import mean_and_deviation, seed_of, written_at_random
-from maps.heads.rank_tests import hits
-from maps.heads.relation_scores import scores_of_layer, shares
-from maps.mapping.mapper import Work, opened
-from maps.mapping.settings import Settings, chosen_layers
+from maps.files.lock import lock_folder
+from maps.files.run_settings import check_same_settings
+from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
+from maps.heads.rank_tests import target_hits
+from maps.heads.relation_scores import score_layer_relations, scores_from_hits
+from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.settings import MappingSettings, select_layers
 from maps.types import RelationScore
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 
-class Baseline(NamedTuple):
+class RandomBaseline(NamedTuple):
     """How many heads pass each τ, trained and random, of how many."""
 
     taus: tuple[float, ...]
-    trained: tuple[int, ...]
-    random: tuple[int, ...]
-    heads: int
+    trained_counts: tuple[int, ...]
+    random_counts: tuple[int, ...]
+    head_count: int
 
 
 def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
@@ -39,58 +39,60 @@ def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
     return max((max(s.score or 0.0, s.suppression or 0.0) for s in counted), default=0.0)
 
 
-def layer_scores(work: Work, layer: int, seed: int) -> dict[str, list[float]]:
+def best_scores_of_layer(work: LayerMapper, layer: int, seed: int) -> dict[str, list[float]]:
     """The best score of every trained head of a layer, and of as many random ones."""
-    weights, columns = work.model.layer(layer), work.model.columns
+    weights, columns = work.model.layer(layer), work.model.unembedding
     sources, pairs, least = weights.sources, work.pairs, work.settings.min_pairs
-    trained = scores_of_layer(pairs, sources, weights.reading, columns)
-    mean, deviation = mean_and_deviation(weights.exact)
-    rows, random = sources.exact(pairs.sources), []
+    trained = score_layer_relations(pairs, sources, weights.scoring_heads, columns)
+    mean, deviation = mean_and_deviation(weights.exact_heads)
+    rows, random = sources.exact_rows(pairs.sources), []
     for head in range(len(weights.heads.outputs)):
-        y = written_at_random(rows, mean, deviation, seed_of(seed, layer, head))
-        found = hits(y if weights.gain is None else y * weights.gain, pairs.targets, pairs.k, columns)
-        random.append(best_score(shares(pairs.relations, found.top, found.bottom), least))
+        y = apply_random_head(rows, mean, deviation, random_head_seed(seed, layer, head))
+        found = target_hits(
+            y if weights.final_norm_gain is None else y * weights.final_norm_gain, pairs.targets, pairs.k, columns
+        )
+        random.append(best_score(scores_from_hits(pairs.relations, found.top, found.bottom), least))
     return {"trained": [best_score(scores, least) for scores in trained], "random": random}
 
 
-def random_baseline(
+def evaluate_random_baseline(
     model: str,
     out: Path,
-    settings: Settings,
+    settings: MappingSettings,
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[Sequence[int], int], Iterable[int]] = lambda todo, _done: todo,
-) -> Baseline:
+) -> RandomBaseline:
     """Counts trained and random heads that pass each τ and writes `random.csv`; goes on where a run stopped.
 
     `out` may be the folder of the model's atlas; raises MapsError where that was made with other settings.
     """
     parts = out / "random.parts"
     asked = {"model": model, "seed": seed, **settings.as_json()}
-    check_same(parts / "settings.json", asked, f"{out} holds a run with")
-    loaded = opened(model, settings, device)
-    atlas = atlas_in(out, loaded.checkpoint.revision, settings)
+    check_same_settings(parts / "settings.json", asked, f"{out} holds a run with")
+    loaded = open_model(model, settings, device)
+    atlas = open_matching_atlas(out, loaded.checkpoint.revision, settings)
     write_json(parts / "settings.json", asked)
-    layers = chosen_layers(settings, loaded.shape.layers)
+    layers = select_layers(settings, loaded.shape.layers)
     files = {layer: parts / f"layer-{layer:03d}.json" for layer in layers}
     todo = [layer for layer, file in files.items() if not file.exists()]
     if todo:
-        work = Work.prepare(loaded, settings)
+        work = LayerMapper.prepare(loaded, settings)
         for layer in progress(todo, len(layers) - len(todo)):
-            write_json(files[layer], layer_scores(work, layer, seed))
-    found = counted([read_json(file) or {} for file in files.values()], settings.tau)
-    write_file(out / RANDOM_CSV, as_csv(found).encode())
+            write_json(files[layer], best_scores_of_layer(work, layer, seed))
+    found = count_passing_heads([read_json(file) or {} for file in files.values()], settings.tau)
+    write_file(out / RANDOM_CSV, baseline_csv(found).encode())
     if atlas is not None:
-        with locked(out, "evaluate"):
-            keep_card(atlas)
+        with lock_folder(out, "evaluate"):
+            write_card(atlas)
     return found
 
 
-def counted(layers: Sequence[dict[str, list[float]]], tau: float) -> Baseline:
+def count_passing_heads(layers: Sequence[dict[str, list[float]]], tau: float) -> RandomBaseline:
     """Heads that pass each τ, the chosen one among them."""
     taus = tuple(sorted({*TAUS, tau}))
     trained, random = ([score for layer in layers for score in layer[kind]] for kind in ("trained", "random"))
-    return Baseline(
+    return RandomBaseline(
         taus,
         tuple(sum(score >= each for score in trained) for each in taus),
         tuple(sum(score >= each for score in random) for each in taus),
@@ -98,10 +100,10 @@ def counted(layers: Sequence[dict[str, list[float]]], tau: float) -> Baseline:
     )
 
 
-def as_csv(found: Baseline) -> str:
+def baseline_csv(baseline: RandomBaseline) -> str:
     """`random.csv`."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS.names)
-    rows.writerows(zip(found.taus, found.trained, found.random, strict=True))
+    rows.writerow(RANDOM_CSV_SCHEMA.names)
+    rows.writerows(zip(baseline.taus, baseline.trained_counts, baseline.random_counts, strict=True))
     return text.getvalue()

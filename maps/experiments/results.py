@@ -18,27 +18,27 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file, write_json
-from maps.files.csv_export import as_csv
-from maps.files.run_settings import check_same, difference
-from maps.mapping.settings import Settings
+from maps.files.csv_export import table_to_csv
+from maps.files.run_settings import check_same_settings, settings_difference
+from maps.mapping.settings import MappingSettings
 
-DEPENDS_ON = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
-KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
-P_VALUES = tuple(f"{kind}_p" for kind in KINDS)
-CORRELATION = pa.schema(
+USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
+CORRELATION_KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
+P_VALUE_COLUMNS = tuple(f"{kind}_p" for kind in CORRELATION_KINDS)
+CORRELATION_SCHEMA = pa.schema(
     [
         *(("relation", pa.string()), ("pairs", pa.int32()), ("k", pa.int32())),
-        *((kind, pa.float64()) for kind in (*KINDS, "max_score", "max_suppression", *P_VALUES)),
+        *((kind, pa.float64()) for kind in (*CORRELATION_KINDS, "max_score", "max_suppression", *P_VALUE_COLUMNS)),
     ]
 )
-MULTI_TOKEN = pa.schema(
+MULTI_TOKEN_SCHEMA = pa.schema(
     [
-        *CORRELATION,
+        *CORRELATION_SCHEMA,
         pa.field("single_pairs", pa.int32()),
-        *(pa.field(f"single_{kind}", pa.float64()) for kind in (*KINDS, *P_VALUES)),
+        *(pa.field(f"single_{kind}", pa.float64()) for kind in (*CORRELATION_KINDS, *P_VALUE_COLUMNS)),
     ]
 )
-CAUSAL = pa.schema(
+CAUSAL_SCHEMA = pa.schema(
     [
         *(("relation", pa.string()), ("heads_removed", pa.int32())),
         *((name, pa.float64()) for name in ("base", "relation_heads_removed", "random_heads_removed", "random_sd")),
@@ -48,11 +48,11 @@ CAUSAL = pa.schema(
         ("pairs", pa.int32()),
     ]
 )
-TABLES = {"correlation": CORRELATION, "multi_token": MULTI_TOKEN, "causal": CAUSAL}
+RESULT_SCHEMAS = {"correlation": CORRELATION_SCHEMA, "multi_token": MULTI_TOKEN_SCHEMA, "causal": CAUSAL_SCHEMA}
 REMEDY = "delete it and run the same command again"
 
 
-class LeftOut(NamedTuple):
+class LeftOutRelation(NamedTuple):
     """A relation that has no row, with its usable pairs and the reason in words."""
 
     relation: str
@@ -72,7 +72,7 @@ class Result:
     folder: Path
     settings: dict[str, Any]
     rows: list[Row]
-    left_out: list[LeftOut]
+    left_out_relations: list[LeftOutRelation]
 
     @classmethod
     def read(cls, folder: Path, experiment: str) -> Result:
@@ -82,15 +82,15 @@ class Result:
         if data is None:
             raise MapsError(f"{folder} holds no {experiment}.json; run `python -m maps evaluate` first.")
         try:
-            left = [LeftOut(each["relation"], each["pairs"], each["reason"]) for each in data["left_out"]]
-            rows = [{name: row[name] for name in TABLES[experiment].names} for row in data["rows"]]
+            left = [LeftOutRelation(each["relation"], each["pairs"], each["reason"]) for each in data["left_out"]]
+            rows = [{name: row[name] for name in RESULT_SCHEMAS[experiment].names} for row in data["rows"]]
             return cls(experiment, folder, dict(data["settings"]), rows, left)
         except (KeyError, TypeError, ValueError) as error:
             raise MapsError(f"{path} is damaged ({error}); {REMEDY}.") from error
 
     def detail(self, relation: str) -> dict[str, Any]:
         """What a relation's row was made of (docs/contract.md); raises MapsError where its part is missing."""
-        path = part_of(self.folder, self.experiment, relation)
+        path = part_path(self.folder, self.experiment, relation)
         found = read_json(path, REMEDY)
         if found is None:
             raise MapsError(
@@ -100,66 +100,66 @@ class Result:
 
     def write(self) -> None:
         """Writes the table as CSV and all of it as JSON, which says that the run is finished."""
-        table = pa.Table.from_pylist(self.rows, schema=TABLES[self.experiment])
-        write_file(self.folder / f"{self.experiment}.csv", as_csv(table).encode())
-        left = [each._asdict() for each in self.left_out]
+        table = pa.Table.from_pylist(self.rows, schema=RESULT_SCHEMAS[self.experiment])
+        write_file(self.folder / f"{self.experiment}.csv", table_to_csv(table).encode())
+        left = [each._asdict() for each in self.left_out_relations]
         write_json(
             self.folder / f"{self.experiment}.json", {"settings": self.settings, "rows": self.rows, "left_out": left}
         )
 
 
 @dataclass(frozen=True)
-class Run:
+class ExperimentRun:
     """An experiment under way in a folder, with what it was asked for."""
 
     folder: Path
     experiment: str
-    asked: Dictionary[str, Any]
+    settings: Dictionary[str, Any]
 
-    def finished(self) -> Result | None:
+    def finished_result(self) -> Result | None:
         """The result where the same run is finished; raises MapsError where the folder holds one of other settings."""
         path = self.folder / f"{self.experiment}.parts" / "settings.json"
-        check_same(path, self.asked, f"{self.folder} holds a run with")
-        done = check_same(path, self.asked, "") and (self.folder / f"{self.experiment}.json").exists()
+        check_same_settings(path, self.settings, f"{self.folder} holds a run with")
+        done = check_same_settings(path, self.settings, "") and (self.folder / f"{self.experiment}.json").exists()
         return Result.read(self.folder, self.experiment) if done else None
 
     def begin(self) -> None:
         """Notes what was asked for."""
-        write_json(self.folder / f"{self.experiment}.parts" / "settings.json", self.asked)
+        write_json(self.folder / f"{self.experiment}.parts" / "settings.json", self.settings)
 
-    def has(self, name: str) -> bool:
+    def has_part(self, name: str) -> bool:
         """Whether a part is done."""
-        return part_of(self.folder, self.experiment, name).exists()
+        return part_path(self.folder, self.experiment, name).exists()
 
-    def keep(self, name: str, data: Dictionary[str, Any]) -> None:
+    def write_part(self, name: str, data: Dictionary[str, Any]) -> None:
         """Keeps a part."""
-        write_json(part_of(self.folder, self.experiment, name), data)
+        write_json(part_path(self.folder, self.experiment, name), data)
 
-    def part(self, name: str) -> dict[str, Any]:
+    def read_part(self, name: str) -> dict[str, Any]:
         """A part that is done."""
-        return read_json(part_of(self.folder, self.experiment, name), REMEDY) or {}
+        return read_json(part_path(self.folder, self.experiment, name), REMEDY) or {}
 
-    def end(self, rows: Sequence[Row], left_out: Sequence[LeftOut]) -> Result:
+    def write_result(self, rows: Sequence[Row], left_out_relations: Sequence[LeftOutRelation]) -> Result:
         """Writes the result."""
-        result = Result(self.experiment, self.folder, dict(self.asked), list(rows), list(left_out))
+        result = Result(self.experiment, self.folder, dict(self.settings), list(rows), list(left_out_relations))
         result.write()
         return result
 
 
-def part_of(folder: Path, experiment: str, name: str) -> Path:
+def part_path(folder: Path, experiment: str, name: str) -> Path:
     """The file of a part; names are people's own and may be no file's."""
     return folder / f"{experiment}.parts" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
-def atlas_in(out: Path, revision: str, settings: Settings) -> Atlas | None:
+def open_matching_atlas(out: Path, revision: str, settings: MappingSettings) -> Atlas | None:
     """The atlas in a folder, where there is one; raises MapsError where it is not of that model and these settings."""
     if not (out / "atlas.json").exists():
         return None
     atlas, now = Atlas.open(out), settings.as_json()
-    before = {name: atlas.info["settings"].get(name) for name in DEPENDS_ON} | {"revision": atlas.info["revision"]}
-    asked = {name: now[name] for name in DEPENDS_ON} | {"revision": revision}
+    before = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS} | {"revision": atlas.info["revision"]}
+    asked = {name: now[name] for name in USED_SETTINGS} | {"revision": revision}
     if before != asked:
         raise MapsError(
-            f"{out} holds an atlas made with other settings ({difference(before, asked)}); choose another --out."
+            f"{out} holds an atlas made with other settings ({settings_difference(before, asked)}); choose another --out."
         )
     return atlas

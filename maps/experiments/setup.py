@@ -6,36 +6,36 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from maps.experiments.results import DEPENDS_ON, LeftOut, Run, atlas_in
+from maps.experiments.results import USED_SETTINGS, ExperimentRun, LeftOutRelation, open_matching_atlas
 from maps.heads.relation_scores import UsableRelation
-from maps.mapping.mapper import Work, opened
-from maps.mapping.settings import Settings, chosen_layers
-from maps.text import many
+from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.settings import MappingSettings, select_layers
+from maps.text import pluralize
 
 Progress = Callable[[Sequence[str], int], Iterable[str]]  # wraps the relations still to do, given how many are done
 
 
-def plainly(todo: Sequence[str], _done: int) -> Iterable[str]:
+def no_progress_bar(todo: Sequence[str], _done: int) -> Iterable[str]:
     """No progress bar."""
     return todo
 
 
-def prepared(
-    experiment: str, model: str, out: Path, settings: Settings, device: str, further: dict[str, Any]
-) -> tuple[Work, Run]:
+def prepare_run(
+    experiment: str, model: str, out: Path, settings: MappingSettings, device: str, further_settings: dict[str, Any]
+) -> tuple[LayerMapper, ExperimentRun]:
     """The model, its weights still unread, and the run in its folder; raises MapsError where that holds another one."""
-    loaded = opened(model, settings, device)
-    chosen_layers(settings, loaded.shape.layers)
+    loaded = open_model(model, settings, device)
+    select_layers(settings, loaded.shape.layers)
     revision, now = loaded.checkpoint.revision, settings.as_json()
-    asked = {"model": model, "revision": revision, **{name: now[name] for name in DEPENDS_ON}, **further}
-    run = Run(out, experiment, asked)
-    run.finished()
-    atlas_in(out, revision, settings)
+    asked = {"model": model, "revision": revision, **{name: now[name] for name in USED_SETTINGS}, **further_settings}
+    run = ExperimentRun(out, experiment, asked)
+    run.finished_result()
+    open_matching_atlas(out, revision, settings)
     run.begin()
-    return Work.prepare(loaded, settings), run
+    return LayerMapper.prepare(loaded, settings), run
 
 
-def enough(work: Work) -> tuple[list[UsableRelation], list[LeftOut]]:
+def relations_with_enough_pairs(work: LayerMapper) -> tuple[list[UsableRelation], list[LeftOutRelation]]:
     """The relations with enough usable pairs, and the others with the reason why not."""
     kept, left = [], []
     for usable in work.pairs.relations:
@@ -43,10 +43,10 @@ def enough(work: Work) -> tuple[list[UsableRelation], list[LeftOut]]:
         if pairs >= work.settings.min_pairs:
             kept.append(usable)
         else:
-            left.append(LeftOut(usable.relation.name, pairs, too_few(pairs, work.settings.min_pairs)))
+            left.append(LeftOutRelation(usable.relation.name, pairs, too_few_reason(pairs, work.settings.min_pairs)))
     return kept, left
 
 
-def too_few(pairs: int, least: int, kind: str = "usable pair") -> str:
+def too_few_reason(pairs: int, minimum: int, kind: str = "usable pair") -> str:
     """Why a relation with few pairs is left out."""
-    return f"{many(pairs, kind)}, fewer than {least}"
+    return f"{pluralize(pairs, kind)}, fewer than {minimum}"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from maps.heads.relation_scores import UsableRelation
-from maps.mapping.mapper import Work
-from maps.mapping.settings import chosen_layers
+from maps.mapping.mapper import LayerMapper
+from maps.mapping.settings import select_layers
 from maps.types import HeadId
 
 
-class Static(NamedTuple):
+class StaticScores(NamedTuple):
     """One relation on every head that is looked at, in their order."""
 
     usable: UsableRelation
@@ -19,16 +19,16 @@ class Static(NamedTuple):
     suppression: tuple[float, ...]
 
 
-def heads_of(work: Work) -> list[HeadId]:
+def selected_heads(work: LayerMapper) -> list[HeadId]:
     """The heads that are looked at, layer by layer."""
     shape = work.model.shape
-    return [HeadId(layer, head) for layer in chosen_layers(work.settings, shape.layers) for head in range(shape.heads)]
+    return [HeadId(layer, head) for layer in select_layers(work.settings, shape.layers) for head in range(shape.heads)]
 
 
-def static_scores(work: Work) -> list[Static]:
+def static_scores(work: LayerMapper) -> list[StaticScores]:
     """Every relation's scores, relations without usable pairs left out."""
-    layers = chosen_layers(work.settings, work.model.shape.layers)
-    tested = [each for layer in layers for each in work.tested(layer)]
+    layers = select_layers(work.settings, work.model.shape.layers)
+    tested = [each for layer in layers for each in work.compute_head_hits(layer)]
     found, start = [], 0
     for usable in work.pairs.relations:
         end = start + len(usable.sources)
@@ -37,11 +37,11 @@ def static_scores(work: Work) -> list[Static]:
                 tuple(int(hit[start:end].sum()) / (end - start) for hit in side)
                 for side in ([x.top for x in tested], [x.bottom for x in tested])
             )
-            found.append(Static(usable, score, suppression))
+            found.append(StaticScores(usable, score, suppression))
         start = end
     return found
 
 
-def counted(scores: Sequence[Static], min_pairs: int) -> list[Static]:
+def with_enough_pairs(scores: Sequence[StaticScores], min_pairs: int) -> list[StaticScores]:
     """Those with enough usable pairs."""
     return [each for each in scores if len(each.usable.sources) >= min_pairs]

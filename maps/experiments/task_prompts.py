@@ -6,15 +6,15 @@ authors' code; all others are our own. No example in a task is a source of the r
 
 from __future__ import annotations
 
-SUBJECT = "⟨s⟩"
-PAPERS_PROMPT = "This is a document about ⟨s⟩"
+SUBJECT_MARKER = "⟨s⟩"
+PAPER_PROMPT = "This is a document about ⟨s⟩"
 FURTHER_PROMPTS = (
     "Everybody who knows about ⟨s⟩ agrees",
     "She wrote ⟨s⟩ on the wall",
     "Because of ⟨s⟩ they came back to",
 )
-PROMPTS = {"paper": (PAPERS_PROMPT,), "all": (PAPERS_PROMPT, *FURTHER_PROMPTS)}
-TASKS = {
+PROMPT_SETS = {"paper": (PAPER_PROMPT,), "all": (PAPER_PROMPT, *FURTHER_PROMPTS)}
+TASK_PROMPTS = {
     "country_to_capital": "The capital of ⟨s⟩ is",
     "country_to_language": "The official language of ⟨s⟩ is",
     "object_to_superclass": "A puffin is a bird; a yew is a tree; a ⟨s⟩ is a",

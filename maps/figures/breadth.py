@@ -6,38 +6,38 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis import breadth
-from maps.analysis.breadth import References
-from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished
-from maps.text import shown
+from maps.analysis.breadth import OutputSpaceReferences
+from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, layer_panel, style_chart
+from maps.text import escape_invisible
 from maps.types import HeadId
 
 BLUE = "#0072B2"
 Panel = alt.LayerChart | alt.FacetChart
 
 
-def breadth_by_layer(heads: pa.Table, model: str, references: References) -> Figure:
+def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferences) -> Figure:
     """Input skewness of every head by layer, and its output space where that was computed, with each layer's median.
 
     `heads` is the atlas's table. The output space stands beside that of a specific and of a global head (paper,
     appendix).
     """
-    layers = breadth.by_layer(heads)
+    layers = breadth.layer_breadth(heads)
     rows: Rows = [
         {**row, "name": str(HeadId(row["layer"], row["head"]))}
         for row in heads.select(["layer", "head", *breadth.MEASURES]).to_pylist()
     ]
     medians: Rows = layers.to_pylist()
-    panels = [panel(rows, medians, "input_skewness", "Input skewness")]
+    panels = [measure_panel(rows, medians, "input_skewness", "Input skewness")]
     if any(row["output_space"] for row in rows):
         panels.append(output_space_panel(rows, medians, references))
-    said = " ".join(breadth.sentences(layers, references))
+    said = " ".join(breadth.breadth_sentences(layers, references))
     subtitle = ["A point a head, the line is the median of a layer; a lower skewness means a larger input space."]
     chart = alt.hconcat(*panels, spacing=30)
-    title = f"Global and specific heads of {shown(model)}"
-    return finished(chart, title, subtitle, f"Points by layer. {subtitle[0]} {said}")
+    title = f"Global and specific heads of {escape_invisible(model)}"
+    return style_chart(chart, title, subtitle, f"Points by layer. {subtitle[0]} {said}")
 
 
-def panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
+def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
     """One measure: the heads as points and the medians as a line."""
     percent = name == "output_space"
     y = alt.Y(
@@ -49,20 +49,20 @@ def panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
     tooltip = ["name:N", alt.Tooltip(f"{name}:Q", title=title, format=".3%" if percent else ".2f")]
     known = [row for row in rows if row[name] is not None]
     line = [row for row in medians if row[name] is not None]
-    points = by_layer(known, title, "", 360).mark_point(filled=True, size=18, opacity=0.45, color=QUIET)
-    joined = by_layer(line, title, "", 360).mark_line(color=BLUE)
+    points = layer_panel(known, title, "", 360).mark_point(filled=True, size=18, opacity=0.45, color=QUIET_COLOUR)
+    joined = layer_panel(line, title, "", 360).mark_line(color=BLUE)
     return alt.layer(points.encode(y=y, tooltip=tooltip), joined.encode(y=y))
 
 
-def output_space_panel(rows: Rows, medians: Rows, references: References) -> Panel:
+def output_space_panel(rows: Rows, medians: Rows, references: OutputSpaceReferences) -> Panel:
     """The output space, with a dashed line for each of the two heads to compare with."""
-    values = {"specific head": references.one_token, "global head": references.capitalised}
+    values = {"specific head": references.one_token_share, "global head": references.capitalised_share}
     lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items() if value is not None]
     last = max((row["layer"] for row in rows), default=0)
-    rules = alt.Chart(Inline(values=[{**line, "layer": last} for line in lines]))
+    rules = alt.Chart(SharedRows(values=[{**line, "layer": last} for line in lines]))
     y = alt.Y("share:Q", scale=alt.Scale(type="log", zero=False))
     return alt.layer(
-        panel(rows, medians, "output_space", "Output space"),
-        rules.mark_rule(strokeDash=[4, 3], color=QUIET).encode(y=y, tooltip=["kind:N", "share:Q"]),
-        rules.mark_text(align="right", dy=-6, color=QUIET).encode(x="layer:Q", y=y, text="kind:N"),
+        measure_panel(rows, medians, "output_space", "Output space"),
+        rules.mark_rule(strokeDash=[4, 3], color=QUIET_COLOUR).encode(y=y, tooltip=["kind:N", "share:Q"]),
+        rules.mark_text(align="right", dy=-6, color=QUIET_COLOUR).encode(x="layer:Q", y=y, text="kind:N"),
     )

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET, Figure, Inline, Rows, by_layer, finished
-from maps.text import shown, words
+from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, layer_panel, style_chart
+from maps.text import escape_invisible, relation_label
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ABREAST = 3  # panels in a row
+PANELS_PER_ROW = 3  # panels in a row
 
 
-def correlations(
+def correlation_points(
     rows: Rows, kinds: Mapping[str, str], published: Mapping[str, Mapping[str, Sequence[float]]], model: str
 ) -> Figure:
     """A line a relation, with a mark for each kind of correlation; ticks are the published figures of other models.
@@ -21,30 +21,30 @@ def correlations(
     `rows` are those of the experiment's table; `kinds` names its columns in words; `published` holds, by column and
     relation, what was published.
     """
-    names = [words(row["relation"]) for row in rows]
+    names = [relation_label(row["relation"]) for row in rows]
     marks = [
-        {"relation": words(row["relation"]), "kind": said, "r": row[kind]}
+        {"relation": relation_label(row["relation"]), "kind": said, "r": row[kind]}
         for row in rows
         for kind, said in kinds.items()
         if row[kind] is not None
     ]
     ticks = [
-        {"relation": words(row["relation"]), "kind": said, "published": value}
+        {"relation": relation_label(row["relation"]), "kind": said, "published": value}
         for row in rows
         for kind, said in kinds.items()
         for value in published.get(kind, {}).get(row["relation"], ())
     ]
-    colour, shape = keys(list(kinds.values()))
-    x = alt.X("r:Q", title="Pearson's r over all heads", scale=alt.Scale(domain=[min([-0.2, *lowest(marks)]), 1]))
+    colour, shape = colour_and_shape(list(kinds.values()))
+    x = alt.X("r:Q", title="Pearson's r over all heads", scale=alt.Scale(domain=[min([-0.2, *lowest_value(marks)]), 1]))
     y = alt.Y("relation:N", title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelLimit=260))
     tooltip = ["relation:N", "kind:N", alt.Tooltip("r:Q", format=".3f")]
     points = (
-        alt.Chart(Inline(values=marks), width=460, height=alt.Step(20))
+        alt.Chart(SharedRows(values=marks), width=460, height=alt.Step(20))
         .mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip)
     )
     others = (
-        alt.Chart(Inline(values=ticks))
+        alt.Chart(SharedRows(values=ticks))
         .mark_tick(opacity=0.4, thickness=2)
         .encode(
             x=alt.X("published:Q", title="Pearson's r over all heads"),
@@ -55,11 +55,11 @@ def correlations(
     )
     beside = " Pale ticks are what was published of other models." if ticks else ""
     subtitle = [f"{len(rows)} relations.{beside}"]
-    title = f"What heads' weights say and what they do in {shown(model)}"
-    return finished(alt.layer(others, points), title, subtitle, f"Points by relation. {subtitle[0]}")
+    title = f"What heads' weights say and what they do in {escape_invisible(model)}"
+    return style_chart(alt.layer(others, points), title, subtitle, f"Points by relation. {subtitle[0]}")
 
 
-def keys(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
+def colour_and_shape(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
     """Colours and shapes of the kinds of correlation."""
     colours, shapes = [BLUE, ORANGE, GREEN, PINK], ["circle", "diamond", "square", "triangle-up"]
     legend = alt.Legend(labelLimit=260)
@@ -71,20 +71,20 @@ def keys(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
     )
 
 
-def lowest(marks: Rows) -> list[float]:
+def lowest_value(marks: Rows) -> list[float]:
     """The lowest of the values, in a list; none without values."""
     return [min(mark["r"] for mark in marks)] if marks else []
 
 
-def removals(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], model: str) -> Figure:
+def ablation_curves(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], model: str) -> Figure:
     """A panel a relation: accuracy as heads are removed, those of the relation, random ones and for control tasks.
 
     `curves` holds by relation and kind some curves, each from no head removed on; several of a kind are drawn as their
     mean.
     """
-    kinds = {"relation heads": BLUE, "random heads": QUIET, "relation heads, control tasks": ORANGE}
+    kinds = {"relation heads": BLUE, "random heads": QUIET_COLOUR, "relation heads, control tasks": ORANGE}
     rows: Rows = [
-        {"relation": words(relation), "kind": kind, "removed": removed, "accuracy": sum(values) / len(values)}
+        {"relation": relation_label(relation), "kind": kind, "removed": removed, "accuracy": sum(values) / len(values)}
         for relation, by_kind in curves.items()
         for kind, some in by_kind.items()
         for removed, values in enumerate(zip(*some, strict=False))
@@ -93,7 +93,7 @@ def removals(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], mode
     domain = alt.Scale(domain=present, range=[kinds[kind] for kind in present])
     dashes = alt.Scale(domain=present, range=[[1, 0], [2, 2], [6, 3]][: len(present)])
     lines = (
-        alt.Chart(Inline(values=rows), width=220, height=130)
+        alt.Chart(SharedRows(values=rows), width=220, height=130)
         .mark_line()
         .encode(
             x=alt.X("removed:Q", title="Heads removed", axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
@@ -104,18 +104,18 @@ def removals(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], mode
         )
         .facet(
             facet=alt.Facet(
-                "relation:N", title=None, sort=list(map(words, curves)), header=alt.Header(labelFontSize=12)
+                "relation:N", title=None, sort=list(map(relation_label, curves)), header=alt.Header(labelFontSize=12)
             ),
-            columns=ABREAST,
+            columns=PANELS_PER_ROW,
         )
         .resolve_scale(x="independent")
     )
     subtitle = [f"{len(curves)} tasks; random heads and control tasks are means."]
-    title = f"Accuracy of {shown(model)} as heads are removed"
-    return finished(lines, title, subtitle, f"Curves by task. {subtitle[0]}")
+    title = f"Accuracy of {escape_invisible(model)} as heads are removed"
+    return style_chart(lines, title, subtitle, f"Curves by task. {subtitle[0]}")
 
 
-def random_heads(rows: Rows, model: str) -> Figure:
+def random_head_curves(rows: Rows, model: str) -> Figure:
     """How many trained and how many random heads pass each threshold."""
     kinds = {"trained_heads": ("heads of the model", BLUE), "random_heads": ("random heads", ORANGE)}
     points: Rows = [
@@ -123,7 +123,7 @@ def random_heads(rows: Rows, model: str) -> Figure:
     ]
     names, colours = zip(*kinds.values(), strict=True)
     chart = (
-        alt.Chart(Inline(values=points), width=460, height=260)
+        alt.Chart(SharedRows(values=points), width=460, height=260)
         .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
         .encode(
             x=alt.X("tau:Q", title="Threshold τ"),
@@ -134,7 +134,9 @@ def random_heads(rows: Rows, model: str) -> Figure:
         )
     )
     subtitle = ["As many random heads as the model has, drawn with the mean and deviation of each layer's own."]
-    return finished(chart, f"Random heads beside those of {shown(model)}", subtitle, f"Lines. {subtitle[0]}")
+    return style_chart(
+        chart, f"Random heads beside those of {escape_invisible(model)}", subtitle, f"Lines. {subtitle[0]}"
+    )
 
 
 def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
@@ -143,9 +145,9 @@ def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
         {"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows
     ]
     chart = (
-        by_layer(points, "", "", 460)
+        layer_panel(points, "", "", 460)
         .mark_point(filled=True, size=26, opacity=0.6, color=BLUE)
         .encode(y=alt.Y(f"{field}:Q", title=title), tooltip=["name:N", alt.Tooltip(f"{field}:Q", title=title)])
     )
     subtitle = [f"{title}; a point a head."]
-    return finished(chart, f"{title} in {shown(model)}", subtitle, f"Points by layer. {subtitle[0]}")
+    return style_chart(chart, f"{title} in {escape_invisible(model)}", subtitle, f"Points by layer. {subtitle[0]}")

@@ -8,11 +8,11 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.value_groups import BETWEEN, SETS, WITHIN
-from maps.figures.style import Figure, Rows, by_layer, finished
-from maps.text import decimals, shown
+from maps.figures.style import Figure, Rows, layer_panel, style_chart
+from maps.text import escape_invisible, three_decimals
 
-TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
-SHARED, APART = "share a value head", "do not share one"
+SET_TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
+SHARED_LABEL, APART_LABEL = "share a value head", "do not share one"
 
 
 def group_similarity(groups: pa.Table, model: str) -> Figure:
@@ -22,35 +22,38 @@ def group_similarity(groups: pa.Table, model: str) -> Figure:
     """
     every = {(row["sets"], row["heads"]): row for row in groups.to_pylist() if row["layer"] is None}
     rows = [
-        row | {"side": SHARED if row["heads"] == WITHIN else APART}
+        row | {"side": SHARED_LABEL if row["heads"] == WITHIN else APART_LABEL}
         for row in groups.to_pylist()
         if row["layer"] is not None
     ]
-    means = {name: f"{overall(every[name, WITHIN])} within, {overall(every[name, BETWEEN])} between" for name in SETS}
+    means = {
+        name: f"{similarity_text(every[name, WITHIN])} within, {similarity_text(every[name, BETWEEN])} between"
+        for name in SETS
+    }
     panels = [
         similarity_panel([row for row in rows if row["sets"] == name], title, means[name])
-        for name, title in TITLES.items()
+        for name, title in SET_TITLES.items()
     ]
     chart = alt.hconcat(*panels, spacing=30).resolve_scale(color="shared", shape="shared")
     subtitle = [
         "Mean Jaccard similarity of two heads of a layer that share a value head (within a group), and of two that do "
         "not (between)."
     ]
-    each = "; ".join(f"{TITLES[name].lower()} {means[name]}" for name in SETS)
-    title = f"Heads that share a value head in {shown(model)}"
-    return finished(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
+    each = "; ".join(f"{SET_TITLES[name].lower()} {means[name]}" for name in SETS)
+    title = f"Heads that share a value head in {escape_invisible(model)}"
+    return style_chart(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
 
 
-def overall(row: dict[str, Any]) -> str:
+def similarity_text(row: dict[str, Any]) -> str:
     """A similarity as it is written."""
-    return "undefined" if row["similarity"] is None else decimals(row["similarity"])
+    return "undefined" if row["similarity"] is None else three_decimals(row["similarity"])
 
 
 def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One kind of set: points by layer, joined; the means over all layers stand above."""
-    sides = [SHARED, APART]
+    sides = [SHARED_LABEL, APART_LABEL]
     highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
-    base = by_layer(rows, title, means, 250).encode(
+    base = layer_panel(rows, title, means, 250).encode(
         y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),
         color=alt.Color(
             "side:N",

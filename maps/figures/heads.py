@@ -9,11 +9,11 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.classification import CATEGORIES
-from maps.figures.style import COLOURS, OTHER, Figure, Inline, Rows, finished
-from maps.text import shown, words
+from maps.figures.style import CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart
+from maps.text import escape_invisible, relation_label
 from maps.types import HeadId
 
-WIDEST, SMALLEST, LARGEST = 900, 9, 22  # of the map, and of its cells, in pixels
+MAX_MAP_WIDTH, MIN_CELL_SIZE, MAX_CELL_SIZE = 900, 9, 22  # of the map, and of its cells, in pixels
 
 
 def functionality_map(categories: pa.Table, model: str, layers: int, heads: int) -> Figure:
@@ -21,29 +21,31 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
 
     `categories` is `classification.categories`'s table; `layers` and `heads` are the model's, mapped or not.
     """
-    rows = bands(categories)
+    rows = category_bands(categories)
     counts = Counter(row["category"] for row in rows)
-    names = [*COLOURS, *sorted(counts.keys() - COLOURS.keys())]
+    names = [*CATEGORY_COLOURS, *sorted(counts.keys() - CATEGORY_COLOURS.keys())]
     labels = {name: f"{name} ({counts[name]:,})" for name in names if counts[name] or name in CATEGORIES}
     for row in rows:
         row["label"] = labels[row["category"]]
-    step = max(SMALLEST, min(LARGEST, WIDEST // max(1, layers)))
+    step = max(MIN_CELL_SIZE, min(MAX_CELL_SIZE, MAX_MAP_WIDTH // max(1, layers)))
     inner = 1 - min(1.5, step / 9) / step  # the cell without the gap to the next
     base = (
-        alt.Chart(Inline(values=rows), width=layers * step, height=heads * step)
+        alt.Chart(SharedRows(values=rows), width=layers * step, height=heads * step)
         .transform_calculate(
             right=f"datum.layer + {inner}",
             top=f"datum.head + datum.start * {inner}",
             foot=f"datum.head + datum.end * {inner}",
         )
         .encode(
-            x=alt.X("layer:Q", title="Layer", scale=alt.Scale(domain=[0, layers], nice=False), axis=ticks(layers)),
+            x=alt.X("layer:Q", title="Layer", scale=alt.Scale(domain=[0, layers], nice=False), axis=cell_axis(layers)),
             x2="right:Q",
-            y=alt.Y("top:Q", title="Head", scale=alt.Scale(domain=[heads, 0], nice=False), axis=ticks(heads)),
+            y=alt.Y("top:Q", title="Head", scale=alt.Scale(domain=[heads, 0], nice=False), axis=cell_axis(heads)),
             y2="foot:Q",
             color=alt.Color(
                 "label:N",
-                scale=alt.Scale(domain=list(labels.values()), range=[COLOURS.get(name, OTHER) for name in labels]),
+                scale=alt.Scale(
+                    domain=list(labels.values()), range=[CATEGORY_COLOURS.get(name, OTHER_COLOUR) for name in labels]
+                ),
                 legend=alt.Legend(title="Category (heads)", symbolType="square", symbolSize=160, labelLimit=300),
             ),
             tooltip=[alt.Tooltip(f"{name.lower()}:N", title=name) for name in ("Name", "Implements", "Suppresses")],
@@ -53,7 +55,7 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
     cells = base.transform_filter("datum.category !== 'none'").mark_rect().encode(description="words:N")
     some = sum(1 for row in categories.to_pylist() if row["relations"] or row["suppressed"])
     each = ", ".join(f"{name} {counts[name]:,}" for name in labels if name != "none")
-    title = f"What the heads of {shown(model)} do"
+    title = f"What the heads of {escape_invisible(model)} do"
     subtitle = [
         f"{some:,} of {len(categories):,} heads implement or suppress a relation; a head of several categories has a "
         "band for each."
@@ -61,16 +63,18 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
     described = (
         f"A grid of {len(categories):,} heads, layers from left to right. {subtitle[0]} Heads by category: {each}."
     )
-    return finished(alt.layer(quiet, cells), title, subtitle, described)
+    return style_chart(alt.layer(quiet, cells), title, subtitle, described)
 
 
-def bands(categories: pa.Table) -> Rows:
+def category_bands(categories: pa.Table) -> Rows:
     """The bands of every head's cell, from `start` to `end` of its height; one of no category where it has none."""
     rows = []
     for row in categories.to_pylist():
-        implements, suppresses = (", ".join(map(words, row[name] or [])) for name in ("relations", "suppressed"))
+        implements, suppresses = (
+            ", ".join(map(relation_label, row[name] or [])) for name in ("relations", "suppressed")
+        )
         own = ["own relation"] if implements or suppresses else ["none"]
-        found = [shown(category) for category in row["categories"] or own]
+        found = [escape_invisible(category) for category in row["categories"] or own]
         name = str(HeadId(row["layer"], row["head"]))
         does = [f"{verb} {what}" for verb, what in (("implements", implements), ("suppresses", suppresses)) if what]
         for place, category in enumerate(found):
@@ -90,7 +94,7 @@ def bands(categories: pa.Table) -> Rows:
     return rows
 
 
-def ticks(count: int) -> alt.Axis:
+def cell_axis(count: int) -> alt.Axis:
     """An axis of cells: whole numbers in the middle of every cell, or of every fifth or tenth."""
     every = 1 if count <= 16 else 5 if count <= 40 else 10
     return alt.Axis(
@@ -103,12 +107,12 @@ def ticks(count: int) -> alt.Axis:
     )
 
 
-def skewness_by_output_space(heads: pa.Table, classified: Sequence[HeadId], model: str) -> Figure | None:
+def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId], model: str) -> Figure | None:
     """Input skewness against the size of the output space, a point a head; None where neither was computed.
 
-    `heads` is the atlas's table, `classified` the heads that implement or suppress a relation.
+    `heads` is the atlas's table, `classified_heads` the heads that implement or suppress a relation.
     """
-    known = set(classified)
+    known = set(classified_heads)
     rows = [
         row
         | {
@@ -122,7 +126,7 @@ def skewness_by_output_space(heads: pa.Table, classified: Sequence[HeadId], mode
         return None
     kinds = ["not classified", "classified"]
     points = (
-        alt.Chart(Inline(values=rows), width=480, height=320)
+        alt.Chart(SharedRows(values=rows), width=480, height=320)
         .mark_point(filled=True, size=36, opacity=0.75)
         .encode(
             x=alt.X(
@@ -143,4 +147,6 @@ def skewness_by_output_space(heads: pa.Table, classified: Sequence[HeadId], mode
         )
     )
     subtitle = [f"{len(rows):,} heads; a small output space means that few tokens are promoted, whatever is read."]
-    return finished(points, f"Input skewness and output space in {shown(model)}", subtitle, f"Points. {subtitle[0]}")
+    return style_chart(
+        points, f"Input skewness and output space in {escape_invisible(model)}", subtitle, f"Points. {subtitle[0]}"
+    )

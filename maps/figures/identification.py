@@ -5,12 +5,12 @@ from __future__ import annotations
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import Figure, Rows, by_layer, finished
-from maps.text import shown
+from maps.figures.style import Figure, Rows, layer_panel, style_chart
+from maps.text import escape_invisible
 
-EXACT, PAPER = "exact reading", "the paper's reading"
-READINGS = {EXACT: ("patterns", "rate"), PAPER: ("patterns_paper", "rate_paper")}
-ABREAST = 2  # panels in a row
+EXACT_LABEL, PAPER_LABEL = "exact reading", "the paper's reading"
+READING_COLUMNS = {EXACT_LABEL: ("patterns", "rate"), PAPER_LABEL: ("patterns_paper", "rate_paper")}
+PANELS_PER_ROW = 2  # panels in a row
 
 
 def identification_rate(identification: pa.Table, model: str) -> Figure:
@@ -20,22 +20,24 @@ def identification_rate(identification: pa.Table, model: str) -> Figure:
     """
     every = identification.to_pylist()
     rows: Rows = [
-        {"describer": shown(row["describer"]), "layer": row["layer"], "described": row["described"]}
+        {"describer": escape_invisible(row["describer"]), "layer": row["layer"], "described": row["described"]}
         | {"reading": reading, "patterns": row[count], "rate": row[rate]}
         for row in every
         if row["layer"] is not None and row["described"]
-        for reading, (count, rate) in READINGS.items()
+        for reading, (count, rate) in READING_COLUMNS.items()
     ]
-    means = {shown(row["describer"]): row for row in every if row["layer"] is None}
-    panels = [panel([r for r in rows if r["describer"] == name], name, said(means[name])) for name in means]
-    chart = alt.concat(*panels, columns=ABREAST, spacing=30).resolve_scale(color="shared", shape="shared")
+    means = {escape_invisible(row["describer"]): row for row in every if row["layer"] is None}
+    panels = [
+        describer_panel([r for r in rows if r["describer"] == name], name, rates_text(means[name])) for name in means
+    ]
+    chart = alt.concat(*panels, columns=PANELS_PER_ROW, spacing=30).resolve_scale(color="shared", shape="shared")
     subtitle = ["Share of described heads of a layer in which the describer sees a pattern."]
-    each = "; ".join(f"{name}: {said(row)}" for name, row in means.items())
-    title = f"Heads with a described pattern in {shown(model)}"
-    return finished(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
+    each = "; ".join(f"{name}: {rates_text(row)}" for name, row in means.items())
+    title = f"Heads with a described pattern in {escape_invisible(model)}"
+    return style_chart(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
 
 
-def said(row: dict[str, float | None]) -> str:
+def rates_text(row: dict[str, float | None]) -> str:
     """Both rates over all layers, in words."""
     exact, paper = row["rate"], row["rate_paper"]
     if exact is None or paper is None:
@@ -43,10 +45,10 @@ def said(row: dict[str, float | None]) -> str:
     return f"{100 * exact:.1f} % of {row['described']:,} heads, {100 * paper:.1f} % by the paper's reading"
 
 
-def panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
+def describer_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One describer: points by layer, joined, for both readings; the rates over all layers stand above."""
-    readings = list(READINGS)
-    base = by_layer(rows, title, means, 380).encode(
+    readings = list(READING_COLUMNS)
+    base = layer_panel(rows, title, means, 380).encode(
         y=alt.Y("rate:Q", title="Heads with a pattern", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
         color=alt.Color(
             "reading:N",

@@ -7,8 +7,17 @@ import json
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import COLOURS, INK, OTHER, QUIET, Figure, Inline, Rows, finished
-from maps.text import shown, words
+from maps.figures.style import (
+    CATEGORY_COLOURS,
+    INK_COLOUR,
+    OTHER_COLOUR,
+    QUIET_COLOUR,
+    Figure,
+    Rows,
+    SharedRows,
+    style_chart,
+)
+from maps.text import escape_invisible, relation_label
 
 
 def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
@@ -20,7 +29,7 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
         row
         | {
             "place": place,
-            "name": words(row["relation"]),
+            "name": relation_label(row["relation"]),
             "group": row["category"] or "own relation",
             "few": "" if row["counted"] else f"too few pairs ({row['pairs']})",
         }
@@ -28,8 +37,10 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     ]
     most = max((max(row["heads"] or 0, row["suppression_heads"] or 0) for row in rows), default=0) or 1
     panels = [
-        panel(rows, "heads", "Heads that implement it", ("best_head", "best_score"), most, named=True),
-        panel(rows, "suppression_heads", "Heads that suppress it", ("best_suppression_head", "best_suppression"), most),
+        relation_bars(rows, "heads", "Heads that implement it", ("best_head", "best_score"), most, named=True),
+        relation_bars(
+            rows, "suppression_heads", "Heads that suppress it", ("best_suppression_head", "best_suppression"), most
+        ),
     ]
     counted = [row for row in rows if row["counted"]]
     each = "; ".join(f"{row['name']} {row['heads']} and {row['suppression_heads']}" for row in counted if row["either"])
@@ -38,10 +49,10 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     described = f"Bars of how many heads implement each relation and how many suppress it: {each or 'none'}."
     described += f" Too few pairs to classify by: {few}." if few else ""
     chart = alt.hconcat(*panels, spacing=24).resolve_scale(color="shared")
-    return finished(chart, f"Heads per relation in {shown(model)}", subtitle, described)
+    return style_chart(chart, f"Heads per relation in {escape_invisible(model)}", subtitle, described)
 
 
-def panel(
+def relation_bars(
     rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False
 ) -> alt.LayerChart | alt.FacetChart:
     """Half of the bars; `best` names the columns of the strongest head and its score."""
@@ -55,7 +66,7 @@ def panel(
         else None
     )
     present = list(dict.fromkeys(row["group"] for row in rows))
-    base = alt.Chart(Inline(values=rows), width=270, height=alt.Step(19)).encode(
+    base = alt.Chart(SharedRows(values=rows), width=270, height=alt.Step(19)).encode(
         y=alt.Y("place:O", title=None, axis=labels),
         tooltip=[
             alt.Tooltip("name:N", title="Relation"),
@@ -74,14 +85,20 @@ def panel(
     )
     colour = alt.Color(
         "group:N",
-        scale=alt.Scale(domain=present, range=[COLOURS.get(name, OTHER) for name in present]),
+        scale=alt.Scale(domain=present, range=[CATEGORY_COLOURS.get(name, OTHER_COLOUR) for name in present]),
         legend=alt.Legend(title="Category", symbolType="square", symbolSize=160),
     )
     bars = base.mark_bar(height=13).encode(x=x, color=colour)
     numbers = (
         base.transform_filter(f"datum.{field} !== null")
         .mark_text(align="left", dx=4)
-        .encode(x=x, text=f"{field}:Q", color=alt.condition(f"datum.{field} > 0", alt.value(INK), alt.value(QUIET)))
+        .encode(
+            x=x,
+            text=f"{field}:Q",
+            color=alt.condition(f"datum.{field} > 0", alt.value(INK_COLOUR), alt.value(QUIET_COLOUR)),
+        )
     )
-    few = base.transform_filter("datum.few !== ''").mark_text(align="left", dx=4, color=QUIET, fontStyle="italic")
+    few = base.transform_filter("datum.few !== ''").mark_text(
+        align="left", dx=4, color=QUIET_COLOUR, fontStyle="italic"
+    )
     return alt.layer(bars, numbers, few.encode(x=alt.datum(0), text="few:N"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-PAGE = """<!doctype html>
+PAGE_TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -34,7 +34,7 @@ def can_draw() -> bool:
     return find_spec("vl_convert") is not None
 
 
-def version() -> str:
+def vega_lite_version() -> str:
     """The Vega-Lite that the figures are written for, such as `6.4`; the newest that vl-convert has, where not that."""
     import vl_convert
 
@@ -42,27 +42,27 @@ def version() -> str:
     return wanted if wanted in known else known[-1]
 
 
-def svg(spec: dict[str, Any]) -> str:
+def render_svg(spec: dict[str, Any]) -> str:
     """A figure as SVG."""
     import vl_convert
 
-    return str(vl_convert.vegalite_to_svg(spec, vl_version=version()))
+    return str(vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version()))
 
 
 @cache
-def library() -> str:
+def vega_script() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script; bundling takes seconds, and every page has the same."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version()))
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version()))
 
 
-def page(spec: dict[str, Any]) -> str:
+def render_page(spec: dict[str, Any]) -> str:
     """A figure as a page of its own that needs nothing beside it; nothing in the data can end its script."""
     title = spec["title"]["text"]
-    return PAGE.format(
+    return PAGE_TEMPLATE.format(
         title=escape(title),
         description=escape(spec["description"]),
-        library=library(),
+        library=vega_script(),
         spec=json.dumps(spec).replace("<", "\\u003c"),
     )

@@ -10,18 +10,18 @@ import altair as alt
 from maps.analysis.classification import CATEGORIES
 
 # Okabe and Ito, who chose them to be told apart by colour-blind readers too; the app's purple for own relations.
-COLOURS = {
+CATEGORY_COLOURS = {
     **dict(zip(CATEGORIES, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True)),
     "own relation": "#8C6BB1",
     "none": "#E4E8ED",
 }
-OTHER = "#56606E"
-INK, QUIET, LINE = "#1B2430", "#55606E", "#D5DBE3"
+OTHER_COLOUR = "#56606E"
+INK_COLOUR, QUIET_COLOUR, LINE_COLOUR = "#1B2430", "#55606E", "#D5DBE3"
 Figure = alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.Chart
 Rows = list[dict[str, Any]]
 
 
-class Inline(alt.InlineData):
+class SharedRows(alt.InlineData):
     """Rows that all copies of a chart share: altair copies a chart at each step, thousands of rows with it.
 
     Nor does it check each value of each row when the chart is made.
@@ -29,37 +29,39 @@ class Inline(alt.InlineData):
 
     _class_is_valid_at_instantiation = False
 
-    def __deepcopy__(self, memo: object) -> Inline:
+    def __deepcopy__(self, memo: object) -> SharedRows:
         return self
 
 
-def spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
+def vega_spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
     """The figure as Vega-Lite, however many rows it has; `validate` says whether altair checks each of them."""
     with alt.data_transformers.enable("default", max_rows=None):
         return dict(figure.to_dict(validate=validate))
 
 
-def on_page(figure: Figure) -> str:
+def themed_json(figure: Figure) -> str:
     """The figure as JSON, over the background of the page that shows it, in the page's ink, light or dark.
 
     The page defines the CSS variables `--ink`, `--quiet` and `--line`.
     """
-    text = json.dumps(spec(figure, validate=False))
-    for name, colour in (("ink", INK), ("quiet", QUIET), ("line", LINE)):
+    text = json.dumps(vega_spec(figure, validate=False))
+    for name, colour in (("ink", INK_COLOUR), ("quiet", QUIET_COLOUR), ("line", LINE_COLOUR)):
         text = text.replace(json.dumps(colour), json.dumps(f"var(--{name}, {colour})"))
     whole = json.loads(text) | {"background": "transparent"}
     whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the one that knows variables
     return json.dumps(whole)
 
 
-def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
+def layer_panel(rows: Rows, title: str, subtitle: str, width: int) -> alt.Chart:
     """An empty panel over the layers of some rows, with its title and what it says under it."""
     last = max((row["layer"] for row in rows), default=0)
     return alt.Chart(
-        Inline(values=rows),
+        SharedRows(values=rows),
         width=width,
         height=200,
-        title=alt.TitleParams(title, subtitle=said, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8),
+        title=alt.TitleParams(
+            title, subtitle=subtitle, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8
+        ),
     ).encode(
         x=alt.X(
             "layer:Q",
@@ -70,7 +72,7 @@ def by_layer(rows: Rows, title: str, said: str, width: int) -> alt.Chart:
     )
 
 
-def finished(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
+def style_chart(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
     """Title, description and the house's look."""
     font = "Helvetica, Arial, sans-serif"
     return (
@@ -83,16 +85,20 @@ def finished(chart: Any, title: str, subtitle: list[str], description: str) -> A
         )
         .configure(font=font)
         .configure_view(stroke=None)
-        .configure_title(fontSize=16, color=INK, subtitleFontSize=12, subtitleColor=QUIET, subtitlePadding=5)
+        .configure_title(
+            fontSize=16, color=INK_COLOUR, subtitleFontSize=12, subtitleColor=QUIET_COLOUR, subtitlePadding=5
+        )
         .configure_axis(
-            labelColor=QUIET,
-            titleColor=INK,
+            labelColor=QUIET_COLOUR,
+            titleColor=INK_COLOUR,
             titleFontWeight="normal",
             labelFontSize=11,
             titleFontSize=12,
-            gridColor=LINE,
-            domainColor=LINE,
-            tickColor=LINE,
+            gridColor=LINE_COLOUR,
+            domainColor=LINE_COLOUR,
+            tickColor=LINE_COLOUR,
         )
-        .configure_legend(labelColor=INK, titleColor=INK, titleFontWeight="normal", labelFontSize=12, titleFontSize=12)
+        .configure_legend(
+            labelColor=INK_COLOUR, titleColor=INK_COLOUR, titleFontWeight="normal", labelFontSize=12, titleFontSize=12
+        )
     )

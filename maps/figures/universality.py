@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET, Figure, Inline, Rows, finished
-from maps.text import shown, words
+from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, style_chart
+from maps.text import escape_invisible, relation_label
 
 
 def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:
@@ -16,12 +16,14 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     Heads without a hit are counted in words; undefined scores are left out.
     """
     rows: Rows = [
-        {"model": shown(model), "head": head, "score": value} for model, head, value in scores if value is not None
+        {"model": escape_invisible(model), "head": head, "score": value}
+        for model, head, value in scores
+        if value is not None
     ]
     some = [row for row in rows if row["score"] > 0]
     models = list(dict.fromkeys(row["model"] for row in rows))
     ticks = (
-        alt.Chart(Inline(values=some), width=560, height=40 * max(1, len(models)))
+        alt.Chart(SharedRows(values=some), width=560, height=40 * max(1, len(models)))
         .mark_tick(thickness=2, size=22, color="#0072B2", opacity=0.7)
         .encode(
             x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
@@ -29,7 +31,9 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
             tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
         )
     )
-    rule = alt.Chart(Inline(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="tau:Q")
+    rule = (
+        alt.Chart(SharedRows(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET_COLOUR).encode(x="tau:Q")
+    )
     subtitle = [f"{len(some):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
-    title = f"Scores on {words(relation)} by model"
-    return finished(alt.layer(ticks, rule), title, subtitle, f"Ticks, one a head. {subtitle[0]}")
+    title = f"Scores on {relation_label(relation)} by model"
+    return style_chart(alt.layer(ticks, rule), title, subtitle, f"Ticks, one a head. {subtitle[0]}")

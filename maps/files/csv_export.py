@@ -10,22 +10,22 @@ from io import StringIO
 import pyarrow as pa
 
 # What a spreadsheet would take for a formula; the wide signs too, which some take for the others.
-FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
+FORMULA_PATTERN = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
 
-def as_csv(table: pa.Table) -> str:
+def table_to_csv(table: pa.Table) -> str:
     """A table as CSV: null is empty, a list's names are joined by `; `, no cell is a formula to a spreadsheet."""
-    return lines_of([table.column_names, *(map(cell, row.values()) for row in table.to_pylist())])
+    return rows_to_csv([table.column_names, *(map(spreadsheet_safe_cell, row.values()) for row in table.to_pylist())])
 
 
-def lines_of(rows: Iterable[Iterable[object]]) -> str:
+def rows_to_csv(rows: Iterable[Iterable[object]]) -> str:
     """Rows as lines of CSV, which end in CR LF, so that a lone CR in a name is quoted."""
     text = StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
 
 
-def cell(value: object) -> object:
+def spreadsheet_safe_cell(value: object) -> object:
     """A value as a spreadsheet may safely open it; in a list `;` and `\\` of a name get a `\\` in front.
 
     Text that it would take for a formula gets an apostrophe in front, one more where it has some.
@@ -34,4 +34,4 @@ def cell(value: object) -> object:
         value = "; ".join(re.sub(r"([\\;])", r"\\\1", str(each)) for each in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+    return f"'{value}" if isinstance(value, str) and FORMULA_PATTERN.match(value) else value

@@ -13,14 +13,14 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
-def side_by_side(run: Callable[[slice], T], size: int) -> list[T]:
-    """`run` on as many shares of `size` things as there are threads, in order; each share computes with one thread."""
-    share = max(1, -(-size // torch.get_num_threads()))
-    shares = [slice(start, start + share) for start in range(0, size, share)]
-    return list(each_alone(run, shares))
+def run_in_shares(run: Callable[[slice], T], count: int) -> list[T]:
+    """`run` on as many shares of `count` things as there are threads, in order; each share computes with one thread."""
+    share = max(1, -(-count // torch.get_num_threads()))
+    shares = [slice(start, start + share) for start in range(0, count, share)]
+    return list(map_in_threads(run, shares))
 
 
-def each_alone(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
+def map_in_threads(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
     """`run` on each of some things, in order, as many at a time as there are threads; each computes with one thread."""
     threads = torch.get_num_threads()
     if threads < 2 or len(things) < 2:
@@ -35,7 +35,7 @@ def each_alone(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def use_one_thread() -> Iterator[None]:
     """Computes with one thread for a while: what is many small steps is slower with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

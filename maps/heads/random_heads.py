@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads
+from maps.heads.circuit import HeadWeights
 
-DRAWN = 1 << 24  # random numbers held at once
+RANDOM_NUMBERS_AT_ONCE = 1 << 24  # random numbers held at once
 SEED_STEP = 100_003  # apart from each other, so that no two heads share a seed
 
 
-def mean_and_deviation(heads: Heads) -> tuple[float, float]:
+def mean_and_deviation(heads: HeadWeights) -> tuple[float, float]:
     """Mean and standard deviation of the entries of W_V W_O, averaged over a layer's heads; none of them is formed.
 
     The entries sum to (1ᵀ W_V)(W_O 1), their squares to the trace of (W_Vᵀ W_V)(W_O W_Oᵀ).
     """
-    values = heads.values.repeat_interleave(heads.group, 0)  # (H, d, d_h)
+    values = heads.values.repeat_interleave(heads.group_size, 0)  # (H, d, d_h)
     size = values.shape[1] ** 2
     sums = torch.linalg.vecdot(values.sum(1), heads.outputs.sum(2))
     inner = (values.transpose(1, 2) @ values) * (heads.outputs @ heads.outputs.transpose(1, 2))
@@ -25,17 +25,17 @@ def mean_and_deviation(heads: Heads) -> tuple[float, float]:
     return float(means.mean()), float(deviations.mean())
 
 
-def written_at_random(rows: Tensor, mean: float, deviation: float, seed: int) -> Tensor:
+def apply_random_head(rows: Tensor, mean: float, deviation: float, seed: int) -> Tensor:
     """rows R for a random R (d, d) of independent normal entries, drawn some rows at a time: (n, d) to (n, d)."""
     d = rows.shape[1]
     generator = torch.Generator().manual_seed(seed)
     out = torch.zeros_like(rows)
-    for part in rows.split(max(1, DRAWN // d), dim=1):
+    for part in rows.split(max(1, RANDOM_NUMBERS_AT_ONCE // d), dim=1):
         drawn = torch.randn(part.shape[1], d, generator=generator, dtype=torch.float64)
         out += part @ (drawn * deviation + mean).to(rows.device)
     return out
 
 
-def seed_of(seed: int, layer: int, head: int) -> int:
+def random_head_seed(seed: int, layer: int, head: int) -> int:
     """The seed of one random head, which it shares with no other."""
     return (seed * SEED_STEP + layer) * SEED_STEP + head

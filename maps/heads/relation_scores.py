@@ -9,18 +9,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads
-from maps.heads.eight_bit import at_unit_length
-from maps.heads.rank_tests import Hits, Sieve, among_highest
+from maps.heads.circuit import HeadWeights
+from maps.heads.eight_bit import normalise_rows
+from maps.heads.rank_tests import LowRankSieve, TargetHits, is_among_highest
 from maps.heads.sources import Sources
-from maps.heads.unembedding import Columns
+from maps.heads.unembedding import Unembedding
 from maps.types import Relation, RelationScore
 
 LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
-COPYING = ("copying", "name_copying")
-POOL = 2048  # rows that are tested at full width together
+COPYING_RELATIONS = ("copying", "name_copying")
+POOLED_ROWS = 2048  # rows that are tested at full width together
 
-SingleTokens = Callable[[Sequence[str]], list[int | None]]
+SingleTokenLookup = Callable[[Sequence[str]], list[int | None]]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class UsableRelation:
 
 def default_k(relation: Relation, vocabulary: int) -> int:
     """The paper's k: 1 for the copying relations and 10 for others, 3 and 25 in a vocabulary of Llama-3's size."""
-    strict = relation.category != "" and relation.name in COPYING
+    strict = relation.category != "" and relation.name in COPYING_RELATIONS
     if vocabulary >= LARGE_VOCABULARY:
         return 3 if strict else 25
     return 1 if strict else 10
 
 
-def usable(relation: Relation, single_tokens: SingleTokens, k: int) -> UsableRelation:
+def select_usable_pairs(relation: Relation, single_tokens: SingleTokenLookup, k: int) -> UsableRelation:
     """The pairs of which both strings are one token; a pair of ids that two pairs share counts once."""
     sources = single_tokens([source for source, _ in relation.pairs])
     targets = single_tokens([target for _, target in relation.pairs])
@@ -51,7 +51,7 @@ def usable(relation: Relation, single_tokens: SingleTokens, k: int) -> UsableRel
 
 
 @dataclass(frozen=True)
-class Pairs:
+class UsablePairs:
     """The usable pairs of all relations, one after the other, as tensors (n,)."""
 
     relations: tuple[UsableRelation, ...]
@@ -60,7 +60,7 @@ class Pairs:
     k: Tensor
 
     @classmethod
-    def of(cls, relations: Sequence[UsableRelation], device: torch.device | str = "cpu") -> Pairs:
+    def from_relations(cls, relations: Sequence[UsableRelation], device: torch.device | str = "cpu") -> UsablePairs:
         """Puts them on a device."""
         lists = (
             [s for r in relations for s in r.sources],
@@ -70,7 +70,9 @@ class Pairs:
         return cls(tuple(relations), *(torch.tensor(x, dtype=torch.long, device=device) for x in lists))
 
 
-def scores_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> list[list[RelationScore]]:
+def score_layer_relations(
+    pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding
+) -> list[list[RelationScore]]:
     """φ and suppression of every relation on every head of a layer; a list of relations for each head.
 
     φ is the share of pairs whose target is among the k highest tokens of its source's row of M, suppression among
@@ -78,11 +80,11 @@ def scores_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Colum
     `heads` holds the layer's weights in float64. Most pairs fall through the low-rank sieve; the others are tested
     at full width, those of many heads together.
     """
-    found = hits_of_layer(pairs, sources, heads, columns)
-    return [shares(pairs.relations, top, bottom) for top, bottom in zip(found.top, found.bottom, strict=True)]
+    found = find_layer_hits(pairs, sources, heads, unembedding)
+    return [scores_from_hits(pairs.relations, top, bottom) for top, bottom in zip(found.top, found.bottom, strict=True)]
 
 
-class Survivors(NamedTuple):
+class SurvivingPairs(NamedTuple):
     """What is left open of one head's pairs, at one end: which (m,), and what the head writes for their sources (m, d).
 
     Side 0 asks for the highest. Side 1 asks for the lowest, which are the highest of what is written, negated.
@@ -90,58 +92,60 @@ class Survivors(NamedTuple):
 
     side: int
     head: int
-    pairs: Tensor
-    written: Tensor
+    pair_ids: Tensor
+    written_rows: Tensor
 
 
-def hits_of_layer(pairs: Pairs, sources: Sources, heads: Heads, columns: Columns) -> Hits:
+def find_layer_hits(pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding) -> TargetHits:
     """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
     values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
     tokens, which = pairs.sources.unique(return_inverse=True)
-    read = (sources.exact(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
-    return hits_of_read(read[which], heads.outputs, pairs.targets, pairs.k, columns)
+    read = (sources.exact_rows(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
+    return find_hits(read[which], heads.outputs, pairs.targets, pairs.k, unembedding)
 
 
-def hits_of_read(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Hits:
+def find_hits(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding) -> TargetHits:
     """The rank tests of what heads make of what they have read: top and bottom (H, n).
 
     `read` (n, KV, d_h) in float64 is what W_O multiplies, of every head or of each group that shares it; outputs
     (H, d_h, d) in float64, targets (n,) and k (n,).
     """
     found = torch.zeros(2, len(outputs), len(k), dtype=torch.bool, device=k.device)
-    for some in pooled(sieved(read, outputs, targets, k, columns), POOL):
-        which = torch.cat([each.pairs for each in some])
-        written = torch.cat([each.written for each in some])
-        full = among_highest(written, targets[which], k[which], columns)
-        for each, hit in zip(some, full.split([len(each.pairs) for each in some]), strict=True):
-            found[each.side, each.head, each.pairs] = hit
-    return Hits(*found)
+    for some in pool_pairs(sieve_pairs(read, outputs, targets, k, unembedding), POOLED_ROWS):
+        which = torch.cat([each.pair_ids for each in some])
+        written = torch.cat([each.written_rows for each in some])
+        full = is_among_highest(written, targets[which], k[which], unembedding)
+        for each, hit in zip(some, full.split([len(each.pair_ids) for each in some]), strict=True):
+            found[each.side, each.head, each.pair_ids] = hit
+    return TargetHits(*found)
 
 
-def sieved(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, columns: Columns) -> Iterator[Survivors]:
+def sieve_pairs(
+    read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding
+) -> Iterator[SurvivingPairs]:
     """The pairs that may be hits, head by head and side by side."""
-    sieve, group = Sieve.of(outputs, targets, columns), len(outputs) // read.shape[1]
+    sieve, group = LowRankSieve.prepare(outputs, targets, unembedding), len(outputs) // read.shape[1]
     for kv, z in enumerate(read.unbind(1)):
-        rows = at_unit_length(z)[0].float()  # (n, d_h): the heads of a group share what they read
+        rows = normalise_rows(z)[0].float()  # (n, d_h): the heads of a group share what they read
         for head in range(kv * group, (kv + 1) * group):
-            for side, live in enumerate(sieve.survivors(rows, head, k)):
+            for side, live in enumerate(sieve.surviving_pairs(rows, head, k)):
                 written = z[live] @ outputs[head]
-                yield Survivors(side, head, live, -written if side else written)
+                yield SurvivingPairs(side, head, live, -written if side else written)
 
 
-def pooled(survivors: Iterable[Survivors], rows: int) -> Iterator[list[Survivors]]:
+def pool_pairs(survivors: Iterable[SurvivingPairs], rows: int) -> Iterator[list[SurvivingPairs]]:
     """Survivors of heads together, as many as make up about so many rows."""
-    waiting: list[Survivors] = []
+    waiting: list[SurvivingPairs] = []
     for each in survivors:
         waiting.append(each)
-        if sum(len(one.pairs) for one in waiting) >= rows:
+        if sum(len(one.pair_ids) for one in waiting) >= rows:
             yield waiting
             waiting = []
     if waiting:
         yield waiting
 
 
-def shares(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:
+def scores_from_hits(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:
     """Turns one head's hits, in the order of the relations' pairs, into scores."""
     sizes = [len(r.sources) for r in relations]
     out = []

@@ -9,45 +9,47 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from maps.heads.circuit import Heads
+from maps.heads.circuit import HeadWeights
 from maps.heads.sources import Sources
-from maps.heads.top_targets import Targets, in_order
-from maps.heads.unembedding import UNIT, Columns, gamma
+from maps.heads.top_targets import Targets, sort_order
+from maps.heads.unembedding import UNIT_ROUNDOFF, Unembedding, gamma
 
 BLOCK = 1024  # sources and targets a product: their scores stay in the processor's cache
 
-Pair = tuple[int, int]
+TokenPair = tuple[int, int]
 
 
-def overlap(mappings: Tensor, targets: Targets, highest: list[Pair]) -> float | None:
+def mapping_overlap(sources: Tensor, targets: Targets, highest_pairs: list[TokenPair]) -> float | None:
     """Jaccard similarity of a head's salient mappings, sources (n,) with targets (n, t), with a set of pairs."""
-    salient = {(s, t) for s, row in zip(mappings.tolist(), targets.ids.tolist(), strict=True) for t in row}
-    return len(salient & set(highest)) / len(salient | set(highest)) if salient else None
+    salient = {(s, t) for s, row in zip(sources.tolist(), targets.ids.tolist(), strict=True) for t in row}
+    return len(salient & set(highest_pairs)) / len(salient | set(highest_pairs)) if salient else None
 
 
-def highest_entries(sources: Sources, heads: Heads, head: int, columns: Columns, wanted: int) -> list[Pair]:
+def find_highest_entries(
+    sources: Sources, heads: HeadWeights, head: int, unembedding: Unembedding, wanted: int
+) -> list[TokenPair]:
     """The `wanted` highest entries of M of one head as (source, target) ids, ties by lower ids; heads in float64."""
-    value, output = heads.values[head // heads.group], heads.outputs[head]
+    value, output = heads.values[head // heads.group_size], heads.outputs[head]
     # Ranks of pairs don't depend on the lengths of W_V and W_O: at 1, float32 can square what they give.
     value, output = (weights / (torch.linalg.matrix_norm(weights) or 1.0) for weights in (value, output))
     read = torch.cat([block.double() @ value for _, block in sources.blocks()]).float()  # (V, d_h)
-    read[sources.faint] = 0  # what these write is too faint to be among the highest
-    written = torch.cat([block.double() @ output.T for _, block in columns.blocks(4 * BLOCK)]).float()  # (V, d_h)
+    read[sources.faint_ids] = 0  # what these write is too faint to be among the highest
+    written = torch.cat([block.double() @ output.T for _, block in unembedding.blocks(4 * BLOCK)]).float()  # (V, d_h)
     longest = float(written.norm(dim=1).max())
     if not longest or not read.any():
-        return [divmod(i, len(columns)) for i in range(min(wanted, len(sources) * len(columns)))]
-    drift = float(sources.off.max()) * float(torch.linalg.matrix_norm(value, 2))
-    slack = 1.01 * longest * (float(read.norm(dim=1).max()) * (gamma(read.shape[1] + 2) + 4 * UNIT) + drift)
-    rows, places = candidates(read, written, wanted, slack)
+        return [divmod(i, len(unembedding)) for i in range(min(wanted, len(sources) * len(unembedding)))]
+    drift = float(sources.error_bounds.max()) * float(torch.linalg.matrix_norm(value, 2))
+    slack = 1.01 * longest * (float(read.norm(dim=1).max()) * (gamma(read.shape[1] + 2) + 4 * UNIT_ROUNDOFF) + drift)
+    rows, places = candidate_pairs(read, written, wanted, slack)
     (by_source, source), (by_place, target) = (each.unique(return_inverse=True) for each in (rows, places))
-    z, c = sources.exact(by_source) @ value, columns.rows[by_place].double() @ output.T
-    scores, targets = torch.linalg.vecdot(z[source], c[target]), columns.ids[places]
+    z, c = sources.exact_rows(by_source) @ value, unembedding.rows[by_place].double() @ output.T
+    scores, targets = torch.linalg.vecdot(z[source], c[target]), unembedding.token_ids[places]
     tie = 1e-13 * longest * float(z.norm(dim=1).max())
-    order = in_order(scores, rows * len(columns) + targets, tie)[:wanted]
+    order = sort_order(scores, rows * len(unembedding) + targets, tie)[:wanted]
     return list(zip(rows[order].tolist(), targets[order].tolist(), strict=True))
 
 
-def candidates(read: Tensor, written: Tensor, wanted: int, slack: float) -> tuple[Tensor, Tensor]:
+def candidate_pairs(read: Tensor, written: Tensor, wanted: int, slack: float) -> tuple[Tensor, Tensor]:
     """The pairs that may be among the `wanted` highest products of read (V, d_h) with written (V, d_h): places."""
     rows, columns = (x.norm(dim=1).argsort(descending=True) for x in (read, written))
     scores = read.new_empty(0)

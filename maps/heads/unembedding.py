@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-UNIT = 2.0**-24  # half the distance from 1 to the next float32
+UNIT_ROUNDOFF = 2.0**-24  # half the distance from 1 to the next float32
 BLOCK = 1984  # columns of U a product
 
 
-def fastest(device: torch.device) -> torch.dtype:
+def fastest_dtype(device: torch.device) -> torch.dtype:
     """The precision of the fastest products of floating-point matrices that a device has."""
     known = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
@@ -20,25 +20,25 @@ def fastest(device: torch.device) -> torch.dtype:
 
 def gamma(terms: int) -> float:
     """Relative error of a float32 sum of that many products, in any order."""
-    return terms * UNIT / (1 - terms * UNIT)
+    return terms * UNIT_ROUNDOFF / (1 - terms * UNIT_ROUNDOFF)
 
 
-class Columns(NamedTuple):
+class Unembedding(NamedTuple):
     """U prepared for rank tests: its rows by falling distance from their mean, since those beat others soonest.
 
     They are kept in the precision of the checkpoint.
     """
 
     rows: Tensor  # (V, d)
-    coarse: Tensor  # (V, d) the same in the precision of the fastest products
-    ids: Tensor  # (V,) token of each row
-    place: Tensor  # (V,) row of each token
+    coarse_rows: Tensor  # (V, d) the same in the precision of the fastest products
+    token_ids: Tensor  # (V,) token of each row
+    row_of_token: Tensor  # (V,) row of each token
     norms: Tensor  # (V,) float32, of each row
-    off: Tensor  # (V,) float32, of what rounding left of each row: rows − coarse
+    rounding_norms: Tensor  # (V,) float32, of what rounding left of each row: rows − coarse
     mean: Tensor  # (d,) float64
 
     @classmethod
-    def of(cls, unembedding: Tensor) -> Columns:
+    def from_tensor(cls, unembedding: Tensor) -> Unembedding:
         """Sorts U, (V, d)."""
         parts = unembedding.split(4 * BLOCK)
         mean = torch.stack([part.double().sum(0) for part in parts]).sum(0) / len(unembedding)
@@ -47,34 +47,34 @@ class Columns(NamedTuple):
         place = torch.empty_like(ids)
         place[ids] = torch.arange(len(ids), device=ids.device)
         rows = unembedding[ids].contiguous()
-        coarse = rows.to(fastest(rows.device))
+        coarse = rows.to(fastest_dtype(rows.device))
         norms = torch.cat([part.float().norm(dim=1) for part in rows.split(BLOCK)])
         pairs = zip(rows.split(BLOCK), coarse.split(BLOCK), strict=True)
         off = torch.cat([(exact.float() - rounded.float()).norm(dim=1) for exact, rounded in pairs])
         return cls(rows, coarse, ids, place, norms, off, mean)
 
     @property
-    def longest(self) -> float:
+    def largest_norm(self) -> float:
         """The largest norm of a row."""
         return float(self.norms.max())
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def of_tokens(self, tokens: Tensor) -> Tensor:
+    def rows_of_tokens(self, tokens: Tensor) -> Tensor:
         """The rows of some tokens as they are kept, (n, d)."""
-        return self.rows[self.place[tokens]]
+        return self.rows[self.row_of_token[tokens]]
 
-    def blocks(self, width: int, among: int | None = None) -> Iterator[tuple[int, Tensor]]:
+    def blocks(self, width: int, first_rows: int | None = None) -> Iterator[tuple[int, Tensor]]:
         """The first rows, or all, in float32, `width` at a time, each time with the first one's place."""
-        rows = self.rows[:among]
+        rows = self.rows[:first_rows]
         for start in range(0, len(rows), width):
             yield start, rows[start : start + width].float()
 
-    def bound(self, y: Tensor) -> Tensor:
+    def score_error_bounds(self, y: Tensor) -> Tensor:
         """How far a float32 score of each row of y (n, d, float64) may be off, (n,)."""
-        return 1.01 * y.norm(dim=1) * self.longest * (gamma(y.shape[1] + 2) + 2 * UNIT)
+        return 1.01 * y.norm(dim=1) * self.largest_norm * (gamma(y.shape[1] + 2) + 2 * UNIT_ROUNDOFF)
 
-    def tolerance(self, y: Tensor) -> Tensor:
+    def tie_tolerances(self, y: Tensor) -> Tensor:
         """Within how much two float64 scores of a row of y are a tie, (n,)."""
-        return y.norm(dim=1) * self.longest * (y.shape[1] + 2) * 2.0**-52
+        return y.norm(dim=1) * self.largest_norm * (y.shape[1] + 2) * 2.0**-52

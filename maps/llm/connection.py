@@ -16,23 +16,23 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from maps.errors import DescriberError
 
-VARIABLES = "http_proxy, https_proxy or all_proxy"
+PROXY_VARIABLES = "http_proxy, https_proxy or all_proxy"
 
 
-def connected(
+def open_client(
     url: str, key: str, *, timeout: float, concurrency: int, organization: str | None, project: str | None
 ) -> AsyncOpenAI:
     """A client with one pool of connections; raises DescriberError where the environment's settings can't be used."""
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     try:
-        transport = DefaultAsyncHttpxClient(limits=limits, trust_env=not is_here(url))
+        transport = DefaultAsyncHttpxClient(limits=limits, trust_env=not is_local_address(url))
     except ImportError:
         raise DescriberError(
-            f"The proxy of the environment ({VARIABLES}) is a SOCKS proxy: pip install socksio, or unset the variable."
+            f"The proxy of the environment ({PROXY_VARIABLES}) is a SOCKS proxy: pip install socksio, or unset the variable."
         ) from None
     except (ValueError, httpx2.InvalidURL):
         raise DescriberError(
-            f"A proxy of the environment ({VARIABLES}) has no address that can be used: correct or unset the variable."
+            f"A proxy of the environment ({PROXY_VARIABLES}) has no address that can be used: correct or unset the variable."
         ) from None
     client = AsyncOpenAI(api_key=key, base_url=url, timeout=timeout, max_retries=0, http_client=transport)
     client.organization, client.project = organization, project  # not what the package read in the environment
@@ -46,7 +46,7 @@ def connected(
     return client
 
 
-def is_here(url: str) -> bool:
+def is_local_address(url: str) -> bool:
     """Whether the address is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
@@ -55,8 +55,8 @@ def is_here(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def by_proxy(url: str) -> bool:
+def is_behind_proxy(url: str) -> bool:
     """Whether a proxy of the environment stands between here and the address."""
     parts, proxies = urlsplit(url), getproxies()
     named = proxies.get(parts.scheme) or proxies.get("all")
-    return bool(named) and not is_here(url) and not proxy_bypass(parts.hostname or "")
+    return bool(named) and not is_local_address(url) and not proxy_bypass(parts.hostname or "")

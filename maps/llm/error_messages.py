@@ -10,16 +10,16 @@ import httpx2  # the transport of the openai package
 import openai
 
 from maps.errors import DescriberError, NoReplyError, ReplyError
-from maps.llm.connection import by_proxy
-from maps.llm.sanitise import masking, read_json, whole, words_of
-from maps.text import said
+from maps.llm.connection import is_behind_proxy
+from maps.llm.sanitise import escape_surrogates, make_key_mask, message_in_body, read_json
+from maps.text import escape_for_terminal
 
-DESCRIBE_OFFLINE = "describe without a key: python -m maps describe ATLAS --describer offline"
-MEASURE_OFFLINE = "leave out the scorer: the offline measures need no key"
-GO_ON = "the same command goes on with what is missing"
-DAY = 86400  # seconds
-MODERATED = re.compile(r"moderat|flagged|content.?(filter|polic)", re.IGNORECASE)
-NOT_SENT = (  # with these no whole request has reached the server
+DESCRIBE_OFFLINE_ADVICE = "describe without a key: python -m maps describe ATLAS --describer offline"
+MEASURE_OFFLINE_ADVICE = "leave out the scorer: the offline measures need no key"
+RESUME_ADVICE = "the same command goes on with what is missing"
+SECONDS_PER_DAY = 86400  # seconds
+MODERATION_PATTERN = re.compile(r"moderat|flagged|content.?(filter|polic)", re.IGNORECASE)
+UNSENT_ERRORS = (  # with these no whole request has reached the server
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
@@ -31,57 +31,59 @@ NOT_SENT = (  # with these no whole request has reached the server
 )
 
 
-class Troubles:
+class ErrorMessages:
     """Says what went wrong at one server with one model."""
 
-    def __init__(self, model: str, url: str, api_key: str, timeout: float, without_key: str) -> None:
-        """`without_key`: what can be done without the server. Raises DescriberError for an address that is none."""
-        self.host = host_of(url)
+    def __init__(self, model: str, url: str, api_key: str, timeout: float, fallback_advice: str) -> None:
+        """`fallback_advice`: what can be done without the server. Raises DescriberError for an address that is none."""
+        self.host = host_and_port(url)
         self._url = url
         self._model = model
-        self._masked = masking(api_key)
+        self._mask_key = make_key_mask(api_key)
         self._timeout = timeout
-        self._without_key = without_key
+        self._fallback_advice = fallback_advice
 
-    def no_key(self) -> DescriberError:
+    def missing_key_error(self) -> DescriberError:
         """Where a key is needed and there is none."""
         return DescriberError(
-            f"{self._model} needs a key: set OPENAI_API_KEY (in Python: api_key), or {self._without_key}."
+            f"{self._model} needs a key: set OPENAI_API_KEY (in Python: api_key), or {self._fallback_advice}."
         )
 
-    def too_long(self, seconds: float) -> DescriberError:
+    def long_wait_error(self, seconds: float) -> DescriberError:
         """Where the server asks to wait longer than is sensible."""
-        long = f"{seconds / 60:.0f} minutes" if seconds <= DAY else "more than a day"
-        return DescriberError(f"{self.host} asks to wait {long} before the next question: wait, then {GO_ON}.")
+        long = f"{seconds / 60:.0f} minutes" if seconds <= SECONDS_PER_DAY else "more than a day"
+        return DescriberError(f"{self.host} asks to wait {long} before the next question: wait, then {RESUME_ADVICE}.")
 
-    def explain(self, error: openai.OpenAIError, *, answered: bool, served: bool) -> NoReturn:
+    def raise_explained(self, error: openai.OpenAIError, *, has_answered: bool, has_served: bool) -> NoReturn:
         """Raises the sentence for an error of the openai package; the chain is cut, as it may quote the key.
 
         DescriberError where it ends the run, ReplyError where it concerns one question (NoReplyError where another
-        seed would not help). `answered`: whether the server has answered anything before, `served`: with what was
+        seed would not help). `has_answered`: whether the server has answered anything before, `has_served`: with what was
         asked for, so that the key is good.
         """
-        host, otherwise = self.host, self._without_key
-        if isinstance(error, openai.PermissionDeniedError) and (served or MODERATED.search(refusal_of(error))):
-            raise ReplyError(self.sentence(error)) from None
+        host, otherwise = self.host, self._fallback_advice
+        if isinstance(error, openai.PermissionDeniedError) and (
+            has_served or MODERATION_PATTERN.search(refusal_message(error))
+        ):
+            raise ReplyError(self.error_message(error)) from None
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             raise DescriberError(f"{host} refused the key: set a valid OPENAI_API_KEY, or {otherwise}.") from None
         if isinstance(error, openai.NotFoundError):
             raise DescriberError(f"{host} knows no model {self._model!r}: check its name and --base-url.") from None
-        if is_quota(error):
+        if is_quota_error(error):
             raise DescriberError(f"The account at {host} has no quota left: add credit, or {otherwise}.") from None
-        if is_unreachable(error) and answered:
-            raise DescriberError(f"{host} answers no longer: start it again, then {GO_ON}.") from None
-        if is_unreachable(error) and by_proxy(self._url):
+        if is_unreachable(error) and has_answered:
+            raise DescriberError(f"{host} answers no longer: start it again, then {RESUME_ADVICE}.") from None
+        if is_unreachable(error) and is_behind_proxy(self._url):
             raise DescriberError(
                 f"{host} can't be reached by the proxy that the environment names: check http_proxy, https_proxy and "
                 "all_proxy, or except the server by no_proxy."
             ) from None
         if is_unreachable(error):
             raise DescriberError(f"No server answers at {host}: start it, or check --base-url.") from None
-        raise NoReplyError(self.sentence(error)) from None
+        raise NoReplyError(self.error_message(error)) from None
 
-    def sentence(self, error: openai.OpenAIError) -> str:
+    def error_message(self, error: openai.OpenAIError) -> str:
         """What concerns one question."""
         if isinstance(error, openai.APITimeoutError):
             return f"{self.host} gave no reply within {self._timeout:g} seconds: give a slow model more --timeout."
@@ -90,43 +92,43 @@ class Troubles:
         if isinstance(error, openai.RateLimitError):
             return f"{self.host} limits the rate of questions: ask again later or with less --concurrency."
         if isinstance(error, openai.APIStatusError):
-            return self.status(error.status_code, refusal_of(error))
-        return f"The reply of {self.host} can't be read: {self.shown(str(error))}"
+            return self.status_message(error.status_code, refusal_message(error))
+        return f"The reply of {self.host} can't be read: {self.excerpt(str(error))}"
 
-    def status(self, code: int, message: str) -> str:
+    def status_message(self, code: int, message: str) -> str:
         """A refusal by its status, with the server's words."""
-        return f"{self.host} answered with status {code}: {self.shown(message) or 'no reason'}"
+        return f"{self.host} answered with status {code}: {self.excerpt(message) or 'no reason'}"
 
-    def clean(self, text: str) -> str:
+    def sanitise(self, text: str) -> str:
         """A string that a server sent without the key and without half characters."""
-        return self._masked(whole(text))
+        return self._mask_key(escape_surrogates(text))
 
-    def shown(self, text: str) -> str:
+    def excerpt(self, text: str) -> str:
         """A server's words on one line, clean and without what acts on a terminal, at most 200 characters."""
-        line = said(" ".join(self.clean(text).split()))
+        line = escape_for_terminal(" ".join(self.sanitise(text).split()))
         return line if len(line) <= 200 else line[:200] + "…"
 
 
-def refusal_of(error: openai.APIStatusError) -> str:
+def refusal_message(error: openai.APIStatusError) -> str:
     """The words of a refusal, in whatever form the server wrote them."""
-    words = words_of(error.body)
+    words = message_in_body(error.body)
     if words:
         return words
     text = error.response.text
     try:
-        return words_of(read_json(text)) or text
+        return message_in_body(read_json(text)) or text
     except ValueError:
         return text
 
 
-def complaint(error: openai.APIError) -> tuple[str, str]:
+def bad_request_details(error: openai.APIError) -> tuple[str, str]:
     """What is told of a request that the server refused, and the error's code; empty where that wasn't the trouble."""
     if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        return f"{error.param or ''} {refusal_of(error)}", error.code or ""
+        return f"{error.param or ''} {refusal_message(error)}", error.code or ""
     return "", ""
 
 
-def is_quota(error: openai.OpenAIError) -> bool:
+def is_quota_error(error: openai.OpenAIError) -> bool:
     """Whether the account is empty, which no waiting mends."""
     status = error.status_code if isinstance(error, openai.APIStatusError) else None
     return status == 402 or (isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota")
@@ -138,21 +140,21 @@ def is_unreachable(error: openai.OpenAIError) -> bool:
     return isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, causes)
 
 
-def was_sent(error: openai.OpenAIError) -> bool:
+def has_reached_server(error: openai.OpenAIError) -> bool:
     """Whether a question whose reply got lost had reached the server, which may have worked on it and may charge it."""
-    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, NOT_SENT)
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, UNSENT_ERRORS)
 
 
-def is_worth_a_retry(error: openai.OpenAIError, attempt: int) -> bool:
+def is_retryable(error: openai.OpenAIError, attempt: int) -> bool:
     """Whether the same question may bring a reply later. After a time-out, which may have been paid, once only."""
     if isinstance(error, openai.APITimeoutError):
         return attempt < 1
     if isinstance(error, openai.APIStatusError):
-        return not is_quota(error) and (error.status_code in (408, 409, 425, 429) or error.status_code >= 500)
+        return not is_quota_error(error) and (error.status_code in (408, 409, 425, 429) or error.status_code >= 500)
     return isinstance(error, openai.APIConnectionError)
 
 
-def host_of(url: str) -> str:
+def host_and_port(url: str) -> str:
     """The server's name and port, without what else an address may hold (such as a password)."""
     try:
         parts = urlsplit(url)
@@ -165,7 +167,7 @@ def host_of(url: str) -> str:
     return host
 
 
-def checked_name(model: str) -> str:
+def validate_model_name(model: str) -> str:
     """The name of a model; raises DescriberError where it holds bytes that are no text."""
     try:
         model.encode()

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from maps.errors import ReplyError
-from maps.text import shortened
+from maps.text import shorten
 
-FENCE = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
-REFUSAL = re.compile(r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t|cannot)\b|As an AI\b", re.IGNORECASE)
+FENCED_BLOCK = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+REFUSAL_PATTERN = re.compile(
+    r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t|cannot)\b|As an AI\b", re.IGNORECASE
+)
 
 
 class Message(TypedDict):
@@ -22,19 +24,19 @@ class Message(TypedDict):
     content: str
 
 
-def prompt_hash(asked: Sequence[Message]) -> str:
+def prompt_hash(messages: Sequence[Message]) -> str:
     """SHA-256, in hexadecimal, of the messages as compact JSON with sorted keys in UTF-8."""
-    text = json.dumps(list(asked), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(list(messages), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def object_in(reply: str, keys: Sequence[str]) -> dict[str, object]:
+def parse_json_object(reply: str, keys: Sequence[str]) -> dict[str, object]:
     """The JSON object of a reply: bare, inside a ``` fence, or with words around it.
 
     Among words it must have all the keys and be the only thing in braces. Raises ReplyError where the reply is a
     refusal or holds no such object.
     """
-    fence = FENCE.search(reply)
+    fence = FENCED_BLOCK.search(reply)
     for candidate in (reply, fence[1] if fence else ""):
         try:
             answer = json.loads(candidate)
@@ -42,15 +44,15 @@ def object_in(reply: str, keys: Sequence[str]) -> dict[str, object]:
             continue
         if isinstance(answer, dict):
             return answer
-    if REFUSAL.match(reply):
+    if REFUSAL_PATTERN.match(reply):
         raise ReplyError(f"The reply is a refusal: {_excerpt(reply)}")
-    among = _among_words(reply)
+    among = _object_among_words(reply)
     if among is None or not among.keys() >= set(keys):
         raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
     return among
 
 
-def _among_words(reply: str) -> dict[str, object] | None:
+def _object_among_words(reply: str) -> dict[str, object] | None:
     """The JSON object that begins at the first brace, None where it is cut off or other braces follow it."""
     start = reply.find("{")
     if start < 0:
@@ -65,4 +67,4 @@ def _among_words(reply: str) -> dict[str, object] | None:
 
 def _excerpt(text: str) -> str:
     """The beginning of a reply."""
-    return shortened(text, 80)
+    return shorten(text, 80)

@@ -19,25 +19,25 @@ class Reply(NamedTuple):
     seed: int | None
 
 
-class Usage(NamedTuple):
-    """The tokens of one question, as the server counted them; `cached` of the prompt's cost less."""
+class TokenUsage(NamedTuple):
+    """The tokens of one question, as the server counted them; `cached_tokens` of the prompt's cost less."""
 
-    prompt: int | None
-    completion: int | None
-    cached: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int
 
 
-def usage_of(answer: object) -> Usage:
+def token_usage(answer: object) -> TokenUsage:
     """The tokens that an answer says it used."""
-    usage = inner(answer, "usage")
-    return Usage(
-        _number(usage, "prompt_tokens"),
-        _number(usage, "completion_tokens"),
-        _number(inner(usage, "prompt_tokens_details"), "cached_tokens") or 0,
+    usage = object_at(answer, "usage")
+    return TokenUsage(
+        _token_count_at(usage, "prompt_tokens"),
+        _token_count_at(usage, "completion_tokens"),
+        _token_count_at(object_at(usage, "prompt_tokens_details"), "cached_tokens") or 0,
     )
 
 
-def content_of(answer: object, max_tokens: int) -> str:
+def reply_text(answer: object, max_tokens: int) -> str:
     """The reply's text; raises ReplyError where the server sent none, cut it off or withheld it."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -47,7 +47,7 @@ def content_of(answer: object, max_tokens: int) -> str:
         raise ReplyError(f"The reply was cut off after {max_tokens} tokens.")
     if choice.get("finish_reason") == "content_filter":
         raise ReplyError("The server's content filter withheld the reply.")
-    message = inner(choice, "message")
+    message = object_at(choice, "message")
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal.strip():
         raise ReplyError(f"The reply is a refusal: {' '.join(refusal.split())[:80]}")
@@ -56,18 +56,18 @@ def content_of(answer: object, max_tokens: int) -> str:
     return content
 
 
-def text_in(answer: object, key: str) -> str | None:
+def string_at(answer: object, key: str) -> str | None:
     """A string of the answer, None where it has none."""
     value = answer.get(key) if isinstance(answer, dict) else None
     return value if isinstance(value, str) and value else None
 
 
-def inner(value: object, key: str) -> dict[str, Any]:
+def object_at(value: object, key: str) -> dict[str, Any]:
     """The object under a key, an empty one where there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def _number(value: dict[str, Any], key: str) -> int | None:
+def _token_count_at(value: dict[str, Any], key: str) -> int | None:
     number = value.get(key)
     return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**31 else None

@@ -17,34 +17,38 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from maps.atlas.reader import FORMAT_VERSION, Atlas
-from maps.atlas.schema import Row, mapping_row, relation_row, table
+from maps.atlas.schema import Row, make_table, mapping_row, relation_row
 from maps.errors import MapsError
-from maps.files.lock import locked
+from maps.files.lock import lock_folder
 from maps.heads.circuit import skewness
-from maps.heads.output_space import output_spaces
-from maps.heads.relation_scores import Pairs, UsableRelation, hits_of_layer, shares
-from maps.heads.salient_tokens import SalientMappings, Wanted, salient_mappings
-from maps.heads.top_entries import highest_entries, overlap
+from maps.heads.output_space import output_space_sizes
+from maps.heads.relation_scores import UsablePairs, UsableRelation, find_layer_hits, scores_from_hits
+from maps.heads.salient_tokens import SalientCounts, SalientMappings, find_salient_mappings
+from maps.heads.top_entries import find_highest_entries, mapping_overlap
 from maps.heads.top_targets import Targets
-from maps.mapping.layer_store import Parts
-from maps.mapping.model import Layer, Model
+from maps.mapping.layer_store import LayerStore
+from maps.mapping.model import LayerWeights, Model
 from maps.mapping.rows import HeadHits, hit_rows, pair_rows
-from maps.mapping.settings import Settings, chosen_layers, is_finished
+from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import HeadId
 from maps.weights import Checkpoint
 
-Tables = dict[str, pa.Table]
-Todo = Dictionary[int, pa.Table | None]  # layers, each with the scores that are stored where only its hits are missing
-Engine = Callable[["Work", Todo], Generator[tuple[int, Tables]]]  # computes layers, in any order
+LayerTables = dict[str, pa.Table]
+LayersToMap = Dictionary[
+    int, pa.Table | None
+]  # layers, each with the scores that are stored where only its hits are missing
+MappingEngine = Callable[
+    ["LayerMapper", LayersToMap], Generator[tuple[int, LayerTables]]
+]  # computes layers, in any order
 
 
 def map_model(
     model: str | Model,
     out: Path,
-    settings: Settings,
+    settings: MappingSettings,
     device: str = "cpu",
     progress: Callable[[Sequence[int], int], Iterable[int]] = lambda todo, _done: todo,
-    engine: Engine | None = None,
+    engine: MappingEngine | None = None,
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and returns the atlas; goes on where a run stopped.
 
@@ -54,34 +58,40 @@ def map_model(
     """
     if isinstance(model, Model):
         settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
-    name = model.asked_for if isinstance(model, Model) else model
-    if is_finished(name, out, settings):
+    name = model.requested_name if isinstance(model, Model) else model
+    if is_mapping_finished(name, out, settings):
         return Atlas.open(out)
-    parts, loaded = Parts(out), model if isinstance(model, Model) else opened(model, settings, device)
+    parts, loaded = LayerStore(out), model if isinstance(model, Model) else open_model(model, settings, device)
     checkpoint = loaded.checkpoint
-    layers, before = chosen_layers(settings, checkpoint.shape.layers), mapped_before(out, checkpoint)
+    layers, before = select_layers(settings, checkpoint.shape.layers), find_earlier_atlas(out, checkpoint)
     parts.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()})
-    with locked(out, "map"):
-        if is_finished(name, out, settings):  # by a run that had the folder until now
+    with lock_folder(out, "map"):
+        if is_mapping_finished(name, out, settings):  # by a run that had the folder until now
             return Atlas.open(out)
-        work = Work.prepare(loaded, settings)
-        todo = {layer: scored_before(parts, before, layer) for layer in layers if not parts.has(layer, "hits")}
+        work = LayerMapper.prepare(loaded, settings)
+        todo = {
+            layer: find_stored_scores(parts, before, layer) for layer in layers if not parts.has_table(layer, "hits")
+        }
         if todo:
-            checkpoint.require(todo, settings.first_mlp)
-            keep_all(parts, (engine or in_turn)(work, todo), progress(list(todo), len(layers) - len(todo)))
+            checkpoint.check_files(todo, settings.first_mlp)
+            store_layers(
+                parts, (engine or compute_in_process)(work, todo), progress(list(todo), len(layers) - len(todo))
+            )
         info = atlas_info(checkpoint, name, settings) | (before.info if before else {})
         parts.finish(layers, pair_rows(work.pairs.relations, checkpoint.vocabulary.tokens), info)
     return Atlas.open(out)
 
 
-def keep_all(parts: Parts, computed: Generator[tuple[int, Tables]], bar: Iterable[int]) -> None:
-    """Keeps layers as they are computed; `bar` moves on with each, whichever it is."""
-    with closing(computed):
-        for _, (layer, tables) in zip(bar, computed, strict=False):
-            parts.keep(layer, tables)
+def store_layers(
+    store: LayerStore, computed_layers: Generator[tuple[int, LayerTables]], progress: Iterable[int]
+) -> None:
+    """Keeps layers as they are computed; `progress` moves on with each, whichever it is."""
+    with closing(computed_layers):
+        for _, (layer, tables) in zip(progress, computed_layers, strict=False):
+            store.store_layer(layer, tables)
 
 
-def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:
+def find_earlier_atlas(out: Path, checkpoint: Checkpoint) -> Atlas | None:
     """The finished atlas of an earlier version, without pairs and hits; MapsError where it is of other weights."""
     if not (out / "atlas.json").exists():
         return None
@@ -94,25 +104,25 @@ def mapped_before(out: Path, checkpoint: Checkpoint) -> Atlas | None:
     return atlas
 
 
-def scored_before(parts: Parts, before: Atlas | None, layer: int) -> pa.Table | None:
+def find_stored_scores(store: LayerStore, earlier_atlas: Atlas | None, layer: int) -> pa.Table | None:
     """A layer's scores where an earlier version mapped it and kept no hits."""
-    if before is None:
-        return parts.table(layer, "relations") if parts.has(layer) else None
-    return before.table("relations").filter(pc.field("layer") == layer)
+    if earlier_atlas is None:
+        return store.read_table(layer, "relations") if store.has_table(layer) else None
+    return earlier_atlas.table("relations").filter(pc.field("layer") == layer)
 
 
-def in_turn(work: Work, todo: Todo) -> Generator[tuple[int, Tables]]:
+def compute_in_process(mapper: LayerMapper, layers: LayersToMap) -> Generator[tuple[int, LayerTables]]:
     """Layers computed one after the other, in this process."""
-    for layer, stored in todo.items():
-        yield layer, work.tables(layer, stored)
+    for layer, stored in layers.items():
+        yield layer, mapper.compute_tables(layer, stored)
 
 
-def opened(name: str, settings: Settings, device: str) -> Model:
+def open_model(name: str, settings: MappingSettings, device: str) -> Model:
     """A model, to be read as the settings say."""
     return Model.open(name, device, settings.dtype, settings.first_mlp, settings.final_norm)
 
 
-def atlas_info(checkpoint: Checkpoint, model: str, settings: Settings) -> dict[str, Any]:
+def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) -> dict[str, Any]:
     """The content of `atlas.json`."""
     shape = checkpoint.shape
     packages = ("maps-heads", "torch", "transformers", "gguf", "safetensors", "pyarrow")
@@ -131,12 +141,12 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: Settings) -> dict[s
         "capitalised_share": checkpoint.vocabulary.capitalised_share,
         "first_mlp": settings.first_mlp,
         "settings": settings.as_json(),
-        "versions": {name: version_of(name) for name in packages},
+        "versions": {name: package_version(name) for name in packages},
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def version_of(package: str) -> str | None:
+def package_version(package: str) -> str | None:
     """The installed version of a package; None where it runs from its folder."""
     try:
         return importlib.metadata.version(package)
@@ -145,75 +155,81 @@ def version_of(package: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Work:
+class LayerMapper:
     """A model with what is asked of all its layers: settings and the usable pairs."""
 
     model: Model
-    settings: Settings
-    pairs: Pairs
+    settings: MappingSettings
+    pairs: UsablePairs
 
     @classmethod
-    def prepare(cls, model: Model, settings: Settings) -> Work:
+    def prepare(cls, model: Model, settings: MappingSettings) -> LayerMapper:
         """Encodes the relations' pairs; reads no tensor."""
-        return cls(model, settings, model.pairs(settings.relations, settings.k))
+        return cls(model, settings, model.usable_pairs(settings.relations, settings.k))
 
-    def tables(self, layer: int, stored: pa.Table | None = None) -> Tables:
+    def compute_tables(self, layer: int, stored: pa.Table | None = None) -> LayerTables:
         """Every table for one layer; only its hits where its scores are stored already."""
-        rows = self.layer(layer) if stored is None else {"hits": self.hits(layer, stored)}
-        return {name: table(name, each) for name, each in rows.items()}
+        rows = self.compute_rows(layer) if stored is None else {"hits": self.compute_hit_rows(layer, stored)}
+        return {name: make_table(name, each) for name, each in rows.items()}
 
-    def layer(self, layer: int) -> dict[str, list[Row]]:
+    def compute_rows(self, layer: int) -> dict[str, list[Row]]:
         """The rows of every table for one layer."""
         s, model, weights = self.settings, self.model, self.model.layer(layer)
-        sources, heads, sigma = weights.sources, weights.heads, weights.sigma
-        wanted = Wanted(s.salient, s.heldout, s.targets, s.suppressive)
-        found = salient_mappings(sources, sigma, weights.exact, weights.reading, model.columns, wanted)
-        tested, relations = self.tested(layer), self.pairs.relations
+        sources, heads, sigma = weights.sources, weights.heads, weights.saliency
+        wanted = SalientCounts(s.salient, s.heldout, s.targets, s.suppressive)
+        found = find_salient_mappings(
+            sources, sigma, weights.exact_heads, weights.scoring_heads, model.unembedding, wanted
+        )
+        tested, relations = self.compute_head_hits(layer), self.pairs.relations
         ids = [each.head for each in tested]
-        mapped = list(zip(ids, model.mappings(found, found.highest), strict=True))
+        mapped = list(zip(ids, model.mappings(found, found.highest_targets), strict=True))
         tables = {
-            "heads": [head_row(x, x.head // heads.group, sigma[x.head], float(found.kurtosis[x.head])) for x in ids],
+            "heads": [
+                head_row(x, x.head // heads.group_size, sigma[x.head], float(found.kurtosis[x.head])) for x in ids
+            ],
             "mappings": [mapping_row(head, m) for head, each in mapped for m in each[: s.salient]],
             "heldout": [mapping_row(head, m) for head, each in mapped for m in each[s.salient :]],
             "relations": score_rows(tested, relations),
             "hits": [row for each in tested for row in hit_rows(each, relations)],
         }
-        if found.lowest is not None:
-            low = zip(ids, model.mappings(found, found.lowest), strict=True)
+        if found.lowest_targets is not None:
+            low = zip(ids, model.mappings(found, found.lowest_targets), strict=True)
             tables["suppressive"] = [mapping_row(head, m) for head, each in low for m in each]
         self.add_statistics(tables["heads"], weights, found)
         return tables
 
-    def hits(self, layer: int, stored: pa.Table) -> list[Row]:
-        """The rows of `hits` for one layer; raises MapsError where its scores are not the stored ones."""
-        tested, relations = self.tested(layer), self.pairs.relations
-        if table("relations", score_rows(tested, relations)) != stored:
+    def compute_hit_rows(self, layer: int, stored: pa.Table) -> list[Row]:
+        """The rows of `compute_hit_rows` for one layer; raises MapsError where its scores are not the stored ones."""
+        tested, relations = self.compute_head_hits(layer), self.pairs.relations
+        if make_table("relations", score_rows(tested, relations)) != stored:
             raise MapsError(
                 f"{self.model.name} has other scores in layer {layer} than those that are stored, so its weights are "
                 "not those that were mapped; choose another --out."
             )
         return [row for each in tested for row in hit_rows(each, relations)]
 
-    def tested(self, layer: int) -> list[HeadHits]:
+    def compute_head_hits(self, layer: int) -> list[HeadHits]:
         """The rank tests of one layer, head by head."""
         weights = self.model.layer(layer)
-        found = hits_of_layer(self.pairs, weights.sources, weights.reading, self.model.columns)
+        found = find_layer_hits(self.pairs, weights.sources, weights.scoring_heads, self.model.unembedding)
         ids = [HeadId(layer, head) for head in range(len(found.top))]
         return [HeadHits(*each) for each in zip(ids, found.top, found.bottom, strict=True)]
 
-    def add_statistics(self, rows: list[Row], weights: Layer, found: SalientMappings) -> None:
+    def add_statistics(self, rows: list[Row], weights: LayerWeights, salient: SalientMappings) -> None:
         """The columns of `heads` that are computed on request, since they look at all of M."""
-        sources, columns = weights.sources, self.model.columns
+        sources, columns = weights.sources, self.model.unembedding
         if self.settings.output_space:
-            for row, size in zip(rows, output_spaces(sources, weights.exact, columns, weights.gain), strict=True):
+            for row, size in zip(
+                rows, output_space_sizes(sources, weights.exact_heads, columns, weights.final_norm_gain), strict=True
+            ):
                 row["output_space"] = size
         if self.settings.top_scoring:
-            n = min(self.settings.salient, found.sources.shape[1])
+            n = min(self.settings.salient, salient.sources.shape[1])
             for row in rows:
                 head = row["head"]
-                targets = Targets(found.highest.ids[head, :n], found.highest.scores[head, :n])
-                entries = highest_entries(sources, weights.reading, head, columns, targets.ids.numel())
-                row["top_scoring_jaccard"] = overlap(found.sources[head, :n], targets, entries)
+                targets = Targets(salient.highest_targets.ids[head, :n], salient.highest_targets.scores[head, :n])
+                entries = find_highest_entries(sources, weights.scoring_heads, head, columns, targets.ids.numel())
+                row["top_scoring_jaccard"] = mapping_overlap(salient.sources[head, :n], targets, entries)
 
 
 def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
@@ -231,6 +247,8 @@ def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
     }
 
 
-def score_rows(tested: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
+def score_rows(head_hits: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
     """The rows of `relations` that some heads' rank tests make."""
-    return [relation_row(each.head, s) for each in tested for s in shares(relations, each.top, each.bottom)]
+    return [
+        relation_row(each.head, s) for each in head_hits for s in scores_from_hits(relations, each.top, each.bottom)
+    ]

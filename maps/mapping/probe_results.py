@@ -14,11 +14,11 @@ from maps.types import HeadId
 if TYPE_CHECKING:
     pass
 
-Progress = Callable[[Sequence[int], int], Iterable[int]]
+LayerProgress = Callable[[Sequence[int], int], Iterable[int]]
 
 
 @dataclass(frozen=True)
-class Token:
+class VocabularyToken:
     """An entry of a vocabulary; its string is in the stored form, as an atlas has it."""
 
     id: int
@@ -26,7 +26,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class HeadPairRank:
     """A pair under one head: the target's score in the source's row of M, and its ranks from either end, from 1."""
 
     head: HeadId
@@ -36,22 +36,22 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Promoted:
+class HeadTargets:
     """What one head makes of a source: its saliency, that as a multiple of the head's mean, its highest targets."""
 
     head: HeadId
     saliency: float
     ratio: float | None  # None where the head's mean saliency is 0
-    targets: tuple[Token, ...]
+    targets: tuple[VocabularyToken, ...]
     scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Promoter:
+class HeadBestSource:
     """The source with the highest score for a target under one head, and the target's rank in that source's row."""
 
     head: HeadId
-    source: Token
+    source: VocabularyToken
     score: float
     rank: int
 
@@ -67,19 +67,19 @@ class Probe:
 
     model: str
     vocabulary: int
-    source: Token
-    target: Token | None = None
-    pair: tuple[Ranked, ...] = ()
-    as_source: tuple[Promoted, ...] = ()
-    as_target: tuple[Promoter, ...] = ()
+    source: VocabularyToken
+    target: VocabularyToken | None = None
+    pair: tuple[HeadPairRank, ...] = ()
+    as_source: tuple[HeadTargets, ...] = ()
+    as_target: tuple[HeadBestSource, ...] = ()
 
-    def suppressing(self) -> list[Ranked]:
+    def pair_by_suppression(self) -> list[HeadPairRank]:
         """The pair under every head, the best rank from the lowest end first."""
         return sorted(self.pair, key=lambda each: (each.from_lowest, each.head))
 
 
 @dataclass(frozen=True)
-class OwnScore:
+class OwnPairsScore:
     """One head's score and suppression on own pairs, from 0 to 1; None where no pair is usable."""
 
     head: HeadId
@@ -88,11 +88,11 @@ class OwnScore:
 
 
 @dataclass(frozen=True)
-class OwnRelation:
+class OwnPairsResult:
     """Own pairs on every head of a model, by layer and head; `unusable` are the pairs that are no two single tokens."""
 
     model: str
     k: int
     pairs: int
     unusable: tuple[tuple[str, str], ...]
-    heads: tuple[OwnScore, ...]
+    heads: tuple[OwnPairsScore, ...]

@@ -37,12 +37,12 @@ class HeadHits(NamedTuple):
     bottom: Tensor
 
 
-def hit_rows(tested: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
+def hit_rows(head_hits: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
     """The rows of `hits` of one head: the numbers of its hits, of each relation that has any."""
     sizes, rows = [len(each.sources) for each in relations], []
-    for each, high, low in zip(relations, tested.top.split(sizes), tested.bottom.split(sizes), strict=True):
+    for each, high, low in zip(relations, head_hits.top.split(sizes), head_hits.bottom.split(sizes), strict=True):
         hit, suppressed = (found.nonzero()[:, 0].tolist() for found in (high, low))
         if hit or suppressed:
             row = {"relation": each.relation.name, "hits": hit, "suppressed": suppressed}
-            rows.append({**tested.head._asdict(), **row})
+            rows.append({**head_hits.head._asdict(), **row})
     return rows

@@ -11,12 +11,12 @@ from typing import Any
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.files.atomic import read_json
-from maps.files.run_settings import difference
-from maps.types import MIN_PAIRS, TAU, Relation, at_least_one
+from maps.files.run_settings import settings_difference
+from maps.types import MIN_PAIRS, TAU, Relation, check_at_least_one
 
 
 @dataclass(frozen=True)
-class Settings:
+class MappingSettings:
     """What a mapping depends on beside the model. An atlas is only ever continued with the same settings.
 
     Raises MapsError for numbers below 1 and for a τ outside 0 to 1.
@@ -39,7 +39,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("salient", "targets", "min_pairs", *(() if self.k is None else ("k",))):
-            at_least_one(name, getattr(self, name))
+            check_at_least_one(name, getattr(self, name))
         if not 0 <= self.tau <= 1:
             raise MapsError(f"tau must be a number from 0 to 1, not {self.tau!r}.")
 
@@ -64,7 +64,7 @@ class Settings:
         }
 
 
-def is_finished(model: str, out: Path, settings: Settings) -> bool:
+def is_mapping_finished(model: str, out: Path, settings: MappingSettings) -> bool:
     """Whether `out` holds this very mapping; raises MapsError where it holds another one. Reads no weights.
 
     One that was made before pairs and hits were kept is not finished.
@@ -76,14 +76,14 @@ def is_finished(model: str, out: Path, settings: Settings) -> bool:
     now = {"model": model, **settings.as_json()}
     if before != now:
         raise MapsError(
-            f"{out} holds an atlas made with other settings ({difference(before, now)}); choose another --out."
+            f"{out} holds an atlas made with other settings ({settings_difference(before, now)}); choose another --out."
         )
-    return Atlas.open(out).keeps_hits
+    return Atlas.open(out).has_hits
 
 
-def chosen_layers(settings: Settings, layers: int) -> range:
+def select_layers(settings: MappingSettings, layer_count: int) -> range:
     """The layers to map; raises MapsError where the model has fewer."""
-    first, last = settings.layers or (0, layers - 1)
-    if not 0 <= first <= last < layers:
-        raise MapsError(f"--layers {first}-{last} is not within the model's layers 0-{layers - 1}.")
+    first, last = settings.layers or (0, layer_count - 1)
+    if not 0 <= first <= last < layer_count:
+        raise MapsError(f"--layers {first}-{last} is not within the model's layers 0-{layer_count - 1}.")
     return range(first, last + 1)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-Z = 1.959963984540054  # 97.5 % of a standard normal distribution lies below
-DRAWS = 1000
+Z_975 = 1.959963984540054  # 97.5 % of a standard normal distribution lies below
+BOOTSTRAP_DRAWS = 1000
 
 
-class Estimate(NamedTuple):
+class AccuracyEstimate(NamedTuple):
     """A share with its 95 % interval."""
 
     value: float
@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
     high: float
 
 
-class Mean(NamedTuple):
+class HeadMean(NamedTuple):
     """A mean over heads with its 95 % interval, which one head alone has not."""
 
     value: float
@@ -29,7 +29,7 @@ class Mean(NamedTuple):
     heads: int
 
 
-class Counts(NamedTuple):
+class DetectionCounts(NamedTuple):
     """What a scorer answered: of the head's own items those it named, of the others those it left out."""
 
     own: int
@@ -38,10 +38,10 @@ class Counts(NamedTuple):
     other_left: int
 
 
-def counts(truth: Sequence[bool | None], named: frozenset[int]) -> Counts:
+def count_answer(truth: Sequence[bool | None], named_items: frozenset[int]) -> DetectionCounts:
     """The counts of an answer: `truth` of each item (None: not counted), and the numbers, from 1, that were named."""
-    pairs = [(belongs, number in named) for number, belongs in enumerate(truth, start=1)]
-    return Counts(
+    pairs = [(belongs, number in named_items) for number, belongs in enumerate(truth, start=1)]
+    return DetectionCounts(
         sum(belongs is True for belongs, _ in pairs),
         sum(belongs is True and said for belongs, said in pairs),
         sum(belongs is False for belongs, _ in pairs),
@@ -49,14 +49,14 @@ def counts(truth: Sequence[bool | None], named: frozenset[int]) -> Counts:
     )
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     """The 95 % score interval of a share of n > 0 (Wilson 1927)."""
-    middle = (hits + Z * Z / 2) / (n + Z * Z)
-    half = Z * sqrt(hits * (n - hits) / n + Z * Z / 4) / (n + Z * Z)
+    middle = (hits + Z_975 * Z_975 / 2) / (n + Z_975 * Z_975)
+    half = Z_975 * sqrt(hits * (n - hits) / n + Z_975 * Z_975 / 4) / (n + Z_975 * Z_975)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def balanced_accuracy(c: Counts) -> Estimate | None:
+def balanced_accuracy(c: DetectionCounts) -> AccuracyEstimate | None:
     """(own_named / own + other_left / other) / 2 with a 95 % interval; None where one kind of item is missing.
 
     The interval joins the two shares' Wilson intervals (l, u) by their distances from the shares p, as Newcombe (1998)
@@ -66,19 +66,19 @@ def balanced_accuracy(c: Counts) -> Estimate | None:
     if not (c.own and c.other):
         return None
     shares = c.own_named / c.own, c.other_left / c.other
-    ends = wilson(c.own_named, c.own), wilson(c.other_left, c.other)
+    ends = wilson_interval(c.own_named, c.own), wilson_interval(c.other_left, c.other)
     down, up = (sqrt(sum((end[side] - p) ** 2 for p, end in zip(shares, ends, strict=True))) / 2 for side in (0, 1))
     value = sum(shares) / 2
-    return Estimate(value, max(0.0, value - down), min(1.0, value + up))
+    return AccuracyEstimate(value, max(0.0, value - down), min(1.0, value + up))
 
 
-def mean_over_heads(values: Sequence[float], seed: int = 0) -> Mean | None:
+def mean_over_heads(values: Sequence[float], seed: int = 0) -> HeadMean | None:
     """The mean with a 95 % percentile bootstrap over heads (1,000 draws); None without a head."""
     if not values:
         return None
     data = np.array(values)
     if len(data) == 1:
-        return Mean(float(data[0]), None, None, 1)
-    drawn = data[np.random.default_rng(seed).integers(len(data), size=(DRAWS, len(data)))].mean(axis=1)
+        return HeadMean(float(data[0]), None, None, 1)
+    drawn = data[np.random.default_rng(seed).integers(len(data), size=(BOOTSTRAP_DRAWS, len(data)))].mean(axis=1)
     low, high = np.percentile(drawn, (2.5, 97.5))
-    return Mean(float(data.mean()), float(low), float(high), len(data))
+    return HeadMean(float(data.mean()), float(low), float(high), len(data))

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from maps.atlas.schema import Row
-from maps.text import many
+from maps.text import pluralize
 from maps.types import HeadId
 
-CONCENTRATION = pa.schema(
+CONCENTRATION_SUMMARY_SCHEMA = pa.schema(
     [
         ("describer", pa.string()),
         ("heads", pa.string()),
@@ -24,12 +24,15 @@ CONCENTRATION = pa.schema(
         ("beyond_random", pa.int32()),
     ]
 )
-PATTERN, UNCLEAR, RANDOM = "with a pattern", "said to be unclear", "random"
-MEASURES = {"target_entropy": "entropy_below", "target_kurtosis": "kurtosis_below"}
-BEYOND = {"target_entropy": 0.0, "target_kurtosis": 1.0}  # the share of a head more concentrated than all random ones
+PATTERN_LABEL, UNCLEAR_LABEL, RANDOM_LABEL = "with a pattern", "said to be unclear", "random"
+BELOW_COLUMNS = {"target_entropy": "entropy_below", "target_kurtosis": "kurtosis_below"}
+BEYOND_RANDOM_SHARES = {
+    "target_entropy": 0.0,
+    "target_kurtosis": 1.0,
+}  # the share of a head more concentrated than all random ones
 
 
-class Group(NamedTuple):
+class ConcentrationGroup(NamedTuple):
     """Heads of one kind with their measures; `describer` said of which kind they are, and is empty for random heads."""
 
     describer: str
@@ -37,22 +40,28 @@ class Group(NamedTuple):
     heads: list[Row]
 
 
-def groups(descriptions: Iterable[Row], measured: dict[HeadId, Row], random: Sequence[Row]) -> list[Group]:
+def group_heads(
+    descriptions: Iterable[Row], measures: dict[HeadId, Row], random_heads: Sequence[Row]
+) -> list[ConcentrationGroup]:
     """The heads that a describer sees a pattern in, those that it calls unclear, and the random ones."""
     said: dict[tuple[str, str], list[Row]] = {}
     for row in descriptions:
         head = HeadId(row["layer"], row["head"])
-        if head in measured:
-            said.setdefault((row["describer"], PATTERN if row["pattern"] else UNCLEAR), []).append(measured[head])
-    order = sorted(said, key=lambda name: (name[0], name[1] == UNCLEAR))
-    return [Group(*name, said[name]) for name in order] + ([Group("", RANDOM, list(random))] if random else [])
+        if head in measures:
+            said.setdefault((row["describer"], PATTERN_LABEL if row["pattern"] else UNCLEAR_LABEL), []).append(
+                measures[head]
+            )
+    order = sorted(said, key=lambda name: (name[0], name[1] == UNCLEAR_LABEL))
+    return [ConcentrationGroup(*name, said[name]) for name in order] + (
+        [ConcentrationGroup("", RANDOM_LABEL, list(random_heads))] if random_heads else []
+    )
 
 
-def concentration(found: Iterable[Group]) -> list[Row]:
-    """Rows of `CONCENTRATION`: how a measure is distributed over each group of heads."""
+def concentration_rows(groups: Iterable[ConcentrationGroup]) -> list[Row]:
+    """Rows of `CONCENTRATION_SUMMARY_SCHEMA`: how a measure is distributed over each group of heads."""
     rows = []
-    for describer, kind, heads in found:
-        for measure, below in MEASURES.items():
+    for describer, kind, heads in groups:
+        for measure, below in BELOW_COLUMNS.items():
             values = [row[measure] for row in heads if row[measure] is not None]
             low, median, high = np.percentile(values, (5, 50, 95)).tolist() if values else (None, None, None)
             known = [row[below] for row in heads if row.get(below) is not None]
@@ -65,7 +74,7 @@ def concentration(found: Iterable[Group]) -> list[Row]:
                     "low": low,
                     "median": median,
                     "high": high,
-                    "beyond_random": known.count(BEYOND[measure]) if known else None,
+                    "beyond_random": known.count(BEYOND_RANDOM_SHARES[measure]) if known else None,
                 }
             )
     return rows
@@ -76,7 +85,7 @@ def concentration_sentences(rows: Iterable[Row]) -> list[str]:
     said = []
     for row in rows:
         if row["measure"] == "target_entropy" and row["median"] is not None:
-            heads = many(row["count"], "head" if row["describer"] else f"{row['heads']} head")
+            heads = pluralize(row["count"], "head" if row["describer"] else f"{row['heads']} head")
             who = f"{heads} {row['heads']} by {row['describer']}" if row["describer"] else heads
             beyond = row["beyond_random"]
             beside = "" if beyond is None else f", {beyond:,} of them lower than every random head of their layer"

@@ -14,8 +14,8 @@ def entropy(targets: Iterable[int]) -> float:
     return sum(n / whole * log2(whole / n) for n in numbers.values())
 
 
-def share_below(value: float | None, among: Sequence[float]) -> float | None:
+def share_below(value: float | None, others: Sequence[float]) -> float | None:
     """The share of values that are lower, equal ones counted half; None where the value or all others are unknown."""
-    if value is None or not among:
+    if value is None or not others:
         return None
-    return sum((other < value) + 0.5 * (other == value) for other in among) / len(among)
+    return sum((other < value) + 0.5 * (other == value) for other in others) / len(others)

@@ -6,97 +6,107 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from maps.atlas.append_log import keep_table, keeping
+from maps.atlas.append_log import open_row_writer, write_atlas_table
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row, table
-from maps.describers.ask_many import ask_each, finished
-from maps.describers.describe_atlas import LONGEST_REASON, now
-from maps.scoring.accuracy import Counts, Estimate, balanced_accuracy, counts
-from maps.scoring.plan import Question
-from maps.scoring.prompt import SCHEMA, parse_belongs
-from maps.text import shortened
+from maps.atlas.schema import Row, make_table
+from maps.describers.ask_many import ask_each, run_to_completion
+from maps.describers.describe_atlas import MAX_REASON_LENGTH, utc_now
+from maps.scoring.accuracy import AccuracyEstimate, DetectionCounts, balanced_accuracy, count_answer
+from maps.scoring.plan import DetectionQuestion
+from maps.scoring.prompt import REPLY_SCHEMA, parse_named_items
+from maps.text import shorten
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat, Reply
 
-MAX_TOKENS = 256  # of a reply: twenty numbers take some seventy
+MAX_REPLY_TOKENS = 256  # of a reply: twenty numbers take some seventy
 
 
-class Answered(NamedTuple):
+class ScorerAnswer(NamedTuple):
     """What a scorer said of a question."""
 
-    counts: Counts
+    counts: DetectionCounts
     reply: Reply
 
 
-class Run(NamedTuple):
+class DetectionRun(NamedTuple):
     """What a run did: questions answered and given up now."""
 
     answered: int
     failed: int
 
 
-def detect(atlas: Atlas, questions: Iterable[Question], chat: Chat, seed: int, concurrency: int) -> Run:
+def run_detection(
+    atlas: Atlas, questions: Iterable[DetectionQuestion], chat: Chat, seed: int, concurrency: int
+) -> DetectionRun:
     """Asks what the scorer has not answered yet; keeps each answer when it comes, and writes `scores` at the end.
 
     A question without a usable reply is asked again as `maps.describers.ask_many` says, then kept with its reason; the next run
     asks it again. Raises DescriberError where the run cannot go on.
     """
     try:
-        with keeping(atlas, "detections") as keep:
-            return asked(unanswered(atlas, questions, chat.model, seed), chat, seed, concurrency, keep)
+        with open_row_writer(atlas, "detections") as keep:
+            return ask_questions(
+                unanswered_questions(atlas, questions, chat.model, seed), chat, seed, concurrency, keep
+            )
     finally:
-        rows = scores_of(atlas.table("detections").to_pylist())
+        rows = compute_scores(atlas.table("detections").to_pylist())
         if rows:
-            keep_table(atlas, "scores", table("scores", rows))
+            write_atlas_table(atlas, "scores", make_table("scores", rows))
 
 
-def unanswered(atlas: Atlas, questions: Iterable[Question], scorer: str, seed: int) -> list[Question]:
+def unanswered_questions(
+    atlas: Atlas, questions: Iterable[DetectionQuestion], scorer: str, seed: int
+) -> list[DetectionQuestion]:
     """The questions that a scorer has not answered yet; rows that still wait for their table are not looked at."""
-    there = {key(row) for row in atlas.table("detections").to_pylist() if row["own_named"] is not None}
-    return [each for each in questions if (scorer, seed, each.shown_id, each.hash) not in there]
+    there = {question_key(row) for row in atlas.table("detections").to_pylist() if row["own_named"] is not None}
+    return [each for each in questions if (scorer, seed, each.shown_id, each.prompt_hash) not in there]
 
 
-def key(row: Row) -> tuple[object, ...]:
+def question_key(row: Row) -> tuple[object, ...]:
     """What tells a question from others; its messages hold the description and the items."""
     return row["scorer"], row["seed"], row["shown_id"], row["prompt_hash"]
 
 
-def asked(todo: Sequence[Question], chat: Chat, seed: int, concurrency: int, keep: Callable[[Row], None]) -> Run:
+def ask_questions(
+    questions: Sequence[DetectionQuestion], chat: Chat, seed: int, concurrency: int, store_row: Callable[[Row], None]
+) -> DetectionRun:
     """Asks the questions, with a bar."""
     from tqdm import tqdm
 
     numbers = {"answered": 0, "failed": 0}
 
-    async def ask(question: Question, seed: int) -> Answered:
-        reply = await chat.ask(question.asked, seed=seed, schema=SCHEMA, max_tokens=MAX_TOKENS)
-        return Answered(counts(question.truth, parse_belongs(reply.content, len(question.truth))), reply)
+    async def ask(question: DetectionQuestion, seed: int) -> ScorerAnswer:
+        reply = await chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
+        return ScorerAnswer(count_answer(question.truth, parse_named_items(reply.content, len(question.truth))), reply)
 
-    with tqdm(total=len(todo), unit="question", desc="scoring", dynamic_ncols=True, disable=not todo) as bar:
+    with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True, disable=not questions) as bar:
 
-        def kept(kind: str, question: Question, content: Row) -> None:
-            keep({**identity(question), "scorer": chat.model, "seed": seed, **content, "created_at": now()})
+        def kept(kind: str, question: DetectionQuestion, content: Row) -> None:
+            store_row(
+                {**question_columns(question), "scorer": chat.model, "seed": seed, **content, "created_at": utc_now()}
+            )
             numbers[kind] += 1
             bar.update()
 
-        def on_answer(question: Question, answer: Answered) -> None:
-            kept("answered", question, {**answer.counts._asdict(), **provenance(answer.reply)})
+        def on_answer(question: DetectionQuestion, answer: ScorerAnswer) -> None:
+            kept("answered", question, {**answer.counts._asdict(), **reply_columns(answer.reply)})
 
-        def on_failure(question: Question, reason: str, attempts: int) -> None:
-            kept("failed", question, {"reason": shortened(reason, LONGEST_REASON), "attempts": attempts})
+        def on_failure(question: DetectionQuestion, reason: str, attempts: int) -> None:
+            kept("failed", question, {"reason": shorten(reason, MAX_REASON_LENGTH), "attempts": attempts})
 
         async def work() -> None:
             async with chat:
                 await ask_each(
-                    todo, ask, on_answer=on_answer, on_failure=on_failure, seed=seed, concurrency=concurrency
+                    questions, ask, on_answer=on_answer, on_failure=on_failure, seed=seed, concurrency=concurrency
                 )
 
-        if todo:
-            finished(work())
-    return Run(**numbers)
+        if questions:
+            run_to_completion(work())
+    return DetectionRun(**numbers)
 
 
-def identity(question: Question) -> Row:
+def question_columns(question: DetectionQuestion) -> Row:
     """What a row of `detections` says of its question."""
     return {
         "layer": question.head.layer,
@@ -104,11 +114,11 @@ def identity(question: Question) -> Row:
         "describer": question.describer,
         "description_id": question.description_id,
         "shown_id": question.shown_id,
-        "prompt_hash": question.hash,
+        "prompt_hash": question.prompt_hash,
     }
 
 
-def provenance(reply: Reply) -> Row:
+def reply_columns(reply: Reply) -> Row:
     """What a row of `detections` says of its reply."""
     return {
         "model": reply.model,
@@ -118,7 +128,7 @@ def provenance(reply: Reply) -> Row:
     }
 
 
-def scores_of(detections: Sequence[Row]) -> list[Row]:
+def compute_scores(detections: Sequence[Row]) -> list[Row]:
     """The rows of `scores`: the newest usable answers about each description, by scorer and seed.
 
     Where a score is null, `reason` says why: of `detection`, or of `detection_swapped` where that alone is missing.
@@ -129,10 +139,10 @@ def scores_of(detections: Sequence[Row]) -> list[Row]:
     rows = []
     for group in groups.values():
         own, swapped = (
-            newest([row for row in group if (row["shown_id"] == row["description_id"]) is mine])
+            newest_answer([row for row in group if (row["shown_id"] == row["description_id"]) is mine])
             for mine in (True, False)
         )
-        found, control = accuracy_of(own), accuracy_of(swapped)
+        found, control = answer_accuracy(own), answer_accuracy(swapped)
         shared = {name: group[0][name] for name in ("layer", "head", "describer", "description_id", "scorer", "seed")}
         rows.append(
             {
@@ -142,25 +152,25 @@ def scores_of(detections: Sequence[Row]) -> list[Row]:
                 "detection_high": found and found.high,
                 "detection_swapped": control and control.value,
                 "n": own["own"] + own["other"] if own and found else None,
-                "reason": why_null(own) if found is None else why_null(swapped) if control is None else None,
+                "reason": null_reason(own) if found is None else null_reason(swapped) if control is None else None,
             }
         )
     return rows
 
 
-def newest(rows: Sequence[Row]) -> Row | None:
+def newest_answer(rows: Sequence[Row]) -> Row | None:
     """The last usable answer, or the last failure where there is none."""
     usable = [row for row in rows if row["own_named"] is not None] or rows
     return usable[-1] if usable else None
 
 
-def accuracy_of(row: Row | None) -> Estimate | None:
+def answer_accuracy(row: Row | None) -> AccuracyEstimate | None:
     """The balanced accuracy of an answer."""
     if row is None or row["own_named"] is None:
         return None
-    return balanced_accuracy(Counts(*(row[name] for name in Counts._fields)))
+    return balanced_accuracy(DetectionCounts(*(row[name] for name in DetectionCounts._fields)))
 
 
-def why_null(row: Row | None) -> str:
+def null_reason(row: Row | None) -> str:
     """Why there is no usable answer."""
     return "Not asked: no other description in its layer, or the run was stopped." if row is None else row["reason"]

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 import pyarrow as pa
 
 from maps.atlas.schema import Row
-from maps.scoring.comparison import MEASURES
+from maps.scoring.comparison import BELOW_COLUMNS
 from maps.types import HeadId
 
-EVIDENCE = pa.schema(
+EVIDENCE_SCHEMA = pa.schema(
     [
         ("layer", pa.int32()),
         ("head", pa.int32()),
@@ -34,17 +34,17 @@ EVIDENCE = pa.schema(
         ("stale", pa.bool_()),
     ]
 )
-DETECTED = ("detection", "detection_low", "detection_high", "detection_swapped")
+DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped")
 
 
-def evidence(
+def evidence_rows(
     descriptions: Iterable[Row],
     stale: Collection[str],
     checks: Iterable[Row],
-    measured: dict[HeadId, Row],
+    measures: dict[HeadId, Row],
     scores: Iterable[Row],
 ) -> list[Row]:
-    """Rows of `EVIDENCE`: each current description beside what speaks for it, once for every scorer and seed.
+    """Rows of `EVIDENCE_SCHEMA`: each current description beside what speaks for it, once for every scorer and seed.
 
     `check` is the named check that most mappings of the head bear out, whatever the description says. `stale`: the ids
     of descriptions, and with them of scores, that are of other mappings than the present ones.
@@ -61,9 +61,11 @@ def evidence(
     return [
         {
             **{name: row[name] for name in ("layer", "head", "describer", "observed_pattern", "pattern")},
-            **picked(best.get(HeadId(row["layer"], row["head"])), ("check", "support", "by_chance")),
-            **picked(measured.get(HeadId(row["layer"], row["head"])), (*MEASURES, *MEASURES.values())),
-            **picked(score, ("scorer", "seed", *DETECTED)),
+            **select_columns(best.get(HeadId(row["layer"], row["head"])), ("check", "support", "by_chance")),
+            **select_columns(
+                measures.get(HeadId(row["layer"], row["head"])), (*BELOW_COLUMNS, *BELOW_COLUMNS.values())
+            ),
+            **select_columns(score, ("scorer", "seed", *DETECTION_COLUMNS)),
             "stale": row["description_id"] in stale,
         }
         for row in descriptions
@@ -71,6 +73,6 @@ def evidence(
     ]
 
 
-def picked(row: Row | None, names: Sequence[str]) -> Row:
+def select_columns(row: Row | None, names: Sequence[str]) -> Row:
     """Some columns of a row; null where there is none."""
     return {name: row[name] if row else None for name in names}

@@ -10,19 +10,19 @@ from typing import NamedTuple
 from maps.types import HeadId
 from maps.types import Mapping as HeadMapping
 
-EACH = 10  # items of the head, and as many of other heads
+ITEMS_PER_KIND = 10  # items of the head, and as many of other heads
 
-HeldOut = Mapping[HeadId, Sequence[HeadMapping]]
+HeldOutMappings = Mapping[HeadId, Sequence[HeadMapping]]
 
 
-class Item(NamedTuple):
+class DetectionItem(NamedTuple):
     """A mapping, and the head that it is of."""
 
     mapping: HeadMapping
-    of: HeadId
+    head: HeadId
 
 
-def items(head: HeadId, held_out: HeldOut, seed: int) -> list[Item]:
+def draw_items(head: HeadId, held_out: HeldOutMappings, seed: int) -> list[DetectionItem]:
     """Ten held-out mappings of a head and ten of its layer's other heads, shuffled; fewer where there are fewer.
 
     A mapping of another head is drawn from all of these heads' together. It has no source that the head's held-out
@@ -31,37 +31,37 @@ def items(head: HeadId, held_out: HeldOut, seed: int) -> list[Item]:
     """
     draw = random.Random(f"{seed}:{head}")  # a string's seed is the same on every machine
     own = list(held_out[head])
-    chosen = draw.sample(own, min(EACH, len(own)))
+    chosen = draw.sample(own, min(ITEMS_PER_KIND, len(own)))
     others = [
-        Item(mapping, other)
+        DetectionItem(mapping, other)
         for other in sorted(held_out)
         if other.layer == head.layer and other != head
         for mapping in held_out[other]
     ]
     draw.shuffle(others)
     known = {mapping.source_id for mapping in own}
-    foreign: list[Item] = []
+    foreign: list[DetectionItem] = []
     for item in others:
-        if len(foreign) == EACH:
+        if len(foreign) == ITEMS_PER_KIND:
             break
         if item.mapping.source_id not in known:
             known.add(item.mapping.source_id)
             foreign.append(item)
-    found = [Item(mapping, head) for mapping in chosen] + foreign
+    found = [DetectionItem(mapping, head) for mapping in chosen] + foreign
     draw.shuffle(found)
     return found
 
 
-def truth(asked: Sequence[Item], head: HeadId, shown: HeadId) -> list[bool | None]:
+def item_truth(items: Sequence[DetectionItem], head: HeadId, shown_head: HeadId) -> list[bool | None]:
     """Of each item whether it is of the head; None, for not counted, where it is of another head that is described.
 
     Under another head's description that head's own mappings fit: counted as wrong, they would bring the control of a
     scorer that sees everything below chance.
     """
-    return [True if item.of == head else None if item.of == shown else False for item in asked]
+    return [True if item.head == head else None if item.head == shown_head else False for item in items]
 
 
-def exchanged(heads: Iterable[HeadId], seed: int) -> dict[HeadId, HeadId]:
+def exchange_partners(heads: Iterable[HeadId], seed: int) -> dict[HeadId, HeadId]:
     """For each head another one of its layer, whose description stands for its own in the control.
 
     The heads of a layer stand in a circle, in an order that depends on the seed, and each takes the description of the

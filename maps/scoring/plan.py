@@ -9,12 +9,12 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.llm.messages import Message, prompt_hash
-from maps.scoring.items import EACH, Item, exchanged, items, truth
-from maps.scoring.prompt import messages
+from maps.scoring.items import ITEMS_PER_KIND, DetectionItem, draw_items, exchange_partners, item_truth
+from maps.scoring.prompt import detection_messages
 from maps.types import HeadId
 
 
-class Question(NamedTuple):
+class DetectionQuestion(NamedTuple):
     """One question to a scorer: whether a head's items fit the description `shown`, its own or another head's."""
 
     head: HeadId
@@ -22,43 +22,43 @@ class Question(NamedTuple):
     description_id: str
     shown_id: str
     truth: tuple[bool | None, ...]  # whether each item is the head's; None where it is not counted
-    asked: list[Message]
-    hash: str
+    messages: list[Message]
+    prompt_hash: str
 
 
-class Plan(NamedTuple):
+class DetectionPlan(NamedTuple):
     """What can be scored, and how many heads with or without a description cannot, by why."""
 
-    questions: list[Question]
-    unclear: int  # the description says that there is no pattern
-    stale: int  # the head's mappings changed after it was described
-    alone: int  # no other described head in the layer, so no control
-    short: int  # fewer than ten items of a kind
+    questions: list[DetectionQuestion]
+    unclear_count: int  # the description says that there is no pattern
+    stale_count: int  # the head's mappings changed after it was described
+    without_control_count: int  # no other described head in the layer, so no control
+    short_count: int  # fewer than ten items of a kind
 
 
-def plan(atlas: Atlas, describer: str | None, seed: int) -> Plan:
+def plan_detection(atlas: Atlas, describer: str | None, seed: int) -> DetectionPlan:
     """The questions about every current description, or those of one describer; raises MapsError where it has none."""
     every = [row for row in atlas.descriptions() if describer in (None, row["describer"])]
     if not every:
         who = "any describer" if describer is None else describer
         raise MapsError(f"{atlas.folder} holds no description of {who}; `python -m maps describe` makes them.")
-    held_out, stale = atlas.every_mapping("heldout"), atlas.stale()
+    held_out, stale = atlas.mappings_by_head("heldout"), atlas.stale_description_ids()
     fresh = [row for row in every if row["description_id"] not in stale]
-    found: list[Question] = []
+    found: list[DetectionQuestion] = []
     alone = short = 0
     for name in sorted({row["describer"] for row in fresh}):
         described = {head_of(row): row for row in fresh if row["describer"] == name and row["pattern"]}
-        partner = exchanged(described, seed)
+        partner = exchange_partners(described, seed)
         for head, row in sorted(described.items()):
-            drawn = items(head, held_out, seed)
-            whole = truth(drawn, head, head)
-            short += not whole.count(True) == whole.count(False) == EACH
+            drawn = draw_items(head, held_out, seed)
+            whole = item_truth(drawn, head, head)
+            short += not whole.count(True) == whole.count(False) == ITEMS_PER_KIND
             other = described.get(partner.get(head, head), row)
-            asked = [question(row, shown, drawn) for shown in (row, *([other] if other is not row else []))]
+            asked = [build_question(row, shown, drawn) for shown in (row, *([other] if other is not row else []))]
             asked = [each for each in asked if {True, False} <= set(each.truth)]
             alone += len(asked) == 1
             found += asked
-    return Plan(found, sum(not row["pattern"] for row in fresh), len(every) - len(fresh), alone, short)
+    return DetectionPlan(found, sum(not row["pattern"] for row in fresh), len(every) - len(fresh), alone, short)
 
 
 def head_of(row: Row) -> HeadId:
@@ -66,15 +66,15 @@ def head_of(row: Row) -> HeadId:
     return HeadId(row["layer"], row["head"])
 
 
-def question(row: Row, shown: Row, drawn: Sequence[Item]) -> Question:
+def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem]) -> DetectionQuestion:
     """The question whether a described head's items fit a description, that of `row` or another one."""
-    asked = messages(shown["input_strings"], shown["observed_pattern"], drawn)
-    return Question(
+    asked = detection_messages(shown_row["input_strings"], shown_row["observed_pattern"], items)
+    return DetectionQuestion(
         head_of(row),
         row["describer"],
         row["description_id"],
-        shown["description_id"],
-        tuple(truth(drawn, head_of(row), head_of(shown))),
+        shown_row["description_id"],
+        tuple(item_truth(items, head_of(row), head_of(shown_row))),
         asked,
         prompt_hash(asked),
     )

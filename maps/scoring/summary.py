@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from maps.atlas.schema import Row
 from maps.scoring.accuracy import mean_over_heads
-from maps.text import many
+from maps.text import pluralize
 
-DETECTION = pa.schema(
+DETECTION_SUMMARY_SCHEMA = pa.schema(
     [
         ("describer", pa.string()),
         ("scorer", pa.string()),
@@ -23,23 +23,23 @@ DETECTION = pa.schema(
         ("high", pa.float64()),
     ]
 )
-OWN, EXCHANGED = "own description", "another head's description"
-SHOWN = {OWN: "detection", EXCHANGED: "detection_swapped"}
+OWN_LABEL, EXCHANGED_LABEL = "own description", "another head's description"
+SCORE_COLUMNS = {OWN_LABEL: "detection", EXCHANGED_LABEL: "detection_swapped"}
 
 
-def detection(scores: Iterable[Row]) -> list[Row]:
-    """Rows of `DETECTION`: mean detection over heads, and the same with descriptions exchanged."""
+def detection_rows(scores: Iterable[Row]) -> list[Row]:
+    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, and the same with descriptions exchanged."""
     groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in scores:
         groups[row["describer"], row["scorer"], row["seed"]].append(row)
     return [
-        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **described(rows, column)}
+        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **mean_columns(rows, column)}
         for (describer, scorer, seed), rows in sorted(groups.items())
-        for shown, column in SHOWN.items()
+        for shown, column in SCORE_COLUMNS.items()
     ]
 
 
-def described(rows: Iterable[Row], column: str) -> Row:
+def mean_columns(rows: Iterable[Row], column: str) -> Row:
     """A mean as columns."""
     found = mean_over_heads([row[column] for row in rows if row[column] is not None])
     return {
@@ -52,17 +52,17 @@ def described(rows: Iterable[Row], column: str) -> Row:
 
 def detection_sentences(scores: Iterable[Row]) -> list[str]:
     """The means in words, a sentence for each describer and scorer."""
-    rows = detection(scores)
+    rows = detection_rows(scores)
     return [
-        f"{own['scorer']} tells the mappings of {own['describer']}'s heads by their descriptions: {mean(own)}; by "
-        f"another head's, as the control: {mean(other)}. Chance is 0.5."
+        f"{own['scorer']} tells the mappings of {own['describer']}'s heads by their descriptions: {mean_text(own)}; by "
+        f"another head's, as the control: {mean_text(other)}. Chance is 0.5."
         for own, other in zip(rows[::2], rows[1::2], strict=True)
     ]
 
 
-def mean(row: Row) -> str:
+def mean_text(row: Row) -> str:
     """A mean in words."""
     if row["mean"] is None:
         return "undefined, since no head has a score"
     interval = "" if row["low"] is None else f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
-    return f"balanced accuracy {row['mean']:.2f} (mean of {many(row['heads'], 'head')}{interval})"
+    return f"balanced accuracy {row['mean']:.2f} (mean of {pluralize(row['heads'], 'head')}{interval})"

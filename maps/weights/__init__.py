@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 from maps.errors import MapsError
-from maps.weights.bundled import BUNDLED, BUNDLED_PACKAGE, bundled_file
+from maps.weights.bundled import BUNDLED_MODEL, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
 from maps.weights.gguf_file import open_gguf
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+HUB_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
@@ -22,7 +22,7 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
 
     `revision` is the Hub's commit; what is on this machine has the revision that it has.
     """
-    if model == BUNDLED:
+    if model == BUNDLED_MODEL:
         return open_bundled()
     path = Path(model).expanduser()
     if path.is_dir():
@@ -31,13 +31,13 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
         return open_gguf(path, path.stem)
     if path.is_file():
         raise MapsError(f"{path} is neither a folder nor a .gguf file; give one of these or a Hub id.")
-    if path.suffix == ".gguf" or not HUB_ID.fullmatch(model):
+    if path.suffix == ".gguf" or not HUB_ID_PATTERN.fullmatch(model):
         raise MapsError(
-            f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED}."
+            f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED_MODEL}."
         )
-    from maps.weights.hub import open_hub
+    from maps.weights.hub import open_hub_model
 
-    return open_hub(model, revision)
+    return open_hub_model(model, revision)
 
 
 def open_bundled() -> Checkpoint:

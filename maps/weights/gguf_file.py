@@ -15,26 +15,26 @@ from torch import Tensor
 from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
-from maps.weights.gguf_header import Header, Stored, read_header
-from maps.weights.gguf_tokens import vocabulary_of
-from maps.weights.shape import Entries, read_shape
-from maps.weights.tokens import check_fit
+from maps.weights.gguf_header import GgufHeader, GgufTensor, read_header
+from maps.weights.gguf_tokens import read_vocabulary
+from maps.weights.shape import ConfigEntries, read_shape
+from maps.weights.tokens import check_embedding_fits
 
-HEADER = 1 << 20  # bytes of a file that its revision is told by, beside its size
+REVISION_BYTES = 1 << 20  # bytes of a file that its revision is told by, beside its size
 BLOCK = 1 << 22  # values that are dequantised at a time
-PLAIN = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}
+PLAIN_DTYPES = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}
 
 
 class GgufFile:
     """The tensors of one GGUF file."""
 
-    def __init__(self, path: Path, data: memoryview, header: Header) -> None:
+    def __init__(self, path: Path, data: memoryview, header: GgufHeader) -> None:
         self.path, self.data, self.header = path, data, header
-        self.all = set(header.tensors)
+        self.tensor_names = set(header.tensors)
 
     def names(self) -> set[str]:
         """The names of all tensors."""
-        return self.all
+        return self.tensor_names
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
@@ -44,10 +44,10 @@ class GgufFile:
         """One tensor: as it is stored where it is not quantised, else in float32."""
         stored = self.header.tensors[name]
         content = numpy.frombuffer(self.data[stored.start : stored.end], dtype=numpy.uint8)
-        if stored.kind in PLAIN:
-            return torch.from_numpy(content.copy()).view(PLAIN[Kind(stored.kind)]).view(stored.shape)
+        if stored.kind in PLAIN_DTYPES:
+            return torch.from_numpy(content.copy()).view(PLAIN_DTYPES[Kind(stored.kind)]).view(stored.shape)
         try:
-            return dequantised(content, stored)
+            return dequantise(content, stored)
         except (NotImplementedError, KeyError, ValueError) as error:
             kind = {kind.value: kind.name for kind in Kind}.get(stored.kind, f"type {stored.kind}")
             raise MapsError(
@@ -56,19 +56,19 @@ class GgufFile:
             ) from error
 
 
-def dequantised(content: numpy.ndarray, stored: Stored) -> Tensor:
+def dequantise(content: numpy.ndarray, tensor: GgufTensor) -> Tensor:
     """Quantised bytes as float32, some rows at a time: numpy's intermediate values stay small."""
-    kind, width = Kind(stored.kind), stored.shape[-1]
+    kind, width = Kind(tensor.kind), tensor.shape[-1]
     block, size = gguf.GGML_QUANT_SIZES[kind]
     rows = content.reshape(-1, width // block * size)
     out = torch.empty(len(rows), width)
     step = max(1, BLOCK // width)
     for start in range(0, len(rows), step):
         out[start : start + step] = torch.from_numpy(gguf.dequantize(rows[start : start + step], kind))
-    return out.view(stored.shape)
+    return out.view(tensor.shape)
 
 
-def read_gguf(path: Path) -> tuple[memoryview, Header]:
+def read_gguf(path: Path) -> tuple[memoryview, GgufHeader]:
     """Opens a GGUF file; raises MapsError where it is none or is cut off."""
     try:
         with path.open("rb") as file:
@@ -88,23 +88,23 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
         raise MapsError(f"{path} is one part of a model in several; merge them with `llama-gguf-split --merge`.")
     architecture = str(metadata.get("general.architecture", "unknown"))
     family = family_of_architecture(architecture, model)
-    entries = Entries(str(path), metadata, {})
-    shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scaled)
+    entries = ConfigEntries(str(path), metadata, {})
+    shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
     try:
-        vocabulary = vocabulary_of(metadata)
+        vocabulary = read_vocabulary(metadata)
     except Exception as error:  # the tokenizers library raises nothing narrower
         raise MapsError(f"{path} holds no tokenizer that can be read; take a file with one.") from error
     embedding = header.tensors.get(family.gguf.names["embedding"])
     if embedding is not None:
-        check_fit(vocabulary, embedding.shape[0], model)
+        check_embedding_fits(vocabulary, embedding.shape[0], model)
     source = GgufFile(path, data, header)
-    checkpoint = Checkpoint(model, revision or fingerprint(path), shape, vocabulary, source, family, family.gguf)
-    checkpoint.needed(range(shape.layers))  # a file that lacks some is refused before work begins
+    checkpoint = Checkpoint(model, revision or file_revision(path), shape, vocabulary, source, family, family.gguf)
+    checkpoint.needed_tensors(range(shape.layers))  # a file that lacks some is refused before work begins
     return checkpoint
 
 
-def fingerprint(path: Path) -> str:
+def file_revision(path: Path) -> str:
     """A revision for a file without one: a hash of its size and first mebibyte (all its metadata, most often)."""
     with path.open("rb") as file:
-        head = file.read(HEADER)
+        head = file.read(REVISION_BYTES)
     return hashlib.sha256(f"{path.stat().st_size}:".encode() + head).hexdigest()[:16]

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType
 
 VERSIONS = (2, 3)
-STRING, ARRAY = 8, 9
-DIMENSIONS = 4
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-LENGTH = Struct("<Q")
+STRING_TYPE, ARRAY_TYPE = 8, 9
+MAX_DIMENSIONS = 4
+SCALAR_FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+LENGTH_FORMAT = Struct("<Q")
 
 
-class Stored(NamedTuple):
+class GgufTensor(NamedTuple):
     """A tensor of a file: `kind` as the file names it, shape as PyTorch has it, and where its bytes begin and end."""
 
     kind: int
@@ -31,85 +31,87 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class GgufHeader:
     """The head of a file."""
 
     metadata: dict[str, Any]
-    tensors: dict[str, Stored]
+    tensors: dict[str, GgufTensor]
 
 
-class Cursor:
+class HeaderReader:
     """Reads one thing after another from the bytes of a file."""
 
     def __init__(self, data: memoryview) -> None:
-        self.data, self.at = data, 0
+        self.data, self.position = data, 0
 
-    def numbers(self, form: str) -> tuple[Any, ...]:
+    def read_numbers(self, form: str) -> tuple[Any, ...]:
         """Numbers in the struct module's notation."""
         packed = Struct("<" + form)
-        self.at += packed.size
-        return packed.unpack_from(self.data, self.at - packed.size)
+        self.position += packed.size
+        return packed.unpack_from(self.data, self.position - packed.size)
 
-    def text(self) -> str:
+    def read_text(self) -> str:
         """A string: its length in bytes, then UTF-8."""
-        (length,) = LENGTH.unpack_from(self.data, self.at)
-        start, self.at = self.at + 8, self.at + 8 + length
-        if self.at > len(self.data):
+        (length,) = LENGTH_FORMAT.unpack_from(self.data, self.position)
+        start, self.position = self.position + 8, self.position + 8 + length
+        if self.position > len(self.data):
             raise ValueError("a string goes beyond the end")
-        return str(self.data[start : self.at], "utf-8")
+        return str(self.data[start : self.position], "utf-8")
 
-    def value(self, kind: int) -> Any:
+    def read_value(self, kind: int) -> Any:
         """A value of metadata."""
-        if kind == STRING:
-            return self.text()
-        if kind == ARRAY:
-            element, count = self.numbers("IQ")
+        if kind == STRING_TYPE:
+            return self.read_text()
+        if kind == ARRAY_TYPE:
+            element, count = self.read_numbers("IQ")
             if count > len(self.data):
                 raise ValueError("an array goes beyond the end")
-            if element in SCALARS:
-                return list(self.numbers(f"{count}{SCALARS[element]}"))
-            read: Callable[[], Any] = self.text if element == STRING else lambda: self.value(element)
+            if element in SCALAR_FORMATS:
+                return list(self.read_numbers(f"{count}{SCALAR_FORMATS[element]}"))
+            read: Callable[[], Any] = self.read_text if element == STRING_TYPE else lambda: self.read_value(element)
             return [read() for _ in range(count)]
-        return self.numbers(SCALARS[kind])[0]
+        return self.read_numbers(SCALAR_FORMATS[kind])[0]
 
-    def tensor(self) -> tuple[str, int, tuple[int, ...], int]:
+    def read_tensor_info(self) -> tuple[str, int, tuple[int, ...], int]:
         """A tensor's name, kind, shape and offset."""
-        name = self.text()
-        (dimensions,) = self.numbers("I")
-        if dimensions > DIMENSIONS:
+        name = self.read_text()
+        (dimensions,) = self.read_numbers("I")
+        if dimensions > MAX_DIMENSIONS:
             raise ValueError("a tensor of too many dimensions")
-        shape = self.numbers(f"{dimensions}Q")[::-1]
-        kind, offset = self.numbers("IQ")
+        shape = self.read_numbers(f"{dimensions}Q")[::-1]
+        kind, offset = self.read_numbers("IQ")
         return name, kind, shape, offset
 
 
-def read_header(data: memoryview) -> Header:
+def read_header(data: memoryview) -> GgufHeader:
     """The head of a file; raises ValueError where it is no whole GGUF file."""
     try:
         magic, version = unpack_from("<4sI", data)
         if magic != b"GGUF" or version not in VERSIONS:
             raise ValueError("no GGUF file of a version that is read here")
-        cursor = Cursor(data)
-        cursor.at = 8
-        tensors, entries = cursor.numbers("QQ")
+        cursor = HeaderReader(data)
+        cursor.position = 8
+        tensors, entries = cursor.read_numbers("QQ")
         metadata = {}
         for _ in range(entries):
-            key = cursor.text()
-            metadata[key] = cursor.value(*cursor.numbers("I"))
-        found = [cursor.tensor() for _ in range(tensors)]
+            key = cursor.read_text()
+            metadata[key] = cursor.read_value(*cursor.read_numbers("I"))
+        found = [cursor.read_tensor_info() for _ in range(tensors)]
     except (error, KeyError, RecursionError) as cause:
         raise ValueError("the head is damaged") from cause
     alignment = metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment <= 0:
         raise ValueError("no alignment")
-    start = -(-cursor.at // alignment) * alignment
-    stored = {name: Stored(k, shape, start + at, start + at + size_of(k, shape)) for name, k, shape, at in found}
+    start = -(-cursor.position // alignment) * alignment
+    stored = {
+        name: GgufTensor(k, shape, start + at, start + at + tensor_bytes(k, shape)) for name, k, shape, at in found
+    }
     if any(tensor.end > len(data) for tensor in stored.values()):
         raise ValueError("a tensor goes beyond the end")
-    return Header(metadata, stored)
+    return GgufHeader(metadata, stored)
 
 
-def size_of(kind: int, shape: tuple[int, ...]) -> int:
+def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
     """How many bytes a tensor takes; 0 for kinds that the gguf package does not know, which are refused when read."""
     if kind not in set(GGMLQuantizationType):
         return 0

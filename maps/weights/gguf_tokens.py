@@ -15,21 +15,21 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from maps.weights.tokens import Vocabulary, byte_alphabet
 
-CONTROL, USER_DEFINED = 3, 4
-GEMMA = ("gemma", "gemma2", "gemma3")
-SPACE = "▁"
+CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4
+GEMMA_ARCHITECTURES = ("gemma", "gemma2", "gemma3")
+SPACE_SYMBOL = "▁"
 
 # How a byte-level tokenizer cuts text up before its merges, where that is not GPT-2's way, by `tokenizer.ggml.pre`.
-ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-LLAMA_3 = ENDINGS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + REST
-QWEN_2 = ENDINGS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + REST
+LLAMA_3 = CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + REST
+QWEN_2 = CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + REST
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*%s"
 SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 TEKKEN = CASED % ("", "") + r"|\p{N}" + SIGNS
-GPT_4O = CASED % (f"{ENDINGS}?", f"{ENDINGS}?") + r"|\p{N}{1,3}" + SIGNS
-CUTS = {
+GPT_4O = CASED % (f"{CONTRACTIONS}?", f"{CONTRACTIONS}?") + r"|\p{N}{1,3}" + SIGNS
+SPLIT_PATTERNS = {
     **dict.fromkeys(("llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "dbrx", "smaug-bpe"), LLAMA_3),
     **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "megrez"), QWEN_2),
     **dict.fromkeys(("gpt-4o", "llama4"), GPT_4O),
@@ -37,24 +37,24 @@ CUTS = {
 }
 
 
-def vocabulary_of(metadata: Mapping[str, Any]) -> Vocabulary:
+def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
     """A file's tokenizer, limited to the file's own tokens; raises ValueError where it holds none that can be built."""
     entries = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
     tokens, kind = entries.get("tokens"), entries.get("model")
     if not tokens or not isinstance(tokens, list):
         raise ValueError("no tokens")
     if kind == "gpt2" and "merges" in entries:
-        tokenizer = byte_level(tokens, entries["merges"], CUTS.get(str(entries.get("pre"))))
+        tokenizer = build_byte_level(tokens, entries["merges"], SPLIT_PATTERNS.get(str(entries.get("pre"))))
     elif kind == "llama":
-        tokenizer = sentencepiece(tokens, entries, str(metadata.get("general.architecture")))
+        tokenizer = build_sentencepiece(tokens, entries, str(metadata.get("general.architecture")))
     else:
         raise ValueError(f"a tokenizer of the kind {kind}")
-    add_whole(tokenizer, tokens, entries.get("token_type") or [], kind == "gpt2")
+    add_whole_tokens(tokenizer, tokens, entries.get("token_type") or [], kind == "gpt2")
     padding = takewhile(lambda i: tokens[i] == f"[PAD{i}]", reversed(range(len(tokens))))
     return Vocabulary(tokenizer, len(tokens) - len(list(padding)))
 
 
-def byte_level(tokens: Sequence[str], merges: Sequence[str], cut: str | None) -> Tokenizer:
+def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern: str | None) -> Tokenizer:
     """A tokenizer of GPT-2's kind; tokens that are not in its alphabet are spelled in it."""
     alphabet = byte_alphabet()
     letter = {byte: c for c, byte in alphabet.items()}
@@ -66,37 +66,43 @@ def byte_level(tokens: Sequence[str], merges: Sequence[str], cut: str | None) ->
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     tokenizer = Tokenizer(models.BPE(vocabulary, pairs, fuse_unk=False))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    if cut is not None:
+    if split_pattern is not None:
         plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(cut), "isolated"), plain])
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(split_pattern), "isolated"), plain]
+        )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
-def sentencepiece(tokens: Sequence[str], entries: Mapping[str, Any], architecture: str) -> Tokenizer:
+def build_sentencepiece(tokens: Sequence[str], entries: Mapping[str, Any], architecture: str) -> Tokenizer:
     """A tokenizer of Llama-2's or Gemma's kind: ▁ for a space, bytes as `<0xE2>`.
 
     Gemma puts nothing before a text, spells runs of spaces as spaces in such files, and orders its merges by id.
     """
-    gemma = architecture in GEMMA
+    gemma = architecture in GEMMA_ARCHITECTURES
     if gemma:
-        tokens = [SPACE * len(t) if " " in t and not t.strip() else t for t in tokens]
+        tokens = [SPACE_SYMBOL * len(t) if " " in t and not t.strip() else t for t in tokens]
     order = [-i for i in range(len(tokens))] if gemma else entries["scores"]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in entries.get("merges", ()))]
-    bpe = models.BPE(vocabulary, pairs or merges_of(vocabulary, order), fuse_unk=True, byte_fallback=True)
+    bpe = models.BPE(vocabulary, pairs or infer_merges(vocabulary, order), fuse_unk=True, byte_fallback=True)
     tokenizer = Tokenizer(bpe)
     if gemma:
-        tokenizer.normalizer = normalizers.Replace(" ", SPACE)
+        tokenizer.normalizer = normalizers.Replace(" ", SPACE_SYMBOL)
     elif architecture == "phi3":
-        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), normalizers.Replace(" ", SPACE)])
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.Prepend(SPACE_SYMBOL), normalizers.Replace(" ", SPACE_SYMBOL)]
+        )
     else:
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme="first", split=False)
-    tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE_SYMBOL, prepend_scheme="first", split=False)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE_SYMBOL, " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
     return tokenizer
 
 
-def merges_of(vocabulary: Mapping[str, int], order: Sequence[float]) -> list[tuple[str, str]]:
+def infer_merges(vocabulary: Mapping[str, int], order: Sequence[float]) -> list[tuple[str, str]]:
     """The merges that a list of pieces implies: every way to cut a piece in two pieces, the best piece first."""
     found = []
     for piece, i in vocabulary.items():
@@ -108,15 +114,17 @@ def merges_of(vocabulary: Mapping[str, int], order: Sequence[float]) -> list[tup
     return [(left, right) for *_, left, right in found]
 
 
-def add_whole(tokenizer: Tokenizer, tokens: Sequence[str], kinds: Sequence[int], bytes_only: bool) -> None:
+def add_whole_tokens(tokenizer: Tokenizer, tokens: Sequence[str], kinds: Sequence[int], bytes_only: bool) -> None:
     """Adds the tokens that are matched whole: control tokens, such as `<|endoftext|>`, and user-defined ones.
 
     A control token that a byte-level alphabet can't write is left as it is: adding it would give it another id.
     """
     alphabet = byte_alphabet()
     marked = list(zip(tokens, kinds, strict=False))
-    control = [t for t, kind in marked if kind == CONTROL and (not bytes_only or alphabet.keys() >= set(t))]
+    control = [t for t, kind in marked if kind == CONTROL_TOKEN and (not bytes_only or alphabet.keys() >= set(t))]
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
     known = tokenizer.get_vocab()
-    own = [AddedToken(token, normalized=False) for token, kind in marked if kind == USER_DEFINED and token in known]
+    own = [
+        AddedToken(token, normalized=False) for token, kind in marked if kind == USER_DEFINED_TOKEN and token in known
+    ]
     tokenizer.add_tokens(own)

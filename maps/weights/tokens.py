@@ -16,14 +16,14 @@ from tokenizers import Tokenizer
 
 from maps.errors import MapsError
 
-ESCAPED = re.compile(r"\\\\|\\x([0-9a-f]{2})")
-BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
+ESCAPED_BYTE_PATTERN = re.compile(r"\\\\|\\x([0-9a-f]{2})")
+BYTE_PIECE_PATTERN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
-def stored(raw: bytes) -> str:
+def stored_form(raw: bytes) -> str:
     """The stored form of a token's bytes."""
     text = raw.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
-    return ESCAPED.sub(lambda match: f"\\x{match[1].upper()}" if match[1] else match[0], text)
+    return ESCAPED_BYTE_PATTERN.sub(lambda match: f"\\x{match[1].upper()}" if match[1] else match[0], text)
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -48,7 +48,7 @@ class Vocabulary:
         return len(self.tokens)
 
     @cached_property
-    def raw(self) -> tuple[bytes, ...]:
+    def token_bytes(self) -> tuple[bytes, ...]:
         """The bytes of every token, by id; an id that the tokenizer skips is written as `<unused 17>`."""
         entries = {i: token for token, i in self.tokenizer.get_vocab(with_added_tokens=True).items()}
         added = self.tokenizer.get_added_tokens_decoder()
@@ -63,7 +63,7 @@ class Vocabulary:
                 return f"<unused {i}>".encode()
             if byte_level:
                 return bytes(alphabet[c] for c in token) if all(c in alphabet for c in token) else token.encode()
-            piece = BYTE_PIECE.fullmatch(token)
+            piece = BYTE_PIECE_PATTERN.fullmatch(token)
             return bytes([int(piece[1], 16)]) if piece else token.replace("▁", " ").encode()
 
         return tuple(bytes_of(i) for i in range(max(entries, default=-1) + 1)[: self.limit])
@@ -71,17 +71,17 @@ class Vocabulary:
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """The stored form of every token, by id."""
-        return tuple(stored(raw) for raw in self.raw)
+        return tuple(stored_form(raw) for raw in self.token_bytes)
 
     @property
     def capitalised_share(self) -> float:
         """The share of tokens that are a space and what begins with a capital: all that a "global head" maps to
         (paper, appendix on global and specific functionality; 25 % of GPT-2's vocabulary).
         """
-        texts = [raw[1:].decode("utf-8", errors="ignore") for raw in self.raw if raw.startswith(b" ")]
+        texts = [raw[1:].decode("utf-8", errors="ignore") for raw in self.token_bytes if raw.startswith(b" ")]
         return sum(text[:1].isupper() for text in texts) / self.size
 
-    def single_tokens(self, words: Sequence[str]) -> list[int | None]:
+    def single_token_ids(self, words: Sequence[str]) -> list[int | None]:
         """For each word, stripped and given one leading space, its id where it is exactly one token.
 
         A dummy-prefix piece (Llama-2, Mistral) is dropped; the id must decode to the spaced word.
@@ -89,7 +89,7 @@ class Vocabulary:
         spaced = [" " + word.strip() for word in words]
         found: list[int | None] = []
         for text, encoding in zip(spaced, self.tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
-            pieces = [self.raw[i] if i < self.size else b"" for i in encoding.ids]
+            pieces = [self.token_bytes[i] if i < self.size else b"" for i in encoding.ids]
             if len(pieces) == 2 and pieces[0] == b" ":
                 pieces = pieces[1:]
             found.append(encoding.ids[-1] if pieces == [text.encode()] else None)
@@ -100,13 +100,13 @@ class Vocabulary:
         ids = self.tokenizer.encode(" " + word.strip(), add_special_tokens=False).ids
         return [self.tokens[i] if i < self.size else f"<unused {i}>" for i in ids]
 
-    def token(self, word: str) -> int | None:
-        """The id of a word as `single_tokens` reads it, or else of the entry whose stored form it is as it stands."""
-        found = self.single_tokens([word])[0]
-        return self.as_stored.get(word) if found is None else found
+    def token_id(self, word: str) -> int | None:
+        """The id of a word as `single_token_ids` reads it, or else of the entry whose stored form it is as it stands."""
+        found = self.single_token_ids([word])[0]
+        return self.ids_by_stored_form.get(word) if found is None else found
 
     @cached_property
-    def as_stored(self) -> dict[str, int]:
+    def ids_by_stored_form(self) -> dict[str, int]:
         """The lowest id of every stored form."""
         return {token: i for i, token in reversed(list(enumerate(self.tokens)))}
 
@@ -119,13 +119,13 @@ def decoder_types(tokenizer: Tokenizer) -> set[str]:
     return {state["type"], *(step["type"] for step in state.get("decoders", ()))}
 
 
-def with_rows(vocabulary: Vocabulary, rows: int, rowless: Sequence[str]) -> Vocabulary:
+def limit_to_embedding_rows(vocabulary: Vocabulary, rows: int, rowless: Sequence[str]) -> Vocabulary:
     """A vocabulary cut to the embedding's rows, where it is known that the tokens beyond them have none."""
     beyond = vocabulary.tokens[rows:]
     return replace(vocabulary, limit=rows) if beyond and set(beyond) <= set(rowless) else vocabulary
 
 
-def check_fit(vocabulary: Vocabulary, rows: int, model: str) -> None:
+def check_embedding_fits(vocabulary: Vocabulary, rows: int, model: str) -> None:
     """Raises where the tokenizer knows ids that the embedding has no row for."""
     if not 0 < vocabulary.size <= rows:
         raise MapsError(

@@ -8,37 +8,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
-from maps.atlas.remote import HUB_NAME, load_atlas
+from maps.atlas.remote import HUB_NAME_PATTERN, load_atlas
 from maps.errors import MapsError
 
-SEED = Path(__file__).parents[1] / "seed"
+PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 
 
-class Hub(NamedTuple):
+class HubAccess(NamedTuple):
     """How the Hub is reached: by which token and at which address, its own unless named."""
 
     token: str | None = None
     endpoint: str | None = None
 
 
-class Opened(NamedTuple):
+class OpenedAtlases(NamedTuple):
     """The atlases by model, the Hub dataset of those that were read from one, and what was left out, in sentences."""
 
     atlases: Mapping[str, Atlas]
-    datasets: Mapping[str, str]
-    left_out: tuple[str, ...]
+    hub_datasets: Mapping[str, str]
+    skipped_atlas_messages: tuple[str, ...]
 
 
-def open_atlases(named: str, data: Path, hub: Hub = Hub()) -> Opened:
+def open_atlases(comma_separated_names: str, data: Path, hub: HubAccess = HubAccess()) -> OpenedAtlases:
     """The atlases of MAPS_ATLASES; without it the prebuilt one and those in the data folder.
 
     A model is listed once: an atlas in the data folder takes the place of the prebuilt one, and a newer one that of
     an older. What is left out is said on the terminal, and what was asked for by name also on the first page.
     """
-    return of_names([name.strip() for name in named.split(",") if name.strip()], hub) if named else of_data(data)
+    return (
+        open_named_atlases([name.strip() for name in comma_separated_names.split(",") if name.strip()], hub)
+        if comma_separated_names
+        else open_default_atlases(data)
+    )
 
 
-def of_names(names: list[str], hub: Hub) -> Opened:
+def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
     """The atlases of these folders and datasets. A dataset that cannot be read is left out, unless it is the only one.
 
     Raises MapsError where a folder holds no atlas, and where nothing is left.
@@ -51,7 +55,7 @@ def of_names(names: list[str], hub: Hub) -> Opened:
     datasets: dict[str, str] = {}
     left_out: list[str] = []
     for name in names:
-        remote = not Path(name).expanduser().exists() and HUB_NAME.fullmatch(name) is not None
+        remote = not Path(name).expanduser().exists() and HUB_NAME_PATTERN.fullmatch(name) is not None
         try:
             atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
         except MapsError as error:
@@ -69,25 +73,25 @@ def of_names(names: list[str], hub: Hub) -> Opened:
         raise MapsError(" ".join(left_out))
     for sentence in left_out:
         print(sentence, file=sys.stderr)
-    return Opened(found, datasets, tuple(left_out))
+    return OpenedAtlases(found, datasets, tuple(left_out))
 
 
-def of_data(data: Path) -> Opened:
+def open_default_atlases(data: Path) -> OpenedAtlases:
     """The prebuilt atlas and those in the data folder."""
-    found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(SEED.iterdir()))}
-    for atlas in sorted(computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
+    found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir()))}
+    for atlas in sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
         before = found.get(atlas.model)
-        if before is not None and before.folder.parent != SEED:
+        if before is not None and before.folder.parent != PREBUILT_FOLDER:
             print(
                 f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer; "
                 f"MAPS_ATLASES={before.folder} shows it.",
                 file=sys.stderr,
             )
         found[atlas.model] = atlas
-    return Opened(found, {}, ())
+    return OpenedAtlases(found, {}, ())
 
 
-def computed_atlases(folder: Path) -> list[Atlas]:
+def open_computed_atlases(folder: Path) -> list[Atlas]:
     """The finished atlases in a folder; what is none is said on the terminal."""
     opened = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

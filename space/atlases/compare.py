@@ -10,25 +10,25 @@ from maps.types import HeadId
 from space.atlases import cache
 
 
-class Describers(NamedTuple):
+class DescriberAgreement(NamedTuple):
     """How far two describers agree whether there is a pattern: on `agreed` of the `heads` that both described.
 
-    `differ` are the heads on which they do not, with what each says.
+    `differing_heads` are the heads on which they do not, with what each says.
     """
 
     describer: str
     against: str
     heads: int
     agreed: int
-    differ: list[tuple[HeadId, str, str]]
+    differing_heads: list[tuple[HeadId, str, str]]
 
 
-def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describers | None:
+def compare_describers(atlas: Atlas, describer: str = "", against: str = "") -> DescriberAgreement | None:
     """Two describers of a model, its first two where none are named; None where it has no two.
 
     Raises MapsError for a name that described nothing.
     """
-    said = cache.patterns(atlas)
+    said = cache.descriptions_by_describer(atlas)
     names = sorted(said)
     for name in filter(None, (describer, against)):
         if name not in said:
@@ -43,4 +43,4 @@ def describers(atlas: Atlas, describer: str = "", against: str = "") -> Describe
         for head in sorted(both)
         if said[one][head][0] != said[other][head][0]
     ]
-    return Describers(one, other, len(both), len(both) - len(differ), differ)
+    return DescriberAgreement(one, other, len(both), len(both) - len(differ), differ)

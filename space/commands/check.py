@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
 from maps.errors import MapsError
-from maps.text import many
-from space.commands.deploy import ROOT, say
+from maps.text import pluralize
+from space.commands.deploy import PROJECT_ROOT, print_now
 
 if TYPE_CHECKING:
-    from space.hosting.trial import Started
+    from space.hosting.trial import RunningApp
 
-SPACE = "somebody/heads"
+TRIAL_SPACE = "somebody/heads"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -46,51 +46,55 @@ def run(options: argparse.Namespace) -> None:
     """Builds, starts, looks, and says what it saw."""
     if options.folder is None:
         with tempfile.TemporaryDirectory(prefix="space-check-") as folder:
-            checked(options, Path(folder))
+            run_trial(options, Path(folder))
     elif options.folder.exists() and any(options.folder.iterdir()):
         raise MapsError(f"{options.folder} is not empty; name a new folder.")
     else:
-        checked(options, options.folder)
+        run_trial(options, options.folder)
 
 
-def checked(options: argparse.Namespace, folder: Path) -> None:
+def run_trial(options: argparse.Namespace, folder: Path) -> None:
     """All of it in one folder."""
-    from space.hosting.building import installed, lay_out, linked
-    from space.hosting.trial import port_for, started, variables
-    from space.hosting.upload import upload
+    from space.hosting.building import install_packages, link_packages, write_upload
+    from space.hosting.trial import choose_port, run_app, space_environment
+    from space.hosting.upload import space_files
 
     app, home = folder / "app", folder / "home"
-    files = upload(ROOT, SPACE)
-    lay_out(files, app)
+    files = space_files(PROJECT_ROOT, TRIAL_SPACE)
+    write_upload(files, app)
     home.mkdir()
-    say(f"{many(len(files), 'file')}, {sum(map(len, files.values())) / 1e6:.1f} MB, are what a Space is given.")
-    say(f"{'Linking' if options.installed else 'Installing'} its packages.")
-    python = (linked if options.installed else installed)(app / "requirements.txt", folder / "environment")
-    port = port_for(options.port)
-    environment = variables(SPACE, home, port, options.environment)
-    with started(python, app, environment, folder / "log.txt", port) as running:
-        told(running)
+    print_now(
+        f"{pluralize(len(files), 'file')}, {sum(map(len, files.values())) / 1e6:.1f} MB, are what a Space is given."
+    )
+    print_now(f"{'Linking' if options.installed else 'Installing'} its packages.")
+    python = (link_packages if options.installed else install_packages)(
+        app / "requirements.txt", folder / "environment"
+    )
+    port = choose_port(options.port)
+    environment = space_environment(TRIAL_SPACE, home, port, options.environment)
+    with run_app(python, app, environment, folder / "log.txt", port) as running:
+        print_health(running)
         if not options.no_browser:
-            looked(running.url, options.pictures)
-    say("The app starts, serves and ends as on a Space.")
+            check_in_browser(running.url, options.pictures)
+    print_now("The app starts, serves and ends as on a Space.")
 
 
-def told(running: Started) -> None:
+def print_health(running_app: RunningApp) -> None:
     """What the health of a running app says."""
-    health = running.health
+    health = running_app.health
     versions = ", ".join(f"{name} {version}" for name, version in health["versions"].items())
-    say(f"It answers at {running.url} after {running.seconds:.1f} seconds ({versions}).")
-    say(f"Models: {', '.join(health['models'])}. Ledger: {health['ledger']['state']}. Live: {health['live']}.")
+    print_now(f"It answers at {running_app.url} after {running_app.start_seconds:.1f} seconds ({versions}).")
+    print_now(f"Models: {', '.join(health['models'])}. Ledger: {health['ledger']['state']}. Live: {health['live']}.")
 
 
-def looked(url: str, pictures: Path | None) -> None:
+def check_in_browser(url: str, screenshot_folder: Path | None) -> None:
     """Looks at every page; raises MapsError where one is not as it shall be."""
-    from space.hosting.browser_check import look_at
+    from space.hosting.browser_check import check_pages
 
     wrong = []
-    for page in look_at(url, pictures):
-        said = "; ".join(page.wrong) or "as it shall be"
-        say(f"  /{page.address:<32} {page.seconds:5.1f} s  {page.heading or '(no heading)'}: {said}")
-        wrong += [f"/{page.address}: {each}" for each in page.wrong]
+    for page in check_pages(url, screenshot_folder):
+        said = "; ".join(page.problems) or "as it shall be"
+        print_now(f"  /{page.address:<32} {page.seconds:5.1f} s  {page.heading or '(no heading)'}: {said}")
+        wrong += [f"/{page.address}: {each}" for each in page.problems]
     if wrong:
         raise MapsError("; ".join(wrong))

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import Commands
-from maps.atlas.remote import HUB_NAME
+from maps.atlas.remote import HUB_NAME_PATTERN
 from maps.errors import MapsError
 
 if TYPE_CHECKING:
     from space.hosting.hub import HubSpace
-    from space.hosting.plan import Found, Wanted
+    from space.hosting.plan import CurrentSpace, DesiredSpace
 
-ROOT = Path(__file__).parents[2]
-TIMEOUT = 1800.0  # seconds: the first build installs every package
+PROJECT_ROOT = Path(__file__).parents[2]
+DEFAULT_TIMEOUT = 1800.0  # seconds: the first build installs every package
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -52,7 +52,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--hardware", metavar="NAME", help="such as cpu-basic, zero-a10g (default: what the Space has)")
     p.add_argument("--data", metavar="DIR", help="where the pseudonym key is kept (default: MAPS_DATA, or data)")
     p.add_argument(
-        "--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="wait so long (default: 1800); 0: not at all"
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help="wait so long (default: 1800); 0: not at all",
     )
     p.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     p.set_defaults(run=run)
@@ -62,41 +66,41 @@ def run(options: argparse.Namespace) -> None:
     """Looks, plans, does it, waits, prints the addresses."""
     from maps.hub.repository import HubDataset
     from space.hosting.card import direct_address
-    from space.hosting.deploy import carry_out, look, wait
+    from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
     from space.hosting.hub import HubSpace
-    from space.hosting.plan import notes, plan, told
+    from space.hosting.plan import deployment_notes, plan_deployment, step_sentence
 
     for name in (options.space, options.dataset, *options.atlas):
-        if not HUB_NAME.fullmatch(name):
+        if not HUB_NAME_PATTERN.fullmatch(name):
             raise MapsError(f"{name!r} is no name on the Hub; write it as user/name.")
     endpoint = options.environment.get("HF_ENDPOINT") or None
-    token = token_of(options.environment)
+    token = read_token(options.environment)
     space, judgments = HubSpace(options.space, token, endpoint), HubDataset(options.dataset, token, endpoint)
-    who = checked(space, [("space", options.space), ("dataset", options.dataset)])
-    models = models_of(options.atlas, token, endpoint)
-    found = look(space, judgments)
-    wanted = wanted_of(options, found, token, who, models)
-    acts = plan(wanted, found)
-    for sentence in notes(wanted, found):
+    who = check_token(space, [("space", options.space), ("dataset", options.dataset)])
+    models = atlas_models(options.atlas, token, endpoint)
+    found = inspect_space(space, judgments)
+    wanted = desired_space(options, found, token, who, models)
+    acts = plan_deployment(wanted, found)
+    for sentence in deployment_notes(wanted, found):
         print(sentence)
     if options.dry_run:
-        print("\n".join([told(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
+        print("\n".join([step_sentence(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
         return
-    carry_out(acts, wanted, space, judgments, say)
+    carry_out_steps(acts, wanted, space, judgments, print_now)
     if not acts:
         print("Everything is as it shall be.")
     if options.timeout > 0:
-        wait(space, options.timeout, say)
+        wait_until_running(space, options.timeout, print_now)
     print(f"The app: {direct_address(options.space)} (for annotators: …/annotate)")
     print(f"In the frame of the Hub: {endpoint or 'https://huggingface.co'}/spaces/{options.space}")
 
 
-def say(sentence: str) -> None:
+def print_now(sentence: str) -> None:
     """Prints a line at once."""
     print(sentence, flush=True)
 
 
-def token_of(environment: Mapping[str, str]) -> str:
+def read_token(environment: Mapping[str, str]) -> str:
     """HF_TOKEN, or that of `hf auth login`."""
     from huggingface_hub import get_token
 
@@ -106,65 +110,71 @@ def token_of(environment: Mapping[str, str]) -> str:
     return found
 
 
-def checked(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
+def check_token(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
     """The user whose token it is; raises MapsError where it may not write the repositories."""
-    from space.hosting.permissions import lacking
+    from space.hosting.permissions import missing_permission
 
     who = space.whoami()
-    if trouble := lacking(who, repositories):
+    if trouble := missing_permission(who, repositories):
         raise MapsError(trouble)
     return str(who.get("name") or "")
 
 
-def models_of(atlases: list[str], token: str, endpoint: str | None) -> list[str]:
+def atlas_models(atlases: list[str], token: str, endpoint: str | None) -> list[str]:
     """The Hub ids of the models whose atlases are shown; raises MapsError where a dataset is none."""
     import json
 
-    from maps.atlas.remote import COMMIT
+    from maps.atlas.remote import COMMIT_PATTERN
     from maps.hub.repository import HubDataset
 
     found = []
     for name in atlases:
         dataset = HubDataset(name, token, endpoint)
-        head = dataset.head()
+        head = dataset.read_state()
         if head is None or "atlas.json" not in head.files:
             raise MapsError(f"The Hub has no atlas {name}; push it first: python -m maps push ATLAS {name}.")
-        info = json.loads(dataset.read(head, ["atlas.json"])["atlas.json"])
-        if COMMIT.fullmatch(str(info.get("revision"))) and HUB_NAME.fullmatch(str(info.get("asked_for"))):
+        info = json.loads(dataset.read_files(head, ["atlas.json"])["atlas.json"])
+        if COMMIT_PATTERN.fullmatch(str(info.get("revision"))) and HUB_NAME_PATTERN.fullmatch(
+            str(info.get("asked_for"))
+        ):
             found.append(str(info["asked_for"]))
     return found
 
 
-def wanted_of(options: argparse.Namespace, found: Found, token: str, who: str, models: list[str]) -> Wanted:
+def desired_space(
+    options: argparse.Namespace, current: CurrentSpace, token: str, user: str, models: list[str]
+) -> DesiredSpace:
     """The Space as the options ask for it."""
-    from space.hosting.plan import KEY, TOKEN, Wanted
-    from space.hosting.upload import upload
+    from space.hosting.plan import PSEUDONYM_KEY_SECRET, TOKEN_SECRET, DesiredSpace
+    from space.hosting.upload import space_files
 
     given = options.environment.get("MAPS_SPACE_TOKEN")
-    secrets = {TOKEN: given or token}
-    key = key_of(options, found)
-    secrets |= {} if key is None else {KEY: key}
-    variables = {"MAPS_JUDGMENTS": options.dataset, "MAPS_ORGANISERS": ",".join(options.organiser or [who])}
+    secrets = {TOKEN_SECRET: given or token}
+    key = pseudonym_key_for(options, current)
+    secrets |= {} if key is None else {PSEUDONYM_KEY_SECRET: key}
+    variables = {"MAPS_JUDGMENTS": options.dataset, "MAPS_ORGANISERS": ",".join(options.organiser or [user])}
     variables |= {"MAPS_ATLASES": ",".join(options.atlas)} if options.atlas else {}
-    files = upload(ROOT, options.space, [*options.atlas, options.dataset], models, options.hardware or found.hardware)
-    return Wanted(options.space, options.dataset, files, secrets, variables, options.private, options.hardware)
+    files = space_files(
+        PROJECT_ROOT, options.space, [*options.atlas, options.dataset], models, options.hardware or current.hardware
+    )
+    return DesiredSpace(options.space, options.dataset, files, secrets, variables, options.private, options.hardware)
 
 
-def key_of(options: argparse.Namespace, found: Found) -> str | None:
+def pseudonym_key_for(options: argparse.Namespace, current: CurrentSpace) -> str | None:
     """The pseudonym key: MAPS_PSEUDONYM_KEY, the one kept here for this Space, or a new one, which is kept.
 
     None where the Space has a key that is not kept here: it stays. A dry run makes none.
     """
-    from space.hosting.plan import KEY
-    from space.services import pseudonym_key
+    from space.hosting.plan import PSEUDONYM_KEY_SECRET
+    from space.services import load_or_create_pseudonym_key
 
     if given := options.environment.get("MAPS_PSEUDONYM_KEY"):
         return str(given)
     data = Path(options.data or options.environment.get("MAPS_DATA") or "data")
     folder = data / "spaces" / options.space.replace("/", "--")
     if not (folder / "pseudonym.key").exists():
-        if KEY in found.secrets:
+        if PSEUDONYM_KEY_SECRET in current.secrets:
             return None
         if options.dry_run:
             return ""
-    return pseudonym_key("", folder).decode()
+    return load_or_create_pseudonym_key("", folder).decode()

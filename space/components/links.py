@@ -36,7 +36,7 @@ def link_to_relation(name: str, model: str | None = None, head: HeadId | None = 
     return "relation?" + urlencode(chosen)
 
 
-def head_in(query: Mapping[str, str]) -> HeadId | None:
+def head_in_query(query: Mapping[str, str]) -> HeadId | None:
     """The head that an address's query names, whether there is one or not; None where it names none."""
     layer, head = query.get("layer", ""), query.get("head", "")
     numbers = layer.isdecimal() and head.isdecimal() and len(layer + head) < 12

@@ -7,42 +7,42 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from html import escape
 
-from maps.text import escaped, hidden, relation_words, visible
+from maps.text import is_invisible, relation_words, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
 from space.components.links import link_to_relation, link_to_search
-from space.search.query import LONGEST
+from space.search.query import MAX_QUERY_LENGTH
 
-LONGEST_TOKEN = 40  # characters of a token that a chip shows
-FIRST_ROWS = 10  # mappings shown before the rest is asked for
-MARKS = {"·": "space", "⏎": "newline", "⇥": "tab"}
-LONGEST_SENTENCE = 400  # characters of a description that are shown without being asked for
-CODE = re.compile(r"`([^`]+)`")
+MAX_TOKEN_LENGTH = 40  # characters of a token that a chip shows
+UNFOLDED_MAPPINGS = 10  # mappings shown before the rest is asked for
+WHITESPACE_NAMES = {"·": "space", "⏎": "newline", "⇥": "tab"}
+MAX_PREVIEW_LENGTH = 400  # characters of a description that are shown without being asked for
+BACKTICKED = re.compile(r"`([^`]+)`")
 
 
-def text(words: object) -> str:
+def escape_html(value: object) -> str:
     """Plain text for a page: escaped, with marks that would turn or hide the text written out."""
-    return escape("".join(c if c in " \n\t·⏎⇥" or not hidden(c) else escaped(c) for c in str(words)))
+    return escape("".join(c if c in " \n\t·⏎⇥" or not is_invisible(c) else unicode_escape(c) for c in str(value)))
 
 
 @lru_cache(maxsize=1 << 13)
-def chip(token: str, linked: bool = True) -> str:
+def token_chip(token: str, linked: bool = True) -> str:
     """A token in a monospace chip: white space as symbols, a very long one cut, with its length.
 
     It leads to the search for the token, unless it stands in a link itself or beside a form that must not be left.
     """
-    shown = escape(visible(token[:LONGEST_TOKEN]))
-    for mark, name in MARKS.items():
+    shown = escape(visible_token(token[:MAX_TOKEN_LENGTH]))
+    for mark, name in WHITESPACE_NAMES.items():
         shown = shown.replace(mark, f'<i title="{name}">{mark}</i>')
-    rest = f"… <small>{len(token):,} characters</small>" if len(token) > LONGEST_TOKEN else ""
+    rest = f"… <small>{len(token):,} characters</small>" if len(token) > MAX_TOKEN_LENGTH else ""
     bare = f'<code class="chip"><bdi>{shown}{rest}</bdi></code>'
-    return f'<a class="token" href="{escape(link_to_search(token[:LONGEST]))}">{bare}</a>' if linked else bare
+    return f'<a class="token" href="{escape(link_to_search(token[:MAX_QUERY_LENGTH]))}">{bare}</a>' if linked else bare
 
 
-def options(choices: Iterable[tuple[str, str]], chosen: str) -> str:
+def select_options(choices: Iterable[tuple[str, str]], selected_value: str) -> str:
     """The options of a select: (words, value) each, one of them chosen."""
     return "".join(
-        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{text(words)}</option>'
+        f'<option value="{escape(value)}"{" selected" if value == selected_value else ""}>{escape_html(words)}</option>'
         for words, value in choices
     )
 
@@ -58,74 +58,76 @@ def tau_slider(tau: float) -> str:
 def anchor(href: str, words: str, **attributes: str) -> str:
     """A link; the words are escaped."""
     more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    return f'<a href="{escape(href)}"{more}>{text(words)}</a>'
+    return f'<a href="{escape(href)}"{more}>{escape_html(words)}</a>'
 
 
-def notice(words: str, kind: str = "note") -> str:
+def notice(message: str, kind: str = "note") -> str:
     """A paragraph that tells a person something: `note`, `problem` or `receipt`."""
     role = "alert" if kind == "problem" else "status"
-    return f'<p class="notice {kind}" role="{role}">{with_code(words)}</p>'
+    return f'<p class="notice {kind}" role="{role}">{render_backticks(message)}</p>'
 
 
-def brief(words: str) -> str:
+def description_preview(description: str) -> str:
     """The beginning of what a describer says, for a table; a very long one is cut, with its length."""
-    if len(words) <= LONGEST_SENTENCE:
-        return text(words)
-    return f"{text(words[:LONGEST_SENTENCE])}… <small>{len(words):,} characters</small>"
+    if len(description) <= MAX_PREVIEW_LENGTH:
+        return escape_html(description)
+    return f"{escape_html(description[:MAX_PREVIEW_LENGTH])}… <small>{len(description):,} characters</small>"
 
 
-def folded(words: str) -> str:
+def foldable_description(description: str) -> str:
     """All that a describer says; of a very long text the beginning, and the whole of it when asked for."""
-    if len(words) <= LONGEST_SENTENCE:
-        return text(words)
-    return f"<details><summary>{brief(words)}</summary><div>{text(words)}</div></details>"
+    if len(description) <= MAX_PREVIEW_LENGTH:
+        return escape_html(description)
+    return (
+        f"<details><summary>{description_preview(description)}</summary><div>{escape_html(description)}</div></details>"
+    )
 
 
-def with_code(words: str) -> str:
+def render_backticks(sentence: str) -> str:
     """A sentence whose parts between backticks are commands, shown in a monospace face."""
-    return CODE.sub(r"<code>\1</code>", text(words))
+    return BACKTICKED.sub(r"<code>\1</code>", escape_html(sentence))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
     """A table whose cells are HTML already."""
-    titles = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+    titles = "".join(f'<th scope="col">{escape_html(name)}</th>' for name in header)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
-        f"<table><caption>{text(caption)}</caption>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape_html(caption)}">'
+        f"<table><caption>{escape_html(caption)}</caption>"
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def mappings(rows: Sequence[HeadMapping], first: int | None = FIRST_ROWS, linked: bool = True) -> str:
-    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `first`.
+def mapping_list(rows: Sequence[HeadMapping], shown_count: int | None = UNFOLDED_MAPPINGS, linked: bool = True) -> str:
+    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `shown_count`.
 
     `linked`: whether the tokens lead to the search for them.
     """
     if not rows:
         return notice("This head has no stored mappings.")
     most = max(row.saliency for row in rows) or 1.0
-    items = [mapping(row, row.saliency / most, linked) for row in rows]
-    cut = len(items) if first is None else first
+    items = [mapping_item(row, row.saliency / most, linked) for row in rows]
+    cut = len(items) if shown_count is None else shown_count
     folded = "".join(items[cut:])
     rest = f"<details><summary>Show all {len(items)}</summary><ol>{folded}</ol></details>" if folded else ""
     return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
 
 
-def beside(shown: str, name: str) -> str:
+def sticky_panel(content: str, label: str) -> str:
     """What questions are about; on a phone it keeps the upper part of the screen, and is moved in itself."""
-    return f'<div class="beside" tabindex="0" role="region" aria-label="{text(name)}">{shown}</div>'
+    return f'<div class="beside" tabindex="0" role="region" aria-label="{escape_html(label)}">{content}</div>'
 
 
-def mapping(row: HeadMapping, share: float, linked: bool) -> str:
-    """One mapping; `share` is the length of its saliency bar, from 0 to 1."""
+def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> str:
+    """One mapping; `bar_length` is the length of its saliency bar, from 0 to 1."""
     targets = "".join(
-        f'<span title="score {score:.2f}">{chip(target, linked)}</span>'
+        f'<span title="score {score:.2f}">{token_chip(target, linked)}</span>'
         for target, score in zip(row.targets, row.scores, strict=True)
     )
-    bar = f'<span class="bar" style="--share:{share:.3f}" title="saliency {row.saliency:.3f}"></span>'
+    bar = f'<span class="bar" style="--share:{bar_length:.3f}" title="saliency {row.saliency:.3f}"></span>'
     return (
-        f'<li value="{row.rank}"><span class="source">{chip(row.source, linked)}{bar}</span>'
+        f'<li value="{row.rank}"><span class="source">{token_chip(row.source, linked)}{bar}</span>'
         f'<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
     )
 
@@ -161,6 +163,6 @@ def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) ->
     )
     name = anchor(link, relation_words(score.relation))
     return (
-        f'<li class="category-{text(score.category or "own")}"><b>{name}</b> '
-        f"<small>{text(score.category or 'own relation')}, {score.pairs} pairs, top {score.k}{few}</small>{bars}</li>"
+        f'<li class="category-{escape_html(score.category or "own")}"><b>{name}</b> '
+        f"<small>{escape_html(score.category or 'own relation')}, {score.pairs} pairs, top {score.k}{few}</small>{bars}</li>"
     )

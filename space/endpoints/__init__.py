@@ -9,13 +9,13 @@ from gradio.events import api
 
 from space.endpoints import heads, models, people, weights
 from space.services import Services
-from space.web.errors import spoken
+from space.web.errors import show_errors
 
 
 def build_endpoints(services: Services) -> None:
     """Adds the endpoints to the site that is being built; each is a function of its arguments alone."""
     for endpoint in endpoints(services):
-        api(spoken(endpoint), api_name=endpoint.__name__, queue=False)
+        api(show_errors(endpoint), api_name=endpoint.__name__, queue=False)
 
 
 def endpoints(services: Services) -> list[Callable[..., Any]]:

@@ -12,22 +12,22 @@ from maps.hashes import mapping_hash
 from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
-from space.components.tally import counts
-from space.endpoints.values import Rows, plain
+from space.components.tally import answer_counts
+from space.endpoints.values import JsonRows, json_value
 from space.services import Services
-from space.studies.open_answers import published
-from space.web.addresses import asked_for
+from space.studies.open_answers import published_judgments
+from space.web.addresses import requested_head
 
-TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
-ALIKE = 10  # similar heads
+HEAD_TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
+MAX_SIMILAR_HEADS = 10  # similar heads
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """The functions, by the names of their endpoints."""
-    return of_heads(services), *of_relations(services)
+    return make_head_endpoint(services), *make_relation_endpoints(services)
 
 
-def of_heads(services: Services) -> Callable[..., Any]:
+def make_head_endpoint(services: Services) -> Callable[..., Any]:
     """One head."""
 
     def head(model: str, layer: int, head: int) -> dict:  # type: ignore[type-arg]
@@ -39,28 +39,31 @@ def of_heads(services: Services) -> Callable[..., Any]:
             layer: its layer, from 0
             head: its place in the layer, from 0
         """
-        atlas, found = asked_for(services, {"model": model, "layer": str(layer), "head": str(head)})
-        rows = {name: plain(atlas.table(name, head=found).to_pylist()) for name in TABLES}
-        numbers = plain(atlas.table("heads", head=found).to_pylist())[0]
-        study, judgments = published(services, atlas, found)
+        atlas, found = requested_head(services, {"model": model, "layer": str(layer), "head": str(head)})
+        rows = {name: json_value(atlas.table(name, head=found).to_pylist()) for name in HEAD_TABLES}
+        numbers = json_value(atlas.table("heads", head=found).to_pylist())[0]
+        study, judgments = published_judgments(services, atlas, found)
         return {
             "model": model,
             "name": str(HeadId(layer, head)),
             **numbers,
             "mapping_hash": mapping_hash(atlas.mappings(found)),
             **rows,
-            "similar": [plain(each._asdict()) for each in similar_heads(cache.mapped(atlas), found, ALIKE)],
-            "group_mates": plain(group_mates(atlas, found)),
-            "judgments": {"study": study.name, "n": len(judgments), **counts(judgments)} if study else None,
+            "similar": [
+                json_value(each._asdict())
+                for each in similar_heads(cache.mapping_index(atlas), found, MAX_SIMILAR_HEADS)
+            ],
+            "group_mates": json_value(group_mates(atlas, found)),
+            "judgments": {"study": study.name, "n": len(judgments), **answer_counts(judgments)} if study else None,
         }
 
     return head
 
 
-def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
+def make_relation_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """A relation on all heads, and its pairs under one."""
 
-    def relation(name: str, model: str = "") -> Rows:
+    def relation(name: str, model: str = "") -> JsonRows:
         """Every head with its score on a relation and its suppression of it.
 
         Args:
@@ -68,7 +71,7 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             model: a name that `models` lists; all models that were scored on it where it is left out
         """
         asked = [services.atlas(model)] if model else list(services.atlases.values())
-        scored = [atlas for atlas in asked if name in cache.relations(atlas)]
+        scored = [atlas for atlas in asked if name in cache.relation_names(atlas)]
         if not scored:
             who = f"{model} was" if model else "No model was"
             raise MapsError(f"{who} scored on {name!r}; `model` lists the relations of a model.")
@@ -76,11 +79,13 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             {"model": atlas.model, "layer": each.layer, "head": each.head, SCORE: score, SUPPRESSION: down}
             for atlas in scored
             for each, score, down in zip(
-                atlas.ids, *(cache.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION)), strict=True
+                atlas.head_ids,
+                *(cache.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION)),
+                strict=True,
             )
         ]
 
-    def pairs(name: str, model: str, layer: int, head: int) -> Rows:
+    def pairs(name: str, model: str, layer: int, head: int) -> JsonRows:
         """The usable pairs of a relation, and which of them a head has as hits or suppresses.
 
         Args:
@@ -89,10 +94,10 @@ def of_relations(services: Services) -> tuple[Callable[..., Any], ...]:
             layer: the head's layer, from 0
             head: the head's place in its layer, from 0
         """
-        atlas, found = asked_for(services, {"model": model, "layer": str(layer), "head": str(head)})
-        if name not in cache.relations(atlas):
+        atlas, found = requested_head(services, {"model": model, "layer": str(layer), "head": str(head)})
+        if name not in cache.relation_names(atlas):
             raise MapsError(f"{model} was not scored on {name!r}; `model` lists its relations.")
-        rows: Rows = plain(atlas.pairs(name, found).to_pylist())
+        rows: JsonRows = json_value(atlas.pairs(name, found).to_pylist())
         return rows
 
     return relation, pairs

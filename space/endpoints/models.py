@@ -6,35 +6,40 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from maps.analysis.classification import categories, summary
+from maps.analysis.classification import categories_table, classification_summary
 from maps.errors import MapsError
 from space.atlases import cache
-from space.atlases.compare import describers as compared
-from space.endpoints.values import Rows, plain, threshold
+from space.atlases.compare import compare_describers as compared
+from space.endpoints.values import JsonRows, json_value, threshold_or_default
 from space.search.search import search as searched
 from space.services import Services
 
 SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
-SHOWN = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of an atlas's information
+SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of an atlas's information
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """The functions, by the names of their endpoints."""
-    return of_atlases(services), *of_counts(services), *of_comparison(services), of_search(services)
+    return (
+        make_models_endpoint(services),
+        *make_count_endpoints(services),
+        *make_comparison_endpoints(services),
+        make_search_endpoint(services),
+    )
 
 
-def of_atlases(services: Services) -> Callable[..., Any]:
+def make_models_endpoint(services: Services) -> Callable[..., Any]:
     """What there is."""
 
-    def models() -> Rows:
+    def models() -> JsonRows:
         """Every mapped model, with its number of layers and heads, its vocabulary and what its atlas holds."""
         return [
             {
-                **{name: atlas.info[name] for name in SHOWN},
-                "mapped_heads": len(atlas.ids),
+                **{name: atlas.info[name] for name in SHOWN_INFO_FIELDS},
+                "mapped_heads": len(atlas.head_ids),
                 "tau": atlas.info["settings"]["tau"],
-                "describers": sorted(cache.patterns(atlas)),
-                "tables": atlas.tables,
+                "describers": sorted(cache.descriptions_by_describer(atlas)),
+                "tables": atlas.table_names,
             }
             for atlas in services.atlases.values()
         ]
@@ -42,7 +47,7 @@ def of_atlases(services: Services) -> Callable[..., Any]:
     return models
 
 
-def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
+def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """How many heads do what, and what each does."""
 
     def model(model: str, tau: float | None = None) -> dict:  # type: ignore[type-arg]
@@ -53,18 +58,18 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
             tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
         """
         atlas = services.atlas(model)
-        at = threshold(tau, atlas)
-        found, relations = cache.classified(atlas, at), cache.per_relation(atlas, at)
+        at = threshold_or_default(tau, atlas)
+        found, relations = cache.classified_heads(atlas, at), cache.relation_summary(atlas, at)
         return {
             "model": model,
             "tau": at,
-            "summary": summary(atlas.ids, found, relations).to_pylist(),
+            "summary": classification_summary(atlas.head_ids, found, relations).to_pylist(),
             "relations": relations.to_pylist(),
             "random_baseline": atlas.random_baseline(),
-            "identification": cache.identified(atlas).to_pylist(),
+            "identification": cache.pattern_rates(atlas).to_pylist(),
         }
 
-    def heads(model: str, tau: float | None = None) -> Rows:
+    def heads(model: str, tau: float | None = None) -> JsonRows:
         """Every head of a model: its categories, relations and suppressed relations, its numbers and its description.
 
         Args:
@@ -72,9 +77,11 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
             tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
         """
         atlas = services.atlas(model)
-        does = categories(atlas.ids, cache.classified(atlas, threshold(tau, atlas))).to_pylist()
+        does = categories_table(
+            atlas.head_ids, cache.classified_heads(atlas, threshold_or_default(tau, atlas))
+        ).to_pylist()
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-        said = zip(cache.sentences(atlas), cache.detections(atlas), strict=True)
+        said = zip(cache.head_descriptions(atlas), cache.detection_scores(atlas), strict=True)
         return [
             {**numbers[row["layer"], row["head"]], **row, "description": sentence or None, "detection": detection}
             for row, (sentence, detection) in zip(does, said, strict=True)
@@ -83,11 +90,11 @@ def of_counts(services: Services) -> tuple[Callable[..., Any], ...]:
     return model, heads
 
 
-def of_comparison(services: Services) -> tuple[Callable[..., Any], ...]:
+def make_comparison_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
     """Two models, and two describers of one."""
-    counts, _ = of_counts(services)
+    counts, _ = make_count_endpoints(services)
 
-    def compare(model: str, other: str) -> Rows:
+    def compare(model: str, other: str) -> JsonRows:
         """Two models side by side: for each what `model` tells, at its own threshold.
 
         Args:
@@ -111,14 +118,14 @@ def of_comparison(services: Services) -> tuple[Callable[..., Any], ...]:
             **{name: getattr(found, name) for name in ("describer", "against", "heads", "agreed")},
             "differ": [
                 {"layer": head.layer, "head": head.head, found.describer: one, found.against: other}
-                for head, one, other in found.differ
+                for head, one, other in found.differing_heads
             ],
         }
 
     return compare, describers
 
 
-def of_search(services: Services) -> Callable[..., Any]:
+def make_search_endpoint(services: Services) -> Callable[..., Any]:
     """The search."""
 
     def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
@@ -135,12 +142,12 @@ def of_search(services: Services) -> Callable[..., Any]:
             raise MapsError("The page of a search is a whole number from 1 on.")
         if not query:
             raise MapsError("A search needs a query.")
-        found = searched([services.indexes.of(atlas) for atlas in atlases], query, kind or "", page)
+        found = searched([services.search_indexes.get(atlas) for atlas in atlases], query, kind or "", page)
         sections = {name: getattr(found, name) for name in SECTIONS}
         return {
             "query": query,
             **{
-                name: {"total": each.total, "items": plain([asdict(i) for i in each.items])}
+                name: {"total": each.total, "items": json_value([asdict(i) for i in each.items])}
                 for name, each in sections.items()
             },
         }

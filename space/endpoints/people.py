@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from annotation.report.paper_file import published
+from annotation.report.paper_file import load_paper
 from maps.errors import MapsError
 from space.services import Services
-from space.studies.access import closed
-from space.studies.current import chosen
-from space.studies.results import results
+from space.studies.access import answers_hidden_reason
+from space.studies.current import select_study
+from space.studies.results import study_results
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
@@ -22,10 +22,10 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         Args:
             study: its name; the present one where it is left out
         """
-        found = chosen(services, study or None)
-        if reason := closed(services, found):
+        found = select_study(services, study or None)
+        if reason := answers_hidden_reason(services, found):
             raise MapsError(reason)
-        told: dict[str, Any] = results(services, found).report.as_json()
-        return {"study": found.name, **told, "paper": published().as_json()}
+        told: dict[str, Any] = study_results(services, found).report.as_json()
+        return {"study": found.name, **told, "paper": load_paper().as_json()}
 
     return (agreement,)

@@ -9,21 +9,21 @@ from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
 
-Rows = list[dict[str, Any]]
+JsonRows = list[dict[str, Any]]
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value as JSON takes it: heads by their names, times as text."""
     if isinstance(value, HeadId):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: json_value(each) for name, each in value.items()}
+    return [json_value(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def threshold(tau: float | None, atlas: Atlas) -> float:
+def threshold_or_default(tau: float | None, atlas: Atlas) -> float:
     """A threshold from outside; the atlas's own where there is none."""
     if tau is None:
         return float(atlas.info["settings"]["tau"])

@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import OwnRelation, Probe
-from maps.text import many
-from space.endpoints.values import plain
-from space.pages.try_it.question import Asked
+from maps.mapping.probe_results import OwnPairsResult, Probe
+from maps.text import pluralize
+from space.endpoints.values import json_value
+from space.pages.try_it.question import TryQuestion
 from space.services import Services
-from space.web.sessions import Asking
-from space.web.visitors import put
+from space.web.sessions import HasRequest
+from space.web.visitors import ask_within_limit
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
@@ -28,7 +28,7 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
             source: a word that is a single token of the model
             target: another; where it is left out, the source is asked about alone
         """
-        return asked(services, {"source": source, "target": target}, request)
+        return answer_query(services, {"source": source, "target": target}, request)
 
     def score_pairs(pairs: str, request: gr.Request | None = None) -> dict:  # type: ignore[type-arg]
         """The score and suppression of every head of the bundled model on a relation of your own.
@@ -36,18 +36,20 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         Args:
             pairs: one pair a line, source and target with a comma between them
         """
-        return asked(services, {"pairs": pairs}, request)
+        return answer_query(services, {"pairs": pairs}, request)
 
     return ask, score_pairs
 
 
-def asked(services: Services, query: dict[str, object], asking: Asking | None) -> dict[str, Any]:
+def answer_query(services: Services, query: dict[str, object], request: HasRequest | None) -> dict[str, Any]:
     """The answer to what a page's address would ask, for whoever asks."""
-    question = Asked.of({name: value if isinstance(value, str) else "" for name, value in query.items()})
-    if question.odd:
-        raise MapsError(f"{many(len(question.odd), 'line')} without a source and a target; mend them and ask again.")
-    if not question.something:
+    question = TryQuestion.parse({name: value if isinstance(value, str) else "" for name, value in query.items()})
+    if question.invalid_lines:
+        raise MapsError(
+            f"{pluralize(len(question.invalid_lines), 'line')} without a source and a target; mend them and ask again."
+        )
+    if not question.has_question:
         raise MapsError("There is no question; give a source, or pairs.")
-    found: Probe | OwnRelation = put(services, question.put, asking)
-    answer: dict[str, Any] = plain(asdict(found))
+    found: Probe | OwnPairsResult = ask_within_limit(services, question.live_question, request)
+    answer: dict[str, Any] = json_value(asdict(found))
     return answer

@@ -13,9 +13,9 @@ from maps.errors import MapsError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-LONGEST = 30_000  # milliseconds that a page may take
-PAGES = {  # an address: what must be seen there
+CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+PAGE_TIMEOUT_MS = 30_000  # milliseconds that a page may take
+EXPECTED_WORDS = {  # an address: what must be seen there
     "": "What do attention heads do",
     "head?layer=26&head=2": "mappings",
     "relation?name=noun_to_pronoun": "noun to pronoun",
@@ -30,16 +30,16 @@ PAGES = {  # an address: what must be seen there
 }
 
 
-class Seen(NamedTuple):
+class PageCheck(NamedTuple):
     """A page as it was: its address, how long it took, its heading, and what is wrong with it."""
 
     address: str
     seconds: float
     heading: str
-    wrong: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
-def look_at(url: str, pictures: Path | None = None) -> Iterator[Seen]:
+def check_pages(url: str, screenshot_folder: Path | None = None) -> Iterator[PageCheck]:
     """Opens the main pages one after the other; raises MapsError where no browser can be had."""
     try:
         from playwright.sync_api import sync_playwright
@@ -53,42 +53,46 @@ def look_at(url: str, pictures: Path | None = None) -> Iterator[Seen]:
         path = path or playwright.chromium.executable_path
         if not Path(path).exists():
             raise MapsError("No Chromium was found; install the package chromium, or use --no-browser.")
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        for address, words in PAGES.items():
-            yield seen(browser, url, address, words, pictures)
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        for address, words in EXPECTED_WORDS.items():
+            yield check_page(browser, url, address, words, screenshot_folder)
         browser.close()
 
 
-def seen(browser: Browser, url: str, address: str, words: str, pictures: Path | None) -> Seen:
+def check_page(
+    browser: Browser, url: str, address: str, expected_words: str, screenshot_folder: Path | None
+) -> PageCheck:
     """One page, opened by a fresh visitor."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page, wrong = context.new_page(), list[str]()
     page.on("pageerror", lambda error: wrong.append(f"its script failed: {error}"))
     start = time.monotonic()
     try:
-        heading = opened(page, f"{url}/{address}", words, wrong)
+        heading = visit_page(page, f"{url}/{address}", expected_words, wrong)
         seconds = time.monotonic() - start
         wrong += [f"it sets the cookie {cookie.get('name')}" for cookie in context.cookies()]  # /privacy: none
-        if pictures is not None:
-            pictures.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=pictures / f"{address.partition('?')[0] or 'home'}.png", full_page=True)
+        if screenshot_folder is not None:
+            screenshot_folder.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=screenshot_folder / f"{address.partition('?')[0] or 'home'}.png", full_page=True)
     finally:
         context.close()
-    return Seen(address, seconds, heading, tuple(wrong))
+    return PageCheck(address, seconds, heading, tuple(wrong))
 
 
-def opened(page: Page, address: str, words: str, wrong: list[str]) -> str:
+def visit_page(page: Page, address: str, expected_words: str, problems: list[str]) -> str:
     """Opens an address and waits for what must be seen; the page's heading."""
     from playwright.sync_api import TimeoutError as Late
 
-    answer = page.goto(address, timeout=LONGEST)
+    answer = page.goto(address, timeout=PAGE_TIMEOUT_MS)
     if answer is None or answer.status != 200:
-        wrong.append(f"it is answered by {answer.status if answer else 'nothing'}")
+        problems.append(f"it is answered by {answer.status if answer else 'nothing'}")
     try:
         page.wait_for_function(
-            "words => document.body.innerText.toLowerCase().includes(words.toLowerCase())", arg=words, timeout=LONGEST
+            "words => document.body.innerText.toLowerCase().includes(words.toLowerCase())",
+            arg=expected_words,
+            timeout=PAGE_TIMEOUT_MS,
         )
     except Late:
-        wrong.append(f"{words!r} is not there")
+        problems.append(f"{expected_words!r} is not there")
     heading = page.locator("h1").first
     return heading.inner_text() if heading.count() else ""

@@ -9,122 +9,126 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from maps.errors import ChangedError, MapsError
-from maps.hub.repository import Head, HubDataset
+from maps.errors import CommitConflictError, MapsError
+from maps.hub.repository import HubDataset, RepositoryState
 from space.hosting.hub import HubSpace
 from space.hosting.plan import (
-    Act,
-    AskHardware,
-    DropVariable,
-    Found,
-    Hide,
-    MakeDataset,
-    MakeSpace,
-    Restart,
+    CreateDataset,
+    CreateSpace,
+    CurrentSpace,
+    DeleteVariable,
+    DeploymentStep,
+    DesiredSpace,
+    MakePrivate,
+    RequestHardware,
+    RestartSpace,
     SetSecret,
     SetVariable,
-    Upload,
-    Wanted,
-    description,
-    told,
-    uploads,
+    UploadFiles,
+    plan_uploads,
+    secret_description,
+    step_sentence,
 )
 
-EVERY = 5.0  # seconds between looks at a Space that starts
-GRACE = 30.0  # seconds for which a Space may still say what it was before
-TRIES = 3  # at a commit that others came before
-RUNS = ("RUNNING", "SLEEPING")  # a sleeping Space wakes by a visit
-FAILED = ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE", "STOPPED", "PAUSED", "DELETING")
-Say = Callable[[str], None]
+POLL_SECONDS = 5.0  # seconds between looks at a Space that starts
+GRACE_SECONDS = 30.0  # seconds for which a Space may still say what it was before
+MAX_TRIES = 3  # at a commit that others came before
+RUNNING_STAGES = ("RUNNING", "SLEEPING")  # a sleeping Space wakes by a visit
+FAILED_STAGES = ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE", "STOPPED", "PAUSED", "DELETING")
+Reporter = Callable[[str], None]
 
 
-def look(space: HubSpace, judgments: HubDataset) -> Found:
+def inspect_space(space: HubSpace, judgments: HubDataset) -> CurrentSpace:
     """What is there; raises MapsError where the dataset is public, before anything is done."""
-    there, ledger = space.head(), judgments.head()
-    if ledger is not None and not ledger.private:
+    there, ledger = space.read_state(), judgments.read_state()
+    if ledger is not None and not ledger.is_private:
         raise MapsError(f"The dataset {judgments.name} is public; make it private on its page, or name another one.")
     if there is None:
-        return Found(judgments=ledger)
+        return CurrentSpace(judgments=ledger)
     now = space.runtime()
-    return Found(there, ledger, space.secrets(), space.variables(), now.stage, now.hardware)
+    return CurrentSpace(there, ledger, space.secret_descriptions(), space.variables(), now.stage, now.hardware)
 
 
-def carry_out(acts: tuple[Act, ...], wanted: Wanted, space: HubSpace, judgments: HubDataset, say: Say) -> None:
-    """Does the steps in their order; `say` is told each before it is done."""
-    for number, act in enumerate(acts, start=1):
-        say(f"{number}/{len(acts)}  {told(act, wanted.space)}")
-        do(act, wanted, space, judgments)
+def carry_out_steps(
+    steps: tuple[DeploymentStep, ...], desired: DesiredSpace, space: HubSpace, judgments: HubDataset, report: Reporter
+) -> None:
+    """Does the steps in their order; `report` is told each before it is done."""
+    for number, act in enumerate(steps, start=1):
+        report(f"{number}/{len(steps)}  {step_sentence(act, desired.space)}")
+        carry_out_step(act, desired, space, judgments)
 
 
-def do(act: Act, wanted: Wanted, space: HubSpace, judgments: HubDataset) -> None:
+def carry_out_step(step: DeploymentStep, desired: DesiredSpace, space: HubSpace, judgments: HubDataset) -> None:
     """Does one step."""
-    match act:
-        case MakeDataset(_):
-            judgments.make(private=True)
-        case MakeSpace(private, hardware):
-            space.make_on(private, hardware)
-        case Hide():
-            space.hide()
+    match step:
+        case CreateDataset(_):
+            judgments.create(private=True)
+        case CreateSpace(private, hardware):
+            space.create_space(private, hardware)
+        case MakePrivate():
+            space.make_private()
         case SetSecret(name):
-            space.set_secret(name, wanted.secrets[name], description(wanted.secrets[name]))
+            space.set_secret(name, desired.secrets[name], secret_description(desired.secrets[name]))
         case SetVariable(name, value):
             space.set_variable(name, value)
-        case DropVariable(name):
-            space.drop_variable(name)
-        case Upload():
-            send(act, wanted, space)
-        case AskHardware(name):
-            space.ask_hardware(name)
-        case Restart():
+        case DeleteVariable(name):
+            space.delete_variable(name)
+        case UploadFiles():
+            upload_files(step, desired, space)
+        case RequestHardware(name):
+            space.request_hardware(name)
+        case RestartSpace():
             space.restart()
 
 
-def send(act: Upload, wanted: Wanted, space: HubSpace) -> None:
+def upload_files(step: UploadFiles, desired: DesiredSpace, space: HubSpace) -> None:
     """Uploads in one commit. Where another came between, its own with a lost answer too, it looks again."""
-    for _ in range(TRIES):
-        files = {path: wanted.files[path] for path in act.add}
+    for _ in range(MAX_TRIES):
+        files = {path: desired.files[path] for path in step.changed_paths}
         try:
-            space.commit("Deploy the app", files, act.delete, act.parent or state(space).commit)
-        except ChangedError:
-            left = uploads(wanted, Found(space=state(space)))
+            space.commit(
+                "Deploy the app", files, step.deleted_paths, step.parent_commit or require_space_state(space).commit
+            )
+        except CommitConflictError:
+            left = plan_uploads(desired, CurrentSpace(space=require_space_state(space)))
             if not left:
                 return
-            [act] = [each for each in left if isinstance(each, Upload)]
+            [step] = [each for each in left if isinstance(each, UploadFiles)]
         else:
             return
     raise MapsError(f"Others change {space.name} all the time; deploy again when they are done.")
 
 
-def state(space: HubSpace) -> Head:
+def require_space_state(space: HubSpace) -> RepositoryState:
     """The newest state of a Space that must be there."""
-    found = space.head()
+    found = space.read_state()
     if found is None:
         raise MapsError(f"The Space {space.name} is gone; deploy again.")
     return found
 
 
-def wait(
+def wait_until_running(
     space: HubSpace,
-    seconds: float,
-    say: Say,
+    timeout: float,
+    report: Reporter,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Waits until the newest commit runs; raises MapsError where it fails, or takes longer."""
-    start, before, newest = clock(), "", state(space).commit
+    start, before, newest = clock(), "", require_space_state(space).commit
     while True:
         now = space.runtime()
         if now.stage != before:
-            say(f"The Space is {now.stage}.")
+            report(f"The Space is {now.stage}.")
             before = now.stage
-        if now.stage in RUNS and now.commit in ("", newest):
+        if now.stage in RUNNING_STAGES and now.commit in ("", newest):
             return
-        if now.stage in FAILED and clock() >= start + min(GRACE, seconds):
+        if now.stage in FAILED_STAGES and clock() >= start + min(GRACE_SECONDS, timeout):
             why = f" ({now.error})" if now.error else ""
             raise MapsError(f"The Space does not run: it is {now.stage}{why}; its page shows the log.")
-        if clock() >= start + seconds:
+        if clock() >= start + timeout:
             raise MapsError(
-                f"The Space was not running after {seconds:.0f} seconds; its page shows the log. "
+                f"The Space was not running after {timeout:.0f} seconds; its page shows the log. "
                 "Deploying again waits again."
             )
-        sleep(EVERY)
+        sleep(POLL_SECONDS)

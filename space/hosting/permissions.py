@@ -5,42 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-WRITE = "repo.write"
-WRITERS = ("admin", "write", "contributor")  # roles in an organisation
-TOKENS = "https://huggingface.co/settings/tokens"
+WRITE_PERMISSION = "repo.write"
+WRITER_ROLES = ("admin", "write", "contributor")  # roles in an organisation
+TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
-def lacking(whoami: Mapping[str, Any], repositories: Iterable[tuple[str, str]]) -> str | None:
+def missing_permission(whoami: Mapping[str, Any], repositories: Iterable[tuple[str, str]]) -> str | None:
     """In one sentence, what a token lacks to write repositories (kind and name); None where it may.
 
     `whoami` is the Hub's answer to `/api/whoami-v2`. What it leaves open is left to the Hub to refuse.
     """
     token = whoami.get("auth", {}).get("accessToken") or {}
     if token.get("role") == "read":
-        return f"The token may only read; make one that may write at {TOKENS} and set HF_TOKEN to it."
+        return f"The token may only read; make one that may write at {TOKENS_PAGE} and set HF_TOKEN to it."
     for kind, name in repositories:
         owner = name.partition("/")[0]
-        if not may_write_for(whoami, owner):
+        if not can_write_for(whoami, owner):
             return f"{whoami.get('name')} may write nothing for {owner}; name a {kind} of your own, or another token."
-        if token.get("role") == "fineGrained" and not may(token.get("fineGrained", {}), kind, name):
+        if token.get("role") == "fineGrained" and not can_write_repository(token.get("fineGrained", {}), kind, name):
             return (
                 f"The token may not write the {kind} {name}; give it write access to the repositories of {owner} "
-                f"at {TOKENS}, or set HF_TOKEN to another."
+                f"at {TOKENS_PAGE}, or set HF_TOKEN to another."
             )
     return None
 
 
-def may_write_for(whoami: Mapping[str, Any], owner: str) -> bool:
+def can_write_for(whoami: Mapping[str, Any], owner: str) -> bool:
     """Whether the token's user may write for a user or an organisation."""
     roles = {each.get("name"): each.get("roleInOrg") for each in whoami.get("orgs", ())}
     role = roles.get(owner)
-    return whoami.get("name") == owner or (owner in roles and (role is None or role in WRITERS))
+    return whoami.get("name") == owner or (owner in roles and (role is None or role in WRITER_ROLES))
 
 
-def may(grained: Mapping[str, Any], kind: str, name: str) -> bool:
+def can_write_repository(fine_grained: Mapping[str, Any], kind: str, name: str) -> bool:
     """Whether a fine-grained token may write a repository: by its owner, or by itself."""
-    scopes = [each for each in grained.get("scoped", ()) if WRITE in each.get("permissions", ())]
+    scopes = [each for each in fine_grained.get("scoped", ()) if WRITE_PERMISSION in each.get("permissions", ())]
     named = {(each.get("entity", {}).get("type"), each.get("entity", {}).get("name")) for each in scopes}
     owner = name.partition("/")[0]
-    everywhere = WRITE in grained.get("global", ())
+    everywhere = WRITE_PERMISSION in fine_grained.get("global", ())
     return everywhere or not named.isdisjoint({("user", owner), ("org", owner), (kind, name)})

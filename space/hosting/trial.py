@@ -19,25 +19,25 @@ from typing import Any
 from maps.errors import MapsError
 from space.hosting.card import subdomain
 
-PORT = 7860
-START = 180.0  # seconds
-END = 60.0
+SPACE_PORT = 7860
+START_TIMEOUT = 180.0  # seconds
+STOP_TIMEOUT = 60.0
 # Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on
 # all addresses of this machine: no environment of a check has it.
-NO_RELOADING = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
-PASSED_ON = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
+RELOADING_ERROR = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
+PASSED_VARIABLES = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
 
 
 @dataclass(frozen=True)
-class Started:
+class RunningApp:
     """A running app: where, how long it took to answer, and what its health says."""
 
     url: str
-    seconds: float
+    start_seconds: float
     health: Mapping[str, Any]
 
 
-def variables(space: str, home: Path, port: int, given: Mapping[str, str]) -> dict[str, str]:
+def space_environment(space: str, home: Path, port: int, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a Space with a login, and of this machine only what a deployment sets.
 
     It listens on this machine alone, which a Space does not.
@@ -58,19 +58,19 @@ def variables(space: str, home: Path, port: int, given: Mapping[str, str]) -> di
         "MAPS_PSEUDONYM_KEY": secrets.token_hex(16),
         "PYTHONUNBUFFERED": "1",
         "HOST": "127.0.0.1",
-        **({} if port == PORT else {"PORT": str(port)}),
-        **{name: given[name] for name in PASSED_ON if given.get(name)},
+        **({} if port == SPACE_PORT else {"PORT": str(port)}),
+        **{name: environment[name] for name in PASSED_VARIABLES if environment.get(name)},
     }
 
 
-def port_for(wanted: int | None) -> int:
+def choose_port(requested_port: int | None) -> int:
     """The port of a Space, another one where it is taken, or the one that is wanted."""
-    if wanted is not None:
-        return wanted
+    if requested_port is not None:
+        return requested_port
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", PORT))
+            probe.bind(("127.0.0.1", SPACE_PORT))
         except OSError:
             probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -78,26 +78,26 @@ def port_for(wanted: int | None) -> int:
 
 
 @contextmanager
-def started(python: Path, app: Path, environment: Mapping[str, str], log: Path, port: int) -> Iterator[Started]:
+def run_app(python: Path, app: Path, environment: Mapping[str, str], log: Path, port: int) -> Iterator[RunningApp]:
     """The app as a process; raises MapsError with the end of its log where it does not start, or does not end well."""
     begun = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen([python, "app.py"], cwd=app, env=dict(environment), stdout=out, stderr=out)
         try:
             url = f"http://127.0.0.1:{port}"
-            health = healthy(url, process, log, begun + START)
-            yield Started(url, time.monotonic() - begun, health)
+            health = wait_for_health(url, process, log, begun + START_TIMEOUT)
+            yield RunningApp(url, time.monotonic() - begun, health)
             process.terminate()
-            if process.wait(END) != 0:
-                raise MapsError(f"The app ended with status {process.returncode}: {end_of(log)}")
+            if process.wait(STOP_TIMEOUT) != 0:
+                raise MapsError(f"The app ended with status {process.returncode}: {last_log_lines(log)}")
         finally:
             process.kill()
             process.wait()
-    if "Traceback" in NO_RELOADING.sub("", log.read_text(encoding="utf-8", errors="replace")):
-        raise MapsError(f"The app wrote an error to its log: {end_of(log)}")
+    if "Traceback" in RELOADING_ERROR.sub("", log.read_text(encoding="utf-8", errors="replace")):
+        raise MapsError(f"The app wrote an error to its log: {last_log_lines(log)}")
 
 
-def healthy(url: str, process: subprocess.Popen[bytes], log: Path, until: float) -> Mapping[str, Any]:
+def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadline: float) -> Mapping[str, Any]:
     """What the app says of its health, once it answers."""
     while True:
         try:
@@ -105,15 +105,17 @@ def healthy(url: str, process: subprocess.Popen[bytes], log: Path, until: float)
                 found: Mapping[str, Any] = json.load(reply)
                 return found
         except urllib.error.HTTPError as error:
-            raise MapsError(f"The app's health is answered by {error.code}: {end_of(log)}") from error
+            raise MapsError(f"The app's health is answered by {error.code}: {last_log_lines(log)}") from error
         except OSError as error:
             if process.poll() is not None:
-                raise MapsError(f"The app ended while it started: {end_of(log)}") from error
-            if time.monotonic() > until:
-                raise MapsError(f"The app did not answer within {START:.0f} seconds: {end_of(log)}") from error
+                raise MapsError(f"The app ended while it started: {last_log_lines(log)}") from error
+            if time.monotonic() > deadline:
+                raise MapsError(
+                    f"The app did not answer within {START_TIMEOUT:.0f} seconds: {last_log_lines(log)}"
+                ) from error
             time.sleep(0.2)
 
 
-def end_of(log: Path) -> str:
+def last_log_lines(log: Path) -> str:
     """The last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])

@@ -8,20 +8,20 @@ from pathlib import Path
 from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION, BUNDLED_SHA256
 
-ORIGIN = f"The weights are those of {BUNDLED_REPOSITORY} on the Hub, the same bytes as the package's."
+WEIGHTS_ORIGIN = f"The weights are those of {BUNDLED_REPOSITORY} on the Hub, the same bytes as the package's."
 
 
-def weights_from_hub(endpoint: str | None = None, cache: Path | None = None, sha256: str = BUNDLED_SHA256) -> Path:
+def download_weights(endpoint: str | None = None, cache: Path | None = None, sha256: str = BUNDLED_SHA256) -> Path:
     """The file in the Hub's cache, downloaded where it is not there; the same bytes as the package's.
 
     Raises MapsError where it cannot be had, or is another.
     """
     from huggingface_hub import hf_hub_download
 
-    from maps.hub.errors import asking_for
+    from maps.hub.errors import translate_hub_errors
 
     unreachable = f"The Hub cannot be reached, which has the weights ({BUNDLED_REPOSITORY})."
-    with asking_for("model", BUNDLED_REPOSITORY, unreachable):
+    with translate_hub_errors("model", BUNDLED_REPOSITORY, unreachable):
         path = Path(
             hf_hub_download(
                 BUNDLED_REPOSITORY,

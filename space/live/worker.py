@@ -9,20 +9,20 @@ import signal
 from multiprocessing.connection import Connection
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import OwnRelation, Probe
+from maps.mapping.probe_results import OwnPairsResult, Probe
 
-Question = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with its target or none, or own pairs
-Answer = Probe | OwnRelation
+LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with its target or none, or own pairs
+LiveAnswer = Probe | OwnPairsResult
 
 
-def work(pipe: Connection, model: str) -> None:
+def run_worker(pipe: Connection, model: str) -> None:
     """Answers until the other end is gone. What a person can mend goes back as a MapsError; all else ends the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the app's, which then ends this
     import maps
-    from maps.mapping.probe import get_ready
+    from maps.mapping.probe import prepare_model
 
     opened = maps.load(model)
-    get_ready(opened, lambda todo, _done: todo)
+    prepare_model(opened, lambda todo, _done: todo)
     while True:
         try:
             question = pipe.recv()
@@ -32,19 +32,19 @@ def work(pipe: Connection, model: str) -> None:
             pipe.send(None)
             continue
         try:
-            found: Answer | MapsError = answer(opened, question)
+            found: LiveAnswer | MapsError = answer_question(opened, question)
         except MapsError as error:
             found = error
         pipe.send(found)
 
 
-def answer(model: object, question: Question) -> Answer:
+def answer_question(model: object, question: LiveQuestion) -> LiveAnswer:
     """What the heads of an open model say to a question."""
     import maps
     from maps.mapping.model import Model
-    from maps.mapping.probe import own_relation
+    from maps.mapping.probe import score_own_pairs
 
     assert isinstance(model, Model)
     if len(question) == 2 and isinstance(question[0], str):
         return maps.probe(model, *question)
-    return own_relation(model, question, lambda todo, _done: todo)
+    return score_own_pairs(model, question, lambda todo, _done: todo)

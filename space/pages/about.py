@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from annotation.form import CONSENT, GUIDELINES
+from annotation.form import CONSENT_SENTENCE, GUIDELINES
 from space.services import Services
 
-ABOUT = """\
+ABOUT_TEXT = """\
 # About
 
 This app shows what the attention heads of language models do, read from their weights alone: no training, no
@@ -76,25 +76,27 @@ Models shown: {models}. The project's code is under Apache-2.0, exported judgmen
 def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
     """Lays out the page, which lists the endpoints."""
     first = next(iter(services.atlases.values()))
-    words = ABOUT.format(
+    words = ABOUT_TEXT.format(
         tau=first.info["settings"]["tau"],
         guidelines=GUIDELINES,
-        consent=CONSENT,
+        consent=CONSENT_SENTENCE,
         models=", ".join(services.atlases),
         first=first.model,
         version=services.app_version,
-        endpoints="\n".join(f"| `/{each.__name__}({arguments(each)})` | {told(each)} |" for each in endpoints),
-        mcp="It is on here." if services.mcp else "It is off here.",
+        endpoints="\n".join(
+            f"| `/{each.__name__}({argument_list(each)})` | {endpoint_summary(each)} |" for each in endpoints
+        ),
+        mcp="It is on here." if services.has_mcp else "It is off here.",
     )
     gr.Markdown(words)
 
 
-def arguments(endpoint: Callable[..., Any]) -> str:
+def argument_list(endpoint: Callable[..., Any]) -> str:
     """Its arguments, those that may be left out in brackets."""
     found = [each for each in signature(endpoint).parameters.values() if each.name != "request"]  # Gradio gives it
     return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in found)
 
 
-def told(endpoint: Callable[..., Any]) -> str:
+def endpoint_summary(endpoint: Callable[..., Any]) -> str:
     """The first paragraph of its documentation."""
     return " ".join((endpoint.__doc__ or "").split("\n\n")[0].split())

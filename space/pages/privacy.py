@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotation.form import CONSENT
-from annotation.journal.reservations import RESERVED_FOR
-from space.live.rate_limit import AT_ONCE, EVERY
+from annotation.form import CONSENT_SENTENCE
+from annotation.journal.reservations import RESERVATION_DURATION
+from space.live.rate_limit import BURST_SIZE, REFILL_SECONDS
 from space.services import Services
 
-PRIVACY = """\
+PRIVACY_TEXT = """\
 # Privacy
 
 **Whoever explores** is asked for no name and no login. Nothing about them is stored; this app sets no cookie for them
@@ -42,53 +42,55 @@ next one is made. You cannot take part again under the same name.
 If you cannot sign in any more, write to {organisers}, who can do the same for you. They also tell you what is stored
 about you.
 """
-PSEUDONYM = "under a pseudonym: "
-RUNNING = "whoever runs the app"
+UNDER_PSEUDONYM = "under a pseudonym: "
+OPERATOR = "whoever runs the app"
 
 
 def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
     """Lays out the page."""
-    gr.Markdown(words(services), elem_id="privacy")
+    gr.Markdown(privacy_text(services), elem_id="privacy")
 
 
-def words(services: Services) -> str:
+def privacy_text(services: Services) -> str:
     """The page's text, for where this app runs."""
     kept = services.ledger is not None
-    return PRIVACY.format(
-        consent=CONSENT,
-        visitors=asking() if services.on_space else "",
-        stored=stored(services),
-        called="your user name" if services.on_space else "your name",
+    return PRIVACY_TEXT.format(
+        consent=CONSENT_SENTENCE,
+        visitors=rate_limit_notice() if services.is_on_space else "",
+        stored=storage_table(services),
+        called="your user name" if services.is_on_space else "your name",
         name_again="Your name is in no dataset, export or release."
         if kept
         else "Your name is in no export or release.",
-        logs=hosted() if services.on_space else "Nothing is sent to anybody else until the answers are published.",
+        logs=hosting_notice()
+        if services.is_on_space
+        else "Nothing is sent to anybody else until the answers are published.",
         forgotten=(
             "they are taken out of the private dataset and its history;"
             if kept
             else "they stay in the database, marked, and are not read any more;"
         ),
-        organisers=organisers(services),
+        organisers=contact_text(services),
     )
 
 
-def stored(services: Services) -> str:
+def storage_table(services: Services) -> str:
     """What is stored where, as a table in Markdown."""
-    here = "the database of this app" + (", lost when the Space restarts" if services.on_space else "")
+    here = "the database of this app" + (", lost when the Space restarts" if services.is_on_space else "")
     kept = here + (", and a private dataset on the Hugging Face Hub" if services.ledger is not None else "")
-    reserved = RESERVED_FOR.total_seconds() / 60
-    name = "your Hugging Face user name" if services.on_space else "the name that you type"
-    session = "that you are signed in (for eight hours at most)" if services.on_space else "your name"
+    reserved = RESERVATION_DURATION.total_seconds() / 60
+    name = "your Hugging Face user name" if services.is_on_space else "the name that you type"
+    session = "that you are signed in (for eight hours at most)" if services.is_on_space else "your name"
     rows = (
-        (name, here, RUNNING),
-        (f"{PSEUDONYM}when you agreed, and to which version of the guidelines", kept, RUNNING),
+        (name, here, OPERATOR),
+        (f"{UNDER_PSEUDONYM}when you agreed, and to which version of the guidelines", kept, OPERATOR),
         (
-            f"{PSEUDONYM}your answers, your comment, when you began and submitted each",
+            f"{UNDER_PSEUDONYM}your answers, your comment, when you began and submitted each",
             kept,
             "those who take part, as said above; later everybody",
         ),
-        (f"{PSEUDONYM}which item lies before you, for {reserved:.0f} minutes", here, RUNNING),
-        (f"{PSEUDONYM}that you withdrew", kept, RUNNING),
+        (f"{UNDER_PSEUDONYM}which item lies before you, for {reserved:.0f} minutes", here, OPERATOR),
+        (f"{UNDER_PSEUDONYM}that you withdrew", kept, OPERATOR),
         (
             f"your draft; a copy of each answer until it is published, sealed for the server; {session}",
             "your browser",
@@ -99,15 +101,15 @@ def stored(services: Services) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def asking() -> str:
+def rate_limit_notice() -> str:
     """How questions to the weights are counted."""
     return (
         "Questions under Try it are counted for some minutes by login or network address, in memory alone: "
-        f"{AT_ONCE} can be asked without a pause, then one every {EVERY:g} seconds."
+        f"{BURST_SIZE} can be asked without a pause, then one every {REFILL_SECONDS:g} seconds."
     )
 
 
-def hosted() -> str:
+def hosting_notice() -> str:
     """What the host does beside the app."""
     return (
         "This app is hosted by Hugging Face, which sees every visit as any host does, and runs the login: "
@@ -116,7 +118,7 @@ def hosted() -> str:
     )
 
 
-def organisers(services: Services) -> str:
+def contact_text(services: Services) -> str:
     """Whom to write to."""
     names = [f"[{name}](https://huggingface.co/{name})" for name in sorted(services.organisers)]
-    return f"the organisers ({', '.join(names)})" if names and services.on_space else "whoever runs this app"
+    return f"the organisers ({', '.join(names)})" if names and services.is_on_space else "whoever runs this app"

@@ -7,68 +7,68 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from maps.errors import MapsError
-from maps.text import many
+from maps.text import pluralize
 from maps.types import HeadId
 from space.search.query import Query
 
 Item = TypeVar("Item")
-KINDS = {  # in the order of the sections
+RESULT_KINDS = {  # in the order of the sections
     "relations": "relations",
     "descriptions": "descriptions of heads",
     "sources": "heads that act on the token",
     "targets": "heads that promote the token",
     "tokens": "similar tokens",
 }
-PER_PAGE, AT_A_GLANCE = 50, 10  # entries of a section, where it is looked at alone and beside the others
+PAGE_SIZE, OVERVIEW_SIZE = 50, 10  # entries of a section, where it is looked at alone and beside the others
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Which entries of a section are shown: `size` of them from `first` on."""
+class PageSlice:
+    """Which entries of a section are shown: `size` of them from `start` on."""
 
     page: int
     size: int
 
     @property
-    def first(self) -> int:
+    def start(self) -> int:
         """The place of the first, from 0."""
         return (self.page - 1) * self.size
 
     @property
-    def part(self) -> slice:
+    def as_slice(self) -> slice:
         """Their places."""
-        return slice(self.first, self.first + self.size)
+        return slice(self.start, self.start + self.size)
 
 
 @dataclass(frozen=True)
-class Section(Generic[Item]):
+class ResultSection(Generic[Item]):
     """A page of what was found, with how many there are in all."""
 
     items: tuple[Item, ...]
     total: int
-    cut: Cut
+    page_slice: PageSlice
 
     @classmethod
-    def of(cls, items: Sequence[Item], total: int, cut: Cut) -> Section[Item]:
+    def build(cls, items: Sequence[Item], total: int, page_slice: PageSlice) -> ResultSection[Item]:
         """The page; raises MapsError where there are fewer pages."""
-        pages = max(1, -(-total // cut.size))
-        if cut.page > pages:
-            raise MapsError(f"There is no page {cut.page:,} of this search; it has {many(pages, 'page')}.")
-        return cls(tuple(items), total, cut)
+        pages = max(1, -(-total // page_slice.size))
+        if page_slice.page > pages:
+            raise MapsError(f"There is no page {page_slice.page:,} of this search; it has {pluralize(pages, 'page')}.")
+        return cls(tuple(items), total, page_slice)
 
     @property
-    def words(self) -> str:
+    def count_text(self) -> str:
         """What is shown of how many: `first 50 of 312`, `51 to 100 of 312`, or all, `7`."""
         if len(self.items) == self.total:
             return f"{self.total:,}"
-        last = self.cut.first + len(self.items)
-        if self.cut.page == 1:
+        last = self.page_slice.start + len(self.items)
+        if self.page_slice.page == 1:
             return f"first {last:,} of {self.total:,}"
-        return f"{self.cut.first + 1:,} to {last:,} of {self.total:,}"
+        return f"{self.page_slice.start + 1:,} to {last:,} of {self.total:,}"
 
 
 @dataclass(frozen=True)
-class Said:
+class DescriptionHit:
     """A head by its description; `where` it has the words: `observed pattern`, `input strings` or both."""
 
     model: str
@@ -80,7 +80,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Hit:
+class MappingHit:
     """A mapping with the token; `place` counts the targets from 1, and is 0 where the token is the source."""
 
     rank: int
@@ -90,17 +90,17 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Mapped:
+class HeadHit:
     """A head with the token in its mappings: the best of them, and how many there are."""
 
     model: str
     head: HeadId
-    hits: tuple[Hit, ...]
+    hits: tuple[MappingHit, ...]
     mappings: int
 
 
 @dataclass(frozen=True)
-class Token:
+class TokenHit:
     """A token: its id in each model, and how many heads have it as a source, and among their targets."""
 
     string: str
@@ -111,7 +111,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Named:
+class RelationHit:
     """A relation by its name, with the models whose heads were scored on it."""
 
     name: str
@@ -119,25 +119,25 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResults:
     """All that a search found.
 
-    `tokens` are those that the sections of heads are about, as typed or of other case or space; where none is, the
-    nearest, and `typed` is False. `words` are those to be marked in descriptions; `every_word` says whether the
+    `matching_tokens` are those that the sections of heads are about, as typed or of other case or space; where none is, the
+    nearest, and `has_exact_tokens` is False. `highlighted_words` are those to be marked in descriptions; `has_every_word` says whether the
     descriptions have all words of the search, and is False where none has and those with most are shown.
     """
 
     query: Query
     kind: str
-    relations: Section[Named]
-    descriptions: Section[Said]
-    words: frozenset[str]
-    every_word: bool
-    tokens: tuple[Token, ...]
-    typed: bool
-    sources: Section[Mapped]
-    targets: Section[Mapped]
-    alike: Section[Token]
+    relations: ResultSection[RelationHit]
+    descriptions: ResultSection[DescriptionHit]
+    highlighted_words: frozenset[str]
+    has_every_word: bool
+    matching_tokens: tuple[TokenHit, ...]
+    has_exact_tokens: bool
+    sources: ResultSection[HeadHit]
+    targets: ResultSection[HeadHit]
+    alike: ResultSection[TokenHit]
 
     @property
     def total(self) -> int:

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from space.search.index import Index
+from space.search.index import SearchIndex
 from space.search.query import Query
-from space.search.results import Cut, Section, Token
+from space.search.results import PageSlice, ResultSection, TokenHit
 
-MOST_MEANT = 8  # tokens that a misspelt search stands for
+MAX_NEAREST_TOKENS = 8  # tokens that a misspelt search stands for
 
-Meant = list[dict[int, int]]  # for each index its tokens, each with how far it is from the search
+TokenDistances = list[dict[int, int]]  # for each index its tokens, each with how far it is from the search
 
 
-def meant(indexes: Sequence[Index], query: Query, around: Meant) -> tuple[Meant, bool]:
+def match_tokens(
+    indexes: Sequence[SearchIndex], query: Query, near_tokens: TokenDistances
+) -> tuple[TokenDistances, bool]:
     """The tokens that are the search, whatever their case and space; where there is none the nearest ones, and False.
 
-    `around` are the tokens near the search. The number of a token is 0 where it is just as typed, 1 in other case or
+    `near_tokens` are the tokens near the search. The number of a token is 0 where it is just as typed, 1 in other case or
     space; of a near one its typing errors.
     """
-    exact = [index.tokens.exact(query) for index in indexes]
+    exact = [index.tokens.exact_tokens(query) for index in indexes]
     if any(exact) or not query.text:
         return exact, True
-    least = min((errors for each in around for errors in each.values()), default=0)
-    nearest = [{token: errors for token, errors in each.items() if errors == least} for each in around]
+    least = min((errors for each in near_tokens for errors in each.values()), default=0)
+    nearest = [{token: errors for token, errors in each.items() if errors == least} for each in near_tokens]
     strings = {index.tokens.string(token): None for index, each in zip(indexes, nearest, strict=True) for token in each}
-    kept = set(list(strings)[:MOST_MEANT])
+    kept = set(list(strings)[:MAX_NEAREST_TOKENS])
     return [
         {token: errors for token, errors in each.items() if index.tokens.string(token) in kept}
         for index, each in zip(indexes, nearest, strict=True)
@@ -34,7 +36,7 @@ def meant(indexes: Sequence[Index], query: Query, around: Meant) -> tuple[Meant,
 
 
 @dataclass
-class Counted:
+class TokenCounts:
     """A string met in some atlases."""
 
     errors: int
@@ -43,11 +45,13 @@ class Counted:
     targets: int = 0
 
 
-def alike(indexes: Sequence[Index], around: Meant, own: Meant, cut: Cut) -> Section[Token]:
+def find_similar_tokens(
+    indexes: Sequence[SearchIndex], near_tokens: TokenDistances, matching_tokens: TokenDistances, page_slice: PageSlice
+) -> ResultSection[TokenHit]:
     """A page of the tokens near the search, beside its own, with the heads that have them."""
     others = [
         {token: errors for token, errors in each.items() if token not in mine}
-        for each, mine in zip(around, own, strict=True)
+        for each, mine in zip(near_tokens, matching_tokens, strict=True)
     ]
     strings: dict[str, int] = {}
     for index, each in zip(indexes, others, strict=True):
@@ -55,22 +59,22 @@ def alike(indexes: Sequence[Index], around: Meant, own: Meant, cut: Cut) -> Sect
             string = index.tokens.string(token)
             strings[string] = min(distance, strings.get(string, distance))
     ordered = sorted(strings, key=lambda string: (strings[string], string))
-    shown = set(ordered[cut.part])
+    shown = set(ordered[page_slice.as_slice])
     page = [
         {token: distance for token, distance in each.items() if index.tokens.string(token) in shown}
         for index, each in zip(indexes, others, strict=True)
     ]
-    return Section.of(counted(indexes, page), len(ordered), cut)
+    return ResultSection.build(make_token_hits(indexes, page), len(ordered), page_slice)
 
 
-def counted(indexes: Sequence[Index], tokens: Meant) -> tuple[Token, ...]:
+def make_token_hits(indexes: Sequence[SearchIndex], tokens: TokenDistances) -> tuple[TokenHit, ...]:
     """Tokens with their ids and the heads that have them, by nearness and string."""
-    found: dict[str, Counted] = {}
+    found: dict[str, TokenCounts] = {}
     for index, each in zip(indexes, tokens, strict=True):
         for token, errors in each.items():
-            entry = found.setdefault(index.tokens.string(token), Counted(errors))
+            entry = found.setdefault(index.tokens.string(token), TokenCounts(errors))
             entry.ids[index.model] = int(index.tokens.ids[token])
-            entry.sources += index.tokens.head_count(index.tokens.as_source([token]).mappings)
-            entry.targets += index.tokens.head_count(index.tokens.as_target([token]).mappings)
-    made = [Token(string, e.errors, e.ids, e.sources, e.targets) for string, e in found.items()]
+            entry.sources += index.tokens.head_count(index.tokens.source_occurrences([token]).mappings)
+            entry.targets += index.tokens.head_count(index.tokens.target_occurrences([token]).mappings)
+    made = [TokenHit(string, e.errors, e.ids, e.sources, e.targets) for string, e in found.items()]
     return tuple(sorted(made, key=lambda token: (token.errors, token.string)))

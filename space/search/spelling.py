@@ -12,19 +12,19 @@ ENDINGS = "ations ation ating ated ates ate ions ings ion ing ies ied ers est ed
 SHORTEST_STEM = 3
 
 
-def edits(word: str) -> int:
+def allowed_errors(word: str) -> int:
     """How many typing errors a word of that length may have: none below 4 letters, 1 below 8, else 2."""
     return 0 if len(word) < 4 else 1 if len(word) < 8 else 2
 
 
-def near(word: str, choices: Sequence[str]) -> list[tuple[int, int]]:
+def near_words(word: str, choices: Sequence[str]) -> list[tuple[int, int]]:
     """The places of the choices near a word and how many errors each is away, nearest first, the word itself not.
 
     An error is a letter too many, too few or another one, or two neighbours exchanged (optimal string alignment).
     """
-    if not edits(word):
+    if not allowed_errors(word):
         return []
-    found = process.extract(word, choices, scorer=OSA.distance, score_cutoff=edits(word), limit=None)
+    found = process.extract(word, choices, scorer=OSA.distance, score_cutoff=allowed_errors(word), limit=None)
     return [(place, int(distance)) for _, distance, place in found if distance]
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from annotation.statistics.progress import complete
+from annotation.statistics.progress import is_complete
 from annotation.study.study import Study
 from space.services import Services
-from space.studies.current import stale_keys
+from space.studies.current import find_stale_item_keys
 
 
-def closed(services: Services, study: Study) -> str | None:
+def answers_hidden_reason(services: Services, study: Study) -> str | None:
     """Why a study's answers are not shown yet, in one sentence; None where they are."""
-    if study.settings.per_item is None or study.over(datetime.now(UTC)) or services.journal.opened(study.name):
+    if (
+        study.settings.per_item is None
+        or study.is_over(datetime.now(UTC))
+        or services.journal.answers_opened_at(study.name)
+    ):
         return None
-    if complete(study, services.journal.places(study).judged, stale_keys(services, study)):
+    if is_complete(study, services.journal.slot_holders(study).judged_by, find_stale_item_keys(services, study)):
         return None
     return (
         f"The study {study.name} is going on: what annotators answered is shown when every place is filled or its "

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from annotation.study.study import DEFAULT, Study
+from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.services import Services
-from space.studies.access import closed
-from space.studies.current import studies
-from space.studies.results import counting
+from space.studies.access import answers_hidden_reason
+from space.studies.current import all_studies
+from space.studies.results import counted_judgments
 
 
-def published(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
+def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
     """The study whose answers everybody may see, with its judgments of a head; None where there are none."""
-    study = open_study(services, atlas)
-    item = study.by_head.get(head) if study is not None else None
-    rows = services.journal.current(study.name, item=item) if study is not None and item is not None else []
+    study = study_with_open_answers(services, atlas)
+    item = study.item_by_head.get(head) if study is not None else None
+    rows = services.journal.current_judgments(study.name, item=item) if study is not None and item is not None else []
     return (study, rows) if rows else (None, [])
 
 
-def open_study(services: Services, atlas: Atlas) -> Study | None:
+def study_with_open_answers(services: Services, atlas: Atlas) -> Study | None:
     """The newest study of a model that was created, has answers, and shows them to everybody; None where none does."""
     found = [
         study
-        for study in studies(services).values()
-        if study.name != DEFAULT and study.settings.model == atlas.model and closed(services, study) is None
+        for study in all_studies(services).values()
+        if study.name != DEFAULT_STUDY
+        and study.settings.model == atlas.model
+        and answers_hidden_reason(services, study) is None
     ]
-    judged = [study for study in found if len(counting(services, study).rows)]
+    judged = [study for study in found if len(counted_judgments(services, study).rows)]
     return max(judged, key=lambda study: study.settings.created_at, default=None)

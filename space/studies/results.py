@@ -9,86 +9,88 @@ from functools import lru_cache
 import pandas as pd
 
 from annotation.journal.journal import Journal
-from annotation.statistics.answer_counts import answers
-from annotation.statistics.evidence import correlations
-from annotation.statistics.judgments_table import Counted, counted, frame
-from annotation.statistics.summary import Report, report
-from annotation.study.study import Settings, Study, layers_of, stale_judgments
-from annotation.types import Item, Judgment
+from annotation.statistics.answer_counts import answer_counts_by_quarter
+from annotation.statistics.evidence import correlate_measures
+from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
+from annotation.statistics.summary import AgreementReport, summarise_judgments
+from annotation.study.study import Study, StudySettings, layers_by_model, stale_judgment_ids
+from annotation.types import Judgment, StudyItem
 from space.services import Services
-from space.studies.access import closed
-from space.studies.current import stale_keys
+from space.studies.access import answers_hidden_reason
+from space.studies.current import find_stale_item_keys
 from space.web.sessions import Annotator
 
 
 @dataclass(frozen=True)
-class Results:
+class StudyResults:
     """What counts, its report, and its answers of all layers and by layer quarter."""
 
-    counted: Counted
-    report: Report
-    answers: pd.DataFrame
+    judgments: CountedJudgments
+    report: AgreementReport
+    answer_counts: pd.DataFrame
 
 
-def results(services: Services, study: Study) -> Results:
+def study_results(services: Services, study: Study) -> StudyResults:
     """The present state of a study, with the evidence of its atlas beside people's precision."""
-    found = numbers(services, study)
+    found = results_without_evidence(services, study)
     atlas = services.atlases.get(study.settings.model)
     if not found.report.judgments or atlas is None:
         return found
     tables = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
-    return replace(found, report=replace(found.report, evidence=correlations(found.counted, *tables)))
+    return replace(found, report=replace(found.report, evidence=correlate_measures(found.judgments, *tables)))
 
 
-def numbers(services: Services, study: Study) -> Results:
+def results_without_evidence(services: Services, study: Study) -> StudyResults:
     """The same without that evidence, which may grow meanwhile."""
-    return _computed(_state(services, study))
+    return _compute_results(_results_key(services, study))
 
 
-def counting(services: Services, study: Study) -> Counted:
+def counted_judgments(services: Services, study: Study) -> CountedJudgments:
     """The judgments that count, before anything is computed of them."""
-    return _counted(_state(services, study))
+    return _count_judgments(_results_key(services, study))
 
 
-def stale_rows(services: Services, study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
+def find_stale_judgment_ids(services: Services, study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
     """The ids of the judgments whose item's mappings or description changed: kept, but counted in no figure."""
-    return stale_judgments(study.fresh(stale_keys(services, study)), study.settings.model, rows)
+    return stale_judgment_ids(study.fresh_items(find_stale_item_keys(services, study)), study.settings.model, rows)
 
 
 @dataclass(frozen=True)
-class _State:
+class _ResultsKey:
     """All that the numbers depend on: how far the journal reaches, the study, and its items that are not stale."""
 
     journal: Journal
-    extent: tuple[int, int]
-    settings: Settings
-    fresh: tuple[Item, ...]
+    journal_extent: tuple[int, int]
+    settings: StudySettings
+    fresh_items: tuple[StudyItem, ...]
 
 
-def _state(services: Services, study: Study) -> _State:
-    fresh = tuple(study.fresh(stale_keys(services, study)))
-    return _State(services.journal, services.journal.extent(), study.settings, fresh)
-
-
-@lru_cache(maxsize=8)
-def _counted(state: _State) -> Counted:
-    rows = state.journal.rows(state.settings.name)
-    return counted(frame(rows, stale_judgments(state.fresh, state.settings.model, rows)))
+def _results_key(services: Services, study: Study) -> _ResultsKey:
+    fresh = tuple(study.fresh_items(find_stale_item_keys(services, study)))
+    return _ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
 @lru_cache(maxsize=8)
-def _computed(state: _State) -> Results:
-    table, known = _counted(state), layers_of(state.settings)
-    return Results(table, report(table, layers=known), answers(table.rows, known))
+def _count_judgments(key: _ResultsKey) -> CountedJudgments:
+    rows = key.journal.all_judgments(key.settings.name)
+    return select_counted_judgments(
+        judgments_to_frame(rows, stale_judgment_ids(key.fresh_items, key.settings.model, rows))
+    )
 
 
-def open_to(services: Services, study: Study, who: Annotator | None) -> list[Judgment]:
+@lru_cache(maxsize=8)
+def _compute_results(key: _ResultsKey) -> StudyResults:
+    table, known = _count_judgments(key), layers_by_model(key.settings)
+    return StudyResults(table, summarise_judgments(table, layers=known), answer_counts_by_quarter(table.rows, known))
+
+
+def visible_judgments(services: Services, study: Study, annotator: Annotator | None) -> list[Judgment]:
     """The judgments that a visitor may see one by one: everybody's, of the items they have judged themselves.
 
     None while the study's answers are closed; organisers have a page of their own.
     """
-    if closed(services, study) is not None:
+    if answers_hidden_reason(services, study) is not None:
         return []
-    rows = services.journal.rows(study.name)
-    mine = {row.item for row in rows if who is not None and row.annotator == who.pseudonym}
+    rows = services.journal.all_judgments(study.name)
+    mine = {row.item for row in rows if annotator is not None and row.annotator == annotator.pseudonym}
     return [row for row in rows if row.item in mine]

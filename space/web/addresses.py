@@ -8,26 +8,26 @@ from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.components.links import head_in
+from space.components.links import head_in_query
 from space.services import Services
 
 
-def asked_for(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
+def requested_head(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
     """The head that an address names."""
     atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
-    found = head_in(query)
+    found = head_in_query(query)
     if found is None:
         raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
-    if found not in atlas.ids:
+    if found not in atlas.head_ids:
         heads, layers = atlas.info["heads"] - 1, atlas.info["layers"] - 1
         raise MapsError(f"{atlas.model} has no head {found}: layers run from 0 to {layers}, heads from 0 to {heads}.")
     return atlas, found
 
 
-SIDES = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}
+SIDE_LABELS = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}
 
 
-def threshold(query: Mapping[str, str], atlas: Atlas) -> float:
+def threshold_in_query(query: Mapping[str, str], atlas: Atlas) -> float:
     """The threshold τ in the address, or the atlas's own."""
     given = query.get("tau")
     if not given:

@@ -8,20 +8,18 @@ from __future__ import annotations
 import gradio as gr
 
 # Gradio encrypts what it keeps with this; the browser knows it, so it protects nothing. The token is signed instead.
-KNOWN_TO_THE_BROWSER = "maps-annotations"
+PUBLIC_STORAGE_SECRET = "maps-annotations"
 
-GATE = """(desk, presence, precision, category, comment) => {
+DEPENDENT_QUESTIONS_JS = """(desk, presence, precision, category, comment) => {
   if (!desk || !desk.judgment_id) return [undefined, undefined, undefined];
   const described = presence === 'present_described', known = described || presence === 'present_missed';
   const answers = [presence, described ? precision : null, known ? category : null, comment];
   const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
   return [{judgment_id: desk.judgment_id, answers}, shown(described, answers[1]), shown(known, answers[2])];
 }"""  # form.asked and form.cleared for the eye, at once; the server checks again
-COPIES = "maps-outbox:"
-COPY_IDS = (
-    f"""Object.keys(localStorage).filter(name => name.startsWith('{COPIES}')).map(name => name.slice({len(COPIES)}))"""
-)
-KEEP_COPIES = """(copies) => {
+COPY_KEY_PREFIX = "maps-outbox:"
+COPY_IDS_JS = f"""Object.keys(localStorage).filter(name => name.startsWith('{COPY_KEY_PREFIX}')).map(name => name.slice({len(COPY_KEY_PREFIX)}))"""
+UPDATE_COPIES_JS = """(copies) => {
   const {keep, drop} = copies || {};
   for (const id of drop || []) localStorage.removeItem('maps-outbox:' + id);
   try {
@@ -32,27 +30,27 @@ KEEP_COPIES = """(copies) => {
   }
   return {__type__: 'update'};
 }"""
-MISSING_COPIES = """(token, desk, copies) => {
+MISSING_COPIES_JS = """(token, desk, copies) => {
   const missing = ((copies || {}).missing || []).slice(0, 500);
   return [token, desk, {seals: missing.map(id => localStorage.getItem('maps-outbox:' + id)).filter(Boolean)}];
 }"""
 
 
-def browser_token() -> gr.BrowserState:
+def token_state() -> gr.BrowserState:
     """The signed token of whoever signed in."""
-    return gr.BrowserState(None, storage_key="maps-token", secret=KNOWN_TO_THE_BROWSER)
+    return gr.BrowserState(None, storage_key="maps-token", secret=PUBLIC_STORAGE_SECRET)
 
 
-def browser_desk() -> gr.BrowserState:
+def task_state() -> gr.BrowserState:
     """The item on the desk, which only the server changes."""
-    return gr.BrowserState(None, storage_key="maps-desk", secret=KNOWN_TO_THE_BROWSER)
+    return gr.BrowserState(None, storage_key="maps-desk", secret=PUBLIC_STORAGE_SECRET)
 
 
-def browser_draft() -> gr.BrowserState:
+def draft_state() -> gr.BrowserState:
     """The answers so far to the item on the desk, which the browser keeps by itself."""
-    return gr.BrowserState(None, storage_key="maps-draft", secret=KNOWN_TO_THE_BROWSER)
+    return gr.BrowserState(None, storage_key="maps-draft", secret=PUBLIC_STORAGE_SECRET)
 
 
-def browser_organiser() -> gr.BrowserState:
+def organiser_key_state() -> gr.BrowserState:
     """The key of the organiser's link, of whoever opened it."""
-    return gr.BrowserState(None, storage_key="maps-organiser", secret=KNOWN_TO_THE_BROWSER)
+    return gr.BrowserState(None, storage_key="maps-organiser", secret=PUBLIC_STORAGE_SECRET)

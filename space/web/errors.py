@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def spoken(handler: Callable[P, R]) -> Callable[P, R]:
+def show_errors(handler: Callable[P, R]) -> Callable[P, R]:
     """A handler whose MapsErrors appear on the page; other errors stay errors."""
 
     @wraps(handler)

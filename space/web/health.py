@@ -12,22 +12,22 @@ from starlette.routing import Route
 
 from space.services import Services
 
-PACKAGES = ("gradio", "huggingface-hub")
+REPORTED_PACKAGES = ("gradio", "huggingface-hub")
 
 
-def health(services: Services) -> dict[str, Any]:
+def health_report(services: Services) -> dict[str, Any]:
     """What the address answers."""
     return {
         "status": "ok",
         "versions": {
             "app": services.app_version,
             "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
+            **{name: version(name) for name in REPORTED_PACKAGES},
         },
         "models": list(services.atlases),
-        "left_out": len(services.left_out),
-        "ledger": {"state": "none"} if services.ledger is None else services.ledger.status().summary(),
-        "live": "off" if services.live.model is None else "on",
+        "left_out": len(services.skipped_atlas_messages),
+        "ledger": {"state": "none"} if services.ledger is None else services.ledger.status().public_summary(),
+        "live": "off" if services.live_model.model_name is None else "on",
     }
 
 
@@ -36,6 +36,6 @@ def health_route(services: Services) -> Route:
 
     def answered(_request: Request) -> Response:
         """JSON, never from a cache."""
-        return JSONResponse(health(services), headers={"cache-control": "no-store"})
+        return JSONResponse(health_report(services), headers={"cache-control": "no-store"})
 
     return Route("/health", answered)

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from annotation.identity import pseudonyms
 from space.services import Services
 
-ORGANISER = "Organiser"  # the name shown for whoever holds the organiser's link
+ORGANISER_NAME = "Organiser"  # the name shown for whoever holds the organiser's link
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Annotator:
     pseudonym: str
 
 
-class Asking(Protocol):
+class HasRequest(Protocol):
     """What is read of a handler's `gr.Request`: the HTTP request inside it."""
 
     @property
@@ -37,35 +37,35 @@ class Asking(Protocol):
         """Starlette's request, or None."""
 
 
-def annotator(services: Services, token: object, asking: Asking) -> Annotator | None:
+def identify_annotator(services: Services, token: object, request: HasRequest) -> Annotator | None:
     """Who annotates: the login on a Space, where no token counts; elsewhere whom the signed token names."""
-    name = logged_in(asking) if services.on_space else pseudonyms.name_from(token, services.key)
-    return None if name is None else named(services, name)
+    name = login_name(request) if services.is_on_space else pseudonyms.read_session_token(token, services.pseudonym_key)
+    return None if name is None else annotator_for_name(services, name)
 
 
-def organiser(services: Services, key: object, asking: Asking) -> Annotator | None:
+def identify_organiser(services: Services, key: object, request: HasRequest) -> Annotator | None:
     """The organiser, if it is one who asks; `key` is the one of the printed link, which counts only off a Space."""
-    if services.on_space:
-        name = logged_in(asking)
-        known = name is not None and pseudonyms.normalised(name) in services.organisers
-        return named(services, name) if name is not None and known else None
+    if services.is_on_space:
+        name = login_name(request)
+        known = name is not None and pseudonyms.normalise_name(name) in services.organisers
+        return annotator_for_name(services, name) if name is not None and known else None
     given = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else b""
     if not services.organiser_key or not hmac.compare_digest(given, services.organiser_key.encode()):
         return None
-    return Annotator(ORGANISER, pseudonyms.organiser_pseudonym(services.key))
+    return Annotator(ORGANISER_NAME, pseudonyms.derive_organiser_pseudonym(services.pseudonym_key))
 
 
-def named(services: Services, name: str) -> Annotator:
+def annotator_for_name(services: Services, name: str) -> Annotator:
     """The annotator of a name."""
-    return Annotator(name, pseudonyms.pseudonym(name, services.key))
+    return Annotator(name, pseudonyms.derive_pseudonym(name, services.pseudonym_key))
 
 
-def logged_in(asking: Asking) -> str | None:
+def login_name(request: HasRequest) -> str | None:
     """The Hugging Face user name of whoever is logged in on a Space; None for nobody, or after the login has ended.
 
     Gradio keeps the login in a cookie that it signs (`gr.LoginButton`).
     """
-    scope = getattr(asking.request, "scope", None)
+    scope = getattr(request.request, "scope", None)
     session = scope.get("session") if isinstance(scope, Mapping) else None
     login = session.get("oauth_info") if isinstance(session, Mapping) else None
     if not isinstance(login, Mapping):
@@ -79,4 +79,4 @@ def logged_in(asking: Asking) -> str | None:
 
 def organiser_link(services: Services, base: str) -> str | None:
     """The address that gives its visitor the organiser's role; None on a Space, where the login does."""
-    return None if services.on_space else f"{base}/organise?{urlencode({'key': services.organiser_key})}"
+    return None if services.is_on_space else f"{base}/organise?{urlencode({'key': services.organiser_key})}"

@@ -13,46 +13,48 @@ from gradio.components.plot import PlotData
 
 from maps.errors import MapsError
 from space.services import Services
-from space.web.browser_storage import browser_token
-from space.web.page import FIGURES, Page, Place, article, looked, nowhere
-from space.web.sessions import annotator
+from space.web.browser_storage import token_state
+from space.web.page import MAX_FIGURES, ExplorerPage, PageAddress, article_html, missing_page, open_page
+from space.web.sessions import identify_annotator
 
-TAKE_OVER = (
+MOUNT_SCRIPT = (
     "explorer.mount(element, props, watch, {visit: at => trigger('visit', at), figures: at => trigger('figures', at)})"
 )
 
 
-def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page]) -> None:  # noqa: ARG001 - as every page
+def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, ExplorerPage]) -> None:  # noqa: ARG001 - as every page
     """Lays out the view; any page of the explorer can be shown in it."""
-    token = browser_token()
-    view = gr.HTML(js_on_load=TAKE_OVER, elem_id="view")
+    token = token_state()
+    view = gr.HTML(js_on_load=MOUNT_SCRIPT, elem_id="view")
     with gr.Column(elem_id="figures"):
-        plots = [gr.Plot(visible=False, show_label=False) for _ in range(FIGURES)]
+        plots = [gr.Plot(visible=False, show_label=False) for _ in range(MAX_FIGURES)]
 
     def visited(signed: object, event: gr.EventData, request: gr.Request) -> str:
         """What an address shows to whoever asks; `finish`: what takes longer to compute."""
-        sent = sent_with(event)
+        sent = event_data(event)
         turn = str(sent.get("turn", ""))[:20]
         try:
-            place = Place.of(str(sent.get("address", "")))
-            if place.page not in pages:
+            place = PageAddress.parse(str(sent.get("address", "")))
+            if place.page_name not in pages:
                 raise MapsError("There is no such page.")
         except MapsError as error:
-            return article(nowhere(str(error)), "", turn)
-        module, who = pages[place.page], annotator(services, signed, request)
+            return article_html(missing_page(str(error)), "", turn)
+        module, who = pages[place.page_name], identify_annotator(services, signed, request)
         if sent.get("finish") and hasattr(module, "finish"):
-            return article(module.finish(services, place.query, request), place.page, turn)
-        return article(looked(services, module, place.query, who), place.page, turn)
+            return article_html(module.finish(services, place.query, request), place.page_name, turn)
+        return article_html(open_page(services, module, place.query, who), place.page_name, turn)
 
     def drawn(event: gr.EventData) -> list[Any]:
         """The figures of an address; none where it leads nowhere, as the view says."""
         try:
-            place = Place.of(str(sent_with(event).get("address", "")))
+            place = PageAddress.parse(str(event_data(event).get("address", "")))
         except MapsError:
-            return [gr.update(visible=False)] * FIGURES
-        found = looked(services, pages[place.page], place.query).figures if place.page in pages else ()
-        charts = [gr.update(visible=True, value=in_page_colours(make())) for make in found]
-        return charts + [gr.update(visible=False)] * (FIGURES - len(charts))
+            return [gr.update(visible=False)] * MAX_FIGURES
+        found = (
+            open_page(services, pages[place.page_name], place.query).figure_makers if place.page_name in pages else ()
+        )
+        charts = [gr.update(visible=True, value=plot_in_page_colours(make())) for make in found]
+        return charts + [gr.update(visible=False)] * (MAX_FIGURES - len(charts))
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     # One address may follow another before it has arrived, as `finish` does: the turns say which answer counts.
@@ -60,13 +62,13 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Page])
     view.figures(drawn, None, plots, **quiet)
 
 
-def in_page_colours(figure: Any) -> PlotData:
+def plot_in_page_colours(figure: Any) -> PlotData:
     """The figure light or dark as the page; the library of figures is imported when one is drawn."""
-    from maps.figures.style import on_page
+    from maps.figures.style import themed_json
 
-    return PlotData(type="altair", plot=on_page(figure))
+    return PlotData(type="altair", plot=themed_json(figure))
 
 
-def sent_with(event: gr.EventData) -> Mapping[str, Any]:
+def event_data(event: gr.EventData) -> Mapping[str, Any]:
     """What the script sent with an event; anybody may send another thing, or nothing."""
     return event._data if isinstance(event._data, dict) else {}

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from space.live.worker import Answer, Question
+from space.live.worker import LiveAnswer, LiveQuestion
 from space.services import Services
-from space.web.sessions import Asking, logged_in
+from space.web.sessions import HasRequest, login_name
 
 
-def put(services: Services, question: Question, asking: Asking | None) -> Answer:
+def ask_within_limit(services: Services, question: LiveQuestion, request: HasRequest | None) -> LiveAnswer:
     """A question to the weights by whoever asks; raises MapsError with one sentence where there is no answer."""
-    if services.on_space and services.live.model is not None:
-        services.limits.take(visitor(asking))
-    return services.live.ask(question)
+    if services.is_on_space and services.live_model.model_name is not None:
+        services.rate_limiter.consume(visitor_id(request))
+    return services.live_model.ask(question)
 
 
-def visitor(asking: Asking | None) -> str:
+def visitor_id(request: HasRequest | None) -> str:
     """Who asks, as far as a limit needs to know."""
-    if asking is None or asking.request is None:
+    if request is None or request.request is None:
         return "nobody"
-    if (name := logged_in(asking)) is not None:
+    if (name := login_name(request)) is not None:
         return f"login {name}"
-    passed = str(asking.request.headers.get("x-forwarded-for", "")).split(",")
-    public = [text.strip() for text in passed if is_public(text.strip())]
-    client = asking.request.client
+    passed = str(request.request.headers.get("x-forwarded-for", "")).split(",")
+    public = [text.strip() for text in passed if is_public_address(text.strip())]
+    client = request.request.client
     return public[-1] if public else str(client.host if client else "nobody")
 
 
-def is_public(text: str) -> bool:
+def is_public_address(text: str) -> bool:
     """Whether a text is an address of the Internet."""
     try:
         return ip_address(text).is_global

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 
-def shown_to_zero_gpu() -> bool:
+def register_with_zero_gpu() -> bool:
     """Marks a function for ZeroGPU, which ends a Space without one; whether the package for it is there.
 
     Nothing here is computed on a GPU: pages come from stored tables, and live questions take seconds on two cores.
@@ -16,15 +16,15 @@ def shown_to_zero_gpu() -> bool:
     if find_spec("spaces") is None:
         print("This is ZeroGPU, but the package spaces is missing; the Space may be ended.", file=sys.stderr)
         return False
-    with without_torch():
+    with block_torch_import():
         import spaces
 
-    spaces.GPU(without_a_gpu)
+    spaces.GPU(unused_gpu_function)
     return True
 
 
 @contextmanager
-def without_torch() -> Iterator[None]:
+def block_torch_import() -> Iterator[None]:
     """Keeps torch from being imported: the package would load and change it, and the server has no use for it."""
     before = sys.modules.pop("torch", None)
     sys.modules["torch"] = None  # type: ignore[assignment]
@@ -36,5 +36,5 @@ def without_torch() -> Iterator[None]:
             sys.modules["torch"] = before
 
 
-def without_a_gpu() -> None:
+def unused_gpu_function() -> None:
     """What ZeroGPU finds; nothing calls it."""

@@ -10,8 +10,8 @@ import pytest
 
 from annotation.types import Judgment
 
-START = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
-PLAIN = Judgment(
+START_TIME = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
+BASE_JUDGMENT = Judgment(
     judgment_id="j-1",
     study="default",
     model="smollm2",
@@ -23,8 +23,8 @@ PLAIN = Judgment(
     precision="accurate",
     category="semantic",
     comment="",
-    started_at=START,
-    submitted_at=START + timedelta(seconds=30),
+    started_at=START_TIME,
+    submitted_at=START_TIME + timedelta(seconds=30),
     seconds=30.0,
     supersedes=None,
     mapping_hash="map-hash",
@@ -40,6 +40,6 @@ def judge() -> Callable[..., Judgment]:
     """A judgment like PLAIN but for what is named."""
 
     def make(judgment_id: str = "j-1", **changes: object) -> Judgment:
-        return replace(PLAIN, judgment_id=judgment_id, **changes)  # type: ignore[arg-type]
+        return replace(BASE_JUDGMENT, judgment_id=judgment_id, **changes)  # type: ignore[arg-type]
 
     return make

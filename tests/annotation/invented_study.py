@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from annotation.study.sampling import freeze
-from annotation.study.study import Candidate, Settings, Study
+from annotation.study.sampling import freeze_study
+from annotation.study.study import Candidate, Study, StudySettings
 from maps.types import HeadId, Mapping
 
 CREATED = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-PLAIN = Settings(
+BASE_SETTINGS = StudySettings(
     name="pilot",
     model="m",
     revision=None,
@@ -33,28 +33,28 @@ PLAIN = Settings(
 )
 
 
-def hash_of(mappings: Sequence[Mapping]) -> str:
+def hash_of_mappings(mappings: Sequence[Mapping]) -> str:
     """Like the atlas's: of the ids alone."""
     return hashlib.sha256(repr([(m.source_id, m.target_ids) for m in mappings]).encode()).hexdigest()
 
 
-def mapping(rank: int, base: int) -> Mapping:
+def invented_mapping(rank: int, base: int) -> Mapping:
     """A mapping with ids that no other of its head has."""
     ids = tuple(range(base + 10 * rank, base + 10 * rank + 2))
     return Mapping(rank, base + rank, f" s{rank}", 1 / rank, ids, tuple(f" <t{n}>" for n in ids), (0.5, 0.1 + rank))
 
 
-def candidate(layer: int, head: int, words: str | None = None, rows: int = 5) -> Candidate:
+def invented_candidate(layer: int, head: int, words: str | None = None, rows: int = 5) -> Candidate:
     """A head with `rows` mappings and a description that differs from head to head in length."""
     base = 1000 * (10 * layer + head)
-    mappings = tuple(mapping(rank, base) for rank in range(1, rows + 1))
+    mappings = tuple(invented_mapping(rank, base) for rank in range(1, rows + 1))
     said = "word " * (head + 1) if words is None else words
-    return Candidate(HeadId(layer, head), mappings, hash_of(mappings), f"d-{layer}-{head}", "Words.", said)
+    return Candidate(HeadId(layer, head), mappings, hash_of_mappings(mappings), f"d-{layer}-{head}", "Words.", said)
 
 
-HEADS = [candidate(layer, head) for layer in range(8) for head in range(4)]
+CANDIDATES = [invented_candidate(layer, head) for layer in range(8) for head in range(4)]
 
 
-def study(candidates: Iterable[Candidate] = HEADS, **changes: object) -> Study:
+def freeze_invented_study(candidates: Iterable[Candidate] = CANDIDATES, **changes: object) -> Study:
     """A frozen study like PLAIN but for what is named."""
-    return freeze(replace(PLAIN, **changes), candidates, hash_of)  # type: ignore[arg-type]
+    return freeze_study(replace(BASE_SETTINGS, **changes), candidates, hash_of_mappings)  # type: ignore[arg-type]

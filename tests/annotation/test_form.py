@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from annotation import form
 from annotation.form import Answers
-from annotation.types import JUDGMENT_COLUMNS, Item
+from annotation.types import JUDGMENT_COLUMNS, StudyItem
 
-ITEM = Item("default", "smollm2", 26, 2, "head", "map-hash", "d-1")
+ITEM = StudyItem("default", "smollm2", 26, 2, "head", "map-hash", "d-1")
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -21,7 +21,7 @@ def test_the_codes_are_those_of_the_contract() -> None:
 
 
 def test_each_answer_to_question_one_decides_what_is_asked_next() -> None:
-    assert {code: form.asked(code) for code in (*form.PRESENCE.codes, None, "nonsense")} == {
+    assert {code: form.applicable_fields(code) for code in (*form.PRESENCE.codes, None, "nonsense")} == {
         "absent_none": ("presence",),
         "absent_described": ("presence",),
         "present_missed": ("presence", "category"),
@@ -33,43 +33,43 @@ def test_each_answer_to_question_one_decides_what_is_asked_next() -> None:
 
 def test_clearing_drops_exactly_the_answers_that_no_longer_apply() -> None:
     full = ("accurate", "general", "fine")
-    assert form.cleared("present_described", *full) == Answers("present_described", *full)
-    assert form.cleared("present_missed", *full) == Answers("present_missed", None, "general", "fine")
-    assert form.cleared("absent_none", *full) == Answers("absent_none", None, None, "fine")
-    assert form.cleared("", "", "", None) == Answers(None, None, None, "")
+    assert form.keep_applicable_answers("present_described", *full) == Answers("present_described", *full)
+    assert form.keep_applicable_answers("present_missed", *full) == Answers("present_missed", None, "general", "fine")
+    assert form.keep_applicable_answers("absent_none", *full) == Answers("absent_none", None, None, "fine")
+    assert form.keep_applicable_answers("", "", "", None) == Answers(None, None, None, "")
 
 
 def test_complete_answers_have_no_problems() -> None:
-    assert form.problems(Answers("absent_none", None, None, "")) == []
-    assert form.problems(Answers("absent_described", None, None, "hm")) == []
-    assert form.problems(Answers("present_missed", None, "semantic", "")) == []
-    assert form.problems(Answers("present_described", "poor", "unnatural", "x" * 2000)) == []
+    assert form.answer_problems(Answers("absent_none", None, None, "")) == []
+    assert form.answer_problems(Answers("absent_described", None, None, "hm")) == []
+    assert form.answer_problems(Answers("present_missed", None, "semantic", "")) == []
+    assert form.answer_problems(Answers("present_described", "poor", "unnatural", "x" * 2000)) == []
 
 
 def test_every_problem_is_one_sentence() -> None:
-    assert form.problems(Answers(None, None, None, "")) == ["Please answer question one (presence)."]
-    assert form.problems(Answers("present_described", None, None, "")) == [
+    assert form.answer_problems(Answers(None, None, None, "")) == ["Please answer question one (presence)."]
+    assert form.answer_problems(Answers("present_described", None, None, "")) == [
         "Please answer question two (precision).",
         "Please answer question three (category).",
     ]
-    assert form.problems(Answers("absent_none", "poor", "general", "")) == [
+    assert form.answer_problems(Answers("absent_none", "poor", "general", "")) == [
         "Question two (precision) does not apply to this answer to question one.",
         "Question three (category) does not apply to this answer to question one.",
     ]
-    assert form.problems(Answers("maybe", None, None, "")) == [
+    assert form.answer_problems(Answers("maybe", None, None, "")) == [
         "Question one (presence) has no answer 'maybe'; choose one of those on the form."
     ]
-    assert form.problems(Answers("absent_none", None, None, "x" * 2001)) == [
+    assert form.answer_problems(Answers("absent_none", None, None, "x" * 2001)) == [
         "The comment has 2,001 characters; 2,000 is the most."
     ]
     for comment in ("a\0b", "a\ud800b"):
-        assert form.problems(Answers("absent_none", None, None, comment)) == [
+        assert form.answer_problems(Answers("absent_none", None, None, comment)) == [
             "The comment holds characters that are no text; please remove them."
         ]
 
 
 def test_a_judgment_holds_item_answers_and_versions() -> None:
-    row = form.judgment(
+    row = form.build_judgment(
         ITEM,
         Answers("present_missed", None, "general", "odd"),
         judgment_id="j-1",
@@ -88,7 +88,7 @@ def test_a_judgment_holds_item_answers_and_versions() -> None:
 
 
 def test_a_clock_that_jumps_back_gives_no_negative_time() -> None:
-    row = form.judgment(
+    row = form.build_judgment(
         ITEM,
         Answers("absent_none", None, None, ""),
         judgment_id="j-1",

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-FLAGS = (
+CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -31,13 +31,13 @@ FLAGS = (
 
 
 @dataclass
-class Server:
+class BrowserTestApp:
     """The app as a process of its own, over a data folder of its own."""
 
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
-    organisers_link: str = ""
+    organiser_link: str = ""
 
     @property
     def url(self) -> str:
@@ -59,11 +59,11 @@ class Server:
             except OSError:
                 time.sleep(0.1)
             else:
-                self.organisers_link = link_in(self.process)
+                self.organiser_link = read_organiser_link(self.process)
                 return
         raise RuntimeError("the app did not answer within a minute")
 
-    def empty(self) -> None:
+    def clear_data(self) -> None:
         """Forgets all studies and all that people stored, behind the app's back; rows go on being numbered."""
         shutil.rmtree(self.data / "studies", ignore_errors=True)
         journal = f"file:{self.data / 'journal.sqlite'}?mode=rw"  # it is there, or this fails
@@ -94,7 +94,7 @@ class Server:
         return self.process.returncode
 
 
-def link_in(process: subprocess.Popen[str]) -> str:
+def read_organiser_link(process: subprocess.Popen[str]) -> str:
     """The organiser's link that the app prints when it has started."""
     for line in process.stdout or ():
         if line.startswith("For the organiser"):
@@ -103,20 +103,20 @@ def link_in(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserTestApp]:
     """The app, one for all tests of a module."""
-    running = Server(tmp_path_factory.mktemp("data"))
+    running = BrowserTestApp(tmp_path_factory.mktemp("data"))
     running.start()
     yield running
     running.kill()
 
 
 @pytest.fixture
-def server(explorer: Server) -> Server:
+def server(explorer: BrowserTestApp) -> BrowserTestApp:
     """The same with nothing stored, for tests that store; started again where a test ended it."""
     if explorer.process is None or explorer.process.poll() is not None:
         explorer.start()
-    explorer.empty()
+    explorer.clear_data()
     return explorer
 
 
@@ -135,7 +135,7 @@ def browser() -> Iterator[Browser]:
     It ends with its module: while it runs, no other test could run an event loop.
     """
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        running = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
         yield running
         running.close()
 
@@ -143,19 +143,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a fresh visitor; the test fails where the page's own code does."""
-    with fresh(browser) as opened:
+    with open_fresh_page(browser) as opened:
         yield opened
 
 
 @pytest.fixture
 def other_page(browser: Browser) -> Iterator[Page]:
     """A page of another visitor."""
-    with fresh(browser) as opened:
+    with open_fresh_page(browser) as opened:
         yield opened
 
 
 @contextmanager
-def fresh(browser: Browser) -> Iterator[Page]:
+def open_fresh_page(browser: Browser) -> Iterator[Page]:
     """A page in a browser context of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, chromium_path
-from tests.space.running import Running, running
+from tests.browser.conftest import CHROMIUM_FLAGS, chromium_path
+from tests.space.running import AppUnderTest, run_app
 
 MODEL = "SmolLM2-135M-Instruct"
 PAGES = {
@@ -25,16 +25,16 @@ PAGES = {
     "about": "about",
     "privacy": "privacy",
 }
-LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
-SETTLED = 2500  # ms, for figures and fading
+SCREEN_MODES = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
+SETTLE_MILLISECONDS = 2500  # ms, for figures and fading
 
 
-def answered(page: Page, answers: int) -> None:
+def annotate_items(page: Page, count: int) -> None:
     """Signs in and judges some items, so that there is something to agree on."""
     page.locator("#name textarea, #name input").fill("Ada")
     page.get_by_role("button", name="I agree: start").click()
-    for number in range(answers):
-        page.wait_for_timeout(SETTLED // 2)
+    for number in range(count):
+        page.wait_for_timeout(SETTLE_MILLISECONDS // 2)
         page.keyboard.press("14"[number % 2])
         if number % 2:
             page.keyboard.press("1")
@@ -42,20 +42,20 @@ def answered(page: Page, answers: int) -> None:
         page.keyboard.press("Enter")
 
 
-def taken(browser: Browser, served: Running, look: str, folder: Path) -> None:
+def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Path) -> None:
     """All pages in one look."""
-    width, height, scheme = LOOKS[look]
+    width, height, scheme = SCREEN_MODES[mode]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     for name, path in PAGES.items():
-        page.goto(f"{served.url}/organise?key={served.organiser_key}" if name == "organise" else f"{served.url}/{path}")
-        page.wait_for_timeout(SETTLED)
+        page.goto(f"{app.url}/organise?key={app.organiser_key}" if name == "organise" else f"{app.url}/{path}")
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
         if name == "annotate":
-            answered(page, 4)
+            annotate_items(page, 4)
         if name == "try":  # the first question loads the weights
             page.locator(".answer table").first.wait_for(timeout=120_000)
-        page.wait_for_timeout(SETTLED)
-        page.screenshot(path=folder / f"{name}-{look}.jpg", type="jpeg", quality=60)
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
+        page.screenshot(path=folder / f"{name}-{mode}.jpg", type="jpeg", quality=60)
     context.close()
 
 
@@ -63,10 +63,10 @@ def main() -> None:
     """Takes the pictures."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, running({"MAPS_DATA": data}) as served, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
-        for look in LOOKS:
-            taken(browser, served, look, folder)
+    with tempfile.TemporaryDirectory() as data, run_app({"MAPS_DATA": data}) as served, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
+        for look in SCREEN_MODES:
+            take_screenshots(browser, served, look, folder)
         browser.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import BrowserTestApp
 from tests.browser.test_study import sign_in
 
 FADED = 800  # ms: Gradio fades in what is new, and half faded text is too pale
@@ -46,7 +46,7 @@ def findings(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
-def test_no_page_has_an_accessibility_problem(explorer: Server, browser: Browser, scheme: str) -> None:
+def test_no_page_has_an_accessibility_problem(explorer: BrowserTestApp, browser: Browser, scheme: str) -> None:
     wrong = {}
     for path in (*PAGES, *OTHERS):
         context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
@@ -62,12 +62,12 @@ def test_no_page_has_an_accessibility_problem(explorer: Server, browser: Browser
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_form_and_the_organisers_page_have_none_either(server: Server, page: Page, scheme: str) -> None:
+def test_the_form_and_the_organisers_page_have_none_either(server: BrowserTestApp, page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     sign_in(page, server, "Ada")
     page.wait_for_load_state("networkidle")
     assert findings(page) == []
-    page.goto(server.organisers_link)
+    page.goto(server.organiser_link)
     expect(page.locator("#overview")).to_contain_text("default")
     page.wait_for_load_state("networkidle")
     assert findings(page) == []

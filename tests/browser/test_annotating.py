@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from annotation.study.candidates import candidates, mapping_hash
-from annotation.study.sampling import freeze
-from annotation.study.store import keep
+from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.sampling import freeze_study
+from annotation.study.store import save_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
-from tests.browser.conftest import ROOT, Server
+from tests.browser.conftest import ROOT, BrowserTestApp
 from tests.browser.test_study import sign_in
-from tests.space.conftest import PLAIN
+from tests.space.conftest import BASE_SETTINGS
 
 TELL = """
   window.told = [];  // all that the server answers the app, piece by piece
@@ -35,15 +35,17 @@ TELL = """
 
 def created(data: Path, **changes: object) -> Study:
     """A small study of the prebuilt atlas, in an app's data folder."""
-    settings = replace(PLAIN, **changes)  # type: ignore[arg-type]
-    described = candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), settings.describer)
-    study = freeze(settings, described, mapping_hash)
-    keep(study, data / "studies")
+    settings = replace(BASE_SETTINGS, **changes)  # type: ignore[arg-type]
+    described = load_candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), settings.describer)
+    study = freeze_study(settings, described, mapping_hash)
+    save_study(study, data / "studies")
     return study
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (1280, 700)], ids=["phone", "desktop"])
-def test_nobody_scrolls_between_a_mapping_and_an_answer(server: Server, page: Page, width: int, height: int) -> None:
+def test_nobody_scrolls_between_a_mapping_and_an_answer(
+    server: BrowserTestApp, page: Page, width: int, height: int
+) -> None:
     page.set_viewport_size({"width": width, "height": height})
     sign_in(page, server, "Ada")
     expect(page.locator("#evidence .mappings li")).to_have_count(30)
@@ -58,7 +60,7 @@ def test_nobody_scrolls_between_a_mapping_and_an_answer(server: Server, page: Pa
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def rows(server: Server) -> list[tuple[str, str, str]]:
+def rows(server: BrowserTestApp) -> list[tuple[str, str, str]]:
     """Study, kind and answer of every judgment on disk."""
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         return database.execute("SELECT study, item_kind, presence FROM judgments ORDER BY position").fetchall()
@@ -82,7 +84,7 @@ def copies(page: Page) -> int:
     return found
 
 
-def test_practice_comes_first_with_feedback_and_is_not_counted(server: Server, page: Page) -> None:
+def test_practice_comes_first_with_feedback_and_is_not_counted(server: BrowserTestApp, page: Page) -> None:
     created(server.data, practice=True)
     sign_in(page, server, "Ada")
     for number in (1, 2, 3):
@@ -104,7 +106,7 @@ def test_practice_comes_first_with_feedback_and_is_not_counted(server: Server, p
     expect(page.locator("#progress")).to_contain_text("1 of 7")
 
 
-def test_a_study_is_done_without_a_word_that_tells_a_control(server: Server, page: Page) -> None:
+def test_a_study_is_done_without_a_word_that_tells_a_control(server: BrowserTestApp, page: Page) -> None:
     created(server.data)
     page.add_init_script(TELL)
     sign_in(page, server, "Ada")
@@ -118,7 +120,7 @@ def test_a_study_is_done_without_a_word_that_tells_a_control(server: Server, pag
     assert "What others answered" not in page.locator("#evidence").inner_text()
 
 
-def test_a_wiped_disk_gets_back_what_the_browser_kept(server: Server, page: Page) -> None:
+def test_a_wiped_disk_gets_back_what_the_browser_kept(server: BrowserTestApp, page: Page) -> None:
     created(server.data)
     sign_in(page, server, "Ada")
     for _ in range(3):
@@ -140,7 +142,7 @@ def test_a_wiped_disk_gets_back_what_the_browser_kept(server: Server, page: Page
     assert len(rows(server)) == 4
 
 
-def test_a_published_answer_leaves_the_browser_at_the_next_sign_of_life(server: Server, page: Page) -> None:
+def test_a_published_answer_leaves_the_browser_at_the_next_sign_of_life(server: BrowserTestApp, page: Page) -> None:
     created(server.data)
     sign_in(page, server, "Ada")
     answer(page)
@@ -152,7 +154,7 @@ def test_a_published_answer_leaves_the_browser_at_the_next_sign_of_life(server: 
     page.wait_for_function("Object.keys(localStorage).every(name => !name.startsWith('maps-outbox:'))")
 
 
-def test_a_withdrawal_is_asked_twice_and_is_for_good(server: Server, page: Page) -> None:
+def test_a_withdrawal_is_asked_twice_and_is_for_good(server: BrowserTestApp, page: Page) -> None:
     created(server.data)
     sign_in(page, server, "Ada")
     answer(page)
@@ -173,8 +175,8 @@ def test_a_withdrawal_is_asked_twice_and_is_for_good(server: Server, page: Page)
 
 
 @pytest.mark.parametrize("path", ["annotate?study=nosuch", "annotate?study=over"])
-def test_a_study_that_is_over_or_none_is_said(server: Server, page: Page, path: str) -> None:
-    created(server.data, name="over", deadline=PLAIN.created_at)
+def test_a_study_that_is_over_or_none_is_said(server: BrowserTestApp, page: Page, path: str) -> None:
+    created(server.data, name="over", deadline=BASE_SETTINGS.created_at)
     sign_in(page, server, "Ada")
     page.goto(f"{server.url}/{path}")
     sentence = "The study over is over" if path.endswith("over") else "There is no study 'nosuch' here"

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from maps.atlas.reader import Atlas
-from maps.text import visible
+from maps.text import visible_token
 from maps.types import HeadId
-from tests.browser.conftest import ROOT, Server
+from tests.browser.conftest import ROOT, BrowserTestApp
 
 SEED = ROOT / "space" / "seed" / "smollm2"
 
@@ -25,14 +25,14 @@ def at(page: Page, layer: int, head: int) -> Position:
     return {"x": 34 + (layer + 0.4) * size, "y": (head + 0.4) * size}
 
 
-def open_grid(explorer: Server, page: Page) -> Locator:
+def open_grid(explorer: BrowserTestApp, page: Page) -> Locator:
     """The first page, once Gradio's view has taken over; its grid's canvas."""
     page.goto(explorer.url)
     expect(page.locator("#first-look")).to_have_count(0)
     return page.locator("#view .head-grid canvas")
 
 
-def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: Server, page: Page) -> None:
+def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: BrowserTestApp, page: Page) -> None:
     canvas = open_grid(explorer, page)
     page.evaluate("window.here = true")
     canvas.hover(position=at(page, 26, 2))
@@ -49,7 +49,7 @@ def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: Ser
     assert page.evaluate("window.here")
 
 
-def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: Server) -> None:
+def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: BrowserTestApp) -> None:
     address = f"{explorer.url}/head?model=SmolLM2-135M-Instruct&layer=26&head=2"
     with urllib.request.urlopen(address, timeout=20) as reply:
         html = reply.read().decode()
@@ -62,7 +62,7 @@ def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: Serve
         assert reply.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def test_a_page_can_be_read_and_its_links_followed_without_a_script(explorer: Server, browser: Browser) -> None:
+def test_a_page_can_be_read_and_its_links_followed_without_a_script(explorer: BrowserTestApp, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(explorer.url)
@@ -73,12 +73,14 @@ def test_a_page_can_be_read_and_its_links_followed_without_a_script(explorer: Se
     context.close()
 
 
-def test_an_address_that_leads_nowhere_has_the_status_of_it(explorer: Server) -> None:
+def test_an_address_that_leads_nowhere_has_the_status_of_it(explorer: BrowserTestApp) -> None:
     with pytest.raises(HTTPError, match="404"):
         urllib.request.urlopen(f"{explorer.url}/head?layer=99&head=0", timeout=20)
 
 
-def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(explorer: Server, page: Page) -> None:
+def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(
+    explorer: BrowserTestApp, page: Page
+) -> None:
     page.goto(f"{explorer.url}/head?model=SmolLM2-135M-Instruct&layer=26&head=2")
     expect(page.locator("#head-page h1")).to_contain_text("L26H2")
     expect(page.locator("#first-look")).to_have_count(0)
@@ -86,11 +88,11 @@ def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(exp
     page.get_by_text("Show all 30").click()
     shown = [row.inner_text().split() for row in page.locator(".mappings li").all()]
     stored = Atlas.open(SEED).mappings(HeadId(26, 2))
-    wanted = [[visible(m.source), "→", *(visible(target) for target in m.targets)] for m in stored]
+    wanted = [[visible_token(m.source), "→", *(visible_token(target) for target in m.targets)] for m in stored]
     assert shown == wanted
 
 
-def test_another_colouring_changes_the_cells_and_the_words(explorer: Server, page: Page) -> None:
+def test_another_colouring_changes_the_cells_and_the_words(explorer: BrowserTestApp, page: Page) -> None:
     canvas = open_grid(explorer, page)
     page.get_by_label("Colour by").select_option("relation:country_to_capital")
     expect(page.locator(".grid-title")).to_contain_text("4 of 270 heads implement country to capital")
@@ -105,7 +107,7 @@ def test_another_colouring_changes_the_cells_and_the_words(explorer: Server, pag
     expect(page.locator(".grid-title")).to_contain_text("Mean saliency")
 
 
-def test_the_threshold_changes_which_heads_count(explorer: Server, page: Page) -> None:
+def test_the_threshold_changes_which_heads_count(explorer: BrowserTestApp, page: Page) -> None:
     open_grid(explorer, page)
     expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
     page.get_by_role("slider", name="Threshold").fill("0.5")
@@ -113,7 +115,7 @@ def test_the_threshold_changes_which_heads_count(explorer: Server, page: Page) -
     assert "tau=0.5" in page.url
 
 
-def test_arrows_move_over_the_grid_and_enter_opens(explorer: Server, page: Page) -> None:
+def test_arrows_move_over_the_grid_and_enter_opens(explorer: BrowserTestApp, page: Page) -> None:
     open_grid(explorer, page).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
         page.keyboard.press(key)
@@ -126,7 +128,7 @@ def test_arrows_move_over_the_grid_and_enter_opens(explorer: Server, page: Page)
     expect(page.locator("#head-page h1")).to_contain_text("L1H1")
 
 
-def test_the_pickers_open_a_head(explorer: Server, page: Page) -> None:
+def test_the_pickers_open_a_head(explorer: BrowserTestApp, page: Page) -> None:
     open_grid(explorer, page)
     page.locator("select[name=layer]").select_option("23")
     page.locator("select[name=head]").select_option("4")
@@ -145,7 +147,7 @@ def test_the_pickers_open_a_head(explorer: Server, page: Page) -> None:
     ],
 )
 def test_an_address_that_leads_nowhere_is_answered_in_words(
-    explorer: Server, page: Page, query: str, sentence: str
+    explorer: BrowserTestApp, page: Page, query: str, sentence: str
 ) -> None:
     page.goto(f"{explorer.url}/head{query}")
     expect(page.get_by_role("alert")).to_contain_text(sentence)
@@ -153,7 +155,7 @@ def test_an_address_that_leads_nowhere_is_answered_in_words(
     expect(page.locator("#view .head-grid canvas")).to_be_visible()
 
 
-def test_an_unknown_page_leads_back(explorer: Server, page: Page) -> None:
+def test_an_unknown_page_leads_back(explorer: BrowserTestApp, page: Page) -> None:
     page.goto(f"{explorer.url}/nowhere/at/all")
     expect(page.get_by_role("heading", name="No such page")).to_be_visible()
     page.get_by_role("link", name="All heads").click()
@@ -161,7 +163,7 @@ def test_an_unknown_page_leads_back(explorer: Server, page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "head?layer=12&head=6", "annotate", "agreement", "about"])
-def test_no_page_scrolls_sideways_on_a_small_phone(explorer: Server, browser: Browser, path: str) -> None:
+def test_no_page_scrolls_sideways_on_a_small_phone(explorer: BrowserTestApp, browser: Browser, path: str) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 700}, color_scheme="dark")
     page = context.new_page()
     page.goto(f"{explorer.url}/{path}")
@@ -171,7 +173,7 @@ def test_no_page_scrolls_sideways_on_a_small_phone(explorer: Server, browser: Br
     context.close()
 
 
-def test_the_app_neither_asks_other_hosts_nor_loads_torch(server: Server, page: Page) -> None:
+def test_the_app_neither_asks_other_hosts_nor_loads_torch(server: BrowserTestApp, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.url)

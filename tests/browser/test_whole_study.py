@@ -13,7 +13,7 @@ from pathlib import Path
 from datasets import load_dataset
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ROOT, Server, fresh
+from tests.browser.conftest import ROOT, BrowserTestApp, open_fresh_page
 
 # The seed decides the order. Ada and Alan answer all items alike; Grace sees no pattern in the first.
 KINDS = ["head", "swapped", "head", "head", "head", "shuffled"]
@@ -36,7 +36,7 @@ def created(page: Page) -> None:
     expect(page.locator("#overview")).to_contain_text("0 of 18 given")
 
 
-def practised(page: Page, server: Server, name: str) -> None:
+def practised(page: Page, server: BrowserTestApp, name: str) -> None:
     """Signs in by the link that the organiser sends, and goes through the worked examples."""
     page.goto(f"{server.url}/annotate?study=whole")
     page.locator("#name textarea, #name input").fill(name)
@@ -72,7 +72,7 @@ def judged(page: Page, answers: tuple[str, ...]) -> None:
     expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
 
 
-def decided(page: Page, server: Server) -> None:
+def decided(page: Page, server: BrowserTestApp) -> None:
     """Finds the one disagreement and decides it."""
     page.goto(f"{server.url}/organise?study=whole")
     expect(page.locator("#overview")).to_contain_text("complete: every place is filled")
@@ -111,14 +111,14 @@ def summarised(file: Path) -> str:
     return run.stdout
 
 
-def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Server, tmp_path: Path) -> None:
-    with fresh(browser) as organiser:
-        organiser.goto(server.organisers_link)
+def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: BrowserTestApp, tmp_path: Path) -> None:
+    with open_fresh_page(browser) as organiser:
+        organiser.goto(server.organiser_link)
         expect(organiser.locator("#overview")).to_contain_text("default")
         expect(organiser).to_have_url(f"{server.url}/organise")
         created(organiser)
         for name, answers in (("Ada", MOST), ("Grace", GRACE), ("Alan", MOST)):
-            with fresh(browser) as page:
+            with open_fresh_page(browser) as page:
                 practised(page, server, name)
                 judged(page, answers)
         decided(organiser, server)

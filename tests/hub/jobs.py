@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.hub.repository import WHEN, Refused
-from tests.hub.routing import USER, Reply, Request, State, check_known, route
+from tests.hub.repository import CREATED_AT, RefusedRequestError
+from tests.hub.routing import USER_NAME, HubReply, HubRequest, HubState, require_token, route
 
 GPU = {"type": "gpu", "model": "T4", "quantity": "1", "vram": "16 GB", "manufacturer": "Nvidia"}
 MACHINES: list[dict[str, Any]] = [
@@ -35,55 +35,57 @@ class Jobs:
     poor: bool = False
 
 
-def info(hub: State, job: str) -> dict[str, Any]:
+def job_status(hub: HubState, job: str) -> dict[str, Any]:
     """What the Hub says of a Job; secrets by their names alone."""
     if job not in hub.jobs.asked:
-        raise Refused(404, "NotFound", "Job not found")
+        raise RefusedRequestError(404, "NotFound", "Job not found")
     asked = hub.jobs.asked[job]
     owner = {"id": "0" * 24, "name": asked["namespace"], "type": "user"}
     told = {key: value for key, value in asked.items() if key not in ("secrets", "namespace", "expose")}
-    return {**told, "id": job, "createdAt": WHEN, "owner": owner, "status": {"stage": hub.jobs.stages[job]}}
+    return {**told, "id": job, "createdAt": CREATED_AT, "owner": owner, "status": {"stage": hub.jobs.stages[job]}}
 
 
 @route("GET", "/api/jobs/hardware")
-def hardware(_hub: State, _request: Request, _part: Mapping[str, str]) -> Reply:
-    return Reply.of([{"unitLabel": "minute", "unitCostUSD": m["unitCostMicroUSD"] / 1e6, **m} for m in MACHINES])
+def list_hardware(_hub: HubState, _request: HubRequest, _part: Mapping[str, str]) -> HubReply:
+    return HubReply.json_reply(
+        [{"unitLabel": "minute", "unitCostUSD": m["unitCostMicroUSD"] / 1e6, **m} for m in MACHINES]
+    )
 
 
 @route("POST", "/api/jobs/(?P<namespace>[^/]+)")
-def run(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
-    check_known(hub, request)
-    if part["namespace"] != USER:
-        raise Refused(403, "", "Forbidden")
+def start_job(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> HubReply:
+    require_token(hub, request)
+    if part["namespace"] != USER_NAME:
+        raise RefusedRequestError(403, "", "Forbidden")
     if hub.jobs.poor:
-        raise Refused(402, "", "Payment required")
+        raise RefusedRequestError(402, "", "Payment required")
     job = f"{len(hub.jobs.asked):024x}"
     hub.jobs.asked[job] = {**request.json, "namespace": part["namespace"]}
     hub.jobs.stages[job] = "RUNNING"
-    return Reply.of(info(hub, job))
+    return HubReply.json_reply(job_status(hub, job))
 
 
 @route("GET", "/api/jobs/(?P<namespace>[^/]+)")
-def jobs(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
-    check_known(hub, request)
+def list_jobs(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> HubReply:
+    require_token(hub, request)
     wanted = [tuple(each.split("=", 1)) for each in request.query.get("label", [])]
     mine = [job for job, asked in hub.jobs.asked.items() if asked["namespace"] == part["namespace"]]
     fitting = [job for job in mine if set(wanted) <= set(hub.jobs.asked[job].get("labels", {}).items())]
-    return Reply.of([info(hub, job) for job in fitting])
+    return HubReply.json_reply([job_status(hub, job) for job in fitting])
 
 
 @route("GET", "/api/jobs/(?P<namespace>[^/]+)/(?P<job>[0-9a-f]+)")
-def job_info(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
-    check_known(hub, request)
-    return Reply.of(info(hub, part["job"]))
+def job_info(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> HubReply:
+    require_token(hub, request)
+    return HubReply.json_reply(job_status(hub, part["job"]))
 
 
 @route("GET", "/api/jobs/(?P<namespace>[^/]+)/(?P<job>[0-9a-f]+)/logs")
-def logs(hub: State, request: Request, part: Mapping[str, str]) -> Reply:
+def job_logs(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> HubReply:
     """Everything that the Job prints; it has ended when this is read."""
-    check_known(hub, request)
-    info(hub, part["job"])
+    require_token(hub, request)
+    job_status(hub, part["job"])
     hub.jobs.stages[part["job"]] = hub.jobs.end
-    events = [json.dumps({"data": line, "timestamp": WHEN}) for line in hub.jobs.printed]
+    events = [json.dumps({"data": line, "timestamp": CREATED_AT}) for line in hub.jobs.printed]
     body = "".join(f"data: {event}\n\n" for event in events)
-    return Reply(200, body.encode(), {"Content-Type": "text/event-stream"})
+    return HubReply(200, body.encode(), {"Content-Type": "text/event-stream"})

@@ -16,37 +16,37 @@ from huggingface_hub import HfApi
 
 from tests.hub.jobs import Jobs
 from tests.hub.repository import Commit, Repository
-from tests.hub.routes import reply_to
-from tests.hub.routing import USER, Reply, Request
-from tests.hub.spaces import Space
+from tests.hub.routes import answer_request
+from tests.hub.routing import USER_NAME, HubReply, HubRequest
+from tests.hub.spaces import LoopbackSpace
 
 TOKEN = "hf_loopback"
 
 
 @dataclass(frozen=True)
-class Seen:
+class RecordedRequest:
     """A request with its answer: the status (0 where it was dropped) and the body's bytes that were sent."""
 
     method: str
     path: str
     status: int
-    sent: int
-    range: str
+    bytes_sent: int
+    range_header: str
 
 
 @dataclass
-class Trouble:
+class OrderedFailure:
     """What goes wrong with the next `times` requests, after `skip` others, whose `METHOD /path` holds the pattern."""
 
     pattern: str
     times: int
     status: int = 0
-    seconds: float = 0.0
-    lost: bool = False
-    cut: bool = False
+    delay: float = 0.0
+    lose_reply: bool = False
+    cut_reply: bool = False
     retry_after: int = 0
     skip: int = 0
-    dropped: bool = False
+    drop_request: bool = False
 
 
 class LoopbackHub:
@@ -56,20 +56,20 @@ class LoopbackHub:
         self.url = ""
         self.files_url = ""
         self.token = TOKEN
-        self.ranges = True
+        self.supports_ranges = True
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.objects: dict[str, bytes] = {}
         self.jobs = Jobs()
-        self.spaces: dict[str, Space] = {}
-        self.account: dict[str, Any] = {"type": "user", "name": USER, "fullname": USER, "orgs": []}
+        self.spaces: dict[str, LoopbackSpace] = {}
+        self.account: dict[str, Any] = {"type": "user", "name": USER_NAME, "fullname": USER_NAME, "orgs": []}
         self.account["auth"] = {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}}
-        self.pays = True  # whether the account has a plan
-        self.seen: list[Seen] = []
-        self.troubles: list[Trouble] = []
+        self.has_paid_plan = True  # whether the account has a plan
+        self.recorded_requests: list[RecordedRequest] = []
+        self.ordered_failures: list[OrderedFailure] = []
         self.closing = threading.Event()
         self.lock = threading.Lock()
 
-    def api(self, token: str | bool = TOKEN) -> HfApi:
+    def client(self, token: str | bool = TOKEN) -> HfApi:
         """The real client; `token=False` is a stranger."""
         return HfApi(endpoint=self.url, token=token)
 
@@ -100,38 +100,38 @@ class LoopbackHub:
         """The commits after the first one, which only says which files are large."""
         return self.repositories[kind, name].commits[1:]
 
-    def requests(self, pattern: str = "") -> list[Seen]:
+    def matching_requests(self, pattern: str = "") -> list[RecordedRequest]:
         """The requests so far whose `METHOD /path` the pattern is found in."""
-        return [seen for seen in self.seen if re.search(pattern, f"{seen.method} {seen.path}")]
+        return [seen for seen in self.recorded_requests if re.search(pattern, f"{seen.method} {seen.path}")]
 
-    def sent(self, pattern: str = "") -> int:
+    def bytes_sent(self, pattern: str = "") -> int:
         """How many bytes of bodies these requests were answered with."""
-        return sum(seen.sent for seen in self.requests(pattern))
+        return sum(seen.bytes_sent for seen in self.matching_requests(pattern))
 
-    def fail(self, pattern: str, status: int = 503, times: int = 1, retry_after: int = 0) -> None:
+    def fail_next(self, pattern: str, status: int = 503, times: int = 1, retry_after: int = 0) -> None:
         """Answers the next requests with an error instead of doing what they ask."""
-        self.troubles.append(Trouble(pattern, times, status=status, retry_after=retry_after))
+        self.ordered_failures.append(OrderedFailure(pattern, times, status=status, retry_after=retry_after))
 
-    def stall(self, pattern: str, seconds: float, times: int = 1) -> None:
+    def stall_next(self, pattern: str, seconds: float, times: int = 1) -> None:
         """Lets the next requests wait."""
-        self.troubles.append(Trouble(pattern, times, seconds=seconds))
+        self.ordered_failures.append(OrderedFailure(pattern, times, delay=seconds))
 
-    def lose(self, pattern: str, times: int = 1) -> None:
+    def lose_next_reply(self, pattern: str, times: int = 1) -> None:
         """Does what the next requests ask, then drops the connection without an answer."""
-        self.troubles.append(Trouble(pattern, times, lost=True))
+        self.ordered_failures.append(OrderedFailure(pattern, times, lose_reply=True))
 
-    def cut(self, pattern: str, times: int = 1) -> None:
+    def cut_next_reply(self, pattern: str, times: int = 1) -> None:
         """Drops the connection in the middle of the answers' bodies."""
-        self.troubles.append(Trouble(pattern, times, cut=True))
+        self.ordered_failures.append(OrderedFailure(pattern, times, cut_reply=True))
 
-    def end_after(self, requests: int, lost: bool = False) -> None:
-        """Lets so many requests be answered and then none, as for a client that is killed; `lost`: one more is done."""
-        self.troubles += [Trouble("", 1, lost=True, skip=requests)] if lost else []
-        self.troubles.append(Trouble("", 1_000_000, dropped=True, skip=requests))
+    def stop_after(self, requests: int, lose_reply: bool = False) -> None:
+        """Lets so many requests be answered and then none, as for a client that is killed; `lose_reply`: one more is done."""
+        self.ordered_failures += [OrderedFailure("", 1, lose_reply=True, skip=requests)] if lose_reply else []
+        self.ordered_failures.append(OrderedFailure("", 1_000_000, drop_request=True, skip=requests))
 
-    def trouble(self, line: str) -> Trouble:
+    def next_failure(self, line: str) -> OrderedFailure:
         """The trouble that is due, or one that is none."""
-        for trouble in self.troubles:
+        for trouble in self.ordered_failures:
             if trouble.times <= 0 or not re.search(trouble.pattern, line):
                 continue
             if trouble.skip > 0:
@@ -139,29 +139,29 @@ class LoopbackHub:
                 continue
             trouble.times -= 1
             return trouble
-        return Trouble("", 0)
+        return OrderedFailure("", 0)
 
-    def answer(self, request: Request) -> tuple[Reply, Trouble]:
+    def answer(self, request: HubRequest) -> tuple[HubReply, OrderedFailure]:
         """The answer, and what goes wrong with it."""
         with self.lock:
-            trouble = self.trouble(f"{request.method} {request.path}")
-        self.closing.wait(trouble.seconds)
+            trouble = self.next_failure(f"{request.method} {request.path}")
+        self.closing.wait(trouble.delay)
         with self.lock:
-            if trouble.dropped:
-                return Reply(), trouble
+            if trouble.drop_request:
+                return HubReply(), trouble
             if trouble.status:
                 page = b"<html>Ordered by a test</html>"  # gateways answer with pages
                 headers = {"Retry-After": str(trouble.retry_after)} if trouble.retry_after else {}
-                return Reply(trouble.status, page, {"Content-Type": "text/html", **headers}), trouble
-            return reply_to(self, request), trouble
+                return HubReply(trouble.status, page, {"Content-Type": "text/html", **headers}), trouble
+            return answer_request(self, request), trouble
 
 
-class Handler(BaseHTTPRequestHandler):
+class HubHandler(BaseHTTPRequestHandler):
     """Speaks HTTP for the Hub of its server."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Server
+    server: HubServer
 
     def handle_one_request(self) -> None:
         """Ends quietly where the client is gone."""
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def body(self) -> bytes:
+    def read_body(self) -> bytes:
         """The request's body, of a known length or in chunks."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -185,20 +185,20 @@ class Handler(BaseHTTPRequestHandler):
         """Reads a request, answers it and keeps what happened."""
         hub = self.server.hub
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, self.body())
+        request = HubRequest(self.command, self.path, headers, self.read_body())
         reply, trouble = hub.answer(request)
         length = len(reply.body)
-        silent = trouble.lost or trouble.dropped
-        sent = 0 if self.command == "HEAD" or silent else length // 2 if trouble.cut else length
+        silent = trouble.lose_reply or trouble.drop_request
+        sent = 0 if self.command == "HEAD" or silent else length // 2 if trouble.cut_reply else length
         status = 0 if silent else reply.status
-        hub.seen.append(Seen(self.command, self.path, status, sent, headers.get("range", "")))
+        hub.recorded_requests.append(RecordedRequest(self.command, self.path, status, sent, headers.get("range", "")))
         if not silent:
             self.send_response(reply.status)
             for name, value in {**reply.headers, "Content-Length": str(length)}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[:sent])
-        if silent or trouble.cut:
+        if silent or trouble.cut_reply:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
@@ -208,29 +208,29 @@ class Handler(BaseHTTPRequestHandler):
         """Prints nothing."""
 
 
-class Server(ThreadingHTTPServer):
+class HubServer(ThreadingHTTPServer):
     """Serves a Hub on a free loopback port."""
 
     daemon_threads = True
 
     def __init__(self, hub: LoopbackHub) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), HubHandler)
         self.hub = hub
-        self.open: set[socket.socket] = set()
+        self.open_connections: set[socket.socket] = set()
         hub.url = f"http://127.0.0.1:{self.server_port}"
         hub.files_url = f"http://localhost:{self.server_port}"  # another host, as the real Hub's large files have
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Keeps the connection in sight while it is open."""
-        self.open.add(request)
+        self.open_connections.add(request)
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.open.discard(request)
+            self.open_connections.discard(request)
 
     def hang_up(self) -> None:
         """Ends connections that clients keep for later."""
-        for connection in list(self.open):
+        for connection in list(self.open_connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -241,7 +241,7 @@ class Server(ThreadingHTTPServer):
 def loopback_hub() -> Iterator[LoopbackHub]:
     """Serves a Hub until the block ends."""
     hub = LoopbackHub()
-    with Server(hub) as server:
+    with HubServer(hub) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

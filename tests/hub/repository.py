@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-LARGE = (".bin", ".gguf", ".parquet", ".png", ".pt", ".pth", ".safetensors", ".zip")  # what the Hub keeps as LFS
-WHEN = datetime(2026, 1, 1, tzinfo=UTC).isoformat().replace("+00:00", ".000Z")
+LFS_SUFFIXES = (".bin", ".gguf", ".parquet", ".png", ".pt", ".pth", ".safetensors", ".zip")  # what the Hub keeps as LFS
+CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC).isoformat().replace("+00:00", ".000Z")
 Json = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedRequestError(Exception):
     """A request that the Hub answers with an error; `code` is the Hub's own name of it."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -42,7 +42,7 @@ class Repository:
     commits: list[Commit] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        attributes = "".join(f"*{end} filter=lfs diff=lfs merge=lfs -text\n" for end in LARGE)
+        attributes = "".join(f"*{end} filter=lfs diff=lfs merge=lfs -text\n" for end in LFS_SUFFIXES)
         self.commit("initial commit", {".gitattributes": attributes.encode()})
 
     @property
@@ -56,20 +56,20 @@ class Repository:
         self.commits.append(Commit(hashlib.sha1("\n".join(state).encode()).hexdigest(), title, dict(files)))
         return self.head
 
-    def at(self, revision: str) -> Commit:
+    def commit_at(self, revision: str) -> Commit:
         """The commit of a branch (only main) or hash."""
         if revision == "main":
             return self.head
         for commit in self.commits:
             if commit.oid == revision:
                 return commit
-        raise Refused(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        raise RefusedRequestError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
 
-    def file(self, revision: str, path: str) -> tuple[Commit, bytes]:
+    def file_at(self, revision: str, path: str) -> tuple[Commit, bytes]:
         """A file with the commit that it was read at."""
-        commit = self.at(revision)
+        commit = self.commit_at(revision)
         if path not in commit.files:
-            raise Refused(404, "EntryNotFound", f"{path} does not exist on {revision}")
+            raise RefusedRequestError(404, "EntryNotFound", f"{path} does not exist on {revision}")
         return commit, commit.files[path]
 
     def squash(self, title: str) -> None:
@@ -80,7 +80,7 @@ class Repository:
 
     def info(self, revision: str, blobs: bool = False) -> Json:
         """What `/api/models/NAME` answers; with `blobs` the files' ids too."""
-        commit = self.at(revision)
+        commit = self.commit_at(revision)
         return {
             "_id": "0" * 24,
             "id": self.name,
@@ -92,26 +92,26 @@ class Repository:
             "downloads": 0,
             "likes": 0,
             "tags": [],
-            "lastModified": WHEN,
-            "createdAt": WHEN,
-            "siblings": [sibling(path, commit.files[path], blobs) for path in sorted(commit.files)],
+            "lastModified": CREATED_AT,
+            "createdAt": CREATED_AT,
+            "siblings": [sibling_entry(path, commit.files[path], blobs) for path in sorted(commit.files)],
             **({"modelId": self.name} if self.kind == "model" else {}),
         }
 
     def tree(self, revision: str, folder: str, recursive: bool) -> list[Json]:
         """The entries below a folder: files, and folders too."""
-        files, start = self.at(revision).files, f"{folder}/" if folder else ""
+        files, start = self.commit_at(revision).files, f"{folder}/" if folder else ""
         below = sorted(path for path in files if path.startswith(start))
         if folder and not below:
-            raise Refused(404, "EntryNotFound", f"{folder} does not exist on {revision}")
-        folders = sorted({parent for path in below for parent in parents(path) if parent.startswith(start)})
+            raise RefusedRequestError(404, "EntryNotFound", f"{folder} does not exist on {revision}")
+        folders = sorted({parent for path in below for parent in parent_folders(path) if parent.startswith(start)})
         found = [folder_entry(path) for path in folders] + [file_entry(path, files[path]) for path in below]
         return [entry for entry in found if recursive or "/" not in entry["path"].removeprefix(start)]
 
-    def paths(self, revision: str, paths: Iterable[str]) -> list[Json]:
+    def path_entries(self, revision: str, paths: Iterable[str]) -> list[Json]:
         """The entries of those paths that exist."""
-        files = self.at(revision).files
-        folders = {parent for path in files for parent in parents(path)}
+        files = self.commit_at(revision).files
+        folders = {parent for path in files for parent in parent_folders(path)}
         return [
             file_entry(path, files[path]) if path in files else folder_entry(path)
             for path in paths
@@ -131,7 +131,7 @@ def sha256(content: bytes) -> str:
 
 def is_large(path: str) -> bool:
     """Whether the Hub keeps a file outside git."""
-    return path.endswith(LARGE)
+    return path.endswith(LFS_SUFFIXES)
 
 
 def etag(path: str, content: bytes) -> str:
@@ -139,7 +139,7 @@ def etag(path: str, content: bytes) -> str:
     return sha256(content) if is_large(path) else git_oid(content)
 
 
-def parents(path: str) -> list[str]:
+def parent_folders(path: str) -> list[str]:
     """`a/b/c` → `a`, `a/b`."""
     parts = path.split("/")
     return ["/".join(parts[:n]) for n in range(1, len(parts))]
@@ -153,7 +153,7 @@ def file_entry(path: str, content: bytes) -> Json:
     return entry
 
 
-def sibling(path: str, content: bytes, blobs: bool) -> Json:
+def sibling_entry(path: str, content: bytes, blobs: bool) -> Json:
     """A file in what is said of a repository."""
     entry: Json = {"rfilename": path}
     if blobs:
@@ -168,7 +168,9 @@ def folder_entry(path: str) -> Json:
     return {"type": "directory", "oid": git_oid(path.encode()), "size": 0, "path": path}
 
 
-def changed(files: Mapping[str, bytes], operations: Iterable[Json], objects: Mapping[str, bytes]) -> dict[str, bytes]:
+def apply_operations(
+    files: Mapping[str, bytes], operations: Iterable[Json], objects: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """Files after the operations of a commit; `objects` holds the large files that were sent before."""
     after = dict(files)
     for operation in operations:
@@ -183,5 +185,5 @@ def changed(files: Mapping[str, bytes], operations: Iterable[Json], objects: Map
         elif operation["key"] == "deletedFolder":
             after = {name: content for name, content in after.items() if not name.startswith(path.rstrip("/") + "/")}
         else:
-            raise Refused(400, "BadRequest", f"{operation['key']} {path} cannot be done")
+            raise RefusedRequestError(400, "BadRequest", f"{operation['key']} {path} cannot be done")
     return after

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hub.repository import Refused, Repository
+from tests.hub.repository import RefusedRequestError, Repository
 
-KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
-PREFIXES = {"model": "", "dataset": "datasets/", "space": "spaces/"}
-USER = "tester"
+KINDS_BY_PATH = {"models": "model", "datasets": "dataset", "spaces": "space"}
+PREFIXES_BY_KIND = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+USER_NAME = "tester"
 
 
 @dataclass(frozen=True)
-class Request:
+class HubRequest:
     """One request; header names are in lower case."""
 
     method: str
@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass
-class Reply:
+class HubReply:
     """One answer."""
 
     status: int = 200
@@ -45,67 +45,67 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: object, status: int = 200, **headers: str) -> Reply:
+    def json_reply(cls, data: object, status: int = 200, **headers: str) -> HubReply:
         """A JSON answer; underscores of header names are hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, json.dumps(data).encode(), {"Content-Type": "application/json", **named})
 
 
-class State(Protocol):
+class HubState(Protocol):
     """What a Hub holds."""
 
     url: str
     files_url: str
     token: str
-    ranges: bool
+    supports_ranges: bool
     repositories: dict[tuple[str, str], Repository]
     objects: dict[str, bytes]
     jobs: Any  # tests.hub.jobs.Jobs
     spaces: dict[str, Any]
     account: dict[str, Any]
-    pays: bool
+    has_paid_plan: bool
 
 
-Answer = Callable[[State, Request, Mapping[str, str]], Reply]
-ROUTES: list[tuple[str, re.Pattern[str], Answer]] = []
+RouteHandler = Callable[[HubState, HubRequest, Mapping[str, str]], HubReply]
+ROUTES: list[tuple[str, re.Pattern[str], RouteHandler]] = []
 
 
-def route(method: str, pattern: str) -> Callable[[Answer], Answer]:
+def route(method: str, pattern: str) -> Callable[[RouteHandler], RouteHandler]:
     """Registers an answer; `{kinds}`, `{repo}`, `{rev}`, `{path}` stand for parts of an address."""
     parts = {"kinds": "models|datasets|spaces", "repo": "[^/]+(?:/[^/]+)?", "rev": "[^/]+", "path": ".+"}
     parts |= {"prefix": "datasets/|spaces/|", "oid": "[0-9a-f]{64}"}
     text = re.sub(r"\{(\w+)\}", lambda found: f"(?P<{found[1]}>{parts[found[1]]})", pattern)
 
-    def register(answer: Answer) -> Answer:
+    def register(answer: RouteHandler) -> RouteHandler:
         ROUTES.append((method, re.compile(text), answer))
         return answer
 
     return register
 
 
-def is_known(hub: State, request: Request) -> bool:
+def has_token(hub: HubState, request: HubRequest) -> bool:
     """Whether the request carries the Hub's token; raises Refused where it carries another one."""
     sent = request.headers.get("authorization")
     if sent not in (None, f"Bearer {hub.token}"):
-        raise Refused(401, "", "Invalid credentials in Authorization header")
+        raise RefusedRequestError(401, "", "Invalid credentials in Authorization header")
     return sent is not None
 
 
-def check_known(hub: State, request: Request) -> None:
+def require_token(hub: HubState, request: HubRequest) -> None:
     """Raises Refused where a request that changes something carries no token."""
-    if not is_known(hub, request):
-        raise Refused(401, "", "Invalid username or password.")
+    if not has_token(hub, request):
+        raise RefusedRequestError(401, "", "Invalid username or password.")
 
 
-def repository(hub: State, request: Request, kind: str, name: str) -> Repository:
+def visible_repository(hub: HubState, request: HubRequest, kind: str, name: str) -> Repository:
     """A repository that the request may see; strangers are not told which ones exist."""
-    known = is_known(hub, request)
+    known = has_token(hub, request)
     found = hub.repositories.get((kind, name))
     if found is None or (found.private and not known):
-        raise Refused(404 if known else 401, "RepoNotFound", "Repository not found")
+        raise RefusedRequestError(404 if known else 401, "RepoNotFound", "Repository not found")
     return found
 
 
-def of_api(hub: State, request: Request, part: Mapping[str, str]) -> Repository:
+def api_repository(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> Repository:
     """The repository of an address below /api."""
-    return repository(hub, request, KINDS[part["kinds"]], part["repo"])
+    return visible_repository(hub, request, KINDS_BY_PATH[part["kinds"]], part["repo"])

@@ -46,12 +46,12 @@ def add(**files: bytes) -> list[CommitOperationAdd]:
 @pytest.fixture
 def dataset(hub: LoopbackHub) -> LoopbackHub:
     """A Hub with an empty dataset."""
-    hub.api().create_repo(NAME, repo_type="dataset")
+    hub.client().create_repo(NAME, repo_type="dataset")
     return hub
 
 
 def test_text_and_parquet_are_committed_and_read_again(dataset: LoopbackHub, tmp_path: Path) -> None:
-    api, card = dataset.api(), b"---\ntags:\n- x\n---\n"
+    api, card = dataset.client(), b"---\ntags:\n- x\n---\n"
     files = {"README.md": card, "n.parquet": parquet([1, 2])}
     made = api.create_commit(
         NAME, add(README_md=card, n_parquet=files["n.parquet"]), commit_message="A", repo_type="dataset"
@@ -70,7 +70,7 @@ def test_text_and_parquet_are_committed_and_read_again(dataset: LoopbackHub, tmp
 
 def test_what_is_there_already_makes_no_commit(dataset: LoopbackHub) -> None:
     for _ in range(2):
-        made = dataset.api().create_commit(
+        made = dataset.client().create_commit(
             NAME, add(a_txt=b"a", n_parquet=parquet([1])), commit_message="A", repo_type="dataset"
         )
     assert [commit.oid for commit in dataset.commits(NAME)] == [made.oid]
@@ -78,33 +78,35 @@ def test_what_is_there_already_makes_no_commit(dataset: LoopbackHub) -> None:
         CommitOperationDelete("a.txt"),
         *add(n_parquet=parquet([2])),
     ]
-    dataset.api().create_commit(NAME, changed, commit_message="B", repo_type="dataset")
+    dataset.client().create_commit(NAME, changed, commit_message="B", repo_type="dataset")
     assert dataset.files(NAME) == {"n.parquet": parquet([2])}
 
 
 def test_a_commit_on_another_than_the_newest_is_refused(dataset: LoopbackHub) -> None:
     first = dataset.repositories["dataset", NAME].head.oid
-    dataset.api().create_commit(NAME, add(a=b"1"), commit_message="A", repo_type="dataset", parent_commit=first)
+    dataset.client().create_commit(NAME, add(a=b"1"), commit_message="A", repo_type="dataset", parent_commit=first)
     with pytest.raises(HfHubHTTPError) as caught:
-        dataset.api().create_commit(NAME, add(a=b"2"), commit_message="B", repo_type="dataset", parent_commit=first)
+        dataset.client().create_commit(NAME, add(a=b"2"), commit_message="B", repo_type="dataset", parent_commit=first)
     assert (caught.value.response.status_code, dataset.files(NAME)) == (412, {"a": b"1"})
 
 
 def test_a_card_that_is_no_yaml_is_refused(dataset: LoopbackHub) -> None:
     with pytest.raises(ValueError, match="Invalid metadata"):
-        dataset.api().create_commit(NAME, add(README_md=b"---\na: [\n---\n"), commit_message="A", repo_type="dataset")
+        dataset.client().create_commit(
+            NAME, add(README_md=b"---\na: [\n---\n"), commit_message="A", repo_type="dataset"
+        )
     assert dataset.commits(NAME) == []
 
 
 def test_a_model_is_read_whole_or_by_ranges(hub: LoopbackHub, tmp_path: Path) -> None:
     first = hub.add_model("tiny", {"model.safetensors": WEIGHTS, "config.json": b"{}"})
     hub.add_model("tiny", {"sub/config.json": b"[]"})
-    folder = Path(hub.api().snapshot_download("tiny", revision=first, cache_dir=tmp_path))
+    folder = Path(hub.client().snapshot_download("tiny", revision=first, cache_dir=tmp_path))
     assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == {
         **{".gitattributes": hub.repositories["model", "tiny"].head.files[".gitattributes"]},
         **{"model.safetensors": WEIGHTS, "config.json": b"{}"},
     }
-    described = hub.api().get_safetensors_metadata("tiny").files_metadata["model.safetensors"]
+    described = hub.client().get_safetensors_metadata("tiny").files_metadata["model.safetensors"]
     assert {name: tensor.dtype for name, tensor in described.tensors.items()} == {"a": "F32", "b": "BF16"}
     address = f"{hub.url}/tiny/resolve/main/model.safetensors"
     part = get_session().get(address, headers={"Range": "bytes=8-11"})
@@ -113,55 +115,55 @@ def test_a_model_is_read_whole_or_by_ranges(hub: LoopbackHub, tmp_path: Path) ->
         f"bytes 8-11/{len(WEIGHTS)}",
     )
     assert get_session().get(address, headers={"Range": f"bytes={len(WEIGHTS)}-"}).status_code == 416
-    assert [seen.sent for seen in hub.requests("GET /files/.*/model.safetensors")][-2:] == [4, 0]
-    hub.ranges = False
+    assert [seen.bytes_sent for seen in hub.matching_requests("GET /files/.*/model.safetensors")][-2:] == [4, 0]
+    hub.supports_ranges = False
     assert get_session().get(address, headers={"Range": "bytes=8-11"}).content == WEIGHTS
     assert sorted(hub.files("tiny", "model")) == ["config.json", "model.safetensors", "sub/config.json"]
-    assert [file.path for file in hub.api().list_repo_tree("tiny", "sub")] == ["sub/config.json"]
+    assert [file.path for file in hub.client().list_repo_tree("tiny", "sub")] == ["sub/config.json"]
 
 
 def test_strangers_see_and_write_only_what_they_may(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_model("tester/private", {"a": b"1"}, private=True)
     hub.add_model("tester/gated", {"a": b"1"}, gated=True)
-    stranger = hub.api(token=False)
+    stranger = hub.client(token=False)
     for name in ("tester/private", "tester/none"):
         with pytest.raises(RepositoryNotFoundError):
             stranger.model_info(name)
-    assert hub.api().model_info("tester/private").private
+    assert hub.client().model_info("tester/private").private
     with pytest.raises(GatedRepoError):
-        hub.api().hf_hub_download("tester/gated", "a", cache_dir=tmp_path)
+        hub.client().hf_hub_download("tester/gated", "a", cache_dir=tmp_path)
     with pytest.raises(HfHubHTTPError, match="401"):
         stranger.create_repo("tester/mine")
     with pytest.raises(HfHubHTTPError, match="401"):
-        hub.api(token="hf_wrong").model_info("tester/gated")
+        hub.client(token="hf_wrong").model_info("tester/gated")
     with pytest.raises(RevisionNotFoundError):
-        hub.api().model_info("tester/private", revision="v2")
+        hub.client().model_info("tester/private", revision="v2")
     with pytest.raises(EntryNotFoundError):
-        hub.api().hf_hub_download("tester/private", "b", cache_dir=tmp_path)
+        hub.client().hf_hub_download("tester/private", "b", cache_dir=tmp_path)
 
 
 def test_troubles_come_to_order(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_model("tiny", {"model.safetensors": WEIGHTS})
-    hub.fail("GET /api/models/tiny", 500, times=2)
-    hub.stall("GET /api/models/tiny", 0.2)
+    hub.fail_next("GET /api/models/tiny", 500, times=2)
+    hub.stall_next("GET /api/models/tiny", 0.2)
     for _ in range(2):
         with pytest.raises(HfHubHTTPError, match="500"):
-            hub.api().model_info("tiny")
+            hub.client().model_info("tiny")
     start = time.monotonic()
-    assert hub.api().model_info("tiny").id == "tiny"
+    assert hub.client().model_info("tiny").id == "tiny"
     assert time.monotonic() - start > 0.2
-    hub.cut("GET /files/")
-    path = hub.api().hf_hub_download("tiny", "model.safetensors", cache_dir=tmp_path)
+    hub.cut_next_reply("GET /files/")
+    path = hub.client().hf_hub_download("tiny", "model.safetensors", cache_dir=tmp_path)
     assert Path(path).read_bytes() == WEIGHTS
-    assert [seen.sent for seen in hub.requests("GET /files/")] == [len(WEIGHTS) // 2, len(WEIGHTS)]
+    assert [seen.bytes_sent for seen in hub.matching_requests("GET /files/")] == [len(WEIGHTS) // 2, len(WEIGHTS)]
 
 
 def test_an_answer_may_be_lost_after_the_work(dataset: LoopbackHub) -> None:
-    dataset.lose("POST .*/commit/")
+    dataset.lose_next_reply("POST .*/commit/")
     with pytest.raises(httpx2.HTTPError):
-        dataset.api().create_commit(NAME, add(a=b"1"), commit_message="A", repo_type="dataset")
+        dataset.client().create_commit(NAME, add(a=b"1"), commit_message="A", repo_type="dataset")
     assert dataset.files(NAME) == {"a": b"1"}
-    assert [seen.status for seen in dataset.requests("/commit/")] == [0]
+    assert [seen.status for seen in dataset.matching_requests("/commit/")] == [0]
 
 
 LOAD = """

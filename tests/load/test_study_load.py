@@ -11,58 +11,60 @@ import pytest
 
 from annotation import form
 from annotation.form import Answers
-from annotation.types import Item, Judgment
+from annotation.types import Judgment, StudyItem
 from benchmarks import study_submit
 from benchmarks.study_app import ROOT
-from benchmarks.study_load import ANSWERS, FULL, QUICK, RESULTS, created, run, sentence
-from benchmarks.study_receipts import Acknowledged, Found, Load
+from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, RESULTS, create_load_study, readme_sentence, run_load
+from benchmarks.study_receipts import Load, LoadResult, SubmitReceipt
 
 
 def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> None:
-    found = run(QUICK, kills=1)
-    assert found.wrong(QUICK) == []
-    assert (found.kills, len(found.receipts)) == (1, QUICK.items * QUICK.per_item)
-    assert found.retried > 0
+    found = run_load(QUICK_LOAD, kills=1)
+    assert found.problems(QUICK_LOAD) == []
+    assert (found.kills, len(found.receipts)) == (1, QUICK_LOAD.items * QUICK_LOAD.per_item)
+    assert found.retry_count > 0
 
 
 def test_one_at_a_time_the_study_is_filled_too(tmp_path: Path) -> None:
-    created(tmp_path, QUICK)
-    with study_submit.in_process(tmp_path) as (enter, submit):
-        times = study_submit.filled(QUICK, enter, submit)
-    assert len(times) == QUICK.items * QUICK.per_item
-    assert list(study_submit.lines("here", [0.001] * 9))[-1] == "here, submits 9 to 9: 1.0 ms, mean 1.0 ms"
+    create_load_study(tmp_path, QUICK_LOAD)
+    with study_submit.handlers_in_process(tmp_path) as (enter, submit):
+        times = study_submit.fill_study(QUICK_LOAD, enter, submit)
+    assert len(times) == QUICK_LOAD.items * QUICK_LOAD.per_item
+    assert list(study_submit.summary_lines("here", [0.001] * 9))[-1] == "here, submits 9 to 9: 1.0 ms, mean 1.0 ms"
 
 
 @pytest.mark.long
 def test_32_annotators_at_once_get_what_was_promised() -> None:
-    found = run(FULL)
-    print(json.dumps(found.numbers()))
-    assert found.wrong(FULL) == []
-    assert (len(found.rows), found.retried) == (3200, 0)
+    found = run_load(FULL_LOAD)
+    print(json.dumps(found.measurements()))
+    assert found.problems(FULL_LOAD) == []
+    assert (len(found.rows), found.retry_count) == (3200, 0)
 
 
 @pytest.mark.long
 def test_20_times_killed_the_app_loses_and_doubles_nothing() -> None:
-    found = run(FULL, kills=20)
-    print(json.dumps(found.numbers()))
-    assert found.wrong(FULL) == []
+    found = run_load(FULL_LOAD, kills=20)
+    print(json.dumps(found.measurements()))
+    assert found.problems(FULL_LOAD) == []
     assert (len(found.rows), found.kills) == (3200, 20)
-    assert found.retried > 0
+    assert found.retry_count > 0
 
 
 def test_the_kept_measurement_is_of_the_full_load() -> None:
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert Load(**kept["load"]) == FULL
+    assert Load(**kept["load"]) == FULL_LOAD
     assert [(kept[name]["submits"], kept[name]["kills"]) for name in ("steady", "killed")] == [(3200, 0), (3200, 20)]
 
 
 def test_the_readme_says_what_was_measured() -> None:
     said = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert sentence(json.loads(RESULTS.read_text(encoding="utf-8"))) in " ".join(said.split())
+    assert readme_sentence(json.loads(RESULTS.read_text(encoding="utf-8"))) in " ".join(said.split())
 
 
 def test_the_answers_of_the_crowd_are_whole() -> None:
-    found = [form.problems(Answers(presence, precision, category, "")) for presence, precision, category in ANSWERS]
+    found = [
+        form.answer_problems(Answers(presence, precision, category, "")) for presence, precision, category in ANSWERS
+    ]
     assert found == [[]] * len(ANSWERS)
 
 
@@ -72,8 +74,8 @@ TINY = Load(people=2, each=1, heads=1, controls=0, per_item=2)
 def row(number: int) -> Judgment:
     """The judgment of one person of the tiny load."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    item = Item("load", "model", 0, 0, "head", "mappings", "description")
-    return form.judgment(
+    item = StudyItem("load", "model", 0, 0, "head", "mappings", "description")
+    return form.build_judgment(
         item,
         Answers("absent_none", None, None, f"of {number}"),
         judgment_id=f"{number:032x}",
@@ -86,13 +88,18 @@ def row(number: int) -> Judgment:
 
 
 ROWS = (row(1), row(2))
-FINE = Found(
-    [Acknowledged(each.judgment_id, each.comment, 0.1, False) for each in ROWS], ROWS, [], kills=0, retried=0, seconds=1
+FINE = LoadResult(
+    [SubmitReceipt(each.judgment_id, each.comment, 0.1, False) for each in ROWS],
+    ROWS,
+    [],
+    kills=0,
+    retry_count=0,
+    seconds=1,
 )
 
 
 def test_what_is_as_promised_is_not_found_wrong() -> None:
-    assert FINE.wrong(TINY) == []
+    assert FINE.problems(TINY) == []
 
 
 @pytest.mark.parametrize(
@@ -111,10 +118,10 @@ def test_what_is_as_promised_is_not_found_wrong() -> None:
         ),
         (replace(FINE, rows=(*ROWS, row(3))), ["3 is there and nobody was told.", "has 3 judgments."]),
         (replace(FINE, receipts=(), rows=()), ["1 items have no judgment."]),
-        (replace(FINE, refused=["Annotator 1: no"]), ["Annotator 1: no"]),
+        (replace(FINE, refusals=["Annotator 1: no"]), ["Annotator 1: no"]),
     ],
 )
-def test_whatever_is_not_as_promised_is_found(broken: Found, sentences: list[str]) -> None:
-    wrong = broken.wrong(TINY)
+def test_whatever_is_not_as_promised_is_found(broken: LoadResult, sentences: list[str]) -> None:
+    wrong = broken.problems(TINY)
     assert len(wrong) == len(sentences)
     assert all(found.endswith(sentence) for found, sentence in zip(wrong, sentences, strict=True))

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pytest
 
 from maps.atlas.reader import Atlas, write_table
-from maps.describers.prompt import KEYS
-from tests.bundled_modules import save_bundled
+from maps.describers.prompt import REPLY_KEYS
+from tests.bundled_modules import save_bundled_model
 from tests.ports import free_port
 
 pytestmark = pytest.mark.long
@@ -44,7 +44,7 @@ def answers(url: str) -> bool:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model as a folder, which is its name on the server."""
     folder = tmp_path_factory.mktemp("model") / "bundled"
-    save_bundled(folder)
+    save_bundled_model(folder)
     return folder
 
 
@@ -72,9 +72,9 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     """The seed's first ten heads from one layer on, with the offline describer's words."""
     folder = Path(shutil.copytree(SEED, tmp_path_factory.mktemp("atlas") / "ten"))
     whole = Atlas.open(folder)
-    first = whole.ids.index(next(head for head in whole.ids if head.layer == LAYER))
-    kept = {(head.layer, head.head) for head in whole.ids[first : first + HEADS]}
-    for name in whole.tables:
+    first = whole.head_ids.index(next(head for head in whole.head_ids if head.layer == LAYER))
+    kept = {(head.layer, head.head) for head in whole.head_ids[first : first + HEADS]}
+    for name in whole.table_names:
         table = whole.table(name)
         rows = [index for index, row in enumerate(table.to_pylist()) if (row["layer"], row["head"]) in kept]
         write_table(folder, name, pc.take(table, rows))
@@ -115,12 +115,12 @@ def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model:
     print(said, [row["observed_pattern"] for row in mine], [row["reason"] for row in failed], sep="\n")
     assert status == (0 if mine else 1)  # 1 says that every head failed
     heads = [(row["layer"], row["head"]) for row in [*mine, *failed]]
-    assert sorted(heads) == [(head.layer, head.head) for head in atlas.ids]
+    assert sorted(heads) == [(head.layer, head.head) for head in atlas.head_ids]
     for row in mine:
         assert row["prompt_tokens"] > 500
         assert row["completion_tokens"] > 0
         assert "\ufffd" not in row["observed_pattern"] + row["input_strings"] + row["reasoning"]
-        assert not any(f'"{key}"' in row["observed_pattern"] for key in KEYS)
+        assert not any(f'"{key}"' in row["observed_pattern"] for key in REPLY_KEYS)
     assert all(row["attempts"] == 3 and row["reason"] for row in failed)
 
 

@@ -23,10 +23,10 @@ import pytest
 from annotation import form
 from annotation.form import Answers
 from annotation.journal.journal import Journal
-from annotation.study.candidates import default_study
-from annotation.study.store import kept
+from annotation.study.candidates import load_default_study
+from annotation.study.store import load_studies
 from maps.atlas.reader import Atlas
-from tests.chat_server import answer, chat_server
+from tests.chat_server import good_reply, serve_chat
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port
 
@@ -104,16 +104,20 @@ class Place:
     def judge(self, named: re.Match[str] | None) -> None:
         """Some people's answers, as an exported study must have them."""
         data = self.folder / "data"
-        study = kept(data / "studies")[named[1]] if named else default_study(Atlas.open(data / "atlases" / "smollm2"))
+        study = (
+            load_studies(data / "studies")[named[1]]
+            if named
+            else load_default_study(Atlas.open(data / "atlases" / "smollm2"))
+        )
         now = datetime.now(UTC)
         journal = Journal(data / "journal.sqlite")
-        for person in PEOPLE if not journal.rows(study.name) else ():
-            journal.consent(person, person, form.GUIDELINES_VERSION)
+        for person in PEOPLE if not journal.all_judgments(study.name) else ():
+            journal.record_consent(person, person, form.GUIDELINES_VERSION)
             for place, item in enumerate(study.order[:12]):
                 chosen = GIVEN[place % len(GIVEN)]
-                assert form.problems(chosen) == []
+                assert form.answer_problems(chosen) == []
                 moments = {"started_at": now, "submitted_at": now}
-                row = form.judgment(
+                row = form.build_judgment(
                     item,
                     chosen,
                     judgment_id=uuid.uuid4().hex,
@@ -122,7 +126,7 @@ class Place:
                     app_version="1",
                     **moments,
                 )
-                journal.record(row)
+                journal.record_judgment(row)
         journal.close()
 
 
@@ -137,7 +141,7 @@ def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
         shutil.copy(ROOT / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
     hub.account |= {"name": "user", "fullname": "user"}  # whose Spaces and datasets the documents name
-    with chat_server(answer) as chat:
+    with serve_chat(good_reply) as chat:
         yield Place(
             folder,
             os.environ

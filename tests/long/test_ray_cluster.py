@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.ports import free_port
-from tests.small_models import Small, save_folder, weights
+from tests.small_models import SmallModel, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[2]
 LAYERS = 100
@@ -70,8 +70,8 @@ def tables(atlas: Path) -> dict[str, bytes]:
 
 
 def test_an_atlas_is_the_same_where_a_machine_of_the_cluster_is_lost(machines: Machines, tmp_path: Path) -> None:
-    small = Small(layers=LAYERS)
-    model = save_folder(tmp_path / "deep", small, weights(small))
+    small = SmallModel(layers=LAYERS)
+    model = save_model_folder(tmp_path / "deep", small, random_weights(small))
     run = [sys.executable, "-m", "maps", "map", str(model), "--relations", "copying"]
     machines.start(
         "--head", f"--port={machines.address.partition(':')[2]}", "--num-cpus=0", "--include-dashboard=false"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import Relation
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
 
@@ -18,15 +18,15 @@ COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORD
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model."""
-    small = Small()
-    return save_folder(tmp_path_factory.mktemp("models") / "small", small, weights(small))
+    small = SmallModel()
+    return save_model_folder(tmp_path_factory.mktemp("models") / "small", small, random_weights(small))
 
 
 @pytest.fixture(scope="session")
 def mapped_once(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Path:
     """Its atlas."""
     out = tmp_path_factory.mktemp("atlases") / "small"
-    map_model(str(small_model), out, Settings((COPYING,), min_pairs=5))
+    map_model(str(small_model), out, MappingSettings((COPYING,), min_pairs=5))
     return out
 
 

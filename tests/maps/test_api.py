@@ -17,17 +17,17 @@ import pytest
 from torch import Tensor
 
 import maps
-from maps.data import predefined
-from maps.describers.describe_atlas import Run
-from maps.describers.scripted import Scripted
+from maps.data import predefined_relations
+from maps.describers.describe_atlas import DescribeSummary
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import ReplyError
-from maps.heads.circuit import Heads
-from maps.mapping.settings import Settings
+from maps.heads.circuit import HeadWeights
+from maps.mapping.settings import MappingSettings
 from maps.types import Answer
 from maps.weights import Checkpoint
 from tests import chat_server
 from tests.hub.loopback import LoopbackHub
-from tests.small_models import VOCABULARY, WORDS, Small, approximate, save_folder, weights
+from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, approximate_rows, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[2]
 SEED = ROOT / "space" / "seed" / "smollm2"
@@ -90,7 +90,7 @@ def test_a_head_is_what_the_atlas_of_its_model_holds(head: str, bundled: maps.Mo
     atlas, where = maps.load_atlas(SEED), maps.HeadId.parse(head)
     stored = atlas.mappings(where)
     found = maps.salient_mappings(bundled, head)
-    assert values(found) == approximate(values(stored))
+    assert values(found) == approximate_rows(values(stored))
     assert maps.relation_scores(bundled, where) == atlas.relation_scores(where)
     [row] = atlas.descriptions(where)
     said = maps.describe(found)
@@ -109,7 +109,7 @@ def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
         return plain(checkpoint, name)
 
     monkeypatch.setattr(type(small.checkpoint), "read", reading)
-    assert repr(small) == f"<Model small: 2 layers of 4 heads, {VOCABULARY} tokens>"
+    assert repr(small) == f"<Model small: 2 layers of 4 heads, {VOCABULARY_SIZE} tokens>"
     assert read == []
     for head in ("L0H0", "L0H3"):
         maps.salient_mappings(small, head)
@@ -124,11 +124,11 @@ def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
 
 def test_one_head_alone_has_its_value_head(small: maps.Model) -> None:
     heads = small.layer(1).heads
-    alone = heads.alone(3)
-    assert heads.group == 2
+    alone = heads.single_head(3)
+    assert heads.group_size == 2
     assert (alone.values.tolist(), alone.outputs.tolist()) == ([heads.values[1].tolist()], [heads.outputs[3].tolist()])
-    assert isinstance(alone, Heads)
-    assert alone.group == 1
+    assert isinstance(alone, HeadWeights)
+    assert alone.group_size == 1
 
 
 def test_as_many_mappings_and_targets_are_given_as_are_asked_for(small: maps.Model) -> None:
@@ -137,7 +137,7 @@ def test_as_many_mappings_and_targets_are_given_as_are_asked_for(small: maps.Mod
     assert {len(mapping.targets) for mapping in found} == {9}
     usual = maps.salient_mappings(small, maps.HeadId(1, 3))
     assert [mapping.target_ids[:5] for mapping in found] == [mapping.target_ids for mapping in usual[:12]]
-    assert len(maps.salient_mappings(small, "L1H3", salient=1000)) == VOCABULARY
+    assert len(maps.salient_mappings(small, "L1H3", salient=1000)) == VOCABULARY_SIZE
 
 
 def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
@@ -145,14 +145,14 @@ def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
     [found] = maps.relation_scores(small, "L1H0", {"same": PAIRS})
     assert maps.relation_scores(small, "L1H0", [own]) == [found]
     assert (found.relation, found.category, found.k, found.pairs) == ("same", "", 10, 15)
-    assert maps.relation_scores(small, "L1H0", [own], k=VOCABULARY) == [
-        replace(found, k=VOCABULARY, score=1.0, suppression=1.0)
+    assert maps.relation_scores(small, "L1H0", [own], k=VOCABULARY_SIZE) == [
+        replace(found, k=VOCABULARY_SIZE, score=1.0, suppression=1.0)
     ]
     assert maps.relation_scores(small, "L1H0", []) == []
     unknown = maps.relation_scores(small, "L1H0", {"unknown": [["xylophone", "zebra"]]})
     assert unknown == [maps.RelationScore("unknown", "", 10, 0, None, None)]
     assert [s.relation for s in maps.relation_scores(small, "L1H0", "copying")] == ["copying"]
-    assert [s.relation for s in maps.relation_scores(small, "L1H0")] == [r.name for r in predefined()]
+    assert [s.relation for s in maps.relation_scores(small, "L1H0")] == [r.name for r in predefined_relations()]
 
 
 def test_relations_that_are_none_are_refused(small: maps.Model) -> None:
@@ -199,18 +199,18 @@ def test_a_tau_and_a_dtype_that_are_none_are_refused(small: maps.Model, tmp_path
 
 
 def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
-    folder = save_folder(tmp_path / "model", Small(layers=2), weights(Small(layers=2)))
+    folder = save_model_folder(tmp_path / "model", SmallModel(layers=2), random_weights(SmallModel(layers=2)))
     plain, other = maps.load(folder), maps.load(folder, dtype="float32", first_mlp=False, final_norm=True)
     atlas = maps.map(plain, tmp_path / "plain", relations={"same": PAIRS}, salient=7)
     where = maps.HeadId(1, 1)
     assert atlas.info["asked_for"] == str(folder)
-    assert values(atlas.mappings(where)) == approximate(values(maps.salient_mappings(plain, where, salient=7)))
+    assert values(atlas.mappings(where)) == approximate_rows(values(maps.salient_mappings(plain, where, salient=7)))
     assert atlas.relation_scores(where) == maps.relation_scores(plain, where, {"same": PAIRS})
     mapped = maps.map(other, tmp_path / "other", relations={"same": PAIRS}, salient=7, layers=(1, 1))
     assert {name: mapped.info["settings"][name] for name in ("dtype", "first_mlp", "final_norm", "layers")} == {
         **{"dtype": "float32", "first_mlp": False, "final_norm": True, "layers": [1, 1]}
     }
-    assert values(mapped.mappings(where)) == approximate(values(maps.salient_mappings(other, where, salient=7)))
+    assert values(mapped.mappings(where)) == approximate_rows(values(maps.salient_mappings(other, where, salient=7)))
     assert mapped.mappings(where) != atlas.mappings(where)
 
 
@@ -227,7 +227,7 @@ def test_an_atlas_is_described_as_the_command_does(atlas_folder: Path) -> None:
     atlas = maps.load_atlas(atlas_folder)
     run = maps.describe(atlas)
     assert (run.asked, run.failed, run.heads) == (8, 0, 8)
-    assert maps.describe(atlas_folder, "offline", concurrency=2) == Run(0, 0, run.patterns, 8)
+    assert maps.describe(atlas_folder, "offline", concurrency=2) == DescribeSummary(0, 0, run.patterns, 8)
     assert {row["describer"] for row in atlas.descriptions()} == {"offline"}
     assert "offline: " in maps.show(atlas, "l0h0")
 
@@ -252,15 +252,17 @@ def test_an_atlas_is_scored_as_the_command_does(atlas_folder: Path, small_model:
 def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path) -> None:
     with pytest.raises(maps.MapsError, match="holds no description of any describer"):
         maps.score(atlas_folder, "some-model", base_url="http://127.0.0.1:1/v1")
-    maps.describe(atlas_folder, Scripted([Answer(maps.Description("Words.", "Copies.", ""), "s")] * 8, "copier"))
+    maps.describe(
+        atlas_folder, ScriptedDescriber([Answer(maps.Description("Words.", "Copies.", ""), "s")] * 8, "copier")
+    )
     with pytest.raises(maps.MapsError, match=r"^gpt-4o needs a key: .*, or leave out the scorer: the offline measures"):
         maps.score(atlas_folder, "gpt-4o")
     assert not (atlas_folder / "checks.parquet").exists()
-    with chat_server.chat_server(lambda _body: chat_server.completion('{"belongs": []}')) as server:
+    with chat_server.serve_chat(lambda _body: chat_server.completion_response('{"belongs": []}')) as server:
         scored = maps.score(atlas_folder, "some-model", base_url=server.url, api_key="sk-secret", concurrency=4)
     found = [(row["describer"], row["scorer"], row["detection"]) for row in scored.table("scores").to_pylist()]
     assert found == [("copier", "some-model", 0.5)] * 8
-    assert (set(server.keys), len(server.bodies)) == ({"Bearer sk-secret"}, 16)
+    assert (set(server.request_keys), len(server.request_bodies)) == ({"Bearer sk-secret"}, 16)
     assert len(scored.table("checks")) > 0
     assert "\n  detection by some-model: 0.50 (95 % interval " in maps.show(scored, "L0H0")
 
@@ -268,9 +270,9 @@ def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path
 def test_one_head_is_asked_about_three_times(small: maps.Model) -> None:
     mappings = maps.salient_mappings(small, "L1H0")
     said = maps.Description("Words.", "Copies.", "Seen.")
-    assert maps.describe(mappings, Scripted([ReplyError("empty"), Answer(said, "scripted")])) == said
+    assert maps.describe(mappings, ScriptedDescriber([ReplyError("empty"), Answer(said, "scripted")])) == said
     with pytest.raises(maps.MapsError, match=r"^third$"):
-        maps.describe(mappings, Scripted([ReplyError("first"), ReplyError("second"), ReplyError("third")]))
+        maps.describe(mappings, ScriptedDescriber([ReplyError("first"), ReplyError("second"), ReplyError("third")]))
     with pytest.raises(maps.MapsError, match=r"^There are no mappings to describe\.$"):
         maps.describe([])
 
@@ -306,4 +308,4 @@ def test_a_head_that_the_atlas_lacks_is_refused(mapped_once: Path) -> None:
 def test_settings_of_an_atlas_are_the_commands_defaults(tmp_path: Path, small_model: Path) -> None:
     maps.map(small_model, tmp_path / "atlas", layers=(0, 0))
     info = json.loads((tmp_path / "atlas" / "atlas.json").read_text(encoding="utf-8"))
-    assert info["settings"] == Settings(predefined(), layers=(0, 0)).as_json()
+    assert info["settings"] == MappingSettings(predefined_relations(), layers=(0, 0)).as_json()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from annotation.form import GUIDELINES_VERSION
-from annotation.study.candidates import candidates, mapping_hash
-from annotation.study.sampling import freeze
-from annotation.study.store import keep
+from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.sampling import freeze_study
+from annotation.study.store import save_study
 from annotation.study.study import Study
-from space.services import Services, services
+from space.services import Services, open_services
 from space.web.sessions import Annotator
 from tests.annotation import invented_study
 
@@ -22,7 +22,7 @@ from tests.annotation import invented_study
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Services]:
     """What the app would build from an empty data folder."""
-    built = services({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
     yield built
     built.journal.close()
 
@@ -30,23 +30,23 @@ def served(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def ada(served: Services) -> Annotator:
     """Someone who agreed."""
-    return consenting(served, "Ada", "a-ada")
+    return record_consent(served, "Ada", "a-ada")
 
 
 @pytest.fixture
 def grace(served: Services) -> Annotator:
     """Someone else who agreed."""
-    return consenting(served, "Grace", "a-grace")
+    return record_consent(served, "Grace", "a-grace")
 
 
-def consenting(served: Services, name: str, pseudonym: str) -> Annotator:
+def record_consent(served: Services, name: str, pseudonym: str) -> Annotator:
     """Notes the consent."""
-    served.journal.consent(pseudonym, name, GUIDELINES_VERSION)
+    served.journal.record_consent(pseudonym, name, GUIDELINES_VERSION)
     return Annotator(name, pseudonym)
 
 
-PLAIN = replace(
-    invented_study.PLAIN,
+BASE_SETTINGS = replace(
+    invented_study.BASE_SETTINGS,
     model="SmolLM2-135M-Instruct",
     layers=30,
     heads=5,
@@ -59,9 +59,9 @@ PLAIN = replace(
 )
 
 
-def created(served: Services, **changes: object) -> Study:
+def create_test_study(served: Services, **changes: object) -> Study:
     """A study of seven items (one overlap, two controls), two judgments each, kept where the app finds it."""
-    settings = replace(PLAIN, **changes)  # type: ignore[arg-type]
-    study = freeze(settings, candidates(served.atlas(settings.model), settings.describer), mapping_hash)
-    keep(study, served.data / "studies")
+    settings = replace(BASE_SETTINGS, **changes)  # type: ignore[arg-type]
+    study = freeze_study(settings, load_candidates(served.atlas(settings.model), settings.describer), mapping_hash)
+    save_study(study, served.data_folder / "studies")
     return study

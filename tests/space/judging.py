@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from annotation import form
 from annotation.form import Answers
 from annotation.study.study import Study
-from annotation.types import Item
+from annotation.types import StudyItem
 from space.services import Services
 from space.web.sessions import Annotator
 
 
-def judged(served: Services, study: Study, item: Item, who: Annotator, answers: Answers) -> None:
+def record_judgment(served: Services, study: Study, item: StudyItem, who: Annotator, answers: Answers) -> None:
     """Stores an annotator's answers to an item."""
     now = datetime.now(UTC)
-    row = form.judgment(
+    row = form.build_judgment(
         item,
         answers,
         judgment_id=uuid.uuid4().hex,
@@ -26,4 +26,4 @@ def judged(served: Services, study: Study, item: Item, who: Annotator, answers: 
         supersedes=None,
         app_version=served.app_version,
     )
-    served.journal.record(row, study)
+    served.journal.record_judgment(row, study)

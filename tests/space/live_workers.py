@@ -8,7 +8,7 @@ import time
 from multiprocessing.connection import Connection
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import Probe, Token
+from maps.mapping.probe_results import Probe, VocabularyToken
 
 
 def echo(pipe: Connection, model: str) -> None:
@@ -27,4 +27,4 @@ def echo(pipe: Connection, model: str) -> None:
         if word == "end":
             sys.exit(3)
         refused = MapsError("“wrong” is no token.") if word == "wrong" else None
-        pipe.send(refused or Probe(model, os.getpid(), Token(0, word)))
+        pipe.send(refused or Probe(model, os.getpid(), VocabularyToken(0, word)))

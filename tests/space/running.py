@@ -21,7 +21,7 @@ from typing import Any
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-ROUTES = """
+LIST_ROUTES_SCRIPT = """
 import json, tempfile
 from gradio.routes import App
 from space.site import build_site
@@ -40,7 +40,7 @@ class Endpoint:
 
     number: int
     name: str
-    loads: bool
+    runs_on_load: bool
     inputs: tuple[str, ...]
     defaults: tuple[Any, ...]
     outputs: tuple[str, ...]
@@ -50,68 +50,68 @@ class Endpoint:
 class Visitor:
     """A browser: what it keeps by storage key, and what it types by element id."""
 
-    kept: dict[str, Any] = field(default_factory=dict)
-    typed: Mapping[str, Any] = field(default_factory=dict)
+    stored_values: dict[str, Any] = field(default_factory=dict)
+    typed_values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallResult:
     """What a call came to: everything that reached the browser, and whether it was an error."""
 
-    failed: bool
+    is_error: bool
     text: str
     values: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
-class Running:
+class AppUnderTest:
     """The app under its address; what it says of troubles goes to a file, as a full pipe would make it wait."""
 
     url: str
     organiser_key: str
     process: subprocess.Popen[str]
-    troubles: Path
+    error_log: Path
 
     def stop(self) -> str:
         """Asks it to end, as a host does, and returns what it then said of troubles; it must end well."""
         self.process.terminate()
         self.process.communicate(timeout=40)
-        said = self.troubles.read_text(encoding="utf-8")
+        said = self.error_log.read_text(encoding="utf-8")
         assert self.process.returncode == 0, said
         return said
 
     def endpoints(self) -> list[Endpoint]:
         """Every Python function of the app, the private ones too, from its configuration."""
-        config = json.loads(fetched(f"{self.url}/config").text)
+        config = json.loads(fetch_text(f"{self.url}/config").text)
         parts = {part["id"]: part for part in config["components"]}
-        return [endpoint(each, parts) for each in config["dependencies"] if each["backend_fn"]]
+        return [parse_endpoint(each, parts) for each in config["dependencies"] if each["backend_fn"]]
 
-    def call(self, one: Endpoint, who: Visitor, query: str = "") -> Answer:
+    def call(self, one: Endpoint, who: Visitor, query: str = "") -> CallResult:
         """Calls an endpoint with what this browser keeps and types; what it is told to keep, it keeps."""
-        own = {**who.typed, **who.kept}
+        own = {**who.typed_values, **who.stored_values}
         data = [own.get(name, default) for name, default in zip(one.inputs, one.defaults, strict=True)]
         session = uuid.uuid4().hex
         body = {"data": data, "fn_index": one.number, "session_hash": session}
-        sent = fetched(f"{self.url}/gradio_api/queue/join?{query}", body)
-        if sent.failed:
+        sent = fetch_text(f"{self.url}/gradio_api/queue/join?{query}", body)
+        if sent.is_error:
             return sent
-        said = fetched(f"{self.url}/gradio_api/queue/data?session_hash={session}")
+        said = fetch_text(f"{self.url}/gradio_api/queue/data?session_hash={session}")
         lines = [json.loads(line[6:]) for line in said.text.splitlines() if line.startswith("data: ")]
         [done] = [line for line in lines if line["msg"] == "process_completed"]
         values = tuple(done["output"].get("data") or ())
         for name, value in zip(one.outputs, values, strict=False):
             if name.startswith("maps-") and not (isinstance(value, dict) and value.get("__type__") == "update"):
-                who.kept[name] = value
-        return Answer(not done["success"], said.text, values)
+                who.stored_values[name] = value
+        return CallResult(not done["success"], said.text, values)
 
-    def visit(self, who: Visitor, query: str = "") -> None:
+    def open_every_page(self, who: Visitor, query: str = "") -> None:
         """Opens every page once."""
         for one in self.endpoints():
-            if one.loads:
+            if one.runs_on_load:
                 self.call(one, who, query)
 
 
-def endpoint(each: dict[str, Any], parts: dict[int, dict[str, Any]]) -> Endpoint:
+def parse_endpoint(each: dict[str, Any], parts: dict[int, dict[str, Any]]) -> Endpoint:
     """An endpoint from its entry in the configuration."""
 
     def name(number: int) -> str:
@@ -129,19 +129,19 @@ def endpoint(each: dict[str, Any], parts: dict[int, dict[str, Any]]) -> Endpoint
     )
 
 
-def fetched(url: str, body: object = None) -> Answer:
+def fetch_text(url: str, body: object = None) -> CallResult:
     """The text at an address, or what the server says against it."""
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(asked, timeout=60) as reply:
-            return Answer(False, reply.read().decode("utf-8", "replace"))
+            return CallResult(False, reply.read().decode("utf-8", "replace"))
     except urllib.error.HTTPError as error:
-        return Answer(True, f"{error.code} {error.read().decode('utf-8', 'replace')}")
+        return CallResult(True, f"{error.code} {error.read().decode('utf-8', 'replace')}")
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[Running]:
+def run_app(environment: Mapping[str, str]) -> Iterator[AppUnderTest]:
     """The app as a process of its own with these settings, killed at the end."""
     port = str(free_port())
     command, settings = [sys.executable, "app.py"], {**os.environ, **environment, "PORT": port}
@@ -152,20 +152,22 @@ def running(environment: Mapping[str, str]) -> Iterator[Running]:
         ) as process,
     ):
         try:
-            said = list(iter(partial(_line, process), ""))
+            said = list(iter(partial(_read_start_line, process), ""))
             [key] = re.findall(r"/organise\?key=(\S+)", " ".join(said))
-            yield Running(f"http://127.0.0.1:{port}", key, process, Path(troubles.name))
+            yield AppUnderTest(f"http://127.0.0.1:{port}", key, process, Path(troubles.name))
         finally:
             process.kill()
 
 
-def _line(process: subprocess.Popen[str]) -> str:
+def _read_start_line(process: subprocess.Popen[str]) -> str:
     """A line of the app's start; empty after the one that ends it."""
     line = process.stdout.readline() if process.stdout else ""
     return "" if line.startswith("Open ") else line
 
 
-def routes() -> set[str]:
+def route_paths() -> set[str]:
     """The paths of all HTTP routes of the app but Gradio's API, which lies under one prefix."""
-    run = subprocess.run([sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", LIST_ROUTES_SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return {path.rstrip("/") or "/" for path in json.loads(run.stdout)}

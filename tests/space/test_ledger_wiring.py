@@ -14,21 +14,21 @@ import gradio as gr
 from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
 from annotation.identity import pseudonyms
-from annotation.study.candidates import candidates, mapping_hash
-from annotation.study.sampling import freeze
-from annotation.study.store import keep
-from annotation.types import Item, Judgment
+from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.sampling import freeze_study
+from annotation.study.store import save_study
+from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
 from space.pages.annotate import outbox
-from space.pages.annotate.handlers import resending
-from space.pages.annotate.view import Form
-from space.services import services
+from space.pages.annotate.handlers import resend_handler
+from space.pages.annotate.view import AnnotateComponents
+from space.services import open_services
 from space.web.sessions import Annotator
-from tests.annotation.ledger_app import lines, published
+from tests.annotation.ledger_app import ledger_rows, published_ids
 from tests.hub.loopback import TOKEN, LoopbackHub
-from tests.space.conftest import PLAIN
-from tests.space.judging import judged
-from tests.space.running import ROOT, Answer, Running, Visitor, running
+from tests.space.conftest import BASE_SETTINGS
+from tests.space.judging import record_judgment
+from tests.space.running import ROOT, AppUnderTest, CallResult, Visitor, run_app
 
 NAME = "tester/ledger"
 CLOSED = f"Judging is closed until the stored answers have been read from {NAME}."
@@ -57,23 +57,23 @@ class Host:
 
 def pilot(data: Path) -> None:
     """A small study in an app's data folder."""
-    described = candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), PLAIN.describer)
-    keep(freeze(PLAIN, described, mapping_hash), data / "studies")
+    described = load_candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), BASE_SETTINGS.describer)
+    save_study(freeze_study(BASE_SETTINGS, described, mapping_hash), data / "studies")
 
 
-def asked(app: Running, who: Visitor, name: str, holding: str) -> Answer:
+def asked(app: AppUnderTest, who: Visitor, name: str, holding: str) -> CallResult:
     """Calls the endpoint of a name that fills an element."""
     [one] = [each for each in app.endpoints() if each.name == name and holding in each.outputs]
     return app.call(one, who)
 
 
-def annotating(app: Running, who: Visitor) -> str:
+def annotating(app: AppUnderTest, who: Visitor) -> str:
     """What /annotate shows on a load."""
-    found = [each for each in app.endpoints() if each.loads and "judged" in each.outputs]
+    found = [each for each in app.endpoints() if each.runs_on_load and "judged" in each.outputs]
     return app.call(found[0], who).text
 
 
-def organising(app: Running) -> str:
+def organising(app: AppUnderTest) -> str:
     """What /organise shows its organiser."""
     who = Visitor({"maps-organiser": app.organiser_key})
     [one] = [each for each in app.endpoints() if each.name == "opened_for_organisers"]
@@ -91,35 +91,35 @@ def eventually(shown: Callable[[], str], words: str) -> str:
 
 def somebody(name: str) -> Visitor:
     """A browser of somebody who sees a pattern nowhere."""
-    return Visitor(typed={"name": name, "presence": "absent_none", "comment": ""})
+    return Visitor(typed_values={"name": name, "presence": "absent_none", "comment": ""})
 
 
-def signed_in(app: Running, name: str) -> Visitor:
+def signed_in(app: AppUnderTest, name: str) -> Visitor:
     """Somebody who agreed, with an item on the desk."""
     who = somebody(name)
     annotating(app, who)
     first = next(each for each in app.endpoints() if each.name == "signed_in")
     said = app.call(first, who)
-    assert who.kept.get("maps-token"), said.text
+    assert who.stored_values.get("maps-token"), said.text
     return who
 
 
 def judged_before(host: Host, name: str) -> Visitor:
     """Somebody who judged the first item when the app ran before, signed in still."""
-    used = services(host.settings)
-    who = Annotator(name, pseudonyms.pseudonym(name, used.key))
-    used.journal.consent(who.pseudonym, name, GUIDELINES_VERSION)
-    judged(used, used.study, used.study.order[0], who, Answers("absent_none", None, None, ""))
+    used = open_services(host.settings)
+    who = Annotator(name, pseudonyms.derive_pseudonym(name, used.pseudonym_key))
+    used.journal.record_consent(who.pseudonym, name, GUIDELINES_VERSION)
+    record_judgment(used, used.default_study, used.default_study.order[0], who, Answers("absent_none", None, None, ""))
     used.journal.close()
     there = somebody(name)
-    there.kept["maps-token"] = pseudonyms.signed(name, used.key, 0)
+    there.stored_values["maps-token"] = pseudonyms.make_session_token(name, used.pseudonym_key, 0)
     return there
 
 
-def judgment(annotator: str, item: Item) -> Judgment:
+def judgment(annotator: str, item: StudyItem) -> Judgment:
     """An answer of somebody to an item."""
     now, answers = datetime.now(UTC), Answers("absent_none", None, None, "")
-    return form.judgment(
+    return form.build_judgment(
         item,
         answers,
         judgment_id="0" * 32,
@@ -131,7 +131,7 @@ def judgment(annotator: str, item: Item) -> Judgment:
     )
 
 
-def submitted(app: Running, who: Visitor) -> str:
+def submitted(app: AppUnderTest, who: Visitor) -> str:
     """Submits what lies on the desk; the page then."""
     return asked(app, who, "submitted", "judged").text
 
@@ -139,60 +139,60 @@ def submitted(app: Running, who: Visitor) -> str:
 def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: LoopbackHub, tmp_path: Path) -> None:
     host = Host(tmp_path / "data", hub.url)
     pilot(host.data)
-    with running(host.settings) as app:
+    with run_app(host.settings) as app:
         eventually(lambda: organising(app), f"published in the ledger {NAME}")
         ada = signed_in(app, "Ada")
-        before = replace(ada, kept=dict(ada.kept))
+        before = replace(ada, stored_values=dict(ada.stored_values))
         for _ in range(3):
             assert "Not yet published; this browser keeps a copy until it is." in submitted(app, ada)
         assert app.stop() == ""
-    assert len(published(hub)) == 3
-    assert [line["annotator"] for line in lines(hub, "consents")] == [lines(hub)[0]["annotator"]]
+    assert len(published_ids(hub)) == 3
+    assert [line["annotator"] for line in ledger_rows(hub, "consents")] == [ledger_rows(hub)[0]["annotator"]]
     assert "studies/pilot.json" in hub.files(NAME)
     assert not any(b"Ada" in content for content in hub.files(NAME).values())
     shutil.rmtree(host.data)
     commit = hub.commits(NAME)[-1].oid
-    with running(host.settings) as app:
+    with run_app(host.settings) as app:
         eventually(lambda: organising(app), f"Every row is published in the ledger {NAME}.")
         assert "3 of 7" in eventually(lambda: annotating(app, ada), "3 of 7")
         again = submitted(app, before)
         assert "It was there already: stored once." in again
         assert f"Published in commit {commit[:7]}." in again
         assert app.stop() == ""
-    assert len(published(hub)) == 3
+    assert len(published_ids(hub)) == 3
     assert hub.commits(NAME)[-1].oid == commit
 
 
 def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp_path: Path) -> None:
-    with running(Host(tmp_path / "data", NOWHERE).settings) as app:
+    with run_app(Host(tmp_path / "data", NOWHERE).settings) as app:
         eve = somebody("Eve")
         told = eventually(lambda: annotating(app, eve), "The Hub cannot be reached")
         assert CLOSED in told
         signing = next(each for each in app.endpoints() if each.name == "signed_in")
         assert CLOSED in app.call(signing, eve).text
-        assert eve.kept.get("maps-token") is None
+        assert eve.stored_values.get("maps-token") is None
         assert CLOSED in annotating(app, eve)
         ada = somebody("Ada")  # she signed in before the disk was lost
-        ada.kept["maps-token"] = pseudonyms.signed("Ada", b"for tests", 0)
+        ada.stored_values["maps-token"] = pseudonyms.make_session_token("Ada", b"for tests", 0)
         assert CLOSED in annotating(app, ada)
         assert CLOSED in submitted(app, ada)
         assert CLOSED in organising(app)
         for one in app.endpoints():
-            if one.loads:
-                assert not app.call(one, eve).failed, one
+            if one.runs_on_load:
+                assert not app.call(one, eve).is_error, one
         assert "Some answers" not in app.stop()
 
 
 def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_path: Path) -> None:
-    used = services(Host(tmp_path / "data", NOWHERE).settings)
+    used = open_services(Host(tmp_path / "data", NOWHERE).settings)
     try:
-        ada = pseudonyms.pseudonym("Ada", used.key)
-        row = judgment(ada, used.study.order[0])
+        ada = pseudonyms.derive_pseudonym("Ada", used.pseudonym_key)
+        row = judgment(ada, used.default_study.order[0])
         request = gr.Request(username=None)
-        sent = {"seals": [outbox.copy_of(row, used.key)]}
-        updates = resending(used)(pseudonyms.signed("Ada", used.key, 0), None, sent, request)
-        assert dict(zip(Form._fields, updates, strict=True))["copies"] == gr.skip()
-        assert used.journal.rows() == []
+        sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
+        updates = resend_handler(used)(pseudonyms.make_session_token("Ada", used.pseudonym_key, 0), None, sent, request)
+        assert dict(zip(AnnotateComponents._fields, updates, strict=True))["copies"] == gr.skip()
+        assert used.journal.all_judgments() == []
         assert used.journal.annotators() == []
     finally:
         used.journal.close()
@@ -201,7 +201,7 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
 def test_with_a_journal_and_no_hub_judging_goes_on_and_the_organiser_is_told(tmp_path: Path) -> None:
     host = Host(tmp_path / "data", NOWHERE)
     ada = judged_before(host, "Ada")
-    with running(host.settings) as app:
+    with run_app(host.settings) as app:
         assert "1 of 270" in annotating(app, ada)
         assert "Not yet published" in submitted(app, ada)
         told = eventually(lambda: organising(app), f"The Hub cannot be reached for {NAME}; check the network.")
@@ -215,7 +215,7 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
     host = Host(tmp_path / "data", hub.url)
     hub.token = "hf_new"
     ada = judged_before(host, "Ada")
-    with running(host.settings) as app:
+    with run_app(host.settings) as app:
         told = eventually(lambda: organising(app), "The Hub does not accept the token")
         assert "set HF_TOKEN to one that may write it" in told
         assert TOKEN not in told
@@ -225,7 +225,7 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
         assert "Some answers are not in the ledger yet" in ended
         assert TOKEN not in ended
     assert hub.repositories == {}
-    with running(Host(host.data, hub.url, "hf_new").settings) as app:
+    with run_app(Host(host.data, hub.url, "hf_new").settings) as app:
         eventually(lambda: organising(app), "3 rows are not yet published")
         assert app.stop() == ""
-    assert len(published(hub)) == 2
+    assert len(published_ids(hub)) == 2

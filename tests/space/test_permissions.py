@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from annotation.form import GUIDELINES_VERSION, Answers, judgment
+from annotation.form import GUIDELINES_VERSION, Answers, build_judgment
 from annotation.identity import pseudonyms
-from annotation.types import Item
+from annotation.types import StudyItem
 from space.pages.organise import studies
-from space.pages.organise.adjudication import Place
-from space.pages.organise.studies import Wanted
-from space.services import Services, services
-from tests.space.running import Answer, Endpoint, Running, Visitor, fetched, routes, running
+from space.pages.organise.adjudication import OrganiserSelection
+from space.pages.organise.studies import StudyRequest
+from space.services import Services, open_services
+from tests.space.running import AppUnderTest, CallResult, Endpoint, Visitor, fetch_text, route_paths, run_app
 
 SECRET = "WHAT-GRACE-REMARKED"
 NOT_YOURS = "Only an organiser can do that"
-PILOT = Wanted("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, 0)
+PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, 0)
 
 # Who may use an endpoint; to everybody else it says only that they may not, or how to get in.
 # A name that Gradio numbers (opened_2) stands for the first of its kind.
@@ -85,25 +85,25 @@ PAGES |= {"/privacy"}
 class Scene:
     """A study that goes on, of which Grace, Ada and Alan have judged an item differently, in the running app."""
 
-    app: Running
+    app: AppUnderTest
     used: Services
     place: str
 
 
 def token(used: Services, name: str) -> str:
     """The token of someone who signed in."""
-    return pseudonyms.signed(name, used.key, 0)
+    return pseudonyms.make_session_token(name, used.pseudonym_key, 0)
 
 
-def answered(used: Services, item: Item, name: str, answers: Answers) -> None:
+def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> None:
     """Stores a judgment."""
-    who, now = pseudonyms.pseudonym(name, used.key), datetime.now(UTC)
-    used.journal.consent(who, name, GUIDELINES_VERSION)
-    used.journal.record(
-        judgment(
+    who, now = pseudonyms.derive_pseudonym(name, used.pseudonym_key), datetime.now(UTC)
+    used.journal.record_consent(who, name, GUIDELINES_VERSION)
+    used.journal.record_judgment(
+        build_judgment(
             item,
             answers,
-            judgment_id=pseudonyms.pseudonym(f"{name}{item.key}", b"ids"),
+            judgment_id=pseudonyms.derive_pseudonym(f"{name}{item.key}", b"ids"),
             annotator=who,
             started_at=now,
             submitted_at=now,
@@ -118,22 +118,22 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The app over a data folder of its own; every test leaves the study as it is, but for the last."""
     data = tmp_path_factory.mktemp("data")
     settings = {"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests"}
-    used = services(settings)
-    study = studies.create(used, PILOT)
+    used = open_services(settings)
+    study = studies.create_study(used, PILOT)
     position = next(n for n, item in enumerate(study.order) if item.item_kind == "head")
     answered(used, study.order[position], "Grace", Answers("absent_none", None, None, SECRET))
     for name in ("Ada", "Alan"):
         answered(used, study.order[position], name, Answers("absent_described", None, None, ""))
-    used.journal.consent(pseudonyms.pseudonym("Eve", used.key), "Eve", GUIDELINES_VERSION)
-    place = Place("pilot", position, True, "0" * 32, None, datetime.now(UTC)).kept()
-    with running(settings) as app:
+    used.journal.record_consent(pseudonyms.derive_pseudonym("Eve", used.pseudonym_key), "Eve", GUIDELINES_VERSION)
+    place = OrganiserSelection("pilot", position, True, "0" * 32, None, datetime.now(UTC)).to_json()
+    with run_app(settings) as app:
         yield Scene(app, used, place)
     used.journal.close()
 
 
 def typed(scene: Scene) -> dict[str, Any]:
     """What somebody who knows the page would send."""
-    grace = pseudonyms.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
     return {
         "place": scene.place,
         "pseudonym": grace,
@@ -171,18 +171,18 @@ def asked(scene: Scene) -> list[Endpoint]:
 
 def state(used: Services) -> tuple[object, ...]:
     """All that an organiser or an answer can change."""
-    with sqlite3.connect(used.data / "journal.sqlite") as database:
+    with sqlite3.connect(used.data_folder / "journal.sqlite") as database:
         tables = [database.execute(f"SELECT * FROM {name}").fetchall() for name in ("withdrawals", "openings")]
-    files = [(path.name, path.read_bytes()) for path in sorted((used.data / "studies").iterdir())]
+    files = [(path.name, path.read_bytes()) for path in sorted((used.data_folder / "studies").iterdir())]
     return *tables, files
 
 
-def called(scene: Scene, who: Visitor, names: set[str]) -> dict[str, Answer]:
+def called(scene: Scene, who: Visitor, names: set[str]) -> dict[str, CallResult]:
     """Calls every endpoint of these names, each as if the pages had just been opened."""
-    scene.app.visit(who)
+    scene.app.open_every_page(who)
     chosen = [one for one in asked(scene) if kind(one.name) in names]
     chosen.sort(key=lambda one: one.name == "withdrawn")  # last: afterwards there is nobody to ask for
-    return {one.name: scene.app.call(one, replace(who, kept=dict(who.kept))) for one in chosen}
+    return {one.name: scene.app.call(one, replace(who, stored_values=dict(who.stored_values))) for one in chosen}
 
 
 def test_every_endpoint_has_its_row_in_the_table(scene: Scene) -> None:
@@ -192,25 +192,25 @@ def test_every_endpoint_has_its_row_in_the_table(scene: Scene) -> None:
 
 
 def test_every_route_is_a_page_or_known() -> None:
-    assert routes() == ROUTES | PAGES
+    assert route_paths() == ROUTES | PAGES
 
 
 @pytest.mark.parametrize("role", ["nobody", "annotator", "another annotator"])
 def test_what_is_an_organisers_is_nobody_elses(scene: Scene, role: str) -> None:
-    before = state(scene.used), scene.used.journal.rows("pilot")
+    before = state(scene.used), scene.used.journal.all_judgments("pilot")
     found = called(scene, visitor(scene, role), {name for name, who in TABLE.items() if who == ORGANISERS})
     entering = found.pop("opened_for_organisers")
     assert "for the organisers of studies" in entering.text
     assert "pilot" not in entering.text
-    assert {name: (each.failed, NOT_YOURS in each.text) for name, each in found.items()} == dict.fromkeys(
+    assert {name: (each.is_error, NOT_YOURS in each.text) for name, each in found.items()} == dict.fromkeys(
         found, (True, True)
     )
-    assert (state(scene.used), scene.used.journal.rows("pilot")) == before
+    assert (state(scene.used), scene.used.journal.all_judgments("pilot")) == before
 
 
 @pytest.mark.parametrize("role", ["nobody", "annotator"])
 def test_no_endpoint_gives_away_what_somebody_else_answered_during_a_study(scene: Scene, role: str) -> None:
-    grace = pseudonyms.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
     for name, each in called(scene, visitor(scene, role), set(TABLE)).items():
         assert SECRET not in each.text, name
         assert grace not in each.text, name
@@ -218,54 +218,58 @@ def test_no_endpoint_gives_away_what_somebody_else_answered_during_a_study(scene
 
 @pytest.mark.parametrize("role", ["nobody", "a newcomer"])
 def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str) -> None:
-    grace = pseudonyms.pseudonym("Grace", scene.used.key)
+    grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
     theirs = Visitor({"maps-token": token(scene.used, "Grace")}, typed(scene))
-    scene.app.visit(theirs)  # her desk, from her browser
+    scene.app.open_every_page(theirs)  # her desk, from her browser
     who = visitor(scene, role)
-    scene.app.visit(who)
-    who.kept |= {name: value for name, value in theirs.kept.items() if name not in ("maps-token", "maps-organiser")}
-    before = [row for row in scene.used.journal.rows() if row.annotator == grace]
-    rest = {row.judgment_id for row in scene.used.journal.rows(withdrawn=True)}
+    scene.app.open_every_page(who)
+    who.stored_values |= {
+        name: value for name, value in theirs.stored_values.items() if name not in ("maps-token", "maps-organiser")
+    }
+    before = [row for row in scene.used.journal.all_judgments() if row.annotator == grace]
+    rest = {row.judgment_id for row in scene.used.journal.all_judgments(include_withdrawn=True)}
     for one in asked(scene):
-        if not one.loads:
-            scene.app.call(one, replace(who, kept=dict(who.kept)))
-    assert [row for row in scene.used.journal.rows() if row.annotator == grace] == before
-    new = {row.annotator for row in scene.used.journal.rows(withdrawn=True) if row.judgment_id not in rest}
-    assert new <= {pseudonyms.pseudonym("Eve", scene.used.key)}
-    assert grace not in scene.used.journal.withdrawn()
+        if not one.runs_on_load:
+            scene.app.call(one, replace(who, stored_values=dict(who.stored_values)))
+    assert [row for row in scene.used.journal.all_judgments() if row.annotator == grace] == before
+    new = {
+        row.annotator for row in scene.used.journal.all_judgments(include_withdrawn=True) if row.judgment_id not in rest
+    }
+    assert new <= {pseudonyms.derive_pseudonym("Eve", scene.used.pseudonym_key)}
+    assert grace not in scene.used.journal.withdrawal_times()
 
 
 def test_nobody_stores_and_withdraws_nothing(scene: Scene) -> None:
-    before = state(scene.used), scene.used.journal.rows()
+    before = state(scene.used), scene.used.journal.all_judgments()
     called(scene, visitor(scene, "nobody"), {name for name, who in TABLE.items() if who == ANNOTATORS})
-    assert (state(scene.used), scene.used.journal.rows()) == before
+    assert (state(scene.used), scene.used.journal.all_judgments()) == before
 
 
 def test_no_endpoint_breaks_on_what_it_does_not_expect(scene: Scene) -> None:
     for one in asked(scene):
         scene.app.call(one, Visitor())
-    assert scene.app.troubles.read_text(encoding="utf-8") == ""
+    assert scene.app.error_log.read_text(encoding="utf-8") == ""
 
 
 def test_no_file_that_the_app_keeps_can_be_fetched(scene: Scene) -> None:
     for path in ("journal.sqlite", "studies/pilot.json", "pseudonym.key"):
-        whole = scene.used.data.resolve() / path
+        whole = scene.used.data_folder.resolve() / path
         for address in (f"file={whole}", f"file/{whole}", f"file={path}", f"file=../{path}"):
-            assert fetched(f"{scene.app.url}/gradio_api/{address}").failed, address
+            assert fetch_text(f"{scene.app.url}/gradio_api/{address}").is_error, address
     for other in (str(Path("app.py").resolve()), "app.py", "space/services.py", "/etc/passwd"):
-        assert fetched(f"{scene.app.url}/gradio_api/file={other}").failed, other
+        assert fetch_text(f"{scene.app.url}/gradio_api/file={other}").is_error, other
 
 
 def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     who = visitor(scene, "organiser")
     found = called(scene, who, {name for name, role in TABLE.items() if role == ORGANISERS} - {"withdraw"})
-    assert {name: each.failed for name, each in found.items()} == dict.fromkeys(found, False)
+    assert {name: each.is_error for name, each in found.items()} == dict.fromkeys(found, False)
     assert "pilot" in found["opened_for_organisers"].text
     assert SECRET in found["decide"].text
-    assert sorted(studies.studies(scene.used)) == ["another", "default", "pilot"]
-    assert scene.used.journal.opened("pilot") is not None
-    [decision] = [row for row in scene.used.journal.rows("pilot") if row.item_kind == "adjudication"]
-    assert decision.annotator == pseudonyms.organiser_pseudonym(scene.used.key)
-    grace = pseudonyms.pseudonym("Grace", scene.used.key)
+    assert sorted(studies.studies_newest_first(scene.used)) == ["another", "default", "pilot"]
+    assert scene.used.journal.answers_opened_at("pilot") is not None
+    [decision] = [row for row in scene.used.journal.all_judgments("pilot") if row.item_kind == "adjudication"]
+    assert decision.annotator == pseudonyms.derive_organiser_pseudonym(scene.used.pseudonym_key)
+    grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
     called(scene, who, {"withdraw"})
-    assert grace in scene.used.journal.withdrawn()
+    assert grace in scene.used.journal.withdrawal_times()

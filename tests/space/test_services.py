@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from maps.errors import MapsError
-from space.atlases.catalogue import SEED, open_atlases
-from space.services import Address, address, pseudonym_key
+from space.atlases.catalogue import PREBUILT_FOLDER, open_atlases
+from space.services import ListenAddress, load_or_create_pseudonym_key, read_listen_address
 
-PREBUILT = SEED / "smollm2"
+PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
 
 
@@ -77,26 +77,26 @@ def test_an_atlas_with_a_damaged_table_is_told_at_the_start(tmp_path: Path, tabl
 
 def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    first = pseudonym_key("", data)
-    assert pseudonym_key("", data) == first
+    first = load_or_create_pseudonym_key("", data)
+    assert load_or_create_pseudonym_key("", data) == first
     assert len(first) == 64
     assert stat.S_IMODE((data / "pseudonym.key").stat().st_mode) == 0o600
-    assert pseudonym_key("given", data) == b"given"
+    assert load_or_create_pseudonym_key("given", data) == b"given"
 
 
 def test_an_emptied_key_file_is_not_replaced_silently(tmp_path: Path) -> None:
     (tmp_path / "pseudonym.key").touch()
     with pytest.raises(MapsError, match="is empty"):
-        pseudonym_key("", tmp_path)
+        load_or_create_pseudonym_key("", tmp_path)
 
 
 def test_the_address_follows_the_settings() -> None:
-    assert address({}) == Address("127.0.0.1", 7860)
-    assert address({"HOST": "0.0.0.0", "PORT": "80"}) == Address("0.0.0.0", 80)
-    assert address({"SPACE_ID": "a/b"}) == Address("0.0.0.0", 7860)
+    assert read_listen_address({}) == ListenAddress("127.0.0.1", 7860)
+    assert read_listen_address({"HOST": "0.0.0.0", "PORT": "80"}) == ListenAddress("0.0.0.0", 80)
+    assert read_listen_address({"SPACE_ID": "a/b"}) == ListenAddress("0.0.0.0", 7860)
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "70000", "-1", "7860.5"])
 def test_a_port_that_is_none_gets_a_sentence(port: str) -> None:
     with pytest.raises(MapsError, match="PORT is"):
-        address({"PORT": port})
+        read_listen_address({"PORT": port})

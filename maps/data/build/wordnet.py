@@ -7,7 +7,7 @@ from pathlib import Path
 Pair = tuple[str, str]
 Synset = tuple[list[str], list[str]]  # words, and the fields of the pointers
 
-PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}  # as files name them, and as pointers do
+PART_LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}  # as files name them, and as pointers do
 
 
 class WordNet:
@@ -20,15 +20,15 @@ class WordNet:
         self.synonyms: set[Pair] = set()
         self.antonyms: set[Pair] = set()
         synsets: dict[Pair, Synset] = {}
-        for part, letter in PARTS.items():
+        for part, letter in PART_LETTERS.items():
             found = read_synsets(folder / f"data.{part}")
             self.lemmas[part] = {word for words, _ in found.values() for word in words}
             synsets |= {(letter, offset): synset for offset, synset in found.items()}
         for words, pointers in synsets.values():
             self.synonyms.update((a, b) for a in words for b in words if a != b)
-            self._follow(words, pointers, synsets)
+            self._follow_pointers(words, pointers, synsets)
 
-    def _follow(self, words: list[str], pointers: list[str], synsets: dict[Pair, Synset]) -> None:
+    def _follow_pointers(self, words: list[str], pointers: list[str], synsets: dict[Pair, Synset]) -> None:
         """Follows a synset's pointers to antonyms (!) and to adjectives that are near synonyms (&)."""
         for symbol, offset, part, ends in zip(*(iter(pointers),) * 4, strict=False):
             if symbol not in "!&":
@@ -39,7 +39,7 @@ class WordNet:
             else:
                 self.synonyms.update((a, b) for a in words for b in others)
 
-    def words(self) -> set[str]:
+    def all_lemmas(self) -> set[str]:
         """Every lemma."""
         return set().union(*self.lemmas.values())
 

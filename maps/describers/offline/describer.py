@@ -8,38 +8,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from maps.describers.offline.hypotheses import Hypothesis, Tier, hypotheses
-from maps.describers.offline.inputs import Inputs
-from maps.describers.offline.kinds import classes, is_piece, wide_kinds, word_kinds
-from maps.describers.offline.recurring import SMALL_SET, STRINGS, recurring
-from maps.describers.offline.tokens import Line
-from maps.describers.offline.word_lists import lexicon
-from maps.text import quoted
+from maps.describers.offline.hypotheses import Hypothesis, Tier, fixed_hypotheses
+from maps.describers.offline.inputs import SourceDescriber
+from maps.describers.offline.kinds import closed_classes, is_word_piece, wide_kind_tests, word_kind_tests
+from maps.describers.offline.recurring import SMALL_SET, STRING_LIST_NAMES, recurring_hypotheses
+from maps.describers.offline.tokens import ParsedMapping
+from maps.describers.offline.word_lists import load_lexicon
+from maps.text import quote_for_prompt
 from maps.types import Answer, Description, Mapping, Relation
 
-MODEL = "offline rules v2"
+OFFLINE_MODEL = "offline rules v2"
 UNCLEAR = "Unclear"
-SHORTEST_WORD = 4  # letters of a whole word that a sub-word may complete
-HALF, HALF_TO_CHANCE = 0.4, 4  # the least share of mappings for "about half", and how far it is above chance
+MIN_WORD_LENGTH = 4  # letters of a whole word that a sub-word may complete
+HALF_SHARE, HALF_CHANCE_FACTOR = 0.4, 4  # the least share of mappings for "about half", and how far it is above chance
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A hypothesis that stands, with its support; `half`: in about half of the mappings only."""
+class SupportedHypothesis:
+    """A hypothesis that stands, with its support; `is_half`: in about half of the mappings only."""
 
     hypothesis: Hypothesis
     support: int
-    half: bool
+    is_half: bool
 
     @property
-    def rank(self) -> tuple[bool, int, int, int]:
+    def sort_key(self) -> tuple[bool, int, int, int]:
         """The best first: what says little of the targets comes after what holds in half of the mappings."""
         tier = self.hypothesis.tier
-        targets = self.hypothesis.least if tier == Tier.SOME else 0
-        return (self.half or tier == Tier.WIDE, tier, -targets, -self.support)
+        targets = self.hypothesis.min_targets if tier == Tier.FEW_TARGETS else 0
+        return (self.is_half or tier == Tier.WIDE_TARGETS, tier, -targets, -self.support)
 
 
-class Offline:
+class OfflineDescriber:
     """Tests fixed hypotheses on a head's mappings and says the best one, or "Unclear".
 
     A hypothesis stands where two thirds of the mappings bear it out (20 of 30; docs/contract.md, section 5)
@@ -53,11 +53,13 @@ class Offline:
 
     def __init__(self, relations: Sequence[Relation] = ()) -> None:
         """`relations`: those whose membership is tested."""
-        known = lexicon()
-        self._hypotheses = hypotheses(relations, {word for word in known.words if len(word) >= SHORTEST_WORD}, known)
-        closed = classes(relations, known)
-        parts = wide_kinds(known) | {"pieces of words": partial(is_piece, known)}
-        self._inputs = Inputs(known, closed, word_kinds({}, known), parts)
+        known = load_lexicon()
+        self._hypotheses = fixed_hypotheses(
+            relations, {word for word in known.words if len(word) >= MIN_WORD_LENGTH}, known
+        )
+        closed = closed_classes(relations, known)
+        parts = wide_kind_tests(known) | {"pieces of words": partial(is_word_piece, known)}
+        self._source_describer = SourceDescriber(known, closed, word_kind_tests({}, known), parts)
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
         """Describes a head; nothing is random, so the seed plays no part and the answer's seed is None.
@@ -65,91 +67,100 @@ class Offline:
         `support` is the number of mappings that bear out the pattern, None where it is "Unclear".
         """
         del seed
-        lines = [Line.read(mapping) for mapping in mappings]
+        lines = [ParsedMapping.parse(mapping) for mapping in mappings]
         needed = max(1, -(-2 * len(lines) // 3))
-        tested = self.tested(lines)
-        standing = _standing(tested, lines, needed)
+        tested = self.applicable_hypotheses(lines)
+        standing = _supported_hypotheses(tested, lines, needed)
         names = ", ".join(hypothesis.name for hypothesis in tested)
         description = Description(
-            input_strings=self._inputs.sentence([line.source for line in lines], needed),
-            observed_pattern=_sentence(standing, lines),
+            input_strings=self._source_describer.describe_sources([line.source for line in lines], needed),
+            observed_pattern=_pattern_sentence(standing, lines),
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
-        return Answer(description, MODEL, support=standing[0].support if standing else None)
+        return Answer(description, OFFLINE_MODEL, support=standing[0].support if standing else None)
 
-    def tested(self, lines: Sequence[Line]) -> list[Hypothesis]:
+    def applicable_hypotheses(self, lines: Sequence[ParsedMapping]) -> list[Hypothesis]:
         """The hypotheses that are tested on these mappings, in the order that decides ties."""
-        return [*self._hypotheses, *recurring(lines, max(1, -(-2 * len(lines) // 3)))]
+        return [*self._hypotheses, *recurring_hypotheses(lines, max(1, -(-2 * len(lines) // 3)))]
 
 
-def _standing(tested: Sequence[Hypothesis], lines: Sequence[Line], needed: int) -> list[Finding]:
+def _supported_hypotheses(
+    tested: Sequence[Hypothesis], lines: Sequence[ParsedMapping], min_support: int
+) -> list[SupportedHypothesis]:
     """What stands, best first."""
-    found = (_found(hypothesis, lines, needed) for hypothesis in tested)
-    return sorted((finding for finding in found if finding), key=lambda finding: finding.rank)
+    found = (_check_hypothesis(hypothesis, lines, min_support) for hypothesis in tested)
+    return sorted((finding for finding in found if finding), key=lambda finding: finding.sort_key)
 
 
-def _found(hypothesis: Hypothesis, lines: Sequence[Line], needed: int) -> Finding | None:
+def _check_hypothesis(
+    hypothesis: Hypothesis, lines: Sequence[ParsedMapping], min_support: int
+) -> SupportedHypothesis | None:
     """A hypothesis with its support, or None where it does not stand."""
-    least = max(2, math.ceil(HALF * len(lines))) if hypothesis.tied else needed
-    if not _reaches(hypothesis, lines, least):
+    least = max(2, math.ceil(HALF_SHARE * len(lines))) if hypothesis.depends_on_source else min_support
+    if not _has_support(hypothesis, lines, least):
         return None
     support = hypothesis.support(lines)
-    chance = hypothesis.support_by_chance(lines) if hypothesis.tied else 0.0
-    if support >= needed and 2 * chance <= support:
-        return Finding(hypothesis, support, half=False)
-    return Finding(hypothesis, support, half=True) if HALF_TO_CHANCE * chance <= support else None
+    chance = hypothesis.support_by_chance(lines) if hypothesis.depends_on_source else 0.0
+    if support >= min_support and 2 * chance <= support:
+        return SupportedHypothesis(hypothesis, support, is_half=False)
+    return SupportedHypothesis(hypothesis, support, is_half=True) if HALF_CHANCE_FACTOR * chance <= support else None
 
 
-def _reaches(hypothesis: Hypothesis, lines: Sequence[Line], least: int) -> bool:
+def _has_support(hypothesis: Hypothesis, lines: Sequence[ParsedMapping], min_support: int) -> bool:
     """Whether the support is at least that; looks no further once too many mappings have failed."""
     failures = 0
     for line in lines:
-        failures += not hypothesis.bears_out(line.source, line.targets)
-        if failures > len(lines) - least:
+        failures += not hypothesis.holds_for(line.source, line.targets)
+        if failures > len(lines) - min_support:
             return False
-    return len(lines) >= least
+    return len(lines) >= min_support
 
 
-def _sentence(standing: Sequence[Finding], lines: Sequence[Line]) -> str:
+def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[ParsedMapping]) -> str:
     """One sentence for the best finding, with a second one of the same kind where there is one."""
-    if not standing:
+    if not supported:
         return UNCLEAR
-    best, finding = standing[0].hypothesis, standing[0]
-    if not best.tied:
-        kinds = [other.hypothesis for other in standing if other.hypothesis.tier == best.tier == Tier.TARGETS]
+    best, finding = supported[0].hypothesis, supported[0]
+    if not best.depends_on_source:
+        kinds = [other.hypothesis for other in supported if other.hypothesis.tier == best.tier == Tier.MOST_TARGETS]
         named = next((kind for kind in kinds if kind.name != SMALL_SET), best)
-        return _of_targets(named, kinds, lines)
+        return _targets_sentence(named, kinds, lines)
     also = [
-        other.hypothesis for other in standing[1:] if other.hypothesis.tier <= Tier.FORM and other.half == finding.half
+        other.hypothesis
+        for other in supported[1:]
+        if other.hypothesis.tier <= Tier.OPERATION and other.is_half == finding.is_half
     ]
-    start = "In about half of the mappings, the outputs include" if finding.half else "The outputs include"
-    said = f"{start} {best.phrase}, such as {_pairs(best, lines)}"
-    return said + "".join(f"; also {other.phrase}, such as {_pairs(other, lines)}" for other in also[:1]) + "."
+    start = "In about half of the mappings, the outputs include" if finding.is_half else "The outputs include"
+    said = f"{start} {best.phrase}, such as {_example_pairs(best, lines)}"
+    return said + "".join(f"; also {other.phrase}, such as {_example_pairs(other, lines)}" for other in also[:1]) + "."
 
 
-def _of_targets(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[Line]) -> str:
+def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
     """The sentence for what says nothing of the source."""
-    if best.tier == Tier.SOME:
-        joint = " " if best.name in STRINGS else ", such as "
-        return f"Whatever the input, the outputs mostly include {best.phrase}{joint}{_targets(best, lines)}."
+    if best.tier == Tier.FEW_TARGETS:
+        joint = " " if best.name in STRING_LIST_NAMES else ", such as "
+        return f"Whatever the input, the outputs mostly include {best.phrase}{joint}{_example_targets(best, lines)}."
     few = any(kind is not best for kind in kinds if kind.name == SMALL_SET)
     again = ", the same few again and again" if few else ""
-    return f"Whatever the input, the outputs are mostly {best.phrase}{again}, such as {_targets(best, lines)}."
+    return f"Whatever the input, the outputs are mostly {best.phrase}{again}, such as {_example_targets(best, lines)}."
 
 
-def _pairs(hypothesis: Hypothesis, lines: Sequence[Line]) -> str:
+def _example_pairs(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> str:
     """Up to two examples from different words, source to target."""
     found: dict[str, str] = {}
     for line in lines:
         target = next((target for target in line.targets if hypothesis.fits(line.source, target)), None)
-        if target and hypothesis.bears_out(line.source, line.targets):
-            found.setdefault(line.source.word, f"{quoted(line.source.stored)} to {quoted(target.stored)}")
+        if target and hypothesis.holds_for(line.source, line.targets):
+            found.setdefault(
+                line.source.word,
+                f"{quote_for_prompt(line.source.stored_form)} to {quote_for_prompt(target.stored_form)}",
+            )
     return " and ".join(list(found.values())[:2])
 
 
-def _targets(hypothesis: Hypothesis, lines: Sequence[Line]) -> str:
+def _example_targets(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> str:
     """Up to five different words among the targets that fit, the most frequent first."""
     fitting = [t for line in lines for t in line.targets if hypothesis.fits(line.source, t)]
     spelled = {token.word: token for token in reversed(fitting)}  # as each word is written first
     counts = Counter(token.word for token in fitting)
-    return ", ".join(quoted(spelled[word].stored) for word, _ in counts.most_common(5))
+    return ", ".join(quote_for_prompt(spelled[word].stored_form) for word, _ in counts.most_common(5))

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import partial
 
-from maps.describers.offline.lexicon import PARTS_OF_SPEECH, Classes, Lexicon
-from maps.describers.offline.tokens import TEXT, Test, Token
+from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS, Lexicon, WordClasses
+from maps.describers.offline.tokens import TEXT_PATTERN, ParsedToken, TokenTest
 from maps.types import Relation
 
 # The first word of a letter's Unicode name, by the way that a reader would call the script.
@@ -24,33 +24,35 @@ SCRIPTS = {
 }
 
 
-def _is_in_script(names: Sequence[str], token: Token) -> bool:
+def _is_in_script(names: Sequence[str], token: ParsedToken) -> bool:
     letters = [character for character in token.word if character.isalpha()]
     return bool(letters) and all(unicodedata.name(letter, "?").split()[0] in names for letter in letters)
 
 
-def _is_punctuation(token: Token) -> bool:
+def _is_punctuation(token: ParsedToken) -> bool:
     return token.word.isprintable() and not any(c.isalnum() or c.isspace() for c in token.word)
 
 
 # Kinds narrow enough to say something of targets as well as of sources.
-KINDS: dict[str, Test] = {
+KIND_TESTS: dict[str, TokenTest] = {
     "numbers": lambda token: token.word.isdecimal(),
-    "bytes that are no text by themselves": lambda token: TEXT.fullmatch(token.stored) is None,
+    "bytes that are no text by themselves": lambda token: TEXT_PATTERN.fullmatch(token.stored_form) is None,
     "white space": lambda token: token.text.isspace(),
-    "punctuation or symbols": lambda token: TEXT.fullmatch(token.stored) is not None and _is_punctuation(token),
+    "punctuation or symbols": lambda token: (
+        TEXT_PATTERN.fullmatch(token.stored_form) is not None and _is_punctuation(token)
+    ),
     "single letters": lambda token: len(token.word) == 1 and token.word.isalpha() and token.word.isascii(),
     **{kind: partial(_is_in_script, names) for kind, names in SCRIPTS.items()},
 }
-SHAPES: dict[str, Test] = {  # of targets only
+TARGET_SHAPE_TESTS: dict[str, TokenTest] = {  # of targets only
     "strings in capitals": lambda token: token.is_word and token.text.isupper(),
 }
-WIDE_KINDS: dict[str, Test] = {
+WIDE_KIND_TESTS: dict[str, TokenTest] = {
     "punctuation or white space": lambda token: token.text.isspace() or _is_punctuation(token),
 }
 
 # What the two sides of the relations are, where one word says it; the other sides are no closed class.
-SIDES = {
+SIDE_CLASSES = {
     ("name_copying", 0): "first names",
     ("year_to_following", 0): "years",
     ("country_to_capital", 0): "countries",
@@ -66,69 +68,69 @@ SIDES = {
     ("english_to_french", 1): "French words",
     ("english_to_spanish", 1): "Spanish words",
 }
-ROLES = ("sources", "targets")
+SIDE_NAMES = ("sources", "targets")
 
 
-def classes(relations: Sequence[Relation], lexicon: Lexicon) -> Classes:
+def closed_classes(relations: Sequence[Relation], lexicon: Lexicon) -> WordClasses:
     """The closed classes of the lexicon and those that the relations' sides are, as words, by their names.
 
     A user's own relation (without category) gives two, named after it.
     """
-    found = {name: set(words) for name, words in lexicon.closed.items()}
+    found = {name: set(words) for name, words in lexicon.closed_classes.items()}
     for relation in relations:
         for side in (0, 1):
-            own = f"{ROLES[side]} of the relation “{relation.name}”" if not relation.category else None
-            name = SIDES.get((relation.name, side), own)
+            own = f"{SIDE_NAMES[side]} of the relation “{relation.name}”" if not relation.category else None
+            name = SIDE_CLASSES.get((relation.name, side), own)
             if name:
-                words = {Token.read(pair[side].replace("\\", "\\\\")).word for pair in relation.pairs}
+                words = {ParsedToken.parse(pair[side].replace("\\", "\\\\")).word for pair in relation.pairs}
                 found.setdefault(name, set()).update(words)
     return {name: frozenset(words) for name, words in found.items()}
 
 
-def word_kinds(known: Classes, lexicon: Lexicon) -> dict[str, Test]:
+def word_kind_tests(known: WordClasses, lexicon: Lexicon) -> dict[str, TokenTest]:
     """Tests of all closed classes, of the telling fields, and of words by how they are written."""
-    kinds: dict[str, Test] = {name: partial(_is_among, words) for name, words in known.items()}
-    telling = [name for name in lexicon.fields if name not in PARTS_OF_SPEECH]
-    kinds |= {name: partial(_is_of_field, lexicon, (name,)) for name in telling}
+    kinds: dict[str, TokenTest] = {name: partial(_is_listed, words) for name, words in known.items()}
+    telling = [name for name in lexicon.semantic_fields if name not in PART_OF_SPEECH_FIELDS]
+    kinds |= {name: partial(_is_in_fields, lexicon, (name,)) for name in telling}
     if lexicon.words:
-        kinds["function words"] = partial(_is_among, lexicon.function_words)
-        kinds["British spellings"] = partial(_is_british, lexicon)
-        kinds["names from program code"] = partial(_is_code, lexicon)
-        kinds["beginnings of words, cut off before the word ends"] = partial(_is_cut_off, lexicon)
+        kinds["function words"] = partial(_is_listed, lexicon.function_words)
+        kinds["British spellings"] = partial(_is_british_spelling, lexicon)
+        kinds["names from program code"] = partial(_is_code_name, lexicon)
+        kinds["beginnings of words, cut off before the word ends"] = partial(_is_cut_off_word, lexicon)
     return kinds
 
 
-def wide_kinds(lexicon: Lexicon) -> dict[str, Test]:
+def wide_kind_tests(lexicon: Lexicon) -> dict[str, TokenTest]:
     """Parts of speech, by a word's most frequent one, and kinds that say little of targets."""
-    names = lexicon.fields
+    names = lexicon.semantic_fields
     parts = {
         "adjectives": ("adjectives",),
         "adverbs": ("adverbs",),
         "verbs": tuple(name for name in names if "verbs" in name and name != "adverbs"),
         "nouns": tuple(name for name in names if "verbs" not in name and name != "adjectives"),
     }
-    known = {part: partial(_is_of_field, lexicon, fields) for part, fields in parts.items() if names}
-    return WIDE_KINDS | known
+    known = {part: partial(_is_in_fields, lexicon, fields) for part, fields in parts.items() if names}
+    return WIDE_KIND_TESTS | known
 
 
-def is_piece(lexicon: Lexicon, token: Token) -> bool:
+def is_word_piece(lexicon: Lexicon, token: ParsedToken) -> bool:
     """Two letters or more that are no known word, but begin one or go on without a space."""
     begins = token.word in lexicon.beginnings or not token.text.startswith(" ")
-    return token.is_word and begins and not lexicon.knows(token.word)
+    return token.is_word and begins and not lexicon.is_known(token.word)
 
 
-def _is_among(words: frozenset[str], token: Token) -> bool:
+def _is_listed(words: frozenset[str], token: ParsedToken) -> bool:
     return token.word in words
 
 
-def _is_of_field(lexicon: Lexicon, names: Sequence[str], token: Token) -> bool:
-    return len(token.word) > 2 and any(lexicon.is_of_field(token.word, name) for name in names)
+def _is_in_fields(lexicon: Lexicon, names: Sequence[str], token: ParsedToken) -> bool:
+    return len(token.word) > 2 and any(lexicon.is_in_field(token.word, name) for name in names)
 
 
 BRITISH_ENDINGS = ("isation", "isations", "isational", "ised", "ising", "avour", "oured", "olour")
 
 
-def _is_british(lexicon: Lexicon, token: Token) -> bool:
+def _is_british_spelling(lexicon: Lexicon, token: ParsedToken) -> bool:
     """A word that is known with -iz- or -or instead, or an ending of such a word as a piece."""
     word = token.word
     if not token.text.startswith(" ") and word in BRITISH_ENDINGS:
@@ -137,22 +139,22 @@ def _is_british(lexicon: Lexicon, token: Token) -> bool:
         return word == "whilst"
     other = re.sub(r"is(?=(?:e[drs]?|es|ing|ations?|ational)$)", "iz", word)
     other = re.sub(r"our(?=s?$|ed$|ing$|able$|ite$)", "or", other)
-    return word == "whilst" or (other != word and lexicon.knows(other))
+    return word == "whilst" or (other != word and lexicon.is_known(other))
 
 
-CODE = re.compile(r"\w*[a-z][A-Z]\w*|[A-Za-z]\w*_\w+|__\w+__")
+CODE_NAME = re.compile(r"\w*[a-z][A-Z]\w*|[A-Za-z]\w*_\w+|__\w+__")
 CODE_CLASSES = ("programming keywords", "Python modules and functions")
 
 
-def _is_code(lexicon: Lexicon, token: Token) -> bool:
+def _is_code_name(lexicon: Lexicon, token: ParsedToken) -> bool:
     """A name in camel case or with an underscore, or one of those that the lexicon lists."""
-    if CODE.fullmatch(token.text.strip()):
+    if CODE_NAME.fullmatch(token.text.strip()):
         return True
-    return any(token.word in lexicon.closed.get(name, ()) for name in CODE_CLASSES)
+    return any(token.word in lexicon.closed_classes.get(name, ()) for name in CODE_CLASSES)
 
 
-def _is_cut_off(lexicon: Lexicon, token: Token) -> bool:
+def _is_cut_off_word(lexicon: Lexicon, token: ParsedToken) -> bool:
     """A leading space and four letters or more that begin a known word and are none themselves."""
     word = token.word
     starts = token.text.startswith(" ") and len(word) > 3 and token.text.strip().isalpha()
-    return starts and word in lexicon.beginnings and not lexicon.knows(word)
+    return starts and word in lexicon.beginnings and not lexicon.is_known(word)

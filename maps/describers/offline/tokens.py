@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 from maps.types import Mapping
 
-TEXT = re.compile(r"(?:[^\\]|\\\\)*", re.DOTALL)  # a stored string without escaped bytes
+TEXT_PATTERN = re.compile(r"(?:[^\\]|\\\\)*", re.DOTALL)  # a stored string without escaped bytes
 
 
 @dataclass(frozen=True)
-class Token:
+class ParsedToken:
     """A stored string with what it says.
 
     `text` is the string itself, or the stored form where its bytes are no text; `word` is the text without
     case and surrounding space, or the text where nothing else is left.
     """
 
-    stored: str
+    stored_form: str
     text: str
     word: str
 
     @classmethod
-    def read(cls, stored: str) -> Token:
+    def parse(cls, stored_form: str) -> ParsedToken:
         """Undoes the stored form's doubled backslashes."""
-        text = stored.replace("\\\\", "\\") if TEXT.fullmatch(stored) else stored
-        return cls(stored, text, text.strip().casefold() or text)
+        text = stored_form.replace("\\\\", "\\") if TEXT_PATTERN.fullmatch(stored_form) else stored_form
+        return cls(stored_form, text, text.strip().casefold() or text)
 
     @property
     def is_word(self) -> bool:
@@ -36,16 +36,16 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Line:
+class ParsedMapping:
     """A mapping as the offline describer reads it."""
 
-    source: Token
-    targets: tuple[Token, ...]
+    source: ParsedToken
+    targets: tuple[ParsedToken, ...]
 
     @classmethod
-    def read(cls, mapping: Mapping) -> Line:
+    def parse(cls, mapping: Mapping) -> ParsedMapping:
         """The strings of a mapping; ids and scores play no part."""
-        return cls(Token.read(mapping.source), tuple(Token.read(target) for target in mapping.targets))
+        return cls(ParsedToken.parse(mapping.source), tuple(ParsedToken.parse(target) for target in mapping.targets))
 
 
-Test = Callable[[Token], bool]
+TokenTest = Callable[[ParsedToken], bool]

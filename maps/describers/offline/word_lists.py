@@ -9,27 +9,27 @@ from importlib.resources import files
 from maps.describers.offline.lexicon import Lexicon
 
 
-def _rows(name: str) -> list[list[str]]:
+def _list_rows(name: str) -> list[list[str]]:
     """The lines of a list as their tab-separated parts, without remarks."""
     text = files("maps.data").joinpath("lexicon", f"{name}.txt").read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
 
 
 @cache
-def lexicon() -> Lexicon:
+def load_lexicon() -> Lexicon:
     """The lists that ship with the library."""
-    closed = {name: frozenset(words.split()) for name, words in _rows("closed")}
+    closed = {name: frozenset(words.split()) for name, words in _list_rows("closed")}
     irregular: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for inflection, word, form in _rows("irregular"):
+    for inflection, word, form in _list_rows("irregular"):
         irregular[inflection].add((word, form))
     rhymes: dict[str, set[int]] = defaultdict(set)
-    for number, (group,) in enumerate(_rows("rhymes")):
+    for number, (group,) in enumerate(_list_rows("rhymes")):
         for word in group.split():
             rhymes[word].add(number)
     return Lexicon(
-        fields={name: frozenset(words.split()) for name, words in _rows("fields")},
-        closed={name.removeprefix("+"): words for name, words in closed.items()},
+        semantic_fields={name: frozenset(words.split()) for name, words in _list_rows("fields")},
+        closed_classes={name.removeprefix("+"): words for name, words in closed.items()},
         function_words=frozenset().union(*(words for name, words in closed.items() if name.startswith("+"))),
-        irregular={name: frozenset(pairs) for name, pairs in irregular.items()},
-        rhymes={word: frozenset(numbers) for word, numbers in rhymes.items()},
+        irregular_forms={name: frozenset(pairs) for name, pairs in irregular.items()},
+        rhyme_groups={word: frozenset(numbers) for word, numbers in rhymes.items()},
     )

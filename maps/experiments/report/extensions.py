@@ -6,48 +6,50 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from maps.experiments.layer_runs import Tables
-from maps.experiments.report.format import SETTINGS, number
-from maps.experiments.report.html import Part, Table
+from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.report.format import SHOWN_SETTINGS, format_number
+from maps.experiments.report.html import ReportPart, ReportTable
 from maps.figures.experiments import heads_by_layer
-from maps.figures.style import spec
-from maps.text import many, visible, words
+from maps.figures.style import vega_spec
+from maps.text import pluralize, relation_label, visible_token
 from maps.types import HeadId
 
 Rows = list[dict[str, Any]]
-SHOWN = 20  # heads of a table
-SAME = 0.1  # share of queries among their own keys from which on a head is counted
+MAX_TABLE_HEADS = 20  # heads of a table
+SAME_TOKEN_SHARE = 0.1  # share of queries among their own keys from which on a head is counted
 
 
-def tables_in(folder: Path, experiment: str) -> Tables | None:
+def find_tables(folder: Path, experiment: str) -> ExperimentTables | None:
     """What a finished run left; None where there is none."""
-    return Tables.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
+    return ExperimentTables.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
 
 
-def settings_of(found: Tables) -> dict[str, str]:
+def tables_settings_text(finished_tables: ExperimentTables) -> dict[str, str]:
     """What the run was asked for, in words."""
-    asked = found.settings
-    return {name: str(asked[name]) for name in (*SETTINGS, "heads", "directions") if asked.get(name) not in (None, [])}
+    asked = finished_tables.settings
+    return {
+        name: str(asked[name]) for name in (*SHOWN_SETTINGS, "heads", "directions") if asked.get(name) not in (None, [])
+    }
 
 
-def name_of(row: dict[str, Any]) -> str:
+def head_name(row: dict[str, Any]) -> str:
     """A head's name."""
     return str(HeadId(row["layer"], row["head"]))
 
 
-def tokens(strings: list[str], most: int = 5) -> str:
+def tokens_text(strings: list[str], limit: int = 5) -> str:
     """Tokens on one line, white space as symbols."""
-    return "  ".join(visible(each) for each in strings[:most])
+    return "  ".join(visible_token(each) for each in strings[:limit])
 
 
-def caption(what: str, shown: Rows, of: Rows) -> str:
+def table_caption(title: str, shown_rows: Rows, all_rows: Rows) -> str:
     """What a table shows, and of how many."""
-    return f"{what}: {len(shown)} of {many(len(of), 'head')}"
+    return f"{title}: {len(shown_rows)} of {pluralize(len(all_rows), 'head')}"
 
 
-def directions_part(folder: Path) -> Part | None:
+def directions_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate directions`."""
-    found = tables_in(folder, "directions")
+    found = find_tables(folder, "directions")
     if found is None:
         return None
     heads, ends = found.tables["direction_heads"], found.tables["directions"]
@@ -59,36 +61,38 @@ def directions_part(folder: Path) -> Part | None:
         "to which five or more of their salient tokens belong: several operations in one head.",
         "Each direction has two ends: the sources that read furthest to it, and the targets that they then promote.",
     ]
-    some = sorted(several, key=lambda row: (-row["second"], row["layer"], row["head"]))[:SHOWN]
+    some = sorted(several, key=lambda row: (-row["second"], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
     rows = [
-        (name_of(end), f"{end['direction']} {end['end']}", f"{end['salient']}", f"{100 * end['share']:.0f} %", *said)
+        (head_name(end), f"{end['direction']} {end['end']}", f"{end['salient']}", f"{100 * end['share']:.0f} %", *said)
         for head in some
-        for end in sorted(of_head(ends, head), key=lambda end: -end["salient"])[:2]
-        for said in [(tokens(end["sources"]), tokens(end["targets"]))]
+        for end in sorted(rows_of_head(ends, head), key=lambda end: -end["salient"])[:2]
+        for said in [(tokens_text(end["sources"]), tokens_text(end["targets"]))]
     ]
     columns = ("Head", "Direction", "Salient tokens", "Share", "Sources", "Targets")
-    table = Table("directions_several", caption("The two ends with most salient tokens", some, several), columns, rows)
+    table = ReportTable(
+        "directions_several", table_caption("The two ends with most salient tokens", some, several), columns, rows
+    )
     figure = heads_by_layer(heads, "directions_90", "Directions for 90 % of a head's OV map", model)
     heading = "Beyond the paper: the directions of a head's OV map"
-    return Part(heading, sentences, [table], {"directions": spec(figure)}, settings_of(found))
+    return ReportPart(heading, sentences, [table], {"directions": vega_spec(figure)}, tables_settings_text(found))
 
 
-def of_head(rows: Rows, head: dict[str, Any]) -> Rows:
+def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:
     """The rows of one head."""
     return [row for row in rows if (row["layer"], row["head"]) == (head["layer"], head["head"])]
 
 
-def attention_part(folder: Path) -> Part | None:
+def attention_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate attention`."""
-    found = tables_in(folder, "attention")
+    found = find_tables(folder, "attention")
     if found is None:
         return None
     heads, queries = found.tables["attention_heads"], found.tables["attention"]
-    same = [row for row in heads if row["own_share"] >= SAME]
+    same = [row for row in heads if row["own_share"] >= SAME_TOKEN_SHARE]
     sentences = [
         "W_QK is read as W_VO is: the tokens on which a head's queries act most, and the tokens that they attend to "
         "most, before any position.",
-        f"In {len(same)} of {len(heads)} heads at least {100 * SAME:.0f} % of tokens are among the five keys that they "
+        f"In {len(same)} of {len(heads)} heads at least {100 * SAME_TOKEN_SHARE:.0f} % of tokens are among the five keys that they "
         "attend to most: these heads look for the same token.",
     ]
     tables = []
@@ -96,65 +100,65 @@ def attention_part(folder: Path) -> Part | None:
         ("attention_same", "Heads that attend to the same token", "own_share", -1),
         ("attention_few", "Heads with the fewest different keys", "distinct_keys", 1),
     ):
-        some = sorted(heads, key=lambda row: (sign * row[field], row["layer"], row["head"]))[:SHOWN]
+        some = sorted(heads, key=lambda row: (sign * row[field], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
         rows = [
-            (name_of(row), f"{100 * row['own_share']:.0f} %", f"{row['distinct_keys']}", *first_queries(queries, row))
+            (head_name(row), f"{100 * row['own_share']:.0f} %", f"{row['distinct_keys']}", *first_queries(queries, row))
             for row in some
         ]
         columns = ("Head", "Same token", "Different keys", "Query", "Keys", "Query", "Keys")
-        tables.append(Table(what, caption(said, some, heads), columns, rows))
+        tables.append(ReportTable(what, table_caption(said, some, heads), columns, rows))
     figure = heads_by_layer(
         heads, "own_share", "Share of tokens among their own five keys", str(found.settings["model"])
     )
     heading = "Beyond the paper: which tokens attend to which"
-    return Part(heading, sentences, tables, {"attention": spec(figure)}, settings_of(found))
+    return ReportPart(heading, sentences, tables, {"attention": vega_spec(figure)}, tables_settings_text(found))
 
 
 def first_queries(queries: Rows, head: dict[str, Any]) -> tuple[str, ...]:
     """The two most salient queries of a head with their keys."""
-    some = sorted(of_head(queries, head), key=lambda row: row["rank"])[:2]
-    return tuple(cell for row in some for cell in (visible(row["query"]), tokens(row["keys"], 3)))
+    some = sorted(rows_of_head(queries, head), key=lambda row: row["rank"])[:2]
+    return tuple(cell for row in some for cell in (visible_token(row["query"]), tokens_text(row["keys"], 3)))
 
 
-def biases_part(folder: Path) -> Part | None:
+def biases_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate biases`."""
-    found = tables_in(folder, "biases")
+    found = find_tables(folder, "biases")
     if found is None:
         return None
     heads = [row for row in found.tables["biases"] if row["head"] is not None]
     changed = [row for row in heads if row["gained"] or row["lost"]]
     sentences = [
-        f"With the value bias added to every row, {many(len(changed), 'head')} of {len(heads):,} gain or lose a "
+        f"With the value bias added to every row, {pluralize(len(changed), 'head')} of {len(heads):,} gain or lose a "
         f"relation; {sum(row['hits_changed'] or 0 for row in heads):,} hits change."
     ]
-    some = sorted(heads, key=lambda row: -row["length"] / (row["written"] or 1))[:SHOWN]
+    some = sorted(heads, key=lambda row: -row["length"] / (row["written"] or 1))[:MAX_TABLE_HEADS]
     rows = [
         (
-            name_of(row),
-            number(row["length"]),
-            number(row["written"]),
+            head_name(row),
+            format_number(row["length"]),
+            format_number(row["written"]),
             f"{row['hits_changed'] or 0:,}",
-            ", ".join(map(words, row["gained"] or [])) or "–",
-            ", ".join(map(words, row["lost"] or [])) or "–",
-            tokens(row["targets"]),
+            ", ".join(map(relation_label, row["gained"] or [])) or "–",
+            ", ".join(map(relation_label, row["lost"] or [])) or "–",
+            tokens_text(row["targets"]),
         )
         for row in some
     ]
     columns = ("Head", "Length of the bias", "Written without", "Hits changed", "Gained", "Lost", "Targets")
-    table = Table("biases_strongest", caption("The strongest value biases", some, heads), columns, rows)
-    return Part("Beyond the paper: the biases", sentences, [table], {}, settings_of(found))
+    table = ReportTable("biases_strongest", table_caption("The strongest value biases", some, heads), columns, rows)
+    return ReportPart("Beyond the paper: the biases", sentences, [table], {}, tables_settings_text(found))
 
 
-def known_part(folder: Path) -> Part | None:
+def known_heads_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate known-heads`."""
-    found = tables_in(folder, "known_heads")
+    found = find_tables(folder, "known_heads")
     if found is None:
         return None
     groups = found.tables["known_groups"]
     rows = [
         (
             row["group"],
-            words(row["relation"]) + (" (suppression)" if row["side"] == "suppression" else ""),
+            relation_label(row["relation"]) + (" (suppression)" if row["side"] == "suppression" else ""),
             f"{row['heads']}",
             "–" if row["likewise"] is None else f"{row['likewise']}",
             "–" if row["published"] is None else f"{row['published']}",
@@ -165,5 +169,5 @@ def known_part(folder: Path) -> Part | None:
     columns = ("Group", "Relation", "Heads", "Likewise here", "Likewise in the paper", "Further heads")
     likewise, heads = (sum(row[name] or 0 for row in groups) for name in ("likewise", "heads"))
     sentences = [f"{likewise} of {heads} heads that earlier work names are classified likewise."]
-    table = Table("known_groups", "Heads that earlier work found", columns, rows)
-    return Part("Heads that earlier work found", sentences, [table], {}, settings_of(found))
+    table = ReportTable("known_groups", "Heads that earlier work found", columns, rows)
+    return ReportPart("Heads that earlier work found", sentences, [table], {}, tables_settings_text(found))

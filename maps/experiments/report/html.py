@@ -15,8 +15,8 @@ STYLE = (
     "th,td{padding:.2em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
     ".number{text-align:right}dt{color:#55606e}dd{margin:0 0 .4em}"
 )
-NUMBER = re.compile(r"[<−–-]? ?\d|–$")  # how a cell with a number begins, or one without a value
-LATEX = str.maketrans(
+NUMBER_CELL = re.compile(r"[<−–-]? ?\d|–$")  # how a cell with a number begins, or one without a value
+LATEX_ESCAPES = str.maketrans(
     {
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
         "\\": r"\textbackslash{}",
@@ -31,27 +31,27 @@ LATEX = str.maketrans(
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table of text, its first column names; `name` is that of its LaTeX file."""
 
     name: str
     caption: str
-    head: tuple[str, ...]
+    header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportPart:
     """What one experiment found: sentences, tables, a figure in Vega-Lite by name, and the settings it was run with."""
 
     heading: str
     sentences: list[str]
-    tables: list[Table]
+    tables: list[ReportTable]
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
 
-def page(title: str, parts: Sequence[Part], pictures: dict[str, str]) -> str:
+def report_html(title: str, parts: Sequence[ReportPart], pictures: dict[str, str]) -> str:
     """The report as a page that needs nothing beside it; `pictures` are the figures as SVG, as far as there are any."""
     body = [f"<h1>{escape(title)}</h1>"]
     for part in parts:
@@ -74,10 +74,10 @@ def page(title: str, parts: Sequence[Part], pictures: dict[str, str]) -> str:
     )
 
 
-def html_table(table: Table) -> str:
+def html_table(table: ReportTable) -> str:
     """A table for the page."""
-    kinds = [' class="number"' if number else "" for number in numbers(table)]
-    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.head, kinds, strict=True))
+    kinds = [' class="number"' if number else "" for number in numeric_columns(table)]
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.header, kinds, strict=True))
     cells = [[f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return (
@@ -86,19 +86,19 @@ def html_table(table: Table) -> str:
     )
 
 
-def numbers(table: Table) -> list[bool]:
+def numeric_columns(table: ReportTable) -> list[bool]:
     """Which columns hold numbers, and are aligned so."""
-    return [all(NUMBER.match(row[place]) for row in table.rows) for place in range(len(table.head))]
+    return [all(NUMBER_CELL.match(row[place]) for row in table.rows) for place in range(len(table.header))]
 
 
-def latex(table: Table) -> str:
+def latex_table(table: ReportTable) -> str:
     """A table for a paper, with the package booktabs."""
-    lines = [" & ".join(cell.translate(LATEX) for cell in row) + r" \\" for row in (table.head, *table.rows)]
+    lines = [" & ".join(cell.translate(LATEX_ESCAPES) for cell in row) + r" \\" for row in (table.header, *table.rows)]
     return "\n".join(
         (
             r"\begin{table}",
-            rf"\caption{{{table.caption.translate(LATEX)}}}",
-            rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numbers(table))}}}",
+            rf"\caption{{{table.caption.translate(LATEX_ESCAPES)}}}",
+            rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric_columns(table))}}}",
             r"\toprule",
             lines[0],
             r"\midrule",

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-NAMES = {  # how published models are called by those who load them, without the owner, in small letters
+PAPER_NAMES = {  # how published models are called by those who load them, without the owner, in small letters
     "gpt2-xl": "GPT-2 xl",
     "pythia-6.9b": "Pythia 6.9B",
     "pythia-12b": "Pythia 12B",
@@ -21,25 +21,25 @@ Figures = dict[str, Any]  # by the names of the experiment's columns
 
 
 @cache
-def everything() -> dict[str, Any]:
+def published_figures() -> dict[str, Any]:
     """The file: for each experiment the figures by model and relation."""
     text = (resources.files("maps") / "data" / "published.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
 
-def by_model(experiment: str) -> dict[str, dict[str, Figures]]:
+def figures_by_model(experiment: str) -> dict[str, dict[str, Figures]]:
     """An experiment's figures by model and relation; empty for one of which none were published."""
-    found: dict[str, dict[str, Figures]] = everything().get(experiment, {})
+    found: dict[str, dict[str, Figures]] = published_figures().get(experiment, {})
     return found
 
 
-def of_relation(experiment: str, relation: str, column: str) -> dict[str, float]:
+def relation_figures(experiment: str, relation: str, column: str) -> dict[str, float]:
     """One figure of a relation by model, of those for which it is published."""
-    found = {name: rows.get(relation, {}).get(column) for name, rows in by_model(experiment).items()}
+    found = {name: rows.get(relation, {}).get(column) for name, rows in figures_by_model(experiment).items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def published_name(model: str) -> str | None:
+def published_model_name(model: str) -> str | None:
     """The name under which a model's figures are published; None for a model that is not in the paper."""
-    return NAMES.get(model.rstrip("/").rsplit("/", 1)[-1].lower())
+    return PAPER_NAMES.get(model.rstrip("/").rsplit("/", 1)[-1].lower())

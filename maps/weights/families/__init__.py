@@ -21,15 +21,15 @@ FAMILIES = (GPT2, GPT_NEOX, PHI, PHI3, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA2, GEM
 
 def family_of_type(model_type: str, model: str) -> Family:
     """The family that config.json names; raises MapsError naming those supported."""
-    return chosen({name: family for family in FAMILIES for name in family.model_types}, model_type, model)
+    return select_family({name: family for family in FAMILIES for name in family.model_types}, model_type, model)
 
 
 def family_of_architecture(architecture: str, model: str) -> Family:
     """The family that a GGUF file names, the first of those that share the name; raises MapsError as above."""
-    return chosen({family.architecture: family for family in reversed(FAMILIES)}, architecture, model)
+    return select_family({family.architecture: family for family in reversed(FAMILIES)}, architecture, model)
 
 
-def chosen(families: dict[str, Family], name: str, model: str) -> Family:
+def select_family(families: dict[str, Family], name: str, model: str) -> Family:
     """The family of that name."""
     if name not in families:
         raise MapsError(f"{model} is of the family {name}; the supported families are {', '.join(sorted(families))}.")

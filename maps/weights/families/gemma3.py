@@ -6,21 +6,21 @@ All sizes share a tokenizer, also those without pictures, which have no row for 
 
 from __future__ import annotations
 
-from maps.weights.families.gemma2 import GEMMA_KEYS, GEMMA_LEFT_OUT, GEMMA_NAMES
-from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, Family, Place
+from maps.weights.families.gemma2 import GEMMA_CONFIG_DEFAULTS, GEMMA_CONFIG_KEYS, GEMMA_NAMES
+from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, Family, TensorLayout
 
 GEMMA3 = Family(
     model_types=("gemma3_text", "gemma3"),
     architecture="gemma3",
-    hub=Place(
+    hub=TensorLayout(
         GEMMA_NAMES | HUB_HEAD_NORMS,
-        less_one=True,
+        norms_minus_one=True,
         prefixes=("model.", "", "language_model.model.", "model.language_model."),
     ),
-    gguf=Place(GGUF_NAMES | GGUF_HEAD_NORMS),
+    gguf=TensorLayout(GGUF_NAMES | GGUF_HEAD_NORMS),
     activation="gelu_pytorch_tanh",
-    keys=GEMMA_KEYS,
-    left_out=GEMMA_LEFT_OUT,
-    scaled=True,
-    rowless=("<image_soft_token>",),
+    config_keys=GEMMA_CONFIG_KEYS,
+    config_defaults=GEMMA_CONFIG_DEFAULTS,
+    scales_embeddings=True,
+    tokens_without_rows=("<image_soft_token>",),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maps.weights.family import FUSED_COLUMNS, GGUF_NAMES, OUTPUT_ROWS, Family, Place, without
+from maps.weights.family import FUSED_QKV_INPUTS_FIRST, GGUF_NAMES, OUTPUT_ROWS, Family, TensorLayout, without_roles
 
 NAMES = {
     "embedding": "transformer.wte.weight",
@@ -18,17 +18,17 @@ NAMES = {
 GPT2 = Family(
     model_types=("gpt2",),
     architecture="gpt2",
-    hub=Place(NAMES, FUSED_COLUMNS, OUTPUT_ROWS, transposed=True, prefixes=("transformer.", "")),
-    gguf=Place(without(GGUF_NAMES, "mlp_gate")),
+    hub=TensorLayout(NAMES, FUSED_QKV_INPUTS_FIRST, OUTPUT_ROWS, mlp_inputs_first=True, prefixes=("transformer.", "")),
+    gguf=TensorLayout(without_roles(GGUF_NAMES, "mlp_gate")),
     activation="gelu_new",
     norm="LayerNorm",
-    keys={
+    config_keys={
         "layers": "n_layer",
         "heads": "n_head",
         "width": "n_embd",
         "epsilon": "layer_norm_epsilon",
         "activation": "activation_function",
     },
-    left_out={"layer_norm_epsilon": 1e-5},
-    biased=True,
+    config_defaults={"layer_norm_epsilon": 1e-5},
+    has_biases=True,
 )

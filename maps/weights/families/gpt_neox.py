@@ -3,7 +3,7 @@ one tensor, head by head, and in three blocks in GGUF files."""
 
 from __future__ import annotations
 
-from maps.weights.family import GGUF_NAMES, HUB_KEYS, INTERLEAVED, Family, Place, without
+from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, INTERLEAVED_QKV, Family, TensorLayout, without_roles
 
 NAMES = {
     "embedding": "gpt_neox.embed_in.weight",
@@ -19,11 +19,11 @@ NAMES = {
 GPT_NEOX = Family(
     model_types=("gpt_neox",),
     architecture="gptneox",
-    hub=Place(NAMES, INTERLEAVED, prefixes=("gpt_neox.", "")),
-    gguf=Place(without(GGUF_NAMES, "mlp_gate")),
+    hub=TensorLayout(NAMES, INTERLEAVED_QKV, prefixes=("gpt_neox.", "")),
+    gguf=TensorLayout(without_roles(GGUF_NAMES, "mlp_gate")),
     activation="gelu",
     norm="LayerNorm",
-    keys={**without(HUB_KEYS, "kv_heads", "head_width"), "epsilon": "layer_norm_eps"},
-    left_out={"layer_norm_eps": 1e-5},
-    biased=True,
+    config_keys={**without_roles(CONFIG_KEYS, "kv_heads", "head_width"), "epsilon": "layer_norm_eps"},
+    config_defaults={"layer_norm_eps": 1e-5},
+    has_biases=True,
 )

@@ -5,12 +5,21 @@ The queries of all heads of a layer are normed together, and so are the keys.
 
 from __future__ import annotations
 
-from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, HUB_NAMES, MODEL, Family, Place, without
+from maps.weights.family import (
+    GGUF_HEAD_NORMS,
+    GGUF_NAMES,
+    HUB_HEAD_NORMS,
+    HUB_NAMES,
+    MODEL_PREFIXES,
+    Family,
+    TensorLayout,
+    without_roles,
+)
 
 OLMO2 = Family(
     model_types=("olmo2",),
     architecture="olmo2",
-    hub=Place(without(HUB_NAMES, "mlp_norm") | HUB_HEAD_NORMS, prefixes=MODEL),
-    gguf=Place(without(GGUF_NAMES, "mlp_norm") | GGUF_HEAD_NORMS),
-    left_out={"rms_norm_eps": 1e-5},
+    hub=TensorLayout(without_roles(HUB_NAMES, "mlp_norm") | HUB_HEAD_NORMS, prefixes=MODEL_PREFIXES),
+    gguf=TensorLayout(without_roles(GGUF_NAMES, "mlp_norm") | GGUF_HEAD_NORMS),
+    config_defaults={"rms_norm_eps": 1e-5},
 )

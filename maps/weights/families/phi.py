@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from maps.weights.family import GGUF_NAMES, HUB_KEYS, HUB_NAMES, MODEL, Family, Place, without
+from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, HUB_NAMES, MODEL_PREFIXES, Family, TensorLayout, without_roles
 
 NAMES = {
-    **without(HUB_NAMES, "mlp_gate"),
+    **without_roles(HUB_NAMES, "mlp_gate"),
     "output": "model.layers.{i}.self_attn.dense.weight",
     "mlp_norm": "model.layers.0.input_layernorm.weight",
     "mlp_up": "model.layers.0.mlp.fc1.weight",
@@ -16,11 +16,11 @@ NAMES = {
 PHI = Family(
     model_types=("phi",),
     architecture="phi2",
-    hub=Place(NAMES, prefixes=MODEL),
-    gguf=Place({**without(GGUF_NAMES, "mlp_gate"), "mlp_norm": "blk.0.attn_norm.weight"}),
+    hub=TensorLayout(NAMES, prefixes=MODEL_PREFIXES),
+    gguf=TensorLayout({**without_roles(GGUF_NAMES, "mlp_gate"), "mlp_norm": "blk.0.attn_norm.weight"}),
     activation="gelu_new",
     norm="LayerNorm",
-    keys={**without(HUB_KEYS, "head_width"), "epsilon": "layer_norm_eps"},
-    left_out={"layer_norm_eps": 1e-5},
-    biased=True,
+    config_keys={**without_roles(CONFIG_KEYS, "head_width"), "epsilon": "layer_norm_eps"},
+    config_defaults={"layer_norm_eps": 1e-5},
+    has_biases=True,
 )

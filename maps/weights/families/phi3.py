@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from maps.weights.family import FUSED, GGUF_NAMES, HUB_NAMES, MODEL, Family, Place, without
+from maps.weights.family import FUSED_QKV, GGUF_NAMES, HUB_NAMES, MODEL_PREFIXES, Family, TensorLayout, without_roles
 
-PARTS = ("mlp_gate", "mlp_up")
+GATE_AND_UP_ROLES = ("mlp_gate", "mlp_up")
 
 PHI3 = Family(
     model_types=("phi3",),
     architecture="phi3",
-    hub=Place(
+    hub=TensorLayout(
         {
-            **without(HUB_NAMES, *PARTS, "query", "key"),
+            **without_roles(HUB_NAMES, *GATE_AND_UP_ROLES, "query", "key"),
             "value": "model.layers.{i}.self_attn.qkv_proj.weight",
             "mlp_gate_up": "model.layers.0.mlp.gate_up_proj.weight",
         },
-        FUSED,
-        prefixes=MODEL,
+        FUSED_QKV,
+        prefixes=MODEL_PREFIXES,
     ),
-    gguf=Place({**without(GGUF_NAMES, *PARTS), "mlp_gate_up": "blk.0.ffn_up.weight"}),
-    left_out={"rms_norm_eps": 1e-5},
+    gguf=TensorLayout({**without_roles(GGUF_NAMES, *GATE_AND_UP_ROLES), "mlp_gate_up": "blk.0.ffn_up.weight"}),
+    config_defaults={"rms_norm_eps": 1e-5},
 )

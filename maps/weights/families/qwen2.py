@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from maps.weights.family import GGUF_NAMES, HUB_NAMES, MODEL, Family, Place
+from maps.weights.family import GGUF_NAMES, HUB_NAMES, MODEL_PREFIXES, Family, TensorLayout
 
 QWEN2 = Family(
     model_types=("qwen2",),
     architecture="qwen2",
-    hub=Place(HUB_NAMES, prefixes=MODEL),
-    gguf=Place(GGUF_NAMES),
+    hub=TensorLayout(HUB_NAMES, prefixes=MODEL_PREFIXES),
+    gguf=TensorLayout(GGUF_NAMES),
 )

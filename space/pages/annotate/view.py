@@ -7,22 +7,22 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from annotation import form
-from annotation.identity.pseudonyms import handle
-from annotation.report.phrases import counted_words
+from annotation.identity.pseudonyms import derive_item_handle
+from annotation.report.phrases import count_with_noun
 from annotation.study.study import Study
-from annotation.types import Item, Receipt
+from annotation.types import Receipt, StudyItem
 from maps.types import HeadId
-from space.components.markup import beside, mappings, notice, text
-from space.components.tally import tally
-from space.pages.annotate.desk import Desk
-from space.pages.annotate.practice import feedback
+from space.components.markup import escape_html, mapping_list, notice, sticky_panel
+from space.components.tally import answer_counts_html
+from space.pages.annotate.desk import AnnotationTask
+from space.pages.annotate.practice import feedback_html
 from space.services import Services
-from space.studies.current import closed
+from space.studies.current import judging_closed_reason
 
-EMPTY = "There is nothing to judge: no head has a description yet."
+NO_ITEMS = "There is nothing to judge: no head has a description yet."
 
 
-class Form(NamedTuple):
+class AnnotateComponents(NamedTuple):
     """The page's components in the order in which handlers return them."""
 
     token: gr.BrowserState
@@ -50,101 +50,107 @@ class Form(NamedTuple):
         return [self.presence, self.precision, self.category, self.comment]
 
 
-def in_order(**updates: Any) -> tuple[Any, ...]:
-    """Updates in the order of `Form`; what is not named stays as it is."""
-    if unknown := updates.keys() - set(Form._fields):
+def ordered_updates(**updates: Any) -> tuple[Any, ...]:
+    """Updates in the order of `AnnotateComponents`; what is not named stays as it is."""
+    if unknown := updates.keys() - set(AnnotateComponents._fields):
         raise ValueError(f"the form has no {unknown}")
-    return tuple(updates.get(name, gr.skip()) for name in Form._fields)
+    return tuple(updates.get(name, gr.skip()) for name in AnnotateComponents._fields)
 
 
-def dependent(answers: form.Answers, open_: bool = True) -> tuple[Any, Any]:
+def dependent_question_updates(answers: form.Answers, is_editable: bool = True) -> tuple[Any, Any]:
     """Questions two and three: shown only where they apply. Hidden ones stay on the page, so that they are emptied."""
-    fields = form.asked(answers.presence)
+    fields = form.applicable_fields(answers.presence)
     return (
-        gr.update(visible=True if "precision" in fields else "hidden", value=answers.precision, interactive=open_),
-        gr.update(visible=True if "category" in fields else "hidden", value=answers.category, interactive=open_),
+        gr.update(
+            visible=True if "precision" in fields else "hidden", value=answers.precision, interactive=is_editable
+        ),
+        gr.update(visible=True if "category" in fields else "hidden", value=answers.category, interactive=is_editable),
     )
 
 
-def welcome(services: Services, study: Study, wanted: Item | None = None, said: str = "") -> tuple[Any, ...]:
+def welcome_updates(
+    services: Services, study: Study, requested_item: StudyItem | None = None, notices: str = ""
+) -> tuple[Any, ...]:
     """The page before signing in; remembers the study and the item that the address asks for.
 
-    Where nothing was `said`, it tells why nobody can judge at the moment.
+    Where nothing was `notices`, it tells why nobody can judge at the moment.
     """
-    item = None if wanted is None else handle(wanted.key, services.key)
-    reason = closed(services, study) or ("" if study.order else EMPTY)
-    return in_order(
+    item = None if requested_item is None else derive_item_handle(requested_item.key, services.pseudonym_key)
+    reason = judging_closed_reason(services, study) or ("" if study.order else NO_ITEMS)
+    return ordered_updates(
         welcome=gr.update(visible=True),
         room=gr.update(visible=False),
         desk={"study": study.name, "wanted": item},
-        said=said or (notice(reason) if reason else ""),
+        said=notices or (notice(reason) if reason else ""),
     )
 
 
-def entered(signed: object, desk: Desk, said: str = "") -> tuple[Any, ...]:
+def open_form_updates(token: object, task: AnnotationTask, notices: str = "") -> tuple[Any, ...]:
     """The form in place of the welcome. Only here: showing a column shows what is hidden in it, too."""
-    update = dict(zip(Form._fields, shown(signed, desk), strict=True))
-    more = {"welcome": gr.update(visible=False), "room": gr.update(visible=True), "said": said}
-    return in_order(**update | more)
+    update = dict(zip(AnnotateComponents._fields, task_updates(token, task), strict=True))
+    more = {"welcome": gr.update(visible=False), "room": gr.update(visible=True), "said": notices}
+    return ordered_updates(**update | more)
 
 
-def shown(signed: object, desk: Desk, message: str = "", **more: Any) -> tuple[Any, ...]:
-    """The whole form for a desk, in the order of `Form`."""
-    here = desk.item is not None
-    taught = desk.example is not None and desk.earlier is not None
-    precision, category = dependent(desk.answers, not taught)
-    if desk.example is not None and desk.earlier is not None:
-        message = feedback(desk.example, desk.answers)
-    return in_order(
-        token=signed,
-        desk=desk.kept(),
-        draft=desk.draft(),
-        evidence=evidence(desk),
-        progress=progress_line(desk),
-        judged=judged_text(desk),
-        presence=gr.update(visible=here, value=desk.answers.presence, interactive=not taught),
+def task_updates(token: object, task: AnnotationTask, message: str = "", **more: Any) -> tuple[Any, ...]:
+    """The whole form for a desk, in the order of `AnnotateComponents`."""
+    here = task.item is not None
+    taught = task.practice_example is not None and task.earlier_judgment is not None
+    precision, category = dependent_question_updates(task.answers, not taught)
+    if task.practice_example is not None and task.earlier_judgment is not None:
+        message = feedback_html(task.practice_example, task.answers)
+    return ordered_updates(
+        token=token,
+        desk=task.browser_state(),
+        draft=task.draft(),
+        evidence=evidence_html(task),
+        progress=progress_html(task),
+        judged=description_html(task),
+        presence=gr.update(visible=here, value=task.answers.presence, interactive=not taught),
         precision=precision,
         category=category,
-        comment=gr.update(visible=here and desk.example is None, value=desk.answers.comment),
+        comment=gr.update(visible=here and task.practice_example is None, value=task.answers.comment),
         message=message,
-        skip=gr.update(visible=here and (taught or desk.example is None), value=skip_words(desk)),
-        back=gr.update(interactive=desk.progress.done > 0),
-        submit=gr.update(visible=here and not taught, value="Change" if desk.earlier else "Submit"),
+        skip=gr.update(visible=here and (taught or task.practice_example is None), value=skip_button_label(task)),
+        back=gr.update(interactive=task.progress.done > 0),
+        submit=gr.update(visible=here and not taught, value="Change" if task.earlier_judgment else "Submit"),
         **more,
     )
 
 
-def skip_words(desk: Desk) -> str:
+def skip_button_label(task: AnnotationTask) -> str:
     """What the button beside Submit says."""
-    if desk.example is not None:
+    if task.practice_example is not None:
         return "Go on"
-    return "Leave it" if desk.earlier else "Skip"
+    return "Leave it" if task.earlier_judgment else "Skip"
 
 
-def evidence(desk: Desk) -> str:
+def evidence_html(task: AnnotationTask) -> str:
     """All mappings; below them, where no study was created, what others answered, to whom has answered."""
-    item = desk.item
+    item = task.item
     if item is None:
-        return notice(desk.closed or why_empty(desk))
+        return notice(task.closed_reason or no_item_reason(task))
     others = ""
-    if desk.earlier is not None and desk.seat.is_open:
-        current = desk.seat.services.journal.current(item.study, item=item)
-        rows = [row for row in current if row != desk.earlier]
+    if task.earlier_judgment is not None and task.participant.is_in_open_study:
+        current = task.participant.services.journal.current_judgments(item.study, item=item)
+        rows = [row for row in current if row != task.earlier_judgment]
         others = (
-            f"<h2>What others answered</h2>{tally(rows)}" if rows else notice("Nobody else has judged this item yet.")
+            f"<h2>What others answered</h2>{answer_counts_html(rows)}"
+            if rows
+            else notice("Nobody else has judged this item yet.")
         )
-    title = f"Mappings of {head_of(desk)}" if desk.seat.is_open else "Mappings"
-    own = mappings(desk.seat.shown(item).mappings, first=None, linked=False)
-    return beside(f"<h1>{title}</h1>{own}{others}", title)
+    title = f"Mappings of {head_name(task)}" if task.participant.is_in_open_study else "Mappings"
+    own = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
+    return sticky_panel(f"<h1>{title}</h1>{own}{others}", title)
 
 
-def why_empty(desk: Desk) -> str:
+def no_item_reason(task: AnnotationTask) -> str:
     """Why there is no item for this annotator, in words."""
     changeable = "Back shows your answers, which you can still change."
-    if desk.seat.is_open:
+    if task.participant.is_in_open_study:
         return f"You have judged every item. Thank you. {changeable}"
-    most = desk.seat.study.settings.per_annotator
-    if most is not None and desk.progress.done >= most:
+    most = task.participant.study.settings.per_annotator
+    if most is not None and task.progress.done >= most:
         return f"You have judged the {most:,} items that you were asked for. Thank you. {changeable}"
     return (
         "There is no item for you at the moment: each is judged by as many people as it needs, or being judged. "
@@ -152,32 +158,35 @@ def why_empty(desk: Desk) -> str:
     )
 
 
-def head_of(desk: Desk) -> str:
+def head_name(task: AnnotationTask) -> str:
     """The head on the desk. Only named where no study was created: its own page would give a control away."""
-    return f"{HeadId(desk.item.layer, desk.item.head)}" if desk.item and desk.seat.is_open else ""
+    return f"{HeadId(task.item.layer, task.item.head)}" if task.item and task.participant.is_in_open_study else ""
 
 
-def judged_text(desk: Desk) -> str:
+def description_html(task: AnnotationTask) -> str:
     """The description that is judged, in plain text beside the mappings; not who wrote it."""
-    if desk.item is None:
+    if task.item is None:
         return ""
-    said = desk.seat.shown(desk.item)
+    said = task.participant.item_content(task.item)
     return (
-        f'<dl class="judged"><dt>Inputs</dt><dd>{text(said.input_strings)}</dd>'
-        f"<dt>Pattern</dt><dd>{text(said.observed_pattern)}</dd></dl>"
+        f'<dl class="judged"><dt>Inputs</dt><dd>{escape_html(said.input_strings)}</dd>'
+        f"<dt>Pattern</dt><dd>{escape_html(said.observed_pattern)}</dd></dl>"
     )
 
 
-def progress_line(desk: Desk) -> str:
+def progress_html(task: AnnotationTask) -> str:
     """`12 of 40, about 25 minutes left`; of worked examples `Practice, 2 of 3: not counted`."""
-    who = f"<small>signed in as {text(desk.seat.who.name)}</small>"
-    if desk.example is not None:
-        number, of = list(desk.seat.examples).index(desk.example.item.key) + 1, len(desk.seat.examples)
+    who = f"<small>signed in as {escape_html(task.participant.annotator.name)}</small>"
+    if task.practice_example is not None:
+        number, of = (
+            list(task.participant.examples_by_key).index(task.practice_example.item.key) + 1,
+            len(task.participant.examples_by_key),
+        )
         return f"<p><b>Practice</b>, {number} of {of}: a worked example, not counted {who}</p>"
-    done = desk.progress
+    done = task.progress
     left = ""
     if done.minutes_left is not None and done.done < done.total:
-        left = f", about {counted_words(max(1, round(done.minutes_left)), 'minute')} left"
+        left = f", about {count_with_noun(max(1, round(done.minutes_left)), 'minute')} left"
     share = done.done / done.total if done.total else 0
     return (
         f'<p><progress value="{share:.3f}" max="1" aria-label="judged"></progress> '
@@ -185,15 +194,15 @@ def progress_line(desk: Desk) -> str:
     )
 
 
-def receipt_line(desk: Desk, receipt: Receipt) -> str:
+def receipt_html(task: AnnotationTask, receipt: Receipt) -> str:
     """What an annotator gets back once a judgment is safe: where it is."""
-    again = " It was there already: stored once." if receipt.duplicate else ""
+    again = " It was there already: stored once." if receipt.is_duplicate else ""
     moment = receipt.stored_at.strftime("%H:%M:%S UTC")
     where = ""
-    if receipt.published is not None:
-        where = f" Published in commit {receipt.published[:7]}."
-    elif desk.seat.services.ledger is not None:
+    if receipt.published_commit is not None:
+        where = f" Published in commit {receipt.published_commit[:7]}."
+    elif task.participant.services.ledger is not None:
         where = " Not yet published; this browser keeps a copy until it is."
-    name = head_of(desk)
+    name = head_name(task)
     what = f"Stored: {name} at" if name else "Stored at"
     return notice(f"{what} {moment}, receipt {receipt.judgment_id[:8]}.{again}{where}", "receipt")

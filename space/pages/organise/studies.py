@@ -7,23 +7,29 @@ from datetime import UTC, datetime, time
 from math import ceil
 from typing import NamedTuple
 
-from annotation.statistics.progress import Fulfilment, Work, complete, fulfilment, work
-from annotation.study.candidates import frozen as freeze_now
-from annotation.study.store import checked_name, keep
-from annotation.study.study import DEFAULT, Plan, Study
+from annotation.statistics.progress import (
+    AnnotatorSummary,
+    StudyProgress,
+    compute_study_progress,
+    is_complete,
+    summarise_annotators,
+)
+from annotation.study.candidates import create_study as freeze_now
+from annotation.study.store import check_study_name, save_study
+from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan
 from maps.errors import MapsError
 from space.services import Services
-from space.studies.current import stale_keys
-from space.studies.current import studies as known
-from space.studies.results import stale_rows
+from space.studies.current import all_studies as known
+from space.studies.current import find_stale_item_keys
+from space.studies.results import find_stale_judgment_ids
 
-SECONDS_AN_ITEM = 45
-MOST = 100_000  # of anything that is counted in the settings
-BETWEEN = " · "  # model and describer in a choice
+SECONDS_PER_ITEM = 45
+MAX_COUNT = 100_000  # of anything that is counted in the settings
+MODEL_DESCRIBER_SEPARATOR = " · "  # model and describer in a choice
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StudyRequest:
     """The settings as an organiser gave them; numbers as the browser sends them, checked in `frozen`."""
 
     name: str | None
@@ -40,69 +46,71 @@ class Wanted:
     seed: float | None
 
 
-def studies(services: Services) -> dict[str, Study]:
+def studies_newest_first(services: Services) -> dict[str, Study]:
     """All studies by name, the newest first; last the open one, which nobody created."""
     found = known(services).items()
-    return dict(sorted(found, key=lambda named: (named[0] != DEFAULT, named[1].settings.created_at), reverse=True))
+    return dict(
+        sorted(found, key=lambda named: (named[0] != DEFAULT_STUDY, named[1].settings.created_at), reverse=True)
+    )
 
 
-def study_named(services: Services, name: object) -> Study:
+def find_study(services: Services, name: object) -> Study:
     """A study; MapsError where there is none of that name."""
-    found = studies(services)
+    found = studies_newest_first(services)
     if not isinstance(name, str) or name not in found:
         raise MapsError(f"There is no study of that name; there is {', '.join(found)}.")
     return found[name]
 
 
-def described(services: Services) -> list[str]:
+def describer_choices(services: Services) -> list[str]:
     """Whose descriptions can be judged: `model · describer`, of every atlas."""
     return [
-        BETWEEN.join((model, describer))
+        MODEL_DESCRIBER_SEPARATOR.join((model, describer))
         for model, atlas in services.atlases.items()
         for describer in sorted({str(row["describer"]) for row in atlas.descriptions()})
     ]
 
 
-def frozen(services: Services, wanted: Wanted) -> Study:
+def build_study(services: Services, request: StudyRequest) -> Study:
     """The study that these settings make, not kept yet. Raises MapsError, one sentence, where they make none."""
-    if wanted.described not in described(services):
+    if request.described not in describer_choices(services):
         raise MapsError("Choose whose descriptions are to be judged.")
-    model, describer = wanted.described.split(BETWEEN, 1)
-    name = checked_name(wanted.name or "")
-    plan = Plan(
-        heads=whole("The number of heads", wanted.heads, 1),
-        sample=wanted.sample or "",
-        per_item=whole("The number of judgments an item", wanted.per_item, 1),
-        overlap=whole("The overlap", wanted.overlap, 0),
-        swapped=whole("The number of swapped controls", wanted.swapped, 0),
-        shuffled=whole("The number of shuffled controls", wanted.shuffled, 0),
-        practice=bool(wanted.practice),
-        per_annotator=whole("The most for one person", wanted.per_annotator or 0, 0) or None,
-        deadline=last_moment(wanted.deadline),
-        seed=whole("The seed", wanted.seed, 0),
+    model, describer = request.described.split(MODEL_DESCRIBER_SEPARATOR, 1)
+    name = check_study_name(request.name or "")
+    plan = StudyPlan(
+        heads=parse_whole_number("The number of heads", request.heads, 1),
+        sample=request.sample or "",
+        per_item=parse_whole_number("The number of judgments an item", request.per_item, 1),
+        overlap=parse_whole_number("The overlap", request.overlap, 0),
+        swapped=parse_whole_number("The number of swapped controls", request.swapped, 0),
+        shuffled=parse_whole_number("The number of shuffled controls", request.shuffled, 0),
+        practice=bool(request.practice),
+        per_annotator=parse_whole_number("The most for one person", request.per_annotator or 0, 0) or None,
+        deadline=parse_deadline(request.deadline),
+        seed=parse_whole_number("The seed", request.seed, 0),
     )
-    if name in studies(services):
+    if name in studies_newest_first(services):
         raise MapsError(f"There is a study {name!r} already, and it is frozen; choose another name.")
     return freeze_now(services.atlas(model), describer, name, plan)
 
 
-def create(services: Services, wanted: Wanted) -> Study:
+def create_study(services: Services, request: StudyRequest) -> Study:
     """Freezes a study for good."""
-    study = frozen(services, wanted)
-    keep(study, services.data / "studies")
+    study = build_study(services, request)
+    save_study(study, services.data_folder / "studies")
     return study
 
 
-def whole(what: str, value: object, least: int) -> int:
+def parse_whole_number(label: str, value: object, minimum: int) -> int:
     """A whole number of the settings; MapsError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise MapsError(f"{what} is missing or no whole number.")
-    if not least <= value <= MOST:
-        raise MapsError(f"{what} is {value:,.0f}; it must be from {least} to {MOST:,}.")
+        raise MapsError(f"{label} is missing or no whole number.")
+    if not minimum <= value <= MAX_COUNT:
+        raise MapsError(f"{label} is {value:,.0f}; it must be from {minimum} to {MAX_COUNT:,}.")
     return int(value)
 
 
-def last_moment(day: str | None) -> datetime | None:
+def parse_deadline(day: str | None) -> datetime | None:
     """The end of a day in UTC; None without one. MapsError for what is no day to come."""
     if not (day or "").strip():
         return None
@@ -115,31 +123,31 @@ def last_moment(day: str | None) -> datetime | None:
     return moment
 
 
-def holds(study: Study) -> list[str]:
+def study_summary_sentences(study: Study) -> list[str]:
     """What a study holds and what work it is, in sentences."""
     each = study.settings
     limited = len(study.order) - each.overlap
     judgments = limited * (each.per_item or 0)
-    people = people_needed(study)
+    people = minimum_annotators(study)
     return [
         f"{len(study.order):,} items: {each.heads:,} heads of {each.model}, described by {each.describer}, and "
         f"{each.swapped + each.shuffled:,} controls ({each.swapped:,} swapped, {each.shuffled:,} shuffled).",
         f"Judgments wanted: {judgments:,} ({each.per_item} of each of {limited:,} items)"
         + (f", and {each.overlap:,} from each annotator, the overlap." if each.overlap else "."),
-        f"Work: about {minutes(judgments):,} minutes at {SECONDS_AN_ITEM} seconds an item, shared among the annotators"
-        + (f", and {minutes(each.overlap):,} minutes from each of them for the overlap." if each.overlap else "."),
+        f"Work: about {work_minutes(judgments):,} minutes at {SECONDS_PER_ITEM} seconds an item, shared among the annotators"
+        + (f", and {work_minutes(each.overlap):,} minutes from each of them for the overlap." if each.overlap else "."),
         f"It needs at least {people:,} annotators."
         if people
         else "With these limits no number of annotators fills it.",
     ]
 
 
-def minutes(items: int) -> int:
+def work_minutes(items: int) -> int:
     """How long so many items take, rounded up."""
-    return ceil(items * SECONDS_AN_ITEM / 60)
+    return ceil(items * SECONDS_PER_ITEM / 60)
 
 
-def people_needed(study: Study) -> int | None:
+def minimum_annotators(study: Study) -> int | None:
     """The fewest annotators who can fill every place; None where one person's limit leaves no room beside the overlap.
 
     Nobody judges an item twice, nor two items of one head.
@@ -153,28 +161,28 @@ def people_needed(study: Study) -> int | None:
     return max(each.per_item or 1, ceil(limited * (each.per_item or 1) / room)) if room > 0 else None
 
 
-class Standing(NamedTuple):
+class StudyStatus(NamedTuple):
     """How far a study is, and whether every place is filled."""
 
     study: Study
-    found: Fulfilment
-    complete: bool
+    progress: StudyProgress
+    is_complete: bool
 
 
-def standings(services: Services) -> dict[str, Standing]:
+def study_statuses(services: Services) -> dict[str, StudyStatus]:
     """How far every study is, by its name."""
-    return {name: standing(services, study) for name, study in studies(services).items()}
+    return {name: study_status(services, study) for name, study in studies_newest_first(services).items()}
 
 
-def standing(services: Services, study: Study) -> Standing:
+def study_status(services: Services, study: Study) -> StudyStatus:
     """How far a study is."""
-    gone, places = stale_keys(services, study), services.journal.places(study)
-    found = fulfilment(study, places.judged, places.reserved, gone)
-    return Standing(study, found, complete(study, places.judged, gone))
+    gone, places = find_stale_item_keys(services, study), services.journal.slot_holders(study)
+    found = compute_study_progress(study, places.judged_by, places.reserved_by, gone)
+    return StudyStatus(study, found, is_complete(study, places.judged_by, gone))
 
 
-def people(services: Services, study: Study) -> list[Work]:
+def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
     """What each annotator has done in a study, without what is stale."""
-    rows = services.journal.current(study.name)
-    gone = stale_rows(services, study, rows)
-    return work([row for row in rows if row.judgment_id not in gone])
+    rows = services.journal.current_judgments(study.name)
+    gone = find_stale_judgment_ids(services, study, rows)
+    return summarise_annotators([row for row in rows if row.judgment_id not in gone])

@@ -9,133 +9,153 @@ from urllib.parse import urlencode
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.mapping.probe_results import OwnRelation, Probe
-from maps.text import many, said
+from maps.mapping.probe_results import OwnPairsResult, Probe
+from maps.text import escape_for_terminal, pluralize
 from maps.types import TAU
-from maps.weights.bundled import BUNDLED
-from space.components.markup import anchor, notice, options, tau_slider, text
-from space.pages.try_it.question import LIMIT, LONGEST, Asked
-from space.pages.try_it.view import of_pair, of_relation, of_token
+from maps.weights.bundled import BUNDLED_MODEL
+from space.components.markup import anchor, escape_html, notice, select_options, tau_slider
+from space.pages.try_it.question import MAX_PAIRS, MAX_WORD_LENGTH, TryQuestion
+from space.pages.try_it.view import pair_answer, relation_answer, token_answer
 from space.services import Services
-from space.web.addresses import SIDES, threshold
-from space.web.page import Look, nowhere
-from space.web.sessions import Annotator, Asking
-from space.web.visitors import put
+from space.web.addresses import SIDE_LABELS, threshold_in_query
+from space.web.page import PageContent, missing_page
+from space.web.sessions import Annotator, HasRequest
+from space.web.visitors import ask_within_limit
 
-NAMED = 10  # lines without a pair that are written out
+MAX_INVALID_LINES_SHOWN = 10  # lines without a pair that are written out
 EXAMPLES = (("France", "Paris"), ("he", "him"), ("Spain", ""), ("water", ""))
-CAPITALS = "France, Paris\nSpain, Madrid\nGermany, Berlin\nItaly, Rome\nRussia, Moscow\nJapan, Tokyo\nEgypt, Cairo"
-LEAD = "Type a token or a pair, and see which heads promote it: computed from the weights while you wait."
+CAPITAL_PAIRS = "France, Paris\nSpain, Madrid\nGermany, Berlin\nItaly, Rome\nRussia, Moscow\nJapan, Tokyo\nEgypt, Cairo"
+INTRODUCTION = "Type a token or a pair, and see which heads promote it: computed from the weights while you wait."
 
 
-def look(services: Services, query: Mapping[str, str], who: Annotator | None = None) -> Look:  # noqa: ARG001
+def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
     """The forms, and what is being computed for the question in the address."""
     try:
-        asked = Asked.of(query)
+        asked = TryQuestion.parse(query)
     except MapsError as error:
-        return page(services, query, notice(str(error), "problem"), "")
-    if services.live.model is None:
-        return page(services, query, asked.command if asked.something else "", asked.words)
-    atlas = atlas_of(services)
-    threshold(query, atlas)  # a bad one is told before anything is computed
-    if not asked.something:
-        return page(services, query, odd_lines(asked), "")
+        return page_content(services, query, notice(str(error), "problem"), "")
+    if services.live_model.model_name is None:
+        return page_content(
+            services, query, asked.equivalent_command if asked.has_question else "", asked.question_text
+        )
+    atlas = live_atlas(services)
+    threshold_in_query(query, atlas)  # a bad one is told before anything is computed
+    if not asked.has_question:
+        return page_content(services, query, invalid_lines_notice(asked), "")
     waiting = notice(
-        f"Asking {len(atlas.ids):,} heads of {atlas.model} about {asked.words}. "
+        f"Asking {len(atlas.head_ids):,} heads of {atlas.model} about {asked.question_text}. "
         "The first question loads the weights, which takes some seconds."
     )
     without = f"<noscript>{notice('The answer needs a script; the command gives it without one.')}</noscript>"
-    return page(services, query, odd_lines(asked) + waiting + without + asked.command, asked.words, unfinished=True)
+    return page_content(
+        services,
+        query,
+        invalid_lines_notice(asked) + waiting + without + asked.equivalent_command,
+        asked.question_text,
+        is_unfinished=True,
+    )
 
 
-def finish(services: Services, query: Mapping[str, str], asking: Asking | None = None) -> Look:
+def finish(services: Services, query: Mapping[str, str], request: HasRequest | None = None) -> PageContent:
     """The answer for whoever asks, or in one sentence why there is none."""
     try:
-        asked = Asked.of(query)
-        if not asked.something:
-            return look(services, query)
-        atlas = atlas_of(services)
-        tau = threshold(query, atlas)
+        asked = TryQuestion.parse(query)
+        if not asked.has_question:
+            return build_content(services, query)
+        atlas = live_atlas(services)
+        tau = threshold_in_query(query, atlas)
     except MapsError as error:
-        return nowhere(str(error))
+        return missing_page(str(error))
     try:
-        found = put(services, asked.put, asking)
-        shown = answer(found, atlas, asked.side, tau)
+        found = ask_within_limit(services, asked.live_question, request)
+        shown = answer_html(found, atlas, asked.side, tau)
     except MapsError as error:
         shown = notice(str(error), "problem")
-    return page(services, query, odd_lines(asked) + shown + asked.command, asked.words)
+    return page_content(
+        services, query, invalid_lines_notice(asked) + shown + asked.equivalent_command, asked.question_text
+    )
 
 
-def answer(found: Probe | OwnRelation, atlas: Atlas, side: str, tau: float) -> str:
+def answer_html(live_answer: Probe | OwnPairsResult, atlas: Atlas, side: str, tau: float) -> str:
     """An answer as HTML."""
-    if isinstance(found, OwnRelation):
-        return of_relation(found, atlas, side, tau)
-    return of_token(found, atlas) if found.target is None else of_pair(found, atlas)
+    if isinstance(live_answer, OwnPairsResult):
+        return relation_answer(live_answer, atlas, side, tau)
+    return token_answer(live_answer, atlas) if live_answer.target is None else pair_answer(live_answer, atlas)
 
 
-def atlas_of(services: Services) -> Atlas:
+def live_atlas(services: Services) -> Atlas:
     """The atlas of the model that is asked; raises MapsError where there is none."""
     for atlas in services.atlases.values():
-        if atlas.info.get("asked_for") == BUNDLED:
+        if atlas.info.get("asked_for") == BUNDLED_MODEL:
             return atlas
-    raise MapsError(services.live.off)
+    raise MapsError(services.live_model.off_reason)
 
 
-def odd_lines(asked: Asked) -> str:
+def invalid_lines_notice(question: TryQuestion) -> str:
     """How many lines hold no pair, and which."""
-    if not asked.odd:
+    if not question.invalid_lines:
         return ""
-    named = "; ".join(f"“{line[:60]}”" for line in asked.odd[:NAMED])
-    more = f"; and {len(asked.odd) - NAMED} more" if len(asked.odd) > NAMED else ""
-    return notice(f"{many(len(asked.odd), 'line')} without a source and a target left out: {named}{more}.")
+    named = "; ".join(f"“{line[:60]}”" for line in question.invalid_lines[:MAX_INVALID_LINES_SHOWN])
+    more = (
+        f"; and {len(question.invalid_lines) - MAX_INVALID_LINES_SHOWN} more"
+        if len(question.invalid_lines) > MAX_INVALID_LINES_SHOWN
+        else ""
+    )
+    return notice(
+        f"{pluralize(len(question.invalid_lines), 'line')} without a source and a target left out: {named}{more}."
+    )
 
 
-def page(services: Services, query: Mapping[str, str], shown: str, words: str, unfinished: bool = False) -> Look:
+def page_content(
+    services: Services, query: Mapping[str, str], answer: str, question_text: str, is_unfinished: bool = False
+) -> PageContent:
     """The whole page around an answer."""
-    title = f"Try it: {said(words[:60])}" if words else "Try it"
-    html = f'<h1>Try it</h1><p class="lead">{text(LEAD)}</p>{forms(query, tau_shown(services, query))}'
-    answered = f'<section class="answer" aria-live="polite">{shown}</section>' if shown else ""
-    off = notice(services.live.off, "problem") if services.live.model is None else ""
-    whence = notice(services.live.note) if services.live.note and not off else ""
-    return Look(title, LEAD, html + off + answered + examples() + whence, unfinished=unfinished)
+    title = f"Try it: {escape_for_terminal(question_text[:60])}" if question_text else "Try it"
+    html = f'<h1>Try it</h1><p class="lead">{escape_html(INTRODUCTION)}</p>{question_forms(query, slider_threshold(services, query))}'
+    answered = f'<section class="answer" aria-live="polite">{answer}</section>' if answer else ""
+    off = notice(services.live_model.off_reason, "problem") if services.live_model.model_name is None else ""
+    whence = notice(services.live_model.weights_origin) if services.live_model.weights_origin and not off else ""
+    return PageContent(
+        title, INTRODUCTION, html + off + answered + examples_html() + whence, is_unfinished=is_unfinished
+    )
 
 
-def tau_shown(services: Services, query: Mapping[str, str]) -> float:
+def slider_threshold(services: Services, query: Mapping[str, str]) -> float:
     """Where the slider stands; what is wrong with the address is told beside it."""
     try:
-        return threshold(query, atlas_of(services))
+        return threshold_in_query(query, live_atlas(services))
     except MapsError:
         return TAU
 
 
-def forms(query: Mapping[str, str], tau: float) -> str:
+def question_forms(query: Mapping[str, str], tau: float) -> str:
     """A form for a token or a pair, and one for own pairs."""
-    source, target, pairs = (shown(query.get(name, "")) for name in ("source", "target", "pairs"))
-    limit = f'maxlength="{LONGEST}" autocomplete="off" spellcheck="false"'
-    sides = options([(words, key) for key, words in SIDES.items()], query.get("side") or SCORE)
+    source, target, pairs = (field_value(query.get(name, "")) for name in ("source", "target", "pairs"))
+    limit = f'maxlength="{MAX_WORD_LENGTH}" autocomplete="off" spellcheck="false"'
+    sides = select_options([(words, key) for key, words in SIDE_LABELS.items()], query.get("side") or SCORE)
     opened = " open" if pairs else ""
     return (
         '<form class="controls" action="try"><label>Token, or source '
         f'<input name="source" value="{source}" required {limit}></label><label>Target, if it is a pair '
         f'<input name="target" value="{target}" {limit}></label><button>Ask the heads</button></form>'
         f'<details{opened}><summary>A relation of your own</summary><form class="controls" action="try">'
-        f'<label class="tall">One pair a line, such as France, Paris; {LIMIT} at most '
+        f'<label class="tall">One pair a line, such as France, Paris; {MAX_PAIRS} at most '
         f'<textarea name="pairs" rows="8" required spellcheck="false">\n{pairs}</textarea></label>'
         f'<label>Direction <select name="side">{sides}</select></label>{tau_slider(tau)}'
         "<button>Score every head</button></form></details>"
     )
 
 
-def shown(given: str) -> str:
+def field_value(typed_text: str) -> str:
     """What was typed, for a field of a form."""
-    return escape(given.encode("utf-8", "replace").decode().replace("\0", ""))
+    return escape(typed_text.encode("utf-8", "replace").decode().replace("\0", ""))
 
 
-def examples() -> str:
+def examples_html() -> str:
     """Questions to begin with."""
     links = [
         anchor("try?" + urlencode({"source": s, "target": t} if t else {"source": s}), f"{s} → {t}" if t else f"“{s}”")
         for s, t in EXAMPLES
     ]
-    links.append(anchor("try?" + urlencode({"pairs": CAPITALS}), "seven capitals"))
+    links.append(anchor("try?" + urlencode({"pairs": CAPITAL_PAIRS}), "seven capitals"))
     return f"<p>For example {', '.join(links)}.</p>"

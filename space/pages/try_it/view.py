@@ -8,48 +8,48 @@ from collections.abc import Sequence
 
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
-from maps.mapping.probe_results import OwnRelation, Probe, Promoted, Promoter, Ranked
-from maps.text import many
+from maps.mapping.probe_results import HeadBestSource, HeadPairRank, HeadTargets, OwnPairsResult, Probe
+from maps.text import pluralize
 from maps.types import HeadId
-from maps.weights.bundled import BUNDLED
+from maps.weights.bundled import BUNDLED_MODEL
 from space.atlases import cache
 from space.components import grid
 from space.components.links import link_to_head
-from space.components.markup import anchor, brief, chip, notice, table, text
+from space.components.markup import anchor, description_preview, escape_html, notice, table, token_chip
 
-SHOWN = 20  # heads of each list
-NEAR = 10  # ranks that the sentences count
-NAMED = 20  # unusable pairs that are written out
+MAX_HEADS_SHOWN = 20  # heads of each list
+NEAR_RANKS = 10  # ranks that the sentences count
+MAX_UNUSABLE_PAIRS_SHOWN = 20  # unusable pairs that are written out
 
 Pairs = Sequence[tuple[str, str]]
 
 
-class Linked:
+class HeadLinks:
     """Heads as links into an atlas, where it holds them, with what is said of them."""
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.said = dict(zip(atlas.ids, cache.sentences(atlas), strict=True))
+        self.descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
 
     def link(self, head: HeadId) -> str:
         """The head's name, leading to its page."""
-        known = head in self.said
-        return anchor(link_to_head(self.atlas.model, head), str(head)) if known else text(head)
+        known = head in self.descriptions
+        return anchor(link_to_head(self.atlas.model, head), str(head)) if known else escape_html(head)
 
-    def sentence(self, head: HeadId) -> str:
+    def description_html(self, head: HeadId) -> str:
         """Its description."""
-        return brief(self.said.get(head) or "not described")
+        return description_preview(self.descriptions.get(head) or "not described")
 
 
-def of_pair(found: Probe, atlas: Atlas) -> str:
+def pair_answer(probe: Probe, atlas: Atlas) -> str:
     """Where the target ranks under the heads."""
-    linked = Linked(atlas)
-    high, low = found.pair[:SHOWN], found.suppressing()[:SHOWN]
-    end = f"of {found.vocabulary:,}"
+    linked = HeadLinks(atlas)
+    high, low = probe.pair[:MAX_HEADS_SHOWN], probe.pair_by_suppression()[:MAX_HEADS_SHOWN]
+    end = f"of {probe.vocabulary:,}"
     return (
-        f"<p>{pair_sentence(found)}</p>"
-        + ranks(linked, high, [each.rank for each in high], f"Rank {end}", "The heads that promote the pair most")
-        + ranks(
+        f"<p>{pair_sentence(probe)}</p>"
+        + rank_table(linked, high, [each.rank for each in high], f"Rank {end}", "The heads that promote the pair most")
+        + rank_table(
             linked,
             low,
             [each.from_lowest for each in low],
@@ -59,99 +59,121 @@ def of_pair(found: Probe, atlas: Atlas) -> str:
     )
 
 
-def pair_sentence(found: Probe) -> str:
+def pair_sentence(probe: Probe) -> str:
     """The best rank, and how many heads have the target near an end."""
-    assert found.target is not None
-    best = found.pair[0]
-    near = sum(each.rank <= NEAR for each in found.pair)
-    down = sum(each.from_lowest <= NEAR for each in found.pair)
+    assert probe.target is not None
+    best = probe.pair[0]
+    near = sum(each.rank <= NEAR_RANKS for each in probe.pair)
+    down = sum(each.from_lowest <= NEAR_RANKS for each in probe.pair)
     return (
-        f"In the row of {chip(found.source.string)}, {chip(found.target.string)} ranks best under {best.head}: "
-        f"{best.rank:,} of {found.vocabulary:,} tokens. It is among the {NEAR} highest targets under "
-        f"{many(near, 'head')} of {len(found.pair):,}, and among the {NEAR} lowest under {many(down, 'head')}."
+        f"In the row of {token_chip(probe.source.string)}, {token_chip(probe.target.string)} ranks best under {best.head}: "
+        f"{best.rank:,} of {probe.vocabulary:,} tokens. It is among the {NEAR_RANKS} highest targets under "
+        f"{pluralize(near, 'head')} of {len(probe.pair):,}, and among the {NEAR_RANKS} lowest under {pluralize(down, 'head')}."
     )
 
 
-def ranks(linked: Linked, rows: Sequence[Ranked], places: Sequence[int], name: str, caption: str) -> str:
+def rank_table(
+    head_links: HeadLinks, rows: Sequence[HeadPairRank], shown_ranks: Sequence[int], rank_heading: str, caption: str
+) -> str:
     """A table of heads with a rank."""
     lines = [
-        (linked.link(each.head), f"{place:,}", f"{each.score:.2f}", linked.sentence(each.head))
-        for each, place in zip(rows, places, strict=True)
+        (head_links.link(each.head), f"{place:,}", f"{each.score:.2f}", head_links.description_html(each.head))
+        for each, place in zip(rows, shown_ranks, strict=True)
     ]
-    return table(("Head", name, "Score", "Description"), lines, f"{caption} ({len(lines)} of them)")
+    return table(("Head", rank_heading, "Score", "Description"), lines, f"{caption} ({len(lines)} of them)")
 
 
-def of_token(found: Probe, atlas: Atlas) -> str:
+def token_answer(probe: Probe, atlas: Atlas) -> str:
     """What heads make of a token, and what makes them promote it."""
-    linked = Linked(atlas)
-    first = sum(each.rank == 1 for each in found.as_target)
+    linked = HeadLinks(atlas)
+    first = sum(each.rank == 1 for each in probe.as_target)
     sentence = (
-        f"{chip(found.source.string)} is the highest target of some source under {first:,} of "
-        f"{many(len(found.as_target), 'head')}, if each head may choose its source by the highest score for the token."
+        f"{token_chip(probe.source.string)} is the highest target of some source under {first:,} of "
+        f"{pluralize(len(probe.as_target), 'head')}, if each head may choose its source by the highest score for the token."
     )
-    return f"<p>{sentence}</p>" + as_target(linked, found.as_target) + as_source(linked, found.as_source)
+    return (
+        f"<p>{sentence}</p>"
+        + promoting_heads_table(linked, probe.as_target)
+        + acting_heads_table(linked, probe.as_source)
+    )
 
 
-def as_target(linked: Linked, found: Sequence[Promoter]) -> str:
+def promoting_heads_table(head_links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> str:
     """The heads that promote the token."""
     lines = [
-        (linked.link(each.head), f"{each.rank:,}", chip(each.source.string), linked.sentence(each.head))
-        for each in found[:SHOWN]
+        (
+            head_links.link(each.head),
+            f"{each.rank:,}",
+            token_chip(each.source.string),
+            head_links.description_html(each.head),
+        )
+        for each in best_sources[:MAX_HEADS_SHOWN]
     ]
     caption = f"The {len(lines)} heads that promote the token most"
     return table(("Head", "Rank", "In the row of", "Description"), lines, caption)
 
 
-def as_source(linked: Linked, found: Sequence[Promoted]) -> str:
+def acting_heads_table(head_links: HeadLinks, head_targets: Sequence[HeadTargets]) -> str:
     """The heads that act most strongly on the token."""
     lines = [
         (
-            linked.link(each.head),
+            head_links.link(each.head),
             f"{each.saliency:.3f}",
             "undefined" if each.ratio is None else f"{each.ratio:.2f} ×",
-            " ".join(chip(target.string) for target in each.targets),
+            " ".join(token_chip(target.string) for target in each.targets),
         )
-        for each in found[:SHOWN]
+        for each in head_targets[:MAX_HEADS_SHOWN]
     ]
     caption = f"The {len(lines)} heads that act on the token most, beside their mean"
     return table(("Head", "Saliency", "Of its mean", "Highest targets"), lines, caption)
 
 
-def of_relation(found: OwnRelation, atlas: Atlas, side: str, tau: float) -> str:
+def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float) -> str:
     """Own pairs: which can be used, the grid of all heads, and the best ones."""
-    told = notice(unusable_sentence(found), "note") if found.unusable else ""
-    if not found.pairs:
+    told = notice(unusable_sentence(result), "note") if result.unusable else ""
+    if not result.pairs:
         return told or notice("No pair can be used.")
-    scores = {each.head: each for each in found.heads}
-    values = [None if h not in scores else getattr(scores[h], side) for h in atlas.ids]
+    scores = {each.head: each for each in result.heads}
+    values = [None if h not in scores else getattr(scores[h], side) for h in atlas.head_ids]
     least = int(atlas.info["settings"]["min_pairs"])
-    few = f" Fewer than {least} usable pairs: no head would be classified by them." if found.pairs < least else ""
-    drawn = grid.drawn(grid.scored(values, "your pairs", side, tau, found.pairs, few), atlas)
-    counted = f"<p>A pair counts where its target is among the {found.k} highest targets (lowest, for suppression).</p>"
-    return told + drawn + counted + best_heads(found, Linked(atlas), side)
+    few = f" Fewer than {least} usable pairs: no head would be classified by them." if result.pairs < least else ""
+    drawn = grid.grid_html(grid.score_grid(values, "your pairs", side, tau, result.pairs, few), atlas)
+    counted = (
+        f"<p>A pair counts where its target is among the {result.k} highest targets (lowest, for suppression).</p>"
+    )
+    return told + drawn + counted + best_heads_table(result, HeadLinks(atlas), side)
 
 
-def unusable_sentence(found: OwnRelation) -> str:
+def unusable_sentence(result: OwnPairsResult) -> str:
     """How many pairs are left out, and which."""
-    total = found.pairs + len(found.unusable)
-    named = "; ".join(f"{source} → {target}" for source, target in found.unusable[:NAMED])
-    more = f"; and {len(found.unusable) - NAMED} more" if len(found.unusable) > NAMED else ""
+    total = result.pairs + len(result.unusable)
+    named = "; ".join(f"{source} → {target}" for source, target in result.unusable[:MAX_UNUSABLE_PAIRS_SHOWN])
+    more = (
+        f"; and {len(result.unusable) - MAX_UNUSABLE_PAIRS_SHOWN} more"
+        if len(result.unusable) > MAX_UNUSABLE_PAIRS_SHOWN
+        else ""
+    )
     return (
-        f"{found.pairs} of {many(total, 'pair')} can be used; of the others a word is no single token of "
-        f"{found.model}: {named}{more}."
+        f"{result.pairs} of {pluralize(total, 'pair')} can be used; of the others a word is no single token of "
+        f"{result.model}: {named}{more}."
     )
 
 
-def best_heads(found: OwnRelation, linked: Linked, side: str) -> str:
+def best_heads_table(result: OwnPairsResult, head_links: HeadLinks, side: str) -> str:
     """The heads with the highest values on one side."""
-    some = [each for each in found.heads if getattr(each, side)]
+    some = [each for each in result.heads if getattr(each, side)]
     some.sort(key=lambda each: (-getattr(each, side), each.head))
     lines = [
-        (linked.link(each.head), f"{each.score or 0:.2f}", f"{each.suppression or 0:.2f}", linked.sentence(each.head))
-        for each in some[:SHOWN]
+        (
+            head_links.link(each.head),
+            f"{each.score or 0:.2f}",
+            f"{each.suppression or 0:.2f}",
+            head_links.description_html(each.head),
+        )
+        for each in some[:MAX_HEADS_SHOWN]
     ]
     word = "score" if side == SCORE else "suppression"
-    caption = f"The best {len(lines)} of {many(len(some), 'head')} with a {word} over 0"
+    caption = f"The best {len(lines)} of {pluralize(len(some), 'head')} with a {word} over 0"
     return table(("Head", "Score", "Suppression", "Description"), lines, caption)
 
 
@@ -159,21 +181,21 @@ def probe_command(source: str, target: str) -> str:
     """The command that asks the same, ready for a shell."""
     words = [word for word in (source, target) if word]
     guard = ["--"] if any(word.startswith("-") for word in words) else []
-    return shlex.join(["python", "-m", "maps", "probe", BUNDLED, *guard, *words])
+    return shlex.join(["python", "-m", "maps", "probe", BUNDLED_MODEL, *guard, *words])
 
 
-def command_shown(command: str) -> str:
+def command_html(command: str) -> str:
     """A command to copy."""
-    return f'<p>The same on your own machine:</p><pre class="scroll"><code>{text(command)}</code></pre>'
+    return f'<p>The same on your own machine:</p><pre class="scroll"><code>{escape_html(command)}</code></pre>'
 
 
-def relation_command(pairs: Pairs) -> str:
+def relation_command_html(pairs: Pairs) -> str:
     """The command that scores own pairs, with the file that it reads."""
     command = shlex.join(
-        ["python", "-m", "maps", "map", BUNDLED, "--out", "data/atlases/own", "--relation", "own=own.json"]
+        ["python", "-m", "maps", "map", BUNDLED_MODEL, "--out", "data/atlases/own", "--relation", "own=own.json"]
     )
     file = json.dumps([list(pair) for pair in pairs], ensure_ascii=False)
     return (
-        f"{command_shown(command)}<details><summary>The file own.json</summary>"
-        f'<pre class="scroll"><code>{text(file)}</code></pre></details>'
+        f"{command_html(command)}<details><summary>The file own.json</summary>"
+        f'<pre class="scroll"><code>{escape_html(file)}</code></pre></details>'
     )

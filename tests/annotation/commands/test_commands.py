@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.__main__ import main
-from annotation.form import Answers, judgment
+from annotation.form import Answers, build_judgment
 from annotation.journal.journal import Journal
-from annotation.study.store import kept
+from annotation.study.store import load_studies
 from annotation.types import Judgment
 from maps.atlas.schema import SCHEMAS
 
@@ -53,9 +53,9 @@ def called(*arguments: object) -> subprocess.CompletedProcess[str]:
 def data(tmp_path: Path, judge: Judge) -> Path:
     with Journal(tmp_path / "data" / "journal.sqlite") as journal:
         for person in ("a-1", "a-2"):
-            journal.consent(person, "Ada", "1")
+            journal.record_consent(person, "Ada", "1")
             for layer in range(5):
-                journal.record(judge(f"{person}-{layer}", annotator=person, layer=layer))
+                journal.record_judgment(judge(f"{person}-{layer}", annotator=person, layer=layer))
     return tmp_path / "data"
 
 
@@ -176,17 +176,17 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
     assert created(tmp_path, *few).stdout == f"{tmp_path / 'studies' / 'study-1.json'}: {line}"
     listed = called("study", "list", "--data", tmp_path).stdout.splitlines()
     assert [text.partition(" (")[0] for text in listed] == ["study-1", "pilot"]
-    pilot = kept(tmp_path / "studies")["pilot"]
+    pilot = load_studies(tmp_path / "studies")["pilot"]
     controlled, overlapping = (next(i for i in pilot.order if i.item_kind == kind) for kind in ("swapped", "overlap"))
     with Journal(tmp_path / "journal.sqlite") as journal:
         for person in ("a-1", "a-2", "a-3"):
-            journal.consent(person, None, "1")
+            journal.record_consent(person, None, "1")
         for person, item in (("a-1", controlled), ("a-2", controlled), ("a-1", overlapping)):
             answer = Answers("absent_none", None, None, "")
             times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
             more = {"judgment_id": f"{person}{item.layer}{item.head}", "supersedes": None, "app_version": "0"}
-            journal.record(judgment(item, answer, annotator=person, **times, **more), pilot)  # type: ignore[arg-type]
-        journal.claim(pilot, "a-3")
+            journal.record_judgment(build_judgment(item, answer, annotator=person, **times, **more), pilot)  # type: ignore[arg-type]
+        journal.reserve_next_item(pilot, "a-3")
     shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", ATLAS).stdout.splitlines()
     assert "deadline: 2999-01-31 23:59:59.999999+00:00" in shown
     assert "practice: False" in shown
@@ -214,14 +214,14 @@ def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> No
 
 def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 20, "--overlap", 0, "--swapped", 0)
-    pilot = kept(tmp_path / "studies")["pilot"]
+    pilot = load_studies(tmp_path / "studies")["pilot"]
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.consent("a-1", None, "1")
+        journal.record_consent("a-1", None, "1")
         for number, item in enumerate(pilot.order[:3]):
             times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
             more = {"judgment_id": f"j-{number}", "supersedes": None, "app_version": "0"}
-            given = judgment(item, Answers("absent_none", None, None, ""), annotator="a-1", **times, **more)  # type: ignore[arg-type]
-            journal.record(given, pilot)
+            given = build_judgment(item, Answers("absent_none", None, None, ""), annotator="a-1", **times, **more)  # type: ignore[arg-type]
+            journal.record_judgment(given, pilot)
     atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
     rows = pq.read_table(atlas / "descriptions.parquet").to_pylist()
     changed = pilot.order[1].description_id
@@ -245,7 +245,7 @@ def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
     assert done.stdout.startswith(f"0 judgments stale by {ATLAS}: marked")  # they are of another model
     (tmp_path / "studies" / "pilot.json").rename(tmp_path / "pilot.json")
     with Journal(data / "journal.sqlite") as journal:
-        journal.record(replace(journal.rows()[0], judgment_id="j", study="pilot"))
+        journal.record_judgment(replace(journal.all_judgments()[0], judgment_id="j", study="pilot"))
     done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", ATLAS)
     assert (done.returncode, done.stderr.startswith("The file of the study pilot is not here, so it")) == (2, True)
     (data / "studies").mkdir()

@@ -54,7 +54,7 @@ def loaded(folder: Path, cache: Path, streaming: bool = False) -> dict[str, obje
 def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Judge) -> None:
     deadline = datetime(2027, 1, 31, 18, tzinfo=UTC)
     settings = replace(
-        invented_study.PLAIN,
+        invented_study.BASE_SETTINGS,
         model="smollm2",
         layers=30,
         describer="gpt-4o",
@@ -70,7 +70,7 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
         created_at=deadline,
     )
     rows = [judge(), judge("j-2", model="practice", item_kind="practice")]
-    files.export(rows, tmp_path, "datasets", settings=settings)
+    files.export_judgments(rows, tmp_path, "datasets", settings=settings)
     card = (tmp_path / "README.md").read_text()
     assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
     assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card
@@ -80,9 +80,9 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
 
 def test_parquet_holds_types_and_real_nulls(tmp_path: Path, judge: Judge) -> None:
     rows = rows_of(judge)
-    assert files.export(rows, tmp_path / "new", "parquet") == [tmp_path / "new" / "judgments.parquet"]
+    assert files.export_judgments(rows, tmp_path / "new", "parquet") == [tmp_path / "new" / "judgments.parquet"]
     table = pq.read_table(tmp_path / "new" / "judgments.parquet")
-    assert table.schema.equals(files.SCHEMA)
+    assert table.schema.equals(files.JUDGMENTS_SCHEMA)
     assert [table.schema.field(name).type for name in ("layer", "head", "started_at")] == [
         pa.int32(),
         pa.int32(),
@@ -96,8 +96,8 @@ def test_parquet_holds_types_and_real_nulls(tmp_path: Path, judge: Judge) -> Non
 
 def test_stale_judgments_are_marked_and_in_no_figure_of_the_card(tmp_path: Path, judge: Judge) -> None:
     rows = [judge("j-1"), judge("j-2", annotator="a-2", presence="absent_none", precision=None, category=None)]
-    for fmt in files.FORMATS:
-        files.export(rows, tmp_path, fmt, stale={"j-1"})
+    for fmt in files.EXPORT_FORMATS:
+        files.export_judgments(rows, tmp_path, fmt, stale={"j-1"})
     assert pd.read_csv(tmp_path / "judgments.csv")["stale"].tolist() == [True, False]
     assert pq.read_table(tmp_path / "data" / "judgments.parquet")["stale"].to_pylist() == [True, False]
     card = (tmp_path / "README.md").read_text()
@@ -107,7 +107,7 @@ def test_stale_judgments_are_marked_and_in_no_figure_of_the_card(tmp_path: Path,
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> None:
-    (file,) = files.export(rows_of(judge), tmp_path, "csv")
+    (file,) = files.export_judgments(rows_of(judge), tmp_path, "csv")
     with file.open(encoding="utf-8", newline="") as text:
         heading, first, second, third = csv.reader(text)
     assert heading == [*JUDGMENT_COLUMNS, "stale"]
@@ -127,27 +127,27 @@ def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> N
 def test_every_start_of_a_formula_gets_an_apostrophe_that_reading_takes_away(
     tmp_path: Path, judge: Judge, start: str
 ) -> None:
-    (file,) = files.export([judge(comment=f"{start}1")], tmp_path, "csv")
+    (file,) = files.export_judgments([judge(comment=f"{start}1")], tmp_path, "csv")
     with file.open(encoding="utf-8", newline="") as text:
         assert next(csv.DictReader(text))["comment"] == f"'{start}1"
-    assert files.read(file)["comment"].tolist() == [f"{start}1"]
+    assert files.read_judgments_table(file)["comment"].tolist() == [f"{start}1"]
 
 
 @pytest.mark.parametrize("comment", ["'tis", "a\0b", ";=1", "\u2028", "'", '"', "x\r\ny\rz\n"])
 def test_other_text_stays_as_it_is(tmp_path: Path, judge: Judge, comment: str) -> None:
-    (file,) = files.export([judge(comment=comment)], tmp_path, "csv")
-    assert files.read(file)["comment"].tolist() == [comment]
+    (file,) = files.export_judgments([judge(comment=comment)], tmp_path, "csv")
+    assert files.read_judgments_table(file)["comment"].tolist() == [comment]
 
 
 def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "some.csv"
     file.write_text("item,,annotator,\n1,x,a,\n", encoding="utf-8")
-    assert files.read(file).to_dict("list") == {"item": ["1"], "annotator": ["a"]}
+    assert files.read_judgments_table(file).to_dict("list") == {"item": ["1"], "annotator": ["a"]}
 
 
 def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge) -> None:
-    for fmt in files.FORMATS:
-        files.export(rows_of(judge), tmp_path / "out", fmt)
+    for fmt in files.EXPORT_FORMATS:
+        files.export_judgments(rows_of(judge), tmp_path / "out", fmt)
     found = loaded(tmp_path / "out", tmp_path / "cache")
     expected = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
     assert found["rows"] == json.loads(json.dumps(expected, default=str))
@@ -164,7 +164,7 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
         judge("3", item_kind="swapped", layer=3),
         judge("4", item_kind="swapped", layer=3, annotator="a-2"),
     ]
-    files.export(rows, tmp_path, "datasets", {"smollm2": 30})
+    files.export_judgments(rows, tmp_path, "datasets", {"smollm2": 30})
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     for part in (
         "- Study: default; model: \\<b\\>\\*m\\*\\</b\\>, smollm2.\n",
@@ -182,7 +182,7 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
 
 def test_the_card_does_not_count_who_adjudicates_among_the_annotators(tmp_path: Path, judge: Judge) -> None:
     rows = [judge("1"), judge("2", annotator="a-2"), judge("3", annotator="a-o", item_kind="adjudication")]
-    files.export(rows, tmp_path, "datasets")
+    files.export_judgments(rows, tmp_path, "datasets")
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert (
         "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC); disagreements decided by 1 organiser.\n" in card
@@ -192,9 +192,9 @@ def test_the_card_does_not_count_who_adjudicates_among_the_annotators(tmp_path: 
 
 def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
     table = pd.DataFrame({"item": ["=1", None], "n": [1, 2], "tie": [True, False], "share": [0.5, None]})
-    files.write(table, tmp_path / "t.csv")
+    files.write_table(table, tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == b"item,n,tie,share\r\n'=1,1,True,0.5\r\n,2,False,\r\n"
-    files.write(table, tmp_path / "t.parquet")
+    files.write_table(table, tmp_path / "t.parquet")
     assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [
         {"item": "=1", "n": 1, "tie": True, "share": 0.5},
         {"item": None, "n": 2, "tie": False, "share": None},
@@ -204,11 +204,11 @@ def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
         (tmp_path / "t.csv" / "u.csv", "cannot"),
     ):
         with pytest.raises(files.DatasetError, match=sentence):
-            files.write(table, path)
+            files.write_table(table, path)
 
 
 def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -> None:
-    files.export([], tmp_path / "out", "datasets")
+    files.export_judgments([], tmp_path / "out", "datasets")
     found = loaded(tmp_path / "out", tmp_path / "cache", streaming=True)
     kinds = {"layer": "int32", "head": "int32", "seconds": "float64"}
     kinds |= dict.fromkeys(("started_at", "submitted_at"), "timestamp[us, tz=UTC]")
@@ -217,32 +217,32 @@ def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -
 
 
 def test_a_column_that_is_null_throughout_keeps_its_type(tmp_path: Path, judge: Judge) -> None:
-    files.export([judge(comment="", supersedes=None)], tmp_path / "out", "datasets")
+    files.export_judgments([judge(comment="", supersedes=None)], tmp_path / "out", "datasets")
     types = loaded(tmp_path / "out", tmp_path / "cache")["types"]
     assert isinstance(types, dict)
     assert [types[name] for name in ("comment", "supersedes")] == ["string", "string"]
 
 
 def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path: Path, judge: Judge) -> None:
-    files.export([judge()], tmp_path, "csv")
+    files.export_judgments([judge()], tmp_path, "csv")
     before = (tmp_path / "judgments.csv").read_bytes()
     with pytest.raises(UnicodeEncodeError):
-        files.export([judge(comment="\ud800")], tmp_path, "csv")
+        files.export_judgments([judge(comment="\ud800")], tmp_path, "csv")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("judgments.csv", before)]
 
 
 def test_an_export_that_cannot_be_written_says_so(tmp_path: Path, judge: Judge) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match=r"cannot be written to .*file: (File exists|Not a directory)\."):
-        files.export([judge()], tmp_path / "file", "csv")
+        files.export_judgments([judge()], tmp_path / "file", "csv")
     with pytest.raises(DatasetError, match="'xlsx' is no format of an export; choose one of csv, parquet, datasets"):
-        files.export([], tmp_path, "xlsx")
+        files.export_judgments([], tmp_path, "xlsx")
 
 
 def test_reading_keeps_every_cell_as_it_stands(tmp_path: Path) -> None:
     file = tmp_path / "some.CSV"
     file.write_text("item,annotator,note\r\n01,NA,\r\n\r\n2,null,1e3\r\n", encoding="utf-8-sig", newline="")
-    assert files.read(file).to_numpy().tolist() == [["01", "NA", ""], ["2", "null", "1e3"]]
+    assert files.read_judgments_table(file).to_numpy().tolist() == [["01", "NA", ""], ["2", "null", "1e3"]]
 
 
 @pytest.mark.parametrize(
@@ -262,11 +262,11 @@ def test_reading_keeps_every_cell_as_it_stands(tmp_path: Path) -> None:
 def test_unreadable_files_are_explained(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=sentence) as caught:
-        files.read(tmp_path / name)
+        files.read_judgments_table(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
     for name in ("none.csv", "none.parquet"):
         with pytest.raises(DatasetError, match=f"{name} cannot be read: No such file or directory"):
-            files.read(tmp_path / name)
+            files.read_judgments_table(tmp_path / name)

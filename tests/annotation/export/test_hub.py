@@ -14,14 +14,20 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from annotation.commands.publish import of_journal
-from annotation.export.hub import Source, check_names, from_ledger, of_study, release
+from annotation.commands.publish import load_source_from_journal
+from annotation.export.hub import (
+    ReleaseSource,
+    check_release_name,
+    judgments_of_study,
+    load_source_from_ledger,
+    publish_release,
+)
 from annotation.ledger.rows import LedgerError
-from annotation.study.store import keep, kept
+from annotation.study.store import load_studies, save_study
 from maps.errors import MapsError
 from maps.hub.repository import HubDataset
 from tests.annotation import invented_study
-from tests.annotation.ledger_app import NAME, App, Judge
+from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 PUBLIC = "tester/judgments"
@@ -30,12 +36,12 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def app(hub: LoopbackHub, tmp_path: Path, judge: Judge) -> Iterator[App]:
+def app(hub: LoopbackHub, tmp_path: Path, judge: MakeJudgment) -> Iterator[LedgerApp]:
     """A ledger with three answers, one of them by somebody who withdrew and is not yet forgotten."""
-    made = App(hub, tmp_path / "data", judge)
-    made.answer("j-1")
-    made.answer("j-2", annotator="a-2")
-    made.answer("j-3", annotator="a-gone")
+    made = LedgerApp(hub, tmp_path / "data", judge)
+    made.record_answer("j-1")
+    made.record_answer("j-2", annotator="a-2")
+    made.record_answer("j-3", annotator="a-gone")
     made.ledger.publish()
     made.journal.withdraw("a-gone")
     made.ledger.publish()
@@ -52,10 +58,12 @@ def ids(hub: LoopbackHub) -> list[str]:
     return [row["judgment_id"] for row in pq.read_table(BytesIO(content)).to_pylist()]
 
 
-def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: App) -> None:
-    source = from_ledger(app.dataset, "default")
-    assert ([row.judgment_id for row in source.judgments], source.withdrawn) == (["j-1", "j-2"], 1)
-    commit = release(of_study(source, "default"), source.withdrawn, target(hub), private=False, squash=False)
+def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: LedgerApp) -> None:
+    source = load_source_from_ledger(app.dataset, "default")
+    assert ([row.judgment_id for row in source.judgments], source.withdrawn_count) == (["j-1", "j-2"], 1)
+    commit = publish_release(
+        judgments_of_study(source, "default"), source.withdrawn_count, target(hub), private=False, squash=False
+    )
     assert hub.repositories["dataset", PUBLIC].head.oid == commit
     assert not hub.repositories["dataset", PUBLIC].private
     assert ids(hub) == ["j-1", "j-2"]
@@ -65,32 +73,32 @@ def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: Ap
     assert "a-gone" not in card
 
 
-def test_the_same_release_again_makes_no_commit(hub: LoopbackHub, app: App) -> None:
-    rows = of_study(from_ledger(app.dataset, "default"), "default")
-    commits = {release(rows, 1, target(hub), private=False, squash=False) for _ in range(2)}
+def test_the_same_release_again_makes_no_commit(hub: LoopbackHub, app: LedgerApp) -> None:
+    rows = judgments_of_study(load_source_from_ledger(app.dataset, "default"), "default")
+    commits = {publish_release(rows, 1, target(hub), private=False, squash=False) for _ in range(2)}
     assert len(commits) == len(hub.commits(PUBLIC)) == 1
 
 
-def test_a_squashed_release_has_no_earlier_revision(hub: LoopbackHub, app: App) -> None:
-    rows = list(app.journal.rows(withdrawn=True))
-    release(rows, 0, target(hub), private=True, squash=False)
+def test_a_squashed_release_has_no_earlier_revision(hub: LoopbackHub, app: LedgerApp) -> None:
+    rows = list(app.journal.all_judgments(include_withdrawn=True))
+    publish_release(rows, 0, target(hub), private=True, squash=False)
     assert hub.repositories["dataset", PUBLIC].private
-    commit = release(rows[:2], 1, target(hub), private=True, squash=True)
+    commit = publish_release(rows[:2], 1, target(hub), private=True, squash=True)
     assert [made.oid for made in hub.repositories["dataset", PUBLIC].commits] == [commit]
     assert ids(hub) == ["j-1", "j-2"]
     assert "Earlier revisions of this dataset are gone." in hub.files(PUBLIC)["README.md"].decode()
 
 
-def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: App) -> None:
+def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: LedgerApp) -> None:
     with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is default\.$"):
-        of_study(from_ledger(app.dataset, "default"), "x")
+        judgments_of_study(load_source_from_ledger(app.dataset, "default"), "x")
     with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is no judgment at all\.$"):
-        of_study(Source((), 0), "x")
+        judgments_of_study(ReleaseSource((), 0), "x")
     with pytest.raises(LedgerError, match=r"^The Hub has no dataset tester/none that this token may see"):
-        from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()), "default")
+        load_source_from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()), "default")
     hub.add_dataset(PUBLIC, {})
     with pytest.raises(MapsError, match=r"^The dataset tester/judgments is there and public; make it private"):
-        release(app.journal.rows(), 0, target(hub), private=True, squash=False)
+        publish_release(app.journal.all_judgments(), 0, target(hub), private=True, squash=False)
     assert hub.files(PUBLIC) == {}
 
 
@@ -101,24 +109,24 @@ def command(hub: LoopbackHub, *arguments: str, **changes: str) -> subprocess.Com
     return subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hub: LoopbackHub, app: App) -> None:
-    keep(invented_study.study(model="smollm2"), app.data / "studies")
-    app.answer("j-4", study="pilot", layer=3)
+def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hub: LoopbackHub, app: LedgerApp) -> None:
+    save_study(invented_study.freeze_invented_study(model="smollm2"), app.data / "studies")
+    app.record_answer("j-4", study="pilot", layer=3)
     app.ledger.publish()
-    source = from_ledger(app.dataset, "pilot")
-    assert source.study == kept(app.data / "studies")["pilot"]
-    assert from_ledger(app.dataset, "default").study is None
-    done = command(hub, "--to", PUBLIC, "--ledger", NAME, "--study", "pilot")
+    source = load_source_from_ledger(app.dataset, "pilot")
+    assert source.study == load_studies(app.data / "studies")["pilot"]
+    assert load_source_from_ledger(app.dataset, "default").study is None
+    done = command(hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, "--study", "pilot")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n- Frozen on " in hub.files(PUBLIC)["README.md"].decode()
-    hub.add_dataset(NAME, {"studies/pilot.json": b"{}"})
+    hub.add_dataset(LEDGER_NAME, {"studies/pilot.json": b"{}"})
     with pytest.raises(LedgerError, match=r"^studies/pilot\.json of .*: The study's file is damaged"):
-        from_ledger(app.dataset, "pilot")
+        load_source_from_ledger(app.dataset, "pilot")
 
 
 @pytest.mark.usefixtures("app")
 def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
-    done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=NAME)
+    done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=LEDGER_NAME)
     address = f"{hub.url}/datasets/{PUBLIC}/commit/{hub.repositories['dataset', PUBLIC].head.oid}"
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{UNMARKED}2 judgments of the study default are in {address}\n"
@@ -126,22 +134,26 @@ def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
     assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
 
 
-def test_without_a_ledger_the_journal_is_read(app: App, tmp_path: Path) -> None:
-    source = of_journal(Namespace(data=app.data, study="default", environment={}))
-    assert ([row.judgment_id for row in source.judgments], source.withdrawn, source.study) == (["j-1", "j-2"], 1, None)
+def test_without_a_ledger_the_journal_is_read(app: LedgerApp, tmp_path: Path) -> None:
+    source = load_source_from_journal(Namespace(data=app.data, study="default", environment={}))
+    assert ([row.judgment_id for row in source.judgments], source.withdrawn_count, source.study) == (
+        ["j-1", "j-2"],
+        1,
+        None,
+    )
     with pytest.raises(MapsError, match=r"^There is no journal at .*; it begins with the first answer"):
-        of_journal(Namespace(data=tmp_path / "none", study="default", environment={}))
+        load_source_from_journal(Namespace(data=tmp_path / "none", study="default", environment={}))
 
 
 def test_the_ledger_is_no_place_for_a_release() -> None:
     with pytest.raises(MapsError, match=r"^me/ledger is the ledger; publish to another dataset\.$"):
-        check_names("me/ledger", "me/ledger")
-    check_names("me/judgments", "me/ledger")
-    check_names("me/judgments", None)
+        check_release_name("me/ledger", "me/ledger")
+    check_release_name("me/judgments", "me/ledger")
+    check_release_name("me/judgments", None)
 
 
 @pytest.mark.usefixtures("app")
 def test_the_command_says_what_is_wrong_and_shows_no_token(hub: LoopbackHub) -> None:
-    done = command(hub, "--to", PUBLIC, "--ledger", NAME, HF_TOKEN="hf_wrong")
-    sentence = f"The Hub does not accept the token for {NAME}: set HF_TOKEN to one that may write it.\n"
+    done = command(hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, HF_TOKEN="hf_wrong")
+    sentence = f"The Hub does not accept the token for {LEDGER_NAME}: set HF_TOKEN to one that may write it.\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

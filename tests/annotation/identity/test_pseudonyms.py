@@ -14,10 +14,12 @@ KEY = b"a key of the tests, sixteen bytes or more"
 
 
 def test_a_name_has_one_pseudonym_however_it_is_typed() -> None:
-    one = pseudonyms.pseudonym("Ada Lovelace", KEY)
-    assert {pseudonyms.pseudonym(name, KEY) for name in ("ada  lovelace ", "ＡＤＡ Lovelace", "ADA\tLOVELACE")} == {one}
-    assert pseudonyms.pseudonym("Ada Byron", KEY) != one
-    assert pseudonyms.pseudonym("Ada Lovelace", b"another key") != one
+    one = pseudonyms.derive_pseudonym("Ada Lovelace", KEY)
+    assert {
+        pseudonyms.derive_pseudonym(name, KEY) for name in ("ada  lovelace ", "ＡＤＡ Lovelace", "ADA\tLOVELACE")
+    } == {one}
+    assert pseudonyms.derive_pseudonym("Ada Byron", KEY) != one
+    assert pseudonyms.derive_pseudonym("Ada Lovelace", b"another key") != one
     assert one.startswith("a-")
     assert len(one) == 14
     assert set(one[2:]) <= set("0123456789abcdef")
@@ -25,33 +27,31 @@ def test_a_name_has_one_pseudonym_however_it_is_typed() -> None:
 
 def test_an_empty_key_is_refused() -> None:
     with pytest.raises(MapsError, match="The pseudonym key is empty"):
-        pseudonyms.pseudonym("Ada", b"")
+        pseudonyms.derive_pseudonym("Ada", b"")
 
 
 def test_names_that_will_not_do_are_told_why() -> None:
-    assert pseudonyms.problems_with_name("Ada Lovelace") == []
-    assert pseudonyms.problems_with_name("Łukasz 王") == []
-    assert pseudonyms.problems_with_name(" \t ") == ["Please give a name."]
-    assert pseudonyms.problems_with_name("x" * 81) == ["The name has 81 characters; 80 is the most."]
+    assert pseudonyms.name_problems("Ada Lovelace") == []
+    assert pseudonyms.name_problems("Łukasz 王") == []
+    assert pseudonyms.name_problems(" \t ") == ["Please give a name."]
+    assert pseudonyms.name_problems("x" * 81) == ["The name has 81 characters; 80 is the most."]
     for name in ("Ada\x1b[31m", "Ada\u202e", "A\ud800"):
-        assert pseudonyms.problems_with_name(name) == [
-            "The name holds characters that cannot be shown; please remove them."
-        ]
+        assert pseudonyms.name_problems(name) == ["The name holds characters that cannot be shown; please remove them."]
 
 
 def test_a_token_gives_the_name_back_to_its_key_only() -> None:
-    token = pseudonyms.signed("Łukasz 王", KEY, issued_at=1000)
-    assert pseudonyms.name_from(token, KEY) == "Łukasz 王"
-    assert pseudonyms.name_from(token, b"another key") is None
-    assert pseudonyms.name_from(token, KEY, not_before=1000) == "Łukasz 王"
-    assert pseudonyms.name_from(token, KEY, not_before=1001) is None
+    token = pseudonyms.make_session_token("Łukasz 王", KEY, issued_at=1000)
+    assert pseudonyms.read_session_token(token, KEY) == "Łukasz 王"
+    assert pseudonyms.read_session_token(token, b"another key") is None
+    assert pseudonyms.read_session_token(token, KEY, not_before=1000) == "Łukasz 王"
+    assert pseudonyms.read_session_token(token, KEY, not_before=1001) is None
 
 
 def test_a_token_changed_anywhere_is_no_token() -> None:
-    token = pseudonyms.signed("Ada", KEY, issued_at=1000)
+    token = pseudonyms.make_session_token("Ada", KEY, issued_at=1000)
     for position, character in enumerate(token):
         changed = token[:position] + ("A" if character != "A" else "B") + token[position + 1 :]
-        assert pseudonyms.name_from(changed, KEY) is None
+        assert pseudonyms.read_session_token(changed, KEY) is None
 
 
 def test_hostile_tokens_are_nobody() -> None:
@@ -71,10 +71,10 @@ def test_hostile_tokens_are_nobody() -> None:
         f"{forged}.é",
         "\0.\0",
     ]
-    hostile += ["A" * 10**6, "[" * 4000, "\ud800.\ud800", pseudonyms.pseudonym("Ada", KEY)]
-    assert [pseudonyms.name_from(token, KEY) for token in hostile] == [None] * len(hostile)
+    hostile += ["A" * 10**6, "[" * 4000, "\ud800.\ud800", pseudonyms.derive_pseudonym("Ada", KEY)]
+    assert [pseudonyms.read_session_token(token, KEY) for token in hostile] == [None] * len(hostile)
 
 
 def test_a_pseudonym_is_no_signature() -> None:
     text = base64.urlsafe_b64encode(b'{"name": "Ada", "issued_at": 0}').decode()
-    assert pseudonyms.name_from(f"{text}.{pseudonyms._mac('pseudonym', text, KEY)}", KEY) is None
+    assert pseudonyms.read_session_token(f"{text}.{pseudonyms._keyed_hash('pseudonym', text, KEY)}", KEY) is None

@@ -18,7 +18,7 @@ import pytest
 
 from annotation.journal.journal import Journal, JournalError
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
-from annotation.types import Annotator, Judgment, Receipt, Stored
+from annotation.types import ConsentedAnnotator, Judgment, Receipt, StoredJudgment
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def judgment(name, layer=0):
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
         for pseudonym in ("a-1", "a-2"):
-            opened.consent(pseudonym, None, "1")
+            opened.record_consent(pseudonym, None, "1")
         yield opened
 
 
@@ -54,42 +54,42 @@ def child(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 def test_a_judgment_comes_back_as_it_was_given(journal: Journal, judge: Judge) -> None:
     hostile = judge(comment="=cmd|'/c calc'!A1\r\n<script>\u202e'; DROP TABLE judgments; --\x07")
-    assert journal.record(hostile) == Receipt("j-1", NOON, duplicate=False)
-    assert journal.rows() == [hostile]
-    assert journal.current("default") == [hostile]
+    assert journal.record_judgment(hostile) == Receipt("j-1", NOON, is_duplicate=False)
+    assert journal.all_judgments() == [hostile]
+    assert journal.current_judgments("default") == [hostile]
 
 
 def test_submitting_twice_stores_once(journal: Journal, judge: Judge) -> None:
-    first = journal.record(judge())
+    first = journal.record_judgment(judge())
     retry = judge(seconds=31.0, submitted_at=NOON, supersedes="j-1")
-    assert journal.record(retry) == replace(first, duplicate=True)
-    assert journal.rows() == [judge()]
+    assert journal.record_judgment(retry) == replace(first, is_duplicate=True)
+    assert journal.all_judgments() == [judge()]
 
 
 @pytest.mark.parametrize("change", [{"presence": "absent_none", "precision": None, "category": None}, {"layer": 3}])
 def test_an_id_never_stands_for_two_judgments(journal: Journal, judge: Judge, change: dict[str, object]) -> None:
-    journal.record(judge())
+    journal.record_judgment(judge())
     for other in (judge(**change), judge(annotator="a-2"), judge(comment="later")):
         with pytest.raises(JournalError, match="this item was answered before"):
-            journal.record(other)
-    assert journal.rows() == [judge()]
+            journal.record_judgment(other)
+    assert journal.all_judgments() == [judge()]
 
 
 def test_a_second_answer_must_supersede_the_first(journal: Journal, judge: Judge) -> None:
     sentence = "You have answered this item already; open it again to change your answer."
-    journal.record(judge("j-1"))
+    journal.record_judgment(judge("j-1"))
     with pytest.raises(JournalError, match=sentence):
-        journal.record(judge("j-2"))
-    journal.record(judge("j-2", precision="poor", supersedes="j-1"))
-    journal.record(judge("j-3", precision="partial", supersedes="j-2"))
+        journal.record_judgment(judge("j-2"))
+    journal.record_judgment(judge("j-2", precision="poor", supersedes="j-1"))
+    journal.record_judgment(judge("j-3", precision="partial", supersedes="j-2"))
     with pytest.raises(JournalError, match=sentence):
-        journal.record(judge("j-4", supersedes="j-1"))
-    assert [row.judgment_id for row in journal.rows()] == ["j-1", "j-2", "j-3"]
-    assert [row.judgment_id for row in journal.current("default")] == ["j-3"]
+        journal.record_judgment(judge("j-4", supersedes="j-1"))
+    assert [row.judgment_id for row in journal.all_judgments()] == ["j-1", "j-2", "j-3"]
+    assert [row.judgment_id for row in journal.current_judgments("default")] == ["j-3"]
 
 
 def test_only_ones_own_answer_to_the_same_item_can_be_superseded(journal: Journal, judge: Judge) -> None:
-    journal.record(judge("j-1"))
+    journal.record_judgment(judge("j-1"))
     strays = [
         judge("j-2", annotator="a-2", supersedes="j-1"),
         judge("j-2", head=3, supersedes="j-1"),
@@ -99,8 +99,8 @@ def test_only_ones_own_answer_to_the_same_item_can_be_superseded(journal: Journa
     ]
     for stray in strays:
         with pytest.raises(JournalError, match="it would replace an answer to something else"):
-            journal.record(stray)
-    assert len(journal.rows()) == 1
+            journal.record_judgment(stray)
+    assert len(journal.all_judgments()) == 1
 
 
 def test_current_answers_are_found_by_study_annotator_and_item(journal: Journal, judge: Judge) -> None:
@@ -112,28 +112,28 @@ def test_current_answers_are_found_by_study_annotator_and_item(journal: Journal,
         judge("j-5", description_id="d-2"),
     ]
     for row in rows:
-        journal.record(row)
-    assert journal.current("default", annotator="a-1") == [rows[0], rows[2], rows[4]]
-    assert journal.current("default", item=rows[0].item) == rows[:2]
-    assert journal.current("default", "a-2", rows[0].item) == [rows[1]]
-    assert journal.rows("other") == [rows[3]]
-    assert journal.rows() == rows
+        journal.record_judgment(row)
+    assert journal.current_judgments("default", annotator="a-1") == [rows[0], rows[2], rows[4]]
+    assert journal.current_judgments("default", item=rows[0].item) == rows[:2]
+    assert journal.current_judgments("default", "a-2", rows[0].item) == [rows[1]]
+    assert journal.all_judgments("other") == [rows[3]]
+    assert journal.all_judgments() == rows
 
 
 def test_nothing_is_stored_without_consent(journal: Journal, judge: Judge) -> None:
     with pytest.raises(JournalError, match="Please agree to what is stored before you answer"):
-        journal.record(judge(annotator="a-3"))
-    assert journal.rows() == []
+        journal.record_judgment(judge(annotator="a-3"))
+    assert journal.all_judgments() == []
 
 
 def test_consent_keeps_its_first_time_until_the_guidelines_change(tmp_path: Path) -> None:
     clock = iter(NOON.replace(hour=hour) for hour in (12, 13, 14))
     with Journal(tmp_path / "journal.sqlite", now=lambda: next(clock)) as journal:
-        journal.consent("a-1", "Ada", "1")
-        journal.consent("a-1", "Ada", "1")
-        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
-        journal.consent("a-1", "Ada", "2")
-        assert journal.annotators() == [Annotator("a-1", "Ada", NOON.replace(hour=14), "2")]
+        journal.record_consent("a-1", "Ada", "1")
+        journal.record_consent("a-1", "Ada", "1")
+        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON, "1")]
+        journal.record_consent("a-1", "Ada", "2")
+        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON.replace(hour=14), "2")]
 
 
 def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal, judge: Judge) -> None:
@@ -149,23 +149,23 @@ def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal
     }
     for sentence, row in refused.items():
         with pytest.raises(JournalError, match=sentence):
-            journal.record(row)
-    assert journal.rows() == []
+            journal.record_judgment(row)
+    assert journal.all_judgments() == []
 
 
 def test_rows_can_be_neither_changed_nor_deleted(journal: Journal, judge: Judge) -> None:
-    journal.record(judge())
+    journal.record_judgment(judge())
     with sqlite3.connect(journal.path) as other:
         for statement in ("UPDATE judgments SET comment = 'x'", "DELETE FROM judgments"):
             with pytest.raises(sqlite3.IntegrityError, match="judgments are only ever added"):
                 other.execute(statement)
     other.close()
-    assert journal.rows() == [judge()]
+    assert journal.all_judgments() == [judge()]
 
 
 def test_the_database_is_set_to_survive_a_power_cut(journal: Journal) -> None:
     pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
-    found = {name: journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
+    found = {name: journal._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
     assert found == {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -179,10 +179,10 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
     (tmp_path / "journal.sqlite").touch()  # version 0: an empty file
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
-            journal.consent("a-1", "Ada", "1")
-            journal.record(judge())
+            journal.record_consent("a-1", "Ada", "1")
+            journal.record_judgment(judge())
     with Journal(tmp_path / "journal.sqlite") as journal:
-        assert journal.rows() == [judge()]
+        assert journal.all_judgments() == [judge()]
 
 
 def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_path: Path, judge: Judge) -> None:
@@ -198,12 +198,12 @@ def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_
         old.execute("PRAGMA user_version = 1")
     old.close()
     with Journal(path) as journal:
-        assert journal.rows() == [row]
-        assert journal.annotators() == [Annotator("a-1", "Ada", NOON, "1")]
-        assert journal.record(row) == Receipt("j-1", NOON, duplicate=True)
-        assert journal.unpublished().judgments == (Stored(row, NOON),)
+        assert journal.all_judgments() == [row]
+        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON, "1")]
+        assert journal.record_judgment(row) == Receipt("j-1", NOON, is_duplicate=True)
+        assert journal.unpublished_rows().judgments == (StoredJudgment(row, NOON),)
         journal.withdraw("a-1")
-        assert journal.rows() == []
+        assert journal.all_judgments() == []
 
 
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
@@ -226,16 +226,16 @@ def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_leaves_the_journal_whole(journal: Journal, judge: Judge) -> None:
-    journal.record(judge())
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    journal.record_judgment(judge())
+    pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
+    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
     big = [judge(f"k-{layer}", layer=layer, head=9, comment="x" * 2000) for layer in range(1000)]
     with pytest.raises(JournalError, match="Your answer was not stored: the disk is full"):
-        list(map(journal.record, big))
-    kept = journal.rows()
-    journal._db.execute("PRAGMA max_page_count = 1000000")
-    journal.record(judge("after", layer=1, head=8))
-    assert [row.judgment_id for row in journal.rows()] == [*(row.judgment_id for row in kept), "after"]
+        list(map(journal.record_judgment, big))
+    kept = journal.all_judgments()
+    journal._connection.execute("PRAGMA max_page_count = 1000000")
+    journal.record_judgment(judge("after", layer=1, head=8))
+    assert [row.judgment_id for row in journal.all_judgments()] == [*(row.judgment_id for row in kept), "after"]
 
 
 def test_a_read_only_folder_is_said() -> None:
@@ -272,7 +272,7 @@ sys.stdin.read()
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
     with Journal(tmp_path / "journal.sqlite") as journal:
-        assert [row.judgment_id for row in journal.rows()] == ["j-1"]
+        assert [row.judgment_id for row in journal.all_judgments()] == ["j-1"]
 
 
 def test_two_processes_that_send_the_same_ids_store_each_once(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ for layer in range(25):
     answers = sorted(" ".join(output for output, _ in results).split())
     assert answers == ["False"] * 25 + ["True"] * 25
     with Journal(tmp_path / "journal.sqlite") as journal:
-        assert sorted(row.layer for row in journal.rows()) == list(range(25))
+        assert sorted(row.layer for row in journal.all_judgments()) == list(range(25))
 
 
 def test_processes_that_begin_a_journal_at_once_wait_for_each_other(tmp_path: Path) -> None:
@@ -317,39 +317,39 @@ for line in sys.stdin:
 def test_two_hundred_judgments_from_threads_are_all_there_once(journal: Journal, judge: Judge) -> None:
     rows = [judge(f"j-{number}", layer=number) for number in range(100)] * 2
     with ThreadPoolExecutor(16) as threads:
-        receipts = list(threads.map(journal.record, rows))
-    assert sum(receipt.duplicate for receipt in receipts) == 100
-    assert sorted(row.layer for row in journal.rows()) == list(range(100))
+        receipts = list(threads.map(journal.record_judgment, rows))
+    assert sum(receipt.is_duplicate for receipt in receipts) == 100
+    assert sorted(row.layer for row in journal.all_judgments()) == list(range(100))
 
 
 def test_threads_that_answer_one_item_at_once_store_one_answer(journal: Journal, judge: Judge) -> None:
     def attempt(number: int) -> str:
         try:
-            return journal.record(judge(f"j-{number}")).judgment_id
+            return journal.record_judgment(judge(f"j-{number}")).judgment_id
         except JournalError as error:
             return str(error)
 
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(attempt, range(8)))
     refusal = "You have answered this item already; open it again to change your answer."
-    (kept,) = journal.rows()
+    (kept,) = journal.all_judgments()
     assert sorted(results) == sorted([kept.judgment_id] + [refusal] * 7)
 
 
 def test_the_extent_grows_with_every_judgment_and_withdrawal_and_with_nothing_else(
     journal: Journal, judge: Judge
 ) -> None:
-    extents = [journal.extent()]
+    extents = [journal.last_positions()]
     for change in (
-        lambda: journal.record(judge("j-1")),
-        lambda: journal.record(judge("j-2", supersedes="j-1")),
+        lambda: journal.record_judgment(judge("j-1")),
+        lambda: journal.record_judgment(judge("j-2", supersedes="j-1")),
         lambda: journal.withdraw("a-1"),
     ):
         change()
-        extents.append(journal.extent())
+        extents.append(journal.last_positions())
     assert extents == sorted(set(extents))
-    journal.record(judge("j-3", annotator="a-2"))
-    last = journal.extent()
-    journal.consent("a-3", None, "1")
+    journal.record_judgment(judge("j-3", annotator="a-2"))
+    last = journal.last_positions()
+    journal.record_consent("a-3", None, "1")
     journal.open_answers("default", "a-2")
-    assert journal.extent() == last
+    assert journal.last_positions() == last

@@ -16,11 +16,11 @@ MOMENT = datetime(2026, 11, 24, 21, 0, tzinfo=UTC)
 def test_a_study_is_opened_once_and_others_stay_closed(tmp_path: Path) -> None:
     clock = [MOMENT]
     with Journal(tmp_path / "journal.sqlite", now=lambda: clock[0]) as journal:
-        assert journal.opened("pilot") is None
+        assert journal.answers_opened_at("pilot") is None
         journal.open_answers("pilot", "o-1")
         clock.append(clock.pop().replace(hour=22))
         journal.open_answers("pilot", "o-2")
-        assert (journal.opened("pilot"), journal.opened("other")) == (MOMENT, None)
+        assert (journal.answers_opened_at("pilot"), journal.answers_opened_at("other")) == (MOMENT, None)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE openings SET study = 'x'", "DELETE FROM openings"])

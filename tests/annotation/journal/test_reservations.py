@@ -17,11 +17,11 @@ import pytest
 from annotation import form
 from annotation.form import Answers
 from annotation.journal.journal import Journal, JournalError
-from annotation.study.practice import examples
-from annotation.study.store import keep
+from annotation.study.practice import load_practice_examples
+from annotation.study.store import save_study
 from annotation.study.study import Study
-from annotation.types import Item, Judgment
-from tests.annotation.invented_study import CREATED, study
+from annotation.types import Judgment, StudyItem
+from tests.annotation.invented_study import CREATED, freeze_invented_study
 
 ROOT = Path(__file__).parents[3]
 MINUTE = timedelta(minutes=1)
@@ -47,13 +47,13 @@ def clock() -> Clock:
 def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
         for person in "abcdefgh":
-            opened.consent(person, None, "1")
+            opened.record_consent(person, None, "1")
         yield opened
 
 
-def judged(item: Item, who: str, supersedes: str | None = None) -> Judgment:
+def judged(item: StudyItem, who: str, supersedes: str | None = None) -> Judgment:
     """Somebody's answer to an item."""
-    return form.judgment(
+    return form.build_judgment(
         item,
         Answers("absent_none", None, None, ""),
         judgment_id=f"{who} {item.key}"[:90] + (" again" if supersedes else ""),
@@ -65,52 +65,52 @@ def judged(item: Item, who: str, supersedes: str | None = None) -> Judgment:
     )
 
 
-def taken(journal: Journal, made: Study, who: str) -> Item:
-    item = journal.claim(made, who).item
+def taken(journal: Journal, made: Study, who: str) -> StudyItem:
+    item = journal.reserve_next_item(made, who).item
     assert item is not None
     return item
 
 
-SMALL = study(heads=2, overlap=0, swapped=0, shuffled=0, per_item=1)
+SMALL = freeze_invented_study(heads=2, overlap=0, swapped=0, shuffled=0, per_item=1)
 
 
 def test_somebody_who_comes_back_gets_the_same_item_on_any_device(journal: Journal, clock: Clock) -> None:
-    made = study()
+    made = freeze_invented_study()
     first = taken(journal, made, "a")
     clock.time += 10 * MINUTE
     with Journal(journal.path, now=clock) as another_process:
         assert taken(another_process, made, "a") == first
     clock.time += 25 * MINUTE  # the second call began the 30 minutes anew
     assert taken(journal, made, "a") == first
-    assert journal.places(made).reserved == {first.key: {"a"}}
+    assert journal.slot_holders(made).reserved_by == {first.key: {"a"}}
 
 
 def test_people_at_work_get_different_items_and_then_none(journal: Journal) -> None:
     assert {taken(journal, SMALL, who) for who in "ab"} == set(SMALL.order)
-    assert journal.claim(SMALL, "c").item is None
+    assert journal.reserve_next_item(SMALL, "c").item is None
 
 
 def test_an_abandoned_item_is_free_after_thirty_minutes_unless_renewed(journal: Journal, clock: Clock) -> None:
     a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
     clock.time += 29 * MINUTE
-    assert journal.renew("pilot", b.key, "b")
-    assert journal.claim(SMALL, "c").item is None
+    assert journal.renew_reservation("pilot", b.key, "b")
+    assert journal.reserve_next_item(SMALL, "c").item is None
     clock.time += 1 * MINUTE
-    assert journal.claim(SMALL, "c").item == a
-    assert not journal.renew("pilot", a.key, "a")
+    assert journal.reserve_next_item(SMALL, "c").item == a
+    assert not journal.renew_reservation("pilot", a.key, "a")
     with pytest.raises(JournalError, match=FULL):
-        journal.record(judged(a, "a"), SMALL)
-    assert journal.rows() == []
-    journal.record(judged(b, "b"), SMALL)
-    journal.record(judged(a, "c"), SMALL)
-    assert journal.places(SMALL).judged == {a.key: {"c"}, b.key: {"b"}}
-    assert journal.places(SMALL).reserved == {}
+        journal.record_judgment(judged(a, "a"), SMALL)
+    assert journal.all_judgments() == []
+    journal.record_judgment(judged(b, "b"), SMALL)
+    journal.record_judgment(judged(a, "c"), SMALL)
+    assert journal.slot_holders(SMALL).judged_by == {a.key: {"c"}, b.key: {"b"}}
+    assert journal.slot_holders(SMALL).reserved_by == {}
 
 
 def test_an_answer_after_an_expired_reservation_counts_while_there_is_a_place(journal: Journal, clock: Clock) -> None:
     item = taken(journal, SMALL, "a")
     clock.time += 45 * MINUTE
-    assert not journal.record(judged(item, "a"), SMALL).duplicate
+    assert not journal.record_judgment(judged(item, "a"), SMALL).is_duplicate
     assert taken(journal, SMALL, "b") != item
 
 
@@ -118,7 +118,7 @@ def test_a_clock_put_back_neither_frees_nor_doubles_nor_blocks_a_place(journal: 
     clock.time += timedelta(days=1)
     a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
     clock.time -= timedelta(days=1)
-    assert journal.claim(SMALL, "c").item is None
+    assert journal.reserve_next_item(SMALL, "c").item is None
     assert (taken(journal, SMALL, "a"), taken(journal, SMALL, "b")) == (a, b)
     clock.time += 31 * MINUTE
     assert taken(journal, SMALL, "c") in (a, b)
@@ -129,35 +129,38 @@ def test_a_place_that_a_leaping_clock_gave_away_does_not_come_back_to_life(journ
     clock.time += timedelta(days=1)
     assert taken(journal, SMALL, "c") == a
     clock.time -= timedelta(days=1)
-    assert journal.places(SMALL).reserved[a.key] == {"c"}
+    assert journal.slot_holders(SMALL).reserved_by[a.key] == {"c"}
     with pytest.raises(JournalError, match=FULL):
-        journal.record(judged(a, "a"), SMALL)
-    journal.record(judged(a, "c"), SMALL)
+        journal.record_judgment(judged(a, "a"), SMALL)
+    journal.record_judgment(judged(a, "c"), SMALL)
 
 
 def test_a_skipped_item_is_set_free_and_comes_back_last(journal: Journal) -> None:
     first = taken(journal, SMALL, "a")
-    second = journal.claim(SMALL, "a", skipped=[first.key]).item
+    second = journal.reserve_next_item(SMALL, "a", skipped_keys=[first.key]).item
     assert second not in (None, first)
     assert taken(journal, SMALL, "b") == first
-    journal.release("pilot", first.key, "b")
-    assert journal.claim(SMALL, "a", skipped=[second.key] if second else []).item == first
+    journal.release_reservation("pilot", first.key, "b")
+    assert journal.reserve_next_item(SMALL, "a", skipped_keys=[second.key] if second else []).item == first
 
 
 def test_a_wanted_item_is_given_where_it_is_open_to_the_person(journal: Journal) -> None:
-    made = study(per_item=1)
+    made = freeze_invented_study(per_item=1)
     wanted = made.order[9]
-    assert journal.claim(made, "a", wanted=wanted.key).item == wanted
-    assert journal.places(made).reserved == {wanted.key: {"a"}}
-    assert journal.claim(made, "b", wanted=wanted.key).item not in (None, wanted) or wanted.item_kind == "overlap"
-    assert journal.claim(made, "a", wanted="no item").item == wanted
+    assert journal.reserve_next_item(made, "a", preferred_key=wanted.key).item == wanted
+    assert journal.slot_holders(made).reserved_by == {wanted.key: {"a"}}
+    assert (
+        journal.reserve_next_item(made, "b", preferred_key=wanted.key).item not in (None, wanted)
+        or wanted.item_kind == "overlap"
+    )
+    assert journal.reserve_next_item(made, "a", preferred_key="no item").item == wanted
 
 
 def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) -> None:
     asked: list[str] = []
-    journal._db.set_trace_callback(asked.append)
-    journal.places(SMALL)
-    journal._db.set_trace_callback(None)
+    journal._connection.set_trace_callback(asked.append)
+    journal.slot_holders(SMALL)
+    journal._connection.set_trace_callback(None)
     [gathering] = [query for query in asked if "json_group_array" in query]
     plan = [row["detail"] for row in journal.select(f"EXPLAIN QUERY PLAN {gathering}")]
     assert plan[0] == "SEARCH judgments USING INDEX one_first_judgment (study=?)"
@@ -166,80 +169,87 @@ def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) 
 
 def test_a_claim_tells_how_many_heads_were_open(journal: Journal) -> None:
     a, _ = SMALL.order
-    assert journal.claim(SMALL, "a").heads == 2
-    assert journal.claim(SMALL, "b", wanted=a.key).heads == 1
-    assert journal.claim(SMALL, "c").heads == 0
-    assert journal.claim(replace(SMALL, settings=replace(SMALL.settings, deadline=CREATED)), "a").heads == 0
+    assert journal.reserve_next_item(SMALL, "a").available_heads == 2
+    assert journal.reserve_next_item(SMALL, "b", preferred_key=a.key).available_heads == 1
+    assert journal.reserve_next_item(SMALL, "c").available_heads == 0
+    assert (
+        journal.reserve_next_item(
+            replace(SMALL, settings=replace(SMALL.settings, deadline=CREATED)), "a"
+        ).available_heads
+        == 0
+    )
 
 
 def test_items_that_are_closed_are_given_to_nobody(journal: Journal) -> None:
     a, b = SMALL.order
-    assert journal.claim(SMALL, "a", closed=[a.key]).item == b
-    assert journal.claim(SMALL, "a", closed=[a.key, b.key]).item is None
-    assert journal.places(SMALL).reserved == {}
+    assert journal.reserve_next_item(SMALL, "a", closed_keys=[a.key]).item == b
+    assert journal.reserve_next_item(SMALL, "a", closed_keys=[a.key, b.key]).item is None
+    assert journal.slot_holders(SMALL).reserved_by == {}
 
 
 def test_after_the_deadline_only_what_is_reserved_is_taken(journal: Journal, clock: Clock) -> None:
-    made = study(deadline=CREATED + 10 * MINUTE)
+    made = freeze_invented_study(deadline=CREATED + 10 * MINUTE)
     a = taken(journal, made, "a")
     b = taken(journal, made, "b")
-    journal.record(judged(b, "b"), made)
+    journal.record_judgment(judged(b, "b"), made)
     clock.time += 10 * MINUTE
-    assert journal.claim(made, "c").item is None
-    journal.record(judged(a, "a"), made)
+    assert journal.reserve_next_item(made, "c").item is None
+    journal.record_judgment(judged(a, "a"), made)
     for late in (judged(a, "c"), judged(b, "b", judged(b, "b").judgment_id)):
         with pytest.raises(JournalError, match="the study is over, its deadline has passed"):
-            journal.record(late, made)
+            journal.record_judgment(late, made)
 
 
 def test_an_answer_to_no_item_of_the_study_is_refused(journal: Journal) -> None:
     item = replace(SMALL.order[0], head=99)
     for stray in (item, replace(SMALL.order[0], study="other")):
         with pytest.raises(JournalError, match="the study has no such item"):
-            journal.record(judged(stray, "a"), SMALL)
-    assert journal.rows() == []
+            journal.record_judgment(judged(stray, "a"), SMALL)
+    assert journal.all_judgments() == []
 
 
 def test_practice_adjudication_and_changed_answers_take_no_place(journal: Journal) -> None:
     item = taken(journal, SMALL, "a")
-    journal.record(judged(item, "a"), SMALL)
-    journal.record(judged(item, "a", judged(item, "a").judgment_id), SMALL)
-    for other in (examples("pilot")[0].item, replace(item, item_kind="adjudication")):
-        journal.record(judged(other, "b"), SMALL)
-    assert journal.places(SMALL).judged == {item.key: {"a"}}
+    journal.record_judgment(judged(item, "a"), SMALL)
+    journal.record_judgment(judged(item, "a", judged(item, "a").judgment_id), SMALL)
+    for other in (load_practice_examples("pilot")[0].item, replace(item, item_kind="adjudication")):
+        journal.record_judgment(judged(other, "b"), SMALL)
+    assert journal.slot_holders(SMALL).judged_by == {item.key: {"a"}}
 
 
 def test_what_was_acknowledged_before_is_stored_whatever_became_of_its_place(journal: Journal) -> None:
     item = taken(journal, SMALL, "a")
-    journal.record(judged(item, "a"), SMALL)
-    assert not journal.record(judged(item, "b")).duplicate  # sent again after a disk was lost: without the study
-    assert journal.places(SMALL).judged == {item.key: {"a", "b"}}
+    journal.record_judgment(judged(item, "a"), SMALL)
+    assert not journal.record_judgment(
+        judged(item, "b")
+    ).is_duplicate  # sent again after a disk was lost: without the study
+    assert journal.slot_holders(SMALL).judged_by == {item.key: {"a", "b"}}
 
 
 def test_a_place_is_kept_only_for_who_consented(journal: Journal) -> None:
     with pytest.raises(JournalError, match="Please agree to what is stored"):
-        journal.claim(SMALL, "nobody")
+        journal.reserve_next_item(SMALL, "nobody")
 
 
 def test_threads_never_hold_more_places_than_there_are(journal: Journal) -> None:
-    made = study(heads=10, overlap=0, swapped=3, shuffled=3, per_item=3)
+    made = freeze_invented_study(heads=10, overlap=0, swapped=3, shuffled=3, per_item=3)
 
     def work(who: str) -> list[str]:
         done = []
-        while (item := journal.claim(made, who).item) is not None:
-            journal.record(judged(item, who), made)
+        while (item := journal.reserve_next_item(made, who).item) is not None:
+            journal.record_judgment(judged(item, who), made)
             done.append(item.key)
         return done
 
     with ThreadPoolExecutor(8) as threads:
         found = [key for done in threads.map(work, "abcdefgh") for key in done]
-    assert Counter(found) == dict.fromkeys(made.by_key, 3)
-    assert len(journal.rows()) == 3 * len(made.order)
+    assert Counter(found) == dict.fromkeys(made.item_by_key, 3)
+    assert len(journal.all_judgments()) == 3 * len(made.order)
 
 
 def test_two_processes_never_give_more_judgments_than_were_asked_for(tmp_path: Path) -> None:
-    made = study(heads=12, overlap=2, swapped=2, shuffled=2, per_item=2)
-    keep(made, tmp_path)
+    made = freeze_invented_study(heads=12, overlap=2, swapped=2, shuffled=2, per_item=2)
+    save_study(made, tmp_path)
     script = """
 import sys
 from pathlib import Path
@@ -266,38 +276,40 @@ with Journal(Path(sys.argv[1]) / "journal.sqlite") as journal:
     ]
     assert [child.communicate("go\n", timeout=60)[1] for child in children] == ["", ""]
     with Journal(tmp_path / "journal.sqlite") as journal:
-        places = journal.places(made)
-    counts = {key: len(people) for key, people in places.judged.items()}
+        places = journal.slot_holders(made)
+    counts = {key: len(people) for key, people in places.judged_by.items()}
     assert counts == {item.key: 6 if item.item_kind == "overlap" else 2 for item in made.order}
-    assert places.reserved == {}
+    assert places.reserved_by == {}
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_places_that_just_suffice_are_filled_exactly(journal: Journal, seed: int) -> None:
-    made = study(heads=16, overlap=0, swapped=2, shuffled=2, per_item=4, per_annotator=10, seed=seed)
+    made = freeze_invented_study(heads=16, overlap=0, swapped=2, shuffled=2, per_item=4, per_annotator=10, seed=seed)
     busy, dice = list("abcdefgh"), random.Random(seed)
     while busy:
         who = dice.choice(busy)
-        item = journal.claim(made, who).item
+        item = journal.reserve_next_item(made, who).item
         if item is None:
             busy.remove(who)
         else:
-            journal.record(judged(item, who), made)
-    assert {key: len(people) for key, people in journal.places(made).judged.items()} == dict.fromkeys(made.by_key, 4)
+            journal.record_judgment(judged(item, who), made)
+    assert {key: len(people) for key, people in journal.slot_holders(made).judged_by.items()} == dict.fromkeys(
+        made.item_by_key, 4
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_people_who_come_and_go_fill_every_place_exactly_once(journal: Journal, clock: Clock, seed: int) -> None:
     """Half of the claims are abandoned at first; after they have expired somebody fills each place."""
-    made, dice = study(heads=8, overlap=2, swapped=1, shuffled=1, per_item=3), random.Random(seed)
+    made, dice = freeze_invented_study(heads=8, overlap=2, swapped=1, shuffled=1, per_item=3), random.Random(seed)
     busy = list("abcdefgh")
     while busy:
         who = dice.choice(busy)
-        item = journal.claim(made, who).item
+        item = journal.reserve_next_item(made, who).item
         clock.time += timedelta(minutes=dice.random() * 4)
-        if item is None and not journal.places(made).reserved:
+        if item is None and not journal.slot_holders(made).reserved_by:
             busy.remove(who)
         elif item is not None and dice.random() < 0.5:
-            journal.record(judged(item, who), made)
-    counts = {key: len(people) for key, people in journal.places(made).judged.items()}
+            journal.record_judgment(judged(item, who), made)
+    counts = {key: len(people) for key, people in journal.slot_holders(made).judged_by.items()}
     assert counts == {item.key: 8 if item.item_kind == "overlap" else 3 for item in made.order}

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from annotation.journal.journal import Journal, JournalError
-from annotation.types import Annotator, Consent, Judgment, Receipt, Stored, Unpublished, Withdrawal
+from annotation.types import Consent, ConsentedAnnotator, Judgment, LedgerRows, Receipt, StoredJudgment, Withdrawal
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
-NOTHING = Unpublished((), (), ())
+NOTHING = LedgerRows((), (), ())
 WITHDRAWN = "You have withdrawn your answers, so nothing of yours is stored any more"
 
 
@@ -23,7 +23,7 @@ WITHDRAWN = "You have withdrawn your answers, so nothing of yours is stored any 
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
         for pseudonym in ("a-1", "a-2"):
-            opened.consent(pseudonym, f"Name of {pseudonym}", "1")
+            opened.record_consent(pseudonym, f"Name of {pseudonym}", "1")
         yield opened
 
 
@@ -34,9 +34,9 @@ def empty(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def publish(journal: Journal, commit: str) -> Unpublished:
+def publish(journal: Journal, commit: str) -> LedgerRows:
     """Marks everything as published."""
-    rows = journal.unpublished()
+    rows = journal.unpublished_rows()
     journal.mark_published("judgment", [row.row_id for row in rows.judgments], commit)
     journal.mark_published("consent", [row.row_id for row in rows.consents], commit)
     journal.mark_published("withdrawal", [row.row_id for row in rows.withdrawals], commit)
@@ -45,103 +45,114 @@ def publish(journal: Journal, commit: str) -> Unpublished:
 
 def test_every_row_is_unpublished_until_a_commit_holds_it(journal: Journal, judge: Judge) -> None:
     first, other = judge("j-1"), judge("j-2", annotator="a-2")
-    journal.record(first)
-    journal.record(other)
+    journal.record_judgment(first)
+    journal.record_judgment(other)
     consents = (Consent("a-1", NOON, "1"), Consent("a-2", NOON, "1"))
-    assert journal.unpublished() == Unpublished((Stored(first, NOON), Stored(other, NOON)), consents, ())
+    assert journal.unpublished_rows() == LedgerRows(
+        (StoredJudgment(first, NOON), StoredJudgment(other, NOON)), consents, ()
+    )
     journal.mark_published("judgment", ["j-1"], "abc")
-    assert journal.unpublished().judgments == (Stored(other, NOON),)
-    assert journal.published(["j-1", "j-2", "j-3"]) == {"j-1": "abc"}
+    assert journal.unpublished_rows().judgments == (StoredJudgment(other, NOON),)
+    assert journal.publication_commits(["j-1", "j-2", "j-3"]) == {"j-1": "abc"}
     publish(journal, "def")
-    assert journal.unpublished() == NOTHING
-    assert journal.published(["j-1", "j-2"]) == {"j-1": "abc", "j-2": "def"}
+    assert journal.unpublished_rows() == NOTHING
+    assert journal.publication_commits(["j-1", "j-2"]) == {"j-1": "abc", "j-2": "def"}
     journal.mark_published("judgment", ["j-1"], "again")
-    assert journal.published(["j-1"]) == {"j-1": "abc"}
+    assert journal.publication_commits(["j-1"]) == {"j-1": "abc"}
 
 
 def test_a_receipt_says_where_a_judgment_is(journal: Journal, judge: Judge) -> None:
-    assert journal.record(judge()) == Receipt("j-1", NOON, duplicate=False, published=None)
+    assert journal.record_judgment(judge()) == Receipt("j-1", NOON, is_duplicate=False, published_commit=None)
     publish(journal, "abc")
-    assert journal.record(judge()) == Receipt("j-1", NOON, duplicate=True, published="abc")
+    assert journal.record_judgment(judge()) == Receipt("j-1", NOON, is_duplicate=True, published_commit="abc")
 
 
 def test_consent_to_other_guidelines_is_another_row(journal: Journal) -> None:
     publish(journal, "abc")
-    journal.consent("a-1", "Ada", "2")
-    assert journal.unpublished().consents == (Consent("a-1", NOON, "2"),)
+    journal.record_consent("a-1", "Ada", "2")
+    assert journal.unpublished_rows().consents == (Consent("a-1", NOON, "2"),)
 
 
 def test_thousands_of_ids_can_be_asked_for_at_once(journal: Journal, judge: Judge) -> None:
-    journal.record(judge())
+    journal.record_judgment(judge())
     publish(journal, "abc")
-    assert journal.published([*(f"none-{n}" for n in range(2500)), "j-1"]) == {"j-1": "abc"}
+    assert journal.publication_commits([*(f"none-{n}" for n in range(2500)), "j-1"]) == {"j-1": "abc"}
 
 
 def test_a_wiped_disk_gets_everything_back_with_its_times_and_without_names(
     journal: Journal, empty: Journal, judge: Judge
 ) -> None:
-    journal.record(judge("j-1"))
-    journal.record(judge("j-2", precision="poor", supersedes="j-1"))
-    journal.record(judge("j-3", annotator="a-2", comment="é\r\n="))
-    rows = journal.unpublished()
+    journal.record_judgment(judge("j-1"))
+    journal.record_judgment(judge("j-2", precision="poor", supersedes="j-1"))
+    journal.record_judgment(judge("j-3", annotator="a-2", comment="é\r\n="))
+    rows = journal.unpublished_rows()
     backwards = tuple(reversed(rows.judgments))  # files may come in any order
     assert empty.restore(replace(rows, judgments=backwards), "abc") == 5
-    assert {row.judgment_id: row for row in empty.rows()} == {row.judgment_id: row for row in journal.rows()}
-    assert empty.unpublished() == NOTHING
-    assert empty.record(judge("j-1")) == Receipt("j-1", NOON, duplicate=True, published="abc")
-    assert empty.annotators() == [Annotator("a-1", None, NOON, "1"), Annotator("a-2", None, NOON, "1")]
-    empty.consent("a-1", "Ada", "1")
-    assert empty.annotators()[0] == Annotator("a-1", "Ada", NOON, "1")
+    assert {row.judgment_id: row for row in empty.all_judgments()} == {
+        row.judgment_id: row for row in journal.all_judgments()
+    }
+    assert empty.unpublished_rows() == NOTHING
+    assert empty.record_judgment(judge("j-1")) == Receipt("j-1", NOON, is_duplicate=True, published_commit="abc")
+    assert empty.annotators() == [
+        ConsentedAnnotator("a-1", None, NOON, "1"),
+        ConsentedAnnotator("a-2", None, NOON, "1"),
+    ]
+    empty.record_consent("a-1", "Ada", "1")
+    assert empty.annotators()[0] == ConsentedAnnotator("a-1", "Ada", NOON, "1")
 
 
 def test_restoring_again_changes_nothing(journal: Journal, empty: Journal, judge: Judge) -> None:
-    journal.record(judge("j-1"))
-    rows = journal.unpublished()
+    journal.record_judgment(judge("j-1"))
+    rows = journal.unpublished_rows()
     assert [empty.restore(rows, commit) for commit in ("abc", "def")] == [3, 0]
-    empty.record(judge("j-2", layer=3))
+    empty.record_judgment(judge("j-2", layer=3))
     assert empty.restore(rows, "ghi") == 0
-    assert [row.judgment_id for row in empty.rows()] == ["j-1", "j-2"]
-    assert [row.row_id for row in empty.unpublished().judgments] == ["j-2"]
-    assert empty.published(["j-1", "j-2"]) == {"j-1": "abc"}
+    assert [row.judgment_id for row in empty.all_judgments()] == ["j-1", "j-2"]
+    assert [row.row_id for row in empty.unpublished_rows().judgments] == ["j-2"]
+    assert empty.publication_commits(["j-1", "j-2"]) == {"j-1": "abc"}
 
 
 def test_a_commit_whose_answer_was_lost_is_recognised(journal: Journal, judge: Judge) -> None:
-    journal.record(judge())
-    rows = journal.unpublished()
+    journal.record_judgment(judge())
+    rows = journal.unpublished_rows()
     assert journal.restore(rows, "abc") == 0
-    assert journal.unpublished() == NOTHING
+    assert journal.unpublished_rows() == NOTHING
 
 
 def test_rows_that_contradict_the_journal_are_refused_as_a_whole(journal: Journal, judge: Judge) -> None:
-    journal.record(judge("j-1"))
+    journal.record_judgment(judge("j-1"))
     consents = (Consent("a-3", NOON, "1"),)
     refused = {
-        "holds another judgment j-1": Stored(judge("j-1", layer=4), NOON),
-        "judgment j-9 answers an item that the journal": Stored(judge("j-9"), NOON),
-        "FOREIGN KEY constraint failed": Stored(judge("j-9", layer=4, supersedes="nowhere"), NOON),
+        "holds another judgment j-1": StoredJudgment(judge("j-1", layer=4), NOON),
+        "judgment j-9 answers an item that the journal": StoredJudgment(judge("j-9"), NOON),
+        "FOREIGN KEY constraint failed": StoredJudgment(judge("j-9", layer=4, supersedes="nowhere"), NOON),
     }
     for sentence, row in refused.items():
         with pytest.raises(JournalError, match=sentence):
-            journal.restore(Unpublished((Stored(judge("j-8", layer=9), NOON), row), consents, ()), "abc")
+            journal.restore(LedgerRows((StoredJudgment(judge("j-8", layer=9), NOON), row), consents, ()), "abc")
     with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"):
-        journal.restore(Unpublished((Stored(judge("j-8", annotator="unknown"), NOON),), (), ()), "abc")
-    assert [row.judgment_id for row in journal.rows()] == ["j-1"]
+        journal.restore(LedgerRows((StoredJudgment(judge("j-8", annotator="unknown"), NOON),), (), ()), "abc")
+    assert [row.judgment_id for row in journal.all_judgments()] == ["j-1"]
     assert len(journal.annotators()) == 2
-    assert journal.published(["j-1", "j-8"]) == {}
+    assert journal.publication_commits(["j-1", "j-8"]) == {}
 
 
 def test_who_withdraws_is_left_out_everywhere_and_stays_out(journal: Journal, judge: Judge) -> None:
     hers, his = judge("j-1"), judge("j-2", annotator="a-2")
-    journal.record(hers)
-    journal.record(his)
+    journal.record_judgment(hers)
+    journal.record_judgment(his)
     journal.withdraw("a-1")
     journal.withdraw("a-1")
-    assert journal.withdrawn() == {"a-1": NOON}
-    assert journal.rows() == journal.rows("default") == journal.current("default") == [his]
-    assert journal.current("default", "a-1") == []
-    assert journal.rows(withdrawn=True) == journal.current("default", withdrawn=True) == [hers, his]
-    assert journal.annotators()[0] == Annotator("a-1", None, NOON, "1")
-    for attempt in (lambda: journal.record(hers), lambda: journal.consent("a-1", "Ada", "2")):
+    assert journal.withdrawal_times() == {"a-1": NOON}
+    assert journal.all_judgments() == journal.all_judgments("default") == journal.current_judgments("default") == [his]
+    assert journal.current_judgments("default", "a-1") == []
+    assert (
+        journal.all_judgments(include_withdrawn=True)
+        == journal.current_judgments("default", include_withdrawn=True)
+        == [hers, his]
+    )
+    assert journal.annotators()[0] == ConsentedAnnotator("a-1", None, NOON, "1")
+    for attempt in (lambda: journal.record_judgment(hers), lambda: journal.record_consent("a-1", "Ada", "2")):
         with pytest.raises(JournalError, match=WITHDRAWN):
             attempt()
     with pytest.raises(JournalError, match="Nobody has the pseudonym 'a-9'"):
@@ -153,19 +164,19 @@ def test_who_withdraws_is_left_out_everywhere_and_stays_out(journal: Journal, ju
 def test_publishing_and_restoring_obey_a_withdrawal(journal: Journal, empty: Journal, judge: Judge) -> None:
     hers, his = judge("j-1"), judge("j-2", annotator="a-2")
     for row in (hers, his):
-        journal.record(row)
+        journal.record_judgment(row)
     earlier = publish(journal, "abc")
-    journal.record(judge("j-3", layer=3))
+    journal.record_judgment(judge("j-3", layer=3))
     journal.withdraw("a-1")
-    assert journal.unpublished() == Unpublished((), (), (Withdrawal("a-1", NOON),))
+    assert journal.unpublished_rows() == LedgerRows((), (), (Withdrawal("a-1", NOON),))
     assert empty.restore(replace(earlier, withdrawals=(Withdrawal("a-1", NOON),)), "def") == 4
-    assert empty.rows(withdrawn=True) == [his]
-    assert empty.withdrawn() == {"a-1": NOON}
+    assert empty.all_judgments(include_withdrawn=True) == [his]
+    assert empty.withdrawal_times() == {"a-1": NOON}
     with pytest.raises(JournalError, match=WITHDRAWN):
-        empty.record(replace(hers, judgment_id="sent again"))
+        empty.record_judgment(replace(hers, judgment_id="sent again"))
 
 
 def test_a_withdrawal_that_comes_back_first_holds_for_rows_that_come_later(empty: Journal, judge: Judge) -> None:
-    assert empty.restore(Unpublished((), (), (Withdrawal("a-1", NOON),)), "abc") == 1
-    assert empty.restore(Unpublished((Stored(judge(), NOON),), (Consent("a-1", NOON, "1"),), ()), "def") == 1
-    assert empty.rows(withdrawn=True) == []
+    assert empty.restore(LedgerRows((), (), (Withdrawal("a-1", NOON),)), "abc") == 1
+    assert empty.restore(LedgerRows((StoredJudgment(judge(), NOON),), (Consent("a-1", NOON, "1"),), ()), "def") == 1
+    assert empty.all_judgments(include_withdrawn=True) == []

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from annotation.ledger.conflicts import acceptable
-from annotation.types import Judgment, Stored
+from annotation.ledger.conflicts import split_acceptable
+from annotation.types import Judgment, StoredJudgment
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def split(judgments: Iterable[Judgment], here: Iterable[Judgment] = ()) -> tuple[list[str], list[str]]:
-    fitting, others = acceptable([Stored(row, NOON) for row in judgments], {"a-1", "a-2"}, here)
+    fitting, others = split_acceptable([StoredJudgment(row, NOON) for row in judgments], {"a-1", "a-2"}, here)
     return [row.row_id for row in fitting], [row.row_id for row in others]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from annotation.journal.journal import Journal
-from annotation.journal.sync import Kind
+from annotation.journal.sync import RowKind
 from annotation.ledger.pending import PendingFile
-from maps.hub.repository import Head, HubDataset
-from tests.annotation.ledger_app import NAME, App, Judge, lines, published
+from maps.hub.repository import HubDataset, RepositoryState
+from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, ledger_rows, published_ids
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 ROOT = Path(__file__).parents[3]
@@ -45,13 +45,13 @@ class Fate:
 class MortalDataset(HubDataset):
     """May end before and after whatever it asks the Hub."""
 
-    def head(self) -> Head | None:
+    def read_state(self) -> RepositoryState | None:
         Fate.step()
-        return super().head()
+        return super().read_state()
 
-    def read(self, head: Head, paths: Iterable[str]) -> dict[str, bytes]:
+    def read_files(self, head: RepositoryState, paths: Iterable[str]) -> dict[str, bytes]:
         Fate.step()
-        return super().read(head, paths)
+        return super().read_files(head, paths)
 
     def commit(self, *arguments: Any, **options: Any) -> str:
         Fate.step()
@@ -59,25 +59,25 @@ class MortalDataset(HubDataset):
         Fate.step()
         return made
 
-    def squash(self, message: str) -> None:
+    def squash_history(self, message: str) -> None:
         Fate.step()
-        super().squash(message)
+        super().squash_history(message)
         Fate.step()
 
 
 class MortalJournal(Journal):
     """May end before and after it notes what is published."""
 
-    def mark_published(self, kind: Kind, ids: Iterable[str], commit_id: str) -> None:
+    def mark_published(self, kind: RowKind, ids: Iterable[str], commit_id: str) -> None:
         Fate.step()
         super().mark_published(kind, ids, commit_id)
         Fate.step()
 
 
 @pytest.fixture
-def mortal(hub: LoopbackHub, tmp_path: Path, judge: Judge) -> App:
+def mortal(hub: LoopbackHub, tmp_path: Path, judge: MakeJudgment) -> LedgerApp:
     Fate.until(None)
-    return App(hub, tmp_path / "data", judge, dataset_class=MortalDataset, journal_class=MortalJournal)
+    return LedgerApp(hub, tmp_path / "data", judge, dataset_class=MortalDataset, journal_class=MortalJournal)
 
 
 def survived(work: Callable[[], object], last: int) -> bool:
@@ -93,37 +93,37 @@ def survived(work: Callable[[], object], last: int) -> bool:
 
 
 @pytest.mark.parametrize("wiped", [False, True])
-def test_publishing_may_end_anywhere(mortal: App, hub: LoopbackHub, wiped: bool) -> None:
+def test_publishing_may_end_anywhere(mortal: LedgerApp, hub: LoopbackHub, wiped: bool) -> None:
     names: list[str] = []
     for last in range(1, 40):
         sent = [f"j-{last}-1", f"j-{last}-2"]
         names += sent
         mortal.restart()
         for name in sent:
-            mortal.answer(name)
+            mortal.record_answer(name)
         done = survived(mortal.ledger.publish, last)
         mortal.restart(wiped)
         mortal.ledger.restore()
         for name in sent:  # as the browser does, which holds them until they are published
-            mortal.answer(name)
-        mortal.answer(f"k-{last}")
+            mortal.record_answer(name)
+        mortal.record_answer(f"k-{last}")
         names.append(f"k-{last}")
         while mortal.ledger.publish():
             pass
-        assert published(hub) == sorted(names)
-        assert sorted(mortal.journal.published(names)) == sorted(names)
+        assert published_ids(hub) == sorted(names)
+        assert sorted(mortal.journal.publication_commits(names)) == sorted(names)
         if done:
             break
     assert last > 8
 
 
-def test_a_pending_file_is_whole_or_not_there(mortal: App) -> None:
+def test_a_pending_file_is_whole_or_not_there(mortal: LedgerApp) -> None:
     mortal.ledger.restore()
-    mortal.answer("j-1")
+    mortal.record_answer("j-1")
     assert not survived(mortal.ledger.publish, 1)
     batch = PendingFile(mortal.data / "ledger.pending.json").read()
     assert batch is not None
-    assert {kind: list(ids) for kind, ids in batch.rows.items()} == {
+    assert {kind: list(ids) for kind, ids in batch.row_ids.items()} == {
         "judgments": ["j-1"],
         "consents": ["a-1 1"],
         "withdrawals": [],
@@ -131,72 +131,74 @@ def test_a_pending_file_is_whole_or_not_there(mortal: App) -> None:
     }
 
 
-def test_putting_files_together_may_end_anywhere(mortal: App, hub: LoopbackHub) -> None:
+def test_putting_files_together_may_end_anywhere(mortal: LedgerApp, hub: LoopbackHub) -> None:
     names = []
     for last in range(1, 20):
         for number in range(2):
-            mortal.clock.forward(minutes=10)
+            mortal.clock.advance(minutes=10)
             names.append(f"j-{last}-{number}")
-            mortal.answer(names[-1])
+            mortal.record_answer(names[-1])
             mortal.ledger.publish()
-        mortal.clock.forward(days=3)
+        mortal.clock.advance(days=3)
         done = survived(mortal.ledger.compact, last)
-        assert published(hub) == sorted(names)
+        assert published_ids(hub) == sorted(names)
         mortal.restart()
         mortal.ledger.restore()
         mortal.ledger.compact()
-        assert published(hub) == sorted(names)
-        assert len([path for path in hub.files(NAME) if path.startswith("judgments/")]) == last
+        assert published_ids(hub) == sorted(names)
+        assert len([path for path in hub.files(LEDGER_NAME) if path.startswith("judgments/")]) == last
         if done:
             break
     assert last > 4
 
 
-def test_forgetting_may_end_anywhere(mortal: App, hub: LoopbackHub) -> None:
+def test_forgetting_may_end_anywhere(mortal: LedgerApp, hub: LoopbackHub) -> None:
     kept = []
     for last in range(1, 30):
         kept.append(f"j-{last}")
-        mortal.answer(kept[-1], annotator="a-stays")
-        mortal.answer(f"gone-{last}", annotator=f"a-{last}")
+        mortal.record_answer(kept[-1], annotator="a-stays")
+        mortal.record_answer(f"gone-{last}", annotator=f"a-{last}")
         mortal.ledger.publish()
         mortal.journal.withdraw(f"a-{last}")
-        done = survived(mortal.ledger.forget, last)
-        mortal.restart(wiped=done)
+        done = survived(mortal.ledger.forget_withdrawn, last)
+        mortal.restart(wipe_disk=done)
         mortal.ledger.restore()
-        while mortal.ledger.publish() or mortal.ledger.forget_due:
-            mortal.ledger.forget()
-        history = [content for commit in hub.repositories["dataset", NAME].commits for content in commit.files.values()]
+        while mortal.ledger.publish() or mortal.ledger.is_forget_due:
+            mortal.ledger.forget_withdrawn()
+        history = [
+            content for commit in hub.repositories["dataset", LEDGER_NAME].commits for content in commit.files.values()
+        ]
         assert f"gone-{last}".encode() not in b"".join(history)
-        assert published(hub) == sorted(kept)
-        assert "squash-pending.txt" not in hub.files(NAME)
+        assert published_ids(hub) == sorted(kept)
+        assert "squash-pending.txt" not in hub.files(LEDGER_NAME)
         if done:
             break
-    assert {line["annotator"] for line in lines(hub, "consents")} == {"a-stays"}
-    assert len(lines(hub, "withdrawals")) == last
-    assert sorted(mortal.ids()) == sorted(kept)
+    assert {line["annotator"] for line in ledger_rows(hub, "consents")} == {"a-stays"}
+    assert len(ledger_rows(hub, "withdrawals")) == last
+    assert sorted(mortal.judgment_ids()) == sorted(kept)
     assert last > 8
 
 
 @pytest.mark.parametrize("lost", ["commit", "super-squash"])
-def test_upkeep_whose_answers_are_lost_is_done_once(mortal: App, hub: LoopbackHub, lost: str) -> None:
+def test_upkeep_whose_answers_are_lost_is_done_once(mortal: LedgerApp, hub: LoopbackHub, lost: str) -> None:
     for number in range(2):
-        mortal.clock.forward(minutes=5)
-        mortal.answer(f"j-{number}")
-        mortal.answer(f"gone-{number}", annotator="a-gone")
+        mortal.clock.advance(minutes=5)
+        mortal.record_answer(f"j-{number}")
+        mortal.record_answer(f"gone-{number}", annotator="a-gone")
         mortal.ledger.publish()
-    mortal.clock.forward(days=3)
-    hub.lose("POST .*/commit/")
+    mortal.clock.advance(days=3)
+    hub.lose_next_reply("POST .*/commit/")
     assert mortal.ledger.compact() is None  # somebody did it already: it was itself
-    assert published(hub) == ["gone-0", "gone-1", "j-0", "j-1"]
-    assert len([path for path in hub.files(NAME) if path.startswith("judgments/")]) == 1
+    assert published_ids(hub) == ["gone-0", "gone-1", "j-0", "j-1"]
+    assert len([path for path in hub.files(LEDGER_NAME) if path.startswith("judgments/")]) == 1
     mortal.journal.withdraw("a-gone")
     mortal.ledger.publish()
-    hub.lose(f"POST .*/{lost}/")
-    assert mortal.ledger.forget()
-    assert not mortal.ledger.forget()
-    assert published(hub) == ["j-0", "j-1"]
-    assert len(hub.repositories["dataset", NAME].commits) == 2
-    assert "squash-pending.txt" not in hub.files(NAME)
+    hub.lose_next_reply(f"POST .*/{lost}/")
+    assert mortal.ledger.forget_withdrawn()
+    assert not mortal.ledger.forget_withdrawn()
+    assert published_ids(hub) == ["j-0", "j-1"]
+    assert len(hub.repositories["dataset", LEDGER_NAME].commits) == 2
+    assert "squash-pending.txt" not in hub.files(LEDGER_NAME)
 
 
 PUBLISH = """
@@ -204,27 +206,29 @@ import sys
 from pathlib import Path
 from maps.hub.repository import HubDataset
 from annotation.journal.journal import Journal
-from annotation.ledger import Ledger
+from annotation.ledger import HubLedger
 data = Path(sys.argv[4])
-Ledger(HubDataset(*sys.argv[1:4]), Journal(data / "journal.sqlite"), data).publish()
+HubLedger(HubDataset(*sys.argv[1:4]), Journal(data / "journal.sqlite"), data).publish()
 """
 
 
-def test_a_process_that_is_killed_while_the_hub_is_at_it_adds_nothing_twice(hub: LoopbackHub, mortal: App) -> None:
+def test_a_process_that_is_killed_while_the_hub_is_at_it_adds_nothing_twice(
+    hub: LoopbackHub, mortal: LedgerApp
+) -> None:
     mortal.ledger.restore()
-    mortal.answer("j-1")
-    hub.stall("POST .*/commit/", 1.0)
-    command = [sys.executable, "-c", PUBLISH, NAME, TOKEN, hub.url, str(mortal.data)]
+    mortal.record_answer("j-1")
+    hub.stall_next("POST .*/commit/", 1.0)
+    command = [sys.executable, "-c", PUBLISH, LEDGER_NAME, TOKEN, hub.url, str(mortal.data)]
     process = subprocess.Popen(command, cwd=ROOT)
-    while hub.troubles[0].times:
+    while hub.ordered_failures[0].times:
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
     assert process.wait() == -9
     mortal.restart()
-    mortal.answer("j-2")
+    mortal.record_answer("j-2")
     mortal.ledger.publish()
     mortal.ledger.publish()
-    while [commit.title for commit in hub.commits(NAME)].count("Add 2 rows") < 2:
+    while [commit.title for commit in hub.commits(LEDGER_NAME)].count("Add 2 rows") < 2:
         time.sleep(0.02)
-    assert published(hub) == ["j-1", "j-2"]
+    assert published_ids(hub) == ["j-1", "j-2"]

@@ -8,51 +8,51 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from annotation.ledger.card import ledger_card
-from annotation.ledger.rows import LedgerError, files_of, line, merged, parsed
-from annotation.types import Consent, Judgment, Stored, Withdrawal
+from annotation.ledger.rows import LedgerError, files_from_rows, json_line, merge_rows, parse_rows
+from annotation.types import Consent, Judgment, StoredJudgment, Withdrawal
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def stored(judgment: Judgment, minutes: float = 0) -> Stored:
-    return Stored(judgment, NOON + timedelta(minutes=minutes))
+def stored(judgment: Judgment, minutes: float = 0) -> StoredJudgment:
+    return StoredJudgment(judgment, NOON + timedelta(minutes=minutes))
 
 
 def test_what_is_written_is_read_again(judge: Judge) -> None:
     first = stored(judge("j-1", comment='é "\n\r\u2028\x00', precision=None, seconds=3.0))
     second = stored(judge("j-2", supersedes="j-1"), 1.5)
-    [(path, content)] = files_of([first, second]).items()
+    [(path, content)] = files_from_rows([first, second]).items()
     assert path == f"judgments/2026/11/24/20261124T120130Z-{path[-22:]}"
     assert content.count(b"\n") == 2
-    assert parsed(path, content) == [first, second]
+    assert parse_rows(path, content) == [first, second]
     for row, kind in ((Consent("a-1", NOON, "1"), "consents"), (Withdrawal("a-1", NOON), "withdrawals")):
-        [(path, content)] = files_of([row]).items()
+        [(path, content)] = files_from_rows([row]).items()
         assert path.startswith(f"{kind}/2026/11/24/20261124T120000Z-")
-        assert parsed(path, content) == [row]
+        assert parse_rows(path, content) == [row]
 
 
 def test_the_same_rows_make_the_same_files(judge: Judge) -> None:
     row = stored(judge("j-1"))
-    elsewhere = Stored(row.judgment, row.stored_at.astimezone(timezone(timedelta(hours=5))))
-    assert files_of([row]) == files_of([elsewhere])
-    assert files_of([row]).keys().isdisjoint(files_of([stored(judge("j-1", comment="x"))]))
-    assert files_of([]) == {}
+    elsewhere = StoredJudgment(row.judgment, row.stored_at.astimezone(timezone(timedelta(hours=5))))
+    assert files_from_rows([row]) == files_from_rows([elsewhere])
+    assert files_from_rows([row]).keys().isdisjoint(files_from_rows([stored(judge("j-1", comment="x"))]))
+    assert files_from_rows([]) == {}
 
 
 def test_a_file_stays_below_the_size_of_a_large_one(judge: Judge) -> None:
     some = [stored(judge(f"j-{number}"), number) for number in range(10)]
-    files = files_of(some, largest=3 * len(line(some[0])))
-    assert sorted(len(parsed(path, content)) for path, content in files.items()) == [1, 3, 3, 3]
-    assert {row.row_id for path, content in files.items() for row in parsed(path, content)} == {
+    files = files_from_rows(some, max_bytes=3 * len(json_line(some[0])))
+    assert sorted(len(parse_rows(path, content)) for path, content in files.items()) == [1, 3, 3, 3]
+    assert {row.row_id for path, content in files.items() for row in parse_rows(path, content)} == {
         row.row_id for row in some
     }
 
 
 def test_columns_of_a_later_release_are_passed_over(judge: Judge) -> None:
     row = stored(judge("j-1"))
-    later = line(row).replace(b"{", b'{"a_new_one":[1],', 1)
-    assert parsed("judgments/x.jsonl", later) == [row]
+    later = json_line(row).replace(b"{", b'{"a_new_one":[1],', 1)
+    assert parse_rows("judgments/x.jsonl", later) == [row]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_columns_of_a_later_release_are_passed_over(judge: Judge) -> None:
     ],
 )
 def test_a_cell_of_another_kind_is_refused(judge: Judge, before: bytes, after: bytes) -> None:
-    damaged = line(stored(judge("j-1"))).replace(before, after)
-    assert damaged != line(stored(judge("j-1")))
+    damaged = json_line(stored(judge("j-1"))).replace(before, after)
+    assert damaged != json_line(stored(judge("j-1")))
     with pytest.raises(LedgerError, match=r"^Line 1 of judgments/x\.jsonl in the ledger is damaged; mend it"):
-        parsed("judgments/x.jsonl", damaged)
+        parse_rows("judgments/x.jsonl", damaged)
 
 
 def test_merged_rows_stand_once_and_behind_what_they_replace(judge: Judge) -> None:
@@ -81,14 +81,14 @@ def test_merged_rows_stand_once_and_behind_what_they_replace(judge: Judge) -> No
         stored(judge("j-3", supersedes="j-2"), 1),
     )
     other = stored(judge("j-0"), 4)
-    found = merged([third, other, second, first, second, Withdrawal("a-9", NOON), Consent("a-1", NOON, "1")])
+    found = merge_rows([third, other, second, first, second, Withdrawal("a-9", NOON), Consent("a-1", NOON, "1")])
     assert [row.row_id for row in found.judgments] == ["j-1", "j-2", "j-3", "j-0"]
     assert (found.consents, found.withdrawals) == ((Consent("a-1", NOON, "1"),), (Withdrawal("a-9", NOON),))
 
 
 def test_a_ring_of_replacements_ends(judge: Judge) -> None:
     ring = [stored(judge("j-1", supersedes="j-2")), stored(judge("j-2", supersedes="j-1"))]
-    assert sorted(row.row_id for row in merged(ring).judgments) == ["j-1", "j-2"]
+    assert sorted(row.row_id for row in merge_rows(ring).judgments) == ["j-1", "j-2"]
 
 
 def test_the_card_names_only_tables_that_have_a_file() -> None:

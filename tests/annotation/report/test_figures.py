@@ -8,11 +8,11 @@ import pytest
 
 from annotation.form import QUESTIONS
 from annotation.report import figures
-from annotation.report.paper import published_answers
-from annotation.report.paper_file import published
+from annotation.report.paper import tabulate_paper_answers
+from annotation.report.paper_file import load_paper
 from annotation.statistics import summary
-from annotation.statistics.answer_counts import answers
-from annotation.statistics.judgments_table import counted, frame
+from annotation.statistics.answer_counts import answer_counts_by_quarter
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -20,8 +20,8 @@ Judge = Callable[..., Judgment]
 
 def test_the_bars_carry_the_shares_in_words(judge: Judge) -> None:
     rows = [judge("1", layer=0), judge("2", layer=1, precision="poor"), judge("3", layer=29)]
-    own = answers(counted(frame(rows)).rows, {"smollm2": 30})
-    chart = figures.beside_paper(own, published_answers(published()), "precision").to_dict()
+    own = answer_counts_by_quarter(select_counted_judgments(judgments_to_frame(rows)).rows, {"smollm2": 30})
+    chart = figures.build_answers_figure(own, tabulate_paper_answers(load_paper()), "precision").to_dict()
     assert chart["title"]["text"] == ["Answers to question two (precision),", "here and in the paper, in per cent"]
     told = chart["description"].split("; ")
     assert told[0] == ("Stacked bars. How precise is the description? all layers, here, Correct and accurate: 2 of 3")
@@ -37,12 +37,14 @@ def test_the_bars_carry_the_shares_in_words(judge: Judge) -> None:
 
 @pytest.mark.parametrize("field", [question.field for question in QUESTIONS])
 def test_every_figure_is_valid_without_a_judgment(field: str) -> None:
-    nothing = counted(frame([]))
-    bars = figures.beside_paper(answers(nothing.rows, {}), answers(nothing.rows, {}), field).to_dict()
+    nothing = select_counted_judgments(judgments_to_frame([]))
+    bars = figures.build_answers_figure(
+        answer_counts_by_quarter(nothing.rows, {}), answer_counts_by_quarter(nothing.rows, {}), field
+    ).to_dict()
     assert bars["description"].endswith("No answers yet.")
-    points = figures.coefficients(summary.report(nothing), field).to_dict()
+    points = figures.build_coefficients_figure(summary.summarise_judgments(nothing), field).to_dict()
     assert points["description"].count("undefined: no item has two or more answers") == len(
-        summary.report(nothing).questions[field].coefficients
+        summary.summarise_judgments(nothing).questions[field].coefficients
     )
 
 
@@ -52,7 +54,9 @@ def test_coefficients_are_shown_with_their_values(judge: Judge) -> None:
         for a in (1, 2)
         for i in range(3)
     ]
-    chart = figures.coefficients(summary.report(counted(frame(rows))), "precision").to_dict()
+    chart = figures.build_coefficients_figure(
+        summary.summarise_judgments(select_counted_judgments(judgments_to_frame(rows))), "precision"
+    ).to_dict()
     (values,) = chart["datasets"].values()
     assert [row["coefficient"] for row in values] == [
         *("Share of agreeing pairs", "Fleiss' kappa", "Krippendorff's alpha", "Gwet's AC1", "Gwet's AC2")
@@ -63,4 +67,4 @@ def test_coefficients_are_shown_with_their_values(judge: Judge) -> None:
 
 def test_no_two_answers_to_a_question_share_a_colour() -> None:
     for question in QUESTIONS:
-        assert len({figures.COLOURS[code] for code in question.codes}) == len(question.codes)
+        assert len({figures.ANSWER_COLOURS[code] for code in question.codes}) == len(question.codes)

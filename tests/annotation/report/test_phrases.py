@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from annotation.report.phrases import coefficient_words, counted_words, pair_words, rate_words
+from annotation.report.phrases import coefficient_words, count_with_noun, pair_words, rate_words
 from annotation.statistics.agreement import PairEstimate
-from annotation.statistics.bootstrap import ONE_ITEM, Estimate, Rate
-from maps.text import printable
+from annotation.statistics.bootstrap import ONE_ITEM_REASON, BootstrapEstimate, RateEstimate
+from maps.text import escape_unprintable
 
 
 def test_intervals_are_shown_with_the_draws_that_had_none() -> None:
-    full = Estimate(0.712, 0.5512, 0.834, 40, 1000, None)
+    full = BootstrapEstimate(0.712, 0.5512, 0.834, 40, 1000, None)
     assert coefficient_words("krippendorff_alpha", full) == "Krippendorff's alpha 0.71 (0.55 to 0.83)"
     some = PairEstimate(("ada", "bob"), 3, -0.001, -0.5, 0.25, 640, None)
     assert pair_words(some) == "ada and bob: 0.00 (-0.50 to 0.25, defined in 640 of 1,000 draws) over 3 items"
 
 
 def test_a_rate_has_its_interval_and_n_or_its_reason() -> None:
-    assert rate_words(Rate(0.798, 0.75, 0.846, 217, 272, 1000, None)) == "79.8 % (75.0 to 84.6 %) of 272"
-    assert rate_words(Rate(1.0, None, None, 1, 1, 0, ONE_ITEM)) == "100.0 % of 1"
-    assert rate_words(Rate(None, None, None, 0, 0, 0, "there are no judgments")) == (
+    assert rate_words(RateEstimate(0.798, 0.75, 0.846, 217, 272, 1000, None)) == "79.8 % (75.0 to 84.6 %) of 272"
+    assert rate_words(RateEstimate(1.0, None, None, 1, 1, 0, ONE_ITEM_REASON)) == "100.0 % of 1"
+    assert rate_words(RateEstimate(None, None, None, 0, 0, 0, "there are no judgments")) == (
         "undefined, since there are no judgments"
     )
 
 
 def test_names_and_numbers_are_told_plainly() -> None:
-    assert [counted_words(n, "item") for n in (0, 1, 1200)] == ["0 items", "1 item", "1,200 items"]
-    assert [printable(name) for name in ("Ada", "é", "a\x1b[2J")] == ["Ada", "é", "a\\x1b[2J"]
+    assert [count_with_noun(n, "item") for n in (0, 1, 1200)] == ["0 items", "1 item", "1,200 items"]
+    assert [escape_unprintable(name) for name in ("Ada", "é", "a\x1b[2J")] == ["Ada", "é", "a\\x1b[2J"]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from annotation.report.paper_file import published
-from annotation.report.sections import difference_sentence, evidence_sentences, rate_sentences, sections
-from annotation.statistics.bootstrap import Estimate
-from annotation.statistics.evidence import Correlation
-from annotation.statistics.judgments_table import counted, frame
-from annotation.statistics.labels import labels
-from annotation.statistics.summary import Report, report
+from annotation.report.paper_file import load_paper
+from annotation.report.sections import dawid_skene_sentence, evidence_sentences, rate_sentences, section_paragraphs
+from annotation.statistics.bootstrap import BootstrapEstimate
+from annotation.statistics.evidence import MeasureCorrelation
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.labels import compute_labels
+from annotation.statistics.summary import AgreementReport, summarise_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -21,7 +21,7 @@ ABSENT = {"presence": "absent_none", "precision": None, "category": None}
 
 
 @pytest.fixture
-def small(judge: Judge) -> Report:
+def small(judge: Judge) -> AgreementReport:
     """Three annotators on two heads, one tie by adjudication, two controls."""
     rows = [
         judge("1", annotator="ada", layer=0),
@@ -33,11 +33,11 @@ def small(judge: Judge) -> Report:
         judge("7", annotator="ada", item_kind="swapped", **ABSENT),
         judge("8", annotator="ada", item_kind="swapped", layer=1, precision="poor"),
     ]
-    return report(counted(frame(rows)), layers={"smollm2": 30})
+    return summarise_judgments(select_counted_judgments(judgments_to_frame(rows)), layers={"smollm2": 30})
 
 
-def test_every_rate_stands_beside_controls_and_the_paper(small: Report) -> None:
-    found = rate_sentences(small.controls, published())
+def test_every_rate_stands_beside_controls_and_the_paper(small: AgreementReport) -> None:
+    found = rate_sentences(small.controls, load_paper())
     assert found[0] == (
         "Presence or absence of a pattern was recognised correctly in 100.0 % (100.0 to 100.0 %) of 5 judgments (5); "
         "with another head's description 100.0 % (100.0 to 100.0 %) of 2; in the paper 79.8 % of 272."
@@ -53,8 +53,8 @@ def test_every_rate_stands_beside_controls_and_the_paper(small: Report) -> None:
     assert found[-1] == "What is accepted on controls is the level of chance."
 
 
-def test_the_other_sections_tell_answers_quarters_annotators_and_labels(small: Report) -> None:
-    answers, quarters, annotators, aggregated = sections(small, published())
+def test_the_other_sections_tell_answers_quarters_annotators_and_labels(small: AgreementReport) -> None:
+    answers, quarters, annotators, aggregated = section_paragraphs(small, load_paper())
     assert answers[1] == (
         "Of 3 answers to question two (precision): Correct and accurate 100.0 % (3, in the paper 66.4 %); Correct but "
         "too general or too specific 0.0 % (0); Correct to a degree with incorrect parts 0.0 % (0); Does not describe "
@@ -79,18 +79,18 @@ def test_the_other_sections_tell_answers_quarters_annotators_and_labels(small: R
 
 
 def test_dawid_and_skenes_labels_are_compared_with_the_others(judge: Judge) -> None:
-    table = counted(frame([judge("1"), judge("2", layer=1)]))
+    table = select_counted_judgments(judgments_to_frame([judge("1"), judge("2", layer=1)]))
     first, second = table.rows["key"]
     given = {first: ("absent_none", 0.9), second: ("present_described", 0.8)}
-    found = labels(table, {"presence": given, "precision": {}, "category": {}})
-    assert difference_sentence(found) == ("Dawid and Skene's model gives another label to 1 of the 2 that both label.")
+    found = compute_labels(table, {"presence": given, "precision": {}, "category": {}})
+    assert dawid_skene_sentence(found) == ("Dawid and Skene's model gives another label to 1 of the 2 that both label.")
 
 
 def test_evidence_is_told_with_its_scorer_and_n() -> None:
     told = evidence_sentences(
         [
-            Correlation("detection", "gpt\x1b", Estimate(0.41, 0.1, 0.66, 40, 1000, None)),
-            Correlation("support", None, Estimate(None, None, None, 1, 0, "fewer than three items")),
+            MeasureCorrelation("detection", "gpt\x1b", BootstrapEstimate(0.41, 0.1, 0.66, 40, 1000, None)),
+            MeasureCorrelation("support", None, BootstrapEstimate(None, None, None, 1, 0, "fewer than three items")),
         ]
     )
     assert told == [
@@ -104,6 +104,10 @@ def test_evidence_is_told_with_its_scorer_and_n() -> None:
 def test_a_table_without_models_has_its_sentence() -> None:
     rows = [("1", "ada", "absent_none", "", "")]
     table = pd.DataFrame(rows, columns=["item", "annotator", "presence", "precision", "category"])
-    told = [sentence for part in sections(report(counted(table)), None) for sentence in part]
+    told = [
+        sentence
+        for part in section_paragraphs(summarise_judgments(select_counted_judgments(table)), None)
+        for sentence in part
+    ]
     assert "The table has no model, so nothing is told by model." in told
     assert "The table has no model or no layer, so nothing is told by layer quarter." in told

@@ -8,18 +8,18 @@ import pandas as pd
 
 from annotation.report import sentences
 from annotation.statistics import summary
-from annotation.statistics.judgments_table import counted
+from annotation.statistics.judgments_table import select_counted_judgments
 
 COLUMNS = ["item", "annotator", "presence", "precision", "category"]
 
 
-def report_of(rows: Sequence[tuple[str, ...]]) -> summary.Report:
-    return summary.report(counted(pd.DataFrame(rows, columns=COLUMNS)))
+def report_of(rows: Sequence[tuple[str, ...]]) -> summary.AgreementReport:
+    return summary.summarise_judgments(select_counted_judgments(pd.DataFrame(rows, columns=COLUMNS)))
 
 
 def test_a_report_reads_as_plain_sentences() -> None:
     rows = [("1", a, "absent_none", "", "") for a in ("ada", "bob\x1b")]
-    assert sentences.paragraphs(report_of(rows))[:5] == [
+    assert sentences.report_paragraphs(report_of(rows))[:5] == [
         ["2 annotators, 1 item, 2 judgments; intervals are 95 % bootstraps over items."],
         [
             "Presence or absence of a pattern was recognised correctly in 100.0 % of 2 judgments (2).",
@@ -58,7 +58,9 @@ def test_blank_unasked_and_left_out_rows_are_told() -> None:
     rows = [("1", "ada", "present_described", "", "general"), ("2", "ada", "absent_none", "poor", "")]
     table = pd.DataFrame(rows, columns=COLUMNS).assign(item_kind="head")
     practice = table.iloc[:1].assign(item_kind="practice", item="3")
-    found = sentences.paragraphs(summary.report(counted(pd.concat([table, practice], ignore_index=True))))
+    found = sentences.report_paragraphs(
+        summary.summarise_judgments(select_counted_judgments(pd.concat([table, practice], ignore_index=True)))
+    )
     assert found[0][1:] == ["Left out: 1 of practice items."]
     assert found[3][-2:] == [
         "Left blank where the form asks: 1 judgment.",
@@ -69,7 +71,7 @@ def test_blank_unasked_and_left_out_rows_are_told() -> None:
 def test_pairs_without_an_item_in_common_are_counted() -> None:
     rows = [("1", "ada", "absent_none", "", ""), ("2", "bob", "absent_none", "", "")]
     presence = report_of(rows).questions["presence"]
-    assert sentences.question_sentences("question one", presence, pairs=True)[2:] == [
+    assert sentences.agreement_sentences("question one", presence, pairs=True)[2:] == [
         "Cohen's kappa is undefined for 1 pair without an item in common."
     ]
     assert [each.reason for each in presence.cohen_kappa] == ["these two have answered no item both"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from annotation.statistics import agreement
-from annotation.statistics.bootstrap import ONE_ITEM, Counts, Estimate, Statistic, items_of
+from annotation.statistics.bootstrap import ONE_ITEM_REASON, BootstrapEstimate, Counts, Statistic, group_equal_items
 
 # Krippendorff (2011), example C: four observers, twelve units, five categories, answers missing.
 EXAMPLE_C = [
@@ -30,10 +30,10 @@ FLEISS = [
     *([1, 0, 0, 4, 1], [0, 5, 0, 1, 0], [4, 0, 0, 0, 2], [0, 2, 0, 4, 0], [1, 0, 5, 0, 0], [0, 0, 0, 0, 6]),
 ]
 COEFFICIENTS: list[Statistic] = [
-    agreement.percent,
+    agreement.percent_agreement,
     agreement.fleiss_kappa,
-    agreement.krippendorff_nominal,
-    agreement.krippendorff_ordinal,
+    agreement.krippendorff_alpha_nominal,
+    agreement.krippendorff_alpha_ordinal,
     agreement.gwet_ac1,
     agreement.gwet_ac2,
 ]
@@ -45,7 +45,7 @@ def counts_of(answers: list[list[int | None]], categories: int) -> Counts:
 
 
 def value(coefficient: Statistic, counts: Counts | list[list[int]]) -> float | None:
-    return agreement.estimate(coefficient, items_of(np.array(counts, dtype=np.int64), 0)).value
+    return agreement.estimate_coefficient(coefficient, group_equal_items(np.array(counts, dtype=np.int64), 0)).value
 
 
 def test_krippendorffs_example_c_gives_the_published_numbers() -> None:
@@ -76,12 +76,12 @@ def test_a_small_table_with_uneven_raters_gives_the_fractions_worked_by_hand() -
     ac1 = (observed - Fraction(40, 81)) / (1 - Fraction(40, 81))
     # α: item 1 gives o_11 = 2; item 2: o_12 = o_21 = 1·2/2 = 1, o_22 = 2·1/2 = 1. n = 5, n_1 = 3, n_2 = 2.
     # α = 1 − (5 − 1) · (1 + 1) / (3·2 + 2·3) = 1 − 8/12 = 1/3.
-    assert value(agreement.percent, counts) == pytest.approx(float(observed))
+    assert value(agreement.percent_agreement, counts) == pytest.approx(float(observed))
     assert value(agreement.fleiss_kappa, counts) == pytest.approx(float(fleiss))
     assert value(agreement.gwet_ac1, counts) == pytest.approx(float(ac1))
-    assert value(agreement.krippendorff_nominal, counts) == pytest.approx(1 / 3)
+    assert value(agreement.krippendorff_alpha_nominal, counts) == pytest.approx(1 / 3)
     # Two categories have one distance and no partial weight: ordinal equals nominal.
-    assert value(agreement.krippendorff_ordinal, counts) == pytest.approx(1 / 3)
+    assert value(agreement.krippendorff_alpha_ordinal, counts) == pytest.approx(1 / 3)
     assert value(agreement.gwet_ac2, counts) == pytest.approx(float(ac1))
 
 
@@ -92,17 +92,17 @@ def test_perfect_agreement_is_one() -> None:
 def test_systematic_disagreement_is_below_chance() -> None:
     counts = [[1, 1], [1, 1]]
     # κ: p_o = 0, p_e = 1/2, so −1; α = 1 − 3 · 4 / 8 = −1/2.
-    assert value(agreement.percent, counts) == 0.0
+    assert value(agreement.percent_agreement, counts) == 0.0
     assert value(agreement.fleiss_kappa, counts) == -1.0
     assert value(agreement.gwet_ac1, counts) == -1.0
-    assert value(agreement.krippendorff_nominal, counts) == -0.5
+    assert value(agreement.krippendorff_alpha_nominal, counts) == -0.5
 
 
 def test_no_variation_is_undefined_for_coefficients_that_compare_with_chance() -> None:
-    items = items_of(np.array([[2, 0, 0, 0], [3, 0, 0, 0]]), 0)
-    undefined = Estimate(None, None, None, 2, 0, agreement.NO_VARIATION)
-    perfect = Estimate(1.0, 1.0, 1.0, 2, 1000, None)
-    assert [agreement.estimate(each, items) for each in COEFFICIENTS] == [
+    items = group_equal_items(np.array([[2, 0, 0, 0], [3, 0, 0, 0]]), 0)
+    undefined = BootstrapEstimate(None, None, None, 2, 0, agreement.NO_VARIATION)
+    perfect = BootstrapEstimate(1.0, 1.0, 1.0, 2, 1000, None)
+    assert [agreement.estimate_coefficient(each, items) for each in COEFFICIENTS] == [
         perfect,
         undefined,
         undefined,
@@ -114,13 +114,15 @@ def test_no_variation_is_undefined_for_coefficients_that_compare_with_chance() -
 
 @pytest.mark.parametrize("counts", [np.zeros((0, 4), dtype=np.int64), np.array([[1, 0, 0, 0], [0, 1, 0, 0]])])
 def test_without_an_item_answered_twice_everything_is_undefined(counts: Counts) -> None:
-    nothing = Estimate(None, None, None, 0, 0, agreement.NO_PAIRS)
-    assert [agreement.estimate(each, items_of(counts, 0)) for each in COEFFICIENTS] == [nothing] * 6
+    nothing = BootstrapEstimate(None, None, None, 0, 0, agreement.NO_PAIRS)
+    assert [agreement.estimate_coefficient(each, group_equal_items(counts, 0)) for each in COEFFICIENTS] == [
+        nothing
+    ] * 6
 
 
 def test_one_item_has_a_value_and_no_interval() -> None:
-    found = agreement.estimate(agreement.percent, items_of(np.array([[1, 1]]), 0))
-    assert found == Estimate(0.0, None, None, 1, 0, ONE_ITEM)
+    found = agreement.estimate_coefficient(agreement.percent_agreement, group_equal_items(np.array([[1, 1]]), 0))
+    assert found == BootstrapEstimate(0.0, None, None, 1, 0, ONE_ITEM_REASON)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -128,7 +130,7 @@ def test_alpha_equals_another_implementation_on_random_data(seed: int) -> None:
     random = np.random.default_rng(seed)
     counts = random.multinomial(random.integers(0, 6), random.dirichlet(np.ones(4)), size=30)
     counts[random.random(30) < 0.3] //= 2
-    levels = {"nominal": agreement.krippendorff_nominal, "ordinal": agreement.krippendorff_ordinal}
+    levels = {"nominal": agreement.krippendorff_alpha_nominal, "ordinal": agreement.krippendorff_alpha_ordinal}
     for level, coefficient in levels.items():
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -142,7 +144,9 @@ def test_alpha_equals_another_implementation_on_random_data(seed: int) -> None:
 def test_intervals_repeat_with_their_seed_and_hold_the_value() -> None:
     counts = np.array(FLEISS)
     for coefficient in COEFFICIENTS:
-        one, same, other = (agreement.estimate(coefficient, items_of(counts, seed)) for seed in (0, 0, 1))
+        one, same, other = (
+            agreement.estimate_coefficient(coefficient, group_equal_items(counts, seed)) for seed in (0, 0, 1)
+        )
         assert one == same
         assert (one.low, one.high) != (other.low, other.high)
         assert one.value is not None
@@ -152,24 +156,27 @@ def test_intervals_repeat_with_their_seed_and_hold_the_value() -> None:
 
 
 def test_the_bootstrap_is_that_of_drawing_items_one_by_one() -> None:
-    items = items_of(np.concatenate([counts_of(EXAMPLE_C, 5)] * 2), 0)
-    assert items.times.sum(1).tolist() == [24.0] * 1000
+    items = group_equal_items(np.concatenate([counts_of(EXAMPLE_C, 5)] * 2), 0)
+    assert items.draw_counts.sum(1).tolist() == [24.0] * 1000
     for coefficient in COEFFICIENTS:
-        drawn = coefficient(items.times, items.kinds)
+        drawn = coefficient(items.draw_counts, items.distinct_items)
         for draw in range(20):
-            repeated = np.repeat(items.kinds, items.times[draw].astype(int), axis=0).astype(np.int64)
+            repeated = np.repeat(items.distinct_items, items.draw_counts[draw].astype(int), axis=0).astype(np.int64)
             assert drawn[draw] == pytest.approx(value(coefficient, repeated))
 
 
 def test_the_order_of_the_items_changes_no_interval() -> None:
     counts = np.array(FLEISS)
-    one, other = (agreement.estimate(agreement.gwet_ac1, items_of(each, 0)) for each in (counts, counts[::-1]))
+    one, other = (
+        agreement.estimate_coefficient(agreement.gwet_ac1, group_equal_items(each, 0))
+        for each in (counts, counts[::-1])
+    )
     assert one == other
 
 
 def test_an_interval_is_that_of_items_drawn_one_by_one_by_another_generator() -> None:
     counts, random = np.array(FLEISS), np.random.RandomState(7)
-    found = agreement.estimate(agreement.fleiss_kappa, items_of(counts, 0))
+    found = agreement.estimate_coefficient(agreement.fleiss_kappa, group_equal_items(counts, 0))
     once = np.ones((1, 30))
     values = [agreement.fleiss_kappa(once, counts[random.randint(30, size=30)].astype(float))[0] for _ in range(4000)]
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(values, (2.5, 97.5))), abs=0.015)
@@ -194,7 +201,7 @@ def test_percent_fleiss_and_gwet_equal_their_formulas_written_out(seed: int) -> 
     counts = np.array([random.multinomial(each, random.dirichlet(np.ones(4))) for each in (*raters, 2)])
     equal = plain(counts, np.eye(4).tolist())
     ordered = plain(counts, [[1 - comb(abs(k - m) + 1, 2) / comb(4, 2) for m in range(4)] for k in range(4)])
-    assert value(agreement.percent, counts) == pytest.approx(equal[0])
+    assert value(agreement.percent_agreement, counts) == pytest.approx(equal[0])
     assert value(agreement.fleiss_kappa, counts) == pytest.approx(equal[1])
     assert value(agreement.gwet_ac1, counts) == pytest.approx(equal[2])
     assert value(agreement.gwet_ac2, counts) == pytest.approx(ordered[2])
@@ -204,7 +211,7 @@ def test_cohens_kappa_of_a_table_worked_by_hand() -> None:
     # 50 items, both yes 20, first yes only 5, second yes only 10, both no 15:
     # p_o = 35/50, p_e = 25/50 · 30/50 + 25/50 · 20/50 = 1/2, κ = (0.7 − 0.5) / 0.5 = 0.4.
     answers = np.array([[0, 0]] * 20 + [[0, 1]] * 5 + [[1, 0]] * 10 + [[1, 1]] * 15, dtype=np.int16)
-    (found,) = agreement.cohen_kappas(answers, ["a", "b"], 0, 2)
+    (found,) = agreement.estimate_pairwise_kappas(answers, ["a", "b"], 0, 2)
     assert (found.pair, found.n, found.draws, found.reason) == (("a", "b"), 50, 1000, None)
     assert found.value == pytest.approx(0.4)
     assert found.low is not None
@@ -216,16 +223,16 @@ def test_cohens_kappa_of_gwets_abstractors_gives_the_published_number() -> None:
     table = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]  # irrCAC, cont3x3abstractors: 0.7964094
     both = [[i, j] for i in range(3) for j in range(3) for _ in range(table[i][j])]
     answers = np.array([*both, [0, -1], [2, -1], [-1, 1], [-1, -1]], dtype=np.int16)  # what one left out counts nowhere
-    (found,) = agreement.cohen_kappas(answers, ["a", "b"], 0, 3)
+    (found,) = agreement.estimate_pairwise_kappas(answers, ["a", "b"], 0, 3)
     assert found.value == pytest.approx(0.7964094)
     assert found.n == 100
 
 
 def test_pairs_without_shared_items_or_variation_are_undefined() -> None:
     answers = np.array([[0, -1, 0], [0, -1, 0], [-1, 1, -1]], dtype=np.int16)
-    found = agreement.cohen_kappas(answers, ["a", "b", "c"], 0, 4)
+    found = agreement.estimate_pairwise_kappas(answers, ["a", "b", "c"], 0, 4)
     assert [(each.pair, each.n, each.value, each.reason) for each in found] == [
-        (("a", "b"), 0, None, agreement.NO_SHARED),
+        (("a", "b"), 0, None, agreement.NO_COMMON_ITEMS),
         (("a", "c"), 2, None, agreement.NO_VARIATION),
-        (("b", "c"), 0, None, agreement.NO_SHARED),
+        (("b", "c"), 0, None, agreement.NO_COMMON_ITEMS),
     ]

@@ -6,24 +6,24 @@ import pandas as pd
 import pytest
 
 from annotation.form import PRESENCE
-from annotation.statistics.annotators import NO_MAJORITY, Standing, standings
-from annotation.statistics.bootstrap import Estimate
-from annotation.statistics.judgments_table import counted
-from annotation.statistics.ratings import ratings
+from annotation.statistics.annotators import NO_MAJORITY, MajorityComparison, compare_with_majority
+from annotation.statistics.bootstrap import BootstrapEstimate
+from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.ratings import collect_ratings
 
 COLUMNS = ["item", "annotator", "presence", "precision", "category"]
 CODES = dict(enumerate(PRESENCE.codes))
 
 
-def found(answers: dict[str, list[int | None]]) -> dict[str, Standing]:
+def found(answers: dict[str, list[int | None]]) -> dict[str, MajorityComparison]:
     rows = [
         (str(item), who, CODES[code], "", "")
         for who, codes in answers.items()
         for item, code in enumerate(codes)
         if code is not None
     ]
-    table = ratings(counted(pd.DataFrame(rows, columns=COLUMNS)).rows, PRESENCE)
-    return {each.annotator: each for each in standings(table, 0)}
+    table = collect_ratings(select_counted_judgments(pd.DataFrame(rows, columns=COLUMNS)).rows, PRESENCE)
+    return {each.annotator: each for each in compare_with_majority(table, 0)}
 
 
 def test_an_annotator_is_compared_where_the_others_have_a_majority() -> None:
@@ -41,6 +41,6 @@ def test_an_own_answer_is_no_part_of_the_others_majority() -> None:
 
 
 def test_without_others_it_is_undefined_in_words() -> None:
-    undefined = Estimate(None, None, None, 0, 0, NO_MAJORITY)
-    assert found({"ada": [0, 1]}) == {"ada": Standing("ada", 2, 2, 0, undefined, undefined)}
+    undefined = BootstrapEstimate(None, None, None, 0, 0, NO_MAJORITY)
+    assert found({"ada": [0, 1]}) == {"ada": MajorityComparison("ada", 2, 2, 0, undefined, undefined)}
     assert found({}) == {}

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from annotation.statistics.answer_counts import COLUMNS, answers, quarters
-from annotation.statistics.judgments_table import SummaryError, counted, frame
+from annotation.statistics.answer_counts import ANSWER_COUNT_COLUMNS, answer_counts_by_quarter, layer_quarters
+from annotation.statistics.judgments_table import SummaryError, judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -20,8 +20,8 @@ def test_answers_are_tabled_by_layer_quarter(judge: Judge) -> None:
         judge(str(n), layer=layer, precision=precision)
         for n, (layer, precision) in enumerate([(0, "accurate"), (7, "poor"), (8, "poor"), (29, "poor")])
     ]
-    found = answers(counted(frame(rows)).rows, {"smollm2": 30})
-    assert tuple(found.columns) == COLUMNS
+    found = answer_counts_by_quarter(select_counted_judgments(judgments_to_frame(rows)).rows, {"smollm2": 30})
+    assert tuple(found.columns) == ANSWER_COUNT_COLUMNS
     precision = found[(found["question"] == "precision") & (found["count"] > 0)]
     assert precision[["part", "answer", "count", "n"]].to_numpy().tolist() == [
         ["all", "accurate", 1, 4],
@@ -35,16 +35,16 @@ def test_answers_are_tabled_by_layer_quarter(judge: Judge) -> None:
 
 
 def test_a_model_whose_layers_are_unknown_is_left_out_and_named(judge: Judge) -> None:
-    rows = counted(frame([judge("1"), judge("2", model="new\x1b")])).rows
-    numbers, reason = quarters(rows, {"smollm2": 30})
+    rows = select_counted_judgments(judgments_to_frame([judge("1"), judge("2", model="new\x1b")])).rows
+    numbers, reason = layer_quarters(rows, {"smollm2": 30})
     assert numbers.tolist() == [3, -1]
     assert reason == "The number of layers of new\\x1b is not known: left out by layer quarter."
     table = pd.DataFrame({"item": ["1"], "model": [None], "layer": [2]})
-    assert quarters(table, {})[1] == "Some judgments have no model or no layer: left out by layer quarter."
+    assert layer_quarters(table, {})[1] == "Some judgments have no model or no layer: left out by layer quarter."
 
 
 def test_a_table_without_layers_has_no_quarters() -> None:
-    numbers, reason = quarters(pd.DataFrame({"item": ["1", "2"]}), {})
+    numbers, reason = layer_quarters(pd.DataFrame({"item": ["1", "2"]}), {})
     assert (numbers.tolist(), reason) == (
         [-1, -1],
         "The table has no model or no layer, so nothing is told by layer quarter.",
@@ -53,10 +53,10 @@ def test_a_table_without_layers_has_no_quarters() -> None:
 
 def test_a_layer_that_its_model_does_not_have_is_an_error(judge: Judge) -> None:
     with pytest.raises(SummaryError, match="Layer 26 belongs to no layer quarter, since smollm2 has 26 layers"):
-        quarters(counted(frame([judge()])).rows, {"smollm2": 26})
+        layer_quarters(select_counted_judgments(judgments_to_frame([judge()])).rows, {"smollm2": 26})
 
 
 def test_quarters_are_those_of_the_papers_models() -> None:
     for layers, size in ((32, 8), (48, 12)):
         rows = pd.DataFrame({"model": ["m"] * layers, "layer": range(layers)})
-        assert quarters(rows, {"m": layers})[0].tolist() == np.repeat(range(4), size).tolist()
+        assert layer_quarters(rows, {"m": layers})[0].tolist() == np.repeat(range(4), size).tolist()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotation.statistics.bootstrap import DRAWS, ONE_ITEM, Floats, Rate, estimated, items_of, rate
+from annotation.statistics.bootstrap import (
+    BOOTSTRAP_DRAWS,
+    ONE_ITEM_REASON,
+    Floats,
+    RateEstimate,
+    estimate_rate,
+    estimate_statistic,
+    group_equal_items,
+)
 
 TRUE, FALSE = True, False
 
@@ -14,7 +22,7 @@ def test_a_rate_is_counted_by_judgment_and_drawn_by_item() -> None:
     item = np.array([0, 0, 0, 1, 1, 2])
     accepted = np.array([TRUE, TRUE, TRUE, FALSE, FALSE, TRUE])
     asked = np.array([TRUE, TRUE, TRUE, TRUE, TRUE, FALSE])
-    found = rate(accepted, asked, item, 0, "nobody was asked")
+    found = estimate_rate(accepted, asked, item, 0, "nobody was asked")
     assert (found.value, found.count, found.n, found.reason) == (3 / 5, 3, 5, None)
     # Items agree within themselves, so draws of items reach 0 and 1; draws of item 2 alone have no judgment.
     assert (found.low, found.high) == (0.0, 1.0)
@@ -23,44 +31,44 @@ def test_a_rate_is_counted_by_judgment_and_drawn_by_item() -> None:
 
 def test_a_rate_without_judgments_says_why() -> None:
     nobody = np.zeros(2, dtype=bool)
-    found = rate(nobody, nobody, np.array([0, 1]), 0, "nobody was asked")
-    assert found == Rate(None, None, None, 0, 0, 0, "nobody was asked")
+    found = estimate_rate(nobody, nobody, np.array([0, 1]), 0, "nobody was asked")
+    assert found == RateEstimate(None, None, None, 0, 0, 0, "nobody was asked")
 
 
 def test_a_rate_of_one_item_has_no_interval() -> None:
     both = np.ones(2, dtype=bool)
-    found = rate(both, both, np.array([0, 0]), 0, "nobody was asked")
-    assert found == Rate(1.0, None, None, 2, 2, 0, ONE_ITEM)
+    found = estimate_rate(both, both, np.array([0, 0]), 0, "nobody was asked")
+    assert found == RateEstimate(1.0, None, None, 2, 2, 0, ONE_ITEM_REASON)
 
 
 def test_items_that_are_alike_are_drawn_together() -> None:
-    items = items_of(np.array([[1, 2], [0, 3], [1, 2], [1, 2]]), 0)
-    assert (items.kinds.tolist(), items.sizes.tolist()) == ([[0.0, 3.0], [1.0, 2.0]], [1, 3])
-    assert items.times.sum(1).tolist() == [4.0] * DRAWS
-    assert items.times.mean(0) == pytest.approx([1.0, 3.0], abs=0.1)
+    items = group_equal_items(np.array([[1, 2], [0, 3], [1, 2], [1, 2]]), 0)
+    assert (items.distinct_items.tolist(), items.multiplicities.tolist()) == ([[0.0, 3.0], [1.0, 2.0]], [1, 3])
+    assert items.draw_counts.sum(1).tolist() == [4.0] * BOOTSTRAP_DRAWS
+    assert items.draw_counts.mean(0) == pytest.approx([1.0, 3.0], abs=0.1)
     # A kind with a quarter of four items is missing in (3/4)⁴ of the draws.
-    assert (items.times[:, 0] == 0).mean() == pytest.approx(0.75**4, abs=0.05)
+    assert (items.draw_counts[:, 0] == 0).mean() == pytest.approx(0.75**4, abs=0.05)
 
 
 def test_draws_are_those_of_their_seed() -> None:
     numbers = np.arange(5)[:, None]
-    one, same, other = (items_of(numbers, seed).times for seed in (0, 0, 1))
+    one, same, other = (group_equal_items(numbers, seed).draw_counts for seed in (0, 0, 1))
     assert one.tolist() == same.tolist() != other.tolist()
-    assert items_of(numbers[:0], 0).times.shape == (DRAWS, 0)
+    assert group_equal_items(numbers[:0], 0).draw_counts.shape == (BOOTSTRAP_DRAWS, 0)
 
 
 def test_a_hundred_thousand_items_take_no_more_room_than_their_kinds() -> None:
-    items = items_of(np.random.default_rng(0).integers(0, 3, size=(100_000, 2)), 0)
-    assert (len(items.kinds), items.times.shape) == (9, (DRAWS, 9))
+    items = group_equal_items(np.random.default_rng(0).integers(0, 3, size=(100_000, 2)), 0)
+    assert (len(items.distinct_items), items.draw_counts.shape) == (9, (BOOTSTRAP_DRAWS, 9))
 
 
 def test_an_interval_is_that_of_the_defined_draws() -> None:
-    items = items_of(np.arange(4)[:, None], 0)
+    items = group_equal_items(np.arange(4)[:, None], 0)
 
     def first(times: Floats, _: Floats) -> Floats:
         return np.where(times[:, 0] > 0, times[:, 0], np.nan)
 
-    found = estimated(first, items, 4, "never")
-    defined = items.times[:, 0][items.times[:, 0] > 0]
+    found = estimate_statistic(first, items, 4, "never")
+    defined = items.draw_counts[:, 0][items.draw_counts[:, 0] > 0]
     assert (found.value, found.draws) == (1.0, len(defined))
     assert (found.low, found.high) == tuple(np.percentile(defined, (2.5, 97.5)))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from annotation.statistics import dawid_skene
-from annotation.statistics.judgments_table import counted, frame
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -34,7 +34,7 @@ def example() -> pd.DataFrame:
 
 
 def test_the_published_example_gives_the_published_numbers() -> None:
-    found = dawid_skene.probabilities(example())
+    found = dawid_skene.label_probabilities(example())
     shares = found.mean().round(2).to_dict()
     assert shares == {"1": 0.40, "2": 0.42, "3": 0.11, "4": 0.07}  # their estimates of how frequent each class is
     assert found.sum(axis=1).round(9).tolist() == [1.0] * 45
@@ -43,7 +43,7 @@ def test_the_published_example_gives_the_published_numbers() -> None:
 
 def test_missing_answers_are_no_answers() -> None:
     table = example().drop(index=[3, 4, 5, 6])  # of patient 1 only the first observer's three readings remain
-    assert dawid_skene.probabilities(table).loc["patient 1"].idxmax() == "1"
+    assert dawid_skene.label_probabilities(table).loc["patient 1"].idxmax() == "1"
 
 
 def test_items_get_their_label_and_equal_ones_none(judge: Judge) -> None:
@@ -53,8 +53,10 @@ def test_items_get_their_label_and_equal_ones_none(judge: Judge) -> None:
         for annotator in "ab"
         for presence in ["absent_none" if layer < 2 else "present_missed"]
     ]
-    table = counted(frame([*rows[:-1], judge("last", annotator="b", layer=3, precision=None, category=None)]))
-    found = dawid_skene.estimates(table)
+    table = select_counted_judgments(
+        judgments_to_frame([*rows[:-1], judge("last", annotator="b", layer=3, precision=None, category=None)])
+    )
+    found = dawid_skene.estimate_labels(table)
     assert [found["presence"][key][0] for key in table.rows["key"].unique()[:3]] == [
         "absent_none",
         "absent_none",
@@ -65,7 +67,9 @@ def test_items_get_their_label_and_equal_ones_none(judge: Judge) -> None:
 
 def test_two_who_differ_on_one_item_alone_share_the_first_place(judge: Judge) -> None:
     rows = [judge("1", annotator="a"), judge("2", annotator="b", presence="absent_none", precision=None, category=None)]
-    [(label, share)] = dawid_skene.estimates(counted(frame(rows)))["presence"].values()
+    [(label, share)] = dawid_skene.estimate_labels(select_counted_judgments(judgments_to_frame(rows)))[
+        "presence"
+    ].values()
     assert label is None
     assert share == pytest.approx(0.5)
 
@@ -73,10 +77,10 @@ def test_two_who_differ_on_one_item_alone_share_the_first_place(judge: Judge) ->
 def test_without_the_package_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "crowdkit.aggregation", None)
     with pytest.raises(dawid_skene.DawidSkeneError, match=r"pip install crowd-kit==1\.4\.2"):
-        dawid_skene.probabilities(example())
+        dawid_skene.label_probabilities(example())
 
 
 def test_a_model_that_does_not_settle_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dawid_skene, "ITERATIONS", 2)
+    monkeypatch.setattr(dawid_skene, "MAX_ITERATIONS", 2)
     with pytest.raises(dawid_skene.DawidSkeneError, match="has not settled after 2 rounds"):
-        dawid_skene.probabilities(example())
+        dawid_skene.label_probabilities(example())

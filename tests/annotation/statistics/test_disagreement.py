@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.statistics.disagreement import disagreements, distance
-from annotation.types import Judgment, adjudicated
+from annotation.statistics.disagreement import answer_distance, find_disagreements
+from annotation.types import Judgment, adjudication_item
 
 Judge = Callable[..., Judgment]
 NOTHING: dict[str, object] = {"presence": "absent_none", "precision": None, "category": None}
@@ -26,8 +26,8 @@ NOTHING: dict[str, object] = {"presence": "absent_none", "precision": None, "cat
     ],
 )
 def test_question_one_weighs_as_much_as_all_three(judge: Judge, changes: dict[str, object], expected: float) -> None:
-    assert distance(judge(), judge(**changes)) == pytest.approx(expected)
-    assert distance(judge(**changes), judge()) == pytest.approx(expected)
+    assert answer_distance(judge(), judge(**changes)) == pytest.approx(expected)
+    assert answer_distance(judge(**changes), judge()) == pytest.approx(expected)
 
 
 def test_most_disagreement_comes_first_and_agreement_not_at_all(judge: Judge) -> None:
@@ -44,7 +44,7 @@ def test_most_disagreement_comes_first_and_agreement_not_at_all(judge: Judge) ->
         for n, changes in enumerate(given)
     ]
     order = sorted({row.item for row in rows}, key=lambda item: item.head)
-    found = disagreements(order, rows)
+    found = find_disagreements(order, rows)
     assert [(each.item.head, round(each.distance, 6)) for each in found] == [(5, 1), (3, 0.666667), (2, 0.222222)]
     assert [row.judgment_id for row in found[0].judgments] == ["j-5-0", "j-5-1"]
 
@@ -52,14 +52,14 @@ def test_most_disagreement_comes_first_and_agreement_not_at_all(judge: Judge) ->
 def test_controls_and_practice_are_not_adjudicated(judge: Judge) -> None:
     for kind in ("swapped", "shuffled", "practice"):
         rows = [judge("j-1", item_kind=kind), judge("j-2", item_kind=kind, annotator="a-2", **NOTHING)]
-        assert disagreements([rows[0].item], rows) == []
+        assert find_disagreements([rows[0].item], rows) == []
 
 
 def test_a_decision_stands_beside_the_answers_and_the_last_one_counts(judge: Judge) -> None:
     rows = [judge("j-1"), judge("j-2", annotator="a-2", **NOTHING)]
-    [open_one] = disagreements([rows[0].item], rows)
+    [open_one] = find_disagreements([rows[0].item], rows)
     assert open_one.decision is None
     decisions = [judge(f"d-{n}", item_kind="adjudication", annotator=f"o-{n}") for n in (1, 2)]
-    [decided] = disagreements([rows[0].item], [*rows, *decisions])
+    [decided] = find_disagreements([rows[0].item], [*rows, *decisions])
     assert decided == replace(open_one, decision=decisions[1])
-    assert decisions[0].item == adjudicated(rows[0].item)
+    assert decisions[0].item == adjudication_item(rows[0].item)

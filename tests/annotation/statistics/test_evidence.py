@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from annotation.statistics import evidence
-from annotation.statistics.bootstrap import Floats, items_of
-from annotation.statistics.judgments_table import counted, frame
+from annotation.statistics.bootstrap import Floats, group_equal_items
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -32,10 +32,10 @@ def test_spearman_of_published_examples() -> None:
 
 def test_the_bootstrap_is_that_of_drawing_items_one_by_one() -> None:
     random = np.random.default_rng(0)
-    items = items_of(np.column_stack([random.integers(0, 4, 12), random.random(12)]), 0)
-    drawn = evidence.spearman(items.times, items.kinds)
+    items = group_equal_items(np.column_stack([random.integers(0, 4, 12), random.random(12)]), 0)
+    drawn = evidence.spearman(items.draw_counts, items.distinct_items)
     for draw in range(20):
-        repeated = pd.DataFrame(np.repeat(items.kinds, items.times[draw].astype(int), axis=0)).rank()
+        repeated = pd.DataFrame(np.repeat(items.distinct_items, items.draw_counts[draw].astype(int), axis=0)).rank()
         ranked = repeated[0].corr(repeated[1])
         assert drawn[draw] == pytest.approx(ranked)
 
@@ -47,7 +47,7 @@ def test_measures_are_joined_by_description(judge: Judge) -> None:
         for name, codes in precision.items()
         for n, code in enumerate(codes)
     ]
-    people = evidence.precisions(counted(frame(rows)).rows)
+    people = evidence.mean_precision_by_description(select_counted_judgments(judgments_to_frame(rows)).rows)
     assert people.to_dict() == {"d-1": 2.5, "d-2": 1.0, "d-3": 0.0, "d-4": 3.0}
     descriptions = pd.DataFrame({"description_id": ["d-1", "d-2", "d-3"], "support": [20, 25, 30]})
     scores = pd.DataFrame(
@@ -57,10 +57,10 @@ def test_measures_are_joined_by_description(judge: Judge) -> None:
             "detection": [0.8, 0.6, 0.5, 0.9, 1.0, 0.5],
         }
     )
-    found = evidence.correlations(counted(frame(rows)), descriptions, scores)
+    found = evidence.correlate_measures(select_counted_judgments(judgments_to_frame(rows)), descriptions, scores)
     assert [(e.measure, e.scorer, e.spearman.n, e.spearman.value, e.spearman.reason) for e in found] == [
         ("detection", "m", 4, pytest.approx(1.0), None),
-        ("detection", "other", 1, None, evidence.FEW),
+        ("detection", "other", 1, None, evidence.TOO_FEW_ITEMS),
         ("support", None, 3, pytest.approx(-1.0), None),
     ]
 
@@ -69,10 +69,14 @@ def test_what_cannot_be_correlated_says_why(judge: Judge) -> None:
     nothing = pd.DataFrame({"description_id": [], "scorer": [], "detection": [], "support": []})
     plain = pd.DataFrame([("1", "a", "absent_none", "", "")], columns=["item", "annotator", *"pqr"])
     plain.columns = pd.Index(["item", "annotator", "presence", "precision", "category"])
-    assert [e.spearman.reason for e in evidence.correlations(counted(plain), nothing, nothing)] == [evidence.NO_ID] * 2
-    rows = counted(frame([judge(str(n), layer=n, description_id=f"d-{n}") for n in range(3)]))
+    assert [
+        e.spearman.reason for e in evidence.correlate_measures(select_counted_judgments(plain), nothing, nothing)
+    ] == [evidence.NO_DESCRIPTION_ID] * 2
+    rows = select_counted_judgments(
+        judgments_to_frame([judge(str(n), layer=n, description_id=f"d-{n}") for n in range(3)])
+    )
     same = pd.DataFrame({"description_id": ["d-0", "d-1", "d-2"], "support": [1, 2, 3]})
-    assert [e.spearman.reason for e in evidence.correlations(rows, same, nothing)] == [
-        evidence.FEW,
+    assert [e.spearman.reason for e in evidence.correlate_measures(rows, same, nothing)] == [
+        evidence.TOO_FEW_ITEMS,
         evidence.NO_VARIATION,
     ]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from annotation.statistics.judgments_table import counted, frame
-from annotation.statistics.labels import Aggregated, Estimates, aggregated, labels
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.labels import LabelCounts, LabelEstimates, compute_labels, count_labels
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -36,7 +36,7 @@ def rows(table: pd.DataFrame, question: str, columns: list[str]) -> list[list[ob
 
 
 def test_majority_ties_and_the_newest_adjudication_make_the_labels(judge: Judge) -> None:
-    table = labels(counted(frame(study(judge))))
+    table = compute_labels(select_counted_judgments(judgments_to_frame(study(judge))))
     columns = ["layer", "n", "majority", "tie", "adjudicated", "label"]
     assert rows(table, "presence", columns) == [
         [0, 3, "present_described", False, False, "present_described"],
@@ -50,23 +50,23 @@ def test_majority_ties_and_the_newest_adjudication_make_the_labels(judge: Judge)
         [2, 1, "accurate", False, True, None],
         [3, 0, None, False, True, "accurate"],
     ]
-    assert aggregated(table)["presence"] == Aggregated(
+    assert count_labels(table)["presence"] == LabelCounts(
         4, {"absent_none": 1, "absent_described": 0, "present_missed": 0, "present_described": 2}, 1, 2, 0
     )
-    assert aggregated(table)["precision"] == Aggregated(
+    assert count_labels(table)["precision"] == LabelCounts(
         4, {"accurate": 2, "inaccurate": 0, "partial": 0, "poor": 0}, 1, 2, 1
     )
 
 
 def test_estimates_stand_beside_the_majority(judge: Judge) -> None:
-    table = counted(frame([judge("1")]))
+    table = select_counted_judgments(judgments_to_frame([judge("1")]))
     [key] = table.rows["key"]
-    given: dict[str, Estimates] = {
+    given: dict[str, LabelEstimates] = {
         "presence": {key: ("absent_none", 0.75)},
         "precision": {key: (None, 0.5)},
         "category": {},
     }
-    found = labels(table, given)
+    found = compute_labels(table, given)
     columns = ["question", "label", "dawid_skene", "dawid_skene_probability"]
     assert found[columns].astype(object).where(found[columns].notna(), None).to_numpy().tolist() == [
         ["presence", "present_described", "absent_none", 0.75],
@@ -76,12 +76,16 @@ def test_estimates_stand_beside_the_majority(judge: Judge) -> None:
 
 
 def test_without_judgments_there_are_no_labels() -> None:
-    table = labels(counted(frame([])))
+    table = compute_labels(select_counted_judgments(judgments_to_frame([])))
     assert len(table) == 0
-    assert aggregated(table)["category"].items == 0
+    assert count_labels(table)["category"].items == 0
 
 
 def test_a_question_that_nobody_answered_keeps_the_types_of_the_table(judge: Judge) -> None:
-    table = labels(counted(frame([judge("1", presence="absent_none", precision=None, category=None)])))
+    table = compute_labels(
+        select_counted_judgments(
+            judgments_to_frame([judge("1", presence="absent_none", precision=None, category=None)])
+        )
+    )
     assert [str(table[name].dtype) for name in ("tie", "adjudicated")] == ["bool", "bool"]
     assert table["label"].tolist() == ["absent_none"]

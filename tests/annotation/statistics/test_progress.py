@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from annotation.statistics.progress import Fulfilment, Work, complete, fulfilment, work
-from annotation.study.study import Candidate, Study, open_study
+from annotation.statistics.progress import (
+    AnnotatorSummary,
+    StudyProgress,
+    compute_study_progress,
+    is_complete,
+    summarise_annotators,
+)
+from annotation.study.study import Candidate, Study, build_default_study
 from annotation.types import Judgment
 from maps.types import HeadId
 
@@ -20,7 +26,7 @@ NOTHING: dict[str, object] = {"presence": "absent_none", "precision": None, "cat
 def a_study(per_item: int | None = 2, overlap: int = 1) -> Study:
     """Three heads, the first of them for everybody."""
     heads = [Candidate(HeadId(0, n), (), f"hash-{n}", f"d-{n}", "", "") for n in range(3)]
-    whole = open_study("m", None, 1, "offline", heads, datetime(2026, 11, 24, tzinfo=UTC))
+    whole = build_default_study("m", None, 1, "offline", heads, datetime(2026, 11, 24, tzinfo=UTC))
     items = sorted(whole.order, key=lambda item: item.head)
     order = tuple(replace(i, item_kind="overlap") if n < overlap else i for n, i in enumerate(items))
     return replace(whole, settings=replace(whole.settings, per_item=per_item, overlap=overlap), order=order)
@@ -34,14 +40,14 @@ def judged(study: Study, *people: str) -> dict[str, set[str]]:
 def test_places_and_items_are_counted_without_the_overlap_and_what_is_stale() -> None:
     study = a_study()
     done, other = judged(study, "abc", "ab", "a"), judged(study, "", "", "d")
-    assert fulfilment(study, done, other) == Fulfilment(4, 3, 1, 2, 1, 3, 0, 0)
+    assert compute_study_progress(study, done, other) == StudyProgress(4, 3, 1, 2, 1, 3, 0, 0)
     stale = {study.order[1].key}
-    assert fulfilment(study, done, other, stale) == Fulfilment(2, 1, 1, 1, 0, 3, 1, 2)
+    assert compute_study_progress(study, done, other, stale) == StudyProgress(2, 1, 1, 1, 0, 3, 1, 2)
 
 
 def test_an_open_study_wants_no_number_of_places() -> None:
     study = a_study(per_item=None, overlap=0)
-    assert fulfilment(study, judged(study, "ab", "", "a"), {}) == Fulfilment(None, 3, 0, 3, 2, 0, 0, 0)
+    assert compute_study_progress(study, judged(study, "ab", "", "a"), {}) == StudyProgress(None, 3, 0, 3, 2, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +62,14 @@ def test_an_open_study_wants_no_number_of_places() -> None:
 )
 def test_a_study_is_complete_when_every_place_is_filled(people: tuple[str, ...], expected: bool) -> None:
     study = a_study()
-    assert complete(study, judged(study, *people)) is expected
+    assert is_complete(study, judged(study, *people)) is expected
 
 
 def test_stale_items_keep_no_study_open_and_an_open_study_never_ends() -> None:
     study = a_study()
-    assert complete(study, judged(study, "ab", "ab", ""), {study.order[2].key})
+    assert is_complete(study, judged(study, "ab", "ab", ""), {study.order[2].key})
     unlimited = a_study(per_item=None, overlap=0)
-    assert not complete(unlimited, judged(unlimited, "ab", "ab", "ab"))
+    assert not is_complete(unlimited, judged(unlimited, "ab", "ab", "ab"))
 
 
 def test_each_person_is_compared_with_the_majority_of_the_others(judge: Judge) -> None:
@@ -77,13 +83,17 @@ def test_each_person_is_compared_with_the_majority_of_the_others(judge: Judge) -
     ]
     # Head 1: the others of a are b (present) and c (absent), tied; the same for b; the others of c agree: present.
     # Head 2: a is alone.
-    assert work(rows) == [Work("a", 2, 15.0, 0, 0), Work("b", 1, 30.0, 0, 0), Work("c", 1, 50.0, 0, 1)]
-    assert work([row for row in rows if row.annotator != "c"])[:2] == [
-        Work("a", 2, 15.0, 1, 1),
-        Work("b", 1, 30.0, 1, 1),
+    assert summarise_annotators(rows) == [
+        AnnotatorSummary("a", 2, 15.0, 0, 0),
+        AnnotatorSummary("b", 1, 30.0, 0, 0),
+        AnnotatorSummary("c", 1, 50.0, 0, 1),
+    ]
+    assert summarise_annotators([row for row in rows if row.annotator != "c"])[:2] == [
+        AnnotatorSummary("a", 2, 15.0, 1, 1),
+        AnnotatorSummary("b", 1, 30.0, 1, 1),
     ]
 
 
 def test_controls_are_work_but_no_agreement(judge: Judge) -> None:
     rows = [judge("1", annotator="a", item_kind="swapped"), judge("2", annotator="b", item_kind="swapped")]
-    assert [(each.items, each.compared) for each in work(rows)] == [(1, 0), (1, 0)]
+    assert [(each.items, each.compared_items) for each in summarise_annotators(rows)] == [(1, 0), (1, 0)]

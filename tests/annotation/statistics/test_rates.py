@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from annotation.statistics.judgments_table import counted, frame
-from annotation.statistics.rates import RATES, Acceptance, controls
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.rates import RATE_DEFINITIONS, AcceptanceRates, compare_with_controls
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
 
 
-def found(judgments: list[Judgment]) -> dict[str, Acceptance]:
-    table = counted(frame(judgments))
-    return controls(table.rows, table.controls, 0)
+def found(judgments: list[Judgment]) -> dict[str, AcceptanceRates]:
+    table = select_counted_judgments(judgments_to_frame(judgments))
+    return compare_with_controls(table.rows, table.controls, 0)
 
 
 def test_rates_on_controls_are_the_level_of_chance(judge: Judge) -> None:
@@ -50,7 +50,7 @@ def test_a_superseded_control_counts_nowhere(judge: Judge) -> None:
     assert (shuffled.judgments, shuffled.rates["recognised"].value) == (1, 0.0)
 
 
-@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("name", RATE_DEFINITIONS)
 def test_a_rate_says_why_it_is_undefined(name: str) -> None:
     rate = found([])["true"].rates[name]
-    assert (rate.value, rate.reason) == (None, RATES[name].missing)
+    assert (rate.value, rate.reason) == (None, RATE_DEFINITIONS[name].empty_base_reason)

@@ -12,8 +12,8 @@ import pytest
 
 from annotation.form import QUESTIONS
 from annotation.statistics import summary
-from annotation.statistics.judgments_table import counted, frame
-from annotation.statistics.summary import Share
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.summary import JudgmentShare
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]
@@ -28,8 +28,8 @@ TWO_ON_THREE = [
 ]
 
 
-def report_of(rows: Sequence[tuple[str, ...]], seed: int = 0) -> summary.Report:
-    return summary.report(counted(pd.DataFrame(rows, columns=COLUMNS)), seed)
+def report_of(rows: Sequence[tuple[str, ...]], seed: int = 0) -> summary.AgreementReport:
+    return summary.summarise_judgments(select_counted_judgments(pd.DataFrame(rows, columns=COLUMNS)), seed)
 
 
 def test_the_report_of_a_small_table_is_the_one_worked_by_hand() -> None:
@@ -41,10 +41,10 @@ def test_the_report_of_a_small_table_is_the_one_worked_by_hand() -> None:
     percents = {name: each.coefficients["percent"].value for name, each in found.questions.items()}
     assert percents == {"presence": pytest.approx(1 / 3), "precision": 0.0, "category": 0.5}
     assert found.headline == {
-        "correct": Share(4 / 6, 4, 6),
-        "false_patterns_among_failures": Share(0.5, 1, 2),
-        "visible_patterns_described": Share(0.75, 3, 4),
-        "poor": Share(0.0, 0, 2),
+        "correct": JudgmentShare(4 / 6, 4, 6),
+        "false_patterns_among_failures": JudgmentShare(0.5, 1, 2),
+        "visible_patterns_described": JudgmentShare(0.75, 3, 4),
+        "poor": JudgmentShare(0.0, 0, 2),
     }
     # Presence: p_o = 1/3; ada's shares 1/3 described, none, missed; bob's 2/3 described, 1/3 absent_described:
     # p_e = 1/3 · 2/3 = 2/9, κ = (1/3 − 2/9) / (7/9) = 1/7.
@@ -71,7 +71,7 @@ def test_the_json_object_has_the_contracts_keys() -> None:
 def test_without_judgments_everything_is_undefined_with_its_reason() -> None:
     found = report_of([])
     assert (found.items, found.annotators, found.judgments) == (0, 0, 0)
-    assert set(found.headline.values()) == {Share(None, 0, 0)}
+    assert set(found.headline.values()) == {JudgmentShare(None, 0, 0)}
     reasons = {each.reason for question in found.questions.values() for each in question.coefficients.values()}
     assert reasons == {"no item has two or more answers"}
 
@@ -93,7 +93,7 @@ def test_the_seed_moves_the_interval_and_nothing_else() -> None:
 def test_a_model_and_its_quarters_are_reported_like_the_whole(judge: Judge) -> None:
     rows = [judge(f"{a}{layer}", annotator=a, layer=layer) for a in ("x", "y") for layer in (0, 29)]
     rows += [judge("n", model="new", annotator="x")]
-    found = summary.report(counted(frame(rows)), layers={"smollm2": 30})
+    found = summary.summarise_judgments(select_counted_judgments(judgments_to_frame(rows)), layers={"smollm2": 30})
     assert [(g.model, g.quarter, g.items, g.annotators, g.judgments) for g in found.by_model.groups] == [
         ("new", None, 1, 1, 1),
         ("smollm2", None, 2, 2, 4),
@@ -106,7 +106,9 @@ def test_a_model_and_its_quarters_are_reported_like_the_whole(judge: Judge) -> N
         None,
         "The number of layers of new is not known: left out by layer quarter.",
     )
-    alone = summary.report(counted(frame([row for row in rows if row.model == "smollm2"])))
+    alone = summary.summarise_judgments(
+        select_counted_judgments(judgments_to_frame([row for row in rows if row.model == "smollm2"]))
+    )
     group = found.by_model.groups[1]
     assert (group.questions, group.headline, group.answers) == (alone.questions, alone.headline, alone.answers)
     first = found.by_quarter.groups[0]

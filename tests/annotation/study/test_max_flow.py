@@ -7,10 +7,10 @@ from itertools import combinations
 
 import pytest
 
-from annotation.study.max_flow import Willing, most, most_with
+from annotation.study.max_flow import AnnotatorCapacity, max_fillable_slots, max_fillable_slots_after_taking
 
 
-def tried_out(places: dict[str, int], people: list[Willing]) -> int:
+def tried_out(places: dict[str, int], people: list[AnnotatorCapacity]) -> int:
     """The same by trying every choice of every person."""
     if not people:
         return 0
@@ -22,16 +22,16 @@ def tried_out(places: dict[str, int], people: list[Willing]) -> int:
 
 
 def test_an_item_is_handed_on_where_that_fills_another_place() -> None:
-    people = [Willing(1, {"a", "b"}), Willing(1, {"a"})]
-    assert most({"a": 1, "b": 1}, people) == 2
-    assert most_with({"a": 1, "b": 1}, people, "a") == 1
-    assert most_with({"a": 1, "b": 1}, people, "b") == 2
+    people = [AnnotatorCapacity(1, {"a", "b"}), AnnotatorCapacity(1, {"a"})]
+    assert max_fillable_slots({"a": 1, "b": 1}, people) == 2
+    assert max_fillable_slots_after_taking({"a": 1, "b": 1}, people, "a") == 1
+    assert max_fillable_slots_after_taking({"a": 1, "b": 1}, people, "b") == 2
 
 
 def test_nobody_fills_two_places_of_one_item() -> None:
-    assert most({"a": 3}, [Willing(None, {"a"}), Willing(5, {"a"})]) == 2
-    assert most({"a": 3}, []) == 0
-    assert most({}, [Willing(None, set())]) == 0
+    assert max_fillable_slots({"a": 3}, [AnnotatorCapacity(None, {"a"}), AnnotatorCapacity(5, {"a"})]) == 2
+    assert max_fillable_slots({"a": 3}, []) == 0
+    assert max_fillable_slots({}, [AnnotatorCapacity(None, set())]) == 0
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -40,7 +40,7 @@ def test_it_is_the_largest_there_is(seed: int) -> None:
     keys = "abcd"[: dice.randint(1, 4)]
     places = {key: dice.randint(0, 3) for key in keys}
     people = [
-        Willing(dice.choice([None, 0, 1, 2]), {key for key in keys if dice.random() < 0.6})
+        AnnotatorCapacity(dice.choice([None, 0, 1, 2]), {key for key in keys if dice.random() < 0.6})
         for _ in range(dice.randint(1, 4))
     ]
-    assert most(places, people) == tried_out(places, people)
+    assert max_fillable_slots(places, people) == tried_out(places, people)

@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from annotation.study.next_item import Progress, Situation, next_for, progress, study_order
-from annotation.types import Item, ItemKind
+from annotation.study.next_item import (
+    AnnotatorProgress,
+    AssignmentState,
+    compute_annotator_progress,
+    select_next_item,
+    study_order,
+)
+from annotation.types import ItemKind, StudyItem
 
-ITEMS = [Item("default", "m", layer, head, "head", "h", "d") for layer in range(4) for head in range(3)]
+ITEMS = [StudyItem("default", "m", layer, head, "head", "h", "d") for layer in range(4) for head in range(3)]
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,13 @@ class Limits:
 OPEN = Limits()
 
 
-def made(layer: int, kind: ItemKind = "head", head: int = 0) -> Item:
-    return Item("s", "m", layer, head, kind, "h", "d")
+def made(layer: int, kind: ItemKind = "head", head: int = 0) -> StudyItem:
+    return StudyItem("s", "m", layer, head, kind, "h", "d")
 
 
-def next_open(order: Sequence[Item], judged: Collection[str], skipped: Sequence[str]) -> Item | None:
+def next_open(order: Sequence[StudyItem], judged: Collection[str], skipped: Sequence[str]) -> StudyItem | None:
     """Who gets what in the study without limits."""
-    return next_for(order, OPEN, Situation({}, judged, skipped))
+    return select_next_item(order, OPEN, AssignmentState({}, judged, skipped))
 
 
 def test_the_order_depends_on_the_seed_and_not_on_the_input() -> None:
@@ -68,31 +74,31 @@ def test_skipped_items_come_back_at_the_end_the_longest_skipped_first() -> None:
 
 
 def test_another_description_makes_another_item_of_which_one_person_judges_one() -> None:
-    changed = Item("default", "m", 0, 0, "head", "h", "d2")
+    changed = StudyItem("default", "m", 0, 0, "head", "h", "d2")
     assert next_open([changed], [ITEMS[0].key], []) == changed
 
 
 def test_the_least_judged_item_comes_first_and_a_full_one_never() -> None:
     a, b, c, d = order = [made(layer) for layer in range(4)]
-    now = Situation({a.key: 2, b.key: 1, c.key: 3, d.key: 1}, [])
-    assert next_for(order, Limits(3), now) == b
-    assert next_for(order, Limits(3), replace(now, skipped=[b.key])) == d
-    assert next_for(order, Limits(3), replace(now, mine=[b.key, d.key])) == a
-    assert next_for(order, Limits(3), replace(now, mine=[a.key, b.key, d.key])) is None
-    assert next_for(order, Limits(3), replace(now, closed=[b.key])) == d
+    now = AssignmentState({a.key: 2, b.key: 1, c.key: 3, d.key: 1}, [])
+    assert select_next_item(order, Limits(3), now) == b
+    assert select_next_item(order, Limits(3), replace(now, skipped_keys=[b.key])) == d
+    assert select_next_item(order, Limits(3), replace(now, judged_keys=[b.key, d.key])) == a
+    assert select_next_item(order, Limits(3), replace(now, judged_keys=[a.key, b.key, d.key])) is None
+    assert select_next_item(order, Limits(3), replace(now, closed_keys=[b.key])) == d
 
 
 def test_a_head_and_its_control_are_never_judged_by_one_person() -> None:
     true, control, other = order = [made(0), made(0, "swapped"), made(1)]
-    assert next_for(order, Limits(3), Situation({}, [true.key])) == other
-    assert next_for(order, Limits(3), Situation({}, [control.key, other.key])) is None
+    assert select_next_item(order, Limits(3), AssignmentState({}, [true.key])) == other
+    assert select_next_item(order, Limits(3), AssignmentState({}, [control.key, other.key])) is None
 
 
 def test_nobody_is_asked_for_more_than_their_share() -> None:
     order = [made(layer) for layer in range(4)]
-    assert next_for(order, Limits(3, 2), Situation({}, [order[0].key])) == order[1]
-    assert next_for(order, Limits(3, 2), Situation({}, [order[0].key, order[1].key])) is None
-    assert next_for(order, Limits(3, 2), Situation({}, ["of another study", order[0].key])) == order[1]
+    assert select_next_item(order, Limits(3, 2), AssignmentState({}, [order[0].key])) == order[1]
+    assert select_next_item(order, Limits(3, 2), AssignmentState({}, [order[0].key, order[1].key])) is None
+    assert select_next_item(order, Limits(3, 2), AssignmentState({}, ["of another study", order[0].key])) == order[1]
 
 
 @pytest.mark.parametrize(("share", "places"), [(20, [0, 5, 10, 15]), (10, [0, 3, 5, 8]), (5, [0, 2, 3, 4])])
@@ -100,7 +106,9 @@ def test_the_overlap_is_spread_over_a_persons_work(share: int, places: list[int]
     order = [made(layer) for layer in range(40)] + [made(layer, "overlap") for layer in range(40, 44)]
     mine: list[str] = []
     kinds = []
-    while (item := next_for(order, Limits(3, share), Situation(dict.fromkeys(mine, 0), mine))) is not None:
+    while (
+        item := select_next_item(order, Limits(3, share), AssignmentState(dict.fromkeys(mine, 0), mine))
+    ) is not None:
         mine.append(item.key)
         kinds.append(item.item_kind)
     assert len(kinds) == share
@@ -112,16 +120,16 @@ def test_overlap_items_have_no_limit_and_are_not_lost_by_skipping() -> None:
     crowd = dict.fromkeys((item.key for item in order[:2]), 50)
     skipped = [item.key for item in order[:2]]
     mine: list[str] = []
-    while (item := next_for(order, Limits(3, 4), Situation(crowd, mine, skipped))) is not None:
+    while (item := select_next_item(order, Limits(3, 4), AssignmentState(crowd, mine, skipped))) is not None:
         mine.append(item.key)
     assert mine == [item.key for item in (*order[2:4], *order[:2])]
 
 
 def test_the_last_places_are_given_so_that_they_can_all_be_filled() -> None:
     a, b, full = order = [made(0), made(1), made(2)]
-    now = Situation({a.key: 1, b.key: 1, full.key: 2}, [full.key], others=[[b.key], [a.key, full.key]])
-    assert next_for(order, Limits(2, 2), now) == b  # a is all that the person who has judged b can still take
-    assert next_for(order, Limits(2, 2), replace(now, others=[[a.key], [b.key, full.key]])) == a
+    now = AssignmentState({a.key: 1, b.key: 1, full.key: 2}, [full.key], keys_of_others=[[b.key], [a.key, full.key]])
+    assert select_next_item(order, Limits(2, 2), now) == b  # a is all that the person who has judged b can still take
+    assert select_next_item(order, Limits(2, 2), replace(now, keys_of_others=[[a.key], [b.key, full.key]])) == a
 
 
 def simulated(people: int, share: int, items: int, wanted: int, seed: int, eager: float) -> Counter[str]:
@@ -139,7 +147,7 @@ def simulated(people: int, share: int, items: int, wanted: int, seed: int, eager
             judged[one].append(held[one][-1])
             continue
         others = [held[n] for n in range(people) if n != one and held[n]]
-        item = next_for(order, Limits(wanted, share), Situation(counts, held[one], others=others))
+        item = select_next_item(order, Limits(wanted, share), AssignmentState(counts, held[one], keys_of_others=others))
         if item is None:
             busy.remove(one)
         else:
@@ -164,5 +172,7 @@ def test_small_studies_whose_places_just_suffice_are_filled_exactly(seed: int) -
 
 def test_progress_counts_this_order_and_estimates_from_the_median() -> None:
     keys = [item.key for item in ITEMS]
-    assert progress(ITEMS, []) == Progress(0, 12, None)
-    assert progress(ITEMS, [*keys[:2], "elsewhere"], [30.0, 60.0, 3600.0]) == Progress(2, 12, 10.0)
+    assert compute_annotator_progress(ITEMS, []) == AnnotatorProgress(0, 12, None)
+    assert compute_annotator_progress(ITEMS, [*keys[:2], "elsewhere"], [30.0, 60.0, 3600.0]) == AnnotatorProgress(
+        2, 12, 10.0
+    )

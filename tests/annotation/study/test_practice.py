@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from annotation.form import QUESTIONS, Answers, problems
-from annotation.study.practice import examples
+from annotation.form import QUESTIONS, Answers, answer_problems
+from annotation.study.practice import load_practice_examples
 
 
 def test_three_examples_have_thirty_mappings_right_answers_and_feedback_to_each_question() -> None:
-    found = examples("pilot")
+    found = load_practice_examples("pilot")
     assert [(e.item.study, e.item.item_kind, e.item.model, e.item.layer, e.item.head) for e in found] == [
         ("pilot", "practice", "practice", 0, head) for head in range(3)
     ]
     for each in found:
-        assert [mapping.rank for mapping in each.shown.mappings] == list(range(1, 31))
-        assert {len(mapping.targets) for mapping in each.shown.mappings} == {5}
-        assert len({mapping.source for mapping in each.shown.mappings}) == 30
-        assert problems(each.answers) == []
+        assert [mapping.rank for mapping in each.content.mappings] == list(range(1, 31))
+        assert {len(mapping.targets) for mapping in each.content.mappings} == {5}
+        assert len({mapping.source for mapping in each.content.mappings}) == 30
+        assert answer_problems(each.answers) == []
         assert list(each.feedback) == [question.field for question in QUESTIONS]
         assert all(sentence.endswith(".") for sentence in each.feedback.values())
     assert len({each.item.key for each in found}) == 3
@@ -23,7 +23,7 @@ def test_three_examples_have_thirty_mappings_right_answers_and_feedback_to_each_
 
 
 def test_what_was_answered_otherwise_is_named() -> None:
-    first, second, third = examples("pilot")
-    assert first.mistakes(first.answers) == ()
-    assert second.mistakes(Answers("present_described", "poor", "language", "a remark")) == ("precision",)
-    assert third.mistakes(Answers("present_missed", None, "general", "")) == ("presence", "category")
+    first, second, third = load_practice_examples("pilot")
+    assert first.wrong_fields(first.answers) == ()
+    assert second.wrong_fields(Answers("present_described", "poor", "language", "a remark")) == ("precision",)
+    assert third.wrong_fields(Answers("present_missed", None, "general", "")) == ("presence", "category")

@@ -7,47 +7,58 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.study.sampling import shares, shuffled
-from annotation.study.study import quarter
-from annotation.types import CONTROL_KINDS, Item
+from annotation.study.sampling import shuffle_targets, split_proportionally
+from annotation.study.study import layer_quarter
+from annotation.types import CONTROL_KINDS, StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId
-from tests.annotation.invented_study import HEADS, candidate, hash_of, mapping, study
+from tests.annotation.invented_study import (
+    CANDIDATES,
+    freeze_invented_study,
+    hash_of_mappings,
+    invented_candidate,
+    invented_mapping,
+)
 
-BY_HEAD = {one.head: one for one in HEADS}
-BY_DESCRIPTION = {one.description_id: one for one in HEADS}
+BY_HEAD = {one.head: one for one in CANDIDATES}
+BY_DESCRIPTION = {one.description_id: one for one in CANDIDATES}
 
 
-def head_of(item: Item) -> HeadId:
+def head_of(item: StudyItem) -> HeadId:
     return HeadId(item.layer, item.head)
 
 
 def test_the_same_seed_freezes_the_same_study_whatever_order_the_heads_come_in() -> None:
-    assert study(reversed(HEADS)) == study(HEADS)
-    assert study(seed=1).order != study().order
+    assert freeze_invented_study(reversed(CANDIDATES)) == freeze_invented_study(CANDIDATES)
+    assert freeze_invented_study(seed=1).order != freeze_invented_study().order
 
 
 def test_the_draw_is_the_same_in_every_release() -> None:
-    drawn = [f"{head_of(item)} {item.item_kind}" for item in study(heads=3, overlap=1, swapped=1, shuffled=1).order]
+    drawn = [
+        f"{head_of(item)} {item.item_kind}"
+        for item in freeze_invented_study(heads=3, overlap=1, swapped=1, shuffled=1).order
+    ]
     assert drawn == ["L5H2 overlap", "L7H1 shuffled", "L4H0 head", "L3H1 swapped", "L1H3 head"]
 
 
 def test_a_study_has_what_its_settings_say_of_distinct_heads() -> None:
-    found = study()
+    found = freeze_invented_study()
     assert Counter(item.item_kind for item in found.order) == {"head": 10, "overlap": 2, "swapped": 3, "shuffled": 3}
     assert len({head_of(item) for item in found.order}) == len(found.order) == 18
-    assert sorted(found.by_head) == sorted(head_of(item) for item in found.order if item.item_kind not in CONTROL_KINDS)
+    assert sorted(found.item_by_head) == sorted(
+        head_of(item) for item in found.order if item.item_kind not in CONTROL_KINDS
+    )
     assert {item.study for item in found.order} == {"pilot"}
-    for head, item in found.by_head.items():
-        own, shown = BY_HEAD[head], found.shown[item.key]
+    for head, item in found.item_by_head.items():
+        own, shown = BY_HEAD[head], found.contents[item.key]
         assert (item.mapping_hash, item.description_id) == (own.mapping_hash, own.description_id)
         assert (shown.mappings, shown.observed_pattern) == (own.mappings, own.observed_pattern)
 
 
 def test_a_swapped_control_shows_the_nearest_other_description_of_the_layer() -> None:
-    found = study()
+    found = freeze_invented_study()
     for item in (item for item in found.order if item.item_kind == "swapped"):
-        own, other, shown = BY_HEAD[head_of(item)], BY_DESCRIPTION[item.description_id], found.shown[item.key]
+        own, other, shown = BY_HEAD[head_of(item)], BY_DESCRIPTION[item.description_id], found.contents[item.key]
         assert shown.mappings == own.mappings
         assert item.mapping_hash == own.mapping_hash
         assert shown.observed_pattern == other.observed_pattern != own.observed_pattern
@@ -57,26 +68,26 @@ def test_a_swapped_control_shows_the_nearest_other_description_of_the_layer() ->
 
 def test_a_description_in_the_same_words_is_no_swapped_control() -> None:
     heads = [
-        candidate(0, 0, "Unclear"),
-        candidate(0, 1, "Unclear"),
-        candidate(0, 2, "Unclear"),
-        candidate(0, 3, "Names"),
+        invented_candidate(0, 0, "Unclear"),
+        invented_candidate(0, 1, "Unclear"),
+        invented_candidate(0, 2, "Unclear"),
+        invented_candidate(0, 3, "Names"),
     ]
-    found = study(heads, heads=1, overlap=0, swapped=3, shuffled=0)
+    found = freeze_invented_study(heads, heads=1, overlap=0, swapped=3, shuffled=0)
     said = {
-        head_of(item): found.shown[item.key].observed_pattern for item in found.order if item.item_kind == "swapped"
+        head_of(item): found.contents[item.key].observed_pattern for item in found.order if item.item_kind == "swapped"
     }
     assert {head: words for head, words in said.items() if words != "Names"} in ({HeadId(0, 3): "Unclear"}, {})
     with pytest.raises(MapsError, match="only 0 heads outside the overlap can be one"):
-        study(heads[:3], heads=1, overlap=0, swapped=1, shuffled=0)
+        freeze_invented_study(heads[:3], heads=1, overlap=0, swapped=1, shuffled=0)
 
 
 def test_a_shuffled_control_gives_every_source_the_targets_of_another() -> None:
-    found = study()
+    found = freeze_invented_study()
     for item in (item for item in found.order if item.item_kind == "shuffled"):
-        own, shown = BY_HEAD[head_of(item)], found.shown[item.key]
+        own, shown = BY_HEAD[head_of(item)], found.contents[item.key]
         assert shown.observed_pattern == own.observed_pattern
-        assert item.mapping_hash == hash_of(shown.mappings) != own.mapping_hash
+        assert item.mapping_hash == hash_of_mappings(shown.mappings) != own.mapping_hash
         assert found.origins[item.key].mapping_hash == own.mapping_hash
         assert [(m.rank, m.source) for m in shown.mappings] == [(m.rank, m.source) for m in own.mappings]
         assert sorted(m.targets for m in shown.mappings) == sorted(m.targets for m in own.mappings)
@@ -85,34 +96,34 @@ def test_a_shuffled_control_gives_every_source_the_targets_of_another() -> None:
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("rows", [2, 3, 30])
 def test_shuffling_leaves_no_targets_where_they_were(seed: int, rows: int) -> None:
-    before = [mapping(rank, 0) for rank in range(1, rows + 1)]
-    after = shuffled(before, seed)
+    before = [invented_mapping(rank, 0) for rank in range(1, rows + 1)]
+    after = shuffle_targets(before, seed)
     assert all(old.target_ids != new.target_ids for old, new in zip(before, after, strict=True))
     scores = {m.target_ids: m.scores for m in before}
     assert all(scores[m.target_ids] == m.scores for m in after)
 
 
 def test_a_head_that_shuffling_cannot_change_is_no_control() -> None:
-    alike = [replace(one, mappings=one.mappings[:1]) for one in HEADS]
-    alike = [replace(one, mapping_hash=hash_of(one.mappings)) for one in alike]
+    alike = [replace(one, mappings=one.mappings[:1]) for one in CANDIDATES]
+    alike = [replace(one, mapping_hash=hash_of_mappings(one.mappings)) for one in alike]
     with pytest.raises(MapsError, match="3 shuffled controls, but only 0 heads"):
-        study(alike)
+        freeze_invented_study(alike)
 
 
 def test_controls_are_of_sampled_heads_only_where_there_are_no_others_and_never_of_the_overlap() -> None:
-    found = study(heads=30, overlap=4, swapped=2, shuffled=3)
+    found = freeze_invented_study(heads=30, overlap=4, swapped=2, shuffled=3)
     controls = {head_of(item) for item in found.order if item.item_kind in CONTROL_KINDS}
     assert len(controls) == 5
-    assert len(controls - found.by_head.keys()) == 2
-    assert not controls & {head for head, item in found.by_head.items() if item.item_kind == "overlap"}
+    assert len(controls - found.item_by_head.keys()) == 2
+    assert not controls & {head for head, item in found.item_by_head.items() if item.item_kind == "overlap"}
 
 
 def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> None:
-    heads = [one for one in HEADS if one.head.layer < 4 or one.head.head == 0]  # 8, 8, 2 and 2 heads a quarter
-    found = study(heads, sample="stratified", heads=10, swapped=0, shuffled=0)
-    assert Counter(quarter(head.layer, 8) for head in found.by_head) == {0: 4, 1: 4, 2: 1, 3: 1}
-    assert shares([8, 8, 2, 2], 5) == [2, 2, 1, 0]
-    assert shares([1, 1, 1], 3) == [1, 1, 1]
+    heads = [one for one in CANDIDATES if one.head.layer < 4 or one.head.head == 0]  # 8, 8, 2 and 2 heads a quarter
+    found = freeze_invented_study(heads, sample="stratified", heads=10, swapped=0, shuffled=0)
+    assert Counter(layer_quarter(head.layer, 8) for head in found.item_by_head) == {0: 4, 1: 4, 2: 1, 3: 1}
+    assert split_proportionally([8, 8, 2, 2], 5) == [2, 2, 1, 0]
+    assert split_proportionally([1, 1, 1], 3) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -132,4 +143,4 @@ def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> N
 )
 def test_settings_that_cannot_be_met_are_refused_in_one_sentence(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
-        study(HEADS, **changes)
+        freeze_invented_study(CANDIDATES, **changes)

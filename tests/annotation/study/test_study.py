@@ -9,25 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from annotation.study.file import from_json, to_json
-from annotation.study.store import checked_name, keep, kept, newest_open
-from annotation.study.study import open_study, stale
-from annotation.types import Item
+from annotation.study.file import study_from_json, study_to_json
+from annotation.study.store import check_study_name, load_studies, newest_open_study, save_study
+from annotation.study.study import build_default_study, stale_item_keys
+from annotation.types import StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId
-from tests.annotation.invented_study import CREATED, HEADS, PLAIN, study
+from tests.annotation.invented_study import BASE_SETTINGS, CANDIDATES, CREATED, freeze_invented_study
 
-PRESENT = {one.head: (one.mapping_hash, one.description_id) for one in HEADS}
+PRESENT = {one.head: (one.mapping_hash, one.description_id) for one in CANDIDATES}
 
 
 def test_a_study_survives_its_file() -> None:
-    hostile = [replace(one, observed_pattern='</script>\u2028"\\ ⟨é⟩\n' + one.observed_pattern) for one in HEADS]
-    for made in (study(), study(hostile, deadline=CREATED, revision="abc", per_annotator=7), study(practice=False)):
-        assert from_json(to_json(made)) == made
+    hostile = [replace(one, observed_pattern='</script>\u2028"\\ ⟨é⟩\n' + one.observed_pattern) for one in CANDIDATES]
+    for made in (
+        freeze_invented_study(),
+        freeze_invented_study(hostile, deadline=CREATED, revision="abc", per_annotator=7),
+        freeze_invented_study(practice=False),
+    ):
+        assert study_from_json(study_to_json(made)) == made
 
 
 def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
-    text = to_json(study())
+    text = study_to_json(freeze_invented_study())
     assert text.count('"per_item": 2') == 1
     damage = {
         "damaged; put a sound copy": (text[:-200], "", "[]", "null", "{}", text.replace('"items"', '"things"')),
@@ -37,85 +41,87 @@ def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
     for sentence, texts in damage.items():
         for spoiled in texts:
             with pytest.raises(MapsError, match=sentence):
-                from_json(spoiled)
+                study_from_json(spoiled)
 
 
 def test_a_study_is_written_once_and_found_again(tmp_path: Path) -> None:
-    made = study()
-    assert keep(made, tmp_path / "studies") == tmp_path / "studies" / "pilot.json"
+    made = freeze_invented_study()
+    assert save_study(made, tmp_path / "studies") == tmp_path / "studies" / "pilot.json"
     with pytest.raises(MapsError, match="There is a study 'pilot' already, frozen; choose another name"):
-        keep(study(seed=1), tmp_path / "studies")
-    assert kept(tmp_path / "studies") == {"pilot": made}
+        save_study(freeze_invented_study(seed=1), tmp_path / "studies")
+    assert load_studies(tmp_path / "studies") == {"pilot": made}
     assert [path.name for path in (tmp_path / "studies").iterdir()] == ["pilot.json"]
-    assert kept(tmp_path / "nowhere") == {}
+    assert load_studies(tmp_path / "nowhere") == {}
 
 
 def test_a_damaged_or_renamed_file_is_named(tmp_path: Path) -> None:
-    path = keep(study(), tmp_path)
+    path = save_study(freeze_invented_study(), tmp_path)
     path.rename(tmp_path / "other.json")
     with pytest.raises(MapsError, match=r"other\.json holds the study 'pilot'; name the file pilot\.json"):
-        kept(tmp_path)
+        load_studies(tmp_path)
     (tmp_path / "other.json").write_bytes(b"\xff")
     with pytest.raises(MapsError, match=r"other\.json"):
-        kept(tmp_path)
+        load_studies(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "studies").write_text("a file")
     with pytest.raises(MapsError, match="The study cannot be written to"):
-        keep(study(), tmp_path / "studies")
+        save_study(freeze_invented_study(), tmp_path / "studies")
 
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "a" * 41, "ä", "default", "a\n"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(MapsError):
-        checked_name(name)
-    assert checked_name("pilot-2") == "pilot-2"
+        check_study_name(name)
+    assert check_study_name("pilot-2") == "pilot-2"
 
 
 def test_the_newest_study_that_is_not_over_is_the_open_one() -> None:
     now = CREATED + timedelta(days=10)
-    old, over = study(name="old"), study(name="over", created_at=now, deadline=now)
-    assert newest_open({"old": old, "over": over}, now) == old
-    new = study(name="new", created_at=CREATED + timedelta(days=1), deadline=now + timedelta(seconds=1))
-    assert newest_open({"old": old, "new": new, "over": over}, now) == new
-    assert newest_open({}, now) is None
+    old, over = freeze_invented_study(name="old"), freeze_invented_study(name="over", created_at=now, deadline=now)
+    assert newest_open_study({"old": old, "over": over}, now) == old
+    new = freeze_invented_study(name="new", created_at=CREATED + timedelta(days=1), deadline=now + timedelta(seconds=1))
+    assert newest_open_study({"old": old, "new": new, "over": over}, now) == new
+    assert newest_open_study({}, now) is None
 
 
 def items_of(keys: set[str]) -> set[tuple[HeadId, str]]:
-    by_key = {item.key: item for item in study().order}
+    by_key = {item.key: item for item in freeze_invented_study().order}
     return {(HeadId(by_key[key].layer, by_key[key].head), by_key[key].item_kind) for key in keys}
 
 
 def test_only_what_changed_is_stale() -> None:
-    made = study()
-    assert stale(made, PRESENT) == set()
-    assert stale(made, {}) == set(made.by_key)
+    made = freeze_invented_study()
+    assert stale_item_keys(made, PRESENT) == set()
+    assert stale_item_keys(made, {}) == set(made.item_by_key)
     swapped = next(item for item in made.order if item.item_kind == "swapped")
     shuffled = next(item for item in made.order if item.item_kind == "shuffled")
-    own, described = HeadId(swapped.layer, swapped.head), made.origins[swapped.key].described
-    of_the_other = {key for key in made.by_key if made.origins[key].described == described}
-    assert stale(made, PRESENT | {described: (PRESENT[described][0], "newer")}) == of_the_other
+    own, described = HeadId(swapped.layer, swapped.head), made.origins[swapped.key].described_head
+    of_the_other = {key for key in made.item_by_key if made.origins[key].described_head == described}
+    assert stale_item_keys(made, PRESENT | {described: (PRESENT[described][0], "newer")}) == of_the_other
     assert swapped.key in of_the_other
-    assert swapped.key in stale(made, PRESENT | {own: ("other", PRESENT[own][1])})
-    assert swapped.key not in stale(made, PRESENT | {own: (PRESENT[own][0], "newer")})
+    assert swapped.key in stale_item_keys(made, PRESENT | {own: ("other", PRESENT[own][1])})
+    assert swapped.key not in stale_item_keys(made, PRESENT | {own: (PRESENT[own][0], "newer")})
     remapped = HeadId(shuffled.layer, shuffled.head)
-    assert items_of(stale(made, PRESENT | {remapped: ("other", PRESENT[remapped][1])})) >= {(remapped, "shuffled")}
+    assert items_of(stale_item_keys(made, PRESENT | {remapped: ("other", PRESENT[remapped][1])})) >= {
+        (remapped, "shuffled")
+    }
 
 
 def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
-    made = open_study("m", "r", 8, "offline", HEADS, CREATED)
-    assert sorted(made.by_head) == sorted(PRESENT)
+    made = build_default_study("m", "r", 8, "offline", CANDIDATES, CREATED)
+    assert sorted(made.item_by_head) == sorted(PRESENT)
     assert {item.item_kind for item in made.order} == {"head"}
     kept_settings = {"name": "default", "revision": "r", "heads": 32, "per_item": None}
     controls = {"overlap": 0, "swapped": 0, "shuffled": 0, "practice": False}
-    assert made.settings == replace(PLAIN, **kept_settings, **controls)  # type: ignore[arg-type]
-    assert not made.over(datetime.max.replace(tzinfo=UTC))
-    assert stale(made, PRESENT) == set()
+    assert made.settings == replace(BASE_SETTINGS, **kept_settings, **controls)  # type: ignore[arg-type]
+    assert not made.is_over(datetime.max.replace(tzinfo=UTC))
+    assert stale_item_keys(made, PRESENT) == set()
 
 
 def test_items_are_found_by_their_columns() -> None:
-    made = study()
+    made = freeze_invented_study()
     found = made.order[3]
-    assert made.keys[tuple(json.loads(found.key))] == found.key
-    assert made.by_key[found.key] == Item(*json.loads(found.key))
+    assert made.key_by_columns[tuple(json.loads(found.key))] == found.key
+    assert made.item_by_key[found.key] == StudyItem(*json.loads(found.key))

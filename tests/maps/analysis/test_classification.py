@@ -7,9 +7,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from maps.analysis.classification import CATEGORIES, Implemented, categories, classify, heads_per_relation, summary
-from maps.analysis.value_groups import similarity
-from maps.atlas.schema import SCHEMAS, table
+from maps.analysis.classification import (
+    CATEGORIES,
+    HeadRelation,
+    categories_table,
+    classification_summary,
+    classify,
+    heads_per_relation,
+)
+from maps.analysis.value_groups import value_group_similarity
+from maps.atlas.schema import SCHEMAS, make_table
 from maps.types import HeadId
 
 HEADS = [HeadId(0, 0), HeadId(0, 1), HeadId(1, 0), HeadId(1, 1)]
@@ -27,7 +34,7 @@ TAU, MIN_PAIRS = 0.15, 20
 
 def scored(scores: dict[str, Any] = SCORES) -> pa.Table:
     """The scores as the atlas's table."""
-    return table(
+    return make_table(
         "relations",
         [
             {
@@ -43,22 +50,22 @@ def scored(scores: dict[str, Any] = SCORES) -> pa.Table:
 def counts(relations: pa.Table, heads: list[HeadId] = HEADS, min_pairs: int = MIN_PAIRS) -> dict[str, tuple[Any, ...]]:
     """The summary as (count, of, share, note) by measure."""
     per_relation = heads_per_relation(relations, TAU, min_pairs)
-    rows = summary(heads, classify(relations, TAU, min_pairs), per_relation).to_pylist()
+    rows = classification_summary(heads, classify(relations, TAU, min_pairs), per_relation).to_pylist()
     return {row["measure"]: (row["count"], row["of"], row["share"], row["note"]) for row in rows}
 
 
 def test_a_head_does_what_reaches_the_threshold_with_enough_pairs_strongest_first() -> None:
     assert classify(scored(), TAU, MIN_PAIRS) == {
-        HeadId(0, 0): [Implemented("copying", "algorithmic", "score", 0.15)],  # exactly at τ, exactly at min_pairs
-        HeadId(0, 1): [Implemented("mine", "", "score", 0.6)],
+        HeadId(0, 0): [HeadRelation("copying", "algorithmic", "score", 0.15)],  # exactly at τ, exactly at min_pairs
+        HeadId(0, 1): [HeadRelation("mine", "", "score", 0.6)],
         HeadId(1, 0): [
-            Implemented("copying", "algorithmic", "score", 0.5),
-            Implemented("mine", "", "score", 0.3),
-            Implemented("country_to_capital", "knowledge", "score", 0.2),
-            Implemented("work_to_location", "knowledge", "score", 0.15),
-            Implemented("work_to_location", "knowledge", "suppression", 0.15),
+            HeadRelation("copying", "algorithmic", "score", 0.5),
+            HeadRelation("mine", "", "score", 0.3),
+            HeadRelation("country_to_capital", "knowledge", "score", 0.2),
+            HeadRelation("work_to_location", "knowledge", "score", 0.15),
+            HeadRelation("work_to_location", "knowledge", "suppression", 0.15),
         ],
-        HeadId(1, 1): [Implemented("country_to_capital", "knowledge", "suppression", 0.4)],
+        HeadId(1, 1): [HeadRelation("country_to_capital", "knowledge", "suppression", 0.4)],
     }
     assert classify(scored(), 0.95, MIN_PAIRS) == {}
 
@@ -69,7 +76,7 @@ def test_one_pair_less_than_needed_classifies_no_head() -> None:
 
 
 def test_every_head_has_a_row_with_its_categories_and_relations() -> None:
-    assert categories(HEADS, classify(scored(), TAU, MIN_PAIRS)).to_pylist() == [
+    assert categories_table(HEADS, classify(scored(), TAU, MIN_PAIRS)).to_pylist() == [
         {"layer": 0, "head": 0, "categories": ["algorithmic"], "relations": ["copying"], "suppressed": None},
         {"layer": 0, "head": 1, "categories": None, "relations": ["mine"], "suppressed": None},
         {
@@ -142,7 +149,9 @@ MAPPINGS = {
 }
 
 
-def likeness(kv_heads: list[int], relations: dict[HeadId, list[Implemented]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def likeness(
+    kv_heads: list[int], relations: dict[HeadId, list[HeadRelation]]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """(pairs, similarity, reason) by (layer, sets, heads)."""
     heads = [{"layer": 0, "head": head, "kv_head": kv} for head, kv in enumerate(kv_heads)]
     mapped = [
@@ -151,13 +160,13 @@ def likeness(kv_heads: list[int], relations: dict[HeadId, list[Implemented]]) ->
         if head.head < len(kv_heads)
         for source, targets in rows
     ]
-    rows = similarity(table("heads", heads), table("mappings", mapped), relations).to_pylist()
+    rows = value_group_similarity(make_table("heads", heads), make_table("mappings", mapped), relations).to_pylist()
     return {(row["layer"], row["sets"], row["heads"]): (row["pairs"], row["similarity"], row["reason"]) for row in rows}
 
 
-def does(*names: str) -> list[Implemented]:
+def does(*names: str) -> list[HeadRelation]:
     """Relations implemented, or suppressed with a minus."""
-    return [Implemented(n.lstrip("-"), "knowledge", "suppression" if n[0] == "-" else "score", 0.5) for n in names]
+    return [HeadRelation(n.lstrip("-"), "knowledge", "suppression" if n[0] == "-" else "score", 0.5) for n in names]
 
 
 def test_heads_of_a_group_are_compared_apart_from_heads_of_two_groups() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maps.analysis.identification import identification
+from maps.analysis.identification import identification_rates
 from maps.types import HeadId
 
 HEADS = [HeadId(0, 0), HeadId(0, 1), HeadId(2, 0)]
@@ -29,7 +29,7 @@ def test_both_readings_are_counted_by_layer_and_stale_descriptions_are_not() -> 
         row(HEADS[2], "b", True, True),
         row(HEADS[2], "a", False, False),
     ]
-    found = identification(HEADS, current, STALE)
+    found = identification_rates(HEADS, current, STALE)
     names = ("describer", "layer", "heads", "described", "stale", "patterns", "rate", "patterns_paper", "rate_paper")
     assert tuple(found.column_names) == names
     assert [tuple(each.values()) for each in found.to_pylist()] == [
@@ -43,4 +43,4 @@ def test_both_readings_are_counted_by_layer_and_stale_descriptions_are_not() -> 
 
 
 def test_without_descriptions_there_is_no_row() -> None:
-    assert identification(HEADS, [], STALE).num_rows == 0
+    assert identification_rates(HEADS, [], STALE).num_rows == 0

@@ -10,7 +10,7 @@ import pytest
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import Scripted
+from maps.describers.scripted import ScriptedDescriber
 from maps.types import Answer, Description
 
 Capture = pytest.CaptureFixture[str]
@@ -19,7 +19,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def line(atlas_folder: Path) -> str:
     """A row as a run writes it."""
-    describe_atlas(atlas_folder, Scripted([Answer(Description("Words.", "Colours.", ""), "s")] * 8))
+    describe_atlas(atlas_folder, ScriptedDescriber([Answer(Description("Words.", "Colours.", ""), "s")] * 8))
     row = Atlas.open(atlas_folder).table("descriptions").to_pylist()[0]
     (atlas_folder / "descriptions.parquet").unlink()
     return json.dumps({**row, "created_at": row["created_at"].isoformat()})

@@ -19,19 +19,19 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import COMPUTED, LATER, SCHEMAS, Row, table
+from maps.atlas.schema import HIT_TABLES, LAYER_TABLES, SCHEMAS, Row, make_table
 from maps.errors import MapsError
 from maps.files.atomic import write_file
-from maps.mapping.layer_store import Parts
+from maps.mapping.layer_store import LayerStore
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
-MADE = (*COMPUTED, "pairs")
-SETTINGS = Settings((COPYING,), min_pairs=5)
+MADE = (*LAYER_TABLES, "pairs")
+SETTINGS = MappingSettings((COPYING,), min_pairs=5)
 
 
 def rows_of(atlas: Atlas) -> dict[str, list[Row]]:
@@ -42,7 +42,7 @@ def test_an_atlas_is_a_folder_of_tables(mapped_once: Path) -> None:
     names = sorted(path.name for path in mapped_once.iterdir())
     assert names == ["README.md", "atlas.json", *sorted(f"{name}.parquet" for name in MADE)]
     atlas = Atlas.open(mapped_once)
-    assert (atlas.model, atlas.has("mappings"), atlas.has("descriptions")) == ("small", True, False)
+    assert (atlas.model, atlas.has_table("mappings"), atlas.has_table("descriptions")) == ("small", True, False)
     assert {name: pq.read_schema(mapped_once / f"{name}.parquet").names for name in MADE} == {
         name: SCHEMAS[name].names for name in MADE
     }
@@ -55,8 +55,8 @@ def test_an_atlas_is_a_folder_of_tables(mapped_once: Path) -> None:
 
 def test_one_heads_rows_are_those_of_the_whole_table(mapped_once: Path) -> None:
     atlas = Atlas.open(mapped_once)
-    for name in COMPUTED:
-        parts = [row for head in atlas.ids for row in atlas.table(name, head=head).to_pylist()]
+    for name in LAYER_TABLES:
+        parts = [row for head in atlas.head_ids for row in atlas.table(name, head=head).to_pylist()]
         assert parts == atlas.table(name).to_pylist()
         assert bool(parts) == (name != "hits")  # no head copies at k = 1
     assert (atlas.mappings(HeadId(9, 9)), atlas.relation_scores(HeadId(9, 9))) == ([], [])
@@ -77,7 +77,7 @@ def test_the_newest_description_of_a_describer_is_the_current_one(atlas_folder: 
         {"layer": 0, "head": 1, "describer": who, "observed_pattern": what, "created_at": then + timedelta(minutes=n)}
         for who, n, what in said
     ]
-    write_table(atlas_folder, "descriptions", table("descriptions", rows))
+    write_table(atlas_folder, "descriptions", make_table("descriptions", rows))
     found = Atlas.open(atlas_folder).descriptions(HeadId(0, 1))
     assert [(row["describer"], row["observed_pattern"], row["seed"]) for row in found] == [
         ("a", "third", None),
@@ -150,8 +150,8 @@ def test_an_unfinished_mapping_made_with_other_settings_is_left_alone(tmp_path: 
 
 def test_a_stop_between_the_tables_and_the_end_is_gone_on_from(tmp_path: Path, mapped_once: Path) -> None:
     """As after a crash in `Parts.finish`: some tables are there and `atlas.json` is not."""
-    small = Small()
-    folder, out = save_folder(tmp_path / "small", small, weights(small)), tmp_path / "atlas"
+    small = SmallModel()
+    folder, out = save_model_folder(tmp_path / "small", small, random_weights(small)), tmp_path / "atlas"
     with pytest.raises(Stopped):
         map_model(str(folder), out, SETTINGS, progress=after(2))  # type: ignore[arg-type]
     write_table(out, "heads", SCHEMAS["heads"].empty_table())
@@ -162,8 +162,8 @@ def test_a_stop_between_the_tables_and_the_end_is_gone_on_from(tmp_path: Path, m
 
 
 def test_a_killed_mapping_goes_on_and_repeats_no_layer(tmp_path: Path) -> None:
-    small = Small(width=16, inner=16, layers=16, heads=2, kv_heads=1, head_width=4)
-    folder, out = save_folder(tmp_path / "deep", small, weights(small)), tmp_path / "atlas"
+    small = SmallModel(width=16, mlp_width=16, layers=16, heads=2, kv_heads=1, head_width=4)
+    folder, out = save_model_folder(tmp_path / "deep", small, random_weights(small)), tmp_path / "atlas"
     command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(out), "--relations", "copying"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
@@ -179,9 +179,9 @@ def test_a_killed_mapping_goes_on_and_repeats_no_layer(tmp_path: Path) -> None:
         seen.append((list(todo), before))
         return todo
 
-    from maps.data import named
+    from maps.data import select_relations
 
-    settings = Settings(named(["copying"]))
+    settings = MappingSettings(select_relations(["copying"]))
     went_on = map_model(str(folder), out, settings, progress=progress)
     assert seen == [(list(range(len(done), 16)), len(done))]
     assert rows_of(went_on) == rows_of(map_model(str(folder), tmp_path / "at-once", settings))
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_named(file: str, content: str, sentence: str, atlas_f
         rows_of(Atlas.open(atlas_folder))
 
 
-@pytest.mark.parametrize("name", [name for name in COMPUTED if name not in LATER])
+@pytest.mark.parametrize("name", [name for name in LAYER_TABLES if name not in HIT_TABLES])
 def test_a_missing_table_is_named(name: str, atlas_folder: Path) -> None:
     (atlas_folder / f"{name}.parquet").unlink()
     said = f"{atlas_folder} lacks {name}.parquet; delete the folder and map the model again."
@@ -234,13 +234,15 @@ def test_a_folder_without_an_atlas_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_layer_is_there_whole_or_not_at_all(tmp_path: Path, mapped_once: Path) -> None:
-    parts, atlas = Parts(tmp_path), Atlas.open(mapped_once)
-    tables = {name: atlas.table(name) for name in COMPUTED}
+    parts, atlas = LayerStore(tmp_path), Atlas.open(mapped_once)
+    tables = {name: atlas.table(name) for name in LAYER_TABLES}
     with pytest.raises(KeyError):
-        parts.keep(0, {"heads": tables["heads"]})
-    assert not parts.has(0)
-    parts.keep(0, tables)
-    assert parts.has(0)
-    assert sorted(path.name for path in parts.path(0).iterdir()) == sorted(f"{name}.parquet" for name in COMPUTED)
-    shutil.rmtree(parts.path(0))
-    assert not parts.has(0)
+        parts.store_layer(0, {"heads": tables["heads"]})
+    assert not parts.has_table(0)
+    parts.store_layer(0, tables)
+    assert parts.has_table(0)
+    assert sorted(path.name for path in parts.layer_folder(0).iterdir()) == sorted(
+        f"{name}.parquet" for name in LAYER_TABLES
+    )
+    shutil.rmtree(parts.layer_folder(0))
+    assert not parts.has_table(0)

@@ -12,17 +12,17 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.remote import load_atlas, pull, push
-from maps.atlas.schema import COMPUTED, table
+from maps.atlas.remote import download_atlas, load_atlas, push
+from maps.atlas.schema import LAYER_TABLES, make_table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import Scripted
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.types import Answer, Description, HeadId
 from tests.hub.loopback import LoopbackHub
 
 ROOT = Path(__file__).parents[3]
 REPO = "tester/atlas"
-MADE = (*COMPUTED, "pairs")
+MADE = (*LAYER_TABLES, "pairs")
 TABLES = sorted(f"{name}.parquet" for name in MADE)
 
 
@@ -47,7 +47,7 @@ def run(hub: LoopbackHub, home: Path, *command: object, **settings: str) -> subp
 def describe(folder: Path) -> None:
     """Describes every head."""
     said = Description("Words.", "The first letter.", "Seen often.")
-    describe_atlas(folder, Scripted([Answer(said, "scripted")] * 8))
+    describe_atlas(folder, ScriptedDescriber([Answer(said, "scripted")] * 8))
 
 
 def test_an_atlas_is_one_commit(hub: LoopbackHub, atlas_folder: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_second_push_sends_what_changed(hub: LoopbackHub, atlas_folder: Path) 
     assert sent(hub, atlas_folder) == first
     assert len(hub.commits(REPO)) == 1
     describe(atlas_folder)
-    hub.seen.clear()
+    hub.recorded_requests.clear()
     sent(hub, atlas_folder)
     assert len(hub.commits(REPO)) == 2
-    assert len(hub.requests("PUT /lfs/")) == 1
+    assert len(hub.matching_requests("PUT /lfs/")) == 1
     assert set(hub.files(REPO)) == {"README.md", "atlas.json", "descriptions.parquet", *TABLES}
 
 
@@ -102,20 +102,20 @@ def test_an_answer_that_is_lost_or_late_doubles_nothing(
     place: str, trouble: str | int, hub: LoopbackHub, atlas_folder: Path, tmp_path: Path
 ) -> None:
     if isinstance(trouble, int):
-        hub.fail(place, trouble)
+        hub.fail_next(place, trouble)
     else:
-        hub.lose(place)
+        hub.lose_next_reply(place)
     address = sent(hub, atlas_folder)
     [commit] = hub.commits(REPO)
     assert address.endswith(commit.oid)
     assert (
-        load_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache").ids
-        == Atlas.open(atlas_folder).ids
+        load_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache").head_ids
+        == Atlas.open(atlas_folder).head_ids
     )
 
 
 def test_a_hub_that_stays_busy_is_told(hub: LoopbackHub, atlas_folder: Path) -> None:
-    hub.fail("/commit/", 503, times=3)
+    hub.fail_next("/commit/", 503, times=3)
     assert refusal(hub, atlas_folder) == f"The Hub answered 503 for {REPO}; try again later."
     assert hub.commits(REPO) == []
 
@@ -135,13 +135,13 @@ def test_an_atlas_is_pulled_once_and_read_without_the_network(
 ) -> None:
     sent(hub, atlas_folder)
     [commit] = hub.commits(REPO)
-    folder = pull(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache")
+    folder = download_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache")
     assert folder.name == commit.oid
     atlas, local = Atlas.open(folder), Atlas.open(atlas_folder)
     assert {name: atlas.table(name) for name in MADE} == {name: local.table(name) for name in MADE}
-    hub.seen.clear()
-    assert pull(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache") == folder
-    assert hub.sent("^GET") == 0
+    hub.recorded_requests.clear()
+    assert download_atlas(REPO, token=hub.token, endpoint=hub.url, cache=tmp_path / "cache") == folder
+    assert hub.bytes_sent("^GET") == 0
     offline = load_atlas(REPO, endpoint="http://127.0.0.1:1", cache=tmp_path / "cache")
     assert offline.mappings(HeadId(1, 2)) == local.mappings(HeadId(1, 2))
 
@@ -151,7 +151,7 @@ def test_an_older_commit_is_pulled_as_it_was(hub: LoopbackHub, atlas_folder: Pat
     describe(atlas_folder)
     sent(hub, atlas_folder)
     old, new = [commit.oid for commit in hub.commits(REPO)]
-    tables = [load_atlas(REPO, at, hub.token, hub.url, tmp_path / "cache").tables for at in (old, new, None)]
+    tables = [load_atlas(REPO, at, hub.token, hub.url, tmp_path / "cache").table_names for at in (old, new, None)]
     assert tables == [list(MADE), *[[*MADE, "descriptions"]] * 2]
 
 
@@ -159,7 +159,7 @@ def test_a_folder_is_opened_where_it_is(atlas_folder: Path, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path.parent)
     near = f"{tmp_path.name}/atlas"  # looks like a name on the Hub
     assert load_atlas(near).folder == Path(near)
-    assert load_atlas(atlas_folder).ids == load_atlas(near).ids
+    assert load_atlas(atlas_folder).head_ids == load_atlas(near).head_ids
     with pytest.raises(MapsError, match="is no atlas"):
         load_atlas(tmp_path / "none")
 
@@ -167,15 +167,15 @@ def test_a_folder_is_opened_where_it_is(atlas_folder: Path, tmp_path: Path, monk
 def test_what_is_no_atlas_is_not_pulled(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_dataset("tester/other", {"big.parquet": b"PAR1"})
     with pytest.raises(MapsError) as caught:
-        pull("tester/other", endpoint=hub.url, token=hub.token, cache=tmp_path)
+        download_atlas("tester/other", endpoint=hub.url, token=hub.token, cache=tmp_path)
     assert str(caught.value) == "The dataset tester/other is no atlas: it has no atlas.json."
     with pytest.raises(MapsError) as caught:
-        pull("tester/none", endpoint=hub.url, token=hub.token, cache=tmp_path)
+        download_atlas("tester/none", endpoint=hub.url, token=hub.token, cache=tmp_path)
     assert str(caught.value) == (
         "There is no file or folder tester/none, and the Hub has no dataset of that name that this token may read; "
         "check the name or HF_TOKEN."
     )
-    assert hub.sent("big.parquet") == 0
+    assert hub.bytes_sent("big.parquet") == 0
 
 
 def test_pushes_that_cannot_be_are_refused_in_one_sentence(hub: LoopbackHub, atlas_folder: Path) -> None:
@@ -206,7 +206,9 @@ def test_its_tables_load_with_datasets(hub: LoopbackHub, atlas_folder: Path, tmp
     describe(atlas_folder)
     sent(hub, atlas_folder)
     atlas = Atlas.open(atlas_folder)
-    wanted = {name: [atlas.table(name).column_names, len(atlas.table(name))] for name in atlas.tables if name != "hits"}
+    wanted = {
+        name: [atlas.table(name).column_names, len(atlas.table(name))] for name in atlas.table_names if name != "hits"
+    }
     assert list(wanted) == ["heads", "mappings", "heldout", "relations", "pairs", "descriptions"]
     assert not len(atlas.table("hits"))  # an empty table is pushed, and is no config, since nothing could load it
     for place in (REPO, str(atlas_folder)):
@@ -219,7 +221,7 @@ def test_its_tables_load_with_datasets(hub: LoopbackHub, atlas_folder: Path, tmp
 
 def test_a_card_lists_the_tables_that_are_there(atlas_folder: Path) -> None:
     rows = [{"layer": 0, "head": 1, "describer": "a", "reason": "refused", "attempts": 3, "created_at": None}]
-    write_table(atlas_folder, "failures", table("failures", rows))
+    write_table(atlas_folder, "failures", make_table("failures", rows))
     describe(atlas_folder)
     card = DatasetCard.load(atlas_folder / "README.md")
     names = ["heads", "mappings", "heldout", "relations", "pairs", "descriptions", "failures"]

@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from maps.atlas.run_notes import Notes
-from maps.describers.describe_atlas import REDO, redo_since
-from maps.describers.describe_in_batches import BATCHES, open_batch
+from maps.atlas.run_notes import RunNotes
+from maps.describers.describe_atlas import REDO_FILE, redo_start
+from maps.describers.describe_in_batches import BATCHES_FILE, read_open_batch
 from maps.errors import MapsError
 
 SENT = {"file": "f", "batch": "b", "round": 1, "seed": 0, "sent_at": "now", "heads": {"L0H0": "hash"}}
 
 
 def test_each_describer_has_its_entry_and_an_empty_file_goes(tmp_path: Path) -> None:
-    notes = Notes(tmp_path / "notes.json", "delete it")
-    notes.keep("one", 1)
-    notes.keep("two", [2])
-    assert (notes.of("one"), notes.of("two"), notes.of("three")) == (1, [2], None)
-    notes.keep("one", None)
-    assert notes.of("one") is None
-    notes.keep("two", None)
+    notes = RunNotes(tmp_path / "notes.json", "delete it")
+    notes.write_entry("one", 1)
+    notes.write_entry("two", [2])
+    assert (notes.read_entry("one"), notes.read_entry("two"), notes.read_entry("three")) == (1, [2], None)
+    notes.write_entry("one", None)
+    assert notes.read_entry("one") is None
+    notes.write_entry("two", None)
     assert not notes.path.exists()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, '{"ok": 5}', '{"ok": "x"}', '{"ok": "2026-11-24"}'])
 def test_a_damaged_note_of_a_redo_is_named_with_what_deleting_it_does(content: str, tmp_path: Path) -> None:
-    (tmp_path / REDO).write_text(content)
+    (tmp_path / REDO_FILE).write_text(content)
     with pytest.raises(MapsError) as caught:
-        redo_since(tmp_path, "ok")
-    assert re.match(rf"{tmp_path / REDO} is (damaged \(|no JSON object;)", str(caught.value))
+        redo_start(tmp_path, "ok")
+    assert re.match(rf"{tmp_path / REDO_FILE} is (damaged \(|no JSON object;)", str(caught.value))
     assert str(caught.value).endswith("; delete that file: an unfinished --redo then begins anew, and pays again.")
 
 
@@ -50,18 +50,18 @@ def test_a_damaged_note_of_a_redo_is_named_with_what_deleting_it_does(content: s
     ],
 )
 def test_a_damaged_note_of_a_batch_is_named_with_what_deleting_it_does(entry: object, tmp_path: Path) -> None:
-    (tmp_path / BATCHES).write_text(entry if entry == "{" else json.dumps({"ok": entry}))
+    (tmp_path / BATCHES_FILE).write_text(entry if entry == "{" else json.dumps({"ok": entry}))
     with pytest.raises(MapsError) as caught:
-        open_batch(tmp_path, "ok")
-    assert str(caught.value).startswith(f"{tmp_path / BATCHES} is damaged (")
+        read_open_batch(tmp_path, "ok")
+    assert str(caught.value).startswith(f"{tmp_path / BATCHES_FILE} is damaged (")
     assert str(caught.value).endswith(
         "mend it, or delete it to give up the batches that it names, whose answers may be paid for."
     )
 
 
 def test_a_whole_note_of_a_batch_is_read(tmp_path: Path) -> None:
-    (tmp_path / BATCHES).write_text(json.dumps({"ok": SENT}))
-    sent = open_batch(tmp_path, "ok")
+    (tmp_path / BATCHES_FILE).write_text(json.dumps({"ok": SENT}))
+    sent = read_open_batch(tmp_path, "ok")
     assert sent
     assert sent._asdict() == SENT
-    assert open_batch(tmp_path, "other") is None
+    assert read_open_batch(tmp_path, "other") is None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from maps.atlas.schema import SCHEMAS, description_row, mapping_of, mapping_row, relation_row, relation_score_of, table
+from maps.atlas.schema import (
+    SCHEMAS,
+    description_row,
+    make_table,
+    mapping_from_row,
+    mapping_row,
+    relation_row,
+    relation_score_from_row,
+)
 from maps.types import Answer, Description, HeadId, Mapping, RelationScore
 
 HEAD = HeadId(3, 1)
@@ -50,15 +58,15 @@ def test_integers_are_int32_and_times_utc() -> None:
 
 
 def test_a_mapping_comes_back_from_its_row() -> None:
-    rows = table("mappings", [mapping_row(HEAD, MAPPING)]).to_pylist()
+    rows = make_table("mappings", [mapping_row(HEAD, MAPPING)]).to_pylist()
     assert (rows[0]["layer"], rows[0]["head"]) == HEAD
-    assert mapping_of(rows[0]) == MAPPING
+    assert mapping_from_row(rows[0]) == MAPPING
 
 
 def test_a_relation_score_comes_back_from_its_row_and_what_is_absent_is_null() -> None:
     scores = [RelationScore("copying", "algorithmic", 1, 40, 0.25, 0.0), RelationScore("own", "", 10, 0, None, None)]
-    rows = table("relations", [relation_row(HEAD, score) for score in scores]).to_pylist()
-    assert [relation_score_of(row) for row in rows] == scores
+    rows = make_table("relations", [relation_row(HEAD, score) for score in scores]).to_pylist()
+    assert [relation_score_from_row(row) for row in rows] == scores
     assert (rows[1]["category"], rows[1]["score"], rows[1]["suppression"]) == (None, None, None)
 
 

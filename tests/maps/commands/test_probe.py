@@ -24,7 +24,7 @@ def test_a_pair_is_ranked_from_both_ends(capsys: Capture, small_model: Path) -> 
     assert lines[0] == f"small: 8 heads, {found.vocabulary:,} tokens"
     assert lines[2] == "·magnet in the row of ·garden, promoted most:"
     assert [line.split()[:3] for line in lines[3:5]] == [[str(p.head), "rank", str(p.rank)] for p in found.pair[:2]]
-    low = found.suppressing()[:2]
+    low = found.pair_by_suppression()[:2]
     assert [line.split()[:3] for line in lines[7:]] == [[str(p.head), "rank", str(p.from_lowest)] for p in low]
 
 

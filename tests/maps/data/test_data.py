@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from maps.data import named, own, predefined, relation_of
+from maps.data import parse_relation, predefined_relations, read_own_relation, select_relations
 from maps.errors import MapsError
 from maps.types import Relation
 
 
 def refusal(spec: str) -> str:
     with pytest.raises(MapsError) as caught:
-        own(spec)
+        read_own_relation(spec)
     return str(caught.value)
 
 
 def test_the_predefined_relations_come_by_category_and_name() -> None:
-    found = predefined()
+    found = predefined_relations()
     assert len(found) == 20
     categories = [relation.category for relation in found]
     assert categories == ["algorithmic"] * 5 + ["knowledge"] * 5 + ["linguistic"] * 8 + ["translation"] * 2
@@ -29,20 +29,20 @@ def test_the_predefined_relations_come_by_category_and_name() -> None:
 
 
 def test_named_relations_come_in_the_order_asked_for_once() -> None:
-    found = named(["word_to_antonym", "copying", "word_to_antonym"])
+    found = select_relations(["word_to_antonym", "copying", "word_to_antonym"])
     assert [relation.name for relation in found] == ["word_to_antonym", "copying"]
-    assert found[1] in predefined()
+    assert found[1] in predefined_relations()
 
 
 def test_an_unknown_relation_is_answered_with_the_known_ones() -> None:
     with pytest.raises(MapsError, match=r"^There is no relation rhyme; the relations are copying, name_copying, .*\.$"):
-        named(["copying", "rhyme"])
+        select_relations(["copying", "rhyme"])
 
 
 def test_an_own_relation_is_a_list_of_pairs(tmp_path: Path) -> None:
     file = tmp_path / "a=b.json"
     file.write_text('[["France", " Paris "], ["Zoë", "Noé"], ["France", "Paris"]]', encoding="utf-8")
-    assert own(f"copying={file}") == Relation("copying", "", (("France", "Paris"), ("Zoë", "Noé")))
+    assert read_own_relation(f"copying={file}") == Relation("copying", "", (("France", "Paris"), ("Zoë", "Noé")))
 
 
 @pytest.mark.parametrize("spec", ["capitals", "=file.json", "capitals=", ""])
@@ -68,7 +68,7 @@ def test_a_relation_file_that_is_no_json_is_named(content: bytes, tmp_path: Path
 def test_what_is_no_list_of_pairs_is_refused(data: object) -> None:
     said = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
     with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
-        relation_of("r", data)
+        parse_relation("r", data)
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_what_is_no_list_of_pairs_is_refused(data: object) -> None:
 )
 def test_an_entry_that_is_no_pair_is_named_by_its_number(entry: object) -> None:
     with pytest.raises(MapsError, match=r"^Entry 2 of the relation r is no pair of two non-empty strings\.$"):
-        relation_of("r", [["a", "b"], entry])
+        parse_relation("r", [["a", "b"], entry])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maps.data.relation_info import ORIGINS, RELATIONS
+from maps.data.relation_info import ORIGIN_TEXTS, RELATION_INFOS
 
 DATA = Path(__file__).parents[3] / "maps" / "data"
 CATEGORIES = {
@@ -107,7 +107,7 @@ def test_every_origin_is_declared_and_used(name: str) -> None:
 
 
 def test_the_files_say_what_the_build_script_says_of_them() -> None:
-    for about in RELATIONS:
+    for about in RELATION_INFOS:
         data = read(about.name)
         said = [data[key] for key in KEYS[:5]]
         assert said == [
@@ -117,7 +117,7 @@ def test_the_files_say_what_the_build_script_says_of_them() -> None:
             about.known_faults,
             about.multiple_targets,
         ]
-        assert data["origins"] == {origin: text for origin, text in ORIGINS.items() if origin in data["origins"]}
+        assert data["origins"] == {origin: text for origin, text in ORIGIN_TEXTS.items() if origin in data["origins"]}
 
 
 @pytest.mark.parametrize("name", ["copying", "name_copying"])

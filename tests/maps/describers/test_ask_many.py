@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from maps.describers.ask_many import ask_each, describe_heads, finished
+from maps.describers.ask_many import ask_each, describe_heads, run_to_completion
 from maps.describers.describer import Describer
-from maps.describers.scripted import Scripted
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.types import Answer, Description, HeadId, Mapping
 
@@ -36,7 +36,7 @@ def run(
             describer,
             on_answer=lambda head, reply: log.append((head, reply.description.observed_pattern)),
             on_failure=lambda head, reason, attempts: log.append((head, reason, attempts)),
-            already=already,
+            skip=already,
             seed=seed,
             concurrency=concurrency,
         )
@@ -45,9 +45,9 @@ def run(
 
 
 def test_every_head_is_described_in_order() -> None:
-    describer = Scripted([answer("one"), answer("two")])
+    describer = ScriptedDescriber([answer("one"), answer("two")])
     assert run(describer, 2) == [(HeadId(0, 0), "one"), (HeadId(0, 1), "two")]
-    assert describer.asked == [((0,), 0), ((1,), 0)]
+    assert describer.questions == [((0,), 0), ((1,), 0)]
 
 
 def test_more_at_once_than_there_are_heads_costs_nothing() -> None:
@@ -66,24 +66,24 @@ def test_more_at_once_than_there_are_heads_costs_nothing() -> None:
 
 
 def test_heads_that_are_done_are_not_asked_again() -> None:
-    describer = Scripted([answer("one")])
+    describer = ScriptedDescriber([answer("one")])
     assert run(describer, 3, already=frozenset([HeadId(0, 0), HeadId(0, 2)])) == [(HeadId(0, 1), "one")]
-    assert describer.asked == [((1,), 0)]
+    assert describer.questions == [((1,), 0)]
 
 
 def test_a_bad_reply_is_asked_again_with_another_seed() -> None:
-    describer = Scripted([ReplyError("empty"), ReplyError("cut off"), answer("third")])
+    describer = ScriptedDescriber([ReplyError("empty"), ReplyError("cut off"), answer("third")])
     assert run(describer, 1, seed=5) == [(HeadId(0, 0), "third")]
-    assert describer.asked == [((0,), 5), ((0,), 6), ((0,), 7)]
+    assert describer.questions == [((0,), 5), ((0,), 6), ((0,), 7)]
 
 
 def test_a_head_without_a_reply_in_three_attempts_is_a_failure_and_the_run_goes_on() -> None:
-    describer = Scripted([ReplyError("empty"), ReplyError("empty"), ReplyError("refused"), answer("next")])
+    describer = ScriptedDescriber([ReplyError("empty"), ReplyError("empty"), ReplyError("refused"), answer("next")])
     assert run(describer, 2) == [(HeadId(0, 0), "refused", 3), (HeadId(0, 1), "next")]
 
 
 def test_a_question_that_the_server_never_answered_is_not_asked_with_another_seed() -> None:
-    describer = Scripted([ReplyError("empty"), NoReplyError("status 500"), answer("next")])
+    describer = ScriptedDescriber([ReplyError("empty"), NoReplyError("status 500"), answer("next")])
     assert run(describer, 2) == [(HeadId(0, 0), "status 500", 2), (HeadId(0, 1), "next")]
 
 
@@ -128,7 +128,7 @@ def test_when_a_run_ends_replies_under_way_are_kept_and_no_other_head_is_begun(l
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_an_error_that_concerns_every_head_ends_the_run(concurrency: int) -> None:
-    describer = Scripted([answer("one"), DescriberError("No quota left."), answer("never")])
+    describer = ScriptedDescriber([answer("one"), DescriberError("No quota left."), answer("never")])
     with pytest.raises(DescriberError, match=r"^No quota left\.$"):
         run(describer, 3, concurrency=concurrency)
 
@@ -137,10 +137,10 @@ def test_an_answer_that_cannot_be_kept_ends_the_run() -> None:
     def full(_head: HeadId, _answer: Answer) -> None:
         raise OSError("No space left on device")
 
-    describer = Scripted([answer("one"), answer("two")])
+    describer = ScriptedDescriber([answer("one"), answer("two")])
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(describe_heads(heads(2), describer, on_answer=full, on_failure=lambda *_: None))
-    assert describer.asked == [((0,), 0)]
+    assert describer.questions == [((0,), 0)]
 
 
 class Watched:
@@ -200,11 +200,11 @@ def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: p
         def interrupt(*_: object) -> None:
             task.cancel()
 
-        describer = Scripted([answer("one")] * 9)
+        describer = ScriptedDescriber([answer("one")] * 9)
         task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=interrupt, on_failure=interrupt))
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert len(describer.asked) == 1
+        assert len(describer.questions) == 1
 
     asyncio.run(work())
     assert capsys.readouterr().err == ""
@@ -219,7 +219,7 @@ def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_what_is_under_way() 
             os.kill(os.getpid(), signal.SIGINT)
 
     async def cell() -> None:
-        finished(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
+        run_to_completion(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
 
     loop = asyncio.new_event_loop()
     with pytest.raises(KeyboardInterrupt):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import Row, table
-from maps.data import predefined
-from maps.describers.describe_atlas import Run, describe_atlas
-from maps.describers.offline.describer import Offline
-from maps.describers.scripted import Scripted
+from maps.atlas.schema import Row, make_table
+from maps.data import predefined_relations
+from maps.describers.describe_atlas import DescribeSummary, describe_atlas
+from maps.describers.offline.describer import OfflineDescriber
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, MapsError, ReplyError
 from maps.hashes import mapping_hash
 from maps.types import Answer, Description, HeadId, Mapping
@@ -37,32 +37,34 @@ def rows(folder: Path, name: str = "descriptions") -> list[Row]:
 
 
 def test_every_head_is_described_once(atlas_folder: Path) -> None:
-    describer = Scripted(EIGHT)
-    assert describe_atlas(atlas_folder, describer) == Run(asked=8, failed=0, patterns=7, heads=8)
+    describer = ScriptedDescriber(EIGHT)
+    assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=8, failed=0, patterns=7, heads=8)
     atlas = Atlas.open(atlas_folder)
     found = rows(atlas_folder)
-    assert said(atlas_folder) == {head: EIGHT[n].description.observed_pattern for n, head in enumerate(atlas.ids)}
-    assert [row["mapping_hash"] for row in found] == [mapping_hash(atlas.mappings(head)) for head in atlas.ids]
+    assert said(atlas_folder) == {head: EIGHT[n].description.observed_pattern for n, head in enumerate(atlas.head_ids)}
+    assert [row["mapping_hash"] for row in found] == [mapping_hash(atlas.mappings(head)) for head in atlas.head_ids]
     assert {(r["describer"], r["model"], r["support"], r["cost_usd"]) for r in found} == {
         ("scripted", "scripted v1", 21, 0.001)
     }
     assert len({row["description_id"] for row in found}) == 8
     assert all(row["created_at"].tzinfo is not None for row in found)
     assert not list(atlas_folder.glob("*.jsonl"))
-    assert describe_atlas(atlas_folder, Scripted([])) == Run(asked=0, failed=0, patterns=7, heads=8)
+    assert describe_atlas(atlas_folder, ScriptedDescriber([])) == DescribeSummary(
+        asked=0, failed=0, patterns=7, heads=8
+    )
     assert rows(atlas_folder) == found
 
 
 def test_a_run_that_ends_early_is_kept_and_gone_on_with(atlas_folder: Path) -> None:
     with pytest.raises(DescriberError, match="No quota"):
-        describe_atlas(atlas_folder, Scripted([*EIGHT[:3], DescriberError("No quota left.")]))
+        describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:3], DescriberError("No quota left.")]))
     kept = rows(atlas_folder)
     assert len(kept) == 3
-    rest = Scripted(EIGHT[3:])
-    assert describe_atlas(atlas_folder, rest) == Run(asked=5, failed=0, patterns=7, heads=8)
+    rest = ScriptedDescriber(EIGHT[3:])
+    assert describe_atlas(atlas_folder, rest) == DescribeSummary(asked=5, failed=0, patterns=7, heads=8)
     atlas = Atlas.open(atlas_folder)
-    asked = [tuple(m.source_id for m in atlas.mappings(head)) for head in atlas.ids[3:]]
-    assert rest.asked == [(sources, 0) for sources in asked]
+    asked = [tuple(m.source_id for m in atlas.mappings(head)) for head in atlas.head_ids[3:]]
+    assert rest.questions == [(sources, 0) for sources in asked]
     assert [row for row in rows(atlas_folder) if row in kept] == kept
 
 
@@ -74,12 +76,12 @@ def waiting(folder: Path, found: list[Row], end: str) -> None:
 
 @pytest.mark.parametrize("end", ["", '{"layer": 1, "he', "{}"])
 def test_rows_of_a_killed_run_are_taken_over_once(end: str, atlas_folder: Path) -> None:
-    describe_atlas(atlas_folder, Scripted(EIGHT))
+    describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
     found = rows(atlas_folder)
-    write_table(atlas_folder, "descriptions", table("descriptions", found[:5]))
+    write_table(atlas_folder, "descriptions", make_table("descriptions", found[:5]))
     waiting(atlas_folder, found[3:7], end)  # killed after a part of the waiting rows was in the table
-    describer = Scripted(EIGHT[7:])
-    assert describe_atlas(atlas_folder, describer) == Run(asked=1, failed=0, patterns=7, heads=8)
+    describer = ScriptedDescriber(EIGHT[7:])
+    assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=1, failed=0, patterns=7, heads=8)
     again = rows(atlas_folder)
     assert again[:7] == found[:7]
     assert [row["description_id"] for row in again] == [row["description_id"] for row in found]
@@ -92,14 +94,14 @@ def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
     with pytest.raises(
         MapsError, match=f"^{re.escape(str(path))}, line 1, is damaged .*; mend or delete that line, then"
     ):
-        describe_atlas(atlas_folder, Scripted(EIGHT))
+        describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
     assert path.read_text() == "{nonsense}\n{}\n"
 
 
 def test_ids_are_the_same_on_every_machine_and_new_for_what_is_said_anew(atlas_folder: Path) -> None:
     ids = []
     for _ in range(2):
-        describe_atlas(atlas_folder, Scripted(EIGHT))
+        describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
         ids.append([row["description_id"] for row in rows(atlas_folder)])
         (atlas_folder / "descriptions.parquet").unlink()
     assert ids[0] == ids[1]
@@ -107,59 +109,61 @@ def test_ids_are_the_same_on_every_machine_and_new_for_what_is_said_anew(atlas_f
 
 
 def test_heads_whose_mappings_changed_are_asked_again(atlas_folder: Path) -> None:
-    describe_atlas(atlas_folder, Scripted(EIGHT))
+    describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
     before = rows(atlas_folder)
     mappings = Atlas.open(atlas_folder).table("mappings").to_pylist()
     changed = [{**row, "source_id": 0} if row["layer"] == 0 and row["head"] == 2 else row for row in mappings]
-    write_table(atlas_folder, "mappings", table("mappings", changed))
-    describer = Scripted([answer("Pattern 2.")])  # says what it said before
-    assert describe_atlas(atlas_folder, describer) == Run(asked=1, failed=0, patterns=7, heads=8)
-    assert describer.asked == [((0,) * 30, 0)]
+    write_table(atlas_folder, "mappings", make_table("mappings", changed))
+    describer = ScriptedDescriber([answer("Pattern 2.")])  # says what it said before
+    assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=1, failed=0, patterns=7, heads=8)
+    assert describer.questions == [((0,) * 30, 0)]
     new = [row for row in rows(atlas_folder) if row not in before]
     assert [(row["layer"], row["head"], row["observed_pattern"]) for row in new] == [(0, 2, "Pattern 2.")]
     assert len({row["description_id"] for row in rows(atlas_folder)}) == 9
-    assert describe_atlas(atlas_folder, Scripted([])).asked == 0
+    assert describe_atlas(atlas_folder, ScriptedDescriber([])).asked == 0
 
 
 def test_a_head_that_failed_is_written_down_and_asked_again(atlas_folder: Path) -> None:
     empty = ReplyError("The reply is empty.")
-    run = describe_atlas(atlas_folder, Scripted([*EIGHT[:2], empty, empty, empty, *EIGHT[3:]]))
-    assert run == Run(asked=7, failed=1, patterns=6, heads=8)
+    run = describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:2], empty, empty, empty, *EIGHT[3:]]))
+    assert run == DescribeSummary(asked=7, failed=1, patterns=6, heads=8)
     (row,) = rows(atlas_folder, "failures")
     assert {name: value for name, value in row.items() if name != "created_at"} == {
         **{"layer": 0, "head": 2, "describer": "scripted", "reason": "The reply is empty.", "attempts": 3}
     }
     assert (datetime.now(UTC) - row["created_at"]).total_seconds() < 60
-    assert describe_atlas(atlas_folder, Scripted(EIGHT[2:3])) == Run(asked=1, failed=0, patterns=7, heads=8)
+    assert describe_atlas(atlas_folder, ScriptedDescriber(EIGHT[2:3])) == DescribeSummary(
+        asked=1, failed=0, patterns=7, heads=8
+    )
     assert len(rows(atlas_folder, "failures")) == 1
 
 
 def test_of_a_long_reason_the_beginning_is_kept(atlas_folder: Path) -> None:
-    describe_atlas(atlas_folder, Scripted([*EIGHT[:7], *[ReplyError("Long " * 200_000)] * 3]))
+    describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:7], *[ReplyError("Long " * 200_000)] * 3]))
     [row] = rows(atlas_folder, "failures")
     assert row["reason"] == ("Long " * 60) + "…"
 
 
 @pytest.mark.parametrize("seed", [-1, 10**9, 2**31])
 def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(seed: int, atlas_folder: Path) -> None:
-    describer = Scripted(EIGHT)
+    describer = ScriptedDescriber(EIGHT)
     with pytest.raises(MapsError, match=r"^The seed must be a whole number from 0 to 999,999,999, not "):
         describe_atlas(atlas_folder, describer, seed=seed)
-    assert describer.asked == []
+    assert describer.questions == []
     assert describe_atlas(atlas_folder, describer, seed=10**9 - 1).asked == 8
     assert {row["seed"] for row in rows(atlas_folder)} == {0}  # as the scripted answers say
 
 
 def test_a_redo_of_what_is_no_atlas_notes_nothing(tmp_path: Path) -> None:
     with pytest.raises(MapsError, match="is no atlas"):
-        describe_atlas(tmp_path, Scripted(EIGHT), redo=True)
+        describe_atlas(tmp_path, ScriptedDescriber(EIGHT), redo=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> None:
-    class Thief(Scripted):
+    class Thief(ScriptedDescriber):
         async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
-            if len(self.asked) == 7:
+            if len(self.questions) == 7:
                 (atlas_folder / "descriptions.pending.jsonl").unlink()
             return await super().describe(mappings, seed)
 
@@ -168,9 +172,9 @@ def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> 
 
 
 def test_describers_do_not_touch_each_others_descriptions(atlas_folder: Path) -> None:
-    describe_atlas(atlas_folder, Scripted(EIGHT, "one"))
+    describe_atlas(atlas_folder, ScriptedDescriber(EIGHT, "one"))
     before = rows(atlas_folder)
-    offline = Offline(predefined())
+    offline = OfflineDescriber(predefined_relations())
     assert describe_atlas(atlas_folder, offline).asked == 8
     assert [row for row in rows(atlas_folder) if row["describer"] == "one"] == before
     floor = [row for row in rows(atlas_folder) if row["describer"] == "offline"]

@@ -21,11 +21,11 @@ from starlette.responses import Response
 import maps
 from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import Row, table
-from maps.describers.describe_atlas import Run, describe_atlas
+from maps.atlas.schema import Row, make_table
+from maps.describers.describe_atlas import DescribeSummary, describe_atlas
 from maps.describers.describe_in_batches import describe_in_batches
-from maps.describers.openai_compatible import OpenAICompatible
-from maps.describers.prompt import messages
+from maps.describers.openai_compatible import OpenAICompatibleDescriber
+from maps.describers.prompt import description_messages
 from maps.errors import DescriberError
 from maps.hashes import mapping_hash
 from maps.llm.budget import Budget
@@ -33,7 +33,7 @@ from maps.llm.client import Chat
 from maps.llm.prices import Price
 from maps.types import HeadId
 from tests import chat_server
-from tests.chat_server import ChatServer, Mixed
+from tests.chat_server import ChatServer, MixedErrors
 
 ROOT = Path(__file__).parents[3]
 SEED = ROOT / "space" / "seed" / "smollm2"
@@ -104,7 +104,9 @@ def rows(folder: Path, name: str = "descriptions") -> list[Row]:
 
 
 def prompts(folder: Path) -> dict[HeadId, str]:
-    return {head: messages(found)[0]["content"] for head, found in Atlas.open(folder).every_mapping().items()}
+    return {
+        head: description_messages(found)[0]["content"] for head, found in Atlas.open(folder).mappings_by_head().items()
+    }
 
 
 def head_of(row: Row) -> HeadId:
@@ -112,14 +114,14 @@ def head_of(row: Row) -> HeadId:
 
 
 def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: Path) -> None:
-    mixed, budget = Mixed(), Budget(Price(2.5, 10))
+    mixed, budget = MixedErrors(), Budget(Price(2.5, 10))
     asked = prompts(bundled)
-    with chat_server.chat_server(mixed) as server:
-        run = describe_atlas(bundled, OpenAICompatible(chat_with(server, budget=budget, timeout=1.0)), 8)
-    hopeless = {head for head, prompt in asked.items() if prompt in mixed.hopeless}
+    with chat_server.serve_chat(mixed) as server:
+        run = describe_atlas(bundled, OpenAICompatibleDescriber(chat_with(server, budget=budget, timeout=1.0)), 8)
+    hopeless = {head for head, prompt in asked.items() if prompt in mixed.hopeless_prompts}
     assert hopeless
-    assert run == Run(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
-    assert mixed.paid == Counter(prompt for head, prompt in asked.items() if head not in hopeless)
+    assert run == DescribeSummary(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
+    assert mixed.paid_replies == Counter(prompt for head, prompt in asked.items() if head not in hopeless)
     assert {head_of(row) for row in rows(bundled)} == set(asked) - hopeless
     assert {(row["observed_pattern"], row["model"]) for row in rows(bundled)} == {
         ("The first letter.", chat_server.MODEL)
@@ -130,18 +132,22 @@ def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: 
     assert reasons == {("500", 1), ("The reply is a refusal: I can't help with that.", 3)}
     assert not [row for row in failures if KEY in row["reason"]]
     assert sum(row["cost_usd"] for row in rows(bundled)) == pytest.approx(COST * run.asked)
-    assert budget.spent > sum(row["cost_usd"] for row in rows(bundled))  # unusable replies are paid for too
+    assert budget.spent_dollars > sum(row["cost_usd"] for row in rows(bundled))  # unusable replies are paid for too
     assert not list(bundled.glob("*pending*"))
 
 
 def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran: Ran) -> None:
-    mixed = Mixed()
-    mixed.TROUBLES = ((chat_server.rate_limit,), (chat_server.broken,), (chat_server.malformed,))
-    mixed.HOPELESS = ()
+    mixed = MixedErrors()
+    mixed.ERRORS_BY_PROMPT = (
+        (chat_server.rate_limit_error,),
+        (chat_server.server_error,),
+        (chat_server.malformed_reply,),
+    )
+    mixed.PERMANENT_ERRORS = ()
     asked = prompts(bundled)
-    with chat_server.chat_server(mixed) as server:
+    with chat_server.serve_chat(mixed) as server:
         first = command(bundled, server.url, "--concurrency", "4")
-        while sum(mixed.paid.values()) < 60:
+        while sum(mixed.paid_replies.values()) < 60:
             assert first.poll() is None
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
@@ -152,23 +158,23 @@ def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran
     assert (status, len(rows(bundled))) == (0, 270), err
     assert len(kept) >= 50
     assert f"some-model described {270 - len(kept)} heads now." in out
-    assert {asked[head] for head in kept} <= {prompt for prompt, count in mixed.paid.items() if count == 1}
-    assert sum(mixed.paid.values()) <= 270 + 4  # what was under way at the kill
+    assert {asked[head] for head in kept} <= {prompt for prompt, count in mixed.paid_replies.items() if count == 1}
+    assert sum(mixed.paid_replies.values()) <= 270 + 4  # what was under way at the kill
     assert KEY not in printed + out + err
 
 
 def test_redo_asks_again_and_an_interrupted_one_goes_on(atlas_folder: Path) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
-        describer = OpenAICompatible(chat_with(server, budget=Budget(Price(0, 1), limit=1200e-6)))
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
+        describer = OpenAICompatibleDescriber(chat_with(server, budget=Budget(Price(0, 1), cost_limit=1200e-6)))
         with pytest.raises(DescriberError, match="Stopped before"):
             describe_atlas(atlas_folder, describer, redo=True)
         done = len(rows(atlas_folder)) - 8
         assert 0 < done < 8
-        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)), redo=True).asked == 8 - done
+        assert describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)), redo=True).asked == 8 - done
         assert len({row["description_id"] for row in rows(atlas_folder)}) == 16
-        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server))).asked == 0
-        assert describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)), redo=True).asked == 8
+        assert describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server))).asked == 0
+        assert describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)), redo=True).asked == 8
     assert len(Atlas.open(atlas_folder).descriptions()) == 8
 
 
@@ -177,12 +183,12 @@ def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(
     concurrency: str, bundled: Path, prices: Path, ran: Ran
 ) -> None:
     options = ["--max-cost", "0.07", "--prices", str(prices), "--concurrency", concurrency]
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         status, out, err = ran(bundled, server.url, *options)
     described = rows(bundled)
     assert status == 2
     assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.07; ")
-    assert 10 < len(described) == len(server.bodies) < 0.07 / COST
+    assert 10 < len(described) == len(server.request_bodies) < 0.07 / COST
     assert sum(row["cost_usd"] for row in described) < 0.07
     assert "270 heads for some-model to describe" in out
     assert f"{len(described)} replies, usable or not: {700 * len(described):,} tokens read" in out
@@ -197,9 +203,9 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
     bundled: Path, prices: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         status, out, err = ran(bundled, server.url, "--dry-run", "--prices", str(prices))
-    assert (status, err, server.bodies) == (0, "", [])
+    assert (status, err, server.request_bodies) == (0, "", [])
     assert re.match(r"270 heads for some-model to describe\. Tokens: about [\d,]+ to read \(estimated at ", out)
     said = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply is as long .* by the table of 2026-11-01\. A head "
     assert re.search(said, out)
@@ -215,11 +221,11 @@ def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_ag
 
     def held(body: dict[str, Any]) -> Response:
         assert given.wait(60)
-        return chat_server.answer(body)
+        return chat_server.good_reply(body)
 
-    with chat_server.chat_server(held) as server:
+    with chat_server.serve_chat(held) as server:
         process = command(atlas_folder, server.url, "--concurrency", "4")
-        while len(server.bodies) < 4:
+        while len(server.request_bodies) < 4:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.stderr
@@ -235,20 +241,20 @@ def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_ag
         given.set()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Stopped. Run the same command again to go on where it stopped."
-    assert len(server.bodies) == 4
+    assert len(server.request_bodies) == 4
     assert len(rows(atlas_folder)) == (4 if interrupts == 1 else 0)
 
 
-def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> Run:
+def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> DescribeSummary:
     return describe_in_batches(folder, chat_with(server, budget=budget), poll=0.02)
 
 
 def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atlas_folder: Path) -> None:
-    first = [chat_server.answer]  # of the head that is asked by itself
-    script = [*first, chat_server.malformed, chat_server.too_long, *[chat_server.answer] * 5]
-    budget = Budget(Price(2.5, 10, batch=0.5), batch=True)
-    with chat_server.chat_server(*script, chat_server.answer, chat_server.refusal) as server:
-        assert batched(atlas_folder, server, budget) == Run(7, 1, 7, 8)
+    first = [chat_server.good_reply]  # of the head that is asked by itself
+    script = [*first, chat_server.malformed_reply, chat_server.too_long_error, *[chat_server.good_reply] * 5]
+    budget = Budget(Price(2.5, 10, batch_factor=0.5), is_batch=True)
+    with chat_server.serve_chat(*script, chat_server.good_reply, chat_server.refused_reply) as server:
+        assert batched(atlas_folder, server, budget) == DescribeSummary(7, 1, 7, 8)
     assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [7, 2]
     assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
     assert sorted(row["cost_usd"] for row in rows(atlas_folder)) == [
@@ -257,45 +263,45 @@ def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atl
     ]
     [failure] = rows(atlas_folder, "failures")
     assert (failure["reason"], failure["attempts"]) == ("The reply is a refusal: I can't help with that.", 2)
-    assert budget.answers == 9
+    assert budget.answer_count == 9
     assert not list(atlas_folder.glob("*pending*"))
 
 
 def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        server.looks = 10**6
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        server.polls_until_done = 10**6
         process = command(atlas_folder, server.url, "--batch")
         while not (server.batches and server.batches["batch_0"]["looked"]):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        server.looks = 0
+        server.polls_until_done = 0
         status, _, err = ran(atlas_folder, server.url)
         assert (status, err.partition(":")[0]) == (2, "A batch that some-model was sent is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 7 heads now." in out
     assert re.search(r"\nThe batch sent at \S+, of 7 heads, is gone on with\.\n", out)
-    assert (len(server.batches), len(server.bodies), len(rows(atlas_folder))) == (1, 8, 8)
+    assert (len(server.batches), len(server.request_bodies), len(rows(atlas_folder))) == (1, 8, 8)
 
 
 def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
-        server.ending = "failed"
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
+        server.batch_ending = "failed"
         with pytest.raises(DescriberError, match="refused the batch"):
             describe_in_batches(atlas_folder, chat_with(server), redo=True, poll=0.02)
         assert (atlas_folder / "redo.pending.json").exists()
         status, out, _ = ran(atlas_folder, server.url, "--batch")  # no batch is open, so nothing is to be asked
         assert (status, out.partition("\n")[0]) == (0, "some-model has no head left to describe.")
-        server.ending, server.looks = "completed", 10**6
+        server.batch_ending, server.polls_until_done = "completed", 10**6
         process = command(atlas_folder, server.url, "--batch", "--redo")
         while not (len(server.batches) == 2 and server.batches["batch_1"]["looked"]):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        server.looks = 0
+        server.polls_until_done = 0
         status, out, err = ran(atlas_folder, server.url)
         assert (status, out, err.partition(":")[0]) == (2, "", "A batch that some-model was sent is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
@@ -307,7 +313,7 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
 
 
 def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.too_long) as server:
+    with chat_server.serve_chat(chat_server.too_long_error) as server:
         status, out, err = ran(atlas_folder, server.url)
     said = f"some-model described none of 8 heads: {atlas_folder}/failures.parquet says why."
     assert (status, err.splitlines()[-1]) == (1, said)
@@ -333,14 +339,14 @@ def test_options_that_cannot_be_are_refused(
 
 
 def test_a_time_out_may_be_a_fraction_of_a_second(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.slow) as server:
+    with chat_server.serve_chat(chat_server.slow_reply) as server:
         status, _, _ = ran(atlas_folder, server.url, "--timeout", "0.1")
     assert status == 1
     assert {"0.1 seconds" in row["reason"] for row in rows(atlas_folder, "failures")} == {True}
 
 
 def test_what_a_server_says_of_a_batch_does_not_act_on_the_terminal(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         begin = server.begin_batch
 
         def strange(file: str) -> dict[str, Any]:
@@ -359,32 +365,35 @@ def test_what_a_server_says_of_a_batch_does_not_act_on_the_terminal(atlas_folder
 
 def test_a_batch_that_began_without_a_note_is_found_again(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
-    hashes = {str(head): mapping_hash(found) for head, found in atlas.every_mapping().items()}
+    hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         batched(atlas_folder, server)
         for changed, batches in (("", 1), ("changed", 2)):  # what was asked of other mappings is not kept
             (atlas_folder / "descriptions.parquet").unlink()
             noted = {head: value + changed for head, value in hashes.items()}
             (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": {**note, "heads": noted}}))
-            assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
-            assert (len(server.batches), len(server.bodies)) == (batches, 8 * batches + 1)  # the head of the trial
+            assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
+            assert (len(server.batches), len(server.request_bodies)) == (
+                batches,
+                8 * batches + 1,
+            )  # the head of the trial
 
 
 def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Path) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        server.ending = "failed"
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        server.batch_ending = "failed"
         with pytest.raises(DescriberError, match=r"refused the batch: Too many\.$"):
             batched(atlas_folder, server)
-        server.ending = "completed"
-        assert batched(atlas_folder, server) == Run(7, 0, 8, 8)  # one was asked by itself
+        server.batch_ending = "completed"
+        assert batched(atlas_folder, server) == DescribeSummary(7, 0, 8, 8)  # one was asked by itself
 
 
 @pytest.mark.parametrize("batch_api", ["none", "page"])
 def test_a_server_without_a_batch_api_is_told_and_the_head_that_was_tried_is_kept(
     batch_api: str, atlas_folder: Path
 ) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         server.batch_api = batch_api
         with pytest.raises(DescriberError, match=r"has no Batch API: describe without --batch\.$"):
             batched(atlas_folder, server)
@@ -392,73 +401,73 @@ def test_a_server_without_a_batch_api_is_told_and_the_head_that_was_tried_is_kep
 
 
 def test_a_batch_is_sent_on_the_terms_that_a_first_head_has_taught(atlas_folder: Path, ran: Ran) -> None:
-    with chat_server.chat_server(chat_server.choosy) as server:
+    with chat_server.serve_chat(chat_server.no_seed_support) as server:
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert (status, len(rows(atlas_folder)), len(server.batches)) == (0, 8, 1), err
     assert "\nOne head is asked by itself before a batch, at the full price, to learn what the server takes.\n" in out
-    refused, sent = server.bodies[:2], server.bodies[2:]
+    refused, sent = server.request_bodies[:2], server.request_bodies[2:]
     assert [body.keys() & {"seed", "max_tokens"} for body in refused] == [{"seed", "max_tokens"}, {"max_tokens"}]
     assert {tuple(sorted(body)) for body in sent} == {("max_completion_tokens", "messages", "model", "response_format")}
 
 
 def test_a_batch_that_is_gone_on_with_teaches_each_refusal_once(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
-    hashes = {str(head): mapping_hash(found) for head, found in atlas.every_mapping().items()}
+    hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
     (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
     bodies = {head: {"model": "m", "messages": [], "seed": 0} for head in hashes}
     lines = [json.dumps({"custom_id": head, "body": body}) for head, body in bodies.items()]
-    with chat_server.chat_server(chat_server.choosy) as server:
+    with chat_server.serve_chat(chat_server.no_seed_support) as server:
         server.files["file_0"] = "\n".join(lines).encode()
-        assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
-    assert {body["response_format"]["type"] for body in server.bodies[8:]} == {"json_schema"}
+        assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
+    assert {body["response_format"]["type"] for body in server.request_bodies[8:]} == {"json_schema"}
 
 
 def test_a_line_of_no_use_takes_no_reply_away(atlas_folder: Path) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        server.junk = True
-        assert batched(atlas_folder, server) == Run(8, 0, 8, 8)
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        server.has_junk_lines = True
+        assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
     assert len(server.batches) == 1
 
 
 def test_a_lost_question_counts_with_the_most_that_it_can_cost(atlas_folder: Path, prices: Path, ran: Ran) -> None:
     options = ["--max-cost", "0.05", "--prices", str(prices), "--concurrency", "1"]
-    with chat_server.chat_server(chat_server.drop) as server:
+    with chat_server.serve_chat(chat_server.dropped_reply) as server:
         status, out, err = ran(atlas_folder, server.url, *options)
     assert status == 2
     assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.05; $0.0")
-    assert 1 < len(server.bodies) < 5
-    assert f"{len(server.bodies)} lost on the way are counted at the most that they can cost." in out
+    assert 1 < len(server.request_bodies) < 5
+    assert f"{len(server.request_bodies)} lost on the way are counted at the most that they can cost." in out
 
 
 def test_a_server_that_does_not_know_a_batch_is_told(atlas_folder: Path) -> None:
     note = {"file": "file_0", "batch": "batch_9", "round": 1, "seed": 0, "sent_at": "", "heads": {}}
     (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
     with (
-        chat_server.chat_server(chat_server.answer) as server,
+        chat_server.serve_chat(chat_server.good_reply) as server,
         pytest.raises(DescriberError, match=r"has no such batch: describe without --batch\.$"),
     ):
         batched(atlas_folder, server)
 
 
 def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        server.ending = "expired"
-        assert batched(atlas_folder, server) == Run(6, 2, 6, 8)
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        server.batch_ending = "expired"
+        assert batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 8)
     assert {row["reason"] for row in rows(atlas_folder, "failures")} == {
         "The batch holds no reply: The batch was expired before it answered."
     }
 
 
 def test_descriptions_of_other_mappings_are_stale(atlas_folder: Path) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        describe_atlas(atlas_folder, OpenAICompatible(chat_with(server)))
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
     atlas = Atlas.open(atlas_folder)
-    assert atlas.stale() == set()
+    assert atlas.stale_description_ids() == set()
     changed = [{**row, "source_id": 0} if row["head"] == 1 else row for row in atlas.table("mappings").to_pylist()]
-    write_table(atlas_folder, "mappings", table("mappings", changed))
+    write_table(atlas_folder, "mappings", make_table("mappings", changed))
     stale = {row["description_id"] for row in rows(atlas_folder) if row["head"] == 1}
-    assert (atlas.stale(), atlas.stale(HeadId(0, 0))) == (stale, set())
+    assert (atlas.stale_description_ids(), atlas.stale_description_ids(HeadId(0, 0))) == (stale, set())
     told = "  stale: the mappings below are not those that were described; describe the atlas again"
     shown = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
     assert [told in lines for lines in shown] == [True, False]

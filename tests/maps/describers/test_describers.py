@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from maps.describers.ask_many import opened
+from maps.describers.ask_many import as_async_context
 from maps.describers.describer import Describer
-from maps.describers.named import describer_named
-from maps.describers.offline.describer import Offline
-from maps.describers.openai_compatible import OpenAICompatible
-from maps.describers.prompt import SCHEMA, messages
-from maps.describers.scripted import Scripted
+from maps.describers.named import make_describer
+from maps.describers.offline.describer import OfflineDescriber
+from maps.describers.openai_compatible import OpenAICompatibleDescriber
+from maps.describers.prompt import REPLY_SCHEMA, description_messages
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.budget import Budget
 from maps.llm.client import Chat
@@ -32,31 +32,33 @@ OFFLINE = "python -m maps describe ATLAS --describer offline"
 FIRE = [Mapping(1, 5, " fire", 2.0, (6,), (" f",), (0.5,))]
 
 
-def model(url: str, key: str | None = KEY, *, timeout: float = 5.0, max_retries: int = 3) -> OpenAICompatible:
-    return OpenAICompatible(Chat("some-model", url, key, timeout=timeout, max_retries=max_retries, first_wait=0.01))
+def model(url: str, key: str | None = KEY, *, timeout: float = 5.0, max_retries: int = 3) -> OpenAICompatibleDescriber:
+    return OpenAICompatibleDescriber(
+        Chat("some-model", url, key, timeout=timeout, max_retries=max_retries, first_wait=0.01)
+    )
 
 
 def described(describer: Describer, *seeds: int) -> list[Answer]:
     """The answers to one question after the other in one session."""
 
     async def work() -> list[Answer]:
-        async with opened(describer):
+        async with as_async_context(describer):
             return [await describer.describe(FIRE, seed) for seed in seeds]
 
     return asyncio.run(work())
 
 
 def ask(*script: Behaviour, timeout: float = 5.0) -> Answer:
-    with chat_server.chat_server(*script) as server:
+    with chat_server.serve_chat(*script) as server:
         return described(model(server.url, timeout=timeout, max_retries=0), 3)[0]
 
 
 def test_a_description_comes_with_its_provenance() -> None:
-    assert ask(chat_server.answer) == Answer(
+    assert ask(chat_server.good_reply) == Answer(
         Description("Words.", "The first letter.", "Seen often."),
         model=chat_server.MODEL,
         support=None,
-        prompt_hash=prompt_hash(messages(FIRE)),
+        prompt_hash=prompt_hash(description_messages(FIRE)),
         seed=3,
         prompt_tokens=700,
         completion_tokens=60,
@@ -65,43 +67,43 @@ def test_a_description_comes_with_its_provenance() -> None:
 
 
 def test_the_server_gets_the_question_the_seed_and_the_key() -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         described(model(server.url), 3)
     expected = {
         "model": "some-model",
-        "messages": messages(FIRE),
+        "messages": description_messages(FIRE),
         "max_tokens": 1024,
         "seed": 3,
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA},
+            "json_schema": {"name": "answer", "strict": True, "schema": REPLY_SCHEMA},
         },
     }
-    assert (server.bodies, server.keys) == ([expected], ["Bearer sk-secret"])
+    assert (server.request_bodies, server.request_keys) == ([expected], ["Bearer sk-secret"])
 
 
 def formats(server: ChatServer) -> list[str | None]:
     """The form of the reply that each request asked for."""
-    return [body.get("response_format", {}).get("type") for body in server.bodies]
+    return [body.get("response_format", {}).get("type") for body in server.request_bodies]
 
 
 def test_a_server_without_json_schema_is_asked_in_json_mode_from_then_on() -> None:
-    with chat_server.chat_server(chat_server.no_schema) as server:
+    with chat_server.serve_chat(chat_server.no_schema_support) as server:
         answers = described(model(server.url), 1, 2)
     assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
     assert formats(server) == ["json_schema", "json_object", "json_object"]
 
 
 def test_a_server_without_json_mode_is_asked_in_plain_text_from_then_on() -> None:
-    with chat_server.chat_server(chat_server.no_json_mode) as server:
+    with chat_server.serve_chat(chat_server.no_json_mode_support) as server:
         answers = described(model(server.url), 1, 2)
     assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
     assert formats(server) == ["json_schema", "json_object", None, None]
 
 
 def test_one_question_that_is_refused_does_not_end_json_mode() -> None:
-    for refused, tries in ((chat_server.too_long, 1), (chat_server.invalid, 3)):
-        with chat_server.chat_server(*[refused] * tries, chat_server.answer) as server:
+    for refused, tries in ((chat_server.too_long_error, 1), (chat_server.invalid_request_error, 3)):
+        with chat_server.serve_chat(*[refused] * tries, chat_server.good_reply) as server:
             describer = model(server.url)
             with pytest.raises(NoReplyError, match=r"answered with status 400: "):
                 described(describer, 1)
@@ -110,52 +112,58 @@ def test_one_question_that_is_refused_does_not_end_json_mode() -> None:
 
 
 def test_what_a_model_refuses_is_left_out_from_then_on_and_not_claimed() -> None:
-    with chat_server.chat_server(chat_server.choosy) as server:
+    with chat_server.serve_chat(chat_server.no_seed_support) as server:
         answers = described(model(server.url), 1, 2)
     assert [answer.seed for answer in answers] == [None, None]
-    sent = [sorted(body.keys() & {"seed", "max_tokens", "max_completion_tokens"}) for body in server.bodies]
+    sent = [sorted(body.keys() & {"seed", "max_tokens", "max_completion_tokens"}) for body in server.request_bodies]
     assert sent == [["max_tokens", "seed"], ["max_tokens"], *[["max_completion_tokens"]] * 2]
 
 
 @pytest.mark.parametrize("name", ["o3", "o4-mini", "gpt-5", "gpt-5.4-mini-2026-03-17", "openai/gpt-5.1"])
 def test_a_model_that_thinks_is_sent_neither_seed_nor_max_tokens(name: str) -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
-        described(OpenAICompatible(Chat(name, server.url, KEY)), 1)
-    [body] = server.bodies
+    with chat_server.serve_chat(chat_server.good_reply) as server:
+        described(OpenAICompatibleDescriber(Chat(name, server.url, KEY)), 1)
+    [body] = server.request_bodies
     assert sorted(body) == ["max_completion_tokens", "messages", "model", "response_format"]
     assert body["max_completion_tokens"] == 1024 + 8192
 
 
 def test_lost_connections_server_errors_and_rate_limits_are_retried() -> None:
-    script = [chat_server.answer, chat_server.drop, chat_server.broken, chat_server.rate_limit, chat_server.answer]
-    with chat_server.chat_server(*script) as server:
+    script = [
+        chat_server.good_reply,
+        chat_server.dropped_reply,
+        chat_server.server_error,
+        chat_server.rate_limit_error,
+        chat_server.good_reply,
+    ]
+    with chat_server.serve_chat(*script) as server:
         answers = described(model(server.url), 1, 1)
-    assert ([answer.model for answer in answers], len(server.bodies)) == ([chat_server.MODEL] * 2, 5)
+    assert ([answer.model for answer in answers], len(server.request_bodies)) == ([chat_server.MODEL] * 2, 5)
 
 
 def test_a_server_that_asks_for_patience_gets_more_than_one_that_fails() -> None:
-    with chat_server.chat_server(*[chat_server.rate_limit] * 10, chat_server.answer) as server:
+    with chat_server.serve_chat(*[chat_server.rate_limit_error] * 10, chat_server.good_reply) as server:
         described(model(server.url, max_retries=3), 1)
-    assert len(server.bodies) == 11
-    with chat_server.chat_server(chat_server.broken) as server, pytest.raises(NoReplyError, match="status 500"):
+    assert len(server.request_bodies) == 11
+    with chat_server.serve_chat(chat_server.server_error) as server, pytest.raises(NoReplyError, match="status 500"):
         described(model(server.url, max_retries=3), 1)
-    assert len(server.bodies) == 4
+    assert len(server.request_bodies) == 4
 
 
 def test_one_chat_keeps_one_connection_for_questions_one_after_the_other() -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         described(model(server.url), 1, 2, 3)
-    assert len(set(server.peers)) == 1
+    assert len(set(server.client_ports)) == 1
 
 
 def test_when_a_server_asks_to_wait_every_question_waits() -> None:
-    with chat_server.chat_server(chat_server.wait_half_a_second, chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.retry_in_half_a_second, chat_server.good_reply) as server:
         describer = model(server.url)
 
         async def work() -> float:
             async with describer:
                 first = asyncio.create_task(describer.describe(FIRE, 1))
-                while not server.bodies:
+                while not server.request_bodies:
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(0.1)
                 started = time.monotonic()
@@ -167,25 +175,25 @@ def test_when_a_server_asks_to_wait_every_question_waits() -> None:
 
 
 def test_no_question_is_sent_where_the_rate_limit_headers_leave_no_room() -> None:
-    with chat_server.chat_server(chat_server.last_of_the_minute, chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.last_reply_of_the_minute, chat_server.good_reply) as server:
         started = time.monotonic()
         described(model(server.url), 1, 2)
     assert 0.4 < time.monotonic() - started < 2
-    assert len(server.bodies) == 2
+    assert len(server.request_bodies) == 2
 
 
 def test_a_server_that_asks_to_wait_for_an_hour_ends_the_run() -> None:
     with pytest.raises(DescriberError, match=r"asks to wait 60 minutes before the next question: wait, then the same"):
-        ask_often(chat_server.wait_an_hour)
+        ask_often(chat_server.retry_in_an_hour)
 
 
 def ask_often(*script: Behaviour) -> Answer:
-    with chat_server.chat_server(*script) as server:
+    with chat_server.serve_chat(*script) as server:
         return described(model(server.url), 3)[0]
 
 
 def test_a_server_that_goes_away_ends_the_run() -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         describer = model(server.url, max_retries=2)
         described(describer, 1)
     with pytest.raises(DescriberError, match=r"answers no longer: start it again, then the same command goes on"):
@@ -193,7 +201,7 @@ def test_a_server_that_goes_away_ends_the_run() -> None:
 
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
-    with chat_server.chat_server(chat_server.answer) as server:
+    with chat_server.serve_chat(chat_server.good_reply) as server:
         assert described(model(server.url, None), 1)[0].model == chat_server.MODEL
 
 
@@ -206,31 +214,31 @@ def test_a_chat_is_asked_inside_its_block_only() -> None:
     ("behaviour", "sentence"),
     [
         (
-            chat_server.bad_key,
+            chat_server.bad_key_error,
             "HOST refused the key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE.",
         ),
-        (chat_server.unknown_model, "HOST knows no model 'some-model': check its name and --base-url."),
+        (chat_server.unknown_model_error, "HOST knows no model 'some-model': check its name and --base-url."),
         (
-            chat_server.no_quota,
+            chat_server.no_quota_error,
             "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
         (
-            chat_server.no_credit,
+            chat_server.no_credit_error,
             "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
         ),
     ],
 )
 def test_what_no_further_asking_mends_ends_the_run(behaviour: Behaviour, sentence: str) -> None:
-    with chat_server.chat_server(behaviour) as server, pytest.raises(DescriberError) as caught:
+    with chat_server.serve_chat(behaviour) as server, pytest.raises(DescriberError) as caught:
         described(model(server.url), 1)
-    assert len(server.bodies) == 1
+    assert len(server.request_bodies) == 1
     host = server.url.removeprefix("http://").removesuffix("/v1")
     assert str(caught.value) == sentence.replace("HOST", host).replace("OFFLINE", OFFLINE)
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:
     with pytest.raises(DescriberError) as caught:
-        described(describer_named("gpt-4o"), 1)
+        described(make_describer("gpt-4o"), 1)
     sentence = f"gpt-4o needs a key: set OPENAI_API_KEY (in Python: api_key), or describe without a key: {OFFLINE}."
     assert str(caught.value) == sentence
 
@@ -240,13 +248,13 @@ def test_no_key_is_told_before_anything_is_sent() -> None:
 )
 def test_an_address_that_is_none_is_told_before_the_run(address: str) -> None:
     with pytest.raises(DescriberError, match=r"^The server's address is none: write --base-url as in http://"):
-        describer_named("some-model", address)
+        make_describer("some-model", address)
 
 
 @pytest.mark.parametrize("key", ["sk-\nsecret", "sk-sécret"])
 def test_a_key_that_cannot_be_sent_is_told_without_showing_it(key: str) -> None:
     with pytest.raises(DescriberError) as caught:
-        describer_named("gpt-4o", api_key=key)
+        make_describer("gpt-4o", api_key=key)
     assert str(caught.value) == "The key holds characters that no key has: check OPENAI_API_KEY."
 
 
@@ -261,16 +269,16 @@ def test_a_server_that_is_not_there_ends_the_run_without_telling_a_password() ->
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
-        (chat_server.broken, "answered with status 500: Internal error while serving [key]"),
-        (chat_server.rate_limit, "limits the rate of questions: ask again later or with less --concurrency."),
-        (chat_server.refusal, "The reply is a refusal: I can't help with that."),
-        (chat_server.filtered, "The server's content filter withheld the reply."),
-        (chat_server.truncated, "The reply was cut off after 1024 tokens."),
-        (chat_server.malformed, "The reply is no JSON object: The first letter, it seems."),
-        (chat_server.no_choices, "The server's answer holds no reply."),
-        (chat_server.web_page, "answered with a body that is no JSON."),
-        (chat_server.half_json, "answered with a body that is no JSON."),
-        (chat_server.drop, "was lost before the reply."),
+        (chat_server.server_error, "answered with status 500: Internal error while serving [key]"),
+        (chat_server.rate_limit_error, "limits the rate of questions: ask again later or with less --concurrency."),
+        (chat_server.refused_reply, "The reply is a refusal: I can't help with that."),
+        (chat_server.filtered_reply, "The server's content filter withheld the reply."),
+        (chat_server.truncated_reply, "The reply was cut off after 1024 tokens."),
+        (chat_server.malformed_reply, "The reply is no JSON object: The first letter, it seems."),
+        (chat_server.reply_without_choices, "The server's answer holds no reply."),
+        (chat_server.web_page_reply, "answered with a body that is no JSON."),
+        (chat_server.half_json_reply, "answered with a body that is no JSON."),
+        (chat_server.dropped_reply, "was lost before the reply."),
     ],
 )
 def test_what_concerns_one_head_leaves_the_run_alone(behaviour: Behaviour, sentence: str) -> None:
@@ -281,7 +289,7 @@ def test_what_concerns_one_head_leaves_the_run_alone(behaviour: Behaviour, sente
 
 def test_a_reply_that_is_too_slow_is_given_up() -> None:
     with pytest.raises(ReplyError, match=r"gave no reply within 0\.1 seconds: "):
-        ask(chat_server.slow, timeout=0.1)
+        ask(chat_server.slow_reply, timeout=0.1)
 
 
 def replies(answer: object) -> Behaviour:
@@ -291,7 +299,7 @@ def replies(answer: object) -> Behaviour:
 
 def refuses(name: str, body: object, status: int = 422) -> Behaviour:
     """A good description, unless the request has that parameter."""
-    return lambda sent: JSONResponse(body, status) if name in sent else chat_server.answer(sent)
+    return lambda sent: JSONResponse(body, status) if name in sent else chat_server.good_reply(sent)
 
 
 @pytest.mark.parametrize(
@@ -304,29 +312,29 @@ def refuses(name: str, body: object, status: int = 422) -> Behaviour:
     ],
 )
 def test_a_parameter_that_is_refused_in_any_form_is_left_out(body: object) -> None:
-    with chat_server.chat_server(refuses("seed", body)) as server:
+    with chat_server.serve_chat(refuses("seed", body)) as server:
         assert described(model(server.url), 1)[0].seed is None
-    assert len(server.bodies) == 2
+    assert len(server.request_bodies) == 2
 
 
 def test_a_server_that_knows_no_limit_is_sent_none_unless_the_cost_has_one() -> None:
     def neither(body: dict[str, Any]) -> Response:
         known = [name for name in ("max_tokens", "max_completion_tokens") if name in body]
-        return chat_server.failure(400, f"{known[0]} unknown") if known else chat_server.answer(body)
+        return chat_server.error_response(400, f"{known[0]} unknown") if known else chat_server.good_reply(body)
 
-    with chat_server.chat_server(neither) as server:
+    with chat_server.serve_chat(neither) as server:
         described(model(server.url), 1)
-        assert "max_tokens" not in server.bodies[-1]
-        limited = Chat("some-model", server.url, KEY, budget=Budget(Price(1, 1), limit=1.0))
+        assert "max_tokens" not in server.request_bodies[-1]
+        limited = Chat("some-model", server.url, KEY, budget=Budget(Price(1, 1), cost_limit=1.0))
         with pytest.raises(DescriberError, match=r"takes no limit of a reply's length, so --max-cost cannot be kept"):
-            described(OpenAICompatible(limited), 1)
+            described(OpenAICompatibleDescriber(limited), 1)
 
 
 def test_a_403_concerns_one_question_after_the_server_has_answered_and_the_key_before() -> None:
     def forbidden(_body: dict[str, Any]) -> Response:
-        return chat_server.failure(403, "Not for you")
+        return chat_server.error_response(403, "Not for you")
 
-    with chat_server.chat_server(chat_server.answer, forbidden) as server:
+    with chat_server.serve_chat(chat_server.good_reply, forbidden) as server:
         with pytest.raises(ReplyError, match=r"answered with status 403: Not for you$"):
             described(model(server.url), 1, 2)
         with pytest.raises(DescriberError, match="refused the key"):
@@ -335,13 +343,13 @@ def test_a_403_concerns_one_question_after_the_server_has_answered_and_the_key_b
 
 def test_a_key_that_a_server_repeats_is_in_no_answer_and_no_error() -> None:
     words = {**chat_server.DESCRIPTION, "Observed pattern": f"key Bearer {KEY}"}
-    good = json.loads(bytes(chat_server.completion(json.dumps(words)).body))
+    good = json.loads(bytes(chat_server.completion_response(json.dumps(words)).body))
     answer = ask(replies({**good, "model": f"m {KEY}"}))
     assert (answer.description.observed_pattern, answer.model) == ("key Bearer [key]", "m [key]")
     for behaviour in (
-        lambda _body: chat_server.completion(None, refusal=f"no {KEY}"),
-        lambda _body: chat_server.completion(f"{KEY} it is"),
-        lambda _body: chat_server.failure(400, f"Incorrect key {KEY[:-1]}*"),
+        lambda _body: chat_server.completion_response(None, refusal=f"no {KEY}"),
+        lambda _body: chat_server.completion_response(f"{KEY} it is"),
+        lambda _body: chat_server.error_response(400, f"Incorrect key {KEY[:-1]}*"),
     ):
         with pytest.raises(ReplyError, match=r"\[key\]") as caught:
             ask(behaviour)
@@ -349,7 +357,7 @@ def test_a_key_that_a_server_repeats_is_in_no_answer_and_no_error() -> None:
 
 
 def test_half_characters_and_depth_concern_one_question_at_most() -> None:
-    good = json.loads(bytes(chat_server.answer({}).body))
+    good = json.loads(bytes(chat_server.good_reply({}).body))
     half = Response(json.dumps({**good, "model": "bad\ud800name"}), media_type="application/json")
     assert ask(lambda _body: half).model == "bad\\ud800name"
     for depth in (900, 980, 100_000):
@@ -361,12 +369,12 @@ def test_half_characters_and_depth_concern_one_question_at_most() -> None:
 @pytest.mark.parametrize("address", ["https://api.openai.com/v1/", "https://API.openai.com:443/v1"])
 def test_openai_needs_a_key_however_its_address_is_written(address: str) -> None:
     with pytest.raises(DescriberError, match="needs a key"):
-        described(describer_named("gpt-4o", address), 1)
+        described(make_describer("gpt-4o", address), 1)
 
 
 def test_a_name_that_is_no_text_is_told() -> None:
     with pytest.raises(DescriberError, match=r"^The model's name holds bytes that are no text: write it in UTF-8\.$"):
-        describer_named("x\udcff")
+        make_describer("x\udcff")
 
 
 def test_a_proxy_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,13 +388,13 @@ def test_a_proxy_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_wait_without_end_is_no_number_of_minutes() -> None:
     def wait(_body: dict[str, Any]) -> Response:
-        return chat_server.failure(429, "slow", retry_after="9" * 20)
+        return chat_server.error_response(429, "slow", retry_after="9" * 20)
 
     with pytest.raises(DescriberError, match="asks to wait more than a day before"):
         ask_often(wait)
 
 
-@pytest.mark.parametrize("behaviour", [chat_server.bad_key, chat_server.broken])
+@pytest.mark.parametrize("behaviour", [chat_server.bad_key_error, chat_server.server_error])
 def test_the_key_is_in_no_error(behaviour: Behaviour) -> None:
     with pytest.raises((DescriberError, ReplyError)) as caught:
         ask(behaviour)
@@ -396,20 +404,20 @@ def test_the_key_is_in_no_error(behaviour: Behaviour) -> None:
 
 def test_a_script_is_followed_and_its_end_is_told() -> None:
     answer = Answer(Description("a", "b", "c"), "v1")
-    describer = Scripted([answer, ReplyError("refused")])
+    describer = ScriptedDescriber([answer, ReplyError("refused")])
     assert asyncio.run(describer.describe(FIRE, 1)) == answer
     with pytest.raises(ReplyError, match="refused"):
         asyncio.run(describer.describe(FIRE, 2))
     with pytest.raises(DescriberError, match="no further answers"):
         asyncio.run(describer.describe(FIRE, 3))
-    assert describer.asked == [((5,), 1), ((5,), 2), ((5,), 3)]
+    assert describer.questions == [((5,), 1), ((5,), 2), ((5,), 3)]
 
 
 def test_describers_are_chosen_by_name() -> None:
-    assert [describer_named(name).name for name in ("offline", "gpt-4o")] == ["offline", "gpt-4o"]
-    assert isinstance(describer_named("offline"), Offline)
+    assert [make_describer(name).name for name in ("offline", "gpt-4o")] == ["offline", "gpt-4o"]
+    assert isinstance(make_describer("offline"), OfflineDescriber)
 
 
 def test_what_a_server_says_of_a_refusal_does_not_act_on_a_terminal() -> None:
     with pytest.raises(ReplyError, match=r"status 400: \\u001B\[31mred$"):
-        ask(lambda _body: chat_server.failure(400, "\x1b[31mred"))
+        ask(lambda _body: chat_server.error_response(400, "\x1b[31mred"))

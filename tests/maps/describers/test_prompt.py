@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from maps.describers.prompt import messages, parse_reply
+from maps.describers.prompt import description_messages, parse_description
 from maps.errors import ReplyError
 from maps.hashes import mapping_hash
 from maps.llm.messages import prompt_hash
-from maps.text import quoted
+from maps.text import quote_for_prompt
 from maps.types import Description, Mapping
 
 GOOD = {"Reasoning": "Seen often.", "Input strings": "Words.", "Observed pattern": "The first letter."}
@@ -23,14 +23,14 @@ def mapping(source: str, *targets: str, source_id: int = 0, target_ids: tuple[in
 
 
 def test_the_question_lists_the_sources_and_then_each_line() -> None:
-    [message] = messages([mapping(" fire", " f", "F"), mapping("ice", "i")])
+    [message] = description_messages([mapping(" fire", " f", "F"), mapping("ice", "i")])
     assert message["role"] == "user"
     expected = 'Input strings: " fire", "ice"\n\nMappings:\n" fire": " f", "F"\n"ice": "i"'
     assert message["content"].endswith(expected)
 
 
 def test_the_question_names_the_three_keys_and_the_word_for_no_pattern() -> None:
-    [message] = messages([mapping("a", "b")])
+    [message] = description_messages([mapping("a", "b")])
     for phrase in ('"Reasoning"', '"Input strings"', '"Observed pattern"', '"Unclear"', "JSON"):
         assert phrase in message["content"]
 
@@ -54,7 +54,7 @@ def test_the_question_names_the_three_keys_and_the_word_for_no_pattern() -> None
     ],
 )
 def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> None:
-    assert quoted(stored) == shown
+    assert quote_for_prompt(stored) == shown
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> Non
     ],
 )
 def test_no_special_token_survives_in_the_question(special: str) -> None:
-    [message] = messages([mapping(special, f"a{special}b")])
+    [message] = description_messages([mapping(special, f"a{special}b")])
     assert special not in message["content"]
     assert special.strip("<>[]") in message["content"]
 
@@ -80,7 +80,7 @@ def test_hashes_are_those_of_the_documented_bytes() -> None:
     ]
     assert mapping_hash(two) == hashlib.sha256(b"12:1,2,3;7:4").hexdigest()
     assert mapping_hash([]) == hashlib.sha256(b"").hexdigest()
-    asked = messages(two)
+    asked = description_messages(two)
     body = f'[{{"content":{json.dumps(asked[0]["content"], ensure_ascii=False)},"role":"user"}}]'
     assert prompt_hash(asked) == hashlib.sha256(body.encode()).hexdigest()
 
@@ -103,16 +103,16 @@ def test_the_mapping_hash_sees_the_order_and_not_the_scores() -> None:
     ],
 )
 def test_a_good_reply_is_read(text: str) -> None:
-    assert parse_reply(text) == Description("Words.", "The first letter.", "Seen often.")
+    assert parse_description(text) == Description("Words.", "The first letter.", "Seen often.")
 
 
 def test_a_fence_inside_a_string_does_not_end_the_reply() -> None:
     reply = json.dumps(GOOD | {"Reasoning": "The token ``` recurs."})
-    assert parse_reply(f"```json\n{reply}\n```").reasoning == "The token ``` recurs."
+    assert parse_description(f"```json\n{reply}\n```").reasoning == "The token ``` recurs."
 
 
 def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
-    description = parse_reply(json.dumps(GOOD | {"Observed pattern": ""}))
+    description = parse_description(json.dumps(GOOD | {"Observed pattern": ""}))
     assert (description.pattern, description.observed_pattern) == (False, "")
 
 
@@ -148,6 +148,6 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
 )
 def test_a_reply_that_is_no_description_is_an_error(text: str | None, reason: str | None) -> None:
     with pytest.raises(ReplyError) as caught:
-        parse_reply(text)
+        parse_description(text)
     message = str(caught.value)
     assert message == reason if reason else message.startswith("The reply is no JSON object: ")

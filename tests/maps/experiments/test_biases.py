@@ -14,25 +14,34 @@ import torch
 from torch import Tensor
 
 from maps.__main__ import main
-from maps.errors import NothingDoneError
-from maps.experiments.biases import SCHEMAS, biases
-from maps.experiments.layer_runs import Tables
-from maps.mapping.settings import Settings
+from maps.errors import RunFailedError
+from maps.experiments.biases import SCHEMAS, evaluate_biases
+from maps.experiments.layer_runs import ExperimentTables
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights import open_checkpoint
-from maps.weights.attention import bias
+from maps.weights.attention import read_attention_bias
 from maps.weights.checkpoint import Checkpoint
-from tests.families import MODELS, attention_of, blocks, body, built, gguf_tensors, projection_of, save_gguf
-from tests.small_models import VOCABULARY, WORDS, Small, save_folder, unique_rows, weights
+from tests.families import (
+    FAMILY_MODELS,
+    block_attention,
+    build_model,
+    gguf_tensors,
+    model_blocks,
+    model_body,
+    output_projection,
+    save_gguf,
+)
+from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder, unique_rows
 
 BIASED = ["gpt2", "gpt_neox", "phi", "qwen2"]
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
-SETTINGS = Settings((Relation("next", "", PAIRS),), k=60, min_pairs=5)
+SETTINGS = MappingSettings((Relation("next", "", PAIRS),), k=60, min_pairs=5)
 
 
 def with_biases(layers: int = 2) -> dict[str, Tensor]:
     """The weights of the small Llama with biases of values and outputs, which some such models have."""
-    made, generator = weights(Small()), torch.Generator().manual_seed(9)
+    made, generator = random_weights(SmallModel()), torch.Generator().manual_seed(9)
     for layer in range(layers):
         at = f"model.layers.{layer}.self_attn."
         made[at + "v_proj.bias"] = 2 * torch.randn(16, generator=generator)
@@ -41,25 +50,25 @@ def with_biases(layers: int = 2) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def found(tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on the small Llama with biases."""
-    folder = save_folder(tmp_path_factory.mktemp("models") / "biased", Small(), with_biases())
-    return biases(str(folder), tmp_path_factory.mktemp("runs") / "biases", SETTINGS)
+    folder = save_model_folder(tmp_path_factory.mktemp("models") / "biased", SmallModel(), with_biases())
+    return evaluate_biases(str(folder), tmp_path_factory.mktemp("runs") / "biases", SETTINGS)
 
 
 @torch.no_grad()
 def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
     """Of a zero at its input, a layer's attention writes b_V W_O of all heads and b_O."""
-    for layer, block in enumerate(blocks(model)):
-        hidden, rotary = torch.zeros(1, 1, 32, dtype=torch.float64), getattr(body(model), "rotary_emb", None)
+    for layer, block in enumerate(model_blocks(model)):
+        hidden, rotary = torch.zeros(1, 1, 32, dtype=torch.float64), getattr(model_body(model), "rotary_emb", None)
         turned = {} if rotary is None else {"position_embeddings": rotary(hidden, torch.zeros(1, 1, dtype=torch.long))}
-        own = attention_of(block)(hidden, **turned, attention_mask=None)[0][0, 0]
-        value, output = (bias(checkpoint, role, layer) for role in ("value", "output"))
+        own = block_attention(block)(hidden, **turned, attention_mask=None)[0][0, 0]
+        value, output = (read_attention_bias(checkpoint, role, layer) for role in ("value", "output"))
         assert value is not None
-        assert (output is None) == (projection_of(attention_of(block)).bias is None)
-        shared = len(checkpoint.outputs(layer)) // len(value)
+        assert (output is None) == (output_projection(block_attention(block)).bias is None)
+        shared = len(checkpoint.output_weights(layer)) // len(value)
         written = torch.einsum(
-            "hr,hrd->d", value.double().repeat_interleave(shared, 0), checkpoint.outputs(layer).double()
+            "hr,hrd->d", value.double().repeat_interleave(shared, 0), checkpoint.output_weights(layer).double()
         )
         written = written if output is None else written + output.double()
         torch.testing.assert_close(written, own, rtol=1e-6, atol=1e-6)
@@ -67,28 +76,28 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
 
 @pytest.mark.parametrize("family", BIASED)
 def test_biases_are_those_of_the_models_own_modules(family: str, tmp_path: Path) -> None:
-    model = built(family, tmp_path / family)
+    model = build_model(family, tmp_path / family)
     same_as_the_models_own(open_checkpoint(str(tmp_path / family)), model)
     same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model)
     assert any(name.endswith("attn_output.bias") for name in gguf_tensors(family, model)) == (family != "qwen2")
 
 
-@pytest.mark.parametrize("family", [name for name in MODELS if name not in BIASED])
+@pytest.mark.parametrize("family", [name for name in FAMILY_MODELS if name not in BIASED])
 def test_other_families_have_none(family: str, tmp_path: Path) -> None:
-    built(family, tmp_path / family)
+    build_model(family, tmp_path / family)
     checkpoint = open_checkpoint(str(tmp_path / family))
-    assert [bias(checkpoint, role, 1) for role in ("value", "output")] == [None, None]
+    assert [read_attention_bias(checkpoint, role, 1) for role in ("value", "output")] == [None, None]
 
 
 def written_and_constant(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]:
     """What a head writes for each token at length √d (V, d), what its bias does (d,), and U's rows (V, d)."""
     w = {name: tensor.double() for name, tensor in with_biases().items()}
-    e, which = unique_rows(w["model.embed_tokens.weight"][:VOCABULARY])
+    e, which = unique_rows(w["model.embed_tokens.weight"][:VOCABULARY_SIZE])
     if layer:
         first = "model.layers.0."
         x = (
             e
-            / (e.square().mean(1, keepdim=True) + Small().epsilon).sqrt()
+            / (e.square().mean(1, keepdim=True) + SmallModel().epsilon).sqrt()
             * w[first + "post_attention_layernorm.weight"]
         )
         gate, up = x @ w[first + "mlp.gate_proj.weight"].T, x @ w[first + "mlp.up_proj.weight"].T
@@ -97,7 +106,7 @@ def written_and_constant(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]
     output = w[at + "o_proj.weight"][:, head * 8 : head * 8 + 8].T
     long = e * (math.sqrt(32) / e.norm(dim=1, keepdim=True))
     written = long @ w[at + "v_proj.weight"][value].T @ output
-    return written[which], w[at + "v_proj.bias"][value] @ output, w["lm_head.weight"][:VOCABULARY]
+    return written[which], w[at + "v_proj.bias"][value] @ output, w["lm_head.weight"][:VOCABULARY_SIZE]
 
 
 def hits(rows: Tensor, pairs: list[tuple[int, int]], unembedding: Tensor, k: int) -> list[tuple[bool, bool]]:
@@ -108,9 +117,9 @@ def hits(rows: Tensor, pairs: list[tuple[int, int]], unembedding: Tensor, k: int
     return [(high < k, low < k) for high, low in ranks]
 
 
-def test_a_value_bias_changes_what_the_formula_says(found: Tables) -> None:
+def test_a_value_bias_changes_what_the_formula_says(found: ExperimentTables) -> None:
     checkpoint = open_checkpoint(found.settings["model"])
-    ids = checkpoint.vocabulary.single_tokens(WORDS)
+    ids = checkpoint.vocabulary.single_token_ids(WORDS)
     pairs = [(s, t) for s, t in zip(ids, [*ids[1:], ids[0]], strict=True) if s is not None and t is not None]
     rows = {(row["layer"], row["head"]): row for row in found.tables["biases"]}
     assert list(rows) == [(layer, head) for layer in (0, 1) for head in (0, 1, 2, 3, None)]
@@ -135,12 +144,12 @@ def test_a_value_bias_changes_what_the_formula_says(found: Tables) -> None:
     assert changes > 20
 
 
-def test_an_output_bias_has_a_row_of_its_own_without_a_head(found: Tables) -> None:
+def test_an_output_bias_has_a_row_of_its_own_without_a_head(found: ExperimentTables) -> None:
     made = with_biases()
     for layer in (0, 1):
         [row] = [row for row in found.tables["biases"] if row["layer"] == layer and row["head"] is None]
         output = made[f"model.layers.{layer}.self_attn.o_proj.bias"].double()
-        scores = output @ made["lm_head.weight"].double()[:VOCABULARY].T
+        scores = output @ made["lm_head.weight"].double()[:VOCABULARY_SIZE].T
         assert row["length"] == pytest.approx(float(output.norm()), rel=1e-4)
         assert row["target_ids"] == sorted(range(len(scores)), key=lambda i: (-round(float(scores[i]), 9), i))[:5]
         assert [row[name] for name in ("written", "hits_changed", "gained", "lost")] == [None] * 4
@@ -150,23 +159,23 @@ def test_an_output_bias_has_a_row_of_its_own_without_a_head(found: Tables) -> No
     assert [row[1] for row in rows] == ["0", "1", "2", "3", ""] * 2
 
 
-def test_named_heads_alone_are_the_same_rows(found: Tables, tmp_path: Path) -> None:
+def test_named_heads_alone_are_the_same_rows(found: ExperimentTables, tmp_path: Path) -> None:
     model = found.settings["model"]
-    alone = biases(model, tmp_path, replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
+    alone = evaluate_biases(model, tmp_path, replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
     assert alone.tables["biases"] == [
         row for row in found.tables["biases"] if row["layer"] == 1 and row["head"] in (2, None)
     ]
 
 
 def test_a_model_without_biases_says_so(small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(NothingDoneError, match=r"has no biases of values or outputs: nothing to compare\.$"):
-        biases(str(small_model), tmp_path, SETTINGS)
+    with pytest.raises(RunFailedError, match=r"has no biases of values or outputs: nothing to compare\.$"):
+        evaluate_biases(str(small_model), tmp_path, SETTINGS)
     assert main(["evaluate", "biases", str(small_model), "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_command_counts_heads_with_other_relations(
-    found: Tables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    found: ExperimentTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["evaluate", "biases", found.settings["model"], "--out", str(tmp_path), "--relations", "copying"]
     assert main([*command, "--min-pairs", "5", "--k", "60"]) == 0

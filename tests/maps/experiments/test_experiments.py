@@ -14,24 +14,32 @@ import pytest
 import torch
 
 from maps.__main__ import main
-from maps.data import predefined
+from maps.data import predefined_relations
 from maps.errors import MapsError
 from maps.experiments import causal as causal_module
-from maps.experiments.causal import Task, causal, curves, is_control, limit, planned, row_of
-from maps.experiments.correlation import correlation
-from maps.experiments.hooked_model import Running
-from maps.experiments.multi_token import multi_token
-from maps.experiments.pearson import two_sided
-from maps.experiments.prompts import Spoken
-from maps.experiments.results import KINDS, TABLES, LeftOut, Result
-from maps.experiments.static_scores import Static
-from maps.experiments.task_prompts import FURTHER_PROMPTS, PAPERS_PROMPT, PROMPTS, SUBJECT, TASKS
+from maps.experiments.causal import (
+    RelationTask,
+    accuracy_curves,
+    causal_row,
+    evaluate_causal,
+    is_control,
+    plan_removals,
+    removal_limit,
+)
+from maps.experiments.correlation import evaluate_correlation
+from maps.experiments.hooked_model import HookedModel
+from maps.experiments.multi_token import evaluate_multi_token
+from maps.experiments.pearson import two_sided_p_value
+from maps.experiments.prompts import PromptPair
+from maps.experiments.results import CORRELATION_KINDS, RESULT_SCHEMAS, LeftOutRelation, Result
+from maps.experiments.static_scores import StaticScores
+from maps.experiments.task_prompts import FURTHER_PROMPTS, PAPER_PROMPT, PROMPT_SETS, SUBJECT_MARKER, TASK_PROMPTS
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import map_model
 from maps.mapping.model import Model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 NEXT = Relation("copying", "algorithmic", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))
 LONGER = Relation(
@@ -40,61 +48,61 @@ LONGER = Relation(
     (*((f"{word}x", word) for word in WORDS), *zip(WORDS, WORDS[::-1], strict=True), (WORDS[0], "zz")),
 )
 FEW = Relation("word_to_antonym", "linguistic", NEXT.pairs[:3])
-SETTINGS = Settings((NEXT, LONGER, FEW), k=60, min_pairs=5)
+SETTINGS = MappingSettings((NEXT, LONGER, FEW), k=60, min_pairs=5)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model of three layers."""
-    small = Small(layers=3)
-    return save_folder(tmp_path_factory.mktemp("models") / "small", small, weights(small))
+    small = SmallModel(layers=3)
+    return save_model_folder(tmp_path_factory.mktemp("models") / "small", small, random_weights(small))
 
 
 @pytest.fixture(scope="module")
 def correlated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A finished run with all prompts."""
-    return correlation(str(model), tmp_path_factory.mktemp("runs") / "all", SETTINGS, "all")
+    return evaluate_correlation(str(model), tmp_path_factory.mktemp("runs") / "all", SETTINGS, "all")
 
 
 @pytest.fixture(scope="module")
 def removed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A finished causal run in which every task counts, however badly the model does it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(causal_module, "LEAST_BASE", 0.0)
-        return causal(str(model), tmp_path_factory.mktemp("runs") / "causal", SETTINGS, 3)
+        patch.setattr(causal_module, "MIN_BASE_ACCURACY", 0.0)
+        return evaluate_causal(str(model), tmp_path_factory.mktemp("runs") / "causal", SETTINGS, 3)
 
 
 def plain_scores(model: Path, template: str, pairs: Sequence[tuple[str, str]], k: int) -> dict[str, list[float]]:
     """Dynamic scores by one whole pass a pair, every head's output projected to the whole vocabulary."""
-    running = Running.open(Model.open(str(model)))
+    running = HookedModel.open(Model.open(str(model)))
     known, shape = running.model.vocabulary, running.model.shape
     unembedding = running.network.get_output_embeddings().weight.detach().double()[: known.size]
-    hits = torch.zeros(len(KINDS), shape.layers, shape.heads)
+    hits = torch.zeros(len(CORRELATION_KINDS), shape.layers, shape.heads)
     for source, target in pairs:
-        up_to, _, after = template.partition(SUBJECT)
+        up_to, _, after = template.partition(SUBJECT_MARKER)
         start = known.tokenizer.encode(up_to + source, add_special_tokens=False).ids
         ids = torch.tensor([known.tokenizer.encode(up_to + source + after, add_special_tokens=False).ids])
-        with running.tapped() as taken:
-            cache = running.begun(ids, 0)[1]
+        with running.record_head_inputs() as taken:
+            cache = running.compute_shared_prefix(ids, 0)[1]
             running.run(ids, cache)
         for layer in range(shape.layers):
             context = taken[layer][0].view(shape.heads, -1)
             alone = cache.layers[layer].values[0, :, len(start) - 1].repeat_interleave(2, 0)
             for side, read in ((1, context), (0, alone)):
-                scores = torch.einsum("hi,hid->hd", read.double(), running.outputs(layer)) @ unembedding.T
-                own = scores[:, known.single_tokens([target])[0], None]
+                scores = torch.einsum("hi,hid->hd", read.double(), running.output_weights(layer)) @ unembedding.T
+                own = scores[:, known.single_token_ids([target])[0], None]
                 hits[side, layer] += (scores > own).sum(1) < k
                 hits[2 + side, layer] += (scores < own).sum(1) < k
-    return dict(zip(KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
+    return dict(zip(CORRELATION_KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
 
 
 def test_dynamic_scores_are_those_of_whole_passes_projected_to_the_whole_vocabulary(
     model: Path, correlated: Result
 ) -> None:
     detail = correlated.detail("copying")
-    for number, template in enumerate(PROMPTS["all"]):
+    for number, template in enumerate(PROMPT_SETS["all"]):
         wanted = plain_scores(model, template, NEXT.pairs, 60)
-        assert {kind: detail[kind][number] for kind in KINDS} == {
+        assert {kind: detail[kind][number] for kind in CORRELATION_KINDS} == {
             kind: pytest.approx(scores, abs=1e-6) for kind, scores in wanted.items()
         }
 
@@ -105,32 +113,34 @@ def test_static_scores_are_the_atlass_and_correlations_those_of_all_points(
     atlas = map_model(str(model), tmp_path / "atlas", SETTINGS)
     detail, [row, _] = correlated.detail("copying"), correlated.rows
     stored = [next(s for s in atlas.relation_scores(HeadId(*x)) if s.relation == "copying") for x in detail["heads"]]
-    assert [HeadId(*x) for x in detail["heads"]] == list(atlas.ids)
+    assert [HeadId(*x) for x in detail["heads"]] == list(atlas.head_ids)
     assert detail["score"] == [each.score for each in stored]
     assert detail["suppression"] == [each.suppression for each in stored]
     assert (row["max_score"], row["max_suppression"]) == (max(detail["score"]), max(detail["suppression"]))
-    for kind in KINDS:
+    for kind in CORRELATION_KINDS:
         own = detail["suppression" if kind.startswith("suppression") else "score"] * 4
         points = torch.tensor([own, [score for each in detail[kind] for score in each]], dtype=torch.float64)
         assert row[kind] == pytest.approx(float(torch.corrcoef(points)[0, 1]), rel=1e-9)
-        assert row[f"{kind}_p"] == two_sided(row[kind], 48)
+        assert row[f"{kind}_p"] == two_sided_p_value(row[kind], 48)
 
 
 def test_the_file_has_the_contracts_columns_and_reads_back(correlated: Result) -> None:
     table = pd.read_csv(correlated.folder / "correlation.csv")
-    assert list(table) == TABLES["correlation"].names
+    assert list(table) == RESULT_SCHEMAS["correlation"].names
     assert table["relation"].tolist() == ["copying", "name_copying"]
     assert table["pairs"].tolist() == [15, 15]
     assert table["with_context"].tolist() == pytest.approx([row["with_context"] for row in correlated.rows])
     assert Result.read(correlated.folder, "correlation") == correlated
-    assert correlated.left_out == [LeftOut("word_to_antonym", 3, "3 usable pairs, fewer than 5")]
-    assert correlated.settings["prompts"] == [PAPERS_PROMPT, *FURTHER_PROMPTS]
+    assert correlated.left_out_relations == [LeftOutRelation("word_to_antonym", 3, "3 usable pairs, fewer than 5")]
+    assert correlated.settings["prompts"] == [PAPER_PROMPT, *FURTHER_PROMPTS]
 
 
 def test_a_correlation_of_what_does_not_vary_is_an_empty_cell_with_its_reason(model: Path, tmp_path: Path) -> None:
-    found = correlation(str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400))  # every token is a hit
-    assert [found.rows[0][kind] for kind in KINDS] == [None] * 4
-    assert set(found.detail("copying")["undefined"]) == set(KINDS)
+    found = evaluate_correlation(
+        str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400)
+    )  # every token is a hit
+    assert [found.rows[0][kind] for kind in CORRELATION_KINDS] == [None] * 4
+    assert set(found.detail("copying")["undefined"]) == set(CORRELATION_KINDS)
     assert (tmp_path / "correlation.csv").read_text().splitlines()[1] == "copying,15,400,,,,,1.0,1.0,,,,"
 
 
@@ -147,10 +157,10 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(model: Path, correlate
         return todo
 
     with pytest.raises(KeyboardInterrupt):
-        correlation(str(model), tmp_path, SETTINGS, "all", progress=stopped)
+        evaluate_correlation(str(model), tmp_path, SETTINGS, "all", progress=stopped)
     assert not (tmp_path / "correlation.csv").exists()
     for _ in range(2):
-        correlation(str(model), tmp_path, SETTINGS, "all", progress=watched)
+        evaluate_correlation(str(model), tmp_path, SETTINGS, "all", progress=watched)
     assert seen == [(["copying", "name_copying"], 0), (["name_copying"], 1)]
     assert (tmp_path / "correlation.csv").read_bytes() == (correlated.folder / "correlation.csv").read_bytes()
 
@@ -160,46 +170,50 @@ def test_other_settings_another_prompt_or_another_atlas_are_refused(
 ) -> None:
     start = rf"^{re.escape(str(correlated.folder))} holds a run with other settings \("
     with pytest.raises(MapsError, match=rf"{start}k was 60, now 3\); choose another --out\.$"):
-        correlation(str(model), correlated.folder, replace(SETTINGS, k=3), "all")
+        evaluate_correlation(str(model), correlated.folder, replace(SETTINGS, k=3), "all")
     with pytest.raises(MapsError, match=rf"{start}.*prompts.*choose another --out\.$"):
-        correlation(str(model), correlated.folder, SETTINGS)
+        evaluate_correlation(str(model), correlated.folder, SETTINGS)
     with pytest.raises(MapsError, match="There are no prompts own; the choices are paper and all"):
-        correlation(str(model), tmp_path, SETTINGS, "own")
+        evaluate_correlation(str(model), tmp_path, SETTINGS, "own")
     map_model(str(model), tmp_path, SETTINGS)
     with pytest.raises(MapsError, match="holds an atlas made with other settings"):
-        correlation(str(model), tmp_path, replace(SETTINGS, tau=0.4))
+        evaluate_correlation(str(model), tmp_path, replace(SETTINGS, tau=0.4))
     assert sorted(path.name for path in tmp_path.glob("*.parts")) == []
 
 
 def test_longer_sources_stand_beside_the_single_ones(model: Path, tmp_path: Path) -> None:
-    found = multi_token(str(model), tmp_path / "multi", SETTINGS)
-    single = correlation(str(model), tmp_path / "single", SETTINGS)
+    found = evaluate_multi_token(str(model), tmp_path / "multi", SETTINGS)
+    single = evaluate_correlation(str(model), tmp_path / "single", SETTINGS)
     [row] = found.rows
     own = next(each for each in single.rows if each["relation"] == "name_copying")
     assert (row["relation"], row["pairs"], row["single_pairs"]) == ("name_copying", 15, 15)
-    assert {kind: row[f"single_{kind}"] for kind in KINDS} == {kind: own[kind] for kind in KINDS}
+    assert {kind: row[f"single_{kind}"] for kind in CORRELATION_KINDS} == {
+        kind: own[kind] for kind in CORRELATION_KINDS
+    }
     assert (row["max_score"], row["k"]) == (own["max_score"], own["k"])
-    wanted = plain_scores(model, PAPERS_PROMPT, LONGER.pairs[:15], 60)
+    wanted = plain_scores(model, PAPER_PROMPT, LONGER.pairs[:15], 60)
     detail = found.detail("name_copying")
-    assert {kind: detail[kind] for kind in KINDS} == {kind: [pytest.approx(x, abs=1e-6)] for kind, x in wanted.items()}
-    assert found.left_out == [
-        LeftOut("word_to_antonym", 3, "single-token sources: 3 usable pairs, fewer than 5"),
-        LeftOut("copying", 0, "longer sources: 0 usable pairs, fewer than 5"),
+    assert {kind: detail[kind] for kind in CORRELATION_KINDS} == {
+        kind: [pytest.approx(x, abs=1e-6)] for kind, x in wanted.items()
+    }
+    assert found.left_out_relations == [
+        LeftOutRelation("word_to_antonym", 3, "single-token sources: 3 usable pairs, fewer than 5"),
+        LeftOutRelation("copying", 0, "longer sources: 0 usable pairs, fewer than 5"),
     ]
-    assert list(pd.read_csv(tmp_path / "multi" / "multi_token.csv")) == TABLES["multi_token"].names
+    assert list(pd.read_csv(tmp_path / "multi" / "multi_token.csv")) == RESULT_SCHEMAS["multi_token"].names
 
 
 @pytest.mark.parametrize(
     ("heads", "most"), [(299, 30), (300, 50), (500, 100), (999, 100), (1000, 150), (1499, 150), (1500, 250)]
 )
 def test_the_models_size_says_how_many_heads_are_removed(heads: int, most: int) -> None:
-    assert limit(heads) == most
+    assert removal_limit(heads) == most
 
 
-def task(name: str, heads: Sequence[tuple[int, int]]) -> Task:
+def task(name: str, heads: Sequence[tuple[int, int]]) -> RelationTask:
     """A task with these heads."""
-    static = Static(UsableRelation(Relation(name, "algorithmic", ()), 1, (), ()), (), ())
-    return Task(static, [Spoken("a", 1)], [HeadId(*head) for head in heads], [0.5] * len(heads))
+    static = StaticScores(UsableRelation(Relation(name, "algorithmic", ()), 1, (), ()), (), ())
+    return RelationTask(static, [PromptPair("a", 1)], [HeadId(*head) for head in heads], [0.5] * len(heads))
 
 
 def test_a_control_has_few_of_the_heads_and_is_about_as_easy() -> None:
@@ -216,30 +230,30 @@ def test_draws_and_controls_are_seeded_and_draws_are_of_other_heads() -> None:
     tasks = {name: task(name, [(i, 0), (i, 1)]) for i, name in enumerate(("a", "b", "c", "d", "e", "f", "g"))}
     tasks["none"], bases = task("none", []), dict.fromkeys((*tasks, "none"), 0.6) | {"g": 0.09}
     every = [HeadId(layer, head) for layer in range(8) for head in range(4)]
-    plan = planned(tasks, bases, every, 3)
-    assert plan == planned(tasks, bases, every, 3)
-    assert plan.draws != planned(tasks, bases, every, 4).draws
-    assert list(plan.draws) == ["a", "b", "c", "d", "e", "f"]
-    for name, draws in plan.draws.items():
+    plan = plan_removals(tasks, bases, every, 3)
+    assert plan == plan_removals(tasks, bases, every, 3)
+    assert plan.random_draws != plan_removals(tasks, bases, every, 4).random_draws
+    assert list(plan.random_draws) == ["a", "b", "c", "d", "e", "f"]
+    for name, draws in plan.random_draws.items():
         assert len(draws) == 5
         assert all(len(set(draw)) == 2 and not set(draw) & set(tasks[name].heads) for draw in draws)
-        assert len(plan.controls[name]) == 5
-        assert name not in plan.controls[name]
-    assert {len(draws[0]) for draws in planned(tasks, bases, every[:3], 3).draws.values()} == {1, 2}
+        assert len(plan.control_tasks[name]) == 5
+        assert name not in plan.control_tasks[name]
+    assert {len(draws[0]) for draws in plan_removals(tasks, bases, every[:3], 3).random_draws.values()} == {1, 2}
 
 
 def test_a_row_is_taken_at_the_first_zero_or_at_the_end() -> None:
     part: dict[str, Any] = {"relation": "r", "pairs": 10, "relation_heads": [0.5, 0.1, 0.0, 0.2]}
     part["random_heads"] = [[0.5, 0.5, 0.4, 0.0], [0.5, 0.5, 0.6, 0.0], [0.5, 0.5]]
-    row = row_of(part, {"c": [0.6, 0.6, 0.3, 0.1], "d": [0.4, 0.4, 0.5, 0.1]})
-    assert list(row) == TABLES["causal"].names
+    row = causal_row(part, {"c": [0.6, 0.6, 0.3, 0.1], "d": [0.4, 0.4, 0.5, 0.1]})
+    assert list(row) == RESULT_SCHEMAS["causal"].names
     assert row == {
         **{"relation": "r", "heads_removed": 2, "base": 0.5, "relation_heads_removed": 0.0},
         **{"random_heads_removed": 0.5, "random_sd": pytest.approx(0.1), "control_tasks": 2},
         **{"control_base": 0.5, "control_relation_heads_removed": 0.4},
         **{"control_base_sd": pytest.approx(0.1), "control_sd": pytest.approx(0.1), "pairs": 10},
     }
-    row = row_of(part | {"relation_heads": [0.5, 0.1, 0.1, 0.2], "random_heads": [[0.5]]}, {})
+    row = causal_row(part | {"relation_heads": [0.5, 0.1, 0.1, 0.2], "random_heads": [[0.5]]}, {})
     assert (row["heads_removed"], row["relation_heads_removed"], row["control_tasks"]) == (3, 0.2, 0)
     assert [row[name] for name in ("random_heads_removed", "random_sd", "control_base", "control_sd")] == [None] * 4
 
@@ -251,27 +265,29 @@ def test_the_curves_are_kept_with_what_was_removed(model: Path, removed: Result)
     assert min(scores) > 0
     assert len(detail["relation_heads"]) == len(heads) + 1
     assert [len(curve) for curve in detail["random_heads"]] == [1 + min(len(heads), 12 - len(heads))] * 5
-    assert detail["prompt"] == TASKS["copying"]
+    assert detail["prompt"] == TASK_PROMPTS["copying"]
     assert (detail["relation_heads"][0], row["base"]) == (detail["base"], detail["base"])
-    running = Running.open(Model.open(str(model)))
-    spoken = [Spoken(source, running.model.vocabulary.single_tokens([target])[0] or 0) for source, target in NEXT.pairs]
-    static = Static(UsableRelation(NEXT, 60, (), ()), (), ())
-    again = curves(running, Task(static, spoken, heads, scores), [heads])
+    running = HookedModel.open(Model.open(str(model)))
+    spoken = [
+        PromptPair(source, running.model.vocabulary.single_token_ids([target])[0] or 0) for source, target in NEXT.pairs
+    ]
+    static = StaticScores(UsableRelation(NEXT, 60, (), ()), (), ())
+    again = accuracy_curves(running, RelationTask(static, spoken, heads, scores), [heads])
     assert again == [detail["relation_heads"]]
     assert Result.read(removed.folder, "causal") == removed
-    assert list(pd.read_csv(removed.folder / "causal.csv")) == TABLES["causal"].names
+    assert list(pd.read_csv(removed.folder / "causal.csv")) == RESULT_SCHEMAS["causal"].names
 
 
 def test_tasks_that_the_model_cannot_do_are_left_out_with_the_reason(model: Path, tmp_path: Path) -> None:
     own = replace(NEXT, name="mine", category="")
-    found = causal(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW)))
+    found = evaluate_causal(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW)))
     assert found.rows == []
-    assert found.left_out[:2] == [
-        LeftOut("word_to_antonym", 3, "3 usable pairs, fewer than 5"),
-        LeftOut("mine", 15, "no task prompt"),
+    assert found.left_out_relations[:2] == [
+        LeftOutRelation("word_to_antonym", 3, "3 usable pairs, fewer than 5"),
+        LeftOutRelation("mine", 15, "no task prompt"),
     ]
-    assert re.fullmatch(r"base accuracy 0\.0\d, under 0\.1", found.left_out[2].reason)
-    assert (tmp_path / "causal.csv").read_text().splitlines() == [",".join(TABLES["causal"].names)]
+    assert re.fullmatch(r"base accuracy 0\.0\d, under 0\.1", found.left_out_relations[2].reason)
+    assert (tmp_path / "causal.csv").read_text().splitlines() == [",".join(RESULT_SCHEMAS["causal"].names)]
 
 
 def test_every_task_has_a_place_for_its_subject_and_no_source_of_the_relation_as_example() -> None:
@@ -285,10 +301,12 @@ def test_every_task_has_a_place_for_its_subject_and_no_source_of_the_relation_as
         "noun_to_pronoun": ["aviator", "brunette", "pebble", "hikers"],
         "english_to_spanish": ["lemon", "spoon"],
     }
-    sources = {relation.name: {source for source, _ in relation.pairs} for relation in predefined()}
-    assert len(TASKS) == 13
-    assert all(template.count(SUBJECT) == 1 for template in (*TASKS.values(), *PROMPTS["all"]))
-    assert all(word in TASKS[name] and word not in sources[name] for name, words in examples.items() for word in words)
+    sources = {relation.name: {source for source, _ in relation.pairs} for relation in predefined_relations()}
+    assert len(TASK_PROMPTS) == 13
+    assert all(template.count(SUBJECT_MARKER) == 1 for template in (*TASK_PROMPTS.values(), *PROMPT_SETS["all"]))
+    assert all(
+        word in TASK_PROMPTS[name] and word not in sources[name] for name, words in examples.items() for word in words
+    )
 
 
 def test_the_commands_run_the_experiments_and_say_where(

@@ -13,16 +13,16 @@ import transformers
 from maps.__main__ import main
 from maps.data import known_heads as known
 from maps.errors import MapsError
-from maps.experiments.known_heads import SCHEMAS, compared, known_heads
-from maps.experiments.layer_runs import Tables
+from maps.experiments.known_heads import SCHEMAS, compare_known_heads, evaluate_known_heads
+from maps.experiments.layer_runs import ExperimentTables
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from tests.small_models import VOCABULARY, WORDS, byte_level
+from tests.small_models import VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 
 NAMES = Relation("name_copying", "", tuple((word, word) for word in WORDS))
 NEXT = Relation("next", "", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))
-SETTINGS = Settings((NAMES, NEXT), k=40, min_pairs=5)
+SETTINGS = MappingSettings((NAMES, NEXT), k=40, min_pairs=5)
 HEADS = "L9H6 L9H9 L10H0 L10H7 L11H10 L9H0 L9H7 L10H1 L10H2 L10H6 L10H10 L11H2 L11H9"
 SMALL = HEADS.split()
 
@@ -32,34 +32,34 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a random GPT-2 with the layers and heads of the small one, and narrow."""
     torch.manual_seed(0)
     config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_embd=24, n_layer=12, n_head=12, n_positions=16, initializer_range=0.3
+        vocab_size=VOCABULARY_SIZE, n_embd=24, n_layer=12, n_head=12, n_positions=16, initializer_range=0.3
     )
     folder = tmp_path_factory.mktemp("models") / "gpt2"
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
-    byte_level().save(str(folder / "tokenizer.json"))
+    byte_level_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 
 
 @pytest.fixture(scope="module")
-def found(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def found(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on it."""
-    return known_heads(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS)
+    return evaluate_known_heads(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS)
 
 
 def test_the_lists_that_ship_are_of_heads_that_their_models_have() -> None:
     for layers, heads, sizes in ((12, 12, [3, 2, 8]), (24, 16, [5, 1])):
-        _, groups = known.shipped("a model", "gpt2", layers, heads)
+        _, groups = known.shipped_groups("a model", "gpt2", layers, heads)
         assert [len(group.heads) for group in groups] == sizes
         assert {group.relation for group in groups} == {"name_copying"}
         assert all("arXiv:" in group.source for group in groups)
         assert all(layer < layers and head < heads for group in groups for layer, head in group.heads)
         assert all(group.published is None or group.published <= len(group.heads) for group in groups)
-    _, (movers, negative, _) = known.shipped("a model", "gpt2", 12, 12)
+    _, (movers, negative, _) = known.shipped_groups("a model", "gpt2", 12, 12)
     assert [str(head) for head in movers.heads] == ["L9H6", "L9H9", "L10H0"]
     assert (negative.side, [str(head) for head in negative.heads]) == ("suppression", ["L10H7", "L11H10"])
 
 
-def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: Tables, tmp_path: Path) -> None:
+def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: ExperimentTables, tmp_path: Path) -> None:
     atlas = map_model(str(gpt2), tmp_path, SETTINGS)
     scores = {(HeadId(row["layer"], row["head"]), row["relation"]): row for row in atlas.table("relations").to_pylist()}
     rows = found.tables["known_heads"]
@@ -71,8 +71,8 @@ def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: Tables, tmp
         assert row["likewise"] == (own["suppression" if "negative" in row["group"] else "score"] >= 0.15)
         assert row["implements"] == [name for name, each in both.items() if each["score"] >= 0.15]
         assert row["suppresses"] == [name for name, each in both.items() if each["suppression"] >= 0.15]
-    up = {head for head in atlas.ids if scores[head, "name_copying"]["score"] >= 0.15}
-    down = {head for head in atlas.ids if scores[head, "name_copying"]["suppression"] >= 0.15}
+    up = {head for head in atlas.head_ids if scores[head, "name_copying"]["score"] >= 0.15}
+    down = {head for head in atlas.head_ids if scores[head, "name_copying"]["suppression"] >= 0.15}
     movers, negative = set(map(HeadId.parse, SMALL[:3] + SMALL[5:])), set(map(HeadId.parse, SMALL[3:5]))
     first, second, third = found.tables["known_groups"]
     assert first["likewise"] == len(up & set(map(HeadId.parse, SMALL[:3])))
@@ -82,7 +82,7 @@ def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: Tables, tmp
     assert [row["published"] for row in found.tables["known_groups"]] == [3, 2, 6]
 
 
-def test_tables_have_their_columns(found: Tables) -> None:
+def test_tables_have_their_columns(found: ExperimentTables) -> None:
     for name, schema in SCHEMAS.items():
         with (found.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
@@ -92,9 +92,9 @@ def test_tables_have_their_columns(found: Tables) -> None:
 
 
 def test_a_relation_with_too_few_pairs_decides_nothing() -> None:
-    group = known.Group("movers", "r", "score", (HeadId(0, 1),), None, "")
+    group = known.KnownGroup("movers", "r", "score", (HeadId(0, 1),), None, "")
     row = {"layer": 0, "relation": "r", "k": 1, "pairs": 4, "score": 1.0, "suppression": 0.0}
-    made = compared([group], [{**row, "head": head} for head in (0, 1)], Settings((), min_pairs=5))
+    made = compare_known_heads([group], [{**row, "head": head} for head in (0, 1)], MappingSettings((), min_pairs=5))
     assert (made["known_heads"][0]["likewise"], made["known_heads"][0]["implements"]) == (None, [])
     assert (made["known_groups"][0]["likewise"], made["known_groups"][0]["further"]) == (None, 0)
 
@@ -142,6 +142,6 @@ def test_a_list_that_is_none_is_refused_in_one_sentence(
     file = tmp_path / "known.json"
     file.write_text(content)
     with pytest.raises(MapsError) as caught:
-        known_heads(str(small_model), tmp_path / "out", SETTINGS, file)
+        evaluate_known_heads(str(small_model), tmp_path / "out", SETTINGS, file)
     assert said in str(caught.value)
     assert not (tmp_path / "out").exists()

@@ -14,36 +14,36 @@ import torch
 from maps.__main__ import main
 from maps.errors import MapsError
 from maps.experiments import random_baseline
-from maps.experiments.random_baseline import best_score, counted
-from maps.heads.circuit import Heads
-from maps.heads.random_heads import mean_and_deviation, written_at_random
+from maps.experiments.random_baseline import best_score, count_passing_heads
+from maps.heads.circuit import HeadWeights
+from maps.heads.random_heads import apply_random_head, mean_and_deviation
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import Relation, RelationScore
-from tests.near_ties import normal
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.near_ties import normal_tensor
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
-SETTINGS = Settings((Relation("next", "", PAIRS),), k=60, min_pairs=5)
+SETTINGS = MappingSettings((Relation("next", "", PAIRS),), k=60, min_pairs=5)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model of three layers."""
-    small = Small(layers=3)
-    return save_folder(tmp_path_factory.mktemp("models") / "small", small, weights(small))
+    small = SmallModel(layers=3)
+    return save_model_folder(tmp_path_factory.mktemp("models") / "small", small, random_weights(small))
 
 
 @pytest.fixture(scope="module")
 def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    random_baseline.random_baseline(str(model), out, SETTINGS, seed=3)
+    random_baseline.evaluate_random_baseline(str(model), out, SETTINGS, seed=3)
     return out
 
 
 def test_mean_and_deviation_are_those_of_the_formed_matrices() -> None:
-    heads = Heads(normal(2, 24, 6) + 0.2, normal(4, 6, 24, seed=1) + 0.1)
+    heads = HeadWeights(normal_tensor(2, 24, 6) + 0.2, normal_tensor(4, 6, 24, seed=1) + 0.1)
     formed = [heads.values[head // 2] @ heads.outputs[head] for head in range(4)]
     assert mean_and_deviation(heads) == pytest.approx(
         (
@@ -55,19 +55,21 @@ def test_mean_and_deviation_are_those_of_the_formed_matrices() -> None:
 
 
 def test_heads_whose_entries_do_not_vary_deviate_by_zero() -> None:
-    heads = Heads(torch.full((1, 5, 3), 0.1, dtype=torch.float64), torch.full((2, 3, 5), 0.3, dtype=torch.float64))
+    heads = HeadWeights(
+        torch.full((1, 5, 3), 0.1, dtype=torch.float64), torch.full((2, 3, 5), 0.3, dtype=torch.float64)
+    )
     assert mean_and_deviation(heads) == pytest.approx((0.09, 0.0), abs=1e-8)
 
 
 def test_what_is_written_at_random_is_rows_times_one_normal_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, eye = normal(40, 320), torch.eye(320, dtype=torch.float64)
-    matrix = written_at_random(eye, 0.5, 2.0, seed=7)
+    rows, eye = normal_tensor(40, 320), torch.eye(320, dtype=torch.float64)
+    matrix = apply_random_head(eye, 0.5, 2.0, seed=7)
     assert float(matrix.mean()) == pytest.approx(0.5, abs=0.03)
     assert float(matrix.std()) == pytest.approx(2.0, abs=0.02)
-    torch.testing.assert_close(written_at_random(rows, 0.5, 2.0, seed=7), rows @ matrix)
-    assert not torch.equal(written_at_random(eye, 0.5, 2.0, seed=8), matrix)
+    torch.testing.assert_close(apply_random_head(rows, 0.5, 2.0, seed=7), rows @ matrix)
+    assert not torch.equal(apply_random_head(eye, 0.5, 2.0, seed=8), matrix)
     monkeypatch.setattr(random_baseline, "DRAWN", 320 * 32)
-    torch.testing.assert_close(written_at_random(rows, 0.5, 2.0, seed=7), rows @ matrix)
+    torch.testing.assert_close(apply_random_head(rows, 0.5, 2.0, seed=7), rows @ matrix)
 
 
 def test_the_best_score_is_that_of_relations_with_enough_pairs() -> None:
@@ -81,7 +83,7 @@ def test_the_best_score_is_that_of_relations_with_enough_pairs() -> None:
 
 def test_heads_are_counted_at_every_tau_the_chosen_one_included() -> None:
     layers = [{"trained": [0.15, 0.4], "random": [0.0, 0.1]}, {"trained": [0.05, 1.0], "random": [0.2, 0.16]}]
-    found = counted(layers, 0.16)
+    found = count_passing_heads(layers, 0.16)
     assert found == (
         (0.05, 0.1, 0.15, 0.16, 0.2, 0.3, 0.5),
         (4, 3, 3, 2, 2, 2, 1),
@@ -94,7 +96,7 @@ def test_trained_heads_pass_as_in_the_atlas(model: Path, whole: Path, tmp_path: 
     atlas = map_model(str(model), tmp_path / "atlas", SETTINGS)
     best = [
         max(score.score or 0.0, score.suppression or 0.0)
-        for where in atlas.ids
+        for where in atlas.head_ids
         for score in atlas.relation_scores(where)
     ]
     lines = (whole / "random.csv").read_text().splitlines()
@@ -108,8 +110,8 @@ def test_trained_heads_pass_as_in_the_atlas(model: Path, whole: Path, tmp_path: 
 
 
 def test_a_seed_gives_the_same_and_another_one_other_heads(model: Path, whole: Path, tmp_path: Path) -> None:
-    random_baseline.random_baseline(str(model), tmp_path / "again", SETTINGS, seed=3)
-    random_baseline.random_baseline(str(model), tmp_path / "other", SETTINGS, seed=4)
+    random_baseline.evaluate_random_baseline(str(model), tmp_path / "again", SETTINGS, seed=3)
+    random_baseline.evaluate_random_baseline(str(model), tmp_path / "other", SETTINGS, seed=4)
     files = [f"random.parts/layer-00{layer}.json" for layer in range(3)]
     first, again, other = (
         [(out / file).read_text() for file in files] for out in (whole, tmp_path / "again", tmp_path / "other")
@@ -132,9 +134,9 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(model: Path, whole: Pa
         return todo
 
     with pytest.raises(KeyboardInterrupt):
-        random_baseline.random_baseline(str(model), tmp_path, SETTINGS, 3, progress=stopped)
+        random_baseline.evaluate_random_baseline(str(model), tmp_path, SETTINGS, 3, progress=stopped)
     assert not (tmp_path / "random.csv").exists()
-    random_baseline.random_baseline(str(model), tmp_path, SETTINGS, 3, progress=watched)
+    random_baseline.evaluate_random_baseline(str(model), tmp_path, SETTINGS, 3, progress=watched)
     assert seen == [([0, 1, 2], 0), ([2], 2)]
     assert (tmp_path / "random.csv").read_bytes() == (whole / "random.csv").read_bytes()
 
@@ -144,12 +146,12 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(model: Path, whole: Pa
     [(replace(SETTINGS, k=3), 3, "k"), (SETTINGS, 4, "seed"), (replace(SETTINGS, layers=(0, 1)), 3, "layers")],
 )
 def test_a_folder_of_other_settings_is_refused(
-    settings: Settings, seed: int, differs: str, model: Path, whole: Path, tmp_path: Path
+    settings: MappingSettings, seed: int, differs: str, model: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "copy"))
     start = re.escape(f"{out} holds a run with other settings ({differs}")
     with pytest.raises(MapsError, match=rf"^{start}.*choose another --out\.$"):
-        random_baseline.random_baseline(str(model), out, settings, seed)
+        random_baseline.evaluate_random_baseline(str(model), out, settings, seed)
     assert (out / "random.csv").read_bytes() == (whole / "random.csv").read_bytes()
 
 
@@ -157,7 +159,7 @@ def test_a_folder_of_other_settings_is_refused(
 def test_a_layer_alone_draws_the_heads_that_it_draws_among_all(
     layer: int, model: Path, whole: Path, tmp_path: Path
 ) -> None:
-    random_baseline.random_baseline(str(model), tmp_path, replace(SETTINGS, layers=(layer, layer)), seed=3)
+    random_baseline.evaluate_random_baseline(str(model), tmp_path, replace(SETTINGS, layers=(layer, layer)), seed=3)
     file = f"random.parts/layer-00{layer}.json"
     assert (tmp_path / file).read_text() == (whole / file).read_text()
 
@@ -189,7 +191,7 @@ def test_a_run_into_the_models_atlas_is_kept_with_it(model: Path, whole: Path, t
     atlas = map_model(str(model), out, SETTINGS)
     assert atlas.random_baseline() == []
     before = {path.name: path.read_bytes() for path in out.glob("*.parquet")}
-    random_baseline.random_baseline(str(model), out, SETTINGS, seed=3)
+    random_baseline.evaluate_random_baseline(str(model), out, SETTINGS, seed=3)
     lines = [line.split(",") for line in (whole / "random.csv").read_text().splitlines()[1:]]
     rows = [{"tau": float(tau), "trained_heads": int(own), "random_heads": int(other)} for tau, own, other in lines]
     assert atlas.random_baseline() == rows
@@ -206,5 +208,5 @@ def test_an_atlas_of_other_settings_is_left_alone(model: Path, tmp_path: Path) -
     before = sorted(path.name for path in out.iterdir())
     said = re.escape(f"{out} holds an atlas made with other settings (tau was 0.15, now 0.5); choose another --out.")
     with pytest.raises(MapsError, match=f"^{said}$"):
-        random_baseline.random_baseline(str(model), out, replace(SETTINGS, tau=0.5), 3)
+        random_baseline.evaluate_random_baseline(str(model), out, replace(SETTINGS, tau=0.5), 3)
     assert sorted(path.name for path in out.iterdir()) == before

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from maps.atlas.random_csv import COLUMNS
+from maps.atlas.random_csv import RANDOM_CSV_SCHEMA
 from maps.errors import MapsError
 from maps.experiments.report import build
 from maps.experiments.report.claims import claims_part
-from maps.experiments.report.claims import correlation as correlated_claim
-from maps.experiments.report.correlation import CONTEXT, correlation_tables
-from maps.experiments.report.html import Table, latex
-from maps.experiments.report.paper_figures import by_model, of_relation, published_name
-from maps.experiments.results import TABLES, LeftOut, Result, part_of
+from maps.experiments.report.claims import correlation_kind_claims as correlated_claim
+from maps.experiments.report.correlation import CONTEXT_LABELS, correlation_tables
+from maps.experiments.report.html import ReportTable, latex_table
+from maps.experiments.report.paper_figures import figures_by_model, published_model_name, relation_figures
+from maps.experiments.results import RESULT_SCHEMAS, LeftOutRelation, Result, part_path
 
 HOSTILE = "<script>alert(1)</script> & 100%_\\"
 
 
 def row(experiment: str, **given: Any) -> dict[str, Any]:
     """A row of an experiment's table; what is not given is absent."""
-    return dict.fromkeys(TABLES[experiment].names) | given
+    return dict.fromkeys(RESULT_SCHEMAS[experiment].names) | given
 
 
 def correlation(folder: Path, experiment: str = "correlation", model: str = "small") -> Result:
@@ -37,13 +37,13 @@ def correlation(folder: Path, experiment: str = "correlation", model: str = "sma
         rows[0] |= {"single_pairs": 50, "single_without_context": 0.94, "single_with_context": 0.9}
         rows[1] |= {"single_pairs": 30}
     settings = {"model": model, "revision": "1", "prompts": ["About \u27e8s\u27e9"], "tau": 0.15}
-    left = [LeftOut("year_to_following", 0, "0 usable pairs, fewer than 30")]
+    left = [LeftOutRelation("year_to_following", 0, "0 usable pairs, fewer than 30")]
     result = Result(experiment, folder, settings, rows, left)
     result.write()
     for place, one in enumerate(rows):
-        runs = {f"{side}{kind}": [[0.1, 0.4], [0.1, 0.1]] for side in ("", "suppression_") for kind in CONTEXT}
+        runs = {f"{side}{kind}": [[0.1, 0.4], [0.1, 0.1]] for side in ("", "suppression_") for kind in CONTEXT_LABELS}
         runs |= {"without_context": [[0.2, 0.4], [0.1, 0.1]]}
-        path = part_of(folder, experiment, one["relation"])
+        path = part_path(folder, experiment, one["relation"])
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"score": [0.15, 0.2 * place], "suppression": [0.0, 0.0], **runs}), encoding="utf-8")
     return result
@@ -61,7 +61,7 @@ def causal(folder: Path) -> Result:
         "random_heads": [[0.8, 0.75, 0.7]],
         "controls": {"x": [0.9, 0.9, 0.85]},
     }
-    path = part_of(folder, "causal", "country_to_capital")
+    path = part_path(folder, "causal", "country_to_capital")
     path.parent.mkdir()
     path.write_text(json.dumps(curves), encoding="utf-8")
     return result
@@ -69,7 +69,7 @@ def causal(folder: Path) -> Result:
 
 def test_the_report_stands_alone_and_shows_no_name_as_markup(tmp_path: Path) -> None:
     correlation(tmp_path)
-    page = build.report(tmp_path).read_text(encoding="utf-8")
+    page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -82,8 +82,8 @@ def test_every_experiment_in_the_folder_is_in_its_report(tmp_path: Path) -> None
     correlation(tmp_path)
     correlation(tmp_path, "multi_token")
     causal(tmp_path)
-    (tmp_path / "random.csv").write_text(",".join(COLUMNS.names) + "\n0.15,20,3\n", encoding="utf-8")
-    page = build.report(tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "random.csv").write_text(",".join(RANDOM_CSV_SCHEMA.names) + "\n0.15,20,3\n", encoding="utf-8")
+    page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("<h2>") == 5
     assert page.count("<svg") == 4
     assert "In 1 of 1 tasks removing the relation" in page
@@ -102,7 +102,7 @@ def test_the_report_opens_with_a_verdict_on_each_of_the_papers_claims(tmp_path: 
     correlation(tmp_path)
     correlation(tmp_path, "multi_token")
     causal(tmp_path)
-    (tmp_path / "random.csv").write_text(",".join(COLUMNS.names) + "\n0.15,20,3\n", encoding="utf-8")
+    (tmp_path / "random.csv").write_text(",".join(RANDOM_CSV_SCHEMA.names) + "\n0.15,20,3\n", encoding="utf-8")
     part = claims_part(tmp_path)
     assert part is not None
     found = [(claim[2], claim[3]) for claim in part.tables[0].rows]
@@ -126,21 +126,21 @@ def test_a_correlation_holds_where_it_is_as_high_as_the_weakest_published_one(r:
     rows = [row("correlation", relation="country_to_capital", without_context=r, without_context_p=p)]
     (claim,) = correlated_claim(rows, "without_context", "said")
     lowest, highest = 0.85, 0.98  # of five models, in published.json
-    assert (claim.paper, claim.verdict) == (f"mean r {lowest} to {highest} in 5 models", verdict)
+    assert (claim.paper_finding, claim.verdict) == (f"mean r {lowest} to {highest} in 5 models", verdict)
 
 
 def test_of_a_published_model_its_own_figures_stand_beside(tmp_path: Path) -> None:
     result = correlation(tmp_path, model="openai-community/gpt2-xl")
     first = correlation_tables(result)[0].rows[0]
     assert first[-2:] == ("0.98", "0.88")
-    assert published_name("models/gpt2-xl/") == "GPT-2 xl"
-    assert published_name("gpt2") is None
-    assert set(by_model("causal")) == {"GPT-2 xl", "Pythia 6.9B", "Pythia 12B", "Llama-3.1 8B"}
-    assert of_relation("correlation", "country_to_capital", "without_context")["GPT-2 xl"] == 0.983
+    assert published_model_name("models/gpt2-xl/") == "GPT-2 xl"
+    assert published_model_name("gpt2") is None
+    assert set(figures_by_model("causal")) == {"GPT-2 xl", "Pythia 6.9B", "Pythia 12B", "Llama-3.1 8B"}
+    assert relation_figures("correlation", "country_to_capital", "without_context")["GPT-2 xl"] == 0.983
 
 
 def test_latex_takes_any_text() -> None:
-    found = latex(Table("t", "50 % of τ", ("A_b", "n"), [(HOSTILE, "1")]))
+    found = latex_table(ReportTable("t", "50 % of τ", ("A_b", "n"), [(HOSTILE, "1")]))
     assert r"\caption{50 \% of $\tau$}" in found
     assert r"<script>alert(1)</script> \& 100\%\_\textbackslash{} & 1 \\" in found
     assert r"\begin{tabular}{lr}" in found
@@ -149,7 +149,7 @@ def test_latex_takes_any_text() -> None:
 def test_a_damaged_result_is_told(tmp_path: Path) -> None:
     (tmp_path / "causal.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MapsError, match="damaged"):
-        build.report(tmp_path)
+        build.write_experiments_report(tmp_path)
 
 
 def layered(folder: Path, experiment: str, **tables: list[dict[str, Any]]) -> None:
@@ -174,7 +174,7 @@ def test_what_goes_beyond_the_paper_is_in_the_report_too(tmp_path: Path) -> None
     layered(tmp_path, "biases", biases=[head | bias, {**head, **bias, "head": None}])
     group = {"group": "name movers", "relation": "name_copying", "side": "score", "heads": 3}
     layered(tmp_path, "known_heads", known_groups=[group | {"likewise": 2, "published": 3, "further": 4}])
-    page = build.report(tmp_path).read_text(encoding="utf-8")
+    page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("<h2>") == 4
     for words in (
         "1 of 1 have two or more ends",

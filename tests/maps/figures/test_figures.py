@@ -9,32 +9,32 @@ import pyarrow as pa
 import pytest
 
 from maps import figures
-from maps.analysis.breadth import References, by_layer
-from maps.analysis.classification import CATEGORIES, CATEGORIES_TABLE, HEADS_PER_RELATION
-from maps.analysis.value_groups import GROUPS, similarity
+from maps.analysis.breadth import OutputSpaceReferences, layer_breadth
+from maps.analysis.classification import CATEGORIES, CATEGORIES_SCHEMA, HEADS_PER_RELATION_SCHEMA
+from maps.analysis.value_groups import GROUPS_SCHEMA, value_group_similarity
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import SCHEMAS, table
-from maps.figures.style import COLOURS
-from maps.report.atlas_report import Findings, findings
-from maps.text import decimals, shown, words
-from space.atlases.catalogue import SEED
+from maps.atlas.schema import SCHEMAS, make_table
+from maps.figures.style import CATEGORY_COLOURS
+from maps.report.atlas_report import AtlasFindings, compute_findings
+from maps.text import escape_invisible, relation_label, three_decimals
+from space.atlases.catalogue import PREBUILT_FOLDER
 
 
 @pytest.fixture(scope="module")
-def found() -> Findings:
+def found() -> AtlasFindings:
     """The tables of the prebuilt atlas."""
-    atlas = Atlas.open(SEED / "smollm2")
+    atlas = Atlas.open(PREBUILT_FOLDER / "smollm2")
     heads, mappings, relations = (atlas.table(name) for name in ("heads", "mappings", "relations"))
-    return findings(atlas.model, heads, mappings, relations, 0.15, 30)
+    return compute_findings(atlas.model, heads, mappings, relations, 0.15, 30)
 
 
 def values(chart: figures.Figure) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A figure as Vega-Lite, and all rows of its data."""
-    spec = figures.spec(chart)
+    spec = figures.vega_spec(chart)
     return spec, [row for rows in spec["datasets"].values() for row in rows]
 
 
-def test_the_map_has_a_band_for_every_category_of_a_head(found: Findings) -> None:
+def test_the_map_has_a_band_for_every_category_of_a_head(found: AtlasFindings) -> None:
     spec, rows = values(figures.functionality_map(found.tables["categories"], found.model, 30, 9))
     bands: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row in rows:
@@ -63,7 +63,7 @@ def test_the_map_has_a_band_for_every_category_of_a_head(found: Findings) -> Non
 def test_the_map_of_a_large_model_has_all_its_heads_and_fits_a_screen() -> None:
     rows = [{"layer": layer, "head": head} for layer in range(80) for head in range(64)]
     spec, shown_rows = values(
-        figures.functionality_map(pa.Table.from_pylist(rows, schema=CATEGORIES_TABLE), "m", 80, 64)
+        figures.functionality_map(pa.Table.from_pylist(rows, schema=CATEGORIES_SCHEMA), "m", 80, 64)
     )
     assert len(shown_rows) == 5120
     assert (spec["width"], spec["height"]) == (880, 704)
@@ -71,11 +71,11 @@ def test_the_map_of_a_large_model_has_all_its_heads_and_fits_a_screen() -> None:
 
 def test_a_head_of_own_relations_alone_is_shown_as_such() -> None:
     rows = [{"layer": 0, "head": 0, "categories": None, "relations": ["mine"], "suppressed": None}]
-    _, [row] = values(figures.functionality_map(pa.Table.from_pylist(rows, schema=CATEGORIES_TABLE), "m", 1, 1))
+    _, [row] = values(figures.functionality_map(pa.Table.from_pylist(rows, schema=CATEGORIES_SCHEMA), "m", 1, 1))
     assert (row["category"], row["label"], row["implements"]) == ("own relation", "own relation (1)", "mine")
 
 
-def test_the_bars_are_the_counts_of_every_relation(found: Findings) -> None:
+def test_the_bars_are_the_counts_of_every_relation(found: AtlasFindings) -> None:
     per_relation = found.tables["heads_per_relation"]
     spec, rows = values(figures.heads_per_relation(per_relation, found.model))
     names = per_relation.column_names
@@ -88,7 +88,7 @@ def test_the_bars_are_the_counts_of_every_relation(found: Findings) -> None:
     )
 
 
-def test_the_likeness_of_groups_is_shown_by_layer_and_said_for_all(found: Findings) -> None:
+def test_the_likeness_of_groups_is_shown_by_layer_and_said_for_all(found: AtlasFindings) -> None:
     groups = found.tables["groups"]
     spec, rows = values(figures.group_similarity(groups, found.model))
     by_layer = [row for row in groups.to_pylist() if row["layer"] is not None]
@@ -107,18 +107,20 @@ def test_skewness_is_drawn_against_the_output_space_where_it_was_computed() -> N
         row | {"head": 1, "output_space": None},
         row | {"head": 2, "input_skewness": None},
     ]
-    chart = figures.skewness_by_output_space(table("heads", heads), [], "m")
+    chart = figures.skewness_by_output_space(make_table("heads", heads), [], "m")
     assert chart is not None
     _, [point] = values(chart)
     assert (point["name"], point["input_skewness"], point["output_space"]) == ("L0H0", 1.5, 0.25)
-    assert figures.skewness_by_output_space(table("heads", heads[1:]), [], "m") is None
+    assert figures.skewness_by_output_space(make_table("heads", heads[1:]), [], "m") is None
 
 
 def test_skewness_and_output_space_are_drawn_by_layer_beside_two_heads_to_compare_with() -> None:
     row: dict[str, Any] = {"layer": 0, "kv_head": 0, "input_skewness": 1.5, "output_space": 0.25}
     heads = [row | {"head": 0}, row | {"head": 1, "input_skewness": 0.5, "output_space": 0.01}, row | {"head": 2}]
     heads += [row | {"layer": 1, "head": 0, "input_skewness": None, "output_space": 0.02}]
-    spec, shown_rows = values(figures.breadth_by_layer(table("heads", heads), "m", References.of(1000, 0.2)))
+    spec, shown_rows = values(
+        figures.breadth_by_layer(make_table("heads", heads), "m", OutputSpaceReferences.from_vocabulary(1000, 0.2))
+    )
     assert {row["name"] for row in shown_rows if "name" in row} == {"L0H0", "L0H1", "L0H2", "L1H0"}
     lines = {row["kind"]: row["share"] for row in shown_rows if "kind" in row}
     assert lines == {"specific head": 0.001, "global head": 0.2}
@@ -127,39 +129,41 @@ def test_skewness_and_output_space_are_drawn_by_layer_beside_two_heads_to_compar
         "median output space is largest in layer 0 (25 % of the vocabulary) and smallest in layer 1 (2 %). A specific "
         "head, which maps everything to one token, has 0.1 %, a global one, which maps to capitalised tokens, 20 %."
     )
-    assert by_layer(table("heads", heads)).to_pylist()[0] == {
+    assert layer_breadth(make_table("heads", heads)).to_pylist()[0] == {
         **{"layer": 0, "heads": 3, "input_skewness_low": 0.5, "input_skewness": 1.5, "input_skewness_high": 1.5},
         **{"output_space_low": 0.01, "output_space": 0.25, "output_space_high": 0.25},
     }
-    unknown, shown_rows = values(figures.breadth_by_layer(table("heads", heads), "m", References.of(1000, None)))
+    unknown, shown_rows = values(
+        figures.breadth_by_layer(make_table("heads", heads), "m", OutputSpaceReferences.from_vocabulary(1000, None))
+    )
     assert "the share of capitalised tokens, which a global head maps to, is not known" in unknown["description"]
     assert [row["kind"] for row in shown_rows if "kind" in row] == ["specific head"]
-    plain = table("heads", [{**each, "output_space": None} for each in heads])
-    spec, shown_rows = values(figures.breadth_by_layer(plain, "m", References.of(1000, 0.2)))
+    plain = make_table("heads", [{**each, "output_space": None} for each in heads])
+    spec, shown_rows = values(figures.breadth_by_layer(plain, "m", OutputSpaceReferences.from_vocabulary(1000, 0.2)))
     assert spec["description"].endswith("`map --output-space` computes it.")
     assert not any("kind" in row for row in shown_rows)
 
 
 def test_figures_of_nothing_are_valid() -> None:
-    nothing = similarity(SCHEMAS["heads"].empty_table(), SCHEMAS["mappings"].empty_table(), {})
-    assert nothing.schema == GROUPS
+    nothing = value_group_similarity(SCHEMAS["heads"].empty_table(), SCHEMAS["mappings"].empty_table(), {})
+    assert nothing.schema == GROUPS_SCHEMA
     for chart in (
-        figures.functionality_map(CATEGORIES_TABLE.empty_table(), "m", 1, 1),
-        figures.heads_per_relation(HEADS_PER_RELATION.empty_table(), "m"),
+        figures.functionality_map(CATEGORIES_SCHEMA.empty_table(), "m", 1, 1),
+        figures.heads_per_relation(HEADS_PER_RELATION_SCHEMA.empty_table(), "m"),
         figures.group_similarity(nothing, "m"),
-        figures.breadth_by_layer(SCHEMAS["heads"].empty_table(), "m", References.of(9, None)),
+        figures.breadth_by_layer(SCHEMAS["heads"].empty_table(), "m", OutputSpaceReferences.from_vocabulary(9, None)),
     ):
         assert values(chart)[0]["description"]
 
 
 def test_text_that_would_hide_or_turn_is_written_out() -> None:
-    assert shown("a\u202eb\nc") == "a\\u202Eb\\u000Ac"
-    assert words("word_to\x00") == "word to\\u0000"
+    assert escape_invisible("a\u202eb\nc") == "a\\u202Eb\\u000Ac"
+    assert relation_label("word_to\x00") == "word to\\u0000"
 
 
 def test_small_numbers_are_not_written_as_none() -> None:
-    assert [decimals(value) for value in (0.0, 0.0001, 0.0005, 1.0)] == ["0.000", "under 0.001", "0.001", "1.000"]
+    assert [three_decimals(value) for value in (0.0, 0.0001, 0.0005, 1.0)] == ["0.000", "under 0.001", "0.001", "1.000"]
 
 
 def test_no_two_categories_share_a_colour() -> None:
-    assert len(set(COLOURS.values())) == len(COLOURS) == len(CATEGORIES) + 2
+    assert len(set(CATEGORY_COLOURS.values())) == len(CATEGORY_COLOURS) == len(CATEGORIES) + 2

@@ -16,11 +16,11 @@ import pytest
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import Scripted
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
-from maps.files.lock import LOCK, locked
+from maps.files.lock import LOCK_FILE, lock_folder
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import Answer, Description, Mapping
 
 Capture = pytest.CaptureFixture[str]
@@ -41,10 +41,10 @@ class Waiting:
 
 
 def test_a_part_of_the_same_run_enters_and_nothing_is_left_behind(tmp_path: Path) -> None:
-    with locked(tmp_path, "score"):
-        with locked(tmp_path, "describe"):
+    with lock_folder(tmp_path, "score"):
+        with lock_folder(tmp_path, "describe"):
             pass
-        assert (tmp_path / LOCK).read_text() == f"process {os.getpid()}, `score`"
+        assert (tmp_path / LOCK_FILE).read_text() == f"process {os.getpid()}, `score`"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,7 +65,7 @@ def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: P
             assert main(command) == 2
             assert capsys.readouterr() == ("", f"{said}\n")
         with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
-            describe_atlas(atlas_folder, Scripted([]))
+            describe_atlas(atlas_folder, ScriptedDescriber([]))
         pending = {path.name for path in atlas_folder.glob("*.pending.jsonl")}
         assert pending == {"descriptions.pending.jsonl", "failures.pending.jsonl"}
         assert main(["describe", str(atlas_folder), "--describer", "other", *server, "--dry-run"]) == 0
@@ -80,12 +80,12 @@ def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: P
 
 def test_a_second_mapping_is_told_too(tmp_path: Path, small_model: Path) -> None:
     tmp_path.joinpath("atlas").mkdir()
-    with locked(tmp_path / "atlas", "map"):
+    with lock_folder(tmp_path / "atlas", "map"):
         found: list[str] = []
 
         def other() -> None:
             try:
-                map_model(str(small_model), tmp_path / "atlas", Settings(()))
+                map_model(str(small_model), tmp_path / "atlas", MappingSettings(()))
             except MapsError as error:
                 found.append(str(error))
 
@@ -102,9 +102,9 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "in\n"
-        with pytest.raises(MapsError, match=rf"\(process {process.pid}, `describe`\)"), locked(tmp_path, "score"):
+        with pytest.raises(MapsError, match=rf"\(process {process.pid}, `describe`\)"), lock_folder(tmp_path, "score"):
             pass
         process.send_signal(signal.SIGKILL)
-    assert (tmp_path / LOCK).exists()
-    with locked(tmp_path, "score"):
-        assert (tmp_path / LOCK).read_text() == f"process {os.getpid()}, `score`"
+    assert (tmp_path / LOCK_FILE).exists()
+    with lock_folder(tmp_path, "score"):
+        assert (tmp_path / LOCK_FILE).read_text() == f"process {os.getpid()}, `score`"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from maps.heads import circuit
-from maps.heads.circuit import Heads, output_factors, saliency, skewness
+from maps.heads.circuit import HeadWeights, output_factors, saliency, skewness
 from maps.heads.sources import Sources
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 
@@ -18,13 +18,13 @@ def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Te
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2) -> Heads:
-    return Heads(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
+def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2) -> HeadWeights:
+    return HeadWeights(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
 
 
-def plain_saliency(rows: Tensor, weights: Heads) -> Tensor:
-    exact = weights.double()
-    norms = [exact.written(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
+def plain_saliency(rows: Tensor, weights: HeadWeights) -> Tensor:
+    exact = weights.to_float64()
+    norms = [exact.head_output(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
     return torch.stack(norms)
 
 
@@ -33,14 +33,14 @@ def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
     found = Sources(embedding, GATED)
     torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
-    torch.testing.assert_close(found.exact(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.exact_rows(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
     embedding = normal(9, 24)
     sources = Sources(embedding)
     assert torch.equal(sources.rows, embedding)
-    assert torch.equal(sources.exact(torch.tensor([8, 0])), embedding[[8, 0]].double())
+    assert torch.equal(sources.exact_rows(torch.tensor([8, 0])), embedding[[8, 0]].double())
 
 
 @pytest.mark.parametrize("rows", [1, 7, 4096])
@@ -80,12 +80,12 @@ def test_sources_are_scaled_as_the_model_scales_them() -> None:
     embedding, m = normal(50, 24).bfloat16(), GATED
     plain = Sources(embedding, scale=3.0)
     assert torch.equal(torch.cat([block for _, block in plain.blocks()]), 3 * embedding.float())
-    assert torch.equal(plain.exact(torch.tensor([4])), 3 * embedding[[4]].double())
+    assert torch.equal(plain.exact_rows(torch.tensor([4])), 3 * embedding[[4]].double())
     assert plain.rows.dtype == torch.bfloat16
     through = Sources(embedding, m, scale=3.0)
     wanted = plain_mlp(3 * embedding.double(), m)
     torch.testing.assert_close(through.rows.double(), wanted, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(through.exact(torch.tensor([7, 7, 1])), wanted[[7, 7, 1]], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(through.exact_rows(torch.tensor([7, 7, 1])), wanted[[7, 7, 1]], rtol=1e-12, atol=1e-12)
 
 
 def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch
     sources, wanted = Sources(embedding, m), plain_mlp(embedding, m)
     for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):
         torch.testing.assert_close(
-            sources.exact(torch.tensor(ids, dtype=torch.long)), wanted[ids], rtol=1e-12, atol=1e-12
+            sources.exact_rows(torch.tensor(ids, dtype=torch.long)), wanted[ids], rtol=1e-12, atol=1e-12
         )
 
 
@@ -107,17 +107,17 @@ def test_rows_too_short_for_float32_are_read_in_their_direction(length: float, t
     embedding[7] = 0
     mlp = replace(GATED, norm_bias=None, gate_bias=None, up_bias=None, down_bias=None) if through else None
     sources = Sources(embedding, mlp)
-    assert sources.faint.tolist() == [4, 30]
+    assert sources.faint_ids.tolist() == [4, 30]
     rows = embedding.double() if mlp is None else plain_mlp(embedding, mlp)
     wanted = plain_saliency(rows, heads())
     wanted[:, 7] = 0
     torch.testing.assert_close(saliency(sources, heads()).double(), wanted, rtol=1e-5, atol=0)
-    assert float((sources.off / sources.norms)[wanted[0] > 0].max()) < 1e-4
+    assert float((sources.error_bounds / sources.norms)[wanted[0] > 0].max()) < 1e-4
 
 
 @pytest.mark.parametrize("scale", [1e-14, 1e14])
 def test_saliency_is_right_whatever_the_size_of_a_heads_weights(scale: float) -> None:
     rows, weights = normal(50, 24), heads()
-    scaled = Heads(weights.values * scale, weights.outputs * scale)
+    scaled = HeadWeights(weights.values * scale, weights.outputs * scale)
     wanted = plain_saliency(rows, weights) * scale**2
     torch.testing.assert_close(saliency(Sources(rows), scaled).double(), wanted, rtol=1e-5, atol=0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear, rms_norm, silu
 
 from maps.heads import first_mlp as mlp
-from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, first_mlp, first_mlp_exactly
+from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, apply_first_mlp, apply_first_mlp_float64
 
 D, INNER = 24, 40
 
@@ -38,8 +38,8 @@ KINDS = {
     "gated, RMS norm": GATED,
     "gated, biases": BIASED,
     "gated, no norm": replace(GATED, norm=None),
-    "plain, LayerNorm, biases": replace(BIASED, gate=None, gate_bias=None, centred=True),
-    "plain, LayerNorm": replace(GATED, gate=None, centred=True),
+    "plain, LayerNorm, biases": replace(BIASED, gate=None, gate_bias=None, subtracts_mean=True),
+    "plain, LayerNorm": replace(GATED, gate=None, subtracts_mean=True),
 }
 
 
@@ -47,8 +47,12 @@ def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
     """The formula with torch's layers, in float64."""
     m, x = m.to(torch.float64), rows.double()
     if m.norm is not None:
-        x = layer_norm(x, (D,), m.norm, m.norm_bias, m.epsilon) if m.centred else rms_norm(x, (D,), m.norm, m.epsilon)
-    if m.norm_bias is not None and not m.centred:
+        x = (
+            layer_norm(x, (D,), m.norm, m.norm_bias, m.epsilon)
+            if m.subtracts_mean
+            else rms_norm(x, (D,), m.norm, m.epsilon)
+        )
+    if m.norm_bias is not None and not m.subtracts_mean:
         x = x + m.norm_bias
     inner = linear(x, m.up, m.up_bias)
     inner = m.activation(inner) if m.gate is None else m.activation(linear(x, m.gate, m.gate_bias)) * inner
@@ -62,15 +66,15 @@ def test_the_first_mlp_is_its_formula_whatever_the_blocks(
 ) -> None:
     monkeypatch.setattr(mlp, "ROWS", rows)
     m, embedding = KINDS[kind], normal(50, D)
-    torch.testing.assert_close(first_mlp(embedding, m).double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
-    monkeypatch.setattr(mlp, "INNER", rows)
-    exact = first_mlp_exactly(embedding.double(), m)
+    torch.testing.assert_close(apply_first_mlp(embedding, m).double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(mlp, "INNER_BLOCK", rows)
+    exact = apply_first_mlp_float64(embedding.double(), m)
     torch.testing.assert_close(exact, plain_mlp(embedding, m), rtol=1e-12, atol=1e-12)
 
 
 def test_the_rows_that_come_in_stay_as_they_are() -> None:
     embedding = normal(50, D)
-    first_mlp(embedding, replace(BIASED, norm=None, norm_bias=None))
+    apply_first_mlp(embedding, replace(BIASED, norm=None, norm_bias=None))
     assert torch.equal(embedding, normal(50, D))
 
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from maps.heads import output_space
-from maps.heads.circuit import Heads
-from maps.heads.eight_bit import Rows, eight_bits
-from maps.heads.output_space import best_targets, output_spaces, rotation, unit_targets
+from maps.heads.circuit import HeadWeights
+from maps.heads.eight_bit import RoundedRows, has_fast_int8
+from maps.heads.output_space import best_targets, output_space_sizes, random_rotation, unit_targets
 from maps.heads.sources import Sources
-from maps.heads.unembedding import Columns
-from tests.cancelling import cancelling
+from maps.heads.unembedding import Unembedding
+from tests.cancelling import cancelling_first_mlp
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
-from tests.near_ties import near_ties, normal
+from tests.near_ties import near_ties, normal_tensor
 
 SIZES = (1, 2, 7, 8, 100, 257, 1023, 1024, 1025, 2500)
 
@@ -43,10 +43,10 @@ def plain(z: Tensor, c: Tensor) -> Tensor:
 
 def found(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
     """What the module finds; `z` off by that share where it is screened."""
-    turn = rotation(z.shape[1], z)
-    noise = normal(*z.shape, seed=99)
+    turn = random_rotation(z.shape[1], z)
+    noise = normal_tensor(*z.shape, seed=99)
     given = z + off * z.norm(dim=1, keepdim=True) * noise / noise.norm(dim=1, keepdim=True)
-    read = Rows.of(given @ turn)
+    read = RoundedRows.from_exact(given @ turn)
     return best_targets(read, c @ turn, torch.full((len(z),), off), lambda ids: z[ids] @ turn, screened)
 
 
@@ -54,8 +54,8 @@ def found(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
 @pytest.mark.parametrize("width", [1, 8, 12, 64, 80, 128])
 @pytest.mark.parametrize("size", SIZES)
 def test_best_targets_are_those_of_float64(size: int, width: int, screened: bool) -> None:
-    z, c = normal(size, width), normal(size, width, seed=1)
-    c = c + 2 * normal(1, width, seed=2)  # a direction that all share, as in real models
+    z, c = normal_tensor(size, width), normal_tensor(size, width, seed=1)
+    c = c + 2 * normal_tensor(1, width, seed=2)  # a direction that all share, as in real models
     c[size // 2] = c[size - 1]
     c[size // 3] = c[0]
     assert torch.equal(found(z, c, screened), plain(z, c))
@@ -65,7 +65,7 @@ def test_best_targets_are_those_of_float64(size: int, width: int, screened: bool
 @pytest.mark.parametrize("spread", [1e-7, 1e-6, 1e-3])
 def test_scores_within_rounding_of_each_other_are_decided_in_float64(spread: float, screened: bool) -> None:
     y, c, _ = near_ties(spread, 0, size=1500, width=24)
-    z = y * normal(40, 1, seed=5) + spread * normal(40, 24, seed=6)
+    z = y * normal_tensor(40, 1, seed=5) + spread * normal_tensor(40, 24, seed=6)
     wanted = plain(z, c.double())
     single = (z.float() @ c.T).argmax(1)
     assert torch.equal(single, wanted) is (spread > 1e-6)  # else this shows nothing
@@ -74,29 +74,29 @@ def test_scores_within_rounding_of_each_other_are_decided_in_float64(spread: flo
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_nearly_equal_targets_keep_their_ties_and_their_order(screened: bool) -> None:
-    c = normal(1, 16) + 1e-8 * normal(900, 16, seed=1)
+    c = normal_tensor(1, 16) + 1e-8 * normal_tensor(900, 16, seed=1)
     c[500:] = c[:400]
-    z = normal(300, 16, seed=2)
+    z = normal_tensor(300, 16, seed=2)
     assert torch.equal(found(z, c, screened), plain(z, c))
     assert int(found(z, c, screened).max()) < 500
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_sources_that_are_off_in_float32_are_looked_at_in_float64(screened: bool) -> None:
-    z, c = normal(1200, 16), normal(1200, 16, seed=1)
+    z, c = normal_tensor(1200, 16), normal_tensor(1200, 16, seed=1)
     assert torch.equal(found(z, c, screened, off=1e-3), plain(z, c))
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_equal_sources_share_their_best_target(screened: bool) -> None:
-    z, c = normal(1, 8).repeat(1300, 1), normal(1300, 8, seed=1)
+    z, c = normal_tensor(1, 8).repeat(1300, 1), normal_tensor(1300, 8, seed=1)
     c[[40, 900]] = c[(c @ z[0]).argmax()].clone()
     assert found(z, c, screened).unique().tolist() == [min(40, int((c @ z[0]).argmax()))]
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_a_head_or_a_source_of_zeros_promotes_the_first_token(screened: bool) -> None:
-    z, c = normal(1300, 8), normal(1300, 8, seed=1)
+    z, c = normal_tensor(1300, 8), normal_tensor(1300, 8, seed=1)
     assert found(z, torch.zeros_like(c), screened).tolist() == [0] * 1300
     z[[3, 1100]] = 0
     assert found(z, c, screened)[[3, 1100]].tolist() == [0, 0]
@@ -106,18 +106,18 @@ def test_a_head_or_a_source_of_zeros_promotes_the_first_token(screened: bool) ->
 @pytest.mark.parametrize("screened", [True, False])
 @pytest.mark.parametrize("scale", [1e-42, 1e-25, 1e25, 1e42])
 def test_the_lengths_of_sources_and_targets_do_not_matter(scale: float, screened: bool) -> None:
-    z, c = normal(1100, 12), normal(1100, 12, seed=1)
+    z, c = normal_tensor(1100, 12), normal_tensor(1100, 12, seed=1)
     wanted = plain(z, c)
     assert torch.equal(found(z * scale, c, screened), wanted)
     assert torch.equal(found(z, c * scale, screened), wanted)
-    mixed = z * 10.0 ** (30 * normal(1100, 1, seed=3).clamp(-1, 1))
+    mixed = z * 10.0 ** (30 * normal_tensor(1100, 1, seed=3).clamp(-1, 1))
     assert torch.equal(found(mixed, c, screened), wanted)
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_entries_of_huge_dynamic_range(screened: bool) -> None:
-    z = normal(1100, 16) * 10.0 ** (6 * normal(1100, 16, seed=3).clamp(-2, 2))
-    c = normal(1100, 16, seed=1) * 10.0 ** (6 * normal(1100, 16, seed=4).clamp(-2, 2))
+    z = normal_tensor(1100, 16) * 10.0 ** (6 * normal_tensor(1100, 16, seed=3).clamp(-2, 2))
+    c = normal_tensor(1100, 16, seed=1) * 10.0 ** (6 * normal_tensor(1100, 16, seed=4).clamp(-2, 2))
     assert torch.equal(found(z, c, screened), plain(z, c))
 
 
@@ -127,14 +127,14 @@ def test_blocks_and_threads_change_nothing(
     block: int, sample: int, screened: bool, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output_space, "BLOCK", block)
-    monkeypatch.setattr(output_space, "SAMPLE", sample)
+    monkeypatch.setattr(output_space, "SAMPLE_SOURCES", sample)
     y, near, _ = near_ties(1e-7, 1, size=701, width=24)
-    z, c = torch.cat([normal(700, 24), y]), torch.cat([normal(700, 24, seed=1), near.double()])
+    z, c = torch.cat([normal_tensor(700, 24), y]), torch.cat([normal_tensor(700, 24, seed=1), near.double()])
     assert torch.equal(found(z, c, screened), plain(z, c))
     assert torch.get_num_threads() == threads
 
 
-def shares(sources: Tensor, unembedding: Tensor, heads: Heads) -> list[Fraction]:
+def shares(sources: Tensor, unembedding: Tensor, heads: HeadWeights) -> list[Fraction]:
     """The output space of every head by the formula."""
     unit = unembedding.double() / unembedding.double().norm(dim=1, keepdim=True)
     (rows, _), (columns, column) = (
@@ -143,7 +143,7 @@ def shares(sources: Tensor, unembedding: Tensor, heads: Heads) -> list[Fraction]
     )
     out = []
     for head in range(len(heads.outputs)):
-        scores = (heads.written(rows, head) @ columns.T)[:, column]
+        scores = (heads.head_output(rows, head) @ columns.T)[:, column]
         best = (scores >= scores.amax(1, keepdim=True)).int().argmax(1)
         out.append(Fraction(len(best.unique()), len(unembedding)))
     return out
@@ -157,40 +157,45 @@ def test_the_share_is_that_of_all_of_m(
 ) -> None:
     if fallback:
         monkeypatch.setattr(output_space, "eight_bits", lambda _device: False)
-    embedding, unembedding = normal(1301, 24).to(kept), (normal(1301, 24, seed=1) + 0.3).to(kept)
+    embedding, unembedding = normal_tensor(1301, 24).to(kept), (normal_tensor(1301, 24, seed=1) + 0.3).to(kept)
     embedding[[70, 1200]], unembedding[[5, 900]] = embedding[[3, 4]], unembedding[[800, 901]]
-    heads = Heads(normal(2, 24, 6, seed=2), normal(4, 6, 24, seed=3))
-    gain = normal(24, seed=4) if gained else None
+    heads = HeadWeights(normal_tensor(2, 24, 6, seed=2), normal_tensor(4, 6, 24, seed=3))
+    gain = normal_tensor(24, seed=4) if gained else None
     seen = unembedding.double() if gain is None else unembedding.double() * gain
     for sources, rows in (
         (Sources(embedding), embedding.double()),
         (Sources(embedding, GATED), plain_mlp(embedding, GATED)),
     ):
         wanted = [float(share) for share in shares(rows, seen, heads)]
-        assert output_spaces(sources, heads, Columns.of(unembedding), gain) == wanted
+        assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding), gain) == wanted
 
 
 @pytest.mark.parametrize("size", [1, 8, 256])
 def test_every_token_may_be_its_own_best_target(size: int) -> None:
-    embedding = normal(size, 12, dtype=torch.float32)
+    embedding = normal_tensor(size, 12, dtype=torch.float32)
     embedding = embedding / embedding.norm(dim=1, keepdim=True)
-    turn = rotation(12, normal(1))
-    heads = Heads(turn[None], turn.T[None])
-    assert output_spaces(Sources(embedding), heads, Columns.of(embedding)) == [1.0]
+    turn = random_rotation(12, normal_tensor(1))
+    heads = HeadWeights(turn[None], turn.T[None])
+    assert output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(embedding)) == [1.0]
 
 
 def test_heads_of_a_group_may_be_done_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    embedding, unembedding = normal(300, 24, dtype=torch.float32), normal(300, 24, seed=1, dtype=torch.float32)
-    heads = Heads(normal(1, 24, 6, seed=2), normal(4, 6, 24, seed=3))
-    together = output_spaces(Sources(embedding), heads, Columns.of(unembedding))
-    monkeypatch.setattr(output_space, "BYTES", 1)
-    assert output_spaces(Sources(embedding), heads, Columns.of(unembedding)) == together
+    embedding, unembedding = (
+        normal_tensor(300, 24, dtype=torch.float32),
+        normal_tensor(300, 24, seed=1, dtype=torch.float32),
+    )
+    heads = HeadWeights(normal_tensor(1, 24, 6, seed=2), normal_tensor(4, 6, 24, seed=3))
+    together = output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(unembedding))
+    monkeypatch.setattr(output_space, "TARGET_BYTES", 1)
+    assert output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(unembedding)) == together
 
 
 def test_a_column_of_zeros_scores_zero() -> None:
-    unembedding = normal(10, 4, dtype=torch.float32)
+    unembedding = normal_tensor(10, 4, dtype=torch.float32)
     unembedding[3] = 0
-    made = unit_targets(Columns.of(unembedding), normal(2, 3, 4, seed=1), rotation(3, normal(1)), None)
+    made = unit_targets(
+        Unembedding.from_tensor(unembedding), normal_tensor(2, 3, 4, seed=1), random_rotation(3, normal_tensor(1)), None
+    )
     assert made[:, 3].tolist() == [[0.0] * 3] * 2
     assert bool(made.isfinite().all())
 
@@ -205,11 +210,11 @@ def test_products_that_saturate_are_not_used(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: Any) -> Tensor:
         raise RuntimeError("not here")
 
-    assert not eight_bits(torch.device("meta"))
+    assert not has_fast_int8(torch.device("meta"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64", "avx512_vnni": True})
     for product, wanted in ((saturating, False), (lambda a, b: a.int() @ b.int(), True), (refuse, False)):
         monkeypatch.setattr(torch, "_int_mm", product)
-        assert eight_bits(torch.device("cpu")) is wanted
+        assert has_fast_int8(torch.device("cpu")) is wanted
 
 
 @pytest.mark.parametrize(
@@ -225,12 +230,14 @@ def test_products_that_are_slow_are_not_used(
 ) -> None:
     monkeypatch.setattr(torch, "_int_mm", lambda a, b: a.int() @ b.int())
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
-    assert eight_bits(torch.device("cpu")) is wanted
+    assert has_fast_int8(torch.device("cpu")) is wanted
 
 
 @pytest.mark.parametrize("seed", [2, 8, 10, 13])
 def test_a_token_of_which_the_first_mlp_leaves_little_finds_its_best_target(seed: int) -> None:
-    embedding, mlp, heads = cancelling(seed)
-    sources, unembedding = Sources(embedding, mlp), normal(2000, 24, seed=1, dtype=torch.float32)
-    wanted = shares(sources.exact(torch.arange(2000)), unembedding, heads)
-    assert output_spaces(sources, heads, Columns.of(unembedding)) == [float(share) for share in wanted]
+    embedding, mlp, heads = cancelling_first_mlp(seed)
+    sources, unembedding = Sources(embedding, mlp), normal_tensor(2000, 24, seed=1, dtype=torch.float32)
+    wanted = shares(sources.exact_rows(torch.arange(2000)), unembedding, heads)
+    assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding)) == [
+        float(share) for share in wanted
+    ]

@@ -15,43 +15,43 @@ from torch import Tensor
 
 from maps.__main__ import main
 from maps.errors import MapsError
-from maps.experiments.attention import SCHEMAS, attention
-from maps.experiments.layer_runs import Tables
-from maps.heads.query_key import Attending, at_length
+from maps.experiments.attention import SCHEMAS, evaluate_attention
+from maps.experiments.layer_runs import ExperimentTables
+from maps.heads.query_key import QueryKeyCircuit, scale_to_root_width
 from maps.mapping.model import Model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 from maps.weights import open_checkpoint
-from maps.weights.attention import comparing
+from maps.weights.attention import read_query_key_weights
 from maps.weights.checkpoint import Checkpoint
-from tests.families import MODELS, attention_of, blocks, body, built, save_gguf
-from tests.small_models import VOCABULARY
+from tests.families import FAMILY_MODELS, block_attention, build_model, model_blocks, model_body, save_gguf
+from tests.small_models import VOCABULARY_SIZE
 
-SETTINGS = Settings(())
+SETTINGS = MappingSettings(())
 NORMED = ["qwen3", "gemma3_text", "olmo2"]
-IN_GGUF = [family for family, model in MODELS.items() if model.architecture]
+IN_GGUF = [family for family, model in FAMILY_MODELS.items() if model.gguf_architecture]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("families") / family for family in MODELS}
-    return {family: (built(family, folder), folder) for family, folder in folders.items()}
+    folders = {family: tmp_path_factory.mktemp("families") / family for family in FAMILY_MODELS}
+    return {family: (build_model(family, folder), folder) for family, folder in folders.items()}
 
 
 @torch.no_grad()
 def own_logarithms(model: Any, layer: int, rows: Tensor) -> Tensor:
     """The logarithms of the model's attention weights among rows (n, d) that stand at one position: (H, n, n)."""
-    attention = attention_of(blocks(model)[layer])
+    attention = block_attention(model_blocks(model)[layer])
     for name, parameter in attention.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
     attention.config._attn_implementation = "eager"
     if hasattr(attention, "attn_logit_softcapping"):
         attention.attn_logit_softcapping = None
-    hidden, rotary, turned = rows[None], getattr(body(model), "rotary_emb", None), {}
+    hidden, rotary, turned = rows[None], getattr(model_body(model), "rotary_emb", None), {}
     if rotary is not None:
-        kinds = getattr(body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
+        kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
         place = torch.zeros(1, len(rows), dtype=torch.long)
         turned = {"position_embeddings": rotary(hidden, place, *([kinds[layer]] if kinds else []))}
     mask = torch.zeros(1, 1, len(rows), len(rows), dtype=torch.float64)
@@ -63,15 +63,15 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
     """Our scores by the root of a head's width are the model's, up to what softmax takes off each query's row."""
     rows = 0.7 * torch.randn(4, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(checkpoint.shape.layers):
-        heads = comparing(checkpoint, layer).to(torch.float64)
-        keys = heads.answered(rows).repeat_interleave(heads.group, 1)
-        ours = torch.einsum("nhr,mhr->hnm", heads.asked(rows), keys) / checkpoint.shape.head_width**0.5
+        heads = read_query_key_weights(checkpoint, layer).to(torch.float64)
+        keys = heads.compute_keys(rows).repeat_interleave(heads.group_size, 1)
+        ours = torch.einsum("nhr,mhr->hnm", heads.compute_queries(rows), keys) / checkpoint.shape.head_width**0.5
         own = own_logarithms(model, layer, rows)
         differences = (each - each.mean(2, keepdim=True) for each in (ours, own))
         torch.testing.assert_close(*differences, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_scores_are_those_of_the_models_own_attention(family: str, made: dict[str, tuple[Any, Path]]) -> None:
     model, folder = made[family]
     same_as_the_models_own(open_checkpoint(str(folder)), model)
@@ -86,10 +86,10 @@ def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path
 def formula(folder: Path, layer: int, head: int) -> tuple[Tensor, Tensor]:
     """All scores (V, V) and ‖q W_Kᵀ‖ / √d (V,) of a head, in float64, token by token as the contract has it."""
     model = Model.open(str(folder))
-    sources, shape = model.plain if layer == 0 else model.through_mlp, model.shape
-    rows = sources.exact(torch.arange(VOCABULARY))
+    sources, shape = model.embedding_sources if layer == 0 else model.mlp_sources, model.shape
+    rows = sources.exact_rows(torch.arange(VOCABULARY_SIZE))
     rows = rows / rows.norm(dim=1, keepdim=True) * shape.width**0.5
-    heads = comparing(model.checkpoint, layer).to(torch.float64)
+    heads = read_query_key_weights(model.checkpoint, layer).to(torch.float64)
     kv = head // (shape.heads // shape.kv_heads)
     queries, keys = (torch.einsum("nd,hdr->nhr", rows, each) for each in (heads.queries, heads.keys))
     look = heads.keys[kv]
@@ -108,7 +108,7 @@ def falling(values: Tensor, count: int) -> list[int]:
     return sorted(range(len(values)), key=lambda i: (-round(float(values[i]), 8), i))[:count]
 
 
-def same_as_the_formula(folder: Path, found: Tables) -> None:
+def same_as_the_formula(folder: Path, found: ExperimentTables) -> None:
     """Compares every head's rows."""
     shape = Model.open(str(folder)).shape
     for row in found.tables["attention_heads"]:
@@ -131,7 +131,7 @@ def same_as_the_formula(folder: Path, found: Tables) -> None:
 
 
 def test_the_small_model_attends_as_the_formula_says(small_model: Path, tmp_path: Path) -> None:
-    found = attention(str(small_model), tmp_path, SETTINGS)
+    found = evaluate_attention(str(small_model), tmp_path, SETTINGS)
     assert len(found.tables["attention_heads"]) == 8
     same_as_the_formula(small_model, found)
     for name, schema in SCHEMAS.items():
@@ -144,30 +144,32 @@ def test_heads_that_norm_queries_and_keys_attend_as_the_formula_says(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
 ) -> None:
     _, folder = made[family]
-    same_as_the_formula(folder, attention(str(folder), tmp_path, SETTINGS))
+    same_as_the_formula(folder, evaluate_attention(str(folder), tmp_path, SETTINGS))
 
 
 def test_lengths_of_rows_change_nothing() -> None:
     rows = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64)
-    torch.testing.assert_close(at_length(rows), torch.tensor([[0.6, 0.8], [0.0, 0.0]], dtype=torch.float64) * 2**0.5)
+    torch.testing.assert_close(
+        scale_to_root_width(rows), torch.tensor([[0.6, 0.8], [0.0, 0.0]], dtype=torch.float64) * 2**0.5
+    )
 
 
 def test_what_is_too_close_for_float32_is_decided_in_float64(small_model: Path) -> None:
     model = Model.open(str(small_model))
-    found = Attending(model.plain, comparing(model.checkpoint, 0))
+    found = QueryKeyCircuit(model.embedding_sources, read_query_key_weights(model.checkpoint, 0))
     scores, _ = formula(small_model, 0, 2)
-    tokens = torch.arange(VOCABULARY)
+    tokens = torch.arange(VOCABULARY_SIZE)
     wanted = ((scores > scores.diagonal()[:, None] + 1e-9).sum(1) < 40).tolist()
-    assert found.own_among(tokens, 2, 40).tolist() == wanted
-    blurred = found.screen._replace(key_drift=found.screen.key_drift + 1.0)  # nothing is sure any more
+    assert found.attends_to_itself(tokens, 2, 40).tolist() == wanted
+    blurred = found.screen._replace(key_error_bounds=found.screen.key_error_bounds + 1.0)  # nothing is sure any more
     found.screen = blurred
-    assert found.own_among(tokens, 2, 40).tolist() == wanted
-    assert 0 < sum(wanted) < VOCABULARY
+    assert found.attends_to_itself(tokens, 2, 40).tolist() == wanted
+    assert 0 < sum(wanted) < VOCABULARY_SIZE
 
 
 def test_named_heads_alone_are_the_same_rows(small_model: Path, tmp_path: Path) -> None:
-    whole = attention(str(small_model), tmp_path / "whole", SETTINGS)
-    alone = attention(str(small_model), tmp_path / "alone", replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
+    whole = evaluate_attention(str(small_model), tmp_path / "whole", SETTINGS)
+    alone = evaluate_attention(str(small_model), tmp_path / "alone", replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
     for name in SCHEMAS:
         rows = [row for row in whole.tables[name] if (row["layer"], row["head"]) == (1, 2)]
         assert alone.tables[name] == rows != []
@@ -182,7 +184,7 @@ def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path,
     save_file({**tensors, "model.layers.1.self_attn.q_norm.weight": torch.ones(8)}, folder / "model.safetensors")
     said = "model norms its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not known of llama"
     with pytest.raises(MapsError, match=rf"^{re.escape(said)}"):
-        attention(str(folder), tmp_path / "out", SETTINGS)
+        evaluate_attention(str(folder), tmp_path / "out", SETTINGS)
 
 
 def test_the_command_counts_heads_that_attend_to_the_same_token(

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from maps.heads import rank_tests
-from maps.heads.eight_bit import at_unit_length
-from maps.heads.rank_tests import Sieve, count, hits
-from maps.heads.unembedding import Columns
-from tests.near_ties import near_ties, normal
+from maps.heads.eight_bit import normalise_rows
+from maps.heads.rank_tests import LowRankSieve, count_true, target_hits
+from maps.heads.unembedding import Unembedding
+from tests.near_ties import near_ties, normal_tensor
 
 
 def counted(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> tuple[list[bool], list[bool]]:
@@ -22,49 +22,54 @@ def counted(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> tuple
 
 
 def check(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> None:
-    found = hits(y, targets, k, Columns.of(unembedding))
+    found = target_hits(y, targets, k, Unembedding.from_tensor(unembedding))
     assert (found.top.tolist(), found.bottom.tolist()) == counted(y, targets, k, unembedding)
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 2048, 2049])
 def test_a_target_anywhere_is_counted_right(size: int) -> None:
-    unembedding = normal(size, 8, dtype=torch.float32)
+    unembedding = normal_tensor(size, 8, dtype=torch.float32)
     targets = torch.arange(min(size, 300))
-    y = normal(1, 8, seed=1).repeat(len(targets), 1)
+    y = normal_tensor(1, 8, seed=1).repeat(len(targets), 1)
     for k in (1, 10, size, size + 5):
         check(y, targets, torch.full((len(targets),), k), unembedding)
 
 
 def test_a_target_in_the_first_block_does_not_count_against_itself() -> None:
-    columns = Columns.of(normal(500, 16, dtype=torch.float32))
-    first = columns.ids[:128]  # tested first, each against itself too
+    columns = Unembedding.from_tensor(normal_tensor(500, 16, dtype=torch.float32))
+    first = columns.token_ids[:128]  # tested first, each against itself too
     y = columns.rows[:128].double() * 3
     best = (y @ columns.rows.double().T).argmax(1)
     one = torch.ones(128, dtype=torch.long)
-    assert hits(y, first, one, columns).top.tolist() == (columns.ids[best] == first).tolist()
-    assert hits(-y, first, one, columns).bottom.tolist() == (columns.ids[best] == first).tolist()
+    assert target_hits(y, first, one, columns).top.tolist() == (columns.token_ids[best] == first).tolist()
+    assert target_hits(-y, first, one, columns).bottom.tolist() == (columns.token_ids[best] == first).tolist()
 
 
 def test_equal_rows_tie_and_all_of_them_are_hits() -> None:
-    unembedding = normal(200, 8, dtype=torch.float32)
-    y = normal(1, 8, seed=1)
+    unembedding = normal_tensor(200, 8, dtype=torch.float32)
+    y = normal_tensor(1, 8, seed=1)
     best, worst = ((y[0] @ unembedding.double().T).argsort()[i] for i in (-1, 0))
     unembedding[[3, 50, 190]], unembedding[[4, 60]] = unembedding[best].clone(), unembedding[worst].clone()
     targets = torch.tensor([3, 50, 190, 4, 60])
-    found = hits(y.repeat(5, 1), targets, torch.ones(5, dtype=torch.long), Columns.of(unembedding))
+    found = target_hits(y.repeat(5, 1), targets, torch.ones(5, dtype=torch.long), Unembedding.from_tensor(unembedding))
     assert found.top.tolist() == [True, True, True, False, False]
     assert found.bottom.tolist() == [False, False, False, True, True]
 
 
 def test_a_row_of_zeros_ties_all_tokens() -> None:
-    columns = Columns.of(normal(300, 8, dtype=torch.float32))
-    found = hits(torch.zeros(2, 8, dtype=torch.float64), torch.tensor([0, 299]), torch.tensor([1, 10]), columns)
+    columns = Unembedding.from_tensor(normal_tensor(300, 8, dtype=torch.float32))
+    found = target_hits(torch.zeros(2, 8, dtype=torch.float64), torch.tensor([0, 299]), torch.tensor([1, 10]), columns)
     assert (found.top.tolist(), found.bottom.tolist()) == ([True, True], [True, True])
 
 
 def test_no_pairs_are_no_hits() -> None:
     none = torch.zeros(0, dtype=torch.long)
-    found = hits(torch.zeros(0, 8, dtype=torch.float64), none, none, Columns.of(normal(9, 8, dtype=torch.float32)))
+    found = target_hits(
+        torch.zeros(0, 8, dtype=torch.float64),
+        none,
+        none,
+        Unembedding.from_tensor(normal_tensor(9, 8, dtype=torch.float32)),
+    )
     assert (found.top.tolist(), found.bottom.tolist()) == ([], [])
 
 
@@ -97,44 +102,46 @@ def test_hits_do_not_depend_on_blocks_or_on_the_precision_of_the_screen(
 ) -> None:
     for name, value in (("BLOCK", block), ("GROUP", group), ("ROWS", rows), ("MANY", many), ("FLOOD", flood)):
         monkeypatch.setattr(rank_tests, name, value)
-    monkeypatch.setattr("maps.heads.unembedding.fastest", lambda _device: precision)
-    unembedding = normal(size, 12, dtype=torch.float32)  # few for small blocks, which are a product each
+    monkeypatch.setattr("maps.heads.unembedding.fastest_dtype", lambda _device: precision)
+    unembedding = normal_tensor(size, 12, dtype=torch.float32)  # few for small blocks, which are a product each
     targets = torch.randint(size, (50,), generator=torch.Generator().manual_seed(2))
-    check(normal(50, 12, seed=1), targets, torch.arange(1, size + 1, size // 50), unembedding)
+    check(normal_tensor(50, 12, seed=1), targets, torch.arange(1, size + 1, size // 50), unembedding)
 
 
 @pytest.mark.parametrize("width", [1, 8, 9, 1984, 2000, 4096])
 def test_flags_are_counted(width: int) -> None:
-    flags = normal(30, width) > 0
+    flags = normal_tensor(30, width) > 0
     flags[0], flags[1] = True, False
-    assert count(flags).tolist() == flags.sum(1).tolist()
+    assert count_true(flags).tolist() == flags.sum(1).tolist()
 
 
 def test_the_precision_of_the_checkpoint_is_kept() -> None:
-    unembedding = normal(700, 12, dtype=torch.float32).bfloat16()
+    unembedding = normal_tensor(700, 12, dtype=torch.float32).bfloat16()
     targets = torch.arange(0, 700, 7)
-    check(normal(100, 12, seed=1), targets, torch.arange(1, 701, 7), unembedding.float())
-    columns, whole = Columns.of(unembedding), Columns.of(unembedding.float())
+    check(normal_tensor(100, 12, seed=1), targets, torch.arange(1, 701, 7), unembedding.float())
+    columns, whole = Unembedding.from_tensor(unembedding), Unembedding.from_tensor(unembedding.float())
     assert columns.rows.dtype == torch.bfloat16
-    y, k = normal(100, 12, seed=1), torch.arange(1, 701, 7)
-    assert [x.tolist() for x in hits(y, targets, k, columns)] == [x.tolist() for x in hits(y, targets, k, whole)]
+    y, k = normal_tensor(100, 12, seed=1), torch.arange(1, 701, 7)
+    assert [x.tolist() for x in target_hits(y, targets, k, columns)] == [
+        x.tolist() for x in target_hits(y, targets, k, whole)
+    ]
 
 
-def survivors(sieve: Sieve, z: Tensor, head: int, k: Tensor) -> tuple[set[int], set[int]]:
+def survivors(sieve: LowRankSieve, z: Tensor, head: int, k: Tensor) -> tuple[set[int], set[int]]:
     """Which pairs the sieve leaves for the top and for the bottom."""
-    top, bottom = sieve.survivors(at_unit_length(z)[0].float(), head, k)
+    top, bottom = sieve.surviving_pairs(normalise_rows(z)[0].float(), head, k)
     return set(top.tolist()), set(bottom.tolist())
 
 
 @pytest.mark.parametrize(("size", "leading", "few"), [(50, 1024, 128), (1500, 1024, 128), (1500, 64, 24)])
 def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rank_tests, "LEADING", leading)
-    monkeypatch.setattr(rank_tests, "FEW", few)
-    unembedding, outputs = normal(size, 24, dtype=torch.float32), normal(3, 6, 24, seed=1)
-    columns = Columns.of(unembedding)
+    monkeypatch.setattr(rank_tests, "SIEVE_COLUMNS", leading)
+    monkeypatch.setattr(rank_tests, "FIRST_SIEVE_COLUMNS", few)
+    unembedding, outputs = normal_tensor(size, 24, dtype=torch.float32), normal_tensor(3, 6, 24, seed=1)
+    columns = Unembedding.from_tensor(unembedding)
     targets = torch.arange(size)
-    z, k = normal(1, 6, seed=2).repeat(size, 1), torch.full((size,), 10)
-    sieve = Sieve.of(outputs, targets, columns)
+    z, k = normal_tensor(1, 6, seed=2).repeat(size, 1), torch.full((size,), 10)
+    sieve = LowRankSieve.prepare(outputs, targets, columns)
     for head in range(3):
         top, bottom = counted(z @ outputs[head], targets, k, unembedding)
         for live, wanted in zip(survivors(sieve, z, head, k), (top, bottom), strict=True):
@@ -145,8 +152,8 @@ def test_the_sieve_drops_no_hit(size: int, leading: int, few: int, monkeypatch: 
 def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
     """All scores within rounding: whatever the sieve is sure of is so in float64."""
     y, unembedding, scores = near_ties(1e-7, 0, size=900, width=64)
-    columns, targets = Columns.of(unembedding), torch.arange(900)
-    sieve = Sieve.of(torch.eye(64, dtype=torch.float64)[None], targets, columns)
+    columns, targets = Unembedding.from_tensor(unembedding), torch.arange(900)
+    sieve = LowRankSieve.prepare(torch.eye(64, dtype=torch.float64)[None], targets, columns)
     for k in (1, 5, 440, 455):
         top, bottom = survivors(sieve, y.repeat(900, 1), 0, torch.full((900,), k))
         ranked = scores.argsort().tolist()
@@ -156,14 +163,14 @@ def test_the_sieve_leaves_near_ties_to_the_full_test() -> None:
 
 @pytest.mark.parametrize("length", [1e-44, 1e-38, 1e38, 1e50])
 def test_hits_do_not_depend_on_the_length_of_a_row_or_of_a_heads_weights(length: float) -> None:
-    unembedding, outputs = normal(1500, 24, dtype=torch.float32), normal(1, 6, 24, seed=1)
-    columns, targets, k = Columns.of(unembedding), torch.arange(0, 1500, 5), torch.full((300,), 300)
-    z = normal(300, 6, seed=2)
+    unembedding, outputs = normal_tensor(1500, 24, dtype=torch.float32), normal_tensor(1, 6, 24, seed=1)
+    columns, targets, k = Unembedding.from_tensor(unembedding), torch.arange(0, 1500, 5), torch.full((300,), 300)
+    z = normal_tensor(300, 6, seed=2)
     top, bottom = counted(z @ outputs[0], targets, k, unembedding)
-    found = hits(z @ outputs[0] * length, targets, k, columns)
+    found = target_hits(z @ outputs[0] * length, targets, k, columns)
     assert (found.top.tolist(), found.bottom.tolist()) == (top, bottom)
     for weights, rows in ((outputs * length, z), (outputs, z * length)):
-        left = survivors(Sieve.of(weights, targets, columns), rows, 0, k)
+        left = survivors(LowRankSieve.prepare(weights, targets, columns), rows, 0, k)
         for live, wanted in zip(left, (top, bottom), strict=True):
             assert {i for i in range(300) if wanted[i]} <= live
             assert len(live) < 300

@@ -8,10 +8,17 @@ import pytest
 import torch
 
 from maps.heads import relation_scores
-from maps.heads.circuit import Heads
-from maps.heads.relation_scores import Pairs, UsableRelation, default_k, hits_of_layer, scores_of_layer, usable
+from maps.heads.circuit import HeadWeights
+from maps.heads.relation_scores import (
+    UsablePairs,
+    UsableRelation,
+    default_k,
+    find_layer_hits,
+    score_layer_relations,
+    select_usable_pairs,
+)
 from maps.heads.sources import Sources
-from maps.heads.unembedding import Columns
+from maps.heads.unembedding import Unembedding
 from maps.types import Relation, RelationScore
 
 CAPITALS = Relation("country_to_capital", "knowledge", (("France", "Paris"), ("Peru", "Lima"), ("Chad", "N'Djamena")))
@@ -39,27 +46,29 @@ def test_k_is_the_papers(name: str, category: str, vocabulary: int, k: int) -> N
 
 
 def test_pairs_whose_strings_are_no_single_tokens_are_left_out() -> None:
-    assert usable(CAPITALS, single_tokens, 10) == UsableRelation(CAPITALS, 10, (3, 5), (4, 6))
+    assert select_usable_pairs(CAPITALS, single_tokens, 10) == UsableRelation(CAPITALS, 10, (3, 5), (4, 6))
 
 
 def test_a_pair_of_ids_counts_once() -> None:
     twice = Relation("own", "", (("Peru", "Lima"), ("Pérou", "Lima"), ("Peru", "Paris")))
-    assert usable(twice, single_tokens, 1) == UsableRelation(twice, 1, (5, 5), (6, 4))
+    assert select_usable_pairs(twice, single_tokens, 1) == UsableRelation(twice, 1, (5, 5), (6, 4))
 
 
 @pytest.mark.parametrize("pairs_at_once", [1, 9, 2048])
 def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two heads, worked by hand: M is the identity under the first and its negative under the second."""
-    monkeypatch.setattr(relation_scores, "POOL", pairs_at_once)
+    monkeypatch.setattr(relation_scores, "POOLED_ROWS", pairs_at_once)
     one = torch.eye(8)
-    heads = Heads(one[None], torch.stack([one, -one]))
+    heads = HeadWeights(one[None], torch.stack([one, -one]))
     copies, none = Relation("copying", "algorithmic", ()), Relation("none", "", ())
     wanted = [
         UsableRelation(copies, 1, (1, 2, 3, 4), (1, 2, 3, 5)),  # three of four are the best of their row
         UsableRelation(none, 10, (), ()),
         UsableRelation(CAPITALS, 2, (3, 5), (4, 5)),  # all zeros of a row tie behind its one
     ]
-    found = scores_of_layer(Pairs.of(wanted), Sources(one), heads.double(), Columns.of(one))
+    found = score_layer_relations(
+        UsablePairs.from_relations(wanted), Sources(one), heads.to_float64(), Unembedding.from_tensor(one)
+    )
     assert found == [
         [
             RelationScore("copying", "algorithmic", 1, 4, 0.75, 0.25),
@@ -76,23 +85,25 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
 
 def test_a_layer_without_relations_has_no_scores() -> None:
     one = torch.eye(4)
-    heads = Heads(one[None].double(), one[None].double())
-    assert scores_of_layer(Pairs.of([]), Sources(one), heads, Columns.of(one)) == [[]]
+    heads = HeadWeights(one[None].double(), one[None].double())
+    assert score_layer_relations(UsablePairs.from_relations([]), Sources(one), heads, Unembedding.from_tensor(one)) == [
+        []
+    ]
 
 
 @pytest.mark.parametrize("pool", [1, 100, 2048])
 def test_the_hits_of_a_layer_are_those_of_float64(pool: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relation_scores, "POOL", pool)
+    monkeypatch.setattr(relation_scores, "POOLED_ROWS", pool)
     made = torch.Generator().manual_seed(0)
     embedding, unembedding = torch.randn(400, 16, generator=made), torch.randn(400, 16, generator=made)
     unembedding[[7, 9]] = unembedding[[300, 9]]
-    heads = Heads(torch.randn(2, 16, 4, generator=made), torch.randn(4, 4, 16, generator=made)).double()
+    heads = HeadWeights(torch.randn(2, 16, 4, generator=made), torch.randn(4, 4, 16, generator=made)).to_float64()
     ids = torch.randint(400, (2, 300), generator=made)
-    pairs = Pairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=made))
-    found = hits_of_layer(pairs, Sources(embedding), heads, Columns.of(unembedding))
+    pairs = UsablePairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=made))
+    found = find_layer_hits(pairs, Sources(embedding), heads, Unembedding.from_tensor(unembedding))
     rows, which = torch.unique(unembedding.double(), dim=0, return_inverse=True)
     for head in range(4):
-        scores = (heads.written(embedding[ids[0]].double(), head) @ rows.T)[:, which]
+        scores = (heads.head_output(embedding[ids[0]].double(), head) @ rows.T)[:, which]
         own = scores.gather(1, ids[1][:, None])
         assert found.top[head].tolist() == ((scores > own).sum(1) < pairs.k).tolist()
         assert found.bottom[head].tolist() == ((scores < own).sum(1) < pairs.k).tolist()

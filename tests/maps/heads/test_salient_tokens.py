@@ -5,26 +5,26 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maps.heads.circuit import Heads, saliency
-from maps.heads.salient_tokens import Wanted, gains, salient_mappings, salient_tokens
+from maps.heads.circuit import HeadWeights, saliency
+from maps.heads.salient_tokens import SalientCounts, find_salient_mappings, find_salient_tokens, head_gains
 from maps.heads.sources import Sources
-from maps.heads.unembedding import Columns
-from tests.cancelling import TOKEN, cancelling
+from maps.heads.unembedding import Unembedding
+from tests.cancelling import CANCELLED_TOKEN, cancelling_first_mlp
 from tests.maps.heads.test_circuit import heads, normal, plain_saliency
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 
 
-def limit(weights: Heads, head: int) -> float:
-    return float(gains(weights.double())[head])
+def limit(weights: HeadWeights, head: int) -> float:
+    return float(head_gains(weights.to_float64())[head])
 
 
 def test_the_gain_is_the_product_of_the_spectral_norms() -> None:
-    weights = heads().double()
+    weights = heads().to_float64()
     wanted = [
         torch.linalg.matrix_norm(weights.values[head // 2], 2) * torch.linalg.matrix_norm(weights.outputs[head], 2)
         for head in range(4)
     ]
-    torch.testing.assert_close(gains(weights), torch.stack(wanted))
+    torch.testing.assert_close(head_gains(weights), torch.stack(wanted))
 
 
 @pytest.mark.parametrize("count", [1, 30, 200, 500])
@@ -36,8 +36,8 @@ def test_salient_tokens_are_those_of_float64(head: int, count: int) -> None:
     rows, which = torch.unique(embedding, dim=0, return_inverse=True)
     sigma = plain_saliency(plain_mlp(rows, GATED), weights)[head][which]
     wanted = sigma.sort(descending=True, stable=True).indices[:count]
-    ids, values = salient_tokens(
-        sources, saliency(sources, weights)[head], weights.double(), head, count, limit(weights, head)
+    ids, values = find_salient_tokens(
+        sources, saliency(sources, weights)[head], weights.to_float64(), head, count, limit(weights, head)
     )
     assert ids.tolist() == wanted.tolist()
     assert values.tolist() == pytest.approx(sigma[wanted].tolist(), rel=1e-12)
@@ -50,35 +50,40 @@ def test_near_ties_of_saliency_are_decided_in_float64() -> None:
     wanted = sigma.sort(descending=True, stable=True).indices[:30].tolist()
     screen = saliency(Sources(embedding), weights)[1]
     assert screen.topk(30).indices.tolist() != wanted  # else this shows nothing
-    ids, _ = salient_tokens(Sources(embedding), screen, weights.double(), 1, 30, limit(weights, 1))
+    ids, _ = find_salient_tokens(Sources(embedding), screen, weights.to_float64(), 1, 30, limit(weights, 1))
     assert ids.tolist() == wanted
 
 
 def test_a_vocabulary_of_equal_tokens_is_listed_by_id() -> None:
     embedding = normal(1, 24).repeat(9, 1)
     sources = Sources(embedding)
-    ids, _ = salient_tokens(sources, saliency(sources, heads())[0], heads().double(), 0, 4, limit(heads(), 0))
+    ids, _ = find_salient_tokens(sources, saliency(sources, heads())[0], heads().to_float64(), 0, 4, limit(heads(), 0))
     assert ids.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("first", "further"), [(3, 4), (5, 0), (200, 10)])
 def test_mappings_are_rows_of_m(first: int, further: int) -> None:
     embedding, unembedding, weights = normal(60, 24), normal(60, 24, seed=9), heads()
-    sources, exact = Sources(embedding, GATED), heads().double()
-    found = salient_mappings(
-        sources, saliency(sources, weights), exact, exact, Columns.of(unembedding), Wanted(first, further, 3, True)
+    sources, exact = Sources(embedding, GATED), heads().to_float64()
+    found = find_salient_mappings(
+        sources,
+        saliency(sources, weights),
+        exact,
+        exact,
+        Unembedding.from_tensor(unembedding),
+        SalientCounts(first, further, 3, True),
     )
-    assert found.lowest is not None
+    assert found.lowest_targets is not None
     first, both = min(first, 60), min(first + further, 60)
     for head in range(4):
-        m = exact.written(plain_mlp(embedding, GATED), head) @ unembedding.double().T
+        m = exact.head_output(plain_mlp(embedding, GATED), head) @ unembedding.double().T
         rows = m[found.sources[head]]
         assert rows.shape[0] == both
         high, low = rows.topk(3, dim=1), rows[:first].topk(3, dim=1, largest=False)
-        assert found.highest.ids[head].tolist() == high.indices.tolist()
-        assert found.lowest.ids[head].tolist() == low.indices.tolist()
-        torch.testing.assert_close(found.highest.scores[head], high.values, rtol=1e-10, atol=1e-10)
-        torch.testing.assert_close(found.lowest.scores[head], low.values, rtol=1e-10, atol=1e-10)
+        assert found.highest_targets.ids[head].tolist() == high.indices.tolist()
+        assert found.lowest_targets.ids[head].tolist() == low.indices.tolist()
+        torch.testing.assert_close(found.highest_targets.scores[head], high.values, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(found.lowest_targets.scores[head], low.values, rtol=1e-10, atol=1e-10)
         x = rows[:first] - rows[:first].mean(1, keepdim=True)
         wanted = (x.pow(4).mean(1) / x.square().mean(1).square()).mean()
         torch.testing.assert_close(found.kurtosis[head], wanted, rtol=1e-5, atol=0)
@@ -90,18 +95,18 @@ def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:
     wanted = sigma.topk(30).indices.tolist()
     embedding[wanted[3:9]] *= 1e-28
     sources = Sources(embedding)
-    ids, _ = salient_tokens(sources, saliency(sources, heads())[2], heads().double(), 2, 30, limit(heads(), 2))
+    ids, _ = find_salient_tokens(sources, saliency(sources, heads())[2], heads().to_float64(), 2, 30, limit(heads(), 2))
     assert ids.tolist() == wanted
 
 
 @pytest.mark.parametrize("seed", [2, 8, 10, 13])
 def test_a_token_of_which_the_first_mlp_leaves_little_may_be_salient(seed: int) -> None:
-    embedding, mlp, exact = cancelling(seed)
-    sources, single = Sources(embedding, mlp), Heads(exact.values.float(), exact.outputs.float())
-    rows = sources.exact(torch.arange(len(embedding)))
-    wanted = (exact.written(rows, 0).norm(dim=1) / rows.norm(dim=1)).topk(30).indices.tolist()
+    embedding, mlp, exact = cancelling_first_mlp(seed)
+    sources, single = Sources(embedding, mlp), HeadWeights(exact.values.float(), exact.outputs.float())
+    rows = sources.exact_rows(torch.arange(len(embedding)))
+    wanted = (exact.head_output(rows, 0).norm(dim=1) / rows.norm(dim=1)).topk(30).indices.tolist()
     screen = saliency(sources, single)[0]
-    assert TOKEN in wanted
-    assert TOKEN not in screen.topk(30).indices.tolist()  # else this shows nothing
-    ids, _ = salient_tokens(sources, screen, exact, 0, 30, float(gains(exact)[0]))
+    assert CANCELLED_TOKEN in wanted
+    assert CANCELLED_TOKEN not in screen.topk(30).indices.tolist()  # else this shows nothing
+    ids, _ = find_salient_tokens(sources, screen, exact, 0, 30, float(head_gains(exact)[0]))
     assert ids.tolist() == wanted

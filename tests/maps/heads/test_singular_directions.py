@@ -15,34 +15,43 @@ from torch import Tensor
 
 from maps.__main__ import main
 from maps.errors import MapsError
-from maps.experiments.directions import SCHEMAS, directions
-from maps.experiments.layer_runs import Tables
-from maps.heads.circuit import Heads
-from maps.heads.singular_directions import as_shares, belonging, directions_of, fewest, second_moment, written_shares
+from maps.experiments.directions import SCHEMAS, evaluate_directions
+from maps.experiments.layer_runs import ExperimentTables
+from maps.heads.circuit import HeadWeights
+from maps.heads.singular_directions import (
+    assign_directions,
+    count_directions_for_share,
+    output_shares,
+    second_moment,
+    shares_of_sum,
+    singular_directions,
+)
 from maps.mapping.model import Model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
-from tests.near_ties import normal
-from tests.small_models import VOCABULARY, Small, save_folder, weights
-from tests.small_models import plain as formula
+from tests.near_ties import normal_tensor
+from tests.small_models import VOCABULARY_SIZE, SmallModel, random_weights, save_model_folder
+from tests.small_models import plain_matrix as formula
 
-SETTINGS = Settings(())
+SETTINGS = MappingSettings(())
 
 
 @pytest.fixture(scope="module")
-def found(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def found(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on the small model."""
-    return directions(str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS, wanted=3)
+    return evaluate_directions(
+        str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS, max_directions=3
+    )
 
 
 def rows_and_map(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]:
     """Ẽ (V, d), W_V W_O (d, d) and U (V, d) of the small model by the formula; duplicate tokens have equal rows."""
-    made = {name: tensor.double() for name, tensor in weights(Small()).items()}
+    made = {name: tensor.double() for name, tensor in random_weights(SmallModel()).items()}
     at = f"model.layers.{layer}.self_attn."
     value = made[at + "v_proj.weight"][head // 2 * 8 : head // 2 * 8 + 8].T
     output = made[at + "o_proj.weight"][:, head * 8 : head * 8 + 8].T
-    u = made["lm_head.weight"][:VOCABULARY]
-    e = made["model.embed_tokens.weight"][:VOCABULARY]
+    u = made["lm_head.weight"][:VOCABULARY_SIZE]
+    e = made["model.embed_tokens.weight"][:VOCABULARY_SIZE]
     if layer:
         e = formula_rows(made, e)
     return e, value @ output, u
@@ -51,7 +60,11 @@ def rows_and_map(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]:
 def formula_rows(w: dict[str, Tensor], e: Tensor) -> Tensor:
     """MLP₀(norm(E))."""
     first = "model.layers.0."
-    x = e / (e.square().mean(1, keepdim=True) + Small().epsilon).sqrt() * w[first + "post_attention_layernorm.weight"]
+    x = (
+        e
+        / (e.square().mean(1, keepdim=True) + SmallModel().epsilon).sqrt()
+        * w[first + "post_attention_layernorm.weight"]
+    )
     gate, up = x @ w[first + "mlp.gate_proj.weight"].T, x @ w[first + "mlp.up_proj.weight"].T
     return torch.nn.functional.silu(gate) * up @ w[first + "mlp.down_proj.weight"].T
 
@@ -63,8 +76,8 @@ def falling(scores: Tensor) -> list[int]:
 
 
 def test_directions_rebuild_the_map_and_are_those_of_the_formed_matrix() -> None:
-    heads = Heads(normal(3, 24, 6), normal(3, 6, 24, seed=1))
-    split = directions_of(heads)
+    heads = HeadWeights(normal_tensor(3, 24, 6), normal_tensor(3, 6, 24, seed=1))
+    split = singular_directions(heads)
     formed = heads.values @ heads.outputs
     torch.testing.assert_close(split.reads.transpose(1, 2) * split.strengths[:, None] @ split.writes, formed)
     torch.testing.assert_close(split.strengths, torch.linalg.svdvals(formed)[:, :6])
@@ -75,43 +88,43 @@ def test_directions_rebuild_the_map_and_are_those_of_the_formed_matrix() -> None
 
 
 def test_a_head_of_lower_rank_has_fewer_directions_and_one_that_writes_nothing_has_none() -> None:
-    values, outputs = normal(2, 24, 6), normal(2, 6, 24, seed=1)
+    values, outputs = normal_tensor(2, 24, 6), normal_tensor(2, 6, 24, seed=1)
     values[0, :, 2:] = 0
     values[1] = 0
-    split = directions_of(Heads(values, outputs))
-    assert split.counted().tolist() == [2, 0]
+    split = singular_directions(HeadWeights(values, outputs))
+    assert split.effective_ranks().tolist() == [2, 0]
     assert split.shares[1].tolist() == [0.0] * 6
-    assert fewest(split.shares, 0.9).tolist()[1] == 0
+    assert count_directions_for_share(split.shares, 0.9).tolist()[1] == 0
 
 
 def test_the_fewest_directions_that_hold_a_share_are_counted() -> None:
     shares = torch.tensor([[0.5, 0.4, 0.1], [0.05, 0.9, 0.05], [1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], dtype=torch.float64)
-    assert fewest(shares, 0.9).tolist() == [2, 1, 1, 3]
-    assert as_shares(torch.tensor([[3.0, 1.0], [0.0, 0.0]])).tolist() == [[0.75, 0.25], [0.0, 0.0]]
+    assert count_directions_for_share(shares, 0.9).tolist() == [2, 1, 1, 3]
+    assert shares_of_sum(torch.tensor([[3.0, 1.0], [0.0, 0.0]])).tolist() == [[0.75, 0.25], [0.0, 0.0]]
 
 
 def test_a_token_belongs_to_the_direction_that_writes_most_for_it() -> None:
     reads = torch.eye(3, dtype=torch.float64)
     rows = torch.tensor([[1.0, 0.0, -4.0], [-2.0, 1.0, 1.0]], dtype=torch.float64)
-    found = belonging(rows, reads, torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64))
+    found = assign_directions(rows, reads, torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64))
     assert found.direction.tolist() == [2, 0]
-    assert found.high.tolist() == [False, False]
+    assert found.is_high_end.tolist() == [False, False]
     assert found.share.tolist() == pytest.approx([16 / 20, 16 / 21])
 
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_what_directions_write_adds_up_to_the_mean_square_of_the_saliency(layer: int, small_model: Path) -> None:
     weights = Model.open(str(small_model)).layer(layer)
-    heads = weights.exact
-    split = directions_of(Heads(heads.values.repeat_interleave(2, 0), heads.outputs))
+    heads = weights.exact_heads
+    split = singular_directions(HeadWeights(heads.values.repeat_interleave(2, 0), heads.outputs))
     moment = second_moment(weights.sources)
     along = split.strengths.square() * torch.linalg.vecdot(split.reads @ moment, split.reads)
-    torch.testing.assert_close(along.sum(1), weights.sigma.double().square().mean(1), rtol=1e-5, atol=0)
-    torch.testing.assert_close(written_shares(split, moment).sum(1), torch.ones(4, dtype=torch.float64))
+    torch.testing.assert_close(along.sum(1), weights.saliency.double().square().mean(1), rtol=1e-5, atol=0)
+    torch.testing.assert_close(output_shares(split, moment).sum(1), torch.ones(4, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, found: Tables) -> None:
+def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, found: ExperimentTables) -> None:
     for head in range(4):
         e, formed, unembedding = rows_and_map(layer, head)
         left, strengths, right = torch.linalg.svd(formed)
@@ -132,11 +145,11 @@ def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, found: Ta
             assert low["target_ids"] == falling(-scores)
 
 
-def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(found: Tables) -> None:
+def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(found: ExperimentTables) -> None:
     for row in found.tables["direction_heads"]:
         layer, head = row["layer"], row["head"]
         e, formed, _ = rows_and_map(layer, head)
-        ids = formula(Small(), weights(Small()), layer, head).salient(30)
+        ids = formula(SmallModel(), random_weights(SmallModel()), layer, head).salient_tokens(30)
         left, strengths, _ = torch.linalg.svd(formed)
         parts = (e[ids] @ left[:, :8]) * strengths[:8]
         shares = parts.square() / parts.square().sum(1, keepdim=True)
@@ -152,10 +165,10 @@ def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(found:
 
 
 def test_the_final_norms_gain_goes_on_the_side_of_the_targets(tmp_path: Path) -> None:
-    made = weights(Small())
-    made["model.norm.weight"] = 1 + normal(32, seed=5).float().abs()
-    folder = save_folder(tmp_path / "model", Small(), made)
-    found = directions(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True), (HeadId(1, 2),), 1)
+    made = random_weights(SmallModel())
+    made["model.norm.weight"] = 1 + normal_tensor(32, seed=5).float().abs()
+    folder = save_model_folder(tmp_path / "model", SmallModel(), made)
+    found = evaluate_directions(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True), (HeadId(1, 2),), 1)
     _, formed, unembedding = rows_and_map(1, 2)
     _, _, right = torch.linalg.svd(formed)
     scores = (right[0] * made["model.norm.weight"].double()) @ unembedding.T
@@ -163,28 +176,30 @@ def test_the_final_norms_gain_goes_on_the_side_of_the_targets(tmp_path: Path) ->
     assert ends == sorted([falling(scores), falling(-scores)])
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_the_same(small_model: Path, found: Tables, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_goes_on_and_ends_the_same(
+    small_model: Path, found: ExperimentTables, tmp_path: Path
+) -> None:
     def stopped(todo: Sequence[int], _done: int) -> Iterator[int]:
         yield todo[0]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        directions(str(small_model), tmp_path, SETTINGS, wanted=3, progress=stopped)
+        evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3, progress=stopped)
     assert not (tmp_path / "directions.csv").exists()
-    again = directions(str(small_model), tmp_path, SETTINGS, wanted=3)
-    assert again.tables == found.tables == Tables.read(tmp_path, "directions").tables
+    again = evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3)
+    assert again.tables == found.tables == ExperimentTables.read(tmp_path, "directions").tables
     for name in ("directions.csv", "direction_heads.csv", "directions.json"):
         assert (tmp_path / name).read_bytes() == (found.folder / name).read_bytes()
 
 
 def test_a_folder_of_other_settings_or_of_another_models_atlas_is_refused(
-    small_model: Path, found: Tables, mapped_once: Path, tmp_path: Path
+    small_model: Path, found: ExperimentTables, mapped_once: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(MapsError, match=r"holds a run with other settings \(directions was 3, now 4\)"):
-        directions(str(small_model), found.folder, SETTINGS, wanted=4)
-    other = save_folder(tmp_path / "other", Small(layers=1), weights(Small(layers=1)))
+        evaluate_directions(str(small_model), found.folder, SETTINGS, max_directions=4)
+    other = save_model_folder(tmp_path / "other", SmallModel(layers=1), random_weights(SmallModel(layers=1)))
     with pytest.raises(MapsError, match=r"holds an atlas of another model; choose another --out\.$"):
-        directions(str(other), mapped_once, SETTINGS)
+        evaluate_directions(str(other), mapped_once, SETTINGS)
 
 
 def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(

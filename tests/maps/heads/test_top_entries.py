@@ -7,48 +7,51 @@ import torch
 from torch import Tensor
 
 from maps.heads import top_entries
-from maps.heads.circuit import Heads
+from maps.heads.circuit import HeadWeights
 from maps.heads.sources import Sources
-from maps.heads.top_entries import Pair, highest_entries, overlap
+from maps.heads.top_entries import TokenPair, find_highest_entries, mapping_overlap
 from maps.heads.top_targets import Targets
-from maps.heads.unembedding import Columns
+from maps.heads.unembedding import Unembedding
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
-from tests.near_ties import near_ties, normal
+from tests.near_ties import near_ties, normal_tensor
 
 
-def plain(rows: Tensor, unembedding: Tensor, heads: Heads, head: int, wanted: int) -> list[Pair]:
+def plain(rows: Tensor, unembedding: Tensor, heads: HeadWeights, head: int, wanted: int) -> list[TokenPair]:
     """The highest pairs by the definition, ties by lower ids; equal rows of E and of U tie exactly."""
     (x, row), (u, column) = (
         torch.unique(each, dim=0, return_inverse=True) for each in (rows.double(), unembedding.double())
     )
-    scores = (heads.written(x, head) @ u.T)[row][:, column].flatten()
+    scores = (heads.head_output(x, head) @ u.T)[row][:, column].flatten()
     best = scores.sort(descending=True, stable=True).indices[:wanted]
     return [divmod(i, len(unembedding)) for i in best.tolist()]
 
 
-def heads(width: int = 24) -> Heads:
-    return Heads(normal(2, width, 6, seed=2), normal(4, 6, width, seed=3))
+def heads(width: int = 24) -> HeadWeights:
+    return HeadWeights(normal_tensor(2, width, 6, seed=2), normal_tensor(4, 6, width, seed=3))
 
 
 @pytest.mark.parametrize("kept", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("size", "wanted"), [(3, 1), (3, 5000), (70, 150), (1024, 150), (1300, 5000)])
 def test_the_highest_entries_are_those_of_float64(size: int, wanted: int, kept: torch.dtype) -> None:
-    embedding, unembedding = normal(size, 24).to(kept), (normal(size, 24, seed=1) + 0.3).to(kept)
+    embedding, unembedding = normal_tensor(size, 24).to(kept), (normal_tensor(size, 24, seed=1) + 0.3).to(kept)
     embedding[size // 2], unembedding[size // 3] = embedding[0].clone(), unembedding[size - 1].clone()
-    columns, weights = Columns.of(unembedding), heads()
+    columns, weights = Unembedding.from_tensor(unembedding), heads()
     through = Sources(embedding, GATED)
     for head in (0, 3):
-        found = highest_entries(Sources(embedding), weights, head, columns, wanted)
+        found = find_highest_entries(Sources(embedding), weights, head, columns, wanted)
         assert found == plain(embedding, unembedding, weights, head, wanted)
-    found = highest_entries(through, weights, 3, columns, wanted)
+    found = find_highest_entries(through, weights, 3, columns, wanted)
     assert found == plain(plain_mlp(embedding, GATED), unembedding, weights, 3, wanted)
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 5000])
 def test_block_sizes_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top_entries, "BLOCK", block)
-    embedding, unembedding = normal(90, 24, dtype=torch.float32), normal(90, 24, seed=1, dtype=torch.float32)
-    found = highest_entries(Sources(embedding), heads(), 1, Columns.of(unembedding), 40)
+    embedding, unembedding = (
+        normal_tensor(90, 24, dtype=torch.float32),
+        normal_tensor(90, 24, seed=1, dtype=torch.float32),
+    )
+    found = find_highest_entries(Sources(embedding), heads(), 1, Unembedding.from_tensor(unembedding), 40)
     assert found == plain(embedding, unembedding, heads(), 1, 40)
 
 
@@ -59,28 +62,31 @@ def test_entries_within_rounding_are_ordered_in_float64(spread: float) -> None:
     embedding = y.float().repeat(3, 1)
     scores = embedding[:1].double() @ unembedding.double().T
     assert (embedding[:1] @ unembedding.T).topk(50).indices.tolist() != scores.topk(50).indices.tolist()
-    found = highest_entries(Sources(embedding), Heads(eye, eye), 0, Columns.of(unembedding), 50)
-    assert found == plain(embedding, unembedding, Heads(eye, eye), 0, 50)
+    found = find_highest_entries(Sources(embedding), HeadWeights(eye, eye), 0, Unembedding.from_tensor(unembedding), 50)
+    assert found == plain(embedding, unembedding, HeadWeights(eye, eye), 0, 50)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
 def test_the_size_of_a_heads_weights_does_not_matter(scale: float) -> None:
-    embedding, unembedding = normal(300, 24, dtype=torch.float32), normal(300, 24, seed=1, dtype=torch.float32)
-    scaled = Heads(heads().values * scale, heads().outputs * scale)
-    found = highest_entries(Sources(embedding), scaled, 2, Columns.of(unembedding), 40)
+    embedding, unembedding = (
+        normal_tensor(300, 24, dtype=torch.float32),
+        normal_tensor(300, 24, seed=1, dtype=torch.float32),
+    )
+    scaled = HeadWeights(heads().values * scale, heads().outputs * scale)
+    found = find_highest_entries(Sources(embedding), scaled, 2, Unembedding.from_tensor(unembedding), 40)
     assert found == plain(embedding, unembedding, heads(), 2, 40)
 
 
 def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
     """And does not hold all pairs at once."""
-    embedding = normal(30_000, 24, dtype=torch.float32)
-    columns, weights = Columns.of(embedding), heads()
+    embedding = normal_tensor(30_000, 24, dtype=torch.float32)
+    columns, weights = Unembedding.from_tensor(embedding), heads()
     wanted = [(0, i) for i in range(10)]
-    silent = Heads(weights.values, torch.zeros_like(weights.outputs))
-    deaf = Heads(torch.zeros_like(weights.values), weights.outputs)
+    silent = HeadWeights(weights.values, torch.zeros_like(weights.outputs))
+    deaf = HeadWeights(torch.zeros_like(weights.values), weights.outputs)
     for head in (silent, deaf):
-        assert highest_entries(Sources(embedding), head, 0, columns, 10) == wanted
-    assert highest_entries(Sources(embedding[:2]), silent, 0, Columns.of(embedding[:2]), 10) == [
+        assert find_highest_entries(Sources(embedding), head, 0, columns, 10) == wanted
+    assert find_highest_entries(Sources(embedding[:2]), silent, 0, Unembedding.from_tensor(embedding[:2]), 10) == [
         (0, 0),
         (0, 1),
         (1, 0),
@@ -89,8 +95,8 @@ def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
 
 
 def test_many_equal_tokens_are_listed_by_id() -> None:
-    embedding = normal(1, 24, dtype=torch.float32).repeat(3000, 1)
-    found = highest_entries(Sources(embedding[:70]), heads(), 0, Columns.of(embedding), 75)
+    embedding = normal_tensor(1, 24, dtype=torch.float32).repeat(3000, 1)
+    found = find_highest_entries(Sources(embedding[:70]), heads(), 0, Unembedding.from_tensor(embedding), 75)
     wanted = [divmod(i, 3000) for i in range(75)]
     assert found == wanted
 
@@ -98,6 +104,6 @@ def test_many_equal_tokens_are_listed_by_id() -> None:
 def test_the_overlap_is_the_jaccard_similarity_of_pairs() -> None:
     ids = torch.tensor([[4, 5], [6, 7]])
     targets = Targets(ids, torch.zeros(2, 2, dtype=torch.float64))
-    assert overlap(torch.tensor([1, 2]), targets, [(1, 4), (2, 7), (9, 9), (1, 6)]) == 2 / 6
-    assert overlap(torch.tensor([1, 2]), targets, [(1, 4), (1, 5), (2, 6), (2, 7)]) == 1.0
-    assert overlap(torch.tensor([], dtype=torch.long), Targets(ids[:0], ids[:0].double()), []) is None
+    assert mapping_overlap(torch.tensor([1, 2]), targets, [(1, 4), (2, 7), (9, 9), (1, 6)]) == 2 / 6
+    assert mapping_overlap(torch.tensor([1, 2]), targets, [(1, 4), (1, 5), (2, 6), (2, 7)]) == 1.0
+    assert mapping_overlap(torch.tensor([], dtype=torch.long), Targets(ids[:0], ids[:0].double()), []) is None

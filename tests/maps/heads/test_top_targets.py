@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from maps.heads import top_targets
-from maps.heads.top_targets import highest, in_order
-from maps.heads.unembedding import Columns
-from tests.near_ties import near_ties, normal
+from maps.heads.top_targets import find_highest_targets, sort_order
+from maps.heads.unembedding import Unembedding
+from tests.near_ties import near_ties, normal_tensor
 
 
 def plain(y: Tensor, unembedding: Tensor, wanted: int) -> tuple[list[list[int]], Tensor, Tensor]:
@@ -24,11 +24,11 @@ def plain(y: Tensor, unembedding: Tensor, wanted: int) -> tuple[list[list[int]],
 @pytest.mark.parametrize(("size", "wanted"), [(3, 1), (64, 64), (700, 5), (1984, 5), (5000, 5), (5000, 600)])
 @pytest.mark.parametrize("kept", [torch.float32, torch.bfloat16, torch.float16])
 def test_highest_targets_and_kurtosis_are_those_of_float64(size: int, wanted: int, kept: torch.dtype) -> None:
-    unembedding = (normal(size, 16, dtype=torch.float32) + 0.5).to(kept)
+    unembedding = (normal_tensor(size, 16, dtype=torch.float32) + 0.5).to(kept)
     unembedding[size // 2] = unembedding[size - 1]
-    y = normal(9, 16, seed=1)
+    y = normal_tensor(9, 16, seed=1)
     ids, scores, kurtosis = plain(y, unembedding, wanted)
-    found, spread = highest(y, wanted, Columns.of(unembedding), spread=7)
+    found, spread = find_highest_targets(y, wanted, Unembedding.from_tensor(unembedding), kurtosis_rows=7)
     assert found.ids.tolist() == ids
     torch.testing.assert_close(found.scores, scores, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(spread, kurtosis[:7], rtol=1e-4, atol=0)
@@ -38,8 +38,8 @@ def test_highest_targets_and_kurtosis_are_those_of_float64(size: int, wanted: in
 def test_block_sizes_change_no_list(wide: int, group: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("WIDE", wide), ("GROUP", group), ("ROWS", rows)):
         monkeypatch.setattr(top_targets, name, value)
-    unembedding, y = normal(1409, 16, dtype=torch.float32), normal(9, 16, seed=1)
-    found, spread = highest(y, 5, Columns.of(unembedding), spread=4)
+    unembedding, y = normal_tensor(1409, 16, dtype=torch.float32), normal_tensor(9, 16, seed=1)
+    found, spread = find_highest_targets(y, 5, Unembedding.from_tensor(unembedding), kurtosis_rows=4)
     ids, _, kurtosis = plain(y, unembedding, 5)
     assert found.ids.tolist() == ids
     torch.testing.assert_close(spread, kurtosis[:4], rtol=1e-5, atol=0)
@@ -47,21 +47,21 @@ def test_block_sizes_change_no_list(wide: int, group: int, rows: int, monkeypatc
 
 def test_the_best_targets_may_stand_together() -> None:
     """All of the best lie in a few groups, which hold more of them than are candidates."""
-    unembedding = normal(4000, 8, dtype=torch.float32)
-    y = normal(3, 8, seed=1)
-    columns = Columns.of(unembedding)
-    lead = unembedding[columns.ids].clone()
-    lead[100:400] = (20 * y[0] / y[0].norm() + 0.01 * normal(300, 8, seed=2)).float()
+    unembedding = normal_tensor(4000, 8, dtype=torch.float32)
+    y = normal_tensor(3, 8, seed=1)
+    columns = Unembedding.from_tensor(unembedding)
+    lead = unembedding[columns.token_ids].clone()
+    lead[100:400] = (20 * y[0] / y[0].norm() + 0.01 * normal_tensor(300, 8, seed=2)).float()
     norms = lead.norm(dim=1)
-    together = Columns(lead, lead, columns.ids, columns.place, norms, 0 * norms, lead.double().mean(0))
-    found, _ = highest(y, 40, together)
-    ids, _, _ = plain(y, lead[columns.place], 40)
+    together = Unembedding(lead, lead, columns.token_ids, columns.row_of_token, norms, 0 * norms, lead.double().mean(0))
+    found, _ = find_highest_targets(y, 40, together)
+    ids, _, _ = plain(y, lead[columns.row_of_token], 40)
     assert found.ids.tolist() == ids
 
 
 def test_a_row_of_zeros_lists_the_lowest_ids_and_has_no_kurtosis() -> None:
-    columns = Columns.of(normal(300, 8, dtype=torch.float32))
-    lists, spread = highest(torch.zeros(1, 8, dtype=torch.float64), 4, columns, spread=1)
+    columns = Unembedding.from_tensor(normal_tensor(300, 8, dtype=torch.float32))
+    lists, spread = find_highest_targets(torch.zeros(1, 8, dtype=torch.float64), 4, columns, kurtosis_rows=1)
     assert (lists.ids.tolist(), lists.scores.tolist()) == ([[0, 1, 2, 3]], [[0.0] * 4])
     assert spread.isnan().tolist() == [True]
 
@@ -69,7 +69,9 @@ def test_a_row_of_zeros_lists_the_lowest_ids_and_has_no_kurtosis() -> None:
 def test_kurtosis_is_the_population_one_by_row() -> None:
     # -1 1 -1 1: m4 / m2^2 = 1. 0 0 0 4: deviations -1 -1 -1 3, m2 = 12/4 = 3, m4 = 84/4 = 21, 21 / 9 = 7/3
     unembedding = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 4.0]])
-    _, spread = highest(torch.eye(2, dtype=torch.float64), 1, Columns.of(unembedding), spread=2)
+    _, spread = find_highest_targets(
+        torch.eye(2, dtype=torch.float64), 1, Unembedding.from_tensor(unembedding), kurtosis_rows=2
+    )
     assert spread.tolist() == pytest.approx([1.0, 7 / 3])
     assert spread.dtype == torch.float64
 
@@ -80,45 +82,45 @@ def test_lists_of_near_ties_are_those_of_float64(seed: int) -> None:
     single = unembedding @ y[0].float()
     wanted = scores.argsort(descending=True)[:20]
     assert single.topk(20).indices.tolist() != wanted.tolist()
-    columns = Columns.of(unembedding)
-    found = highest(y, 20, columns)[0]
+    columns = Unembedding.from_tensor(unembedding)
+    found = find_highest_targets(y, 20, columns)[0]
     assert found.ids[0].tolist() == wanted.tolist()
     assert found.scores[0].tolist() == pytest.approx(scores[wanted].tolist(), rel=1e-14)
 
 
 def test_a_list_goes_by_lower_id_among_more_ties_than_it_has_room_for() -> None:
-    unembedding = normal(100, 8, dtype=torch.float32)
-    y = normal(1, 8, seed=1)
+    unembedding = normal_tensor(100, 8, dtype=torch.float32)
+    y = normal_tensor(1, 8, seed=1)
     best = unembedding[(y[0] @ unembedding.double().T).argmax()].clone()
     twins = torch.arange(2, 100, 3)
     unembedding[twins] = best
-    columns = Columns.of(unembedding)
-    assert highest(y, 5, columns)[0].ids.tolist() == [[2, 5, 8, 11, 14]]
+    columns = Unembedding.from_tensor(unembedding)
+    assert find_highest_targets(y, 5, columns)[0].ids.tolist() == [[2, 5, 8, 11, 14]]
 
 
 def test_a_list_is_no_longer_than_the_vocabulary() -> None:
-    columns = Columns.of(normal(6, 4, dtype=torch.float32))
-    y = normal(2, 4, seed=1)
-    found = highest(y, 50, columns)[0]
+    columns = Unembedding.from_tensor(normal_tensor(6, 4, dtype=torch.float32))
+    y = normal_tensor(2, 4, seed=1)
+    found = find_highest_targets(y, 50, columns)[0]
     scores = torch.empty(2, 6, dtype=torch.float64)
-    scores[:, columns.ids] = y @ columns.rows.double().T
+    scores[:, columns.token_ids] = y @ columns.rows.double().T
     assert found.ids.tolist() == scores.argsort(dim=1, descending=True).tolist()
 
 
 def test_order_is_by_score_and_then_by_lower_id() -> None:
     scores = torch.tensor([1.0, 3.0, 2.0, 3.0 + 1e-13, 2.0], dtype=torch.float64)
     ids = torch.tensor([50, 40, 30, 20, 10])
-    assert ids[in_order(scores, ids, 1e-12)].tolist() == [20, 40, 10, 30, 50]
-    assert in_order(scores[:0], ids[:0], 0.0).tolist() == []
-    assert ids[in_order(scores, -ids, 1e-12)].tolist() == [40, 20, 30, 10, 50]
+    assert ids[sort_order(scores, ids, 1e-12)].tolist() == [20, 40, 10, 30, 50]
+    assert sort_order(scores[:0], ids[:0], 0.0).tolist() == []
+    assert ids[sort_order(scores, -ids, 1e-12)].tolist() == [40, 20, 30, 10, 50]
 
 
 @pytest.mark.parametrize("length", [1e-42, 1e-20, 1e20, 1e42])
 def test_lists_and_kurtosis_do_not_depend_on_the_length_of_a_row(length: float) -> None:
-    unembedding = normal(2500, 16, dtype=torch.float32)
-    y = normal(9, 16, seed=1)
+    unembedding = normal_tensor(2500, 16, dtype=torch.float32)
+    y = normal_tensor(9, 16, seed=1)
     ids, scores, kurtosis = plain(y, unembedding, 5)
-    found, spread = highest(y * length, 5, Columns.of(unembedding), spread=9)
+    found, spread = find_highest_targets(y * length, 5, Unembedding.from_tensor(unembedding), kurtosis_rows=9)
     assert found.ids.tolist() == ids
     torch.testing.assert_close(found.scores, scores * length, rtol=1e-12, atol=0)
     torch.testing.assert_close(spread, kurtosis, rtol=1e-4, atol=0)

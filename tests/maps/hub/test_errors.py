@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from maps.errors import MapsError
-from maps.hub.errors import asked_for, asking_for, passes, patiently
+from maps.hub.errors import call_with_retries, is_retryable, retry_after_seconds, translate_hub_errors
 
 CALLED = httpx2.Request("GET", "http://127.0.0.1")
 
@@ -42,7 +42,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_only_what_may_succeed_later_is_tried_again(error: Exception, wanted: bool) -> None:
-    assert passes(error) == wanted
+    assert is_retryable(error) == wanted
     tries = []
 
     def call() -> str:
@@ -52,16 +52,16 @@ def test_only_what_may_succeed_later_is_tried_again(error: Exception, wanted: bo
         return "done"
 
     if wanted:
-        assert patiently(call, (0.0, 0.0)) == "done"
+        assert call_with_retries(call, (0.0, 0.0)) == "done"
     else:
         with pytest.raises(type(error)):
-            patiently(call, (0.0, 0.0))
+            call_with_retries(call, (0.0, 0.0))
     assert len(tries) == (3 if wanted else 1)
 
 
 def test_a_busy_server_says_how_long_to_wait() -> None:
-    waits = [asked_for(answered(429, **{"Retry-After": text})) for text in ("7", "3600", "Wed, 21 Oct 2026")]
-    assert (waits, asked_for(answered(503)), asked_for(OSError())) == ([7.0, 60.0, 0.0], 0.0, 0.0)
+    waits = [retry_after_seconds(answered(429, **{"Retry-After": text})) for text in ("7", "3600", "Wed, 21 Oct 2026")]
+    assert (waits, retry_after_seconds(answered(503)), retry_after_seconds(OSError())) == ([7.0, 60.0, 0.0], 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_busy_server_says_how_long_to_wait() -> None:
     ],
 )
 def test_a_trouble_is_told_in_one_sentence(error: Exception, said: str) -> None:
-    with pytest.raises(MapsError) as caught, asking_for("model", "a/b"):
+    with pytest.raises(MapsError) as caught, translate_hub_errors("model", "a/b"):
         raise error
     assert str(caught.value).startswith(said)
 
@@ -84,6 +84,6 @@ def test_a_trouble_is_told_in_one_sentence(error: Exception, said: str) -> None:
     "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x"), ValueError("y")]
 )
 def test_what_is_not_the_hubs_stays_what_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, asking_for("model", "a/b"):
+    with pytest.raises(type(error)) as caught, translate_hub_errors("model", "a/b"):
         raise error
     assert caught.value is error

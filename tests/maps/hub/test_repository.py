@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from maps.errors import ChangedError, HubError, MapsError
-from maps.hub.repository import HubDataset, digest
+from maps.errors import CommitConflictError, HubError, MapsError
+from maps.hub.repository import HubDataset, content_digest
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 NAME = "tester/ledger"
@@ -24,24 +24,24 @@ def dataset(hub: LoopbackHub) -> HubDataset:
 
 def test_what_is_there_is_listed_and_read(hub: LoopbackHub, dataset: HubDataset) -> None:
     hub.add_dataset(NAME, {"b.parquet": b"large"})
-    head = dataset.head()
+    head = dataset.read_state()
     assert head is not None
-    assert (head.commit, head.private) == (hub.repositories["dataset", NAME].head.oid, True)
-    assert {path: (file.digest, file.large, file.size) for path, file in head.files.items() if path[0] != "."} == {
-        "a.txt": (digest(b"a"), False, 1),
-        "b.parquet": (digest(b"large", large=True), True, 5),
+    assert (head.commit, head.is_private) == (hub.repositories["dataset", NAME].head.oid, True)
+    assert {path: (file.digest, file.is_large, file.size) for path, file in head.files.items() if path[0] != "."} == {
+        "a.txt": (content_digest(b"a"), False, 1),
+        "b.parquet": (content_digest(b"large", is_large=True), True, 5),
     }
-    assert dataset.read(head, ["a.txt", "b.parquet"]) == {"a.txt": b"a", "b.parquet": b"large"}
+    assert dataset.read_files(head, ["a.txt", "b.parquet"]) == {"a.txt": b"a", "b.parquet": b"large"}
 
 
 def test_a_dataset_that_is_not_there_is_none_until_it_is_made(hub: LoopbackHub) -> None:
     dataset = HubDataset("tester/new", TOKEN, hub.url, QUICK)
-    assert dataset.head() is None
+    assert dataset.read_state() is None
     for _ in range(2):
-        dataset.make(private=True)
-    head = dataset.head()
+        dataset.create(private=True)
+    head = dataset.read_state()
     assert head is not None
-    assert head.private
+    assert head.is_private
 
 
 def test_files_are_added_and_deleted_in_one_commit(hub: LoopbackHub, dataset: HubDataset) -> None:
@@ -60,32 +60,32 @@ def test_a_commit_whose_answer_is_lost_is_made_once(hub: LoopbackHub, dataset: H
 
 
 def test_a_commit_behind_somebody_elses_is_sent_again_or_refused(hub: LoopbackHub, dataset: HubDataset) -> None:
-    head = dataset.head()
+    head = dataset.read_state()
     assert head is not None
     dataset.commit("First", {"b.txt": b"b"})
-    with pytest.raises(ChangedError, match=r"^Somebody else changed tester/ledger meanwhile; try again\.$"):
+    with pytest.raises(CommitConflictError, match=r"^Somebody else changed tester/ledger meanwhile; try again\.$"):
         dataset.commit("Second", {"c.txt": b"c"}, parent=head.commit)
-    hub.fail("POST .*/commit/", 412)
+    hub.fail_next("POST .*/commit/", 412)
     dataset.commit("Second", {"c.txt": b"c"})
     assert hub.files(NAME) == {"a.txt": b"a", "b.txt": b"b", "c.txt": b"c"}
 
 
 def test_a_file_that_arrives_damaged_is_read_again(hub: LoopbackHub, dataset: HubDataset) -> None:
-    head = dataset.head()
+    head = dataset.read_state()
     assert head is not None
-    hub.cut("GET .*a.txt")
-    hub.fail("GET .*a.txt", 500)
-    assert dataset.read(head, ["a.txt"]) == {"a.txt": b"a"}
+    hub.cut_next_reply("GET .*a.txt")
+    hub.fail_next("GET .*a.txt", 500)
+    assert dataset.read_files(head, ["a.txt"]) == {"a.txt": b"a"}
     hub.repositories["dataset", NAME].commits[-1] = type(hub.repositories["dataset", NAME].head)(
         head.commit, "Tampered", {"a.txt": b"b"}
     )
     with pytest.raises(HubError, match=r"^a\.txt of tester/ledger arrived damaged; try again later\.$"):
-        dataset.read(head, ["a.txt"])
+        dataset.read_files(head, ["a.txt"])
 
 
 def test_the_history_is_squashed(hub: LoopbackHub, dataset: HubDataset) -> None:
     dataset.commit("Delete", {"b.txt": b"b"}, ["a.txt"])
-    dataset.squash("One")
+    dataset.squash_history("One")
     assert [commit.title for commit in hub.repositories["dataset", NAME].commits] == ["One"]
     assert hub.files(NAME) == {"b.txt": b"b"}
 
@@ -104,29 +104,29 @@ def test_the_history_is_squashed(hub: LoopbackHub, dataset: HubDataset) -> None:
 def test_refusals_are_one_sentence_each(
     hub: LoopbackHub, dataset: HubDataset, status: int, tries: int, sentence: str
 ) -> None:
-    hub.fail("POST .*/commit/", status, times=9)
+    hub.fail_next("POST .*/commit/", status, times=9)
     with pytest.raises(HubError) as caught:
         dataset.commit("Add", {"b.txt": b"b"})
     assert (str(caught.value), caught.value.status) == (sentence, status)
-    assert len(hub.requests("POST .*/commit/")) == tries
+    assert len(hub.matching_requests("POST .*/commit/")) == tries
 
 
 def test_no_hub_is_one_sentence() -> None:
     dataset = HubDataset(NAME, TOKEN, "http://127.0.0.1:9", QUICK)
     with pytest.raises(HubError, match=r"^The Hub cannot be reached for tester/ledger; check the network\.$"):
-        dataset.head()
+        dataset.read_state()
     with pytest.raises(HubError, match=r"^'a b' cannot be asked for at the Hub; write it as user/name\.$"):
-        HubDataset("a b", TOKEN, "http://127.0.0.1:9", QUICK).head()
+        HubDataset("a b", TOKEN, "http://127.0.0.1:9", QUICK).read_state()
 
 
 def test_what_the_hub_asks_to_wait_is_waited_or_told(hub: LoopbackHub) -> None:
     hub.add_dataset(NAME, {}, private=True)
     dataset = HubDataset(NAME, TOKEN, hub.url, (0.0,))
-    hub.fail("POST .*/commit/", 429, retry_after=1)
+    hub.fail_next("POST .*/commit/", 429, retry_after=1)
     start = time.monotonic()
     dataset.commit("Add", {"a": b"a"})
     assert 1 <= time.monotonic() - start < 3
-    hub.fail("POST .*/commit/", 429, retry_after=3600)
+    hub.fail_next("POST .*/commit/", 429, retry_after=3600)
     with pytest.raises(HubError) as caught:
         dataset.commit("Add", {"b": b"b"})
     assert caught.value.retry_after == 3600
@@ -135,8 +135,8 @@ def test_what_the_hub_asks_to_wait_is_waited_or_told(hub: LoopbackHub) -> None:
 def test_a_process_that_ends_waits_for_nothing(hub: LoopbackHub) -> None:
     hub.add_dataset(NAME, {}, private=True)
     dataset = HubDataset(NAME, TOKEN, hub.url, (60.0, 60.0))
-    hub.fail("POST .*/commit/", 503, times=2)
-    dataset.hurry()
+    hub.fail_next("POST .*/commit/", 503, times=2)
+    dataset.skip_waits()
     start = time.monotonic()
     dataset.commit("Add", {"a": b"a"})
     assert time.monotonic() - start < 3

@@ -8,7 +8,7 @@ import importlib.util
 import pytest
 
 from maps.errors import DescriberError
-from maps.llm.connection import by_proxy, connected, is_here
+from maps.llm.connection import is_behind_proxy, is_local_address, open_client
 
 AWAY = "http://models.example/v1"
 
@@ -17,7 +17,7 @@ def opened(url: str, organization: str | None = None) -> dict[str, object]:
     """The headers of a client that was opened and closed again."""
 
     async def work() -> dict[str, object]:
-        client = connected(url, "k", timeout=1, concurrency=1, organization=organization, project=None)
+        client = open_client(url, "k", timeout=1, concurrency=1, organization=organization, project=None)
         headers: dict[str, object] = dict(client.default_headers)
         await client.close()
         return headers
@@ -50,10 +50,14 @@ def test_the_account_is_handed_in_and_not_read(monkeypatch: pytest.MonkeyPatch) 
 
 def test_this_machine_is_known_by_its_addresses() -> None:
     here = ["http://127.0.0.1:1/v1", "http://[::1]/", "http://localhost", "http://a.localhost/v1"]
-    assert [is_here(url) for url in [*here, AWAY, "https://10.0.0.1"]] == [True] * 4 + [False] * 2
+    assert [is_local_address(url) for url in [*here, AWAY, "https://10.0.0.1"]] == [True] * 4 + [False] * 2
 
 
 def test_a_proxy_stands_before_other_machines_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "near.example")
-    assert [by_proxy(url) for url in (AWAY, "http://near.example/v1", "http://127.0.0.1/v1")] == [True, False, False]
+    assert [is_behind_proxy(url) for url in (AWAY, "http://near.example/v1", "http://127.0.0.1/v1")] == [
+        True,
+        False,
+        False,
+    ]

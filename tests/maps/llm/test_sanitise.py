@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maps.llm.sanitise import cleaned, masking, read_json, whole, words_of
+from maps.llm.sanitise import escape_surrogates, make_key_mask, message_in_body, read_json, sanitise_json
 
 KEY = "sk-secret-k3y&x"
 
@@ -24,24 +24,24 @@ KEY = "sk-secret-k3y&x"
     ],
 )
 def test_the_key_is_hidden_whole_or_from_eight_characters_on(text: str, shown: str) -> None:
-    assert masking(KEY)(text) == shown
+    assert make_key_mask(KEY)(text) == shown
 
 
 def test_placeholders_are_no_keys_and_short_keys_are_hidden_whole() -> None:
-    assert [masking(key)("none or EMPTY, ollama x") for key in ("none", "EMPTY", "ollama", "", "x")] == [
+    assert [make_key_mask(key)("none or EMPTY, ollama x") for key in ("none", "EMPTY", "ollama", "", "x")] == [
         "none or EMPTY, ollama x"
     ] * 5
-    assert masking("sk-ab")("sk-ab sk-a") == "[key] sk-a"
+    assert make_key_mask("sk-ab")("sk-ab sk-a") == "[key] sk-a"
 
 
 def test_a_value_is_cleaned_at_any_depth() -> None:
     value = {"a": [f"x {KEY}", 1, None, {"b": KEY}]}
-    assert cleaned(value, masking(KEY)) == {"a": ["x [key]", 1, None, {"b": "[key]"}]}
+    assert sanitise_json(value, make_key_mask(KEY)) == {"a": ["x [key]", 1, None, {"b": "[key]"}]}
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(ValueError, match="too deeply"):
-        cleaned(deep, str)
+        sanitise_json(deep, str)
     while deep:  # taken apart level by level
         [deep] = deep
 
@@ -53,7 +53,7 @@ def test_what_is_nested_too_deeply_is_no_json() -> None:
 
 
 def test_half_characters_become_escapes() -> None:
-    assert (whole("no \ud800 way"), whole("é火")) == ("no \\ud800 way", "é火")
+    assert (escape_surrogates("no \ud800 way"), escape_surrogates("é火")) == ("no \\ud800 way", "é火")
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_half_characters_become_escapes() -> None:
     ],
 )
 def test_a_refusals_words_are_found_in_every_form(body: object, words: str) -> None:
-    assert words_of(body) == words
+    assert message_in_body(body) == words

@@ -18,13 +18,13 @@ from maps.errors import MapsError
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import map_model
 from maps.mapping.rows import HeadHits, hit_rows, pair_rows
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 NEXT = Relation("next", "", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))
 COPYING = Relation("copying", "algorithmic", (*((word, word) for word in WORDS), ("amber", "no single token")))
-SETTINGS = Settings((COPYING, NEXT, Relation("none", "", (("?!", "?!"),))), k=60, min_pairs=5)
+SETTINGS = MappingSettings((COPYING, NEXT, Relation("none", "", (("?!", "?!"),))), k=60, min_pairs=5)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def older(whole: Atlas, tmp_path: Path) -> Path:
 
 def test_the_share_of_hits_is_the_score(whole: Atlas) -> None:
     found = 0
-    for head in whole.ids:
+    for head in whole.head_ids:
         for score in whole.relation_scores(head):
             rows = whole.pairs(score.relation, head).to_pylist()
             assert [row["pair"] for row in rows] == list(range(score.pairs))
@@ -57,7 +57,7 @@ def test_the_share_of_hits_is_the_score(whole: Atlas) -> None:
 
 
 def test_a_head_has_a_row_for_each_relation_with_a_hit(whole: Atlas) -> None:
-    for head in whole.ids:
+    for head in whole.head_ids:
         rows = {row["relation"]: row for row in whole.hits(head).to_pylist()}
         some = [s.relation for s in whole.relation_scores(head) if s.score or s.suppression]
         assert list(rows) == some
@@ -96,7 +96,7 @@ def test_rows_of_hits_and_pairs_by_hand() -> None:
 
 def test_an_atlas_without_them_says_what_adds_them(older: Path, small_model: Path) -> None:
     atlas = Atlas.open(older)
-    assert not atlas.keeps_hits
+    assert not atlas.has_hits
     said = (
         f"{older} was mapped before pairs and hits were kept; run `python -m maps map {small_model} --out {older}` "
         "again, with the options that it was made with, to add them."
@@ -122,7 +122,7 @@ def test_the_same_command_adds_them_and_changes_no_other_table(older: Path, whol
 
     with pytest.raises(KeyboardInterrupt):
         map_model(str(small_model), older, SETTINGS, progress=stopped)
-    assert not Atlas.open(older).keeps_hits
+    assert not Atlas.open(older).has_hits
     atlas = map_model(str(small_model), older, SETTINGS, progress=watched)
     assert seen == [([0, 1], 0), ([1], 1)]
     after = {path.name: path.read_bytes() for path in older.glob("*.parquet")}
@@ -138,17 +138,23 @@ def test_the_same_command_adds_them_and_changes_no_other_table(older: Path, whol
 @pytest.mark.parametrize(
     ("small", "sentence"),
     [
-        (Small(inner=40), r"^\S+ lacks pairs and hits, and small is not what was mapped there: its revision is "),
-        (Small(), "^small has other scores in layer 0 than those that are stored, so its weights are not those that "),
+        (
+            SmallModel(mlp_width=40),
+            r"^\S+ lacks pairs and hits, and small is not what was mapped there: its revision is ",
+        ),
+        (
+            SmallModel(),
+            "^small has other scores in layer 0 than those that are stored, so its weights are not those that ",
+        ),
     ],
 )
-def test_hits_of_other_weights_are_not_added(small: Small, sentence: str, older: Path, tmp_path: Path) -> None:
+def test_hits_of_other_weights_are_not_added(small: SmallModel, sentence: str, older: Path, tmp_path: Path) -> None:
     info = json.loads((older / "atlas.json").read_text())
-    other = save_folder(tmp_path / "small", small, weights(small, seed=9))
+    other = save_model_folder(tmp_path / "small", small, random_weights(small, seed=9))
     (older / "atlas.json").write_text(json.dumps(info | {"asked_for": str(other)}))
     with pytest.raises(MapsError, match=sentence):
         map_model(str(other), older, SETTINGS)
-    assert not Atlas.open(older).keeps_hits
+    assert not Atlas.open(older).has_hits
 
 
 def test_a_mapping_that_an_earlier_version_began_goes_on(whole: Atlas, tmp_path: Path, small_model: Path) -> None:
@@ -170,7 +176,9 @@ def test_a_mapping_that_an_earlier_version_began_goes_on(whole: Atlas, tmp_path:
 
     atlas = map_model(str(small_model), out, SETTINGS, progress=watched)
     assert seen == [kept]
-    assert {name: atlas.table(name) for name in atlas.tables} == {name: whole.table(name) for name in whole.tables}
+    assert {name: atlas.table(name) for name in atlas.table_names} == {
+        name: whole.table(name) for name in whole.table_names
+    }
 
 
 def test_the_command_says_that_it_added_them(

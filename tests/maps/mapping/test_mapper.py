@@ -11,14 +11,24 @@ import pytest
 import torch
 
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import COMPUTED
+from maps.atlas.schema import LAYER_TABLES
 from maps.errors import MapsError
 from maps.heads import circuit, rank_tests, relation_scores, top_targets
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Mapping, Relation
 from maps.weights import open_checkpoint
-from tests.small_models import VOCABULARY, WORDS, Plain, Small, approximate, plain, save_folder, save_gguf, weights
+from tests.small_models import (
+    VOCABULARY_SIZE,
+    WORDS,
+    PlainMatrix,
+    SmallModel,
+    approximate_rows,
+    plain_matrix,
+    random_weights,
+    save_gguf,
+    save_model_folder,
+)
 
 ROOT = Path(__file__).parents[3]
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
@@ -27,28 +37,37 @@ RELATIONS = (
     Relation("next", "", (*PAIRS, ("xylophone", "amber"))),
     Relation("unknown", "knowledge", (("xylophone", "zebra"),)),
 )
-PLAIN = Settings(RELATIONS)
+PLAIN = MappingSettings(RELATIONS)
 MODELS = {
-    "grouped": (Small(), PLAIN),
-    "tied": (Small(tied=True), replace(PLAIN, k=60)),
-    "padded": (Small(padding=7, kv_heads=1, layers=3), replace(PLAIN, k=100, salient=12, heldout=3, targets=9)),
-    "padded and tied": (Small(padding=3, tied=True, heads=3, kv_heads=3, head_width=20), replace(PLAIN, k=340)),
-    "without the first MLP": (Small(heads=6), replace(PLAIN, k=60, first_mlp=False)),
-    "more asked than there is": (Small(layers=1, heads=1, kv_heads=1), replace(PLAIN, k=400, salient=400, targets=400)),
+    "grouped": (SmallModel(), PLAIN),
+    "tied": (SmallModel(tied_embeddings=True), replace(PLAIN, k=60)),
+    "padded": (
+        SmallModel(padding_rows=7, kv_heads=1, layers=3),
+        replace(PLAIN, k=100, salient=12, heldout=3, targets=9),
+    ),
+    "padded and tied": (
+        SmallModel(padding_rows=3, tied_embeddings=True, heads=3, kv_heads=3, head_width=20),
+        replace(PLAIN, k=340),
+    ),
+    "without the first MLP": (SmallModel(heads=6), replace(PLAIN, k=60, first_mlp=False)),
+    "more asked than there is": (
+        SmallModel(layers=1, heads=1, kv_heads=1),
+        replace(PLAIN, k=400, salient=400, targets=400),
+    ),
 }
 
 
-def own_k(settings: Settings, relation: str) -> int:
+def own_k(settings: MappingSettings, relation: str) -> int:
     return settings.k or {"copying": 1, "next": 10, "unknown": 10}[relation]
 
 
-def check_mappings(found: list[Mapping], oracle: Plain, first: int, last: int, settings: Settings) -> None:
-    ids = oracle.salient(last)[first:]
+def check_mappings(found: list[Mapping], oracle: PlainMatrix, first: int, last: int, settings: MappingSettings) -> None:
+    ids = oracle.salient_tokens(last)[first:]
     assert [m.source_id for m in found] == ids
     assert [m.rank for m in found] == list(range(first + 1, first + 1 + len(ids)))
     assert [m.saliency for m in found] == pytest.approx(oracle.sigma[ids].tolist(), rel=1e-4)
     for mapping in found:
-        top_targets = oracle.order(mapping.source_id)[: settings.targets]
+        top_targets = oracle.ordered_targets(mapping.source_id)[: settings.targets]
         assert list(mapping.target_ids) == top_targets
         row = oracle.matrix[mapping.source_id]
         assert list(mapping.scores) == pytest.approx(
@@ -56,8 +75,8 @@ def check_mappings(found: list[Mapping], oracle: Plain, first: int, last: int, s
         )
 
 
-def check_head(atlas: Atlas, where: HeadId, oracle: Plain, settings: Settings) -> None:
-    salient = oracle.salient(settings.salient)
+def check_head(atlas: Atlas, where: HeadId, oracle: PlainMatrix, settings: MappingSettings) -> None:
+    salient = oracle.salient_tokens(settings.salient)
     check_mappings(atlas.mappings(where), oracle, 0, settings.salient, settings)
     check_mappings(
         atlas.mappings(where, "heldout"), oracle, settings.salient, settings.salient + settings.heldout, settings
@@ -76,26 +95,26 @@ def check_head(atlas: Atlas, where: HeadId, oracle: Plain, settings: Settings) -
 @pytest.mark.parametrize("name", MODELS)
 def test_an_atlas_is_what_the_plain_formula_says(name: str, tmp_path: Path) -> None:
     small, settings = MODELS[name]
-    made = weights(small)
-    folder = save_folder(tmp_path / "model", small, made)
+    made = random_weights(small)
+    folder = save_model_folder(tmp_path / "model", small, made)
     atlas = map_model(str(folder), tmp_path / "atlas", settings)
     vocabulary = open_checkpoint(str(folder)).vocabulary
-    assert vocabulary.size == VOCABULARY
-    ids = dict(zip(WORDS, (i for i in vocabulary.single_tokens(WORDS) if i is not None), strict=True))
+    assert vocabulary.size == VOCABULARY_SIZE
+    ids = dict(zip(WORDS, (i for i in vocabulary.single_token_ids(WORDS) if i is not None), strict=True))
     copied, following = ([(ids[s], ids[t]) for s, t in r.pairs if s in ids] for r in RELATIONS[:2])
-    assert atlas.ids == tuple(HeadId(x, y) for x in range(small.layers) for y in range(small.heads))
+    assert atlas.head_ids == tuple(HeadId(x, y) for x in range(small.layers) for y in range(small.heads))
     hits = 0.0
-    for where in atlas.ids:
-        oracle = plain(small, made, where.layer, where.head, settings.first_mlp)
+    for where in atlas.head_ids:
+        oracle = plain_matrix(small, made, where.layer, where.head, settings.first_mlp)
         check_head(atlas, where, oracle, settings)
         scores = {s.relation: (s.k, s.pairs, s.score, s.suppression) for s in atlas.relation_scores(where)}
         k, wide = own_k(settings, "copying"), own_k(settings, "next")
         assert scores == {
-            "copying": (k, 15, *oracle.score(copied, k)),
-            "next": (wide, 15, *oracle.score(following, wide)),
+            "copying": (k, 15, *oracle.relation_score(copied, k)),
+            "next": (wide, 15, *oracle.relation_score(following, wide)),
             "unknown": (wide, 0, None, None),
         }
-        hits += sum(oracle.score(following, wide))
+        hits += sum(oracle.relation_score(following, wide))
     assert hits > 0
 
 
@@ -115,20 +134,20 @@ def one_thread() -> Iterator[None]:
 
 
 def tables(atlas: Atlas) -> dict[str, list[dict[str, object]]]:
-    return {name: atlas.table(name).to_pylist() for name in COMPUTED}
+    return {name: atlas.table(name).to_pylist() for name in LAYER_TABLES}
 
 
 def same(found: Atlas, wanted: Atlas) -> None:
     """Ids, strings and hits exactly, values to rounding."""
     for name, rows in tables(wanted).items():
-        assert tables(found)[name] == approximate(rows, 1e-5)
+        assert tables(found)[name] == approximate_rows(rows, 1e-5)
 
 
-def wider(tmp_path: Path, name: str, settings: Settings) -> Atlas:
-    small = Small(width=48, layers=2, head_width=16)
+def wider(tmp_path: Path, name: str, settings: MappingSettings) -> Atlas:
+    small = SmallModel(width=48, layers=2, head_width=16)
     folder = tmp_path / "model"
     if not folder.exists():
-        save_folder(folder, small, weights(small, seed=3))
+        save_model_folder(folder, small, random_weights(small, seed=3))
     return map_model(str(folder), tmp_path / name, settings)
 
 
@@ -144,9 +163,9 @@ def test_block_sizes_change_nothing(
     monkeypatch.setattr(rank_tests, "BLOCK", block)
     monkeypatch.setattr(rank_tests, "ROWS", rows)
     monkeypatch.setattr(circuit, "ROWS", tokens)
-    monkeypatch.setattr(relation_scores, "POOL", pairs)
-    monkeypatch.setattr(top_targets, "WIDE", block)
-    monkeypatch.setattr(top_targets, "GROUP", block)
+    monkeypatch.setattr(relation_scores, "POOLED_ROWS", pairs)
+    monkeypatch.setattr(top_targets, "BLOCK_COLUMNS", block)
+    monkeypatch.setattr(top_targets, "GROUP_COLUMNS", block)
     same(wider(tmp_path, "after", settings), before)
 
 
@@ -160,9 +179,9 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, request: pytest.F
 
 @pytest.mark.parametrize("padding", [0, 6])
 def test_a_gguf_file_and_a_folder_of_one_model_give_the_same_atlas(padding: int, tmp_path: Path) -> None:
-    small = Small(padding=padding)
-    made = weights(small)
-    folder = save_folder(tmp_path / "small", small, made)
+    small = SmallModel(padding_rows=padding)
+    made = random_weights(small)
+    folder = save_model_folder(tmp_path / "small", small, made)
     file = save_gguf(tmp_path / "small.gguf", small, made)
     one, other = (map_model(str(m), tmp_path / m.name.replace(".", "-atlas"), PLAIN) for m in (folder, file))
     assert tables(one) == tables(other)
@@ -173,10 +192,10 @@ def test_a_gguf_file_and_a_folder_of_one_model_give_the_same_atlas(padding: int,
 
 
 def test_a_head_that_writes_nothing_has_no_skewness_and_no_kurtosis(tmp_path: Path) -> None:
-    small = Small(layers=1)
-    made = weights(small)
+    small = SmallModel(layers=1)
+    made = random_weights(small)
     made["model.layers.0.self_attn.o_proj.weight"][:, :8] = 0
-    atlas = map_model(str(save_folder(tmp_path / "model", small, made)), tmp_path / "atlas", PLAIN)
+    atlas = map_model(str(save_model_folder(tmp_path / "model", small, made)), tmp_path / "atlas", PLAIN)
     silent, speaking = atlas.table("heads").to_pylist()[:2]
     assert (silent["saliency_max"], silent["input_skewness"], silent["target_kurtosis"]) == (0.0, None, None)
     assert speaking["target_kurtosis"] > 1
@@ -186,12 +205,12 @@ def test_a_head_that_writes_nothing_has_no_skewness_and_no_kurtosis(tmp_path: Pa
 
 def test_some_layers_alone_are_what_they_are_among_all(tmp_path: Path, small_model: Path, mapped_once: Path) -> None:
     whole = Atlas.open(mapped_once)
-    settings = Settings((RELATIONS[0],), min_pairs=5)
+    settings = MappingSettings((RELATIONS[0],), min_pairs=5)
     for layer in (0, 1):
         some = map_model(str(small_model), tmp_path / str(layer), replace(settings, layers=(layer, layer)))
-        assert some.ids == tuple(HeadId(layer, head) for head in range(4))
-        assert all(some.mappings(head) == whole.mappings(head) for head in some.ids)
-        assert all(some.relation_scores(head) == whole.relation_scores(head) for head in some.ids)
+        assert some.head_ids == tuple(HeadId(layer, head) for head in range(4))
+        assert all(some.mappings(head) == whole.mappings(head) for head in some.head_ids)
+        assert all(some.relation_scores(head) == whole.relation_scores(head) for head in some.head_ids)
 
 
 def test_layers_that_the_model_lacks_are_refused(tmp_path: Path, small_model: Path) -> None:

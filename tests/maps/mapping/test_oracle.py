@@ -12,23 +12,23 @@ import pytest
 import torch
 
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import COMPUTED
+from maps.atlas.schema import LAYER_TABLES
 from maps.heads import circuit, output_space, rank_tests, relation_scores, top_entries, top_targets
 from maps.mapping.mapper import map_model
-from maps.mapping.settings import Settings
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights import open_checkpoint
-from tests.families import MODELS
+from tests.families import FAMILY_MODELS
 from tests.maps.mapping.test_mapper import check_head
-from tests.oracle import Oracle, by_formula, by_own_modules, with_ties
-from tests.small_models import VOCABULARY, WORDS, approximate
+from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
+from tests.small_models import VOCABULARY_SIZE, WORDS, approximate_rows
 
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
 RELATIONS = (
     Relation("copying", "algorithmic", tuple((word, word) for word in WORDS)),
     Relation("next", "", (*PAIRS, ("xylophone", "amber"))),
 )
-WHOLE = Settings(RELATIONS, k=60, suppressive=True, output_space=True, top_scoring=True)
+WHOLE = MappingSettings(RELATIONS, k=60, suppressive=True, output_space=True, top_scoring=True)
 LATER = replace(WHOLE, layers=(1, 1))
 OPTIONS = {
     "without the first MLP": replace(WHOLE, first_mlp=False),
@@ -42,51 +42,51 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("oracle") / family for family in MODELS}
-    return {family: (with_ties(family, folder), folder) for family, folder in folders.items()}
+    folders = {family: tmp_path_factory.mktemp("oracle") / family for family in FAMILY_MODELS}
+    return {family: (build_model_with_ties(family, folder), folder) for family, folder in folders.items()}
 
 
-def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Settings) -> None:
+def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> None:
     """Everything that is computed of one head."""
     check_head(atlas, where, oracle, settings)
     row = atlas.table("heads", head=where).to_pylist()[0]
     assert row["output_space"] == oracle.output_space()
-    assert row["top_scoring_jaccard"] == oracle.jaccard(settings)
+    assert row["top_scoring_jaccard"] == oracle.top_scoring_jaccard(settings)
     lowest = atlas.mappings(where, "suppressive")
-    assert [m.source_id for m in lowest] == oracle.salient(settings.salient)
+    assert [m.source_id for m in lowest] == oracle.salient_tokens(settings.salient)
     for mapping in lowest:
-        ids, scores = oracle.lowest(mapping.source_id)[: settings.targets], oracle.matrix[mapping.source_id]
+        ids, scores = oracle.lowest_targets(mapping.source_id)[: settings.targets], oracle.matrix[mapping.source_id]
         assert list(mapping.target_ids) == ids
         near = 1e-4 * float(scores.abs().max())
         assert list(mapping.scores) == pytest.approx(scores[ids].tolist(), rel=1e-4, abs=near)
 
 
-def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Settings) -> int:
+def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> int:
     """The shares of pairs; how many of them are neither none nor all."""
-    ids = dict(zip(WORDS, open_checkpoint(atlas.info["asked_for"]).vocabulary.single_tokens(WORDS), strict=True))
+    ids = dict(zip(WORDS, open_checkpoint(atlas.info["asked_for"]).vocabulary.single_token_ids(WORDS), strict=True))
     pairs = [[(ids[s] or 0, ids[t] or 0) for s, t in relation.pairs if s in ids] for relation in RELATIONS]
     ks = (settings.k or 1, settings.k or 10)
-    wanted = [(k, 15, *oracle.score(each, k)) for each, k in zip(pairs, ks, strict=True)]
+    wanted = [(k, 15, *oracle.relation_score(each, k)) for each, k in zip(pairs, ks, strict=True)]
     assert [(s.k, s.pairs, s.score, s.suppression) for s in atlas.relation_scores(where)] == wanted
     return sum(0 < share < 1 for _, _, *shares in wanted for share in shares)
 
 
-def check_model(model: Any, folder: Path, out: Path, settings: Settings, heads: tuple[int, ...]) -> None:
+def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, heads: tuple[int, ...]) -> None:
     """These heads of every layer of a model against both oracles."""
     atlas = map_model(str(folder), out, settings)
     checkpoint = open_checkpoint(str(folder))
-    assert checkpoint.vocabulary.size == VOCABULARY
+    assert checkpoint.vocabulary.size == VOCABULARY_SIZE
     telling = 0
-    for where in (each for each in atlas.ids if each.head in heads):
-        for form in (partial(by_formula, checkpoint), partial(by_own_modules, model)):
+    for where in (each for each in atlas.head_ids if each.head in heads):
+        for form in (partial(oracle_by_formula, checkpoint), partial(oracle_by_own_modules, model)):
             oracle = form(where.layer, where.head, settings)
             check(atlas, where, oracle, settings)
             telling += check_relations(atlas, where, oracle, settings)
     assert telling > 0
-    assert len(atlas.ids) == checkpoint.shape.layers * 4
+    assert len(atlas.head_ids) == checkpoint.shape.layers * 4
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_an_atlas_is_what_all_of_m_says(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, folder = made[family]
     check_model(model, folder, tmp_path / "atlas", WHOLE, (0, 1, 2, 3))
@@ -102,7 +102,7 @@ def test_an_atlas_with_options_is_what_all_of_m_says(
 
 
 def tables(atlas: Atlas) -> dict[str, list[dict[str, Any]]]:
-    return {name: atlas.table(name).to_pylist() for name in (*COMPUTED, "suppressive")}
+    return {name: atlas.table(name).to_pylist() for name in (*LAYER_TABLES, "suppressive")}
 
 
 @pytest.fixture(params=[(5, 3, 17, 1), (200, 100, 101, 2), (64, 345, 1000, 1), (5000, 400, 5000, 2)], ids=str)
@@ -147,7 +147,7 @@ def test_neither_blocks_nor_threads_change_an_atlas(
 ) -> None:
     found = map_model(str(made["qwen3"][1]), tmp_path / "atlas", LATER)
     for name, rows in tables(before).items():
-        assert tables(found)[name] == approximate(rows, 1e-5)
+        assert tables(found)[name] == approximate_rows(rows, 1e-5)
     exact = ["layer", "head", "output_space", "top_scoring_jaccard"]
     assert found.table("heads", exact).to_pylist() == before.table("heads", exact).to_pylist()
 

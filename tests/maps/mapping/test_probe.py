@@ -10,43 +10,43 @@ import torch
 import maps
 from maps.errors import MapsError
 from maps.heads import rank_tests
-from maps.heads.rank_tests import standing
+from maps.heads.rank_tests import count_ranks
 from maps.mapping import probe
 from maps.mapping.model import Model
-from maps.mapping.probe import get_ready, own_relation, pair_under_heads, source_under_heads, target_under_heads
-from maps.mapping.probe_results import Token
-from maps.mapping.settings import Settings
+from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_target, score_own_pairs
+from maps.mapping.probe_results import VocabularyToken
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
-from tests.families import MODELS
+from tests.families import FAMILY_MODELS
 from tests.maps.mapping.test_oracle import PAIRS
-from tests.oracle import Oracle, by_formula, with_ties
-from tests.plain_bundled import PlainHead, bundled, rows
-from tests.small_models import VOCABULARY, WORDS, Small, save_folder, weights
+from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula
+from tests.plain_bundled import PlainHead, distinct_rows, open_bundled_model
+from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
 OPTIONS = {
-    "as it stands": Settings(()),
-    "without the first MLP": Settings((), first_mlp=False),
-    "with the final gain": Settings((), final_norm=True),
-    "in bfloat16": Settings((), dtype="bfloat16"),
+    "as it stands": MappingSettings(()),
+    "without the first MLP": MappingSettings((), first_mlp=False),
+    "with the final gain": MappingSettings((), final_norm=True),
+    "in bfloat16": MappingSettings((), dtype="bfloat16"),
 }
-IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY - 1)  # among them tokens with the same row of E, or of U
+IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY_SIZE - 1)  # among them tokens with the same row of E, or of U
 
 
-def opened(folder: Path, settings: Settings) -> Model:
+def opened(folder: Path, settings: MappingSettings) -> Model:
     """The model, ready to be asked."""
     model = Model.open(str(folder), "cpu", settings.dtype, settings.first_mlp, settings.final_norm)
-    get_ready(model, lambda todo, _done: todo)
+    prepare_model(model, lambda todo, _done: todo)
     return model
 
 
-def every_head(model: Model, settings: Settings) -> dict[HeadId, Oracle]:
+def every_head(model: Model, settings: MappingSettings) -> dict[HeadId, Oracle]:
     """All of M under every head."""
-    return {h: by_formula(model.checkpoint, h.layer, h.head, settings) for h in probe.heads_of(model)}
+    return {h: oracle_by_formula(model.checkpoint, h.layer, h.head, settings) for h in probe.all_heads(model)}
 
 
 def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target: int) -> None:
     """A pair's ranks under every head, in order."""
-    found = pair_under_heads(model, Token(source, ""), Token(target, ""))
+    found = probe_pair(model, VocabularyToken(source, ""), VocabularyToken(target, ""))
     wanted = []
     for head, oracle in oracles.items():
         row = oracle.matrix[source]
@@ -59,15 +59,15 @@ def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target:
 
 def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None:
     """A token as a source and as a target under every head."""
-    as_source = source_under_heads(model, Token(token, ""))
+    as_source = probe_source(model, VocabularyToken(token, ""))
     assert {each.head for each in as_source} == oracles.keys()
     assert [each.ratio for each in as_source] == sorted((each.ratio or 0.0 for each in as_source), reverse=True)
     for each in as_source:
         oracle = oracles[each.head]
-        assert [t.id for t in each.targets] == oracle.order(token)[:5]
+        assert [t.id for t in each.targets] == oracle.ordered_targets(token)[:5]
         assert each.saliency == pytest.approx(float(oracle.sigma[token]), rel=1e-4)
         assert each.ratio == pytest.approx(float(oracle.sigma[token] / oracle.sigma.mean()), rel=1e-4)
-    as_target = target_under_heads(model, Token(token, ""))
+    as_target = probe_target(model, VocabularyToken(token, ""))
     wanted = []
     for head, oracle in oracles.items():
         best = int(oracle.matrix[:, token].sort(descending=True, stable=True).indices[0])
@@ -76,9 +76,9 @@ def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None
     assert [(each.rank, each.head, each.source.id) for each in as_target] == sorted(wanted)
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_every_head_of_a_family_says_what_all_of_m_says(family: str, tmp_path: Path) -> None:
-    with_ties(family, tmp_path / family)
+    build_model_with_ties(family, tmp_path / family)
     model = opened(tmp_path / family, OPTIONS["as it stands"])
     oracles = every_head(model, OPTIONS["as it stands"])
     for source, target in zip(IDS, (9, 30, 8, 7, 300, 280, 4, 0), strict=True):
@@ -89,7 +89,7 @@ def test_every_head_of_a_family_says_what_all_of_m_says(family: str, tmp_path: P
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_options_of_the_model_count(option: str, tmp_path: Path) -> None:
-    with_ties("gemma2", tmp_path / "gemma2")
+    build_model_with_ties("gemma2", tmp_path / "gemma2")
     model = opened(tmp_path / "gemma2", OPTIONS[option])
     oracles = every_head(model, OPTIONS[option])
     check_pair(model, oracles, 7, 9)
@@ -112,20 +112,20 @@ def test_small_blocks_and_one_thread_change_nothing(small_model: Path, monkeypat
 
 def test_layers_that_do_not_fit_are_read_each_time(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = maps.probe(maps.load(small_model), "garden")
-    monkeypatch.setattr("maps.mapping.model.KEPT_LAYERS", 0)
+    monkeypatch.setattr("maps.mapping.model.LAYER_CACHE_BYTES", 0)
     assert maps.probe(maps.load(small_model), "garden") == kept
 
 
 def test_all_tokens_tie_in_a_row_of_zeros(tmp_path: Path) -> None:
-    small = Small()
-    made = weights(small)
+    small = SmallModel()
+    made = random_weights(small)
     made["model.embed_tokens.weight"][5] = 0
     made["lm_head.weight"][11] = 0
-    model = opened(save_folder(tmp_path / "zeros", small, made), OPTIONS["as it stands"])
-    first = [each for each in pair_under_heads(model, Token(5, ""), Token(9, "")) if each.head.layer == 0]
+    model = opened(save_model_folder(tmp_path / "zeros", small, made), OPTIONS["as it stands"])
+    first = [each for each in probe_pair(model, VocabularyToken(5, ""), VocabularyToken(9, "")) if each.head.layer == 0]
     assert [(each.rank, each.from_lowest, each.score) for each in first] == [(1, 1, 0.0)] * 4
-    assert {each.source.id for each in target_under_heads(model, Token(11, ""))} == {0}
-    zero = [each for each in source_under_heads(model, Token(5, "")) if each.head.layer == 0]
+    assert {each.source.id for each in probe_target(model, VocabularyToken(11, ""))} == {0}
+    zero = [each for each in probe_source(model, VocabularyToken(5, "")) if each.head.layer == 0]
     assert [(each.saliency, [t.id for t in each.targets]) for each in zero] == [(0.0, [0, 1, 2, 3, 4])] * 4
 
 
@@ -157,33 +157,39 @@ def test_a_word_is_read_with_a_space_or_else_as_it_stands(small_model: Path) -> 
     model = maps.load(small_model)
     assert maps.probe(model, "  garden ").source.string == " garden"
     assert maps.probe(model, "·garden").source.string == " garden"
-    assert maps.probe(model, "<|endoftext|>").source.id == VOCABULARY - 1
+    assert maps.probe(model, "<|endoftext|>").source.id == VOCABULARY_SIZE - 1
     assert maps.probe(model, r"\xE2").source.string == r"\xE2"
 
 
 def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Path) -> None:
     pairs = [*PAIRS, ("xylophone", "amber"), ("amber", "two words")]
-    found = own_relation(maps.load(small_model), pairs, lambda todo, _done: todo)
+    found = score_own_pairs(maps.load(small_model), pairs, lambda todo, _done: todo)
     atlas = maps.map(str(small_model), tmp_path / "atlas", relations={"own": pairs})
-    wanted = [(head, atlas.relation_scores(head)[0]) for head in atlas.ids]
+    wanted = [(head, atlas.relation_scores(head)[0]) for head in atlas.head_ids]
     assert [(each.head, each.score, each.suppression) for each in found.heads] == [
         (head, score.score, score.suppression) for head, score in wanted
     ]
     assert (found.pairs, found.k) == (len(WORDS), 10)
     assert found.unusable == (("xylophone", "amber"), ("amber", "two words"))
     with pytest.raises(MapsError, match="list of pairs"):
-        own_relation(maps.load(small_model), [], lambda todo, _done: todo)
+        score_own_pairs(maps.load(small_model), [], lambda todo, _done: todo)
 
 
 @pytest.mark.long
 def test_a_head_of_the_bundled_model_ranks_a_pair_as_the_formula_does() -> None:
-    model, head = bundled(), HeadId(23, 5)
-    france, paris = model.vocabulary.single_tokens(["France", "Paris"])
+    model, head = open_bundled_model(), HeadId(23, 5)
+    france, paris = model.vocabulary.single_token_ids(["France", "Paris"])
     assert france is not None
     assert paris is not None
-    plain, different = PlainHead.of(model.layer(head.layer).exact, head.layer, head.head), rows()
-    row = (plain.read[different.which[france]] @ plain.columns)[different.which]
-    y = model.layer(head.layer).exact.written(model.through_mlp.exact(torch.tensor([france])), head.head)
-    found = standing(y, torch.tensor([paris]), model.columns)
-    assert (int(found.above), int(found.below)) == (int((row > row[paris]).sum()), int((row < row[paris]).sum()))
-    assert float(found.own) == pytest.approx(float(row[paris]))
+    plain, different = (
+        PlainHead.from_weights(model.layer(head.layer).exact_heads, head.layer, head.head),
+        distinct_rows(),
+    )
+    row = (plain.read_rows[different.row_of_token[france]] @ plain.target_columns)[different.row_of_token]
+    y = model.layer(head.layer).exact_heads.head_output(model.mlp_sources.exact_rows(torch.tensor([france])), head.head)
+    found = count_ranks(y, torch.tensor([paris]), model.unembedding)
+    assert (int(found.higher_count), int(found.lower_count)) == (
+        int((row > row[paris]).sum()),
+        int((row < row[paris]).sum()),
+    )
+    assert float(found.target_scores) == pytest.approx(float(row[paris]))

@@ -18,12 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from maps.errors import MapsError, NothingDoneError
+from maps.errors import MapsError, RunFailedError
 from maps.mapping.mapper import map_model
-from maps.mapping.ray_engine import Asked, OnRay, prepared
-from maps.mapping.settings import Settings
+from maps.mapping.ray_engine import RayEngine, RayTaskSettings, open_layer_mapper
+from maps.mapping.settings import MappingSettings
 from maps.types import Relation
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 LAYERS = 100
@@ -33,8 +33,8 @@ COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORD
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model of many layers."""
-    small = Small(layers=LAYERS)
-    return save_folder(tmp_path_factory.mktemp("models") / "deep", small, weights(small))
+    small = SmallModel(layers=LAYERS)
+    return save_model_folder(tmp_path_factory.mktemp("models") / "deep", small, random_weights(small))
 
 
 @pytest.fixture(scope="module")
@@ -133,13 +133,13 @@ def test_without_ray_it_is_never_imported(small_model: Path, tmp_path: Path) -> 
     assert subprocess.run(run, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
-def refused(asked: Asked, pattern: str) -> None:
+def refused(asked: RayTaskSettings, pattern: str) -> None:
     with pytest.raises(MapsError, match=pattern):
-        prepared(asked)
+        open_layer_mapper(asked)
 
 
 def test_a_machine_that_lacks_the_model_or_has_another_one_says_so(small_model: Path, tmp_path: Path) -> None:
-    asked = Asked(str(tmp_path / "nowhere"), "0", Settings((COPYING,)), "cpu", 1)
+    asked = RayTaskSettings(str(tmp_path / "nowhere"), "0", MappingSettings((COPYING,)), "cpu", 1)
     refused(asked, r"^The machine \S+ has no \S+/nowhere; put the model into a folder that all machines share, or name")
     refused(
         replace(asked, model=str(small_model)), r"^The machine \S+ has another \S+/small: its revision is \w+, not 0;"
@@ -148,8 +148,8 @@ def test_a_machine_that_lacks_the_model_or_has_another_one_says_so(small_model: 
 
 def test_a_cluster_that_nobody_hears_of_is_told_at_once(small_model: Path, tmp_path: Path) -> None:
     said = r"^No Ray cluster can be used at 127\.0\.0\.1:1 \(.*refused\); check --address, and set RAY_AUTH_MODE=token"
-    with pytest.raises(NothingDoneError, match=said):
-        map_model(str(small_model), tmp_path / "atlas", Settings((COPYING,)), engine=OnRay("127.0.0.1:1"))
+    with pytest.raises(RunFailedError, match=said):
+        map_model(str(small_model), tmp_path / "atlas", MappingSettings((COPYING,)), engine=RayEngine("127.0.0.1:1"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maps.errors import MapsError
-from maps.mapping.settings import Settings, chosen_layers, is_finished
+from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import Relation
 from tests.small_models import WORDS
 
@@ -32,40 +32,40 @@ CHANGES: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
+@pytest.mark.parametrize("field", [field.name for field in fields(MappingSettings)])
 def test_every_setting_tells_atlases_apart(field: str) -> None:
-    settings = Settings((ONE,))
+    settings = MappingSettings((ONE,))
     changed = replace(settings, **{field: CHANGES[field]})  # type: ignore[arg-type]
     assert {key for key, value in settings.as_json().items() if changed.as_json()[key] != value} == {field}
 
 
 def test_relations_are_told_by_their_pairs() -> None:
-    assert Settings((ONE,)).as_json()["relations"] == {"one": "54a8bc654e429c62"}
+    assert MappingSettings((ONE,)).as_json()["relations"] == {"one": "54a8bc654e429c62"}
 
 
 def test_layers_are_all_or_those_asked_for() -> None:
-    settings = Settings(())
-    assert chosen_layers(settings, 30) == range(30)
-    assert chosen_layers(replace(settings, layers=(3, 5)), 30) == range(3, 6)
-    assert chosen_layers(replace(settings, layers=(29, 29)), 30) == range(29, 30)
+    settings = MappingSettings(())
+    assert select_layers(settings, 30) == range(30)
+    assert select_layers(replace(settings, layers=(3, 5)), 30) == range(3, 6)
+    assert select_layers(replace(settings, layers=(29, 29)), 30) == range(29, 30)
 
 
 @pytest.mark.parametrize("layers", [(30, 30), (0, 30), (5, 3)])
 def test_layers_outside_the_model_are_refused(layers: tuple[int, int]) -> None:
     said = f"--layers {layers[0]}-{layers[1]} is not within the model's layers 0-29."
     with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
-        chosen_layers(Settings((), layers=layers), 30)
+        select_layers(MappingSettings((), layers=layers), 30)
 
 
 def test_an_atlas_is_finished_only_for_its_own_model_and_settings(mapped_once: Path, small_model: Path) -> None:
     copying = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
-    settings = Settings((copying,), min_pairs=5)
-    assert is_finished(str(small_model), mapped_once, settings)
-    assert not is_finished(str(small_model), mapped_once / "elsewhere", settings)
+    settings = MappingSettings((copying,), min_pairs=5)
+    assert is_mapping_finished(str(small_model), mapped_once, settings)
+    assert not is_mapping_finished(str(small_model), mapped_once / "elsewhere", settings)
     began = f"{mapped_once} holds an atlas made with other settings "
     for model, other, difference in (
         ("smollm2", settings, f'(model was "{small_model}", now "smollm2"); choose another --out.'),
         (str(small_model), replace(settings, k=3), "(k was null, now 3); choose another --out."),
     ):
         with pytest.raises(MapsError, match=f"^{re.escape(began + difference)}$"):
-            is_finished(model, mapped_once, other)
+            is_mapping_finished(model, mapped_once, other)

@@ -15,13 +15,13 @@ import pytest
 
 from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import SCHEMAS, table
+from maps.atlas.schema import SCHEMAS, make_table
 from maps.figures import render
-from maps.files.csv_export import as_csv, cell
-from maps.report.atlas_report import TABLES, plain
-from space.atlases.catalogue import SEED
+from maps.files.csv_export import spreadsheet_safe_cell, table_to_csv
+from maps.report.atlas_report import REPORT_TABLES, escape_markdown
+from space.atlases.catalogue import PREBUILT_FOLDER
 
-ATLAS = SEED / "smollm2"
+ATLAS = PREBUILT_FOLDER / "smollm2"
 Capture = pytest.CaptureFixture[str]
 FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 SENTENCES = (
@@ -70,7 +70,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_it_writes_its_tables_its_figures_and_its_words(written: Path) -> None:
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "html", "vl.json")}
     assert {path.name for path in written.iterdir()} == {
-        *(f"{name}.csv" for name in (*TABLES, "concentration", "evidence")),
+        *(f"{name}.csv" for name in (*REPORT_TABLES, "concentration", "evidence")),
         *figures,
         *(f"concentration.{kind}" for kind in ("svg", "html", "vl.json")),
         *("report.html", "report.md"),
@@ -121,7 +121,7 @@ def test_the_tables_of_the_bundled_model(written: Path) -> None:
 def test_its_links_lead_to_its_files_and_its_words_are_those_that_are_printed(report: Report, written: Path) -> None:
     page, text = ((written / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "md"))
     for links in (re.findall(r'(?:href|src)="([^"]+)"', page), re.findall(r"\]\(([^)]+)\)", text)):
-        assert {f"{name}.csv" for name in TABLES} < set(links)
+        assert {f"{name}.csv" for name in REPORT_TABLES} < set(links)
         assert [link for link in links if not (written / link).exists()] == []
     assert report.printed == f"{SENTENCES}The report is in {written / 'report.html'}.\n"
     assert SENTENCES.replace("\n", " ").strip() in page
@@ -146,8 +146,8 @@ def test_a_second_report_is_the_same_and_replaces_the_first(written: Path) -> No
 
 
 def test_the_script_that_all_pages_carry_is_bundled_once(written: Path) -> None:
-    assert render.library.cache_info().misses == 1
-    assert all(render.library() in (written / f"{name}.html").read_text(encoding="utf-8") for name in FIGURES)
+    assert render.vega_script.cache_info().misses == 1
+    assert all(render.vega_script() in (written / f"{name}.html").read_text(encoding="utf-8") for name in FIGURES)
 
 
 def test_pictures_say_what_they_show_and_pages_need_no_network(written: Path) -> None:
@@ -180,7 +180,7 @@ def test_another_threshold_classifies_other_heads(tmp_path: Path, capsys: Captur
 def test_hostile_names_do_no_harm(atlas_folder: Path, tmp_path: Path) -> None:
     scores = Atlas.open(atlas_folder).table("relations").to_pylist()
     renamed = [row | {"relation": HOSTILE, "category": None, "score": 0.9} for row in scores]
-    write_table(atlas_folder, "relations", table("relations", renamed))
+    write_table(atlas_folder, "relations", make_table("relations", renamed))
     out = tmp_path / "out"
     assert main(["report", str(atlas_folder), "--out", str(out)]) == 0
     for path in out.glob("*.html"):
@@ -199,11 +199,11 @@ def test_hostile_names_do_no_harm(atlas_folder: Path, tmp_path: Path) -> None:
 
 
 def test_cells_are_safe_and_lists_can_be_taken_apart() -> None:
-    assert [cell(value) for value in (None, True, 1, 0.5, "a", "=1+1", ["a", "b;c", "\\"], ["-x"])] == [
-        *(None, "true", 1, 0.5, "a", "'=1+1", "a; b\\;c; \\\\", "'-x")
-    ]
-    assert as_csv(TABLES["categories"].empty_table()) == "layer,head,categories,relations,suppressed\r\n"
-    assert plain("a_b <c> [d](e)") == "a\\_b \\<c\\> \\[d\\](e)"
+    assert [
+        spreadsheet_safe_cell(value) for value in (None, True, 1, 0.5, "a", "=1+1", ["a", "b;c", "\\"], ["-x"])
+    ] == [*(None, "true", 1, 0.5, "a", "'=1+1", "a; b\\;c; \\\\", "'-x")]
+    assert table_to_csv(REPORT_TABLES["categories"].empty_table()) == "layer,head,categories,relations,suppressed\r\n"
+    assert escape_markdown("a_b <c> [d](e)") == "a\\_b \\<c\\> \\[d\\](e)"
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import SCHEMAS, Row, relation_row, table
+from maps.atlas.schema import SCHEMAS, Row, make_table, relation_row
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import Scripted
+from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.report.head_text import head_text, mapping_text
-from maps.text import said, visible
+from maps.text import escape_for_terminal, visible_token
 from maps.types import Answer, Description, HeadId, Mapping, RelationScore
 
 
@@ -39,11 +39,11 @@ from maps.types import Answer, Description, HeadId, Mapping, RelationScore
     ],
 )
 def test_nothing_of_a_token_is_hidden(token: str, seen: str) -> None:
-    assert visible(token) == seen
+    assert visible_token(token) == seen
 
 
 def test_a_describers_words_cannot_act_on_the_screen() -> None:
-    assert said("Words · and é: \x1b[2J\n\u202eend") == r"Words · and é: \u001B[2J\u000A\u202Eend"
+    assert escape_for_terminal("Words · and é: \x1b[2J\n\u202eend") == r"Words · and é: \u001B[2J\u000A\u202Eend"
 
 
 def test_a_mapping_is_a_line() -> None:
@@ -59,7 +59,7 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
         RelationScore("none", "", 10, 0, None, None),
     ]
     head = HeadId(1, 2)
-    write_table(atlas_folder, "relations", table("relations", [relation_row(head, score) for score in scores]))
+    write_table(atlas_folder, "relations", make_table("relations", [relation_row(head, score) for score in scores]))
     for tau in (0.15, 0):
         info = json.loads((atlas_folder / "atlas.json").read_text())
         info["settings"] |= {"tau": tau, "min_pairs": 30}
@@ -88,7 +88,7 @@ def scored(head: HeadId, of: str, scorer: str, detection: float | None, swapped:
 def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
     head, other = HeadId(1, 2), HeadId(1, 3)
     said = [Answer(Description("Words.", f"Pattern {n}.", ""), "scripted") for n in range(8)]
-    describe_atlas(atlas_folder, Scripted(said, "secret"))
+    describe_atlas(atlas_folder, ScriptedDescriber(said, "secret"))
     plain = head_text(Atlas.open(atlas_folder), head).split("\n")
     assert plain[2:4] == ["secret: Pattern 6.", "  inputs: Words."]
     names = {of: Atlas.open(atlas_folder).descriptions(of)[0]["description_id"] for of in (head, other)}
@@ -106,7 +106,7 @@ def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
     measured = [(*head, 3.14159, 20, 0, 0.025, 0.9, now), (*other, 4.0, 0, None, None, None, then)]
     concentration = [dict(zip(SCHEMAS["concentration"].names, values, strict=True)) for values in measured]
     for name, content in {"scores": scores, "checks": rows, "concentration": concentration}.items():
-        write_table(atlas_folder, name, table(name, content))
+        write_table(atlas_folder, name, make_table(name, content))
     atlas = Atlas.open(atlas_folder)
     detected = [
         "  detection by gpt-4o: 0.85 (95 % interval 0.50 to 1.00), 0.50 with another head's description; chance is 0.5",
@@ -132,7 +132,7 @@ def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: P
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "small\x1b[31m", "heads": "4\x1b]0;"}))
     relations = Atlas.open(atlas_folder).table("relations").to_pylist()
     strange = [{**row, "relation": "own\x1b[2J", "score": 1.0, "suppression": 0.0} for row in relations]
-    write_table(atlas_folder, "relations", table("relations", strange))
+    write_table(atlas_folder, "relations", make_table("relations", strange))
     shown = head_text(Atlas.open(atlas_folder), HeadId(0, 0))
     assert shown.startswith("L0H0 of small\\u001B[31m\n")
     assert "\nown\\u001B[2J: 1.00" in shown

@@ -11,16 +11,23 @@ import torch
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
-from maps.heads.random_heads import mean_and_deviation, seed_of, written_at_random
-from maps.heads.salient_tokens import Wanted
+from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
+from maps.heads.salient_tokens import SalientCounts
 from maps.mapping.model import Model
 from maps.scoring import random_heads
 from maps.scoring.concentration import entropy
-from maps.scoring.measures import Draw, draw_random_heads, keep_checks, keep_concentration
-from maps.scoring.random_heads import random_rows
-from tests.small_models import VOCABULARY, Small, approximate, save_folder, unique_rows, weights
+from maps.scoring.measures import RandomHeadDraw, draw_random_heads, write_checks, write_concentration
+from maps.scoring.random_heads import random_head_rows
+from tests.small_models import (
+    VOCABULARY_SIZE,
+    SmallModel,
+    approximate_rows,
+    random_weights,
+    save_model_folder,
+    unique_rows,
+)
 
-WANTED = Wanted(30, 0, 5)
+WANTED = SalientCounts(30, 0, 5)
 
 
 def everything(todo: Sequence[int], _done: int) -> Sequence[int]:
@@ -31,10 +38,10 @@ def everything(todo: Sequence[int], _done: int) -> Sequence[int]:
 def plainly(model: Model, layer: int, number: int, seed: int) -> tuple[float, float]:
     """Entropy and kurtosis of a random head's targets by the formula: M = Ẽ R U, formed."""
     read = model.layer(layer)
-    mean, deviation = mean_and_deviation(read.exact)
+    mean, deviation = mean_and_deviation(read.exact_heads)
     d = model.shape.width
-    drawn = written_at_random(torch.eye(d, dtype=torch.float64), mean, deviation, seed_of(seed, layer, number))
-    e, source = unique_rows(read.sources.exact(torch.arange(VOCABULARY)))
+    drawn = apply_random_head(torch.eye(d, dtype=torch.float64), mean, deviation, random_head_seed(seed, layer, number))
+    e, source = unique_rows(read.sources.exact_rows(torch.arange(VOCABULARY_SIZE)))
     u, column = unique_rows(model.checkpoint.unembedding(model.embedding).double())
     written = e @ drawn
     table = (written @ u.T)[source][:, column]
@@ -48,7 +55,7 @@ def plainly(model: Model, layer: int, number: int, seed: int) -> tuple[float, fl
 @pytest.mark.parametrize("layer", [0, 1])
 def test_random_heads_are_those_of_the_plain_formula(layer: int, small_model: Path) -> None:
     model = Model.open(str(small_model))
-    found = random_rows(model, layer, [0, 1, 4], 3, WANTED)
+    found = random_head_rows(model, layer, [0, 1, 4], 3, WANTED)
     for row in found:
         assert (row["target_entropy"], row["target_kurtosis"]) == pytest.approx(plainly(model, layer, row["head"], 3))
     assert [(row["layer"], row["head"], row["seed"]) for row in found] == [(layer, n, 3) for n in (0, 1, 4)]
@@ -59,14 +66,14 @@ def test_a_random_head_does_not_depend_on_those_drawn_with_it(
     small_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Model.open(str(small_model))
-    together = random_rows(model, 1, range(4), 0, WANTED)
-    monkeypatch.setattr(random_heads, "AT_ONCE", 1)
-    assert random_rows(model, 1, [2], 0, WANTED) == approximate(together[2:3], 1e-6)
-    assert random_rows(model, 1, range(4), 0, WANTED) == approximate(together, 1e-6)
+    together = random_head_rows(model, 1, range(4), 0, WANTED)
+    monkeypatch.setattr(random_heads, "MAX_MATRIX_ENTRIES", 1)
+    assert random_head_rows(model, 1, [2], 0, WANTED) == approximate_rows(together[2:3], 1e-6)
+    assert random_head_rows(model, 1, range(4), 0, WANTED) == approximate_rows(together, 1e-6)
 
 
 def test_a_stopped_draw_goes_on_and_ends_the_same(atlas_folder: Path, tmp_path: Path) -> None:
-    atlas, draw = Atlas.open(atlas_folder), Draw(3, 5)
+    atlas, draw = Atlas.open(atlas_folder), RandomHeadDraw(3, 5)
     seen: list[tuple[list[int], int]] = []
 
     def stopped(todo: Sequence[int], done: int) -> Iterator[int]:
@@ -94,11 +101,11 @@ def test_a_stopped_draw_goes_on_and_ends_the_same(atlas_folder: Path, tmp_path: 
 
 
 def test_concentration_says_where_each_head_stands(atlas_folder: Path) -> None:
-    atlas, draw = Atlas.open(atlas_folder), Draw(4, 0)
-    alone = keep_concentration(atlas, draw)
+    atlas, draw = Atlas.open(atlas_folder), RandomHeadDraw(4, 0)
+    alone = write_concentration(atlas, draw)
     assert {(row["random_heads"], row["seed"], row["entropy_below"]) for row in alone} == {(0, None, None)}
-    draw_random_heads(atlas, None, Draw(6, 0), everything)
-    rows = keep_concentration(atlas, draw)
+    draw_random_heads(atlas, None, RandomHeadDraw(6, 0), everything)
+    rows = write_concentration(atlas, draw)
     assert atlas.table("concentration").to_pylist() == rows
     others = [row for row in atlas.table("random_heads").to_pylist() if row["head"] < 4]
     heads = {(row["layer"], row["head"]): row["target_kurtosis"] for row in atlas.table("heads").to_pylist()}
@@ -116,14 +123,14 @@ def share(value: float, rows: Sequence[Row], measure: str) -> float:
 
 
 def test_another_model_than_the_atlass_is_refused(atlas_folder: Path, tmp_path: Path) -> None:
-    other = save_folder(tmp_path / "other", Small(layers=3), weights(Small(layers=3)))
+    other = save_model_folder(tmp_path / "other", SmallModel(layers=3), random_weights(SmallModel(layers=3)))
     with pytest.raises(MapsError, match=r"is not the model of this atlas: its revision is .* leave random heads out"):
-        draw_random_heads(Atlas.open(atlas_folder), str(other), Draw(1, 0), everything)
+        draw_random_heads(Atlas.open(atlas_folder), str(other), RandomHeadDraw(1, 0), everything)
 
 
 def test_checks_of_every_head_are_kept(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
-    rows = keep_checks(atlas, ())
+    rows = write_checks(atlas, ())
     kept = atlas.table("checks").to_pylist()
     assert sorted(map(str, kept)) == sorted(map(str, rows))
     assert all(1 <= row["support"] <= 30 for row in kept)

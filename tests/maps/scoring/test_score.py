@@ -19,10 +19,10 @@ from starlette.responses import Response
 
 from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import Row, table
+from maps.atlas.schema import Row, make_table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import Scripted
-from maps.text import quoted
+from maps.describers.scripted import ScriptedDescriber
+from maps.text import quote_for_prompt
 from maps.types import Answer, Description, HeadId
 from tests import chat_server
 from tests.chat_server import Behaviour
@@ -33,9 +33,11 @@ SCORER = "some-model"
 
 def described(folder: Path, unclear: int = 0) -> Path:
     """The atlas with a description of every head that gives its name away; the last ones see no pattern."""
-    heads = Atlas.open(folder).ids
+    heads = Atlas.open(folder).head_ids
     said = [f"Secret {head}." for head in heads[: len(heads) - unclear]] + ["Unclear."] * unclear
-    describe_atlas(folder, Scripted([Answer(Description("Words.", each, ""), "scripted") for each in said], "secret"))
+    describe_atlas(
+        folder, ScriptedDescriber([Answer(Description("Words.", each, ""), "scripted") for each in said], "secret")
+    )
     return folder
 
 
@@ -46,7 +48,7 @@ def answering(names: Callable[[str, list[str]], list[int]]) -> Behaviour:
         text = body["messages"][0]["content"]
         [head] = re.findall(r"Secret (L\d+H\d+)", text)
         lines = [line.partition(". ")[2] for line in text.split("\n")[-20:]]
-        return chat_server.completion(json.dumps({"belongs": names(head, lines)}))
+        return chat_server.completion_response(json.dumps({"belongs": names(head, lines)}))
 
     return behaviour
 
@@ -55,8 +57,8 @@ def perfect(folder: Path) -> Behaviour:
     """A scorer that knows every head's held-out mappings."""
     atlas = Atlas.open(folder)
     known = {
-        str(head): {f"{quoted(m.source)}: {', '.join(map(quoted, m.targets))}" for m in mappings}
-        for head, mappings in atlas.every_mapping("heldout").items()
+        str(head): {f"{quote_for_prompt(m.source)}: {', '.join(map(quote_for_prompt, m.targets))}" for m in mappings}
+        for head, mappings in atlas.mappings_by_head("heldout").items()
     }
     return answering(lambda head, lines: [n for n, line in enumerate(lines, start=1) if line in known[head]])
 
@@ -74,17 +76,17 @@ def rows(folder: Path, name: str = "scores") -> list[Row]:
 
 def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path, capsys: Capture) -> None:
     folder = described(atlas_folder, unclear=1)
-    with chat_server.chat_server(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect(folder)) as server:
         assert score(folder, server.url) == 0
     found = rows(folder)
-    assert [HeadId(row["layer"], row["head"]) for row in found] == list(Atlas.open(folder).ids[:7])
+    assert [HeadId(row["layer"], row["head"]) for row in found] == list(Atlas.open(folder).head_ids[:7])
     assert {(row["detection"], row["detection_swapped"], row["n"], row["reason"]) for row in found} == {
         (1.0, 0.5, 20, None)
     }
     assert {(round(row["detection_low"], 4), row["detection_high"]) for row in found} == {(0.8038, 1.0)}
     assert {row["description_id"] for row in found} < {row["description_id"] for row in rows(folder, "descriptions")}
     assert {(row["scorer"], row["describer"], row["seed"]) for row in found} == {(SCORER, "secret", 0)}
-    assert len(server.bodies) == 14
+    assert len(server.request_bodies) == 14
     printed = capsys.readouterr().out
     assert (
         "To be scored: 7 descriptions with 14 questions. 1 description with no pattern, so nothing to score." in printed
@@ -98,7 +100,7 @@ def test_a_scorer_that_always_says_the_same_is_at_chance(named: list[int], atlas
     folder = described(atlas_folder)
     half = named == [0]  # of the lines, whatever they hold
     same = answering(lambda _head, lines: list(range(1, len(lines) + 1, 2)) if half else named)
-    with chat_server.chat_server(same) as server:
+    with chat_server.serve_chat(same) as server:
         assert score(folder, server.url) == 0
     values = [row["detection"] for row in rows(folder)]
     if half:
@@ -110,11 +112,11 @@ def test_a_scorer_that_always_says_the_same_is_at_chance(named: list[int], atlas
 
 def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folder: Path) -> None:
     folder = described(atlas_folder)
-    with chat_server.chat_server(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect(folder)) as server:
         assert score(folder, server.url, "--concurrency", "1") == 0
-        first, server.bodies = server.bodies, []
+        first, server.request_bodies = server.request_bodies, []
         assert score(folder, server.url, "--concurrency", "1") == 0
-        assert server.bodies == []
+        assert server.request_bodies == []
         assert score(folder, server.url, "--concurrency", "1", "--seed", "1") == 0
     own, swapped = (body["messages"][0]["content"] for body in first[:2])
     assert own.split("\n")[-20:] == swapped.split("\n")[-20:]  # the same items
@@ -125,7 +127,7 @@ def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folde
     assert [value for value in saliences if value in own] == []
     assert {body["response_format"]["type"] for body in first} == {"json_schema"}
     assert {body["seed"] for body in first} == {0}
-    prompts = [{body["messages"][0]["content"] for body in bodies} for bodies in (first, server.bodies)]
+    prompts = [{body["messages"][0]["content"] for body in bodies} for bodies in (first, server.request_bodies)]
     assert not prompts[0] & prompts[1]
     assert Counter(row["seed"] for row in rows(folder)) == {0: 8, 1: 8}
 
@@ -135,18 +137,18 @@ def test_a_question_without_a_usable_answer_is_kept_and_asked_again_by_the_next_
 ) -> None:
     folder = described(atlas_folder)
     good = perfect(folder)
-    refused = [chat_server.refusal] * 3  # of the first head's own description, with three seeds
-    with chat_server.chat_server(*refused, chat_server.malformed, good) as server:
+    refused = [chat_server.refused_reply] * 3  # of the first head's own description, with three seeds
+    with chat_server.serve_chat(*refused, chat_server.malformed_reply, good) as server:
         assert score(folder, server.url, "--concurrency", "1") == 0
-        assert [body["seed"] for body in server.bodies[:5]] == [0, 1, 2, 0, 1]
-        assert len(server.bodies) == 3 + 1 + 15
+        assert [body["seed"] for body in server.request_bodies[:5]] == [0, 1, 2, 0, 1]
+        assert len(server.request_bodies) == 3 + 1 + 15
         assert "was asked 16 questions now, 1 without a usable answer" in capsys.readouterr().out
         failed, *others = rows(folder)
         assert (failed["detection"], failed["detection_swapped"], failed["n"]) == (None, 0.5, None)
         assert failed["reason"] == "The reply is a refusal: I can't help with that."
         assert {row["detection"] for row in others} == {1.0}
         assert score(folder, server.url) == 0
-        assert len(server.bodies) == 3 + 1 + 15 + 1
+        assert len(server.request_bodies) == 3 + 1 + 15 + 1
     assert {(row["detection"], row["reason"]) for row in rows(folder)} == {(1.0, None)}
     assert len(rows(folder, "detections")) == 17
 
@@ -159,7 +161,7 @@ def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: P
         time.sleep(0.1)
         return good(body)
 
-    with chat_server.chat_server(slowly) as server:
+    with chat_server.serve_chat(slowly) as server:
         command = [sys.executable, "-m", "maps", "score", str(folder), "--scorer", SCORER, "--base-url", server.url]
         command += ["--no-random", "--concurrency", "1"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
@@ -171,7 +173,7 @@ def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: P
         kept = waiting.read_bytes().count(b"\n")
         assert 5 <= kept < 16
         assert score(folder, server.url) == 0
-    asked = Counter(body["messages"][0]["content"] for body in server.bodies)
+    asked = Counter(body["messages"][0]["content"] for body in server.request_bodies)
     assert len(asked) == 16
     assert sum(asked.values()) <= 17  # the one whose answer was under way when the run was killed
     assert {(row["detection"], row["detection_swapped"]) for row in rows(folder)} == {(1.0, 0.5)}
@@ -181,9 +183,9 @@ def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: P
 
 def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_folder: Path, capsys: Capture) -> None:
     folder = described(atlas_folder)
-    other = [Answer(Description("Words.", f"Secret {head}.", ""), "s") for head in Atlas.open(folder).ids]
-    describe_atlas(folder, Scripted(other, "other"))
-    with chat_server.chat_server(perfect(folder)) as server:
+    other = [Answer(Description("Words.", f"Secret {head}.", ""), "s") for head in Atlas.open(folder).head_ids]
+    describe_atlas(folder, ScriptedDescriber(other, "other"))
+    with chat_server.serve_chat(perfect(folder)) as server:
         assert score(folder, server.url, "--describer", "other") == 0
         assert {row["describer"] for row in rows(folder)} == {"other"}
         capsys.readouterr()
@@ -198,12 +200,12 @@ def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_f
     atlas_folder: Path, capsys: Capture
 ) -> None:
     folder = described(atlas_folder)
-    with chat_server.chat_server(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect(folder)) as server:
         assert score(folder, server.url) == 0
         for heads in ((0,), (0, 1, 2, 3)):
             mappings = Atlas.open(folder).table("mappings").to_pylist()
             changed = [{**row, "source_id": 0} if row["head"] in heads else row for row in mappings]
-            write_table(folder, "mappings", table("mappings", changed))
+            write_table(folder, "mappings", make_table("mappings", changed))
             capsys.readouterr()
             assert score(folder, server.url) == 0
             printed = capsys.readouterr().out
@@ -217,7 +219,7 @@ def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_f
 
 def test_a_scorer_that_answers_nothing_has_a_status(atlas_folder: Path, capsys: Capture) -> None:
     folder = described(atlas_folder)
-    with chat_server.chat_server(chat_server.too_long) as server:
+    with chat_server.serve_chat(chat_server.too_long_error) as server:
         assert score(folder, server.url) == 1
     said = f"{SCORER} answered none of 16 questions: {folder}/detections.parquet says why."
     assert capsys.readouterr().err.splitlines()[-1] == said
@@ -239,8 +241,8 @@ def test_an_empty_name_is_no_scorer_and_a_strange_one_does_not_act_on_the_termin
         main(["score", str(folder), "--scorer", ""])
     assert capsys.readouterr().err.endswith("argument --scorer: an empty name is no model's\n")
     descriptions = [{**row, "describer": "de\x1b[2J"} for row in rows(folder, "descriptions")]
-    write_table(folder, "descriptions", table("descriptions", descriptions))
-    with chat_server.chat_server(perfect(folder)) as server:
+    write_table(folder, "descriptions", make_table("descriptions", descriptions))
+    with chat_server.serve_chat(perfect(folder)) as server:
         assert score(folder, server.url) == 0
     printed = capsys.readouterr().out
     assert r"tells the mappings of de\u001B[2J's heads" in printed
@@ -252,15 +254,15 @@ def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
 ) -> None:
     folder, prices = described(atlas_folder), tmp_path / "prices.json"
     prices.write_text(json.dumps({"date": "2026-11-24", "models": {SCORER: {"input": 2.5, "output": 10}}}))
-    with chat_server.chat_server(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect(folder)) as server:
         options = ["--prices", str(prices), "--concurrency", "2"]
         assert score(folder, server.url, *options, "--max-cost", "0.02") == 2
         printed = capsys.readouterr()
         assert printed.err.split("\n")[-2].startswith("Stopped before a question that could make the run dearer than")
-        asked = len(server.bodies)
+        asked = len(server.request_bodies)
         assert 0 < asked < 16
         assert score(folder, server.url, *options, "--max-cost", "2") == 0
-        assert len(server.bodies) == 16
+        assert len(server.request_bodies) == 16
     detections = rows(folder, "detections")
     costs = [row["cost_usd"] for row in detections]
     assert costs == pytest.approx([(700 * 2.5 + 60 * 10) / 1e6] * 16)
@@ -312,7 +314,7 @@ def test_what_cannot_work_is_said_in_one_sentence_and_shows_no_key(
         "need no key.\n",
     )
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    with chat_server.chat_server(chat_server.bad_key) as server:
+    with chat_server.serve_chat(chat_server.bad_key_error) as server:
         assert score(folder, server.url) == 2
         printed = capsys.readouterr()
     assert "refused the key: set a valid OPENAI_API_KEY, or leave out the scorer: the offline" in printed.err

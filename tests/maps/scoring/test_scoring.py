@@ -6,16 +6,16 @@ from math import log2, sqrt
 
 import pytest
 
-from maps.data import predefined
-from maps.describers.offline.describer import Offline
+from maps.data import predefined_relations
+from maps.describers.offline.describer import OfflineDescriber
 from maps.errors import ReplyError
-from maps.scoring.accuracy import Counts, balanced_accuracy, counts, mean_over_heads, wilson
-from maps.scoring.checks import Check, checks
+from maps.scoring.accuracy import DetectionCounts, balanced_accuracy, count_answer, mean_over_heads, wilson_interval
+from maps.scoring.checks import NamedCheck, supported_checks
 from maps.scoring.concentration import entropy, share_below
-from maps.scoring.items import Item, exchanged, items, truth
-from maps.scoring.prompt import messages, parse_belongs
+from maps.scoring.items import DetectionItem, draw_items, exchange_partners, item_truth
+from maps.scoring.prompt import detection_messages, parse_named_items
 from maps.types import HeadId, Mapping
-from tests.invented_heads import each, mappings, some
+from tests.invented_heads import build_mappings, build_noisy_mappings, rows_from_templates
 
 
 def mapping(source: int, rank: int = 31) -> Mapping:
@@ -29,51 +29,53 @@ A, B = HeadId(3, 1), HeadId(3, 2)
 
 
 def test_twenty_items_are_ten_of_the_head_and_ten_of_others_in_its_layer() -> None:
-    drawn = items(A, HELD_OUT, 0)
-    assert [item.of == A for item in drawn].count(True) == 10
+    drawn = draw_items(A, HELD_OUT, 0)
+    assert [item.head == A for item in drawn].count(True) == 10
     assert len({item.mapping.source_id for item in drawn}) == len(drawn) == 20
-    assert all(item.mapping in HELD_OUT[item.of] and item.of.layer == 3 for item in drawn)
-    assert len({item.of for item in drawn}) > 2
+    assert all(item.mapping in HELD_OUT[item.head] and item.head.layer == 3 for item in drawn)
+    assert len({item.head for item in drawn}) > 2
 
 
 def test_items_depend_on_the_seed_and_the_head_alone() -> None:
-    assert items(A, HELD_OUT, 0) == items(A, dict(reversed(HELD_OUT.items())), 0)
-    assert len({tuple(items(A, HELD_OUT, seed)) for seed in range(5)}) == 5
-    order = [tuple(item.of == A for item in items(A, HELD_OUT, seed)) for seed in range(50)]
+    assert draw_items(A, HELD_OUT, 0) == draw_items(A, dict(reversed(HELD_OUT.items())), 0)
+    assert len({tuple(draw_items(A, HELD_OUT, seed)) for seed in range(5)}) == 5
+    order = [tuple(item.head == A for item in draw_items(A, HELD_OUT, seed)) for seed in range(50)]
     assert 200 < sum(truths[0] + truths[-1] for truths in order) * 5 < 300  # of 500: neither end favours the head
 
 
 def test_a_source_that_the_head_has_is_never_drawn_from_another() -> None:
     twins = {A: LAYER[A], B: [*LAYER[A][:25], *LAYER[B][:5]]}
-    drawn = items(A, twins, 0)
-    assert sorted(item.mapping.source_id for item in drawn if item.of == B) == [200, 201, 202, 203, 204]
+    drawn = draw_items(A, twins, 0)
+    assert sorted(item.mapping.source_id for item in drawn if item.head == B) == [200, 201, 202, 203, 204]
     assert len(drawn) == 15
 
 
 def test_a_head_alone_in_its_layer_has_no_items_of_others() -> None:
-    assert {item.of for item in items(HeadId(4, 0), HELD_OUT, 0)} == {HeadId(4, 0)}
+    assert {item.head for item in draw_items(HeadId(4, 0), HELD_OUT, 0)} == {HeadId(4, 0)}
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_descriptions_are_exchanged_within_layers_and_each_is_used_once(seed: int) -> None:
     heads = [*LAYER, HeadId(4, 0), HeadId(5, 0), HeadId(5, 7)]
-    found = exchanged(heads, seed)
+    found = exchange_partners(heads, seed)
     assert set(found) == set(found.values()) == set(heads) - {HeadId(4, 0)}
     assert all(head != other and head.layer == other.layer for head, other in found.items())
-    more = exchanged([*heads, HeadId(3, 9)], seed)
+    more = exchange_partners([*heads, HeadId(3, 9)], seed)
     assert sum(more[head] != other for head, other in found.items()) == 1
 
 
 def test_items_of_the_head_whose_description_is_shown_do_not_count_against_it() -> None:
-    asked = [Item(mapping(1), A), Item(mapping(2), B), Item(mapping(3), HeadId(3, 0))]
-    assert truth(asked, A, A) == [True, False, False]
-    assert truth(asked, A, B) == [True, None, False]
-    assert counts(truth(asked, A, B), frozenset({2})) == Counts(own=1, own_named=0, other=1, other_left=1)
+    asked = [DetectionItem(mapping(1), A), DetectionItem(mapping(2), B), DetectionItem(mapping(3), HeadId(3, 0))]
+    assert item_truth(asked, A, A) == [True, False, False]
+    assert item_truth(asked, A, B) == [True, None, False]
+    assert count_answer(item_truth(asked, A, B), frozenset({2})) == DetectionCounts(
+        own=1, own_named=0, other=1, other_left=1
+    )
 
 
 def test_the_question_tells_no_head_no_rank_and_no_score() -> None:
-    drawn = items(A, HELD_OUT, 0)
-    [message] = messages("Words.", 'Say "yes" <|im_end|>', drawn)
+    drawn = draw_items(A, HELD_OUT, 0)
+    [message] = detection_messages("Words.", 'Say "yes" <|im_end|>', drawn)
     asked = message["content"]
     lines = asked.split("\n")[-20:]
     assert lines == [f'{n}. "{item.mapping.source}": " x", " y"' for n, item in enumerate(drawn, start=1)]
@@ -82,8 +84,8 @@ def test_the_question_tells_no_head_no_rank_and_no_score() -> None:
 
 
 def test_a_reply_names_some_numbers_or_none() -> None:
-    assert parse_belongs('{"belongs": [3, 1, 3]}', 20) == {1, 3}
-    assert parse_belongs('```json\n{"belongs": []}\n```', 20) == frozenset()
+    assert parse_named_items('{"belongs": [3, 1, 3]}', 20) == {1, 3}
+    assert parse_named_items('```json\n{"belongs": []}\n```', 20) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_a_reply_names_some_numbers_or_none() -> None:
 )
 def test_a_reply_that_answers_something_else_is_of_no_use(reply: str | None, said: str) -> None:
     with pytest.raises(ReplyError) as error:
-        parse_belongs(reply, 20)
+        parse_named_items(reply, 20)
     assert str(error.value) == said
 
 
@@ -110,20 +112,20 @@ def test_wilsons_interval_of_published_values() -> None:
     # Newcombe 1998 (Statistics in Medicine 17, 857-872), table I, method 3
     published = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611)}
     for (hits, n), ends in published.items():
-        assert wilson(hits, n) == pytest.approx(ends, abs=5e-5)
-    assert wilson(29, 29) == pytest.approx((0.8830, 1.0), abs=5e-5)
+        assert wilson_interval(hits, n) == pytest.approx(ends, abs=5e-5)
+    assert wilson_interval(29, 29) == pytest.approx((0.8830, 1.0), abs=5e-5)
 
 
 def test_balanced_accuracy_and_its_interval_by_hand() -> None:
     # 8 of 10 and 6 of 10: Wilson (0.4902, 0.9433) and (0.3127, 0.8318)
-    found = balanced_accuracy(Counts(10, 8, 10, 6))
+    found = balanced_accuracy(DetectionCounts(10, 8, 10, 6))
     assert found is not None
     low, high = sqrt(0.3098**2 + 0.2873**2) / 2, sqrt(0.1433**2 + 0.2318**2) / 2
     assert tuple(found) == pytest.approx((0.7, 0.7 - low, 0.7 + high), abs=1e-4)
-    assert balanced_accuracy(Counts(10, 10, 10, 0)) == pytest.approx((0.5, 0.3612, 0.6388), abs=1e-4)
-    perfect = balanced_accuracy(Counts(10, 10, 10, 10))
+    assert balanced_accuracy(DetectionCounts(10, 10, 10, 0)) == pytest.approx((0.5, 0.3612, 0.6388), abs=1e-4)
+    perfect = balanced_accuracy(DetectionCounts(10, 10, 10, 10))
     assert perfect == pytest.approx((1.0, 0.8038, 1.0), abs=1e-4)
-    assert balanced_accuracy(Counts(10, 10, 0, 0)) is None
+    assert balanced_accuracy(DetectionCounts(10, 10, 0, 0)) is None
 
 
 def test_the_interval_holds_the_true_accuracy_about_as_often_as_it_says() -> None:
@@ -135,7 +137,7 @@ def test_the_interval_holds_the_true_accuracy_about_as_often_as_it_says() -> Non
         covered = 0.0
         for x in range(11):
             for y in range(11):
-                found = balanced_accuracy(Counts(10, x, 10, y))
+                found = balanced_accuracy(DetectionCounts(10, x, 10, y))
                 assert found is not None
                 covered += chance(x, p) * chance(y, q) * (found.low <= (p + q) / 2 <= found.high)
         assert 0.92 < covered < 0.99
@@ -165,13 +167,20 @@ def test_a_share_counts_ties_half_and_is_undefined_without_others() -> None:
 
 
 def test_checks_count_the_mappings_that_bear_them_out() -> None:
-    describer = Offline(predefined())
-    found = {check.check: check for check in checks(some(each(" {word}", " {title}"), 21), describer.tested)}
+    describer = OfflineDescriber(predefined_relations())
+    found = {
+        check.check: check
+        for check in supported_checks(
+            build_noisy_mappings(rows_from_templates(" {word}", " {title}"), 21), describer.applicable_hypotheses
+        )
+    }
     assert found["change of case"].support == 21
     assert found["change of case"].by_chance == 0
     assert found["spelling"].support == 21
-    small = checks(mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]), describer.tested)
-    assert small[0] in (Check("one small set", 30, None), Check("targets: pronouns", 30, None))
+    small = supported_checks(
+        build_mappings([(f" s{n}q", (" he", " she", " they")) for n in range(30)]), describer.applicable_hypotheses
+    )
+    assert small[0] in (NamedCheck("one small set", 30, None), NamedCheck("targets: pronouns", 30, None))
     assert {check.check for check in small} >= {"one small set", "targets: pronouns"}
     counted = [check.support for check in small]
     assert counted == sorted(counted, reverse=True)

@@ -11,32 +11,39 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from maps.errors import MapsError
-from maps.heads.circuit import Heads
-from maps.heads.first_mlp import first_mlp
+from maps.heads.circuit import HeadWeights
+from maps.heads.first_mlp import apply_first_mlp
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
-from maps.weights.shape import Shape
-from tests.small_models import VOCABULARY, Small, Weights, byte_level, save_folder, weights
+from maps.weights.shape import ModelShape
+from tests.small_models import (
+    VOCABULARY_SIZE,
+    SmallModel,
+    Weights,
+    byte_level_tokenizer,
+    random_weights,
+    save_model_folder,
+)
 
 SHAPES = [
-    Small(layers=3),
-    Small(layers=2, heads=4, kv_heads=1, head_width=12, padding=5),
-    Small(layers=2, heads=4, kv_heads=4, tied=True),
+    SmallModel(layers=3),
+    SmallModel(layers=2, heads=4, kv_heads=1, head_width=12, padding_rows=5),
+    SmallModel(layers=2, heads=4, kv_heads=4, tied_embeddings=True),
 ]
 
 
-def built(small: Small, folder: Path) -> LlamaForCausalLM:
+def built(small: SmallModel, folder: Path) -> LlamaForCausalLM:
     """A model of transformers' own making, saved by transformers, in float64."""
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=VOCABULARY + small.padding,
+        vocab_size=VOCABULARY_SIZE + small.padding_rows,
         hidden_size=small.width,
-        intermediate_size=small.inner,
+        intermediate_size=small.mlp_width,
         num_hidden_layers=small.layers,
         num_attention_heads=small.heads,
         num_key_value_heads=small.kv_heads,
         head_dim=small.head_width,
-        tie_word_embeddings=small.tied,
+        tie_word_embeddings=small.tied_embeddings,
         initializer_range=0.3,
     )
     model = LlamaForCausalLM(config)
@@ -45,7 +52,7 @@ def built(small: Small, folder: Path) -> LlamaForCausalLM:
         if "norm" in name:
             parameter.data += 0.3 * torch.randn_like(parameter)
     model.save_pretrained(folder)
-    byte_level().save(str(folder / "tokenizer.json"))
+    byte_level_tokenizer().save(str(folder / "tokenizer.json"))
     return model.double()
 
 
@@ -66,45 +73,47 @@ def own_output(model: LlamaForCausalLM, layer: int, head: int, row: Tensor) -> T
 
 @pytest.mark.parametrize("small", SHAPES)
 @torch.no_grad()
-def test_what_is_read_is_what_the_model_itself_computes_with(small: Small, tmp_path: Path) -> None:
+def test_what_is_read_is_what_the_model_itself_computes_with(small: SmallModel, tmp_path: Path) -> None:
     model = built(small, tmp_path)
     checkpoint = open_checkpoint(str(tmp_path))
     embedding = checkpoint.embedding()
-    assert torch.equal(embedding.double(), model.model.embed_tokens.weight[:VOCABULARY])
-    assert torch.equal(checkpoint.unembedding(embedding).double(), model.lm_head.weight[:VOCABULARY])
+    assert torch.equal(embedding.double(), model.model.embed_tokens.weight[:VOCABULARY_SIZE])
+    assert torch.equal(checkpoint.unembedding(embedding).double(), model.lm_head.weight[:VOCABULARY_SIZE])
     block = model.model.layers[0]
     own = block.mlp(block.post_attention_layernorm(embedding.double()))
-    ours = first_mlp(embedding.double(), checkpoint.first_mlp().to(torch.float64))
+    ours = apply_first_mlp(embedding.double(), checkpoint.first_mlp().to(torch.float64))
     torch.testing.assert_close(ours, own, rtol=1e-4, atol=2e-5)  # the model norms in float32
     row = torch.randn(small.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(small.layers):
-        heads = Heads(checkpoint.values(layer), checkpoint.outputs(layer)).double()
+        heads = HeadWeights(checkpoint.value_weights(layer), checkpoint.output_weights(layer)).to_float64()
         assert (len(heads.values), len(heads.outputs)) == (small.kv_heads, small.heads)
         for head in range(small.heads):
             torch.testing.assert_close(
-                heads.written(row[None], head)[0], own_output(model, layer, head, row), rtol=1e-9, atol=1e-9
+                heads.head_output(row[None], head)[0], own_output(model, layer, head, row), rtol=1e-9, atol=1e-9
             )
 
 
-def opened(folder: Path, made: Weights, small: Small | None = None, **changes: object) -> Checkpoint:
-    return open_checkpoint(str(save_folder(folder, small or Small(), made, **changes)))
+def opened(folder: Path, made: Weights, small: SmallModel | None = None, **changes: object) -> Checkpoint:
+    return open_checkpoint(str(save_model_folder(folder, small or SmallModel(), made, **changes)))
 
 
 def test_padding_rows_are_cut_off(tmp_path: Path) -> None:
-    made = weights(Small(padding=9))
-    checkpoint = opened(tmp_path, made, Small(padding=9))
-    assert torch.equal(checkpoint.embedding(), made["model.embed_tokens.weight"][:VOCABULARY])
-    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), made["lm_head.weight"][:VOCABULARY])
+    made = random_weights(SmallModel(padding_rows=9))
+    checkpoint = opened(tmp_path, made, SmallModel(padding_rows=9))
+    assert torch.equal(checkpoint.embedding(), made["model.embed_tokens.weight"][:VOCABULARY_SIZE])
+    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), made["lm_head.weight"][:VOCABULARY_SIZE])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_embeddings_are_read_as_they_are_stored_and_the_rest_in_float32(dtype: torch.dtype, tmp_path: Path) -> None:
-    made = {name: tensor.to(dtype) for name, tensor in weights(Small()).items()}
+    made = {name: tensor.to(dtype) for name, tensor in random_weights(SmallModel()).items()}
     checkpoint = opened(tmp_path, made)
     embedding = checkpoint.embedding()
     assert (embedding.dtype, checkpoint.unembedding(embedding).dtype) == (dtype, dtype)
     assert torch.equal(embedding, made["model.embed_tokens.weight"])
-    assert {x.dtype for x in (checkpoint.values(1), checkpoint.outputs(1), checkpoint.final_gain())} == {torch.float32}
+    assert {
+        x.dtype for x in (checkpoint.value_weights(1), checkpoint.output_weights(1), checkpoint.final_norm_gain())
+    } == {torch.float32}
     assert checkpoint.first_mlp().up.dtype == torch.float32
 
 
@@ -113,13 +122,13 @@ def everything(checkpoint: Checkpoint) -> None:
     checkpoint.unembedding(checkpoint.embedding())
     checkpoint.first_mlp()
     for layer in range(2):
-        checkpoint.values(layer)
-        checkpoint.outputs(layer)
+        checkpoint.value_weights(layer)
+        checkpoint.output_weights(layer)
 
 
 def refusal(folder: Path, name: str, tensor: Tensor | None) -> str:
     """What is said where a tensor is exchanged, or missing."""
-    made = {key: value for key, value in weights(Small()).items() if key != name}
+    made = {key: value for key, value in random_weights(SmallModel()).items() if key != name}
     with pytest.raises(MapsError) as caught:
         everything(opened(folder / "small", made if tensor is None else {**made, name: tensor}))
     return str(caught.value)
@@ -154,7 +163,7 @@ def test_a_wrong_shape_is_refused_in_one_sentence(
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("name", ["model.embed_tokens.weight", "lm_head.weight", LAYER + "v_proj.weight"])
 def test_weights_that_are_not_finite_are_refused_in_one_sentence(name: str, bad: float, tmp_path: Path) -> None:
-    tensor = weights(Small())[name].clone()
+    tensor = random_weights(SmallModel())[name].clone()
     tensor[3, 3] = bad
     said = f"The tensor {name} of small holds NaN or infinite weights; get a sound copy."
     assert refusal(tmp_path, name, tensor) == said
@@ -166,6 +175,6 @@ def test_a_missing_tensor_is_refused_in_one_sentence(name: str, tmp_path: Path) 
 
 
 def test_heads_that_cannot_share_their_value_heads_are_refused() -> None:
-    shape = Shape("llama", 2, 6, 3, 32, 8, 1e-5, "silu")
+    shape = ModelShape("llama", 2, 6, 3, 32, 8, 1e-5, "silu")
     with pytest.raises(MapsError, match=r"^The model's configuration gives 6 heads and 4 value heads, which can't be"):
         replace(shape, kv_heads=4)

@@ -11,56 +11,68 @@ import torch
 
 import tests.families
 from maps.errors import MapsError
-from maps.heads.circuit import Heads
-from maps.heads.first_mlp import first_mlp
+from maps.heads.circuit import HeadWeights
+from maps.heads.first_mlp import apply_first_mlp
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import FAMILIES
-from maps.weights.shape import Shape
-from tests.families import EPSILON, MODELS, PADDING, body, built, own_first_mlp, own_output, save_gguf, scaled_embedding
-from tests.small_models import VOCABULARY, WORDS, byte_level
+from maps.weights.shape import ModelShape
+from tests.families import (
+    EPSILON,
+    FAMILY_MODELS,
+    PADDING_ROWS,
+    build_model,
+    model_body,
+    run_own_first_mlp,
+    run_own_head,
+    save_gguf,
+    scaled_embedding,
+)
+from tests.small_models import VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 
-IN_GGUF = [family for family, model in MODELS.items() if model.architecture]
+IN_GGUF = [family for family, model in FAMILY_MODELS.items() if model.gguf_architecture]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("families") / family for family in MODELS}
-    return {family: (built(family, folder), folder) for family, folder in folders.items()}
+    folders = {family: tmp_path_factory.mktemp("families") / family for family in FAMILY_MODELS}
+    return {family: (build_model(family, folder), folder) for family, folder in folders.items()}
 
 
 def test_every_family_has_a_model() -> None:
-    assert {name for family in FAMILIES for name in family.model_types} == MODELS.keys()
-    assert {family.architecture for family in FAMILIES} == {model.architecture for model in MODELS.values()} - {None}
+    assert {name for family in FAMILIES for name in family.model_types} == FAMILY_MODELS.keys()
+    assert {family.architecture for family in FAMILIES} == {
+        model.gguf_architecture for model in FAMILY_MODELS.values()
+    } - {None}
 
 
 def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> None:
     """Compares everything that is read."""
-    wanted, s = MODELS[family], checkpoint.shape
+    wanted, s = FAMILY_MODELS[family], checkpoint.shape
     layers = 2 if family == "gpt2" else 3
     assert (s.layers, s.heads, s.kv_heads, s.width, s.head_width) == (layers, 4, wanted.kv_heads, 32, wanted.head_width)
-    assert (s.epsilon, s.embedding_scale) == (EPSILON, wanted.scale)
+    assert (s.epsilon, s.embedding_scale) == (EPSILON, wanted.embedding_scale)
     embedding = checkpoint.embedding()
-    assert torch.equal(embedding.double(), model.get_input_embeddings().weight[:VOCABULARY])
+    assert torch.equal(embedding.double(), model.get_input_embeddings().weight[:VOCABULARY_SIZE])
     unembedding = checkpoint.unembedding(embedding)
-    assert torch.equal(unembedding.double(), model.get_output_embeddings().weight[:VOCABULARY])
-    assert checkpoint.tied == (unembedding is embedding) == model.config.tie_word_embeddings
+    assert torch.equal(unembedding.double(), model.get_output_embeddings().weight[:VOCABULARY_SIZE])
+    assert checkpoint.is_tied == (unembedding is embedding) == model.config.tie_word_embeddings
     scaled = embedding.double() * s.embedding_scale
     torch.testing.assert_close(scaled, scaled_embedding(model), rtol=1e-7, atol=1e-7)
-    ours = first_mlp(scaled, checkpoint.first_mlp().to(torch.float64))
+    ours = apply_first_mlp(scaled, checkpoint.first_mlp().to(torch.float64))
     rms = checkpoint.family.norm == "RMS"  # transformers computes these in float32
-    torch.testing.assert_close(ours, own_first_mlp(model), rtol=1e-4 if rms else 1e-9, atol=1e-4 if rms else 1e-7)
+    torch.testing.assert_close(ours, run_own_first_mlp(model), rtol=1e-4 if rms else 1e-9, atol=1e-4 if rms else 1e-7)
     rows = torch.randn(3, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(layers):
-        heads = Heads(checkpoint.values(layer), checkpoint.outputs(layer)).double()
+        heads = HeadWeights(checkpoint.value_weights(layer), checkpoint.output_weights(layer)).to_float64()
         assert (len(heads.values), len(heads.outputs)) == (s.kv_heads, s.heads)
         for head in range(s.heads):
-            own = own_output(model, layer, head, rows)
-            torch.testing.assert_close(heads.written(rows, head), own, rtol=1e-9, atol=1e-9)
+            own = run_own_head(model, layer, head, rows)
+            torch.testing.assert_close(heads.head_output(rows, head), own, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 @torch.no_grad()
 def test_a_folder_gives_what_the_models_own_modules_hold(family: str, made: dict[str, tuple[Any, Path]]) -> None:
     model, folder = made[family]
@@ -74,33 +86,33 @@ def test_a_folder_gives_what_the_models_own_modules_hold(family: str, made: dict
 def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, _ = made[family]
     checkpoint = open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model)))
-    assert checkpoint.shape.architecture == MODELS[family].architecture
+    assert checkpoint.shape.architecture == FAMILY_MODELS[family].gguf_architecture
     same_as_the_models_own(checkpoint, model, family)
-    assert checkpoint.vocabulary.single_tokens([WORDS[0], "xyz"]) == [260, None]
+    assert checkpoint.vocabulary.single_token_ids([WORDS[0], "xyz"]) == [260, None]
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 @torch.no_grad()
 def test_the_final_gain_is_what_the_final_norm_multiplies_by(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
 ) -> None:
     model, folder = made[family]
-    stack = body(model)
+    stack = model_body(model)
     names = ("ln_f", "final_layer_norm", "final_layernorm", "norm")
     norm = next(getattr(stack, name) for name in names if hasattr(stack, name))
-    gain = open_checkpoint(str(folder)).final_gain()
+    gain = open_checkpoint(str(folder)).final_norm_gain()
     x = torch.tensor([1.0, -1.0] * 16, dtype=torch.float64)[None]  # mean 0, mean square 1
     own = norm(x) - (0 if getattr(norm, "bias", None) is None else norm.bias)
     torch.testing.assert_close(own * x, gain.double()[None], rtol=1e-5, atol=1e-5)
     if family in IN_GGUF:
         file = save_gguf(tmp_path / "model.gguf", family, model)
-        torch.testing.assert_close(open_checkpoint(str(file)).final_gain(), gain, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(open_checkpoint(str(file)).final_norm_gain(), gain, rtol=1e-6, atol=1e-6)
 
 
 def test_the_small_gemmas_have_no_row_for_the_token_of_a_picture(tmp_path: Path) -> None:
-    built("gemma3_text", tmp_path)
-    tokenizer, rows = byte_level(), VOCABULARY + PADDING
-    tokenizer.add_tokens([f"<extra {i}>" for i in range(PADDING)])
+    build_model("gemma3_text", tmp_path)
+    tokenizer, rows = byte_level_tokenizer(), VOCABULARY_SIZE + PADDING_ROWS
+    tokenizer.add_tokens([f"<extra {i}>" for i in range(PADDING_ROWS)])
     tokenizer.add_special_tokens(["<image_soft_token>"])
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     checkpoint = open_checkpoint(str(tmp_path))
@@ -112,14 +124,14 @@ def test_the_small_gemmas_have_no_row_for_the_token_of_a_picture(tmp_path: Path)
 
 
 def test_a_multimodal_configuration_may_leave_out_what_its_class_knows(tmp_path: Path) -> None:
-    built("gemma3", tmp_path)
+    build_model("gemma3", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     for key in ("num_attention_heads", "num_key_value_heads", "head_dim", "rms_norm_eps", "hidden_activation"):
         del config["text_config"][key]
     del config["text_config"]["vocab_size"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     shape = open_checkpoint(str(tmp_path)).shape
-    assert shape == Shape("gemma3", 3, 8, 4, 32, 256, 1e-6, "gelu_pytorch_tanh", 32**0.5)
+    assert shape == ModelShape("gemma3", 3, 8, 4, 32, 256, 1e-6, "gelu_pytorch_tanh", 32**0.5)
 
 
 @pytest.mark.parametrize("family", ["phi", "llama", "qwen3", "gemma2"])

@@ -12,47 +12,54 @@ from tokenizers import Tokenizer
 
 from maps.errors import MapsError
 from maps.weights import open_checkpoint
-from maps.weights.shape import Shape
-from tests.small_models import VOCABULARY, WORDS, Small, byte_level, save_folder, weights
+from maps.weights.shape import ModelShape
+from tests.small_models import (
+    VOCABULARY_SIZE,
+    WORDS,
+    SmallModel,
+    byte_level_tokenizer,
+    random_weights,
+    save_model_folder,
+)
 
 TYPES = "gemma2, gemma3, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi, phi3, qwen2, qwen3."
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return save_folder(tmp_path / "small", Small(), weights(Small()))
+    return save_model_folder(tmp_path / "small", SmallModel(), random_weights(SmallModel()))
 
 
 def refusal(folder: Path) -> str:
     with pytest.raises(MapsError) as caught:
-        open_checkpoint(str(folder)).require([0, 1])
+        open_checkpoint(str(folder)).check_files([0, 1])
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_a_folder_says_its_shape(folder: Path) -> None:
     checkpoint = open_checkpoint(str(folder))
-    assert checkpoint.shape == Shape("llama", 2, 4, 2, 32, 8, 2.0**-17, "silu")
-    assert (checkpoint.model, checkpoint.vocabulary.size) == ("small", VOCABULARY)
+    assert checkpoint.shape == ModelShape("llama", 2, 4, 2, 32, 8, 2.0**-17, "silu")
+    assert (checkpoint.model, checkpoint.vocabulary.size) == ("small", VOCABULARY_SIZE)
 
 
 def test_what_a_configuration_leaves_out_is_what_the_family_takes(tmp_path: Path) -> None:
-    small = Small(kv_heads=4)
+    small = SmallModel(kv_heads=4)
     left_out = {"num_key_value_heads": None, "head_dim": None, "hidden_act": "silu"}
-    checkpoint = open_checkpoint(str(save_folder(tmp_path / "small", small, weights(small), **left_out)))
+    checkpoint = open_checkpoint(str(save_model_folder(tmp_path / "small", small, random_weights(small), **left_out)))
     assert (checkpoint.shape.kv_heads, checkpoint.shape.head_width) == (4, 8)
 
 
 def test_the_revision_changes_with_the_model(folder: Path, tmp_path: Path) -> None:
-    again = save_folder(tmp_path / "again", Small(), weights(Small()))
-    other = save_folder(tmp_path / "other", Small(layers=3), weights(Small(layers=3)))
+    again = save_model_folder(tmp_path / "again", SmallModel(), random_weights(SmallModel()))
+    other = save_model_folder(tmp_path / "other", SmallModel(layers=3), random_weights(SmallModel(layers=3)))
     one, same, changed = (open_checkpoint(str(path)).revision for path in (folder, again, other))
     assert one == same != changed
 
 
 def split(folder: Path) -> list[str]:
     """Spreads the weights over two files under an index."""
-    made = weights(Small())
+    made = random_weights(SmallModel())
     names = sorted(made)
     parts = {"model-00001-of-00002.safetensors": names[:9], "model-00002-of-00002.safetensors": names[9:]}
     for file, held in parts.items():
@@ -65,11 +72,11 @@ def split(folder: Path) -> list[str]:
 
 def test_many_files_are_one_model(folder: Path) -> None:
     whole = open_checkpoint(str(folder))
-    embedding, value = whole.embedding(), whole.values(1)
+    embedding, value = whole.embedding(), whole.value_weights(1)
     split(folder)
     parted = open_checkpoint(str(folder))
     assert torch.equal(parted.embedding(), embedding)
-    assert torch.equal(parted.values(1), value)
+    assert torch.equal(parted.value_weights(1), value)
 
 
 @pytest.mark.parametrize("file", [0, 1])
@@ -124,7 +131,7 @@ def test_a_safetensors_file_that_is_cut_off_is_refused(folder: Path, size: int) 
 def test_a_configuration_that_cannot_be_used_is_refused(
     tmp_path: Path, entry: str, value: object, sentence: str
 ) -> None:
-    folder = save_folder(tmp_path / "small", Small(), weights(Small()), **{entry: value})
+    folder = save_model_folder(tmp_path / "small", SmallModel(), random_weights(SmallModel()), **{entry: value})
     assert refusal(folder).startswith(sentence)
 
 
@@ -151,14 +158,14 @@ def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
 
 
 def test_a_tokenizer_of_the_older_files_is_converted(folder: Path) -> None:
-    state = json.loads(byte_level().to_str())["model"]
+    state = json.loads(byte_level_tokenizer().to_str())["model"]
     (folder / "tokenizer.json").unlink()
-    (folder / "vocab.json").write_text(json.dumps(state["vocab"] | {"<|endoftext|>": VOCABULARY - 1}))
+    (folder / "vocab.json").write_text(json.dumps(state["vocab"] | {"<|endoftext|>": VOCABULARY_SIZE - 1}))
     (folder / "merges.txt").write_text("\n".join(" ".join(pair) for pair in state["merges"]))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
     found = open_checkpoint(str(folder)).vocabulary
-    assert found.size == VOCABULARY
-    assert found.single_tokens(WORDS) == [260 + 6 * i for i in range(15)]
+    assert found.size == VOCABULARY_SIZE
+    assert found.single_token_ids(WORDS) == [260 + 6 * i for i in range(15)]
 
 
 def test_padding_is_turned_off(folder: Path) -> None:
@@ -166,4 +173,4 @@ def test_padding_is_turned_off(folder: Path) -> None:
     tokenizer.enable_padding(length=8)
     tokenizer.save(str(folder / "tokenizer.json"))
     found = open_checkpoint(str(folder)).vocabulary
-    assert found.single_tokens(["amber", "xyz"]) == [260, None]
+    assert found.single_token_ids(["amber", "xyz"]) == [260, None]

@@ -13,15 +13,15 @@ from gguf import GGMLQuantizationType as Kind
 from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.gguf_file import GgufFile, read_gguf
-from tests.small_models import SPECIAL, VOCABULARY, WORDS, Small, gguf_name, save_gguf, weights
+from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, SmallModel, gguf_name, random_weights, save_gguf
 
 ARCHITECTURES = "gemma2, gemma3, gpt2, gptneox, llama, olmo2, phi2, phi3, qwen2, qwen3."
 
 
 @pytest.mark.parametrize("kind", [Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0, Kind.Q4_1])
 def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
-    small = Small(heads=4, kv_heads=2, head_width=16, inner=64)
-    made = weights(small)
+    small = SmallModel(heads=4, kv_heads=2, head_width=16, mlp_width=64)
+    made = random_weights(small)
     checkpoint = open_checkpoint(str(save_gguf(tmp_path / "small.gguf", small, made, kind)))
     assert (checkpoint.model, checkpoint.shape.architecture, checkpoint.shape.kv_heads) == ("small", "llama", 2)
 
@@ -40,38 +40,40 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
         assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))
     for layer in range(2):
         value, output = (wanted(f"model.layers.{layer}.self_attn.{n}_proj.weight") for n in "vo")
-        assert torch.equal(torch.cat([*checkpoint.values(layer)], dim=1), value.T)
-        assert torch.equal(torch.cat([*checkpoint.outputs(layer)]), output.T)
+        assert torch.equal(torch.cat([*checkpoint.value_weights(layer)], dim=1), value.T)
+        assert torch.equal(torch.cat([*checkpoint.output_weights(layer)]), output.T)
 
 
 def test_a_tied_model_needs_no_unembedding(tmp_path: Path) -> None:
-    small = Small(tied=True)
-    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "tied.gguf", small, weights(small))))
+    small = SmallModel(tied_embeddings=True)
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "tied.gguf", small, random_weights(small))))
     embedding = checkpoint.embedding()
     assert checkpoint.unembedding(embedding) is embedding
 
 
-@pytest.mark.parametrize("special", [SPECIAL, "<|end_of_text|>"])
+@pytest.mark.parametrize("special", [SPECIAL_TOKEN, "<|end_of_text|>"])
 @pytest.mark.parametrize("padding", [0, 6])
 def test_the_vocabulary_is_the_files_own_list_without_its_padding(special: str, padding: int, tmp_path: Path) -> None:
-    small = Small(padding=padding)
-    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "m.gguf", small, weights(small), special=special)))
-    assert checkpoint.vocabulary.size == VOCABULARY == len(checkpoint.embedding())
+    small = SmallModel(padding_rows=padding)
+    checkpoint = open_checkpoint(
+        str(save_gguf(tmp_path / "m.gguf", small, random_weights(small), special_token=special))
+    )
+    assert checkpoint.vocabulary.size == VOCABULARY_SIZE == len(checkpoint.embedding())
     assert checkpoint.vocabulary.tokens[-2:] == (" orange", special)
-    assert checkpoint.vocabulary.single_tokens([*WORDS[:2], "xyz"]) == [260, 266, None]
+    assert checkpoint.vocabulary.single_token_ids([*WORDS[:2], "xyz"]) == [260, 266, None]
 
 
 def test_a_revision_tells_files_apart(tmp_path: Path) -> None:
-    small = Small()
+    small = SmallModel()
     one, same, other = (
-        open_checkpoint(str(save_gguf(tmp_path / f"{i}.gguf", small, weights(small, seed)))).revision
+        open_checkpoint(str(save_gguf(tmp_path / f"{i}.gguf", small, random_weights(small, seed)))).revision
         for i, seed in enumerate((0, 0, 1))
     )
     assert one == same != other
 
 
 def test_a_file_cut_off_anywhere_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    whole = save_gguf(tmp_path / "whole.gguf", Small(), weights(Small())).read_bytes()
+    whole = save_gguf(tmp_path / "whole.gguf", SmallModel(), random_weights(SmallModel())).read_bytes()
     cut = tmp_path / "cut.gguf"
     for size in (0, 1, 4, 20, 24, 60, 200, 1000, 5000, 9000, len(whole) // 2, len(whole) - 1000):
         cut.write_bytes(whole[:size])
@@ -132,8 +134,8 @@ def test_a_file_that_lacks_what_is_needed_is_refused_in_one_sentence(
 
 
 def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
-    made = weights(Small(layers=1))
-    file = save_gguf(tmp_path / "m.gguf", Small(layers=2), made)
+    made = random_weights(SmallModel(layers=1))
+    file = save_gguf(tmp_path / "m.gguf", SmallModel(layers=2), made)
     with pytest.raises(
         MapsError, match=r"^m has no tensor blk\.1\.attn_v\.weight, so it is no complete llama model\.$"
     ):
@@ -142,7 +144,7 @@ def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
-    file = save_gguf(tmp_path / "m.gguf", Small(), weights(Small()))
+    file = save_gguf(tmp_path / "m.gguf", SmallModel(), random_weights(SmallModel()))
     whole, random = file.read_bytes(), Random(0)
     said = []
     for _ in range(300):

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
-from maps.data import predefined
+from maps.data import predefined_relations
 from maps.weights import open_checkpoint
 from maps.weights.gguf_file import GgufFile
-from maps.weights.gguf_tokens import vocabulary_of
+from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.tokens import Vocabulary
-from tests.small_models import SPECIAL, WORDS, word_list
+from tests.small_models import SPECIAL_TOKEN, WORDS, tokens_and_merges
 
 TEXTS = [
     *WORDS,
@@ -45,7 +45,7 @@ def as_transformers_reads(architecture: str, entries: dict[str, Any]) -> Vocabul
 
 def both(architecture: str, entries: dict[str, Any]) -> tuple[Vocabulary, Vocabulary]:
     metadata = {f"tokenizer.ggml.{key}": value for key, value in entries.items()}
-    ours = vocabulary_of({"general.architecture": architecture, **metadata})
+    ours = read_vocabulary({"general.architecture": architecture, **metadata})
     return ours, as_transformers_reads(architecture, entries)
 
 
@@ -56,9 +56,9 @@ def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
     tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
     ours, theirs = checkpoint.vocabulary, Vocabulary(tokenizer, len(entries["tokens"]))
     assert ours.tokens == theirs.tokens
-    words = [word for relation in predefined() for pair in relation.pairs for word in pair]
+    words = [word for relation in predefined_relations() for pair in relation.pairs for word in pair]
     assert len(words) > 10_000
-    assert ours.single_tokens(words) == theirs.single_tokens(words)
+    assert ours.single_token_ids(words) == theirs.single_token_ids(words)
 
 
 PRE = ["default", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "dbrx"]
@@ -66,7 +66,7 @@ PRE = ["default", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "dbrx"]
 
 @pytest.mark.parametrize("pre", PRE)
 def test_byte_level_tokenizers_are_those_of_transformers(pre: str) -> None:
-    tokens, merges = word_list()
+    tokens, merges = tokens_and_merges()
     tokens = [*tokens, "<think>", "<control of spaces >", "[PAD348]", "[PAD349]"]
     kinds = [1] * (len(tokens) - 5) + [3, 4, 3, 5, 5]
     entries = {
@@ -78,9 +78,9 @@ def test_byte_level_tokenizers_are_those_of_transformers(pre: str) -> None:
     }
     ours, theirs = both("llama", entries)
     assert ours.tokens == theirs.tokens
-    assert ours.tokens[-3:] == (SPECIAL, "<think>", "<control of spaces >")
-    assert ours.single_tokens(TEXTS) == theirs.single_tokens(TEXTS)
-    assert ours.single_tokens(["amber", "xyz"]) == [260, None]
+    assert ours.tokens[-3:] == (SPECIAL_TOKEN, "<think>", "<control of spaces >")
+    assert ours.single_token_ids(TEXTS) == theirs.single_token_ids(TEXTS)
+    assert ours.single_token_ids(["amber", "xyz"]) == [260, None]
     for text in ("amber's basket 1999 12345", "  two  spaces\n\nAMBERbasket", "é!? <think> candle<|endoftext|>"):
         assert ours.tokenizer.encode(text).ids == theirs.tokenizer.encode(text, add_special_tokens=False).ids
 
@@ -101,8 +101,8 @@ def test_sentencepiece_tokenizers_are_those_of_transformers(architecture: str) -
     entries = {"model": "llama", "tokens": tokens, "scores": scores, "token_type": kinds}
     ours, theirs = both(architecture, entries)
     assert ours.tokens == theirs.tokens
-    assert ours.single_tokens(TEXTS) == theirs.single_tokens(TEXTS)
-    assert ours.single_tokens(["amber", "xyz"]) == [tokens.index("▁amber"), None]
+    assert ours.single_token_ids(TEXTS) == theirs.single_token_ids(TEXTS)
+    assert ours.single_token_ids(["amber", "xyz"]) == [tokens.index("▁amber"), None]
     for text in (" amber basket", "amber", " é <think>candle  x"):
         assert ours.tokenizer.encode(text).ids == theirs.tokenizer.encode(text, add_special_tokens=False).ids
 
@@ -111,7 +111,7 @@ def test_merges_of_a_sentencepiece_file_are_taken_where_it_has_them() -> None:
     tokens = ["<unk>", "▁", "a", "b", "▁a", "ab", "▁ab"]
     entries = {"model": "llama", "tokens": tokens, "scores": [0.0] * 7, "token_type": [2] + [1] * 6}
     ours, theirs = both("llama", {**entries, "merges": ["a b", "▁ ab"]})
-    assert ours.single_tokens(["ab", "a"]) == theirs.single_tokens(["ab", "a"]) == [6, None]
+    assert ours.single_token_ids(["ab", "a"]) == theirs.single_token_ids(["ab", "a"]) == [6, None]
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_merges_of_a_sentencepiece_file_are_taken_where_it_has_them() -> None:
 )
 def test_what_cannot_be_built_is_refused(entries: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^no tokens$|^a tokenizer of the kind "):
-        vocabulary_of({f"tokenizer.ggml.{key}": value for key, value in entries.items()})
+        read_vocabulary({f"tokenizer.ggml.{key}": value for key, value in entries.items()})

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
-from maps.weights.hub import open_hub
+from maps.weights.hub import open_hub_model
 from tests.hub.loopback import LoopbackHub
-from tests.small_models import Small, save_folder, weights
+from tests.small_models import SmallModel, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 NAME = "tester/small"
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-MADE = {name: tensor.to(torch.bfloat16) for name, tensor in weights(Small()).items()}
+MADE = {name: tensor.to(torch.bfloat16) for name, tensor in random_weights(SmallModel()).items()}
 
 
 def split(folder: Path, ending: str = "safetensors") -> dict[str, str]:
@@ -43,16 +43,16 @@ def split(folder: Path, ending: str = "safetensors") -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small model in bfloat16."""
-    return save_folder(tmp_path / "small", Small(), MADE, torch_dtype="bfloat16")
+    return save_model_folder(tmp_path / "small", SmallModel(), MADE, torch_dtype="bfloat16")
 
 
 def opened(hub: LoopbackHub, home: Path, revision: str | None = None) -> Checkpoint:
-    return open_hub(NAME, revision, hub.api(), home, waits=(0.0, 0.0))
+    return open_hub_model(NAME, revision, hub.client(), home, waits=(0.0, 0.0))
 
 
 def everything(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """What mapping reads of a model."""
-    return {name: checkpoint.read(name) for name in checkpoint.needed(range(checkpoint.shape.layers))}
+    return {name: checkpoint.read(name) for name in checkpoint.needed_tensors(range(checkpoint.shape.layers))}
 
 
 def refusal(hub: LoopbackHub, home: Path, revision: str | None = None) -> str:
@@ -78,18 +78,22 @@ def test_only_the_needed_tensors_are_sent(hub: LoopbackHub, folder: Path, tmp_pa
     assert kinds == {"self_attn.v_proj.weight", "self_attn.o_proj.weight"}
     header = struct.unpack("<Q", (folder / "model.safetensors").read_bytes()[:8])[0]
     needed = sum(tensor.numel() * 2 for tensor in found.values())
-    assert hub.sent("GET .*/model.safetensors") == 8 + header + needed < (folder / "model.safetensors").stat().st_size
-    assert {seen.status for seen in hub.requests("GET /files/")} == {206}
-    assert len(hub.requests("GET /files/")) == 2 + len(found)
+    assert (
+        hub.bytes_sent("GET .*/model.safetensors")
+        == 8 + header + needed
+        < (folder / "model.safetensors").stat().st_size
+    )
+    assert {seen.status for seen in hub.matching_requests("GET /files/")} == {206}
+    assert len(hub.matching_requests("GET /files/")) == 2 + len(found)
 
 
 def test_nothing_is_downloaded_twice(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
     first = everything(opened(hub, tmp_path / "home"))
-    hub.seen.clear()
+    hub.recorded_requests.clear()
     again = everything(opened(hub, tmp_path / "home"))
     assert same(again, first)
-    assert [seen.path for seen in hub.seen] == [f"/api/models/{NAME}/revision/main"]
+    assert [seen.path for seen in hub.recorded_requests] == [f"/api/models/{NAME}/revision/main"]
 
 
 def test_without_the_network_a_model_that_was_read_before_is_read_again(
@@ -114,42 +118,46 @@ def test_a_shard_whose_tensors_are_not_wanted_is_left_alone(hub: LoopbackHub, fo
     where = split(folder)
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
-    assert hub.requests(r"\.safetensors$") == []
-    name = checkpoint.name("value", 1)
+    assert hub.matching_requests(r"\.safetensors$") == []
+    name = checkpoint.tensor_name("value", 1)
     assert (where[name], checkpoint.source.shape(name)) == (SECOND, (16, 32))
     assert same({name: checkpoint.read(name)})
-    assert hub.requests(FIRST) == []
+    assert hub.matching_requests(FIRST) == []
     assert same(everything(checkpoint))
 
 
 def test_an_interrupted_download_goes_on(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
-    half = checkpoint.needed(range(checkpoint.shape.layers))[::2]
+    half = checkpoint.needed_tensors(range(checkpoint.shape.layers))[::2]
     for name in half:
         checkpoint.read(name)
-    hub.fail("GET /files/", 503, times=3)
+    hub.fail_next("GET /files/", 503, times=3)
     with pytest.raises(MapsError, match="The Hub answered 503 for tester/small; try again later"):
         everything(opened(hub, tmp_path / "home"))
     assert list((tmp_path / "home" / "maps").rglob(".*")) == []
-    hub.seen.clear()
+    hub.recorded_requests.clear()
     checkpoint = opened(hub, tmp_path / "home")
     assert same(everything(checkpoint))
-    assert len(hub.requests("GET /files/")) == len(checkpoint.needed(range(checkpoint.shape.layers))) - len(half)
+    assert len(hub.matching_requests("GET /files/")) == len(
+        checkpoint.needed_tensors(range(checkpoint.shape.layers))
+    ) - len(half)
 
 
 def test_troubles_that_pass_are_waited_out(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
-    hub.fail("GET /api/models/.*/revision", 503)
+    hub.fail_next("GET /api/models/.*/revision", 503)
     checkpoint = opened(hub, tmp_path / "home")
-    hub.cut("GET /files/", times=4)
-    hub.fail("GET /files/", 429)
-    hub.lose("GET .*/resolve/", times=1)
+    hub.cut_next_reply("GET /files/", times=4)
+    hub.fail_next("GET /files/", 429)
+    hub.lose_next_reply("GET .*/resolve/", times=1)
     assert same(everything(checkpoint))
-    name = checkpoint.name("embedding")
-    assert [seen.range for seen in hub.requests("GET /files/") if seen.sent == len(MADE[name]) * 32] != []
+    name = checkpoint.tensor_name("embedding")
+    assert [
+        seen.range_header for seen in hub.matching_requests("GET /files/") if seen.bytes_sent == len(MADE[name]) * 32
+    ] != []
     whole = (folder / "model.safetensors").stat().st_size
-    assert hub.sent("GET /files/") < whole + 1000
+    assert hub.bytes_sent("GET /files/") < whole + 1000
 
 
 def test_a_server_without_ranges_is_asked_for_the_whole_shards_that_are_wanted(
@@ -157,37 +165,37 @@ def test_a_server_without_ranges_is_asked_for_the_whole_shards_that_are_wanted(
 ) -> None:
     split(folder)
     hub.add_model(NAME, folder)
-    hub.ranges = False
+    hub.supports_ranges = False
     checkpoint = opened(hub, tmp_path / "home")
-    name = checkpoint.name("value", 1)
+    name = checkpoint.tensor_name("value", 1)
     assert same({name: checkpoint.read(name)})
-    assert hub.requests(FIRST) == []
+    assert hub.matching_requests(FIRST) == []
     assert same(everything(checkpoint))
-    hub.seen.clear()
+    hub.recorded_requests.clear()
     assert same(everything(opened(hub, tmp_path / "home")))
-    assert hub.requests(r"\.safetensors") == []
+    assert hub.matching_requests(r"\.safetensors") == []
 
 
 def test_one_file_without_ranges_is_downloaded_whole(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
-    hub.ranges = False
+    hub.supports_ranges = False
     assert same(everything(opened(hub, tmp_path / "home")))
-    assert [seen.status for seen in hub.requests("GET /files/")] == [200, 200]  # the first one is hung up on
+    assert [seen.status for seen in hub.matching_requests("GET /files/")] == [200, 200]  # the first one is hung up on
 
 
 def test_where_ranges_stop_whole_files_are_asked_for(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
-    hub.ranges = False
+    hub.supports_ranges = False
     assert same(everything(checkpoint))
 
 
 def test_what_is_in_the_hubs_cache_is_read_there(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder)
-    hub.api().snapshot_download(NAME, cache_dir=tmp_path / "home" / "hub")
-    hub.seen.clear()
+    hub.client().snapshot_download(NAME, cache_dir=tmp_path / "home" / "hub")
+    hub.recorded_requests.clear()
     assert same(everything(opened(hub, tmp_path / "home")))
-    assert hub.requests("model.safetensors") == []
+    assert hub.matching_requests("model.safetensors") == []
 
 
 def test_a_repository_of_bin_files_gives_the_shards_that_are_wanted(
@@ -200,9 +208,9 @@ def test_a_repository_of_bin_files_gives_the_shards_that_are_wanted(
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
-    name = checkpoint.name("value", 1)
+    name = checkpoint.tensor_name("value", 1)
     assert same({name: checkpoint.read(name)})
-    assert hub.requests("pytorch_model-00001-of-00002.bin") == []
+    assert hub.matching_requests("pytorch_model-00001-of-00002.bin") == []
     assert same(everything(checkpoint))
 
 
@@ -216,7 +224,7 @@ def test_a_single_bin_file_is_read(hub: LoopbackHub, folder: Path, tmp_path: Pat
 def test_a_revision_is_read_as_it_was(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     old = hub.add_model(NAME, folder)
     other = {name: tensor + 1 for name, tensor in MADE.items()}
-    new = hub.add_model(NAME, save_folder(tmp_path / "other", Small(), other))
+    new = hub.add_model(NAME, save_model_folder(tmp_path / "other", SmallModel(), other))
     before, now = opened(hub, tmp_path / "home", old), opened(hub, tmp_path / "home")
     assert (before.revision, now.revision) == (old, new)
     assert same(everything(before))
@@ -316,20 +324,20 @@ def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:
 
 def test_a_mapping_that_was_killed_downloads_only_what_is_left(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder, private=True)
-    hub.stall("GET /files/", 0, times=6)  # the head takes two
-    hub.stall("GET /files/", 30)
+    hub.stall_next("GET /files/", 0, times=6)  # the head takes two
+    hub.stall_next("GET /files/", 30)
     with mapping(hub, tmp_path) as process:
-        while process.poll() is None and hub.troubles[1].times:
+        while process.poll() is None and hub.ordered_failures[1].times:
             time.sleep(0.05)
         process.kill()
         process.communicate(timeout=60)
-    assert len(hub.requests("GET /files/")) == 6
-    hub.stall("GET /files/", 2)  # longer than the client waits: it asks again
+    assert len(hub.matching_requests("GET /files/")) == 6
+    hub.stall_next("GET /files/", 2)  # longer than the client waits: it asks again
     with mapping(hub, tmp_path) as process:
         out, _ = process.communicate(timeout=60)
     said = f"Mapped 8 heads of {NAME}: the atlas is in {tmp_path / 'atlas'}.\n"
     assert (process.returncode, out) == (0, said)
     info = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
     assert info["revision"] == hub.commits(NAME, "model")[-1].oid
-    asked = [seen.range for seen in hub.requests("GET .*/resolve/.*/model.safetensors")]
+    asked = [seen.range_header for seen in hub.matching_requests("GET .*/resolve/.*/model.safetensors")]
     assert len(asked) - len(set(asked)) == 2  # the one that was killed, the one that stalled

@@ -17,16 +17,16 @@ from torch import Tensor
 from maps.errors import MapsError
 from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
-from maps.weights.folder import checkpoint_of
-from tests.families import MODELS, built
-from tests.small_models import Small, Weights, save_folder, weights
+from maps.weights.folder import build_checkpoint
+from tests.families import FAMILY_MODELS, build_model
+from tests.small_models import SmallModel, Weights, random_weights, save_model_folder
 
 Save = Callable[[Weights, Path], None]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return save_folder(tmp_path / "small", Small(), weights(Small()))
+    return save_model_folder(tmp_path / "small", SmallModel(), random_weights(SmallModel()))
 
 
 def everything(checkpoint: Checkpoint) -> list[Tensor]:
@@ -35,8 +35,8 @@ def everything(checkpoint: Checkpoint) -> list[Tensor]:
     mlp = checkpoint.first_mlp()
     tensors = [embedding, checkpoint.unembedding(embedding), mlp.norm, mlp.gate, mlp.up, mlp.down]
     layers = range(checkpoint.shape.layers)
-    heads = [x for layer in layers for x in (checkpoint.values(layer), checkpoint.outputs(layer))]
-    return [x for x in [*tensors, *heads, checkpoint.final_gain()] if x is not None]
+    heads = [x for layer in layers for x in (checkpoint.value_weights(layer), checkpoint.output_weights(layer))]
+    return [x for x in [*tensors, *heads, checkpoint.final_norm_gain()] if x is not None]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:
@@ -119,7 +119,7 @@ def test_an_index_without_files_is_refused(content: str, folder: Path) -> None:
 @pytest.mark.parametrize("save", [as_pickle, as_old_pickle])
 def test_a_bin_file_is_read_where_there_is_no_other(save: Save, folder: Path) -> None:
     whole = everything(open_checkpoint(str(folder)))
-    save(weights(Small()), folder / "pytorch_model.bin")
+    save(random_weights(SmallModel()), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     assert same(everything(open_checkpoint(str(folder))), whole)
 
@@ -139,7 +139,7 @@ class Trap:
 def test_a_bin_file_with_more_than_tensors_is_refused_and_not_run(
     content: str, old: bool, folder: Path, tmp_path: Path
 ) -> None:
-    held = {**weights(Small()), "x": Trap(tmp_path / "trace") if content == "trap" else Fraction(1)}
+    held = {**random_weights(SmallModel()), "x": Trap(tmp_path / "trace") if content == "trap" else Fraction(1)}
     file = folder / "pytorch_model.bin"
     torch.save(held, file, _use_new_zipfile_serialization=not old)
     (folder / "model.safetensors").unlink()
@@ -152,18 +152,18 @@ def test_a_bin_file_with_more_than_tensors_is_refused_and_not_run(
 @pytest.mark.parametrize("size", [0, 3, 5, 200, -200])
 def test_a_bin_file_that_is_cut_off_is_refused(save: Save, size: int, folder: Path) -> None:
     file = folder / "pytorch_model.bin"
-    save(weights(Small()), file)
+    save(random_weights(SmallModel()), file)
     file.write_bytes(file.read_bytes()[:size])
     (folder / "model.safetensors").unlink()
     assert refusal(folder).startswith(f"{file} is damaged, or holds more than tensors")
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_files_may_lack_or_exchange_the_prefix(family: str, tmp_path: Path) -> None:
-    built(family, tmp_path)
+    build_model(family, tmp_path)
     file = tmp_path / "model.safetensors"
     whole, made = open_checkpoint(str(tmp_path)), load_file(file)
-    tensors, usual = everything(whole), whole.place.candidates("embedding")
+    tensors, usual = everything(whole), whole.layout.candidate_names("embedding")
     assert len(usual) > 1
     [held] = [name for name in usual if name in made]
     for other in usual:
@@ -189,15 +189,15 @@ class Counting:
         return self.tensors[name]
 
 
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, tmp_path: Path) -> None:
-    built(family, tmp_path)
+    build_model(family, tmp_path)
     source = Counting(load_file(tmp_path / "model.safetensors"))
     (tmp_path / "model.safetensors").unlink()
-    checkpoint = checkpoint_of(tmp_path, source, "name", "revision")
+    checkpoint = build_checkpoint(tmp_path, source, "name", "revision")
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
-    assert source.reads == dict.fromkeys(checkpoint.needed(range(checkpoint.shape.layers)), 1)
+    assert source.reads == dict.fromkeys(checkpoint.needed_tensors(range(checkpoint.shape.layers)), 1)
     assert not [name for name in source.reads if "q_proj" in name or "k_proj" in name or "ln_1" in name]
 
 
@@ -206,21 +206,21 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
 def test_quantised_weights_are_refused_though_the_configuration_does_not_say_so(
     name: str, dtype: torch.dtype, tmp_path: Path
 ) -> None:
-    made = weights(Small())
-    folder = save_folder(tmp_path / "small", Small(), {**made, name: made[name].to(dtype)})
+    made = random_weights(SmallModel())
+    folder = save_model_folder(tmp_path / "small", SmallModel(), {**made, name: made[name].to(dtype)})
     said = f"The tensor {name} of small holds quantised weights ({str(dtype)[6:]}); take the unquantised model or a"
     assert refusal(folder) == f"{said} .gguf file."
 
 
 def test_an_unembedding_that_must_be_there_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    made = {name: x for name, x in weights(Small()).items() if name != "lm_head.weight"}
-    folder = save_folder(tmp_path / "small", Small(), made)
+    made = {name: x for name, x in random_weights(SmallModel()).items() if name != "lm_head.weight"}
+    folder = save_model_folder(tmp_path / "small", SmallModel(), made)
     assert refusal(folder) == "small has no tensor lm_head.weight, so it is no complete llama model."
-    folder = save_folder(tmp_path / "unsaid", Small(), made, tie_word_embeddings=None)
+    folder = save_model_folder(tmp_path / "unsaid", SmallModel(), made, tie_word_embeddings=None)
     checkpoint = open_checkpoint(str(folder))
     embedding = checkpoint.embedding()
     assert checkpoint.unembedding(embedding) is embedding
-    assert checkpoint.tied
+    assert checkpoint.is_tied
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])

@@ -6,8 +6,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from maps.errors import MapsError
-from maps.weights.tokens import Vocabulary, check_fit, stored, with_rows
-from tests.small_models import SPECIAL, VOCABULARY, WORDS, byte_level
+from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows, stored_form
+from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 
 PIECES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab", "é", "▁é"]
 MERGES = [("▁", "a"), ("▁a", "b"), ("▁", "é")]
@@ -46,28 +46,30 @@ def sentencepiece(dummy_prefix: bool) -> Tokenizer:
     ],
 )
 def test_a_token_is_stored_so_that_its_bytes_can_be_read_back(raw: bytes, text: str) -> None:
-    assert stored(raw) == text
+    assert stored_form(raw) == text
 
 
 def test_no_two_short_strings_of_bytes_are_stored_alike() -> None:
     some = [bytes([byte]) for byte in (*b"\\xXeE24 ", 0x00, 0x80, 0xE2, 0xEE, 0xFF)]
     raw = [a + b + c + d for a in (b"", *some) for b in some for c in some for d in some]
-    assert len({stored(token) for token in raw}) == len(set(raw))
+    assert len({stored_form(token) for token in raw}) == len(set(raw))
 
 
 def test_a_byte_level_vocabulary_has_its_bytes() -> None:
-    vocabulary = Vocabulary(byte_level())
-    assert vocabulary.size == VOCABULARY
-    assert sorted(vocabulary.raw[:256]) == [bytes([byte]) for byte in range(256)]
-    assert set(vocabulary.raw[256:-1]) == {f" {word[:n]}".encode() for word in WORDS for n in range(1, len(word) + 1)}
-    assert vocabulary.tokens[-1] == SPECIAL
+    vocabulary = Vocabulary(byte_level_tokenizer())
+    assert vocabulary.size == VOCABULARY_SIZE
+    assert sorted(vocabulary.token_bytes[:256]) == [bytes([byte]) for byte in range(256)]
+    assert set(vocabulary.token_bytes[256:-1]) == {
+        f" {word[:n]}".encode() for word in WORDS for n in range(1, len(word) + 1)
+    }
+    assert vocabulary.tokens[-1] == SPECIAL_TOKEN
     assert vocabulary.tokens[256:262] == (" a", " am", " amb", " ambe", " amber", " b")
 
 
 def test_a_sentencepiece_vocabulary_has_its_bytes() -> None:
     vocabulary = Vocabulary(sentencepiece(True))
-    assert vocabulary.raw[:3] == (b"<unk>", b"<s>", b"</s>")
-    assert vocabulary.raw[3:259] == tuple(bytes([byte]) for byte in range(256))
+    assert vocabulary.token_bytes[:3] == (b"<unk>", b"<s>", b"</s>")
+    assert vocabulary.token_bytes[3:259] == tuple(bytes([byte]) for byte in range(256))
     assert vocabulary.tokens[259:] == (" ", "a", "b", " a", " ab", "é", " é")
     assert (vocabulary.tokens[3 + 0xE2], vocabulary.tokens[3 + 0x41]) == (r"\xE2", "A")
 
@@ -82,22 +84,22 @@ def test_ids_that_the_tokenizer_skips_are_named_so() -> None:
 
 
 def test_added_tokens_are_kept_as_they_are_written() -> None:
-    tokenizer = byte_level()
+    tokenizer = byte_level_tokenizer()
     tokenizer.add_tokens([AddedToken("Ġé▁", normalized=False)])
     vocabulary = Vocabulary(tokenizer)
-    assert vocabulary.tokens[VOCABULARY:] == ("Ġé▁",)
+    assert vocabulary.tokens[VOCABULARY_SIZE:] == ("Ġé▁",)
 
 
 def test_ids_beyond_the_models_own_list_are_no_tokens() -> None:
-    vocabulary = Vocabulary(byte_level(), VOCABULARY - 1)
-    assert vocabulary.size == len(vocabulary.tokens) == VOCABULARY - 1
-    assert SPECIAL not in vocabulary.tokens
-    assert vocabulary.single_tokens([SPECIAL, "amber"]) == [None, 260]
+    vocabulary = Vocabulary(byte_level_tokenizer(), VOCABULARY_SIZE - 1)
+    assert vocabulary.size == len(vocabulary.tokens) == VOCABULARY_SIZE - 1
+    assert SPECIAL_TOKEN not in vocabulary.tokens
+    assert vocabulary.single_token_ids([SPECIAL_TOKEN, "amber"]) == [None, 260]
 
 
 def test_a_usable_word_is_one_token_behind_a_space() -> None:
-    vocabulary = Vocabulary(byte_level())
-    found = vocabulary.single_tokens(["amber", "  amber ", "am", "Amber", "amberk", SPECIAL, "basket", "z"])
+    vocabulary = Vocabulary(byte_level_tokenizer())
+    found = vocabulary.single_token_ids(["amber", "  amber ", "am", "Amber", "amberk", SPECIAL_TOKEN, "basket", "z"])
     assert found == [260, 260, 257, None, None, None, 266, None]
     assert [vocabulary.tokens[i] for i in found if i is not None] == [" amber", " amber", " am", " basket"]
 
@@ -106,14 +108,14 @@ def test_a_usable_word_is_one_token_behind_a_space() -> None:
 def test_a_dummy_piece_before_the_word_is_dropped(dummy_prefix: bool) -> None:
     vocabulary = Vocabulary(sentencepiece(dummy_prefix))
     assert len(vocabulary.tokenizer.encode(" ab", add_special_tokens=False).ids) == 1 + dummy_prefix
-    assert vocabulary.single_tokens(["ab", "a", "é", "b", "ü", "abb"]) == [263, 262, 265, None, None, None]
+    assert vocabulary.single_token_ids(["ab", "a", "é", "b", "ü", "abb"]) == [263, 262, 265, None, None, None]
 
 
 def test_a_tokenizer_that_sets_a_space_only_where_none_is_gives_the_same() -> None:
     tokenizer = sentencepiece(False)
     tokenizer.normalizer = None
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
-    assert Vocabulary(tokenizer).single_tokens(["ab", "b"]) == [263, None]
+    assert Vocabulary(tokenizer).single_token_ids(["ab", "b"]) == [263, None]
 
 
 def test_special_tokens_are_not_put_around_a_word() -> None:
@@ -121,28 +123,28 @@ def test_special_tokens_are_not_put_around_a_word() -> None:
 
     tokenizer = sentencepiece(True)
     tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
-    assert Vocabulary(tokenizer).single_tokens(["ab"]) == [263]
+    assert Vocabulary(tokenizer).single_token_ids(["ab"]) == [263]
 
 
 def test_a_tokenizer_with_more_ids_than_the_embedding_has_rows_is_refused() -> None:
-    vocabulary = Vocabulary(byte_level())
-    check_fit(vocabulary, VOCABULARY, "small")
-    check_fit(vocabulary, VOCABULARY + 9, "small")
+    vocabulary = Vocabulary(byte_level_tokenizer())
+    check_embedding_fits(vocabulary, VOCABULARY_SIZE, "small")
+    check_embedding_fits(vocabulary, VOCABULARY_SIZE + 9, "small")
     with pytest.raises(MapsError, match=r"^The tokenizer of small knows 346 ids and its embedding has 345 rows: they"):
-        check_fit(vocabulary, VOCABULARY - 1, "small")
+        check_embedding_fits(vocabulary, VOCABULARY_SIZE - 1, "small")
     with pytest.raises(MapsError, match=r"^The tokenizer of small knows 0 ids"):
-        check_fit(Vocabulary(Tokenizer(models.BPE())), 10, "small")
+        check_embedding_fits(Vocabulary(Tokenizer(models.BPE())), 10, "small")
 
 
 def test_tokens_that_are_known_to_have_no_row_are_cut_off() -> None:
-    vocabulary, rows = Vocabulary(byte_level()), VOCABULARY - 1
-    cut = with_rows(vocabulary, rows, [SPECIAL])
-    check_fit(cut, rows, "small")
+    vocabulary, rows = Vocabulary(byte_level_tokenizer()), VOCABULARY_SIZE - 1
+    cut = limit_to_embedding_rows(vocabulary, rows, [SPECIAL_TOKEN])
+    check_embedding_fits(cut, rows, "small")
     assert cut.tokens == vocabulary.tokens[:rows]
-    assert cut.single_tokens(["amber", SPECIAL]) == [260, None]
-    assert with_rows(vocabulary, rows, ["<other>"]) is vocabulary
-    assert with_rows(vocabulary, rows - 1, [SPECIAL]) is vocabulary
-    assert with_rows(vocabulary, VOCABULARY, [SPECIAL]) is vocabulary
+    assert cut.single_token_ids(["amber", SPECIAL_TOKEN]) == [260, None]
+    assert limit_to_embedding_rows(vocabulary, rows, ["<other>"]) is vocabulary
+    assert limit_to_embedding_rows(vocabulary, rows - 1, [SPECIAL_TOKEN]) is vocabulary
+    assert limit_to_embedding_rows(vocabulary, VOCABULARY_SIZE, [SPECIAL_TOKEN]) is vocabulary
 
 
 def test_capitalised_tokens_are_a_space_and_what_begins_with_a_capital() -> None:

@@ -14,15 +14,15 @@ import pytest
 import maps.weights.bundled
 from maps.errors import MapsError
 from maps.weights import open_checkpoint
-from tests.small_models import Small, save_folder, save_gguf, weights
+from tests.small_models import SmallModel, random_weights, save_gguf, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_folders_and_files_go_through_the_same_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Small()
-    folder = save_folder(tmp_path / "one", small, weights(small))
-    file = save_gguf(tmp_path / "two.gguf", small, weights(small))
+    small = SmallModel()
+    folder = save_model_folder(tmp_path / "one", small, random_weights(small))
+    file = save_gguf(tmp_path / "two.gguf", small, random_weights(small))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, model in (

@@ -27,24 +27,24 @@ def tags(html: str) -> list[str]:
 
 @pytest.mark.parametrize("string", HOSTILE)
 def test_a_hostile_string_is_text_only(string: str) -> None:
-    shown = markup.text(string)
+    shown = markup.escape_html(string)
     assert tags(shown) == []
     assert not set("\u202e\u2066\x00\x07\x1b") & set(shown)
-    assert set(tags(markup.chip(string))) <= {"a", "code", "bdi", "i", "small"}
+    assert set(tags(markup.token_chip(string))) <= {"a", "code", "bdi", "i", "small"}
 
 
 def test_a_chip_shows_white_space_and_cuts_a_long_token_with_its_length() -> None:
-    assert markup.chip(" a\n", linked=False) == (
+    assert markup.token_chip(" a\n", linked=False) == (
         '<code class="chip"><bdi><i title="space">·</i>a<i title="newline">⏎</i></bdi></code>'
     )
-    assert "10,000 characters" in markup.chip("a" * 10_000)
-    assert "a" * 41 not in markup.chip("a" * 10_000, linked=False)
-    assert "a" * 201 not in markup.chip("a" * 10_000)
+    assert "10,000 characters" in markup.token_chip("a" * 10_000)
+    assert "a" * 41 not in markup.token_chip("a" * 10_000, linked=False)
+    assert "a" * 201 not in markup.token_chip("a" * 10_000)
 
 
 def test_a_raised_dot_in_a_token_is_not_taken_for_a_space() -> None:
-    assert markup.chip("·") != markup.chip(" ")
-    assert "\\u00B7" in markup.chip("·")
+    assert markup.token_chip("·") != markup.token_chip(" ")
+    assert "\\u00B7" in markup.token_chip("·")
 
 
 def test_a_heads_address_is_encoded() -> None:
@@ -53,13 +53,13 @@ def test_a_heads_address_is_encoded() -> None:
 
 def test_mappings_fold_after_the_first_rows_and_escape_everything() -> None:
     rows = [Mapping(i, i, "<b>", 1.0, (1,), ("<i>",), (0.5,)) for i in range(1, 13)]
-    html = markup.mappings(rows)
+    html = markup.mapping_list(rows)
     assert html.count("<li") == 12
     assert html.index("<details>") > html.index('<li value="10">')
     assert html.index("<details>") < html.index('<li value="11">')
     assert "<b>" not in html
     assert "&lt;i&gt;" in html
-    assert "<details>" not in markup.mappings(rows, first=None)
+    assert "<details>" not in markup.mapping_list(rows, shown_count=None)
 
 
 def test_relations_below_the_threshold_are_folded_and_undefined_scores_are_named() -> None:
@@ -76,9 +76,12 @@ def test_relations_below_the_threshold_are_folded_and_undefined_scores_are_named
 
 def test_a_very_long_description_is_folded_and_cut_in_tables() -> None:
     start = "a" * 400 + "… <small>10,000 characters</small>"
-    assert markup.folded("a" * 10_000) == f"<details><summary>{start}</summary><div>{'a' * 10_000}</div></details>"
-    assert markup.brief("a" * 10_000) == start
-    assert markup.folded("<b>") == markup.brief("<b>") == "&lt;b&gt;"
+    assert (
+        markup.foldable_description("a" * 10_000)
+        == f"<details><summary>{start}</summary><div>{'a' * 10_000}</div></details>"
+    )
+    assert markup.description_preview("a" * 10_000) == start
+    assert markup.foldable_description("<b>") == markup.description_preview("<b>") == "&lt;b&gt;"
 
 
 def test_a_command_in_a_notice_is_shown_as_code() -> None:

@@ -11,7 +11,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from maps.errors import MapsError
 from space import services
-from tests.space.running import running
+from tests.space.running import run_app
 
 MODEL = "SmolLM2-135M-Instruct"
 
@@ -31,7 +31,7 @@ async def asked(url: str) -> tuple[list[str], str, str]:
 
 
 def test_every_endpoint_for_programs_is_a_tool_and_nothing_else_is(tmp_path: Path) -> None:
-    with running({"MAPS_DATA": str(tmp_path), "GRADIO_MCP_SERVER": "True"}) as app:
+    with run_app({"MAPS_DATA": str(tmp_path), "GRADIO_MCP_SERVER": "True"}) as app:
         names, head, wrong = asyncio.run(asked(f"{app.url}/gradio_api/mcp/"))
         app.stop()
     assert names == [
@@ -43,8 +43,8 @@ def test_every_endpoint_for_programs_is_a_tool_and_nothing_else_is(tmp_path: Pat
 
 
 def test_without_its_package_it_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not services.mcp_wanted({})
-    assert services.mcp_wanted({"GRADIO_MCP_SERVER": "true"})
+    assert not services.is_mcp_wanted({})
+    assert services.is_mcp_wanted({"GRADIO_MCP_SERVER": "true"})
     monkeypatch.setattr(services, "find_spec", lambda _name: None)
     with pytest.raises(MapsError, match="the package mcp is missing"):
-        services.mcp_wanted({"GRADIO_MCP_SERVER": "True"})
+        services.is_mcp_wanted({"GRADIO_MCP_SERVER": "True"})

@@ -12,38 +12,40 @@ import pytest
 import space.hosting.deploy
 from maps.hub.repository import HubDataset
 from space.__main__ import main
-from space.hosting.deploy import carry_out, look, wait
+from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
 from space.hosting.hub import HubSpace
-from space.hosting.permissions import lacking
+from space.hosting.permissions import missing_permission
 from space.hosting.plan import (
-    KEY,
-    TOKEN,
-    AskHardware,
-    DropVariable,
-    Found,
-    Hide,
-    MakeDataset,
-    MakeSpace,
-    Restart,
+    PSEUDONYM_KEY_SECRET,
+    TOKEN_SECRET,
+    CreateDataset,
+    CreateSpace,
+    CurrentSpace,
+    DeleteVariable,
+    DesiredSpace,
+    MakePrivate,
+    RequestHardware,
+    RestartSpace,
     SetSecret,
     SetVariable,
-    Upload,
-    Wanted,
-    plan,
+    UploadFiles,
+    plan_deployment,
 )
 from tests.hub.loopback import TOKEN as HUB_TOKEN
 from tests.hub.loopback import LoopbackHub, loopback_hub
-from tests.hub.spaces import BUILDING
+from tests.hub.spaces import CHECKS_UNTIL_RUNNING
 
 SPACE, DATASET = "tester/heads", "tester/judgments"
 COMMAND = ["deploy", "--space", SPACE, "--dataset", DATASET]
 SMALL = {"app.py": b"print()", "README.md": b"---\nsdk: gradio\n---\n", "space/seed/a.parquet": b"PAR1"}
-WANTED = Wanted(SPACE, DATASET, SMALL, {TOKEN: "hf_a", KEY: "k"}, {"MAPS_JUDGMENTS": DATASET})
+WANTED = DesiredSpace(
+    SPACE, DATASET, SMALL, {TOKEN_SECRET: "hf_a", PSEUDONYM_KEY_SECRET: "k"}, {"MAPS_JUDGMENTS": DATASET}
+)
 
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space.hosting.deploy, "EVERY", 0.0)
+    monkeypatch.setattr(space.hosting.deploy, "POLL_SECONDS", 0.0)
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # between tries at a large file
 
 
@@ -60,7 +62,7 @@ def settings(hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def key_of(hub: LoopbackHub) -> str:
     """The Space's key of pseudonyms."""
-    return hub.spaces[SPACE].secrets[KEY][0]
+    return hub.spaces[SPACE].secrets[PSEUDONYM_KEY_SECRET][0]
 
 
 def state(hub: LoopbackHub) -> tuple[Any, ...]:
@@ -89,7 +91,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     ]
     assert lines[6].startswith("Upload ")
     assert len(lines) == 7
-    assert {seen.method for seen in hub.seen} == {"GET"}
+    assert {seen.method for seen in hub.recorded_requests} == {"GET"}
     assert not settings.exists()
 
 
@@ -102,7 +104,10 @@ def test_a_deployment_makes_all_and_a_second_changes_nothing(
     files = hub.files(SPACE, "space")
     assert {"app.py", "README.md", "requirements.txt", "space/seed/smollm2/atlas.json"} <= set(files)
     space = hub.spaces[SPACE]
-    assert {name: value for name, (value, _) in space.secrets.items()} == {TOKEN: HUB_TOKEN, KEY: key_of(hub)}
+    assert {name: value for name, (value, _) in space.secrets.items()} == {
+        TOKEN_SECRET: HUB_TOKEN,
+        PSEUDONYM_KEY_SECRET: key_of(hub),
+    }
     assert space.variables == {"MAPS_JUDGMENTS": DATASET, "MAPS_ORGANISERS": "tester"}
     assert (settings / "spaces" / "tester--heads" / "pseudonym.key").read_text() == key_of(hub)
     assert len(key_of(hub)) == 64
@@ -110,12 +115,12 @@ def test_a_deployment_makes_all_and_a_second_changes_nothing(
         assert secret not in said
         assert not any(secret.encode() in content for content in files.values())
     assert hub.repositories["dataset", DATASET].private
-    before, starts, asked = state(hub), space.starts, len(hub.seen)
+    before, starts, asked = state(hub), space.starts, len(hub.recorded_requests)
     assert main(COMMAND) == 0
     assert "Everything is as it shall be." in capsys.readouterr().out
     assert state(hub) == before
     assert (space.starts, len(hub.commits(SPACE, "space"))) == (starts, 1)
-    assert {seen.method for seen in hub.seen[asked:]} == {"GET"}
+    assert {seen.method for seen in hub.recorded_requests[asked:]} == {"GET"}
 
 
 @pytest.mark.usefixtures("settings")
@@ -164,7 +169,7 @@ def test_a_new_token_is_set_and_a_lesser_one_is_given_to_the_space(
     hub.token = "hf_newer"
     monkeypatch.setenv("HF_TOKEN", "hf_newer")
     assert main(COMMAND) == 0
-    assert hub.spaces[SPACE].secrets[TOKEN][0] == "hf_newer"
+    assert hub.spaces[SPACE].secrets[TOKEN_SECRET][0] == "hf_newer"
 
 
 @pytest.mark.usefixtures("settings")
@@ -214,7 +219,7 @@ def test_what_keeps_a_deployment_from_beginning_is_one_sentence(
 
 @pytest.mark.usefixtures("settings")
 def test_a_free_account_is_told_what_it_may_host(hub: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:
-    hub.pays = False
+    hub.has_paid_plan = False
     assert "wants a paid plan" in (said := refused(COMMAND, capsys))
     assert "--hardware zero-a10g" in said
     assert main([*COMMAND, "--hardware", "zero-a10g"]) == 0
@@ -229,28 +234,28 @@ def test_a_free_account_is_told_what_it_may_host(hub: LoopbackHub, capsys: pytes
 def test_a_space_that_does_not_start_is_told(
     hub: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space.hosting.deploy, "GRACE", 0.0)
+    monkeypatch.setattr(space.hosting.deploy, "GRACE_SECONDS", 0.0)
     assert main([*COMMAND, "--timeout", "0"]) == 0
-    hub.spaces[SPACE].broken = "RUNTIME_ERROR"
+    hub.spaces[SPACE].failure_stage = "RUNTIME_ERROR"
     assert "it is RUNTIME_ERROR (Exit code: 1); its page shows the log" in refused(COMMAND, capsys)
-    assert len(hub.requests("POST .*/restart")) == 1
-    hub.spaces[SPACE].broken = ""
-    hub.spaces[SPACE].paused = True
+    assert len(hub.matching_requests("POST .*/restart")) == 1
+    hub.spaces[SPACE].failure_stage = ""
+    hub.spaces[SPACE].is_paused = True
     assert main(COMMAND) == 0
     assert f"Start the Space {SPACE}, which stands still." in capsys.readouterr().out
 
 
 def test_waiting_ends(hub: LoopbackHub) -> None:
     there = HubSpace(SPACE, HUB_TOKEN, hub.url)
-    there.make_on(False, None)
+    there.create_space(False, None)
     hub.add("space", SPACE, {"app.py": b""})
-    hub.spaces[SPACE].broken = "BUILDING"
+    hub.spaces[SPACE].failure_stage = "BUILDING"
     times = iter(range(100))
     said: list[str] = []
     with pytest.raises(Exception, match="not running after 9 seconds"):
-        wait(there, 9, said.append, lambda _: None, lambda: float(next(times)))
+        wait_until_running(there, 9, said.append, lambda _: None, lambda: float(next(times)))
     assert said == ["The Space is BUILDING."]
-    assert len(hub.requests("runtime")) > BUILDING
+    assert len(hub.matching_requests("runtime")) > CHECKS_UNTIL_RUNNING
 
 
 @pytest.mark.usefixtures("settings")
@@ -266,39 +271,41 @@ def test_a_private_space_is_made_and_stays_private(hub: LoopbackHub, capsys: pyt
 
 
 def test_a_plan_holds_the_steps_in_their_order_and_no_secret() -> None:
-    acts = plan(replace(WANTED, private=True, hardware="t4-small"), Found())
+    acts = plan_deployment(replace(WANTED, is_private=True, hardware="t4-small"), CurrentSpace())
     assert acts == (
-        MakeDataset(DATASET),
-        MakeSpace(True, "t4-small"),
-        SetSecret(TOKEN),
-        SetSecret(KEY),
+        CreateDataset(DATASET),
+        CreateSpace(True, "t4-small"),
+        SetSecret(TOKEN_SECRET),
+        SetSecret(PSEUDONYM_KEY_SECRET),
         SetVariable("MAPS_JUDGMENTS", DATASET),
-        Upload(tuple(sorted(SMALL)), (), None),
+        UploadFiles(tuple(sorted(SMALL)), (), None),
     )
     assert "hf_a" not in repr(WANTED)
 
 
 def test_a_plan_for_a_space_that_is_there_holds_what_differs(hub: LoopbackHub) -> None:
     ledger, there = HubDataset(DATASET, HUB_TOKEN, hub.url), HubSpace(SPACE, HUB_TOKEN, hub.url)
-    carry_out(plan(WANTED, Found()), WANTED, there, ledger, lambda _: None)
-    found = look(there, ledger)
-    assert plan(WANTED, found) == ()
+    carry_out_steps(plan_deployment(WANTED, CurrentSpace()), WANTED, there, ledger, lambda _: None)
+    found = inspect_space(there, ledger)
+    assert plan_deployment(WANTED, found) == ()
     other = replace(found, variables={**found.variables, "MAPS_ATLASES": "x/y", "THEIRS": "1"}, stage="PAUSED")
-    changed = replace(WANTED, private=True, hardware="t4-small", secrets={TOKEN: "hf_b", KEY: "l"})
-    assert plan(changed, other) == (
-        Hide(),
-        SetSecret(TOKEN),
-        DropVariable("MAPS_ATLASES"),
-        AskHardware("t4-small"),
-        Restart(),
+    changed = replace(
+        WANTED, is_private=True, hardware="t4-small", secrets={TOKEN_SECRET: "hf_b", PSEUDONYM_KEY_SECRET: "l"}
+    )
+    assert plan_deployment(changed, other) == (
+        MakePrivate(),
+        SetSecret(TOKEN_SECRET),
+        DeleteVariable("MAPS_ATLASES"),
+        RequestHardware("t4-small"),
+        RestartSpace(),
     )
 
 
 def deployed(hub: LoopbackHub) -> None:
     """A deployment by a client that does not try again."""
-    ledger = HubDataset(DATASET, HUB_TOKEN, hub.url, waits=())
-    there = HubSpace(SPACE, HUB_TOKEN, hub.url, waits=())
-    carry_out(plan(WANTED, look(there, ledger)), WANTED, there, ledger, lambda _: None)
+    ledger = HubDataset(DATASET, HUB_TOKEN, hub.url, retry_waits=())
+    there = HubSpace(SPACE, HUB_TOKEN, hub.url, retry_waits=())
+    carry_out_steps(plan_deployment(WANTED, inspect_space(there, ledger)), WANTED, there, ledger, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +313,7 @@ def whole() -> Iterator[tuple[int, tuple[Any, ...]]]:
     """How many requests a deployment takes that nothing cuts off, and what it leaves."""
     with loopback_hub() as hub:
         deployed(hub)
-        yield len(hub.seen), state(hub)
+        yield len(hub.recorded_requests), state(hub)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["not done", "done, its answer lost"])
@@ -317,12 +324,12 @@ def test_cut_off_at_any_request_and_repeated_it_ends_in_the_same_state(
     assert requests > 12
     for number in range(requests):
         with loopback_hub() as hub:
-            hub.end_after(number, lost)
+            hub.stop_after(number, lost)
             with pytest.raises(Exception, match=r"The Hub (cannot be reached|did not take)"):
                 deployed(hub)
-            hub.troubles.clear()
+            hub.ordered_failures.clear()
             deployed(hub)
-            assert state(hub) == expected, f"cut off at request {number}: {hub.seen}"
+            assert state(hub) == expected, f"cut off at request {number}: {hub.recorded_requests}"
             assert len(hub.commits(SPACE, "space")) == 1
 
 
@@ -330,15 +337,19 @@ def test_cut_off_at_any_request_and_repeated_it_ends_in_the_same_state(
 def test_the_command_cut_off_anywhere_makes_one_key(
     hub: LoopbackHub, settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maps.hub.repository.WAITS", ())
+    monkeypatch.setattr("maps.hub.repository.RETRY_WAITS", ())
     monkeypatch.setattr("maps.hub.repository.HubDataset.__init__.__defaults__", (None, (), None))
     keys = set()
     for number in range(3, 13):
-        hub.end_after(number, lost=True)
+        hub.stop_after(number, lose_reply=True)
         assert main(COMMAND) == 2
-        hub.troubles.clear()
+        hub.ordered_failures.clear()
         keys |= {path.read_text() for path in settings.rglob("pseudonym.key")}
-        keys |= {hub.spaces[SPACE].secrets[KEY][0]} if KEY in getattr(hub.spaces.get(SPACE), "secrets", {}) else set()
+        keys |= (
+            {hub.spaces[SPACE].secrets[PSEUDONYM_KEY_SECRET][0]}
+            if PSEUDONYM_KEY_SECRET in getattr(hub.spaces.get(SPACE), "secrets", {})
+            else set()
+        )
     assert main(COMMAND) == 0
     assert keys == {key_of(hub)}
     assert not any(key in capsys.readouterr().out for key in keys)
@@ -368,5 +379,5 @@ def account(role: str = "write", scoped: tuple[tuple[str, str, str], ...] = (), 
     ],
 )
 def test_what_a_token_lacks_is_said(who: Mapping[str, Any], name: str, words: str | None) -> None:
-    found = lacking(who, [("space", name)])
+    found = missing_permission(who, [("space", name)])
     assert (found is None) if words is None else (found is not None and words in found)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from space.pages.privacy import words
-from space.services import Services, services
-from space.web.health import health
-from space.web.zero_gpu import shown_to_zero_gpu, without_a_gpu, without_torch
+from space.pages.privacy import privacy_text
+from space.services import Services, open_services
+from space.web.health import health_report
+from space.web.zero_gpu import block_torch_import, register_with_zero_gpu, unused_gpu_function
 from tests.hub.loopback import TOKEN, LoopbackHub
-from tests.space.running import fetched, running
+from tests.space.running import fetch_text, run_app
 from tests.space.test_ledger_wiring import NAME, NOWHERE, Host, eventually
 
 
@@ -24,15 +24,15 @@ from tests.space.test_ledger_wiring import NAME, NOWHERE, Host, eventually
 def used(tmp_path: Path) -> Iterator[Services]:
     """Services of a Space with a ledger and an organiser."""
     settings = Host(tmp_path, NOWHERE).settings
-    built = services({**settings, "SPACE_ID": "a/b", "MAPS_ORGANISERS": "Ada"})
+    built = open_services({**settings, "SPACE_ID": "a/b", "MAPS_ORGANISERS": "Ada"})
     yield built
     built.journal.close()
 
 
 def test_the_health_tells_versions_and_the_ledgers_state_and_no_secret(hub: LoopbackHub, tmp_path: Path) -> None:
     host = Host(tmp_path / "data", hub.url)
-    with running(host.settings) as app:
-        said = eventually(lambda: fetched(f"{app.url}/health").text, '"state":"published"')
+    with run_app(host.settings) as app:
+        said = eventually(lambda: fetch_text(f"{app.url}/health").text, '"state":"published"')
         found = json.loads(said)
         assert found["status"] == "ok"
         assert set(found["versions"]) == {"app", "python", "gradio", "huggingface-hub"}
@@ -45,10 +45,10 @@ def test_the_health_tells_versions_and_the_ledgers_state_and_no_secret(hub: Loop
 
 def test_the_health_of_a_ledger_out_of_reach_names_nothing(used: Services) -> None:
     assert used.ledger is not None
-    found = health(used)
+    found = health_report(used)
     assert found["ledger"]["state"] == "closed"
     assert NAME not in json.dumps(found)
-    assert health(replace(used, ledger=None))["ledger"] == {"state": "none"}
+    assert health_report(replace(used, ledger=None))["ledger"] == {"state": "none"}
 
 
 def test_zero_gpu_finds_a_function_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,27 +57,27 @@ def test_zero_gpu_finds_a_function_where_its_package_is(monkeypatch: pytest.Monk
     module.GPU = marked.append  # type: ignore[attr-defined]
     module.__spec__ = types.SimpleNamespace(name="spaces")  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "spaces", module)
-    assert shown_to_zero_gpu()
-    assert marked == [without_a_gpu]
+    assert register_with_zero_gpu()
+    assert marked == [unused_gpu_function]
 
 
 def test_without_the_package_of_zero_gpu_the_app_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("space.web.zero_gpu.find_spec", lambda _name: None)
-    assert not shown_to_zero_gpu()
+    assert not register_with_zero_gpu()
     assert "the package spaces is missing" in capsys.readouterr().err
 
 
 def test_only_the_hosts_variable_says_that_it_is_zero_gpu(tmp_path: Path) -> None:
     for value, expected in (("true", True), ("", False), ("false", False)):
-        built = services({"MAPS_DATA": str(tmp_path), "SPACES_ZERO_GPU": value})
-        assert built.zero_gpu is expected
+        built = open_services({"MAPS_DATA": str(tmp_path), "SPACES_ZERO_GPU": value})
+        assert built.is_zero_gpu is expected
         built.journal.close()
 
 
 def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Services) -> None:
-    hosted = words(used)
+    hosted = privacy_text(used)
     for said in (
         "your Hugging Face user name",
         "lost when the Space restarts, and a private dataset on the Hugging Face Hub",
@@ -87,7 +87,7 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
         "12 can be asked without a pause, then one every 5 seconds",
     ):
         assert said in hosted
-    local = words(replace(used, on_space=False, ledger=None))
+    local = privacy_text(replace(used, is_on_space=False, ledger=None))
     assert "the name that you type" in local
     assert "Hugging Face" not in local
     assert "write to whoever runs this app" in local
@@ -97,10 +97,10 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
 def test_the_package_of_zero_gpu_is_kept_from_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     there = types.ModuleType("torch")
     monkeypatch.setitem(sys.modules, "torch", there)
-    with without_torch(), pytest.raises(ImportError):
+    with block_torch_import(), pytest.raises(ImportError):
         import torch
     assert sys.modules["torch"] is there
     monkeypatch.delitem(sys.modules, "torch")
-    with without_torch(), pytest.raises(ImportError):
+    with block_torch_import(), pytest.raises(ImportError):
         import torch  # noqa: F401
     assert "torch" not in sys.modules

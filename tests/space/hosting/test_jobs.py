@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from maps.atlas.reader import Atlas
-from maps.atlas.remote import pull
+from maps.atlas.remote import download_atlas
 from space.__main__ import main
-from space.hosting.jobs import DATASET
+from space.hosting.jobs import SOURCE_DATASET
 from tests.hub.loopback import LoopbackHub
-from tests.hub.routing import USER
-from tests.small_models import WORDS, Small, save_folder, weights
+from tests.hub.routing import USER_NAME
+from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
 Capture = pytest.CaptureFixture[str]
-MAP = ("jobs", "map", f"{USER}/model", "--out", f"{USER}/atlas")
+MAP = ("jobs", "map", f"{USER_NAME}/model", "--out", f"{USER_NAME}/atlas")
 
 
 @pytest.fixture
@@ -44,18 +44,18 @@ def test_a_mapping_is_started_as_a_job_and_watched_to_its_end(paid: LoopbackHub,
     assert asked["command"][:2] == ["bash", "-c"]
     assert asked["command"][2] == (
         "uv pip install --quiet --system --torch-backend=auto -r /source/requirements.txt && cd /source && "
-        f"python -m maps map {USER}/model --out /tmp/atlas --layers=0-1 --suppressive && "
-        f"python -m maps push /tmp/atlas {USER}/atlas"
+        f"python -m maps map {USER_NAME}/model --out /tmp/atlas --layers=0-1 --suppressive && "
+        f"python -m maps push /tmp/atlas {USER_NAME}/atlas"
     )
-    [commit] = paid.commits(f"{USER}/{DATASET}")
-    volume = {"type": "dataset", "source": f"{USER}/{DATASET}", "mountPath": "/source", "readOnly": True}
+    [commit] = paid.commits(f"{USER_NAME}/{SOURCE_DATASET}")
+    volume = {"type": "dataset", "source": f"{USER_NAME}/{SOURCE_DATASET}", "mountPath": "/source", "readOnly": True}
     assert asked["volumes"] == [{**volume, "revision": commit.oid}]
     assert (asked["flavor"], asked["timeoutSeconds"]) == ("cpu-upgrade", 5400)
     assert (asked["secrets"], paid.token in json.dumps(asked["command"] + [out])) == ({"HF_TOKEN": paid.token}, False)
-    assert paid.repositories["dataset", f"{USER}/{DATASET}"].private
+    assert paid.repositories["dataset", f"{USER_NAME}/{SOURCE_DATASET}"].private
     assert "Machine: cpu-upgrade, 8 vCPU, 32 GB, $0.0005 a minute, ended after 90m.\n" in out
-    assert f"`python -m space jobs logs {job} --namespace {USER}` shows it" in out
-    assert out.endswith(f"Mapped 8 heads\n\\u001B[2Jclear\nThe atlas is in the dataset {USER}/atlas.\n")
+    assert f"`python -m space jobs logs {job} --namespace {USER_NAME}` shows it" in out
+    assert out.endswith(f"Mapped 8 heads\n\\u001B[2Jclear\nThe atlas is in the dataset {USER_NAME}/atlas.\n")
 
 
 def test_the_same_job_is_never_started_twice(paid: LoopbackHub, capsys: Capture) -> None:
@@ -64,13 +64,13 @@ def test_the_same_job_is_never_started_twice(paid: LoopbackHub, capsys: Capture)
     assert ("Starting." in first, "It is there already." in again, len(paid.jobs.asked)) == (True, True, 1)
     said(capsys, 0, *MAP)  # which watches it to its end
     said(capsys, 0, *MAP, "--detach")
-    assert (len(paid.jobs.asked), len(paid.commits(f"{USER}/{DATASET}"))) == (2, 1)
+    assert (len(paid.jobs.asked), len(paid.commits(f"{USER_NAME}/{SOURCE_DATASET}"))) == (2, 1)
     said(capsys, 0, *MAP, "--detach", "--k", "3")
     assert len(paid.jobs.asked) == 3
 
 
 def test_a_job_whose_answer_was_lost_is_found_again(paid: LoopbackHub, capsys: Capture) -> None:
-    paid.lose(r"^POST /api/jobs/")
+    paid.lose_next_reply(r"^POST /api/jobs/")
     out, _ = said(capsys, 0, *MAP)
     assert (len(paid.jobs.asked), out.count("The Job is at")) == (1, 1)
 
@@ -79,14 +79,14 @@ def test_a_dry_run_starts_and_sends_nothing(paid: LoopbackHub, capsys: Capture) 
     out, _ = said(capsys, 0, *MAP, "--flavor", "t4-small", "--dry-run")
     assert "t4-small, 4 vCPU, 15 GB, $0.006667 a minute" in out
     assert "--device=cuda" in out
-    assert (paid.jobs.asked, paid.repositories, paid.requests("^POST")) == ({}, {}, [])
+    assert (paid.jobs.asked, paid.repositories, paid.matching_requests("^POST")) == ({}, {}, [])
 
 
 def test_a_job_that_fails_or_is_refused_says_why_in_one_sentence(paid: LoopbackHub, capsys: Capture) -> None:
     paid.jobs.end = "ERROR"
     assert said(capsys, 1, *MAP)[1] == f"The Job {0:024x} ended as ERROR; what it printed says why.\n"
     paid.jobs.poor = True
-    refused = f"The Hub starts no Job for {USER}, which has no paid balance; add one in its billing settings.\n"
+    refused = f"The Hub starts no Job for {USER_NAME}, which has no paid balance; add one in its billing settings.\n"
     assert said(capsys, 1, *MAP)[1] == refused
     unknown = "The Hub has no machine b200 for Jobs; its machines are cpu-upgrade ($0.0005 a minute), t4-small "
     assert said(capsys, 2, *MAP, "--flavor", "b200")[1] == f"{unknown}($0.006667 a minute).\n"
@@ -111,14 +111,14 @@ def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(
     paid: LoopbackHub, tmp_path: Path, capsys: Capture
 ) -> None:
     """Its shell, on the files of its volume, with a `uv` that installs nothing."""
-    small = Small()
-    paid.add_model(f"{USER}/model", save_folder(tmp_path / "model", small, weights(small)))
+    small = SmallModel()
+    paid.add_model(f"{USER_NAME}/model", save_model_folder(tmp_path / "model", small, random_weights(small)))
     own = tmp_path / "own.json"
     own.write_text(json.dumps([[word, word] for word in WORDS]))
     said(capsys, 0, *MAP, "--detach", "--relation", f"same={own}")
     [asked] = paid.jobs.asked.values()
     source, tools = tmp_path / "source", tmp_path / "tools"
-    for path, content in paid.files(f"{USER}/{DATASET}").items():
+    for path, content in paid.files(f"{USER_NAME}/{SOURCE_DATASET}").items():
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_bytes(content)
     tools.mkdir()
@@ -131,5 +131,7 @@ def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(
         ["bash", "-c", shell], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.count("Mapped 8 heads")) == (0, 1), done.stderr
-    atlas = Atlas.open(pull(f"{USER}/atlas", endpoint=paid.url, token=paid.token, cache=tmp_path / "cache"))
-    assert {score.relation for score in atlas.relation_scores(atlas.ids[0])} == {"same"}
+    atlas = Atlas.open(
+        download_atlas(f"{USER_NAME}/atlas", endpoint=paid.url, token=paid.token, cache=tmp_path / "cache")
+    )
+    assert {score.relation for score in atlas.relation_scores(atlas.head_ids[0])} == {"same"}

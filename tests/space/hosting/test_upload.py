@@ -8,9 +8,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from maps.errors import MapsError
-from space.hosting.building import lay_out, linked, needed, one
+from space.hosting.building import collect_distributions, find_distribution, link_packages, write_upload
 from space.hosting.card import direct_address
-from space.hosting.upload import UNUSED, is_ours, name_in, upload
+from space.hosting.upload import UNUSED_PACKAGES, is_managed, package_name, space_files
 from tests.test_package import files
 
 ROOT = Path(__file__).parents[3]
@@ -24,21 +24,23 @@ def front_matter(card: bytes) -> dict[str, object]:
 
 def test_the_upload_is_the_code_with_card_and_pins_and_nothing_else() -> None:
     code = {path.relative_to(ROOT).as_posix() for name in ("maps", "annotation", "space") for path in files(name)}
-    assert set(upload(ROOT, "a/b")) == code | {"app.py", "LICENSE", "README.md", "requirements.txt"}
-    assert all(map(is_ours, upload(ROOT, "a/b")))
-    assert not is_ours("picture.png")
-    assert not is_ours("mapsize/x")
+    assert set(space_files(ROOT, "a/b")) == code | {"app.py", "LICENSE", "README.md", "requirements.txt"}
+    assert all(map(is_managed, space_files(ROOT, "a/b")))
+    assert not is_managed("picture.png")
+    assert not is_managed("mapsize/x")
 
 
 def test_what_tools_leave_is_no_part_of_it(tmp_path: Path) -> None:
-    lay_out(upload(ROOT, "a/b"), tmp_path)
-    before = set(upload(tmp_path, "a/b"))
-    lay_out({"maps/__pycache__/a.py": b"", "space/.cache/b.py": b"", "maps/x.pyc": b"", "data/a.json": b""}, tmp_path)
-    assert set(upload(tmp_path, "a/b")) == before
+    write_upload(space_files(ROOT, "a/b"), tmp_path)
+    before = set(space_files(tmp_path, "a/b"))
+    write_upload(
+        {"maps/__pycache__/a.py": b"", "space/.cache/b.py": b"", "maps/x.pyc": b"", "data/a.json": b""}, tmp_path
+    )
+    assert set(space_files(tmp_path, "a/b")) == before
 
 
 def test_the_card_has_the_versions_that_the_tests_run_with() -> None:
-    given = upload(ROOT, "Ada/My_Heads", ["ada/atlas"], ["gpt2"])
+    given = space_files(ROOT, "Ada/My_Heads", ["ada/atlas"], ["gpt2"])
     said = front_matter(given["README.md"])
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     assert f"gradio[oauth]=={said['sdk_version']}\n" in pins
@@ -54,22 +56,22 @@ def test_the_card_has_the_versions_that_the_tests_run_with() -> None:
 
 def test_the_pins_are_those_of_the_tests_without_what_the_app_does_not_use() -> None:
     pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    given = upload(ROOT, "a/b")["requirements.txt"].decode().splitlines()
-    assert given == [line for line in pinned if not line.startswith("#") and name_in(line) not in UNUSED]
-    zero = upload(ROOT, "a/b", hardware="zero-a10g")
+    given = space_files(ROOT, "a/b")["requirements.txt"].decode().splitlines()
+    assert given == [line for line in pinned if not line.startswith("#") and package_name(line) not in UNUSED_PACKAGES]
+    zero = space_files(ROOT, "a/b", hardware="zero-a10g")
     assert zero["requirements.txt"].decode().splitlines() == [*given, "spaces==0.51.3"]
     assert front_matter(zero["README.md"])["python_version"] == "3.12.12"
 
 
 def test_a_folder_that_is_no_checkout_is_told(tmp_path: Path) -> None:
     with pytest.raises(MapsError, match=r"has no app\.py"):
-        upload(tmp_path, "a/b")
+        space_files(tmp_path, "a/b")
 
 
 def test_a_linked_environment_has_what_is_asked_for_and_no_more(tmp_path: Path) -> None:
     pins = tmp_path / "requirements.txt"
     pins.write_text("rapidfuzz==3.14.6\n", encoding="utf-8")
-    python = linked(pins, tmp_path / "environment")
+    python = link_packages(pins, tmp_path / "environment")
     names = {path.name for path in python.parents[1].rglob("site-packages/*")}
     assert "rapidfuzz" in names
     assert not names & {"torch", "gradio", "pip", "numpy"}
@@ -78,8 +80,8 @@ def test_a_linked_environment_has_what_is_asked_for_and_no_more(tmp_path: Path) 
 def test_a_linked_environment_takes_no_other_version() -> None:
     from packaging.requirements import Requirement
 
-    assert {"gradio", "authlib", "fastapi"} <= set(needed([Requirement("gradio[oauth]==6.31.0")]))
+    assert {"gradio", "authlib", "fastapi"} <= set(collect_distributions([Requirement("gradio[oauth]==6.31.0")]))
     with pytest.raises(MapsError, match="the Space takes rapidfuzz==1"):
-        one(Requirement("rapidfuzz==1"))
+        find_distribution(Requirement("rapidfuzz==1"))
     with pytest.raises(MapsError, match="is not installed here"):
-        one(Requirement("no-such-package-anywhere==1"))
+        find_distribution(Requirement("no-such-package-anywhere==1"))

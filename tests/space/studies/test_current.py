@@ -12,80 +12,87 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.form import Answers
-from annotation.study.study import stale
+from annotation.study.study import stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from space.atlases.catalogue import SEED
-from space.pages.organise.studies import people
+from space.atlases.catalogue import PREBUILT_FOLDER
+from space.pages.organise.studies import annotator_work
 from space.services import Services
-from space.studies.current import chosen, closed, stale_keys, studies
-from space.studies.results import numbers
+from space.studies.current import all_studies, find_stale_item_keys, judging_closed_reason, select_study
+from space.studies.results import results_without_evidence
 from space.web.sessions import Annotator
-from tests.space.conftest import PLAIN, created
-from tests.space.judging import judged
+from tests.space.conftest import BASE_SETTINGS, create_test_study
+from tests.space.judging import record_judgment
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 EARLIER = datetime.now(UTC) - timedelta(days=1)
 
 
 def test_without_a_created_study_it_is_that_of_all_described_heads(served: Services) -> None:
-    assert list(studies(served)) == ["default"]
-    assert chosen(served, None) is served.study
-    assert chosen(served, None, "pilot") is served.study
+    assert list(all_studies(served)) == ["default"]
+    assert select_study(served, None) is served.default_study
+    assert select_study(served, None, "pilot") is served.default_study
 
 
 def test_it_is_the_newest_that_is_open_unless_the_address_or_the_browser_names_another(served: Services) -> None:
-    old = created(served, name="old")
-    new = created(served, name="new", created_at=PLAIN.created_at + timedelta(days=1), deadline=LATER)
-    over = created(served, name="over", created_at=PLAIN.created_at + timedelta(days=2), deadline=EARLIER)
-    assert chosen(served, None).name == "new"
-    assert chosen(served, None, "old") == old
-    assert chosen(served, None, "over") == chosen(served, None, "default") == chosen(served, None, 7) == new
-    assert chosen(served, "over", "old") == over
-    assert chosen(served, "default") is served.study
+    old = create_test_study(served, name="old")
+    new = create_test_study(served, name="new", created_at=BASE_SETTINGS.created_at + timedelta(days=1), deadline=LATER)
+    over = create_test_study(
+        served, name="over", created_at=BASE_SETTINGS.created_at + timedelta(days=2), deadline=EARLIER
+    )
+    assert select_study(served, None).name == "new"
+    assert select_study(served, None, "old") == old
+    assert (
+        select_study(served, None, "over")
+        == select_study(served, None, "default")
+        == select_study(served, None, 7)
+        == new
+    )
+    assert select_study(served, "over", "old") == over
+    assert select_study(served, "default") is served.default_study
     with pytest.raises(MapsError, match="no study 'nosuch' here"):
-        chosen(served, "nosuch")
+        select_study(served, "nosuch")
 
 
 def test_an_item_whose_description_has_changed_is_stale_at_once(
     served: Services, tmp_path: Path, ada: Annotator
 ) -> None:
     folder = tmp_path / "atlas"
-    shutil.copytree(SEED / "smollm2", folder)
-    own = replace(served, atlases={PLAIN.model: Atlas.open(folder)})
-    study = created(own)
-    assert stale_keys(own, study) == set()
+    shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
+    own = replace(served, atlases={BASE_SETTINGS.model: Atlas.open(folder)})
+    study = create_test_study(own)
+    assert find_stale_item_keys(own, study) == set()
     first, second = study.order[:2]
     for item in (first, second):
-        judged(own, study, item, ada, Answers("absent_none", None, None, ""))
-    assert [each.items for each in people(own, study)] == [2]
+        record_judgment(own, study, item, ada, Answers("absent_none", None, None, ""))
+    assert [each.items for each in annotator_work(own, study)] == [2]
     table = pq.read_table(folder / "descriptions.parquet")
     rows = table.to_pylist()
     for row in rows:
         if row["description_id"] == first.description_id:
             row["description_id"] = "another"
     pq.write_table(table.from_pylist(rows, schema=table.schema), folder / "descriptions.parquet")
-    assert first.key in stale_keys(own, study)
-    assert [each.items for each in people(own, study)] == [1]
-    assert numbers(own, study).report.left_out["stale"] == 1
-    assert stale_keys(own, served.study) == set()
-    assert stale_keys(replace(own, atlases={}), study) == set()
-    assert stale(study, {}) == set(study.by_key)
+    assert first.key in find_stale_item_keys(own, study)
+    assert [each.items for each in annotator_work(own, study)] == [1]
+    assert results_without_evidence(own, study).report.left_out["stale"] == 1
+    assert find_stale_item_keys(own, served.default_study) == set()
+    assert find_stale_item_keys(replace(own, atlases={}), study) == set()
+    assert stale_item_keys(study, {}) == set(study.item_by_key)
 
 
 @dataclass(frozen=True)
 class Unread:
     """A ledger that could not be read."""
 
-    def sentences(self) -> list[str]:
+    def state_sentences(self) -> list[str]:
         """How it stands."""
         return ["The ledger has not been read since the app started."]
 
-    def troubles(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What is wrong."""
         return []
 
-    def summary(self) -> dict[str, object]:
+    def public_summary(self) -> dict[str, object]:
         """What everybody may know."""
         return {"state": "unread"}
 
@@ -93,25 +100,34 @@ class Unread:
         """Its own report."""
         return self
 
-    def closed(self) -> str | None:
+    def closed_reason(self) -> str | None:
         """Why."""
         return "Judging is closed until the ledger can be read."
 
 
 def test_judging_is_closed_by_the_deadline_the_ledger_or_a_space_without_login(served: Services) -> None:
-    open_, over = created(served, name="open", deadline=LATER), created(served, name="over", deadline=EARLIER)
-    assert closed(served, open_) is None
-    assert closed(served, served.study) is None
-    assert closed(served, over) == "The study over is over: its deadline has passed. Thank you to all who took part."
-    assert closed(replace(served, ledger=Unread()), open_) == "Judging is closed until the ledger can be read."
-    on_a_space = replace(served, on_space=True)
-    assert "this Space has no login" in str(closed(on_a_space, open_))
-    assert closed(replace(on_a_space, login=True), open_) is None
+    open_, over = (
+        create_test_study(served, name="open", deadline=LATER),
+        create_test_study(served, name="over", deadline=EARLIER),
+    )
+    assert judging_closed_reason(served, open_) is None
+    assert judging_closed_reason(served, served.default_study) is None
+    assert (
+        judging_closed_reason(served, over)
+        == "The study over is over: its deadline has passed. Thank you to all who took part."
+    )
+    assert (
+        judging_closed_reason(replace(served, ledger=Unread()), open_)
+        == "Judging is closed until the ledger can be read."
+    )
+    on_a_space = replace(served, is_on_space=True)
+    assert "this Space has no login" in str(judging_closed_reason(on_a_space, open_))
+    assert judging_closed_reason(replace(on_a_space, has_login=True), open_) is None
 
 
 def test_a_damaged_study_is_told(served: Services) -> None:
-    created(served)
-    path = served.data / "studies" / "pilot.json"
+    create_test_study(served)
+    path = served.data_folder / "studies" / "pilot.json"
     path.write_text(json.dumps({"format_version": 1}), encoding="utf-8")
     with pytest.raises(MapsError, match="pilot"):
-        studies(served)
+        all_studies(served)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from annotation.form import Answers
-from annotation.study.candidates import default_study
+from annotation.study.candidates import load_default_study
 from space.pages.annotate import desk
 from space.services import Services
-from space.studies.participant import Seat
-from space.studies.results import Results, open_to, results
+from space.studies.participant import Participant
+from space.studies.results import StudyResults, study_results, visible_judgments
 from space.web.sessions import Annotator
 
 ANSWERS = Answers("absent_none", None, None, "")
@@ -19,35 +19,41 @@ def test_a_visitor_sees_single_judgments_only_of_items_judged_by_themselves(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     for _ in range(2):
-        desk.submit(replace(desk.next_desk(Seat(served, served.study, grace), ()), answers=ANSWERS))
-    assert open_to(served, served.study, None) == []
-    assert open_to(served, served.study, ada) == []
-    desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
-    assert [row.annotator for row in open_to(served, served.study, ada)] == ["a-grace", "a-ada"]
-    assert len(open_to(served, served.study, grace)) == 3
+        desk.store_judgment(
+            replace(desk.reserve_next_task(Participant(served, served.default_study, grace), ()), answers=ANSWERS)
+        )
+    assert visible_judgments(served, served.default_study, None) == []
+    assert visible_judgments(served, served.default_study, ada) == []
+    desk.store_judgment(
+        replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
+    )
+    assert [row.annotator for row in visible_judgments(served, served.default_study, ada)] == ["a-grace", "a-ada"]
+    assert len(visible_judgments(served, served.default_study, grace)) == 3
 
 
 def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(served: Services, ada: Annotator) -> None:
-    desk.submit(replace(desk.next_desk(Seat(served, served.study, ada), ()), answers=ANSWERS))
-    assert counts(results(served, served.study)) == (1, 0, 2)
-    first, *others = served.study.order
+    desk.store_judgment(
+        replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
+    )
+    assert counts(study_results(served, served.default_study)) == (1, 0, 2)
+    first, *others = served.default_study.order
     changed = replace(first, mapping_hash="other")
-    study = replace(served.study, order=(changed, *others))
-    found = results(served, study)
+    study = replace(served.default_study, order=(changed, *others))
+    found = study_results(served, study)
     assert counts(found) == (0, 1, 0)
 
 
 def test_the_default_study_has_every_described_head_once_in_one_order(served: Services) -> None:
     [atlas] = served.atlases.values()
-    study = default_study(atlas)
-    assert study == served.study
-    assert sorted(study.by_head) == list(atlas.ids)
+    study = load_default_study(atlas)
+    assert study == served.default_study
+    assert sorted(study.item_by_head) == list(atlas.head_ids)
     assert [item.layer for item in study.order] != sorted(item.layer for item in study.order)
     assert study.settings.describer == "offline"
     [row] = [row for row in atlas.descriptions() if row["description_id"] == study.order[0].description_id]
-    assert study.shown[study.order[0].key].observed_pattern == row["observed_pattern"]
+    assert study.contents[study.order[0].key].observed_pattern == row["observed_pattern"]
 
 
-def counts(found: Results) -> tuple[int, int, int]:
+def counts(found: StudyResults) -> tuple[int, int, int]:
     """How many judgments count, how many are stale, and the answers of all layers and by quarter."""
-    return found.report.judgments, found.report.left_out["stale"], int(found.answers["count"].sum())
+    return found.report.judgments, found.report.left_out["stale"], int(found.answer_counts["count"].sum())

@@ -104,7 +104,7 @@ def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) 
     assert "Please sign in with Hugging Face first." in space.agree("grace", login("grace", "another secret"))
     assert space.consents() == []
     assert "signed in as ada" in space.agree("grace", login("ada"))
-    assert space.consents() == [(pseudonyms.pseudonym("ada", b"for tests"), "ada")]
+    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", b"for tests"), "ada")]
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
     assert "https://lab-heads.hf.space/annotate" in page

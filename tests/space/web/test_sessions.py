@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from annotation.identity import pseudonyms
-from space.services import Services, services
+from space.services import Services, open_services
 from space.web import sessions
 from space.web.sessions import Annotator
 
@@ -37,27 +37,35 @@ def login(name: object, ends_in: float = 60.0) -> Asked:
 def on_a_space(tmp_path: Path) -> Iterator[Services]:
     """What the app would build on a Space with two organisers."""
     settings = {"SPACE_ID": "lab/heads", "SPACE_HOST": "lab-heads.hf.space", "MAPS_ORGANISERS": "Emmy, noether,"}
-    built = services({**settings, "MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services({**settings, "MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
     yield built
     built.journal.close()
 
 
 def test_a_typed_name_is_whoever_its_token_says_and_of_another_server_nobody(served: Services) -> None:
-    mine = pseudonyms.signed("Ada", served.key, 0)
-    assert sessions.annotator(served, mine, NOBODY) == Annotator("Ada", pseudonyms.pseudonym("Ada", served.key))
-    for token in (pseudonyms.signed("Ada", b"another key", 0), {"name": "Ada"}, None, "", served.organiser_key):
-        assert sessions.annotator(served, token, NOBODY) is None
+    mine = pseudonyms.make_session_token("Ada", served.pseudonym_key, 0)
+    assert sessions.identify_annotator(served, mine, NOBODY) == Annotator(
+        "Ada", pseudonyms.derive_pseudonym("Ada", served.pseudonym_key)
+    )
+    for token in (
+        pseudonyms.make_session_token("Ada", b"another key", 0),
+        {"name": "Ada"},
+        None,
+        "",
+        served.organiser_key,
+    ):
+        assert sessions.identify_annotator(served, token, NOBODY) is None
 
 
 def test_elsewhere_a_session_cookie_says_nothing(served: Services) -> None:
-    assert sessions.annotator(served, None, login("ada")) is None
-    assert sessions.organiser(served, None, login("emmy")) is None
+    assert sessions.identify_annotator(served, None, login("ada")) is None
+    assert sessions.identify_organiser(served, None, login("emmy")) is None
 
 
 def test_the_printed_link_gives_the_organisers_role_and_nothing_else_does(served: Services) -> None:
-    found = sessions.organiser(served, served.organiser_key, NOBODY)
+    found = sessions.identify_organiser(served, served.organiser_key, NOBODY)
     assert found is not None
-    assert found.pseudonym != pseudonyms.pseudonym("Organiser", served.key)
+    assert found.pseudonym != pseudonyms.derive_pseudonym("Organiser", served.pseudonym_key)
     link = sessions.organiser_link(served, "http://127.0.0.1:7860")
     assert link == f"http://127.0.0.1:7860/organise?key={served.organiser_key}"
     wrong: tuple[object, ...] = (
@@ -67,16 +75,16 @@ def test_the_printed_link_gives_the_organisers_role_and_nothing_else_does(served
         "\ud800",
         7,
         {},
-        pseudonyms.signed("Organiser", served.key, 0),
-        served.key.decode(),
+        pseudonyms.make_session_token("Organiser", served.pseudonym_key, 0),
+        served.pseudonym_key.decode(),
     )
-    assert [key for key in wrong if sessions.organiser(served, key, NOBODY) is not None] == []
+    assert [key for key in wrong if sessions.identify_organiser(served, key, NOBODY) is not None] == []
 
 
 def test_the_link_is_another_one_after_each_start(tmp_path: Path) -> None:
     keys = set()
     for _ in range(2):
-        built = services({"MAPS_DATA": str(tmp_path)})
+        built = open_services({"MAPS_DATA": str(tmp_path)})
         keys.add(built.organiser_key)
         assert built.organiser_key not in repr(built)
         built.journal.close()
@@ -84,20 +92,20 @@ def test_the_link_is_another_one_after_each_start(tmp_path: Path) -> None:
 
 
 def test_on_a_space_the_login_counts_and_a_typed_name_for_nothing(on_a_space: Services) -> None:
-    token = pseudonyms.signed("emmy", on_a_space.key, 0)
-    assert sessions.annotator(on_a_space, token, NOBODY) is None
-    assert sessions.annotator(on_a_space, token, login("ada")) == Annotator(
-        "ada", pseudonyms.pseudonym("ada", on_a_space.key)
+    token = pseudonyms.make_session_token("emmy", on_a_space.pseudonym_key, 0)
+    assert sessions.identify_annotator(on_a_space, token, NOBODY) is None
+    assert sessions.identify_annotator(on_a_space, token, login("ada")) == Annotator(
+        "ada", pseudonyms.derive_pseudonym("ada", on_a_space.pseudonym_key)
     )
 
 
 def test_on_a_space_the_settings_name_the_organisers(on_a_space: Services) -> None:
-    found = sessions.organiser(on_a_space, None, login("emmy"))
-    assert found == Annotator("emmy", pseudonyms.pseudonym("emmy", on_a_space.key))
-    assert sessions.organiser(on_a_space, None, login("Noether")) is not None
+    found = sessions.identify_organiser(on_a_space, None, login("emmy"))
+    assert found == Annotator("emmy", pseudonyms.derive_pseudonym("emmy", on_a_space.pseudonym_key))
+    assert sessions.identify_organiser(on_a_space, None, login("Noether")) is not None
     for asking in (login("ada"), login(""), login("emmy", -1), NOBODY):
-        for key in (None, "", pseudonyms.signed("emmy", on_a_space.key, 0)):
-            assert sessions.organiser(on_a_space, key, asking) is None
+        for key in (None, "", pseudonyms.make_session_token("emmy", on_a_space.pseudonym_key, 0)):
+            assert sessions.identify_organiser(on_a_space, key, asking) is None
     assert sessions.organiser_link(on_a_space, "http://x") is None
 
 
@@ -107,5 +115,5 @@ def test_on_a_space_the_settings_name_the_organisers(on_a_space: Services) -> No
 def test_a_session_without_a_login_is_nobody(on_a_space: Services, session: object) -> None:
     scope: dict[str, Any] = {"type": "http", "headers": [], "session": session}
     for asking in (Asked(Request(scope)), Asked(None), login(None), login(7), login("ada", -1)):
-        assert sessions.logged_in(asking) is None
-        assert sessions.annotator(on_a_space, None, asking) is None
+        assert sessions.login_name(asking) is None
+        assert sessions.identify_annotator(on_a_space, None, asking) is None

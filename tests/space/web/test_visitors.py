@@ -13,13 +13,13 @@ import pytest
 from starlette.requests import Request
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import Probe, Token
-from space.live.process import Live
-from space.live.rate_limit import REMEMBERED, Limits
-from space.live.worker import Answer, Question
+from maps.mapping.probe_results import Probe, VocabularyToken
+from space.live.process import LiveModel
+from space.live.rate_limit import MAX_VISITORS, RateLimiter
+from space.live.worker import LiveAnswer, LiveQuestion
 from space.pages.try_it import page
-from space.services import Services, services
-from space.web.visitors import put, visitor
+from space.services import Services, open_services
+from space.web.visitors import ask_within_limit, visitor_id
 
 ROOT = Path(__file__).parents[3]
 ASKING = """
@@ -58,52 +58,52 @@ def from_address(client: str, *forwarded: str, login: str | None = None) -> Aske
     return Asked(Request({"type": "http", "headers": headers, "client": (client, 1), "session": session}))
 
 
-class Answering(Live):
+class Answering(LiveModel):
     """Answers everything alike."""
 
     def __init__(self) -> None:
         super().__init__("smollm2")
 
-    def ask(self, question: Question) -> Answer:  # noqa: ARG002
+    def ask(self, question: LiveQuestion) -> LiveAnswer:  # noqa: ARG002
         """An empty answer."""
-        return Probe("m", 1, Token(0, " he"), None, (), (), ())
+        return Probe("m", 1, VocabularyToken(0, " he"), None, (), (), ())
 
 
 @pytest.fixture
 def used(tmp_path: Path) -> Iterator[Services]:
     """Services of a Space whose clock a test moves."""
-    built = services({"MAPS_DATA": str(tmp_path), "SPACE_ID": "a/b"})
-    yield replace(built, live=Answering(), limits=Limits(3, 5.0, clock=lambda: 0.0))
+    built = open_services({"MAPS_DATA": str(tmp_path), "SPACE_ID": "a/b"})
+    yield replace(built, live_model=Answering(), rate_limiter=RateLimiter(3, 5.0, clock=lambda: 0.0))
     built.journal.close()
 
 
 def test_an_allowance_is_used_up_and_fills_again() -> None:
     now = [0.0]
-    limits = Limits(2, 5.0, clock=lambda: now[0])
-    limits.take("a")
-    limits.take("a")
+    limits = RateLimiter(2, 5.0, clock=lambda: now[0])
+    limits.consume("a")
+    limits.consume("a")
     with pytest.raises(MapsError, match=r"asked 2 questions in a short time; the next can be asked in 5 s\."):
-        limits.take("a")
-    limits.take("b")
+        limits.consume("a")
+    limits.consume("b")
     now[0] = 4.5
     with pytest.raises(MapsError, match="in 1 s"):
-        limits.take("a")
+        limits.consume("a")
     now[0] = 5.0
-    limits.take("a")
+    limits.consume("a")
     with pytest.raises(MapsError, match="in 5 s"):
-        limits.take("a")
+        limits.consume("a")
     now[0] = 100.0
     for _ in range(2):
-        limits.take("a")
+        limits.consume("a")
 
 
 def test_no_more_visitors_are_remembered_than_fit() -> None:
-    limits = Limits(1, 5.0, clock=lambda: 0.0)
-    for number in range(REMEMBERED + 1):
-        limits.take(str(number))
-    limits.take("0")
+    limits = RateLimiter(1, 5.0, clock=lambda: 0.0)
+    for number in range(MAX_VISITORS + 1):
+        limits.consume(str(number))
+    limits.consume("0")
     with pytest.raises(MapsError):
-        limits.take("2")
+        limits.consume("2")
 
 
 @pytest.mark.parametrize(
@@ -119,18 +119,18 @@ def test_no_more_visitors_are_remembered_than_fit() -> None:
     ],
 )
 def test_a_visitor_is_the_login_or_the_last_public_address(asking: Asked | None, expected: str) -> None:
-    assert visitor(asking) == expected
+    assert visitor_id(asking) == expected
 
 
 def test_on_a_space_each_visitor_has_a_limit_and_elsewhere_nobody(used: Services) -> None:
     ada, grace = from_address("10.0.0.1", "8.8.8.8"), from_address("10.0.0.1", "8.8.4.4")
     for _ in range(3):
-        put(used, ("he", None), ada)
+        ask_within_limit(used, ("he", None), ada)
     with pytest.raises(MapsError, match="You have asked 3 questions"):
-        put(used, ("he", None), ada)
-    put(used, ("he", None), grace)
+        ask_within_limit(used, ("he", None), ada)
+    ask_within_limit(used, ("he", None), grace)
     for _ in range(9):
-        put(replace(used, on_space=False), ("he", None), ada)
+        ask_within_limit(replace(used, is_on_space=False), ("he", None), ada)
 
 
 def test_the_page_says_how_long_to_wait(used: Services) -> None:

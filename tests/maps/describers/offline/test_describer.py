@@ -7,13 +7,22 @@ import random
 
 import pytest
 
-from maps.describers.offline.describer import MODEL, Offline
+from maps.describers.offline.describer import OFFLINE_MODEL, OfflineDescriber
 from maps.types import Answer, Mapping, Relation
-from tests.invented_heads import OTHERS, PAIRS, WORDS, Row, each, mappings, noise, some
+from tests.invented_heads import (
+    COUNTERPARTS,
+    WORD_PAIRS,
+    WORDS,
+    MappingRow,
+    build_mappings,
+    build_noisy_mappings,
+    noise_targets,
+    rows_from_templates,
+)
 
 
 def describe(head: list[Mapping], *relations: Relation) -> Answer:
-    return asyncio.run(Offline(relations).describe(head, 0))
+    return asyncio.run(OfflineDescriber(relations).describe(head, 0))
 
 
 def said(head: list[Mapping]) -> tuple[str, int | None]:
@@ -22,7 +31,7 @@ def said(head: list[Mapping]) -> tuple[str, int | None]:
     return answer.description.observed_pattern, answer.support
 
 
-CAPITALS = Relation("country_to_capital", "knowledge", tuple((w.title(), o.title()) for w, o in PAIRS))
+CAPITALS = Relation("country_to_capital", "knowledge", tuple((w.title(), o.title()) for w, o in WORD_PAIRS))
 PAST = (
     "become/became begin/began blow/blew break/broke bring/brought build/built buy/bought catch/caught "
     "choose/chose come/came draw/drew drink/drank drive/drove eat/ate fall/fell feel/felt fight/fought find/found "
@@ -42,36 +51,40 @@ def halves(pairs: str) -> list[list[str]]:
 
 
 # Thirty rows, the phrase that they get and its two examples.
-FUNCTIONS: dict[str, tuple[list[Row], str, str]] = {
-    "copying": (each(" {word}", " {word}"), "the source itself", '" amber" to " amber" and " basket" to " basket"'),
+FUNCTIONS: dict[str, tuple[list[MappingRow], str, str]] = {
+    "copying": (
+        rows_from_templates(" {word}", " {word}"),
+        "the source itself",
+        '" amber" to " amber" and " basket" to " basket"',
+    ),
     "copying of bytes": (
         [(f"\\x{byte:X}", (f"\\x{byte:X}",)) for byte in range(160, 190)],
         "the source itself",
         r'"\xA0" to "\xA0" and "\xA1" to "\xA1"',
     ),
     "case": (
-        each(" {word}", "{title}"),
+        rows_from_templates(" {word}", "{title}"),
         "the same word in another case",
         '" amber" to "Amber" and " basket" to "Basket"',
     ),
     "space": (
-        each(" {word}", "{word}"),
+        rows_from_templates(" {word}", "{word}"),
         "the same word with or without a leading space",
         '" amber" to "amber" and " basket" to "basket"',
     ),
     "first letter": (
-        each(" {title}", " {first}"),
+        rows_from_templates(" {title}", " {first}"),
         "the first letter of the source",
         '" Amber" to " a" and " Basket" to " b"',
     ),
     "last letter": (
-        each(" {word}", "{last}"),
+        rows_from_templates(" {word}", "{last}"),
         "the last letter of the source",
         '" amber" to "r" and " basket" to "t"',
     ),
     **{
         ending: (
-            each(" {word}", f" {{{part}}}{ending}"),
+            rows_from_templates(" {word}", f" {{{part}}}{ending}"),
             f"the -{ending} form of the source",
             f'" amber" to " amber{ending}" and " basket" to " basket{ending}"',
         )
@@ -79,22 +92,22 @@ FUNCTIONS: dict[str, tuple[list[Row], str, str]] = {
         for ending in endings
     },
     "singular": (
-        each(" {word}s", " {word}"),
+        rows_from_templates(" {word}s", " {word}"),
         "the word of which the source is the -s form",
         '" ambers" to " amber" and " baskets" to " basket"',
     ),
     "completion": (
-        each(" {head}", "{tail}"),
+        rows_from_templates(" {head}", "{tail}"),
         "a piece that completes the source to a word",
         '" amb" to "er" and " bas" to "ket"',
     ),
     "shared letters": (
-        each(" {word}", "{start}osk", " {start}ump"),
+        rows_from_templates(" {word}", "{start}osk", " {start}ump"),
         "words that begin with the same 4 letters as the source",
         '" amber" to "ambeosk" and " basket" to "baskosk"',
     ),
     "shared letter": (
-        each(" {word}", "{first}xosk", "{first}xump", "{first}xin"),
+        rows_from_templates(" {word}", "{first}xosk", "{first}xump", "{first}xin"),
         "words that begin with the same letter as the source",
         '" amber" to "axosk" and " basket" to "bxosk"',
     ),
@@ -114,12 +127,12 @@ FUNCTIONS: dict[str, tuple[list[Row], str, str]] = {
         '" 1970" to "1971" and " 1971" to "1972"',
     ),
     "relation": (
-        each(" {title}", " {other}"),
+        rows_from_templates(" {title}", " {other}"),
         "its counterpart in the relation “country to capital”",
         '" Amber" to " kuvo" and " Basket" to " mizra"',
     ),
     "relation reversed": (
-        each("{other}", " {title}"),
+        rows_from_templates("{other}", " {title}"),
         "its counterpart in the relation “country to capital”, read backwards",
         '"kuvo" to " Amber" and "mizra" to " Basket"',
     ),
@@ -130,7 +143,7 @@ FUNCTIONS: dict[str, tuple[list[Row], str, str]] = {
 @pytest.mark.parametrize("fitting", [30, 20])
 def test_a_function_that_enough_mappings_bear_out_is_said_with_its_support(name: str, fitting: int) -> None:
     rows, phrase, examples = FUNCTIONS[name]
-    assert said(some(rows, fitting)) == (f"The outputs include {phrase}, such as {examples}.", fitting)
+    assert said(build_noisy_mappings(rows, fitting)) == (f"The outputs include {phrase}, such as {examples}.", fitting)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -138,35 +151,35 @@ def test_a_function_that_enough_mappings_bear_out_is_said_with_its_support(name:
 def test_a_function_of_two_fifths_of_the_mappings_is_said_to_hold_in_half(name: str, fitting: int) -> None:
     rows, phrase, examples = FUNCTIONS[name]
     sentence = f"In about half of the mappings, the outputs include {phrase}, such as {examples}."
-    assert said(some(rows, fitting)) == (sentence, fitting)
+    assert said(build_noisy_mappings(rows, fitting)) == (sentence, fitting)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_that_eleven_of_thirty_bear_out_is_not_said(name: str) -> None:
     rows, _, _ = FUNCTIONS[name]
-    assert said(some(rows, 11)) == ("Unclear", None)
+    assert said(build_noisy_mappings(rows, 11)) == ("Unclear", None)
 
 
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-SETS: dict[str, tuple[list[Row], str]] = {
+SETS: dict[str, tuple[list[MappingRow], str]] = {
     "one small set": (
-        each(" {word}", " hither", "yon", " hence"),
+        rows_from_templates(" {word}", " hither", "yon", " hence"),
         'the same few strings, such as " hither", "yon", " hence"',
     ),
     "punctuation": (
-        each(" {word}", ",", " (", '"'),
+        rows_from_templates(" {word}", ",", " (", '"'),
         'punctuation or symbols, the same few again and again, such as ",", " (", "\\""',
     ),
     "pronouns": (
-        each(" {word}", " she", "his", " Them"),
+        rows_from_templates(" {word}", " she", "his", " Them"),
         'pronouns, the same few again and again, such as " she", "his", " Them"',
     ),
     "Greek": (
-        each(" {word}", "α", "βγ", " δ"),
+        rows_from_templates(" {word}", "α", "βγ", " δ"),
         'Greek letters, the same few again and again, such as "α", "βγ", " δ"',
     ),
     "bytes": (
-        each(" {word}", "\\xE2", "\\xA0", "\\x9F"),
+        rows_from_templates(" {word}", "\\xE2", "\\xA0", "\\x9F"),
         r'bytes that are no text by themselves, the same few again and again, such as "\xE2", "\xA0", "\x9F"',
     ),
     "capitals": (
@@ -180,17 +193,20 @@ SETS: dict[str, tuple[list[Row], str]] = {
 def test_targets_of_one_kind_are_said_whatever_the_sources(name: str) -> None:
     rows, phrase = SETS[name]
     sentence = f"Whatever the input, the outputs are mostly {phrase}."
-    assert (said(some(rows, 30)), said(some(rows, 20))) == ((sentence, 30), (sentence, 20))
+    assert (said(build_noisy_mappings(rows, 30)), said(build_noisy_mappings(rows, 20))) == (
+        (sentence, 30),
+        (sentence, 20),
+    )
 
 
-def dealt(template: str, members: str) -> list[Row]:
+def dealt(template: str, members: str) -> list[MappingRow]:
     """Thirty rows with three of the members each."""
     strings = [template.format(member) for member in members.split()]
     return [(f" {word}", tuple(strings[(n + 5 * i) % 15] for i in range(3))) for n, word in enumerate(WORDS.split())]
 
 
 # Strings of a kind, never the same few, as one phrase has it.
-MEMBERS: dict[str, list[Row]] = {
+MEMBERS: dict[str, list[MappingRow]] = {
     "animals": dealt(" {}", "ant bee camel cat cow deer dog dolphin elephant frog goat horse lion sheep monkey"),
     "beginnings of words, cut off before the word ends": dealt(
         " {}",
@@ -208,14 +224,14 @@ MEMBERS: dict[str, list[Row]] = {
         "maxLen a_b",
     ),
     "strings in capitals": dealt("{}", "TR MS QX RTZ WQ XXV PLT KR GRB DZ HH NNT BRR VV CCX"),
-    "strings that end in “ovik”": dealt("{}ovik", " ".join(OTHERS.split()[:15])),
+    "strings that end in “ovik”": dealt("{}ovik", " ".join(COUNTERPARTS.split()[:15])),
     "adjectives": dealt(" {}", "big small happy large huge tiny rich poor angry brave calm dirty fresh loud thick"),
 }
 
 
 @pytest.mark.parametrize("phrase", MEMBERS)
 def test_targets_of_one_kind_of_word_are_said_from_twenty_mappings_on(phrase: str) -> None:
-    found = [said(some(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
+    found = [said(build_noisy_mappings(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
     start = f"Whatever the input, the outputs are mostly {phrase}, such as"
     assert [(pattern.startswith(start), support) for pattern, support in found] == [
         (True, 30),
@@ -227,7 +243,7 @@ def test_targets_of_one_kind_of_word_are_said_from_twenty_mappings_on(phrase: st
 @pytest.mark.parametrize("name", SETS)
 def test_targets_of_one_kind_in_nineteen_of_thirty_are_not_said(name: str) -> None:
     rows, _ = SETS[name]
-    assert said(some(rows, 19)) == ("Unclear", None)
+    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
 @pytest.mark.parametrize(
@@ -241,22 +257,22 @@ def test_targets_of_one_kind_in_nineteen_of_thirty_are_not_said(name: str) -> No
 def test_fewer_than_three_targets_that_recur_are_said_to_be_among_the_others(
     targets: tuple[str, ...], sentence: str
 ) -> None:
-    rows = each(" {word}", *targets)
-    assert said(some(rows, 20)) == (f"Whatever the input, the outputs mostly include {sentence}", 20)
-    assert said(some(rows, 19)) == ("Unclear", None)
+    rows = rows_from_templates(" {word}", *targets)
+    assert said(build_noisy_mappings(rows, 20)) == (f"Whatever the input, the outputs mostly include {sentence}", 20)
+    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
 def test_one_member_of_a_class_in_each_mapping_is_said() -> None:
     rows = [(f" {word}", (f" {DAYS[n % 7]}",)) for n, word in enumerate(WORDS.split())]
     sentence = "Whatever the input, the outputs mostly include one or more days of the week, such as"
-    assert said(some(rows, 20))[0].startswith(sentence)
-    assert said(some(rows, 19)) == ("Unclear", None)
+    assert said(build_noisy_mappings(rows, 20))[0].startswith(sentence)
+    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
 def test_words_that_recur_in_a_quarter_of_the_mappings_make_no_set() -> None:
     quarters = [("ab", "cd", "ef"), ("gh", "ij", "kl"), ("mn", "op", "qr"), ("st", "uv", "wx")]
     rows = [(f" {word}", quarters[n % 4]) for n, word in enumerate(WORDS.split())]
-    assert said(some(rows, 30)) == ("Unclear", None)
+    assert said(build_noisy_mappings(rows, 30)) == ("Unclear", None)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -268,43 +284,45 @@ def test_noise_is_without_a_pattern(seed: int) -> None:
         space = draw.choice(["", " "])
         return space + "".join(draw.choice(letters) for _ in range(draw.randint(1, 8)))
 
-    assert said(mappings([(token(), tuple(token() for _ in range(5))) for _ in range(30)])) == ("Unclear", None)
+    assert said(build_mappings([(token(), tuple(token() for _ in range(5))) for _ in range(30)])) == ("Unclear", None)
 
 
 def test_what_holds_for_other_sources_targets_just_as_well_is_no_function() -> None:
-    others = OTHERS.split()
-    rows = [(f" s{word}", tuple(f"s{others[(n + i) % 30]}" for i in range(3))) for n, (word, _) in enumerate(PAIRS)]
-    assert said(mappings(rows)) == ("Unclear", None)
+    others = COUNTERPARTS.split()
+    rows = [
+        (f" s{word}", tuple(f"s{others[(n + i) % 30]}" for i in range(3))) for n, (word, _) in enumerate(WORD_PAIRS)
+    ]
+    assert said(build_mappings(rows)) == ("Unclear", None)
 
 
 def test_a_single_character_is_neither_its_own_first_letter_nor_a_prefix() -> None:
     rows = [(chr(97 + n % 26), (chr(65 + n % 26),)) for n in range(26)]
-    pattern = said(mappings(rows))
+    pattern = said(build_mappings(rows))
     assert pattern == ('The outputs include the same word in another case, such as "a" to "A" and "b" to "B".', 26)
 
 
 def test_the_same_word_in_mixed_spellings_is_said_as_such() -> None:
     spellings = (" {word}", "{word}", " {title}", "{title}", "{title}s")
-    rows = [each(" {word}", spelling)[n] for n in range(30) for spelling in [spellings[n % 5]]]
-    pattern, support = said(mappings(rows))
+    rows = [rows_from_templates(" {word}", spelling)[n] for n in range(30) for spelling in [spellings[n % 5]]]
+    pattern, support = said(build_mappings(rows))
     phrase = "the source's own word, whatever its case and leading space"
     examples = '" amber" to " amber" and " basket" to "basket"'
     assert (pattern, support) == (f"The outputs include {phrase}, such as {examples}.", 24)
 
 
 def test_different_white_space_is_not_the_same_word() -> None:
-    rows = [("\n" * n, ("\t" * n, *noise(n)[:4])) for n in range(1, 31)]
-    assert said(mappings(rows)) == ("Unclear", None)
+    rows = [("\n" * n, ("\t" * n, *noise_targets(n)[:4])) for n in range(1, 31)]
+    assert said(build_mappings(rows)) == ("Unclear", None)
 
 
 def test_examples_come_from_different_words() -> None:
-    rows = [row for word, _ in PAIRS[:15] for row in ((f" {word}", (word[0],)), (f" {word.title()}", (word[0],)))]
+    rows = [row for word, _ in WORD_PAIRS[:15] for row in ((f" {word}", (word[0],)), (f" {word.title()}", (word[0],)))]
     sentence = 'The outputs include the first letter of the source, such as " amber" to "a" and " basket" to "b".'
-    assert said(mappings(rows)) == (sentence, 30)
+    assert said(build_mappings(rows)) == (sentence, 30)
 
 
 def test_a_second_exact_function_is_said_beside_the_first() -> None:
-    pattern, support = said(some(each(" {word}", " {word}", " {word}s"), 24))
+    pattern, support = said(build_noisy_mappings(rows_from_templates(" {word}", " {word}", " {word}s"), 24))
     assert pattern == (
         'The outputs include the source itself, such as " amber" to " amber" and " basket" to " basket"; '
         'also the -s form of the source, such as " amber" to " ambers" and " basket" to " baskets".'
@@ -313,9 +331,9 @@ def test_a_second_exact_function_is_said_beside_the_first() -> None:
 
 
 def test_of_two_exact_functions_the_one_with_more_support_comes_first() -> None:
-    rows = each(" {word}", " {word}s")
+    rows = rows_from_templates(" {word}", " {word}s")
     both = [(source, (*targets, source)) if n < 21 else (source, targets) for n, (source, targets) in enumerate(rows)]
-    pattern, support = said(some(both, 25))
+    pattern, support = said(build_noisy_mappings(both, 25))
     assert pattern.startswith("The outputs include the -s form of the source, such as")
     assert "; also the source itself, such as" in pattern
     assert support == 25
@@ -323,30 +341,30 @@ def test_of_two_exact_functions_the_one_with_more_support_comes_first() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_support_is_in_no_sentence(name: str) -> None:
-    answer = describe(some(FUNCTIONS[name][0], 23), CAPITALS)
+    answer = describe(build_noisy_mappings(FUNCTIONS[name][0], 23), CAPITALS)
     assert answer.support == 23
     description = answer.description
     assert "23" not in description.input_strings + description.observed_pattern + description.reasoning
 
 
 def test_the_same_mappings_get_the_same_answer_whatever_the_seed() -> None:
-    head = some(each(" {word}", " {word}", " {word}s"), 24)
-    first, second = (asyncio.run(Offline([CAPITALS]).describe(head, seed)) for seed in (0, 1))
+    head = build_noisy_mappings(rows_from_templates(" {word}", " {word}", " {word}s"), 24)
+    first, second = (asyncio.run(OfflineDescriber([CAPITALS]).describe(head, seed)) for seed in (0, 1))
     assert first == second
-    assert (first.model, first.seed, first.prompt_hash, first.cost_usd) == (MODEL, None, None, None)
+    assert (first.model, first.seed, first.prompt_hash, first.cost_usd) == (OFFLINE_MODEL, None, None, None)
 
 
 def test_a_shorter_list_needs_two_thirds_of_its_mappings() -> None:
-    rows = each(" {word}", " {word}")[:10]
-    found = [said(some(rows, fitting)) for fitting in (3, 6, 7)]
+    rows = rows_from_templates(" {word}", " {word}")[:10]
+    found = [said(build_noisy_mappings(rows, fitting)) for fitting in (3, 6, 7)]
     assert [support for _, support in found] == [None, 6, 7]
     assert [pattern.startswith("In about half") for pattern, _ in found] == [False, True, False]
     assert said([]) == ("Unclear", None)
 
 
 def test_a_users_own_relation_is_tested_and_its_sides_are_classes() -> None:
-    own = Relation("my_pairs", "", PAIRS)
-    forward = describe(some(each("{word}", "{other}"), 30), own).description
+    own = Relation("my_pairs", "", WORD_PAIRS)
+    forward = describe(build_noisy_mappings(rows_from_templates("{word}", "{other}"), 30), own).description
     assert forward.observed_pattern.startswith("The outputs include its counterpart in the relation “my pairs”")
     assert forward.input_strings == "The inputs are mostly sources of the relation “my_pairs”."
 
@@ -356,5 +374,7 @@ def test_an_apparent_function_whose_targets_are_dealt_out_anew_is_none(shuffles:
     for rows in (rows for rows, _, _ in FUNCTIONS.values()):
         targets = [targets for _, targets in rows]
         random.Random(shuffles).shuffle(targets)
-        pattern, _ = said(some([(source, given) for (source, _), given in zip(rows, targets, strict=True)], 30))
+        pattern, _ = said(
+            build_noisy_mappings([(source, given) for (source, _), given in zip(rows, targets, strict=True)], 30)
+        )
         assert pattern == "Unclear" or pattern.startswith("Whatever the input")

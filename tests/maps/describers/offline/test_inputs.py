@@ -7,34 +7,34 @@ from collections.abc import Sequence
 
 import pytest
 
-from maps.describers.offline.describer import Offline
+from maps.describers.offline.describer import OfflineDescriber
 from maps.types import Relation
-from tests.invented_heads import PAIRS, WORDS, Row, each, mappings
+from tests.invented_heads import WORD_PAIRS, WORDS, MappingRow, build_mappings, rows_from_templates
 
 
-def inputs_of(rows: Sequence[Row], *relations: Relation) -> str:
-    answer = asyncio.run(Offline(relations).describe(mappings(rows), 0))
+def inputs_of(rows: Sequence[MappingRow], *relations: Relation) -> str:
+    answer = asyncio.run(OfflineDescriber(relations).describe(build_mappings(rows), 0))
     return answer.description.input_strings
 
 
 @pytest.mark.parametrize(
     ("sources", "described"),
     [
-        (each(" {word}"), "words in lower case with a leading space, mostly nouns"),
-        (each("{word}"), "words in lower case without a leading space, mostly nouns"),
+        (rows_from_templates(" {word}"), "words in lower case with a leading space, mostly nouns"),
+        (rows_from_templates("{word}"), "words in lower case without a leading space, mostly nouns"),
         (
-            each(" {title}s"),
+            rows_from_templates(" {title}s"),
             "capitalised words with a leading space that end in “s”, mostly nouns",
         ),
         (
-            each("un{word}"),
+            rows_from_templates("un{word}"),
             "long words in lower case without a leading space that begin with “un”, mostly pieces of words",
         ),
         (
-            each("{word}ing"),
+            rows_from_templates("{word}ing"),
             "long words in lower case without a leading space that end in “ing”, mostly nouns",
         ),
-        (each(" {word}!"), "strings with a leading space"),
+        (rows_from_templates(" {word}!"), "strings with a leading space"),
         ([(str(n), ()) for n in range(30)], "numbers"),
         ([(chr(0x4E00 + n), ()) for n in range(30)], "Chinese or Japanese characters"),
         ([(chr(0x0410 + n) * 2, ()) for n in range(30)], "Cyrillic letters"),
@@ -42,13 +42,13 @@ def inputs_of(rows: Sequence[Row], *relations: Relation) -> str:
         ([("\\\\" * n, ()) for n in range(1, 31)], "punctuation or symbols"),
     ],
 )
-def test_what_the_sources_share_is_said(sources: list[Row], described: str) -> None:
+def test_what_the_sources_share_is_said(sources: list[MappingRow], described: str) -> None:
     assert inputs_of(sources) == f"The inputs are mostly {described}."
 
 
 def test_sources_of_a_known_relation_are_called_by_their_name() -> None:
-    countries = Relation("country_to_capital", "knowledge", tuple((w.title(), other) for w, other in PAIRS))
-    assert inputs_of(each(" {title}"), countries) == "The inputs are mostly countries."
+    countries = Relation("country_to_capital", "knowledge", tuple((w.title(), other) for w, other in WORD_PAIRS))
+    assert inputs_of(rows_from_templates(" {title}"), countries) == "The inputs are mostly countries."
 
 
 def test_sources_that_share_nothing_are_unclear() -> None:
@@ -74,11 +74,11 @@ def test_sources_that_share_nothing_are_unclear() -> None:
     ],
 )
 def test_words_are_described_by_class_letters_or_family(sources: str, described: str) -> None:
-    rows: list[Row] = [(f" {word}", ()) for word in sources.split()]
+    rows: list[MappingRow] = [(f" {word}", ()) for word in sources.split()]
     assert described in inputs_of(rows)
 
 
 def test_the_parts_of_a_shape_hold_of_the_same_sources() -> None:
     kinds = (" zu{}", "Zu{}", "zu{}")  # two thirds in lower case, but only a third with its space
-    rows: list[Row] = [(kinds[n % 3].format(word), ()) for n, (_, word) in enumerate(PAIRS)]
+    rows: list[MappingRow] = [(kinds[n % 3].format(word), ()) for n, (_, word) in enumerate(WORD_PAIRS)]
     assert inputs_of(rows) == "The inputs are mostly words in lower case that begin with “zu”."

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from maps.describers.offline.lexicon import PARTS_OF_SPEECH, Lexicon
-from maps.describers.offline.word_lists import lexicon
+from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS, Lexicon
+from maps.describers.offline.word_lists import load_lexicon
 
 FOLDER = Path(__file__).parents[4] / "maps" / "data" / "lexicon"
 
@@ -16,13 +16,13 @@ def test_the_lists_are_small_and_their_words_in_lower_case() -> None:
     files = sorted(FOLDER.glob("*.txt"))
     assert [file.name for file in files] == ["closed.txt", "fields.txt", "irregular.txt", "rhymes.txt"]
     assert sum(file.stat().st_size for file in files) < 300_000
-    assert all(word == word.casefold().strip() for word in lexicon().words)
+    assert all(word == word.casefold().strip() for word in load_lexicon().words)
 
 
 def test_a_word_is_of_one_field_and_every_field_has_a_name_for_people() -> None:
-    known = lexicon()
-    assert len(known.lemmas) == sum(map(len, known.fields.values())) > 10_000
-    assert set(PARTS_OF_SPEECH) < set(known.fields)
+    known = load_lexicon()
+    assert len(known.lemmas) == sum(map(len, known.semantic_fields.values())) > 10_000
+    assert set(PART_OF_SPEECH_FIELDS) < set(known.semantic_fields)
 
 
 @pytest.mark.parametrize(
@@ -35,25 +35,25 @@ def test_a_word_is_of_one_field_and_every_field_has_a_name_for_people() -> None:
     ],
 )
 def test_words_are_found_in_their_classes(word: str, classes: set[str]) -> None:
-    assert lexicon().classes_of(word) >= classes
+    assert load_lexicon().class_names(word) >= classes
 
 
 def test_function_words_are_those_of_the_grammatical_classes() -> None:
-    known = lexicon()
+    known = load_lexicon()
     assert {"the", "into", "themselves", "weren", "whoever"} <= known.function_words
     assert known.function_words.isdisjoint({"blue", "tuesday", "dog", "numpy"})
 
 
 def test_irregular_forms_lead_to_their_words() -> None:
-    known = lexicon()
-    assert known.roots("ate") == {"ate", "eat"}
-    assert {"mouse"} <= known.roots("mice")
-    assert ("eat", "ate") in known.irregular["past tense"]
-    assert known.rhymes["bread"] & known.rhymes["said"]
+    known = load_lexicon()
+    assert known.possible_roots("ate") == {"ate", "eat"}
+    assert {"mouse"} <= known.possible_roots("mice")
+    assert ("eat", "ate") in known.irregular_forms["past tense"]
+    assert known.rhyme_groups["bread"] & known.rhyme_groups["said"]
 
 
 def test_an_empty_lexicon_knows_nothing() -> None:
     empty = Lexicon()
-    assert not empty.knows("dog")
-    assert not empty.classes_of("dog")
-    assert empty.roots("went") == {"went"}
+    assert not empty.is_known("dog")
+    assert not empty.class_names("dog")
+    assert empty.possible_roots("went") == {"went"}

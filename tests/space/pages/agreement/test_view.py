@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from annotation.form import PRECISION, PRESENCE, QUESTIONS
-from annotation.report.paper_file import published
-from annotation.statistics.judgments_table import counted
-from annotation.statistics.summary import Report, report
+from annotation.report.paper_file import load_paper
+from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.summary import AgreementReport, summarise_judgments
 from space.pages.agreement import view
 
 COLUMNS = ["model", "layer", "head", "item_kind", "annotator", "presence", "precision", "category"]
@@ -18,7 +18,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def found() -> Report:
+def found() -> AgreementReport:
     """Two annotators of hostile names on two heads of a model of hostile name, and a control."""
     rows = [
         (EVIL, layer, 0, "head", who, "present_described", "accurate", "general")
@@ -26,7 +26,7 @@ def found() -> Report:
         for who in (EVIL, "b\u202e")
     ]
     rows.append((EVIL, 3, 0, "swapped", EVIL, "absent_described", "", ""))
-    return report(counted(pd.DataFrame(rows, columns=COLUMNS)), layers={EVIL: 8})
+    return summarise_judgments(select_counted_judgments(pd.DataFrame(rows, columns=COLUMNS)), layers={EVIL: 8})
 
 
 def cells(html: str) -> list[list[str]]:
@@ -34,17 +34,17 @@ def cells(html: str) -> list[list[str]]:
     return [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
 
 
-def test_no_name_from_a_file_becomes_html(found: Report) -> None:
-    parts = [view.overview(found), view.rest(found, published())]
+def test_no_name_from_a_file_becomes_html(found: AgreementReport) -> None:
+    parts = [view.overview(found), view.remaining_sections(found, load_paper())]
     for question in QUESTIONS:
-        parts += [view.question_words(found, question, published()), view.question_tables(found, question)]
+        parts += [view.question_summary(found, question, load_paper()), view.question_tables(found, question)]
     html = "".join(parts)
     assert "<img" not in html
     assert "&lt;img" in html
     assert "\u202e" not in html
 
 
-def test_the_page_begins_with_size_and_agreement_in_words(found: Report) -> None:
+def test_the_page_begins_with_size_and_agreement_in_words(found: AgreementReport) -> None:
     assert view.overview(found) == (
         "<p>2 annotators, 2 items, 4 judgments; intervals are 95 % bootstraps over items. Left out: 1 of control "
         "items.</p><p>Annotators agreed on question one (presence) for 100 % (100 to 100 %) of 2 items. Annotators "
@@ -53,7 +53,7 @@ def test_the_page_begins_with_size_and_agreement_in_words(found: Report) -> None
     )
 
 
-def test_undefined_coefficients_say_why_in_their_cell(found: Report) -> None:
+def test_undefined_coefficients_say_why_in_their_cell(found: AgreementReport) -> None:
     html = view.question_tables(found, PRESENCE)
     assert html.count("<details>") == 3
     rows = {row[0]: row[1:] for row in cells(html) if row}
@@ -63,20 +63,20 @@ def test_undefined_coefficients_say_why_in_their_cell(found: Report) -> None:
     assert rows["b\\u202E"] == ["100 % (100 to 100 %)", f"undefined ({reason})", "2", "0", "0"]
 
 
-def test_a_question_stands_with_its_answers_beside_the_papers(found: Report) -> None:
-    html = view.question_words(found, PRECISION, published())
+def test_a_question_stands_with_its_answers_beside_the_papers(found: AgreementReport) -> None:
+    html = view.question_summary(found, PRECISION, load_paper())
     assert html.startswith("<h2>Question two (precision)</h2><p>How precise is the description?</p>")
     assert "Correct and accurate 100.0 % (4, in the paper 66.4 %)" in html
 
 
-def test_every_rate_has_a_row_with_controls_and_the_paper(found: Report) -> None:
-    rows = [row for row in cells(view.rates(found, published())) if row]
+def test_every_rate_has_a_row_with_controls_and_the_paper(found: AgreementReport) -> None:
+    rows = [row for row in cells(view.rates_section(found, load_paper())) if row]
     assert len(rows) == 7
     assert rows[0][1:] == ["100.0 % (100.0 to 100.0 %) of 4", "0.0 % of 1", "79.8 % of 272"]
     assert rows[3][2] == "undefined, since there are no judgments of precision"
 
 
-def test_layer_quarters_have_a_row_each(found: Report) -> None:
-    rows = [row for row in cells(view.groups(found, published())) if row]
+def test_layer_quarters_have_a_row_each(found: AgreementReport) -> None:
+    rows = [row for row in cells(view.groups_section(found, load_paper())) if row]
     assert [row[1:4] for row in rows] == [["1", "100.0 %", "100 %, α undefined, n 1"]] * 2
     assert rows[1][0].endswith(", last quarter")

@@ -10,123 +10,123 @@ import pytest
 
 from annotation.form import Answers
 from annotation.journal.journal import JournalError
-from annotation.study.practice import examples
+from annotation.study.practice import load_practice_examples
 from space.pages.annotate import desk
-from space.pages.annotate.desk import Desk
+from space.pages.annotate.desk import AnnotationTask
 from space.services import Services
-from space.studies.participant import Seat
+from space.studies.participant import Participant
 from space.web.sessions import Annotator
-from tests.space.conftest import consenting, created
+from tests.space.conftest import create_test_study, record_consent
 
 ANSWERS = Answers("absent_none", None, None, "")
 
 
-def answered(seat: Seat) -> Desk:
+def answered(seat: Participant) -> AnnotationTask:
     """Answers the next item; returns what lay on the desk."""
-    lying = replace(desk.next_desk(seat, ()), answers=ANSWERS)
-    desk.submit(lying)
+    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
+    desk.store_judgment(lying)
     return lying
 
 
 def test_worked_examples_come_first_once_and_are_not_counted(served: Services, ada: Annotator) -> None:
-    seat = Seat(served, created(served, practice=True), ada)
+    seat = Participant(served, create_test_study(served, practice=True), ada)
     lying = [answered(seat) for _ in range(3)]
-    assert [each.item for each in lying] == [example.item for example in examples("pilot")]
+    assert [each.item for each in lying] == [example.item for example in load_practice_examples("pilot")]
     assert [each.progress.done for each in lying] == [0, 0, 0]
-    after = desk.next_desk(seat, ())
-    assert (after.example, after.progress.done, after.progress.total) == (None, 0, 7)
-    assert desk.earlier_desk(seat, after) == after
-    again = replace(desk.opened_desk(seat, lying[0].item or seat.study.order[0], ()), answers=ANSWERS)
+    after = desk.reserve_next_task(seat, ())
+    assert (after.practice_example, after.progress.done, after.progress.total) == (None, 0, 7)
+    assert desk.previous_task(seat, after) == after
+    again = replace(desk.open_item(seat, lying[0].item or seat.study.order[0], ()), answers=ANSWERS)
     with pytest.raises(JournalError, match="answered once"):
-        desk.submit(again)
+        desk.store_judgment(again)
 
 
 def test_two_people_judge_an_item_and_a_third_gets_only_the_overlap(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    study = created(served)
-    third = consenting(served, "Emmy", "a-emmy")
+    study = create_test_study(served)
+    third = record_consent(served, "Emmy", "a-emmy")
     for who in (ada, grace):
         for _ in range(7):
-            answered(Seat(served, study, who))
-        assert desk.next_desk(Seat(served, study, who), ()).item is None
-    seat = Seat(served, study, third)
+            answered(Participant(served, study, who))
+        assert desk.reserve_next_task(Participant(served, study, who), ()).item is None
+    seat = Participant(served, study, third)
     lying = answered(seat)
     assert lying.item is not None
     assert lying.item.item_kind == "overlap"
-    after = desk.next_desk(seat, ())
+    after = desk.reserve_next_task(seat, ())
     assert (after.item, after.progress.done, after.progress.total) == (None, 1, 1)
 
 
 def test_the_same_item_lies_there_on_another_device_and_no_one_else_gets_the_third_place(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    study = created(served, per_item=1, overlap=0)
-    here = desk.next_desk(Seat(served, study, ada), ())
-    assert desk.next_desk(Seat(served, study, ada), ()).item == here.item
-    assert desk.next_desk(Seat(served, study, grace), ()).item != here.item
+    study = create_test_study(served, per_item=1, overlap=0)
+    here = desk.reserve_next_task(Participant(served, study, ada), ())
+    assert desk.reserve_next_task(Participant(served, study, ada), ()).item == here.item
+    assert desk.reserve_next_task(Participant(served, study, grace), ()).item != here.item
 
 
 def test_what_the_browser_keeps_does_not_tell_a_control(served: Services, ada: Annotator) -> None:
-    study = created(served)
-    seat = Seat(served, study, ada)
-    assert sorted(seat.items) == sorted({seat.handle(item) for item in study.order})
+    study = create_test_study(served)
+    seat = Participant(served, study, ada)
+    assert sorted(seat.items_by_handle) == sorted({seat.item_handle(item) for item in study.order})
     for _ in study.order:
-        lying = desk.next_desk(seat, tuple(seat.items))
-        kept = json.dumps(lying.kept())
+        lying = desk.reserve_next_task(seat, tuple(seat.items_by_handle))
+        kept = json.dumps(lying.browser_state())
         assert not any(word in kept for word in ("swapped", "shuffled", "overlap", "head"))
-        desk.submit(replace(lying, answers=ANSWERS))
+        desk.store_judgment(replace(lying, answers=ANSWERS))
 
 
 def test_an_item_whose_reservation_went_to_somebody_else_gives_way_to_the_next(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    study = created(served, per_item=1, overlap=0)
-    mine = desk.next_desk(Seat(served, study, ada), ())
+    study = create_test_study(served, per_item=1, overlap=0)
+    mine = desk.reserve_next_task(Participant(served, study, ada), ())
     assert mine.item is not None
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=31)
-    theirs = desk.opened_desk(Seat(served, study, grace), mine.item, ())
+    theirs = desk.open_item(Participant(served, study, grace), mine.item, ())
     assert theirs.item == mine.item
-    back = desk.restored_desk(Seat(served, study, ada), mine.kept(), mine.draft())
+    back = desk.restore_task(Participant(served, study, ada), mine.browser_state(), mine.draft())
     assert back.item not in (None, mine.item)
     with pytest.raises(JournalError):
-        desk.submit(replace(theirs, answers=ANSWERS, seat=Seat(served, study, ada)))
+        desk.store_judgment(replace(theirs, answers=ANSWERS, participant=Participant(served, study, ada)))
 
 
 def test_a_desk_of_another_study_is_of_no_use(served: Services, ada: Annotator) -> None:
-    lying = desk.next_desk(Seat(served, served.study, ada), ())
-    assert desk.kept_desk(Seat(served, created(served), ada), lying.kept()) is None
+    lying = desk.reserve_next_task(Participant(served, served.default_study, ada), ())
+    assert desk.task_from_browser(Participant(served, create_test_study(served), ada), lying.browser_state()) is None
 
 
 def test_after_the_deadline_no_item_lies_there_and_nothing_is_stored(served: Services, ada: Annotator) -> None:
-    study = created(served, deadline=datetime.now(UTC) + timedelta(minutes=5))
-    seat = Seat(served, study, ada)
-    lying = replace(desk.next_desk(seat, ()), answers=ANSWERS)
+    study = create_test_study(served, deadline=datetime.now(UTC) + timedelta(minutes=5))
+    seat = Participant(served, study, ada)
+    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=6)
-    after = desk.next_desk(seat, ())
-    assert (after.item, after.closed) == (
+    after = desk.reserve_next_task(seat, ())
+    assert (after.item, after.closed_reason) == (
         None,
         "The study pilot is over: its deadline has passed. Thank you to all who took part.",
     )
     with pytest.raises(JournalError, match="not stored"):
-        desk.submit(lying)
+        desk.store_judgment(lying)
 
 
 def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    study = created(served)
-    answered(Seat(served, study, grace))
-    seat = Seat(served, study, ada)
-    lying = replace(desk.next_desk(seat, ()), answers=ANSWERS)
+    study = create_test_study(served)
+    answered(Participant(served, study, grace))
+    seat = Participant(served, study, ada)
+    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
     asked: list[str] = []
-    served.journal._db.set_trace_callback(asked.append)
-    kept = desk.kept_desk(seat, lying.kept())
+    served.journal._connection.set_trace_callback(asked.append)
+    kept = desk.task_from_browser(seat, lying.browser_state())
     assert kept is not None
-    desk.submit(replace(kept, answers=ANSWERS))
-    after = desk.next_desk(seat, ())
+    desk.store_judgment(replace(kept, answers=ANSWERS))
+    after = desk.reserve_next_task(seat, ())
     assert after.progress.done == 1
-    served.journal._db.set_trace_callback(None)
+    served.journal._connection.set_trace_callback(None)
     assert sum("json_group_array(annotator)" in query for query in asked) == 1
     assert sum("ORDER BY position" in query and "item_kind =" not in query for query in asked) == 1
 
@@ -134,9 +134,9 @@ def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
 def test_the_heads_counted_on_claiming_are_those_that_are_open(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    study = created(served)
+    study = create_test_study(served)
     for who in (ada, grace, ada, grace, ada):
-        answered(Seat(served, study, who))
-        after = desk.next_desk(Seat(served, study, who), ())
-        assert after.heads is not None
-        assert replace(after, heads=None).progress == after.progress
+        answered(Participant(served, study, who))
+        after = desk.reserve_next_task(Participant(served, study, who), ())
+        assert after.open_head_count is not None
+        assert replace(after, open_head_count=None).progress == after.progress

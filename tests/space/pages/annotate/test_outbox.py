@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from annotation.form import Answers
-from annotation.identity.seals import sealed
+from annotation.identity.seals import seal_text
 from annotation.types import Judgment
 from maps.errors import MapsError
 from space.pages.annotate import desk, outbox
-from space.services import Services, services
-from space.studies.participant import Seat
+from space.services import Services, open_services
+from space.studies.participant import Participant
 from space.web.sessions import Annotator
 
 ANSWERS = Answers("absent_none", None, None, "a remark \U0001f600")
@@ -23,109 +23,114 @@ ANSWERS = Answers("absent_none", None, None, "a remark \U0001f600")
 @pytest.fixture
 def wiped(tmp_path: Path) -> Iterator[Services]:
     """The same app after its disk was lost; the key is in its settings."""
-    built = services({"MAPS_DATA": str(tmp_path / "new"), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services({"MAPS_DATA": str(tmp_path / "new"), "MAPS_PSEUDONYM_KEY": "for tests"})
     yield built
     built.journal.close()
 
 
 def answered(served: Services, who: Annotator, times: int = 1) -> list[Judgment]:
     """Answers some items."""
-    seat = Seat(served, served.study, who)
-    return [desk.submit(replace(desk.next_desk(seat, ()), answers=ANSWERS))[0] for _ in range(times)]
+    seat = Participant(served, served.default_study, who)
+    return [desk.store_judgment(replace(desk.reserve_next_task(seat, ()), answers=ANSWERS))[0] for _ in range(times)]
 
 
 def copies(rows: list[Judgment], key: bytes) -> list[str]:
     """What the browser keeps of them."""
-    return [outbox.copy_of(row, key) for row in rows]
+    return [outbox.seal_copy(row, key) for row in rows]
 
 
 def test_a_copy_holds_the_whole_row_and_shows_nothing_of_it(served: Services, ada: Annotator) -> None:
     [row] = answered(served, ada)
-    copy = outbox.copy_of(row, served.key)
-    assert outbox.opened(copy, served.key) == row
+    copy = outbox.seal_copy(row, served.pseudonym_key)
+    assert outbox.unseal_copy(copy, served.pseudonym_key) == row
     assert not any(word in copy for word in ("head", "absent", "a-ada"))
     changed = copy[:40] + ("A" if copy[40] != "A" else "B") + copy[41:]
-    for other in (changed, "", None, 7, "x" * 50_000, "ü", sealed("[]", b"another key")):
-        assert outbox.opened(other, served.key) is None
+    for other in (changed, "", None, 7, "x" * 50_000, "ü", seal_text("[]", b"another key")):
+        assert outbox.unseal_copy(other, served.pseudonym_key) is None
 
 
 def test_a_lost_disk_gets_back_what_the_browser_kept_in_order_and_once(
     served: Services, wiped: Services, ada: Annotator
 ) -> None:
     rows = answered(served, ada, 2)
-    seat = Seat(served, served.study, ada)
-    back = desk.earlier_desk(seat, desk.next_desk(seat, ()))
-    changed, _ = desk.submit(replace(back, answers=Answers("absent_described", None, None, "")))
-    kept = copies([changed, *rows], served.key)
+    seat = Participant(served, served.default_study, ada)
+    back = desk.previous_task(seat, desk.reserve_next_task(seat, ()))
+    changed, _ = desk.store_judgment(replace(back, answers=Answers("absent_described", None, None, "")))
+    kept = copies([changed, *rows], served.pseudonym_key)
     ids = [row.judgment_id for row in (changed, *rows)]
-    assert outbox.compared(wiped, ids) == {"drop": [], "missing": ids}
-    found = outbox.resent(wiped, ada, kept)
-    assert (found.stored, found.sentences) == (3, ("3 answers that this server had lost were stored again.",))
-    assert wiped.journal.rows() == [*rows, changed]
-    assert outbox.compared(wiped, ids) == {"drop": [], "missing": []}
-    assert outbox.resent(wiped, ada, kept).stored == 0
+    assert outbox.compare_copies(wiped, ids) == {"drop": [], "missing": ids}
+    found = outbox.restore_copies(wiped, ada, kept)
+    assert (found.stored_count, found.sentences) == (3, ("3 answers that this server had lost were stored again.",))
+    assert wiped.journal.all_judgments() == [*rows, changed]
+    assert outbox.compare_copies(wiped, ids) == {"drop": [], "missing": []}
+    assert outbox.restore_copies(wiped, ada, kept).stored_count == 0
 
 
 def test_what_is_published_may_go(served: Services, ada: Annotator) -> None:
     first, second = answered(served, ada, 2)
     served.journal.mark_published("judgment", [first.judgment_id], "abc1234")
     ids = [first.judgment_id, second.judgment_id]
-    assert outbox.compared(served, ids) == {"drop": ids[:1], "missing": []}
+    assert outbox.compare_copies(served, ids) == {"drop": ids[:1], "missing": []}
 
 
 def test_another_ones_answers_and_foreign_seals_stay_out_and_are_said(
     served: Services, wiped: Services, ada: Annotator, grace: Annotator
 ) -> None:
-    kept = copies(answered(served, grace), served.key)
+    kept = copies(answered(served, grace), served.pseudonym_key)
     foreign = copies(answered(served, ada), b"another key")
-    found = outbox.resent(wiped, ada, [*kept, *foreign, "rubbish"])
-    assert found == outbox.Resent(
-        0, (outbox.OTHERS[0], "2 answers in this browser were sealed by another server and are not taken."), ()
+    found = outbox.restore_copies(wiped, ada, [*kept, *foreign, "rubbish"])
+    assert found == outbox.RestoreResult(
+        0,
+        (
+            outbox.OTHER_ANNOTATOR_SENTENCES[0],
+            "2 answers in this browser were sealed by another server and are not taken.",
+        ),
+        (),
     )
-    assert outbox.resent(wiped, None, kept).sentences == (outbox.OTHERS[0],)
-    assert wiped.journal.rows() == []
+    assert outbox.restore_copies(wiped, None, kept).sentences == (outbox.OTHER_ANNOTATOR_SENTENCES[0],)
+    assert wiped.journal.all_judgments() == []
 
 
 def test_an_answer_that_contradicts_a_newer_one_is_refused_in_words(
     served: Services, wiped: Services, ada: Annotator
 ) -> None:
-    kept = copies(answered(served, ada), served.key)
-    wiped.journal.consent(ada.pseudonym, "Ada", "1")
+    kept = copies(answered(served, ada), served.pseudonym_key)
+    wiped.journal.record_consent(ada.pseudonym, "Ada", "1")
     answered(wiped, ada)
-    found = outbox.resent(wiped, ada, kept)
-    assert found.stored == 0
+    found = outbox.restore_copies(wiped, ada, kept)
+    assert found.stored_count == 0
     assert "was not stored again: You have answered this item already" in found.sentences[0]
-    assert len(wiped.journal.rows()) == 1
+    assert len(wiped.journal.all_judgments()) == 1
 
 
 def test_a_withdrawal_outlives_the_disk_and_its_answers_do_not_come_back(
     served: Services, wiped: Services, ada: Annotator
 ) -> None:
     rows = answered(served, ada, 2)
-    kept = copies(rows, served.key)
-    told = outbox.withdrawing(served, ada)
+    kept = copies(rows, served.pseudonym_key)
+    told = outbox.withdraw_annotator(served, ada)
     assert told["drop"] == [row.judgment_id for row in rows]
-    assert outbox.compared(served, [ada.pseudonym]) == {"drop": [], "missing": []}
-    assert outbox.compared(wiped, [ada.pseudonym]) == {"drop": [], "missing": [ada.pseudonym]}
-    assert outbox.resent(wiped, None, list(told["keep"].values())).stored == 0
-    assert list(wiped.journal.withdrawn()) == [ada.pseudonym]
-    found = outbox.resent(wiped, ada, kept)
-    assert (found.stored, sorted(found.drop)) == (0, sorted(row.judgment_id for row in rows))
-    assert wiped.journal.rows(withdrawn=True) == []
+    assert outbox.compare_copies(served, [ada.pseudonym]) == {"drop": [], "missing": []}
+    assert outbox.compare_copies(wiped, [ada.pseudonym]) == {"drop": [], "missing": [ada.pseudonym]}
+    assert outbox.restore_copies(wiped, None, list(told["keep"].values())).stored_count == 0
+    assert list(wiped.journal.withdrawal_times()) == [ada.pseudonym]
+    found = outbox.restore_copies(wiped, ada, kept)
+    assert (found.stored_count, sorted(found.droppable_ids)) == (0, sorted(row.judgment_id for row in rows))
+    assert wiped.journal.all_judgments(include_withdrawn=True) == []
     served.journal.mark_published("withdrawal", [ada.pseudonym], "abc1234")
-    assert outbox.compared(served, [ada.pseudonym])["drop"] == [ada.pseudonym]
+    assert outbox.compare_copies(served, [ada.pseudonym])["drop"] == [ada.pseudonym]
 
 
 @pytest.mark.parametrize("sent", [["x" * 65], [1], ["a"] * 10_001])
 def test_ids_that_no_browser_of_ours_sends_are_refused(served: Services, sent: list[object]) -> None:
     with pytest.raises(MapsError, match="not in order"):
-        outbox.compared(served, sent)
+        outbox.compare_copies(served, sent)
 
 
 def test_more_copies_than_a_page_sends_are_refused(served: Services, ada: Annotator) -> None:
     with pytest.raises(MapsError, match="At most 500"):
-        outbox.resent(served, ada, ["x"] * 501)
+        outbox.restore_copies(served, ada, ["x"] * 501)
     senseless: tuple[object, ...] = (None, {}, "text", 7)
     for nothing in senseless:
-        assert outbox.resent(served, ada, nothing) == outbox.Resent(0, (), ())
-        assert outbox.compared(served, nothing) == {"drop": [], "missing": []}
+        assert outbox.restore_copies(served, ada, nothing) == outbox.RestoreResult(0, (), ())
+        assert outbox.compare_copies(served, nothing) == {"drop": [], "missing": []}

@@ -10,35 +10,35 @@ import pytest
 from annotation.form import Answers
 from maps.errors import MapsError
 from space.pages.organise import studies
-from space.pages.organise.studies import Wanted
+from space.pages.organise.studies import StudyRequest
 from space.services import Services
-from space.studies.access import closed
-from space.studies.results import open_to, results
+from space.studies.access import answers_hidden_reason
+from space.studies.results import study_results, visible_judgments
 from space.web.sessions import Annotator
-from tests.space.judging import judged
+from tests.space.judging import record_judgment
 
 DESCRIBED = "SmolLM2-135M-Instruct · offline"
-PILOT = Wanted("pilot", DESCRIBED, 40, "uniform", 3, 10, 2, 2, True, 0, None, 0)
+PILOT = StudyRequest("pilot", DESCRIBED, 40, "uniform", 3, 10, 2, 2, True, 0, None, 0)
 NONE_SEEN = Answers("absent_none", None, None, "")
 
 
 def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -> None:
-    study = studies.frozen(served, PILOT)
+    study = studies.build_study(served, PILOT)
     # 34 items beside the overlap, three judgments each: 102, at 45 s 76.5 minutes; ten of the overlap 7.5 minutes.
-    assert studies.holds(study) == [
+    assert studies.study_summary_sentences(study) == [
         "44 items: 40 heads of SmolLM2-135M-Instruct, described by offline, and 4 controls (2 swapped, 2 shuffled).",
         "Judgments wanted: 102 (3 of each of 34 items), and 10 from each annotator, the overlap.",
         "Work: about 77 minutes at 45 seconds an item, shared among the annotators, and 8 minutes from each of them "
         "for the overlap.",
         "It needs at least 3 annotators.",
     ]
-    assert list(studies.studies(served)) == ["default"]
+    assert list(studies.studies_newest_first(served)) == ["default"]
 
 
 @pytest.mark.parametrize(("most", "people"), [(0, 3), (44, 3), (20, 11), (10, None)])
 def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, most: int, people: int | None) -> None:
-    study = studies.frozen(served, replace(PILOT, per_annotator=most))
-    assert studies.people_needed(study) == people  # 102 judgments, most − 10 from each
+    study = studies.build_study(served, replace(PILOT, per_annotator=most))
+    assert studies.minimum_annotators(study) == people  # 102 judgments, most − 10 from each
 
 
 @pytest.mark.parametrize(
@@ -62,34 +62,34 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
 )
 def test_what_makes_no_study_is_refused_in_words(served: Services, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
-        studies.create(served, replace(PILOT, **changes))
-    assert list(studies.studies(served)) == ["default"]
+        studies.create_study(served, replace(PILOT, **changes))
+    assert list(studies.studies_newest_first(served)) == ["default"]
 
 
 def test_a_created_study_is_frozen(served: Services) -> None:
-    assert studies.create(served, PILOT) == studies.studies(served)["pilot"]
+    assert studies.create_study(served, PILOT) == studies.studies_newest_first(served)["pilot"]
     with pytest.raises(MapsError, match="already, and it is frozen"):
-        studies.create(served, PILOT)
-    assert list(studies.studies(served)) == ["pilot", "default"]
+        studies.create_study(served, PILOT)
+    assert list(studies.studies_newest_first(served)) == ["pilot", "default"]
 
 
 def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada: Annotator, grace: Annotator) -> None:
-    study = studies.create(served, PILOT)
+    study = studies.create_study(served, PILOT)
     for who in (ada, grace):
-        judged(served, study, study.order[0], who, NONE_SEEN)
-    assert "going on" in (closed(served, study) or "")
-    assert open_to(served, study, ada) == []
+        record_judgment(served, study, study.order[0], who, NONE_SEEN)
+    assert "going on" in (answers_hidden_reason(served, study) or "")
+    assert visible_judgments(served, study, ada) == []
     served.journal.open_answers("pilot", "a-organiser")
-    assert closed(served, study) is None
-    assert [row.annotator for row in open_to(served, study, ada)] == ["a-ada", "a-grace"]
-    assert results(served, study).report.left_out["stale"] == 0
+    assert answers_hidden_reason(served, study) is None
+    assert [row.annotator for row in visible_judgments(served, study, ada)] == ["a-ada", "a-grace"]
+    assert study_results(served, study).report.left_out["stale"] == 0
 
 
 def test_answers_are_open_once_every_place_is_filled(served: Services, ada: Annotator, grace: Annotator) -> None:
     small = replace(PILOT, heads=2, per_item=2, overlap=1, swapped=0, shuffled=0)
-    study = studies.create(served, small)
+    study = studies.create_study(served, small)
     for who in (ada, grace):
-        assert closed(served, study) is not None
+        assert answers_hidden_reason(served, study) is not None
         for item in study.order:
-            judged(served, study, item, who, NONE_SEEN)
-    assert closed(served, study) is None
+            record_judgment(served, study, item, who, NONE_SEEN)
+    assert answers_hidden_reason(served, study) is None

