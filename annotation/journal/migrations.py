@@ -1,10 +1,20 @@
-"""The tables of the journal as numbered steps. A step that was released is never edited: add another."""
+"""The journal's tables, as numbered migrations. Never edit a migration that was released: append another one."""
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x4D415053  # "MAPS", in the header of the file
 
-_ANNOTATORS_AND_JUDGMENTS = (
+
+def _append_only(table: str) -> tuple[str, ...]:
+    """Triggers that make SQLite itself refuse every UPDATE and DELETE of a table."""
+    return tuple(
+        f"CREATE TRIGGER {table}_are_never_{event.lower()}d BEFORE {event} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are only ever added'); END"
+        for event in ("UPDATE", "DELETE")
+    )
+
+
+_TABLES = (
     """
     CREATE TABLE annotators (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,24 +50,14 @@ _ANNOTATORS_AND_JUDGMENTS = (
         app_version TEXT NOT NULL
     )
     """,
+    # The columns are in the order in which `load_slot_holders` groups rows, so that SQLite need not sort them.
     """
     CREATE UNIQUE INDEX one_first_judgment ON judgments
-        (study, item_kind, model, layer, head, annotator, mapping_hash, description_id)
+        (study, model, layer, head, item_kind, mapping_hash, description_id, annotator)
         WHERE supersedes IS NULL
     """,
     "CREATE UNIQUE INDEX one_successor ON judgments (supersedes) WHERE supersedes IS NOT NULL",
     "CREATE INDEX judgments_by_annotator ON judgments (study, annotator)",
-    """
-    CREATE TRIGGER judgments_are_never_updated BEFORE UPDATE ON judgments
-    BEGIN SELECT RAISE(ABORT, 'judgments are only ever added'); END
-    """,
-    """
-    CREATE TRIGGER judgments_are_never_deleted BEFORE DELETE ON judgments
-    BEGIN SELECT RAISE(ABORT, 'judgments are only ever added'); END
-    """,
-)
-
-_RESERVATIONS_AND_WITHDRAWALS = (
     """
     CREATE TABLE reservations (
         study TEXT NOT NULL,
@@ -76,26 +76,6 @@ _RESERVATIONS_AND_WITHDRAWALS = (
     )
     """,
     """
-    CREATE TRIGGER withdrawals_are_never_updated BEFORE UPDATE ON withdrawals
-    BEGIN SELECT RAISE(ABORT, 'withdrawals are only ever added'); END
-    """,
-    """
-    CREATE TRIGGER withdrawals_are_never_deleted BEFORE DELETE ON withdrawals
-    BEGIN SELECT RAISE(ABORT, 'withdrawals are only ever added'); END
-    """,
-    """
-    CREATE TABLE published (
-        kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal')),
-        row_id TEXT NOT NULL,
-        commit_id TEXT NOT NULL CHECK (commit_id <> ''),
-        published_at TEXT NOT NULL,
-        PRIMARY KEY (kind, row_id)
-    )
-    """,
-)
-
-_OPENINGS = (
-    """
     CREATE TABLE openings (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
         study TEXT NOT NULL UNIQUE CHECK (study <> ''),
@@ -103,27 +83,6 @@ _OPENINGS = (
         opened_at TEXT NOT NULL
     )
     """,
-    """
-    CREATE TRIGGER openings_are_never_updated BEFORE UPDATE ON openings
-    BEGIN SELECT RAISE(ABORT, 'openings are only ever added'); END
-    """,
-    """
-    CREATE TRIGGER openings_are_never_deleted BEFORE DELETE ON openings
-    BEGIN SELECT RAISE(ABORT, 'openings are only ever added'); END
-    """,
-)
-
-_ITEM_ORDERED_INDEX = (  # the same uniqueness, in the order in which an item's people are gathered, so that nothing is sorted
-    "DROP INDEX one_first_judgment",
-    """
-    CREATE UNIQUE INDEX one_first_judgment ON judgments
-        (study, model, layer, head, item_kind, mapping_hash, description_id, annotator)
-        WHERE supersedes IS NULL
-    """,
-)
-
-_OPENINGS_PUBLISHED = (  # `published` takes openings too
-    "ALTER TABLE published RENAME TO published_before",
     """
     CREATE TABLE published (
         kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal', 'opening')),
@@ -133,14 +92,9 @@ _OPENINGS_PUBLISHED = (  # `published` takes openings too
         PRIMARY KEY (kind, row_id)
     )
     """,
-    "INSERT INTO published SELECT kind, row_id, commit_id, published_at FROM published_before",
-    "DROP TABLE published_before",
+    *_append_only("judgments"),
+    *_append_only("withdrawals"),
+    *_append_only("openings"),
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _ANNOTATORS_AND_JUDGMENTS,
-    _RESERVATIONS_AND_WITHDRAWALS,
-    _OPENINGS,
-    _ITEM_ORDERED_INDEX,
-    _OPENINGS_PUBLISHED,
-)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES,)

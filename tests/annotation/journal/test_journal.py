@@ -10,15 +10,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from annotation.journal import database
 from annotation.journal.journal import Journal, JournalError
-from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
-from annotation.types import ConsentedAnnotator, Judgment, Receipt, StoredJudgment
+from annotation.journal.migrations import MIGRATIONS
+from annotation.types import ConsentedAnnotator, Judgment, Receipt
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -185,25 +186,18 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
         assert journal.all_judgments() == [judge()]
 
 
-def test_a_journal_of_the_first_release_is_brought_up_to_date_with_its_rows(tmp_path: Path, judge: Judge) -> None:
-    path = tmp_path / "journal.sqlite"
-    row = judge()
-    cells = [cell.isoformat() if isinstance(cell, datetime) else cell for cell in astuple(row)]
-    with sqlite3.connect(path) as old:
-        for statement in MIGRATIONS[0]:
-            old.execute(statement)
-        old.execute("INSERT INTO annotators VALUES (1, 'a-1', 'Ada', ?, '1')", [NOON.isoformat()])
-        old.execute(f"INSERT INTO judgments VALUES (1, ?, {', '.join('?' * len(cells))})", [NOON.isoformat(), *cells])
-        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        old.execute("PRAGMA user_version = 1")
-    old.close()
-    with Journal(path) as journal:
-        assert journal.all_judgments() == [row]
-        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON, "1")]
-        assert journal.record_judgment(row) == Receipt("j-1", NOON, is_duplicate=True)
-        assert journal.unpublished_rows().judgments == (StoredJudgment(row, NOON),)
-        journal.withdraw("a-1")
-        assert journal.all_judgments() == []
+def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.record_consent("a-1", "Ada", "1")
+        journal.record_judgment(judge())
+    later = (*MIGRATIONS, ("ALTER TABLE annotators ADD COLUMN language TEXT",))
+    monkeypatch.setattr(database, "MIGRATIONS", later)
+    for _ in range(2):
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            assert journal.all_judgments() == [judge()]
+            [row] = journal.select("SELECT name, language FROM annotators")
+            assert tuple(row) == ("Ada", None)
+            assert journal.select("PRAGMA user_version")[0][0] == 2
 
 
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
@@ -262,8 +256,8 @@ except JournalError as error:
 def test_a_receipt_survives_kill_9(tmp_path: Path) -> None:
     script = """
 journal = Journal(Path(sys.argv[1]))
-journal.consent("a-1", "Ada", "1")
-print(journal.record(judgment("j-1")).judgment_id, flush=True)
+journal.record_consent("a-1", "Ada", "1")
+print(journal.record_judgment(judgment("j-1")).judgment_id, flush=True)
 sys.stdin.read()
 """
     process = child(script, tmp_path / "journal.sqlite")
@@ -279,9 +273,9 @@ def test_two_processes_that_send_the_same_ids_store_each_once(tmp_path: Path) ->
     script = """
 sys.stdin.readline()
 journal = Journal(Path(sys.argv[1]))
-journal.consent("a-1", None, "1")
+journal.record_consent("a-1", None, "1")
 for layer in range(25):
-    print(journal.record(judgment(f"j-{layer}", layer)).duplicate)
+    print(journal.record_judgment(judgment(f"j-{layer}", layer)).is_duplicate)
 """
     processes = [child(script, tmp_path / "journal.sqlite") for _ in range(2)]
     for process in processes:

@@ -254,19 +254,19 @@ def test_two_processes_never_give_more_judgments_than_were_asked_for(tmp_path: P
 import sys
 from pathlib import Path
 from annotation.journal.journal import Journal
-from annotation.study.store import kept
+from annotation.study.store import load_studies
 from tests.annotation.journal.test_reservations import judged
-made, who = kept(Path(sys.argv[1]))["pilot"], sys.argv[2]
+made, who = load_studies(Path(sys.argv[1]))["pilot"], sys.argv[2]
 sys.stdin.readline()
 with Journal(Path(sys.argv[1]) / "journal.sqlite") as journal:
     for one in who:
-        journal.consent(one, None, "1")
+        journal.record_consent(one, None, "1")
     busy = list(who)
     while busy:
         one = busy.pop(0)
-        item = journal.claim(made, one).item
+        item = journal.reserve_next_item(made, one).item
         if item is not None:
-            journal.record(judged(item, one), made)
+            journal.record_judgment(judged(item, one), made)
             busy.append(one)
 """
     command = [sys.executable, "-c", script, str(tmp_path)]
