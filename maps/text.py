@@ -99,8 +99,3 @@ def three_decimals(value: float) -> str:
 def escape_unprintable(name: str) -> str:
     """A name from anybody's file, with what cannot be printed as escapes."""
     return name if name.isprintable() else ascii(name)[1:-1]
-
-
-def relation_words(name: str) -> str:
-    """`country_to_capital` as `country to capital`."""
-    return name.replace("_", " ")

@@ -11,7 +11,7 @@ from html import escape
 
 from maps.analysis.classification import CATEGORIES, SCORE, SUPPRESSION, HeadRelation, categories_of
 from maps.atlas.reader import Atlas
-from maps.text import relation_words
+from maps.text import relation_label
 from space.atlases import cache
 from space.components.markup import escape_html
 
@@ -75,7 +75,7 @@ def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]
         [("Detection score of its description", DETECTION_COLOURING)] if any(cache.detection_scores(atlas)) else []
     )
     judged = [("Human verdict on its description", VERDICT_COLOURING)] if has_verdicts else []
-    named = [(f"Relation: {relation_words(name)}", RELATION_PREFIX + name) for name in relations]
+    named = [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
     return [*first, *measured, *detected, *judged, *named]
 
 
@@ -112,7 +112,7 @@ def band_names(bands: int) -> list[str]:
 def implemented_phrase(implemented: HeadRelation) -> str:
     """`suppresses country to capital 0.40`."""
     prefix = "suppresses " if implemented.side == SUPPRESSION else ""
-    return f"{prefix}{relation_words(implemented.relation)} {implemented.value:.2f}"
+    return f"{prefix}{relation_label(implemented.relation)} {implemented.value:.2f}"
 
 
 def relation_grid(atlas: Atlas, name: str, side: str, tau: float) -> Grid:
@@ -121,7 +121,7 @@ def relation_grid(atlas: Atlas, name: str, side: str, tau: float) -> Grid:
     row = next(row for row in cache.relation_summary(atlas, tau).to_pylist() if row["relation"] == name)
     least = atlas.info["settings"]["min_pairs"]
     few = "" if row["counted"] else f" Fewer than {least} usable pairs: no head is classified by it."
-    return score_grid(values, relation_words(name), side, tau, row["pairs"], few)
+    return score_grid(values, relation_label(name), side, tau, row["pairs"], few)
 
 
 def score_grid(values: Sequence[float | None], name: str, side: str, tau: float, pairs: int, remark: str = "") -> Grid:

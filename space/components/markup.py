@@ -1,13 +1,19 @@
-"""Values into HTML. Every string from a model, a person or an address passes through here and comes out harmless."""
+"""HTML as a type. A string from a model, a person or an address becomes part of a page only through `Html`.
+
+`Html("<b>{}</b>").format(name)` escapes `name`; so do `+`, `join` and `replace`. What is Html already stays as it is.
+Only constants are written as `Html("…")`: never `Html(f"…")`, which would trust whatever the f-string holds.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from html import escape
+from typing import Any, Self
 
-from maps.text import is_invisible, relation_words, unicode_escape, visible_token
+from markupsafe import Markup, escape
+
+from maps.text import is_invisible, relation_label, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
 from space.components.links import link_to_relation, link_to_search
@@ -20,149 +26,191 @@ MAX_PREVIEW_LENGTH = 400  # characters of a description that are shown without b
 BACKTICKED = re.compile(r"`([^`]+)`")
 
 
-def escape_html(value: object) -> str:
-    """Plain text for a page: escaped, with marks that would turn or hide the text written out."""
-    return escape("".join(c if c in " \n\t·⏎⇥" or not is_invisible(c) else unicode_escape(c) for c in str(value)))
+class Html(Markup):
+    """Markup that also writes out characters that would hide text or turn its direction: `\\u202E`.
+
+    A value that the browser must send back unchanged, as in a form field, is passed through markupsafe's own `escape`.
+    """
+
+    @classmethod
+    def escape(cls, s: Any, /) -> Self:
+        """Escapes plain text; keeps what is HTML already."""
+        if hasattr(s, "__html__"):
+            return cls(s)
+        visible = (c if c in " \n\t·⏎⇥" or not is_invisible(c) else unicode_escape(c) for c in str(s))
+        return super().escape("".join(visible))
+
+
+def escape_html(value: object) -> Html:
+    """Plain text as HTML."""
+    return Html.escape(value)
+
+
+def join_html(pieces: Iterable[str]) -> Html:
+    """Pieces one after the other; those that are plain text are escaped."""
+    return Html("").join(pieces)
 
 
 @lru_cache(maxsize=1 << 13)
-def token_chip(token: str, linked: bool = True) -> str:
-    """A token in a monospace chip: white space as symbols, a very long one cut, with its length.
+def token_chip(token: str, linked: bool = True) -> Html:
+    """A token in a monospace chip: white space as symbols; a very long token is cut and its length given.
 
-    It leads to the search for the token, unless it stands in a link itself or beside a form that must not be left.
+    The chip links to the search for the token. `linked=False` is for chips inside a link or next to a form.
     """
-    shown = escape(visible_token(token[:MAX_TOKEN_LENGTH]))
+    shown = escape_html(visible_token(token[:MAX_TOKEN_LENGTH]))
     for mark, name in WHITESPACE_NAMES.items():
-        shown = shown.replace(mark, f'<i title="{name}">{mark}</i>')
-    rest = f"… <small>{len(token):,} characters</small>" if len(token) > MAX_TOKEN_LENGTH else ""
-    bare = f'<code class="chip"><bdi>{shown}{rest}</bdi></code>'
-    return f'<a class="token" href="{escape(link_to_search(token[:MAX_QUERY_LENGTH]))}">{bare}</a>' if linked else bare
+        shown = shown.replace(mark, Html('<i title="{}">{}</i>').format(name, mark))
+    rest = Html("… <small>{:,} characters</small>").format(len(token)) if len(token) > MAX_TOKEN_LENGTH else ""
+    chip = Html('<code class="chip"><bdi>{}{}</bdi></code>').format(shown, rest)
+    if not linked:
+        return chip
+    return Html('<a class="token" href="{}">{}</a>').format(link_to_search(token[:MAX_QUERY_LENGTH]), chip)
 
 
-def select_options(choices: Iterable[tuple[str, str]], selected_value: str) -> str:
-    """The options of a select: (words, value) each, one of them chosen."""
-    return "".join(
-        f'<option value="{escape(value)}"{" selected" if value == selected_value else ""}>{escape_html(words)}</option>'
-        for words, value in choices
+def select_options(choices: Iterable[tuple[str, str]], selected_value: str) -> Html:
+    """The options of a select element: (label, value) each, one of them selected."""
+    return join_html(
+        Html('<option value="{}"{}>{}</option>').format(
+            escape(value), Html(" selected") if value == selected_value else "", label
+        )
+        for label, value in choices
     )
 
 
-def tau_slider(tau: float) -> str:
-    """The field of a form that moves the threshold τ."""
-    return (
-        f'<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{tau:g}">'
-        f"<output>{tau:.2f}</output></label>"
-    )
+def tau_slider(tau: float) -> Html:
+    """The form field for the threshold τ."""
+    return Html(
+        '<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{:g}">'
+        "<output>{:.2f}</output></label>"
+    ).format(tau, tau)
 
 
-def anchor(href: str, words: str, **attributes: str) -> str:
-    """A link; the words are escaped."""
-    more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    return f'<a href="{escape(href)}"{more}>{escape_html(words)}</a>'
+def anchor(href: str, label: str, **attributes: str) -> Html:
+    """A link."""
+    extra = join_html(Html(' {}="{}"').format(name, value) for name, value in attributes.items())
+    return Html('<a href="{}"{}>{}</a>').format(href, extra, label)
 
 
-def notice(message: str, kind: str = "note") -> str:
-    """A paragraph that tells a person something: `note`, `problem` or `receipt`."""
+def notice(message: str, kind: str = "note") -> Html:
+    """A paragraph with a message in plain text: `note`, `problem` or `receipt`. Parts between backticks become code."""
     role = "alert" if kind == "problem" else "status"
-    return f'<p class="notice {kind}" role="{role}">{render_backticks(message)}</p>'
+    return Html('<p class="notice {}" role="{}">{}</p>').format(kind, role, render_backticks(message))
 
 
-def description_preview(description: str) -> str:
-    """The beginning of what a describer says, for a table; a very long one is cut, with its length."""
+def description_preview(description: str) -> Html:
+    """The beginning of a description, for a table; a very long one is cut and its length given."""
     if len(description) <= MAX_PREVIEW_LENGTH:
         return escape_html(description)
-    return f"{escape_html(description[:MAX_PREVIEW_LENGTH])}… <small>{len(description):,} characters</small>"
+    start = description[:MAX_PREVIEW_LENGTH]
+    return Html("{}… <small>{:,} characters</small>").format(start, len(description))
 
 
-def foldable_description(description: str) -> str:
-    """All that a describer says; of a very long text the beginning, and the whole of it when asked for."""
+def foldable_description(description: str) -> Html:
+    """A whole description; a very long one is folded behind its beginning."""
+    preview = description_preview(description)
     if len(description) <= MAX_PREVIEW_LENGTH:
-        return escape_html(description)
-    return (
-        f"<details><summary>{description_preview(description)}</summary><div>{escape_html(description)}</div></details>"
-    )
+        return preview
+    return Html("<details><summary>{}</summary><div>{}</div></details>").format(preview, description)
 
 
-def render_backticks(sentence: str) -> str:
-    """A sentence whose parts between backticks are commands, shown in a monospace face."""
-    return BACKTICKED.sub(r"<code>\1</code>", escape_html(sentence))
+def render_backticks(sentence: str) -> Html:
+    """A sentence in plain text; parts between backticks become code."""
+    parts = BACKTICKED.split(sentence)  # text, code, text, code, …, text
+    return join_html(Html("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
-    """A table whose cells are HTML already."""
-    titles = "".join(f'<th scope="col">{escape_html(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape_html(caption)}">'
-        f"<table><caption>{escape_html(caption)}</caption>"
-        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> Html:
+    """A table; cells that are plain text are escaped."""
+    titles = join_html(Html('<th scope="col">{}</th>').format(name) for name in header)
+    lines = (join_html(Html("<td>{}</td>").format(cell) for cell in row) for row in rows)
+    body = join_html(Html("<tr>{}</tr>").format(line) for line in lines)
+    return Html(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'
+        "<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    ).format(caption=caption, titles=titles, body=body)
 
 
-def mapping_list(rows: Sequence[HeadMapping], shown_count: int | None = UNFOLDED_MAPPINGS, linked: bool = True) -> str:
-    """Mappings as a list: source with its saliency bar, targets with their scores; the rest folded after `shown_count`.
+def mapping_list(rows: Sequence[HeadMapping], shown_count: int | None = UNFOLDED_MAPPINGS, linked: bool = True) -> Html:
+    """Mappings as a list: source with its saliency bar, targets with their scores; folded after `shown_count`.
 
-    `linked`: whether the tokens lead to the search for them.
+    `linked`: whether tokens link to the search for them.
     """
     if not rows:
         return notice("This head has no stored mappings.")
-    most = max(row.saliency for row in rows) or 1.0
-    items = [mapping_item(row, row.saliency / most, linked) for row in rows]
+    highest = max(row.saliency for row in rows) or 1.0
+    items = [mapping_item(row, row.saliency / highest, linked) for row in rows]
     cut = len(items) if shown_count is None else shown_count
-    folded = "".join(items[cut:])
-    rest = f"<details><summary>Show all {len(items)}</summary><ol>{folded}</ol></details>" if folded else ""
-    return f'<div class="mappings"><ol>{"".join(items[:cut])}</ol>{rest}</div>'
+    rest = Html("")
+    if items[cut:]:
+        folded = join_html(items[cut:])
+        rest = Html("<details><summary>Show all {}</summary><ol>{}</ol></details>").format(len(items), folded)
+    return Html('<div class="mappings"><ol>{}</ol>{}</div>').format(join_html(items[:cut]), rest)
 
 
-def sticky_panel(content: str, label: str) -> str:
-    """What questions are about; on a phone it keeps the upper part of the screen, and is moved in itself."""
-    return f'<div class="beside" tabindex="0" role="region" aria-label="{escape_html(label)}">{content}</div>'
+def sticky_panel(content: Markup, label: str) -> Html:
+    """The evidence that questions are about; on a phone it keeps the upper part of the screen and scrolls in itself."""
+    return Html('<div class="beside" tabindex="0" role="region" aria-label="{}">{}</div>').format(label, content)
 
 
-def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> str:
+def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> Html:
     """One mapping; `bar_length` is the length of its saliency bar, from 0 to 1."""
-    targets = "".join(
-        f'<span title="score {score:.2f}">{token_chip(target, linked)}</span>'
+    targets = join_html(
+        Html('<span title="score {:.2f}">{}</span>').format(score, token_chip(target, linked))
         for target, score in zip(row.targets, row.scores, strict=True)
     )
-    bar = f'<span class="bar" style="--share:{bar_length:.3f}" title="saliency {row.saliency:.3f}"></span>'
-    return (
-        f'<li value="{row.rank}"><span class="source">{token_chip(row.source, linked)}{bar}</span>'
-        f'<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
+    return Html(
+        '<li value="{rank}"><span class="source">{source}'
+        '<span class="bar" style="--share:{bar_length:.3f}" title="saliency {saliency:.3f}"></span></span>'
+        '<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
+    ).format(
+        rank=row.rank,
+        source=token_chip(row.source, linked),
+        bar_length=bar_length,
+        saliency=row.saliency,
+        targets=targets,
     )
 
 
-def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> str:
+def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> Html:
     """The relations that a head implements or suppresses, as bars with the threshold; the others folded."""
+    ranked = sorted(scores, key=stronger_side, reverse=True)
+    bars = [relation_bar(score, tau, min_pairs, link_to_relation(score.relation, model, head)) for score in ranked]
+    count = sum(stronger_side(score) >= tau for score in ranked)
+    listed = Html('<ul class="relations">{}</ul>')
+    above = listed.format(join_html(bars[:count]))
+    if not count:
+        above = notice(f"No relation reaches the threshold of {tau:g} on this head.")
+    if count == len(bars):
+        return above
+    folded = Html("<details><summary>The other {} relations</summary>{}</details>")
+    return above + folded.format(len(bars) - count, listed.format(join_html(bars[count:])))
 
-    def top(score: RelationScore) -> float:
-        return max(score.score or 0.0, score.suppression or 0.0)
 
-    ranked = sorted(scores, key=top, reverse=True)
-    above = [
-        relation_bar(s, tau, min_pairs, link_to_relation(s.relation, model, head)) for s in ranked if top(s) >= tau
-    ]
-    below = [relation_bar(s, tau, min_pairs, link_to_relation(s.relation, model, head)) for s in ranked if top(s) < tau]
-    start = (
-        f'<ul class="relations">{"".join(above)}</ul>'
-        if above
-        else notice(f"No relation reaches the threshold of {tau:g} on this head.")
+def stronger_side(score: RelationScore) -> float:
+    """The higher of score and suppression."""
+    return max(score.score or 0.0, score.suppression or 0.0)
+
+
+def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) -> Html:
+    """One relation: two bars, score and suppression, with the threshold drawn; its name links to its page."""
+    few = f" · fewer than {min_pairs} pairs, so no head is classified by it" if score.pairs < min_pairs else ""
+    bars = bar_html("score-up", "score", score.score, tau) + bar_html(
+        "score-down", "suppression", score.suppression, tau
     )
-    folded = f'<ul class="relations">{"".join(below)}</ul>'
-    rest = f"<details><summary>The other {len(below)} relations</summary>{folded}</details>"
-    return start + (rest if below else "")
-
-
-def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) -> str:
-    """One relation: two bars, score and suppression, with the threshold drawn; its name leads to its page."""
-    few = f" · fewer than {min_pairs} pairs: no head is classified by it" if score.pairs < min_pairs else ""
-    bars = "".join(
-        f'<span class="relation-bar {kind}" style="--share:{value or 0:.3f};--tau:{tau:g}">'
-        f"<span>{word} {'undefined' if value is None else f'{value:.2f}'}</span></span>"
-        for kind, word, value in (("score-up", "score", score.score), ("score-down", "suppression", score.suppression))
+    return Html('<li class="category-{}"><b>{}</b> <small>{}, {} pairs, top {}{}</small>{}</li>').format(
+        score.category or "own",
+        anchor(link, relation_label(score.relation)),
+        score.category or "own relation",
+        score.pairs,
+        score.k,
+        few,
+        bars,
     )
-    name = anchor(link, relation_words(score.relation))
-    return (
-        f'<li class="category-{escape_html(score.category or "own")}"><b>{name}</b> '
-        f"<small>{escape_html(score.category or 'own relation')}, {score.pairs} pairs, top {score.k}{few}</small>{bars}</li>"
+
+
+def bar_html(kind: str, label: str, value: float | None, tau: float) -> Html:
+    """A bar with its value in words; undefined values have an empty bar."""
+    shown = "undefined" if value is None else f"{value:.2f}"
+    return Html('<span class="relation-bar {}" style="--share:{:.3f};--tau:{:g}"><span>{} {}</span></span>').format(
+        kind, value or 0, tau, label, shown
     )

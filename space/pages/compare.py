@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from maps.analysis.classification import CATEGORIES, categories_of
 from maps.atlas.reader import Atlas
-from maps.text import relation_words
+from maps.text import relation_label
 from space.atlases import cache
 from space.atlases.compare import DescriberAgreement, compare_describers
 from space.components.links import link_to_head
@@ -53,7 +53,7 @@ def model_tables(first: Atlas, second: Atlas) -> str:
     relations = list(dict.fromkeys(name for atlas in pair for name in cache.relation_names(atlas)))
     counts = [relation_counts(atlas) for atlas in pair]
     rows = [
-        (escape_html(relation_words(name)), *(found.get(name, "not scored") for found in counts)) for name in relations
+        (escape_html(relation_label(name)), *(found.get(name, "not scored") for found in counts)) for name in relations
     ]
     return table(heading, lines, "Heads by category") + table(heading, rows, "Heads that implement or suppress it")
 

@@ -9,7 +9,7 @@ from typing import Any
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.text import relation_words
+from maps.text import relation_label
 from maps.types import HeadId
 from space.atlases import cache
 from space.components.links import head_in_query, link_to_grid, link_to_head, link_to_relation
@@ -31,11 +31,11 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
     atlases = [atlas for atlas in chosen if name in cache.relation_names(atlas)]
     if not atlases:
-        raise MapsError(f"{chosen[0].model} was not scored on {relation_words(name)}.")
+        raise MapsError(f"{chosen[0].model} was not scored on {relation_label(name)}.")
     sentences = [relation_sentence(atlas, name) for atlas in atlases]
     html = "".join(
         (
-            f"<h1>{escape_html(relation_words(name))}</h1>",
+            f"<h1>{escape_html(relation_label(name))}</h1>",
             relation_chooser(known, name),
             "".join(f"<p>{escape_html(each)}</p>" for each in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
@@ -43,12 +43,12 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         )
     )
     figure = partial(scores_figure, [(atlas, cache.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
-    return PageContent(f"Heads that do {relation_words(name)}", " ".join(sentences), html, (figure,))
+    return PageContent(f"Heads that do {relation_label(name)}", " ".join(sentences), html, (figure,))
 
 
 def relation_chooser(known: list[str], name: str) -> str:
     """A form that opens another relation."""
-    choices = select_options([(relation_words(each), each) for each in known], name)
+    choices = select_options([(relation_label(each), each) for each in known], name)
     return (
         '<form class="controls" action="relation" data-auto>'
         f'<label>Relation <select name="name">{choices}</select></label>'

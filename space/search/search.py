@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maps.errors import MapsError
-from maps.text import relation_words
+from maps.text import relation_label
 from space.search.descriptions import FIELD_WEIGHTS, DescriptionMatches
 from space.search.heads import TokenRole, find_heads
 from space.search.index import SearchIndex
@@ -101,9 +101,9 @@ def find_relations(indexes: Sequence[SearchIndex], query: Query, page_slice: Pag
     fitting = [
         name
         for name in scored
-        if query.words and all(map(make_word_matcher(split_words(relation_words(name))), query.words))
+        if query.words and all(map(make_word_matcher(split_words(relation_label(name))), query.words))
     ]
-    fitting.sort(key=lambda name: (len(split_words(relation_words(name))), name))
+    fitting.sort(key=lambda name: (len(split_words(relation_label(name))), name))
     return ResultSection.build(
         [RelationHit(name, tuple(scored[name])) for name in fitting[page_slice.as_slice]], len(fitting), page_slice
     )

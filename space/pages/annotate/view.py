@@ -12,7 +12,7 @@ from annotation.report.phrases import count_with_noun
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
 from maps.types import HeadId
-from space.components.markup import escape_html, mapping_list, notice, sticky_panel
+from space.components.markup import Html, escape_html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
 from space.pages.annotate.desk import AnnotationTask
 from space.pages.annotate.practice import feedback_html
@@ -130,18 +130,18 @@ def evidence_html(task: AnnotationTask) -> str:
     item = task.item
     if item is None:
         return notice(task.closed_reason or no_item_reason(task))
-    others = ""
+    others = Html("")
     if task.earlier_judgment is not None and task.participant.is_in_open_study:
         current = task.participant.services.journal.current_judgments(item.study, item=item)
         rows = [row for row in current if row != task.earlier_judgment]
         others = (
-            f"<h2>What others answered</h2>{answer_counts_html(rows)}"
+            Html("<h2>What others answered</h2>{}").format(answer_counts_html(rows))
             if rows
             else notice("Nobody else has judged this item yet.")
         )
     title = f"Mappings of {head_name(task)}" if task.participant.is_in_open_study else "Mappings"
     own = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
-    return sticky_panel(f"<h1>{title}</h1>{own}{others}", title)
+    return sticky_panel(Html("<h1>{}</h1>{}{}").format(title, own, others), title)
 
 
 def no_item_reason(task: AnnotationTask) -> str:

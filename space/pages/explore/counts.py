@@ -8,7 +8,7 @@ from typing import Any
 
 from maps.analysis.classification import classification_summary
 from maps.atlas.reader import Atlas
-from maps.text import relation_words
+from maps.text import relation_label
 from maps.types import HeadId
 from space.atlases import cache
 from space.components.links import link_to_head, link_to_relation
@@ -68,7 +68,7 @@ def relation_table(atlas: Atlas, tau: float) -> str:
     """Each relation with its heads and the best of them."""
     lines = []
     for row in cache.relation_summary(atlas, tau).to_pylist():
-        name = anchor(link_to_relation(row["relation"]), relation_words(row["relation"]))
+        name = anchor(link_to_relation(row["relation"]), relation_label(row["relation"]))
         best = best_head_link(atlas, row["best_head"], row["best_score"])
         lowest = best_head_link(atlas, row["best_suppression_head"], row["best_suppression"])
         numbers = ["too few pairs" if row[key] is None else f"{row[key]:,}" for key in ("heads", "suppression_heads")]

@@ -14,7 +14,7 @@ from annotation.statistics.progress import AnnotatorSummary, StudyProgress
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
 from maps.types import HeadId
-from space.components.markup import anchor, escape_html, mapping_list, notice, sticky_panel, table
+from space.components.markup import Html, anchor, escape_html, mapping_list, notice, sticky_panel, table
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
@@ -142,13 +142,19 @@ def disagreement_head(disagreement: Disagreement) -> HeadId:
 def disagreement_html(study: Study, disagreement: Disagreement) -> str:
     """Everything about an item: mappings, description, and the answers side by side."""
     shown = study.contents[disagreement.item.key]
-    return sticky_panel(
-        f"<h2>{disagreement_head(disagreement)}: the answers side by side</h2>{answers_table(disagreement)}"
-        f'<dl class="judged"><dt>Inputs</dt><dd>{escape_html(shown.input_strings)}</dd>'
-        f"<dt>Pattern</dt><dd>{escape_html(shown.observed_pattern)}</dd></dl>"
-        f"<h2>Mappings of {disagreement_head(disagreement)}</h2>{mapping_list(shown.mappings, shown_count=None, linked=False)}",
-        f"Answers, description and mappings of {disagreement_head(disagreement)}",
+    head = disagreement_head(disagreement)
+    content = Html(
+        "<h2>{head}: the answers side by side</h2>{answers}"
+        '<dl class="judged"><dt>Inputs</dt><dd>{inputs}</dd><dt>Pattern</dt><dd>{pattern}</dd></dl>'
+        "<h2>Mappings of {head}</h2>{mappings}"
+    ).format(
+        head=head,
+        answers=answers_table(disagreement),
+        inputs=shown.input_strings,
+        pattern=shown.observed_pattern,
+        mappings=mapping_list(shown.mappings, shown_count=None, linked=False),
     )
+    return sticky_panel(content, f"Answers, description and mappings of {head}")
 
 
 def answers_table(disagreement: Disagreement) -> str:

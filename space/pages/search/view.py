@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maps.text import pluralize, relation_words
+from maps.text import pluralize, relation_label
 from space.components.links import link_to_head, link_to_relation, link_to_search
 from space.components.markup import anchor, escape_html, notice, table, token_chip
 from space.search.query import WORD_PATTERN, normalise_word
@@ -102,7 +102,7 @@ def descriptions_title(results: SearchResults) -> str:
 
 def relation_item(relation_hit: RelationHit) -> str:
     """A relation with the way to its page."""
-    link = anchor(link_to_relation(relation_hit.name), relation_words(relation_hit.name))
+    link = anchor(link_to_relation(relation_hit.name), relation_label(relation_hit.name))
     return f"<li>{link} <small>scored on {escape_html(', '.join(relation_hit.models))}</small></li>"
 
 
