@@ -15,7 +15,7 @@ from maps.heads.relation_scores import find_layer_hits
 from maps.heads.salient_tokens import SalientCounts, find_salient_mappings
 from maps.heads.top_targets import Targets
 from maps.mapping.model import Model
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 
 ROWS_AT_ONCE = 1024  # rows of M at once
 SPARE_TARGETS = 64  # more than there are equal rows

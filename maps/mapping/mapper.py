@@ -19,7 +19,6 @@ from torch import Tensor
 from maps.atlas.reader import FORMAT_VERSION, Atlas
 from maps.atlas.schema import Row, make_table, mapping_row, relation_row
 from maps.errors import MapsError
-from maps.files.lock import lock_folder
 from maps.heads.circuit import skewness
 from maps.heads.output_space import output_space_sizes
 from maps.heads.relation_scores import UsablePairs, UsableRelation, find_layer_hits, scores_from_hits
@@ -31,7 +30,7 @@ from maps.mapping.model import LayerWeights, Model
 from maps.mapping.rows import HeadHits, hit_rows, pair_rows
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import HeadId
-from maps.weights import Checkpoint
+from maps.weights.checkpoint import Checkpoint
 
 LayerTables = dict[str, pa.Table]
 LayersToMap = Dictionary[
@@ -64,9 +63,9 @@ def map_model(
     parts, loaded = LayerStore(out), model if isinstance(model, Model) else open_model(model, settings, device)
     checkpoint = loaded.checkpoint
     layers, before = select_layers(settings, checkpoint.shape.layers), find_earlier_atlas(out, checkpoint)
-    parts.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()})
-    with lock_folder(out, "map"):
+    with parts.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()}):
         if is_mapping_finished(name, out, settings):  # by a run that had the folder until now
+            parts.remove_parts()
             return Atlas.open(out)
         work = LayerMapper.prepare(loaded, settings)
         todo = {

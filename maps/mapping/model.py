@@ -17,7 +17,8 @@ from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Unembedding
 from maps.types import DTYPES, HeadId, Mapping, Relation
-from maps.weights import Checkpoint, open_checkpoint
+from maps.weights.checkpoint import Checkpoint
+from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from maps.weights.tokens import Vocabulary
 

@@ -26,8 +26,8 @@ from maps.mapping.mapper import LayerMapper, LayersToMap, LayerTables
 from maps.mapping.model import Model, find_device
 from maps.mapping.settings import MappingSettings
 from maps.text import pluralize
-from maps.weights import open_checkpoint
 from maps.weights.bundled import BUNDLED_MODEL
+from maps.weights.open import open_checkpoint
 
 LIBRARY = Path(__file__).parents[1]  # the package `maps`, which Ray sends to its workers
 MAX_ATTEMPTS = 4  # of a layer, each lost with its worker, before the run gives up

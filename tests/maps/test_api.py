@@ -24,7 +24,7 @@ from maps.errors import ReplyError
 from maps.heads.circuit import HeadWeights
 from maps.mapping.settings import MappingSettings
 from maps.types import Answer
-from maps.weights import Checkpoint
+from maps.weights.checkpoint import Checkpoint
 from tests import chat_server
 from tests.hub.loopback import LoopbackHub
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, approximate_rows, random_weights, save_model_folder

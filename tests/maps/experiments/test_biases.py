@@ -19,9 +19,9 @@ from maps.experiments.biases import SCHEMAS, evaluate_biases
 from maps.experiments.layer_runs import ExperimentTables
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from maps.weights import open_checkpoint
 from maps.weights.attention import read_attention_bias
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.open import open_checkpoint
 from tests.families import (
     FAMILY_MODELS,
     block_attention,

@@ -21,9 +21,9 @@ from maps.heads.query_key import QueryKeyCircuit, scale_to_root_width
 from maps.mapping.model import Model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
-from maps.weights import open_checkpoint
 from maps.weights.attention import read_query_key_weights
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.open import open_checkpoint
 from tests.families import FAMILY_MODELS, block_attention, build_model, model_blocks, model_body, save_gguf
 from tests.small_models import VOCABULARY_SIZE
 

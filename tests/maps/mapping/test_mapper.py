@@ -17,7 +17,7 @@ from maps.heads import circuit, rank_tests, relation_scores, top_targets
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Mapping, Relation
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 from tests.small_models import (
     VOCABULARY_SIZE,
     WORDS,

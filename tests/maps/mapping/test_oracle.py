@@ -17,7 +17,7 @@ from maps.heads import circuit, output_space, rank_tests, relation_scores, top_e
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 from tests.families import FAMILY_MODELS
 from tests.maps.mapping.test_mapper import check_head
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules

@@ -13,8 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights
 from maps.heads.first_mlp import apply_first_mlp
-from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from tests.small_models import (
     VOCABULARY_SIZE,

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from maps.errors import MapsError
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from tests.small_models import (
     VOCABULARY_SIZE,

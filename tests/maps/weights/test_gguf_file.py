@@ -11,8 +11,8 @@ import torch
 from gguf import GGMLQuantizationType as Kind
 
 from maps.errors import MapsError
-from maps.weights import open_checkpoint
 from maps.weights.gguf_file import GgufFile, read_gguf
+from maps.weights.open import open_checkpoint
 from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, SmallModel, gguf_name, random_weights, save_gguf
 
 ARCHITECTURES = "gemma2, gemma3, gpt2, gptneox, llama, olmo2, phi2, phi3, qwen2, qwen3."

@@ -9,9 +9,9 @@ import pytest
 from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
 from maps.data import predefined_relations
-from maps.weights import open_checkpoint
 from maps.weights.gguf_file import GgufFile
 from maps.weights.gguf_tokens import read_vocabulary
+from maps.weights.open import open_checkpoint
 from maps.weights.tokens import Vocabulary
 from tests.small_models import SPECIAL_TOKEN, WORDS, tokens_and_merges
 

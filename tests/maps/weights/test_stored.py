@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maps.errors import MapsError
-from maps.weights import open_checkpoint
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import build_checkpoint
+from maps.weights.open import open_checkpoint
 from tests.families import FAMILY_MODELS, build_model
 from tests.small_models import SmallModel, Weights, random_weights, save_model_folder
 

@@ -13,7 +13,7 @@ import pytest
 
 import maps.weights.bundled
 from maps.errors import MapsError
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 from tests.small_models import SmallModel, random_weights, save_gguf, save_model_folder
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
     command = [sys.executable, "-m", "maps", "map", name, "--out", str(tmp_path / "atlas")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    said = f"There is no file or folder {name}, and no Hub answers that has a model of that name; check the name and"
+    said = f"There is no file or folder {name}, and the Hub cannot be reached to look for a model of that name;"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said} the network.\n")
     assert not (tmp_path / "atlas").exists()
 
@@ -77,7 +77,7 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
 def test_the_bundled_model_opens_without_transformers() -> None:
     program = """
 import sys
-from maps.weights import open_checkpoint
+from maps.weights.open import open_checkpoint
 checkpoint = open_checkpoint("smollm2")
 print(checkpoint.vocabulary.single_tokens(["France", "Paris", "1999"]), "transformers" in sys.modules)
 """
