@@ -1,48 +1,63 @@
-"""The errors that the library raises."""
+"""The errors that the library raises.
+
+    MapsError                      a person can fix it; the message says how
+    ├── RunFailedError             the input was right, but the run came to nothing
+    ├── ReplyError                 no usable reply about one head
+    │   └── NoReplyError           the server did not reply at all
+    ├── DescriberError             the model's server cannot be used, so the run ends
+    │   └── NoBatchError           the server has no Batch API
+    └── HubError                   a request to the Hugging Face Hub failed
+        ├── CommitConflictError    somebody else committed first
+        └── RangesUnsupportedError the server sends whole files only
+
+`annotation` derives its own errors from MapsError. The commands print a MapsError as one sentence and exit with
+status 2, or 1 for a RunFailedError.
+"""
 
 from __future__ import annotations
 
 
 class MapsError(Exception):
-    """Something a person can mend; its message is one plain sentence that says how."""
+    """Raised for anything that a person can fix; the message is one or two sentences that say what to do."""
 
 
 class RunFailedError(MapsError):
-    """A run whose input was right came to nothing."""
+    """Raised when a run with valid input produced nothing, such as a describer that failed on all heads."""
 
 
 class ReplyError(MapsError):
-    """No usable reply for one head: it may be asked again, and other heads are not concerned."""
+    """Raised when a model's reply about one head cannot be used; the head may be asked about again."""
 
 
 class NoReplyError(ReplyError):
-    """The server gave no reply to the question, however often it was tried: another seed would not help."""
+    """Raised when the server did not reply about one head after all retries; another seed would not help."""
 
 
 class DescriberError(MapsError):
-    """Something that no further asking mends (key, model, quota, server): it ends the run.
+    """Raised when asking again cannot help (key, model, quota, server): it ends the run."""
 
-    What concerns one head alone is a `ReplyError`.
-    """
+
+class NoBatchError(DescriberError):
+    """Raised when the server has no Batch API, or does not know the batch or its files."""
 
 
 class HubError(MapsError):
-    """What went wrong at the Hub, in one sentence that holds no token.
+    """Raised when a request to the Hub failed. The message never contains the token.
 
-    `status` is the Hub's answer, None where there was none; `retry_after` the seconds that it asks to wait;
-    `is_retryable` whether the same request may succeed later.
+    `status`: the HTTP status, None where the Hub did not answer. `retry_after`: the seconds that the Hub asks to wait.
+    `is_retryable`: whether the same request may succeed later.
     """
 
     def __init__(
-        self, sentence: str, status: int | None = None, retry_after: float = 0.0, is_retryable: bool = False
+        self, message: str, status: int | None = None, retry_after: float = 0.0, is_retryable: bool = False
     ) -> None:
-        super().__init__(sentence)
+        super().__init__(message)
         self.status, self.retry_after, self.is_retryable = status, retry_after, is_retryable
 
 
 class CommitConflictError(HubError):
-    """A commit that was to follow a certain one came too late: somebody else's is there."""
+    """Raised when a commit names a parent that is no longer the newest commit."""
 
 
-class NoBatchError(DescriberError):
-    """The server has no Batch API, or does not know the batch or its files."""
+class RangesUnsupportedError(HubError):
+    """Raised when a server ignores a request for part of a file; the caller then fetches the whole file."""

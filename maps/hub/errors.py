@@ -1,14 +1,15 @@
-"""The Hub's troubles: which ones pass and are tried again, and what is said of the others."""
+"""Errors of the Hugging Face Hub: which requests are tried again, and one sentence for each error."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from json import JSONDecodeError
 from typing import TypeVar
 
-from httpx2 import HTTPError, InvalidURL, TransportError
+from httpx2 import HTTPError, InvalidURL, Response, TransportError
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -19,42 +20,54 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from maps.errors import MapsError
+from maps.errors import HubError, MapsError
 
 RETRY_WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second try, the third and so on
-LONGEST_WAIT = 60.0
+MAX_WAIT = 60.0  # seconds; never wait longer than this, even where the Hub asks for it
 RETRYABLE_STATUSES = (408, 429, 500, 502, 503, 504)
+RATE_LIMIT_EXHAUSTED = re.compile(r";r=0;t=(\d+)")  # RateLimit: "api";r=0;t=55 means: no requests for 55 seconds
 LOGIN_HINT = "set HF_TOKEN or run `hf auth login`"
 HUB_ERRORS = (HTTPError, InvalidURL, HFValidationError, JSONDecodeError, OSError)
 Result = TypeVar("Result")
 
 
-class IncompleteResponseError(TransportError):
-    """An answer that ended before all of it was there."""
+def call_with_retries(
+    call: Callable[[], Result],
+    waits: Sequence[float] = RETRY_WAITS,
+    should_retry: Callable[[Exception], bool] | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    received_bytes: Callable[[], int] = lambda: 0,
+) -> Result:
+    """Returns what the call returns; tries again after each of the `waits` (seconds), or after what the Hub asks for.
 
-
-def call_with_retries(call: Callable[[], Result], waits: Sequence[float] = RETRY_WAITS) -> Result:
-    """What the call returns; troubles that pass are waited out, as often as there are waits."""
-    for wait in waits:
+    `should_retry`: which errors pass (default: `is_retryable`). `received_bytes`: how much of a download has arrived;
+    when it has grown since the last try, the waits start again from the first.
+    """
+    attempt, received = 0, received_bytes()
+    while True:
         try:
             return call()
-        except (HTTPError, ValueError, OSError, RuntimeError) as error:
-            if not is_retryable(error):
+        except (HTTPError, ValueError, OSError, RuntimeError, HubError) as error:
+            if received_bytes() > received:
+                attempt, received = 0, received_bytes()
+            if attempt == len(waits) or not (should_retry or is_retryable)(error):
                 raise
-            time.sleep(retry_after_seconds(error) or wait)
-    return call()
+            sleep(retry_after_seconds(error) or waits[attempt])
+            attempt += 1
 
 
 def is_retryable(error: BaseException) -> bool:
     """Whether the same request may succeed later: an overloaded server, a dropped connection."""
+    if isinstance(error, HubError):
+        return error.is_retryable
     cause = underlying_error(error)
     if isinstance(cause, HfHubHTTPError):
         return cause.response.status_code in RETRYABLE_STATUSES
-    return isinstance(cause, (TransportError, JSONDecodeError))  # an overloaded server may answer with a page
+    return isinstance(cause, (TransportError, JSONDecodeError))  # an overloaded server may answer with an HTML page
 
 
 def underlying_error(error: BaseException) -> BaseException:
-    """What went wrong at the Hub: the client wraps it where a large file was sent, or a file is in no cache either."""
+    """The error that the Hub's client wrapped in a RuntimeError (uploads) or LocalEntryNotFoundError (downloads)."""
     cause = error.__cause__
     if isinstance(error, RuntimeError):
         return cause or error
@@ -62,17 +75,26 @@ def underlying_error(error: BaseException) -> BaseException:
 
 
 def retry_after_seconds(error: BaseException) -> float:
-    """How long a busy server asks to wait, within limits; 0 where it does not say."""
+    """How many seconds the Hub asks to wait, at most MAX_WAIT; 0 where it does not say."""
     cause = underlying_error(error)
-    said = cause.response.headers.get("Retry-After", "") if isinstance(cause, HfHubHTTPError) else ""
-    return min(float(said), LONGEST_WAIT) if said.isdecimal() else 0.0
+    if isinstance(cause, HubError):
+        return min(cause.retry_after, MAX_WAIT)
+    return min(requested_wait(cause.response), MAX_WAIT) if isinstance(cause, HfHubHTTPError) else 0.0
+
+
+def requested_wait(response: Response) -> float:
+    """The seconds that a response's headers ask to wait; 0 where they do not."""
+    retry_after = response.headers.get("Retry-After", "").strip()
+    wait = float(retry_after) if retry_after.isdecimal() else 0.0
+    exhausted = RATE_LIMIT_EXHAUSTED.search(response.headers.get("RateLimit", ""))
+    return max(wait, float(exhausted[1])) if exhausted else wait
 
 
 @contextmanager
 def translate_hub_errors(kind: str, name: str, unreachable: str = "") -> Iterator[None]:
-    """Turns what the Hub's client raises over a model or dataset into one sentence; other errors stay what they are.
+    """Turns errors of the Hub's client about a model or dataset into a MapsError; lets other errors pass.
 
-    `unreachable` is said where no Hub answers.
+    `unreachable`: the message where no Hub answers.
     """
     try:
         yield
@@ -80,8 +102,8 @@ def translate_hub_errors(kind: str, name: str, unreachable: str = "") -> Iterato
         cause = underlying_error(error)
         if not isinstance(cause, HUB_ERRORS) or is_local_error(cause):
             raise
-        said = hub_error_message(cause, kind, name)
-        raise MapsError(said or unreachable or no_hub_message(kind, name)) from error
+        message = hub_error_message(cause, kind, name)
+        raise MapsError(message or unreachable or no_hub_message(kind, name)) from error
 
 
 def is_local_error(error: BaseException) -> bool:
@@ -90,7 +112,7 @@ def is_local_error(error: BaseException) -> bool:
 
 
 def hub_error_message(error: BaseException, kind: str, name: str) -> str:
-    """What went wrong, and what to do; empty where no Hub answered."""
+    """What happened and what to do; empty where no Hub answered."""
     if isinstance(error, GatedRepoError):
         return f"{name} is gated on the Hub: ask for access on its page there, then {LOGIN_HINT}."
     if isinstance(error, (RepositoryNotFoundError, HFValidationError)):
@@ -103,15 +125,15 @@ def hub_error_message(error: BaseException, kind: str, name: str) -> str:
     if isinstance(error, RemoteEntryNotFoundError):
         return f"The Hub's {kind} {name} lacks a file that belongs to it; take another revision or another {kind}."
     if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-        return f"The Hub does not accept the token for {name}: {LOGIN_HINT}, with a token that may."
+        return f"The Hub does not accept the token for {name}: {LOGIN_HINT}, with a token that has access."
     if isinstance(error, HfHubHTTPError):
-        return f"The Hub answered {error.response.status_code} for {name}; try again later."
+        return f"The Hub answered with status {error.response.status_code} for {name}; try again later."
     return f"The Hub's answer for {name} cannot be read; try again later." if isinstance(error, ValueError) else ""
 
 
 def no_hub_message(kind: str, name: str) -> str:
-    """What is said where no Hub answers to somebody who looks for a model or dataset."""
+    """The message where the name is not a local file and no Hub answers."""
     return (
-        f"There is no file or folder {name}, and no Hub answers that has a {kind} of that name; "
+        f"There is no file or folder {name}, and the Hub cannot be reached to look for a {kind} of that name; "
         "check the name and the network."
     )

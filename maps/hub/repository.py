@@ -1,16 +1,14 @@
-"""One repository on the Hub: what it holds now, its files' content, commits. Every trouble is one plain sentence."""
+"""One repository on the Hugging Face Hub: its state, its files, commits. Every error is a HubError."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import TypeVar
 
 import httpx2
 from huggingface_hub import (
@@ -25,21 +23,25 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from maps.errors import CommitConflictError, HubError, MapsError
+from maps.hub.errors import (
+    MAX_WAIT,
+    RETRY_WAITS,
+    RETRYABLE_STATUSES,
+    Result,
+    call_with_retries,
+    requested_wait,
+    underlying_error,
+)
 
-RETRY_WAITS = (1.0, 2.0, 4.0)  # seconds before the second try, the third and so on
-MAX_RETRY_WAIT = 30.0  # what the Hub asks beyond this is left to whoever called
 REQUEST_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds; the client itself would wait for ever
-RETRYABLE_STATUSES = (408, 429, 500, 502, 503, 504)
 CONFLICT_STATUSES = (409, 412)  # somebody else's commit came first
 READ_THREADS = 8
 CLIENT_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, JSONDecodeError, ConnectionError)
-RATE_LIMIT_EXHAUSTED = re.compile(r";r=0;t=(\d+)")  # RateLimit: "api";r=0;t=55, where nothing remains for 55 seconds
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file as the Hub lists it: the git id of its content, or for a large one its SHA-256; its size in bytes."""
+    """A file as the Hub lists it. `digest`: see `content_digest`; `size`: bytes."""
 
     digest: str
     is_large: bool
@@ -56,18 +58,18 @@ class RepositoryState:
 
 
 def content_digest(content: bytes, is_large: bool = False) -> str:
-    """What the Hub names a content by: git's id of it, or the SHA-256 of a large file."""
+    """The Hub's id of a content: the git id, or the SHA-256 of a large file."""
     if is_large:
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 class HubDataset:
-    """A dataset of the Hub. Making one touches no network; methods may be called from any thread.
+    """A dataset on the Hub. The constructor touches no network; methods may be called from any thread.
 
-    Troubles that pass are tried again after `waits` (with jitter) and after what the Hub asks for, if that is not
-    long; `skip_waits` ends these waits. All methods raise HubError. What lies elsewhere than among datasets is a subclass
-    with another `repo_type`.
+    Requests that may succeed later are tried again after `retry_waits` (with jitter), or after what the Hub asks for,
+    if that is at most MAX_WAIT. All methods raise HubError. Other kinds of repositories are subclasses with their own
+    `repo_type`.
     """
 
     repo_type = "dataset"
@@ -93,15 +95,15 @@ class HubDataset:
         return f"{type(self).__name__}({self.name!r})"
 
     def skip_waits(self) -> None:
-        """From now on nothing is waited for between tries: the process is about to end."""
+        """From now on, retry at once: the process is about to end."""
         self._skip_waits.set()
 
     def commit_url(self, commit: str) -> str:
-        """Where a commit is looked at."""
+        """The page of a commit."""
         return f"{self._api.endpoint}/{self.repo_type}s/{self.name}/commit/{commit}"
 
     def read_state(self) -> RepositoryState | None:
-        """The newest state; None where there is none, or none that the token may read."""
+        """The newest state; None where there is no such repository or the token may not read it."""
         try:
             info = self._call_with_retries(
                 lambda: self._api.repo_info(
@@ -112,43 +114,40 @@ class HubDataset:
             if error.status == 404:
                 return None
             raise
-        listed = getattr(info, "siblings", None) or ()  # which not every kind of repository has
-        files = {
-            each.rfilename: HubFile(
-                each.lfs.sha256 if each.lfs else each.blob_id or "", each.lfs is not None, each.size or 0
-            )
-            for each in listed
-        }
+        files = {}
+        for entry in getattr(info, "siblings", None) or ():  # some kinds of repository have no `siblings`
+            digest = entry.lfs.sha256 if entry.lfs else entry.blob_id or ""
+            files[entry.rfilename] = HubFile(digest, entry.lfs is not None, entry.size or 0)
         return RepositoryState(str(info.sha), bool(info.private), files)
 
     def create(self, private: bool) -> None:
-        """Makes it; nothing happens where it is there."""
+        """Creates the repository unless it exists."""
         self._call_with_retries(
             lambda: self._api.create_repo(self.name, repo_type=self.repo_type, private=private, exist_ok=True)
         )
 
     def read_files(self, state: RepositoryState, paths: Iterable[str]) -> dict[str, bytes]:
-        """The content of files at a state, checked against the ids that the Hub lists."""
+        """The contents of files by path, each checked against the digest that the Hub lists."""
         wanted = sorted(paths)
         with ThreadPoolExecutor(READ_THREADS) as pool:
-            found = pool.map(lambda path: self._call_with_retries(lambda: self._download_file(state, path)), wanted)
-            return dict(zip(wanted, found, strict=True))
+            contents = pool.map(lambda path: self._call_with_retries(lambda: self._download_file(state, path)), wanted)
+            return dict(zip(wanted, contents, strict=True))
 
     def _download_file(self, state: RepositoryState, path: str) -> bytes:
         url = hf_hub_url(self.name, path, repo_type=self.repo_type, revision=state.commit, endpoint=self._endpoint)
-        answer = get_session().get(url, headers={"Authorization": f"Bearer {self._token}"}, timeout=REQUEST_TIMEOUT)
-        hf_raise_for_status(answer)
+        response = get_session().get(url, headers={"Authorization": f"Bearer {self._token}"}, timeout=REQUEST_TIMEOUT)
+        hf_raise_for_status(response)
         file = state.files[path]
-        if content_digest(answer.content, file.is_large) != file.digest:
+        if content_digest(response.content, file.is_large) != file.digest:
             raise HubError(f"{path} of {self.name} arrived damaged; try again later.", is_retryable=True)
-        return bytes(answer.content)
+        return bytes(response.content)
 
     def commit(
         self, message: str, add: Mapping[str, bytes], delete: Iterable[str] = (), parent: str | None = None
     ) -> str:
-        """Adds and deletes files in one commit and returns its hash; the newest one's where nothing changes.
+        """Adds and deletes files in one commit. Returns its hash, or the newest commit's where nothing changes.
 
-        Raises ChangedError where `parent` is given and no longer the newest commit.
+        Raises CommitConflictError where `parent` is given and is no longer the newest commit.
         """
 
         def send() -> str:
@@ -156,72 +155,64 @@ class HubDataset:
                 *(CommitOperationAdd(path, content) for path, content in sorted(add.items())),
                 *(CommitOperationDelete(path) for path in sorted(delete)),
             ]
-            made = self._api.create_commit(
+            created = self._api.create_commit(
                 self.name, operations, commit_message=message, repo_type=self.repo_type, parent_commit=parent
             )
-            return str(made.oid)
+            return str(created.oid)
 
         return self._call_with_retries(send, retry_conflicts=parent is None)
 
     def squash_history(self, message: str) -> None:
-        """Makes one commit of the whole history: what was deleted before can be read no more."""
+        """Replaces the whole history by one commit, so that deleted contents can no longer be read."""
         self._call_with_retries(
             lambda: self._api.super_squash_history(self.name, repo_type=self.repo_type, commit_message=message)
         )
 
     def _call_with_retries(self, call: Callable[[], Result], retry_conflicts: bool = False) -> Result:
-        """What the call returns. Tried again where the trouble passes by itself."""
-        for wait in self._retry_waits:
-            try:
-                return self._call_once(call)
-            except HubError as error:
-                if not (error.is_retryable or (retry_conflicts and error.status in CONFLICT_STATUSES)):
-                    raise
-                if error.retry_after > MAX_RETRY_WAIT:
-                    raise
-                self._skip_waits.wait(error.retry_after or wait * self._random.uniform(0.5, 1.5))
-        return self._call_once(call)
+        def should_retry(error: Exception) -> bool:
+            if not isinstance(error, HubError) or error.retry_after > MAX_WAIT:
+                return False
+            return error.is_retryable or (retry_conflicts and error.status in CONFLICT_STATUSES)
+
+        waits = [wait * self._random.uniform(0.5, 1.5) for wait in self._retry_waits]
+        return call_with_retries(lambda: self._call_once(call), waits, should_retry, self._skip_waits.wait)
 
     def _call_once(self, call: Callable[[], Result]) -> Result:
         get_session().timeout = REQUEST_TIMEOUT
         try:
             return call()
-        except CLIENT_ERRORS as error:
-            raise self._hub_error(error) from None  # the client's own words may quote what it was given
-        except RuntimeError as error:  # so the client wraps what goes wrong with a large file
-            if isinstance(error.__cause__, CLIENT_ERRORS):
-                raise self._hub_error(error.__cause__) from None
-            raise HubError(f"The Hub did not take a file of {self.name}; try again later.", is_retryable=True) from None
+        except (*CLIENT_ERRORS, RuntimeError) as error:
+            raise self._hub_error(underlying_error(error)) from None  # the client's message may quote the token
 
-    def _hub_error(self, error: Exception) -> HubError:
-        """The sentence for what the client raised."""
+    def _hub_error(self, error: BaseException) -> HubError:
         if not isinstance(error, HfHubHTTPError):
             return self._connection_error(error)
-        status, headers = error.response.status_code, error.response.headers
+        status = error.response.status_code
         if status in CONFLICT_STATUSES:
-            return CommitConflictError(f"Somebody else changed {self.name} meanwhile; try again.", status)
-        asked = headers.get("Retry-After", "").strip()
-        wait = float(asked) if asked.isdecimal() else 0.0
-        if used_up := RATE_LIMIT_EXHAUSTED.search(headers.get("RateLimit", "")):
-            wait = max(wait, float(used_up[1]))
+            return CommitConflictError(f"Somebody else changed {self.name} in the meantime; try again.", status)
+        wait = requested_wait(error.response)
         return HubError(self._status_message(status), status, wait, status in RETRYABLE_STATUSES)
 
-    def _connection_error(self, error: Exception) -> HubError:
+    def _connection_error(self, error: BaseException) -> HubError:
         if isinstance(error, (HFValidationError, httpx2.InvalidURL)):
-            return HubError(f"{self.name!r} cannot be asked for at the Hub; write it as user/name.")
+            return HubError(f"{self.name!r} is not a valid name on the Hub; write it as user/name.")
         if isinstance(error, JSONDecodeError):
-            return HubError(f"The Hub's answer for {self.name} cannot be read; try again later.", is_retryable=True)
-        if isinstance(error, httpx2.TimeoutException):
-            return HubError(f"The Hub does not answer for {self.name}; check the network.", is_retryable=True)
-        return HubError(f"The Hub cannot be reached for {self.name}; check the network.", is_retryable=True)
+            message = f"The Hub's answer for {self.name} cannot be read; try again later."
+        elif isinstance(error, httpx2.TimeoutException):
+            message = f"The Hub does not answer for {self.name}; check the network."
+        elif isinstance(error, CLIENT_ERRORS):
+            message = f"The Hub cannot be reached for {self.name}; check the network."
+        else:
+            message = f"The Hub did not accept a file of {self.name}; try again later."
+        return HubError(message, is_retryable=True)
 
     def _status_message(self, status: int) -> str:
         if status in (401, 403):
             return f"The Hub does not accept the token for {self.name}: set HF_TOKEN to one that may write it."
         if status == 404:
-            return f"The Hub has no {self.repo_type} {self.name} that this token may see; check the name and HF_TOKEN."
+            return f"The Hub has no {self.repo_type} {self.name} that this token may read; check the name and HF_TOKEN."
         if status == 429:
-            return f"The Hub wants fewer requests for {self.name}; try again later."
+            return f"The Hub asks for fewer requests to {self.name}; try again later."
         if status in RETRYABLE_STATUSES:
-            return f"The Hub has trouble of its own (it answered {status} for {self.name}); try again later."
-        return f"The Hub refused what was asked of {self.name} (it answered {status}); look at its page there."
+            return f"The Hub has a problem of its own (status {status} for {self.name}); try again later."
+        return f"The Hub refused the request for {self.name} (status {status}); check its page on the Hub."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,12 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 import torch
-from httpx2 import HTTPError
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 from torch import Tensor
 
-from maps.errors import MapsError
-from maps.hub.errors import (
-    RETRY_WAITS,
-    IncompleteResponseError,
-    call_with_retries,
-    is_retryable,
-    retry_after_seconds,
-    translate_hub_errors,
-)
+from maps.errors import HubError, MapsError, RangesUnsupportedError
+from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
 from maps.weights.stored import SafetensorsFiles, tensor_names_in
 
 MAX_HEADER_BYTES = 100_000_000  # bytes, as the safetensors library has it
@@ -35,10 +26,6 @@ SAFETENSORS_DTYPES = {
     **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
 }
-
-
-class RangesUnsupportedError(Exception):
-    """The server sends whole files only."""
 
 
 class SafetensorsEntry(NamedTuple):
@@ -88,7 +75,7 @@ class HubSnapshot:
         return lambda: self.api.hf_hub_download(self.model, file, revision=self.commit, cache_dir=self.cache)
 
     def fetch_range(self, file: str, name: str, start: int, stop: int) -> Path:
-        """The bytes of a file from `start` to before `stop`, kept on disk as `name`; raises NoRanges."""
+        """The bytes of a file from `start` to before `stop`, kept on disk as `name`; raises RangesUnsupportedError."""
         place = self.tensor_folder / file / name
         if place.exists() and place.stat().st_size == stop - start:
             return place
@@ -107,18 +94,8 @@ class HubSnapshot:
         return place
 
     def write_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
-        """Writes a range; goes on where a connection was dropped, and counts tries anew when something arrived."""
-        waits = iter(self.retry_waits)
-        while out.tell() < stop - start:
-            before = out.tell()
-            try:
-                self.request_range(out, file, start, stop)
-            except HTTPError as error:
-                waits = iter(self.retry_waits) if out.tell() > before else waits
-                wait = next(waits, None)
-                if wait is None or not is_retryable(error):
-                    raise
-                time.sleep(retry_after_seconds(error) or wait)
+        """Writes a range; where a connection was dropped, asks for the rest and starts the waits again."""
+        call_with_retries(lambda: self.request_range(out, file, start, stop), self.retry_waits, received_bytes=out.tell)
 
     def request_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
         """One request for what of a range is still missing."""
@@ -130,11 +107,15 @@ class HubSnapshot:
         with get_session().stream("GET", url, headers=headers, timeout=timeout) as response:
             hf_raise_for_status(response)
             if not response.headers.get("Content-Range", "").startswith(f"bytes {first}-{stop - 1}/"):
-                raise RangesUnsupportedError
+                raise RangesUnsupportedError(f"{url} is only sent whole.")
             for chunk in response.iter_raw():
                 out.write(chunk)
-        if out.tell() != stop - start:
-            raise IncompleteResponseError(f"{stop - start - out.tell()} bytes of {file} are missing")
+        missing = stop - start - out.tell()
+        if missing:
+            raise HubError(
+                f"{missing:,} bytes of {file} of {self.model} did not arrive; check the network and try again.",
+                is_retryable=True,
+            )
 
 
 def wrap_with_progress_bar(out: BinaryIO, name: str, size: int) -> Any:

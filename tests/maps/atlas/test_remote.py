@@ -116,7 +116,7 @@ def test_an_answer_that_is_lost_or_late_doubles_nothing(
 
 def test_a_hub_that_stays_busy_is_told(hub: LoopbackHub, atlas_folder: Path) -> None:
     hub.fail_next("/commit/", 503, times=3)
-    assert refusal(hub, atlas_folder) == f"The Hub answered 503 for {REPO}; try again later."
+    assert refusal(hub, atlas_folder) == f"The Hub answered with status 503 for {REPO}; try again later."
     assert hub.commits(REPO) == []
 
 
@@ -184,7 +184,7 @@ def test_pushes_that_cannot_be_are_refused_in_one_sentence(hub: LoopbackHub, atl
         push(atlas_folder, "atlas", hub.token, endpoint=hub.url)
     assert str(caught.value) == "'atlas' is no name of a dataset on the Hub; write it as user/name."
     assert refusal(hub, atlas_folder, token="hf_wrong") == (
-        f"The Hub does not accept the token for {REPO}: set HF_TOKEN or run `hf auth login`, with a token that may."
+        f"The Hub does not accept the token for {REPO}: set HF_TOKEN or run `hf auth login`, with a token that has access."
     )
     hub.url = "http://127.0.0.1:1"
     assert refusal(hub, atlas_folder) == (

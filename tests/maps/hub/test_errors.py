@@ -67,11 +67,20 @@ def test_a_busy_server_says_how_long_to_wait() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (answered(418), "The Hub answered 418 for a/b; try again later."),
+        (answered(418), "The Hub answered with status 418 for a/b; try again later."),
         (JSONDecodeError("no", "<html>", 0), "The Hub's answer for a/b cannot be read; try again later."),
-        (httpx2.InvalidURL("http://["), "There is no file or folder a/b, and no Hub answers that has a model of that"),
-        (ConnectionError("offline"), "There is no file or folder a/b, and no Hub answers that has a model of that"),
-        (OSError("a file of another size"), "There is no file or folder a/b, and no Hub answers that has a model of"),
+        (
+            httpx2.InvalidURL("http://["),
+            "There is no file or folder a/b, and the Hub cannot be reached to look for a model",
+        ),
+        (
+            ConnectionError("offline"),
+            "There is no file or folder a/b, and the Hub cannot be reached to look for a model",
+        ),
+        (
+            OSError("a file of another size"),
+            "There is no file or folder a/b, and the Hub cannot be reached to look for a model",
+        ),
     ],
 )
 def test_a_trouble_is_told_in_one_sentence(error: Exception, said: str) -> None:

@@ -50,10 +50,10 @@ def test_files_are_added_and_deleted_in_one_commit(hub: LoopbackHub, dataset: Hu
     assert [(commit.oid, commit.title) for commit in hub.commits(NAME)][1:] == [(made, "Change")]
 
 
-@pytest.mark.parametrize("trouble", ["lose", "fail", "cut"])
+@pytest.mark.parametrize("trouble", ["lose_next_reply", "fail_next", "cut_next_reply"])
 def test_a_commit_whose_answer_is_lost_is_made_once(hub: LoopbackHub, dataset: HubDataset, trouble: str) -> None:
-    ordered: Callable[[str], None] = getattr(hub, trouble)
-    ordered("POST .*/commit/")
+    order_trouble: Callable[[str], None] = getattr(hub, trouble)
+    order_trouble("POST .*/commit/")
     made = dataset.commit("Add", {"b.txt": b"b"})
     assert [commit.oid for commit in hub.commits(NAME)][1:] == [made]
     assert hub.files(NAME) == {"a.txt": b"a", "b.txt": b"b"}
@@ -63,7 +63,9 @@ def test_a_commit_behind_somebody_elses_is_sent_again_or_refused(hub: LoopbackHu
     head = dataset.read_state()
     assert head is not None
     dataset.commit("First", {"b.txt": b"b"})
-    with pytest.raises(CommitConflictError, match=r"^Somebody else changed tester/ledger meanwhile; try again\.$"):
+    with pytest.raises(
+        CommitConflictError, match=r"^Somebody else changed tester/ledger in the meantime; try again\.$"
+    ):
         dataset.commit("Second", {"c.txt": b"c"}, parent=head.commit)
     hub.fail_next("POST .*/commit/", 412)
     dataset.commit("Second", {"c.txt": b"c"})
@@ -95,10 +97,10 @@ def test_the_history_is_squashed(hub: LoopbackHub, dataset: HubDataset) -> None:
     [
         (401, 1, "The Hub does not accept the token for tester/ledger: set HF_TOKEN to one that may write it."),
         (403, 1, "The Hub does not accept the token for tester/ledger: set HF_TOKEN to one that may write it."),
-        (404, 1, "The Hub has no dataset tester/ledger that this token may see; check the name and HF_TOKEN."),
-        (429, 3, "The Hub wants fewer requests for tester/ledger; try again later."),
-        (503, 3, "The Hub has trouble of its own (it answered 503 for tester/ledger); try again later."),
-        (422, 1, "The Hub refused what was asked of tester/ledger (it answered 422); look at its page there."),
+        (404, 1, "The Hub has no dataset tester/ledger that this token may read; check the name and HF_TOKEN."),
+        (429, 3, "The Hub asks for fewer requests to tester/ledger; try again later."),
+        (503, 3, "The Hub has a problem of its own (status 503 for tester/ledger); try again later."),
+        (422, 1, "The Hub refused the request for tester/ledger (status 422); check its page on the Hub."),
     ],
 )
 def test_refusals_are_one_sentence_each(
@@ -115,7 +117,7 @@ def test_no_hub_is_one_sentence() -> None:
     dataset = HubDataset(NAME, TOKEN, "http://127.0.0.1:9", QUICK)
     with pytest.raises(HubError, match=r"^The Hub cannot be reached for tester/ledger; check the network\.$"):
         dataset.read_state()
-    with pytest.raises(HubError, match=r"^'a b' cannot be asked for at the Hub; write it as user/name\.$"):
+    with pytest.raises(HubError, match=r"^'a b' is not a valid name on the Hub; write it as user/name\.$"):
         HubDataset("a b", TOKEN, "http://127.0.0.1:9", QUICK).read_state()
 
 

@@ -69,8 +69,8 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
     command = [sys.executable, "-m", "maps", "map", name, "--out", str(tmp_path / "atlas")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    said = f"There is no file or folder {name}, and the Hub cannot be reached to look for a model of that name;"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said} the network.\n")
+    said = f"There is no file or folder {name}, and the Hub cannot be reached to look for a model of that name; check the name"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said} and the network.\n")
     assert not (tmp_path / "atlas").exists()
 
 
