@@ -1,21 +1,23 @@
 """Names, their pseudonyms, and the signed token by which a page knows who is answering.
 
-The key stays on the server: without it nobody can tell which name a pseudonym stands for, or make a token.
+Everything here is derived from the pseudonym key, which stays on the server: without it nobody can link a pseudonym
+to a name, or make a token.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import unicodedata
 from functools import lru_cache
 
-from maps.errors import MapsError
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from annotation.identity.seals import check_key
 
 MAX_NAME_LENGTH = 80
 MAX_TOKEN_LENGTH = 4096
+SESSION_DAYS = 30  # a token older than this counts for nothing: the annotator types their name again
 
 
 def normalise_name(name: str) -> str:
@@ -25,21 +27,20 @@ def normalise_name(name: str) -> str:
 
 
 def name_problems(name: str) -> list[str]:
-    """One plain sentence for each thing that is wrong with a name; empty where it will do."""
-    found = []
+    """One plain sentence for each problem with a name; empty for a usable name."""
+    problems = []
     if not normalise_name(name):
-        found.append("Please give a name.")
+        problems.append("Please enter your name.")
     if len(name) > MAX_NAME_LENGTH:
-        found.append(f"The name has {len(name)} characters; {MAX_NAME_LENGTH} is the most.")
+        problems.append(f"The name has {len(name)} characters; the limit is {MAX_NAME_LENGTH}.")
     if not " ".join(name.split()).isprintable():
-        found.append("The name holds characters that cannot be shown; please remove them.")
-    return found
+        problems.append("The name contains characters that cannot be displayed; please remove them.")
+    return problems
 
 
 def _keyed_hash(purpose: str, text: str, key: bytes) -> str:
-    if not key:
-        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
-    return hmac.new(key, f"{purpose}\n{text}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    message = f"{purpose}\n{text}".encode("utf-8", "surrogatepass")
+    return hmac.new(check_key(key), message, hashlib.sha256).hexdigest()
 
 
 def derive_pseudonym(name: str, key: bytes) -> str:
@@ -49,32 +50,33 @@ def derive_pseudonym(name: str, key: bytes) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def derive_item_handle(item_key: str, key: bytes) -> str:
-    """What a browser gets in place of an item's key, which would tell a control from a true item."""
+    """The opaque handle of an item in the browser. The item's own key would reveal which items are controls."""
     return _keyed_hash("item", item_key, key)[:24]
 
 
 def derive_organiser_pseudonym(key: bytes) -> str:
-    """The pseudonym of whoever holds the organiser's link: one that no name has."""
+    """The pseudonym of whoever opened the organiser's link; no name has this pseudonym."""
     return "a-" + _keyed_hash("organiser", "", key)[:12]
 
 
-def make_session_token(name: str, key: bytes, issued_at: int) -> str:
-    """A token that says "this is `name`, since `issued_at`" (seconds since 1970), which only the key can make."""
-    payload = json.dumps({"name": name, "issued_at": issued_at}).encode()
-    text = base64.urlsafe_b64encode(payload).decode("ascii")
-    return f"{text}.{_keyed_hash('session', text, key)}"
+def _serializer(key: bytes) -> URLSafeTimedSerializer:
+    options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeTimedSerializer(check_key(key), salt="maps session", signer_kwargs=options)
 
 
-def read_session_token(token: object, key: bytes, not_before: int = 0) -> str | None:
-    """The name in a token that this key signed at `not_before` or later; None for anything else.
+def make_session_token(name: str, key: bytes) -> str:
+    """A token that says "this is `name`", signed and dated; valid for `SESSION_DAYS`. It is not encrypted."""
+    return _serializer(key).dumps(name)
 
-    Takes whatever a browser may send and never raises on it: the signature is checked, in constant time,
-    before anything is decoded.
+
+def read_session_token(token: object, key: bytes) -> str | None:
+    """The name in a token that this key signed within the last `SESSION_DAYS`; None for anything else.
+
+    Never raises, whatever the browser sends. The signature is checked before the content is decoded.
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         return None
-    text, _, signature = token.partition(".")
-    if not hmac.compare_digest(signature.encode(), _keyed_hash("session", text, key).encode()):
+    try:
+        return str(_serializer(key).loads(token, max_age=SESSION_DAYS * 24 * 60 * 60))
+    except BadData:
         return None
-    payload = json.loads(base64.urlsafe_b64decode(text))
-    return str(payload["name"]) if payload["issued_at"] >= not_before else None

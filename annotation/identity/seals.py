@@ -1,4 +1,4 @@
-"""Text that a browser keeps for the server and can neither read nor change: encrypted and authenticated (Fernet)."""
+"""Text that a browser keeps for the server but can neither read nor change: encrypted and authenticated (Fernet)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from maps.errors import MapsError
 
-MAX_SEAL_LENGTH = 40_000  # characters: a judgment with the longest comment fits twice
+MAX_SEAL_LENGTH = 40_000  # characters: twice what a judgment with the longest comment needs
+
+
+def check_key(key: bytes) -> bytes:
+    """The pseudonym key; raises MapsError if it is empty."""
+    if not key:
+        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
+    return key
 
 
 def _cipher(key: bytes) -> Fernet:
-    if not key:
-        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
-    return Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"outbox", hashlib.sha256)))
+    return Fernet(base64.urlsafe_b64encode(hmac.digest(check_key(key), b"outbox", hashlib.sha256)))
 
 
 def seal_text(text: str, key: bytes) -> str:
-    """The text in a seal that only this key opens."""
+    """Encrypts a text so that only this key opens it."""
     return _cipher(key).encrypt(text.encode()).decode("ascii")
 
 
 def unseal_text(seal: object, key: bytes) -> str | None:
-    """The text in a seal of this key; None for anything else that a browser may send."""
+    """The text in a seal made with this key; None for anything else that a browser may send."""
     if not isinstance(seal, str) or len(seal) > MAX_SEAL_LENGTH or not seal.isascii():
         return None
     try:

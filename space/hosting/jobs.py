@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IMAGE = "astral/uv:python3.11-bookworm"  # the Python that the tests run with, and uv
 SOURCE_FOLDER, ATLAS_FOLDER = "/source", "/tmp/atlas"  # inside the Job
 SOURCE_DATASET = "maps-jobs-source"  # of whoever runs it, private
-APP_PACKAGES = {"gradio", "cryptography", "altair", "rapidfuzz", "openai"}  # packages that no mapping needs
+APP_PACKAGES = {"gradio", "cryptography", "itsdangerous", "altair", "rapidfuzz", "openai"}  # packages that no mapping needs
 RUN_LABEL = "maps-run"  # the label that tells one and the same Job
 UNREACHABLE_MESSAGE = "The Hub cannot be reached; check the network and run the same command again."
 ACTIVE_STAGES = ("SCHEDULING", "RUNNING")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from annotation.form import CONSENT_SENTENCE
+from annotation.identity.pseudonyms import SESSION_DAYS
 from annotation.journal.reservations import RESERVATION_DURATION
 from space.live.rate_limit import BURST_SIZE, REFILL_SECONDS
 from space.services import Services
@@ -80,7 +81,9 @@ def storage_table(services: Services) -> str:
     kept = here + (", and a private dataset on the Hugging Face Hub" if services.ledger is not None else "")
     reserved = RESERVATION_DURATION.total_seconds() / 60
     name = "your Hugging Face user name" if services.is_on_space else "the name that you type"
-    session = "that you are signed in (for eight hours at most)" if services.is_on_space else "your name"
+    session = "that you are signed in (for eight hours at most)"
+    if not services.is_on_space:
+        session = f"your name (for {SESSION_DAYS} days; then you type it again)"
     rows = (
         (name, here, OPERATOR),
         (f"{UNDER_PSEUDONYM}when you agreed, and to which version of the guidelines", kept, OPERATOR),

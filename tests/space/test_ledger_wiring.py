@@ -112,7 +112,7 @@ def judged_before(host: Host, name: str) -> Visitor:
     record_judgment(used, used.default_study, used.default_study.order[0], who, Answers("absent_none", None, None, ""))
     used.journal.close()
     there = somebody(name)
-    there.stored_values["maps-token"] = pseudonyms.make_session_token(name, used.pseudonym_key, 0)
+    there.stored_values["maps-token"] = pseudonyms.make_session_token(name, used.pseudonym_key)
     return there
 
 
@@ -173,7 +173,7 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         assert eve.stored_values.get("maps-token") is None
         assert CLOSED in annotating(app, eve)
         ada = somebody("Ada")  # she signed in before the disk was lost
-        ada.stored_values["maps-token"] = pseudonyms.make_session_token("Ada", b"for tests", 0)
+        ada.stored_values["maps-token"] = pseudonyms.make_session_token("Ada", b"for tests")
         assert CLOSED in annotating(app, ada)
         assert CLOSED in submitted(app, ada)
         assert CLOSED in organising(app)
@@ -190,7 +190,7 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         row = judgment(ada, used.default_study.order[0])
         request = gr.Request(username=None)
         sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
-        updates = resend_handler(used)(pseudonyms.make_session_token("Ada", used.pseudonym_key, 0), None, sent, request)
+        updates = resend_handler(used)(pseudonyms.make_session_token("Ada", used.pseudonym_key), None, sent, request)
         assert dict(zip(AnnotateComponents._fields, updates, strict=True))["copies"] == gr.skip()
         assert used.journal.all_judgments() == []
         assert used.journal.annotators() == []

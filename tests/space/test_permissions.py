@@ -92,7 +92,7 @@ class Scene:
 
 def token(used: Services, name: str) -> str:
     """The token of someone who signed in."""
-    return pseudonyms.make_session_token(name, used.pseudonym_key, 0)
+    return pseudonyms.make_session_token(name, used.pseudonym_key)
 
 
 def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> None:
