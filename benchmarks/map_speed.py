@@ -2,7 +2,7 @@
 
 `.venv/bin/python benchmarks/map_speed.py` runs every part (half an hour on two cores, on a quiet machine) and keeps
 what each measured in `benchmarks/results/map_speed.json`; names of parts run those alone, `--table` prints the table
-of what is kept, which stands in the README.
+of what is kept, which is in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ PARTS: dict[str, Callable[[], Measurement]] = {
 
 
 def speed_table(measurements: dict[str, Measurement]) -> str:
-    """The README's table of what was measured."""
+    """The table of docs/performance.md."""
     rows = [*kernel_rows(measurements["kernels"])] if "kernels" in measurements else []
     for name, label in (
         ("command", "`maps map smollm2`, start to end"),

@@ -143,21 +143,8 @@ def kill_while_working(app: AppProcess, crowd: Crowd, load: Load, kills: int) ->
     return done
 
 
-def readme_sentence(measured: dict[str, Any]) -> str:
-    """What the README says of it."""
-    load, steady, killed = measured["load"], measured["steady"], measured["killed"]
-    return (
-        f"{load['people']} annotators who submit {load['each']} answers each without a pause wait "
-        f"{steady['p50_ms']:,} ms for the median receipt with the next item, {steady['p95_ms']:,} ms at the 95th "
-        f"percentile, on "
-        f"{measured['cores']} cores that also run the annotators and had other work ({steady['submits_a_second']} "
-        f"submits a second); each of the {steady['submits']:,} receipts' rows is there exactly once, as it is after "
-        f"{killed['kills']} times `kill -9` and restart in the midst of it."
-    )
-
-
 def main() -> None:
-    """Runs both loads, keeps what they measured and prints the README's sentence."""
+    """Runs both loads, keeps what they measured and prints it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
     quick = parser.parse_args().quick
@@ -171,7 +158,7 @@ def main() -> None:
         print(json.dumps({name: measured[name]}, indent=2), flush=True)
     if not quick:
         RESULTS.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-        print(readme_sentence(measured))
+        print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":

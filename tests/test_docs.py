@@ -21,8 +21,8 @@ import yaml  # type: ignore[import-untyped]
 
 import annotation.__main__
 import annotation.export.files
-import benchmarks.map_speed
 import benchmarks.scaling_plan
+import docs.performance
 import docs.reference
 import maps
 import maps.__main__
@@ -35,12 +35,13 @@ from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings
 from annotation.types import JUDGMENT_COLUMNS
 from maps.atlas.schema import SCHEMAS
+from maps.analysis.classification import classify
 from maps.data import predefined_relations
 from maps.experiments import attention, biases, directions, known_heads, results
 from maps.experiments.report.claims import claims_part
 from maps.hashes import mapping_hash
 from maps.report import evidence
-from maps.types import Mapping
+from maps.types import MIN_PAIRS, TAU, Mapping
 from maps.weights.families import FAMILIES
 from maps.weights.family import Family
 from space.settings import SETTINGS
@@ -191,7 +192,9 @@ def test_the_contract_lists_the_settings_of_a_study() -> None:
 
 def test_the_contract_says_which_questions_are_asked() -> None:
     rows = table(CONTRACT, "Which questions are asked")
-    assert rows == [[f"`{answer}`", ", ".join(code(list(applicable_fields(answer))))] for answer in QUESTIONS[0].codes]
+    assert rows == [
+        [f"`{answer}`", ", ".join(code(list(applicable_fields({"presence": answer}))))] for answer in QUESTIONS[0].codes
+    ]
 
 
 def test_the_contract_lists_every_command_that_has_a_parser() -> None:
@@ -329,9 +332,11 @@ def test_links_between_the_papers_lead_somewhere(name: str) -> None:
     assert [link for link in links if "://" not in link and not (path.parent / link.split("#")[0]).exists()] == []
 
 
-def test_the_readme_has_the_table_that_the_benchmark_prints() -> None:
-    measured = json.loads(benchmarks.map_speed.RESULTS.read_text(encoding="utf-8"))
-    assert benchmarks.map_speed.speed_table(measured) in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_on_performance_is_written_from_the_kept_results() -> None:
+    assert docs.performance.performance_page() == docs.performance.PAGE.read_text(encoding="utf-8"), (
+        "run python -m docs.performance"
+    )
+    assert docs.performance.readme_rows() in README
 
 
 def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:
@@ -339,12 +344,10 @@ def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:
     assert [table for table in benchmarks.scaling_plan.scaling_tables() if table not in page] == []
 
 
-def test_the_readme_says_what_the_shipped_atlas_holds() -> None:
-    heads = pq.read_table(SEED / "heads.parquet").to_pandas()
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"a mean Jaccard similarity of {heads['top_scoring_jaccard'].mean():.3f}" in readme
-    space = heads["output_space"]
-    assert f"{space.min():.1%} to {space.max():.0%} of the vocabulary".replace("%", " %") in readme
+def test_the_readme_says_how_many_heads_of_the_shipped_atlas_have_a_relation() -> None:
+    heads = pq.read_table(SEED / "heads.parquet").num_rows
+    classified = len(classify(pq.read_table(SEED / "relations.parquet"), TAU, MIN_PAIRS))
+    assert f"{heads} heads, {classified} ({classified / heads:.1%})".replace("%", " %") in README
 
 
 def test_the_verdicts_on_the_papers_claims_are_those_of_the_kept_results() -> None:

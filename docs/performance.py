@@ -1,0 +1,199 @@
+"""Writes docs/performance.md from the kept results of the benchmarks: `python -m docs.performance`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.map_speed import speed_table
+
+PAGE = Path(__file__).with_name("performance.md")
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+PAGE_START = """# Performance
+
+All times were measured on two cores without a GPU. Ratios are measured inside one run, so they hold on other machines;
+seconds vary. Each section names the command that repeats it. The results are kept in `benchmarks/results/`, and
+`python -m docs.performance` writes this page from them. Larger models and studies: [scaling](scaling.md).
+"""
+
+
+def results(name: str) -> dict[str, Any]:
+    """What a benchmark kept."""
+    kept: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return kept
+
+
+def markdown_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table."""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def section(title: str, command: str, *paragraphs: str) -> str:
+    """A section with the command that repeats its measurement."""
+    return "\n".join([f"\n## {title}\n", f"    .venv/bin/python -m benchmarks.{command}\n", *paragraphs])
+
+
+def mapping_section() -> str:
+    """Mapping against the plain method, and larger models."""
+    return section(
+        "Mapping",
+        "map_speed",
+        "The plain method is the authors': ẽ W_VO at full width for every token, every source through all of U, then "
+        "top-k. Both\nmethods run in one process; where they differ, the formula in float64 decides. The larger models "
+        "have random weights.\nTwo of their layers are mapped, and the time for the whole model is the fixed part plus "
+        "all layers at that rate.\n",
+        speed_table(results("map_speed")),
+    )
+
+
+def newcomer_section() -> str:
+    """What somebody waits who starts with the bundled model."""
+    kept = results("end_to_end")
+    rows = [
+        ("map the bundled model", f"{kept['map_seconds']:.1f} s, {kept['map_gigabytes']:.1f} GB at most"),
+        ("map it again (nothing to do)", f"{kept['map_again_seconds']:.1f} s"),
+        ("describe all heads with the offline describer", f"{kept['describe_seconds']:.1f} s"),
+        ("start the app, until its first page", f"{kept['app_seconds']:.1f} s"),
+    ]
+    return section("The bundled model, step by step", "end_to_end", markdown_table(("step", "time"), rows))
+
+
+def explorer_section() -> str:
+    """The app in a browser."""
+    kept = results("explorer_speed")
+    names = {"bundled": "bundled model", "5,120 heads": "a model of 5,120 heads", "both": "both"}
+    lines = [
+        ("server start", "server_start", "{:.1f} s"),
+        ("first page usable, cold browser", "first_page_cold", "{:.2f} s"),
+        ("a head opened in place, 95th percentile", "head_in_place_p95", "{:.2f} s"),
+        ("a head opened by its link", "head_by_link", "{:.2f} s"),
+        ("memory after 50 visitors at once", "memory_mb", "{:.0f} MB"),
+        ("failed answers to these visitors", "visitors_bad_answers", "{}"),
+    ]
+    rows = [(label, *(form.format(kept[name][key]) for name in names)) for label, key, form in lines]
+    return section(
+        "The app",
+        "explorer_speed",
+        "The browser shares the two cores. Each of the 50 visitors opens every model's first page and ten heads.\n",
+        markdown_table(("atlases shown", *names.values()), rows),
+    )
+
+
+def search_section() -> str:
+    """Searches."""
+    kept = results("search_speed")
+    times = kept["milliseconds"].items()
+    rows = [(kind, f"{each['p50']:.0f} ms", f"{each['p95']:.0f} ms") for kind, each in times]
+    return section(
+        "Search",
+        "search_speed",
+        f"Over {kept['heads']:,} heads, HTML included. The index takes {kept['building_seconds']:.1f} s to build and "
+        f"{kept['memory_mb']:.0f} MB.\n",
+        markdown_table(("search by", "median", "95th percentile"), rows),
+    )
+
+
+def live_section() -> str:
+    """Questions to the weights."""
+    kept = results("probe_speed")
+    times = kept["seconds"].items()
+    rows = [(kind, f"{each['p50']:.2f} s", f"{each['p95']:.2f} s") for kind, each in times]
+    return section(
+        "Try it",
+        "probe_speed",
+        f"All 270 heads of the bundled model, asked through the app. The first question takes "
+        f"{kept['first_seconds']:.0f} s, because the weights are\nloaded then; the process that answers uses "
+        f"{kept['child_mb'] / 1000:.1f} GB.\n",
+        markdown_table(("question", "median", "95th percentile"), rows),
+    )
+
+
+def describing_section() -> str:
+    """Asking a language model about many heads."""
+    kept = results("describe_speed")
+    return section(
+        "Describing with a language model",
+        "describe_speed",
+        f"{kept['heads']:,} heads, {kept['concurrency']} at once, at a server that takes {kept['delay'] * 1000:.0f} ms "
+        f"for each: {kept['seconds']:.1f} s, which is {kept['share']:.0%} of the\nideal throughput, with "
+        f"{kept['cpu_ms']:.1f} ms of processor time for each question.\n",
+    )
+
+
+def experiments_section() -> str:
+    """The paper's experiments against the plain way."""
+    kept = results("experiments_speed")
+    rows = [
+        (f"{name}, {relation}", f"{each['seconds']:.1f} s", f"{each['plain']:.0f} s", f"{each['ratio']:.0f}")
+        for name in ("correlation", "causal")
+        for relation, each in kept[name]["relations"].items()
+    ]
+    return section(
+        "Experiments",
+        "experiments_speed",
+        "The plain way runs the model anew for every prompt and every set of removed heads.\n",
+        markdown_table(("experiment, relation", "time", "plain way", "times as fast"), rows),
+    )
+
+
+def study_section() -> str:
+    """A study under load."""
+    kept = results("study_load")
+    load, steady, killed = kept["load"], kept["steady"], kept["killed"]
+    rows = [
+        ("answers submitted", f"{steady['submits']:,}", f"{killed['submits']:,}"),
+        ("receipts without their row, or rows stored twice", "0", "0"),
+        ("submits a second", f"{steady['submits_a_second']:.1f}", f"{killed['submits_a_second']:.1f}"),
+        ("median wait for the receipt and the next item", f"{steady['p50_ms']:,} ms", f"{killed['p50_ms']:,} ms"),
+        ("95th percentile", f"{steady['p95_ms']:,} ms", f"{killed['p95_ms']:,} ms"),
+    ]
+    return section(
+        "A study under load",
+        "study_load",
+        f"{load['people']} annotators submit {load['each']} answers each without a pause, on {kept['cores']} cores "
+        "that also run the annotators.\nThe benchmark fails where an acknowledged answer is missing or stored twice.\n",
+        markdown_table(("", "undisturbed", f"server killed {killed['kills']} times"), rows),
+    )
+
+
+def performance_page() -> str:
+    """The page."""
+    return PAGE_START + "".join(
+        [
+            mapping_section(),
+            newcomer_section(),
+            explorer_section(),
+            search_section(),
+            live_section(),
+            describing_section(),
+            experiments_section(),
+            study_section(),
+        ]
+    )
+
+
+def readme_rows() -> str:
+    """The three rows of the README."""
+    kernels, command = results("map_speed")["kernels"], results("map_speed")["command"]
+    rows = [
+        (
+            "score 20 relations and their suppression on all 270 heads",
+            f"{kernels['relations']['seconds']:.1f} s",
+            f"{kernels['relations']['ratio']:.0f} × as fast as the plain method",
+        ),
+        (
+            "find the salient mappings of all 270 heads",
+            f"{kernels['mappings']['seconds']:.1f} s",
+            f"{kernels['mappings']['ratio']:.1f} × as fast as the plain method",
+        ),
+        ("`maps map smollm2`, start to end", f"{command['seconds']:.0f} s", f"{command['gigabytes']:.1f} GB at most"),
+    ]
+    return markdown_table(("work, on two cores", "time", ""), rows)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(performance_page(), encoding="utf-8")
+    print(f"{PAGE} is written.", file=sys.stderr)
