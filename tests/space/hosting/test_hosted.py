@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from annotation.identity.pseudonyms import SESSION_DAYS
 from space.pages.privacy import privacy_text
 from space.services import Services, open_services
 from space.web.health import health_report
