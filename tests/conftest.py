@@ -1,10 +1,14 @@
-"""What every test may use: a Hub on loopback. The client moves large files over plain HTTP."""
+"""What every test may use: a Hub on loopback. The Hub's client moves large files over plain HTTP here.
+
+A test that is slow without a marker fails: the fast run must stay fast.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -26,3 +30,25 @@ def hub() -> Iterator[LoopbackHub]:
     """A Hub of its own for one test."""
     with loopback_hub() as served:
         yield served
+
+
+SLOW_MARKERS = ("process", "browser", "ray", "transformers", "exhaustive", "long", "canary")
+MAX_SECONDS = 2000.0  # of processor time, its children's included: it does not grow when the machine is busy
+MAX_WAIT = 6000.0  # seconds from start to end
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fails a test that takes too long and says by no marker why."""
+    start, start_times = time.monotonic(), os.times()
+    result = yield
+    seconds = sum(os.times()[:4]) - sum(start_times[:4])
+    waited = time.monotonic() - start
+    is_marked = any(item.get_closest_marker(name) for name in SLOW_MARKERS)
+    if not is_marked and (seconds > MAX_SECONDS or waited > MAX_WAIT):
+        pytest.fail(
+            f"This test took {seconds:.1f} s of processor time and {waited:.1f} s in all. Make it faster, or mark it "
+            "with what makes it slow (see the markers in pyproject.toml).",
+            pytrace=False,
+        )
+    return result
