@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from annotation.errors import DatasetError
 from annotation.report.card import dataset_card
 from annotation.report.paper_file import load_paper
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import JUDGMENT_COLUMNS, Judgment
-from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -39,10 +39,6 @@ FORMULA_START = re.compile(
     r"'*[=+\-@＝＋－＠\t\r\n]"
 )  # the wide signs too, which some spreadsheets take for the others
 SEPARATOR_WORDS = {";": "semicolons", "\t": "tabs"}
-
-
-class DatasetError(MapsError):
-    """A file that cannot be read or written: one plain sentence."""
 
 
 def _spreadsheet_safe(value: object) -> object:

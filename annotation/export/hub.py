@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from annotation.errors import LedgerError
 from annotation.export.files import export_judgments
 from annotation.ledger.compaction import is_kept
 from annotation.ledger.reading import read_ledger_rows
-from annotation.ledger.rows import LedgerError, merge_rows
+from annotation.ledger.rows import merge_rows
 from annotation.report.card import WITHDRAWALS_SECTION
 from annotation.study.file import study_from_json
 from annotation.study.study import Study, StudySettings

@@ -16,8 +16,8 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
+from annotation.errors import DuplicateRowError, JournalError
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
-from maps.errors import MapsError
 
 LOCK_WAIT_SECONDS = 10.0
 UNIQUE_VIOLATION = "SQLITE_CONSTRAINT_UNIQUE"
@@ -33,14 +33,6 @@ ERROR_REASONS = {
 }
 
 Row = sqlite3.Row
-
-
-class JournalError(MapsError):
-    """A judgment that could not be kept, or a journal that could not be opened: one plain sentence."""
-
-
-class DuplicateRowError(JournalError):
-    """A row that is there already."""
 
 
 def utc_now() -> datetime:

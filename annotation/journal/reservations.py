@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from annotation.journal.database import Database, JournalError, utc_timestamp
+from annotation.errors import JournalError
+from annotation.journal.database import Database, utc_timestamp
 from annotation.study.next_item import AssignmentState, count_heads, list_available_items, select_next_item
 from annotation.study.study import Study
 from annotation.types import ITEM_COLUMNS, Judgment, StudyItem

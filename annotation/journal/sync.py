@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from annotation.journal.database import Database, DuplicateRowError, JournalError, utc_timestamp
+from annotation.errors import DuplicateRowError, JournalError
+from annotation.journal.database import Database, utc_timestamp
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotation.errors import LedgerError
 from annotation.journal.sync import RowKind
-from annotation.ledger.rows import ROW_KINDS, LedgerError, files_from_rows
+from annotation.ledger.rows import ROW_KINDS, files_from_rows
 from annotation.types import LedgerRows
 from maps.files.atomic import atomic_writer
 

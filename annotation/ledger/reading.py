@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from annotation.ledger.rows import ROW_FILE_PATH, LedgerError, LedgerRow, parse_rows
+from annotation.errors import LedgerError
+from annotation.ledger.rows import ROW_FILE_PATH, LedgerRow, parse_rows
 from maps.hub.repository import HubDataset, RepositoryState
 
 

@@ -10,8 +10,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from annotation.errors import LedgerError
 from annotation.types import Consent, Judgment, LedgerRows, Opening, StoredJudgment, Withdrawal
-from maps.errors import MapsError
 
 LedgerRow = StoredJudgment | Consent | Withdrawal | Opening
 MAX_FILE_BYTES = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach
@@ -30,10 +30,6 @@ COLUMNS_BY_KIND: dict[str, tuple[str, ...]] = {
 ROW_KINDS = tuple(COLUMNS_BY_KIND)
 ROW_FILE_PATH = re.compile(rf"({'|'.join(ROW_KINDS)})/(\d{{4}}/\d\d/\d\d)/[^/]+\.jsonl")
 KIND_BY_CLASS: dict[type, str] = {StoredJudgment: JUDGMENTS, **{row: kind for kind, row in FLAT_ROW_CLASSES.items()}}
-
-
-class LedgerError(MapsError):
-    """What keeps the ledger from being read or written, in one plain sentence."""
 
 
 def is_time_column(name: str) -> bool:

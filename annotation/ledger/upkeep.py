@@ -6,9 +6,9 @@ from collections.abc import Collection
 from datetime import date
 from functools import partial
 
+from annotation.errors import LedgerError
 from annotation.ledger.compaction import plan_compaction, plan_removal_of_withdrawn
 from annotation.ledger.reading import read_or_create_ledger, row_paths
-from annotation.ledger.rows import LedgerError
 from maps.errors import CommitConflictError
 from maps.hub.repository import HubDataset
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from annotation.errors import SummaryError
 from annotation.form import QUESTIONS
 from annotation.statistics.bootstrap import Counts
-from annotation.statistics.judgments_table import SummaryError
 from annotation.study.study import layer_quarter
 from maps.text import escape_unprintable
 

@@ -7,16 +7,12 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from annotation.errors import DawidSkeneError
 from annotation.form import QUESTIONS
 from annotation.statistics.judgments_table import CountedJudgments
-from maps.errors import MapsError
 
 MAX_ITERATIONS, TOLERANCE = 1000, 1e-5
 TIE_TOLERANCE = 1e-6  # two labels whose probabilities differ by less share the first place
-
-
-class DawidSkeneError(MapsError):
-    """The model cannot be had, for want of crowd-kit or because it does not settle: one plain sentence."""
 
 
 def label_probabilities(answers: pd.DataFrame) -> pd.DataFrame:

@@ -9,18 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from annotation.errors import SummaryError
 from annotation.form import QUESTIONS
 from annotation.types import CONTROL_KINDS, COUNTED_KINDS, ITEM_KINDS, JUDGMENT_COLUMNS, Judgment
-from maps.errors import MapsError
 
 ITEM_KEY_COLUMNS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
 WHOLE_NUMBER = re.compile(r"(\d{1,9})(\.0+)?")
 EXCLUSION_REASONS = ("superseded", "stale", "control", "practice", "adjudication")
 BOOLEAN_WORDS = {"true": True, "false": False, "1": True, "0": False, None: False}  # blank: nobody looked
-
-
-class SummaryError(MapsError):
-    """A table of judgments that cannot be summarised: one plain sentence."""
 
 
 @dataclass(frozen=True)

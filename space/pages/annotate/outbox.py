@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from annotation.errors import JournalError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity.seals import seal_text, unseal_text
-from annotation.journal.journal import JournalError
 from annotation.types import Judgment, Withdrawal
 from maps.errors import MapsError
 from space.services import Services

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from annotation.errors import DatasetError
 from annotation.export import files
-from annotation.export.files import DatasetError
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from tests.annotation import invented_study
 
@@ -203,7 +203,7 @@ def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
         (tmp_path / "t.txt", "neither a .csv nor a .parquet"),
         (tmp_path / "t.csv" / "u.csv", "cannot"),
     ):
-        with pytest.raises(files.DatasetError, match=sentence):
+        with pytest.raises(DatasetError, match=sentence):
             files.write_table(table, path)
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.commands.publish import load_source_from_journal
+from annotation.errors import LedgerError
 from annotation.export.hub import (
     ReleaseSource,
     check_release_name,
@@ -22,7 +23,6 @@ from annotation.export.hub import (
     load_source_from_ledger,
     publish_release,
 )
-from annotation.ledger.rows import LedgerError
 from annotation.study.store import load_studies, save_study
 from maps.errors import MapsError
 from maps.hub.repository import HubDataset

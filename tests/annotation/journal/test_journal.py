@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from annotation.errors import JournalError
 from annotation.journal import database
-from annotation.journal.journal import Journal, JournalError
+from annotation.journal.journal import Journal
 from annotation.journal.migrations import MIGRATIONS
 from annotation.types import ConsentedAnnotator, Judgment, Receipt
 
@@ -29,7 +30,8 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from annotation.journal.journal import Journal, JournalError
+from annotation.errors import JournalError
+from annotation.journal.journal import Journal
 from annotation.types import Judgment
 now = datetime(2026, 11, 22, tzinfo=UTC)
 def judgment(name, layer=0):

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from annotation import form
+from annotation.errors import JournalError
 from annotation.form import Answers
-from annotation.journal.journal import Journal, JournalError
+from annotation.journal.journal import Journal
 from annotation.study.practice import load_practice_examples
 from annotation.study.store import save_study
 from annotation.study.study import Study

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from annotation.journal.journal import Journal, JournalError
+from annotation.errors import JournalError
+from annotation.journal.journal import Journal
 from annotation.types import Consent, ConsentedAnnotator, Judgment, LedgerRows, Receipt, StoredJudgment, Withdrawal
 
 Judge = Callable[..., Judgment]

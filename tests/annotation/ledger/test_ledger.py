@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from annotation.journal.journal import Journal, JournalError
+from annotation.errors import JournalError, LedgerError
+from annotation.journal.journal import Journal
 from annotation.ledger import HubLedger
-from annotation.ledger.rows import LedgerError
 from maps.errors import HubError
 from maps.hub.repository import HubDataset
 from tests.annotation.ledger_app import (

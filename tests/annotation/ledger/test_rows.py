@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from annotation.errors import LedgerError
 from annotation.ledger.card import ledger_card
-from annotation.ledger.rows import LedgerError, files_from_rows, json_line, merge_rows, parse_rows
+from annotation.ledger.rows import files_from_rows, json_line, merge_rows, parse_rows
 from annotation.types import Consent, Judgment, StoredJudgment, Withdrawal
 
 Judge = Callable[..., Judgment]

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from annotation.errors import SummaryError
 from annotation.statistics.answer_counts import ANSWER_COUNT_COLUMNS, answer_counts_by_quarter, layer_quarters
-from annotation.statistics.judgments_table import SummaryError, judgments_to_frame, select_counted_judgments
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
 Judge = Callable[..., Judgment]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from annotation.errors import DawidSkeneError
 from annotation.statistics import dawid_skene
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
@@ -76,11 +77,11 @@ def test_two_who_differ_on_one_item_alone_share_the_first_place(judge: Judge) ->
 
 def test_without_the_package_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "crowdkit.aggregation", None)
-    with pytest.raises(dawid_skene.DawidSkeneError, match=r"pip install crowd-kit==1\.4\.2"):
+    with pytest.raises(DawidSkeneError, match=r"pip install crowd-kit==1\.4\.2"):
         dawid_skene.label_probabilities(example())
 
 
 def test_a_model_that_does_not_settle_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dawid_skene, "MAX_ITERATIONS", 2)
-    with pytest.raises(dawid_skene.DawidSkeneError, match="has not settled after 2 rounds"):
+    with pytest.raises(DawidSkeneError, match="has not settled after 2 rounds"):
         dawid_skene.label_probabilities(example())

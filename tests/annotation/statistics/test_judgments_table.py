@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from annotation.statistics.judgments_table import SummaryError, judgments_to_frame, select_counted_judgments
+from annotation.errors import SummaryError
+from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 
 Judge = Callable[..., Judgment]
