@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from annotation.errors import JournalError
 from annotation.form import Answers
-from annotation.journal.journal import JournalError
 from space.pages.annotate import desk
 from space.pages.annotate.desk import AnnotationTask
 from space.services import Services

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from annotation.errors import JournalError
 from annotation.form import Answers
-from annotation.journal.journal import JournalError
 from annotation.study.practice import load_practice_examples
 from space.pages.annotate import desk
 from space.pages.annotate.desk import AnnotationTask
