@@ -1,11 +1,10 @@
-"""Which item an annotator sees next, and how far they are. Nothing here remembers anything."""
+"""Which item an annotator sees next, and how far they are. Pure functions of the order, the limits and the state."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import ceil
 from statistics import median
 from typing import Protocol
@@ -13,12 +12,13 @@ from typing import Protocol
 from annotation.study.max_flow import AnnotatorCapacity, max_fillable_slots, max_fillable_slots_after_taking
 from annotation.types import StudyItem
 
-SLOTS_PER_PERSON_NEAR_END = 8  # open places a person: from there on it is looked at who can still fill what
+# When this many open slots per person are left, check that giving an item away leaves no other slot unfillable.
+SLOTS_PER_PERSON_NEAR_END = 8
 
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """How many items of the study are judged; `minutes_left` is None before the first timed answer."""
+    """How many of the study's items a person has judged; `minutes_left` is None before their first timed answer."""
 
     done: int
     total: int
@@ -26,24 +26,24 @@ class AnnotatorProgress:
 
 
 class JudgmentLimits(Protocol):
-    """What assignment knows of a study's settings."""
+    """The settings of a study that decide who gets which item."""
 
     @property
     def per_item(self) -> int | None:
-        """Judgments wanted of each item that is not in the overlap; None: no limit."""
+        """How many judgments each item outside the overlap needs; None: no limit."""
 
     @property
     def per_annotator(self) -> int | None:
-        """The most items for one person."""
+        """The most items that one person judges; None: no limit."""
 
 
 @dataclass(frozen=True)
 class AssignmentState:
-    """Where a study stands when someone asks for an item.
+    """The judgments and reservations of a study at the moment when a person asks for an item. All are item keys.
 
-    `taken_slots` counts for each item key everybody's judgments and the reservations of other people; `judged_keys` is what this
-    person has judged, `keys_of_others` what each other person has judged or reserved; `skipped_keys` in the order of skipping;
-    `closed_keys` are items that nobody gets any more. All are item keys.
+    `taken_slots` counts everybody's judgments and other people's reservations of each item. `judged_keys` are the
+    items that this person has judged, `keys_of_others` the items that each other person has judged or reserved.
+    `skipped_keys` are in the order of skipping. `closed_keys` are items that nobody gets any more.
     """
 
     taken_slots: Mapping[str, int]
@@ -54,58 +54,52 @@ class AssignmentState:
 
 
 def study_order(items: Iterable[StudyItem], seed: int) -> list[StudyItem]:
-    """The one order in which everybody gets the items: by a hash of seed and item, whatever order they come in.
-
-    An added item takes its place without moving the others.
-    """
+    """The order in which everybody gets the items, by a hash of seed and item: adding an item moves no other."""
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed}\n{item.key}".encode()).digest())
 
 
 def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> StudyItem | None:
-    """The item for somebody who asks; None where there is none for them.
+    """The next item for the person who asks; None if there is none for them.
 
-    Never an item twice, nor two items of one head (itself and a control). Skipped items come last, the longest skipped
-    first. Overlap items, which everybody gets, are spread over a person's work. Of the others those with the fewest
-    judgments come first, then by the order, and none gets more than `per_item`. Near the end an item is only given
-    where people can still fill as many of the other places as before.
+    Nobody gets an item twice, nor two items of one head (the head itself and a control). Skipped items come last, the
+    longest skipped first. Overlap items, which everybody judges, are spread over a person's work. Of the other items
+    those with the fewest judgments come first, then those earlier in the order; no item gets more than `per_item`.
+    Near the end of the study an item is given away only if all other slots stay fillable (see `max_flow`).
     """
     free = list_available_items(order, limits, state)
-    left = (
-        None if limits.per_annotator is None else limits.per_annotator - len(_keys_in_order(order, state.judged_keys))
-    )
-    overlap = [item for item in free if item.item_kind == "overlap"]
-    if left is not None and left <= len(overlap):
-        free = overlap if left > 0 else []
+    if limits.per_annotator is not None:
+        overlap = [item for item in free if item.item_kind == "overlap"]
+        items_left = limits.per_annotator - len(_keys_in_order(order, state.judged_keys))
+        if items_left <= len(overlap):
+            free = overlap if items_left > 0 else []
     last_skip = {key: position for position, key in enumerate(state.skipped_keys)}
-    due = _is_overlap_due(order, limits, state)
-
-    def rank(item: StudyItem) -> tuple[int, bool, int]:
-        shared = item.item_kind == "overlap" or limits.per_item is None
-        return (
+    overlap_due = _is_overlap_due(order, limits, state)
+    free.sort(
+        key=lambda item: (
             last_skip.get(item.key, -1),
-            (item.item_kind == "overlap") != due,
-            0 if shared else _taken_slots(item, state),
+            (item.item_kind == "overlap") != overlap_due,
+            _taken_slots(item, state) if _is_limited(item, limits) else 0,
         )
-
-    return next(filter(_fillability_check(order, limits, state), sorted(free, key=rank)), None)
+    )
+    return _first_harmless_item(free, order, limits, state)
 
 
 def list_available_items(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> list[StudyItem]:
-    """The items that this person could get, in the study's order."""
+    """The items that this person may get, in the study's order."""
     mine = set(state.judged_keys)
     heads = {(item.layer, item.head) for item in order if item.key in mine}
     return [item for item in order if (item.layer, item.head) not in heads and _has_open_slot(item, limits, state)]
 
 
 def count_heads(items: Iterable[StudyItem]) -> int:
-    """How many heads some items are of."""
+    """The number of different heads among some items."""
     return len({(item.layer, item.head) for item in items})
 
 
 def compute_annotator_progress(
     order: Sequence[StudyItem], judged_keys: Collection[str], seconds: Sequence[float] = ()
 ) -> AnnotatorProgress:
-    """Counts of this order's items, and the time left at the annotator's median of `seconds` an item."""
+    """Progress through this order; the time left is estimated from the median of the annotator's `seconds` per item."""
     keys = {item.key for item in order}
     done = len(keys & set(judged_keys))
     minutes = median(seconds) * (len(keys) - done) / 60 if seconds else None
@@ -114,6 +108,10 @@ def compute_annotator_progress(
 
 def _taken_slots(item: StudyItem, state: AssignmentState) -> int:
     return state.taken_slots.get(item.key, 0)
+
+
+def _is_limited(item: StudyItem, limits: JudgmentLimits) -> bool:
+    return limits.per_item is not None and item.item_kind != "overlap"
 
 
 def _has_open_slot(item: StudyItem, limits: JudgmentLimits, state: AssignmentState) -> bool:
@@ -127,66 +125,73 @@ def _keys_in_order(order: Sequence[StudyItem], keys: Collection[str]) -> set[str
 
 
 def _is_overlap_due(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> bool:
-    """Whether this person has judged a smaller share of the overlap than of the work to be expected.
+    """Whether this person has judged a smaller share of the overlap than of their expected work.
 
-    Without `per_annotator` a person's work is their share of all places.
+    Expected work is `per_annotator`, or without it an equal share of all slots.
     """
-    overlap = [item.key for item in order if item.item_kind == "overlap"]
+    overlap = {item.key for item in order if item.item_kind == "overlap"}
     if not overlap or limits.per_item is None:
         return False
-    people = max(limits.per_item, 1 + len(state.keys_of_others))
-    share = len(overlap) + (len(order) - len(overlap)) * limits.per_item / people
     mine = _keys_in_order(order, state.judged_keys)
-    work = share if limits.per_annotator is None else limits.per_annotator
-    return len(mine & set(overlap)) * work <= len(mine) * len(overlap)
+    work: float
+    if limits.per_annotator is not None:
+        work = limits.per_annotator
+    else:
+        people = max(limits.per_item, 1 + len(state.keys_of_others))
+        work = len(overlap) + (len(order) - len(overlap)) * limits.per_item / people
+    return len(mine & overlap) * work <= len(mine) * len(overlap)  # judged / overlap <= mine / work
 
 
-def _fillability_check(
-    order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState
-) -> Callable[[StudyItem], bool]:
-    """Tells of an item whether giving it away leaves as many of the other places fillable.
+def _first_harmless_item(
+    candidates: Sequence[StudyItem], order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState
+) -> StudyItem | None:
+    """The first candidate that can be given away without leaving another slot unfillable.
 
-    By those who have begun, and by as few newcomers as could fill what those cannot.
+    That is checked only near the end, when few slots are left for each person. The people who have begun are counted
+    on, and as few newcomers as are needed for the slots that those people cannot fill.
     """
-    limited = [item for item in order if item.item_kind != "overlap" and _has_open_slot(item, limits, state)]
-    places = (
-        {} if limits.per_item is None else {item.key: limits.per_item - _taken_slots(item, state) for item in limited}
-    )
-    wanted = sum(places.values())
-    if not wanted or wanted > SLOTS_PER_PERSON_NEAR_END * (1 + len(state.keys_of_others)):
-        return lambda _: True
-    willing = _capacity_function(order, limits, limited)
-    people = [willing(held) for held in (state.judged_keys, *state.keys_of_others)]
-
-    @cache
-    def everybody() -> list[AnnotatorCapacity]:
-        newcomer = willing(())
-        each = len(places) if newcomer.quota is None else min(len(places), newcomer.quota)
-        return people + [newcomer] * (ceil((wanted - max_fillable_slots(places, people)) / each) if each else 0)
-
-    def fillable(item: StudyItem) -> bool:
-        if item.item_kind == "overlap" or max_fillable_slots_after_taking(places, people, item.key) == wanted:
-            return True
-        return max_fillable_slots_after_taking(places, everybody(), item.key) == max_fillable_slots(places, everybody())
-
-    return fillable
+    open_slots = _count_open_slots(order, limits, state)
+    missing = sum(open_slots.values())
+    if missing == 0 or missing > SLOTS_PER_PERSON_NEAR_END * (1 + len(state.keys_of_others)):
+        return next(iter(candidates), None)
+    *people, newcomer = _capacities(order, limits, open_slots, (state.judged_keys, *state.keys_of_others, ()))
+    slots_per_newcomer = len(open_slots) if newcomer.quota is None else min(len(open_slots), newcomer.quota)
+    fillable = max_fillable_slots(open_slots, people)
+    if fillable < missing and slots_per_newcomer > 0:
+        people += [newcomer] * ceil((missing - fillable) / slots_per_newcomer)
+        fillable = max_fillable_slots(open_slots, people)
+    for item in candidates:
+        if item.item_kind == "overlap" or max_fillable_slots_after_taking(open_slots, people, item.key) >= fillable:
+            return item
+    return None
 
 
-def _capacity_function(
-    order: Sequence[StudyItem], limits: JudgmentLimits, open_items: Sequence[StudyItem]
-) -> Callable[[Collection[str]], AnnotatorCapacity]:
-    """Tells of what someone holds how many of the open places they can still take, and of which items.
+def _count_open_slots(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> dict[str, int]:
+    """How many judgments each limited item still needs, for the items that need any."""
+    if limits.per_item is None:
+        return {}
+    limited = [item for item in order if _is_limited(item, limits) and _has_open_slot(item, limits, state)]
+    return {item.key: limits.per_item - _taken_slots(item, state) for item in limited}
 
-    Their part of the overlap that is to come is set aside.
+
+def _capacities(
+    order: Sequence[StudyItem],
+    limits: JudgmentLimits,
+    open_slots: Mapping[str, int],
+    held_by_person: Iterable[Collection[str]],
+) -> list[AnnotatorCapacity]:
+    """How many of the open slots each person can still take, and of which items, given the items that they hold.
+
+    The overlap items that a person has yet to judge are subtracted from their quota.
     """
     head_of = {item.key: (item.layer, item.head) for item in order}
     overlap = {item.key for item in order if item.item_kind == "overlap"}
-
-    def willing(held: Collection[str]) -> AnnotatorCapacity:
+    capacities = []
+    for held in held_by_person:
         own = head_of.keys() & held
         heads = {head_of[key] for key in own}
-        items = {item.key for item in open_items if head_of[item.key] not in heads}
-        quota = None if limits.per_annotator is None else limits.per_annotator - len(own) - len(overlap - own)
-        return AnnotatorCapacity(None if quota is None else max(0, quota), items)
-
-    return willing
+        quota = None
+        if limits.per_annotator is not None:
+            quota = max(0, limits.per_annotator - len(own) - len(overlap - own))
+        capacities.append(AnnotatorCapacity(quota, {key for key in open_slots if head_of[key] not in heads}))
+    return capacities
