@@ -37,10 +37,10 @@ COMMAND = re.compile(
 )
 STAND_INS = {" MODEL": " smollm2", "ATLAS": "data/atlases/mine"}
 NOT_RUN = {  # the beginning of a command, and why it is not executed here
-    "make test": "it is what runs these tests",
-    "make check-long": "it is what runs this test",
+    "make test": "it runs the other tests",
+    "make test-all": "it is what runs this test",
     "make audit": "it asks a service of the network",
-    "make run": "it installs; what it runs is in the same document's commands, and in the newcomer's walk",
+    "make run": "it installs; what it runs is in the same document's commands",
     ".venv/bin/python -m pip": "it installs",
     "pip install": "it installs",
     ".venv/bin/python -m tests.browser.screens": "it takes the pictures of this repository anew",
