@@ -1,9 +1,14 @@
-"""The three questions as data, which of them apply, and what is missing from an answer."""
+"""The questions of the study as data: their answers, when each is asked, and the checks of an answer.
+
+This is the only place that says which question is asked when. The browser gets the same data (`questions_for_browser`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from annotation.types import Judgment, StudyItem
 
@@ -46,13 +51,25 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class AskedWhen:
+    """The condition of a dependent question: an earlier question is asked and has one of these answers."""
+
+    field: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FormQuestion:
-    """One question; `field` names its column, `short_name` is for axis titles and sentences."""
+    """One question; `field` names its column, `short_name` is for axis titles and sentences.
+
+    Without `asked_when` the question is always asked.
+    """
 
     field: str
     short_name: str
     text: str
     choices: tuple[Choice, ...]
+    asked_when: AskedWhen | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -81,6 +98,7 @@ PRECISION = FormQuestion(
         Choice("partial", "Correct to a degree, with incorrect parts"),
         Choice("poor", "Does not describe the pattern"),
     ),
+    asked_when=AskedWhen("presence", ("present_described",)),
 )
 CATEGORY = FormQuestion(
     "category",
@@ -92,65 +110,85 @@ CATEGORY = FormQuestion(
         Choice("general", "General: applies to any string (a string to itself)"),
         Choice("unnatural", "Unnatural: no recognisable function"),
     ),
+    asked_when=AskedWhen("presence", ("present_missed", "present_described")),
 )
-QUESTIONS = (PRESENCE, PRECISION, CATEGORY)
+QUESTIONS = (PRESENCE, PRECISION, CATEGORY)  # in the order of the form: a condition names an earlier question
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What an annotator chose for one item; None where a question is not answered."""
+    """What an annotator chose for one item, a field for each question; None where a question is not answered."""
 
     presence: str | None
     precision: str | None
     category: str | None
     comment: str
 
-
-def applicable_fields(presence: str | None) -> tuple[str, ...]:
-    """The fields of the questions that apply after this answer to question one."""
-    if presence == "present_described":
-        return ("presence", "precision", "category")
-    if presence == "present_missed":
-        return ("presence", "category")
-    return ("presence",)
+    def codes_by_field(self) -> dict[str, Any]:
+        """The chosen codes by the field of their question."""
+        return {question.field: getattr(self, question.field) for question in QUESTIONS}
 
 
-def keep_applicable_answers(
-    presence: str | None, precision: str | None, category: str | None, comment: str | None
-) -> Answers:
+def answers_of_judgment(judgment: Judgment) -> Answers:
+    """The answers that a judgment holds."""
+    codes: dict[str, Any] = {question.field: getattr(judgment, question.field) for question in QUESTIONS}
+    return Answers(**codes, comment=judgment.comment)
+
+
+def applicable_fields(codes_by_field: Mapping[str, object]) -> tuple[str, ...]:
+    """The fields of the questions that are asked, given the answers so far."""
+    fields: list[str] = []
+    for question in QUESTIONS:
+        condition = question.asked_when
+        if condition is None or (condition.field in fields and codes_by_field.get(condition.field) in condition.codes):
+            fields.append(question.field)
+    return tuple(fields)
+
+
+def keep_applicable_answers(codes_by_field: Mapping[str, str | None], comment: str | None) -> Answers:
     """The answers without those to questions that do not apply; empty strings count as no answer."""
-    fields = applicable_fields(presence)
-    return Answers(
-        presence or None,
-        (precision or None) if "precision" in fields else None,
-        (category or None) if "category" in fields else None,
-        comment or "",
-    )
+    fields = applicable_fields(codes_by_field)
+    codes: dict[str, Any] = {question.field: None for question in QUESTIONS}
+    for field in fields:
+        codes[field] = codes_by_field.get(field) or None
+    return Answers(**codes, comment=comment or "")
 
 
 def _question_problem(question: FormQuestion, answer: str | None, applies: bool) -> str | None:
     name = question.short_name[0].upper() + question.short_name[1:]
     if not applies:
-        return f"{name} does not apply to this answer to question one." if answer is not None else None
+        return f"{name} is not asked after your other answers." if answer is not None else None
     if answer is None:
         return f"Please answer {question.short_name}."
     if answer not in question.codes:
-        return f"{name} has no answer {answer!r}; choose one of those on the form."
+        return f"{name} has no answer {answer!r}; choose one of the answers on the form."
     return None
 
 
 def answer_problems(answers: Answers) -> list[str]:
-    """One plain sentence for each missing, unknown or inapplicable answer; empty where all is well."""
-    fields = applicable_fields(answers.presence)
-    found = [
-        _question_problem(question, getattr(answers, question.field), question.field in fields)
+    """One plain sentence for each missing, unknown or inapplicable answer; empty if the answers can be stored."""
+    codes = answers.codes_by_field()
+    fields = applicable_fields(codes)
+    problems = [_question_problem(question, codes[question.field], question.field in fields) for question in QUESTIONS]
+    if len(answers.comment) > MAX_COMMENT_LENGTH:
+        problems.append(
+            f"Your comment has {len(answers.comment):,} characters; please shorten it to {MAX_COMMENT_LENGTH:,}."
+        )
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in answers.comment):
+        problems.append("Your comment contains characters that cannot be stored; please remove them.")
+    return [sentence for sentence in problems if sentence is not None]
+
+
+def questions_for_browser() -> list[dict[str, Any]]:
+    """The questions as JSON data: field, codes, and the condition under which each is asked."""
+    return [
+        {
+            "field": question.field,
+            "codes": question.codes,
+            "askedWhen": question.asked_when and vars(question.asked_when),
+        }
         for question in QUESTIONS
     ]
-    if len(answers.comment) > MAX_COMMENT_LENGTH:
-        found.append(f"The comment has {len(answers.comment):,} characters; {MAX_COMMENT_LENGTH:,} is the most.")
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in answers.comment):
-        found.append("The comment holds characters that are no text; please remove them.")
-    return [sentence for sentence in found if sentence is not None]
 
 
 def build_judgment(
@@ -164,7 +202,7 @@ def build_judgment(
     supersedes: str | None,
     app_version: str,
 ) -> Judgment:
-    """The row to record; answers must have no `answer_problems`. `seconds` is at least 0, also if the clock jumps."""
+    """The row to store; `answers` must have no `answer_problems`. `seconds` is at least 0, even if the clock jumps."""
     return Judgment(
         judgment_id=judgment_id,
         study=item.study,
@@ -173,9 +211,7 @@ def build_judgment(
         head=item.head,
         item_kind=item.item_kind,
         annotator=annotator,
-        presence=answers.presence or "",
-        precision=answers.precision,
-        category=answers.category,
+        **answers.codes_by_field(),
         comment=answers.comment,
         started_at=started_at,
         submitted_at=submitted_at,

@@ -20,6 +20,7 @@ from space.pages.organise import page as organise
 from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services
+from space.web.browser_storage import study_form_tags
 from space.web.first_html import app_arguments
 from space.web.health import health_route
 from space.web.viewer import build_viewer
@@ -96,6 +97,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "theme": theme,
         "css_paths": STATIC / "style.css",
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
+        "head": study_form_tags(),
         "footer_links": [],
         "run_history": False,
         "mcp_server": services.has_mcp,

@@ -34,8 +34,8 @@ from annotation.statistics.labels import compute_labels
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings
 from annotation.types import JUDGMENT_COLUMNS
-from maps.atlas.schema import SCHEMAS
 from maps.analysis.classification import classify
+from maps.atlas.schema import SCHEMAS
 from maps.data import predefined_relations
 from maps.experiments import attention, biases, directions, known_heads, results
 from maps.experiments.report.claims import claims_part
@@ -244,7 +244,7 @@ def test_the_contract_lists_the_keys_of_the_agreement() -> None:
     assert set(precision["cohen_kappa"][0]) == {"pair", *precision["percent"]}
     assert headline == code(list(found["headline"]))
     assert set(found["headline"]["poor"]) == {"value", "count", "n"}
-    assert first(table(CONTRACT, "Annotators beside the majority")) == code(list(found["majority"]["precision"][0]))
+    assert first(table(CONTRACT, "Annotators and the majority")) == code(list(found["majority"]["precision"][0]))
     assert first(table(CONTRACT, "Rates and controls")) == code(list(found["controls"]["true"]["rates"]))
 
 

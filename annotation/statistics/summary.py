@@ -1,4 +1,4 @@
-"""Judgments that count → what the pages, the dataset card and the report show."""
+"""The agreement report: everything that the page, the dataset card and the command show about a table of judgments."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from annotation.statistics.rates import (
     compute_acceptance,
 )
 from annotation.statistics.ratings import Ratings, collect_ratings
+from maps.text import pluralize
 
-NO_MODEL = "The table has no model, so nothing is told by model."
+NO_MODEL = "There are no results by model, because the table has no column model."
 
 
 @dataclass(frozen=True)
 class JudgmentShare:
-    """`count` of `n` judgments; the value is None where n is 0."""
+    """A share of judgments, `count` of `n`; the value is None where n is 0."""
 
     value: float | None
     count: int
@@ -40,10 +41,10 @@ class JudgmentShare:
 
 @dataclass(frozen=True)
 class QuestionReport:
-    """The answers to one question: items and judgments that have one, and how far they agree.
+    """The answers to one question: how many items and judgments have one, and how far they agree.
 
-    `blank` counts judgments without an answer where the form asks for one, `unasked` those with an answer where
-    it does not; the latter count like any other.
+    `blank` counts judgments without an answer although the form asks for one, `unasked` judgments with an answer
+    although the form does not ask; the latter count like any other.
     """
 
     n_items: int
@@ -56,7 +57,7 @@ class QuestionReport:
 
 @dataclass(frozen=True)
 class JudgmentGroup:
-    """The judgments of one model, or of one of its layer quarters (from 0; None: all layers)."""
+    """The judgments of one model, or of one of its layer quarters (0 to 3; None: all layers)."""
 
     model: str
     quarter: int | None
@@ -70,7 +71,7 @@ class JudgmentGroup:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The groups, and in a sentence what belongs to none; None where everything belongs to one."""
+    """The groups, and a sentence about the judgments in no group (None if each is in one)."""
 
     groups: list[JudgmentGroup]
     reason: str | None
@@ -78,10 +79,11 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """Everything that the agreement page and `agreement --json` say of a table of judgments.
+    """Everything that the agreement page and `agreement --json` show.
 
-    `answers` counts them by question and code, `majority` sets each annotator beside the majority of the others,
-    `controls` has the rates on true items and on each kind of control, `evidence` is None where none was asked for.
+    `left_out` counts rows that do not count, by reason; `answers` counts answers by question and code; `majority`
+    compares each annotator with the majority of the others; `controls` has the rates on true items and on each kind of
+    control; `aggregated` counts the labels; `evidence` is None without an atlas.
     """
 
     items: int
@@ -99,40 +101,42 @@ class AgreementReport:
     evidence: list[MeasureCorrelation] | None
 
     def as_json(self) -> dict[str, Any]:
-        """The object of `agreement --json`, the paper's numbers apart: plain dicts, lists, numbers and None."""
-        whole = asdict(self)
-        groups = [*whole["by_model"]["groups"], *whole["by_quarter"]["groups"]]
-        for question in (question for each in [whole, *groups] for question in each["questions"].values()):
-            question |= question.pop("coefficients")
-        return whole
+        """The object of `agreement --json` without the paper's numbers: dicts, lists, numbers and None."""
+        report = asdict(self)
+        for part in [report, *report["by_model"]["groups"], *report["by_quarter"]["groups"]]:
+            for question in part["questions"].values():
+                question |= question.pop("coefficients")
+        return report
 
 
 def estimate_coefficients(ratings: Ratings, seed: int) -> dict[str, BootstrapEstimate]:
-    """The coefficients of one question by their names in the report."""
-    ordered = ratings.question is PRECISION
-    chosen: dict[str, Statistic] = {
+    """The coefficients of one question by their names in the report; precision is ordered from best to worst."""
+    is_ordered = ratings.question is PRECISION
+    alpha = agreement.krippendorff_alpha_ordinal if is_ordered else agreement.krippendorff_alpha_nominal
+    coefficients: dict[str, Statistic] = {
         "percent": agreement.percent_agreement,
         "fleiss_kappa": agreement.fleiss_kappa,
-        "krippendorff_alpha": agreement.krippendorff_alpha_ordinal if ordered else agreement.krippendorff_alpha_nominal,
+        "krippendorff_alpha": alpha,
         "gwet_ac1": agreement.gwet_ac1,
     }
-    if ordered:
-        chosen["gwet_ac2"] = agreement.gwet_ac2
+    if is_ordered:
+        coefficients["gwet_ac2"] = agreement.gwet_ac2
     items = group_equal_items(ratings.counts, seed)
-    return {name: agreement.estimate_coefficient(each, items) for name, each in chosen.items()}
+    return {name: agreement.estimate_coefficient(each, items) for name, each in coefficients.items()}
 
 
 def _question_report(rows: pd.DataFrame, question: FormQuestion, seed: int) -> QuestionReport:
-    applies = np.array([question.field in applicable_fields(presence) for presence in rows["presence"]], dtype=bool)
-    given = rows[question.field].notna().to_numpy(dtype=bool)
-    found = collect_ratings(rows, question)
+    records = rows[[each.field for each in QUESTIONS]].to_dict("records")
+    applies = np.array([question.field in applicable_fields(record) for record in records], dtype=bool)
+    answered = rows[question.field].notna().to_numpy(dtype=bool)
+    ratings = collect_ratings(rows, question)
     return QuestionReport(
-        n_items=len(found.items),
-        n_judgments=int(given.sum()),
-        blank=int((applies & ~given).sum()),
-        unasked=int((given & ~applies).sum()),
-        coefficients=estimate_coefficients(found, seed),
-        cohen_kappa=agreement.estimate_pairwise_kappas(found.answers, found.annotators, seed, len(question.codes)),
+        n_items=len(ratings.items),
+        n_judgments=int(answered.sum()),
+        blank=int((applies & ~answered).sum()),
+        unasked=int((answered & ~applies).sum()),
+        coefficients=estimate_coefficients(ratings, seed),
+        cohen_kappa=agreement.estimate_pairwise_kappas(ratings.answers, ratings.annotators, seed, len(question.codes)),
     )
 
 
@@ -141,12 +145,8 @@ def _question_reports(rows: pd.DataFrame, seed: int) -> dict[str, QuestionReport
 
 
 def _headline_shares(acceptance: AcceptanceRates) -> dict[str, JudgmentShare]:
-    """The paper's four numbers (its appendix on human evaluation), by judgment."""
-    return {
-        name: JudgmentShare(each.value, each.count, each.n)
-        for name, each in acceptance.rates.items()
-        if name in HEADLINE_RATES
-    }
+    rates = {name: acceptance.rates[name] for name in HEADLINE_RATES}
+    return {name: JudgmentShare(rate.value, rate.count, rate.n) for name, rate in rates.items()}
 
 
 def _summarise_group(rows: pd.DataFrame, model: str, quarter: int | None, seed: int) -> JudgmentGroup:
@@ -166,29 +166,24 @@ def _break_down_by_model(rows: pd.DataFrame, seed: int) -> Breakdown:
     if "model" not in rows:
         return Breakdown([], NO_MODEL)
     models = sorted(rows["model"].dropna().unique())
-    left = int(rows["model"].isna().sum())
-    reason = f"{left:,} judgments name no model: left out by model." if left else None
-    return Breakdown([_summarise_group(rows[rows["model"] == model], model, None, seed) for model in models], reason)
+    groups = [_summarise_group(rows[rows["model"] == model], model, None, seed) for model in models]
+    missing = int(rows["model"].isna().sum())
+    reason = f"Not in the results by model: {pluralize(missing, 'judgment')} without a model." if missing else None
+    return Breakdown(groups, reason)
 
 
 def _break_down_by_quarter(rows: pd.DataFrame, layers: Mapping[str, int], seed: int) -> Breakdown:
-    numbers, reason = layer_quarters(rows, layers)
+    quarters, reason = layer_quarters(rows, layers)
     if "model" not in rows:
         return Breakdown([], reason)
     groups = []
     for model in sorted(rows["model"].dropna().unique()):
-        own = (rows["model"] == model).to_numpy(dtype=bool)
-        groups += [
-            _summarise_group(rows[own & (numbers == q)], model, q, seed)
-            for q in range(4)
-            if (own & (numbers == q)).any()
-        ]
+        is_of_model = (rows["model"] == model).to_numpy(dtype=bool)
+        for quarter in range(4):
+            selected = is_of_model & (quarters == quarter)
+            if selected.any():
+                groups.append(_summarise_group(rows[selected], model, quarter, seed))
     return Breakdown(groups, reason)
-
-
-def _compare_with_majority(rows: pd.DataFrame, seed: int) -> dict[str, list[MajorityComparison]]:
-    found = {question.field: collect_ratings(rows, question) for question in QUESTIONS}
-    return {field: compare_with_majority(each, seed) for field, each in found.items()}
 
 
 def summarise_judgments(
@@ -197,25 +192,26 @@ def summarise_judgments(
     layers: Mapping[str, int] | None = None,
     evidence: Sequence[MeasureCorrelation] | None = None,
 ) -> AgreementReport:
-    """Everything told of a study, with intervals over items from 1,000 seeded draws.
+    """The report on checked judgments, with intervals over items from 1,000 seeded draws.
 
-    `layers` holds the number of layers of each model, for the layer quarters; `evidence` is that of
-    `annotation.statistics.evidence.correlate_measures`. Raises SummaryError for a layer that its model does not have.
+    `layers` is the number of layers of each model, for the results by layer quarter; `evidence` comes from
+    `evidence.correlate_measures`. Raises SummaryError if a model does not have a row's layer.
     """
     rows = judgments.rows
-    kinds = compare_with_controls(rows, judgments.controls, seed)
+    acceptance = compare_with_controls(rows, judgments.controls, seed)
+    majority = {each.field: compare_with_majority(collect_ratings(rows, each), seed) for each in QUESTIONS}
     return AgreementReport(
         items=int(rows["key"].nunique()),
         annotators=int(rows["annotator"].nunique()),
         judgments=len(rows),
         left_out=judgments.excluded_counts,
         questions=_question_reports(rows, seed),
-        headline=_headline_shares(kinds[TRUE_ITEMS]),
+        headline=_headline_shares(acceptance[TRUE_ITEMS]),
         answers=count_answers(rows),
         by_model=_break_down_by_model(rows, seed),
         by_quarter=_break_down_by_quarter(rows, layers or {}, seed),
-        majority=_compare_with_majority(rows, seed),
-        controls=kinds,
+        majority=majority,
+        controls=acceptance,
         aggregated=count_labels(compute_labels(judgments)),
         evidence=None if evidence is None else list(evidence),
     )

@@ -1,39 +1,30 @@
-"""What the browser keeps for a visitor, under the same names on every page: who signed in, the desk and the draft.
+"""What the browser keeps for a visitor, under the same names on every page, and the script of the study's form.
 
-Copies of judgments lie apart, each under a name of its own, so that tabs do not overwrite each other's.
+Copies of judgments each have a name of their own in the browser's storage (`static/study_form.js`), so that tabs do
+not overwrite each other's.
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import gradio as gr
+
+from annotation import form
 
 # Gradio encrypts what it keeps with this; the browser knows it, so it protects nothing. The token is signed instead.
 PUBLIC_STORAGE_SECRET = "maps-annotations"
+STUDY_FORM_SCRIPT = Path(__file__).parent / "static" / "study_form.js"
 
-DEPENDENT_QUESTIONS_JS = """(desk, presence, precision, category, comment) => {
-  if (!desk || !desk.judgment_id) return [undefined, undefined, undefined];
-  const described = presence === 'present_described', known = described || presence === 'present_missed';
-  const answers = [presence, described ? precision : null, known ? category : null, comment];
-  const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value});
-  return [{judgment_id: desk.judgment_id, answers}, shown(described, answers[1]), shown(known, answers[2])];
-}"""  # form.asked and form.cleared for the eye, at once; the server checks again
-COPY_KEY_PREFIX = "maps-outbox:"
-COPY_IDS_JS = f"""Object.keys(localStorage).filter(name => name.startsWith('{COPY_KEY_PREFIX}')).map(name => name.slice({len(COPY_KEY_PREFIX)}))"""
-UPDATE_COPIES_JS = """(copies) => {
-  const {keep, drop} = copies || {};
-  for (const id of drop || []) localStorage.removeItem('maps-outbox:' + id);
-  try {
-    for (const [id, copy] of Object.entries(keep || {})) localStorage.setItem('maps-outbox:' + id, copy);
-  } catch (error) {
-    return {__type__: 'update', value: '<p class="notice problem" role="alert">Your answer is stored on the server, ' +
-      'but this browser could keep no copy of it: its storage is full or closed to this page.</p>'};
-  }
-  return {__type__: 'update'};
-}"""
-MISSING_COPIES_JS = """(token, desk, copies) => {
-  const missing = ((copies || {}).missing || []).slice(0, 500);
-  return [token, desk, {seals: missing.map(id => localStorage.getItem('maps-outbox:' + id)).filter(Boolean)}];
-}"""
+
+def study_form_tags() -> str:
+    """Tags for the head of every page: the questions of the form as JSON, and the script that reads them."""
+    questions = json.dumps(form.questions_for_browser()).replace("<", "\\u003c")  # no text may end the element
+    return (
+        f'<script type="application/json" id="study-questions">{questions}</script>'
+        f"<script>{STUDY_FORM_SCRIPT.read_text(encoding='utf-8')}</script>"
+    )
 
 
 def token_state() -> gr.BrowserState:
@@ -42,15 +33,15 @@ def token_state() -> gr.BrowserState:
 
 
 def task_state() -> gr.BrowserState:
-    """The item on the desk, which only the server changes."""
+    """The item to judge, which only the server changes."""
     return gr.BrowserState(None, storage_key="maps-desk", secret=PUBLIC_STORAGE_SECRET)
 
 
 def draft_state() -> gr.BrowserState:
-    """The answers so far to the item on the desk, which the browser keeps by itself."""
+    """The answers so far to the item, which only the browser changes."""
     return gr.BrowserState(None, storage_key="maps-draft", secret=PUBLIC_STORAGE_SECRET)
 
 
 def organiser_key_state() -> gr.BrowserState:
-    """The key of the organiser's link, of whoever opened it."""
+    """The key in the organiser's link, if this browser opened it."""
     return gr.BrowserState(None, storage_key="maps-organiser", secret=PUBLIC_STORAGE_SECRET)

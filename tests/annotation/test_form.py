@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from annotation import form
@@ -21,7 +22,8 @@ def test_the_codes_are_those_of_the_contract() -> None:
 
 
 def test_each_answer_to_question_one_decides_what_is_asked_next() -> None:
-    assert {code: form.applicable_fields(code) for code in (*form.PRESENCE.codes, None, "nonsense")} == {
+    answers = (*form.PRESENCE.codes, None, "nonsense")
+    assert {code: form.applicable_fields({"presence": code}) for code in answers} == {
         "absent_none": ("presence",),
         "absent_described": ("presence",),
         "present_missed": ("presence", "category"),
@@ -32,11 +34,31 @@ def test_each_answer_to_question_one_decides_what_is_asked_next() -> None:
 
 
 def test_clearing_drops_exactly_the_answers_that_no_longer_apply() -> None:
-    full = ("accurate", "general", "fine")
-    assert form.keep_applicable_answers("present_described", *full) == Answers("present_described", *full)
-    assert form.keep_applicable_answers("present_missed", *full) == Answers("present_missed", None, "general", "fine")
-    assert form.keep_applicable_answers("absent_none", *full) == Answers("absent_none", None, None, "fine")
-    assert form.keep_applicable_answers("", "", "", None) == Answers(None, None, None, "")
+    def kept(presence: str) -> Answers:
+        codes = {"presence": presence, "precision": "accurate", "category": "general"}
+        return form.keep_applicable_answers(codes, "fine")
+
+    assert kept("present_described") == Answers("present_described", "accurate", "general", "fine")
+    assert kept("present_missed") == Answers("present_missed", None, "general", "fine")
+    assert kept("absent_none") == Answers("absent_none", None, None, "fine")
+    empty = {"presence": "", "precision": "", "category": ""}
+    assert form.keep_applicable_answers(empty, None) == Answers(None, None, None, "")
+
+
+def test_the_browser_gets_each_question_with_its_codes_and_its_condition() -> None:
+    assert json.loads(json.dumps(form.questions_for_browser())) == [
+        {"field": "presence", "codes": list(form.PRESENCE.codes), "askedWhen": None},
+        {
+            "field": "precision",
+            "codes": list(form.PRECISION.codes),
+            "askedWhen": {"field": "presence", "codes": ["present_described"]},
+        },
+        {
+            "field": "category",
+            "codes": list(form.CATEGORY.codes),
+            "askedWhen": {"field": "presence", "codes": ["present_missed", "present_described"]},
+        },
+    ]
 
 
 def test_complete_answers_have_no_problems() -> None:
@@ -53,18 +75,18 @@ def test_every_problem_is_one_sentence() -> None:
         "Please answer question three (category).",
     ]
     assert form.answer_problems(Answers("absent_none", "poor", "general", "")) == [
-        "Question two (precision) does not apply to this answer to question one.",
-        "Question three (category) does not apply to this answer to question one.",
+        "Question two (precision) is not asked after your other answers.",
+        "Question three (category) is not asked after your other answers.",
     ]
     assert form.answer_problems(Answers("maybe", None, None, "")) == [
-        "Question one (presence) has no answer 'maybe'; choose one of those on the form."
+        "Question one (presence) has no answer 'maybe'; choose one of the answers on the form."
     ]
     assert form.answer_problems(Answers("absent_none", None, None, "x" * 2001)) == [
-        "The comment has 2,001 characters; 2,000 is the most."
+        "Your comment has 2,001 characters; please shorten it to 2,000."
     ]
     for comment in ("a\0b", "a\ud800b"):
         assert form.answer_problems(Answers("absent_none", None, None, comment)) == [
-            "The comment holds characters that are no text; please remove them."
+            "Your comment contains characters that cannot be stored; please remove them."
         ]
 
 

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from annotation import form
+from annotation.errors import JournalError
 from annotation.form import Answers
-from annotation.journal.journal import JournalError
 from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,
@@ -80,8 +80,8 @@ class AnnotationTask:
 
     def draft(self) -> dict[str, Any]:
         """The answers as the browser keeps them."""
-        a = self.answers
-        return {"judgment_id": self.judgment_id, "answers": [a.presence, a.precision, a.category, a.comment]}
+        answers = [*self.answers.codes_by_field().values(), self.answers.comment]
+        return {"judgment_id": self.judgment_id, "answers": answers}
 
 
 def parse_skipped_handles(browser_state: object) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def reserve_next_task(
 def new_task(participant: Participant, item: StudyItem | None, skipped_handles: tuple[str, ...]) -> AnnotationTask:
     """An item with the annotator's earlier answers to it, if there are any."""
     earlier = None if item is None else own_judgment(participant, item)
-    answers = Answers(earlier.presence, earlier.precision, earlier.category, earlier.comment) if earlier else NO_ANSWERS
+    answers = form.answers_of_judgment(earlier) if earlier else NO_ANSWERS
     replaces = earlier.judgment_id if earlier else None
     return AnnotationTask(
         participant, item, answers, uuid.uuid4().hex, datetime.now(UTC), replaces, skipped_handles, earlier
@@ -207,13 +207,17 @@ def restore_task(participant: Participant, browser_state: object, draft: object)
 
 
 def parse_draft_answers(draft: dict[str, Any]) -> Answers:
-    """The answers in a draft; codes that are none are left out."""
-    found = draft.get("answers")
-    four = found if isinstance(found, list) and len(found) == 4 else [None] * 4
-    words = [value if isinstance(value, str) else None for value in four]
-    codes = [question.codes for question in form.QUESTIONS]
-    chosen = [word if word in allowed else None for word, allowed in zip(words[:3], codes, strict=True)]
-    return form.keep_applicable_answers(chosen[0], chosen[1], chosen[2], words[3])
+    """The answers in a draft, without codes that the form does not have: one for each question, then the comment."""
+    values = draft.get("answers")
+    if not isinstance(values, list) or len(values) != len(form.QUESTIONS) + 1:
+        return NO_ANSWERS
+    *codes, comment = values
+    known = {
+        question.field: code
+        for question, code in zip(form.QUESTIONS, codes, strict=True)
+        if isinstance(code, str) and code in question.codes
+    }
+    return form.keep_applicable_answers(known, comment if isinstance(comment, str) else None)
 
 
 def parse_start_time(browser_state: dict[str, Any]) -> datetime | None:

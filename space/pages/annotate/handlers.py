@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from annotation import form
+from annotation.errors import JournalError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
-from annotation.journal.journal import JournalError
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.links import head_in_query
@@ -99,11 +98,7 @@ def sign_in_handler(services: Services) -> Any:
         try:
             services.journal.record_consent(who.pseudonym, given.strip(), GUIDELINES_VERSION)
             seat = Participant(services, current_study(services, kept), who)
-            signed = (
-                None
-                if services.is_on_space
-                else pseudonyms.make_session_token(given, services.pseudonym_key, int(time.time()))
-            )
+            signed = None if services.is_on_space else pseudonyms.make_session_token(given, services.pseudonym_key)
             return open_form_updates(signed, desks.reserve_first_task(seat, kept))
         except MapsError as error:
             return ordered_updates(said=notice(str(error), "problem"))
@@ -123,7 +118,9 @@ def submit_handler(services: Services) -> Any:
         comment: str | None,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        answers = form.keep_applicable_answers(presence, precision, category, comment)
+        answers = form.keep_applicable_answers(
+            {"presence": presence, "precision": precision, "category": category}, comment
+        )
 
         def move(seat: Participant, kept: object) -> tuple[Any, ...]:
             desk = desks.task_from_browser(seat, kept)

@@ -23,15 +23,7 @@ from space.pages.annotate.handlers import (
 )
 from space.pages.annotate.view import AnnotateComponents
 from space.services import Services
-from space.web.browser_storage import (
-    COPY_IDS_JS,
-    DEPENDENT_QUESTIONS_JS,
-    MISSING_COPIES_JS,
-    UPDATE_COPIES_JS,
-    draft_state,
-    task_state,
-    token_state,
-)
+from space.web.browser_storage import draft_state, task_state, token_state
 
 KEYBOARD_HELP = (
     "Keys: 1 to 4 answer the marked question, Enter submits (Ctrl+Enter in the comment), Backspace goes back, "
@@ -146,23 +138,24 @@ def connect_events(
     outputs = list(components)
     quick: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     before = [components.token, components.desk, components.draft, components.copies]
-    ids = f"(token, desk, draft) => [token, desk, draft, {{ids: {COPY_IDS_JS}}}]"
-    opened = page.load(page_load_handler(services), before, outputs, js=ids, api_visibility="private")
-    opened.then(None, js="() => history.replaceState({}, '', location.pathname)")  # the address counts once
+    opened = page.load(
+        page_load_handler(services), before, outputs, js="studyForm.sendIdsOnLoad", api_visibility="private"
+    )
+    opened.then(None, js="studyForm.removeQuery")  # the address counts once
     given = [components.desk, *components.answers]
     for entering in (
         opened,
         *sign_in_events,
     ):  # once more when the column is there: showing it resets what is hidden in it
         entering.then(
-            None, given, [components.draft, components.precision, components.category], js=DEPENDENT_QUESTIONS_JS
+            None, given, [components.draft, components.precision, components.category], js="studyForm.updateDraft"
         )
     for answer in components.answers:
         answer.input(
             None,
             given,
             [components.draft, components.precision, components.category],
-            js=DEPENDENT_QUESTIONS_JS,
+            js="studyForm.updateDraft",
             api_visibility="private",
         )
     moves = (
@@ -171,16 +164,15 @@ def connect_events(
         components.back.click(back_handler(services), [components.token, components.desk], outputs, **quick),
     )
     for move in moves:  # until then keys.js takes no answers: they would be for an item not seen yet
-        move.then(None, js="() => { document.dispatchEvent(new Event('desk-laid')); }")
+        move.then(None, js="studyForm.announceTask")
     here = gr.Button("Still here", visible="hidden", elem_id="still-here")  # keys.js presses it while somebody works
-    signs = f"(token, desk) => [token, desk, {{ids: {COPY_IDS_JS}}}]"
     at_desk = [components.token, components.desk, components.copies]
-    stayed = here.click(keep_alive_handler(services), at_desk, outputs, js=signs, **quick)
+    stayed = here.click(keep_alive_handler(services), at_desk, outputs, js="studyForm.sendIds", **quick)
     for settled in (opened, stayed, *sign_in_events):
-        kept = settled.then(None, components.copies, components.said, js=UPDATE_COPIES_JS)
-        again = kept.then(resend_handler(services), at_desk, outputs, js=MISSING_COPIES_JS, **quick)
-        again.then(None, components.copies, components.said, js=UPDATE_COPIES_JS)
-    moves[0].then(None, components.copies, components.said, js=UPDATE_COPIES_JS)
+        kept = settled.then(None, components.copies, components.said, js="studyForm.updateCopies")
+        again = kept.then(resend_handler(services), at_desk, outputs, js="studyForm.sendMissingCopies", **quick)
+        again.then(None, components.copies, components.said, js="studyForm.updateCopies")
+    moves[0].then(None, components.copies, components.said, js="studyForm.updateCopies")
     build_withdrawal(services, components, quick)
 
 
@@ -195,4 +187,4 @@ def build_withdrawal(services: Services, components: AnnotateComponents, event_o
     ask.click(lambda: gr.update(visible=True), outputs=sure, **event_options)
     stop.click(lambda: gr.update(visible=False), outputs=sure, **event_options)
     gone = yes.click(withdraw_handler(services), [components.token, components.desk], list(components), **event_options)
-    gone.then(None, components.copies, components.said, js=UPDATE_COPIES_JS)
+    gone.then(None, components.copies, components.said, js="studyForm.updateCopies")

@@ -59,7 +59,7 @@ def ordered_updates(**updates: Any) -> tuple[Any, ...]:
 
 def dependent_question_updates(answers: form.Answers, is_editable: bool = True) -> tuple[Any, Any]:
     """Questions two and three: shown only where they apply. Hidden ones stay on the page, so that they are emptied."""
-    fields = form.applicable_fields(answers.presence)
+    fields = form.applicable_fields(answers.codes_by_field())
     return (
         gr.update(
             visible=True if "precision" in fields else "hidden", value=answers.precision, interactive=is_editable

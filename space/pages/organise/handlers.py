@@ -150,7 +150,14 @@ def decide(services: Services, organiser: Annotator, selection_json: object, *gi
     if not place.reveal_answers and answers_hidden_reason(services, study) is not None:
         raise MapsError("This study is going on, and its answers are not shown to you; open the item on purpose.")
     try:
-        receipt = adjudication.store_decision(services, organiser, place, form.keep_applicable_answers(*given))
+        receipt = adjudication.store_decision(
+            services,
+            organiser,
+            place,
+            form.keep_applicable_answers(
+                dict(zip(("presence", "precision", "category"), given, strict=False)), given[-1]
+            ),
+        )
     except MapsError as error:
         return ordered_updates(message=notice(str(error), "problem"))
     item = study.order[place.item or 0]

@@ -17,15 +17,6 @@ from space.pages.organise.updates import OrganiseComponents
 from space.services import Services
 from space.web.browser_storage import organiser_key_state
 
-DEPENDENT_QUESTIONS_JS = """(presence, precision, category) => {
-  const described = presence === 'present_described', known = described || presence === 'present_missed';
-  const shown = (applies, value) => ({__type__: 'update', visible: applies || 'hidden', value: applies ? value : null});
-  return [shown(described, precision), shown(known, category)];
-}"""  # form.asked for the eye; the server checks again
-REMOVE_KEY_JS = (
-    "() => { const here = new URL(location); here.searchParams.delete('key'); history.replaceState({}, '', here); }"
-)
-RESET_CONFIRMATION_JS = "() => ['', {__type__: 'update', visible: false}]"
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -81,12 +72,12 @@ def build(services: Services, page: gr.Blocks) -> None:
         withdrawn,
     )
     opened = page.load(handlers.page_load_handler(services), key, list(fields), **PRIVATE_EVENT)
-    opened.then(None, js=REMOVE_KEY_JS)
+    opened.then(None, js="studyForm.removeKey")
     given = [key, place, *fields.questions, case.comment]
     decided = case.decide_button.click(for_organisers(services, handlers.decide), given, list(fields), **PRIVATE_EVENT)
     for laid in (opened, decided):  # showing the row shows what is hidden in it, too
-        laid.then(None, fields.questions, fields.questions[1:], js=DEPENDENT_QUESTIONS_JS)
-    case.presence.input(None, fields.questions, fields.questions[1:], js=DEPENDENT_QUESTIONS_JS, **PRIVATE_EVENT)
+        laid.then(None, fields.questions, fields.questions[1:], js="studyForm.showQuestions")
+    case.presence.input(None, fields.questions, fields.questions[1:], js="studyForm.showQuestions", **PRIVATE_EVENT)
 
 
 def build_study_tab(services: Services, organiser_key: gr.BrowserState, selection: gr.Textbox) -> gr.Button:
@@ -200,7 +191,7 @@ def build_withdrawal_tab(services: Services, organiser_key: gr.BrowserState) -> 
     ask.click(
         for_organisers(services, handlers.ask_to_withdraw), [organiser_key, pseudonym], [said, sure], **PRIVATE_EVENT
     )
-    pseudonym.input(None, None, [said, sure], js=RESET_CONFIRMATION_JS, **PRIVATE_EVENT)
+    pseudonym.input(None, None, [said, sure], js="studyForm.resetConfirmation", **PRIVATE_EVENT)
     sure.click(
         for_organisers(services, handlers.withdraw),
         [organiser_key, pseudonym],

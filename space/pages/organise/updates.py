@@ -171,7 +171,7 @@ def decision_updates(
         return {"row": gr.update(visible=False), "listing": notice(str(error), "problem"), "message": message}
     own = adjudication.own_decision(services, organiser, study, selection.item)
     values = adjudication.decision_form_values(own)
-    fields = form.applicable_fields(values["presence"])
+    fields = form.applicable_fields(values)
     return {
         "row": gr.update(visible=True),
         "case": disagreement_html(study, each),

@@ -1,5 +1,5 @@
-// The explorer in the browser: what an address shows is in the page's first HTML; once Gradio is there, its view takes
-// that over, and links and forms that lead to the explorer are followed in place. Every state is an address.
+// The explorer in the browser. The content of an address is in the page's first HTML. Once Gradio has loaded, its view
+// takes that content over; from then on links and forms to explorer pages load in place. Every state is an address.
 const explorer = (() => {
   const PAGES = /^(|head|relation|search|compare|try)$/;
   let view = null, events = null, wanted = null, asked = 0, push = false;
@@ -16,7 +16,7 @@ const explorer = (() => {
     for (const grid of shown.querySelectorAll('.head-grid')) drawGrid(grid, address => visit(address, true));
     document.title = shown.dataset.title;
   };
-  const ask = (address, more) => {  // the answer carries the turn: one that is no longer waited for is passed over
+  const ask = (address, more) => {  // the answer carries the turn; only the answer to the latest request is used
     wanted = address;
     const turn = String(++asked), shown = look();
     if (shown) shown.setAttribute('aria-busy', 'true');
@@ -49,9 +49,9 @@ const explorer = (() => {
     if (shown.dataset.unfinished) return ask(address, {finish: true});
     if (shown.dataset.figures !== '0' || (figures && figures.childElementCount)) events.figures({address});
   };
-  const mount = (element, props, watch, given) => {
+  const mount = (element, props, watch, trigger) => {  // Gradio calls this when its view is there
     view = element;
-    events = given;
+    events = {visit: detail => trigger('visit', detail), figures: detail => trigger('figures', detail)};
     const first = document.querySelector('#first-look .look');
     watch('value', arrived);
     if (first) {
@@ -92,5 +92,9 @@ const explorer = (() => {
     if (shown && shown.tagName === 'OUTPUT') shown.textContent = Number(event.target.value).toFixed(2);
   });
   window.addEventListener('popstate', () => { if (events && view) visit(here(), false); });
-  return {mount, first: dress};
+  const first = () => {  // called by the first HTML, before Gradio has loaded
+    document.body.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);
+    dress();
+  };
+  return {mount, first};
 })();

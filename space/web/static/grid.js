@@ -58,8 +58,8 @@ function drawGrid(host, open) {  // again where Gradio has put other data into t
       pen.strokeRect(x - 1, y - 1, inner + 2, inner + 2);
     }
   };
-  const value = i => grid.words ? grid.words[i] || grid.otherwise
-    : grid.value[i] === null ? grid.otherwise : `${grid.label} ${grid.value[i]}`;
+  const value = i => grid.words ? grid.words[i] || grid.default
+    : grid.value[i] === null ? grid.default : `${grid.label} ${grid.value[i]}`;
   const point = i => {
     if (i === here) return;
     here = i;
@@ -94,7 +94,7 @@ function drawGrid(host, open) {  // again where Gradio has put other data into t
     ({layers, heads, model} = grid);
     wide = Math.max(layers, 1);
     at = new Map(grid.layer.map((layer, i) => [layer * heads + grid.head[i], i]));
-    [here, quiet] = [-1, host.dataset.quiet];
+    [here, quiet] = [-1, host.dataset.hint];
     words.textContent = quiet;
     paint();
     if (model === before) return;

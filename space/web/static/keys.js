@@ -2,8 +2,7 @@
   const typing = node => node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName)
     && !/^(radio|checkbox)$/.test(node.type));
   const seen = node => node && node.offsetParent !== null;
-  const questions = () => ['presence', 'precision', 'category']
-    .map(id => document.getElementById(id)).filter(seen);
+  const questions = () => studyForm.fields.map(id => document.getElementById(id)).filter(seen);
   const answered = question => question.querySelector('input:checked') !== null;
   const current = () => {
     const open = questions(), held = open.find(question => question.contains(document.activeElement));
@@ -17,16 +16,11 @@
       if (words && !group.hasAttribute('aria-label')) group.setAttribute('aria-label', words.innerText);
     }
   };
-  // After an answer to question one the others appear a moment later: keys pressed meanwhile wait for them.
-  const settled = () => {
-    const chosen = [...document.querySelectorAll('#presence input')].findIndex(option => option.checked);
-    const has = id => questions().some(question => question.id === id);
-    return has('category') === (chosen >= 2) && has('precision') === (chosen === 3);
-  };
+  // Dependent questions appear a moment after the answer that they depend on: keys pressed in between wait for them.
   const waiting = [];
   const pump = (tries = 0) => {
     if (!waiting.length) return;
-    if (!settled()) return tries < 50 ? void setTimeout(pump, 20, tries + 1) : void waiting.splice(0);
+    if (!studyForm.isUpToDate()) return tries < 50 ? void setTimeout(pump, 20, tries + 1) : void waiting.splice(0);
     waiting.shift()();
     mark();
     setTimeout(pump, 20);
@@ -45,7 +39,7 @@
     document.getElementById('questions').inert = false;
     mark();
   };
-  document.addEventListener('desk-laid', () => setTimeout(laid, 20));
+  document.addEventListener('task-shown', () => setTimeout(laid, 20));
   const move = () => {
     waiting.splice(0);
     moving = setTimeout(laid, 15000);
@@ -68,7 +62,7 @@
       return later(() => press('submit'));
     }
     if (typing(target) || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (key >= '1' && key <= '4' && key.length === 1) later(() => choose(Number(key) - 1));
+    if (key.length === 1 && key >= '1' && key <= '9') later(() => choose(Number(key) - 1));
     else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName))
       later(() => press(seen(document.getElementById('submit')) ? 'submit' : 'skip'));
     else if (key === 'Backspace') later(() => press('back'));

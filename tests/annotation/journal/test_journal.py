@@ -142,9 +142,9 @@ def test_consent_keeps_its_first_time_until_the_guidelines_change(tmp_path: Path
 def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal, judge: Judge) -> None:
     refused = {
         "Please answer question two": judge(precision=None),
-        "does not apply": judge(presence="absent_none"),
+        "is not asked after": judge(presence="absent_none"),
         "has no answer 'fine'": judge(category="fine"),
-        "no text": judge(comment="\ud800"),
+        "comment contains characters": judge(comment="\ud800"),
         "no text\\.$": judge(model="\ud800"),
         "no time zone": judge(started_at=datetime(2026, 1, 1)),
         "CHECK constraint failed: seconds": judge(seconds=-1.0),

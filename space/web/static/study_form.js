@@ -1,0 +1,89 @@
+// The form of /annotate and /organise in the browser. The pages' events name these functions: each gets the values of
+// the event's inputs, then those of its outputs, and returns the new values. Which question is asked when is data from
+// annotation/form.py.
+window.studyForm = (() => {
+  const QUESTIONS = JSON.parse(document.getElementById('study-questions').textContent);
+  const COPY_PREFIX = 'maps-outbox:';
+  const MAX_COPIES = 500;  // in one request
+
+  // Codes by field -> the fields of the questions that are asked.
+  const applicableFields = codes => {
+    const fields = new Set();
+    for (const {field, askedWhen} of QUESTIONS) {
+      const applies = !askedWhen || (fields.has(askedWhen.field) && askedWhen.codes.includes(codes[askedWhen.field]));
+      if (applies) fields.add(field);
+    }
+    return fields;
+  };
+
+  // One code for each question -> the codes without those that do not apply, and an update for each dependent question.
+  const applyConditions = values => {
+    const fields = applicableFields(Object.fromEntries(QUESTIONS.map(({field}, n) => [field, values[n]])));
+    const kept = QUESTIONS.map(({field}, n) => fields.has(field) ? values[n] : null);
+    const updates = [];
+    QUESTIONS.forEach(({field, askedWhen}, n) => {
+      if (askedWhen) updates.push({__type__: 'update', visible: fields.has(field) || 'hidden', value: kept[n]});
+    });
+    return [kept, updates];
+  };
+
+  // The code of each question (organiser's page) -> the dependent questions.
+  const showQuestions = (...values) => applyConditions(values)[1];
+
+  // The task, the code of each question, the comment -> the draft to keep, and the dependent questions.
+  const updateDraft = (task, ...values) => {
+    const comment = values[QUESTIONS.length];
+    const [codes, updates] = applyConditions(values);
+    if (!task || !task.judgment_id) return [undefined, ...updates.map(() => undefined)];
+    return [{judgment_id: task.judgment_id, answers: [...codes, comment]}, ...updates];
+  };
+
+  // Whether the page shows exactly those dependent questions that apply to what is chosen on it.
+  const isUpToDate = () => {
+    const chosen = {}, shown = new Set();
+    for (const {field, codes} of QUESTIONS) {
+      const question = document.getElementById(field);
+      if (!question || question.offsetParent === null) continue;
+      shown.add(field);
+      chosen[field] = codes[[...question.querySelectorAll('input')].findIndex(option => option.checked)];
+    }
+    const fields = applicableFields(chosen);
+    return QUESTIONS.every(({field, askedWhen}) => !askedWhen || fields.has(field) === shown.has(field));
+  };
+
+  // Copies of the annotator's answers: `keep` and `drop` are orders of the server, `ids` and `seals` what is sent to it.
+  const copyIds = () => Object.keys(localStorage).filter(name => name.startsWith(COPY_PREFIX))
+    .map(name => name.slice(COPY_PREFIX.length));
+  const sendIdsOnLoad = (token, task, draft) => [token, task, draft, {ids: copyIds()}];
+  const sendIds = (token, task) => [token, task, {ids: copyIds()}];
+  const sendMissingCopies = (token, task, copies) => {
+    const {missing = []} = copies || {};
+    const seals = missing.slice(0, MAX_COPIES).map(id => localStorage.getItem(COPY_PREFIX + id)).filter(Boolean);
+    return [token, task, {seals}];
+  };
+  const updateCopies = copies => {
+    const {keep = {}, drop = []} = copies || {};
+    for (const id of drop) localStorage.removeItem(COPY_PREFIX + id);
+    try {
+      for (const [id, copy] of Object.entries(keep)) localStorage.setItem(COPY_PREFIX + id, copy);
+    } catch (error) {
+      return {__type__: 'update', value: '<p class="notice problem" role="alert">Your answer is stored on the server, ' +
+        'but this browser could not keep a copy of it: its storage is full or blocked for this page.</p>'};
+    }
+    return {__type__: 'update'};
+  };
+
+  const removeQuery = () => history.replaceState({}, '', location.pathname);
+  const removeKey = () => {
+    const address = new URL(location);
+    address.searchParams.delete('key');
+    history.replaceState({}, '', address);
+  };
+  const announceTask = () => { document.dispatchEvent(new Event('task-shown')); };
+  const resetConfirmation = () => ['', {__type__: 'update', visible: false}];
+
+  return {
+    fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad,
+    sendIds, sendMissingCopies, updateCopies, removeQuery, removeKey, announceTask, resetConfirmation,
+  };
+})();
