@@ -1,4 +1,8 @@
-"""Which sources attend to which: each head's salient queries with the keys that they attend to most."""
+"""Which tokens attend to which: each head's salient queries with the keys that they attend to most. Beyond the paper.
+
+W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions. With x̃ a row of Ẽ at length √d, q = x̃ W_Q and k = x̃ W_K,
+a query attends to a key by the score q · k; the saliency of a query is σ = ‖q W_Kᵀ‖ / √d.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,23 @@ from maps.atlas.schema import HEAD_COLUMNS, Row
 from maps.experiments.layer_runs import (
     ExperimentTables,
     LayerExperiment,
-    Progress,
     TableRows,
-    no_progress_bar,
     round_to_five_digits,
     select_heads,
 )
+from maps.experiments.results import pick_settings
+from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
 from maps.mapping.mapper import open_model
-from maps.mapping.settings import MappingSettings, select_layers
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 from maps.weights.attention import read_query_key_weights
 
-QUERIES_PER_HEAD = 30  # salient queries of a head
-KEYS_PER_QUERY = 5  # of each
-SAMPLE_SIZE = 500  # tokens, evenly spaced over the vocabulary, that are asked whether they attend to themselves
+QUERIES_PER_HEAD = 30  # the most salient ones
+KEYS_PER_QUERY = 5
+SAMPLE_SIZE = 500  # tokens, evenly spaced over the vocabulary, for `own_share`
+SELF_ATTENTION_SHARE = 0.1  # a head attends to the same token if this share of tokens are among their own keys
 SCHEMAS = {
     "attention": pa.schema(
         [
@@ -63,59 +68,57 @@ def evaluate_attention(
     settings: MappingSettings,
     heads: Sequence[HeadId] = (),
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[int] = no_progress_bar,
 ) -> ExperimentTables:
-    """Reads W_Q W_Kᵀ of heads and writes `attention.csv` and `attention_heads.csv`; goes on where a run stopped.
+    """Reads W_Q W_Kᵀ of heads and writes `attention.csv` and `attention_heads.csv`; continues a stopped run.
 
-    `heads`: only these, else all of the settings' layers.
+    `heads`: only these heads, or all heads of the settings' layers.
     """
-    loaded = open_model(model, settings, device)
-    where = select_heads(loaded, select_layers(settings, loaded.shape.layers), heads)
-    asked = {name: settings.as_json()[name] for name in ("first_mlp", "dtype", "layers")}
-    asked["heads"] = [str(head) for head in heads]
-    loaded.checkpoint.check_files(where, settings.first_mlp, ("query", "key"))
-    group, tokens = loaded.shape.heads // loaded.shape.kv_heads, loaded.vocabulary.tokens
+    opened = open_model(model, settings, device)
+    selected = select_heads(opened, settings, heads)
+    opened.checkpoint.check_files(selected, settings.first_mlp, ("query", "key"))
+    asked = {**pick_settings(settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
+    group_size = opened.shape.heads // opened.shape.kv_heads
 
-    def make(layer: int) -> TableRows:
-        sources = loaded.embedding_sources if layer == 0 else loaded.mlp_sources
-        found = QueryKeyCircuit(sources, read_query_key_weights(loaded.checkpoint, layer).to(loaded.device))
-        made: TableRows = {name: [] for name in SCHEMAS}
-        for head in (HeadId(layer, each) for each in where[layer]):
-            rows, row = compute_head_rows(found, head, tokens)
-            made["attention"] += rows
-            made["attention_heads"].append({**row, "key_head": head.head // group})
-        return made
+    def compute_layer(layer: int) -> TableRows:
+        sources = opened.embedding_sources if layer == 0 else opened.mlp_sources
+        circuit = QueryKeyCircuit(sources, read_query_key_weights(opened.checkpoint, layer).to(opened.device))
+        tables: TableRows = {name: [] for name in SCHEMAS}
+        for head in selected[layer]:
+            query_rows, head_row = compute_head_rows(circuit, HeadId(layer, head), opened.vocabulary.tokens)
+            tables["attention"] += query_rows
+            tables["attention_heads"].append({**head_row, "key_head": head // group_size})
+        return tables
 
-    return LayerExperiment("attention", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
+    return LayerExperiment("attention", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
 
 
 def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
-    """The rows of `evaluate_attention` of one head, and that of `attention_heads` without its key head."""
+    """One head's rows of `attention`, one for each query, and its row of `attention_heads` without the key head."""
     head, size = head_id.head, len(circuit.sources)
     queries, saliency = circuit.salient_queries(head, QUERIES_PER_HEAD)
-    keys = circuit.top_keys(
-        circuit.exact_weights.compute_queries(circuit.source_rows(queries))[:, head], head, KEYS_PER_QUERY
-    )
+    query_vectors = circuit.exact_weights.compute_queries(circuit.source_rows(queries))[:, head]  # (queries, d_h)
+    keys = circuit.top_keys(query_vectors, head, KEYS_PER_QUERY)
     sample = torch.arange(0, size, max(1, size // SAMPLE_SIZE), device=queries.device)[:SAMPLE_SIZE]
     sigma = circuit.screen.saliency[head].double()
-    skewed = skewness(sigma)
-    row = {
+    query_skewness = skewness(sigma)
+    head_row = {
         **head_id._asdict(),
         "saliency_mean": round_to_five_digits(float(sigma.mean())),
         "saliency_max": round_to_five_digits(float(saliency[0])),
-        "query_skewness": None if skewed is None else round_to_five_digits(skewed),
+        "query_skewness": None if query_skewness is None else round_to_five_digits(query_skewness),
         "distinct_keys": len(keys.ids.unique()),
         "own": int((keys.ids == queries[:, None]).any(1).sum()),
         "own_share": float(circuit.attends_to_itself(sample, head, KEYS_PER_QUERY).double().mean()),
     }
-    return [
+    query_rows = [
         {**head_id._asdict(), **query_row(rank, *each, tokens)}
         for rank, each in enumerate(zip(queries.tolist(), saliency.tolist(), *keys, strict=True), start=1)
-    ], row
+    ]
+    return query_rows, head_row
 
 
 def query_row(rank: int, query: int, saliency: float, ids: Tensor, scores: Tensor, tokens: Sequence[str]) -> Row:
-    """One query with its keys."""
     return {
         "rank": rank,
         "query_id": query,

@@ -1,4 +1,8 @@
-"""What the biases of values and outputs write, which the paper leaves out, and what they change."""
+"""What the biases of values and outputs write, and what they change. The paper leaves them out.
+
+For a source ẽ, a head with value bias b_V writes (ẽ W_V + b_V) W_O: the constant b_V W_O is added to every row. Rank
+tests are made with and without it. The output bias b_O belongs to a layer, not to a head.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +19,23 @@ from maps.errors import RunFailedError
 from maps.experiments.layer_runs import (
     ExperimentTables,
     LayerExperiment,
-    Progress,
     TableRows,
-    no_progress_bar,
     round_to_five_digits,
     select_heads,
 )
+from maps.experiments.results import pick_settings
+from maps.files.run_folder import Progress, no_progress_bar
+from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
-from maps.heads.top_targets import Targets, find_highest_targets
+from maps.heads.top_targets import find_highest_targets
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.model import LayerWeights
-from maps.mapping.settings import MappingSettings, select_layers
-from maps.types import HeadId, RelationScore
+from maps.mapping.settings import MappingSettings
+from maps.types import HeadId
 from maps.weights.attention import read_attention_bias
 
-TARGETS_SHOWN = 5  # highest targets of what a bias writes
+TARGETS_SHOWN = 5  # for each bias
 SCHEMAS = {
     "biases": pa.schema(
         [
@@ -45,7 +50,6 @@ SCHEMAS = {
         ]
     )
 }
-USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
 
 
 def evaluate_biases(
@@ -54,119 +58,111 @@ def evaluate_biases(
     settings: MappingSettings,
     heads: Sequence[HeadId] = (),
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[int] = no_progress_bar,
 ) -> ExperimentTables:
-    """Compares heads with and without their value bias, and shows each layer's output bias; writes `biases.csv`.
+    """Compares heads with and without their value bias and shows each layer's output bias; writes `biases.csv`.
 
-    Raises NothingDoneError for a model without such biases. Goes on where a run stopped.
+    `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run. Raises RunFailedError for
+    a model without such biases.
     """
-    loaded = open_model(model, settings, device)
-    where = select_heads(loaded, select_layers(settings, loaded.shape.layers), heads)
-    loaded.checkpoint.check_files(where, settings.first_mlp)
-    first = min(where)
-    if all(read_attention_bias(loaded.checkpoint, role, first) is None for role in ("value", "output")):
-        raise RunFailedError(f"The attention of {loaded.name} has no biases of values or outputs: nothing to compare.")
-    asked = {name: settings.as_json()[name] for name in USED_SETTINGS} | {"heads": [str(head) for head in heads]}
-    work = LayerMapper.prepare(loaded, settings)
+    opened = open_model(model, settings, device)
+    selected = select_heads(opened, settings, heads)
+    opened.checkpoint.check_files(selected, settings.first_mlp)
+    first = min(selected)
+    if all(read_attention_bias(opened.checkpoint, role, first) is None for role in ("value", "output")):
+        raise RunFailedError(f"The attention of {opened.name} has no biases of values or outputs: nothing to compare.")
+    asked = {**pick_settings(settings), "heads": [str(head) for head in heads]}
+    work = LayerMapper.prepare(opened, settings)
 
-    def make(layer: int) -> TableRows:
-        return {"biases": list(bias_rows(work, layer, where[layer]))}
+    def compute_layer(layer: int) -> TableRows:
+        return {"biases": bias_rows(work, layer, selected[layer])}
 
-    return LayerExperiment("biases", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
+    return LayerExperiment("biases", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
 
 
 class BiasEffect(NamedTuple):
     """What a value bias changes in one head."""
 
-    changed_hits: int  # pairs that become or cease to be a hit, at either end
-    gained_relations: list[str]  # relations whose score, or suppression, reaches τ with it only
-    lost_relations: list[str]  # and without it only
+    changed_hits: int  # pairs that become a hit or stop being one, among the highest or the lowest tokens
+    gained_relations: list[str]  # relations that the head implements or suppresses only with the bias
+    lost_relations: list[str]  # and only without it
 
 
 def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
-    """The rows of `evaluate_biases` of a layer: its heads', where it has a value bias, then its output bias's, with no head."""
+    """A layer's rows: one for each head if it has a value bias, then one without a head if it has an output bias."""
     model, weights = work.model, work.model.layer(layer)
-    value, output = (read_attention_bias(model.checkpoint, role, layer) for role in ("value", "output"))
-    rows = []
+    value = read_attention_bias(model.checkpoint, "value", layer)  # (KV, d_h)
+    output = read_attention_bias(model.checkpoint, "output", layer)  # (d,)
+    rows: list[Row] = []
     if value is not None:
         value = value.to(model.device).double()
-        constant = torch.bmm(
-            value.repeat_interleave(weights.exact_heads.group_size, 0)[:, None], weights.exact_heads.outputs
-        )[:, 0]
-        changes = bias_effects(work, weights, value)
-        targets = bias_targets(work, weights, constant)
-        mean = model.shape.width**0.5 * weights.saliency.double().mean(1)
-        rows = [
+        by_head = value.repeat_interleave(weights.exact_heads.group_size, 0)[:, None]  # (H, 1, d_h)
+        constants = constant_columns(work, weights, torch.bmm(by_head, weights.exact_heads.outputs)[:, 0])
+        effects = bias_effects(work, weights, value)
+        mean_length = model.shape.width**0.5 * weights.saliency.double().mean(1)  # of ẽ W_VO, with ẽ of length √d
+        rows += [
             {
                 **HeadId(layer, head)._asdict(),
-                **constant_columns(work, constant[head], targets, head),
-                "written": round_to_five_digits(float(mean[head])),
-                "hits_changed": changes[head].changed_hits,
-                "gained": changes[head].gained_relations,
-                "lost": changes[head].lost_relations,
+                **constants[head],
+                "written": round_to_five_digits(float(mean_length[head])),
+                "hits_changed": effects[head].changed_hits,
+                "gained": effects[head].gained_relations,
+                "lost": effects[head].lost_relations,
             }
             for head in heads
         ]
     if output is not None:
-        output = output.to(model.device).double()[None]
-        rest = dict.fromkeys(("head", "written", "hits_changed", "gained", "lost"))
-        rows.append(
-            {"layer": layer, **rest, **constant_columns(work, output[0], bias_targets(work, weights, output), 0)}
-        )
+        [constant] = constant_columns(work, weights, output.to(model.device).double()[None])
+        empty = dict.fromkeys(("head", "written", "hits_changed", "gained", "lost"))
+        rows.append({"layer": layer, **empty, **constant})
     return rows
 
 
-def bias_targets(work: LayerMapper, weights: LayerWeights, written: Tensor) -> Targets:
-    """The highest targets of what is written, (n, d)."""
-    gain = weights.final_norm_gain
-    return find_highest_targets(written if gain is None else written * gain, TARGETS_SHOWN, work.model.unembedding)[0]
-
-
-def constant_columns(work: LayerMapper, written: Tensor, targets: Targets, index: int) -> Row:
-    """What a bias writes (d,): its length and its highest targets."""
-    ids = targets.ids[index].tolist()
-    tokens = work.model.vocabulary.tokens
-    return {
-        "length": round_to_five_digits(float(written.norm())),
-        "target_ids": ids,
-        "targets": [tokens[i] for i in ids],
-    }
+def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor) -> list[Row]:
+    """The length and the highest targets of the vectors that biases write, (n, d)."""
+    gain, tokens = weights.final_norm_gain, work.model.vocabulary.tokens
+    projected = constants if gain is None else constants * gain
+    ids = find_highest_targets(projected, TARGETS_SHOWN, work.model.unembedding)[0].ids.tolist()
+    return [
+        {
+            "length": round_to_five_digits(float(constant.norm())),
+            "target_ids": target_ids,
+            "targets": [tokens[i] for i in target_ids],
+        }
+        for constant, target_ids in zip(constants, ids, strict=True)
+    ]
 
 
 def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[BiasEffect]:
-    """What b_V (KV, d_h) changes in every head of a layer, added to what each source gives.
+    """What b_V (KV, d_h) changes in every head of a layer.
 
-    Beside a constant the length of ẽ counts: it is brought to √d, as the norm before attention does, gain apart.
+    A rank test does not depend on the length of ẽ, but with a constant added it does. So ẽ is scaled to length √d,
+    as the norm before attention does, apart from its gain.
     """
-    pairs, heads = work.pairs, weights.scoring_heads
+    pairs, heads, unembedding = work.pairs, weights.scoring_heads, work.model.unembedding
     tokens, which = pairs.sources.unique(return_inverse=True)
-    rows = weights.sources.exact_rows(tokens)
-    norms = rows.norm(dim=1, keepdim=True)
-    rows = rows * (rows.shape[1] ** 0.5 / norms.where(norms > 0, 1))
-    read = torch.einsum("nd,kdh->nkh", rows, heads.values)[which]
-    both = [
-        find_hits(each, heads.outputs, pairs.targets, pairs.k, work.model.unembedding) for each in (read, read + value)
-    ]
+    rows = scale_to_root_width(weights.sources.exact_rows(tokens))  # (tokens, d)
+    read = torch.einsum("nd,kdh->nkh", rows, heads.values)[which]  # (pairs, KV, d_h)
+    before = find_hits(read, heads.outputs, pairs.targets, pairs.k, unembedding)
+    after = find_hits(read + value, heads.outputs, pairs.targets, pairs.k, unembedding)
     return [
-        compare_hits(work, *(TargetHits(each.top[head], each.bottom[head]) for each in both))
-        for head in range(len(both[0].top))
+        compare_hits(work, TargetHits(before.top[i], before.bottom[i]), TargetHits(after.top[i], after.bottom[i]))
+        for i in range(len(before.top))
     ]
 
 
-def compare_hits(work: LayerMapper, without: TargetHits, with_bias: TargetHits) -> BiasEffect:
-    """One head's rank tests with and without its bias."""
-    before, after = (scores_from_hits(work.pairs.relations, each.top, each.bottom) for each in (without, with_bias))
-    had, has = implemented_relations(before, work.settings), implemented_relations(after, work.settings)
-    hits = sum(int((a != b).sum()) for a, b in zip(without, with_bias, strict=True))
-    return BiasEffect(hits, [name for name in has if name not in had], [name for name in had if name not in has])
+def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> BiasEffect:
+    """One head's rank tests without (before) and with its bias (after)."""
+    changed = int((before.top != after.top).sum()) + int((before.bottom != after.bottom).sum())
+    had, has = implemented_relations(work, before), implemented_relations(work, after)
+    return BiasEffect(changed, [name for name in has if name not in had], [name for name in had if name not in has])
 
 
-def implemented_relations(scores: Sequence[RelationScore], settings: MappingSettings) -> list[str]:
-    """The relations that a head implements, or suppresses."""
-    counted = [each for each in scores if each.pairs >= settings.min_pairs]
-    return [
-        name
-        for each in counted
-        for name, value in ((each.relation, each.score), (f"{each.relation} (suppression)", each.suppression))
-        if value is not None and value >= settings.tau
-    ]
+def implemented_relations(work: LayerMapper, hits: TargetHits) -> list[str]:
+    """The relations that a head implements, or suppresses: `copying`, `copying (suppression)`."""
+    names = []
+    for score in scores_from_hits(work.pairs.relations, hits.top, hits.bottom):
+        if score.pairs >= work.settings.min_pairs:
+            sides = ((score.relation, score.score), (f"{score.relation} (suppression)", score.suppression))
+            names += [name for name, value in sides if value is not None and value >= work.settings.tau]
+    return names

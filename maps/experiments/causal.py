@@ -1,4 +1,9 @@
-"""What becomes of a relation's task when the heads that implement the relation are removed (paper, section 4.3)."""
+"""What happens to a relation's task when the heads that implement the relation are removed (paper, section 4.3).
+
+Accuracy is the share of the task's prompts after which the model's next token is the target. The relation's heads are
+removed one after the other, highest φ first, at the last position only. There are two comparisons: as many random other
+heads are removed, and the same heads are removed in other tasks of similar accuracy ("controls").
+"""
 
 from __future__ import annotations
 
@@ -14,34 +19,29 @@ from maps.experiments.ablation import LastPosition
 from maps.experiments.hooked_model import MAX_BATCH_TOKENS, HookedModel
 from maps.experiments.prompts import FilledPrompts, PromptPair, single_token_pairs
 from maps.experiments.results import ExperimentRun, LeftOutRelation, Result
-from maps.experiments.setup import Progress, no_progress_bar, prepare_run, relations_with_enough_pairs
+from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import TASK_PROMPTS
-from maps.files.lock import lock_folder
+from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 
-REMOVAL_LIMITS = (
-    (300, 30),
-    (500, 50),
-    (1000, 100),
-    (1500, 150),
-)  # heads of a model below which so many are removed at most
-HIGHEST_REMOVAL_LIMIT = 250
-RANDOM_DRAWS = 5  # of random other heads
-MAX_CONTROL_TASKS = 5  # tasks of other relations, at most
-CONTROL_OVERLAP_LIMIT = 0.15  # share of a relation's heads that a control's may be, exclusive
-MAX_BASE_ACCURACY_GAP = 0.2  # of base accuracies, at most
-MIN_BASE_ACCURACY = 0.1  # accuracy under which a relation is left out
-BASE_ACCURACIES_PART = "base accuracies"  # the part that holds them
+REMOVAL_LIMITS = ((300, 30), (500, 50), (1000, 100), (1500, 150))  # (heads of the model, heads removed): below, at most
+HIGHEST_REMOVAL_LIMIT = 250  # heads removed at most in larger models
+RANDOM_DRAWS = 5
+MAX_CONTROL_TASKS = 5
+CONTROL_OVERLAP_LIMIT = 0.15  # a control shares less than this share of the relation's heads
+MAX_BASE_ACCURACY_GAP = 0.2  # between a task and its control
+MIN_BASE_ACCURACY = 0.1  # a relation with a lower one is left out
+BASE_ACCURACIES_PART = "base accuracies"
 
 AccuracyCurve = list[float]  # accuracies with no head removed, one, two, …
 
 
 class RelationTask(NamedTuple):
-    """A relation's prompt with the pairs that it is tried on, and the heads that are removed, strongest first."""
+    """A relation's static scores, the pairs that fill its prompt, and the heads to remove, strongest first."""
 
     static_scores: StaticScores
     pairs: list[PromptPair]
@@ -50,12 +50,11 @@ class RelationTask(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The relation's name."""
         return self.static_scores.usable.relation.name
 
 
 class RemovalPlan(NamedTuple):
-    """What is removed where, once the base accuracies are known; seeded draws and controls by relation."""
+    """All tasks with their base accuracies; the random heads and the control tasks of each task that counts."""
 
     tasks: dict[str, RelationTask]
     base_accuracies: dict[str, float]
@@ -69,94 +68,92 @@ def evaluate_causal(
     settings: MappingSettings,
     seed: int = 0,
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[str] = no_progress_bar,
 ) -> Result:
-    """Removes heads from the last position of every task's prompts and writes `causal.csv`.
+    """Removes heads from the last position of every task's prompts and writes `causal.csv`; continues a stopped run.
 
-    Goes on where a run stopped. Raises MapsError where `out` holds a run, or an atlas, of other settings.
+    `seed` draws the random heads and the controls. Raises MapsError when `out` holds a run or an atlas with other
+    settings.
     """
     work, run = prepare_run("causal", model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
-    with lock_folder(out, "evaluate"):
+    with run.begin():
         finished = run.finished_result()
         if finished is not None:
             return finished
-        kept, left = relations_with_enough_pairs(work)
-        left += [LeftOutRelation(x.relation.name, len(x.sources), "no task prompt") for x in kept if not has_task(x)]
-        tasks = tasks_by_relation(work, [x.relation.name for x in kept if has_task(x)])
-        running = HookedModel.open(work.model)
-        if not run.has_part(BASE_ACCURACIES_PART):
-            run.write_part(BASE_ACCURACIES_PART, base_accuracies(running, tasks))
-        plan = plan_removals(tasks, run.read_part(BASE_ACCURACIES_PART), selected_heads(work), seed)
-        todo = [name for name in plan.tasks if not run.has_part(name)]
-        for name in progress(todo, len(plan.tasks) - len(todo)) if todo else ():
-            run.write_part(name, measure_task(running, plan, name))
+        enough, left = relations_with_enough_pairs(work)
+        left += [LeftOutRelation(x.relation.name, len(x.sources), "no task prompt") for x in enough if not has_task(x)]
+        tasks = tasks_by_relation(work, [x.relation.name for x in enough if has_task(x)])
+        hooked_model = HookedModel.open(work.model)
+        if not run.parts.has(BASE_ACCURACIES_PART):
+            run.parts.store(BASE_ACCURACIES_PART, base_accuracies(hooked_model, tasks))
+        plan = plan_removals(tasks, run.parts.read(BASE_ACCURACIES_PART), selected_heads(work), seed)
+        run.parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
         return finish_run(run, plan, left)
 
 
 def has_task(usable: UsableRelation) -> bool:
-    """Whether a relation is one of those with a task prompt; people's own relations have none, whatever their name."""
+    """Whether a relation has a task prompt. A user's own relation (without a category) has none, whatever its name."""
     return usable.relation.category != "" and usable.relation.name in TASK_PROMPTS
 
 
 def removal_limit(heads: int) -> int:
-    """How many heads of a model with so many are removed at most."""
+    """How many heads are removed at most from a model with this number of heads."""
     return next((most for below, most in REMOVAL_LIMITS if heads < below), HIGHEST_REMOVAL_LIMIT)
 
 
 def tasks_by_relation(work: LayerMapper, names: list[str]) -> dict[str, RelationTask]:
-    """The tasks of these relations, each with its heads of φ > 0 in order of score, equal ones by layer and head."""
+    """The tasks of these relations. Heads have φ > 0, highest first; equal scores are ordered by layer and head."""
     heads, shape = selected_heads(work), work.model.shape
     tasks = {}
     for static in static_scores(work):
         if static.usable.relation.name in names:
-            order = sorted((-score, head) for score, head in zip(static.score, heads, strict=True) if score > 0)
-            order = order[: removal_limit(shape.layers * shape.heads)]
-            pairs, scores = single_token_pairs(work.model, static.usable), [-score for score, _ in order]
-            tasks[static.usable.relation.name] = RelationTask(static, pairs, [head for _, head in order], scores)
+            ranked = sorted((-score, head) for score, head in zip(static.score, heads, strict=True) if score > 0)
+            ranked = ranked[: removal_limit(shape.layers * shape.heads)]
+            pairs, scores = single_token_pairs(work.model, static.usable), [-score for score, _ in ranked]
+            tasks[static.usable.relation.name] = RelationTask(static, pairs, [head for _, head in ranked], scores)
     return tasks
 
 
 def base_accuracies(hooked_model: HookedModel, tasks: dict[str, RelationTask]) -> dict[str, float]:
-    """How often the model's next token is the target, with nothing removed."""
+    """The accuracy of each task with no head removed."""
     return {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
 
 
 def accuracy_curves(hooked_model: HookedModel, task: RelationTask, orders: list[list[HeadId]]) -> list[AccuracyCurve]:
-    """A task's accuracy as heads are removed in each of some orders."""
+    """A task's accuracy while heads are removed, one curve for each order of heads."""
     shape, device = hooked_model.model.shape, hooked_model.model.device
     targets = torch.tensor([pair.target for pair in task.pairs], device=device)
-    right = [[0] * (len(order) + 1) for order in orders]
-    prompts = FilledPrompts.for_last_position(
-        hooked_model, TASK_PROMPTS[task.name], [pair.source for pair in task.pairs]
-    )
+    correct = [torch.zeros(len(order) + 1, dtype=torch.long, device=device) for order in orders]
+    sources = [pair.source for pair in task.pairs]
+    prompts = FilledPrompts.for_last_position(hooked_model, TASK_PROMPTS[task.name], sources)
     for batch in prompts.batches(device):
         step = max(1, MAX_BATCH_TOKENS // max(batch.ids.shape[1], removal_limit(shape.layers * shape.heads) + 1))
         for pairs, ids in zip(batch.pair_indices.split(step), batch.ids.split(step), strict=True):
             last = LastPosition.prepare(hooked_model, ids)
-            for counts, order in zip(right, orders, strict=True):
-                found = last.is_correct_after_removals(order, targets[pairs]).sum(1).tolist()
-                counts[:] = [a + b for a, b in zip(counts, found, strict=True)]
-    return [[count / len(task.pairs) for count in counts] for counts in right]
+            for counts, order in zip(correct, orders, strict=True):
+                counts += last.is_correct_after_removals(order, targets[pairs]).sum(1)
+    return [[count / len(task.pairs) for count in counts.tolist()] for counts in correct]
 
 
 def plan_removals(
     tasks: dict[str, RelationTask], bases: dict[str, float], heads: list[HeadId], seed: int
 ) -> RemovalPlan:
-    """Draws other heads and controls for the relations whose task the model can do."""
+    """Draws random heads and control tasks for each task with heads that the model can do at all."""
     draws, controls = {}, {}
     for name, task in tasks.items():
         if task.heads and bases[name] >= MIN_BASE_ACCURACY:
-            drawn, others = random.Random(f"{seed} {name}"), [head for head in heads if head not in set(task.heads)]
-            most = min(len(task.heads), len(others))
-            draws[name] = [drawn.sample(others, most) for _ in range(RANDOM_DRAWS)]
-            fit = [other for other in tasks if other != name and is_control(task, tasks[other], bases)]
-            drawn.shuffle(fit)
-            controls[name] = fit[:MAX_CONTROL_TASKS]
+            generator, own = random.Random(f"{seed} {name}"), set(task.heads)
+            others = [head for head in heads if head not in own]
+            count = min(len(own), len(others))
+            draws[name] = [generator.sample(others, count) for _ in range(RANDOM_DRAWS)]
+            candidates = [other for other in tasks if other != name and is_control(task, tasks[other], bases)]
+            generator.shuffle(candidates)
+            controls[name] = candidates[:MAX_CONTROL_TASKS]
     return RemovalPlan(tasks, bases, draws, controls)
 
 
 def is_control(task: RelationTask, other: RelationTask, bases: dict[str, float]) -> bool:
-    """Whether another task has other heads and is about as easy (paper, section 4.3)."""
+    """Whether another task has other heads and a similar base accuracy (paper, section 4.3)."""
     shared = set(task.heads) & set(other.heads[: len(task.heads)])
     return (
         len(shared) / len(task.heads) < CONTROL_OVERLAP_LIMIT
@@ -165,12 +162,14 @@ def is_control(task: RelationTask, other: RelationTask, bases: dict[str, float])
 
 
 def measure_task(hooked_model: HookedModel, plan: RemovalPlan, name: str) -> dict[str, Any]:
-    """A task's part: its accuracy as its own heads, random ones and those of the relations that it controls go."""
+    """A task's part: its accuracy without its own heads, random heads, and the heads of each task that it controls."""
     task, draws = plan.tasks[name], plan.random_draws.get(name, [])
+    own_heads = [task.heads] if draws else []  # measured only for a task that counts
     controlled = [other for other, controls in plan.control_tasks.items() if name in controls]
-    orders = [*([task.heads] if draws else []), *draws, *(plan.tasks[other].heads for other in controlled)]
-    found = accuracy_curves(hooked_model, task, orders)
-    own = 1 if draws else 0
+    orders = [*own_heads, *draws, *(plan.tasks[other].heads for other in controlled)]
+    curves = accuracy_curves(hooked_model, task, orders)
+    own_curves, random_curves = curves[: len(own_heads)], curves[len(own_heads) : len(own_heads) + len(draws)]
+    control_curves = curves[len(own_heads) + len(draws) :]
     return {
         "relation": name,
         "prompt": TASK_PROMPTS[name],
@@ -178,45 +177,43 @@ def measure_task(hooked_model: HookedModel, plan: RemovalPlan, name: str) -> dic
         "base": plan.base_accuracies[name],
         "heads": [str(head) for head in task.heads],
         "scores": task.head_scores,
-        "relation_heads": found[0] if own else None,
-        "random_heads": found[own : own + len(draws)],
+        "relation_heads": own_curves[0] if own_curves else None,
+        "random_heads": random_curves,
         "drawn": [[str(head) for head in draw] for draw in draws],
-        "as_control": dict(zip(controlled, found[own + len(draws) :], strict=True)),
+        "as_control": dict(zip(controlled, control_curves, strict=True)),
     }
 
 
 def finish_run(run: ExperimentRun, plan: RemovalPlan, left: list[LeftOutRelation]) -> Result:
-    """The rows, and the relations whose task the model cannot do or that no head implements."""
-    parts, rows = {name: run.read_part(name) for name in plan.tasks}, []
+    """Writes the rows. Relations without heads, or with a task that the model cannot do, are left out."""
+    parts, rows = {name: run.parts.read(name) for name in plan.tasks}, []
     for name, task in plan.tasks.items():
         if not task.heads:
             left.append(LeftOutRelation(name, len(task.pairs), "no head scores above 0"))
         elif name not in plan.random_draws:
-            left.append(
-                LeftOutRelation(
-                    name, len(task.pairs), f"base accuracy {plan.base_accuracies[name]:.2f}, under {MIN_BASE_ACCURACY}"
-                )
-            )
+            reason = f"base accuracy {plan.base_accuracies[name]:.2f}, under {MIN_BASE_ACCURACY}"
+            left.append(LeftOutRelation(name, len(task.pairs), reason))
         else:
             controls = {other: parts[other]["as_control"][name] for other in plan.control_tasks[name]}
-            run.write_part(name, parts[name] | {"controls": controls})
+            run.parts.store(name, parts[name] | {"controls": controls})
             rows.append(causal_row(parts[name], controls))
-    return run.write_result(rows, left)
+    return run.finish(rows, left)
 
 
 def causal_row(part: dict[str, Any], controls: dict[str, AccuracyCurve]) -> Row:
-    """A row of `causal.csv`: accuracies where the relation's own is first 0, or else at the end of the list."""
+    """A row of `causal.csv`: all accuracies after as many removals as first bring the task's own to 0, or after all."""
     own: AccuracyCurve = part["relation_heads"]
-    at = own.index(0.0) if 0.0 in own else len(own) - 1
-    random_ones = [curve[at] for curve in part["random_heads"] if len(curve) > at]
-    before, after = [curve[0] for curve in controls.values()], [curve[at] for curve in controls.values()]
+    removed = own.index(0.0) if 0.0 in own else len(own) - 1
+    random_after = [curve[removed] for curve in part["random_heads"] if len(curve) > removed]
+    before = [curve[0] for curve in controls.values()]
+    after = [curve[removed] for curve in controls.values()]
     return {
         "relation": part["relation"],
-        "heads_removed": at,
+        "heads_removed": removed,
         "base": own[0],
-        "relation_heads_removed": own[at],
-        "random_heads_removed": fmean(random_ones) if random_ones else None,
-        "random_sd": pstdev(random_ones) if random_ones else None,
+        "relation_heads_removed": own[removed],
+        "random_heads_removed": fmean(random_after) if random_after else None,
+        "random_sd": pstdev(random_after) if random_after else None,
         "control_tasks": len(controls),
         "control_base": fmean(before) if before else None,
         "control_relation_heads_removed": fmean(after) if after else None,

@@ -1,23 +1,33 @@
-"""The correlation of what heads' weights say with what they do while the model runs (paper, section 4.2)."""
+"""Correlates what heads' weights say with what heads do while the model runs (paper, section 4.2).
+
+For each relation, over all heads h: r = Pearson(static(h), dynamic(h)). static(h) is φ, or suppression, read from the
+weights; dynamic(h) is the share of pairs whose target is among the k tokens that the head promotes, or suppresses, most
+at the last position of a prompt.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from maps.errors import MapsError
 from maps.experiments.dynamic_scores import DynamicScores, correlation_row, correlations_by_kind, dynamic_scores
 from maps.experiments.hooked_model import HookedModel
-from maps.experiments.prompts import single_token_pairs
+from maps.experiments.prompts import PromptPair, single_token_pairs
 from maps.experiments.results import LeftOutRelation, Result
-from maps.experiments.setup import Progress, no_progress_bar, prepare_run, relations_with_enough_pairs
+from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import PROMPT_SETS
-from maps.files.lock import lock_folder
+from maps.files.run_folder import Progress, no_progress_bar
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings, select_layers
 
 NO_PROMPT_REASON = "no subject keeps its tokens in a prompt"
+PairsByRelation = dict[str, list[PromptPair]]
+SelectPairs = Callable[[LayerMapper], tuple[PairsByRelation, list[LeftOutRelation]]]
+# A relation's part, from the model, its static scores, its pairs and the prompts.
+ComputePart = Callable[[HookedModel, LayerMapper, StaticScores, list[PromptPair], list[str]], dict[str, Any]]
 
 
 def evaluate_correlation(
@@ -26,77 +36,78 @@ def evaluate_correlation(
     settings: MappingSettings,
     prompts: str = "paper",
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[str] = no_progress_bar,
 ) -> Result:
-    """Correlates static with dynamic scores and writes `correlation.csv`; goes on where a run stopped.
+    """Correlates static with dynamic scores and writes `correlation.csv`; continues a stopped run.
 
-    `prompts`: `paper` for the paper's sentence, `all` for three more. Raises MapsError where `out` holds a run, or an
-    atlas, of other settings.
+    `prompts`: `paper` for the paper's sentence, `all` for three more. Raises MapsError when `out` holds a run or an
+    atlas with other settings.
     """
-    templates = prompt_templates(prompts)
-    work, run = prepare_run("correlation", model, out, settings, device, {"prompts": templates})
-    with lock_folder(out, "evaluate"):
+    return run_correlation("correlation", single_pairs, relation_part, model, out, settings, prompts, device, progress)
+
+
+def run_correlation(
+    experiment: str,
+    select_pairs: SelectPairs,
+    compute_part: ComputePart,
+    model: str,
+    out: Path,
+    settings: MappingSettings,
+    prompts: str,
+    device: str,
+    progress: Progress[str],
+) -> Result:
+    """Computes a part for each relation that `select_pairs` returns, and writes their rows."""
+    if prompts not in PROMPT_SETS:
+        raise MapsError(f"There are no prompts {prompts}; the choices are {' and '.join(PROMPT_SETS)}.")
+    templates = list(PROMPT_SETS[prompts])
+    work, run = prepare_run(experiment, model, out, settings, device, {"prompts": templates})
+    with run.begin():
         finished = run.finished_result()
         if finished is not None:
             return finished
-        kept, left = relations_with_enough_pairs(work)
-        names = [each.relation.name for each in kept]
-        todo = [name for name in names if not run.has_part(name)]
-        if todo:
-            scored, running = static_scores_by_relation(work), HookedModel.open(work.model)
-            for name in progress(todo, len(names) - len(todo)):
-                run.write_part(name, single_token_part(running, work, scored[name], templates))
-        parts = [run.read_part(name) for name in names]
-        left += [
-            LeftOutRelation(each["relation"], each["pairs"], NO_PROMPT_REASON) for each in parts if each["row"] is None
-        ]
-        return run.write_result([each["row"] for each in parts if each["row"] is not None], left)
+        pairs, left = select_pairs(work)
+        missing = run.parts.missing(pairs)
+        if missing:
+            static = {scores.usable.relation.name: scores for scores in static_scores(work)}
+            hooked_model = HookedModel.open(work.model)
+            for name in progress(missing, len(pairs) - len(missing)):
+                run.parts.store(name, compute_part(hooked_model, work, static[name], pairs[name], templates))
+        parts = [run.parts.read(name) for name in pairs]
+        left += [LeftOutRelation(x["relation"], x["pairs"], NO_PROMPT_REASON) for x in parts if x["row"] is None]
+        return run.finish([x["row"] for x in parts if x["row"] is not None], left)
 
 
-def prompt_templates(prompts: str) -> list[str]:
-    """The sentences of a choice; raises MapsError for any other."""
-    if prompts not in PROMPT_SETS:
-        raise MapsError(f"There are no prompts {prompts}; the choices are {' and '.join(PROMPT_SETS)}.")
-    return list(PROMPT_SETS[prompts])
+def single_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
+    """The single-token pairs of each relation with enough of them, and the other relations with the reason."""
+    enough, left = relations_with_enough_pairs(work)
+    return {usable.relation.name: single_token_pairs(work.model, usable) for usable in enough}, left
 
 
-def static_scores_by_relation(work: LayerMapper) -> dict[str, StaticScores]:
-    """The static scores of every relation that has any."""
-    return {each.usable.relation.name: each for each in static_scores(work)}
-
-
-def single_token_part(
-    hooked_model: HookedModel, work: LayerMapper, static: StaticScores, templates: list[str]
+def relation_part(
+    hooked_model: HookedModel,
+    work: LayerMapper,
+    static: StaticScores,
+    pairs: Sequence[PromptPair],
+    templates: list[str],
 ) -> dict[str, Any]:
-    """What a relation's row is made of: the scores of its single-token pairs."""
-    usable, layers = static.usable, select_layers(work.settings, work.model.shape.layers)
-    dynamic = dynamic_scores(hooked_model, single_token_pairs(work.model, usable), usable.k, templates, layers)
-    return relation_part(work, static, len(usable.sources), dynamic)
+    """A relation's heads, their static scores, their dynamic scores in each prompt, and the row of the table.
 
-
-def relation_part(work: LayerMapper, static: StaticScores, pairs: int, dynamic: DynamicScores | None) -> dict[str, Any]:
-    """A relation's part: its heads, their static scores, their dynamic ones by prompt, and the row.
-
-    The row is None where no pair could be put into some prompt.
+    The row is None when a prompt can take none of the pairs.
     """
     part: dict[str, Any] = {
         "relation": static.usable.relation.name,
-        "pairs": pairs,
+        "pairs": len(pairs),
         "heads": [list(head) for head in selected_heads(work)],
         "score": static.score,
         "suppression": static.suppression,
         "row": None,
     }
+    layers = select_layers(work.settings, work.model.shape.layers)
+    dynamic: DynamicScores | None = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
     if dynamic is None:
         return part
-    found = correlations_by_kind(static, dynamic)
-    undefined = {kind: each.reason for kind, each in found.items() if each.value is None}
-    return (
-        part
-        | dynamic.scores
-        | {
-            "unread": dynamic.unread_pairs,
-            "undefined": undefined,
-            "row": correlation_row(static, pairs, found),
-        }
-    )
+    correlations = correlations_by_kind(static, dynamic)
+    undefined = {kind: each.reason for kind, each in correlations.items() if each.value is None}
+    row = correlation_row(static, len(pairs), correlations)
+    return {**part, **dynamic.scores, "unread": dynamic.unread_pairs, "undefined": undefined, "row": row}

@@ -1,4 +1,8 @@
-"""Several operations a head: its OV map split into singular directions, each with what it maps to what."""
+"""Splits each head's OV map into singular directions, to find heads with several operations. Beyond the paper.
+
+W_V W_O = Σᵢ σᵢ uᵢ vᵢᵀ, so for a source ẽ a head writes Σᵢ σᵢ (ẽ · uᵢ) vᵢ. Each direction has two ends. The high end
+maps the sources furthest along uᵢ to the targets that vᵢ promotes; the low end does the same for −uᵢ and −vᵢ.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from maps.atlas.schema import HEAD_COLUMNS, Row
 from maps.experiments.layer_runs import (
     ExperimentTables,
     LayerExperiment,
-    Progress,
     TableRows,
-    no_progress_bar,
     round_to_five_digits,
     select_heads,
 )
+from maps.experiments.results import pick_settings
+from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import find_salient_tokens, head_gains
 from maps.heads.singular_directions import (
@@ -33,17 +37,16 @@ from maps.heads.singular_directions import (
     second_moment,
     singular_directions,
 )
-from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from maps.mapping.mapper import open_model
 from maps.mapping.model import LayerWeights
-from maps.mapping.settings import MappingSettings, select_layers
+from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, check_at_least_one
 
-TOKENS_SHOWN = 5  # sources and targets at either end of a direction
-SALIENT_TOKENS = 30  # tokens that are sorted by direction
-MIN_OPERATION_TOKENS = 5  # of these from which on an end of a direction counts as an operation
-COVERED_SHARE = 0.9  # share that the directions of `directions_90` and `written_90` hold
+TOKENS_SHOWN = 5  # sources and targets at each end of a direction
+SALIENT_TOKENS = 30  # a head's salient tokens, each assigned to one end of one direction
+MIN_OPERATION_TOKENS = 5  # an end with at least so many of them counts as an operation
+COVERED_SHARE = 0.9  # by the directions that `directions_90` and `written_90` count
 END_NAMES = ("high", "low")
 ID_LIST, STRING_LIST, NUMBER_LIST = pa.list_(pa.int32()), pa.list_(pa.string()), pa.list_(pa.float64())
 SCHEMAS = {
@@ -85,46 +88,47 @@ def evaluate_directions(
     heads: Sequence[HeadId] = (),
     max_directions: int = 5,
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[int] = no_progress_bar,
 ) -> ExperimentTables:
-    """Splits heads into their strongest `max_directions` directions and writes `directions.csv` and `direction_heads.csv`.
+    """Splits heads into their strongest `max_directions` directions; writes `directions.csv` and `direction_heads.csv`.
 
-    `heads`: only these, else all of the settings' layers. Goes on where a run stopped.
+    `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run.
     """
     check_at_least_one("directions", max_directions)
-    loaded = open_model(model, settings, device)
-    where = select_heads(loaded, select_layers(settings, loaded.shape.layers), heads)
-    reading = {name: settings.as_json()[name] for name in ("first_mlp", "final_norm", "dtype", "layers")}
-    asked = {**reading, "heads": [str(head) for head in heads], "directions": max_directions}
-    loaded.checkpoint.check_files(where, settings.first_mlp)
-    moments: dict[int, Tensor] = {}  # of what a layer reads: the same for all layers but the first
+    opened = open_model(model, settings, device)
+    selected = select_heads(opened, settings, heads)
+    opened.checkpoint.check_files(selected, settings.first_mlp)
+    asked = {
+        **pick_settings(settings, ("first_mlp", "final_norm", "dtype", "layers")),
+        "heads": [str(head) for head in heads],
+        "directions": max_directions,
+    }
+    moments: dict[int, Tensor] = {}  # one for layer 0, one for all other layers, which read the same sources
 
-    def moment_of(sources: Sources) -> Tensor:
-        if id(sources) not in moments:
-            moments[id(sources)] = second_moment(sources)
-        return moments[id(sources)]
-
-    def make(layer: int) -> TableRows:
-        weights = loaded.layer(layer)
-        ids = [HeadId(layer, head) for head in where[layer]]
-        found = list(split_heads(weights, ids, max_directions, moment_of(weights.sources), loaded.unembedding))
+    def compute_layer(layer: int) -> TableRows:
+        weights, tokens = opened.layer(layer), opened.vocabulary.tokens
+        key = id(weights.sources)
+        if key not in moments:
+            moments[key] = second_moment(weights.sources)
+        ids = [HeadId(layer, head) for head in selected[layer]]
+        split = list(split_heads(weights, ids, max_directions, moments[key], opened.unembedding))
         return {
-            "directions": [row for each in found for row in direction_rows(each, loaded.vocabulary.tokens)],
-            "direction_heads": [head_row(each) for each in found],
+            "directions": [row for each in split for row in direction_rows(each, tokens)],
+            "direction_heads": [head_row(each) for each in split],
         }
 
-    return LayerExperiment("directions", loaded, asked, list(where), SCHEMAS).run(out, make, progress)
+    return LayerExperiment("directions", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
 
 
 @dataclass(frozen=True)
 class HeadDirections:
-    """One head by its directions, r of them, and what lies at both ends of the n strongest."""
+    """A head's r singular directions, and the sources and targets at both ends of the n strongest ones."""
 
     head: HeadId
     strengths: Tensor  # (r,) σ
-    shares: Tensor  # (r,) of Σσ²
-    written_shares: Tensor  # (r,) of what the vocabulary writes
-    ends: DirectionEnds  # of n
+    shares: Tensor  # (r,) σ² / Σσ²
+    written_shares: Tensor  # (r,) the direction's share of what all tokens write
+    ends: DirectionEnds  # of the n strongest
     salient_assignment: DirectionAssignment  # of the salient tokens
 
     def salient_counts(self) -> Tensor:
@@ -134,71 +138,71 @@ class HeadDirections:
 
 
 def split_heads(
-    weights: LayerWeights, ids: Sequence[HeadId], max_directions: int, moment: Tensor, columns: Unembedding
+    weights: LayerWeights, ids: Sequence[HeadId], max_directions: int, moment: Tensor, unembedding: Unembedding
 ) -> Iterator[HeadDirections]:
-    """Heads of a layer by their directions, at most `max_directions` with their ends: only those that are not rounding."""
+    """The directions of some heads of a layer; ends for at most `max_directions` of them, without rounding noise."""
     exact, sources = weights.exact_heads, weights.sources
     heads = [each.head for each in ids]
-    found = singular_directions(
-        HeadWeights(exact.values[[head // exact.group_size for head in heads]], exact.outputs[heads])
-    )
-    counts = found.effective_ranks().clamp_max(max_directions).tolist()
-    reads, writes = (
-        torch.cat([rows[:n] for rows, n in zip(each, counts, strict=True)]) for each in (found.reads, found.writes)
-    )
+    values = exact.values[[head // exact.group_size for head in heads]]
+    directions = singular_directions(HeadWeights(values, exact.outputs[heads]))
+    counts = directions.effective_ranks().clamp_max(max_directions).tolist()  # n of each head
+    # The n directions of all heads are stacked, Σn rows, so that one pass over the vocabulary finds all their ends.
+    reads = torch.cat([rows[:n] for rows, n in zip(directions.reads, counts, strict=True)])
+    writes = torch.cat([rows[:n] for rows, n in zip(directions.writes, counts, strict=True)])
     gained = writes if weights.final_norm_gain is None else writes * weights.final_norm_gain
-    both, flipped = orient_ends(direction_ends(sources, reads, gained, columns, TOKENS_SHOWN))
-    written, limits = output_shares(found, moment), head_gains(exact).tolist()
-    sources.exact_rows(
-        weights.saliency[heads].topk(min(SALIENT_TOKENS, len(sources)), dim=1).indices.unique()
-    )  # they are kept
+    ends, flipped = orient_ends(direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN))
+    written, gains = output_shares(directions, moment), head_gains(exact).tolist()
+    likely_salient = weights.saliency[heads].topk(min(SALIENT_TOKENS, len(sources)), dim=1).indices.unique()
+    sources.exact_rows(likely_salient)  # computed for all heads at once; the sources keep them for the loop below
+    start = 0
     for i, (head, n) in enumerate(zip(ids, counts, strict=True)):
-        own = slice(sum(counts[:i]), sum(counts[:i]) + n)
-        tokens, _ = find_salient_tokens(
-            sources, weights.saliency[head.head], exact, head.head, SALIENT_TOKENS, limits[head.head]
-        )
-        signs = torch.ones_like(found.strengths[i])
+        own, start = slice(start, start + n), start + n
+        saliency, gain = weights.saliency[head.head], gains[head.head]
+        tokens, _ = find_salient_tokens(sources, saliency, exact, head.head, SALIENT_TOKENS, gain)
+        signs = torch.ones_like(directions.strengths[i])
         signs[:n][flipped[own]] = -1
-        salient = assign_directions(sources.exact_rows(tokens), signs[:, None] * found.reads[i], found.strengths[i])
-        yield HeadDirections(head, found.strengths[i], found.shares[i], written[i], both.select(own), salient)
+        oriented = signs[:, None] * directions.reads[i]
+        assignment = assign_directions(sources.exact_rows(tokens), oriented, directions.strengths[i])
+        yield HeadDirections(
+            head, directions.strengths[i], directions.shares[i], written[i], ends.select(own), assignment
+        )
 
 
-def direction_rows(head_directions: HeadDirections, tokens: Sequence[str]) -> list[Row]:
-    """The rows of `evaluate_directions` of one head: both ends of each of the strongest."""
-    counts, rows = head_directions.salient_counts(), []
-    for i in range(head_directions.ends.sources.shape[1]):
+def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
+    """A head's rows of `directions`: both ends of each of the strongest directions."""
+    counts, ends, rows = head.salient_counts(), head.ends, []
+    for i in range(ends.sources.shape[1]):
         for end, name in enumerate(END_NAMES):
-            sources, targets = (
-                head_directions.ends.sources[end, i].tolist(),
-                head_directions.ends.targets.ids[end, i].tolist(),
-            )
+            sources, targets = ends.sources[end, i].tolist(), ends.targets.ids[end, i].tolist()
             row = {
+                **head.head._asdict(),
                 "direction": i + 1,
                 "end": name,
-                "strength": round_to_five_digits(float(head_directions.strengths[i])),
-                "share": round_to_five_digits(float(head_directions.shares[i])),
-                "written": round_to_five_digits(float(head_directions.written_shares[i])),
+                "strength": round_to_five_digits(float(head.strengths[i])),
+                "share": round_to_five_digits(float(head.shares[i])),
+                "written": round_to_five_digits(float(head.written_shares[i])),
                 "salient": int(counts[end, i]),
                 "source_ids": sources,
                 "sources": [tokens[s] for s in sources],
-                "cosines": [round_to_five_digits(x) for x in head_directions.ends.cosines[end, i].tolist()],
+                "cosines": [round_to_five_digits(x) for x in ends.cosines[end, i].tolist()],
                 "target_ids": targets,
                 "targets": [tokens[t] for t in targets],
             }
-            rows.append({**head_directions.head._asdict(), **row})
+            rows.append(row)
     return rows
 
 
-def head_row(head_directions: HeadDirections) -> Row:
-    """The row of `direction_heads`."""
-    counts, shown = head_directions.salient_counts(), head_directions.ends.sources.shape[1]
+def head_row(head: HeadDirections) -> Row:
+    """A head's row of `direction_heads`."""
+    counts, shown = head.salient_counts(), head.ends.sources.shape[1]
     largest = counts.flatten().sort(descending=True).values.tolist()
+    assigned = head.salient_assignment.share
     return {
-        **head_directions.head._asdict(),
-        "directions_90": int(count_directions_for_share(head_directions.shares[None], COVERED_SHARE)[0]),
-        "written_90": int(count_directions_for_share(head_directions.written_shares[None], COVERED_SHARE)[0]),
-        "salient": len(head_directions.salient_assignment.share),
-        "salient_share": round_to_five_digits(float(head_directions.salient_assignment.share.mean())),
+        **head.head._asdict(),
+        "directions_90": int(count_directions_for_share(head.shares[None], COVERED_SHARE)[0]),
+        "written_90": int(count_directions_for_share(head.written_shares[None], COVERED_SHARE)[0]),
+        "salient": len(assigned),
+        "salient_share": round_to_five_digits(float(assigned.mean())),
         "salient_elsewhere": int(counts[:, shown:].sum()),
         "operations": sum(n >= MIN_OPERATION_TOKENS for n in largest),
         "second": largest[1],

@@ -1,4 +1,8 @@
-"""Heads whose function earlier work found, and whether MAPS classifies them likewise (paper, section 4.5)."""
+"""Whether MAPS classifies heads as earlier work does (paper, section 4.5).
+
+A head of a known group, such as the name movers of GPT-2 small, is classified alike when its score on the group's
+relation reaches τ, or its suppression for a group that suppresses.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ from maps.atlas.schema import HEAD_COLUMNS, Row
 from maps.data import known_heads as known
 from maps.data.known_heads import KnownGroup
 from maps.errors import MapsError
-from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, Progress, TableRows, no_progress_bar
+from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, TableRows
+from maps.experiments.results import pick_settings
+from maps.files.run_folder import Progress, no_progress_bar
 from maps.mapping.mapper import LayerMapper, open_model, score_rows
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
@@ -55,39 +61,40 @@ def evaluate_known_heads(
     settings: MappingSettings,
     groups_file: Path | None = None,
     device: str = "cpu",
-    progress: Progress = no_progress_bar,
+    progress: Progress[int] = no_progress_bar,
 ) -> ExperimentTables:
     """Compares known heads with their relation scores and writes `known_heads.csv` and `known_groups.csv`.
 
-    `groups_file`: a file of groups in place of those that ship. Raises MapsError for a model of which no heads are known.
+    `groups_file`: your own groups instead of those that ship. Raises MapsError for a model without known heads.
     """
-    loaded = open_model(model, settings, device)
-    shape = loaded.shape
+    opened = open_model(model, settings, device)
+    shape = opened.shape
     if groups_file is None:
-        _, groups = known.shipped_groups(loaded.name, shape.architecture, shape.layers, shape.heads)
+        _, groups = known.shipped_groups(opened.name, shape.architecture, shape.layers, shape.heads)
     else:
         groups = known.read_own_groups(groups_file)
     for group in groups:
         for head in group.heads:
-            loaded.head(head)
+            opened.head(head)  # raises MapsError for a head that the model lacks
     check_groups_are_scored(groups, settings)
-    asked = {name: settings.as_json()[name] for name in USED_SETTINGS}
+    asked = pick_settings(settings, USED_SETTINGS)
     asked["groups"] = [{**group._asdict(), "heads": [str(head) for head in group.heads]} for group in groups]
     layers = range(shape.layers)
-    loaded.checkpoint.check_files(layers, settings.first_mlp)
-    work = LayerMapper.prepare(loaded, settings)
+    opened.checkpoint.check_files(layers, settings.first_mlp)
+    work = LayerMapper.prepare(opened, settings)
 
-    def make(layer: int) -> TableRows:
+    def compute_layer(layer: int) -> TableRows:
         return {"relations": score_rows(work.compute_head_hits(layer), work.pairs.relations)}
 
-    def finish(made: TableRows) -> TableRows:
-        return compare_known_heads(groups, made["relations"], settings)
+    def build_tables(rows: TableRows) -> TableRows:
+        return compare_known_heads(groups, rows["relations"], settings)
 
-    return LayerExperiment("known_heads", loaded, asked, layers, SCHEMAS).run(out, make, progress, finish)
+    experiment = LayerExperiment("known_heads", opened, asked, layers, SCHEMAS)
+    return experiment.run(out, compute_layer, progress, build_tables)
 
 
 def check_groups_are_scored(groups: Sequence[KnownGroup], settings: MappingSettings) -> None:
-    """Raises MapsError where a group is known by a relation that is not scored."""
+    """Raises MapsError when a group's relation is not among the relations to score."""
     scored = {relation.name for relation in settings.relations}
     lacking = sorted({group.relation for group in groups} - scored)
     if lacking:
@@ -96,41 +103,57 @@ def check_groups_are_scored(groups: Sequence[KnownGroup], settings: MappingSetti
         )
 
 
+ScoresByHead = dict[HeadId, dict[str, Row]]  # rows of `relations` by head and relation
+
+
 def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], settings: MappingSettings) -> TableRows:
     """Both tables, from the relation scores of all heads. A relation with too few usable pairs decides nothing."""
-    by_head: dict[HeadId, dict[str, Row]] = {}
+    by_head: ScoresByHead = {}
     for row in scores:
         by_head.setdefault(HeadId(row["layer"], row["head"]), {})[row["relation"]] = row
+    return {
+        "known_heads": [
+            known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads
+        ],
+        "known_groups": [known_group_row(group, groups, by_head, settings) for group in groups],
+    }
 
-    def passes(row: Row, side: str) -> bool | None:
-        return None if row["pairs"] < settings.min_pairs else row[side] >= settings.tau
 
-    def named(head: HeadId, side: str) -> list[str]:
-        return [name for name, row in by_head[head].items() if passes(row, side)]
+def passes(row: Row, side: str, settings: MappingSettings) -> bool | None:
+    """Whether a head's score, or its suppression, reaches τ; None when the relation has too few usable pairs."""
+    return None if row["pairs"] < settings.min_pairs else row[side] >= settings.tau
 
-    heads = [
-        {
-            "group": group.name,
-            **head._asdict(),
-            **{name: own[name] for name in ("relation", "k", "pairs", "score", "suppression")},
-            "side": group.side,
-            "likewise": passes(own, group.side),
-            "implements": named(head, "score"),
-            "suppresses": named(head, "suppression"),
-            "source": group.source,
-        }
-        for group in groups
-        for head in group.heads
-        for own in [by_head[head][group.relation]]
-    ]
-    counts = []
-    for group in groups:
-        alike = [other for other in groups if (other.relation, other.side) == (group.relation, group.side)]
-        listed = {head for other in alike for head in other.heads}
-        like = {head: passes(rows[group.relation], group.side) for head, rows in by_head.items()}
-        decided = None not in like.values()
-        further = [str(head) for head in sorted(like) if like[head] and head not in listed]
-        row = {"group": group.name, "relation": group.relation, "side": group.side, "heads": len(group.heads)}
-        row |= {"likewise": sum(bool(like[head]) for head in group.heads) if decided else None}
-        counts.append({**row, "published": group.published, "further": len(further), "further_heads": further})
-    return {"known_heads": heads, "known_groups": counts}
+
+def known_head_row(group: KnownGroup, head: HeadId, scores: dict[str, Row], settings: MappingSettings) -> Row:
+    own = scores[group.relation]
+    return {
+        "group": group.name,
+        **head._asdict(),
+        **{name: own[name] for name in ("relation", "k", "pairs", "score", "suppression")},
+        "side": group.side,
+        "likewise": passes(own, group.side, settings),
+        "implements": [name for name, row in scores.items() if passes(row, "score", settings)],
+        "suppresses": [name for name, row in scores.items() if passes(row, "suppression", settings)],
+        "source": group.source,
+    }
+
+
+def known_group_row(
+    group: KnownGroup, groups: Sequence[KnownGroup], by_head: ScoresByHead, settings: MappingSettings
+) -> Row:
+    """How many heads of a group reach τ, and which other heads do that no group of the same relation and side names."""
+    alike = [other for other in groups if (other.relation, other.side) == (group.relation, group.side)]
+    named = {head for other in alike for head in other.heads}
+    passing = {head: passes(rows[group.relation], group.side, settings) for head, rows in by_head.items()}
+    decided = None not in passing.values()
+    further = [str(head) for head in sorted(passing) if passing[head] and head not in named]
+    return {
+        "group": group.name,
+        "relation": group.relation,
+        "side": group.side,
+        "heads": len(group.heads),
+        "likewise": sum(bool(passing[head]) for head in group.heads) if decided else None,
+        "published": group.published,
+        "further": len(further),
+        "further_heads": further,
+    }

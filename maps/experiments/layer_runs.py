@@ -1,11 +1,11 @@
-"""An experiment that looks at the weights a layer at a time: its parts, and the tables that they make.
+"""Runs an experiment on the weights, one layer at a time, and writes its tables.
 
-A run that was stopped goes on: each finished layer waits in `NAME.parts/`, beside the settings that it was made with.
+Each finished layer is stored in `NAME.parts/`, so that a stopped run continues where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,31 +16,25 @@ import pyarrow as pa
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
-from maps.files.atomic import read_json, write_file, write_json
+from maps.experiments.results import experiment_parts, read_finished
+from maps.files.atomic import write_file, write_json
 from maps.files.csv_export import table_to_csv
-from maps.files.lock import lock_folder
-from maps.files.run_settings import check_same_settings
+from maps.files.run_folder import REMEDY, Progress, no_progress_bar
 from maps.mapping.model import Model
+from maps.mapping.settings import MappingSettings, select_layers
 from maps.types import HeadId
 
-REMEDY = "delete it and run the experiment again"
-Progress = Callable[[Sequence[int], int], Iterable[int]]
-TableRows = dict[str, list[Row]]
+TableRows = dict[str, list[Row]]  # the rows of each table
 
 
 def round_to_five_digits(value: float) -> float:
-    """A number as it is stored: five digits, which do not depend on the number of threads."""
+    """A number as it is stored: the digits after the fifth depend on the number of threads."""
     return float(f"{value:.5g}")
-
-
-def no_progress_bar(todo: Sequence[int], _done: int) -> Iterable[int]:
-    """No bar."""
-    return todo
 
 
 @dataclass(frozen=True)
 class ExperimentTables:
-    """What such an experiment found: what it was asked for, and its tables by name."""
+    """The settings and the tables of a finished experiment on the weights."""
 
     experiment: str
     folder: Path
@@ -48,20 +42,23 @@ class ExperimentTables:
     tables: TableRows
 
     @classmethod
+    def find(cls, folder: Path, experiment: str) -> ExperimentTables | None:
+        """The tables in a folder, or None when the experiment is not finished there."""
+        return cls.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
+
+    @classmethod
     def read(cls, folder: Path, experiment: str) -> ExperimentTables:
-        """What a finished run left in a folder; raises MapsError where there is none, or a damaged one."""
-        path = folder / f"{experiment}.json"
-        found = read_json(path, REMEDY)
-        if found is None:
-            raise MapsError(f"{folder} holds no {experiment}.json; run `python -m maps evaluate` first.")
-        if not isinstance(found.get("settings"), dict) or not isinstance(found.get("tables"), dict):
+        """The tables in a folder; raises MapsError when they are missing or damaged."""
+        data = read_finished(folder, experiment)
+        if not isinstance(data.get("settings"), dict) or not isinstance(data.get("tables"), dict):
+            path = folder / f"{experiment}.json"
             raise MapsError(f"{path} is damaged (it holds no settings or no tables); {REMEDY}.")
-        return cls(experiment, folder, found["settings"], found["tables"])
+        return cls(experiment, folder, data["settings"], data["tables"])
 
 
 @dataclass(frozen=True)
 class LayerExperiment:
-    """An experiment to be run: what it is asked for beside the model, the layers, and the tables that it fills."""
+    """An experiment on some layers of a model: its settings apart from the model, and the columns of its tables."""
 
     experiment: str
     model: Model
@@ -73,37 +70,34 @@ class LayerExperiment:
         self,
         out: Path,
         compute_layer: Callable[[int], TableRows],
-        progress: Progress = no_progress_bar,
-        build_tables: Callable[[TableRows], TableRows] = lambda made: made,
+        progress: Progress[int] = no_progress_bar,
+        build_tables: Callable[[TableRows], TableRows] = lambda rows: rows,
     ) -> ExperimentTables:
-        """Makes what is not there yet and writes a CSV a table and all of them as JSON.
+        """Computes the layers that are missing, then writes one CSV file for each table and one JSON file with all.
 
-        `compute_layer` gives a layer's rows by name; `build_tables` makes the tables of those of all layers. Raises MapsError where
-        the folder holds a run with other settings, or the atlas of other weights.
+        `compute_layer` returns a layer's rows by name; `build_tables` makes the tables from the rows of all layers.
+        Raises MapsError when the folder holds a run with other settings or the atlas of another model.
         """
-        parts, revision = out / f"{self.experiment}.parts", self.model.checkpoint.revision
+        revision, parts = self.model.checkpoint.revision, experiment_parts(out, self.experiment)
         settings = {"model": self.model.requested_name, "revision": revision, **self.settings}
-        check_same_settings(parts / "settings.json", settings, f"{out} holds a run with")
         if (out / "atlas.json").exists() and Atlas.open(out).info["revision"] != revision:
             raise MapsError(f"{out} holds an atlas of another model; choose another --out.")
-        write_json(parts / "settings.json", settings)
-        with lock_folder(out, "evaluate"):
-            files = {layer: parts / f"layer-{layer:03d}.json" for layer in self.layers}
-            todo = [layer for layer, file in files.items() if not file.exists()]
-            for layer in progress(todo, len(files) - len(todo)) if todo else ():
-                write_json(files[layer], compute_layer(layer))
-            layers = [read_json(file, REMEDY) or {} for file in files.values()]
+        with parts.begin("evaluate", settings):
+            layers = parts.compute_missing(self.layers, compute_layer, progress)
             tables = build_tables({name: [row for layer in layers for row in layer[name]] for name in layers[0]})
             for name, schema in self.schemas.items():
-                write_file(
-                    out / f"{name}.csv", table_to_csv(pa.Table.from_pylist(tables[name], schema=schema)).encode()
-                )
+                table = pa.Table.from_pylist(tables[name], schema=schema)
+                write_file(out / f"{name}.csv", table_to_csv(table).encode())
             write_json(out / f"{self.experiment}.json", {"settings": settings, "tables": tables})
         return ExperimentTables(self.experiment, out, settings, tables)
 
 
-def select_heads(model: Model, layers: Sequence[int], heads: Sequence[HeadId]) -> dict[int, list[int]]:
-    """The heads to look at, by layer: all of these layers, or the named ones; MapsError where the model lacks one."""
+def select_heads(model: Model, settings: MappingSettings, heads: Sequence[HeadId]) -> dict[int, list[int]]:
+    """The heads to look at, by layer: the named ones, or all heads of the settings' layers when none is named.
+
+    Raises MapsError for a head that the model or the layers lack.
+    """
+    layers = select_layers(settings, model.shape.layers)
     if not heads:
         return {layer: list(range(model.shape.heads)) for layer in layers}
     named = sorted({model.head(head) for head in heads})

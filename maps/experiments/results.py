@@ -1,13 +1,13 @@
-"""What an experiment found, kept in its run's folder: rows, what was left out and why, and each relation's details.
+"""The results of the experiments that run the model: rows, the relations left out and why, and each relation's details.
 
-A run under way keeps a part for every relation that is done, so that it goes on where it stopped. Imports no torch.
+A run stores one part for each finished relation, so that it continues where it stopped. Imports no torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +19,11 @@ from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file, write_json
 from maps.files.csv_export import table_to_csv
-from maps.files.run_settings import check_same_settings, settings_difference
+from maps.files.run_folder import REMEDY, RunFolder, settings_difference
 from maps.mapping.settings import MappingSettings
 
-USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")  # of the settings
+# The settings of a mapping that change an experiment's scores.
+USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
 CORRELATION_KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
 P_VALUE_COLUMNS = tuple(f"{kind}_p" for kind in CORRELATION_KINDS)
 CORRELATION_SCHEMA = pa.schema(
@@ -49,11 +50,10 @@ CAUSAL_SCHEMA = pa.schema(
     ]
 )
 RESULT_SCHEMAS = {"correlation": CORRELATION_SCHEMA, "multi_token": MULTI_TOKEN_SCHEMA, "causal": CAUSAL_SCHEMA}
-REMEDY = "delete it and run the same command again"
 
 
 class LeftOutRelation(NamedTuple):
-    """A relation that has no row, with its usable pairs and the reason in words."""
+    """A relation without a row: its number of usable pairs and the reason in words."""
 
     relation: str
     pairs: int
@@ -64,8 +64,8 @@ class LeftOutRelation(NamedTuple):
 class Result:
     """A finished experiment: `correlation`, `multi_token` or `causal`.
 
-    `settings` are those that it was asked for with the model and its revision; a row is a dict by the columns of
-    TABLES, absent values None. What a relation's row was made of is read by `detail`.
+    `settings` contains the model, its revision and the options. A row is a dictionary with the columns of
+    RESULT_SCHEMAS; undefined values are None. `detail` returns what a relation's row was computed from.
     """
 
     experiment: str
@@ -75,12 +75,14 @@ class Result:
     left_out_relations: list[LeftOutRelation]
 
     @classmethod
+    def find(cls, folder: Path, experiment: str) -> Result | None:
+        """The result in a folder, or None when the experiment is not finished there."""
+        return cls.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
+
+    @classmethod
     def read(cls, folder: Path, experiment: str) -> Result:
-        """A result in a folder; raises MapsError where there is none, or a damaged one."""
-        path = folder / f"{experiment}.json"
-        data = read_json(path, REMEDY)
-        if data is None:
-            raise MapsError(f"{folder} holds no {experiment}.json; run `python -m maps evaluate` first.")
+        """The result in a folder; raises MapsError when it is missing or damaged."""
+        path, data = folder / f"{experiment}.json", read_finished(folder, experiment)
         try:
             left = [LeftOutRelation(each["relation"], each["pairs"], each["reason"]) for each in data["left_out"]]
             rows = [{name: row[name] for name in RESULT_SCHEMAS[experiment].names} for row in data["rows"]]
@@ -89,77 +91,73 @@ class Result:
             raise MapsError(f"{path} is damaged ({error}); {REMEDY}.") from error
 
     def detail(self, relation: str) -> dict[str, Any]:
-        """What a relation's row was made of (docs/contract.md); raises MapsError where its part is missing."""
-        path = part_path(self.folder, self.experiment, relation)
-        found = read_json(path, REMEDY)
-        if found is None:
-            raise MapsError(
-                f"{path} is missing; delete {self.folder / self.experiment}.json and run the command again."
-            )
-        return found
+        """What a relation's row was computed from (docs/contract.md); raises MapsError when its part is missing."""
+        parts = experiment_parts(self.folder, self.experiment)
+        if not parts.has(relation):
+            result = self.folder / f"{self.experiment}.json"
+            raise MapsError(f"{parts.path(relation)} is missing; delete {result} and run the command again.")
+        return parts.read(relation)
 
     def write(self) -> None:
-        """Writes the table as CSV and all of it as JSON, which says that the run is finished."""
+        """Writes the CSV table, then the JSON file, which marks the run as finished."""
         table = pa.Table.from_pylist(self.rows, schema=RESULT_SCHEMAS[self.experiment])
         write_file(self.folder / f"{self.experiment}.csv", table_to_csv(table).encode())
         left = [each._asdict() for each in self.left_out_relations]
-        write_json(
-            self.folder / f"{self.experiment}.json", {"settings": self.settings, "rows": self.rows, "left_out": left}
-        )
+        data = {"settings": self.settings, "rows": self.rows, "left_out": left}
+        write_json(self.folder / f"{self.experiment}.json", data)
+
+
+def read_finished(folder: Path, experiment: str) -> dict[str, Any]:
+    """The JSON file that a finished experiment leaves in its folder; raises MapsError when it is missing."""
+    data = read_json(folder / f"{experiment}.json", REMEDY)
+    if data is None:
+        raise MapsError(f"{folder} holds no {experiment}.json; run `python -m maps evaluate` first.")
+    return data
+
+
+def experiment_parts(folder: Path, experiment: str) -> RunFolder:
+    return RunFolder(folder, f"{experiment}.parts")
 
 
 @dataclass(frozen=True)
 class ExperimentRun:
-    """An experiment under way in a folder, with what it was asked for."""
+    """A run of an experiment in a folder, with its settings."""
 
     folder: Path
     experiment: str
     settings: Dictionary[str, Any]
 
+    @property
+    def parts(self) -> RunFolder:
+        return experiment_parts(self.folder, self.experiment)
+
+    def begin(self) -> AbstractContextManager[None]:
+        """Locks the folder until the block ends; raises MapsError when it holds a run with other settings."""
+        return self.parts.begin("evaluate", self.settings)
+
     def finished_result(self) -> Result | None:
-        """The result where the same run is finished; raises MapsError where the folder holds one of other settings."""
-        path = self.folder / f"{self.experiment}.parts" / "settings.json"
-        check_same_settings(path, self.settings, f"{self.folder} holds a run with")
-        done = check_same_settings(path, self.settings, "") and (self.folder / f"{self.experiment}.json").exists()
-        return Result.read(self.folder, self.experiment) if done else None
+        return Result.find(self.folder, self.experiment)
 
-    def begin(self) -> None:
-        """Notes what was asked for."""
-        write_json(self.folder / f"{self.experiment}.parts" / "settings.json", self.settings)
-
-    def has_part(self, name: str) -> bool:
-        """Whether a part is done."""
-        return part_path(self.folder, self.experiment, name).exists()
-
-    def write_part(self, name: str, data: Dictionary[str, Any]) -> None:
-        """Keeps a part."""
-        write_json(part_path(self.folder, self.experiment, name), data)
-
-    def read_part(self, name: str) -> dict[str, Any]:
-        """A part that is done."""
-        return read_json(part_path(self.folder, self.experiment, name), REMEDY) or {}
-
-    def write_result(self, rows: Sequence[Row], left_out_relations: Sequence[LeftOutRelation]) -> Result:
-        """Writes the result."""
+    def finish(self, rows: Sequence[Row], left_out_relations: Sequence[LeftOutRelation]) -> Result:
         result = Result(self.experiment, self.folder, dict(self.settings), list(rows), list(left_out_relations))
         result.write()
         return result
 
 
-def part_path(folder: Path, experiment: str, name: str) -> Path:
-    """The file of a part; names are people's own and may be no file's."""
-    return folder / f"{experiment}.parts" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+def pick_settings(settings: MappingSettings, names: Sequence[str] = USED_SETTINGS) -> dict[str, Any]:
+    """Some settings of a mapping, as they are stored."""
+    values = settings.as_json()
+    return {name: values[name] for name in names}
 
 
 def open_matching_atlas(out: Path, revision: str, settings: MappingSettings) -> Atlas | None:
-    """The atlas in a folder, where there is one; raises MapsError where it is not of that model and these settings."""
+    """The atlas in a folder, if there is one; raises MapsError when its model or settings differ."""
     if not (out / "atlas.json").exists():
         return None
-    atlas, now = Atlas.open(out), settings.as_json()
-    before = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS} | {"revision": atlas.info["revision"]}
-    asked = {name: now[name] for name in USED_SETTINGS} | {"revision": revision}
-    if before != asked:
-        raise MapsError(
-            f"{out} holds an atlas made with other settings ({settings_difference(before, asked)}); choose another --out."
-        )
+    atlas = Atlas.open(out)
+    stored = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS} | {"revision": atlas.info["revision"]}
+    asked = pick_settings(settings) | {"revision": revision}
+    if stored != asked:
+        difference = settings_difference(stored, asked)
+        raise MapsError(f"{out} holds an atlas made with other settings ({difference}); choose another --out.")
     return atlas

@@ -1,52 +1,43 @@
-"""How every experiment that runs the model begins: its weights, its folder, and the relations that count."""
+"""What every experiment that runs the model needs first: the model, its run folder, and the relations that count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from maps.experiments.results import USED_SETTINGS, ExperimentRun, LeftOutRelation, open_matching_atlas
+from maps.experiments.results import ExperimentRun, LeftOutRelation, open_matching_atlas, pick_settings
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.settings import MappingSettings, select_layers
 from maps.text import pluralize
 
-Progress = Callable[[Sequence[str], int], Iterable[str]]  # wraps the relations still to do, given how many are done
-
-
-def no_progress_bar(todo: Sequence[str], _done: int) -> Iterable[str]:
-    """No progress bar."""
-    return todo
-
 
 def prepare_run(
     experiment: str, model: str, out: Path, settings: MappingSettings, device: str, further_settings: dict[str, Any]
 ) -> tuple[LayerMapper, ExperimentRun]:
-    """The model, its weights still unread, and the run in its folder; raises MapsError where that holds another one."""
-    loaded = open_model(model, settings, device)
-    select_layers(settings, loaded.shape.layers)
-    revision, now = loaded.checkpoint.revision, settings.as_json()
-    asked = {"model": model, "revision": revision, **{name: now[name] for name in USED_SETTINGS}, **further_settings}
-    run = ExperimentRun(out, experiment, asked)
-    run.finished_result()
+    """Opens the model, reading no tensor, and describes the run; nothing is written before the run begins.
+
+    Raises MapsError when `out` holds an atlas of another model or with other settings.
+    """
+    opened = open_model(model, settings, device)
+    select_layers(settings, opened.shape.layers)
+    revision = opened.checkpoint.revision
     open_matching_atlas(out, revision, settings)
-    run.begin()
-    return LayerMapper.prepare(loaded, settings), run
+    asked = {"model": model, "revision": revision, **pick_settings(settings), **further_settings}
+    return LayerMapper.prepare(opened, settings), ExperimentRun(out, experiment, asked)
 
 
 def relations_with_enough_pairs(work: LayerMapper) -> tuple[list[UsableRelation], list[LeftOutRelation]]:
-    """The relations with enough usable pairs, and the others with the reason why not."""
-    kept, left = [], []
+    """The relations with at least `min_pairs` usable pairs, and the others with the reason."""
+    enough, left = [], []
     for usable in work.pairs.relations:
         pairs = len(usable.sources)
         if pairs >= work.settings.min_pairs:
-            kept.append(usable)
+            enough.append(usable)
         else:
             left.append(LeftOutRelation(usable.relation.name, pairs, too_few_reason(pairs, work.settings.min_pairs)))
-    return kept, left
+    return enough, left
 
 
-def too_few_reason(pairs: int, minimum: int, kind: str = "usable pair") -> str:
-    """Why a relation with few pairs is left out."""
-    return f"{pluralize(pairs, kind)}, fewer than {minimum}"
+def too_few_reason(pairs: int, minimum: int) -> str:
+    return f"{pluralize(pairs, 'usable pair')}, fewer than {minimum}"

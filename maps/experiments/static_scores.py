@@ -1,8 +1,7 @@
-"""The static scores that experiments are compared with: φ and suppression of every relation on every head."""
+"""The static scores: φ and suppression of every relation on every head, read from the weights (paper, section 4.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from maps.heads.relation_scores import UsableRelation
@@ -12,7 +11,7 @@ from maps.types import HeadId
 
 
 class StaticScores(NamedTuple):
-    """One relation on every head that is looked at, in their order."""
+    """The scores of one relation on the selected heads, in the order of `selected_heads`."""
 
     usable: UsableRelation
     score: tuple[float, ...]
@@ -20,28 +19,22 @@ class StaticScores(NamedTuple):
 
 
 def selected_heads(work: LayerMapper) -> list[HeadId]:
-    """The heads that are looked at, layer by layer."""
+    """All heads of the layers to look at, layer by layer."""
     shape = work.model.shape
     return [HeadId(layer, head) for layer in select_layers(work.settings, shape.layers) for head in range(shape.heads)]
 
 
 def static_scores(work: LayerMapper) -> list[StaticScores]:
-    """Every relation's scores, relations without usable pairs left out."""
+    """The scores of each relation that has a usable pair: the share of its pairs that are hits."""
     layers = select_layers(work.settings, work.model.shape.layers)
-    tested = [each for layer in layers for each in work.compute_head_hits(layer)]
-    found, start = [], 0
+    heads = [head for layer in layers for head in work.compute_head_hits(layer)]
+    scores, start = [], 0
     for usable in work.pairs.relations:
-        end = start + len(usable.sources)
-        if end > start:
-            score, suppression = (
-                tuple(int(hit[start:end].sum()) / (end - start) for hit in side)
-                for side in ([x.top for x in tested], [x.bottom for x in tested])
-            )
-            found.append(StaticScores(usable, score, suppression))
-        start = end
-    return found
-
-
-def with_enough_pairs(scores: Sequence[StaticScores], min_pairs: int) -> list[StaticScores]:
-    """Those with enough usable pairs."""
-    return [each for each in scores if len(each.usable.sources) >= min_pairs]
+        pairs = len(usable.sources)
+        own = slice(start, start + pairs)  # the relation's pairs among all pairs
+        if pairs:
+            score = tuple(int(head.top[own].sum()) / pairs for head in heads)
+            suppression = tuple(int(head.bottom[own].sum()) / pairs for head in heads)
+            scores.append(StaticScores(usable, score, suppression))
+        start += pairs
+    return scores

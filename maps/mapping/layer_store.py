@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from maps.atlas.card import atlas_card
 from maps.atlas.reader import PARTS_FOLDER, list_card_files, write_table
 from maps.atlas.schema import LAYER_TABLES, OPTIONAL_LAYER_TABLES, SCHEMAS, Row, make_table
 from maps.files.atomic import write_file, write_json
-from maps.files.run_settings import check_same_settings
+from maps.files.run_folder import RunFolder, part_name
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,18 @@ class LayerStore:
 
     folder: Path
 
-    def begin(self, settings: Dictionary[str, Any]) -> None:
-        """Starts or continues; raises MapsError where other settings were used before."""
-        path = self.folder / PARTS_FOLDER / "settings.json"
+    def begin(self, settings: Dictionary[str, Any]) -> AbstractContextManager[None]:
+        """Locks the folder until the block ends; raises MapsError when its layers were made with other settings."""
         remedy = f"choose another --out or delete {self.folder / PARTS_FOLDER}"
-        if not check_same_settings(path, settings, f"{self.folder} holds an unfinished mapping made with", remedy):
-            write_json(path, settings)
+        run = RunFolder(self.folder, PARTS_FOLDER)
+        return run.begin("map", settings, "an unfinished mapping made", remedy)
 
     def has_table(self, layer: int, name: str = "heads") -> bool:
         """Whether a layer's table is there; the tables of a layer come together, but for those added later."""
         return (self.layer_folder(layer) / f"{name}.parquet").exists()
 
     def layer_folder(self, layer: int) -> Path:
-        """Where a finished layer lies."""
-        return self.folder / PARTS_FOLDER / f"layer-{layer:03d}"
+        return self.folder / PARTS_FOLDER / part_name(layer)
 
     def store_layer(self, layer: int, tables: Dictionary[str, pa.Table]) -> None:
         """Keeps a finished layer, or hits alone beside the tables that an earlier version kept without them."""
@@ -64,4 +63,7 @@ class LayerStore:
         write_table(self.folder, "pairs", make_table("pairs", pairs))
         write_file(self.folder / "README.md", atlas_card(info, list_card_files(self.folder)).encode())
         write_json(self.folder / "atlas.json", info)
+        self.remove_parts()
+
+    def remove_parts(self) -> None:
         shutil.rmtree(self.folder / PARTS_FOLDER)

@@ -11,7 +11,7 @@ from typing import Any
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.files.atomic import read_json
-from maps.files.run_settings import settings_difference
+from maps.files.run_folder import settings_difference
 from maps.types import MIN_PAIRS, TAU, Relation, check_at_least_one
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.experiments.report.format import (
-    find_result,
     format_number,
     format_percent,
     left_out_table,
@@ -14,6 +13,7 @@ from maps.experiments.report.format import (
 )
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model, published_model_name
+from maps.experiments.results import Result
 from maps.figures.experiments import ablation_curves
 from maps.figures.style import vega_spec
 from maps.text import relation_label
@@ -24,7 +24,7 @@ LARGE_LOSS = 0.48  # the drop of accuracy that the paper found for every relatio
 
 def causal_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate causal`."""
-    result = find_result(folder, "causal")
+    result = Result.find(folder, "causal")
     if result is None:
         return None
     model = str(result.settings["model"])

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from maps.atlas.random_csv import read_random_csv
 from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, losses_against_controls, losses_against_random
 from maps.experiments.report.correlation import CONTEXT_LABELS, SIMILAR_DROP
-from maps.experiments.report.format import find_result, format_percent
+from maps.experiments.report.format import format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model
+from maps.experiments.results import Result
 from maps.types import TAU
 
 Rows = list[dict[str, Any]]
@@ -52,7 +53,7 @@ def claims_part(folder: Path) -> ReportPart | None:
 
 def correlation_claims(folder: Path) -> list[PaperClaim]:
     """Static scores go with dynamic ones (section 4.2), at least as well as in the weakest published model."""
-    result = find_result(folder, "correlation")
+    result = Result.find(folder, "correlation")
     said = {
         "without_context": "A head's score goes with its outputs where it attends to the subject alone",
         "with_context": "… where it attends as it does in the sentence",
@@ -93,7 +94,7 @@ def correlation_kind_claims(rows: Rows, kind: str, statement: str) -> list[Paper
 
 def multi_token_claims(folder: Path) -> list[PaperClaim]:
     """The scores tell about sources of several tokens too (section 4.4)."""
-    result = find_result(folder, "multi_token")
+    result = Result.find(folder, "multi_token")
     known = [
         row
         for row in (result.rows if result else [])
@@ -111,7 +112,7 @@ def multi_token_claims(folder: Path) -> list[PaperClaim]:
 
 def causal_claims(folder: Path) -> list[PaperClaim]:
     """Removing a relation's heads impairs its task, more than random heads, and more than other tasks (section 4.3)."""
-    result = find_result(folder, "causal")
+    result = Result.find(folder, "causal")
     rows = result.rows if result else []
     random, controls = losses_against_random(rows), losses_against_controls(rows)
     if not random.own_losses:

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from maps.experiments.report.format import (
-    find_result,
     format_number,
     format_p_value,
     format_published,
@@ -103,7 +102,7 @@ def dynamic_scores_above_tau(detail: dict[str, Any], column: str, prefix: str, t
 
 def correlation_part(folder: Path, name: str = "correlation") -> ReportPart | None:
     """The part of `evaluate correlation`, and of `evaluate multi-token`."""
-    result = find_result(folder, name)
+    result = Result.find(folder, name)
     if result is None:
         return None
     model, heading = str(result.settings["model"]), "What heads' weights say, and what they do"

@@ -19,11 +19,6 @@ MAX_TABLE_HEADS = 20  # heads of a table
 SAME_TOKEN_SHARE = 0.1  # share of queries among their own keys from which on a head is counted
 
 
-def find_tables(folder: Path, experiment: str) -> ExperimentTables | None:
-    """What a finished run left; None where there is none."""
-    return ExperimentTables.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
-
-
 def tables_settings_text(finished_tables: ExperimentTables) -> dict[str, str]:
     """What the run was asked for, in words."""
     asked = finished_tables.settings
@@ -49,7 +44,7 @@ def table_caption(title: str, shown_rows: Rows, all_rows: Rows) -> str:
 
 def directions_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate directions`."""
-    found = find_tables(folder, "directions")
+    found = ExperimentTables.find(folder, "directions")
     if found is None:
         return None
     heads, ends = found.tables["direction_heads"], found.tables["directions"]
@@ -84,7 +79,7 @@ def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:
 
 def attention_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate attention`."""
-    found = find_tables(folder, "attention")
+    found = ExperimentTables.find(folder, "attention")
     if found is None:
         return None
     heads, queries = found.tables["attention_heads"], found.tables["attention"]
@@ -122,7 +117,7 @@ def first_queries(queries: Rows, head: dict[str, Any]) -> tuple[str, ...]:
 
 def biases_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate biases`."""
-    found = find_tables(folder, "biases")
+    found = ExperimentTables.find(folder, "biases")
     if found is None:
         return None
     heads = [row for row in found.tables["biases"] if row["head"] is not None]
@@ -151,7 +146,7 @@ def biases_part(folder: Path) -> ReportPart | None:
 
 def known_heads_part(folder: Path) -> ReportPart | None:
     """The part of `evaluate known-heads`."""
-    found = find_tables(folder, "known_heads")
+    found = ExperimentTables.find(folder, "known_heads")
     if found is None:
         return None
     groups = found.tables["known_groups"]

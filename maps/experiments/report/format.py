@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from maps.experiments.report.html import ReportTable
 from maps.experiments.report.paper_figures import published_model_name, relation_figures
 from maps.experiments.results import Result
 from maps.text import relation_label
 
 SHOWN_SETTINGS = ("model", "revision", "k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "seed")
-
-
-def find_result(folder: Path, experiment: str) -> Result | None:
-    """The result in a folder; None where the experiment was not finished there."""
-    return Result.read(folder, experiment) if (folder / f"{experiment}.json").exists() else None
 
 
 def result_settings_text(result: Result) -> dict[str, str]:

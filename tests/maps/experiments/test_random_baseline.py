@@ -15,6 +15,7 @@ from maps.__main__ import main
 from maps.errors import MapsError
 from maps.experiments import random_baseline
 from maps.experiments.random_baseline import best_score, count_passing_heads
+from maps.heads import random_heads
 from maps.heads.circuit import HeadWeights
 from maps.heads.random_heads import apply_random_head, mean_and_deviation
 from maps.mapping.mapper import map_model
@@ -68,7 +69,7 @@ def test_what_is_written_at_random_is_rows_times_one_normal_matrix(monkeypatch: 
     assert float(matrix.std()) == pytest.approx(2.0, abs=0.02)
     torch.testing.assert_close(apply_random_head(rows, 0.5, 2.0, seed=7), rows @ matrix)
     assert not torch.equal(apply_random_head(eye, 0.5, 2.0, seed=8), matrix)
-    monkeypatch.setattr(random_baseline, "DRAWN", 320 * 32)
+    monkeypatch.setattr(random_heads, "RANDOM_NUMBERS_AT_ONCE", 320 * 32)
     torch.testing.assert_close(apply_random_head(rows, 0.5, 2.0, seed=7), rows @ matrix)
 
 

@@ -16,7 +16,7 @@ from maps.experiments.report.claims import correlation_kind_claims as correlated
 from maps.experiments.report.correlation import CONTEXT_LABELS, correlation_tables
 from maps.experiments.report.html import ReportTable, latex_table
 from maps.experiments.report.paper_figures import figures_by_model, published_model_name, relation_figures
-from maps.experiments.results import RESULT_SCHEMAS, LeftOutRelation, Result, part_path
+from maps.experiments.results import RESULT_SCHEMAS, LeftOutRelation, Result, experiment_parts
 
 HOSTILE = "<script>alert(1)</script> & 100%_\\"
 
@@ -43,7 +43,7 @@ def correlation(folder: Path, experiment: str = "correlation", model: str = "sma
     for place, one in enumerate(rows):
         runs = {f"{side}{kind}": [[0.1, 0.4], [0.1, 0.1]] for side in ("", "suppression_") for kind in CONTEXT_LABELS}
         runs |= {"without_context": [[0.2, 0.4], [0.1, 0.1]]}
-        path = part_path(folder, experiment, one["relation"])
+        path = experiment_parts(folder, experiment).path(one["relation"])
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"score": [0.15, 0.2 * place], "suppression": [0.0, 0.0], **runs}), encoding="utf-8")
     return result
@@ -61,7 +61,7 @@ def causal(folder: Path) -> Result:
         "random_heads": [[0.8, 0.75, 0.7]],
         "controls": {"x": [0.9, 0.9, 0.85]},
     }
-    path = part_path(folder, "causal", "country_to_capital")
+    path = experiment_parts(folder, "causal").path("country_to_capital")
     path.parent.mkdir()
     path.write_text(json.dumps(curves), encoding="utf-8")
     return result
