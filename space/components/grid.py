@@ -1,4 +1,4 @@
-"""The layer × head grid: what each cell shows, in each colouring, and the element that `grid.js` draws it in."""
+"""The layer × head grid: what each cell shows in each colouring, and the element in which `grid.js` draws it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+
+from markupsafe import escape
 
 from maps.analysis.classification import CATEGORIES, SCORE, SUPPRESSION, HeadRelation, categories_of
 from maps.atlas.reader import Atlas
 from maps.text import relation_label
 from space.atlases import cache
-from space.components.markup import escape_html
+from space.components.markup import Html, join_html
 
 CATEGORY_COLOURING, RELATION_PREFIX = "category", "relation:"
 OWN_BAND = "own"
 VERDICT_BANDS = ("right", "wrong", "tied")
 BANDS = (*CATEGORIES, OWN_BAND, *VERDICT_BANDS)  # in the order of their bits, as in grid.js
-MEASURES = {  # column of `heads`: its name, and what the highest and lowest stand for
+MEASURES = {  # column of the table `heads`: its name on the page
     "saliency_mean": "mean saliency over the vocabulary",
     "input_skewness": "input skewness",
     "output_space": "output space (share of the vocabulary)",
 }
-POINTER_HINT = "Point at a cell to read it; click to open the head."
+POINTER_HINT = "Point at a cell to see what the head does. Click to open it."
 DETECTION_COLOURING, VERDICT_COLOURING = "detection", "verdict"
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What the cells of a grid show, a value for each head in the order of the atlas's heads.
+    """What the cells of a grid show: one value per head, in the order of `atlas.head_ids`.
 
-    Either `bands` (a bit for each of BANDS) or `shares` (0 to 1, null where undefined) gives the colour. `cell_texts` says
-    what a cell means, by place; cells without words mean `default_text`. `scale_ends` are the words for share 0 and 1. By
-    `sort_values` heads are ordered where they have bands.
+    Cells are coloured by `bands` (a bit for each of BANDS) or by `shares` (0 to 1, None where undefined). A cell's
+    meaning in words comes from `values` with the `label`, or from `cell_texts` (keyed by index); without either it is
+    `default_text`. `scale_ends` label shares 0 and 1. Grids with bands rank their heads by `sort_values`.
     """
 
     title: str
@@ -49,13 +50,13 @@ class Grid:
     sort_values: Sequence[float] = ()
 
     def strongest_indices(self, count: int = 10) -> list[int]:
-        """The places with the highest shares, highest first; of bands by `sort_values`, else those with most."""
-        most = [each.bit_count() for each in self.bands or ()]
-        sizes = self.sort_values or most or [share or 0 for share in self.shares or ()]
-        return sorted(range(len(sizes)), key=lambda place: (-sizes[place], place))[:count]
+        """Indices of the strongest heads, strongest first: by `sort_values`, else number of bands, else share."""
+        band_counts = [bits.bit_count() for bits in self.bands or ()]
+        sizes = self.sort_values or band_counts or [share or 0 for share in self.shares or ()]
+        return sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))[:count]
 
     def cell_text(self, index: int) -> str:
-        """What a cell means."""
+        """The meaning of a cell in words, as shown when someone points at it."""
         if self.values is None:
             return self.cell_texts.get(index, self.default_text)
         value = self.values[index]
@@ -63,50 +64,54 @@ class Grid:
 
 
 def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]:
-    """What the grid of an atlas can be coloured by: (words, key). Only what its tables hold."""
+    """The colourings that the atlas has data for, as (label, key)."""
     relations = cache.relation_names(atlas)
-    first = [("Category of relations", CATEGORY_COLOURING)] if relations else []
-    measured = [
-        (name.capitalize(), key)
-        for key, name in MEASURES.items()
-        if any(value is not None for value in cache.head_column(atlas, "heads", key))
-    ]
-    detected = (
-        [("Detection score of its description", DETECTION_COLOURING)] if any(cache.detection_scores(atlas)) else []
-    )
-    judged = [("Human verdict on its description", VERDICT_COLOURING)] if has_verdicts else []
-    named = [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
-    return [*first, *measured, *detected, *judged, *named]
+    choices = [("Category of relations", CATEGORY_COLOURING)] if relations else []
+    for column, name in MEASURES.items():
+        if any(value is not None for value in cache.head_column(atlas, "heads", column)):
+            choices.append((name.capitalize(), column))
+    if any(cache.detection_scores(atlas)):
+        choices.append(("Detection score of the description", DETECTION_COLOURING))
+    if has_verdicts:
+        choices.append(("Human verdict on the description", VERDICT_COLOURING))
+    return choices + [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
 
 
 def category_grid(atlas: Atlas, tau: float) -> Grid:
-    """Each head with a band for every category that it implements or suppresses at a threshold."""
-    found = cache.classified_heads(atlas, tau)
-    bands, words = [], {}
-    best = [max((each.value for each in found.get(head, ())), default=0.0) for head in atlas.head_ids]
-    for place, head in enumerate(atlas.head_ids):
-        does = found.get(head, [])
-        bands.append(band_bits([*categories_of(does), *[OWN_BAND] * any(not each.category for each in does)]))
-        if does:
-            words[place] = "; ".join(map(implemented_phrase, does))
-    counts = Counter(name for each in bands for name in band_names(each))
-    each = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
-    what = f"{len(words):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
-    title = f"{what}: {each}; a head may count in several." if words else f"{what}."
-    return Grid(title, bands=bands, cell_texts=words, default_text="no relation at the threshold", sort_values=best)
+    """Each head with a band for every category of which it implements or suppresses a relation."""
+    relations_by_head = cache.classified_heads(atlas, tau)
+    bands: list[int] = []
+    strongest: list[float] = []
+    texts: dict[int, str] = {}
+    for index, head in enumerate(atlas.head_ids):
+        relations = relations_by_head.get(head, [])
+        names = categories_of(relations)
+        if any(not relation.category for relation in relations):
+            names = [*names, OWN_BAND]
+        bands.append(band_bits(names))
+        strongest.append(max((relation.value for relation in relations), default=0.0))
+        if relations:
+            texts[index] = "; ".join(map(implemented_phrase, relations))
+    counts = Counter(name for bits in bands for name in band_names(bits))
+    listed = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
+    title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
+    title += f": {listed}. A head can belong to several categories." if texts else "."
+    return Grid(
+        title, bands=bands, cell_texts=texts, default_text="no relation at this threshold", sort_values=strongest
+    )
 
 
-def band_bits(bands: Sequence[str]) -> int:
-    """Bands as bits; names that are none of BANDS are own ones."""
-    found = 0
-    for name in bands:
-        found |= 1 << BANDS.index(name if name in BANDS else OWN_BAND)
-    return found
+def band_bits(names: Sequence[str]) -> int:
+    """Band names as bits; a name outside BANDS counts as an own relation."""
+    bits = 0
+    for name in names:
+        bits |= 1 << BANDS.index(name if name in BANDS else OWN_BAND)
+    return bits
 
 
-def band_names(bands: int) -> list[str]:
-    """The bands of a cell by name."""
-    return [name for place, name in enumerate(BANDS) if bands >> place & 1]
+def band_names(bits: int) -> list[str]:
+    """The names of the bands that are set in `bits`."""
+    return [name for index, name in enumerate(BANDS) if bits >> index & 1]
 
 
 def implemented_phrase(implemented: HeadRelation) -> str:
@@ -116,44 +121,44 @@ def implemented_phrase(implemented: HeadRelation) -> str:
 
 
 def relation_grid(atlas: Atlas, name: str, side: str, tau: float) -> Grid:
-    """Each head by its score on one relation, or its suppression."""
+    """Each head by its score on one relation, or by its suppression."""
     values = cache.relation_values(atlas, name, side)
     row = next(row for row in cache.relation_summary(atlas, tau).to_pylist() if row["relation"] == name)
     least = atlas.info["settings"]["min_pairs"]
-    few = "" if row["counted"] else f" Fewer than {least} usable pairs: no head is classified by it."
+    few = "" if row["counted"] else f" It has fewer than {least} usable pairs, so no head is classified by it."
     return score_grid(values, relation_label(name), side, tau, row["pairs"], few)
 
 
 def score_grid(values: Sequence[float | None], name: str, side: str, tau: float, pairs: int, remark: str = "") -> Grid:
-    """Heads by scores from 0 to 1 on a relation, whether an atlas holds them or not."""
-    reach = sum((value or 0.0) >= tau for value in values)
+    """Each head by a score from 0 to 1 on any relation, stored in the atlas or computed live."""
+    count = sum((value or 0.0) >= tau for value in values)
     verb = "implement" if side == SCORE else "suppress"
-    title = f"{reach:,} of {len(values):,} heads {verb} {name} (score {tau:g} or more, {pairs:,} pairs).{remark}"
+    title = f"{count:,} of {len(values):,} heads {verb} {name} (score {tau:g} or more, {pairs:,} pairs).{remark}"
     rounded = [None if value is None else round(value, 3) for value in values]
     return Grid(title, shares=rounded, values=rounded, label=f"{name}: {side}", side=side)
 
 
 def measure_grid(atlas: Atlas, column: str) -> Grid:
-    """Each head by a number of its own, on a scale from the model's lowest to its highest."""
-    name, values = MEASURES[column], cache.head_column(atlas, "heads", column)
-    return scaled_grid(values, name, is_logarithmic=column == "output_space")
+    """Each head by a column of the table `heads`."""
+    values = cache.head_column(atlas, "heads", column)
+    return scaled_grid(values, MEASURES[column], is_logarithmic=column == "output_space")
 
 
 def scaled_grid(values: Sequence[float | None], name: str, is_logarithmic: bool = False) -> Grid:
-    """Heads by numbers on a scale from the lowest to the highest."""
+    """Each head by a number, on a scale from the model's lowest to its highest."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    of = math.log if is_logarithmic and low > 0 else float
-    span = (of(high) - of(low) if known else 0.0) or 1.0
-    shares = [None if value is None else round((of(value) - of(low)) / span, 3) for value in values]
+    transform = math.log if is_logarithmic and low > 0 else float
+    span = (transform(high) - transform(low)) or 1.0  # 1 where all values are equal, which then have share 0
+    shares = [None if value is None else round((transform(value) - transform(low)) / span, 3) for value in values]
     rounded = [None if value is None else float(f"{value:.3g}") for value in values]
-    scale = " Colours follow its logarithm." if of is math.log else ""
-    title = f"{name.capitalize()} of {len(known):,} heads, from {low:.3g} to {high:.3g}.{scale}"
+    remark = " Colours follow its logarithm." if transform is math.log else ""
+    title = f"{name.capitalize()} of {len(known):,} heads, from {low:.3g} to {high:.3g}.{remark}"
     return Grid(title, shares=shares, values=rounded, label=name, scale_ends=(f"{low:.3g}", f"{high:.3g}"))
 
 
 def detection_grid(atlas: Atlas) -> Grid:
-    """Each head by the detection score of its description, 0.5 by chance."""
+    """Each head by the detection score of its description; chance is 0.5."""
     values = cache.detection_scores(atlas)
     known = [value for value in values if value is not None]
     title = f"Detection scores of {len(known):,} descriptions; 0.5 is chance."
@@ -161,8 +166,8 @@ def detection_grid(atlas: Atlas) -> Grid:
     return Grid(title, shares=rounded, values=rounded, label="detection score", default_text="not measured")
 
 
-def grid_html(grid: Grid, atlas: Atlas) -> str:
-    """The grid as an element; `grid.js` draws its canvas from the data that it carries."""
+def grid_html(grid: Grid, atlas: Atlas) -> Html:
+    """The grid as an element with its data; `grid.js` draws the canvas in it."""
     data = {
         "model": atlas.model,
         "layers": atlas.info["layers"],
@@ -170,35 +175,31 @@ def grid_html(grid: Grid, atlas: Atlas) -> str:
         "layer": [head.layer for head in atlas.head_ids],
         "head": [head.head for head in atlas.head_ids],
         "side": grid.side,
-        "otherwise": grid.default_text,
+        "default": grid.default_text,
         "label": grid.label,
     }
-    data |= (
-        {"bands": list(grid.bands), "words": grid.cell_texts}
-        if grid.bands is not None
-        else {"share": grid.shares, "value": grid.values}
-    )
-    said = escape(f"{grid.title} Arrow keys move from head to head, Enter opens one.")
-    return (
-        f'<div class="head-grid" data-quiet="{POINTER_HINT}" data-grid="{escape(json.dumps(data, separators=(",", ":")))}">'
-        f'<p class="grid-title">{escape_html(grid.title)}</p><div class="scroll">'
-        f'<canvas tabindex="0" role="application" aria-label="{said}"></canvas></div>'
-        f'<p class="pointed" aria-live="polite">{POINTER_HINT}</p>{legend(grid)}</div>'
+    if grid.bands is not None:
+        data |= {"bands": list(grid.bands), "words": grid.cell_texts}
+    else:
+        data |= {"share": grid.shares, "value": grid.values}
+    return Html(
+        '<div class="head-grid" data-hint="{hint}" data-grid="{data}"><p class="grid-title">{title}</p>'
+        '<div class="scroll"><canvas tabindex="0" role="application" aria-label="{title} Arrow keys move from head to '
+        'head, Enter opens one."></canvas></div><p class="pointed" aria-live="polite">{hint}</p>{legend}</div>'
+    ).format(
+        hint=POINTER_HINT, data=escape(json.dumps(data, separators=(",", ":"))), title=grid.title, legend=legend(grid)
     )
 
 
-def legend(grid: Grid) -> str:
+def legend(grid: Grid) -> Html:
     """What the colours mean."""
     if grid.bands is None:
         low, high = grid.scale_ends
-        entries = [(low, "low"), (high, f"high {grid.side}")]
+        entries = [("low", low), (f"high {grid.side}", high)]
     else:
-        present = {name for each in set(grid.bands) for name in band_names(each)}
-        entries = [
-            (name, name)
-            for name in BANDS
-            if name in present or (name in CATEGORIES and not present & set(VERDICT_BANDS))
-        ]
+        present = {name for bits in set(grid.bands) for name in band_names(bits)}
+        always = () if present & set(VERDICT_BANDS) else CATEGORIES
+        entries = [(name, name) for name in BANDS if name in present or name in always]
         entries.append(("none", "none"))
-    keys = "".join(f'<span><i class="key {kind}"></i> {escape_html(words)}</span>' for words, kind in entries)
-    return f'<p class="legend">{keys}</p>'
+    keys = join_html(Html('<span><i class="key {}"></i> {}</span>').format(kind, label) for kind, label in entries)
+    return Html('<p class="legend">{}</p>').format(keys)

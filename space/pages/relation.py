@@ -9,11 +9,20 @@ from typing import Any
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.text import relation_label
+from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
 from space.components.links import head_in_query, link_to_grid, link_to_head, link_to_relation
-from space.components.markup import anchor, description_preview, escape_html, notice, select_options, table, token_chip
+from space.components.markup import (
+    Html,
+    anchor,
+    description_preview,
+    join_html,
+    notice,
+    select_options,
+    table,
+    token_chip,
+)
 from space.services import Services
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -23,37 +32,36 @@ MAX_UNFOLDED_PAIRS = 100  # hits that are shown without being asked for
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
-    """The relation in the address; of one model where it names one, with a head of it where it names that."""
+    """The relation in the address; in one model if the address names it, with a head of it if it names that too."""
     known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in cache.relation_names(atlas)))
     name = query.get("name") or (known[0] if known else "")
     if name not in known:
-        raise MapsError(f"There is no relation {name!r} here; the relations are {', '.join(known) or 'none'}.")
+        raise MapsError(f"There is no relation {name!r} here. The relations are {', '.join(known) or 'none'}.")
     chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
     atlases = [atlas for atlas in chosen if name in cache.relation_names(atlas)]
     if not atlases:
         raise MapsError(f"{chosen[0].model} was not scored on {relation_label(name)}.")
     sentences = [relation_sentence(atlas, name) for atlas in atlases]
-    html = "".join(
+    html = join_html(
         (
-            f"<h1>{escape_html(relation_label(name))}</h1>",
+            Html("<h1>{}</h1>").format(relation_label(name)),
             relation_chooser(known, name),
-            "".join(f"<p>{escape_html(each)}</p>" for each in sentences),
+            *(Html("<p>{}</p>").format(sentence) for sentence in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
             *(best_heads_table(atlas, name) for atlas in atlases),
         )
     )
     figure = partial(scores_figure, [(atlas, cache.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
-    return PageContent(f"Heads that do {relation_label(name)}", " ".join(sentences), html, (figure,))
+    title = f"Heads that implement {relation_label(name)}"
+    return PageContent(title, " ".join(sentences), html, (figure,))
 
 
-def relation_chooser(known: list[str], name: str) -> str:
+def relation_chooser(known: list[str], name: str) -> Html:
     """A form that opens another relation."""
-    choices = select_options([(relation_label(each), each) for each in known], name)
-    return (
-        '<form class="controls" action="relation" data-auto>'
-        f'<label>Relation <select name="name">{choices}</select></label>'
+    return Html(
+        '<form class="controls" action="relation" data-auto><label>Relation <select name="name">{}</select></label>'
         "<noscript><button>Show</button></noscript></form>"
-    )
+    ).format(select_options([(relation_label(other), other) for other in known], name))
 
 
 def relation_row(atlas: Atlas, name: str) -> dict[str, Any]:
@@ -63,77 +71,92 @@ def relation_row(atlas: Atlas, name: str) -> dict[str, Any]:
 
 
 def relation_sentence(atlas: Atlas, name: str) -> str:
-    """How many heads of a model do it."""
+    """How many heads of a model implement or suppress the relation, and how that was counted."""
     row = relation_row(atlas, name)
-    start = f"{atlas.model}: {row['pairs']:,} usable pairs, a hit among the {row['k']} highest targets"
+    rule = f"{row['pairs']:,} usable pairs; a pair counts if its target is among the top {row['k']} tokens"
     if not row["counted"]:
-        return f"{start}; too few pairs to classify heads by."
-    return f"{start}; {row['heads']:,} heads implement it, {row['suppression_heads']:,} suppress it."
+        return f"{atlas.model}: too few pairs to classify heads by ({rule})."
+    heads, suppressing_heads = pluralize(row["heads"], "head"), pluralize(row["suppression_heads"], "head")
+    return f"{atlas.model}: implemented by {heads}, suppressed by {suppressing_heads} ({rule})."
 
 
-def head_section(atlas: Atlas, name: str, head: HeadId | None) -> str:
-    """The score of the head in the address."""
+def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
+    """The score of the head in the address, with its pairs."""
     if head is None or head not in atlas.head_ids:
-        return ""
-    place = atlas.head_ids.index(head)
-    score, down = (cache.relation_values(atlas, name, side)[place] for side in (SCORE, SUPPRESSION))
-    link = anchor(link_to_head(atlas.model, head), str(head))
-    start = f"<p>{link} scores {score_text(score)}, its suppression is {score_text(down)}.</p>"
+        return Html("")
+    index = atlas.head_ids.index(head)
+    sentence = Html("<p>{}: score {}, suppression {}.</p>").format(
+        anchor(link_to_head(atlas.model, head), str(head)),
+        score_text(cache.relation_values(atlas, name, SCORE)[index]),
+        score_text(cache.relation_values(atlas, name, SUPPRESSION)[index]),
+    )
     if not atlas.has_hits:
-        return start + notice("This atlas keeps no pairs; mapping the model again with the same command adds them.")
-    return start + pair_lists(atlas.pairs(name, head).to_pylist(), str(head))
+        return sentence + notice("The single pairs of this relation were not stored for this model.")
+    return sentence + pair_lists(atlas.pairs(name, head).to_pylist(), str(head))
 
 
-def pair_lists(rows: list[dict[str, Any]], head: str) -> str:
-    """The pairs that the head has among its targets, then those that it suppresses and those that it misses."""
-    kinds = {
-        "has among the highest targets": [row for row in rows if row["hit"]],
-        "has among the lowest": [row for row in rows if row["suppressed"]],
-        "misses": [row for row in rows if not (row["hit"] or row["suppressed"])],
-    }
-    return "".join(
-        f"<details{' open' * (number == 0 and len(some) <= MAX_UNFOLDED_PAIRS)}><summary>{len(some):,} of {len(rows):,} pairs that "
-        f"{escape_html(head)} {words}</summary><p>{' '.join(map(pair_html, some))}</p></details>"
-        for number, (words, some) in enumerate(kinds.items())
-        if some
+def pair_lists(rows: list[dict[str, Any]], head: str) -> Html:
+    """The pairs whose target the head promotes, then those that it suppresses, then those that it misses."""
+    kinds = (
+        ("promotes", [row for row in rows if row["hit"]]),
+        ("suppresses", [row for row in rows if row["suppressed"]]),
+        ("misses", [row for row in rows if not (row["hit"] or row["suppressed"])]),
+    )
+    parts = []
+    for number, (verb, pairs) in enumerate(kinds):
+        if not pairs:
+            continue
+        is_open = number == 0 and len(pairs) <= MAX_UNFOLDED_PAIRS
+        summary = f"{len(pairs):,} of {len(rows):,} pairs that {head} {verb}"
+        parts.append(
+            Html("<details{}><summary>{}</summary><p>{}</p></details>").format(
+                Html(" open") if is_open else "", summary, Html(" ").join(map(pair_html, pairs))
+            )
+        )
+    return join_html(parts)
+
+
+def pair_html(row: dict[str, Any]) -> Html:
+    """Source and target, kept on one line."""
+    return Html('<span class="pair">{} <span aria-label="to">→</span> {}</span>').format(
+        token_chip(row["source"]), token_chip(row["target"])
     )
 
 
-def pair_html(row: dict[str, Any]) -> str:
-    """Source and target, kept on one line."""
-    arrow = '<span aria-label="to">→</span>'
-    return f'<span class="pair">{token_chip(row["source"])} {arrow} {token_chip(row["target"])}</span>'
-
-
 def score_text(value: float | None) -> str:
-    """A score in words."""
+    """A score with two decimals."""
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def best_heads_table(atlas: Atlas, name: str) -> str:
+def best_heads_table(atlas: Atlas, name: str) -> Html:
     """The heads of a model with the highest scores or suppressions, with their descriptions."""
-    scores, downs = (cache.relation_values(atlas, name, side) for side in (SCORE, SUPPRESSION))
-    said = cache.head_descriptions(atlas)
-    ranked = sorted(range(len(atlas.head_ids)), key=lambda place: (-max(scores[place] or 0, downs[place] or 0), place))
-    some = [place for place in ranked if max(scores[place] or 0, downs[place] or 0) > 0]
-    lines = [
-        (
-            anchor(link_to_head(atlas.model, atlas.head_ids[place]), str(atlas.head_ids[place])),
-            anchor(link_to_relation(name, atlas.model, atlas.head_ids[place]), "pairs"),
-            score_text(scores[place]),
-            score_text(downs[place]),
-            description_preview(said[place] or "not described"),
+    scores = cache.relation_values(atlas, name, SCORE)
+    suppressions = cache.relation_values(atlas, name, SUPPRESSION)
+    descriptions = cache.head_descriptions(atlas)
+    strongest = [max(score or 0, suppression or 0) for score, suppression in zip(scores, suppressions, strict=True)]
+    with_hits = [index for index, value in enumerate(strongest) if value > 0]
+    ranked = sorted(with_hits, key=lambda index: (-strongest[index], index))[:MAX_HEADS_SHOWN]
+    rows = []
+    for index in ranked:
+        head = atlas.head_ids[index]
+        rows.append(
+            (
+                anchor(link_to_head(atlas.model, head), str(head)),
+                anchor(link_to_relation(name, atlas.model, head), "pairs"),
+                score_text(scores[index]),
+                score_text(suppressions[index]),
+                description_preview(descriptions[index] or "Not described yet."),
+            )
         )
-        for place in some[:MAX_HEADS_SHOWN]
-    ]
-    caption = f"{atlas.model}: the best {len(lines)} of {len(some):,} heads with a hit"
-    grid = anchor(link_to_grid(atlas.model, name), "All heads on the grid")
-    return table(("Head", "Hits and misses", "Score", "Suppression", "Description"), lines, caption) + f"<p>{grid}</p>"
+    caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
+    header = ("Head", "Hits and misses", "Score", "Suppression", "Description")
+    grid = anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
+    return table(header, rows, caption) + Html("<p>{}</p>").format(grid)
 
 
 def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
-    """The scores of all heads by model; the library of figures is imported when one is drawn."""
-    from maps.figures.universality import scores_by_model
+    """The scores of all heads by model."""
+    from maps.figures.universality import scores_by_model  # imported here: the figure library is slow to load
 
     taus = {atlas.model: float(atlas.info["settings"]["tau"]) for atlas, _ in scores}
     named = [

@@ -1,37 +1,36 @@
-"""What an address of the explorer shows: a page's module makes one from the services and the address's query."""
+"""The content of an explorer page, made by the page's module from the query in its address."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from threading import Semaphore
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from maps.errors import MapsError
-from space.components.markup import anchor, notice
+from space.components.markup import Html, anchor, join_html, notice
 from space.services import Services
 from space.web.sessions import Annotator
 
 MAX_ADDRESS_LENGTH = 16_384  # characters
-MAX_FIGURES = 5  # that a page may have at most
+MAX_FIGURES = 5  # on one page
 
-CONCURRENT_PAGES = 4  # looks that are made at a time: more would take as long, and more memory
+CONCURRENT_PAGES = 4  # pages built at the same time; more would take as long, and more memory
 _page_semaphore = Semaphore(CONCURRENT_PAGES)
 
 
 @dataclass(frozen=True)
 class PageContent:
-    """What an address shows: title, one sentence for link previews, HTML, and figures made when asked for."""
+    """The content of a page; `summary` is one sentence for link previews."""
 
     title: str
     summary: str
-    html: str
-    figure_makers: tuple[Callable[[], Any], ...] = ()  # each makes an altair chart
+    html: Html
+    figure_makers: tuple[Callable[[], Any], ...] = ()  # each makes an altair chart, when it is needed
     image_address: str = ""  # the address of the preview image
-    is_unfinished: bool = False  # whether `finish` of the page's module computes more
-    is_personal: bool = False  # whether it may show more to somebody who signed in
+    is_unfinished: bool = False  # whether the module's `finish` computes the rest
+    is_personal: bool = False  # whether somebody who is signed in may see more
     exists: bool = True
 
 
@@ -41,34 +40,32 @@ class ExplorerPage(Protocol):
     def build_content(
         self, services: Services, query: Mapping[str, str], annotator: Annotator | None = None
     ) -> PageContent:
-        """What the address shows; raises MapsError with one plain sentence where it leads nowhere."""
+        """The content for a query; raises MapsError if the address leads nowhere."""
 
 
 @dataclass(frozen=True)
 class PageAddress:
-    """An address taken apart: the page's name (empty for the first) and its query, of each name the last value."""
+    """A page's name (empty for the home page) and its query; if a name occurs twice in the query, the last value counts."""
 
     page_name: str
     query: Mapping[str, str]
 
     @classmethod
     def parse(cls, address: str) -> PageAddress:
-        """The place of an address such as `head?model=…&layer=26&head=2`; raises MapsError where it is too long."""
+        """Splits an address such as `head?model=…&layer=26&head=2`; raises MapsError if it is too long or malformed."""
         if len(address) > MAX_ADDRESS_LENGTH:
-            raise MapsError(
-                f"The address has {len(address):,} characters; this app reads {MAX_ADDRESS_LENGTH:,} at most."
-            )
+            raise MapsError(f"The address has {len(address):,} characters; the limit is {MAX_ADDRESS_LENGTH:,}.")
         try:
             parts = urlsplit(address)
         except ValueError as error:
-            raise MapsError(f"This is no address of a page ({error}).") from error
+            raise MapsError(f"This is not a valid address ({error}).") from error
         return cls(parts.path.strip("./"), dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
 def open_page(
     services: Services, page: ExplorerPage, query: Mapping[str, str], annotator: Annotator | None = None
 ) -> PageContent:
-    """What a page shows; where the address leads nowhere, why, with a way back."""
+    """The content of a page; if the address leads nowhere, an explanation with a link back."""
     try:
         with _page_semaphore:
             return page.build_content(services, query, annotator)
@@ -77,18 +74,20 @@ def open_page(
 
 
 def missing_page(reason: str) -> PageContent:
-    """A page that says what is wrong with its address, and leads back."""
-    back = f"<p>{anchor('./', 'Back to all heads')}</p>"
-    return PageContent("Nothing here", reason, "<h1>Nothing here</h1>" + notice(reason, "problem") + back, exists=False)
+    """A page that says what is wrong with its address and links to the home page."""
+    html = Html("<h1>Nothing here</h1>{}<p>{}</p>").format(notice(reason, "problem"), anchor("./", "Back to all heads"))
+    return PageContent("Nothing here", reason, html, exists=False)
 
 
-def article_html(content: PageContent, page_name: str, turn: str = "") -> str:
-    """The look as one element, with what the script in the page needs to know of it.
+def article_html(content: PageContent, page_name: str, turn: str = "") -> Html:
+    """The content as one element, with data attributes for `explorer.js`.
 
-    `turn` is the number that the script gave its question, so that it knows the answer to the latest.
+    `turn` is the number of the script's request; the script uses only the answer to its latest request.
     """
     marks = {"turn": turn, "title": content.title, "figures": str(len(content.figure_makers))}
     marks |= {"unfinished": "yes"} if content.is_unfinished else {}
     marks |= {"personal": "yes"} if content.is_personal else {}
-    given = "".join(f' data-{name}="{escape(value)}"' for name, value in marks.items())
-    return f'<article class="look" id="{page_name or "explore"}-page"{given}>{content.html}</article>'
+    attributes = join_html(Html(' data-{}="{}"').format(name, value) for name, value in marks.items())
+    return Html('<article class="look" id="{}-page"{}>{}</article>').format(
+        page_name or "explore", attributes, content.html
+    )

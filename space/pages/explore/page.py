@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+
+from markupsafe import escape
 
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.types import HeadId
 from space.atlases import cache
-from space.components import grid
 from space.components.grid import (
     CATEGORY_COLOURING,
     DETECTION_COLOURING,
@@ -18,9 +17,24 @@ from space.components.grid import (
     RELATION_PREFIX,
     VERDICT_COLOURING,
     Grid,
+    category_grid,
+    colouring_choices,
+    detection_grid,
+    grid_html,
+    measure_grid,
+    relation_grid,
 )
 from space.components.links import link_to_head
-from space.components.markup import anchor, description_preview, escape_html, notice, select_options, table, tau_slider
+from space.components.markup import (
+    Html,
+    anchor,
+    description_preview,
+    join_html,
+    notice,
+    select_options,
+    table,
+    tau_slider,
+)
 from space.pages.explore.counts import counts_section, model_figure_makers, usage_section
 from space.pages.explore.verdicts import verdict_grid
 from space.services import Services
@@ -28,94 +42,94 @@ from space.web.addresses import SIDE_LABELS, threshold_in_query
 from space.web.page import PageContent
 from space.web.sessions import Annotator
 
+INTRODUCTION = Html(
+    '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What the head does is read '
+    "from its weights alone. Point at a cell to see it; click to open it.</p>"
+)
+
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
     """The grid of the model in the address, in its colouring and at its threshold."""
     atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
-    judged = verdict_grid(services, atlas)
-    choices = grid.colouring_choices(atlas, judged is not None)
-    colour = query.get("colour") or choices[0][1]
-    if colour not in {key for _, key in choices}:
-        raise MapsError("There is no such colouring of this model; go back and pick one from the list.")
+    verdicts = verdict_grid(services, atlas)
+    choices = colouring_choices(atlas, verdicts is not None)
+    colouring = query.get("colour") or choices[0][1]
+    if colouring not in {key for _, key in choices}:
+        raise MapsError("This model has no such colouring. Go back and pick one from the list.")
     side = query.get("side") or SCORE
     if side not in SIDE_LABELS:
-        raise MapsError("The direction in the address is neither score nor suppression.")
+        raise MapsError("The direction in the address must be score or suppression.")
     tau = threshold_in_query(query, atlas)
-    value = build_grid(atlas, colour, side, tau, judged)
-    html = "".join(
+    grid = build_grid(atlas, colouring, side, tau, verdicts)
+    html = join_html(
         (
-            '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What it does is '
-            "read from its weights alone. Point at a cell to read it, click to open it.</p>",
+            INTRODUCTION,
             *(notice(sentence, "problem") for sentence in services.skipped_atlas_messages),
-            controls_form(services, atlas, choices, colour, side, tau),
-            grid.grid_html(value, atlas),
+            controls_form(services, atlas, choices, colouring, side, tau),
+            grid_html(grid, atlas),
             head_picker(atlas),
-            strongest_heads_table(atlas, value),
+            strongest_heads_table(atlas, grid),
             counts_section(atlas, tau),
             usage_section(atlas, services.hub_datasets.get(atlas.model)),
         )
     )
-    title = f"Attention heads of {atlas.model}"
-    return PageContent(title, value.title, html, tuple(model_figure_makers(atlas, tau)))
+    return PageContent(f"Attention heads of {atlas.model}", grid.title, html, tuple(model_figure_makers(atlas, tau)))
 
 
-def build_grid(atlas: Atlas, colour: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
-    """The grid of one colouring."""
-    if colour == VERDICT_COLOURING and verdicts is not None:
+def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
+    """The grid in one colouring."""
+    if colouring == VERDICT_COLOURING and verdicts is not None:
         return verdicts
-    simple: dict[str, Callable[[], Grid]] = {
-        CATEGORY_COLOURING: partial(grid.category_grid, atlas, tau),
-        DETECTION_COLOURING: partial(grid.detection_grid, atlas),
-        **{column: partial(grid.measure_grid, atlas, column) for column in MEASURES},
-    }
-    return (
-        simple[colour]()
-        if colour in simple
-        else grid.relation_grid(atlas, colour.removeprefix(RELATION_PREFIX), side, tau)
-    )
+    if colouring == CATEGORY_COLOURING:
+        return category_grid(atlas, tau)
+    if colouring == DETECTION_COLOURING:
+        return detection_grid(atlas)
+    if colouring in MEASURES:
+        return measure_grid(atlas, colouring)
+    return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
 
 
 def controls_form(
-    services: Services, atlas: Atlas, choices: list[tuple[str, str]], colour: str, side: str, tau: float
-) -> str:
-    """The form over the grid; it works without a script too."""
-    models = [(name, name) for name in services.atlases]
-    fields = [f'<label>Model <select name="model">{select_options(models, atlas.model)}</select></label>'] * (
-        len(models) > 1
-    )
-    fields.append(f'<label>Colour by <select name="colour">{select_options(choices, colour)}</select></label>')
-    if colour.startswith(RELATION_PREFIX):
-        sides = [(words, key) for key, words in SIDE_LABELS.items()]
-        fields.append(f'<label>Direction <select name="side">{select_options(sides, side)}</select></label>')
-    if colour == CATEGORY_COLOURING or colour.startswith(RELATION_PREFIX):
+    services: Services, atlas: Atlas, choices: list[tuple[str, str]], colouring: str, side: str, tau: float
+) -> Html:
+    """The form above the grid; it works without JavaScript too."""
+    is_relation = colouring.startswith(RELATION_PREFIX)
+    fields = []
+    if len(services.atlases) > 1:
+        models = select_options([(name, name) for name in services.atlases], atlas.model)
+        fields.append(Html('<label>Model <select name="model">{}</select></label>').format(models))
+    colourings = select_options(choices, colouring)
+    fields.append(Html('<label>Colour by <select name="colour">{}</select></label>').format(colourings))
+    if is_relation:
+        sides = select_options([(label, key) for key, label in SIDE_LABELS.items()], side)
+        fields.append(Html('<label>Direction <select name="side">{}</select></label>').format(sides))
+    if is_relation or colouring == CATEGORY_COLOURING:
         fields.append(tau_slider(tau))
-    button = "<noscript><button>Show</button></noscript>"
-    return f'<form class="controls" action="./" data-auto>{"".join(fields)}{button}</form>'
+    return Html(
+        '<form class="controls" action="./" data-auto>{}<noscript><button>Show</button></noscript></form>'
+    ).format(join_html(fields))
 
 
-def strongest_heads_table(atlas: Atlas, colouring_grid: Grid) -> str:
+def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
     """The strongest heads of a colouring, as links with their values and descriptions."""
-    said = cache.head_descriptions(atlas)
-    lines = []
-    for place in colouring_grid.strongest_indices():
-        head = atlas.head_ids[place]
+    descriptions = cache.head_descriptions(atlas)
+    rows = []
+    for index in grid.strongest_indices():
+        head = atlas.head_ids[index]
         link = anchor(link_to_head(atlas.model, head), str(head))
-        lines.append(
-            (link, escape_html(colouring_grid.cell_text(place)), description_preview(said[place] or "not described"))
-        )
-    return table(("Head", "Value", "Description"), lines, "The strongest heads of this colouring")
+        rows.append((link, grid.cell_text(index), description_preview(descriptions[index] or "Not described yet.")))
+    return table(("Head", "Value", "Description"), rows, "The strongest heads in this colouring")
 
 
-def head_picker(atlas: Atlas, here: HeadId | None = None) -> str:
+def head_picker(atlas: Atlas) -> Html:
     """A form that opens a head by its numbers."""
-    layer, head = here or HeadId(0, 0)
-
-    def numbers(count: int, chosen: int) -> str:
-        return select_options([(str(i), str(i)) for i in range(count)], str(chosen))
-
-    return (
-        f'<form class="picker" action="head"><input type="hidden" name="model" value="{escape_html(atlas.model)}">'
-        f'<label>Layer <select name="layer">{numbers(atlas.info["layers"], layer)}</select></label>'
-        f'<label>Head <select name="head">{numbers(atlas.info["heads"], head)}</select></label>'
+    return Html(
+        '<form class="picker" action="head"><input type="hidden" name="model" value="{}">'
+        '<label>Layer <select name="layer">{}</select></label><label>Head <select name="head">{}</select></label>'
         "<button>Open the head</button></form>"
-    )
+    ).format(escape(atlas.model), number_options(atlas.info["layers"]), number_options(atlas.info["heads"]))
+
+
+def number_options(count: int) -> Html:
+    """The numbers below `count` as options, 0 selected."""
+    return select_options([(str(number), str(number)) for number in range(count)], "0")

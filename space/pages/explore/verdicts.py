@@ -1,6 +1,8 @@
-"""What people made of a model's descriptions, in the newest of its studies whose answers are open to everybody."""
+"""How people judged a model's descriptions, in the newest of its studies whose answers everybody may see."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from annotation.statistics.labels import compute_labels
 from annotation.statistics.rates import CORRECT_CODES
@@ -13,28 +15,27 @@ from space.studies.results import counted_judgments
 
 
 def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:
-    """Each head by whether its description was judged right (question one, by majority); None without such a study."""
+    """Each head by the majority's answer to question one: is the description right? None without such a study."""
     study = study_with_open_answers(services, atlas)
     if study is None:
         return None
-    found = compute_labels(counted_judgments(services, study))
-    rows = found[found["question"] == "presence"].to_dict("records")
-    by_head = {HeadId(int(row["layer"]), int(row["head"])): row for row in rows}
-    bands, words = [], {}
-    for place, head in enumerate(atlas.head_ids):
-        row = by_head.get(head)
-        label = row["label"] if row is not None else None
-        kind = (
-            []
-            if row is None
-            else ["tied"]
-            if not isinstance(label, str)
-            else ["right" if label in CORRECT_CODES else "wrong"]
-        )
-        bands.append(band_bits(kind))
-        if row is not None:
-            people = "1 person" if row["n"] == 1 else f"{row['n']:,} people"
-            words[place] = f"description judged {kind[0]} by {people}"
-    right = sum(bands[place] == band_bits(["right"]) for place in words)
-    title = f"{right:,} of {len(words):,} judged descriptions recognise rightly whether there is a pattern."
-    return Grid(title, bands=bands, cell_texts=words, default_text="not judged")
+    labels = compute_labels(counted_judgments(services, study))
+    rows = labels[labels["question"] == "presence"].to_dict("records")
+    by_head = {HeadId(int(row["layer"]), int(row["head"])): verdict(row["label"]) for row in rows}
+    people = {HeadId(int(row["layer"]), int(row["head"])): int(row["n"]) for row in rows}
+    bands, texts = [0] * len(atlas.head_ids), {}
+    for index, head in enumerate(atlas.head_ids):
+        if head in by_head:
+            bands[index] = band_bits([by_head[head]])
+            count = "1 person" if people[head] == 1 else f"{people[head]:,} people"
+            texts[index] = f"description judged {by_head[head]} by {count}"
+    right = sum(bands[index] == band_bits(["right"]) for index in texts)
+    title = f"{right:,} of {len(texts):,} judged descriptions are right about whether the head has a pattern."
+    return Grid(title, bands=bands, cell_texts=texts, default_text="not judged")
+
+
+def verdict(label: Any) -> str:
+    """The band for a majority's answer; a label that is not a string means that the answers are tied."""
+    if not isinstance(label, str):
+        return "tied"
+    return "right" if label in CORRECT_CODES else "wrong"

@@ -1,64 +1,84 @@
-"""A head's descriptions as HTML: one sentence first, then each describer's side by side, with the evidence for them."""
+"""A head's descriptions as HTML: one sentence first, then every describer's side by side, with the evidence."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from maps.atlas.schema import Row
 from maps.describers.describer import OFFLINE
 from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, detection_text
 from space.atlases.head_rows import HeadRows
-from space.components.markup import escape_html, foldable_description, notice
+from space.components.markup import Html, foldable_description, join_html, notice
 
-OFFLINE_AUTHOR = "the offline describer, a fixed set of rules: a floor, not a person and not a language model"
-NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet; `python -m maps describe ATLAS --describer offline` does."
+NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet."
 
 
-def leading_description(rows: HeadRows) -> str:
-    """The description to read first, a language model's before the rules', with who wrote it and what bears it out."""
-    first = min(rows.descriptions, key=lambda row: row["describer"] == OFFLINE, default=None)
-    if first is None:
+def leading_description(rows: HeadRows) -> Html:
+    """The description to read first, a language model's before the rules', with its author and its evidence."""
+    row = min(rows.descriptions, key=lambda row: row["describer"] == OFFLINE, default=None)
+    if row is None:
         return notice(NO_DESCRIPTION_MESSAGE)
-    found = [score["detection"] for score in rows.detection_scores(first) if score["detection"] is not None]
-    support = "" if first["support"] is None else f" {first['support']} of {len(rows.mappings)} mappings bear it out."
-    detected = f" Detection score {found[-1]:.2f}; chance is 0.5." if found else ""
-    return (
-        f'<blockquote class="description"><div class="pattern">{foldable_description(first["observed_pattern"])}</div>'
-        f"<footer>By {escape_html(author(first))}.{support}{detected}</footer></blockquote>"
+    sentences = [author_sentence(row)]
+    if row["support"] is not None:
+        sentences.append(support_sentence(row, rows))
+    scores = [score["detection"] for score in rows.detection_scores(row) if score["detection"] is not None]
+    if scores:
+        sentences.append(f"Detection score {scores[-1]:.2f}; chance is 0.5.")
+    return Html('<blockquote class="description"><div class="pattern">{}</div><footer>{}</footer></blockquote>').format(
+        foldable_description(row["observed_pattern"]), " ".join(sentences)
     )
 
 
-def author(row: Row) -> str:
+def author_sentence(row: Row) -> str:
     """Who wrote a description."""
-    return OFFLINE_AUTHOR if row["describer"] == OFFLINE else f"{row['describer']} ({row['model']})"
+    if row["describer"] == OFFLINE:
+        return "Written by a rule-based baseline (no language model)."
+    return f"Written by {row['describer']} ({row['model']})."
 
 
-def descriptions_side_by_side(rows: HeadRows) -> str:
+def support_sentence(row: Row, rows: HeadRows) -> str:
+    """How many of the head's mappings support a description."""
+    return f"Supported by {row['support']} of {len(rows.mappings)} examples."
+
+
+def descriptions_side_by_side(rows: HeadRows) -> Html:
     """What each describer says, with its inputs, its support and its detection scores."""
-    said = "".join(description_section(row, rows) for row in rows.descriptions)
-    return f'<div class="side-by-side">{said}</div>' if said else notice(NO_DESCRIPTION_MESSAGE)
+    if not rows.descriptions:
+        return notice(NO_DESCRIPTION_MESSAGE)
+    sections = join_html(description_section(row, rows) for row in rows.descriptions)
+    return Html('<div class="side-by-side">{}</div>').format(sections)
 
 
-def description_section(row: Row, rows: HeadRows) -> str:
+def description_section(row: Row, rows: HeadRows) -> Html:
     """One description."""
     lines = [detection_text(score).strip() for score in rows.detection_scores(row)]
-    lines += [f"borne out by {row['support']} of {len(rows.mappings)} mappings"] * (row["support"] is not None)
-    lines += ["written for other mappings than those above"] * (row["description_id"] in rows.stale_description_ids)
-    inputs = f"<div>Inputs: {foldable_description(row['input_strings'])}</div>" if row["pattern"] else ""
-    return (
-        f"<section><h3>{escape_html(row['describer'])}</h3><div>{foldable_description(row['observed_pattern'])}</div>{inputs}"
-        f'<p class="hint">By {escape_html(author(row))}.</p>{bullet_list(lines)}</section>'
+    if row["support"] is not None:
+        lines.append(support_sentence(row, rows))
+    if row["description_id"] in rows.stale_description_ids:
+        lines.append("Out of date: it was written for other mappings than those above.")
+    inputs = Html("")
+    if row["pattern"]:
+        inputs = Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
+    return Html('<section><h3>{}</h3><div>{}</div>{}<p class="hint">{}</p>{}</section>').format(
+        row["describer"],
+        foldable_description(row["observed_pattern"]),
+        inputs,
+        author_sentence(row),
+        bullet_list(lines),
     )
 
 
-def evidence_list(rows: HeadRows) -> str:
-    """What was measured of the head without a language model: named checks and how concentrated its targets are."""
+def evidence_list(rows: HeadRows) -> Html:
+    """What was measured without a language model: checks with names, and how concentrated the head's targets are."""
     checks = sorted(rows.checks, key=lambda row: -row["support"])[:MAX_CHECKS]
     lines = [check_text(row, len(rows.mappings)) for row in checks]
     lines += map(concentration_text, rows.concentration)
-    lines += ["What was measured of other mappings is left out; score the atlas again."] * rows.has_outdated_evidence
-    return bullet_list(lines) or notice("No evidence was measured; `python -m maps score ATLAS` does.")
+    if rows.has_outdated_evidence:
+        lines.append("Evidence measured on earlier mappings of this head is left out.")
+    return bullet_list(lines) or notice("No evidence has been measured for this head.")
 
 
-def bullet_list(lines: list[str]) -> str:
-    """Lines as a list; nothing without lines."""
-    listed = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
-    return f"<ul>{listed}</ul>" if listed else ""
+def bullet_list(lines: Iterable[str]) -> Html:
+    """Lines as a list; empty without lines."""
+    items = join_html(Html("<li>{}</li>").format(line) for line in lines)
+    return Html("<ul>{}</ul>").format(items) if items else items

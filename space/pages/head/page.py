@@ -1,4 +1,4 @@
-"""One head's page: its descriptions, mappings and relations, and how people judged it. Its address can be shared."""
+"""One head's page: its descriptions, mappings and relations, and how people judged it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from space.atlases import cache
 from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
 from space.components.links import link_to_head, link_to_model
-from space.components.markup import anchor, description_preview, escape_html, mapping_list, notice, relation_bars, table
+from space.components.markup import (
+    Html,
+    anchor,
+    description_preview,
+    join_html,
+    mapping_list,
+    notice,
+    relation_bars,
+    table,
+)
 from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, leading_description
 from space.pages.head.judgments import judgments_section
 from space.services import Services
@@ -19,95 +28,103 @@ from space.web.addresses import requested_head
 from space.web.page import PageContent
 from space.web.sessions import Annotator
 
-MAX_SIMILAR_HEADS = 5  # heads like it that are shown
+MAX_SIMILAR_HEADS = 5
+TEMPLATE = Html(
+    """\
+{neighbours}<h1>{head} <small>of {model}</small></h1>{leading_description}
+<h2>What it promotes</h2>
+<p class="hint">On the left, the tokens on which the head acts most strongly. On the right, the tokens that it promotes
+most when it attends to them.</p>{mappings}
+<h2>Relations</h2>{relations}
+<h2>Descriptions</h2>{descriptions}{evidence}
+<h2>Human judgments</h2>{judgments}
+<h2>Similar heads</h2>{similar_heads}
+<h2>Heads that share its value head</h2>{group_mates}
+<h2>Where this comes from</h2>{provenance}"""
+)
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:
     """The head in the address."""
     atlas, head = requested_head(services, query)
     settings = atlas.info["settings"]
-    rows, told = HeadRows.read(atlas, head), judgments_section(services, atlas, head, annotator)
-    html = "".join(
-        (
-            neighbour_links(atlas, head),
-            f"<h1>{head} <small>of {anchor(link_to_model(atlas.model), atlas.model)}</small></h1>",
-            leading_description(rows),
-            "<h2>What it promotes</h2><p class='hint'>The tokens on which it acts most strongly, each with the tokens "
-            "that it promotes most.</p>",
-            mapping_list(rows.mappings),
-            "<h2>Relations</h2>",
-            relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
-            "<h2>Descriptions</h2>",
-            descriptions_side_by_side(rows),
-            evidence_list(rows),
-            "<h2>What people say</h2>",
-            told.html,
-            "<h2>Heads like it</h2>",
-            similar_heads_table(atlas, head),
-            "<h2>Heads beside it</h2>",
-            group_mates_sentence(atlas, head),
-            "<h2>Provenance</h2>",
-            provenance_list(atlas, rows),
-        )
+    rows = HeadRows.read(atlas, head)
+    judgments = judgments_section(services, atlas, head, annotator)
+    html = TEMPLATE.format(
+        neighbours=neighbour_links(atlas, head),
+        head=head,
+        model=anchor(link_to_model(atlas.model), atlas.model),
+        leading_description=leading_description(rows),
+        mappings=mapping_list(rows.mappings),
+        relations=relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
+        descriptions=descriptions_side_by_side(rows),
+        evidence=evidence_list(rows),
+        judgments=judgments.html,
+        similar_heads=similar_heads_table(atlas, head),
+        group_mates=group_mates_sentence(atlas, head),
+        provenance=provenance_list(atlas, rows),
     )
-    sentence = cache.head_descriptions(atlas)[atlas.head_ids.index(head)] or "Not described yet."
+    summary = cache.head_descriptions(atlas)[atlas.head_ids.index(head)] or "Not described yet."
     image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)
-    return PageContent(f"{head} of {atlas.model}", sentence, html, image_address=image, is_personal=told.is_personal)
+    title = f"{head} of {atlas.model}"
+    return PageContent(title, summary, html, image_address=image, is_personal=judgments.is_personal)
 
 
-def neighbour_links(atlas: Atlas, head: HeadId) -> str:
-    """Links to the head before and after, also on the arrow keys, and back to the grid."""
-    at = atlas.head_ids.index(head)
-    before, after = atlas.head_ids[at - 1 : at] if at else (), atlas.head_ids[at + 1 : at + 2]
-    links = [anchor(link_to_head(atlas.model, other), f"← {other}", rel="prev") for other in before]
-    links.append(anchor(link_to_model(atlas.model), "All heads"))
-    links += [anchor(link_to_head(atlas.model, other), f"{other} →", rel="next") for other in after]
-    return f'<nav class="neighbours" aria-label="Other heads">{"".join(links)}</nav>'
+def neighbour_links(atlas: Atlas, head: HeadId) -> Html:
+    """Links to the heads before and after, which the arrow keys follow too, and back to the grid."""
+    index = atlas.head_ids.index(head)
+    links = [anchor(link_to_model(atlas.model), "All heads")]
+    if index > 0:
+        before = atlas.head_ids[index - 1]
+        links.insert(0, anchor(link_to_head(atlas.model, before), f"← {before}", rel="prev"))
+    if index + 1 < len(atlas.head_ids):
+        after = atlas.head_ids[index + 1]
+        links.append(anchor(link_to_head(atlas.model, after), f"{after} →", rel="next"))
+    return Html('<nav class="neighbours" aria-label="Other heads">{}</nav>').format(join_html(links))
 
 
-def similar_heads_table(atlas: Atlas, head: HeadId) -> str:
-    """The heads whose mappings overlap most with its own, with what they do."""
-    found = similar_heads(cache.mapping_index(atlas), head, MAX_SIMILAR_HEADS)
-    if not found:
-        return notice("No other head shares a salient source with it.")
-    said = cache.head_descriptions(atlas)
-    lines = [
+def similar_heads_table(atlas: Atlas, head: HeadId) -> Html:
+    """The heads whose mappings overlap most with this head's, with their descriptions."""
+    similar = similar_heads(cache.mapping_index(atlas), head, MAX_SIMILAR_HEADS)
+    if not similar:
+        return notice("No other head acts strongly on any of the same tokens.")
+    descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
+    rows = [
         (
-            anchor(link_to_head(atlas.model, each.head), str(each.head)),
-            f"{100 * each.mappings:.1f} %",
-            f"{100 * each.sources:.1f} %",
-            description_preview(said[atlas.head_ids.index(each.head)] or "not described"),
+            anchor(link_to_head(atlas.model, other.head), str(other.head)),
+            f"{100 * other.mappings:.1f} %",
+            f"{100 * other.sources:.1f} %",
+            description_preview(descriptions[other.head] or "Not described yet."),
         )
-        for each in found
+        for other in similar
     ]
-    head_of_table = ("Head", "Mappings in common", "Sources in common", "Description")
-    return table(head_of_table, lines, "Shares of what either of the two heads has")
+    caption = "Heads with the most mappings in common; the shares are of all that either head has"
+    return table(("Head", "Mappings in common", "Sources in common", "Description"), rows, caption)
 
 
-def group_mates_sentence(atlas: Atlas, head: HeadId) -> str:
-    """The heads that read through the same value head, as links."""
+def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:
+    """The heads that read through the same value head (grouped-query attention), as links."""
     mates = group_mates(atlas, head)
     if not mates:
-        return notice("It has a value head of its own, so it has no group mates.")
-    links = ", ".join(anchor(link_to_head(atlas.model, other), str(other)) for other in mates)
-    mine = cache.head_column(atlas, "heads", "kv_head")[atlas.head_ids.index(head)]
-    return f"<p>It shares value head {mine} of its layer with {links}.</p>"
+        return notice("None: it has a value head of its own.")
+    links = Html(", ").join(anchor(link_to_head(atlas.model, mate), str(mate)) for mate in mates)
+    value_head = cache.head_column(atlas, "heads", "kv_head")[atlas.head_ids.index(head)]
+    return Html("<p>It shares value head {} of its layer with {}.</p>").format(value_head, links)
 
 
-def provenance_list(atlas: Atlas, rows: HeadRows) -> str:
-    """Numbers of the head and where they come from."""
+def provenance_list(atlas: Atlas, rows: HeadRows) -> Html:
+    """Statistics of the head, and the checkpoint from which they were computed."""
     row = rows.statistics
-    shown = {
+    statistics = {
         "Mean saliency": row["saliency_mean"],
         "Highest saliency": row["saliency_max"],
         "Input skewness": row["input_skewness"],
         "Target kurtosis": row["target_kurtosis"],
         "Output space": row["output_space"],
     }
-    numbers = "".join(
-        f"<dt>{name}</dt><dd>{'not computed' if value is None else f'{value:.3g}'}</dd>"
-        for name, value in shown.items()
+    numbers = {name: "not computed" if value is None else f"{value:.3g}" for name, value in statistics.items()}
+    numbers["Value head"] = str(row["kv_head"])
+    numbers["Model"] = f"{atlas.info['revision']}, mapped {atlas.info['created_at'][:10]}"
+    return Html("<dl>{}</dl>").format(
+        join_html(Html("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in numbers.items())
     )
-    info = atlas.info
-    made = f"{info['revision']}, mapped {info['created_at'][:10]}"
-    return f"<dl>{numbers}<dt>Value head</dt><dd>{row['kv_head']}</dd><dt>Model</dt><dd>{escape_html(made)}</dd></dl>"

@@ -1,4 +1,4 @@
-"""A visitor's question to the weights: a token or a pair."""
+"""A visitor's question to the weights: a token, a pair, or pairs of a relation of their own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from maps.analysis.classification import SCORE
 from maps.errors import MapsError
 from maps.text import pluralize
+from space.components.markup import Html
 from space.live.worker import LiveQuestion
 from space.pages.try_it.view import command_html, probe_command, relation_command_html
 from space.web.addresses import SIDE_LABELS
 
-MAX_PAIRS = 200  # pairs
-MAX_WORD_LENGTH = 200  # characters of a word
-SEPARATORS = ("\t", "->", "→", ",")  # the first that a line holds divides it
+MAX_PAIRS = 200
+MAX_WORD_LENGTH = 200  # characters
+SEPARATORS = ("\t", "->", "→", ",")  # the first of these that a line contains divides it
 
 
 @dataclass(frozen=True)
 class TryQuestion:
-    """What the address asks: a source with its target (empty for none), or pairs; `invalid_lines` are lines that are no pair."""
+    """The question in an address: a source with its target (empty for none), or pairs.
+
+    `invalid_lines` are the lines that are not a pair.
+    """
 
     source: str = ""
     target: str = ""
@@ -29,27 +33,31 @@ class TryQuestion:
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> TryQuestion:
-        """Reads an address's query; raises MapsError where it asks for nothing that can be answered."""
-        source, target, side = (query.get(name, "").strip() for name in ("source", "target", "side"))
-        if target and not source:
-            raise MapsError("There is a target without a source; type the source too.")
-        if any(len(word) > MAX_WORD_LENGTH for word in (source, target)):
-            raise MapsError(f"A word has {MAX_WORD_LENGTH} characters at most here.")
-        if side and side not in SIDE_LABELS:
-            raise MapsError("The direction in the address is neither score nor suppression.")
+        """Reads the query of an address; raises MapsError for a question that cannot be answered."""
+        source = query.get("source", "").strip()
+        target = query.get("target", "").strip()
+        side = query.get("side", "").strip() or SCORE
         lines = [line for line in query.get("pairs", "").splitlines() if line.strip()]
-        divided = [(line, *split_pair(line)) for line in lines]
-        pairs = tuple((left, right) for _, left, right in divided if left and right)
-        odd = tuple(line for line, left, right in divided if not (left and right))
+        if target and not source:
+            raise MapsError("There is a target without a source. Type the source too.")
+        if side not in SIDE_LABELS:
+            raise MapsError("The direction in the address must be score or suppression.")
         if len(lines) > MAX_PAIRS:
-            raise MapsError(f"{len(lines):,} lines are too many; {MAX_PAIRS} pairs can be asked at once.")
-        if any(len(word) > MAX_WORD_LENGTH for pair in pairs for word in pair):
-            raise MapsError(f"A word has {MAX_WORD_LENGTH} characters at most here.")
-        return cls(source, target, pairs, odd, side or SCORE)
+            raise MapsError(f"{len(lines):,} lines are too many. You can ask about {MAX_PAIRS} pairs at once.")
+        pairs, invalid_lines = [], []
+        for line in lines:
+            left, right = split_pair(line)
+            if left and right:
+                pairs.append((left, right))
+            else:
+                invalid_lines.append(line)
+        if any(len(word) > MAX_WORD_LENGTH for word in (source, target, *(word for pair in pairs for word in pair))):
+            raise MapsError(f"A word can have at most {MAX_WORD_LENGTH} characters here.")
+        return cls(source, target, tuple(pairs), tuple(invalid_lines), side)
 
     @property
     def has_question(self) -> bool:
-        """Whether there is a question."""
+        """Whether anything is asked."""
         return bool(self.source or self.pairs)
 
     @property
@@ -57,23 +65,23 @@ class TryQuestion:
         """The question in words."""
         if self.pairs:
             return pluralize(len(self.pairs), "pair")
-        return f"“{self.source}”" + (f" → “{self.target}”" if self.target else "")
+        return f"“{self.source}” → “{self.target}”" if self.target else f"“{self.source}”"
 
     @property
     def live_question(self) -> LiveQuestion:
-        """The question as it is put to the weights."""
+        """The question as the live model takes it."""
         return self.pairs or (self.source, self.target or None)
 
     @property
-    def equivalent_command(self) -> str:
-        """The same as a command, as HTML."""
+    def equivalent_command(self) -> Html:
+        """The command that computes the same."""
         return (
             relation_command_html(self.pairs) if self.pairs else command_html(probe_command(self.source, self.target))
         )
 
 
 def split_pair(line: str) -> tuple[str, str]:
-    """The two sides of a line; empty where there is none."""
-    mark = next((mark for mark in SEPARATORS if mark in line), SEPARATORS[0])
-    left, _, right = line.partition(mark)
+    """The two sides of a line; a side that is missing is empty."""
+    separator = next((mark for mark in SEPARATORS if mark in line), SEPARATORS[0])
+    left, _, right = line.partition(separator)
     return left.strip(), right.strip()

@@ -1,4 +1,4 @@
-"""Answers of live questions as HTML: tables of heads with their ranks, the grid of own pairs, and the same command."""
+"""Answers to live questions as HTML: tables of heads with their ranks, the grid of own pairs, and the same command."""
 
 from __future__ import annotations
 
@@ -13,189 +13,201 @@ from maps.text import pluralize
 from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
 from space.atlases import cache
-from space.components import grid
+from space.components.grid import grid_html, score_grid
 from space.components.links import link_to_head
-from space.components.markup import anchor, description_preview, escape_html, notice, table, token_chip
+from space.components.markup import Html, anchor, description_preview, escape_html, notice, table, token_chip
 
 MAX_HEADS_SHOWN = 20  # heads of each list
 NEAR_RANKS = 10  # ranks that the sentences count
-MAX_UNUSABLE_PAIRS_SHOWN = 20  # unusable pairs that are written out
-
-Pairs = Sequence[tuple[str, str]]
+MAX_UNUSABLE_PAIRS_SHOWN = 20
 
 
 class HeadLinks:
-    """Heads as links into an atlas, where it holds them, with what is said of them."""
+    """Heads as links into an atlas, and their descriptions; a head that the atlas does not have is plain text."""
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self.descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
 
-    def link(self, head: HeadId) -> str:
-        """The head's name, leading to its page."""
-        known = head in self.descriptions
-        return anchor(link_to_head(self.atlas.model, head), str(head)) if known else escape_html(head)
+    def link(self, head: HeadId) -> Html:
+        """The head's name, linking to its page."""
+        if head not in self.descriptions:
+            return escape_html(head)
+        return anchor(link_to_head(self.atlas.model, head), str(head))
 
-    def description_html(self, head: HeadId) -> str:
-        """Its description."""
-        return description_preview(self.descriptions.get(head) or "not described")
+    def description_html(self, head: HeadId) -> Html:
+        """The head's description."""
+        return description_preview(self.descriptions.get(head) or "Not described yet.")
 
 
-def pair_answer(probe: Probe, atlas: Atlas) -> str:
-    """Where the target ranks under the heads."""
-    linked = HeadLinks(atlas)
-    high, low = probe.pair[:MAX_HEADS_SHOWN], probe.pair_by_suppression()[:MAX_HEADS_SHOWN]
-    end = f"of {probe.vocabulary:,}"
+def pair_answer(probe: Probe, atlas: Atlas) -> Html:
+    """The heads under which the target ranks highest, and those under which it ranks lowest."""
+    links = HeadLinks(atlas)
+    highest = probe.pair[:MAX_HEADS_SHOWN]
+    lowest = probe.pair_by_suppression()[:MAX_HEADS_SHOWN]
     return (
-        f"<p>{pair_sentence(probe)}</p>"
-        + rank_table(linked, high, [each.rank for each in high], f"Rank {end}", "The heads that promote the pair most")
+        pair_sentence(probe)
         + rank_table(
-            linked,
-            low,
-            [each.from_lowest for each in low],
-            f"Rank from the lowest {end}",
-            "The heads that suppress the pair most",
+            links,
+            highest,
+            [row.rank for row in highest],
+            f"Rank of {probe.vocabulary:,}",
+            "The heads that promote the target most",
+        )
+        + rank_table(
+            links,
+            lowest,
+            [row.from_lowest for row in lowest],
+            f"Rank from the lowest of {probe.vocabulary:,}",
+            "The heads that suppress the target most",
         )
     )
 
 
-def pair_sentence(probe: Probe) -> str:
-    """The best rank, and how many heads have the target near an end."""
+def pair_sentence(probe: Probe) -> Html:
+    """The best rank of the target, and under how many heads it is near the top or the bottom."""
     assert probe.target is not None
     best = probe.pair[0]
-    near = sum(each.rank <= NEAR_RANKS for each in probe.pair)
-    down = sum(each.from_lowest <= NEAR_RANKS for each in probe.pair)
-    return (
-        f"In the row of {token_chip(probe.source.string)}, {token_chip(probe.target.string)} ranks best under {best.head}: "
-        f"{best.rank:,} of {probe.vocabulary:,} tokens. It is among the {NEAR_RANKS} highest targets under "
-        f"{pluralize(near, 'head')} of {len(probe.pair):,}, and among the {NEAR_RANKS} lowest under {pluralize(down, 'head')}."
+    high = sum(row.rank <= NEAR_RANKS for row in probe.pair)
+    low = sum(row.from_lowest <= NEAR_RANKS for row in probe.pair)
+    return Html(
+        "<p>{target} ranks best under {head}: {rank:,} of {vocabulary:,} tokens when the head attends to {source}. "
+        "Of {heads:,} heads, {high:,} rank it among the {near} highest tokens, and {low:,} among the {near} lowest.</p>"
+    ).format(
+        source=token_chip(probe.source.string),
+        target=token_chip(probe.target.string),
+        head=best.head,
+        rank=best.rank,
+        vocabulary=probe.vocabulary,
+        heads=len(probe.pair),
+        high=high,
+        low=low,
+        near=NEAR_RANKS,
     )
 
 
 def rank_table(
-    head_links: HeadLinks, rows: Sequence[HeadPairRank], shown_ranks: Sequence[int], rank_heading: str, caption: str
-) -> str:
-    """A table of heads with a rank."""
+    links: HeadLinks, rows: Sequence[HeadPairRank], ranks: Sequence[int], rank_heading: str, caption: str
+) -> Html:
+    """A table of heads, each with its rank of the target."""
     lines = [
-        (head_links.link(each.head), f"{place:,}", f"{each.score:.2f}", head_links.description_html(each.head))
-        for each, place in zip(rows, shown_ranks, strict=True)
+        (links.link(row.head), f"{rank:,}", f"{row.score:.2f}", links.description_html(row.head))
+        for row, rank in zip(rows, ranks, strict=True)
     ]
-    return table(("Head", rank_heading, "Score", "Description"), lines, f"{caption} ({len(lines)} of them)")
+    return table(("Head", rank_heading, "Score", "Description"), lines, f"{caption} (first {len(lines)})")
 
 
-def token_answer(probe: Probe, atlas: Atlas) -> str:
-    """What heads make of a token, and what makes them promote it."""
-    linked = HeadLinks(atlas)
-    first = sum(each.rank == 1 for each in probe.as_target)
-    sentence = (
-        f"{token_chip(probe.source.string)} is the highest target of some source under {first:,} of "
-        f"{pluralize(len(probe.as_target), 'head')}, if each head may choose its source by the highest score for the token."
-    )
-    return (
-        f"<p>{sentence}</p>"
-        + promoting_heads_table(linked, probe.as_target)
-        + acting_heads_table(linked, probe.as_source)
-    )
+def token_answer(probe: Probe, atlas: Atlas) -> Html:
+    """The heads that promote a token, and the heads that act on it."""
+    links = HeadLinks(atlas)
+    first = sum(row.rank == 1 for row in probe.as_target)
+    sentence = Html(
+        "<p>For each head, we looked for the source with the highest score for {}. For {:,} of {}, the token "
+        "is the highest target of that source.</p>"
+    ).format(token_chip(probe.source.string), first, pluralize(len(probe.as_target), "head"))
+    return sentence + promoting_heads_table(links, probe.as_target) + acting_heads_table(links, probe.as_source)
 
 
-def promoting_heads_table(head_links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> str:
-    """The heads that promote the token."""
+def promoting_heads_table(links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> Html:
+    """The heads that promote the token most."""
     lines = [
         (
-            head_links.link(each.head),
-            f"{each.rank:,}",
-            token_chip(each.source.string),
-            head_links.description_html(each.head),
+            links.link(row.head),
+            f"{row.rank:,}",
+            token_chip(row.source.string),
+            links.description_html(row.head),
         )
-        for each in best_sources[:MAX_HEADS_SHOWN]
+        for row in best_sources[:MAX_HEADS_SHOWN]
     ]
     caption = f"The {len(lines)} heads that promote the token most"
-    return table(("Head", "Rank", "In the row of", "Description"), lines, caption)
+    return table(("Head", "Rank", "When attending to", "Description"), lines, caption)
 
 
-def acting_heads_table(head_links: HeadLinks, head_targets: Sequence[HeadTargets]) -> str:
+def acting_heads_table(links: HeadLinks, head_targets: Sequence[HeadTargets]) -> Html:
     """The heads that act most strongly on the token."""
     lines = [
         (
-            head_links.link(each.head),
-            f"{each.saliency:.3f}",
-            "undefined" if each.ratio is None else f"{each.ratio:.2f} ×",
-            " ".join(token_chip(target.string) for target in each.targets),
+            links.link(row.head),
+            f"{row.saliency:.3f}",
+            "undefined" if row.ratio is None else f"{row.ratio:.2f} ×",
+            Html(" ").join(token_chip(target.string) for target in row.targets),
         )
-        for each in head_targets[:MAX_HEADS_SHOWN]
+        for row in head_targets[:MAX_HEADS_SHOWN]
     ]
-    caption = f"The {len(lines)} heads that act on the token most, beside their mean"
-    return table(("Head", "Saliency", "Of its mean", "Highest targets"), lines, caption)
+    caption = f"The {len(lines)} heads that act on the token most, relative to each head's mean saliency"
+    return table(("Head", "Saliency", "Relative to its mean", "Highest targets"), lines, caption)
 
 
-def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float) -> str:
+def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float) -> Html:
     """Own pairs: which can be used, the grid of all heads, and the best ones."""
-    told = notice(unusable_sentence(result), "note") if result.unusable else ""
+    unusable = notice(unusable_sentence(result)) if result.unusable else Html("")
     if not result.pairs:
-        return told or notice("No pair can be used.")
-    scores = {each.head: each for each in result.heads}
-    values = [None if h not in scores else getattr(scores[h], side) for h in atlas.head_ids]
-    least = int(atlas.info["settings"]["min_pairs"])
-    few = f" Fewer than {least} usable pairs: no head would be classified by them." if result.pairs < least else ""
-    drawn = grid.grid_html(grid.score_grid(values, "your pairs", side, tau, result.pairs, few), atlas)
-    counted = (
-        f"<p>A pair counts where its target is among the {result.k} highest targets (lowest, for suppression).</p>"
-    )
-    return told + drawn + counted + best_heads_table(result, HeadLinks(atlas), side)
+        return unusable or notice("None of the pairs can be used.")
+    scores = {row.head: getattr(row, side) for row in result.heads}
+    values = [scores.get(head) for head in atlas.head_ids]
+    min_pairs = int(atlas.info["settings"]["min_pairs"])
+    few = ""
+    if result.pairs < min_pairs:
+        few = f" Fewer than {min_pairs} usable pairs: too few to classify heads by."
+    grid = grid_html(score_grid(values, "your pairs", side, tau, result.pairs, few), atlas)
+    end = "highest" if side == SCORE else "lowest"
+    rule = Html("<p>A pair counts if its target is among the {} {} tokens.</p>").format(result.k, end)
+    return unusable + grid + rule + best_heads_table(result, HeadLinks(atlas), side)
 
 
 def unusable_sentence(result: OwnPairsResult) -> str:
     """How many pairs are left out, and which."""
     total = result.pairs + len(result.unusable)
     named = "; ".join(f"{source} → {target}" for source, target in result.unusable[:MAX_UNUSABLE_PAIRS_SHOWN])
-    more = (
-        f"; and {len(result.unusable) - MAX_UNUSABLE_PAIRS_SHOWN} more"
-        if len(result.unusable) > MAX_UNUSABLE_PAIRS_SHOWN
-        else ""
-    )
+    hidden = len(result.unusable) - MAX_UNUSABLE_PAIRS_SHOWN
+    if hidden > 0:
+        named += f"; and {hidden} more"
     return (
-        f"{result.pairs} of {pluralize(total, 'pair')} can be used; of the others a word is no single token of "
-        f"{result.model}: {named}{more}."
+        f"{result.pairs} of {pluralize(total, 'pair')} can be used. In the others, a word is not a single token of "
+        f"{result.model}: {named}."
     )
 
 
-def best_heads_table(result: OwnPairsResult, head_links: HeadLinks, side: str) -> str:
+def best_heads_table(result: OwnPairsResult, links: HeadLinks, side: str) -> Html:
     """The heads with the highest values on one side."""
-    some = [each for each in result.heads if getattr(each, side)]
-    some.sort(key=lambda each: (-getattr(each, side), each.head))
+    ranked = sorted(
+        (row for row in result.heads if getattr(row, side)), key=lambda row: (-getattr(row, side), row.head)
+    )
     lines = [
         (
-            head_links.link(each.head),
-            f"{each.score or 0:.2f}",
-            f"{each.suppression or 0:.2f}",
-            head_links.description_html(each.head),
+            links.link(row.head),
+            f"{row.score or 0:.2f}",
+            f"{row.suppression or 0:.2f}",
+            links.description_html(row.head),
         )
-        for each in some[:MAX_HEADS_SHOWN]
+        for row in ranked[:MAX_HEADS_SHOWN]
     ]
-    word = "score" if side == SCORE else "suppression"
-    caption = f"The best {len(lines)} of {pluralize(len(some), 'head')} with a {word} over 0"
+    name = "score" if side == SCORE else "suppression"
+    caption = f"The best {len(lines)} of {pluralize(len(ranked), 'head')} with a {name} above 0"
     return table(("Head", "Score", "Suppression", "Description"), lines, caption)
 
 
 def probe_command(source: str, target: str) -> str:
-    """The command that asks the same, ready for a shell."""
+    """The command that asks the same, quoted for a shell."""
     words = [word for word in (source, target) if word]
     guard = ["--"] if any(word.startswith("-") for word in words) else []
     return shlex.join(["python", "-m", "maps", "probe", BUNDLED_MODEL, *guard, *words])
 
 
-def command_html(command: str) -> str:
+def command_html(command: str) -> Html:
     """A command to copy."""
-    return f'<p>The same on your own machine:</p><pre class="scroll"><code>{escape_html(command)}</code></pre>'
+    return Html(
+        "<p>For programmers: this command computes the same on your own machine.</p>"
+        '<pre class="scroll"><code>{}</code></pre>'
+    ).format(command)
 
 
-def relation_command_html(pairs: Pairs) -> str:
+def relation_command_html(pairs: Sequence[tuple[str, str]]) -> Html:
     """The command that scores own pairs, with the file that it reads."""
     command = shlex.join(
         ["python", "-m", "maps", "map", BUNDLED_MODEL, "--out", "data/atlases/own", "--relation", "own=own.json"]
     )
     file = json.dumps([list(pair) for pair in pairs], ensure_ascii=False)
-    return (
-        f"{command_html(command)}<details><summary>The file own.json</summary>"
-        f'<pre class="scroll"><code>{escape_html(file)}</code></pre></details>'
-    )
+    return command_html(command) + Html(
+        '<details><summary>The file own.json</summary><pre class="scroll"><code>{}</code></pre></details>'
+    ).format(file)

@@ -43,9 +43,9 @@ def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     shown = explore.build_content(both, {})
     assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
     assert len(shown.figure_makers) == 4
-    assert "<summary>Would random heads do it?</summary>" in shown.html
+    assert "<summary>Would random heads do as much by chance?</summary>" in shown.html
     assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
-    assert "python -m maps evaluate random MODEL" in explore.build_content(both, {"model": MODEL}).html
+    assert "This has not been measured" in explore.build_content(both, {"model": MODEL}).html
     assert explore.build_content(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
 
 
@@ -53,8 +53,8 @@ def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     ("page", "query", "sentence"),
     [
         (explore, {"model": "<b>"}, "There is no model '<b>' here"),
-        (explore, {"colour": "mood"}, "There is no such colouring"),
-        (explore, {"side": "left"}, "neither score nor suppression"),
+        (explore, {"colour": "mood"}, "This model has no such colouring"),
+        (explore, {"side": "left"}, "must be score or suppression"),
         (explore, {"tau": "nan"}, "no number above 0"),
         (head, {"layer": "1"}, "The address names no head"),
         (relation, {"name": "nope"}, "There is no relation 'nope' here"),
@@ -65,7 +65,7 @@ def test_an_address_that_leads_nowhere_says_why(
     both: Services, page: Any, query: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(MapsError, match=sentence):
-        page.look(both, query)
+        page.build_content(both, query)
     shown = open_page(both, page, query)
     assert not shown.exists
     assert "Back to all heads" in shown.html
@@ -73,10 +73,10 @@ def test_an_address_that_leads_nowhere_says_why(
 
 def test_a_relation_is_told_for_every_model_and_its_best_head_first(both: Services) -> None:
     shown = relation.build_content(both, {"name": "noun_to_pronoun"})
-    assert f"{SMALL}: 373 usable pairs" in shown.summary
+    assert f"{SMALL}: implemented by 4 heads, suppressed by 2 heads (373 usable pairs" in shown.summary
     assert MODEL in shown.summary
     own = relation.build_content(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
-    assert "scores 0.52, its suppression is 0.00" in own
+    assert "score 0.52, suppression 0.00" in own
     assert own.index(">L26H2</a></td>") < own.index(">L25H0</a></td>")
 
 
@@ -88,7 +88,7 @@ def test_two_models_and_two_describers_are_compared(both: Services) -> None:
 
 @pytest.mark.parametrize("page", [explore, head, relation, compare])
 def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
-    shown = article_html(page.look(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
+    shown = article_html(page.build_content(both, {"model": MODEL, "layer": "0", "head": "0"}), "")
     for bad in ("<script", "<img", "onerror=alert(1)>", "\u202e", "\x00"):
         assert bad not in shown
 
@@ -171,21 +171,21 @@ def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) 
     hits, lowest = sum(row["hit"] for row in rows), sum(row["suppressed"] for row in rows)
     assert (len(rows), hits, lowest) == (373, 195, 1)
     for words in (
-        "195 of 373 pairs that L26H2 has",
-        "1 of 373 pairs that L26H2 has",
-        "177 of 373 pairs that L26H2 mis",
+        "195 of 373 pairs that L26H2 promotes",
+        ">1 of 373 pairs that L26H2 suppresses",
+        "177 of 373 pairs that L26H2 misses",
     ):
         assert words in html
     assert html.count('class="pair"') == 373
     assert (
-        "This atlas keeps no pairs"
+        "pairs of this relation were not stored"
         in relation.build_content(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
     )
 
 
 def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
     html = head.build_content(both, {"layer": "26", "head": "2"}).html
-    part = html.split("<h2>Heads like it</h2>")[1].split("<h2>")[0]
+    part = html.split("<h2>Similar heads</h2>")[1].split("<h2>")[0]
     found = similar_heads(
         MappingIndex.from_table(both.atlas(SMALL).table("mappings")), HeadId(26, 2), head.MAX_SIMILAR_HEADS
     )

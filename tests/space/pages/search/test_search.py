@@ -62,7 +62,7 @@ def test_a_token_leads_to_the_heads_that_act_on_it_and_promote_it(served: Servic
     html = build_content(served, {"q": " he"}).html
     assert "Heads that promote it" in html
     assert "L26H2 of SmolLM2-135M-Instruct" in html
-    assert re.search(r"target \d of the source of rank \d+", html)
+    assert re.search(r"target \d of the source with rank \d+", html)
 
 
 def test_a_relation_leads_to_its_page(served: Services) -> None:
@@ -79,18 +79,18 @@ def test_a_cut_is_said_and_leads_to_the_rest(both: Services) -> None:
     second = build_content(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "2"}).html
     assert f"51 to 100 of {every:,}" in second
     assert second.count("<mark>colours</mark>") >= 50
-    assert "Before" in second
-    assert "After" in second
+    assert "Previous" in second
+    assert "Next" in second
     with pytest.raises(MapsError, match="There is no page 999 of this search"):
         build_content(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "999"})
 
 
 def test_nothing_found_says_what_may_help(both: Services) -> None:
     html = build_content(both, {"q": "qqqqzzzzxxxx", "model": SMALL}).html
-    assert "Nothing of SmolLM2-135M-Instruct is like this" in html
+    assert "Nothing found in SmolLM2-135M-Instruct" in html
     assert f'<a href="{link_to_search("qqqqzzzzxxxx")}">Search all models</a>' in html
     alone = build_content(both, {"q": "qqqqzzzzxxxx", "kind": "targets"}).html
-    assert "No head has this token, or one like it, among its targets." in alone
+    assert "No head promotes this token or a similar one." in alone
 
 
 @pytest.mark.parametrize(

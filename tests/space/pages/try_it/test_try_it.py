@@ -101,7 +101,8 @@ def test_the_first_look_says_what_is_being_computed(used: Services) -> None:
 
 def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
     html = answered(used, pair(), source="France", target="Paris")
-    assert "ranks best under L0H0: 1 of 49,152 tokens. It is among the 10 highest targets under 10 heads of 270" in html
+    assert "ranks best under L0H0: 1 of 49,152 tokens" in html
+    assert "Of 270 heads, 10 rank it among the 10 highest tokens, and 0 among the 10 lowest." in html
     assert html.count("<table>") == 2
     assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=0&amp;head=0"' in html
     assert "<td>48,883</td>" in html  # the last head, from the lowest
@@ -111,7 +112,7 @@ def test_a_token_is_answered_from_both_sides(used: Services) -> None:
     live = Scripted(token())
     html = page.finish(replace(used, live_model=live), {"source": "he"}).html
     assert live.asked == [("he", None)]
-    assert "is the highest target of some source under 1 of 2 heads" in html
+    assert "For 1 of 2 heads, the token is the highest target" in html
     assert "<td>1.25 ×</td>" in html
     assert "<td>undefined</td>" in html
     assert "<td>1,234</td>" in html
@@ -130,17 +131,17 @@ def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None
     assert '[["he", "him"], ["she", "her"], ["one", "two words"]]' in unescape(html)
     down = answered(used, own(2), pairs="he, him", side="suppression")
     assert "1 of 270 heads suppress your pairs (score 0.15 or more" in down
-    assert "No pair can be used." in answered(used, own(0), pairs="a, b")
+    assert "None of the pairs can be used." in answered(used, own(0), pairs="a, b")
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
         ({"target": "x"}, "a target without a source"),
-        ({"source": "a" * 201}, "200 characters at most"),
-        ({"pairs": "a," + "b" * 201}, "200 characters at most"),
-        ({"pairs": "a,b\n" * 201}, "201 lines are too many; 200 pairs can be asked at once"),
-        ({"source": "a", "side": "left"}, "neither score nor suppression"),
+        ({"source": "a" * 201}, "at most 200 characters"),
+        ({"pairs": "a," + "b" * 201}, "at most 200 characters"),
+        ({"pairs": "a,b\n" * 201}, "201 lines are too many. You can ask about 200 pairs"),
+        ({"source": "a", "side": "left"}, "must be score or suppression"),
         ({"source": "a", "tau": "nan"}, "no number above 0"),
     ],
 )
