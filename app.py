@@ -1,4 +1,4 @@
-"""The app: settings, services, site, server."""
+"""Serves the app: `python app.py`."""
 
 from __future__ import annotations
 
@@ -10,66 +10,73 @@ import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what a page needed
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # returns memory after a page is built
 
+from maps.command_line import run_and_report
 from maps.errors import MapsError
-from space.services import ListenAddress, open_services, read_listen_address
+from space.services import ListenAddress, Services, open_services, read_listen_address
 from space.web.memory import limit_memory_arenas
 
 
 def main() -> int:
-    """Serves the app until it is stopped; returns 0, or 1 with one sentence where it cannot start."""
+    """Serves the app until it is stopped; returns 0, or 1 with an error message where it cannot start."""
     argparse.ArgumentParser(
         prog="python app.py",
-        description="Serves the app. HOST, PORT, MAPS_DATA, MAPS_ATLASES, MAPS_JUDGMENTS, HF_TOKEN, "
-        "MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY are its settings.",
+        description="Serves the app. Settings are the environment variables HOST, PORT, MAPS_DATA, MAPS_ATLASES, "
+        "MAPS_JUDGMENTS, HF_TOKEN, MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY.",
         epilog="example: PORT=8000 python app.py",
     ).parse_args()
     limit_memory_arenas()
-    try:
-        where = read_listen_address()
-        check_port_is_free(where)
-        used = open_services()
-    except MapsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    from space.site import (  # imported here: what is wrong with the settings is said at once
-        build_site,
-        launch_arguments,
-    )
-    from space.web.sessions import organiser_link
+    return run_and_report(serve, "Stopped.", bad_input_status=1)
+
+
+def serve() -> None:
+    """Starts the server and its workers, and stops them when the server ends."""
+    address = read_listen_address()
+    check_port_is_free(address)
+    services = open_services()
+    from space.site import build_site, launch_arguments  # imported late, so that wrong settings are reported at once
     from space.web.zero_gpu import register_with_zero_gpu
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    site = build_site(used)
+    site = build_site(services)
     site.queue(default_concurrency_limit=16)
-    if used.is_zero_gpu:
+    if services.is_zero_gpu:
         register_with_zero_gpu()
-    used.live_model.start()
-    used.search_indexes.start_building(used.atlases.values())
-    if used.publisher is not None:
-        used.publisher.start()
-    site.launch(server_name=where.host, server_port=where.port, prevent_thread_lock=True, **launch_arguments(used))
-    everywhere = where.host in ("0.0.0.0", "::")
-    base = f"http://{'127.0.0.1' if everywhere else where.host}:{where.port}"
-    print(f"Answers, studies and keys are kept in {used.data_folder.resolve()}", flush=True)
-    if everywhere and not used.is_on_space:
-        print(f"From other machines: http://{socket.gethostname()}:{where.port}, or this machine's address", flush=True)
-    if (link := organiser_link(used, base)) is not None:
-        print(f"For the organiser alone, until the app stops: {link}", flush=True)
-    print(f"Open {base} (Ctrl+C stops)", flush=True)
+    services.live_model.start()
+    services.search_indexes.start_building(services.atlases.values())
+    if services.publisher is not None:
+        services.publisher.start()
+    options = launch_arguments(services)
+    site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
+    print_addresses(address, services)
     try:
         site.block_thread()
     finally:
-        used.live_model.close()
-        if used.publisher is not None and not used.publisher.stop():
+        services.live_model.close()
+        if services.publisher is not None and not services.publisher.stop():
             print("Some answers are not in the ledger yet; the next start publishes them.", file=sys.stderr, flush=True)
-        used.journal.close()
-    return 0
+        services.journal.close()
+
+
+def print_addresses(address: ListenAddress, services: Services) -> None:
+    """Prints where the app can be opened and where it keeps its data."""
+    from space.web.sessions import organiser_link
+
+    is_public = address.host in ("0.0.0.0", "::")
+    base = f"http://{'127.0.0.1' if is_public else address.host}:{address.port}"
+    print(f"Answers, studies and keys are kept in {services.data_folder.resolve()}", flush=True)
+    if is_public and not services.is_on_space:
+        print(
+            f"From other machines: http://{socket.gethostname()}:{address.port}, or this machine's address", flush=True
+        )
+    if (link := organiser_link(services, base)) is not None:
+        print(f"For the organiser only, until the app stops: {link}", flush=True)
+    print(f"Open {base} (Ctrl+C stops)", flush=True)
 
 
 def check_port_is_free(address: ListenAddress) -> None:
-    """Raises MapsError where the port is taken or the address is none of this machine's."""
+    """Raises MapsError where the port is taken or the address is not one of this machine's."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

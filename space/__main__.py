@@ -1,20 +1,26 @@
-"""The commands that host the app. Thin: arguments into calls, errors into one sentence and an exit status."""
+"""The command `python -m space`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
-from maps.errors import MapsError, RunFailedError
+from maps.command_line import run_command
 from space.commands import check, deploy, jobs
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    return run_command(build_parser(), argv, os.environ, "Stopped. Run the same command again to continue.")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="python -m space",
-        description="Puts the app on a Hugging Face Space, tries at home what a Space would run, and runs mappings as "
+        description="Put the app on a Hugging Face Space, try out locally what a Space would run, and run mappings as "
         "Jobs on machines of the Hub.",
         epilog="example: python -m space deploy --space me/heads --dataset me/judgments --dry-run",
     )
@@ -22,24 +28,6 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (deploy, check, jobs):
         command.add(commands)
     return top
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; 0, or with one plain sentence 2 for bad input, 1 for a failure, 130 for an interrupt."""
-    options = build_parser().parse_args(arguments)
-    options.environment = os.environ
-    try:
-        options.run(options)
-    except MapsError as error:
-        print(error, file=sys.stderr)
-        return 1 if isinstance(error, RunFailedError) else 2
-    except KeyboardInterrupt:
-        print("Stopped; the same command again goes on.", file=sys.stderr)
-        return 130
-    except OSError as error:
-        print(f"{error.filename or 'A file'} cannot be written or read: {error.strerror or error}.", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from annotation.commands.arguments import Commands, add_layers_option
+from annotation.commands.arguments import add_layers_option
 from annotation.export.files import read_judgments_table
 from annotation.report.paper_file import load_paper
 from annotation.report.sentences import report_paragraphs
@@ -14,10 +14,11 @@ from annotation.statistics.evidence import correlate_measures
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.summary import summarise_judgments
 from maps.atlas.reader import Atlas
+from maps.command_line import Subparsers
 from maps.errors import MapsError
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`agreement`."""
     p = commands.add_parser(
         "agreement",

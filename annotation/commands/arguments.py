@@ -15,8 +15,6 @@ from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
 from maps.errors import MapsError
 
-Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
-
 
 def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
     """`--data`."""
@@ -97,31 +95,6 @@ def find_stale_judgments(
     found = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
     print(f"{count_with_noun(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
     return found
-
-
-def parse_count(text: str) -> int:
-    """A whole number from 0 on."""
-    if not text.isdecimal() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
-    return int(text)
-
-
-def parse_positive(text: str) -> int:
-    """A whole number from 1 on."""
-    if parse_count(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
-def parse_share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return value
 
 
 def parse_deadline(text: str) -> datetime:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from annotation.commands.arguments import (
-    Commands,
     add_data_option,
     add_judged_atlas_option,
     add_layers_option,
@@ -15,10 +14,11 @@ from annotation.commands.arguments import (
     open_journal,
 )
 from annotation.export.files import EXPORT_FORMATS, export_judgments
+from maps.command_line import Subparsers
 from maps.errors import MapsError
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`export_judgments`."""
     p = commands.add_parser(
         "export",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.commands.arguments import Commands
 from annotation.export.files import check_suffix, read_judgments_table, write_table
 from annotation.report.sections import dawid_skene_sentence, label_sentences
 from annotation.statistics.dawid_skene import estimate_labels
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.labels import compute_labels, count_labels
+from maps.command_line import Subparsers
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`compute_labels`."""
     p = commands.add_parser(
         "labels",

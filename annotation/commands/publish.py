@@ -6,19 +6,19 @@ import argparse
 from typing import TYPE_CHECKING
 
 from annotation.commands.arguments import (
-    Commands,
     add_data_option,
     add_judged_atlas_option,
     find_stale_judgments,
     load_selected_study,
     open_journal,
 )
+from maps.command_line import Subparsers
 
 if TYPE_CHECKING:
     from annotation.export.hub import ReleaseSource
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`publish`."""
     p = commands.add_parser(
         "publish",

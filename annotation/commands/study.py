@@ -9,13 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annotation.commands.arguments import (
-    Commands,
     add_data_option,
     data_folder,
-    parse_count,
     parse_deadline,
-    parse_positive,
-    parse_share,
     studies_folder,
 )
 from annotation.journal.journal import Journal
@@ -25,13 +21,14 @@ from annotation.study.sampling import SAMPLE_METHODS
 from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import Study, StudyPlan
 from maps.atlas.reader import Atlas
+from maps.command_line import Subparsers, positive_int, print_text, share, whole_number
 from maps.errors import MapsError
 from maps.types import HeadId
 
 DEFAULT_CONTROLS_SHARE = 0.1  # of the sampled heads, where nothing is said
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`study create`, `study list` and `study show`."""
     top = commands.add_parser(
         "study",
@@ -61,7 +58,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     shown.set_defaults(run=run_show)
 
 
-def _add_create_command(actions: Commands[argparse.ArgumentParser]) -> None:
+def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     p = actions.add_parser(
         "create",
         help="freeze a study of an atlas's described heads",
@@ -71,25 +68,25 @@ def _add_create_command(actions: Commands[argparse.ArgumentParser]) -> None:
     p.add_argument("--atlas", type=Path, required=True, metavar="FOLDER", help="the atlas")
     p.add_argument("--name", help="small letters, digits, hyphens (default: study-1, study-2, …)")
     p.add_argument("--describer", help="whose descriptions (default: the one that described most heads)")
-    p.add_argument("--heads", type=parse_positive, default=138, metavar="N", help="heads to draw (138)")
+    p.add_argument("--heads", type=positive_int, default=138, metavar="N", help="heads to draw (138)")
     p.add_argument(
         "--sample", choices=SAMPLE_METHODS, default="uniform", help="all heads alike, or by layer quarter (uniform)"
     )
-    p.add_argument("--per-item", type=parse_positive, default=3, metavar="N", help="judgments wanted of each item (3)")
+    p.add_argument("--per-item", type=positive_int, default=3, metavar="N", help="judgments wanted of each item (3)")
     p.add_argument(
-        "--overlap", type=parse_count, default=10, metavar="N", help="heads of these that everybody judges (10)"
+        "--overlap", type=whole_number, default=10, metavar="N", help="heads of these that everybody judges (10)"
     )
-    p.add_argument("--controls", type=parse_share, metavar="SHARE", help="controls, as a share of the heads (0.1)")
-    p.add_argument("--swapped", type=parse_count, metavar="N", help="controls with another head's description")
-    p.add_argument("--shuffled", type=parse_count, metavar="N", help="controls with shuffled mappings")
+    p.add_argument("--controls", type=share, metavar="SHARE", help="controls, as a share of the heads (0.1)")
+    p.add_argument("--swapped", type=whole_number, metavar="N", help="controls with another head's description")
+    p.add_argument("--shuffled", type=whole_number, metavar="N", help="controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="leave out the three worked examples at the start")
     p.add_argument(
-        "--per-annotator", type=parse_positive, metavar="N", help="the most items for one person (default: no limit)"
+        "--per-annotator", type=positive_int, metavar="N", help="the most items for one person (default: no limit)"
     )
     p.add_argument(
         "--deadline", type=parse_deadline, metavar="DAY", help="last day in UTC, such as 2027-01-31 (default: none)"
     )
-    p.add_argument("--seed", type=parse_count, default=0, metavar="N", help="of the draw and the order (0)")
+    p.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the draw and the order (0)")
     add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
 
@@ -106,7 +103,7 @@ def run_create(options: argparse.Namespace) -> None:
     name = check_study_name(options.name) if options.name else _unused_name(folder)
     study = create_study(atlas, describer, name, plan_from_options(options))
     path = save_study(study, folder)
-    print(f"{path}: {study_summary(study)}")
+    print_text(f"{path}: {study_summary(study)}")
 
 
 def plan_from_options(options: argparse.Namespace) -> StudyPlan:
@@ -155,7 +152,7 @@ def run_list(options: argparse.Namespace) -> None:
     found = load_studies(studies_folder(options)).values()
     for study in sorted(found, key=lambda study: study.settings.created_at, reverse=True):
         state = "over" if study.is_over(datetime.now(UTC)) else "open"
-        print(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
+        print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not found:
         print(f"There is no study in {studies_folder(options)}; `python -m annotation study create` makes one.")
 
@@ -168,7 +165,7 @@ def run_show(options: argparse.Namespace) -> None:
         raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}; there is {names}.")
     study = found[options.name]
     for name, value in asdict(study.settings).items():
-        print(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
+        print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
     fresh = set(load_fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
     print(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))

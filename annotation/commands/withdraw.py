@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from annotation.commands.arguments import Commands, add_data_option, open_journal
+from annotation.commands.arguments import add_data_option, open_journal
+from maps.command_line import Subparsers
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`withdraw`."""
     p = commands.add_parser(
         "withdraw",

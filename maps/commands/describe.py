@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import maps
 from maps.atlas.reader import Atlas
-from maps.commands.arguments import Subparsers, model_name, small_seed
+from maps.command_line import Subparsers, whole_number
+from maps.commands.arguments import model_name
 from maps.commands.server import add_server_options, chat_from
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import OFFLINE
@@ -41,7 +42,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="offline, or a model of an OpenAI-compatible server (gpt-4o)",
     )
     add_server_options(p, "heads asked about")
-    p.add_argument("--seed", type=small_seed, default=0, help="of a head's first question (default 0)")
+    p.add_argument("--seed", type=whole_number, default=0, help="of a head's first question (default 0)")
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
     p.add_argument("--dry-run", action="store_true", help="say what would be asked, with one prompt, and ask nothing")
     p.add_argument("--batch", action="store_true", help="ask through the Batch API: cheaper, done within a day")

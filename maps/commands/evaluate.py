@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from maps.command_line import Subparsers, positive_int, whole_number
 from maps.commands import weights
-from maps.commands.arguments import Subparsers, positive_int, progress_bar, whole_number
+from maps.commands.arguments import progress_bar
 from maps.commands.model import add_model_options, settings_from
 from maps.errors import MapsError
 from maps.text import escape_for_terminal, pluralize

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Subparsers, positive_int, print_above_bar, progress_bar
+from maps.command_line import Subparsers, positive_int
+from maps.commands.arguments import print_above_bar, progress_bar
 from maps.commands.model import add_model_options, settings_from
 from maps.errors import MapsError
 from maps.text import pluralize

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maps.commands.arguments import layer_range, positive_int, share
+from maps.command_line import positive_int, share
+from maps.commands.arguments import layer_range
 from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 
 if TYPE_CHECKING:

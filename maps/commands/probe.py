@@ -6,7 +6,8 @@ import argparse
 from functools import partial
 
 import maps
-from maps.commands.arguments import Subparsers, positive_int, progress_bar
+from maps.command_line import Subparsers, positive_int
+from maps.commands.arguments import progress_bar
 from maps.commands.model import add_reading_options
 from maps.mapping.probe_results import Probe, VocabularyToken
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import maps
-from maps.commands.arguments import Subparsers
+from maps.command_line import Subparsers
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maps.commands.arguments import Subparsers, positive_int, share
+from maps.command_line import Subparsers, positive_int, share
 from maps.errors import MapsError
 
 if TYPE_CHECKING:

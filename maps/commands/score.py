@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Subparsers, model_name, positive_int, progress_bar, small_seed
+from maps.command_line import Subparsers, positive_int, whole_number
+from maps.commands.arguments import model_name, progress_bar
 from maps.commands.server import add_server_options, chat_from
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
@@ -43,7 +44,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
     add_server_options(p, "questions asked")
-    p.add_argument("--seed", type=small_seed, default=0, help="seed of what is drawn and asked (default 0)")
+    p.add_argument("--seed", type=whole_number, default=0, help="seed of what is drawn and asked (default 0)")
     p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads a layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, which needs no model")
     p.add_argument("--model", help="where the atlas's model is now (default: where it was mapped from)")

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import dollars, positive_int, seconds
+from maps.command_line import positive_int
+from maps.commands.arguments import dollars, seconds
 from maps.llm.budget import Budget
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import maps
-from maps.commands.arguments import Subparsers
+from maps.command_line import Subparsers
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotation.commands.arguments import Commands
+from maps.command_line import Subparsers
 from maps.errors import MapsError
 from maps.text import pluralize
 from space.commands.deploy import PROJECT_ROOT, print_now
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TRIAL_SPACE = "somebody/heads"
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`check`."""
     p = commands.add_parser(
         "check",

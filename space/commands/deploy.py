@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotation.commands.arguments import Commands
 from maps.atlas.remote import HUB_NAME_PATTERN
+from maps.command_line import Subparsers
 from maps.errors import MapsError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PROJECT_ROOT = Path(__file__).parents[2]
 DEFAULT_TIMEOUT = 1800.0  # seconds: the first build installs every package
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """`deploy`."""
     p = commands.add_parser(
         "deploy",

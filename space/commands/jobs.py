@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.commands.arguments import Subparsers
+from maps.command_line import Subparsers
 from maps.commands.map import add_mapping_options
 from maps.errors import MapsError, RunFailedError
 from space.commands.deploy import PROJECT_ROOT

@@ -23,7 +23,8 @@ from annotation.form import Answers, build_judgment
 from annotation.journal.journal import Journal
 from annotation.study.store import load_studies
 from annotation.types import Judgment
-from maps.atlas.schema import SCHEMAS
+from maps.atlas.reader import Atlas, write_table
+from maps.atlas.schema import SCHEMAS, make_table
 
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[3]
@@ -89,7 +90,7 @@ def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data:
     )
     assert plain["by_quarter"] == {
         "groups": [],
-        "reason": "The number of layers of smollm2 is not known: left out by layer quarter.",
+        "reason": "Not in the results by layer quarter: smollm2 (number of layers unknown).",
     }
     assert [(group["quarter"], group["items"]) for group in named["by_quarter"]["groups"]] == [(0, 2), (1, 2), (2, 1)]
     assert (plain["evidence"], named["evidence"]) == (None, None)
@@ -289,6 +290,22 @@ def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
     for arguments in (("--deadline", "soon"), ("--deadline", "2027-01-31T12:00"), ("--heads", "0"), ("--seed", "-1")):
         done = created(tmp_path, *arguments)
         assert (done.returncode, "Traceback" in done.stderr, done.stdout) == (2, False, "")
+
+
+def test_an_escape_sequence_in_an_atlas_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    atlas = Atlas.open(shutil.copytree(ATLAS, tmp_path / "atlas"))
+    rows = [{**row, "describer": "\x1b[31mred\x9b"} for row in atlas.table("descriptions").to_pylist()]
+    write_table(atlas.folder, "descriptions", make_table("descriptions", rows))
+    create = ("study", "create", "--atlas", atlas.folder, "--name", "pilot")
+    failed = run(*create, "--describer", "gpt-4o", data=tmp_path)
+    assert failed.returncode == 2
+    assert r"\u001B[31mred\u009B" in failed.stderr
+    created = run(*create, data=tmp_path)
+    shown = [run("study", *action, data=tmp_path) for action in (("list",), ("show", "pilot"))]
+    for done in (failed, created, *shown):
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\x9b" not in done.stdout + done.stderr
+    assert all(r"\u001B[31mred" in done.stdout for done in (created, *shown))
 
 
 def test_help_shows_an_example_and_no_command_yet_to_come() -> None:

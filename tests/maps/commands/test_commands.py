@@ -170,12 +170,12 @@ def test_bad_heads_and_names_are_answered_by_one_sentence(tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--salient", "0", "argument --salient: '0' is no whole number from 1 on"),
-        ("--k", "ten", "argument --k: 'ten' is no whole number from 1 on"),
-        ("--tau", "1.5", "argument --tau: '1.5' is no number from 0 to 1"),
-        ("--tau", "nan", "argument --tau: 'nan' is no number from 0 to 1"),
-        ("--layers", "a-b", "argument --layers: 'a-b' is no range of layers such as 0-3"),
-        ("--layers", "-3", "argument --layers: '-3' is no range of layers such as 0-3"),
+        ("--salient", "0", "argument --salient: '0' is not a whole number from 1 to 999,999,999"),
+        ("--k", "ten", "argument --k: 'ten' is not a whole number from 0 to 999,999,999"),
+        ("--tau", "1.5", "argument --tau: '1.5' is not a number from 0 to 1"),
+        ("--tau", "nan", "argument --tau: 'nan' is not a number from 0 to 1"),
+        ("--layers", "a-b", "argument --layers: 'a-b' is not a range of layers such as 0-3"),
+        ("--layers", "-3", "argument --layers: '-3' is not a range of layers such as 0-3"),
     ],
 )
 def test_bad_options_are_told(option: str, value: str, sentence: str, capsys: Capture) -> None:

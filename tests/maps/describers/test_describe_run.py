@@ -167,7 +167,7 @@ def test_redo_asks_again_and_an_interrupted_one_goes_on(atlas_folder: Path) -> N
     with chat_server.serve_chat(chat_server.good_reply) as server:
         describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
         describer = OpenAICompatibleDescriber(chat_with(server, budget=Budget(Price(0, 1), cost_limit=1200e-6)))
-        with pytest.raises(DescriberError, match="Stopped before"):
+        with pytest.raises(DescriberError, match="Stopped because"):
             describe_atlas(atlas_folder, describer, redo=True)
         done = len(rows(atlas_folder)) - 8
         assert 0 < done < 8
@@ -187,7 +187,7 @@ def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(
         status, out, err = ran(bundled, server.url, *options)
     described = rows(bundled)
     assert status == 2
-    assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.07; ")
+    assert err.splitlines()[-1].startswith("Stopped because the next question could take the cost over $0.07 ")
     assert 10 < len(described) == len(server.request_bodies) < 0.07 / COST
     assert sum(row["cost_usd"] for row in described) < 0.07
     assert "270 heads for some-model to describe" in out
@@ -196,7 +196,10 @@ def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(
 
 def test_a_limit_without_a_price_is_refused(bundled: Path, ran: Ran) -> None:
     status, _, err = ran(bundled, "http://127.0.0.1:9/v1", "--max-cost", "1")
-    assert (status, err) == (2, "No price is known for this model, so --max-cost cannot be kept: give --prices FILE.\n")
+    assert (status, err) == (
+        2,
+        "No price is known for this model, so --max-cost cannot be enforced: give --prices FILE.\n",
+    )
 
 
 def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
@@ -207,7 +210,7 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
         status, out, err = ran(bundled, server.url, "--dry-run", "--prices", str(prices))
     assert (status, err, server.request_bodies) == (0, "", [])
     assert re.match(r"270 heads for some-model to describe\. Tokens: about [\d,]+ to read \(estimated at ", out)
-    said = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply is as long .* by the table of 2026-11-01\. A head "
+    said = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply has .* \(prices of 2026-11-01\)\. A head "
     assert re.search(said, out)
     assert out.endswith(prompts(bundled)[HeadId(0, 0)] + "\n")
     assert not (bundled / "descriptions.parquet").exists()
@@ -231,7 +234,7 @@ def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_ag
         assert process.stderr
         lines = iter(process.stderr.readline, "")
         assert next(line for line in lines if line.startswith("Waiting")) == (
-            "Waiting for 4 replies that are under way and may be paid for; Ctrl+C again stops at once, without them.\n"
+            "Waiting for 4 replies that may already cost money; press Ctrl+C again to stop at once.\n"
         )
         if interrupts == 1:
             given.set()
@@ -277,7 +280,7 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
         process.communicate()
         server.polls_until_done = 0
         status, _, err = ran(atlas_folder, server.url)
-        assert (status, err.partition(":")[0]) == (2, "A batch that some-model was sent is still open")
+        assert (status, err.partition(":")[0]) == (2, "A batch for some-model is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 7 heads now." in out
@@ -303,7 +306,7 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
         process.communicate()
         server.polls_until_done = 0
         status, out, err = ran(atlas_folder, server.url)
-        assert (status, out, err.partition(":")[0]) == (2, "", "A batch that some-model was sent is still open")
+        assert (status, out, err.partition(":")[0]) == (2, "", "A batch for some-model is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert "of 6 heads, is gone on with.\n" in out
@@ -324,10 +327,10 @@ def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(a
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--seed", "1000000000"], "argument --seed: '1000000000' is no whole number from 0 to 999,999,999"),
-        (["--describer", " "], "argument --describer: an empty name is no model's"),
-        (["--timeout", "0"], "argument --timeout: '0' is no time in seconds such as 2.5"),
-        (["--timeout", "nan"], "argument --timeout: 'nan' is no time in seconds such as 2.5"),
+        (["--seed", "1000000000"], "argument --seed: '1000000000' is not a whole number from 0 to 999,999,999"),
+        (["--describer", " "], "argument --describer: the name of the model is empty"),
+        (["--timeout", "0"], "argument --timeout: '0' is not a time in seconds such as 2.5"),
+        (["--timeout", "nan"], "argument --timeout: 'nan' is not a time in seconds such as 2.5"),
     ],
 )
 def test_options_that_cannot_be_are_refused(
@@ -435,9 +438,9 @@ def test_a_lost_question_counts_with_the_most_that_it_can_cost(atlas_folder: Pat
     with chat_server.serve_chat(chat_server.dropped_reply) as server:
         status, out, err = ran(atlas_folder, server.url, *options)
     assert status == 2
-    assert err.splitlines()[-1].startswith("Stopped before a question that could make the run dearer than $0.05; $0.0")
+    assert err.splitlines()[-1].startswith("Stopped because the next question could take the cost over $0.05 ($0.0")
     assert 1 < len(server.request_bodies) < 5
-    assert f"{len(server.request_bodies)} lost on the way are counted at the most that they can cost." in out
+    assert f"Includes the highest possible cost of {len(server.request_bodies)} lost replies." in out
 
 
 def test_a_server_that_does_not_know_a_batch_is_told(atlas_folder: Path) -> None:
@@ -455,7 +458,7 @@ def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) ->
         server.batch_ending = "expired"
         assert batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 8)
     assert {row["reason"] for row in rows(atlas_folder, "failures")} == {
-        "The batch holds no reply: The batch was expired before it answered."
+        "No reply in the batch: it ended with status expired."
     }
 
 

@@ -239,7 +239,7 @@ def test_an_empty_name_is_no_scorer_and_a_strange_one_does_not_act_on_the_termin
     folder = described(atlas_folder)
     with pytest.raises(SystemExit):
         main(["score", str(folder), "--scorer", ""])
-    assert capsys.readouterr().err.endswith("argument --scorer: an empty name is no model's\n")
+    assert capsys.readouterr().err.endswith("argument --scorer: the name of the model is empty\n")
     descriptions = [{**row, "describer": "de\x1b[2J"} for row in rows(folder, "descriptions")]
     write_table(folder, "descriptions", make_table("descriptions", descriptions))
     with chat_server.serve_chat(perfect(folder)) as server:
@@ -258,7 +258,7 @@ def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
         options = ["--prices", str(prices), "--concurrency", "2"]
         assert score(folder, server.url, *options, "--max-cost", "0.02") == 2
         printed = capsys.readouterr()
-        assert printed.err.split("\n")[-2].startswith("Stopped before a question that could make the run dearer than")
+        assert printed.err.split("\n")[-2].startswith("Stopped because the next question could take the cost over")
         asked = len(server.request_bodies)
         assert 0 < asked < 16
         assert score(folder, server.url, *options, "--max-cost", "2") == 0
@@ -317,7 +317,7 @@ def test_what_cannot_work_is_said_in_one_sentence_and_shows_no_key(
     with chat_server.serve_chat(chat_server.bad_key_error) as server:
         assert score(folder, server.url) == 2
         printed = capsys.readouterr()
-    assert "refused the key: set a valid OPENAI_API_KEY, or leave out the scorer: the offline" in printed.err
+    assert "rejected the API key: set a valid OPENAI_API_KEY, or leave out the scorer: the offline" in printed.err
     assert "sk-secret" not in printed.out + printed.err
     for path in folder.iterdir():
         assert b"sk-secret" not in path.read_bytes()
