@@ -1,4 +1,13 @@
-"""The first MLP with the norm before it, tensors in, tensors out (paper, section 2.1; docs/contract.md)."""
+"""The first block's MLP, which turns an embedding into what later layers read: Ẽ = MLP₀(norm(E)).
+
+With x a row of E and n the norm in front of the MLP (gain g, LayerNorm or RMS norm):
+
+    n      = g · (x − mean x) / √(variance + ε)             RMS norm: without the mean
+    MLP₀   = (act(n W_gateᵀ) ⊙ (n W_upᵀ)) W_downᵀ           without a gate: act(n W_upᵀ) W_downᵀ
+
+with biases where the model has them. The embedding is not added back (paper, section 2.1 and appendix). Computed in
+float32 for all tokens, and in float64 for the few tokens on which a decision depends.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, relu, silu
 
-ROWS = 4096  # tokens a block: keeps the intermediate values of a block in the processor's cache
-INNER_BLOCK = 2048  # of the MLP's inner width, in float64 at a time
+ROWS = 4096  # tokens in one block: its intermediate values stay in the processor's cache
+INNER_BLOCK = 2048  # inner units whose weights are held in float64 at once
 TENSOR_FIELDS = ("norm", "norm_bias", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
 TANH_GELU = partial(gelu, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -28,34 +37,28 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class FirstMlp:
-    """An MLP with the norm before it: norm (d,), gate and up (inner, d), down (d, inner), each bias (inner,) or (d,).
+    """The weights of the first MLP and of the norm in front of it."""
 
-    Without `norm` the rows go in as they are, without `gate` the MLP is plain; `subtracts_mean` takes the mean off first
-    (LayerNorm instead of RMS norm). `norm` is what multiplies, also where a checkpoint stores it less one.
-    """
-
-    norm: Tensor | None
+    norm: Tensor | None  # (d,) the gain, as it multiplies (also where a checkpoint stores gain − 1); None: no norm
     epsilon: float
-    gate: Tensor | None
-    up: Tensor
-    down: Tensor
+    gate: Tensor | None  # (inner, d); None where the MLP has no gate
+    up: Tensor  # (inner, d)
+    down: Tensor  # (d, inner)
     activation: Callable[[Tensor], Tensor]
-    subtracts_mean: bool = False
-    norm_bias: Tensor | None = None
-    gate_bias: Tensor | None = None
-    up_bias: Tensor | None = None
-    down_bias: Tensor | None = None
+    subtracts_mean: bool = False  # LayerNorm instead of RMS norm
+    norm_bias: Tensor | None = None  # (d,)
+    gate_bias: Tensor | None = None  # (inner,)
+    up_bias: Tensor | None = None  # (inner,)
+    down_bias: Tensor | None = None  # (d,)
 
     def to(self, target: torch.device | torch.dtype) -> FirstMlp:
-        """The same on another device or in another precision."""
-        tensors: dict[str, Any] = {
-            name: getattr(self, name) for name in TENSOR_FIELDS if getattr(self, name) is not None
-        }
-        return replace(self, **{name: tensor.to(target) for name, tensor in tensors.items()})
+        """The same MLP on another device or in another precision."""
+        tensors: dict[str, Any] = {name: getattr(self, name) for name in TENSOR_FIELDS}
+        return replace(self, **{name: tensor.to(target) for name, tensor in tensors.items() if tensor is not None})
 
 
 def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)), without adding the rows back; (n, d) to (n, d), in the precision that comes in."""
+    """MLP₀(norm(rows)), (n, d) to (n, d), in the precision of the rows."""
     out = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         x = apply_norm(rows[start : start + ROWS], mlp)  # (n, d)
@@ -69,27 +72,27 @@ def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
 
 
 def apply_first_mlp_float64(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)) in float64, (n, d) to (n, d). A share of the MLP's inner width is held in float64 at a time."""
+    """MLP₀(norm(rows)) in float64, (n, d) to (n, d). Only INNER_BLOCK units' weights are copied to float64 at once."""
     x = apply_norm(rows, mlp)
     out = torch.zeros_like(x)
     for start in range(0, len(mlp.up), INNER_BLOCK):
-        part = slice(start, start + INNER_BLOCK)
-        inner = apply_linear(x, mlp.up[part].double(), bias_slice(mlp.up_bias, part))
+        units = slice(start, start + INNER_BLOCK)
+        inner = apply_linear(x, mlp.up[units].double(), bias_slice(mlp.up_bias, units))
         if mlp.gate is None:
             inner = mlp.activation(inner)
         else:
-            inner = mlp.activation(apply_linear(x, mlp.gate[part].double(), bias_slice(mlp.gate_bias, part))) * inner
-        out += inner @ mlp.down[:, part].T.double()
+            inner = mlp.activation(apply_linear(x, mlp.gate[units].double(), bias_slice(mlp.gate_bias, units))) * inner
+        out += inner @ mlp.down[:, units].T.double()
     return out if mlp.down_bias is None else out + mlp.down_bias
 
 
-def bias_slice(bias: Tensor | None, part: slice) -> Tensor | None:
-    """Some of a bias in float64."""
-    return None if bias is None else bias[part].double()
+def bias_slice(bias: Tensor | None, units: slice) -> Tensor | None:
+    """A slice of a bias in float64."""
+    return None if bias is None else bias[units].double()
 
 
 def apply_norm(x: Tensor, mlp: FirstMlp) -> Tensor:
-    """The rows through the norm before the MLP, (n, d) to (n, d)."""
+    """The rows through the norm in front of the MLP, (n, d) to (n, d); without a norm they stay as they are."""
     if mlp.norm is None:
         return x
     if mlp.subtracts_mean:
@@ -99,5 +102,5 @@ def apply_norm(x: Tensor, mlp: FirstMlp) -> Tensor:
 
 
 def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A linear layer, (n, inputs) to (n, outputs)."""
+    """x Wᵀ + b, (n, inputs) to (n, outputs)."""
     return x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)

@@ -1,4 +1,8 @@
-"""Work in shares, a thread each, for products so small that much is lost where all threads meet after each of them."""
+"""Work divided among threads, each computing alone.
+
+PyTorch's own threads wait for each other after every product. Where products are small, it is faster to give each
+thread a share of the work of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,14 @@ S = TypeVar("S")
 
 
 def run_in_shares(run: Callable[[slice], T], count: int) -> list[T]:
-    """`run` on as many shares of `count` things as there are threads, in order; each share computes with one thread."""
+    """Splits `count` things into one slice for each thread, calls `run` on the slices at once, returns in order."""
     share = max(1, -(-count // torch.get_num_threads()))
     shares = [slice(start, start + share) for start in range(0, count, share)]
     return list(map_in_threads(run, shares))
 
 
 def map_in_threads(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
-    """`run` on each of some things, in order, as many at a time as there are threads; each computes with one thread."""
+    """Calls `run` on each of the things, as many at once as PyTorch has threads. The results keep the order."""
     threads = torch.get_num_threads()
     if threads < 2 or len(things) < 2:
         yield from map(run, things)
@@ -36,7 +40,7 @@ def map_in_threads(run: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
 
 @contextmanager
 def use_one_thread() -> Iterator[None]:
-    """Computes with one thread for a while: what is many small steps is slower with more."""
+    """One thread for the time being: faster for many small steps."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

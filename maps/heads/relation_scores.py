@@ -1,4 +1,12 @@
-"""Predefined relations: string pairs, the pairs that a vocabulary can express, and their scores on a layer's heads."""
+"""Relation scores: how many pairs (s, t) of a relation a head reproduces, such as France → Paris.
+
+    φ           = share of a relation's pairs with t among the k highest entries of row s of M (paper, section 3.1)
+    suppression = share of the pairs with t among the k lowest
+
+Only pairs whose strings are single tokens of the vocabulary are used. The rank tests of all pairs under all heads of a
+layer are done together, in two steps: the low-rank sieve rules out most pairs with products of d_h terms; those that
+survive, from many heads, are pooled and tested with all d terms (see `rank_tests`).
+"""
 
 from __future__ import annotations
 
@@ -16,16 +24,16 @@ from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from maps.types import Relation, RelationScore
 
-LARGE_VOCABULARY = 100_000  # from Llama-3's size on, k is larger
+LARGE_VOCABULARY = 100_000  # entries; from here on the paper takes a larger k
 COPYING_RELATIONS = ("copying", "name_copying")
-POOLED_ROWS = 2048  # rows that are tested at full width together
+POOLED_ROWS = 2048  # surviving pairs that are collected before a test at full width
 
 SingleTokenLookup = Callable[[Sequence[str]], list[int | None]]
 
 
 @dataclass(frozen=True)
 class UsableRelation:
-    """A relation's pairs as single tokens of one vocabulary: sources and targets are ids, k how many count."""
+    """The pairs of a relation that are single tokens of one vocabulary, as ids, and the k of the rank test."""
 
     relation: Relation
     k: int
@@ -34,123 +42,123 @@ class UsableRelation:
 
 
 def default_k(relation: Relation, vocabulary: int) -> int:
-    """The paper's k: 1 for the copying relations and 10 for others, 3 and 25 in a vocabulary of Llama-3's size."""
-    strict = relation.category != "" and relation.name in COPYING_RELATIONS
+    """The paper's k: 1 for the copying relations, 10 for others; 3 and 25 with 100,000 tokens or more."""
+    is_copying = relation.category != "" and relation.name in COPYING_RELATIONS
     if vocabulary >= LARGE_VOCABULARY:
-        return 3 if strict else 25
-    return 1 if strict else 10
+        return 3 if is_copying else 25
+    return 1 if is_copying else 10
 
 
 def select_usable_pairs(relation: Relation, single_tokens: SingleTokenLookup, k: int) -> UsableRelation:
-    """The pairs of which both strings are one token; a pair of ids that two pairs share counts once."""
+    """The pairs whose strings are both one token; pairs that become the same two ids count once."""
     sources = single_tokens([source for source, _ in relation.pairs])
     targets = single_tokens([target for _, target in relation.pairs])
-    both = zip(sources, targets, strict=True)
-    kept = list(dict.fromkeys((s, t) for s, t in both if s is not None and t is not None))
-    return UsableRelation(relation, k, tuple(s for s, _ in kept), tuple(t for _, t in kept))
+    pairs = zip(sources, targets, strict=True)
+    usable = list(dict.fromkeys((s, t) for s, t in pairs if s is not None and t is not None))
+    return UsableRelation(relation, k, tuple(s for s, _ in usable), tuple(t for _, t in usable))
 
 
 @dataclass(frozen=True)
 class UsablePairs:
-    """The usable pairs of all relations, one after the other, as tensors (n,)."""
+    """The usable pairs of all relations in one list of n pairs."""
 
     relations: tuple[UsableRelation, ...]
-    sources: Tensor
-    targets: Tensor
-    k: Tensor
+    sources: Tensor  # (n,) ids
+    targets: Tensor  # (n,) ids
+    k: Tensor  # (n,)
 
     @classmethod
     def from_relations(cls, relations: Sequence[UsableRelation], device: torch.device | str = "cpu") -> UsablePairs:
-        """Puts them on a device."""
-        lists = (
-            [s for r in relations for s in r.sources],
-            [t for r in relations for t in r.targets],
-            [r.k for r in relations for _ in r.sources],
+        """Joins the pairs of relations and puts them on a device."""
+        sources = [source for relation in relations for source in relation.sources]
+        targets = [target for relation in relations for target in relation.targets]
+        k = [relation.k for relation in relations for _ in relation.sources]
+        return cls(
+            tuple(relations),
+            torch.tensor(sources, dtype=torch.long, device=device),
+            torch.tensor(targets, dtype=torch.long, device=device),
+            torch.tensor(k, dtype=torch.long, device=device),
         )
-        return cls(tuple(relations), *(torch.tensor(x, dtype=torch.long, device=device) for x in lists))
 
 
 def score_layer_relations(
     pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding
 ) -> list[list[RelationScore]]:
-    """φ and suppression of every relation on every head of a layer; a list of relations for each head.
+    """φ and suppression of every relation under every head of a layer: one list of relations for each head.
 
-    φ is the share of pairs whose target is among the k highest tokens of its source's row of M, suppression among
-    the k lowest (paper, section 3.1). Both lie in [0, 1], and are None for a relation without usable pairs.
-    `heads` holds the layer's weights in float64. Most pairs fall through the low-rank sieve; the others are tested
-    at full width, those of many heads together.
+    Both are in [0, 1], or None for a relation without usable pairs. `heads` are the layer's weights in float64.
     """
-    found = find_layer_hits(pairs, sources, heads, unembedding)
-    return [scores_from_hits(pairs.relations, top, bottom) for top, bottom in zip(found.top, found.bottom, strict=True)]
+    hits = find_layer_hits(pairs, sources, heads, unembedding)
+    return [scores_from_hits(pairs.relations, hits.top[head], hits.bottom[head]) for head in range(len(hits.top))]
 
 
 class SurvivingPairs(NamedTuple):
-    """What is left open of one head's pairs, at one end: which (m,), and what the head writes for their sources (m, d).
+    """Pairs that the low-rank sieve could not rule out, for one head and one side."""
 
-    Side 0 asks for the highest. Side 1 asks for the lowest, which are the highest of what is written, negated.
-    """
-
-    side: int
+    side: int  # 0: highest; 1: lowest, which are the highest of the negated output
     head: int
-    pair_ids: Tensor
-    written_rows: Tensor
+    pair_ids: Tensor  # (m,)
+    output_rows: Tensor  # (m, d) what the head writes for each source, negated on side 1
 
 
 def find_layer_hits(pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding) -> TargetHits:
-    """The rank tests of all pairs under all heads, which are in float64: top and bottom (H, n)."""
+    """The rank tests of all pairs under all heads, whose weights are in float64: top and bottom (H, n)."""
     values = heads.values.transpose(0, 1).flatten(1)  # (d, KV d_h)
-    tokens, which = pairs.sources.unique(return_inverse=True)
-    read = (sources.exact_rows(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
-    return find_hits(read[which], heads.outputs, pairs.targets, pairs.k, unembedding)
+    tokens, token_index = pairs.sources.unique(return_inverse=True)
+    z = (sources.exact_rows(tokens) @ values).unflatten(1, (len(heads.values), -1))  # (m, KV, d_h)
+    return find_hits(z[token_index], heads.outputs, pairs.targets, pairs.k, unembedding)
 
 
-def find_hits(read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding) -> TargetHits:
-    """The rank tests of what heads make of what they have read: top and bottom (H, n).
+def find_hits(z: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding) -> TargetHits:
+    """The rank tests of all pairs, from the vectors z that W_O multiplies: top and bottom (H, n).
 
-    `read` (n, KV, d_h) in float64 is what W_O multiplies, of every head or of each group that shares it; outputs
-    (H, d_h, d) in float64, targets (n,) and k (n,).
+    z (n, KV, d_h) in float64, each shared by a group of heads; outputs (H, d_h, d) in float64, targets (n,) and k (n,).
     """
-    found = torch.zeros(2, len(outputs), len(k), dtype=torch.bool, device=k.device)
-    for some in pool_pairs(sieve_pairs(read, outputs, targets, k, unembedding), POOLED_ROWS):
-        which = torch.cat([each.pair_ids for each in some])
-        written = torch.cat([each.written_rows for each in some])
-        full = is_among_highest(written, targets[which], k[which], unembedding)
-        for each, hit in zip(some, full.split([len(each.pair_ids) for each in some]), strict=True):
-            found[each.side, each.head, each.pair_ids] = hit
-    return TargetHits(*found)
+    hits = torch.zeros(2, len(outputs), len(k), dtype=torch.bool, device=k.device)  # side, head, pair
+    for pool in pool_pairs(sieve_pairs(z, outputs, targets, k, unembedding), POOLED_ROWS):
+        pair_ids = torch.cat([survivors.pair_ids for survivors in pool])
+        output_rows = torch.cat([survivors.output_rows for survivors in pool])
+        is_hit = is_among_highest(output_rows, targets[pair_ids], k[pair_ids], unembedding)
+        sizes = [len(survivors.pair_ids) for survivors in pool]
+        for survivors, outcome in zip(pool, is_hit.split(sizes), strict=True):
+            hits[survivors.side, survivors.head, survivors.pair_ids] = outcome
+    return TargetHits(*hits)
 
 
 def sieve_pairs(
-    read: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding
+    z: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding
 ) -> Iterator[SurvivingPairs]:
     """The pairs that may be hits, head by head and side by side."""
-    sieve, group = LowRankSieve.prepare(outputs, targets, unembedding), len(outputs) // read.shape[1]
-    for kv, z in enumerate(read.unbind(1)):
-        rows = normalise_rows(z)[0].float()  # (n, d_h): the heads of a group share what they read
+    sieve, group = LowRankSieve.prepare(outputs, targets, unembedding), len(outputs) // z.shape[1]
+    for kv, value_rows in enumerate(z.unbind(1)):
+        unit_rows = normalise_rows(value_rows)[0].float()  # (n, d_h), the same for all heads of the group
         for head in range(kv * group, (kv + 1) * group):
-            for side, live in enumerate(sieve.surviving_pairs(rows, head, k)):
-                written = z[live] @ outputs[head]
-                yield SurvivingPairs(side, head, live, -written if side else written)
+            for side, pair_ids in enumerate(sieve.surviving_pairs(unit_rows, head, k)):
+                output_rows = value_rows[pair_ids] @ outputs[head]
+                yield SurvivingPairs(side, head, pair_ids, -output_rows if side else output_rows)
 
 
 def pool_pairs(survivors: Iterable[SurvivingPairs], rows: int) -> Iterator[list[SurvivingPairs]]:
-    """Survivors of heads together, as many as make up about so many rows."""
-    waiting: list[SurvivingPairs] = []
+    """Collects survivors of several heads until there are at least so many rows: one large product is faster."""
+    pool: list[SurvivingPairs] = []
     for each in survivors:
-        waiting.append(each)
-        if sum(len(one.pair_ids) for one in waiting) >= rows:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
+        pool.append(each)
+        if sum(len(waiting.pair_ids) for waiting in pool) >= rows:
+            yield pool
+            pool = []
+    if pool:
+        yield pool
 
 
 def scores_from_hits(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:
-    """Turns one head's hits, in the order of the relations' pairs, into scores."""
-    sizes = [len(r.sources) for r in relations]
-    out = []
-    for r, high, low in zip(relations, top.split(sizes), bottom.split(sizes), strict=True):
-        n = len(r.sources)
-        score, suppression = (int(high.sum()) / n, int(low.sum()) / n) if n else (None, None)
-        out.append(RelationScore(r.relation.name, r.relation.category, r.k, n, score, suppression))
-    return out
+    """One head's scores from its hits (n,), which are in the order of the relations' pairs."""
+    scores = []
+    start = 0
+    for usable in relations:
+        n = len(usable.sources)
+        pairs = slice(start, start + n)
+        start += n
+        score = int(top[pairs].sum()) / n if n else None
+        suppression = int(bottom[pairs].sum()) / n if n else None
+        scores.append(RelationScore(usable.relation.name, usable.relation.category, usable.k, n, score, suppression))
+    return scores

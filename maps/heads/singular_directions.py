@@ -1,6 +1,12 @@
-"""A head's OV map split into its singular directions: W_V W_O = Σ σᵢ uᵢᵀ vᵢ. It reads along uᵢ and writes along vᵢ.
+"""A head's OV map split into singular directions: it reads along u and writes along v.
 
-W_V and W_Oᵀ are factored first (QR), so that only d_h × d_h matrices are decomposed and W_V W_O is never formed.
+    W_V W_O = Σᵢ σᵢ uᵢᵀ vᵢ,    σ₁ ≥ σ₂ ≥ …,    so that  ẽ W_V W_O = Σᵢ σᵢ (ẽ · uᵢ) vᵢ
+
+W_V = Q₁ R₁ and W_Oᵀ = Q₂ R₂ are factored first. Then W_V W_O = Q₁ (R₁ R₂ᵀ) Q₂ᵀ: only the d_h × d_h matrix in the
+middle is decomposed, and the d × d one is never formed.
+
+A direction has two ends. Sources with the highest cosine with u lead to the highest targets of v Uᵀ, sources with the
+lowest cosine to the lowest targets. The sign of a pair (u, v) is free.
 """
 
 from __future__ import annotations
@@ -16,11 +22,11 @@ from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets, find_highest_targets
 from maps.heads.unembedding import Unembedding
 
-RANK_TOLERANCE = 1e-12  # share of the strongest direction's σ from which on a direction is more than rounding
+RANK_TOLERANCE = 1e-12  # a direction weaker than this share of the strongest is rounding
 
 
 class SingularDirections(NamedTuple):
-    """The singular directions of a layer's heads, the strongest first; r = min(d, d_h) a head."""
+    """The singular directions of a layer's heads, r = min(d, d_h) for each, the strongest first."""
 
     reads: Tensor  # (H, r, d) u, orthonormal
     strengths: Tensor  # (H, r) σ
@@ -28,7 +34,7 @@ class SingularDirections(NamedTuple):
 
     @property
     def shares(self) -> Tensor:
-        """The share of Σσ² of each direction, (H, r); 0 where a head writes nothing."""
+        """σᵢ² / Σσ² of each direction, (H, r); 0 for a head that writes nothing."""
         return shares_of_sum(self.strengths.square())
 
     def effective_ranks(self) -> Tensor:
@@ -37,7 +43,7 @@ class SingularDirections(NamedTuple):
 
 
 def singular_directions(heads: HeadWeights) -> SingularDirections:
-    """The singular directions of heads in float64, which come with a value head each: (H, d, d_h) and (H, d_h, d)."""
+    """The singular directions of heads in float64, each with its own value head: (H, d, d_h) and (H, d_h, d)."""
     read, inner = torch.linalg.qr(heads.values)
     written, outer = torch.linalg.qr(heads.outputs.transpose(1, 2))
     left, strengths, right = torch.linalg.svd(inner @ outer.transpose(1, 2), full_matrices=False)
@@ -45,13 +51,13 @@ def singular_directions(heads: HeadWeights) -> SingularDirections:
 
 
 def shares_of_sum(parts: Tensor) -> Tensor:
-    """Parts (…, r) of their sum, 0 where that is 0."""
+    """Each part (…, r) as a share of their sum; 0 where the sum is 0."""
     whole = parts.sum(-1, keepdim=True)
     return parts / whole.where(whole > 0, 1)
 
 
 def second_moment(sources: Sources) -> Tensor:
-    """The mean of x̂ᵀ x̂ over the vocabulary, x̂ = ẽ / ‖ẽ‖: (d, d) float64, summed from float32 blocks."""
+    """The mean of x̂ᵀ x̂ over the vocabulary, with x̂ = ẽ / ‖ẽ‖: (d, d) in float64, summed from float32 blocks."""
     total = None
     for start, block in sources.blocks():
         norms = sources.norms[start : start + len(block)]
@@ -59,93 +65,96 @@ def second_moment(sources: Sources) -> Tensor:
         part = (unit.T @ unit).double()
         total = part if total is None else total + part
     if total is None:
-        raise ValueError("a vocabulary has tokens")
+        raise ValueError("the vocabulary is empty")
     return total / len(sources)
 
 
 def output_shares(directions: SingularDirections, moment: Tensor) -> Tensor:
-    """The share of each direction in what the vocabulary's tokens write: of the mean of σ_t² over all t, (H, r)."""
-    along = torch.linalg.vecdot(directions.reads @ moment, directions.reads)
-    return shares_of_sum(directions.strengths.square() * along.clamp_min(0))
+    """The share of each direction in what the vocabulary's tokens write, (H, r).
+
+    A token at length 1 writes σᵢ (x̂ · uᵢ) along vᵢ. The mean of its square is σᵢ² uᵢ X uᵢᵀ with X the second moment,
+    and these means sum to the mean of the squared saliency.
+    """
+    mean_squares = torch.linalg.vecdot(directions.reads @ moment, directions.reads)
+    return shares_of_sum(directions.strengths.square() * mean_squares.clamp_min(0))
 
 
 def count_directions_for_share(shares: Tensor, threshold: float) -> Tensor:
-    """How many of a head's directions hold that share together, the largest first: (H, r) to (H,); 0 of nothing."""
+    """How many directions of a head, largest first, add up to this share: (H, r) to (H,); 0 if all are 0."""
     summed = shares.sort(dim=1, descending=True).values.cumsum(1)
     return torch.where(summed[:, -1] > 0, (summed < threshold - RANK_TOLERANCE).sum(1) + 1, 0)
 
 
 class DirectionAssignment(NamedTuple):
-    """To which direction tokens belong: the one that contributes most to what the head writes for each of them."""
+    """The direction that contributes most to what a head writes for each of n tokens."""
 
     direction: Tensor  # (n,) from 0
-    is_high_end: Tensor  # (n,) bool: whether the token reads high along it
+    is_high_end: Tensor  # (n,) bool: whether the token's cosine with u is positive
     share: Tensor  # (n,) of the squared length of what is written
 
 
 def assign_directions(rows: Tensor, reads: Tensor, strengths: Tensor) -> DirectionAssignment:
-    """Rows of Ẽ (n, d) by the directions of one head: reads (r, d), strengths (r,)."""
-    parts = (rows @ reads.T) * strengths
-    shares = shares_of_sum(parts.square())
-    share, direction = shares.max(1)
+    """Assigns rows of Ẽ (n, d) to the directions of one head: reads (r, d), strengths (r,)."""
+    parts = (rows @ reads.T) * strengths  # (n, r) what is written along each v
+    share, direction = shares_of_sum(parts.square()).max(1)
     return DirectionAssignment(direction, parts.gather(1, direction[:, None])[:, 0] > 0, share)
 
 
 class DirectionEnds(NamedTuple):
-    """Both ends of m directions: first the high ends, then the low ones."""
+    """Both ends of m directions: index 0 is the end of u and v, index 1 that of −u and −v."""
 
-    sources: Tensor  # (2, m, n) ids: the tokens that read furthest along ±u
-    cosines: Tensor  # (2, m, n) float64: of ẽ with ±u
-    targets: Targets  # (2, m, t): the highest of ±v U, in falling order of ±v · u_t
+    sources: Tensor  # (2, m, n) ids of the tokens with the highest cosine with ±u
+    cosines: Tensor  # (2, m, n) float64, of ẽ with ±u
+    targets: Targets  # (2, m, t) the highest of ±v Uᵀ, by falling ±v · u_t
 
     def select(self, indices: slice) -> DirectionEnds:
-        """Some of the directions."""
-        ids, scores = (each[:, indices] for each in self.targets)
-        return DirectionEnds(self.sources[:, indices], self.cosines[:, indices], Targets(ids, scores))
+        """A slice of the directions."""
+        targets = Targets(self.targets.ids[:, indices], self.targets.scores[:, indices])
+        return DirectionEnds(self.sources[:, indices], self.cosines[:, indices], targets)
 
 
 def direction_ends(
     sources: Sources, reads: Tensor, writes: Tensor, unembedding: Unembedding, wanted: int
 ) -> DirectionEnds:
-    """What directions (m, d), u and v in float64, map to what: `wanted` sources and targets at either end."""
-    screen = torch.cat([block @ reads.T.float() for _, block in sources.blocks()])  # (V, m)
+    """The `wanted` sources and targets at both ends of m directions, given as u and v (m, d) in float64."""
     norms = sources.norms.where(sources.norms > 0, 1)
-    screen, drift = (screen / norms[:, None]).T.contiguous(), 2 * sources.error_bounds / norms
-    both, signed = torch.cat([screen, -screen]), torch.cat([reads, -reads])
-    sources.exact_rows(
-        both.topk(min(2 * wanted, len(sources)), dim=1).indices.unique()
-    )  # most of them at once: they are kept
+    products = torch.cat([block @ reads.T.float() for _, block in sources.blocks()])  # (V, m)
+    cosines = (products / norms[:, None]).T.contiguous()
+    screen, signed_reads = torch.cat([cosines, -cosines]), torch.cat([reads, -reads])
+    error_bounds = 2 * sources.error_bounds / norms  # a row that moves by δ turns by at most 2 ‖δ‖ / ‖ẽ‖
+    # Most of the rows that the loop needs, computed at once: `sources` keeps them.
+    sources.exact_rows(screen.topk(min(2 * wanted, len(sources)), dim=1).indices.unique())
 
-    def end(i: int) -> tuple[Tensor, Tensor]:
+    def find_end(i: int) -> tuple[Tensor, Tensor]:
+        u = signed_reads[i]
         return confirm_highest(
-            both[i],
-            drift,
+            screen[i],
+            error_bounds,
             SCREEN_ERROR_SHARE,
             wanted,
-            lambda ids: cosine_similarities(sources.exact_rows(ids), signed[i]),
+            lambda ids: cosine_similarities(sources.exact_rows(ids), u),
         )
 
-    found = [end(i) for i in range(len(both))]
-    ids, values = (torch.stack(each).unflatten(0, (2, -1)) for each in zip(*found, strict=True))
-    best, _ = find_highest_targets(torch.cat([writes, -writes]), wanted, unembedding)
-    return DirectionEnds(ids, values, Targets(*(each.unflatten(0, (2, -1)) for each in best)))
+    ends = [find_end(i) for i in range(len(screen))]
+    ids = torch.stack([end_ids for end_ids, _ in ends]).unflatten(0, (2, -1))
+    values = torch.stack([end_values for _, end_values in ends]).unflatten(0, (2, -1))
+    highest, _ = find_highest_targets(torch.cat([writes, -writes]), wanted, unembedding)
+    targets = Targets(highest.ids.unflatten(0, (2, -1)), highest.scores.unflatten(0, (2, -1)))
+    return DirectionEnds(ids, values, targets)
 
 
 def cosine_similarities(rows: Tensor, u: Tensor) -> Tensor:
-    """The cosine of rows (n, d) with a direction of length 1, (n,); 0 of rows of zeros."""
+    """The cosine of rows (n, d) with a direction of length 1, (n,); 0 for rows of zeros."""
     norms = rows.norm(dim=1)
     return (rows @ u) / norms.where(norms > 0, 1)
 
 
 def orient_ends(ends: DirectionEnds) -> tuple[DirectionEnds, Tensor]:
-    """The ends with the one that reads furthest first, and which directions (m,) had to be turned round for it.
+    """The ends with that of the higher cosine first, and which directions (m,) were turned round for that."""
+    is_flipped = ends.cosines[1, :, 0] > ends.cosines[0, :, 0]
 
-    The sign of a singular direction is free.
-    """
-    flipped = ends.cosines[1, :, 0] > ends.cosines[0, :, 0]
+    def orient(field: Tensor) -> Tensor:
+        return torch.where(is_flipped[None, :, None], field.flip(0), field)
 
-    def turned(each: Tensor) -> Tensor:
-        return torch.where(flipped[None, :, None], each.flip(0), each)
-
-    targets = Targets(turned(ends.targets.ids), turned(ends.targets.scores))
-    return DirectionEnds(turned(ends.sources), turned(ends.cosines), targets), flipped
+    targets = Targets(orient(ends.targets.ids), orient(ends.targets.scores))
+    return DirectionEnds(orient(ends.sources), orient(ends.cosines), targets), is_flipped
