@@ -191,7 +191,7 @@ def test_downloads_hold_the_items_that_the_visitor_judged_and_the_report_is_for_
     assert "Ada" not in lines[1]
     other_page.goto(f"{server.url}/agreement")
     other_page.locator("#download-csv").click()
-    expect(other_page.get_by_text("Single judgments are shown for items that you have judged yourself")).to_be_visible()
+    expect(other_page.get_by_text("You can download the judgments of items that you have judged yourself")).to_be_visible()
     other_page.locator("#download-json").click()
     with other_page.expect_download() as caught:
         other_page.locator("#download a[download]").first.click()

@@ -58,7 +58,7 @@ def test_undefined_coefficients_say_why_in_their_cell(found: AgreementReport) ->
     assert html.count("<details>") == 3
     rows = {row[0]: row[1:] for row in cells(html) if row}
     reason = "every answer is the same, so there is nothing to compare with chance"
-    assert rows["Fleiss&#x27; kappa"] == ["undefined", reason, "2"]
+    assert rows["Fleiss&#39; kappa"] == ["undefined", reason, "2"]
     assert rows["Share of agreeing pairs"] == ["1.000", "1.000 to 1.000", "2"]
     assert rows["b\\u202E"] == ["100 % (100 to 100 %)", f"undefined ({reason})", "2", "0", "0"]
 
