@@ -1,7 +1,8 @@
-"""Coefficients of agreement, each with its n and a bootstrap interval over items, or why it is undefined.
+"""Coefficients of agreement, each with its n and bootstrap interval, or the reason why it is undefined.
 
-Everything starts from counts: an array (items, categories) of how many annotators gave an item a category. A
-coefficient is a statistic (see `annotation.statistics.bootstrap`) of such counts.
+All coefficients but Cohen's start from counts (items, categories): how many annotators gave an item a category. Each
+is a `Statistic` (see bootstrap.py) with one value a draw. For every kappa, alpha and AC: 1 is perfect agreement, 0 is
+the agreement expected by chance, below 0 is worse than chance. They differ in what they take for chance.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from annotation.statistics.bootstrap import (
 
 NO_PAIRS = "no item has two or more answers"
 NO_VARIATION = "every answer is the same, so there is nothing to compare with chance"
-NO_COMMON_ITEMS = "these two have answered no item both"
+NO_COMMON_ITEMS = "there is no item that both annotators answered"
 
 
 @dataclass(frozen=True)
 class PairEstimate:
-    """Cohen's kappa of two annotators over the `n` items that both answered; otherwise as `Estimate`."""
+    """Cohen's kappa of two annotators over the `n` items that both answered; otherwise like `BootstrapEstimate`."""
 
     pair: tuple[str, str]
     n: int
@@ -41,9 +42,10 @@ class PairEstimate:
 
 
 def _observed_agreement(draw_counts: Floats, counts: Floats, weights: Floats) -> Floats:
-    """Mean share of agreeing pairs over the items with two or more answers; (draws,).
+    """p_o: the mean share of agreeing pairs of answers over the items with two or more answers; (draws,).
 
-    Item i with r answers, n_k of them k: Σ_k n_k (Σ_l w_kl n_l − 1) / (r (r − 1)).
+    An item with r answers, n_k of them k, has the share Σ_k n_k (Σ_l w_kl n_l − 1) / (r (r − 1)). Example without
+    weights: 3 answers, two of them equal, have 1 agreeing pair of 3.
     """
     answers = counts.sum(1)  # (items,)
     paired = answers >= 2
@@ -53,7 +55,7 @@ def _observed_agreement(draw_counts: Floats, counts: Floats, weights: Floats) ->
 
 
 def _category_proportions(draw_counts: Floats, counts: Floats) -> Floats:
-    """π_k: mean over the items with an answer of the share of answers k; (draws, categories)."""
+    """π_k: the share of category k among an item's answers, averaged over items with an answer; (draws, categories)."""
     answers = counts.sum(1, keepdims=True)
     answered = answers >= 1
     shares = counts / np.where(answered, answers, 1.0)
@@ -65,54 +67,63 @@ def _correct_for_chance(observed: Floats, expected: Floats) -> Floats:
 
 
 def percent_agreement(draw_counts: Floats, counts: Floats) -> Floats:
-    """Share of agreeing pairs of answers, averaged over the items with two or more; in [0, 1]; (draws,)."""
+    """p_o: the share of agreeing pairs of answers, averaged over the items with two or more answers.
+
+    In [0, 1]; 1: all annotators agree on every item. Not corrected for chance. (draws,)
+    """
     return _observed_agreement(draw_counts, counts, np.eye(counts.shape[1]))
 
 
 def fleiss_kappa(draw_counts: Floats, counts: Floats) -> Floats:
-    """κ = (p_o − p_e) / (1 − p_e) with p_e = Σ π_k²; in [−1, 1]; (draws,).
+    """κ = (p_o − p_e) / (1 − p_e) with p_e = Σ π_k²; at most 1; (draws,).
 
-    Fleiss, Psychological Bulletin 76 (1971); uneven numbers of raters as in Gwet, Handbook of Inter-Rater
-    Reliability (4th ed., 2014): items with one answer count in π only.
+    Chance: two answers drawn from the shares of all answers are equal. Fleiss, Psychological Bulletin 76 (1971). Uneven
+    numbers of annotators as in Gwet, Handbook of Inter-Rater Reliability (4th ed., 2014): items with one answer count
+    in π only.
     """
-    return _correct_for_chance(
-        percent_agreement(draw_counts, counts), (_category_proportions(draw_counts, counts) ** 2).sum(1)
-    )
+    expected = (_category_proportions(draw_counts, counts) ** 2).sum(1)
+    return _correct_for_chance(percent_agreement(draw_counts, counts), expected)
 
 
 def ordinal_weights(categories: int) -> Floats:
-    """Gwet's ordinal weights w_kl = 1 − C(|k − l| + 1, 2) / C(q, 2); (categories, categories)."""
+    """Gwet's ordinal weights w_kl = 1 − C(|k − l| + 1, 2) / C(q, 2); (categories, categories).
+
+    Of four categories, neighbours weigh 5/6, the two ends 0.
+    """
     distance = np.abs(np.subtract.outer(np.arange(categories), np.arange(categories)))
     return 1 - distance * (distance + 1) / (categories * (categories - 1))
 
 
 def _gwet_coefficient(draw_counts: Floats, counts: Floats, weights: Floats) -> Floats:
     categories = counts.shape[1]
-    shares = _category_proportions(draw_counts, counts)
-    expected = weights.sum() / (categories * (categories - 1)) * (shares * (1 - shares)).sum(1)
+    proportions = _category_proportions(draw_counts, counts)
+    expected = weights.sum() / (categories * (categories - 1)) * (proportions * (1 - proportions)).sum(1)
     return _correct_for_chance(_observed_agreement(draw_counts, counts, weights), expected)
 
 
 def gwet_ac1(draw_counts: Floats, counts: Floats) -> Floats:
     """AC1 = (p_o − p_e) / (1 − p_e) with p_e = Σ π_k (1 − π_k) / (q − 1); at most 1; (draws,).
 
-    Gwet, British Journal of Mathematical and Statistical Psychology 61 (2008). q counts unused categories too.
+    q is the number of categories, unused ones included. Where nearly all answers are equal p_e is small, so AC1 stays
+    high while kappa and alpha drop. Gwet, British Journal of Mathematical and Statistical Psychology 61 (2008).
     """
     return _gwet_coefficient(draw_counts, counts, np.eye(counts.shape[1]))
 
 
 def gwet_ac2(draw_counts: Floats, counts: Floats) -> Floats:
-    """AC1 with pairs of neighbouring categories counted in part, by `ordinal_weights`; at most 1; (draws,).
+    """AC2: AC1 for ordered categories, where a near miss counts in part (`ordinal_weights`); at most 1; (draws,).
 
-    p_e = Σ_kl w_kl / (q (q − 1)) · Σ π_k (1 − π_k). Gwet, Handbook of Inter-Rater Reliability (4th ed., 2014).
+    (p_o − p_e) / (1 − p_e) with the weighted p_o and p_e = Σ_kl w_kl / (q (q − 1)) · Σ π_k (1 − π_k). Gwet, Handbook
+    of Inter-Rater Reliability (4th ed., 2014).
     """
     return _gwet_coefficient(draw_counts, counts, ordinal_weights(counts.shape[1]))
 
 
 def _krippendorff_alpha(draw_counts: Floats, counts: Floats, distances: Callable[[Floats], Floats]) -> Floats:
-    """α = 1 − (n − 1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck over the answers of items with two or more; (draws,).
+    """α = 1 − (n − 1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck over the n answers to items with two or more answers; (draws,).
 
-    `distances` takes the n_c (draws, categories) and answers δ² (draws, categories, categories).
+    o_ck counts the pairs (c, k) of answers to one item, each weighted with 1 / (answers − 1); n_c counts the answers c;
+    δ_ck is the distance of two answers. `distances` takes n_c (draws, c) and returns δ² (draws, c, k).
     """
     answers = counts.sum(1)
     paired = counts[answers >= 2]
@@ -129,9 +140,10 @@ def _krippendorff_alpha(draw_counts: Floats, counts: Floats, distances: Callable
 
 
 def krippendorff_alpha_nominal(draw_counts: Floats, counts: Floats) -> Floats:
-    """Krippendorff's α with δ² = 1 between any two categories; at most 1; (draws,).
+    """Krippendorff's α for unordered categories: δ = 1 between any two different ones; at most 1; (draws,).
 
-    Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C.
+    Chance: two answers drawn without replacement from all answers. Krippendorff, Computing Krippendorff's
+    Alpha-Reliability (2011), section C.
     """
     size = counts.shape[1]
     return _krippendorff_alpha(
@@ -140,9 +152,9 @@ def krippendorff_alpha_nominal(draw_counts: Floats, counts: Floats) -> Floats:
 
 
 def krippendorff_alpha_ordinal(draw_counts: Floats, counts: Floats) -> Floats:
-    """Krippendorff's α with δ_ck = Σ_{g=c..k} n_g − (n_c + n_k) / 2, the distance of mean ranks; (draws,).
+    """Krippendorff's α for ordered categories: δ is the difference of mean ranks; at most 1; (draws,).
 
-    Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section E.
+    δ_ck = Σ_{g=c..k} n_g − (n_c + n_k) / 2. Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section E.
     """
 
     def distances(totals: Floats) -> Floats:
@@ -153,7 +165,7 @@ def krippendorff_alpha_ordinal(draw_counts: Floats, counts: Floats) -> Floats:
 
 
 def estimate_coefficient(coefficient: Statistic, items: BootstrapItems) -> BootstrapEstimate:
-    """The coefficient of items that are rows of counts, with its interval, or the reason why there is none."""
+    """The coefficient of items whose numbers are counts, with its interval, or the reason why it is undefined."""
     n = int(items.multiplicities[items.distinct_items.sum(1) >= 2].sum())
     if n == 0:
         return BootstrapEstimate(None, None, None, 0, 0, NO_PAIRS)
@@ -161,15 +173,18 @@ def estimate_coefficient(coefficient: Statistic, items: BootstrapItems) -> Boots
 
 
 def same_answer_share(draw_counts: Floats, joint: Floats) -> Floats:
-    """The share of the items that both raters answered to which they gave the same answer; in [0, 1]; (draws,)."""
+    """p_o of two raters: the share of the items both answered to which they gave the same answer; in [0, 1]; (draws,).
+
+    `joint` (distinct items, categories, categories) as in `joint_answers`.
+    """
     return quotient_or_nan(draw_counts @ np.trace(joint, axis1=1, axis2=2), draw_counts @ joint.sum((1, 2)))
 
 
 def cohen_kappa(draw_counts: Floats, joint: Floats) -> Floats:
-    """κ = (p_o − p_e) / (1 − p_e) of two raters, p_e = Σ p_k q_k from each one's own shares; (draws,).
+    """κ = (p_o − p_e) / (1 − p_e) of two raters with p_e = Σ p_k q_k; at most 1; (draws,).
 
-    `joint` (kinds, categories, categories) as in `joint_answers`. Cohen, Educational and Psychological Measurement 20
-    (1960).
+    p_k and q_k are the shares of category k among each rater's answers. `joint` (distinct items, categories,
+    categories) as in `joint_answers`. Cohen, Educational and Psychological Measurement 20 (1960).
     """
     n = draw_counts @ joint.sum((1, 2))
     expected = quotient_or_nan(((draw_counts @ joint.sum(1)) * (draw_counts @ joint.sum(2))).sum(1), n**2)
@@ -177,44 +192,43 @@ def cohen_kappa(draw_counts: Floats, joint: Floats) -> Floats:
 
 
 def joint_answers(first: AnswerCodes, second: AnswerCodes, categories: int, seed: int) -> BootstrapItems:
-    """The items as two raters answered them, each kind a (categories, categories) table with a 1 at their answers.
+    """The items as two raters answered them: a (categories, categories) table each, with a 1 at (first, second).
 
-    `first` and `second` (items,) hold the number of the category given, −1 without an answer; the table of an item
-    that one of them did not answer is empty.
+    `first` and `second` (items,) are answer codes, −1 without an answer. The table of an item that one of the two did
+    not answer is all 0.
     """
-    cells = categories**2
-    places = first * categories + second
-    places[(first < 0) | (second < 0)] = cells
-    sizes = np.bincount(places, minlength=cells + 1)
-    there = np.flatnonzero(sizes)
-    tables = np.eye(cells + 1)[there, :cells].reshape(-1, categories, categories)
-    return BootstrapItems(tables, sizes[there], seed)
+    missing = categories**2  # the cell of items without both answers, cut off below
+    cells = first * categories + second
+    cells[(first < 0) | (second < 0)] = missing
+    multiplicities = np.bincount(cells, minlength=missing + 1)
+    occurring = np.flatnonzero(multiplicities)
+    tables = np.eye(missing + 1)[occurring, :missing].reshape(-1, categories, categories)
+    return BootstrapItems(tables, multiplicities[occurring], seed)
 
 
 def count_common_items(items: BootstrapItems) -> int:
-    """How many items both raters answered, of `joint_answers`."""
+    """How many items of `joint_answers` both raters answered."""
     return int(items.multiplicities @ items.distinct_items.sum((1, 2)))
 
 
 def estimate_cohen_kappa(items: BootstrapItems) -> BootstrapEstimate:
-    """Cohen's kappa of two raters, from `joint_answers` of at least one item that both answered."""
+    """Cohen's kappa from `joint_answers`, at least one of them an item that both answered."""
     return estimate_statistic(cohen_kappa, items, count_common_items(items), NO_VARIATION)
 
 
 def estimate_pairwise_kappas(
     answers: AnswerCodes, annotators: list[str], seed: int, categories: int
 ) -> list[PairEstimate]:
-    """Cohen's kappa of every two annotators, in their order; `answers` (items, annotators) as for `joint_answers`."""
+    """Cohen's kappa of every two annotators, in the order of `annotators`; `answers` (items, annotators)."""
     columns = np.ascontiguousarray(answers.T)
-    given = (columns >= 0).astype(np.float32)
-    common = given @ given.T > 0  # (annotators, annotators): of many, most have no item in common
-    nothing = BootstrapEstimate(None, None, None, 0, 0, NO_COMMON_ITEMS)
-    found = []
+    answered = (columns >= 0).astype(np.float32)
+    have_common_items = answered @ answered.T > 0  # (annotators, annotators); most pairs of a large study have none
+    undefined = BootstrapEstimate(None, None, None, 0, 0, NO_COMMON_ITEMS)
+    estimates = []
     for first, second in combinations(range(len(annotators)), 2):
-        met = common[first, second]
-        each = (
-            estimate_cohen_kappa(joint_answers(columns[first], columns[second], categories, seed)) if met else nothing
-        )
+        kappa = undefined
+        if have_common_items[first, second]:
+            kappa = estimate_cohen_kappa(joint_answers(columns[first], columns[second], categories, seed))
         pair = (annotators[first], annotators[second])
-        found.append(PairEstimate(pair, each.n, each.value, each.low, each.high, each.draws, each.reason))
-    return found
+        estimates.append(PairEstimate(pair, kappa.n, kappa.value, kappa.low, kappa.high, kappa.draws, kappa.reason))
+    return estimates

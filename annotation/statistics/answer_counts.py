@@ -1,4 +1,4 @@
-"""How often each answer was given: altogether, and by layer quarter."""
+"""How often each answer was given, in all and by layer quarter."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from maps.text import escape_unprintable
 QUARTER_NAMES = ("first", "second", "third", "last")
 PART_NAMES = ("all", *QUARTER_NAMES)
 ANSWER_COUNT_COLUMNS = ("part", "question", "answer", "label", "count", "n")
+NO_LAYERS = "There are no results by layer quarter, because the table has no column model or no column layer."
 
 
 def layer_quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Counts, str | None]:
-    """The layer quarter ⌊4 · layer / layers⌋ of each row, and in a sentence what has none (−1).
+    """The layer quarter of each row, ⌊4 · layer / layers⌋ from 0 to 3, and a sentence about the rows without one (−1).
 
-    `layers` holds the number of layers of each model. Raises SummaryError for a layer that its model does not have.
+    `layers` is the number of layers of each model. Raises SummaryError if a model does not have a row's layer.
     """
+    quarters = np.full(len(rows), -1)
     if not {"model", "layer"} <= set(rows.columns):
-        return np.full(len(rows), -1), "The table has no model or no layer, so nothing is told by layer quarter."
-    found = np.full(len(rows), -1)
-    unknown = set()
+        return quarters, NO_LAYERS
+    unknown_models = set()
+    is_incomplete = False
     for number, (model, layer) in enumerate(zip(rows["model"], rows["layer"], strict=True)):
-        if model is None or layer is None or model not in layers:
-            unknown.add(model if layer is not None and model is not None else None)
-            continue
-        if layer >= layers[model]:
-            known = f"{escape_unprintable(model)} has {layers[model]} layers"
-            raise SummaryError(f"Layer {layer} belongs to no layer quarter, since {known}, counted from 0.")
-        found[number] = layer_quarter(layer, layers[model])
-    names = [escape_unprintable(name) for name in sorted(filter(None, unknown))]
-    sentences = [f"The number of layers of {', '.join(names)} is not known"] if names else []
-    sentences += ["Some judgments have no model or no layer"] if None in unknown else []
-    return found, ", and ".join(sentences) + ": left out by layer quarter." if sentences else None
+        if model is None or layer is None:
+            is_incomplete = True
+        elif model not in layers:
+            unknown_models.add(model)
+        elif layer >= layers[model]:
+            name = escape_unprintable(model)
+            raise SummaryError(f"The table has layer {layer}, but {name} has {layers[model]} layers, counted from 0.")
+        else:
+            quarters[number] = layer_quarter(layer, layers[model])
+    names = ", ".join(escape_unprintable(name) for name in sorted(unknown_models))
+    sentences = [f"Not in the results by layer quarter: {names} (number of layers unknown)."] if names else []
+    if is_incomplete:
+        sentences.append("Not in the results by layer quarter: judgments without a model or layer.")
+    return quarters, " ".join(sentences) or None
 
 
 def count_answers(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -47,23 +52,20 @@ def count_answers(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def tabulate_answer_counts(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
-    """A tally as a table of `ANSWER_COUNT_COLUMNS`: a row an answer, with how many answers its question has."""
-    rows = [
-        (part, question.field, choice.code, choice.label, counts[question.field][choice.code], n)
-        for question in QUESTIONS
-        for n in [sum(counts[question.field].values())]
-        for choice in question.choices
-    ]
+    """The counts of one part as a table of `ANSWER_COUNT_COLUMNS`; `n` is the number of answers to the question."""
+    rows = []
+    for question in QUESTIONS:
+        n = sum(counts[question.field].values())
+        for choice in question.choices:
+            rows.append((part, question.field, choice.code, choice.label, counts[question.field][choice.code], n))
     return pd.DataFrame(rows, columns=list(ANSWER_COUNT_COLUMNS))
 
 
 def answer_counts_by_quarter(rows: pd.DataFrame, layers: Mapping[str, int]) -> pd.DataFrame:
-    """The tallies of all rows (part `all`) and of each layer quarter that has any, all models together."""
-    numbers, _ = layer_quarters(rows, layers)
-    parts = [tabulate_answer_counts("all", count_answers(rows))]
-    parts += [
-        tabulate_answer_counts(QUARTER_NAMES[quarter], count_answers(rows[numbers == quarter]))
-        for quarter in range(4)
-        if quarter in numbers
-    ]
-    return pd.concat(parts, ignore_index=True)
+    """The counts of all rows (part `all`), then of each layer quarter that has rows; all models together."""
+    quarters, _ = layer_quarters(rows, layers)
+    tables = [tabulate_answer_counts("all", count_answers(rows))]
+    for quarter, name in enumerate(QUARTER_NAMES):
+        if quarter in quarters:
+            tables.append(tabulate_answer_counts(name, count_answers(rows[quarters == quarter])))
+    return pd.concat(tables, ignore_index=True)

@@ -1,8 +1,12 @@
-"""Intervals: estimates drawn anew over items, and the shares and coefficients that carry them.
+"""Bootstrap intervals over items, for shares and coefficients.
 
-Items of which the same numbers are known are alike, so a draw of items is told by how often each kind is drawn: that
-is multinomial, costs the same for a hundred items as for a hundred thousand, and depends on no order of rows. A
-statistic takes `times` (draws, kinds) and the numbers of each kind, and answers one number a draw, nan where undefined.
+Items with equal counts are interchangeable, so a bootstrap draw of n items is fully described by how often each
+distinct item is drawn. Those numbers are multinomial. One draw therefore costs the same for a hundred items as for a
+hundred thousand, and the result does not depend on the order of the rows. Example: the items (2, 0), (1, 1), (2, 0)
+are the distinct items (1, 1) and (2, 0) with multiplicities 1 and 2; one draw of three items is 0 and 3 of them.
+
+A statistic takes `draw_counts` (draws, distinct items) and the distinct items, and returns one number a draw, nan where
+it is undefined. Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile intervals).
 """
 
 from __future__ import annotations
@@ -17,20 +21,21 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-AnswerCodes = NDArray[np.int16]  # numbers of answers
-Statistic = Callable[[Floats, Floats], Floats]  # of `times` (draws, kinds) and the numbers of each kind; (draws,)
+AnswerCodes = NDArray[np.int16]  # positions of answers in their question's codes, -1 without an answer
+Statistic = Callable[[Floats, Floats], Floats]  # (draw_counts, distinct_items) -> (draws,)
 
 BOOTSTRAP_DRAWS = 1000
-INTERVAL_PERCENTILES = (2.5, 97.5)  # percentiles
+INTERVAL_PERCENTILES = (2.5, 97.5)
 ONE_ITEM_REASON = "one item allows no interval"
 
 
 @dataclass(frozen=True)
 class BootstrapEstimate:
-    """A number with its 95 % interval; None where undefined, and then `reason` says why.
+    """A number with its 95 % interval.
 
-    `n` counts the items that it rests on, `draws` the bootstrap draws in which it was defined and from which the
-    interval is taken.
+    The value is None where it is undefined, `low` and `high` where there is no interval; `reason` then says why.
+    `n` counts the items behind the value, `draws` the bootstrap draws in which the statistic was defined; the interval
+    is taken from those draws.
     """
 
     value: float | None
@@ -43,7 +48,7 @@ class BootstrapEstimate:
 
 @dataclass(frozen=True)
 class RateEstimate:
-    """`count` of `n` judgments as a share with its 95 % interval over items; otherwise as `Estimate`."""
+    """A share of judgments, `count` of `n`, with its 95 % interval over items; otherwise like `BootstrapEstimate`."""
 
     value: float | None
     low: float | None
@@ -55,14 +60,14 @@ class RateEstimate:
 
 
 def quotient_or_nan(numerator: Floats, denominator: Floats) -> Floats:
-    """Element by element, nan where the denominator is 0."""
+    """The quotient element by element, nan where the denominator is 0."""
     defined = denominator != 0
     return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
 
 
 @dataclass(frozen=True)
 class BootstrapItems:
-    """The kinds of items by their numbers (kinds, …), how many items are of each (kinds,), and the draws' seed."""
+    """Distinct items (distinct items, …), how many items equal each (distinct items,), and the seed of the draws."""
 
     distinct_items: Floats
     multiplicities: Counts
@@ -70,7 +75,7 @@ class BootstrapItems:
 
     @cached_property
     def draw_counts(self) -> Floats:
-        """How often each kind is drawn in each of 1,000 draws of as many items, with replacement; (draws, kinds)."""
+        """How often each distinct item occurs in each of 1,000 draws with replacement; (draws, distinct items)."""
         if not len(self.multiplicities):
             return np.zeros((BOOTSTRAP_DRAWS, 0))
         total = self.multiplicities.sum()
@@ -79,13 +84,13 @@ class BootstrapItems:
 
 
 def group_equal_items(rows: NDArray[Any], seed: int) -> BootstrapItems:
-    """Items from the numbers of each, (items, numbers)."""
-    kinds, sizes = np.unique(rows, axis=0, return_counts=True)
-    return BootstrapItems(kinds.astype(np.float64), sizes, seed)
+    """Groups items (items, numbers) that have equal numbers."""
+    distinct, multiplicities = np.unique(rows, axis=0, return_counts=True)
+    return BootstrapItems(distinct.astype(np.float64), multiplicities, seed)
 
 
 def percentile_interval(values: Floats, n: int) -> tuple[float | None, float | None, int]:
-    """Lower and upper end of the defined draws and their number; without an end below two items."""
+    """The interval of the draws that are not nan, and their number; no interval for fewer than two items."""
     defined = values[~np.isnan(values)]
     if n < 2 or len(defined) == 0:
         return None, None, 0
@@ -94,7 +99,7 @@ def percentile_interval(values: Floats, n: int) -> tuple[float | None, float | N
 
 
 def estimate_statistic(statistic: Statistic, items: BootstrapItems, n: int, undefined_reason: str) -> BootstrapEstimate:
-    """The statistic of all items, with its interval over the draws; `undefined_reason` is the reason for nan."""
+    """The statistic of all items with its interval; `undefined_reason` is the reason where the value is nan."""
     value = statistic(items.multiplicities[None].astype(np.float64), items.distinct_items)[0]
     if np.isnan(value):
         return BootstrapEstimate(None, None, None, n, 0, undefined_reason)
@@ -103,7 +108,7 @@ def estimate_statistic(statistic: Statistic, items: BootstrapItems, n: int, unde
 
 
 def ratio_of_sums(draw_counts: Floats, counts: Floats) -> Floats:
-    """Of two columns of counts the sum of the first by that of the second; (draws,)."""
+    """Σ hits / Σ base over the drawn items, whose two counts are (hits, base); in [0, 1]; (draws,)."""
     sums = draw_counts @ counts
     return quotient_or_nan(sums[:, 0], sums[:, 1])
 
@@ -111,10 +116,14 @@ def ratio_of_sums(draw_counts: Floats, counts: Floats) -> Floats:
 def estimate_rate(
     accepted: NDArray[np.bool_], eligible: NDArray[np.bool_], item_numbers: Counts, seed: int, undefined_reason: str
 ) -> RateEstimate:
-    """The share of the judgments `eligible` that are `accepted`, items drawn anew; `item_numbers` numbers each one's item."""
+    """The share of the eligible judgments that are accepted, with an interval over items.
+
+    All three arrays are (judgments,); `item_numbers` numbers each judgment's item from 0. Items are drawn, not
+    judgments, because the judgments of one item depend on each other.
+    """
     size = item_numbers.max(initial=-1) + 1
     base = np.bincount(item_numbers[eligible], minlength=size)
     hits = np.bincount(item_numbers[eligible & accepted], minlength=size)
     items = group_equal_items(np.column_stack([hits, base]), seed)
-    found = estimate_statistic(ratio_of_sums, items, int((base > 0).sum()), undefined_reason)
-    return RateEstimate(found.value, found.low, found.high, int(hits.sum()), int(base.sum()), found.draws, found.reason)
+    share = estimate_statistic(ratio_of_sums, items, int((base > 0).sum()), undefined_reason)
+    return RateEstimate(share.value, share.low, share.high, int(hits.sum()), int(base.sum()), share.draws, share.reason)

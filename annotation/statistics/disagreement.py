@@ -1,4 +1,4 @@
-"""Where annotators disagree, how far, and what an organiser decided. A decision is a row of its own."""
+"""Items that annotators judged differently, and what an organiser decided about them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import combinations
 
 from annotation.types import COUNTED_KINDS, Judgment, StudyItem, adjudication_item
 
-QUESTION_WEIGHT = 1 / 3  # of a disagreement: one of questions two and three, where question one agrees
+QUESTION_WEIGHT = 1 / 3  # of questions two and three, where the answers to question one are equal
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An item whose annotators differ, with their present answers.
+    """An item whose annotators differ, with their current judgments.
 
-    `distance` is the mean of `distance` over the pairs of annotators, above 0 to 1. `decision` is the adjudication
-    stored last, None while there is none.
+    `distance`, above 0 to 1, is the mean of `answer_distance` over all pairs of its judgments. `decision` is the newest
+    adjudication, None while there is none.
     """
 
     item: StudyItem
@@ -25,29 +25,32 @@ class Disagreement:
     decision: Judgment | None
 
 
-def answer_distance(one: Judgment, other: Judgment) -> float:
-    """How far two answers to an item differ: 1 in question one, else a third for each of questions two and three.
+def answer_distance(first: Judgment, second: Judgment) -> float:
+    """How far two judgments of an item differ, from 0 to 1.
 
-    Where question one agrees, both were asked the same questions.
+    1 if the answers to question one differ; else 1/3 for each of questions two and three with different answers.
+    Annotators who agree on question one were asked the same questions.
     """
-    if one.presence != other.presence:
+    if first.presence != second.presence:
         return 1.0
-    return QUESTION_WEIGHT * ((one.precision != other.precision) + (one.category != other.category))
+    return QUESTION_WEIGHT * ((first.precision != second.precision) + (first.category != second.category))
 
 
 def find_disagreements(order: Sequence[StudyItem], judgments: Iterable[Judgment]) -> list[Disagreement]:
-    """The heads of a study that its annotators judged differently, most disagreement first, then in the study's order.
+    """The heads on which annotators disagree, largest distance first, then in the order of `order`.
 
-    `judgments` are the current judgments, adjudications among them. Controls are no question of who is right: left out.
+    `judgments` are the current judgments and adjudications. Controls and practice items are left out.
     """
     by_item: dict[StudyItem, list[Judgment]] = {}
-    for row in judgments:
-        by_item.setdefault(row.item, []).append(row)
-    found = []
+    for judgment in judgments:
+        by_item.setdefault(judgment.item, []).append(judgment)
+    disagreements = []
     for item in order:
-        given = by_item.get(item, [])
-        pairs = [answer_distance(*pair) for pair in combinations(given, 2)]
-        if item.item_kind in COUNTED_KINDS and any(pairs):
-            decided = by_item.get(adjudication_item(item), [None])[-1]
-            found.append(Disagreement(item, tuple(given), sum(pairs) / len(pairs), decided))
-    return sorted(found, key=lambda each: -each.distance)
+        if item.item_kind not in COUNTED_KINDS:
+            continue
+        answers = by_item.get(item, [])
+        distances = [answer_distance(*pair) for pair in combinations(answers, 2)]
+        if any(distances):
+            decision = by_item.get(adjudication_item(item), [None])[-1]
+            disagreements.append(Disagreement(item, tuple(answers), sum(distances) / len(distances), decision))
+    return sorted(disagreements, key=lambda each: -each.distance)

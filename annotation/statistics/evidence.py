@@ -1,4 +1,7 @@
-"""Do the measures of a description agree with people? Detection score and support beside the precision they gave."""
+"""Do the measures of a description agree with people?
+
+The detection score and the support of each description are correlated with the precision that annotators gave it.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,18 @@ from annotation.statistics.bootstrap import (
 )
 from annotation.statistics.judgments_table import CountedJudgments
 
-MIN_ITEMS = 3
-NO_DESCRIPTION_ID = "the table of judgments has no description_id"
-TOO_FEW_ITEMS = "fewer than three items have both a precision and this measure"
-NO_VARIATION = "one of the two is the same for every item"
+MIN_DESCRIPTIONS = 3
+NO_DESCRIPTION_ID = "the table of judgments has no column description_id"
+TOO_FEW_DESCRIPTIONS = "fewer than three descriptions have both a precision and this measure"
+NO_VARIATION = "the precision or the measure is the same for every description"
 
 
 @dataclass(frozen=True)
 class MeasureCorrelation:
-    """Spearman's rank correlation of a measure with the items' mean precision; `scorer` gave a detection score."""
+    """Spearman's ρ between a measure and the mean precision of the descriptions.
+
+    `measure` is `detection` or `support`; `scorer` is the one who gave the detection scores, None for support.
+    """
 
     measure: str
     scorer: str | None
@@ -33,64 +39,70 @@ class MeasureCorrelation:
 
 
 def mean_ranks(values: Floats, draw_counts: Floats) -> Floats:
-    """Mean ranks of the values in each draw, ties sharing theirs, up to a constant; (draws, kinds)."""
-    distinct, place = np.unique(values, return_inverse=True)
-    totals = np.zeros((len(draw_counts), len(distinct)))
-    for item, where in enumerate(place):
-        totals[:, where] += draw_counts[:, item]
-    return (totals.cumsum(1) - totals / 2)[:, place]
+    """The rank of each value within each draw, up to a constant; equal values share their mean rank.
+
+    `values` (distinct items,); (draws, distinct items). A value's mean rank is the number of drawn items below it plus
+    half the number of drawn items equal to it. Example: 5, 7, 7, 9 have the ranks 0.5, 2, 2, 3.5.
+    """
+    distinct, positions = np.unique(values, return_inverse=True)
+    totals = np.zeros((len(draw_counts), len(distinct)))  # how often each distinct value is drawn
+    for item, position in enumerate(positions):
+        totals[:, position] += draw_counts[:, item]
+    return (totals.cumsum(1) - totals / 2)[:, positions]
 
 
 def spearman(draw_counts: Floats, pairs: Floats) -> Floats:
-    """ρ = Pearson's correlation of the mean ranks of two columns; in [−1, 1], nan without variation; (draws,).
+    """ρ = Pearson's correlation of the mean ranks of the two columns of `pairs` (distinct items, 2); (draws,).
 
-    Spearman, American Journal of Psychology 15 (1904).
+    In [−1, 1]: 1 where both columns have the same order, −1 where the orders are reversed, 0 without a monotonic
+    relation; nan where a column does not vary. Spearman, American Journal of Psychology 15 (1904).
     """
     n = draw_counts.sum(1, keepdims=True)
-    one, other = (mean_ranks(values, draw_counts) for values in pairs.T)
-    one, other = (each - (draw_counts * each).sum(1, keepdims=True) / n for each in (one, other))
-    products = (draw_counts * one * other).sum(1)
-    squares = (draw_counts * one**2).sum(1) * (draw_counts * other**2).sum(1)
+    first, second = mean_ranks(pairs[:, 0], draw_counts), mean_ranks(pairs[:, 1], draw_counts)
+    first = first - (draw_counts * first).sum(1, keepdims=True) / n
+    second = second - (draw_counts * second).sum(1, keepdims=True) / n
+    products = (draw_counts * first * second).sum(1)
+    squares = (draw_counts * first**2).sum(1) * (draw_counts * second**2).sum(1)
     return np.clip(quotient_or_nan(products, np.sqrt(squares)), -1, 1)
 
 
 def mean_precision_by_description(rows: pd.DataFrame) -> pd.Series[float]:
     """The mean precision of each description, from 3 (accurate) to 0 (poor), by description_id."""
     answered = rows[rows["precision"].notna() & rows["description_id"].notna()]
-    steps = {code: float(len(PRECISION.codes) - 1 - place) for place, code in enumerate(PRECISION.codes)}
-    return answered["precision"].map(steps).astype("float64").groupby(answered["description_id"]).mean()
+    points = {code: float(len(PRECISION.codes) - 1 - position) for position, code in enumerate(PRECISION.codes)}
+    return answered["precision"].map(points).astype("float64").groupby(answered["description_id"]).mean()
 
 
 def _correlate(human_precision: pd.Series[float], measure: pd.Series[float], seed: int) -> BootstrapEstimate:
-    both = (
-        pd.concat([human_precision, measure.astype("float64")], axis=1, join="inner")
-        .dropna()
-        .to_numpy(dtype=np.float64)
-    )
-    if len(both) < MIN_ITEMS:
-        return BootstrapEstimate(None, None, None, len(both), 0, TOO_FEW_ITEMS)
-    return estimate_statistic(spearman, group_equal_items(both, seed), len(both), NO_VARIATION)
+    joined = pd.concat([human_precision, measure.astype("float64")], axis=1, join="inner").dropna()
+    pairs = joined.to_numpy(dtype=np.float64)
+    if len(pairs) < MIN_DESCRIPTIONS:
+        return BootstrapEstimate(None, None, None, len(pairs), 0, TOO_FEW_DESCRIPTIONS)
+    return estimate_statistic(spearman, group_equal_items(pairs, seed), len(pairs), NO_VARIATION)
+
+
+def _newest_by_description(rows: pd.DataFrame, measure: str) -> pd.Series[float]:
+    return rows.drop_duplicates("description_id", keep="last").set_index("description_id")[measure]
 
 
 def correlate_measures(
     judgments: CountedJudgments, descriptions: pd.DataFrame, scores: pd.DataFrame, seed: int = 0
 ) -> list[MeasureCorrelation]:
-    """Every scorer's detection scores, then the support counts, against human precision.
+    """Correlates each scorer's detection scores, then the support, with the precision that annotators gave.
 
-    `descriptions` needs description_id and support, `scores` description_id, scorer and detection (both as in the
-    atlas); rows are joined by description_id. Undefined with its reason, also where nothing was scored.
+    `descriptions` (description_id, support) and `scores` (description_id, scorer, detection) are the atlas's tables.
+    Both measures always have an entry, undefined with its reason where there is nothing to correlate.
     """
     if "description_id" not in judgments.rows:
-        return [
-            MeasureCorrelation(name, None, BootstrapEstimate(None, None, None, 0, 0, NO_DESCRIPTION_ID))
-            for name in ("detection", "support")
-        ]
-    people = mean_precision_by_description(judgments.rows)
-    found = []
+        undefined = BootstrapEstimate(None, None, None, 0, 0, NO_DESCRIPTION_ID)
+        return [MeasureCorrelation(measure, None, undefined) for measure in ("detection", "support")]
+    precision = mean_precision_by_description(judgments.rows)
+    correlations = []
     for scorer, rows in scores.groupby("scorer", sort=True):
-        measured = rows.drop_duplicates("description_id", keep="last").set_index("description_id")["detection"]
-        found.append(MeasureCorrelation("detection", str(scorer), _correlate(people, measured, seed)))
-    if not found:
-        found.append(MeasureCorrelation("detection", None, BootstrapEstimate(None, None, None, 0, 0, TOO_FEW_ITEMS)))
-    support = descriptions.drop_duplicates("description_id", keep="last").set_index("description_id")["support"]
-    return [*found, MeasureCorrelation("support", None, _correlate(people, support, seed))]
+        estimate = _correlate(precision, _newest_by_description(rows, "detection"), seed)
+        correlations.append(MeasureCorrelation("detection", str(scorer), estimate))
+    if not correlations:
+        undefined = BootstrapEstimate(None, None, None, 0, 0, TOO_FEW_DESCRIPTIONS)
+        correlations.append(MeasureCorrelation("detection", None, undefined))
+    support = _correlate(precision, _newest_by_description(descriptions, "support"), seed)
+    return [*correlations, MeasureCorrelation("support", None, support)]

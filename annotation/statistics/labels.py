@@ -1,29 +1,27 @@
-"""One label an item: the majority, the organiser's decision, and what Dawid and Skene's model makes of the answers."""
+"""One label for each item and question: the majority or the organiser's decision, and Dawid and Skene's label."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from annotation.form import QUESTIONS, FormQuestion
-from annotation.statistics.judgments_table import CountedJudgments
+from annotation.statistics.judgments_table import ITEM_KEY_COLUMNS, CountedJudgments
 from annotation.statistics.ratings import collect_ratings, majority_codes
 
-LabelEstimates = Mapping[
-    str, tuple[str | None, float]
-]  # by item: the label (None where the first place is shared), its share
+LabelEstimates = Mapping[str, tuple[str | None, float]]  # by item key: the label (None for a tie) and its probability
 
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How the labels of one question fall: `labels` by code, adjudicated ones in place of the majority.
+    """How many items have which label, for one question.
 
-    `ties` counts the items whose first place is shared and that nobody adjudicated, `adjudicated` those decided by
-    adjudication, `unanswered` those among them that the decision leaves without an answer to this question.
+    `labels` counts items by code; where an item was adjudicated, the decision replaces the majority. `ties` counts tied
+    items without a decision, `adjudicated` items with one, and `unanswered` those among them whose decision does not
+    answer this question.
     """
 
     items: int
@@ -33,64 +31,61 @@ class LabelCounts:
     unanswered: int
 
 
-def _latest_adjudications(judgments: CountedJudgments) -> dict[str, dict[Hashable, Any]]:
-    """The newest adjudication of each item."""
-    return {str(row["key"]): row for row in judgments.adjudications.to_dict("records")}
-
-
 def _label_question(
     judgments: CountedJudgments, question: FormQuestion, estimates: LabelEstimates | None
 ) -> pd.DataFrame:
-    found = collect_ratings(judgments.rows, question)
-    codes = dict(enumerate(question.codes))
-    decisions = _latest_adjudications(judgments)
-    extra = [key for key, row in decisions.items() if row[question.field] is not None and key not in found.items]
-    chosen = [codes.get(int(number)) for number in majority_codes(found.counts)] + [None] * len(extra)
-    table = pd.DataFrame({"key": [*found.items, *extra]}, dtype=object)
+    ratings = collect_ratings(judgments.rows, question)
+    adjudications = judgments.adjudications
+    # Rows are in the order of storing, so the newest decision on an item is the one that stays in the dictionary.
+    decisions = dict(zip(adjudications["key"], adjudications[question.field], strict=True))
+    only_adjudicated = [key for key, code in decisions.items() if code is not None and key not in ratings.items]
+    keys = [*ratings.items, *only_adjudicated]
+    answer_numbers = [*ratings.counts.sum(1), *(0 for _ in only_adjudicated)]
+    majority = [question.codes[code] if code >= 0 else None for code in majority_codes(ratings.counts)]
+    majority += [None] * len(only_adjudicated)
+    ties = [code is None and n > 0 for code, n in zip(majority, answer_numbers, strict=True)]
+    labels = [decisions.get(key, code) for key, code in zip(keys, majority, strict=True)]
+
+    table = pd.DataFrame({"key": keys}, dtype=object)
     table["question"] = question.field
-    table["n"] = [*found.counts.sum(1), *(0 for _ in extra)]
-    table["majority"] = pd.Series(chosen, dtype=object)
-    tied = [label is None and n > 0 for label, n in zip(chosen, table["n"], strict=True)]
-    table["tie"] = pd.Series(tied, dtype=bool)
-    table["adjudicated"] = pd.Series([key in decisions for key in table["key"]], dtype=bool)
-    decided = [decisions[k][question.field] if k in decisions else m for k, m in zip(table["key"], chosen, strict=True)]
-    table["label"] = pd.Series(decided, dtype=object)
+    table["n"] = answer_numbers
+    table["majority"] = pd.Series(majority, dtype=object)
+    table["tie"] = pd.Series(ties, dtype=bool)
+    table["adjudicated"] = pd.Series([key in decisions for key in keys], dtype=bool)
+    table["label"] = pd.Series(labels, dtype=object)
     if estimates is not None:
-        given = [estimates.get(key, (None, None)) for key in table["key"]]
-        table["dawid_skene"] = pd.Series([label for label, _ in given], dtype=object)
-        table["dawid_skene_probability"] = pd.Series([share for _, share in given], dtype="float64")
+        estimated = [estimates.get(key, (None, None)) for key in keys]
+        table["dawid_skene"] = pd.Series([label for label, _ in estimated], dtype=object)
+        table["dawid_skene_probability"] = pd.Series([share for _, share in estimated], dtype="float64")
     return table
 
 
 def compute_labels(judgments: CountedJudgments, estimates: Mapping[str, LabelEstimates] | None = None) -> pd.DataFrame:
-    """One row an item and question that has an answer: the item's columns, question, n (answers), majority (null where
-    the first place is shared: `tie`), adjudicated, label (the newest adjudication's answer, else the majority).
+    """The labels as a table, one row for each item and question that has an answer.
 
-    With `estimates` (by question, `annotation.statistics.dawid_skene.estimate_labels`) also dawid_skene (null where two labels are
-    equally probable) and dawid_skene_probability; they know nothing of adjudication.
+    Columns: the item's, then question, n (answers), majority (null for a tie), tie, adjudicated, and label: the newest
+    decision, else the majority. With `estimates` by question (see `dawid_skene.estimate_labels`) also dawid_skene (null
+    for a tie) and dawid_skene_probability, which do not use the decisions.
     """
     tables = [_label_question(judgments, each, estimates[each.field] if estimates else None) for each in QUESTIONS]
-    whole = pd.concat(tables, ignore_index=True)
-    both = pd.concat([judgments.rows, judgments.adjudications], ignore_index=True)
-    kept = [
-        name for name in ("study", "model", "layer", "head", "item", "mapping_hash", "description_id") if name in both
-    ]
-    items = both[["key", *kept]].drop_duplicates("key")
-    return items.merge(whole, on="key", sort=False).drop(columns="key")
+    rows = pd.concat([judgments.rows, judgments.adjudications], ignore_index=True)
+    item_columns = [name for name in ITEM_KEY_COLUMNS if name in rows]
+    items = rows[["key", *item_columns]].drop_duplicates("key")
+    return items.merge(pd.concat(tables, ignore_index=True), on="key", sort=False).drop(columns="key")
 
 
 def count_labels(table: pd.DataFrame) -> dict[str, LabelCounts]:
-    """What `compute_labels` found, counted by question."""
-    found = {}
+    """The labels of `compute_labels`, counted by question."""
+    counts = {}
     for question in QUESTIONS:
         rows = table[table["question"] == question.field]
-        given = Counter(rows["label"].dropna())
-        decided = rows["adjudicated"]
-        found[question.field] = LabelCounts(
+        is_adjudicated = rows["adjudicated"]
+        by_code = Counter(rows["label"].dropna())
+        counts[question.field] = LabelCounts(
             items=len(rows),
-            labels={code: given[code] for code in question.codes},
-            ties=int((rows["tie"] & ~decided).sum()),
-            adjudicated=int(decided.sum()),
-            unanswered=int((decided & rows["label"].isna()).sum()),
+            labels={code: by_code[code] for code in question.codes},
+            ties=int((rows["tie"] & ~is_adjudicated).sum()),
+            adjudicated=int(is_adjudicated.sum()),
+            unanswered=int((is_adjudicated & rows["label"].isna()).sum()),
         )
-    return found
+    return counts

@@ -1,4 +1,4 @@
-"""How far a study is: its places, its items, and what each person has done. Nothing here remembers anything."""
+"""How far a study is: its slots, its items, and what each annotator did. Everything is counted anew from its rows."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from statistics import median
 
 from annotation.form import PRESENCE
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
-from annotation.statistics.ratings import Ratings, collect_ratings, majority_codes_of_others
+from annotation.statistics.ratings import collect_ratings, majority_codes_of_others
 from annotation.study.study import Study
 from annotation.types import Judgment
 
-AnnotatorsByItem = Mapping[str, Collection[str]]  # by item key, who has judged (or reserved) it
+AnnotatorsByItem = Mapping[str, Collection[str]]  # by item key: who has judged (or reserved) the item
 
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """Places of the items that are not stale, without the overlap, which everybody judges.
+    """The counts of a study. A slot is one wanted judgment of one item.
 
-    `total_slots` is None in a study without a limit; `filled_slots` counts judgments in places, `reserved_slots` live reservations;
-    `items` and `finished_items` count the items, and those that have all their judgments; `overlap_judgments` counts the overlap's
-    judgments; `stale_items` the stale items and `stale_judgments` what they were given.
+    Slots and items leave out stale items and the overlap, which every annotator judges. `total_slots` is None in a
+    study without a limit; `filled_slots` have a judgment, `reserved_slots` a live reservation; `finished_items` have
+    all their judgments. `overlap_judgments` and `stale_judgments` are those of the overlap and of stale items.
     """
 
     total_slots: int | None
@@ -36,9 +36,10 @@ class StudyProgress:
 
 @dataclass(frozen=True)
 class AnnotatorSummary:
-    """What one person did: items, median seconds an item, and how often they agree with the others.
+    """What one annotator did.
 
-    Of the `compared_items` items on which the others have a majority for one answer to question one, `agreeing_items` have theirs.
+    `compared_items` counts the items on which the others have a majority answer to question one; on `agreeing_items`
+    of them the annotator gave the same answer.
     """
 
     annotator: str
@@ -51,55 +52,58 @@ class AnnotatorSummary:
 def compute_study_progress(
     study: Study, judged_by: AnnotatorsByItem, reserved_by: AnnotatorsByItem, stale_keys: Collection[str] = ()
 ) -> StudyProgress:
-    """The present counts of a study."""
-    limit = study.settings.per_item
+    """Counts the slots and items of a study; `stale_keys` are the keys of its stale items."""
+    per_item = study.settings.per_item
     fresh = study.fresh_items(stale_keys)
     limited = [item.key for item in fresh if item.item_kind != "overlap"]
-    given = {key: len(people) for key, people in judged_by.items()}
+    judgments = {key: len(annotators) for key, annotators in judged_by.items()}
     return StudyProgress(
-        total_slots=None if limit is None else limit * len(limited),
-        filled_slots=sum(given.get(key, 0) for key in limited),
-        reserved_slots=sum(len(people) for people in reserved_by.values()),
+        total_slots=None if per_item is None else per_item * len(limited),
+        filled_slots=sum(judgments.get(key, 0) for key in limited),
+        reserved_slots=sum(len(annotators) for annotators in reserved_by.values()),
         items=len(limited),
-        finished_items=sum(given.get(key, 0) >= (limit or 1) for key in limited),
-        overlap_judgments=sum(given.get(item.key, 0) for item in fresh if item.item_kind == "overlap"),
+        finished_items=sum(judgments.get(key, 0) >= (per_item or 1) for key in limited),
+        overlap_judgments=sum(judgments.get(item.key, 0) for item in fresh if item.item_kind == "overlap"),
         stale_items=len(stale_keys),
-        stale_judgments=sum(given.get(key, 0) for key in stale_keys),
+        stale_judgments=sum(judgments.get(key, 0) for key in stale_keys),
     )
 
 
 def is_complete(study: Study, judged_by: AnnotatorsByItem, stale_keys: Collection[str] = ()) -> bool:
-    """Whether every place is filled: each item has its judgments, and everybody who began has judged the overlap.
+    """Whether each item has all its judgments and every annotator has judged the whole overlap.
 
-    Stale items count no more. A study without a limit never is, nor one of which nobody has judged anything.
+    Stale items do not count. A study without a limit, or without a judgment, is never complete.
     """
-    limit = study.settings.per_item
-    everybody = set().union(*judged_by.values())
-    if limit is None or not everybody:
+    per_item = study.settings.per_item
+    annotators = set().union(*judged_by.values())
+    if per_item is None or not annotators:
         return False
-    fresh = study.fresh_items(stale_keys)
-    return all(
-        everybody <= set(judged_by.get(item.key, ()))
-        if item.item_kind == "overlap"
-        else len(judged_by.get(item.key, ())) >= limit
-        for item in fresh
-    )
+    for item in study.fresh_items(stale_keys):
+        judges = set(judged_by.get(item.key, ()))
+        is_finished = annotators <= judges if item.item_kind == "overlap" else len(judges) >= per_item
+        if not is_finished:
+            return False
+    return True
 
 
 def summarise_annotators(judgments: Sequence[Judgment]) -> list[AnnotatorSummary]:
-    """A line a person of these current judgments, who did most first; practice and adjudications do not count."""
-    people: dict[str, list[float]] = {}
-    for row in judgments:
-        if row.item_kind not in ("practice", "adjudication"):
-            people.setdefault(row.annotator, []).append(row.seconds)
-    found = collect_ratings(select_counted_judgments(judgments_to_frame(judgments)).rows, PRESENCE)
-    shared = {annotator: _agreement_with_others(found, number) for number, annotator in enumerate(found.annotators)}
-    lines = [AnnotatorSummary(name, len(own), median(own), *shared.get(name, (0, 0))) for name, own in people.items()]
-    return sorted(lines, key=lambda each: (-each.items, each.annotator))
+    """One summary for each annotator, most items first; practice items and adjudications do not count.
 
-
-def _agreement_with_others(ratings: Ratings, number: int) -> tuple[int, int]:
-    """On how many items an annotator gives the answer of the others' majority, and on how many there is one."""
-    rest = majority_codes_of_others(ratings, number)
-    compared = rest >= 0
-    return int((compared & (rest == ratings.answers[:, number])).sum()), int(compared.sum())
+    `judgments` are current judgments.
+    """
+    seconds: dict[str, list[float]] = {}
+    for judgment in judgments:
+        if judgment.item_kind not in ("practice", "adjudication"):
+            seconds.setdefault(judgment.annotator, []).append(judgment.seconds)
+    ratings = collect_ratings(select_counted_judgments(judgments_to_frame(judgments)).rows, PRESENCE)
+    agreement: dict[str, tuple[int, int]] = {}
+    for number, annotator in enumerate(ratings.annotators):
+        majority = majority_codes_of_others(ratings, number)
+        has_majority = majority >= 0
+        agrees = has_majority & (majority == ratings.answers[:, number])
+        agreement[annotator] = int(agrees.sum()), int(has_majority.sum())
+    summaries = [
+        AnnotatorSummary(annotator, len(times), median(times), *agreement.get(annotator, (0, 0)))
+        for annotator, times in seconds.items()
+    ]
+    return sorted(summaries, key=lambda each: (-each.items, each.annotator))

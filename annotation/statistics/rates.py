@@ -1,4 +1,8 @@
-"""Shares of judgments: the paper's headline numbers, and the same on controls, which is their chance level."""
+"""Rates: shares of judgments, on true items and on controls.
+
+The first four are the paper's headline numbers (its appendix on human evaluation). A control shows a description that
+does not belong to its mappings, so the rates on controls are the level of chance.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,10 @@ TRUE_ITEMS = "true"
 
 @dataclass(frozen=True)
 class RateDefinition:
-    """The share of answers `accepted_codes` among the answers `base_codes` to one question; `empty_base_reason` says that there are none."""
+    """The share of `accepted_codes` among the answers `base_codes` to one question, in [0, 1].
+
+    `empty_base_reason` says why the rate is undefined where no answer has a base code.
+    """
 
     question: FormQuestion
     accepted_codes: tuple[str, ...]
@@ -24,27 +31,24 @@ class RateDefinition:
     empty_base_reason: str
 
 
+CORRECT_CODES = ("absent_none", "present_described")  # the description is right about whether a pattern is visible
 FAILURE_CODES = ("absent_described", "present_missed")
 VISIBLE_CODES = ("present_missed", "present_described")
 DESCRIBED_CODES = ("absent_described", "present_described")
-CORRECT_CODES = ("absent_none", "present_described")
-NO_JUDGMENTS, NO_PRECISION_JUDGMENTS = "there are no judgments", "there are no judgments of precision"
-HEADLINE_RATES = {  # the paper's, in its order
+BOTH_CODES = ("present_described",)
+NO_JUDGMENTS, NO_PRECISION = "there are no judgments", "there are no judgments of precision"
+NO_FAILURES = "no judgment finds the description wrong about whether a pattern is visible"
+NO_VISIBLE, NO_DESCRIBED = "no judgment sees a pattern", "no judgment finds a pattern described"
+HEADLINE_RATES = {
     "correct": RateDefinition(PRESENCE, CORRECT_CODES, PRESENCE.codes, NO_JUDGMENTS),
-    "false_patterns_among_failures": RateDefinition(
-        PRESENCE, ("absent_described",), FAILURE_CODES, "there are no failures"
-    ),
-    "visible_patterns_described": RateDefinition(
-        PRESENCE, ("present_described",), VISIBLE_CODES, "there are no judgments that see one"
-    ),
-    "poor": RateDefinition(PRECISION, ("poor",), PRECISION.codes, NO_PRECISION_JUDGMENTS),
+    "false_patterns_among_failures": RateDefinition(PRESENCE, ("absent_described",), FAILURE_CODES, NO_FAILURES),
+    "visible_patterns_described": RateDefinition(PRESENCE, BOTH_CODES, VISIBLE_CODES, NO_VISIBLE),
+    "poor": RateDefinition(PRECISION, ("poor",), PRECISION.codes, NO_PRECISION),
 }
 RATE_DEFINITIONS = HEADLINE_RATES | {
-    "recognised": RateDefinition(PRESENCE, ("present_described",), PRESENCE.codes, NO_JUDGMENTS),
-    "described_recognised": RateDefinition(
-        PRESENCE, ("present_described",), DESCRIBED_CODES, "there are no judgments that find a pattern described"
-    ),
-    "accurate": RateDefinition(PRECISION, ("accurate",), PRECISION.codes, NO_PRECISION_JUDGMENTS),
+    "recognised": RateDefinition(PRESENCE, BOTH_CODES, PRESENCE.codes, NO_JUDGMENTS),
+    "described_recognised": RateDefinition(PRESENCE, BOTH_CODES, DESCRIBED_CODES, NO_DESCRIBED),
+    "accurate": RateDefinition(PRECISION, ("accurate",), PRECISION.codes, NO_PRECISION),
 }
 
 
@@ -58,21 +62,21 @@ class AcceptanceRates:
 
 
 def compute_acceptance(rows: pd.DataFrame, seed: int) -> AcceptanceRates:
-    """Every one of `RATE_DEFINITIONS` over these rows, with intervals over their items."""
-    item, items = pd.factorize(rows["key"])
-    numbers = item.astype(np.int64)
-    found = {}
-    for name, each in RATE_DEFINITIONS.items():
-        given = rows[each.question.field]
-        accepted, asked = (given.isin(codes).to_numpy(dtype=bool) for codes in (each.accepted_codes, each.base_codes))
-        found[name] = estimate_rate(accepted, asked, numbers, seed, each.empty_base_reason)
-    return AcceptanceRates(len(items), len(rows), found)
+    """All `RATE_DEFINITIONS` over these rows, with intervals over their items."""
+    numbers, items = pd.factorize(rows["key"])
+    item_numbers = numbers.astype(np.int64)
+    rates = {}
+    for name, definition in RATE_DEFINITIONS.items():
+        answers = rows[definition.question.field]
+        accepted = answers.isin(definition.accepted_codes).to_numpy(dtype=bool)
+        eligible = answers.isin(definition.base_codes).to_numpy(dtype=bool)
+        rates[name] = estimate_rate(accepted, eligible, item_numbers, seed, definition.empty_base_reason)
+    return AcceptanceRates(len(items), len(rows), rates)
 
 
 def compare_with_controls(rows: pd.DataFrame, control_rows: pd.DataFrame, seed: int) -> dict[str, AcceptanceRates]:
-    """The rates on the true items, and on each kind of control: what annotators accept where nothing fits."""
-    kinds = {
-        kind: control_rows[control_rows["item_kind"] == kind] if len(control_rows) else control_rows
-        for kind in CONTROL_KINDS
-    }
-    return {name: compute_acceptance(each, seed) for name, each in {TRUE_ITEMS: rows, **kinds}.items()}
+    """The rates on the true items, and on each kind of control."""
+    acceptance = {TRUE_ITEMS: compute_acceptance(rows, seed)}
+    for kind in CONTROL_KINDS:
+        acceptance[kind] = compute_acceptance(control_rows[control_rows["item_kind"] == kind], seed)
+    return acceptance

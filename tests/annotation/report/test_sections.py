@@ -109,5 +109,5 @@ def test_a_table_without_models_has_its_sentence() -> None:
         for part in section_paragraphs(summarise_judgments(select_counted_judgments(table)), None)
         for sentence in part
     ]
-    assert "The table has no model, so nothing is told by model." in told
-    assert "The table has no model or no layer, so nothing is told by layer quarter." in told
+    assert "There are no results by model, because the table has no column model." in told
+    assert "There are no results by layer quarter, because the table has no column model or no column layer." in told

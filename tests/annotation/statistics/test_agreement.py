@@ -52,10 +52,10 @@ def test_krippendorffs_example_c_gives_the_published_numbers() -> None:
     counts = counts_of(EXAMPLE_C, 5)
     found = {coefficient.__name__: round(value(coefficient, counts) or 0, 3) for coefficient in COEFFICIENTS}
     assert found == {
-        "percent": 0.818,
+        "percent_agreement": 0.818,
         "fleiss_kappa": 0.761,  # Gwet's irrCAC, which counts singly answered items in the marginals
-        "krippendorff_nominal": 0.743,
-        "krippendorff_ordinal": 0.815,
+        "krippendorff_alpha_nominal": 0.743,
+        "krippendorff_alpha_ordinal": 0.815,
         "gwet_ac1": 0.775,
         "gwet_ac2": 0.899,  # irrCAC with ordinal weights
     }

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from annotation.errors import SummaryError
-from annotation.statistics.answer_counts import ANSWER_COUNT_COLUMNS, answer_counts_by_quarter, layer_quarters
+from annotation.statistics.answer_counts import (
+    ANSWER_COUNT_COLUMNS,
+    NO_LAYERS,
+    answer_counts_by_quarter,
+    layer_quarters,
+)
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.types import Judgment
 
@@ -39,21 +44,21 @@ def test_a_model_whose_layers_are_unknown_is_left_out_and_named(judge: Judge) ->
     rows = select_counted_judgments(judgments_to_frame([judge("1"), judge("2", model="new\x1b")])).rows
     numbers, reason = layer_quarters(rows, {"smollm2": 30})
     assert numbers.tolist() == [3, -1]
-    assert reason == "The number of layers of new\\x1b is not known: left out by layer quarter."
+    assert reason == "Not in the results by layer quarter: new\\x1b (number of layers unknown)."
     table = pd.DataFrame({"item": ["1"], "model": [None], "layer": [2]})
-    assert layer_quarters(table, {})[1] == "Some judgments have no model or no layer: left out by layer quarter."
+    assert layer_quarters(table, {})[1] == "Not in the results by layer quarter: judgments without a model or layer."
 
 
 def test_a_table_without_layers_has_no_quarters() -> None:
     numbers, reason = layer_quarters(pd.DataFrame({"item": ["1", "2"]}), {})
     assert (numbers.tolist(), reason) == (
         [-1, -1],
-        "The table has no model or no layer, so nothing is told by layer quarter.",
+        NO_LAYERS,
     )
 
 
 def test_a_layer_that_its_model_does_not_have_is_an_error(judge: Judge) -> None:
-    with pytest.raises(SummaryError, match="Layer 26 belongs to no layer quarter, since smollm2 has 26 layers"):
+    with pytest.raises(SummaryError, match="The table has layer 26, but smollm2 has 26 layers"):
         layer_quarters(select_counted_judgments(judgments_to_frame([judge()])).rows, {"smollm2": 26})
 
 

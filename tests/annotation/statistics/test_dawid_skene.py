@@ -83,5 +83,5 @@ def test_without_the_package_a_sentence_says_what_to_do(monkeypatch: pytest.Monk
 
 def test_a_model_that_does_not_settle_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dawid_skene, "MAX_ITERATIONS", 2)
-    with pytest.raises(DawidSkeneError, match="has not settled after 2 rounds"):
+    with pytest.raises(DawidSkeneError, match="did not converge within 2 iterations"):
         dawid_skene.label_probabilities(example())

@@ -60,7 +60,7 @@ def test_measures_are_joined_by_description(judge: Judge) -> None:
     found = evidence.correlate_measures(select_counted_judgments(judgments_to_frame(rows)), descriptions, scores)
     assert [(e.measure, e.scorer, e.spearman.n, e.spearman.value, e.spearman.reason) for e in found] == [
         ("detection", "m", 4, pytest.approx(1.0), None),
-        ("detection", "other", 1, None, evidence.TOO_FEW_ITEMS),
+        ("detection", "other", 1, None, evidence.TOO_FEW_DESCRIPTIONS),
         ("support", None, 3, pytest.approx(-1.0), None),
     ]
 
@@ -77,6 +77,6 @@ def test_what_cannot_be_correlated_says_why(judge: Judge) -> None:
     )
     same = pd.DataFrame({"description_id": ["d-0", "d-1", "d-2"], "support": [1, 2, 3]})
     assert [e.spearman.reason for e in evidence.correlate_measures(rows, same, nothing)] == [
-        evidence.TOO_FEW_ITEMS,
+        evidence.TOO_FEW_DESCRIPTIONS,
         evidence.NO_VARIATION,
     ]

@@ -93,7 +93,7 @@ def test_an_annotator_called_na_is_no_gap() -> None:
         ({"item_kind": "gold"}, "Row 2 has 'gold' as item_kind; "),
         ({"layer": "-1"}, "Row 2 has '-1' as layer; it must be a whole number from 0."),
         ({"annotator": "a"}, "The annotator a answers an item more than once (item i); a changed answer must "),
-        ({"judgment_id": "j"}, "The judgment j stands in the table more than once; "),
+        ({"judgment_id": "j"}, "The judgment j is in the table more than once; "),
     ],
 )
 def test_each_fault_is_one_sentence(changes: dict[str, object], sentence: str) -> None:
@@ -123,12 +123,12 @@ def test_of_a_chain_of_changed_answers_the_last_counts_in_whatever_order_the_row
 @pytest.mark.parametrize("earlier", [["j-1"], ["j-2", "j-1"], ["j-3", "j-1", "j-2"]])
 def test_judgments_that_supersede_each_other_in_a_circle_are_refused(earlier: list[str]) -> None:
     rows = [(f"j-{n}", before, "a") for n, before in enumerate(earlier, start=1)]
-    with pytest.raises(SummaryError, match=r"The judgment j-\d supersedes itself, at once or by others"):
+    with pytest.raises(SummaryError, match=r"The judgment j-\d supersedes itself, directly or through others"):
         select_counted_judgments(chained(*rows))
 
 
 def test_nobody_supersedes_another_annotators_answer() -> None:
-    with pytest.raises(SummaryError, match=r"The judgment j-2 supersedes j-1, which is another annotator's\."):
+    with pytest.raises(SummaryError, match="The judgment j-2 supersedes j-1, which another annotator gave"):
         select_counted_judgments(chained(("j-1", None, "a"), ("j-2", "j-1", "b")))
 
 
@@ -140,5 +140,5 @@ def test_an_organiser_may_supersede_the_decision_of_another() -> None:
 def test_missing_columns_are_named() -> None:
     with pytest.raises(SummaryError, match="no column annotator, precision, category, layer, head; it needs item"):
         select_counted_judgments(pd.DataFrame({"presence": ["absent_none"], "model": ["m"]}))
-    with pytest.raises(SummaryError, match="has supersedes but no judgment_id"):
+    with pytest.raises(SummaryError, match="has a column supersedes but no column judgment_id"):
         select_counted_judgments(pd.DataFrame([PLAIN | {"supersedes": "j-1"}]))

@@ -104,7 +104,7 @@ def test_a_model_and_its_quarters_are_reported_like_the_whole(judge: Judge) -> N
     ]
     assert (found.by_model.reason, found.by_quarter.reason) == (
         None,
-        "The number of layers of new is not known: left out by layer quarter.",
+        "Not in the results by layer quarter: new (number of layers unknown).",
     )
     alone = summary.summarise_judgments(
         select_counted_judgments(judgments_to_frame([row for row in rows if row.model == "smollm2"]))
@@ -116,7 +116,7 @@ def test_a_model_and_its_quarters_are_reported_like_the_whole(judge: Judge) -> N
     assert first.answers["precision"] == {"accurate": 2, "inaccurate": 0, "partial": 0, "poor": 0}
 
 
-def test_without_models_nothing_is_told_by_model() -> None:
+def test_a_table_without_models_has_no_results_by_model() -> None:
     found = report_of(TWO_ON_THREE)
     assert (found.by_model.groups, found.by_model.reason) == ([], summary.NO_MODEL)
     assert found.by_quarter.groups == []
