@@ -1,4 +1,4 @@
-"""What this is, how it works, how to cite it."""
+"""The About page: what this is, how it works, how to use it from a program, how to cite it."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from space.services import Services
 ABOUT_TEXT = """\
 # About
 
-This app shows what the attention heads of language models do, read from their weights alone: no training, no
-inference. It follows MAPS (*Inferring Functionality of Attention Heads from their Parameters*, Amit Elhelo and Mor
-Geva).
+This site shows what the attention heads of language models do. Everything is read from the weights alone: the model is
+neither trained nor run. The method is MAPS, from *Inferring Functionality of Attention Heads from their Parameters* by
+Amit Elhelo and Mor Geva.
 
-**How a head is read.** A head turns what it attends to by its value and output weights. Between the embedding on one
-side and the unembedding on the other this is a table M with a score for every pair of tokens: how strongly the head
-promotes the target when it attends to the source. The table is never formed; what is shown of it is
+**How a head is read.** A head moves information from the token that it attends to. Its value and output weights, taken
+together with the embedding and the unembedding, give a score for every pair of tokens: how strongly the head promotes
+the *target* when it attends to the *source*. From these scores we show
 
-- *mappings*: the thirty tokens on which the head acts most strongly for their length (saliency), each with the five
-  targets that it promotes most;
-- *relations*: for lists of pairs such as country to capital, the share of pairs whose target is among the most
-  promoted tokens of its source (score), or among the most demoted (suppression). A head implements a relation from a
-  score of {tau:g} on.
+- *mappings*: the thirty source tokens on which the head acts most strongly for their length (their *saliency*), each
+  with the five targets that the head promotes most;
+- *relations*: we have lists of pairs, such as country and capital. The *score* of a head is the share of pairs whose
+  target is among the tokens that the head promotes most for the source. Its *suppression* is the share whose target is
+  among the tokens that it demotes most. A head implements a relation if its score is {tau:g} or more.
 
-**Who wrote the descriptions.** Each names its describer. The *offline* describer is a fixed set of rules, a floor to
-compare with; it is neither a language model nor a person.
+**Who wrote the descriptions.** Each description names its author. *offline* is a rule-based baseline: it is neither a
+language model nor a person.
 
-**How to read tokens.** A raised dot is a space, ⏎ a newline, ⇥ a tab, `\\xE2` a byte that is no text.
+**How tokens are shown.** A raised dot is a space, ⏎ a newline, ⇥ a tab. `\\xE2` is a byte that is not text on its own.
 
 ## Guidelines for judging
 
 {guidelines}
 
-## What is stored
+## What is stored about you
 
-{consent} What exactly, where, and how to withdraw is on the page [Privacy](privacy).
+{consent} The page [Privacy](privacy) says exactly what is stored, where, and how to withdraw.
 
-## From programs
+## For programmers
 
-Each page of the explorer is an endpoint of this app's API, which the Python package `gradio_client` calls:
+Each page of the explorer is also an endpoint of this site's API. The Python package `gradio_client` calls it:
 
     from gradio_client import Client
 
-    app = Client("the address of this app")
+    app = Client("the address of this site")
     app.predict(api_name="/models")
     app.predict(model="{first}", layer=0, head=0, api_name="/head")
 
-| endpoint | gives |
+| endpoint | returns |
 |---|---|
 {endpoints}
 
-The same functions are tools for language models where whoever runs the app turned that on: an MCP server at
-`gradio_api/mcp/` under the app's address. {mcp}
+The same functions can be offered to language models as tools, by an MCP server at `gradio_api/mcp/` under the address
+of this site. {mcp}
 
 ## How to cite
 
@@ -69,34 +69,34 @@ The same functions are tools for language models where whoever runs the app turn
       note = {{arXiv:2412.11965}}
     }}
 
-Models shown: {models}. The project's code is under Apache-2.0, exported judgments under CC BY 4.0. Version {version}.
+Models shown here: {models}. Version {version}. The code is licensed under Apache-2.0, published judgments under CC BY
+4.0.
 """
 
 
 def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
     """Lays out the page, which lists the endpoints."""
     first = next(iter(services.atlases.values()))
-    words = ABOUT_TEXT.format(
+    text = ABOUT_TEXT.format(
         tau=first.info["settings"]["tau"],
         guidelines=GUIDELINES,
         consent=CONSENT_SENTENCE,
         models=", ".join(services.atlases),
         first=first.model,
         version=services.app_version,
-        endpoints="\n".join(
-            f"| `/{each.__name__}({argument_list(each)})` | {endpoint_summary(each)} |" for each in endpoints
-        ),
-        mcp="It is on here." if services.has_mcp else "It is off here.",
+        endpoints="\n".join(map(endpoint_row, endpoints)),
+        mcp="The server is on." if services.has_mcp else "On this site the server is off.",
     )
-    gr.Markdown(words)
+    gr.Markdown(text)
 
 
-def argument_list(endpoint: Callable[..., Any]) -> str:
-    """Its arguments, those that may be left out in brackets."""
-    found = [each for each in signature(endpoint).parameters.values() if each.name != "request"]  # Gradio gives it
-    return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in found)
-
-
-def endpoint_summary(endpoint: Callable[..., Any]) -> str:
-    """The first paragraph of its documentation."""
-    return " ".join((endpoint.__doc__ or "").split("\n\n")[0].split())
+def endpoint_row(endpoint: Callable[..., Any]) -> str:
+    """A row of the table: the endpoint with its arguments, optional ones in brackets, and its docstring's start."""
+    parameters = signature(endpoint).parameters.values()
+    arguments = ", ".join(
+        parameter.name if parameter.default is parameter.empty else f"[{parameter.name}]"
+        for parameter in parameters
+        if parameter.name != "request"  # filled in by Gradio
+    )
+    summary = " ".join((endpoint.__doc__ or "").split("\n\n")[0].split())
+    return f"| `/{endpoint.__name__}({arguments})` | {summary} |"

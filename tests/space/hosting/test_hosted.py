@@ -85,14 +85,14 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
         "[ada](https://huggingface.co/ada)",
         "taken out of the private dataset and its history",
         "[Annotate](annotate)",
-        "12 can be asked without a pause, then one every 5 seconds",
+        "you can ask 12 in a row, then one every 5 seconds",
     ):
         assert said in hosted
     local = privacy_text(replace(used, is_on_space=False, ledger=None))
     assert "the name that you type" in local
     assert f"your name (for {SESSION_DAYS} days; then you type it again)" in local
     assert "Hugging Face" not in local
-    assert "write to whoever runs this app" in local
+    assert "write to the people who run this app" in local
     assert "stay in the database, marked" in local
 
 
