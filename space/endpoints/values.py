@@ -28,5 +28,5 @@ def threshold_or_default(tau: float | None, atlas: Atlas) -> float:
     if tau is None:
         return float(atlas.info["settings"]["tau"])
     if not 0 < tau <= 1:
-        raise MapsError("The threshold is no number above 0 and at most 1.")
+        raise MapsError("The threshold must be a number above 0 and at most 1.")
     return tau

@@ -1,4 +1,4 @@
-"""What the addresses of pages carry."""
+"""Reads the query in a page's address."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from space.services import Services
 
 
 def requested_head(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
-    """The head that an address names."""
+    """The head in an address and its atlas (the first one if no model is named); raises MapsError if there is none."""
     atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
-    found = head_in_query(query)
-    if found is None:
-        raise MapsError("The address names no head; it ends like ?model=…&layer=26&head=2.")
-    if found not in atlas.head_ids:
-        heads, layers = atlas.info["heads"] - 1, atlas.info["layers"] - 1
-        raise MapsError(f"{atlas.model} has no head {found}: layers run from 0 to {layers}, heads from 0 to {heads}.")
-    return atlas, found
+    head = head_in_query(query)
+    if head is None:
+        raise MapsError("The address names no head; it should end like ?model=…&layer=26&head=2.")
+    if head not in atlas.head_ids:
+        last_layer, last_head = atlas.info["layers"] - 1, atlas.info["heads"] - 1
+        raise MapsError(
+            f"{atlas.model} has no head {head}: layers run from 0 to {last_layer}, heads from 0 to {last_head}."
+        )
+    return atlas, head
 
 
 SIDE_LABELS = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}
 
 
 def threshold_in_query(query: Mapping[str, str], atlas: Atlas) -> float:
-    """The threshold τ in the address, or the atlas's own."""
-    given = query.get("tau")
-    if not given:
+    """The threshold τ in the address, or the atlas's own; raises MapsError if it is not above 0 and at most 1."""
+    text = query.get("tau")
+    if not text:
         return float(atlas.info["settings"]["tau"])
     try:
-        tau = float(given)
+        tau = float(text)
     except ValueError:
         tau = float("nan")
     if not 0 < tau <= 1:
-        raise MapsError("The threshold in the address is no number above 0 and at most 1.")
+        raise MapsError("The threshold in the address must be a number above 0 and at most 1.")
     return tau

@@ -1,4 +1,4 @@
-"""Errors that a person can mend, shown on the page as their sentence."""
+"""Shows the message of a MapsError on the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 def show_errors(handler: Callable[P, R]) -> Callable[P, R]:
-    """A handler whose MapsErrors appear on the page; other errors stay errors."""
+    """A handler whose MapsErrors appear on the page as their message; other errors are not changed."""
 
     @wraps(handler)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""`/health`: whether the app serves, its versions, how the ledger stands. It names no dataset and no secret."""
+"""`/health`: that the app works, its versions and the state of the ledger. No dataset's name and no secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ REPORTED_PACKAGES = ("gradio", "huggingface-hub")
 
 
 def health_report(services: Services) -> dict[str, Any]:
-    """What the address answers."""
     return {
         "status": "ok",
         "versions": {
@@ -32,10 +31,7 @@ def health_report(services: Services) -> dict[str, Any]:
 
 
 def health_route(services: Services) -> Route:
-    """The route."""
-
-    def answered(_request: Request) -> Response:
-        """JSON, never from a cache."""
+    def respond(_request: Request) -> Response:
         return JSONResponse(health_report(services), headers={"cache-control": "no-store"})
 
-    return Route("/health", answered)
+    return Route("/health", respond)

@@ -1,18 +1,19 @@
-"""Keeps the server's memory small."""
+"""Limits the memory that the server's threads hold on to."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
-ARENA_MAX = -8  # mallopt's number for it in glibc
+ARENA_MAX = -8  # the number of M_ARENA_MAX for glibc's mallopt
 ARENA_COUNT = 2
 
 
 def limit_memory_arenas() -> None:
-    """Two heaps for all threads, instead of one for each few, before most of them start.
+    """Lets all threads share two heaps. Call it before most threads start.
 
-    With glibc's default each of the server's forty threads keeps what it once needed.
+    By default glibc gives threads heaps of their own, and each of the server's forty threads keeps the memory that
+    it once needed.
     """
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):  # other C libraries lack it
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):  # missing in other C libraries
         ctypes.CDLL(None).mallopt(ARENA_MAX, ARENA_COUNT)

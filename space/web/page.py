@@ -45,7 +45,7 @@ class ExplorerPage(Protocol):
 
 @dataclass(frozen=True)
 class PageAddress:
-    """A page's name (empty for the home page) and its query; if a name occurs twice in the query, the last value counts."""
+    """A page's name (empty for the home page) and its query; of a name that occurs twice, the last value counts."""
 
     page_name: str
     query: Mapping[str, str]

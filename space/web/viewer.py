@@ -1,6 +1,6 @@
-"""The explorer in Gradio: one view that shows what an address shows, follows links and forms in place, and figures.
+"""The explorer in Gradio: one view for all its pages, which shows any address and follows links and forms in place.
 
-`explorer.js` hands over the first look, keeps the browser's address, and asks for other addresses.
+`explorer.js` hands over the content of the first HTML, updates the browser's address, and requests other addresses.
 """
 
 from __future__ import annotations
@@ -17,58 +17,61 @@ from space.web.browser_storage import token_state
 from space.web.page import MAX_FIGURES, ExplorerPage, PageAddress, article_html, missing_page, open_page
 from space.web.sessions import identify_annotator
 
-MOUNT_SCRIPT = (
-    "explorer.mount(element, props, watch, {visit: at => trigger('visit', at), figures: at => trigger('figures', at)})"
-)
+# Gradio takes the names of a component's own events from the quoted names in this script.
+MOUNT_SCRIPT = "explorer.mount(element, props, watch, trigger, ['visit', 'figures'])"
 
 
 def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, ExplorerPage]) -> None:  # noqa: ARG001 - as every page
-    """Lays out the view; any page of the explorer can be shown in it."""
+    """Lays out the view, which can show any page of the explorer."""
     token = token_state()
     view = gr.HTML(js_on_load=MOUNT_SCRIPT, elem_id="view")
     with gr.Column(elem_id="figures"):
         plots = [gr.Plot(visible=False, show_label=False) for _ in range(MAX_FIGURES)]
 
-    def visited(signed: object, event: gr.EventData, request: gr.Request) -> str:
-        """What an address shows to whoever asks; `finish`: what takes longer to compute."""
+    def show_address(signed_token: object, event: gr.EventData, request: gr.Request) -> str:
+        """The content of an address for this visitor. With `finish` in the event, its slower part is included."""
         sent = event_data(event)
         turn = str(sent.get("turn", ""))[:20]
         try:
-            place = PageAddress.parse(str(sent.get("address", "")))
-            if place.page_name not in pages:
+            address = PageAddress.parse(str(sent.get("address", "")))
+            if address.page_name not in pages:
                 raise MapsError("There is no such page.")
         except MapsError as error:
             return article_html(missing_page(str(error)), "", turn)
-        module, who = pages[place.page_name], identify_annotator(services, signed, request)
+        module = pages[address.page_name]
         if sent.get("finish") and hasattr(module, "finish"):
-            return article_html(module.finish(services, place.query, request), place.page_name, turn)
-        return article_html(open_page(services, module, place.query, who), place.page_name, turn)
+            content = module.finish(services, address.query, request)
+        else:
+            annotator = identify_annotator(services, signed_token, request)
+            content = open_page(services, module, address.query, annotator)
+        return article_html(content, address.page_name, turn)
 
-    def drawn(event: gr.EventData) -> list[Any]:
-        """The figures of an address; none where it leads nowhere, as the view says."""
+    def draw_figures(event: gr.EventData) -> list[Any]:
+        """The figures of an address; none if it leads nowhere, which the view explains."""
+        hidden = gr.update(visible=False)
         try:
-            place = PageAddress.parse(str(event_data(event).get("address", "")))
+            address = PageAddress.parse(str(event_data(event).get("address", "")))
         except MapsError:
-            return [gr.update(visible=False)] * MAX_FIGURES
-        found = (
-            open_page(services, pages[place.page_name], place.query).figure_makers if place.page_name in pages else ()
-        )
-        charts = [gr.update(visible=True, value=plot_in_page_colours(make())) for make in found]
-        return charts + [gr.update(visible=False)] * (MAX_FIGURES - len(charts))
+            return [hidden] * MAX_FIGURES
+        if address.page_name not in pages:
+            return [hidden] * MAX_FIGURES
+        makers = open_page(services, pages[address.page_name], address.query).figure_makers
+        charts = [gr.update(visible=True, value=plot_in_page_colours(make())) for make in makers]
+        return charts + [hidden] * (MAX_FIGURES - len(charts))
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    # One address may follow another before it has arrived, as `finish` does: the turns say which answer counts.
-    view.visit(visited, token, view, trigger_mode="multiple", **quiet)
-    view.figures(drawn, None, plots, **quiet)
+    # A request may follow another one before that is answered (`finish` does): `turn` tells which answer counts.
+    view.visit(show_address, token, view, trigger_mode="multiple", **quiet)
+    view.figures(draw_figures, None, plots, **quiet)
 
 
 def plot_in_page_colours(figure: Any) -> PlotData:
-    """The figure light or dark as the page; the library of figures is imported when one is drawn."""
+    """A chart that is light or dark as the page is. The library of figures is imported when the first one is drawn."""
     from maps.figures.style import themed_json
 
     return PlotData(type="altair", plot=themed_json(figure))
 
 
 def event_data(event: gr.EventData) -> Mapping[str, Any]:
-    """What the script sent with an event; anybody may send another thing, or nothing."""
+    """What the script sent with an event; an empty dictionary for anything else that a browser may send."""
     return event._data if isinstance(event._data, dict) else {}

@@ -1,7 +1,8 @@
-"""Who asks the weights, and how often they may: on a Space, where all share two cores and one child process.
+"""Limits how often a visitor may ask a model's weights. On a Space all visitors share two cores and one child process.
 
-A visitor is the login, else the address that the Space's proxies saw: of `X-Forwarded-For` the last public one, since
-what stands before it a visitor may have written. Nothing of it is stored. Off a Space nobody is limited.
+A visitor is identified by the login, or else by the network address that the Space's proxies saw: the last public
+address in `X-Forwarded-For`, because a visitor can write anything before it. This is kept in memory only. Off a Space
+there is no limit.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ from space.web.sessions import HasRequest, login_name
 
 
 def ask_within_limit(services: Services, question: LiveQuestion, request: HasRequest | None) -> LiveAnswer:
-    """A question to the weights by whoever asks; raises MapsError with one sentence where there is no answer."""
+    """Asks the weights for this visitor; raises MapsError if the limit is reached or there is no answer."""
     if services.is_on_space and services.live_model.model_name is not None:
         services.rate_limiter.consume(visitor_id(request))
     return services.live_model.ask(question)
 
 
 def visitor_id(request: HasRequest | None) -> str:
-    """Who asks, as far as a limit needs to know."""
+    """An identifier of the visitor for the rate limit."""
     if request is None or request.request is None:
         return "nobody"
     if (name := login_name(request)) is not None:
         return f"login {name}"
-    passed = str(request.request.headers.get("x-forwarded-for", "")).split(",")
-    public = [text.strip() for text in passed if is_public_address(text.strip())]
+    forwarded = str(request.request.headers.get("x-forwarded-for", "")).split(",")
+    public = [text.strip() for text in forwarded if is_public_address(text.strip())]
     client = request.request.client
     return public[-1] if public else str(client.host if client else "nobody")
 
 
 def is_public_address(text: str) -> bool:
-    """Whether a text is an address of the Internet."""
+    """Whether a text is a public IP address."""
     try:
         return ip_address(text).is_global
     except ValueError:

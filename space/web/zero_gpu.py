@@ -1,4 +1,4 @@
-"""ZeroGPU: the hardware on which a free account may host. It wants to find a function that would use a GPU."""
+"""ZeroGPU, the hardware that a free account may use. It ends a Space that declares no function for the GPU."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from importlib.util import find_spec
 
 
 def register_with_zero_gpu() -> bool:
-    """Marks a function for ZeroGPU, which ends a Space without one; whether the package for it is there.
+    """Declares a function that nothing calls, so that ZeroGPU keeps the Space; False if the package is missing.
 
-    Nothing here is computed on a GPU: pages come from stored tables, and live questions take seconds on two cores.
+    The app needs no GPU: pages come from stored tables, and live questions take seconds on two cores.
     """
     if find_spec("spaces") is None:
-        print("This is ZeroGPU, but the package spaces is missing; the Space may be ended.", file=sys.stderr)
+        print(
+            "This Space is on ZeroGPU without the package spaces, so it may be ended; deploy it again.",
+            file=sys.stderr,
+        )
         return False
     with block_torch_import():
         import spaces
@@ -25,7 +28,7 @@ def register_with_zero_gpu() -> bool:
 
 @contextmanager
 def block_torch_import() -> Iterator[None]:
-    """Keeps torch from being imported: the package would load and change it, and the server has no use for it."""
+    """Keeps the package from importing and patching torch, which the server does not need."""
     before = sys.modules.pop("torch", None)
     sys.modules["torch"] = None  # type: ignore[assignment]
     try:
@@ -37,4 +40,4 @@ def block_torch_import() -> Iterator[None]:
 
 
 def unused_gpu_function() -> None:
-    """What ZeroGPU finds; nothing calls it."""
+    """The function that ZeroGPU finds."""

@@ -49,9 +49,9 @@ const explorer = (() => {
     if (shown.dataset.unfinished) return ask(address, {finish: true});
     if (shown.dataset.figures !== '0' || (figures && figures.childElementCount)) events.figures({address});
   };
-  const mount = (element, props, watch, trigger) => {  // Gradio calls this when its view is there
+  const mount = (element, props, watch, trigger, names) => {  // Gradio calls this when its view is there
     view = element;
-    events = {visit: detail => trigger('visit', detail), figures: detail => trigger('figures', detail)};
+    events = Object.fromEntries(names.map(name => [name, detail => trigger(name, detail)]));
     const first = document.querySelector('#first-look .look');
     watch('value', arrived);
     if (first) {

