@@ -81,6 +81,7 @@ FAMILY_MODELS = {
     ),
     "olmo2": FamilyModel("Olmo2", {**GROUPED_SETTINGS, **RMS_SETTINGS}, gguf_architecture="olmo2"),
 }
+FAST_FAMILIES = ("gpt2", "llama", "gemma3_text")  # fused and transposed, grouped, scaled: the fast run takes these
 
 
 def build_config(family: str) -> Any:

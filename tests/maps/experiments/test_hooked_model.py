@@ -18,7 +18,8 @@ from maps.experiments.prompts import FilledPrompts, PromptPair, multi_token_pair
 from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
-from tests.families import FAMILY_MODELS, build_model, model_blocks, model_body
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, build_model, model_blocks, model_body
+from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
 IDS = torch.tensor([[5, 6, 7, 301, 40, 2], [5, 6, 7, 22, 310, 9], [5, 6, 7, 30, 31, 32]])
@@ -59,7 +60,7 @@ def first_norm(running: HookedModel) -> nn.Module:
     return found
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_the_taps_change_nothing(family: str, opened: dict[str, HookedModel]) -> None:
     running = opened[family]
     with torch.no_grad():
@@ -74,7 +75,7 @@ def test_the_taps_change_nothing(family: str, opened: dict[str, HookedModel]) ->
     assert torch.equal(running.run(IDS).logits, plain)  # and none of them stays
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_the_heads_outputs_are_together_what_attention_writes(family: str, opened: dict[str, HookedModel]) -> None:
     running, written = opened[family], []
     hooks = [
@@ -92,7 +93,7 @@ def test_the_heads_outputs_are_together_what_attention_writes(family: str, opene
         torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_without_context_layer_0_is_the_formula_with_the_value_bias(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
@@ -113,7 +114,7 @@ def test_without_context_layer_0_is_the_formula_with_the_value_bias(
         torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_where_the_prompt_is_the_subject_alone_context_changes_nothing(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
@@ -143,7 +144,7 @@ def plainly_removed(running: HookedModel, heads: list[HeadId]) -> Tensor:
     return said
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_heads_removed_one_by_one_are_what_whole_passes_without_them_say(
     family: str, opened: dict[str, HookedModel]
 ) -> None:

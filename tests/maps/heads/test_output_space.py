@@ -19,6 +19,7 @@ from maps.heads.unembedding import Unembedding
 from tests.cancelling import cancelling_first_mlp
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal_tensor
+from tests.sampling import sampled
 
 SIZES = (1, 2, 7, 8, 100, 257, 1023, 1024, 1025, 2500)
 
@@ -51,8 +52,8 @@ def found(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
 
 
 @pytest.mark.parametrize("screened", [True, False])
-@pytest.mark.parametrize("width", [1, 8, 12, 64, 80, 128])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("width", sampled((1, 8, 12, 64, 80, 128), (1, 12, 64)))
+@pytest.mark.parametrize("size", sampled(SIZES, (1, 7, 257, 1025)))
 def test_best_targets_are_those_of_float64(size: int, width: int, screened: bool) -> None:
     z, c = normal_tensor(size, width), normal_tensor(size, width, seed=1)
     c = c + 2 * normal_tensor(1, width, seed=2)  # a direction that all share, as in real models
@@ -156,7 +157,7 @@ def test_the_share_is_that_of_all_of_m(
     kept: torch.dtype, gained: bool, fallback: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fallback:
-        monkeypatch.setattr(output_space, "eight_bits", lambda _device: False)
+        monkeypatch.setattr(output_space, "has_fast_int8", lambda _device: False)
     embedding, unembedding = normal_tensor(1301, 24).to(kept), (normal_tensor(1301, 24, seed=1) + 0.3).to(kept)
     embedding[[70, 1200]], unembedding[[5, 900]] = embedding[[3, 4]], unembedding[[800, 901]]
     heads = HeadWeights(normal_tensor(2, 24, 6, seed=2), normal_tensor(4, 6, 24, seed=3))

@@ -24,7 +24,16 @@ from maps.types import HeadId
 from maps.weights.attention import read_query_key_weights
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.open import open_checkpoint
-from tests.families import FAMILY_MODELS, block_attention, build_model, model_blocks, model_body, save_gguf
+from tests.families import (
+    FAMILY_MODELS,
+    FAST_FAMILIES,
+    block_attention,
+    build_model,
+    model_blocks,
+    model_body,
+    save_gguf,
+)
+from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE
 
 SETTINGS = MappingSettings(())
@@ -71,13 +80,13 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
         torch.testing.assert_close(*differences, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_scores_are_those_of_the_models_own_attention(family: str, made: dict[str, tuple[Any, Path]]) -> None:
     model, folder = made[family]
     same_as_the_models_own(open_checkpoint(str(folder)), model)
 
 
-@pytest.mark.parametrize("family", IN_GGUF)
+@pytest.mark.parametrize("family", sampled(IN_GGUF, FAST_FAMILIES))
 def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, _ = made[family]
     same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model)
@@ -182,7 +191,7 @@ def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path,
         (folder / name).write_bytes((small_model / name).read_bytes())
     tensors = load_file(small_model / "model.safetensors")
     save_file({**tensors, "model.layers.1.self_attn.q_norm.weight": torch.ones(8)}, folder / "model.safetensors")
-    said = "model norms its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not known of llama"
+    said = "model normalises its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not supported for"
     with pytest.raises(MapsError, match=rf"^{re.escape(said)}"):
         evaluate_attention(str(folder), tmp_path / "out", SETTINGS)
 

@@ -18,9 +18,10 @@ from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights.open import open_checkpoint
-from tests.families import FAMILY_MODELS
+from tests.families import FAMILY_MODELS, FAST_FAMILIES
 from tests.maps.mapping.test_mapper import check_head
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
+from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, approximate_rows
 
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
@@ -86,7 +87,7 @@ def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, 
     assert len(atlas.head_ids) == checkpoint.shape.layers * 4
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_an_atlas_is_what_all_of_m_says(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, folder = made[family]
     check_model(model, folder, tmp_path / "atlas", WHOLE, (0, 1, 2, 3))

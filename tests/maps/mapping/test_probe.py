@@ -17,10 +17,11 @@ from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_ta
 from maps.mapping.probe_results import VocabularyToken
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
-from tests.families import FAMILY_MODELS
+from tests.families import FAMILY_MODELS, FAST_FAMILIES
 from tests.maps.mapping.test_oracle import PAIRS
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula
 from tests.plain_bundled import PlainHead, distinct_rows, open_bundled_model
+from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
 OPTIONS = {
@@ -76,7 +77,7 @@ def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None
     assert [(each.rank, each.head, each.source.id) for each in as_target] == sorted(wanted)
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_every_head_of_a_family_says_what_all_of_m_says(family: str, tmp_path: Path) -> None:
     build_model_with_ties(family, tmp_path / family)
     model = opened(tmp_path / family, OPTIONS["as it stands"])

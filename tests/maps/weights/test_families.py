@@ -20,6 +20,7 @@ from maps.weights.shape import ModelShape
 from tests.families import (
     EPSILON,
     FAMILY_MODELS,
+    FAST_FAMILIES,
     PADDING_ROWS,
     build_model,
     model_body,
@@ -28,6 +29,7 @@ from tests.families import (
     save_gguf,
     scaled_embedding,
 )
+from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 
 IN_GGUF = [family for family, model in FAMILY_MODELS.items() if model.gguf_architecture]
@@ -72,7 +74,7 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> N
             torch.testing.assert_close(heads.head_output(rows, head), own, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 @torch.no_grad()
 def test_a_folder_gives_what_the_models_own_modules_hold(family: str, made: dict[str, tuple[Any, Path]]) -> None:
     model, folder = made[family]
@@ -81,7 +83,7 @@ def test_a_folder_gives_what_the_models_own_modules_hold(family: str, made: dict
     same_as_the_models_own(checkpoint, model, family)
 
 
-@pytest.mark.parametrize("family", IN_GGUF)
+@pytest.mark.parametrize("family", sampled(IN_GGUF, FAST_FAMILIES))
 @torch.no_grad()
 def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, _ = made[family]
@@ -91,7 +93,7 @@ def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path
     assert checkpoint.vocabulary.single_token_ids([WORDS[0], "xyz"]) == [260, None]
 
 
-@pytest.mark.parametrize("family", FAMILY_MODELS)
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 @torch.no_grad()
 def test_the_final_gain_is_what_the_final_norm_multiplies_by(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
