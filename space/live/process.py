@@ -8,6 +8,7 @@ back.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +28,8 @@ RETRY_SECONDS = 600.0  # seconds after which weights that could not be had are a
 BUSY_MESSAGE = "Others are asking already; try again in a minute, or run the command below on your own machine."
 LOST_MESSAGE = "The computation ended before it had an answer; ask again, or run the command below on your own machine."
 FETCHING_MESSAGE = "Live questions are off until the weights have been fetched from the Hub, which takes a minute."
+NOT_SHOWN_MESSAGE = "Live questions are off on this site: the model that answers them is not shown here."
+NOT_INSTALLED_MESSAGE = "Live questions are off on this site: the weights of the model are not installed."
 TIMEOUT_MESSAGE = "This took too long and was ended; ask again, or run the command below on your own machine."
 
 
@@ -202,15 +205,12 @@ def make_live_model(
     `fetch` brings them from elsewhere where their package is not installed, and `weights_origin` says so.
     """
     if not any(atlas.info.get("asked_for") == BUNDLED_MODEL for atlas in atlases.values()):
-        return LiveModel(
-            None, f"Live questions need the bundled model; show its atlas too: python -m maps map {BUNDLED_MODEL}."
-        )
+        return LiveModel(None, NOT_SHOWN_MESSAGE)
     try:
         bundled_file()
     except MapsError as error:
-        return (
-            LiveModel(None, str(error))
-            if fetch is None
-            else LiveModel(None, FETCHING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
-        )
+        if fetch is not None:
+            return LiveModel(None, FETCHING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
+        print(f"Live questions are off: {error}", file=sys.stderr)
+        return LiveModel(None, NOT_INSTALLED_MESSAGE)
     return LiveModel(BUNDLED_MODEL)

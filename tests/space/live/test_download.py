@@ -14,7 +14,7 @@ from maps.errors import MapsError
 from maps.weights import bundled
 from space.live import download
 from space.live.download import WEIGHTS_ORIGIN, download_weights
-from space.live.process import FETCHING_MESSAGE, RETRY_SECONDS, LiveModel, make_live_model
+from space.live.process import FETCHING_MESSAGE, NOT_INSTALLED_MESSAGE, RETRY_SECONDS, LiveModel, make_live_model
 from space.pages.try_it import page
 from space.services import open_services
 from tests.hub.loopback import LoopbackHub
@@ -106,14 +106,17 @@ def test_weights_that_cannot_be_had_are_told_and_asked_for_again(monkeypatch: py
     live.close()
 
 
-def test_only_a_space_without_the_package_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_space_without_the_package_fetches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def missing() -> Path:
         raise MapsError("The package is missing.")
 
     monkeypatch.setattr("space.live.process.bundled_file", missing)
     local = open_services({"MAPS_DATA": str(tmp_path / "a")})
     hosted = open_services({"MAPS_DATA": str(tmp_path / "b"), "SPACE_ID": "a/b"})
-    assert (local.live_model.off_reason, local.live_model.weights_origin) == ("The package is missing.", "")
+    assert (local.live_model.off_reason, local.live_model.weights_origin) == (NOT_INSTALLED_MESSAGE, "")
+    assert "The package is missing." in capsys.readouterr().err
     assert (hosted.live_model.off_reason, hosted.live_model.weights_origin) == (FETCHING_MESSAGE, WEIGHTS_ORIGIN)
     assert FETCHING_MESSAGE in page.build_content(hosted, {}).html
     on = replace(hosted, live_model=LiveModel("m.gguf", weights_origin=WEIGHTS_ORIGIN))
