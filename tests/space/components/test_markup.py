@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 
+from maps.atlas.reader import Atlas
 from maps.types import HeadId, Mapping, RelationScore
+from space.atlases.catalogue import PREBUILT_FOLDER
 from space.components import links, markup
+from space.components.grid import Grid, grid_html, legend
+from space.components.markup import Html
 
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
+    "' onload='alert(1)",
     "a" * 10_000,
     "\u202eright to left\u2066",
     "\x00\x07\x1b[31m",
@@ -20,17 +27,80 @@ HOSTILE = [
 ]
 
 
+ATLAS = Atlas.open(PREBUILT_FOLDER / "smollm2")
+
+
+class ShapeReader(HTMLParser):
+    """Collects the elements of a piece of HTML: the tag with the names of its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: set[tuple[str, ...]] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add((tag, *(name for name, _ in attrs)))
+
+
+def elements(html: str) -> set[tuple[str, ...]]:
+    """The elements of a piece of HTML, as a browser would read them."""
+    reader = ShapeReader()
+    reader.feed(html)
+    return reader.elements
+
+
 def tags(html: str) -> list[str]:
     """The names of the tags in a piece of HTML."""
     return re.findall(r"</?([a-z0-9]+)", html)
 
 
+EVERYWHERE: dict[
+    str, Callable[[str], str]
+] = {  # every function that takes text, with a hostile string in every place that takes one
+    "escape_html": markup.escape_html,
+    "join_html": lambda text: markup.join_html([text, text]),
+    "Html.format": lambda text: Html("<b title='{}'>{}</b>").format(text, text),
+    "Html.join": lambda text: Html(", ").join([text, text]),
+    "Html +": lambda text: Html("<b>") + text,
+    "+ Html": lambda text: text + Html("<b>"),
+    "Html.replace": lambda text: Html("<b>x</b>").replace("x", text),
+    "token_chip": markup.token_chip,
+    "select_options": lambda text: markup.select_options([(text, "a")], text),
+    "anchor": lambda text: markup.anchor("a", text, title=text),
+    "notice": lambda text: markup.notice(f"{text}`{text}`{text}"),
+    "description_preview": markup.description_preview,
+    "foldable_description": markup.foldable_description,
+    "table": lambda text: markup.table([text], [[text]], text),
+    "mapping_list": lambda text: markup.mapping_list([Mapping(1, 1, text, 1.0, (1,), (text,), (0.5,))]),
+    "sticky_panel": lambda text: markup.sticky_panel(Html("<b>x</b>"), text),
+    "relation_bars": lambda text: markup.relation_bars(
+        [RelationScore(text, text, 1, 9, 0.9, 0.1)], 0.5, 30, text, HeadId(1, 2)
+    ),
+    "grid": lambda text: grid_html(Grid(text, [1], cell_texts={0: text}, default_text=text, label=text), ATLAS),
+    "legend": lambda text: legend(Grid("", shares=[1.0], scale_ends=(text, text))),
+}
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
 @pytest.mark.parametrize("string", HOSTILE)
-def test_a_hostile_string_is_text_only(string: str) -> None:
-    shown = markup.escape_html(string)
-    assert tags(shown) == []
+def test_hostile_text_comes_out_escaped_wherever_it_is_filled_in(name: str, string: str) -> None:
+    show = EVERYWHERE[name]
+    shown = show(string)
+    assert isinstance(shown, Html)
+    assert elements(shown) <= elements(show("harmless")) | elements(show("harmless " * 1_000))
     assert not set("\u202e\u2066\x00\x07\x1b") & set(shown)
-    assert set(tags(markup.token_chip(string))) <= {"a", "code", "bdi", "i", "small"}
+
+
+def test_html_that_is_filled_in_stays_html() -> None:
+    bold = Html("<b>{}</b>").format("<i>")
+    assert bold == "<b>&lt;i&gt;</b>"
+    assert Html("<p>{}</p>").format(bold) == "<p><b>&lt;i&gt;</b></p>"
+    assert markup.escape_html(bold) is not bold
+    assert markup.escape_html(bold) == bold
+    assert markup.table(["a"], [[bold]], "c").count("<b>") == 1
+
+
+def test_a_form_field_sends_back_what_it_was_given() -> None:
+    assert 'value="a\u202e&lt;"' in markup.select_options([("label", "a\u202e<")], "")
 
 
 def test_a_chip_shows_white_space_and_cuts_a_long_token_with_its_length() -> None:
