@@ -1,4 +1,4 @@
-"""What attention has beside values and outputs: its biases, queries and keys."""
+"""Reads the parts of attention that mapping does not use: biases, queries and keys."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from maps.heads.query_key import QueryKeyWeights
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.family import ATTENTION_ROLES, head_count
 
-QUERY_NORM_NAMES = (
-    "self_attn.q_norm.",
-    "self_attn.q_layernorm.",
-    "attn_q_norm.",
-)  # how tensors of queries' norms are called
+QUERY_NORM_NAMES = ("self_attn.q_norm.", "self_attn.q_layernorm.", "attn_q_norm.")  # in names of the norms' tensors
 
 
 def read_attention_bias(checkpoint: Checkpoint, role: str, layer: int) -> Tensor | None:
-    """The bias of a layer's heads in float32: b_V (KV, d_h) for `value`, b_O (d,) for `output`.
+    """The bias of a layer's heads in float32: b_V (KV, d_h) for role `value`, b_O (d,) for `output`; None without one.
 
-    None where there is none; raises MapsError where it is missing in a family that always has it, or has another shape.
+    Raises MapsError if its shape is wrong, or if it is missing in a family that always has biases.
     """
     weight, layout = checkpoint.locate_head_weights(role, layer)
     name, shape = weight.removesuffix("weight") + "bias", checkpoint.shape
@@ -29,22 +25,21 @@ def read_attention_bias(checkpoint: Checkpoint, role: str, layer: int) -> Tensor
         return None
     if role not in ATTENTION_ROLES:
         return checkpoint.read_with_shape(name, (shape.width,)).float()
-    return checkpoint.read_with_shape(name, (layout.output_count(role, shape),)).float()[
-        layout.output_indices(role, shape)
-    ]
+    bias = checkpoint.read_with_shape(name, (layout.output_count(role, shape),)).float()
+    return bias[layout.output_indices(role, shape)]
 
 
 def read_query_key_weights(checkpoint: Checkpoint, layer: int) -> QueryKeyWeights:
-    """The queries and keys of a layer in float32, with the gains of their norms.
+    """W_Q and W_K of a layer in float32, with the gains of their norms.
 
-    Raises MapsError where a checkpoint norms them and its family is not known to.
+    Raises MapsError if the checkpoint has such norms but its family declares none: they would be left out silently.
     """
-    normed = [f"{each}.{layer}.{name}" for each in ("layers", "blk") for name in QUERY_NORM_NAMES]
-    strays = [name for name in checkpoint.source.names() if any(norm in name for norm in normed)]
-    if strays and "query_norm" not in checkpoint.layout.names:
+    norm_names = [f"{prefix}.{layer}.{name}" for prefix in ("layers", "blk") for name in QUERY_NORM_NAMES]
+    norms = [name for name in checkpoint.source.names() if any(norm in name for norm in norm_names)]
+    if norms and "query_norm" not in checkpoint.layout.names:
         raise MapsError(
-            f"{checkpoint.model} norms its queries and keys ({min(strays)}), which is not known of "
-            f"{checkpoint.shape.architecture} models, so that they cannot be read."
+            f"{checkpoint.model} normalises its queries and keys ({min(norms)}), which is not supported for "
+            f"{checkpoint.shape.architecture} models, so its attention cannot be read."
         )
     gains = []
     for role, norm in (("query", "query_norm"), ("key", "key_norm")):

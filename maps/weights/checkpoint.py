@@ -1,7 +1,8 @@
-"""A checkpoint as MAPS sees it: a shape, a vocabulary and the few tensors that are read from it.
+"""A checkpoint as MAPS sees it: a shape, a vocabulary, and tensors that are read one by one by their role.
 
-A family declares where its tensors lie; a source (a GGUF file, a folder of safetensors) hands them out one by
-one as they are stored. Nothing else of the model is ever read or built.
+A role is what a tensor is for: embedding, value, output, mlp_up … (`TensorLayout` lists them). The family declares how
+each role's tensor is named and laid out; a source (a GGUF file, safetensors files) reads it. The model itself is never
+built.
 """
 
 from __future__ import annotations
@@ -30,30 +31,26 @@ from maps.weights.stored import TensorFiles
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
-MAPPING_ROLES = ("value", "output")  # what mapping reads of the heads
+MAPPING_ROLES = ("value", "output")  # the weights of the heads that mapping reads
 PLAIN_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 class TensorSource(Protocol):
-    """Named tensors on disk."""
+    """Named tensors, on disk or on the Hub."""
 
     def names(self) -> set[str]:
         """The names of all tensors."""
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, without reading it."""
+        """A tensor's shape, without reading the tensor."""
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in the dtype that it is stored in; quantised ones in float32."""
+        """One tensor in the dtype that it is stored in; quantised ones of GGUF files in float32."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened model: reads tensors by role, checks their shapes, slices padding off the vocabulary.
-
-    `layout` is where this kind of checkpoint keeps the family's tensors; `declares_untied` where its configuration says that
-    the unembedding is a tensor of its own.
-    """
+    """An opened model: reads tensors by role, checks their shapes, and cuts padding off the vocabulary."""
 
     model: str
     revision: str
@@ -61,52 +58,54 @@ class Checkpoint:
     vocabulary: Vocabulary
     source: TensorSource
     family: Family
-    layout: TensorLayout
-    declares_untied: bool = False
+    layout: TensorLayout  # the family's layout for this kind of file
+    declares_untied: bool = False  # the configuration says that the unembedding is a tensor of its own
 
     def find_tensor_name(self, role: str, layer: int = 0) -> str | None:
-        """The name of a role's tensor; None where the checkpoint has none."""
+        """The name of a role's tensor; None if the checkpoint has none."""
         if role not in self.layout.names:
             return None
         names = self.source.names()
         return next((name for name in self.layout.candidate_names(role, layer) if name in names), None)
 
     def tensor_name(self, role: str, layer: int = 0) -> str:
-        """The name of a role's tensor; raises MapsError where it is missing."""
+        """The name of a role's tensor; raises MapsError if the checkpoint has none."""
         name = self.find_tensor_name(role, layer)
         if name is None:
             raise self.missing_tensor_error(self.layout.candidate_names(role, layer)[0])
         return name
 
     def missing_tensor_error(self, name: str) -> MapsError:
-        """What is said where a tensor is missing."""
-        return MapsError(f"{self.model} has no tensor {name}, so it is no complete {self.shape.architecture} model.")
+        """The error for a tensor that the family needs."""
+        architecture = self.shape.architecture
+        return MapsError(f"{self.model} has no tensor {name}, so it is not a complete {architecture} model.")
 
     def check_files(
         self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
     ) -> None:
-        """Raises MapsError where a file with what is read of these layers is missing or damaged."""
+        """Raises MapsError if a file that holds a needed tensor is missing or damaged."""
         if isinstance(self.source, TensorFiles):
             self.source.check_files(self.needed_tensors(layers, first_mlp, head_roles))
 
     def needed_tensors(
         self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
     ) -> list[str]:
-        """The names of the tensors that are read of these layers; raises MapsError where some are missing.
+        """The names of the tensors that are read for some layers; raises MapsError if one is missing.
 
-        `head_roles` are the roles of the heads' weights that are asked for: what mapping reads, or others of PER_LAYER.
+        `head_roles` are the roles of the heads' weights: those that mapping reads, or others of LAYER_ROLES.
         """
         roles = [role for role in self.layout.names if role not in LAYER_ROLES]
         roles = [role for role in roles if first_mlp or not role.startswith("mlp_")]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in roles if role != "embedding")]
         names += [self.mlp_bias_name(role) for role in roles if role.startswith("mlp_")]
-        names += [self.tensor_name(UNEMBEDDING)] if self.declares_untied and self.is_tied else []
+        if self.declares_untied and self.is_tied:
+            names.append(self.tensor_name(UNEMBEDDING))  # raises: it is declared and missing
         for layer in layers:
             names += [self.locate_head_weights(role, layer)[0] for role in head_roles]
         return [name for name in names if name is not None and name in self.source.names()]
 
     def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:
-        """The tensor that holds weights of a layer's heads, and how query, key and value lie in it."""
+        """The name of the tensor with a role's weights in a layer, and how query, key and value are laid out in it."""
         if role not in ATTENTION_ROLES:
             return self.tensor_name(role, layer), SEPARATE_QKV
         if self.layout.attention.is_fused:
@@ -116,55 +115,57 @@ class Checkpoint:
         return self.tensor_name(role, layer), SEPARATE_QKV
 
     def read(self, name: str) -> Tensor:
-        """A tensor by its name; raises MapsError where it holds numbers that are not finite, or no plain ones."""
+        """A tensor by its name; raises MapsError if it is quantised or holds numbers that are not finite."""
         tensor = self.source.read(name)
         if tensor.dtype not in PLAIN_DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise MapsError(
-                f"The tensor {name} of {self.model} holds quantised weights ({kind}); take the unquantised model "
+                f"The tensor {name} of {self.model} holds quantised weights ({kind}); use the unquantised model "
                 "or a .gguf file."
             )
-        if tensor.numel() and not all(isfinite(float(end)) for end in torch.aminmax(tensor)):  # NaN passes through
-            raise MapsError(f"The tensor {name} of {self.model} holds NaN or infinite weights; get a sound copy.")
+        if tensor.numel() and not all(isfinite(float(end)) for end in torch.aminmax(tensor)):  # NaN if any number is
+            raise MapsError(
+                f"The tensor {name} of {self.model} holds NaN or infinite weights; download the model again."
+            )
         return tensor
 
     def read_with_shape(self, name: str, expected_shape: tuple[int, ...]) -> Tensor:
-        """A tensor of the heads; raises MapsError where its shape is not the one that the configuration says."""
+        """A tensor by its name; raises MapsError if it has another shape than the configuration implies."""
         shape = self.source.shape(name)
         if shape != expected_shape:
             raise MapsError(
-                f"The tensor {name} of {self.model} has the shape {shape} where its configuration says {expected_shape}."
+                f"The tensor {name} of {self.model} has the shape {shape}, but its configuration says {expected_shape}."
             )
         return self.read(name)
 
     def head_weights(self, role: str, layer: int) -> Tensor:
-        """W_Q, W_K or W_V of a layer's heads, (heads, d, d_h), in float32; of keys and values there may be fewer."""
+        """W_Q, W_K or W_V of a layer's heads in float32: (H, d, d_h) for `query`, (KV, d, d_h) for the others."""
         name, layout = self.locate_head_weights(role, layer)
         weight = self.read_with_shape(name, layout.shape(role, self.shape))
         return layout.heads(weight, role, self.shape).contiguous().float()
 
     def read_vocabulary_rows(self, role: str) -> Tensor:
-        """The embedding's or unembedding's rows of the ids that the tokenizer knows, (V, d), as they are stored."""
+        """The embedding or unembedding without its padding rows, (V, d), in the dtype that it is stored in."""
         name = self.tensor_name(role)
         shape = self.source.shape(name)
         if len(shape) != 2 or shape[0] < self.vocabulary.size or shape[1] != self.shape.width:
             raise MapsError(
                 f"The {role} of {self.model} has the shape {shape}; with {self.vocabulary.size:,} ids "
-                f"and width {self.shape.width} it does not fit its tokenizer or configuration."
+                f"and width {self.shape.width}, it does not fit its tokenizer or configuration."
             )
         return self.read(name)[: self.vocabulary.size]
 
     @property
     def is_tied(self) -> bool:
-        """Whether the embedding serves as the unembedding too."""
+        """Whether the embedding is the unembedding too."""
         return self.find_tensor_name(UNEMBEDDING) is None
 
     def embedding(self) -> Tensor:
-        """E, (V, d), in the dtype it is stored in and not scaled: see `shape.embedding_scale`."""
+        """E, (V, d), in the dtype that it is stored in; not yet multiplied by `shape.embedding_scale`."""
         return self.read_vocabulary_rows("embedding")
 
     def unembedding(self, embedding: Tensor) -> Tensor:
-        """U's columns as rows, (V, d), as stored: the embedding itself where the model ties them."""
+        """U with a row for each token, (V, d), in the dtype that it is stored in; `embedding` itself if it is tied."""
         if not self.is_tied:
             return self.read_vocabulary_rows(UNEMBEDDING)
         if self.declares_untied:
@@ -182,34 +183,34 @@ class Checkpoint:
         return layout.heads(weight, self.shape).contiguous().float()
 
     def norm_gain(self, role: str, layer: int = 0) -> Tensor | None:
-        """What a norm multiplies by, in float32; None where the family has no such norm."""
+        """A norm's gain, as it multiplies, in float32; None if the family has no such norm."""
         if role not in self.layout.names:
             return None
         gain = self.read(self.tensor_name(role, layer)).float()
         return gain + 1 if self.layout.norms_minus_one else gain
 
     def final_norm_gain(self) -> Tensor:
-        """What the final norm multiplies by, (d,), in float32."""
+        """The final norm's gain, (d,), in float32."""
         gain, d = self.norm_gain("final_norm"), self.shape.width
         if gain is None or tuple(gain.shape) != (d,):
             raise MapsError(f"The final norm of {self.model} has a shape that does not fit its width {d}.")
         return gain
 
     def mlp_weight(self, role: str) -> Tensor | None:
-        """A weight of the first MLP, (outputs, inputs), in float32; None where the family has none."""
+        """A weight of the first MLP, (outputs, inputs), in float32; None if the family has none."""
         if role not in self.layout.names:
             return None
         weight = self.read(self.tensor_name(role)).float()
         return weight.T.contiguous() if self.layout.mlp_inputs_first else weight
 
     def mlp_bias_name(self, role: str) -> str | None:
-        """The name of the bias that goes with a role's weight; None where there is none, or no such role."""
+        """The name of the bias of a role's weight; None if there is no bias or no such weight."""
         weight = self.find_tensor_name(role)
         bias = None if weight is None else weight.removesuffix("weight") + "bias"
         return bias if self.family.has_biases or bias in self.source.names() else None
 
     def mlp_bias(self, role: str) -> Tensor | None:
-        """The bias that goes with a role's weight, in float32; raises MapsError where the family's is missing."""
+        """The bias of a role's weight in float32; raises MapsError if it is missing in a family that always has it."""
         name = self.mlp_bias_name(role)
         if name is None:
             return None
@@ -218,7 +219,7 @@ class Checkpoint:
         return self.read(name).float()
 
     def gate_and_up(self) -> tuple[Tensor | None, Tensor | None]:
-        """Gate and up of the first MLP, where they lie in one tensor: gate first."""
+        """W_gate and W_up of the first MLP. A tensor that holds both has the gate first."""
         both = self.mlp_weight("mlp_gate_up")
         if both is None:
             return self.mlp_weight("mlp_gate"), self.mlp_weight("mlp_up")
@@ -226,9 +227,10 @@ class Checkpoint:
         return gate, up
 
     def first_mlp(self) -> FirstMlp:
-        """The first block's MLP with the norm that feeds it, in float32."""
+        """The first block's MLP with the norm in front of it, in float32; raises MapsError if a shape is wrong."""
         d = self.shape.width
-        (gate, up), down = self.gate_and_up(), self.mlp_weight("mlp_down")
+        gate, up = self.gate_and_up()
+        down = self.mlp_weight("mlp_down")
         inner = 0 if up is None else len(up)
         shapes = {"norm": (d,), "gate": (inner, d), "up": (inner, d), "down": (d, inner)}
         tensors = {"norm": self.norm_gain("mlp_norm"), "gate": gate, "up": up, "down": down}

@@ -1,4 +1,8 @@
-"""What a family declares: under which names, and in which layout, its checkpoints keep what MAPS reads."""
+"""What a family declares: the names and layouts of the tensors that MAPS reads, as data.
+
+A family of models, such as Llama, is a dozen lines in `families/`. Its two `TensorLayout`s, for Hugging Face files
+and for GGUF files, give each role's tensor name and say how the heads are cut out of it.
+"""
 
 from __future__ import annotations
 
@@ -12,60 +16,54 @@ from torch import Tensor
 from maps.weights.shape import ModelShape
 
 ATTENTION_ROLES = ("query", "key", "value")
-LAYER_ROLES = (
-    *ATTENTION_ROLES,
-    "value_fused",
-    "output",
-    "query_norm",
-    "key_norm",
-)  # roles that every layer has a tensor of
+LAYER_ROLES = (*ATTENTION_ROLES, "value_fused", "output", "query_norm", "key_norm")  # one tensor in every layer
 
 
 def head_count(role: str, s: ModelShape) -> int:
-    """How many heads of a role there are: keys and values may be shared."""
+    """How many heads of a role a layer has: H for `query`, KV for `key` and `value`."""
     return s.heads if role == "query" else s.kv_heads
 
 
 def fused_width(s: ModelShape) -> int:
-    """How many outputs query, key and value have together."""
+    """The number of outputs of query, key and value together."""
     return (s.heads + 2 * s.kv_heads) * s.head_width
 
 
 def separate_outputs(role: str, s: ModelShape) -> Tensor:
-    """The outputs of a tensor of its own, (heads, d_h)."""
+    """The role has a tensor of its own: outputs 0, 1, 2 … by head, (heads, d_h)."""
     return torch.arange(head_count(role, s) * s.head_width).view(-1, s.head_width)
 
 
 def consecutive_outputs(role: str, s: ModelShape) -> Tensor:
-    """The outputs of a role where all of query come first, then all of key, then all of value: (heads, d_h)."""
+    """One tensor with all queries, then all keys, then all values: the outputs of a role by head, (heads, d_h)."""
     before = sum(head_count(other, s) for other in ATTENTION_ROLES[: ATTENTION_ROLES.index(role)])
     return before * s.head_width + separate_outputs(role, s)
 
 
 def interleaved_outputs(role: str, s: ModelShape) -> Tensor:
-    """The outputs of a role where each head has query, key and value: (H, d_h)."""
+    """One tensor with query, key and value of head 0, then of head 1, …: the outputs of a role by head, (H, d_h)."""
     return torch.arange(fused_width(s)).view(s.heads, 3, s.head_width)[:, ATTENTION_ROLES.index(role)]
 
 
 @dataclass(frozen=True)
 class AttentionLayout:
-    """How a layer's query, key and value weights lie: `output_indices` of a role (heads, d_h) within its tensor."""
+    """How the weights of query, key and value are laid out in their tensor or tensors."""
 
-    output_indices: Callable[[str, ModelShape], Tensor]
-    is_fused: bool = True  # one tensor has all three
-    inputs_first: bool = False  # the tensor is (inputs, outputs)
+    output_indices: Callable[[str, ModelShape], Tensor]  # which outputs of its tensor belong to a role: (heads, d_h)
+    is_fused: bool = True  # one tensor holds all three roles
+    inputs_first: bool = False  # the tensor is (inputs, outputs) instead of (outputs, inputs)
 
     def output_count(self, role: str, s: ModelShape) -> int:
-        """How many outputs the tensor of a role has."""
+        """The number of outputs of a role's tensor."""
         return fused_width(s) if self.is_fused else head_count(role, s) * s.head_width
 
     def shape(self, role: str, s: ModelShape) -> tuple[int, int]:
-        """The shape of the tensor of a role."""
+        """The shape of a role's tensor."""
         size = self.output_count(role, s), s.width
         return size[::-1] if self.inputs_first else size
 
     def heads(self, weight: Tensor, role: str, s: ModelShape) -> Tensor:
-        """The heads of a role out of its tensor, (heads, d, d_h)."""
+        """The weights of a role's heads, cut out of its tensor: (heads, d, d_h)."""
         outputs = self.output_indices(role, s)
         rows = weight[:, outputs.flatten()].T if self.inputs_first else weight[outputs.flatten()]
         return rows.reshape(*outputs.shape, s.width).transpose(1, 2)
@@ -73,19 +71,19 @@ class AttentionLayout:
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """How a layer's output weights lie in their tensor: its shape, and the heads (H, d_h, d) taken out of it."""
+    """How a layer's output weights are laid out in their tensor."""
 
-    shape: Callable[[ModelShape], tuple[int, int]]
-    heads: Callable[[Tensor, ModelShape], Tensor]
+    shape: Callable[[ModelShape], tuple[int, int]]  # of the tensor
+    heads: Callable[[Tensor, ModelShape], Tensor]  # cuts the heads (H, d_h, d) out of it
 
 
 def heads_from_columns(weight: Tensor, s: ModelShape) -> Tensor:
-    """Heads from the columns of a linear layer, (d, H d_h) to (H, d_h, d)."""
+    """Heads from the columns of an (outputs, inputs) tensor: (d, H d_h) to (H, d_h, d)."""
     return weight.T.reshape(s.heads, s.head_width, s.width)
 
 
 def heads_from_rows(weight: Tensor, s: ModelShape) -> Tensor:
-    """Heads from the rows, (H d_h, d) to (H, d_h, d)."""
+    """Heads from the rows of an (inputs, outputs) tensor: (H d_h, d) to (H, d_h, d)."""
     return weight.view(s.heads, s.head_width, s.width)
 
 
@@ -99,24 +97,28 @@ OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), heads_fr
 
 @dataclass(frozen=True)
 class TensorLayout:
-    """Where one kind of checkpoint keeps a family's tensors.
+    """The names and layouts of a family's tensors in one kind of file.
 
-    `names` maps a role to a tensor's name, `{i}` standing for the layer. Roles: embedding, unembedding, query, key,
-    value, output, mlp_norm, mlp_gate, mlp_up, mlp_down, final_norm; query_norm and key_norm where queries and keys are
-    normed; value_fused where a file may hold query, key and value in one tensor instead (where `attention` says that
-    one always does, it is that of value), mlp_gate_up where gate and up lie in one. A role that is left out is
-    something the family does not have. `prefixes`: what may stand in place of the first of them.
+    `names` maps a role to a tensor's name, with `{i}` for the layer. The roles:
+
+    - embedding, unembedding, final_norm
+    - query, key, value, output; with a fused `attention` layout, `value` names the tensor that holds all three
+    - value_fused: a tensor with query, key and value that some files have instead of three
+    - query_norm, key_norm: norms of queries and keys
+    - mlp_norm, mlp_gate, mlp_up, mlp_down: the first MLP; mlp_gate_up: gate and up in one tensor
+
+    A role without a name is a part that the family does not have.
     """
 
     names: Mapping[str, str]
     attention: AttentionLayout = SEPARATE_QKV
     output: OutputLayout = OUTPUT_COLUMNS
-    mlp_inputs_first: bool = False  # the MLP's weights are kept as (inputs, outputs)
-    norms_minus_one: bool = False  # norms are kept less one
-    prefixes: tuple[str, ...] = ("",)
+    mlp_inputs_first: bool = False  # the MLP's weights are (inputs, outputs)
+    norms_minus_one: bool = False  # a norm's gain is stored as gain − 1
+    prefixes: tuple[str, ...] = ("",)  # the first is that of `names`; a file may have any of the others instead
 
     def candidate_names(self, role: str, layer: int = 0) -> list[str]:
-        """The names that the tensor of a role may have, the usual one first."""
+        """The names that a role's tensor may have, the usual one first."""
         name, usual = self.names[role].format(i=layer), self.prefixes[0]
         if not name.startswith(usual):
             return [name]
@@ -151,7 +153,7 @@ GGUF_NAMES = {
     "query": "blk.{i}.attn_q.weight",
     "key": "blk.{i}.attn_k.weight",
     "value": "blk.{i}.attn_v.weight",
-    "value_fused": "blk.{i}.attn_qkv.weight",  # of whatever family, where a converter was asked to join the three
+    "value_fused": "blk.{i}.attn_qkv.weight",  # in files of any family whose converter joined the three
     "output": "blk.{i}.attn_output.weight",
     "mlp_norm": "blk.0.ffn_norm.weight",
     "mlp_gate": "blk.0.ffn_gate.weight",
@@ -164,45 +166,41 @@ HUB_HEAD_NORMS = {
     "key_norm": "model.layers.{i}.self_attn.k_norm.weight",
 }
 GGUF_HEAD_NORMS = {"query_norm": "blk.{i}.attn_q_norm.weight", "key_norm": "blk.{i}.attn_k_norm.weight"}
-MODEL_PREFIXES = ("model.", "")  # files of a model without its head lack the prefix
+MODEL_PREFIXES = ("model.", "")  # files saved without the language-model head lack the prefix
 
 
 def without_roles(names: Mapping[str, str], *roles: str) -> dict[str, str]:
-    """Names without those of some roles."""
+    """The names without some roles."""
     return {role: name for role, name in names.items() if role not in roles}
 
 
 @dataclass(frozen=True)
 class Family:
-    """Models that are built alike.
+    """Models of one architecture."""
 
-    `model_types` are its names in config.json, `architecture` is its name in GGUF files; `config_keys` says which entry of
-    config.json holds which number, `config_defaults` what its configuration class takes for an entry that is not there.
-    `tokens_without_rows` are tokens that the tokenizer may know beyond the embedding's last row.
-    """
-
-    model_types: tuple[str, ...]
-    architecture: str
+    model_types: tuple[str, ...]  # its names in config.json
+    architecture: str  # its name in GGUF files
     hub: TensorLayout
     gguf: TensorLayout
-    activation: str = "silu"
+    activation: str = "silu"  # of the MLP, if the configuration names none
     norm: Literal["RMS", "LayerNorm"] = "RMS"
+    # The entry of config.json for each size, and the values of entries that are not there.
     config_keys: Mapping[str, str] = field(default_factory=lambda: CONFIG_KEYS)
     config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
-    has_biases: bool = False  # the first MLP always has biases
-    scales_embeddings: bool = False  # embeddings are multiplied by the root of the width
-    tokens_without_rows: tuple[str, ...] = ()
+    has_biases: bool = False  # attention and MLP always have biases
+    scales_embeddings: bool = False  # the model multiplies its embeddings by √width
+    tokens_without_rows: tuple[str, ...] = ()  # tokens that the tokenizer may know beyond the embedding's last row
 
     @property
     def gguf_keys(self) -> dict[str, str]:
-        """Which entry of a GGUF file's metadata holds which number."""
-        kind = "layer_norm_rms_epsilon" if self.norm == "RMS" else "layer_norm_epsilon"
+        """The entry of a GGUF file's metadata for each size."""
+        epsilon = "layer_norm_rms_epsilon" if self.norm == "RMS" else "layer_norm_epsilon"
         keys = {
             "layers": "block_count",
             "heads": "attention.head_count",
             "kv_heads": "attention.head_count_kv",
             "width": "embedding_length",
             "head_width": "attention.value_length",
-            "epsilon": f"attention.{kind}",
+            "epsilon": f"attention.{epsilon}",
         }
         return {name: f"{self.architecture}.{key}" for name, key in keys.items()}

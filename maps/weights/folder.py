@@ -1,4 +1,4 @@
-"""Folders in the Hugging Face layout: config.json, a tokenizer, and safetensors (or, failing these, .bin) files."""
+"""Opens folders in the Hugging Face layout: config.json, a tokenizer, and safetensors or else .bin files."""
 
 from __future__ import annotations
 
@@ -18,35 +18,37 @@ from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embed
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
-    """A checkpoint from a folder with config.json, a tokenizer and the weights' files."""
+    """A checkpoint from a folder; `revision` is by default a hash of its configuration and its files' sizes."""
     config_file = folder / "config.json"
     if not config_file.exists():
-        raise MapsError(f"{folder} has no config.json, so it is no model folder; give the folder that holds the model.")
+        raise MapsError(
+            f"{folder} has no config.json, so it is not a model folder; give the folder that holds the model."
+        )
     source = find_weight_files(folder)
     files = sorted(path for path in set(source.file_of_tensor.values()) if path.exists())
     return build_checkpoint(folder, source, model, revision or folder_revision(config_file, files))
 
 
 def find_weight_files(folder: Path) -> TensorFiles:
-    """The files that hold a folder's weights: those of an index, else all safetensors files, else a .bin file."""
+    """The files with a folder's weights: of an index, else model.safetensors, else *.safetensors, else .bin files."""
     index = folder / "model.safetensors.index.json"
     if index.exists():
         return SafetensorsFiles(read_index(index))
     files, single = sorted(folder.glob("*.safetensors")), folder / "model.safetensors"
+    if single in files:
+        files = [single]
     if files:
-        return SafetensorsFiles(
-            {n: file for file in ([single] if single in files else files) for n in tensor_names_in(file)}
-        )
+        return SafetensorsFiles({name: file for file in files for name in tensor_names_in(file)})
     index, single = folder / "pytorch_model.bin.index.json", folder / "pytorch_model.bin"
     if index.exists():
         return BinFiles(read_index(index))
     if single.exists():
         return BinFiles.from_file(single)
-    raise MapsError(f"{folder} has a config.json and no *.safetensors file; download the model's weights into it.")
+    raise MapsError(f"{folder} has a config.json but no *.safetensors file; download the model's weights into it.")
 
 
 def read_index(index: Path) -> dict[str, Path]:
-    """Which file holds which tensor by a folder's index."""
+    """The file of each tensor, from an index file."""
     files = read_json_object(index).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
         raise MapsError(f"{index} lists no files; download the model again.")
@@ -54,18 +56,17 @@ def read_index(index: Path) -> dict[str, Path]:
 
 
 def folder_revision(config_file: Path, files: list[Path]) -> str:
-    """A revision for a folder without one: a hash of its configuration and its files' sizes."""
     sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
     return hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
 
 
 def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: str) -> Checkpoint:
-    """A checkpoint whose config.json and tokenizer lie in `folder` and whose tensors come from `source`."""
+    """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `source`."""
     config = read_json_object(folder / "config.json")
     model_type, nested = str(config.get("model_type", "unknown")), config.get("text_config")
     config = {**config, **nested} if isinstance(nested, dict) else config
     if config.get("quantization_config"):
-        raise MapsError(f"{model} holds quantised weights; take the unquantised model or a .gguf file.")
+        raise MapsError(f"{model} holds quantised weights; use the unquantised model or a .gguf file.")
     family = family_of_type(model_type, model)
     entries = ConfigEntries(f"The configuration of {model}", config, family.config_defaults)
     shape = read_shape(model_type, entries, family.config_keys, family.activation, family.scales_embeddings)
@@ -75,29 +76,29 @@ def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: s
     check_embedding_fits(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
-    checkpoint.needed_tensors(range(shape.layers))  # a model that lacks some is refused before work begins
+    checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins
     return checkpoint
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """A JSON object."""
+    """The JSON object in a file; raises MapsError if it holds anything else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise MapsError(f"{path} is no JSON ({error}); download the model again.") from error
+        raise MapsError(f"{path} is not valid JSON ({error}); download the model again.") from error
     if not isinstance(content, dict):
-        raise MapsError(f"{path} is no JSON object; download the model again.")
+        raise MapsError(f"{path} is not a JSON object; download the model again.")
     return content
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The folder's fast tokenizer; tokenizers without tokenizer.json are converted by transformers."""
+    """The tokenizer of tokenizer.json; older tokenizer files are converted by transformers."""
     file = folder / "tokenizer.json"
     if file.exists():
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
-            raise MapsError(f"{file} is no tokenizer ({error}); download the model again.") from error
+            raise MapsError(f"{file} is not a valid tokenizer ({error}); download the model again.") from error
         tokenizer.no_padding()  # some files pad every text of a batch to the longest
         return tokenizer
     from transformers import AutoTokenizer
@@ -105,7 +106,5 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     try:
         converted = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError) as error:
-        raise MapsError(
-            f"{folder} holds no tokenizer that can be read; put the model's tokenizer.json there."
-        ) from error
+        raise MapsError(f"{folder} has no readable tokenizer; put the model's tokenizer.json there.") from error
     return converted.backend_tokenizer

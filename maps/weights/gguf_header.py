@@ -1,7 +1,7 @@
-"""The head of a GGUF file: its metadata, and where its tensors lie. Nothing of the tensors is read.
+"""Reads the header of a GGUF file: its metadata, and where each tensor is in the file. The tensors are not read.
 
-The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The gguf package reads it too, at a second for
-every 50,000 tokens, since it makes an array of every string.
+The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The gguf package can read it too, but makes an
+array of every string, which takes a second for every 50,000 tokens of the vocabulary.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ LENGTH_FORMAT = Struct("<Q")
 
 
 class GgufTensor(NamedTuple):
-    """A tensor of a file: `kind` as the file names it, shape as PyTorch has it, and where its bytes begin and end."""
+    """Where a tensor is in a file, and how it is stored."""
 
-    kind: int
-    shape: tuple[int, ...]
-    start: int
+    kind: int  # a value of GGMLQuantizationType
+    shape: tuple[int, ...]  # in PyTorch's order
+    start: int  # byte offsets in the file
     end: int
 
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """The head of a file."""
+    """What the header of a GGUF file says."""
 
     metadata: dict[str, Any]
     tensors: dict[str, GgufTensor]
 
 
 class HeaderReader:
-    """Reads one thing after another from the bytes of a file."""
+    """Reads values from the bytes of a file, one after the other."""
 
     def __init__(self, data: memoryview) -> None:
         self.data, self.position = data, 0
 
     def read_numbers(self, form: str) -> tuple[Any, ...]:
-        """Numbers in the struct module's notation."""
+        """Little-endian numbers, in the notation of the struct module."""
         packed = Struct("<" + form)
         self.position += packed.size
         return packed.unpack_from(self.data, self.position - packed.size)
@@ -59,7 +59,7 @@ class HeaderReader:
         return str(self.data[start : self.position], "utf-8")
 
     def read_value(self, kind: int) -> Any:
-        """A value of metadata."""
+        """One value of the metadata, of a type by its GGUF number."""
         if kind == STRING_TYPE:
             return self.read_text()
         if kind == ARRAY_TYPE:
@@ -73,49 +73,50 @@ class HeaderReader:
         return self.read_numbers(SCALAR_FORMATS[kind])[0]
 
     def read_tensor_info(self) -> tuple[str, int, tuple[int, ...], int]:
-        """A tensor's name, kind, shape and offset."""
+        """A tensor's name, kind, shape and offset from the start of all tensors."""
         name = self.read_text()
         (dimensions,) = self.read_numbers("I")
         if dimensions > MAX_DIMENSIONS:
-            raise ValueError("a tensor of too many dimensions")
+            raise ValueError("a tensor has too many dimensions")
         shape = self.read_numbers(f"{dimensions}Q")[::-1]
         kind, offset = self.read_numbers("IQ")
         return name, kind, shape, offset
 
 
 def read_header(data: memoryview) -> GgufHeader:
-    """The head of a file; raises ValueError where it is no whole GGUF file."""
+    """The header of a file; raises ValueError if it is not a complete GGUF file."""
     try:
         magic, version = unpack_from("<4sI", data)
         if magic != b"GGUF" or version not in VERSIONS:
-            raise ValueError("no GGUF file of a version that is read here")
-        cursor = HeaderReader(data)
-        cursor.position = 8
-        tensors, entries = cursor.read_numbers("QQ")
+            raise ValueError("not a GGUF file of a supported version")
+        reader = HeaderReader(data)
+        reader.position = 8
+        tensor_count, entry_count = reader.read_numbers("QQ")
         metadata = {}
-        for _ in range(entries):
-            key = cursor.read_text()
-            metadata[key] = cursor.read_value(*cursor.read_numbers("I"))
-        found = [cursor.read_tensor_info() for _ in range(tensors)]
+        for _ in range(entry_count):
+            key = reader.read_text()
+            metadata[key] = reader.read_value(*reader.read_numbers("I"))
+        infos = [reader.read_tensor_info() for _ in range(tensor_count)]
     except (error, KeyError, RecursionError) as cause:
-        raise ValueError("the head is damaged") from cause
+        raise ValueError("the header is damaged") from cause
     alignment = metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment <= 0:
-        raise ValueError("no alignment")
-    start = -(-cursor.position // alignment) * alignment
-    stored = {
-        name: GgufTensor(k, shape, start + at, start + at + tensor_bytes(k, shape)) for name, k, shape, at in found
-    }
-    if any(tensor.end > len(data) for tensor in stored.values()):
-        raise ValueError("a tensor goes beyond the end")
-    return GgufHeader(metadata, stored)
+        raise ValueError("the alignment is not a positive integer")
+    first = -(-reader.position // alignment) * alignment  # the tensors begin at a multiple of the alignment
+    tensors = {}
+    for name, kind, shape, offset in infos:
+        start = first + offset
+        tensors[name] = GgufTensor(kind, shape, start, start + tensor_bytes(kind, shape))
+        if tensors[name].end > len(data):
+            raise ValueError("a tensor goes beyond the end")
+    return GgufHeader(metadata, tensors)
 
 
 def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
-    """How many bytes a tensor takes; 0 for kinds that the gguf package does not know, which are refused when read."""
+    """How many bytes a tensor takes; 0 for kinds unknown to the gguf package, which are refused when they are read."""
     if kind not in set(GGMLQuantizationType):
         return 0
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
     if block > 1 and (not shape or shape[-1] % block):
-        raise ValueError("a row that is no whole number of blocks")
+        raise ValueError("a row is not a whole number of blocks")
     return prod(shape) // block * size

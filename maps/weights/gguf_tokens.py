@@ -1,8 +1,8 @@
-"""The tokenizer of a GGUF file, from its metadata: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
+"""Builds the tokenizer of a GGUF file from its metadata: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
 
-Made to split words as transformers' reader of such files does (a test compares them), without its parsing the whole
-file a second time. Converters fill the list of tokens up with `[PAD17]` where the embedding has rows for no token:
-these are cut off.
+It splits words as transformers' reader of such files does (a test compares the two), but that reader would parse the
+whole file a second time. If the embedding has more rows than there are tokens, converters fill the list of tokens up
+with entries such as `[PAD17]`; these are cut off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4
 GEMMA_ARCHITECTURES = ("gemma", "gemma2", "gemma3")
 SPACE_SYMBOL = "▁"
 
-# How a byte-level tokenizer cuts text up before its merges, where that is not GPT-2's way, by `tokenizer.ggml.pre`.
+# How a byte-level tokenizer splits text before its merges, by `tokenizer.ggml.pre`; GPT-2's way if it is not listed.
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LLAMA_3 = CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + REST
@@ -38,7 +38,7 @@ SPLIT_PATTERNS = {
 
 
 def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
-    """A file's tokenizer, limited to the file's own tokens; raises ValueError where it holds none that can be built."""
+    """A file's tokenizer, limited to the file's own tokens; raises ValueError if it has none that can be built."""
     entries = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
     tokens, kind = entries.get("tokens"), entries.get("model")
     if not tokens or not isinstance(tokens, list):
@@ -48,14 +48,14 @@ def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
     elif kind == "llama":
         tokenizer = build_sentencepiece(tokens, entries, str(metadata.get("general.architecture")))
     else:
-        raise ValueError(f"a tokenizer of the kind {kind}")
+        raise ValueError(f"the tokenizer kind {kind} is not supported")
     add_whole_tokens(tokenizer, tokens, entries.get("token_type") or [], kind == "gpt2")
     padding = takewhile(lambda i: tokens[i] == f"[PAD{i}]", reversed(range(len(tokens))))
     return Vocabulary(tokenizer, len(tokens) - len(list(padding)))
 
 
 def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern: str | None) -> Tokenizer:
-    """A tokenizer of GPT-2's kind; tokens that are not in its alphabet are spelled in it."""
+    """A tokenizer like GPT-2's. Tokens with characters outside its byte alphabet are spelled in that alphabet first."""
     alphabet = byte_alphabet()
     letter = {byte: c for c, byte in alphabet.items()}
     known = set(alphabet)
@@ -76,9 +76,9 @@ def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern
 
 
 def build_sentencepiece(tokens: Sequence[str], entries: Mapping[str, Any], architecture: str) -> Tokenizer:
-    """A tokenizer of Llama-2's or Gemma's kind: ▁ for a space, bytes as `<0xE2>`.
+    """A tokenizer like Llama-2's or Gemma's: ▁ stands for a space, `<0xE2>` for a byte.
 
-    Gemma puts nothing before a text, spells runs of spaces as spaces in such files, and orders its merges by id.
+    Gemma's puts nothing before a text, and merges by the ids of tokens. Its GGUF files spell runs of spaces as spaces.
     """
     gemma = architecture in GEMMA_ARCHITECTURES
     if gemma:
@@ -103,21 +103,25 @@ def build_sentencepiece(tokens: Sequence[str], entries: Mapping[str, Any], archi
 
 
 def infer_merges(vocabulary: Mapping[str, int], order: Sequence[float]) -> list[tuple[str, str]]:
-    """The merges that a list of pieces implies: every way to cut a piece in two pieces, the best piece first."""
-    found = []
+    """The merges that a vocabulary implies: every way to cut a piece in two known pieces, best piece first.
+
+    `order` is each piece's score by id; the higher, the earlier its merges.
+    """
+    scored_merges = []
     for piece, i in vocabulary.items():
         cuts = ((piece[:at], piece[at:]) for at in range(1, len(piece)))
         pairs = [(left, right) for left, right in cuts if left in vocabulary and right in vocabulary]
         pairs.sort(key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
-        found += [(order[i], len(left), len(right), left, right) for left, right in pairs]
-    found.sort(key=lambda cut: cut[:3], reverse=True)
-    return [(left, right) for *_, left, right in found]
+        scored_merges += [(order[i], len(left), len(right), left, right) for left, right in pairs]
+    scored_merges.sort(key=lambda merge: merge[:3], reverse=True)
+    return [(left, right) for *_, left, right in scored_merges]
 
 
 def add_whole_tokens(tokenizer: Tokenizer, tokens: Sequence[str], kinds: Sequence[int], bytes_only: bool) -> None:
-    """Adds the tokens that are matched whole: control tokens, such as `<|endoftext|>`, and user-defined ones.
+    """Adds the tokens that are matched whole in a text: control tokens, such as `<|endoftext|>`, and user-defined ones.
 
-    A control token that a byte-level alphabet can't write is left as it is: adding it would give it another id.
+    With `bytes_only`, control tokens that the byte alphabet cannot spell are left out: adding one would give it a new
+    id.
     """
     alphabet = byte_alphabet()
     marked = list(zip(tokens, kinds, strict=False))

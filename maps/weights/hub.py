@@ -1,4 +1,4 @@
-"""Models of the Hugging Face Hub, of which only what is needed is downloaded. No code of theirs is ever run."""
+"""Opens models on the Hugging Face Hub. Only the needed tensors are downloaded, and no code of a model is run."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def open_hub_model(
     home: Path | None = None,
     waits: Sequence[float] = RETRY_WAITS,
 ) -> Checkpoint:
-    """A model by its Hub id; raises MapsError where there is none that can be read.
+    """A model by its Hub id; raises MapsError if it does not exist or cannot be read.
 
-    Small files go into the Hub's cache, tensors beside it (`HF_HOME/maps`), so that a model that was read before is
-    read again without the network. `home` is used instead of HF_HOME; `waits` are those between retries.
+    Small files are kept in the Hub's cache and tensors in `HF_HOME/maps`, so a model that was read once is read again
+    without the network. `home` replaces HF_HOME; `waits` are the seconds between retries.
     """
     api = api or HfApi()
     cache = None if home is None else home / "hub"
@@ -44,18 +44,18 @@ def open_hub_model(
 
     with translate_hub_errors("model", model):
         folder = Path(call_with_retries(small_files, waits))
-    kept = (home or Path(constants.HF_HOME)) / "maps" / f"models--{model.replace('/', '--')}" / folder.name
-    snapshot = HubSnapshot(api, model, folder, kept, list_file_sizes(model, folder, cache), cache, waits)
+    tensors = (home or Path(constants.HF_HOME)) / "maps" / f"models--{model.replace('/', '--')}" / folder.name
+    snapshot = HubSnapshot(api, model, folder, tensors, list_file_sizes(model, folder, cache), cache, waits)
     if not (folder / "config.json").exists():
         raise MapsError(
-            f"{model} on the Hub has no config.json; take a repository that transformers can read, or download its "
+            f"{model} on the Hub has no config.json; use a repository that transformers can read, or download its "
             ".gguf file and give that."
         )
     return build_checkpoint(folder, open_tensor_source(snapshot), model, snapshot.commit)
 
 
 def list_file_sizes(model: str, folder: Path, cache: Path | None) -> dict[str, int]:
-    """The files at a model's commit with their sizes; where no list of them is cached, those that are there."""
+    """The sizes in bytes of the files at a model's commit; without a cached list, of those that were downloaded."""
     try:
         tree = get_cached_repo_tree(model, revision=folder.name, cache_dir=cache)
     except CachedRepoTreeNotFoundError:
@@ -64,7 +64,7 @@ def list_file_sizes(model: str, folder: Path, cache: Path | None) -> dict[str, i
 
 
 def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
-    """The snapshot's weights: safetensors where there are any, else PyTorch's .bin files."""
+    """The snapshot's weights: safetensors files, or else PyTorch's .bin files."""
     files = sorted(name for name in snapshot.file_sizes if name.endswith(".safetensors"))
     if SAFETENSORS_INDEX in snapshot.file_sizes:
         index = read_index(snapshot.folder / SAFETENSORS_INDEX)
@@ -76,31 +76,28 @@ def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     if "pytorch_model.bin" in snapshot.file_sizes:
         return BinFiles.from_file(snapshot.fetch_file("pytorch_model.bin"))
     raise MapsError(
-        f"{snapshot.model} on the Hub holds neither safetensors nor pytorch_model.bin files; take a repository with "
+        f"{snapshot.model} on the Hub has neither safetensors nor pytorch_model.bin files; use a repository with "
         "the model's weights, or download a .gguf file and give that."
     )
 
 
 class HubBinFiles:
-    """Tensors of .bin files, each file downloaded when a tensor of it is asked for."""
+    """Tensors of .bin files; a file is downloaded when one of its tensors is first read."""
 
     def __init__(self, snapshot: HubSnapshot, files: BinFiles) -> None:
         self.snapshot = snapshot
         self.files = files
 
     def names(self) -> set[str]:
-        """The names of all tensors."""
         return self.files.names()
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape."""
         return self.fetch_file_of(name).shape(name)
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in the dtype that it is stored in."""
         return self.fetch_file_of(name).read(name)
 
     def fetch_file_of(self, name: str) -> BinFiles:
-        """The files, of which the one that holds a tensor is there."""
+        """Downloads the file that holds a tensor, and returns all files."""
         self.snapshot.fetch_file(self.files.file_of_tensor[name].name)
         return self.files

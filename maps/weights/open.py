@@ -1,4 +1,4 @@
-"""Checkpoints: a model's name into the few tensors that MAPS needs. The door for every kind of model."""
+"""Opens a model by its name: the bundled one, a .gguf file, a folder, or a model on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HUB_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
-    """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError where that fails.
+    """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError if that fails.
 
-    `revision` is the Hub's commit; what is on this machine has the revision that it has.
+    `revision` is a commit on the Hub; for models on this machine it is ignored.
     """
     if model == BUNDLED_MODEL:
         return open_bundled()

@@ -1,4 +1,4 @@
-"""The numbers of a model's architecture, read from the entries of a config.json or of a GGUF file's metadata."""
+"""The sizes of a model's architecture, from config.json or a GGUF file's metadata."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import Any
 from maps.errors import MapsError
 from maps.heads.first_mlp import ACTIVATIONS
 
-LARGEST_NUMBER = 1 << 22  # no number of a model that MAPS needs comes near
+LARGEST_NUMBER = 1 << 22  # far above any size of a real model; larger numbers are refused as damaged
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """The numbers of a model's architecture that MAPS needs; raises MapsError where heads can't share value heads.
-
-    `embedding_scale` is what the model multiplies its embeddings by; a checkpoint's embedding is not scaled yet.
-    """
+    """The sizes of a model's architecture; raises MapsError if the heads cannot share the value heads evenly."""
 
     architecture: str
     layers: int
@@ -27,46 +24,46 @@ class ModelShape:
     head_width: int
     epsilon: float
     activation: str
-    embedding_scale: float = 1.0
+    embedding_scale: float = 1.0  # the model multiplies its embeddings by this
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
             raise MapsError(
-                f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which can't be "
-                "shared evenly; download the model again."
+                f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which cannot "
+                "be shared evenly; download the model again."
             )
 
 
 @dataclass(frozen=True)
 class ConfigEntries:
-    """What a checkpoint says of itself, by key; `origin` names it in sentences, `defaults` is what a family takes."""
+    """The entries of a checkpoint's configuration, checked when they are read."""
 
-    origin: str
+    origin: str  # what error messages call the configuration
     values: Mapping[str, Any]
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, Any]  # the family's values for entries that are not there
 
     def positive_integer(self, key: str, default: int | None = None) -> int:
-        """A whole number from 1 on; raises MapsError where there is none and no default for null."""
+        """A whole number of at least 1; `default` if there is no entry, or it is null. Else raises MapsError."""
         value = self.values.get(key, self.defaults.get(key))
         value = default if value is None else value
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
-            raise MapsError(f"{self.origin} does not say {key} as one number, so it cannot be mapped.")
+            raise MapsError(f"{self.origin} has no valid whole number for {key}, so the model cannot be mapped.")
         return value
 
     def fraction(self, key: str) -> float:
-        """A number above 0."""
+        """A number between 0 and 1; raises MapsError if there is none."""
         value = self.values.get(key, self.defaults.get(key))
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1:
-            raise MapsError(f"{self.origin} does not say {key} as a number below 1, so it cannot be mapped.")
+            raise MapsError(f"{self.origin} has no number between 0 and 1 for {key}, so the model cannot be mapped.")
         return float(value)
 
     def activation(self, key: str | None, default: str) -> str:
-        """The name of a known activation."""
+        """The name of a supported activation; `default` if there is no entry."""
         name = str((self.values.get(key) if key else None) or default)
         if name not in ACTIVATIONS:
             raise MapsError(
-                f"{self.origin} names the activation {name}, which is not known here; known are "
-                f"{', '.join(sorted(ACTIVATIONS))}."
+                f"{self.origin} names the activation {name}, which is not supported; "
+                f"supported are {', '.join(sorted(ACTIVATIONS))}."
             )
         return name
 
@@ -74,20 +71,24 @@ class ConfigEntries:
 def read_shape(
     architecture: str, entries: ConfigEntries, keys: Mapping[str, str], activation: str, scales_embeddings: bool
 ) -> ModelShape:
-    """The shape that entries give under a family's keys; `scales_embeddings`: embeddings are multiplied by the root of the width.
+    """The shape from a configuration's entries; `keys` are the family's names for them.
 
-    Without their own keys, there are as many value heads as heads, and heads share the width evenly.
+    Without entries of their own, there are as many value heads as heads, and a head's width is the width / heads. With
+    `scales_embeddings` the embeddings are multiplied by √width.
     """
     heads, width = entries.positive_integer(keys["heads"]), entries.positive_integer(keys["width"])
+    kv_heads, head_width = heads, width // heads
+    if "kv_heads" in keys:
+        kv_heads = entries.positive_integer(keys["kv_heads"], kv_heads)
+    if "head_width" in keys:
+        head_width = entries.positive_integer(keys["head_width"], head_width)
     return ModelShape(
         architecture=architecture,
         layers=entries.positive_integer(keys["layers"]),
         heads=heads,
-        kv_heads=entries.positive_integer(keys["kv_heads"], heads) if "kv_heads" in keys else heads,
+        kv_heads=kv_heads,
         width=width,
-        head_width=entries.positive_integer(keys["head_width"], width // heads)
-        if "head_width" in keys
-        else width // heads,
+        head_width=head_width,
         epsilon=entries.fraction(keys["epsilon"]),
         activation=entries.activation(keys.get("activation"), activation),
         embedding_scale=width**0.5 if scales_embeddings else 1.0,

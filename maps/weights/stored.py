@@ -1,4 +1,4 @@
-"""Tensors in files: safetensors, and PyTorch's older .bin files. Which file holds what, and one tensor at a time."""
+"""Reads single tensors from files on disk: safetensors, and PyTorch's older .bin files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from maps.errors import MapsError
 
 
 class TensorFiles(ABC):
-    """Named tensors in one or many files: `file_of_tensor` says which file holds which tensor."""
+    """Named tensors in one or many files."""
 
     def __init__(self, file_of_tensor: Mapping[str, Path]) -> None:
         self.file_of_tensor = dict(file_of_tensor)
         self.tensor_names = set(self.file_of_tensor)
 
     def names(self) -> set[str]:
-        """The names of all tensors."""
         return self.tensor_names
 
     def check_files(self, names: Iterable[str]) -> None:
-        """Raises MapsError where a file that holds one of these is missing or damaged; looks at no other file."""
+        """Raises MapsError if a file that holds one of these tensors is missing or damaged; opens no other file."""
         files = sorted({self.file_of_tensor[name] for name in names})
         missing = [file for file in files if not file.exists()]
         if missing:
@@ -36,14 +35,14 @@ class TensorFiles(ABC):
             self.check_file(file)
 
     def file_holding(self, name: str) -> Path:
-        """The file that holds a tensor; raises MapsError where it is missing."""
+        """The file that holds a tensor; raises MapsError if the file is missing."""
         if not self.file_of_tensor[name].exists():
             raise missing_files_error([self.file_of_tensor[name]])
         return self.file_of_tensor[name]
 
     @abstractmethod
     def check_file(self, file: Path) -> None:
-        """Raises MapsError where a file is damaged."""
+        """Raises MapsError if a file is damaged."""
 
     @abstractmethod
     def shape(self, name: str) -> tuple[int, ...]:
@@ -55,47 +54,42 @@ class TensorFiles(ABC):
 
 
 def missing_files_error(files: Sequence[Path]) -> MapsError:
-    """What is said where files are missing that an index lists."""
+    """The error for files that an index lists and that are not there; names the first three."""
+    names = ", ".join(file.name for file in files[:3])
     more = f" and {len(files) - 3} more files" if len(files) > 3 else ""
-    named = ", ".join(file.name for file in files[:3])
-    return MapsError(f"{files[0].parent} lacks {named}{more}, which its index lists; download the rest of the model.")
+    return MapsError(f"{files[0].parent} lacks {names}{more}, which its index lists; download the rest of the model.")
 
 
 class SafetensorsFiles(TensorFiles):
-    """The tensors of safetensors files, each read when it is asked for."""
+    """The tensors of safetensors files."""
 
     def check_file(self, file: Path) -> None:
-        """Raises MapsError where a file is no whole safetensors file."""
+        """Reads the names in a file's header; raises MapsError if the file is damaged."""
         tensor_names_in(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, from the head of its file."""
-        with (
-            open_safetensors(self.file_holding(name)) as file,
-            translate_missing_tensor(name, self.file_of_tensor[name]),
-        ):
+        """A tensor's shape, from the header of its file."""
+        path = self.file_holding(name)
+        with open_safetensors(path) as file, translate_missing_tensor(name, path):
             return tuple(file.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in the dtype that it is stored in."""
-        with (
-            open_safetensors(self.file_holding(name)) as file,
-            translate_missing_tensor(name, self.file_of_tensor[name]),
-        ):
+        path = self.file_holding(name)
+        with open_safetensors(path) as file, translate_missing_tensor(name, path):
             return file.get_tensor(name)
 
 
 def open_safetensors(path: Path) -> Any:
-    """A safetensors file, open; raises MapsError where it is no whole one."""
+    """An open safetensors file; raises MapsError if it is damaged."""
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise MapsError(f"{path} is no whole safetensors file ({error}); download it again.") from error
+        raise MapsError(f"{path} is not a complete safetensors file ({error}); download it again.") from error
 
 
 @contextmanager
 def translate_missing_tensor(name: str, path: Path) -> Iterator[None]:
-    """Raises MapsError where an index said wrongly that a tensor is in a file."""
+    """Turns the library's error for a tensor that is not in its file, though an index lists it, into a MapsError."""
     try:
         yield
     except SafetensorError as error:
@@ -103,13 +97,13 @@ def translate_missing_tensor(name: str, path: Path) -> Iterator[None]:
 
 
 def tensor_names_in(path: Path) -> list[str]:
-    """The tensors of a safetensors file."""
+    """The names of the tensors in a safetensors file."""
     with open_safetensors(path) as file:
         return list(file.keys())
 
 
 class BinFiles(TensorFiles):
-    """The tensors of PyTorch's .bin files; a file stays open, mapped into memory, once it has been looked at."""
+    """The tensors of PyTorch's .bin files. A file that was opened once stays open, mapped into memory."""
 
     def __init__(self, file_of_tensor: Mapping[str, Path]) -> None:
         super().__init__(file_of_tensor)
@@ -124,20 +118,18 @@ class BinFiles(TensorFiles):
         return files
 
     def check_file(self, file: Path) -> None:
-        """Opens a file; raises MapsError where it is damaged or holds more than tensors."""
+        """Opens a file; raises MapsError if it is damaged or holds more than tensors."""
         if file not in self.tensors_by_file:
             self.tensors_by_file[file] = load_tensors(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape."""
         return tuple(self.mapped_tensor(name).shape)
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in the dtype that it is stored in."""
         return self.mapped_tensor(name)
 
     def mapped_tensor(self, name: str) -> Tensor:
-        """A tensor of a file, not read yet."""
+        """A tensor mapped into memory: its numbers are read when they are used."""
         path = self.file_holding(name)
         self.check_file(path)
         if name not in self.tensors_by_file[path]:
@@ -146,26 +138,20 @@ class BinFiles(TensorFiles):
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .bin file, mapped into memory. Nothing in the file is run."""
+    """The tensors of a .bin file, mapped into memory. No code in the file is run."""
     try:
         content = load_bin_file(path)
-    except Exception as error:  # what is damaged may raise anything
+    except Exception as error:  # a damaged file may raise anything
         raise MapsError(
             f"{path} is damaged, or holds more than tensors, and no code in it is run; "
-            "take the model's safetensors files."
+            "use the model's safetensors files."
         ) from error
     tensors = content.items() if isinstance(content, dict) else ()
     return {name: tensor for name, tensor in tensors if isinstance(name, str) and isinstance(tensor, Tensor)}
 
 
 def load_bin_file(path: Path) -> Any:
-    """What a .bin file holds; files older than PyTorch 1.6 can't be mapped into memory and are read whole."""
-    if is_zip_file(path):
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def is_zip_file(path: Path) -> bool:
-    """Whether a file is in PyTorch's newer format."""
+    """The content of a .bin file. Files from before PyTorch 1.6 are no zip files and cannot be mapped into memory."""
     with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+        is_zip_file = file.read(4) == b"PK\x03\x04"
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip_file)

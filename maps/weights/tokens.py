@@ -1,7 +1,7 @@
-"""A tokenizer's entries as text that can be read back: which strings are one token, and how each is written.
+"""A tokenizer's vocabulary: which strings are one token, and how each token is written in tables.
 
-Stored form (docs/contract.md): UTF-8 with the leading space kept, bytes that are no text as `\\xE2`,
-a backslash doubled. Knows the tokenizers library; reads no file.
+Tokens are written in a stored form that can be read back (docs/contract.md): UTF-8 with the leading space kept, bytes
+that are not valid UTF-8 as `\\xE2`, and a backslash doubled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def stored_form(raw: bytes) -> str:
 
 
 def byte_alphabet() -> dict[str, int]:
-    """The printable character that byte-level tokenizers (GPT-2's) write for each byte, to that byte."""
+    """The alphabet of byte-level tokenizers such as GPT-2's: the printable character that stands for each byte."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
@@ -35,13 +35,10 @@ def byte_alphabet() -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The ids that a tokenizer knows, 0 to size - 1, special and reserved ones included.
-
-    `limit`: how many ids the model's own list has, where the tokenizer may hold others beyond them.
-    """
+    """The ids that a tokenizer knows, from 0 to size - 1, special and reserved ones included."""
 
     tokenizer: Tokenizer
-    limit: int | None = None
+    limit: int | None = None  # the number of ids that belong to the model, if the tokenizer holds more
 
     @property
     def size(self) -> int:
@@ -49,7 +46,7 @@ class Vocabulary:
 
     @cached_property
     def token_bytes(self) -> tuple[bytes, ...]:
-        """The bytes of every token, by id; an id that the tokenizer skips is written as `<unused 17>`."""
+        """The bytes of every token, by id; an id that the tokenizer skips becomes `<unused 17>`."""
         entries = {i: token for token, i in self.tokenizer.get_vocab(with_added_tokens=True).items()}
         added = self.tokenizer.get_added_tokens_decoder()
         byte_level = "ByteLevel" in decoder_types(self.tokenizer)
@@ -75,39 +72,42 @@ class Vocabulary:
 
     @property
     def capitalised_share(self) -> float:
-        """The share of tokens that are a space and what begins with a capital: all that a "global head" maps to
-        (paper, appendix on global and specific functionality; 25 % of GPT-2's vocabulary).
+        """The share of tokens that are a space followed by a capital letter, 25 % in GPT-2.
+
+        A "global head", which maps every token to its capitalised form, has this output space size (paper, appendix on
+        global and specific functionality).
         """
         texts = [raw[1:].decode("utf-8", errors="ignore") for raw in self.token_bytes if raw.startswith(b" ")]
         return sum(text[:1].isupper() for text in texts) / self.size
 
     def single_token_ids(self, words: Sequence[str]) -> list[int | None]:
-        """For each word, stripped and given one leading space, its id where it is exactly one token.
+        """The id of each word, stripped and given one leading space, if it is exactly one token; else None.
 
-        A dummy-prefix piece (Llama-2, Mistral) is dropped; the id must decode to the spaced word.
+        Some tokenizers (Llama-2, Mistral) put a piece with a lone space first; it is dropped. The token must read back
+        as the spaced word.
         """
         spaced = [" " + word.strip() for word in words]
-        found: list[int | None] = []
+        ids: list[int | None] = []
         for text, encoding in zip(spaced, self.tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
             pieces = [self.token_bytes[i] if i < self.size else b"" for i in encoding.ids]
             if len(pieces) == 2 and pieces[0] == b" ":
                 pieces = pieces[1:]
-            found.append(encoding.ids[-1] if pieces == [text.encode()] else None)
-        return found
+            ids.append(encoding.ids[-1] if pieces == [text.encode()] else None)
+        return ids
 
     def pieces(self, word: str) -> list[str]:
-        """The entries into which a word, stripped and given one leading space, falls apart, in the stored form."""
+        """The tokens of a word, stripped and given one leading space, in the stored form."""
         ids = self.tokenizer.encode(" " + word.strip(), add_special_tokens=False).ids
         return [self.tokens[i] if i < self.size else f"<unused {i}>" for i in ids]
 
     def token_id(self, word: str) -> int | None:
-        """The id of a word as `single_token_ids` reads it, or else of the entry whose stored form it is as it stands."""
-        found = self.single_token_ids([word])[0]
-        return self.ids_by_stored_form.get(word) if found is None else found
+        """The id of a word by `single_token_ids`, or else of the token whose stored form is exactly this."""
+        single = self.single_token_ids([word])[0]
+        return self.ids_by_stored_form.get(word) if single is None else single
 
     @cached_property
     def ids_by_stored_form(self) -> dict[str, int]:
-        """The lowest id of every stored form."""
+        """The id of every stored form; the lowest, if several tokens share it."""
         return {token: i for i, token in reversed(list(enumerate(self.tokens)))}
 
 
@@ -120,15 +120,15 @@ def decoder_types(tokenizer: Tokenizer) -> set[str]:
 
 
 def limit_to_embedding_rows(vocabulary: Vocabulary, rows: int, rowless: Sequence[str]) -> Vocabulary:
-    """A vocabulary cut to the embedding's rows, where it is known that the tokens beyond them have none."""
+    """The vocabulary cut to the embedding's rows, if all tokens beyond are in `rowless`, the family's list of such."""
     beyond = vocabulary.tokens[rows:]
     return replace(vocabulary, limit=rows) if beyond and set(beyond) <= set(rowless) else vocabulary
 
 
 def check_embedding_fits(vocabulary: Vocabulary, rows: int, model: str) -> None:
-    """Raises where the tokenizer knows ids that the embedding has no row for."""
+    """Raises MapsError if the tokenizer knows no ids, or ids without a row in the embedding."""
     if not 0 < vocabulary.size <= rows:
         raise MapsError(
             f"The tokenizer of {model} knows {vocabulary.size:,} ids and its embedding has {rows:,} rows: "
-            "they do not belong together. Take the tokenizer that the model was trained with."
+            "they do not belong together. Use the tokenizer that the model was trained with."
         )

@@ -1,4 +1,4 @@
-"""The families that MAPS can read, by the names that checkpoints give them. Each has its file and its line here."""
+"""The supported families. Each is declared in a file of its own and listed here."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FAMILIES = (GPT2, GPT_NEOX, PHI, PHI3, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA2, GEM
 
 
 def family_of_type(model_type: str, model: str) -> Family:
-    """The family that config.json names; raises MapsError naming those supported."""
+    """The family with this `model_type` in config.json; raises MapsError, with the supported ones, if there is none."""
     return select_family({name: family for family in FAMILIES for name in family.model_types}, model_type, model)
 
 
 def family_of_architecture(architecture: str, model: str) -> Family:
-    """The family that a GGUF file names, the first of those that share the name; raises MapsError as above."""
+    """The family with this `architecture` in GGUF files, the first if several share it; raises MapsError likewise."""
     return select_family({family.architecture: family for family in reversed(FAMILIES)}, architecture, model)
 
 
 def select_family(families: dict[str, Family], name: str, model: str) -> Family:
-    """The family of that name."""
     if name not in families:
-        raise MapsError(f"{model} is of the family {name}; the supported families are {', '.join(sorted(families))}.")
+        supported = ", ".join(sorted(families))
+        raise MapsError(f"{model} has the model type {name}, which is not supported; supported are {supported}.")
     return families[name]

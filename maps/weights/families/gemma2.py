@@ -1,4 +1,4 @@
-"""Gemma 2: embeddings scaled, norms kept less one, a norm before and one after the MLP; only the first is in MLP₀."""
+"""Gemma 2: scaled embeddings, gains of norms stored less one, norms before and after the MLP (MLP₀ has the first)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GEMMA2 = Family(
     model_types=("gemma2",),
     architecture="gemma2",
     hub=TensorLayout(GEMMA_NAMES, norms_minus_one=True, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout(GGUF_NAMES),  # norms are whole there
+    gguf=TensorLayout(GGUF_NAMES),  # stores whole gains
     activation="gelu_pytorch_tanh",
     config_keys=GEMMA_CONFIG_KEYS,
     config_defaults=GEMMA_CONFIG_DEFAULTS,

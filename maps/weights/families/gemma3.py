@@ -1,7 +1,7 @@
-"""Gemma 3: as Gemma 2, and queries and keys are normed; with pictures (`gemma3`) its text model is nested in
-configuration and names.
+"""Gemma 3: like Gemma 2, with norms of queries and keys.
 
-All sizes share a tokenizer, also those without pictures, which have no row for the token that stands for one.
+Models that see images (`gemma3`) nest the text model in their configuration and tensor names. The tokenizer is the same
+for all, so text-only models have no row for the image token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GPT-2: query, key and value in one tensor; weights kept as (inputs, outputs), turned round in GGUF files."""
+"""GPT-2: query, key and value in one tensor; weights are (inputs, outputs), but (outputs, inputs) in GGUF files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""GPT-NeoX, Pythia: attention and MLP side by side, the MLP behind the block's second norm; query, key and value in
-one tensor, head by head, and in three blocks in GGUF files."""
+"""GPT-NeoX and Pythia: attention and MLP run in parallel, each with its own norm in front.
+
+Query, key and value are in one tensor, interleaved head by head; in GGUF files they are three blocks of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistral: built as Llama, and named so in GGUF files."""
+"""Mistral: the same architecture as Llama; GGUF files call it `llama`."""
 
 from __future__ import annotations
 

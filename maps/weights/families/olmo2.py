@@ -1,6 +1,6 @@
-"""OLMo 2: attention and MLP read the residual stream as it is; their norms come after them and are no part of MLP₀.
+"""OLMo 2: no norm in front of attention and MLP; the norms after them are not part of MLP₀.
 
-The queries of all heads of a layer are normed together, and so are the keys.
+One norm covers the queries of all heads of a layer, another the keys.
 """
 
 from __future__ import annotations

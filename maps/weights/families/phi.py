@@ -1,4 +1,4 @@
-"""Phi-1 and Phi-2: attention and MLP side by side behind one shared norm."""
+"""Phi-1 and Phi-2: attention and MLP run in parallel, with one norm in front of both."""
 
 from __future__ import annotations
 

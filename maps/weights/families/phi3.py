@@ -1,4 +1,4 @@
-"""Phi-3: as Llama, with query, key and value in one tensor, and gate and up in another."""
+"""Phi-3: like Llama, with query, key and value in one tensor, and gate and up in another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Qwen2 and Qwen2.5: as Llama, with biases that MAPS does not use; small ones tie their embeddings."""
+"""Qwen2 and Qwen2.5: like Llama, with biases of query, key and value; small models tie their embeddings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Qwen3: as Llama; heads need not share the width evenly, and norm their queries and keys."""
+"""Qwen3: like Llama, with norms of queries and keys, and a head width independent of the width."""
 
 from __future__ import annotations
 

@@ -25,6 +25,6 @@ def test_best_targets_of_the_bundled_model_are_those_of_the_formula() -> None:
     drift = sources.error_bounds * float(torch.linalg.matrix_norm(weights, 2)) / read.lengths
     targets = unit_targets(shared.unembedding, heads.outputs[1:2], turn, None)[0]
     screened = has_fast_int8(torch.device("cpu"))
-    found = best_targets(read, targets, drift, lambda ids: read_sources_exactly(sources, weights, ids), screened)
+    best = best_targets(read, targets, drift, lambda ids: read_sources_exactly(sources, weights, ids), screened)
     some = torch.arange(5, len(sources), 31)
-    assert torch.equal(found[some], PlainHead.from_weights(heads, 19, 1).best_targets(some))
+    assert torch.equal(best[some], PlainHead.from_weights(heads, 19, 1).best_targets(some))

@@ -59,15 +59,15 @@ def built(small: SmallModel, folder: Path) -> LlamaForCausalLM:
 def own_output(model: LlamaForCausalLM, layer: int, head: int, row: Tensor) -> Tensor:
     """The model's attention output for one position, with only this head's columns of the output projection kept."""
     attention = model.model.layers[layer].self_attn
-    kept = attention.o_proj.weight.data.clone()
-    mask = torch.zeros_like(kept)
+    original = attention.o_proj.weight.data.clone()
+    mask = torch.zeros_like(original)
     width = attention.head_dim
     mask[:, head * width : (head + 1) * width] = 1
-    attention.o_proj.weight.data = kept * mask
+    attention.o_proj.weight.data = original * mask
     hidden = row[None, None]
     rotary = model.model.rotary_emb(hidden, torch.zeros(1, 1, dtype=torch.long))
     output: Tensor = attention(hidden, position_embeddings=rotary, attention_mask=None)[0]
-    attention.o_proj.weight.data = kept
+    attention.o_proj.weight.data = original
     return output[0, 0]
 
 
@@ -93,24 +93,24 @@ def test_what_is_read_is_what_the_model_itself_computes_with(small: SmallModel, 
             )
 
 
-def opened(folder: Path, made: Weights, small: SmallModel | None = None, **changes: object) -> Checkpoint:
-    return open_checkpoint(str(save_model_folder(folder, small or SmallModel(), made, **changes)))
+def opened(folder: Path, weights: Weights, small: SmallModel | None = None, **changes: object) -> Checkpoint:
+    return open_checkpoint(str(save_model_folder(folder, small or SmallModel(), weights, **changes)))
 
 
 def test_padding_rows_are_cut_off(tmp_path: Path) -> None:
-    made = random_weights(SmallModel(padding_rows=9))
-    checkpoint = opened(tmp_path, made, SmallModel(padding_rows=9))
-    assert torch.equal(checkpoint.embedding(), made["model.embed_tokens.weight"][:VOCABULARY_SIZE])
-    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), made["lm_head.weight"][:VOCABULARY_SIZE])
+    weights = random_weights(SmallModel(padding_rows=9))
+    checkpoint = opened(tmp_path, weights, SmallModel(padding_rows=9))
+    assert torch.equal(checkpoint.embedding(), weights["model.embed_tokens.weight"][:VOCABULARY_SIZE])
+    assert torch.equal(checkpoint.unembedding(checkpoint.embedding()), weights["lm_head.weight"][:VOCABULARY_SIZE])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_embeddings_are_read_as_they_are_stored_and_the_rest_in_float32(dtype: torch.dtype, tmp_path: Path) -> None:
-    made = {name: tensor.to(dtype) for name, tensor in random_weights(SmallModel()).items()}
-    checkpoint = opened(tmp_path, made)
+    weights = {name: tensor.to(dtype) for name, tensor in random_weights(SmallModel()).items()}
+    checkpoint = opened(tmp_path, weights)
     embedding = checkpoint.embedding()
     assert (embedding.dtype, checkpoint.unembedding(embedding).dtype) == (dtype, dtype)
-    assert torch.equal(embedding, made["model.embed_tokens.weight"])
+    assert torch.equal(embedding, weights["model.embed_tokens.weight"])
     assert {
         x.dtype for x in (checkpoint.value_weights(1), checkpoint.output_weights(1), checkpoint.final_norm_gain())
     } == {torch.float32}
@@ -128,9 +128,9 @@ def everything(checkpoint: Checkpoint) -> None:
 
 def refusal(folder: Path, name: str, tensor: Tensor | None) -> str:
     """What is said where a tensor is exchanged, or missing."""
-    made = {key: value for key, value in random_weights(SmallModel()).items() if key != name}
+    weights = {key: value for key, value in random_weights(SmallModel()).items() if key != name}
     with pytest.raises(MapsError) as caught:
-        everything(opened(folder / "small", made if tensor is None else {**made, name: tensor}))
+        everything(opened(folder / "small", weights if tensor is None else {**weights, name: tensor}))
     return str(caught.value)
 
 
@@ -140,8 +140,8 @@ LAYER = "model.layers.1.self_attn."
 @pytest.mark.parametrize(
     ("name", "shape", "sentence"),
     [
-        (LAYER + "v_proj.weight", (15, 32), "has the shape (15, 32) where its configuration says (16, 32)."),
-        (LAYER + "o_proj.weight", (32, 16), "has the shape (32, 16) where its configuration says (32, 32)."),
+        (LAYER + "v_proj.weight", (15, 32), "has the shape (15, 32), but its configuration says (16, 32)."),
+        (LAYER + "o_proj.weight", (32, 16), "has the shape (32, 16), but its configuration says (32, 32)."),
         ("model.embed_tokens.weight", (346, 31), "The embedding of small has the shape (346, 31); with 346 ids and"),
         ("model.embed_tokens.weight", (345, 32), "The embedding of small has the shape (345, 32); with 346 ids and"),
         ("model.embed_tokens.weight", (346 * 32,), "The embedding of small has the shape (11072,); with 346 ids and"),
@@ -155,26 +155,26 @@ LAYER = "model.layers.1.self_attn."
 def test_a_wrong_shape_is_refused_in_one_sentence(
     name: str, shape: tuple[int, ...], sentence: str, tmp_path: Path
 ) -> None:
-    said = refusal(tmp_path, name, torch.zeros(shape))
-    assert sentence in said
-    assert "\n" not in said
+    message = refusal(tmp_path, name, torch.zeros(shape))
+    assert sentence in message
+    assert "\n" not in message
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("name", ["model.embed_tokens.weight", "lm_head.weight", LAYER + "v_proj.weight"])
-def test_weights_that_are_not_finite_are_refused_in_one_sentence(name: str, bad: float, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused_in_one_sentence(name: str, number: float, tmp_path: Path) -> None:
     tensor = random_weights(SmallModel())[name].clone()
-    tensor[3, 3] = bad
-    said = f"The tensor {name} of small holds NaN or infinite weights; get a sound copy."
-    assert refusal(tmp_path, name, tensor) == said
+    tensor[3, 3] = number
+    message = f"The tensor {name} of small holds NaN or infinite weights; download the model again."
+    assert refusal(tmp_path, name, tensor) == message
 
 
 @pytest.mark.parametrize("name", [LAYER + "o_proj.weight", "model.embed_tokens.weight"])
 def test_a_missing_tensor_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
-    assert refusal(tmp_path, name, None) == f"small has no tensor {name}, so it is no complete llama model."
+    assert refusal(tmp_path, name, None) == f"small has no tensor {name}, so it is not a complete llama model."
 
 
 def test_heads_that_cannot_share_their_value_heads_are_refused() -> None:
     shape = ModelShape("llama", 2, 6, 3, 32, 8, 1e-5, "silu")
-    with pytest.raises(MapsError, match=r"^The model's configuration gives 6 heads and 4 value heads, which can't be"):
+    with pytest.raises(MapsError, match=r"^The model's configuration gives 6 heads and 4 value heads, which cannot be"):
         replace(shape, kv_heads=4)

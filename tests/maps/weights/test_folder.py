@@ -59,13 +59,13 @@ def test_the_revision_changes_with_the_model(folder: Path, tmp_path: Path) -> No
 
 def split(folder: Path) -> list[str]:
     """Spreads the weights over two files under an index."""
-    made = random_weights(SmallModel())
-    names = sorted(made)
+    weights = random_weights(SmallModel())
+    names = sorted(weights)
     parts = {"model-00001-of-00002.safetensors": names[:9], "model-00002-of-00002.safetensors": names[9:]}
-    for file, held in parts.items():
-        save_file({name: made[name] for name in held}, folder / file)
+    for file, names_in_file in parts.items():
+        save_file({name: weights[name] for name in names_in_file}, folder / file)
     (folder / "model.safetensors").unlink()
-    index = {"weight_map": {name: file for file, held in parts.items() for name in held}}
+    index = {"weight_map": {name: file for file, names_in_file in parts.items() for name in names_in_file}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     return list(parts)
 
@@ -88,44 +88,44 @@ def test_a_file_of_the_index_that_is_missing_is_named(folder: Path, file: int) -
 
 def test_a_folder_without_a_configuration_is_refused(folder: Path) -> None:
     (folder / "config.json").unlink()
-    said = f"{folder} has no config.json, so it is no model folder; give the folder that holds the model."
-    assert refusal(folder) == said
+    message = f"{folder} has no config.json, so it is not a model folder; give the folder that holds the model."
+    assert refusal(folder) == message
 
 
 def test_a_folder_without_weights_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    said = f"{folder} has a config.json and no *.safetensors file; download the model's weights into it."
-    assert refusal(folder) == said
+    message = f"{folder} has a config.json but no *.safetensors file; download the model's weights into it."
+    assert refusal(folder) == message
 
 
 @pytest.mark.parametrize("size", [0, 3, 8, 100, 5000, -1000, -1])
 def test_a_safetensors_file_that_is_cut_off_is_refused(folder: Path, size: int) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:size])
-    said = refusal(folder)
-    assert said.startswith(f"{file} is no whole safetensors file (")
-    assert said.endswith("); download it again.")
+    message = refusal(folder)
+    assert message.startswith(f"{file} is not a complete safetensors file (")
+    assert message.endswith("); download it again.")
 
 
 @pytest.mark.parametrize(
     ("entry", "value", "sentence"),
     [
-        ("model_type", "mamba", "small is of the family mamba; the supported families are " + TYPES),
-        ("model_type", None, "small is of the family None; the supported families are " + TYPES),
+        ("model_type", "mamba", "small has the model type mamba, which is not supported; supported are " + TYPES),
+        ("model_type", None, "small has the model type None, which is not supported; supported are " + TYPES),
         (
             "hidden_act",
             "mish",
-            "The configuration of small names the activation mish, which is not known here; known are",
+            "The configuration of small names the activation mish, which is not supported; supported are",
         ),
-        ("hidden_size", "32", "The configuration of small does not say hidden_size as one number, so it cannot"),
-        ("hidden_size", None, "The configuration of small does not say hidden_size as one number, so it cannot"),
-        ("num_hidden_layers", 0, "The configuration of small does not say num_hidden_layers as one number, so it"),
-        ("num_attention_heads", [4, 4], "The configuration of small does not say num_attention_heads as one number"),
-        ("num_key_value_heads", 3, "The model's configuration gives 4 heads and 3 value heads, which can't be"),
-        ("rms_norm_eps", None, "The configuration of small does not say rms_norm_eps as a number below 1, so"),
-        ("vocab_size", "many", "The configuration of small does not say vocab_size as one number, so it cannot"),
+        ("hidden_size", "32", "The configuration of small has no valid whole number for hidden_size, so the"),
+        ("hidden_size", None, "The configuration of small has no valid whole number for hidden_size, so the"),
+        ("num_hidden_layers", 0, "The configuration of small has no valid whole number for num_hidden_layers"),
+        ("num_attention_heads", [4, 4], "The configuration of small has no valid whole number for num_attention_heads"),
+        ("num_key_value_heads", 3, "The model's configuration gives 4 heads and 3 value heads, which cannot be"),
+        ("rms_norm_eps", None, "The configuration of small has no number between 0 and 1 for rms_norm_eps"),
+        ("vocab_size", "many", "The configuration of small has no valid whole number for vocab_size, so the"),
         ("vocab_size", 345, "The tokenizer of small knows 346 ids and its embedding has 345 rows: they do not belong"),
-        ("quantization_config", {"quant_method": "fp8"}, "small holds quantised weights; take the unquantised model"),
+        ("quantization_config", {"quant_method": "fp8"}, "small holds quantised weights; use the unquantised model"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_refused(
@@ -139,22 +139,22 @@ def test_a_configuration_that_cannot_be_used_is_refused(
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
 def test_a_damaged_configuration_is_refused(folder: Path, name: str, content: str) -> None:
     (folder / name).write_text(content)
-    said = refusal(folder)
-    assert said.startswith(f"{folder / name} is no JSON")
-    assert said.endswith("download the model again.")
+    message = refusal(folder)
+    assert message.startswith(f"{folder / name} is not ")
+    assert message.endswith("download the model again.")
 
 
 def test_a_damaged_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text('{"model": {"type": "Dream"}}')
-    said = refusal(folder)
-    assert said.startswith(f"{folder / 'tokenizer.json'} is no tokenizer (")
-    assert said.endswith("); download the model again.")
+    message = refusal(folder)
+    assert message.startswith(f"{folder / 'tokenizer.json'} is not a valid tokenizer (")
+    assert message.endswith("); download the model again.")
 
 
 def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
-    said = f"{folder} holds no tokenizer that can be read; put the model's tokenizer.json there."
-    assert refusal(folder) == said
+    message = f"{folder} has no readable tokenizer; put the model's tokenizer.json there."
+    assert refusal(folder) == message
 
 
 def test_a_tokenizer_of_the_older_files_is_converted(folder: Path) -> None:
@@ -163,14 +163,14 @@ def test_a_tokenizer_of_the_older_files_is_converted(folder: Path) -> None:
     (folder / "vocab.json").write_text(json.dumps(state["vocab"] | {"<|endoftext|>": VOCABULARY_SIZE - 1}))
     (folder / "merges.txt").write_text("\n".join(" ".join(pair) for pair in state["merges"]))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
-    found = open_checkpoint(str(folder)).vocabulary
-    assert found.size == VOCABULARY_SIZE
-    assert found.single_token_ids(WORDS) == [260 + 6 * i for i in range(15)]
+    vocabulary = open_checkpoint(str(folder)).vocabulary
+    assert vocabulary.size == VOCABULARY_SIZE
+    assert vocabulary.single_token_ids(WORDS) == [260 + 6 * i for i in range(15)]
 
 
 def test_padding_is_turned_off(folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_padding(length=8)
     tokenizer.save(str(folder / "tokenizer.json"))
-    found = open_checkpoint(str(folder)).vocabulary
-    assert found.single_token_ids(["amber", "xyz"]) == [260, None]
+    vocabulary = open_checkpoint(str(folder)).vocabulary
+    assert vocabulary.single_token_ids(["amber", "xyz"]) == [260, None]

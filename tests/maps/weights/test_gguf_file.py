@@ -21,12 +21,12 @@ ARCHITECTURES = "gemma2, gemma3, gpt2, gptneox, llama, olmo2, phi2, phi3, qwen2,
 @pytest.mark.parametrize("kind", [Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0, Kind.Q4_1])
 def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     small = SmallModel(heads=4, kv_heads=2, head_width=16, mlp_width=64)
-    made = random_weights(small)
-    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "small.gguf", small, made, kind)))
+    weights = random_weights(small)
+    checkpoint = open_checkpoint(str(save_gguf(tmp_path / "small.gguf", small, weights, kind)))
     assert (checkpoint.model, checkpoint.shape.architecture, checkpoint.shape.kv_heads) == ("small", "llama", 2)
 
     def wanted(name: str) -> torch.Tensor:
-        return torch.tensor(gguf.dequantize(gguf.quantize(made[name].numpy(), kind), kind))
+        return torch.tensor(gguf.dequantize(gguf.quantize(weights[name].numpy(), kind), kind))
 
     embedding = checkpoint.embedding()
     assert embedding.dtype == {Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}.get(kind, torch.float32)
@@ -34,7 +34,7 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
     mlp = checkpoint.first_mlp()
     assert mlp.norm is not None
-    assert torch.equal(mlp.norm, made["model.layers.0.post_attention_layernorm.weight"])
+    assert torch.equal(mlp.norm, weights["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
         assert ours is not None
         assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))
@@ -79,13 +79,15 @@ def test_a_file_cut_off_anywhere_is_refused_in_one_sentence(tmp_path: Path) -> N
         cut.write_bytes(whole[:size])
         with pytest.raises(MapsError) as caught:
             open_checkpoint(str(cut))
-        assert str(caught.value) == f"{cut} is no whole GGUF file: it may be cut off; download it again."
+        assert str(caught.value) == f"{cut} is not a complete GGUF file: it may be cut off; download it again."
 
 
 def test_a_file_that_is_no_gguf_is_refused_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "notes.gguf"
     file.write_text("Not a model at all.\n" * 100)
-    with pytest.raises(MapsError, match=r"notes\.gguf is no whole GGUF file: it may be cut off; download it again\.$"):
+    with pytest.raises(
+        MapsError, match=r"notes\.gguf is not a complete GGUF file: it may be cut off; download it again\.$"
+    ):
         open_checkpoint(str(file))
 
 
@@ -104,23 +106,23 @@ def metadata_only(path: Path, architecture: str, **keys: int) -> Path:
 @pytest.mark.parametrize(
     ("architecture", "keys", "sentence"),
     [
-        ("mamba", {}, "m is of the family mamba; the supported families are " + ARCHITECTURES),
-        ("llama", {}, "{} does not say llama.attention.head_count as one number, so it cannot be mapped."),
+        ("mamba", {}, "m has the model type mamba, which is not supported; supported are " + ARCHITECTURES),
+        ("llama", {}, "{} has no valid whole number for llama.attention.head_count, so the model cannot be mapped."),
         (
             "llama",
             {"block_count": 2, "embedding_length": 32},
-            "{} does not say llama.attention.head_count as one number, so it cannot be mapped.",
+            "{} has no valid whole number for llama.attention.head_count, so the model cannot be mapped.",
         ),
         (
             "llama",
             {"block_count": 2, "embedding_length": 32, "attention__head_count": 4, "attention__head_count_kv": 3},
-            "The model's configuration gives 4 heads and 3 value heads, which can't be shared evenly; "
+            "The model's configuration gives 4 heads and 3 value heads, which cannot be shared evenly; "
             "download the model again.",
         ),
         (
             "llama",
             {"block_count": 2, "embedding_length": 32, "attention__head_count": 4},
-            "{} holds no tokenizer that can be read; take a file with one.",
+            "{} has no readable tokenizer; use a file with one.",
         ),
     ],
 )
@@ -134,10 +136,10 @@ def test_a_file_that_lacks_what_is_needed_is_refused_in_one_sentence(
 
 
 def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
-    made = random_weights(SmallModel(layers=1))
-    file = save_gguf(tmp_path / "m.gguf", SmallModel(layers=2), made)
+    weights = random_weights(SmallModel(layers=1))
+    file = save_gguf(tmp_path / "m.gguf", SmallModel(layers=2), weights)
     with pytest.raises(
-        MapsError, match=r"^m has no tensor blk\.1\.attn_v\.weight, so it is no complete llama model\.$"
+        MapsError, match=r"^m has no tensor blk\.1\.attn_v\.weight, so it is not a complete llama model\.$"
     ):
         open_checkpoint(str(file))
     assert gguf_name("model.layers.1.self_attn.v_proj.weight") == "blk.1.attn_v.weight"
@@ -146,7 +148,7 @@ def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
     file = save_gguf(tmp_path / "m.gguf", SmallModel(), random_weights(SmallModel()))
     whole, random = file.read_bytes(), Random(0)
-    said = []
+    messages = []
     for _ in range(300):
         damaged = bytearray(whole)
         damaged[random.randrange(13_000)] = random.choice((0, 255, random.randrange(256)))
@@ -155,9 +157,9 @@ def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_pat
             checkpoint = open_checkpoint(str(file))
             checkpoint.unembedding(checkpoint.embedding())
         except MapsError as error:
-            said.append(str(error))
-    assert len(said) > 50
-    assert not [sentence for sentence in said if "\n" in sentence]
+            messages.append(str(error))
+    assert len(messages) > 50
+    assert not [sentence for sentence in messages if "\n" in sentence]
 
 
 def test_a_part_of_a_model_in_several_is_refused(tmp_path: Path) -> None:
@@ -169,8 +171,8 @@ def test_a_part_of_a_model_in_several_is_refused(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(MapsError) as caught:
         open_checkpoint(str(path))
-    said = f"{path} is one part of a model in several; merge them with `llama-gguf-split --merge`."
-    assert str(caught.value) == said
+    message = f"{path} is one of several parts of a model; merge them with `llama-gguf-split --merge`."
+    assert str(caught.value) == message
 
 
 def test_a_head_is_what_the_gguf_package_reads(tmp_path: Path) -> None:

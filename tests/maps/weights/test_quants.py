@@ -88,10 +88,10 @@ def blocks(kind: Kind) -> numpy.ndarray:
     """Random valid rows of a kind, as bytes."""
     block, size = gguf.GGML_QUANT_SIZES[kind]
     random = numpy.random.default_rng(0)
-    made = random.integers(0, 256, (ROWS * WIDTH // block, size), dtype=numpy.uint8)
+    blocks = random.integers(0, 256, (ROWS * WIDTH // block, size), dtype=numpy.uint8)
     for at in READINGS[kind][1]:
-        made[:, at : at + 2] = random.normal(size=(len(made), 1)).astype("<f2").view(numpy.uint8)
-    return made.reshape(ROWS, -1)
+        blocks[:, at : at + 2] = random.normal(size=(len(blocks), 1)).astype("<f2").view(numpy.uint8)
+    return blocks.reshape(ROWS, -1)
 
 
 def written(path: Path, raw: numpy.ndarray, kind: Kind) -> GgufFile:
@@ -117,9 +117,9 @@ def test_every_value_is_what_the_format_says(
     block, size = gguf.GGML_QUANT_SIZES[kind]
     value = READINGS[kind][0]
     wanted = [value(part.tobytes(), i) for part in raw.reshape(-1, size) for i in range(block)]
-    found = file.read("w")
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), torch.tensor(wanted).double().view(ROWS, WIDTH), rtol=1e-5, atol=1e-5)
+    tensor = file.read("w")
+    assert tensor.dtype == torch.float32
+    torch.testing.assert_close(tensor.double(), torch.tensor(wanted).double().view(ROWS, WIDTH), rtol=1e-5, atol=1e-5)
 
 
 def test_a_kind_that_cannot_be_dequantised_is_named(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_kind_that_cannot_be_dequantised_is_named(tmp_path: Path) -> None:
         file.read("w")
     assert str(caught.value) == (
         f"{tmp_path / 'm.gguf'} stores w as I8, which is not supported; "
-        "take a file quantised as F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K."
+        "use a file quantised as F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K."
     )
 
 
@@ -138,5 +138,5 @@ def test_a_kind_of_the_future_is_named_by_its_number(tmp_path: Path) -> None:
     content = path.read_bytes()
     at = content.index(b"w", 24) + 1 + 4 + 2 * 8
     path.write_bytes(content[:at] + struct.pack("<I", 999) + content[at + 4 :])
-    with pytest.raises(MapsError, match=r"stores w as type 999, which is not supported; take a file quantised as"):
+    with pytest.raises(MapsError, match=r"stores w as type 999, which is not supported; use a file quantised as"):
         GgufFile(path, *read_gguf(path)).read("w")

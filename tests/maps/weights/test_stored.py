@@ -71,14 +71,14 @@ SHARDS: dict[str, tuple[Save, str, str]] = {
 def sharded(folder: Path, kind: str) -> dict[str, Path]:
     """Spreads the weights over three files under an index; the last holds queries and keys only, which are not read."""
     save, name, index = SHARDS[kind]
-    made = load_file(folder / "model.safetensors")
+    weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    unread = [n for n in made if "q_proj" in n or "k_proj" in n]
-    read = sorted(set(made) - set(unread))
-    files = {name.format(i): held for i, held in enumerate((read[::2], read[1::2], unread), start=1)}
-    for file, held in files.items():
-        save({n: made[n] for n in held}, folder / file)
-    where = {n: file for file, held in files.items() for n in held}
+    unread = [n for n in weights if "q_proj" in n or "k_proj" in n]
+    read = sorted(set(weights) - set(unread))
+    files = {name.format(i): group for i, group in enumerate((read[::2], read[1::2], unread), start=1)}
+    for file, group in files.items():
+        save({n: weights[n] for n in group}, folder / file)
+    where = {n: file for file, group in files.items() for n in group}
     (folder / index).write_text(json.dumps({"weight_map": where}))
     return {n: folder / file for n, file in where.items()}
 
@@ -104,10 +104,11 @@ def test_a_needed_file_that_is_missing_is_named(kind: str, folder: Path) -> None
 
 @pytest.mark.parametrize("kind", SHARDS)
 def test_a_tensor_that_an_index_lists_wrongly_is_named(kind: str, folder: Path) -> None:
-    held, name = sharded(folder, kind)["model.embed_tokens.weight"], "model.embed_tokens.weight"
+    name = "model.embed_tokens.weight"
+    file = sharded(folder, kind)[name]
     save = SHARDS[kind][0]
-    save({"other": torch.zeros(2)}, held)
-    assert refusal(folder) == f"{held} lacks {name}, which its index lists; download it again."
+    save({"other": torch.zeros(2)}, file)
+    assert refusal(folder) == f"{file} lacks {name}, which its index lists; download it again."
 
 
 @pytest.mark.parametrize("content", ['{"weight_map": [1]}', '{"weight_map": {"a": 1}}', "{}"])
@@ -139,12 +140,12 @@ class Trap:
 def test_a_bin_file_with_more_than_tensors_is_refused_and_not_run(
     content: str, old: bool, folder: Path, tmp_path: Path
 ) -> None:
-    held = {**random_weights(SmallModel()), "x": Trap(tmp_path / "trace") if content == "trap" else Fraction(1)}
+    tensors = {**random_weights(SmallModel()), "x": Trap(tmp_path / "trace") if content == "trap" else Fraction(1)}
     file = folder / "pytorch_model.bin"
-    torch.save(held, file, _use_new_zipfile_serialization=not old)
+    torch.save(tensors, file, _use_new_zipfile_serialization=not old)
     (folder / "model.safetensors").unlink()
-    said = "is damaged, or holds more than tensors, and no code in it is run; take the model's safetensors files."
-    assert refusal(folder) == f"{file} {said}"
+    message = "is damaged, or holds more than tensors, and no code in it is run; use the model's safetensors files."
+    assert refusal(folder) == f"{file} {message}"
     assert not (tmp_path / "trace").exists()
 
 
@@ -162,13 +163,13 @@ def test_a_bin_file_that_is_cut_off_is_refused(save: Save, size: int, folder: Pa
 def test_files_may_lack_or_exchange_the_prefix(family: str, tmp_path: Path) -> None:
     build_model(family, tmp_path)
     file = tmp_path / "model.safetensors"
-    whole, made = open_checkpoint(str(tmp_path)), load_file(file)
+    whole, weights = open_checkpoint(str(tmp_path)), load_file(file)
     tensors, usual = everything(whole), whole.layout.candidate_names("embedding")
     assert len(usual) > 1
-    [held] = [name for name in usual if name in made]
+    [present] = [name for name in usual if name in weights]
     for other in usual:
-        old, new = (name.removesuffix(usual[1]) for name in (held, other))
-        save_file({new + n.removeprefix(old) if n.startswith(old) else n: x for n, x in made.items()}, file)
+        old, new = (name.removesuffix(usual[1]) for name in (present, other))
+        save_file({new + n.removeprefix(old) if n.startswith(old) else n: x for n, x in weights.items()}, file)
         assert same(everything(open_checkpoint(str(tmp_path))), tensors)
 
 
@@ -206,17 +207,17 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
 def test_quantised_weights_are_refused_though_the_configuration_does_not_say_so(
     name: str, dtype: torch.dtype, tmp_path: Path
 ) -> None:
-    made = random_weights(SmallModel())
-    folder = save_model_folder(tmp_path / "small", SmallModel(), {**made, name: made[name].to(dtype)})
-    said = f"The tensor {name} of small holds quantised weights ({str(dtype)[6:]}); take the unquantised model or a"
-    assert refusal(folder) == f"{said} .gguf file."
+    weights = random_weights(SmallModel())
+    folder = save_model_folder(tmp_path / "small", SmallModel(), {**weights, name: weights[name].to(dtype)})
+    message = f"The tensor {name} of small holds quantised weights ({str(dtype)[6:]}); use the unquantised model or a"
+    assert refusal(folder) == f"{message} .gguf file."
 
 
 def test_an_unembedding_that_must_be_there_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    made = {name: x for name, x in random_weights(SmallModel()).items() if name != "lm_head.weight"}
-    folder = save_model_folder(tmp_path / "small", SmallModel(), made)
-    assert refusal(folder) == "small has no tensor lm_head.weight, so it is no complete llama model."
-    folder = save_model_folder(tmp_path / "unsaid", SmallModel(), made, tie_word_embeddings=None)
+    weights = {name: x for name, x in random_weights(SmallModel()).items() if name != "lm_head.weight"}
+    folder = save_model_folder(tmp_path / "small", SmallModel(), weights)
+    assert refusal(folder) == "small has no tensor lm_head.weight, so it is not a complete llama model."
+    folder = save_model_folder(tmp_path / "unsaid", SmallModel(), weights, tie_word_embeddings=None)
     checkpoint = open_checkpoint(str(folder))
     embedding = checkpoint.embedding()
     assert checkpoint.unembedding(embedding) is embedding
@@ -224,12 +225,14 @@ def test_an_unembedding_that_must_be_there_is_named_where_it_is_missing(tmp_path
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_one_bad_number_anywhere_is_found(dtype: torch.dtype, bad: float, folder: Path) -> None:
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_one_bad_number_anywhere_is_found(dtype: torch.dtype, number: float, folder: Path) -> None:
     checkpoint = open_checkpoint(str(folder))
-    for place in (0, 1, 63, 500, 4094, 4095):
-        x = torch.randn(4096, generator=torch.Generator().manual_seed(place)).to(dtype)
-        x[place] = bad
+    for position in (0, 1, 63, 500, 4094, 4095):
+        x = torch.randn(4096, generator=torch.Generator().manual_seed(position)).to(dtype)
+        x[position] = number
         source = Counting({"x": x})
-        with pytest.raises(MapsError, match=r"^The tensor x of small holds NaN or infinite weights; get a sound copy"):
+        with pytest.raises(
+            MapsError, match=r"^The tensor x of small holds NaN or infinite weights; download the model"
+        ):
             Checkpoint(**{**vars(checkpoint), "source": source}).read("x")

