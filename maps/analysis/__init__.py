@@ -1,1 +1,1 @@
-"""What a finished atlas says about a model's heads."""
+"""Statistics of a finished atlas: categories, similarity, breadth, identification rates."""

@@ -1,8 +1,8 @@
-"""What relation scores say of heads: the relations each implements or suppresses, its categories, and the counts.
+"""Classifies heads by their relation scores: the relations that each implements or suppresses, and its categories.
 
-A head implements a relation where φ ≥ τ and suppresses it where suppression ≥ τ, if the relation has at least
-`min_pairs` usable pairs. It belongs to a category where it implements or suppresses one of its relations; a user's
-own relation has no category (paper, section 5.1).
+A head implements a relation if φ ≥ τ and suppresses it if suppression ≥ τ; relations with fewer than `min_pairs` usable
+pairs classify no head. It belongs to a category if it implements or suppresses one of its relations (paper, section
+5.1). A user's own relation has no category.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ SUMMARY_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class HeadRelation:
-    """A relation that a head implements (`side` is `score`) or suppresses; `category` is empty for an own one."""
+    """A relation that a head implements or suppresses."""
 
     relation: str
-    category: str
-    side: str
+    category: str  # empty for a user's own relation
+    side: str  # SCORE: implements; SUPPRESSION: suppresses
     value: float
 
 
@@ -68,58 +68,58 @@ RelationsByHead = dict[HeadId, list[HeadRelation]]
 
 
 def classify(relations: pa.Table, tau: float, min_pairs: int) -> RelationsByHead:
-    """The heads that implement or suppress a relation, each with what it does, strongest first.
+    """The classified heads in order, each with its relations, strongest first.
 
-    `relations` is the atlas's table; heads that do nothing at τ are not among the keys.
+    `relations` is the atlas's table. Heads that implement and suppress nothing are left out.
     """
-    reaches = [pc.greater_equal(relations[side], pa.scalar(tau, pa.float64())) for side in (SCORE, SUPPRESSION)]
-    enough = pc.greater_equal(relations["pairs"], pa.scalar(min_pairs, pa.int64()))
-    kept = relations.filter(pc.and_kleene(enough, pc.or_kleene(*reaches)))
-    found: RelationsByHead = {}
-    for row in kept.to_pylist():
+    reaches_tau = [pc.greater_equal(relations[side], pa.scalar(tau, pa.float64())) for side in (SCORE, SUPPRESSION)]
+    has_enough_pairs = pc.greater_equal(relations["pairs"], pa.scalar(min_pairs, pa.int64()))
+    candidates = relations.filter(pc.and_kleene(has_enough_pairs, pc.or_kleene(*reaches_tau)))
+    classified: RelationsByHead = {}
+    for row in candidates.to_pylist():
         for side in (SCORE, SUPPRESSION):
             if row[side] is not None and row[side] >= tau:
-                each = HeadRelation(row["relation"], row["category"] or "", side, row[side])
-                found.setdefault(HeadId(row["layer"], row["head"]), []).append(each)
-    return {head: sorted(does, key=lambda x: -x.value) for head, does in sorted(found.items())}
+                relation = HeadRelation(row["relation"], row["category"] or "", side, row[side])
+                classified.setdefault(HeadId(row["layer"], row["head"]), []).append(relation)
+    return {head: sorted(classified[head], key=lambda relation: -relation.value) for head in sorted(classified)}
 
 
 def categories_of(head_relations: Sequence[HeadRelation]) -> list[str]:
-    """The categories among what a head does: the paper's four in their order, then others."""
-    named = dict.fromkeys(each.category for each in head_relations if each.category)
-    return [name for name in CATEGORIES if name in named] + sorted(named.keys() - set(CATEGORIES))
+    """The categories of a head's relations: the paper's four in their order, then others by name."""
+    present = {each.category for each in head_relations if each.category}
+    return [name for name in CATEGORIES if name in present] + sorted(present - set(CATEGORIES))
 
 
 def categories_table(heads: Sequence[HeadId], classified: RelationsByHead) -> pa.Table:
-    """Every head with its categories, the relations it implements and those it suppresses; empty lists are null."""
+    """Every head with its categories, the relations that it implements and those that it suppresses; null if none."""
     rows = []
     for head in heads:
-        does = classified.get(head, [])
+        head_relations = classified.get(head, [])
         rows.append(
             {
                 "layer": head.layer,
                 "head": head.head,
-                "categories": categories_of(does) or None,
-                "relations": [each.relation for each in does if each.side == SCORE] or None,
-                "suppressed": [each.relation for each in does if each.side == SUPPRESSION] or None,
+                "categories": categories_of(head_relations) or None,
+                "relations": [each.relation for each in head_relations if each.side == SCORE] or None,
+                "suppressed": [each.relation for each in head_relations if each.side == SUPPRESSION] or None,
             }
         )
     return pa.Table.from_pylist(rows, schema=CATEGORIES_SCHEMA)
 
 
 def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Table:
-    """Each relation with how many heads implement it, suppress it, do either, and its best heads.
+    """For each relation the number of heads that implement it, suppress it, or do either, and its best heads.
 
-    Counts are null where the relation has too few pairs. The best of equal heads is the first; where no head scores
-    above 0, there is none.
+    The numbers are null for a relation with too few pairs. Of equal heads the first is the best; if no head scores
+    above 0, there is no best head.
     """
     frame = relations.to_pandas(categories=["relation", "category"])
     rows = []
     for name, scored in frame.groupby("relation", sort=False, observed=True):
         pairs, counted = int(scored["pairs"].iloc[0]), bool(scored["pairs"].iloc[0] >= min_pairs)
-        up, down = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
-        best_head, best = highest_scoring_head(scored, SCORE)
-        lowest_head, lowest = highest_scoring_head(scored, SUPPRESSION)
+        implements, suppresses = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
+        best_head, best_score = highest_scoring_head(scored, SCORE)
+        best_suppression_head, best_suppression = highest_scoring_head(scored, SUPPRESSION)
         category = scored["category"].iloc[0]
         rows.append(
             {
@@ -128,20 +128,20 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
                 "k": int(scored["k"].iloc[0]),
                 "pairs": pairs,
                 "counted": counted,
-                "heads": int(up.sum()) if counted else None,
-                "suppression_heads": int(down.sum()) if counted else None,
-                "either": int((up | down).sum()) if counted else None,
+                "heads": int(implements.sum()) if counted else None,
+                "suppression_heads": int(suppresses.sum()) if counted else None,
+                "either": int((implements | suppresses).sum()) if counted else None,
                 "best_head": best_head,
-                "best_score": best,
-                "best_suppression_head": lowest_head,
-                "best_suppression": lowest,
+                "best_score": best_score,
+                "best_suppression_head": best_suppression_head,
+                "best_suppression": best_suppression,
             }
         )
     return pa.Table.from_pylist(rows, schema=HEADS_PER_RELATION_SCHEMA)
 
 
 def highest_scoring_head(scored: pd.DataFrame, side: str) -> tuple[str | None, float | None]:
-    """The head with the highest value on one relation, and the value."""
+    """The head with the highest score or suppression for one relation, None if that is 0, and the value."""
     known = scored.dropna(subset=[side]).sort_values([side, "layer", "head"], ascending=[False, True, True])
     if known.empty:
         return None, None
@@ -151,32 +151,32 @@ def highest_scoring_head(scored: pd.DataFrame, side: str) -> tuple[str | None, f
 
 
 def classification_summary(heads: Sequence[HeadId], classified: RelationsByHead, per_relation: pa.Table) -> pa.Table:
-    """The counts: classified heads, each category, several categories and suppression among the classified ones.
+    """Counts of heads: classified ones, those of each category, of several categories, and those that suppress.
 
-    `share` is count / of, null with a `note` where `of` is 0. The last row names the relations left out.
+    `share` is count / of, null with a `note` if `of` is 0. The last row names the relations with too few pairs.
     """
-    doing = [classified[head] for head in heads if head in classified]
-    per_head = [categories_of(does) for does in doing]
-    present = dict.fromkeys(per_relation["category"].drop_null().to_pylist())
-    named = [*CATEGORIES, *sorted(present.keys() - set(CATEGORIES))]
+    relations = [classified[head] for head in heads if head in classified]  # of each classified head
+    categories = [categories_of(head_relations) for head_relations in relations]
+    other_categories = set(per_relation["category"].drop_null().to_pylist()) - set(CATEGORIES)
     left_out = [row["relation"] for row in per_relation.to_pylist() if not row["counted"]]
-    several = sum(len(found) > 1 for found in per_head)
-    suppressing = sum(any(each.side == SUPPRESSION for each in does) for does in doing)
+    several = sum(len(names) > 1 for names in categories)
+    suppressing = sum(any(each.side == SUPPRESSION for each in head_relations) for head_relations in relations)
     none = "no head is classified" if heads else "no head was mapped"
-    rows = [
-        summary_row("heads", len(heads), None),
-        summary_row("classified", len(doing), len(heads), none),
-        *(summary_row(name, sum(name in found for found in per_head), len(heads), none) for name in named),
-        summary_row("own_relations_only", sum(not found for found in per_head), len(heads), none),
-        summary_row("several_categories", several, len(doing), none),
-        summary_row("suppression", suppressing, len(doing), none),
-        summary_row("relations_left_out", len(left_out), len(per_relation), "no relation was scored")
-        | ({"note": f"too few pairs: {', '.join(left_out)}"} if left_out else {}),
+    rows = [summary_row("heads", len(heads), None), summary_row("classified", len(relations), len(heads), none)]
+    for name in (*CATEGORIES, *sorted(other_categories)):
+        rows.append(summary_row(name, sum(name in names for names in categories), len(heads), none))
+    rows += [
+        summary_row("own_relations_only", sum(not names for names in categories), len(heads), none),
+        summary_row("several_categories", several, len(relations), none),
+        summary_row("suppression", suppressing, len(relations), none),
+        summary_row("relations_left_out", len(left_out), len(per_relation), "no relation was scored"),
     ]
+    if left_out:
+        rows[-1]["note"] = f"too few pairs: {', '.join(left_out)}"
     return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
 
 
 def summary_row(measure: str, count: int, of: int | None, undefined_reason: str = "") -> dict[str, object]:
-    """A row of the summary."""
-    share, note = (count / of, None) if of else (None, undefined_reason if of == 0 else None)
-    return {"measure": measure, "count": count, "of": of, "share": share, "note": note}
+    """A row of the summary; `undefined_reason` is the note if the share is undefined because `of` is 0."""
+    note = undefined_reason if of == 0 else None
+    return {"measure": measure, "count": count, "of": of, "share": count / of if of else None, "note": note}

@@ -1,4 +1,7 @@
-"""How often describers see a pattern: the identification rate by layer, in both readings (docs/contract.md)."""
+"""Identification rates: the share of described heads in which a describer sees a pattern, for each layer.
+
+The exact reading and the paper's reading of a description are both counted (docs/contract.md, section 4).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ IDENTIFICATION_SCHEMA = pa.schema(
         ("describer", pa.string()),
         ("layer", pa.int32()),  # null for all layers
         ("heads", pa.int32()),
-        ("described", pa.int32()),  # of their current mappings
-        ("stale", pa.int32()),  # described of mappings that have changed since, and not counted as described
+        ("described", pa.int32()),
+        ("stale", pa.int32()),  # their mappings have changed since they were described; not counted in `described`
         ("patterns", pa.int32()),  # the exact reading
         ("rate", pa.float64()),
         ("patterns_paper", pa.int32()),  # the paper's reading
@@ -27,30 +30,31 @@ IDENTIFICATION_SCHEMA = pa.schema(
 def identification_rates(
     heads: Collection[HeadId], descriptions: Sequence[Row], stale_ids: Collection[str]
 ) -> pa.Table:
-    """The share of described heads in which each describer sees a pattern, by layer and over all.
+    """The identification rate of each describer, for each layer and for all layers.
 
-    `descriptions`: the newest description of each head and describer (`Atlas.descriptions`). `stale_ids`: the ids of those
-    whose mappings have changed since (`Atlas.stale`). A rate is null where no head is described.
+    `descriptions` are the newest of each head and describer (`Atlas.descriptions`), `stale_ids` the ids of descriptions
+    whose mappings have changed since (`Atlas.stale_description_ids`). A rate is null if no head is described.
     """
     layers: list[int | None] = [None, *sorted({head.layer for head in heads})]
     rows = []
     for describer in sorted({row["describer"] for row in descriptions}):
         own = [row for row in descriptions if row["describer"] == describer]
         for layer in layers:
-            some = [row for row in own if layer in (None, row["layer"])]
-            fresh = [row for row in some if row["description_id"] not in stale_ids]
-            exact, paper = (sum(row[reading] for row in fresh) for reading in ("pattern", "pattern_paper"))
+            of_layer = [row for row in own if layer in (None, row["layer"])]
+            fresh = [row for row in of_layer if row["description_id"] not in stale_ids]
+            patterns = sum(row["pattern"] for row in fresh)
+            patterns_paper = sum(row["pattern_paper"] for row in fresh)
             rows.append(
                 {
                     "describer": describer,
                     "layer": layer,
                     "heads": sum(layer in (None, head.layer) for head in heads),
                     "described": len(fresh),
-                    "stale": len(some) - len(fresh),
-                    "patterns": exact,
-                    "rate": exact / len(fresh) if fresh else None,
-                    "patterns_paper": paper,
-                    "rate_paper": paper / len(fresh) if fresh else None,
+                    "stale": len(of_layer) - len(fresh),
+                    "patterns": patterns,
+                    "rate": patterns / len(fresh) if fresh else None,
+                    "patterns_paper": patterns_paper,
+                    "rate_paper": patterns_paper / len(fresh) if fresh else None,
                 }
             )
     return pa.Table.from_pylist(rows, schema=IDENTIFICATION_SCHEMA)

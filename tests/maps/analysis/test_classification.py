@@ -39,9 +39,9 @@ def scored(scores: dict[str, Any] = SCORES) -> pa.Table:
         [
             {
                 **{"layer": head.layer, "head": head.head, "relation": name, "category": category, "k": 10},
-                **{"pairs": pairs, "score": values[place][0], "suppression": values[place][1]},
+                **{"pairs": pairs, "score": values[number][0], "suppression": values[number][1]},
             }
-            for place, head in enumerate(HEADS)
+            for number, head in enumerate(HEADS)
             for name, (category, pairs, values) in scores.items()
         ],
     )
@@ -126,18 +126,18 @@ def test_the_summary_counts_heads_and_shares_of_the_classified() -> None:
 
 
 def test_shares_of_no_classified_head_are_undefined() -> None:
-    found = counts(scored(), min_pairs=31)
-    assert found["classified"] == (0, 4, 0.0, None)
-    assert found["several_categories"] == found["suppression"] == (0, 0, None, "no head is classified")
+    summary = counts(scored(), min_pairs=31)
+    assert summary["classified"] == (0, 4, 0.0, None)
+    assert summary["several_categories"] == summary["suppression"] == (0, 0, None, "no head is classified")
     nothing = counts(SCHEMAS["relations"].empty_table(), [])
     assert nothing["classified"] == (0, 0, None, "no head was mapped")
     assert nothing["relations_left_out"] == (0, 0, None, "no relation was scored")
 
 
 def test_a_category_that_is_none_of_the_four_is_counted_after_them() -> None:
-    found = counts(scored({"rhyme": ("poetry", 30, [(0.5, 0.0)] * 4)}))
-    assert list(found)[2:7] == [*CATEGORIES, "poetry"]
-    assert found["poetry"] == (4, 4, 1.0, None)
+    summary = counts(scored({"rhyme": ("poetry", 30, [(0.5, 0.0)] * 4)}))
+    assert list(summary)[2:7] == [*CATEGORIES, "poetry"]
+    assert summary["poetry"] == (4, 4, 1.0, None)
 
 
 # Layer 0 has two value heads of two heads each; sources and targets of each head, by hand.
@@ -170,16 +170,16 @@ def does(*names: str) -> list[HeadRelation]:
 
 
 def test_heads_of_a_group_are_compared_apart_from_heads_of_two_groups() -> None:
-    found = likeness([0, 0, 1, 1], {HeadId(0, 0): does("a", "b"), HeadId(0, 1): does("a", "-b")})
+    similarity = likeness([0, 0, 1, 1], {HeadId(0, 0): does("a", "b"), HeadId(0, 1): does("a", "-b")})
     for layer in (0, None):
-        assert found[layer, "sources", "within"] == (2, pytest.approx((1 + 0) / 2), None)
-        assert found[layer, "sources", "between"] == (4, pytest.approx((1 / 3 + 0 + 1 / 3 + 0) / 4), None)
-        assert found[layer, "mappings", "within"] == (2, pytest.approx((1 / 7 + 0) / 2), None)
-        assert found[layer, "mappings", "between"] == (4, pytest.approx((1 / 7 + 0 + 0 + 0) / 4), None)
+        assert similarity[layer, "sources", "within"] == (2, pytest.approx((1 + 0) / 2), None)
+        assert similarity[layer, "sources", "between"] == (4, pytest.approx((1 / 3 + 0 + 1 / 3 + 0) / 4), None)
+        assert similarity[layer, "mappings", "within"] == (2, pytest.approx((1 / 7 + 0) / 2), None)
+        assert similarity[layer, "mappings", "between"] == (4, pytest.approx((1 / 7 + 0 + 0 + 0) / 4), None)
         # a suppressed relation is another than the implemented one; L0H2 with L0H3 is no pair: neither is classified
-        assert found[layer, "relations", "within"] == (1, pytest.approx(1 / 3), None)
-        assert found[layer, "relations", "between"] == (4, 0.0, None)
-    assert len(found) == 12
+        assert similarity[layer, "relations", "within"] == (1, pytest.approx(1 / 3), None)
+        assert similarity[layer, "relations", "between"] == (4, 0.0, None)
+    assert len(similarity) == 12
 
 
 def test_likeness_is_undefined_where_there_is_no_pair_of_that_kind() -> None:

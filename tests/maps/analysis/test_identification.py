@@ -29,10 +29,10 @@ def test_both_readings_are_counted_by_layer_and_stale_descriptions_are_not() -> 
         row(HEADS[2], "b", True, True),
         row(HEADS[2], "a", False, False),
     ]
-    found = identification_rates(HEADS, current, STALE)
+    rates = identification_rates(HEADS, current, STALE)
     names = ("describer", "layer", "heads", "described", "stale", "patterns", "rate", "patterns_paper", "rate_paper")
-    assert tuple(found.column_names) == names
-    assert [tuple(each.values()) for each in found.to_pylist()] == [
+    assert tuple(rates.column_names) == names
+    assert [tuple(each.values()) for each in rates.to_pylist()] == [
         ("a", None, 3, 1, 0, 0, 0.0, 0, 0.0),
         ("a", 0, 2, 0, 0, 0, None, 0, None),
         ("a", 2, 1, 1, 0, 0, 0.0, 0, 0.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maps.analysis.similar_heads import MAPPING_COLUMNS, MappingIndex, SimilarHead, SimilarityMeasure, similar_heads
+from maps.analysis.similar_heads import MAPPING_COLUMNS, MappingIndex, SimilarHead, similar_heads
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table
 from maps.types import HeadId
@@ -33,11 +33,10 @@ HEADS = {
 
 def test_similarities_are_shares_of_unions() -> None:
     """A and B share 1 of 3 sources and 1 of 7 pairs, A and C both sources and no pair, A and D nothing."""
-    found = mapped(HEADS)
-    assert similar_heads(found, A) == [SimilarHead(B, 1 / 7, 1 / 3), SimilarHead(C, 0.0, 1.0)]
-    assert similar_heads(found, A, by="sources") == [SimilarHead(C, 0.0, 1.0), SimilarHead(B, 1 / 7, 1 / 3)]
-    assert similar_heads(found, A, 1) == [SimilarHead(B, 1 / 7, 1 / 3)]
-    assert similar_heads(found, D) == similar_heads(found, HeadId(7, 7)) == similar_heads(found, A, 0) == []
+    index = mapped(HEADS)
+    assert similar_heads(index, A) == [SimilarHead(B, 1 / 7, 1 / 3), SimilarHead(C, 0.0, 1.0)]
+    assert similar_heads(index, A, 1) == [SimilarHead(B, 1 / 7, 1 / 3)]
+    assert similar_heads(index, D) == similar_heads(index, HeadId(7, 7)) == similar_heads(index, A, 0) == []
 
 
 def test_equal_heads_are_in_the_order_of_layers_and_the_head_itself_is_not_among_them() -> None:
@@ -55,11 +54,8 @@ def seed() -> Atlas:
     return Atlas.open(PREBUILT_FOLDER / "smollm2")
 
 
-@pytest.mark.parametrize("by", ["mappings", "sources"])
 @pytest.mark.parametrize("head", [HeadId(0, 0), HeadId(13, 4), HeadId(26, 2)], ids=str)
-def test_the_heads_of_the_bundled_model_are_as_alike_as_their_sets_are(
-    head: HeadId, by: SimilarityMeasure, seed: Atlas
-) -> None:
+def test_the_heads_of_the_bundled_model_are_as_alike_as_their_sets_are(head: HeadId, seed: Atlas) -> None:
     every = seed.mappings_by_head()
     sources = {each: {m.source_id for m in mappings} for each, mappings in every.items()}
     pairs = {each: {(m.source_id, t) for m in mappings for t in m.target_ids} for each, mappings in every.items()}
@@ -69,11 +65,10 @@ def test_the_heads_of_the_bundled_model_are_as_alike_as_their_sets_are(
         return len(one & two) / len(one | two)
 
     wanted = [SimilarHead(other, likeness(pairs, other), likeness(sources, other)) for other in every if other != head]
-    first, second = (1, 2) if by == "mappings" else (2, 1)
-    wanted.sort(key=lambda each: (-each[first], -each[second], each.head))  # type: ignore[operator]
-    found = similar_heads(MappingIndex.from_table(seed.table("mappings", MAPPING_COLUMNS)), head, 300, by)
-    assert found == [each for each in wanted if each.sources > 0]
-    assert found
+    wanted.sort(key=lambda each: (-each.mappings, -each.sources, each.head))
+    similar = similar_heads(MappingIndex.from_table(seed.table("mappings", MAPPING_COLUMNS)), head, 300)
+    assert similar == [each for each in wanted if each.sources > 0]
+    assert similar
 
 
 def test_arrays_are_int32(seed: Atlas) -> None:

@@ -119,27 +119,22 @@ def test_skewness_and_output_space_are_drawn_by_layer_beside_two_heads_to_compar
     heads = [row | {"head": 0}, row | {"head": 1, "input_skewness": 0.5, "output_space": 0.01}, row | {"head": 2}]
     heads += [row | {"layer": 1, "head": 0, "input_skewness": None, "output_space": 0.02}]
     spec, shown_rows = values(
-        figures.breadth_by_layer(make_table("heads", heads), "m", OutputSpaceReferences.from_vocabulary(1000, 0.2))
+        figures.breadth_by_layer(make_table("heads", heads), "m", OutputSpaceReferences(0.001, 0.2))
     )
     assert {row["name"] for row in shown_rows if "name" in row} == {"L0H0", "L0H1", "L0H2", "L1H0"}
     lines = {row["kind"]: row["share"] for row in shown_rows if "kind" in row}
     assert lines == {"specific head": 0.001, "global head": 0.2}
     assert spec["description"].endswith(
         "The median input skewness of a layer's heads is highest in layer 0 (1.50) and lowest in layer 0 (1.50). The "
-        "median output space is largest in layer 0 (25 % of the vocabulary) and smallest in layer 1 (2 %). A specific "
-        "head, which maps everything to one token, has 0.1 %, a global one, which maps to capitalised tokens, 20 %."
+        "median output space is largest in layer 0 (25 % of the vocabulary) and smallest in layer 1 (2 %). For "
+        "comparison: a head that maps every token to the same one has 0.1 %, a head that capitalises every token 20 %."
     )
     assert layer_breadth(make_table("heads", heads)).to_pylist()[0] == {
         **{"layer": 0, "heads": 3, "input_skewness_low": 0.5, "input_skewness": 1.5, "input_skewness_high": 1.5},
         **{"output_space_low": 0.01, "output_space": 0.25, "output_space_high": 0.25},
     }
-    unknown, shown_rows = values(
-        figures.breadth_by_layer(make_table("heads", heads), "m", OutputSpaceReferences.from_vocabulary(1000, None))
-    )
-    assert "the share of capitalised tokens, which a global head maps to, is not known" in unknown["description"]
-    assert [row["kind"] for row in shown_rows if "kind" in row] == ["specific head"]
     plain = make_table("heads", [{**each, "output_space": None} for each in heads])
-    spec, shown_rows = values(figures.breadth_by_layer(plain, "m", OutputSpaceReferences.from_vocabulary(1000, 0.2)))
+    spec, shown_rows = values(figures.breadth_by_layer(plain, "m", OutputSpaceReferences(0.001, 0.2)))
     assert spec["description"].endswith("`map --output-space` computes it.")
     assert not any("kind" in row for row in shown_rows)
 
@@ -151,7 +146,7 @@ def test_figures_of_nothing_are_valid() -> None:
         figures.functionality_map(CATEGORIES_SCHEMA.empty_table(), "m", 1, 1),
         figures.heads_per_relation(HEADS_PER_RELATION_SCHEMA.empty_table(), "m"),
         figures.group_similarity(nothing, "m"),
-        figures.breadth_by_layer(SCHEMAS["heads"].empty_table(), "m", OutputSpaceReferences.from_vocabulary(9, None)),
+        figures.breadth_by_layer(SCHEMAS["heads"].empty_table(), "m", OutputSpaceReferences(0.1, 0.2)),
     ):
         assert values(chart)[0]["description"]
 
