@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from maps.heads import circuit
 from maps.heads.circuit import HeadWeights, output_factors, saliency, skewness
 from maps.heads.sources import Sources
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
@@ -30,10 +29,10 @@ def plain_saliency(rows: Tensor, weights: HeadWeights) -> Tensor:
 
 def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
     embedding = normal(50, 24)
-    found = Sources(embedding, GATED)
-    torch.testing.assert_close(found.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
+    sources = Sources(embedding, GATED)
+    torch.testing.assert_close(sources.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
-    torch.testing.assert_close(found.exact_rows(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sources.exact_rows(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
@@ -45,19 +44,19 @@ def test_without_an_mlp_the_sources_are_the_embedding() -> None:
 
 @pytest.mark.parametrize("rows", [1, 7, 4096])
 def test_saliency_is_the_gain_of_a_token_through_a_head(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit, "ROWS", rows)
+    monkeypatch.setattr("maps.heads.sources.ROWS", rows)
     sources = normal(50, 24)
-    found = saliency(Sources(sources), heads())
-    torch.testing.assert_close(found.double(), plain_saliency(sources, heads()), rtol=1e-5, atol=0)
+    sigma = saliency(Sources(sources), heads())
+    torch.testing.assert_close(sigma.double(), plain_saliency(sources, heads()), rtol=1e-5, atol=0)
 
 
 def test_saliency_does_not_depend_on_a_tokens_length_and_is_zero_without_one() -> None:
     sources = normal(3, 24)
     sources[1] = 1000 * sources[0]
     sources[2] = 0
-    found = saliency(Sources(sources), heads())
-    torch.testing.assert_close(found[:, 0], found[:, 1])
-    assert found[:, 2].tolist() == [0.0] * 4
+    sigma = saliency(Sources(sources), heads())
+    torch.testing.assert_close(sigma[:, 0], sigma[:, 1])
+    assert sigma[:, 2].tolist() == [0.0] * 4
 
 
 def test_the_factors_keep_the_length_of_what_is_written_also_at_a_lower_rank() -> None:
@@ -89,7 +88,7 @@ def test_sources_are_scaled_as_the_model_scales_them() -> None:
 
 
 def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit, "KEPT", 8 * 24 * 10)  # ten rows
+    monkeypatch.setattr("maps.heads.sources.EXACT_CACHE_BYTES", 8 * 24 * 10)  # ten rows
     embedding, m = normal(50, 24), GATED
     sources, wanted = Sources(embedding, m), plain_mlp(embedding, m)
     for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):

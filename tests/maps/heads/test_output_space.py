@@ -42,12 +42,12 @@ def plain(z: Tensor, c: Tensor) -> Tensor:
     return (scores >= scores.amax(1, keepdim=True)).int().argmax(1)[row]
 
 
-def found(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
+def computed_best(z: Tensor, c: Tensor, screened: bool, off: float = 0.0) -> Tensor:
     """What the module finds; `z` off by that share where it is screened."""
     turn = random_rotation(z.shape[1], z)
     noise = normal_tensor(*z.shape, seed=99)
-    given = z + off * z.norm(dim=1, keepdim=True) * noise / noise.norm(dim=1, keepdim=True)
-    read = RoundedRows.from_exact(given @ turn)
+    inexact = z + off * z.norm(dim=1, keepdim=True) * noise / noise.norm(dim=1, keepdim=True)
+    read = RoundedRows.from_exact(inexact @ turn)
     return best_targets(read, c @ turn, torch.full((len(z),), off), lambda ids: z[ids] @ turn, screened)
 
 
@@ -59,7 +59,7 @@ def test_best_targets_are_those_of_float64(size: int, width: int, screened: bool
     c = c + 2 * normal_tensor(1, width, seed=2)  # a direction that all share, as in real models
     c[size // 2] = c[size - 1]
     c[size // 3] = c[0]
-    assert torch.equal(found(z, c, screened), plain(z, c))
+    assert torch.equal(computed_best(z, c, screened), plain(z, c))
 
 
 @pytest.mark.parametrize("screened", [True, False])
@@ -70,7 +70,7 @@ def test_scores_within_rounding_of_each_other_are_decided_in_float64(spread: flo
     wanted = plain(z, c.double())
     single = (z.float() @ c.T).argmax(1)
     assert torch.equal(single, wanted) is (spread > 1e-6)  # else this shows nothing
-    assert torch.equal(found(z, c.double(), screened), wanted)
+    assert torch.equal(computed_best(z, c.double(), screened), wanted)
 
 
 @pytest.mark.parametrize("screened", [True, False])
@@ -78,30 +78,30 @@ def test_nearly_equal_targets_keep_their_ties_and_their_order(screened: bool) ->
     c = normal_tensor(1, 16) + 1e-8 * normal_tensor(900, 16, seed=1)
     c[500:] = c[:400]
     z = normal_tensor(300, 16, seed=2)
-    assert torch.equal(found(z, c, screened), plain(z, c))
-    assert int(found(z, c, screened).max()) < 500
+    assert torch.equal(computed_best(z, c, screened), plain(z, c))
+    assert int(computed_best(z, c, screened).max()) < 500
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_sources_that_are_off_in_float32_are_looked_at_in_float64(screened: bool) -> None:
     z, c = normal_tensor(1200, 16), normal_tensor(1200, 16, seed=1)
-    assert torch.equal(found(z, c, screened, off=1e-3), plain(z, c))
+    assert torch.equal(computed_best(z, c, screened, off=1e-3), plain(z, c))
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_equal_sources_share_their_best_target(screened: bool) -> None:
     z, c = normal_tensor(1, 8).repeat(1300, 1), normal_tensor(1300, 8, seed=1)
     c[[40, 900]] = c[(c @ z[0]).argmax()].clone()
-    assert found(z, c, screened).unique().tolist() == [min(40, int((c @ z[0]).argmax()))]
+    assert computed_best(z, c, screened).unique().tolist() == [min(40, int((c @ z[0]).argmax()))]
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_a_head_or_a_source_of_zeros_promotes_the_first_token(screened: bool) -> None:
     z, c = normal_tensor(1300, 8), normal_tensor(1300, 8, seed=1)
-    assert found(z, torch.zeros_like(c), screened).tolist() == [0] * 1300
+    assert computed_best(z, torch.zeros_like(c), screened).tolist() == [0] * 1300
     z[[3, 1100]] = 0
-    assert found(z, c, screened)[[3, 1100]].tolist() == [0, 0]
-    assert torch.equal(found(z, c, screened), plain(z, c))
+    assert computed_best(z, c, screened)[[3, 1100]].tolist() == [0, 0]
+    assert torch.equal(computed_best(z, c, screened), plain(z, c))
 
 
 @pytest.mark.parametrize("screened", [True, False])
@@ -109,17 +109,17 @@ def test_a_head_or_a_source_of_zeros_promotes_the_first_token(screened: bool) ->
 def test_the_lengths_of_sources_and_targets_do_not_matter(scale: float, screened: bool) -> None:
     z, c = normal_tensor(1100, 12), normal_tensor(1100, 12, seed=1)
     wanted = plain(z, c)
-    assert torch.equal(found(z * scale, c, screened), wanted)
-    assert torch.equal(found(z, c * scale, screened), wanted)
+    assert torch.equal(computed_best(z * scale, c, screened), wanted)
+    assert torch.equal(computed_best(z, c * scale, screened), wanted)
     mixed = z * 10.0 ** (30 * normal_tensor(1100, 1, seed=3).clamp(-1, 1))
-    assert torch.equal(found(mixed, c, screened), wanted)
+    assert torch.equal(computed_best(mixed, c, screened), wanted)
 
 
 @pytest.mark.parametrize("screened", [True, False])
 def test_entries_of_huge_dynamic_range(screened: bool) -> None:
     z = normal_tensor(1100, 16) * 10.0 ** (6 * normal_tensor(1100, 16, seed=3).clamp(-2, 2))
     c = normal_tensor(1100, 16, seed=1) * 10.0 ** (6 * normal_tensor(1100, 16, seed=4).clamp(-2, 2))
-    assert torch.equal(found(z, c, screened), plain(z, c))
+    assert torch.equal(computed_best(z, c, screened), plain(z, c))
 
 
 @pytest.mark.parametrize("screened", [True, False])
@@ -131,7 +131,7 @@ def test_blocks_and_threads_change_nothing(
     monkeypatch.setattr(output_space, "SAMPLE_SOURCES", sample)
     y, near, _ = near_ties(1e-7, 1, size=701, width=24)
     z, c = torch.cat([normal_tensor(700, 24), y]), torch.cat([normal_tensor(700, 24, seed=1), near.double()])
-    assert torch.equal(found(z, c, screened), plain(z, c))
+    assert torch.equal(computed_best(z, c, screened), plain(z, c))
     assert torch.get_num_threads() == threads
 
 
@@ -194,11 +194,11 @@ def test_heads_of_a_group_may_be_done_apart(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_column_of_zeros_scores_zero() -> None:
     unembedding = normal_tensor(10, 4, dtype=torch.float32)
     unembedding[3] = 0
-    made = unit_targets(
+    targets = unit_targets(
         Unembedding.from_tensor(unembedding), normal_tensor(2, 3, 4, seed=1), random_rotation(3, normal_tensor(1)), None
     )
-    assert made[:, 3].tolist() == [[0.0] * 3] * 2
-    assert bool(made.isfinite().all())
+    assert targets[:, 3].tolist() == [[0.0] * 3] * 2
+    assert bool(targets.isfinite().all())
 
 
 def saturating(rows: Tensor, columns: Tensor) -> Tensor:

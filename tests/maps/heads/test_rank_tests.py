@@ -23,8 +23,8 @@ def counted(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> tuple
 
 
 def check(y: Tensor, targets: Tensor, k: Tensor, unembedding: Tensor) -> None:
-    found = target_hits(y, targets, k, Unembedding.from_tensor(unembedding))
-    assert (found.top.tolist(), found.bottom.tolist()) == counted(y, targets, k, unembedding)
+    hits = target_hits(y, targets, k, Unembedding.from_tensor(unembedding))
+    assert (hits.top.tolist(), hits.bottom.tolist()) == counted(y, targets, k, unembedding)
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 2048, 2049])
@@ -52,26 +52,26 @@ def test_equal_rows_tie_and_all_of_them_are_hits() -> None:
     best, worst = ((y[0] @ unembedding.double().T).argsort()[i] for i in (-1, 0))
     unembedding[[3, 50, 190]], unembedding[[4, 60]] = unembedding[best].clone(), unembedding[worst].clone()
     targets = torch.tensor([3, 50, 190, 4, 60])
-    found = target_hits(y.repeat(5, 1), targets, torch.ones(5, dtype=torch.long), Unembedding.from_tensor(unembedding))
-    assert found.top.tolist() == [True, True, True, False, False]
-    assert found.bottom.tolist() == [False, False, False, True, True]
+    hits = target_hits(y.repeat(5, 1), targets, torch.ones(5, dtype=torch.long), Unembedding.from_tensor(unembedding))
+    assert hits.top.tolist() == [True, True, True, False, False]
+    assert hits.bottom.tolist() == [False, False, False, True, True]
 
 
 def test_a_row_of_zeros_ties_all_tokens() -> None:
     columns = Unembedding.from_tensor(normal_tensor(300, 8, dtype=torch.float32))
-    found = target_hits(torch.zeros(2, 8, dtype=torch.float64), torch.tensor([0, 299]), torch.tensor([1, 10]), columns)
-    assert (found.top.tolist(), found.bottom.tolist()) == ([True, True], [True, True])
+    hits = target_hits(torch.zeros(2, 8, dtype=torch.float64), torch.tensor([0, 299]), torch.tensor([1, 10]), columns)
+    assert (hits.top.tolist(), hits.bottom.tolist()) == ([True, True], [True, True])
 
 
 def test_no_pairs_are_no_hits() -> None:
     none = torch.zeros(0, dtype=torch.long)
-    found = target_hits(
+    hits = target_hits(
         torch.zeros(0, 8, dtype=torch.float64),
         none,
         none,
         Unembedding.from_tensor(normal_tensor(9, 8, dtype=torch.float32)),
     )
-    assert (found.top.tolist(), found.bottom.tolist()) == ([], [])
+    assert (hits.top.tolist(), hits.bottom.tolist()) == ([], [])
 
 
 @pytest.mark.parametrize("spread", [1e-7, 1e-6, 1.2e-5])
@@ -172,8 +172,8 @@ def test_hits_do_not_depend_on_the_length_of_a_row_or_of_a_heads_weights(length:
     columns, targets, k = Unembedding.from_tensor(unembedding), torch.arange(0, 1500, 5), torch.full((300,), 300)
     z = normal_tensor(300, 6, seed=2)
     top, bottom = counted(z @ outputs[0], targets, k, unembedding)
-    found = target_hits(z @ outputs[0] * length, targets, k, columns)
-    assert (found.top.tolist(), found.bottom.tolist()) == (top, bottom)
+    hits = target_hits(z @ outputs[0] * length, targets, k, columns)
+    assert (hits.top.tolist(), hits.bottom.tolist()) == (top, bottom)
     for weights, rows in ((outputs * length, z), (outputs, z * length)):
         left = survivors(LowRankSieve.prepare(weights, targets, columns), rows, 0, k)
         for live, wanted in zip(left, (top, bottom), strict=True):

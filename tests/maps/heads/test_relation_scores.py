@@ -66,10 +66,10 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
         UsableRelation(none, 10, (), ()),
         UsableRelation(CAPITALS, 2, (3, 5), (4, 5)),  # all zeros of a row tie behind its one
     ]
-    found = score_layer_relations(
+    scores = score_layer_relations(
         UsablePairs.from_relations(wanted), Sources(one), heads.to_float64(), Unembedding.from_tensor(one)
     )
-    assert found == [
+    assert scores == [
         [
             RelationScore("copying", "algorithmic", 1, 4, 0.75, 0.25),
             RelationScore("none", "", 10, 0, None, None),
@@ -94,16 +94,18 @@ def test_a_layer_without_relations_has_no_scores() -> None:
 @pytest.mark.parametrize("pool", [1, 100, 2048])
 def test_the_hits_of_a_layer_are_those_of_float64(pool: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relation_scores, "POOLED_ROWS", pool)
-    made = torch.Generator().manual_seed(0)
-    embedding, unembedding = torch.randn(400, 16, generator=made), torch.randn(400, 16, generator=made)
+    generator = torch.Generator().manual_seed(0)
+    embedding, unembedding = torch.randn(400, 16, generator=generator), torch.randn(400, 16, generator=generator)
     unembedding[[7, 9]] = unembedding[[300, 9]]
-    heads = HeadWeights(torch.randn(2, 16, 4, generator=made), torch.randn(4, 4, 16, generator=made)).to_float64()
-    ids = torch.randint(400, (2, 300), generator=made)
-    pairs = UsablePairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=made))
-    found = find_layer_hits(pairs, Sources(embedding), heads, Unembedding.from_tensor(unembedding))
+    heads = HeadWeights(
+        torch.randn(2, 16, 4, generator=generator), torch.randn(4, 4, 16, generator=generator)
+    ).to_float64()
+    ids = torch.randint(400, (2, 300), generator=generator)
+    pairs = UsablePairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=generator))
+    hits = find_layer_hits(pairs, Sources(embedding), heads, Unembedding.from_tensor(unembedding))
     rows, which = torch.unique(unembedding.double(), dim=0, return_inverse=True)
     for head in range(4):
         scores = (heads.head_output(embedding[ids[0]].double(), head) @ rows.T)[:, which]
         own = scores.gather(1, ids[1][:, None])
-        assert found.top[head].tolist() == ((scores > own).sum(1) < pairs.k).tolist()
-        assert found.bottom[head].tolist() == ((scores < own).sum(1) < pairs.k).tolist()
+        assert hits.top[head].tolist() == ((scores > own).sum(1) < pairs.k).tolist()
+        assert hits.bottom[head].tolist() == ((scores < own).sum(1) < pairs.k).tolist()

@@ -65,7 +65,7 @@ def test_a_vocabulary_of_equal_tokens_is_listed_by_id() -> None:
 def test_mappings_are_rows_of_m(first: int, further: int) -> None:
     embedding, unembedding, weights = normal(60, 24), normal(60, 24, seed=9), heads()
     sources, exact = Sources(embedding, GATED), heads().to_float64()
-    found = find_salient_mappings(
+    mappings = find_salient_mappings(
         sources,
         saliency(sources, weights),
         exact,
@@ -73,20 +73,20 @@ def test_mappings_are_rows_of_m(first: int, further: int) -> None:
         Unembedding.from_tensor(unembedding),
         SalientCounts(first, further, 3, True),
     )
-    assert found.lowest_targets is not None
+    assert mappings.lowest_targets is not None
     first, both = min(first, 60), min(first + further, 60)
     for head in range(4):
         m = exact.head_output(plain_mlp(embedding, GATED), head) @ unembedding.double().T
-        rows = m[found.sources[head]]
+        rows = m[mappings.sources[head]]
         assert rows.shape[0] == both
         high, low = rows.topk(3, dim=1), rows[:first].topk(3, dim=1, largest=False)
-        assert found.highest_targets.ids[head].tolist() == high.indices.tolist()
-        assert found.lowest_targets.ids[head].tolist() == low.indices.tolist()
-        torch.testing.assert_close(found.highest_targets.scores[head], high.values, rtol=1e-10, atol=1e-10)
-        torch.testing.assert_close(found.lowest_targets.scores[head], low.values, rtol=1e-10, atol=1e-10)
+        assert mappings.highest_targets.ids[head].tolist() == high.indices.tolist()
+        assert mappings.lowest_targets.ids[head].tolist() == low.indices.tolist()
+        torch.testing.assert_close(mappings.highest_targets.scores[head], high.values, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(mappings.lowest_targets.scores[head], low.values, rtol=1e-10, atol=1e-10)
         x = rows[:first] - rows[:first].mean(1, keepdim=True)
         wanted = (x.pow(4).mean(1) / x.square().mean(1).square()).mean()
-        torch.testing.assert_close(found.kurtosis[head], wanted, rtol=1e-5, atol=0)
+        torch.testing.assert_close(mappings.kurtosis[head], wanted, rtol=1e-5, atol=0)
 
 
 def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:

@@ -37,7 +37,7 @@ SETTINGS = MappingSettings(())
 
 
 @pytest.fixture(scope="module")
-def found(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
+def finished_run(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on the small model."""
     return evaluate_directions(
         str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS, max_directions=3
@@ -46,14 +46,14 @@ def found(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Experi
 
 def rows_and_map(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]:
     """Ẽ (V, d), W_V W_O (d, d) and U (V, d) of the small model by the formula; duplicate tokens have equal rows."""
-    made = {name: tensor.double() for name, tensor in random_weights(SmallModel()).items()}
-    at = f"model.layers.{layer}.self_attn."
-    value = made[at + "v_proj.weight"][head // 2 * 8 : head // 2 * 8 + 8].T
-    output = made[at + "o_proj.weight"][:, head * 8 : head * 8 + 8].T
-    u = made["lm_head.weight"][:VOCABULARY_SIZE]
-    e = made["model.embed_tokens.weight"][:VOCABULARY_SIZE]
+    weights = {name: tensor.double() for name, tensor in random_weights(SmallModel()).items()}
+    prefix = f"model.layers.{layer}.self_attn."
+    value = weights[prefix + "v_proj.weight"][head // 2 * 8 : head // 2 * 8 + 8].T
+    output = weights[prefix + "o_proj.weight"][:, head * 8 : head * 8 + 8].T
+    u = weights["lm_head.weight"][:VOCABULARY_SIZE]
+    e = weights["model.embed_tokens.weight"][:VOCABULARY_SIZE]
     if layer:
-        e = formula_rows(made, e)
+        e = formula_rows(weights, e)
     return e, value @ output, u
 
 
@@ -106,10 +106,10 @@ def test_the_fewest_directions_that_hold_a_share_are_counted() -> None:
 def test_a_token_belongs_to_the_direction_that_writes_most_for_it() -> None:
     reads = torch.eye(3, dtype=torch.float64)
     rows = torch.tensor([[1.0, 0.0, -4.0], [-2.0, 1.0, 1.0]], dtype=torch.float64)
-    found = assign_directions(rows, reads, torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64))
-    assert found.direction.tolist() == [2, 0]
-    assert found.is_high_end.tolist() == [False, False]
-    assert found.share.tolist() == pytest.approx([16 / 20, 16 / 21])
+    assignment = assign_directions(rows, reads, torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64))
+    assert assignment.direction.tolist() == [2, 0]
+    assert assignment.is_high_end.tolist() == [False, False]
+    assert assignment.share.tolist() == pytest.approx([16 / 20, 16 / 21])
 
 
 @pytest.mark.parametrize("layer", [0, 1])
@@ -124,11 +124,11 @@ def test_what_directions_write_adds_up_to_the_mean_square_of_the_saliency(layer:
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, found: ExperimentTables) -> None:
+def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, finished_run: ExperimentTables) -> None:
     for head in range(4):
         e, formed, unembedding = rows_and_map(layer, head)
         left, strengths, right = torch.linalg.svd(formed)
-        at = [row for row in found.tables["directions"] if (row["layer"], row["head"]) == (layer, head)]
+        at = [row for row in finished_run.tables["directions"] if (row["layer"], row["head"]) == (layer, head)]
         assert [(row["direction"], row["end"]) for row in at] == [(i, e) for i in (1, 2, 3) for e in ("high", "low")]
         for high, low in zip(at[::2], at[1::2], strict=True):
             i = high["direction"] - 1
@@ -145,8 +145,8 @@ def test_both_ends_of_a_direction_are_those_of_the_formula(layer: int, found: Ex
             assert low["target_ids"] == falling(-scores)
 
 
-def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(found: ExperimentTables) -> None:
-    for row in found.tables["direction_heads"]:
+def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(finished_run: ExperimentTables) -> None:
+    for row in finished_run.tables["direction_heads"]:
         layer, head = row["layer"], row["head"]
         e, formed, _ = rows_and_map(layer, head)
         ids = formula(SmallModel(), random_weights(SmallModel()), layer, head).salient_tokens(30)
@@ -160,24 +160,24 @@ def test_salient_tokens_are_sorted_by_direction_as_the_formula_sorts_them(found:
         assert row["salient_share"] == pytest.approx(float(share.mean()), rel=1e-4)
         assert row["salient_elsewhere"] == sum(int(i) >= 3 for i in direction)
         assert (row["operations"], row["second"]) == (sum(n >= 5 for n in sizes), sizes[1])
-        listed = [r for r in found.tables["directions"] if (r["layer"], r["head"]) == (layer, head)]
+        listed = [r for r in finished_run.tables["directions"] if (r["layer"], r["head"]) == (layer, head)]
         assert sum(r["salient"] for r in listed) == 30 - row["salient_elsewhere"]
 
 
 def test_the_final_norms_gain_goes_on_the_side_of_the_targets(tmp_path: Path) -> None:
-    made = random_weights(SmallModel())
-    made["model.norm.weight"] = 1 + normal_tensor(32, seed=5).float().abs()
-    folder = save_model_folder(tmp_path / "model", SmallModel(), made)
-    found = evaluate_directions(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True), (HeadId(1, 2),), 1)
+    weights = random_weights(SmallModel())
+    weights["model.norm.weight"] = 1 + normal_tensor(32, seed=5).float().abs()
+    folder = save_model_folder(tmp_path / "model", SmallModel(), weights)
+    result = evaluate_directions(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True), (HeadId(1, 2),), 1)
     _, formed, unembedding = rows_and_map(1, 2)
     _, _, right = torch.linalg.svd(formed)
-    scores = (right[0] * made["model.norm.weight"].double()) @ unembedding.T
-    ends = sorted(row["target_ids"] for row in found.tables["directions"])
+    scores = (right[0] * weights["model.norm.weight"].double()) @ unembedding.T
+    ends = sorted(row["target_ids"] for row in result.tables["directions"])
     assert ends == sorted([falling(scores), falling(-scores)])
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(
-    small_model: Path, found: ExperimentTables, tmp_path: Path
+    small_model: Path, finished_run: ExperimentTables, tmp_path: Path
 ) -> None:
     def stopped(todo: Sequence[int], _done: int) -> Iterator[int]:
         yield todo[0]
@@ -187,16 +187,16 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(
         evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3, progress=stopped)
     assert not (tmp_path / "directions.csv").exists()
     again = evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3)
-    assert again.tables == found.tables == ExperimentTables.read(tmp_path, "directions").tables
+    assert again.tables == finished_run.tables == ExperimentTables.read(tmp_path, "directions").tables
     for name in ("directions.csv", "direction_heads.csv", "directions.json"):
-        assert (tmp_path / name).read_bytes() == (found.folder / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (finished_run.folder / name).read_bytes()
 
 
 def test_a_folder_of_other_settings_or_of_another_models_atlas_is_refused(
-    small_model: Path, found: ExperimentTables, mapped_once: Path, tmp_path: Path
+    small_model: Path, finished_run: ExperimentTables, mapped_once: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(MapsError, match=r"holds a run with other settings \(directions was 3, now 4\)"):
-        evaluate_directions(str(small_model), found.folder, SETTINGS, max_directions=4)
+        evaluate_directions(str(small_model), finished_run.folder, SETTINGS, max_directions=4)
     other = save_model_folder(tmp_path / "other", SmallModel(layers=1), random_weights(SmallModel(layers=1)))
     with pytest.raises(MapsError, match=r"holds an atlas of another model; choose another --out\.$"):
         evaluate_directions(str(other), mapped_once, SETTINGS)
@@ -209,8 +209,8 @@ def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(
     assert main(command) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/directions.csv and direction_heads.csv")
-    said = rf"Of 2 heads \d have 5 or more of their salient mappings .*: {where}\n"
-    assert re.fullmatch(rf"{said}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
+    summary = rf"Of 2 heads \d have 5 or more of their salient mappings .*: {where}\n"
+    assert re.fullmatch(rf"{summary}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     rows = json.loads((tmp_path / "directions.json").read_text())["tables"]["direction_heads"]
     assert [(row["layer"], row["head"]) for row in rows] == [(0, 1), (1, 3)]
     with (tmp_path / "directions.csv").open(newline="") as file:
@@ -220,7 +220,7 @@ def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("options", "message"),
     [
         (["--k", "3"], "evaluate directions does not look at --k; leave it out.\n"),
         (["--seed", "3"], "evaluate directions does not look at --seed; leave it out.\n"),
@@ -229,7 +229,7 @@ def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(
     ],
 )
 def test_what_the_experiment_cannot_heed_is_refused_in_one_sentence(
-    given: list[str], said: str, small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", "directions", str(small_model), "--out", str(tmp_path), *given]) == 2
-    assert capsys.readouterr().err.endswith(said)
+    assert main(["evaluate", "directions", str(small_model), "--out", str(tmp_path), *options]) == 2
+    assert capsys.readouterr().err.endswith(message)

@@ -30,18 +30,18 @@ def heads(width: int = 24) -> HeadWeights:
     return HeadWeights(normal_tensor(2, width, 6, seed=2), normal_tensor(4, 6, width, seed=3))
 
 
-@pytest.mark.parametrize("kept", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("size", "wanted"), [(3, 1), (3, 5000), (70, 150), (1024, 150), (1300, 5000)])
-def test_the_highest_entries_are_those_of_float64(size: int, wanted: int, kept: torch.dtype) -> None:
-    embedding, unembedding = normal_tensor(size, 24).to(kept), (normal_tensor(size, 24, seed=1) + 0.3).to(kept)
+def test_the_highest_entries_are_those_of_float64(size: int, wanted: int, dtype: torch.dtype) -> None:
+    embedding, unembedding = normal_tensor(size, 24).to(dtype), (normal_tensor(size, 24, seed=1) + 0.3).to(dtype)
     embedding[size // 2], unembedding[size // 3] = embedding[0].clone(), unembedding[size - 1].clone()
     columns, weights = Unembedding.from_tensor(unembedding), heads()
     through = Sources(embedding, GATED)
     for head in (0, 3):
-        found = find_highest_entries(Sources(embedding), weights, head, columns, wanted)
-        assert found == plain(embedding, unembedding, weights, head, wanted)
-    found = find_highest_entries(through, weights, 3, columns, wanted)
-    assert found == plain(plain_mlp(embedding, GATED), unembedding, weights, 3, wanted)
+        pairs = find_highest_entries(Sources(embedding), weights, head, columns, wanted)
+        assert pairs == plain(embedding, unembedding, weights, head, wanted)
+    pairs = find_highest_entries(through, weights, 3, columns, wanted)
+    assert pairs == plain(plain_mlp(embedding, GATED), unembedding, weights, 3, wanted)
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 5000])
@@ -51,8 +51,8 @@ def test_block_sizes_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch)
         normal_tensor(90, 24, dtype=torch.float32),
         normal_tensor(90, 24, seed=1, dtype=torch.float32),
     )
-    found = find_highest_entries(Sources(embedding), heads(), 1, Unembedding.from_tensor(unembedding), 40)
-    assert found == plain(embedding, unembedding, heads(), 1, 40)
+    pairs = find_highest_entries(Sources(embedding), heads(), 1, Unembedding.from_tensor(unembedding), 40)
+    assert pairs == plain(embedding, unembedding, heads(), 1, 40)
 
 
 @pytest.mark.parametrize("spread", [1e-7, 1e-6])
@@ -62,8 +62,8 @@ def test_entries_within_rounding_are_ordered_in_float64(spread: float) -> None:
     embedding = y.float().repeat(3, 1)
     scores = embedding[:1].double() @ unembedding.double().T
     assert (embedding[:1] @ unembedding.T).topk(50).indices.tolist() != scores.topk(50).indices.tolist()
-    found = find_highest_entries(Sources(embedding), HeadWeights(eye, eye), 0, Unembedding.from_tensor(unembedding), 50)
-    assert found == plain(embedding, unembedding, HeadWeights(eye, eye), 0, 50)
+    pairs = find_highest_entries(Sources(embedding), HeadWeights(eye, eye), 0, Unembedding.from_tensor(unembedding), 50)
+    assert pairs == plain(embedding, unembedding, HeadWeights(eye, eye), 0, 50)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
@@ -73,8 +73,8 @@ def test_the_size_of_a_heads_weights_does_not_matter(scale: float) -> None:
         normal_tensor(300, 24, seed=1, dtype=torch.float32),
     )
     scaled = HeadWeights(heads().values * scale, heads().outputs * scale)
-    found = find_highest_entries(Sources(embedding), scaled, 2, Unembedding.from_tensor(unembedding), 40)
-    assert found == plain(embedding, unembedding, heads(), 2, 40)
+    pairs = find_highest_entries(Sources(embedding), scaled, 2, Unembedding.from_tensor(unembedding), 40)
+    assert pairs == plain(embedding, unembedding, heads(), 2, 40)
 
 
 def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
@@ -96,9 +96,9 @@ def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
 
 def test_many_equal_tokens_are_listed_by_id() -> None:
     embedding = normal_tensor(1, 24, dtype=torch.float32).repeat(3000, 1)
-    found = find_highest_entries(Sources(embedding[:70]), heads(), 0, Unembedding.from_tensor(embedding), 75)
+    pairs = find_highest_entries(Sources(embedding[:70]), heads(), 0, Unembedding.from_tensor(embedding), 75)
     wanted = [divmod(i, 3000) for i in range(75)]
-    assert found == wanted
+    assert pairs == wanted
 
 
 def test_the_overlap_is_the_jaccard_similarity_of_pairs() -> None:
