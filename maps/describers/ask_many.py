@@ -1,14 +1,14 @@
-"""Describes heads with one describer; of many it hands each answer on as it comes. Stores nothing itself."""
+"""Asks many questions with a few workers and hands on each answer as it arrives. Stores nothing itself."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from maps.describers.describer import Describer
 from maps.errors import DescriberError, MapsError, NoReplyError, ReplyError
@@ -22,32 +22,33 @@ T = TypeVar("T")
 
 
 def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
-    """Runs asynchronous work to its end, in a thread of its own where a loop runs already, as in a notebook.
+    """Runs a coroutine to its end; an interrupt (Ctrl+C) cancels it.
 
-    An interrupt cancels the work.
+    Where a loop is already running, as in a notebook, the coroutine runs in a thread of its own.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    begun: Future[Callable[[], object]] = Future()
-
-    async def in_thread() -> T:
-        task = asyncio.ensure_future(work)
-        begun.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
-        return await task
-
-    with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(asyncio.run, in_thread())
+    cancel: Future[Callable[[], object]] = Future()
+    with ThreadPoolExecutor(1) as executor:
+        result = executor.submit(asyncio.run, _run_cancellable(work, cancel))
         try:
-            return found.result()
+            return result.result()
         except KeyboardInterrupt:
-            begun.result()()
+            cancel.result()()
             raise
 
 
+async def _run_cancellable(work: Coroutine[Any, Any, T], cancel: Future[Callable[[], object]]) -> T:
+    """Runs a coroutine; gives `cancel` a function that cancels it from another thread."""
+    task = asyncio.ensure_future(work)
+    cancel.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+    return await task
+
+
 def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: int = 0) -> Answer:
-    """Describes one head's mappings; asks again as `describe_heads` does, then raises the last ReplyError."""
+    """Describes one head's mappings; after three attempts without a usable reply, raises the last ReplyError."""
     if not mappings:
         raise MapsError("There are no mappings to describe.")
     check_seed(seed)
@@ -63,7 +64,7 @@ def describe_mappings(mappings: Sequence[Mapping], describer: Describer, seed: i
 
 
 def as_async_context(describer: Describer) -> AbstractAsyncContextManager[Any]:
-    """The describer as an async context: its own where it is one, otherwise an empty one."""
+    """The describer itself if it is an async context manager, otherwise an empty context."""
     return describer if isinstance(describer, AbstractAsyncContextManager) else nullcontext(describer)
 
 
@@ -73,22 +74,19 @@ async def describe_heads(
     *,
     on_answer: Callable[[HeadId, Answer], None],
     on_failure: Callable[[HeadId, str, int], None],
-    skip: Collection[HeadId] = frozenset(),
     seed: int = 0,
     concurrency: int = 1,
 ) -> None:
-    """Describes every head that is not in `skip`, at most `concurrency` at a time.
+    """Describes heads, at most `concurrency` at a time.
 
-    Each answer goes to `on_answer` at once. A head without a usable reply is asked again with the seeds
-    seed + 1 and seed + 2, then handed to `on_failure` with the last reason and the number of attempts. After a
-    DescriberError or a cancellation no further head is begun, but the replies that are under way, which are paid,
-    still go to `on_answer`; then the error comes out. A cancellation, as by Ctrl+C, is told that it waits for them.
-    An error of the two functions stops everything.
+    Each answer goes to `on_answer` at once. After a reply that is not usable, the head is asked again with seed + 1,
+    then with seed + 2; then `on_failure` gets the last reason and the number of attempts. After a DescriberError or a
+    cancellation (Ctrl+C) no further head is started, but open replies, which may already cost money, are awaited and
+    still go to `on_answer`; then the error is raised. An exception of `on_answer` or `on_failure` stops everything.
     """
-    todo = [(head, mappings) for head, mappings in heads if head not in skip]
     async with as_async_context(describer):
         await ask_each(
-            todo,
+            heads,
             lambda pair, seed: describer.describe(pair[1], seed),
             on_answer=lambda pair, answer: on_answer(pair[0], answer),
             on_failure=lambda pair, reason, attempts: on_failure(pair[0], reason, attempts),
@@ -98,7 +96,7 @@ async def describe_heads(
 
 
 async def ask_each(
-    things: Iterable[Q],
+    questions: Iterable[Q],
     ask: Callable[[Q, int], Awaitable[T]],
     *,
     on_answer: Callable[[Q, T], None],
@@ -106,89 +104,102 @@ async def ask_each(
     seed: int = 0,
     concurrency: int = 1,
 ) -> None:
-    """Asks about each thing with a seed, as `describe_heads` says, at most `concurrency` at a time."""
-    asked = list(things)
-    todo = iter(asked)
-    errors: list[DescriberError] = []
-    stop = asyncio.Event()
-    under_way = 0
+    """Asks each question with `ask(question, seed)`, at most `concurrency` at a time, as `describe_heads` says."""
+    pending = list(questions)
+    if pending:
+        asker = _Asker(pending, ask, on_answer, on_failure, seed)
+        await asker.run(min(concurrency, len(pending)))
 
-    async def counted(thing: Q, seed: int) -> T:
-        nonlocal under_way
-        under_way += 1
+
+class _Asker(Generic[Q, T]):
+    """Workers that take questions from one iterator until it is empty, or until `_is_stopping`."""
+
+    def __init__(
+        self,
+        questions: Iterable[Q],
+        ask: Callable[[Q, int], Awaitable[T]],
+        on_answer: Callable[[Q, T], None],
+        on_failure: Callable[[Q, str, int], None],
+        seed: int,
+    ) -> None:
+        self._questions = iter(questions)
+        self._ask = ask
+        self._on_answer = on_answer
+        self._on_failure = on_failure
+        self._seed = seed
+        self._is_stopping = False
+        self._error: DescriberError | None = None  # the first one, raised when all workers are done
+        self._open_count = 0  # questions that wait for their reply
+
+    async def run(self, worker_count: int) -> None:
+        """Runs the workers to their end; after a cancellation, waits for open replies first."""
+        tasks = [asyncio.create_task(self._work()) for _ in range(worker_count)]
         try:
-            return await ask(thing, seed)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()  # raises the worker's exception
+        except asyncio.CancelledError:
+            self._is_stopping = True
+            _print_waiting(self._open_count)
+            await asyncio.wait(tasks)
+            raise
         finally:
-            under_way -= 1
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._error:
+            raise self._error
 
-    async def work() -> None:
-        for thing in todo:
+    async def _work(self) -> None:
+        for question in self._questions:
             try:
-                reply, attempts = await _ask_with_retries(partial(counted, thing), seed, stop)
+                ask = partial(self._ask_counted, question)
+                reply, attempts = await _ask_with_retries(ask, self._seed, lambda: self._is_stopping)
             except DescriberError as error:
-                errors.append(error)
-                stop.set()
+                self._error = self._error or error
+                self._is_stopping = True
                 return
             if not isinstance(reply, ReplyError):
-                on_answer(thing, reply)
+                self._on_answer(question, reply)
             elif attempts:
-                on_failure(thing, str(reply), attempts)
-            await asyncio.sleep(0)  # lets an interrupt in where nothing is waited for
-            if stop.is_set():
+                self._on_failure(question, str(reply), attempts)
+            await asyncio.sleep(0)  # a describer that never waits would otherwise never let an interrupt in
+            if self._is_stopping:
                 return
 
-    if asked:
-        await _run_together([work() for _ in range(min(concurrency, len(asked)))], stop, lambda: under_way)
-    if errors:
-        raise errors[0]
+    async def _ask_counted(self, question: Q, seed: int) -> T:
+        self._open_count += 1
+        try:
+            return await self._ask(question, seed)
+        finally:
+            self._open_count -= 1
 
 
-async def _run_together(
-    works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, under_way: Callable[[], int]
-) -> None:
-    """Runs them to their end, or to a first error; when cancelled, sets `stop` and waits for what is under way."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            if task.done():
-                task.result()
-    except asyncio.CancelledError:
-        stop.set()
-        _print_waiting(under_way())
-        await asyncio.wait(tasks)
-        raise
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _print_waiting(replies: int) -> None:
-    """Says, above the bar, why the run does not end at once."""
+def _print_waiting(reply_count: int) -> None:
+    """Prints, above the progress bar, why the run does not end at once."""
     from tqdm import tqdm
 
-    if replies:
-        verb, them = ("is", "it") if replies == 1 else ("are", "them")
-        what = f"{pluralize(replies, 'reply')} that {verb} under way and may be paid for"
-        said = f"Waiting for {what}; Ctrl+C again stops at once, without {them}."
-        tqdm.write(said, file=sys.stderr)
+    if reply_count:
+        replies = pluralize(reply_count, "reply")
+        message = f"Waiting for {replies} that may already cost money; press Ctrl+C again to stop at once."
+        tqdm.write(message, file=sys.stderr)
 
 
 async def _ask_with_retries(
-    ask: Callable[[int], Awaitable[T]], seed: int, stop: asyncio.Event | None = None
+    ask: Callable[[int], Awaitable[T]], seed: int, is_stopping: Callable[[], bool] = lambda: False
 ) -> tuple[T | ReplyError, int]:
-    """The answer, or the last error where no attempt brought one, with the number of attempts.
+    """The answer, or the last error if no attempt gave one; with the number of attempts.
 
-    0 attempts where the run is to stop: then it is neither answered nor given up.
+    0 attempts: the run is stopping before the last attempt, so that the question is neither answered nor failed.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             return await ask(seed + attempt - 1), attempt
-        except ReplyError as error:
-            reply = error
-        if attempt == MAX_ATTEMPTS or isinstance(reply, NoReplyError):
-            return reply, attempt
-        if stop is not None and stop.is_set():
-            return reply, 0
-    raise AssertionError("ATTEMPTS is at least 1")
+        except ReplyError as reply_error:
+            error = reply_error
+        if isinstance(error, NoReplyError):  # another seed would not help
+            return error, attempt
+        if attempt < MAX_ATTEMPTS and is_stopping():
+            return error, 0
+    return error, MAX_ATTEMPTS

@@ -1,4 +1,4 @@
-"""Describes an atlas's heads and keeps every answer: on disk when it arrives, in the tables at the end of the run."""
+"""Describes the heads of an atlas. Each answer is on disk when it arrives, and in the tables at the end of the run."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from maps.text import pluralize, shorten
 from maps.types import Answer, HeadId, Mapping, check_seed
 
 ANSWER_TABLES = ("descriptions", "failures")
-REDO_FILE = "redo.pending.json"  # when each describer that is asked again was begun with
+REDO_FILE = "redo.pending.json"  # by describer: when its unfinished redo started
 MAX_REASON_LENGTH = 300  # characters
 
 
 class DescribeSummary(NamedTuple):
-    """What a run of a describer did: heads asked now, heads failed now, patterns seen and heads in all."""
+    """The result of a run: heads described and heads failed in this run; patterns and heads in the whole atlas."""
 
     asked: int
     failed: int
@@ -41,10 +41,10 @@ class DescribeSummary(NamedTuple):
 
 @dataclass(frozen=True)
 class DescribeWork:
-    """The heads that a describer has still to describe.
+    """The heads that a describer still has to describe.
 
-    `mapping_hashes`: of every head's present mappings; `earlier_counts`: how many descriptions the describer gave of a head before;
-    `stored_row_counts`: the rows of the atlas's tables at the beginning.
+    `mapping_hashes`: of the current mappings of every head. `earlier_counts`: earlier descriptions of a head by this
+    describer. `stored_row_counts`: rows in the tables at the start.
     """
 
     atlas: Atlas
@@ -58,106 +58,103 @@ class DescribeWork:
 def describe_atlas(
     folder: Path, describer: Describer, concurrency: int = 1, *, seed: int = 0, redo: bool = False
 ) -> DescribeSummary:
-    """Describes every head whose current mappings the describer has not described yet, or with `redo` every head.
+    """Describes every head whose current mappings have no description by this describer; with `redo`, every head.
 
-    Rows of an earlier run that was cut off are taken over first, so nothing is asked twice; an unfinished `redo`
-    is gone on with by the next one.
+    A run continues an interrupted one: nothing is asked twice. A `redo` continues an unfinished `redo`.
     """
-
     check_seed(seed)
 
-    def asking(work: DescribeWork, keeping: AnswerStore) -> Coroutine[Any, Any, None]:
+    def ask(work: DescribeWork, answers: AnswerStore) -> Coroutine[Any, Any, None]:
         return describe_heads(
             work.todo,
             describer,
-            on_answer=keeping.store_answer,
-            on_failure=keeping.store_failure,
+            on_answer=answers.store_answer,
+            on_failure=answers.store_failure,
             seed=seed,
             concurrency=concurrency,
         )
 
-    return run_describer(folder, describer.name, redo, asking)
+    return run_describer(folder, describer.name, redo, ask)
 
 
 def run_describer(
     folder: Path, describer: str, redo: bool, ask: Callable[[DescribeWork, AnswerStore], Coroutine[Any, Any, None]]
 ) -> DescribeSummary:
-    """Does what a describer has still to do, by asking in some way; notes whether a `redo` is under way."""
+    """Runs `ask` on the heads that a describer still has to describe, and notes an unfinished `redo`."""
     atlas = Atlas.open(folder)
     with lock_folder(folder, "describe"):
         for table in ANSWER_TABLES:
             merge_pending_rows(atlas, table)
-        since = redo_start(folder, describer) if redo else None
-        if since:
-            redo_notes(folder).write_entry(describer, since.isoformat())
-        work = remaining_work(folder, describer, since)
-        with AnswerStore(work) as keeping:
+        redo_since = redo_start(folder, describer) if redo else None
+        if redo_since:
+            redo_notes(folder).write_entry(describer, redo_since.isoformat())
+        work = remaining_work(folder, describer, redo_since)
+        with AnswerStore(work) as answers:
             if work.todo:
-                run_to_completion(ask(work, keeping))
+                run_to_completion(ask(work, answers))
         if redo:
             redo_notes(folder).write_entry(describer, None)
-        return summarise_run(work, keeping)
+        return summarise_run(work, answers)
 
 
 def remaining_work(folder: Path, describer: str, since: datetime | None = None) -> DescribeWork:
-    """What a describer has still to do; with `since`, heads that were described before that time count as not done.
+    """What a describer still has to do. `since`: descriptions before that time do not count. Writes nothing.
 
-    Rows that wait for their table count; none is moved.
+    A head is done if its newest description is of its current mappings.
     """
     atlas = Atlas.open(folder)
-    mapped = atlas.mappings_by_head()
-    hashes = {head: mapping_hash(mappings) for head, mappings in mapped.items()}
+    mappings_by_head = atlas.mappings_by_head()
+    hashes = {head: mapping_hash(mappings) for head, mappings in mappings_by_head.items()}
     columns = ["layer", "head", "describer", "mapping_hash", "created_at"]
-    every = [*atlas.table("descriptions", columns).to_pylist(), *read_pending_rows(atlas, "descriptions")]
-    rows = [row for row in every if row["describer"] == describer]
-    done: set[HeadId] = set()
-    for row in sorted(rows, key=lambda row: row["created_at"]):
-        head = HeadId(row["layer"], row["head"])
-        fresh = since is None or row["created_at"] >= since
-        (done.add if fresh and hashes.get(head) == row["mapping_hash"] else done.discard)(head)
-    todo = [(head, mapped[head]) for head in atlas.head_ids if head not in done]
-    earlier = Counter(HeadId(row["layer"], row["head"]) for row in rows)
-    return DescribeWork(atlas, describer, todo, hashes, earlier, count_stored_rows(atlas))
+    all_rows = [*atlas.table("descriptions", columns).to_pylist(), *read_pending_rows(atlas, "descriptions")]
+    rows = [row for row in all_rows if row["describer"] == describer]
+    newest = {HeadId(row["layer"], row["head"]): row for row in sorted(rows, key=lambda row: row["created_at"])}
+    done = {
+        head
+        for head, row in newest.items()
+        if hashes.get(head) == row["mapping_hash"] and (since is None or row["created_at"] >= since)
+    }
+    todo = [(head, mappings_by_head[head]) for head in atlas.head_ids if head not in done]
+    earlier_counts = Counter(HeadId(row["layer"], row["head"]) for row in rows)
+    return DescribeWork(atlas, describer, todo, hashes, earlier_counts, count_stored_rows(atlas))
 
 
 def redo_notes(folder: Path) -> RunNotes:
-    """When each describer was begun to be asked again."""
-    return RunNotes(folder / REDO_FILE, "delete that file: an unfinished --redo then begins anew, and pays again")
+    """The notes of unfinished redos."""
+    return RunNotes(folder / REDO_FILE, "delete that file; an unfinished --redo then starts from the beginning")
 
 
 def unfinished_redo_start(folder: Path, describer: str) -> datetime | None:
-    """When a redo that was cut off began; raises MapsError where the note is damaged."""
-    noted = redo_notes(folder).read_entry(describer)
+    """When the unfinished redo of a describer started, or None; raises MapsError if the note is damaged."""
+    entry = redo_notes(folder).read_entry(describer)
+    if entry is None:
+        return None
     try:
-        begun = None if noted is None else datetime.fromisoformat(noted)  # type: ignore[arg-type]
+        start = datetime.fromisoformat(entry)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise redo_notes(folder).damaged_entry_error(describer) from None
-    if begun and begun.tzinfo is None:
+    if start.tzinfo is None:
         raise redo_notes(folder).damaged_entry_error(describer)
-    return begun
+    return start
 
 
 def redo_start(folder: Path, describer: str) -> datetime:
-    """The time from which on descriptions count as asked again: the start of a redo that was cut off, or now."""
+    """Since when descriptions count as redone: since the start of an unfinished redo, otherwise from now on."""
     return unfinished_redo_start(folder, describer) or datetime.now(UTC)
 
 
 def count_stored_rows(atlas: Atlas) -> dict[str, int]:
-    """How many rows the tables hold."""
     return {table: atlas.table(table, ["layer"]).num_rows for table in ANSWER_TABLES}
 
 
 def summarise_run(work: DescribeWork, answers: AnswerStore) -> DescribeSummary:
-    """What was done, with what the atlas holds now; raises MapsError where rows that were kept are not there."""
-    lost = (
-        sum(work.stored_row_counts.values())
-        + sum(answers.row_counts.values())
-        - sum(count_stored_rows(work.atlas).values())
-    )
-    if lost > 0:
+    """The result of a run; raises MapsError if rows that it stored are missing."""
+    expected = sum(work.stored_row_counts.values()) + sum(answers.row_counts.values())
+    missing = expected - sum(count_stored_rows(work.atlas).values())
+    if missing > 0:
         raise MapsError(
-            f"{pluralize(lost, 'reply')} of this run cannot be found in {work.atlas.folder}: another program changed its "
-            "files meanwhile. Run the command again when nothing else writes there."
+            f"{pluralize(missing, 'reply')} of this run are missing in {work.atlas.folder}: another program changed "
+            "its files. Run the command again when nothing else writes there."
         )
     rows = [row for row in work.atlas.descriptions() if row["describer"] == work.describer]
     patterns = sum(row["pattern"] for row in rows)
@@ -167,7 +164,7 @@ def summarise_run(work: DescribeWork, answers: AnswerStore) -> DescribeSummary:
 
 
 class AnswerStore:
-    """Keeps what comes of the work, with a bar: in the waiting files at once, in the tables at the end of the block."""
+    """Stores answers and failures, with a progress bar: in append logs at once, in the tables when the block ends."""
 
     def __init__(self, work: DescribeWork) -> None:
         self.row_counts = dict.fromkeys(ANSWER_TABLES, 0)
@@ -175,7 +172,7 @@ class AnswerStore:
         self._exit_stack = ExitStack()
 
     def __enter__(self) -> AnswerStore:
-        """Opens the waiting files."""
+        """Opens the logs and the progress bar."""
         from tqdm import tqdm
 
         if self._work.todo:
@@ -192,21 +189,18 @@ class AnswerStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Moves the rows into the tables, however the run ended."""
+        """Moves the rows into the tables, also after an error."""
         self._exit_stack.close()
 
     def mapping_hash_of(self, head: HeadId) -> str:
-        """The hash of a head's present mappings."""
         return self._work.mapping_hashes[head]
 
     def store_answer(self, head: HeadId, answer: Answer) -> None:
-        """Keeps a description."""
         row = description_row(head, self._work.describer, answer, {"mapping_hash": self.mapping_hash_of(head)})
-        name = compute_description_id(self._work.atlas.model, row, self._work.earlier_counts[head])
-        self._store_row("descriptions", {**row, "description_id": name, "created_at": utc_now()})
+        description_id = compute_description_id(self._work.atlas.model, row, self._work.earlier_counts[head])
+        self._store_row("descriptions", {**row, "description_id": description_id, "created_at": utc_now()})
 
     def store_failure(self, head: HeadId, reason: str, attempts: int) -> None:
-        """Keeps that a head was given up."""
         row = {"layer": head.layer, "head": head.head, "describer": self._work.describer}
         row["reason"] = shorten(reason, MAX_REASON_LENGTH)
         self._store_row("failures", {**row, "attempts": attempts, "created_at": utc_now()})
@@ -222,9 +216,9 @@ class AnswerStore:
 
 
 def compute_description_id(model: str, row: Row, earlier_count: int) -> str:
-    """A description's id: a hash of what was said of which mappings, and of how often the describer said so before.
+    """A description's id: a hash of its text, its mappings and the number of earlier descriptions of the head.
 
-    A deterministic describer gives the same ids on every machine, so judgments stay with what they judged.
+    A deterministic describer gets the same ids on every machine, so that judgments stay with their description.
     """
     content = json.dumps([model, earlier_count, sorted(row.items())], ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()[:20]

@@ -1,15 +1,13 @@
-"""Describes an atlas's heads through a server's Batch API. What was sent is noted, so that nothing is sent twice."""
+"""Describes the heads of an atlas through a server's Batch API. Open batches are noted, so nothing is sent twice."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from collections.abc import Mapping as Dictionary
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
 from maps.describers.ask_many import ask_each
 from maps.describers.describe_atlas import (
@@ -22,18 +20,18 @@ from maps.describers.describe_atlas import (
 )
 from maps.describers.openai_compatible import OpenAICompatibleDescriber, answer_from_reply, description_request
 from maps.errors import DescriberError, MapsError, ReplyError
-from maps.llm.batch_api import BatchClient, BatchState, has_reply
+from maps.llm.batch_api import BatchClient, has_reply
 from maps.llm.client import Chat
-from maps.text import escape_for_terminal
-from maps.types import HEAD_NAME_PATTERN, HeadId, Mapping, check_seed
+from maps.text import escape_invisible
+from maps.types import HEAD_NAME_PATTERN, HeadId, check_seed
 
 BATCHES_FILE = "batches.pending.json"  # the open batch of each describer
-MAX_ROUNDS = 2  # a head without a usable reply is asked in a second batch
-FIRST_POLL, LONGEST_POLL = 1.0, 60.0  # seconds between two looks at a batch, growing by half each time
+MAX_ROUNDS = 2  # a head without a usable reply is asked again in a second batch
+FIRST_POLL, LONGEST_POLL = 1.0, 60.0  # seconds between two requests for the state of a batch; grows by half each time
 
 
 class OpenBatch(NamedTuple):
-    """A batch under way: what was asked of which mappings. `batch` is empty until it is known to have begun."""
+    """A batch that was sent. `batch` is empty until the server has confirmed its start."""
 
     file: str
     batch: str
@@ -44,7 +42,7 @@ class OpenBatch(NamedTuple):
 
 
 class BatchRound(NamedTuple):
-    """What is asked next: which heads, for the first or the second time, with which seed."""
+    """Which heads are asked about next, in which round (1 or 2) and with which seed."""
 
     heads: Collection[HeadId]
     number: int
@@ -54,186 +52,188 @@ class BatchRound(NamedTuple):
 def describe_in_batches(
     folder: Path, chat: Chat, *, seed: int = 0, redo: bool = False, poll: float = FIRST_POLL
 ) -> DescribeSummary:
-    """Describes as `maps.describers.describe_atlas.describe_atlas` does, for the price of batches; waits up to a day for them.
+    """Describes the heads of an atlas as `describe_atlas` does, at the price of batches; may wait up to a day.
 
-    Before a run's first batch one head is asked the ordinary way, at the full price, so that a whole batch is not
-    refused for what the server does not take. An interrupted run goes on with the batch that it sent, one of a `redo`
-    also where that is not said again. A head without a usable reply is asked again in a second batch, with the next
-    seed, then recorded as failed. `poll`: seconds before the first look at a batch.
+    Before the first batch, one head is asked as an ordinary question at full price, so that the server does not refuse
+    a whole batch for a parameter that it does not accept. An interrupted run continues with the batch that it sent;
+    that of a `redo` also without `redo`. A head without a usable reply is asked again in a second batch with the next
+    seed, and recorded as failed after that. `poll`: seconds before the state of a batch is first fetched.
     """
     check_seed(seed)
-    again = redo or is_open_batch_redo(folder, chat.model)
-    return run_describer(folder, chat.model, again, partial(_describe_in_rounds, chat, seed, poll))
+    is_redo = redo or is_open_batch_redo(folder, chat.model)
+
+    def ask(work: DescribeWork, answers: AnswerStore) -> Coroutine[Any, Any, None]:
+        return _BatchRun(chat, seed, poll, work, answers).run()
+
+    return run_describer(folder, chat.model, is_redo, ask)
 
 
-async def _describe_in_rounds(chat: Chat, seed: int, poll: float, work: DescribeWork, keeping: AnswerStore) -> None:
-    left = dict(work.todo)
-    asked, tried = BatchRound(left, 1, seed), False
-    async with chat:
-        batches, sent = BatchClient(chat), read_open_batch(work.atlas.folder, chat.model)
-        while left:
-            if sent is None and not tried:
-                await _ask_first_head(chat, keeping, left, asked)
-                tried = True
-            failing: dict[HeadId, str] = {}
-            if sent := sent or await _send_batch(batches, chat, work, left, asked):
-                failing = _store_answers(
-                    await _wait_for_batch(batches, work.atlas, chat, sent, poll), batches, keeping, left, sent
-                )
-            if sent and failing and sent.round < MAX_ROUNDS:
-                asked, sent = BatchRound(failing, sent.round + 1, sent.seed + 1), None
+class _BatchRun:
+    """Describes the heads of `work` in batches, one batch at a time.
+
+    `_remaining`: the heads that have neither a description nor a final failure yet.
+    """
+
+    def __init__(self, chat: Chat, seed: int, poll: float, work: DescribeWork, answers: AnswerStore) -> None:
+        self._chat = chat
+        self._client = BatchClient(chat)
+        self._seed = seed
+        self._poll = poll
+        self._atlas = work.atlas
+        self._answers = answers
+        self._remaining = dict(work.todo)
+        self._has_tried = False  # a first head was asked as an ordinary question
+
+    async def run(self) -> None:
+        async with self._chat:
+            batch = read_open_batch(self._atlas.folder, self._chat.model)
+            next_round = BatchRound(self._remaining, 1, self._seed)
+            while self._remaining:
+                batch = batch or await self._send(next_round)
+                failures = self._store(await self._wait_for_lines(batch), batch) if batch else {}
+                if batch and failures and batch.round < MAX_ROUNDS:
+                    next_round = BatchRound(failures, batch.round + 1, batch.seed + 1)
+                else:
+                    self._store_failures(failures)
+                    self._note(None)
+                    next_round = BatchRound(self._remaining, 1, self._seed)
+                batch = None
+
+    async def _send(self, batch_round: BatchRound) -> OpenBatch | None:
+        """Sends the batch of a round; returns None if none of its heads remains.
+
+        The batch is noted before it starts, so that a run that is interrupted in between finds it again.
+        """
+        if not self._has_tried:
+            self._has_tried = True
+            await self._ask_first_head(batch_round)
+        chat = self._chat
+        heads = [head for head in batch_round.heads if head in self._remaining]
+        if not heads:
+            return None
+        requests = [description_request(self._remaining[head], batch_round.seed) for head in heads]
+        max_tokens = chat.request_options.max_reply_tokens
+        max_cost = sum(chat.budget.max_cost(request.messages, max_tokens(request)) for request in requests)
+        await chat.budget.reserve(max_cost)  # raises if the batch could exceed the cost limit
+        chat.budget.release(max_cost)
+        bodies = [chat.request_options.request_body(chat.model, request) for request in requests]
+        file = await self._client.upload(list(zip(map(str, heads), bodies, strict=True)))
+        hashes = {str(head): self._answers.mapping_hash_of(head) for head in heads}
+        batch = OpenBatch(file, "", batch_round.number, batch_round.seed, utc_now(), hashes)
+        self._note(batch)
+        return batch
+
+    async def _ask_first_head(self, batch_round: BatchRound) -> None:
+        """Asks about the first head as an ordinary question; the chat learns which parameters the server accepts."""
+        head = next(iter(batch_round.heads))
+        earlier_attempts = batch_round.number - 1
+        with self._chat.budget.at_full_price():
+            await ask_each(
+                [self._remaining[head]],
+                OpenAICompatibleDescriber(self._chat).describe,
+                on_answer=lambda _, answer: self._answers.store_answer(head, answer),
+                on_failure=lambda _, reason, n: self._answers.store_failure(head, reason, earlier_attempts + n),
+                seed=batch_round.seed,
+            )
+        del self._remaining[head]
+
+    async def _wait_for_lines(self, batch: OpenBatch) -> dict[HeadId, dict[str, Any]]:
+        """Starts the batch if it has not started, waits until it is over, and returns the result line of each head."""
+        from tqdm import tqdm
+
+        client = self._client
+        state = await (client.fetch_state(batch.batch) if batch.batch else client.start(batch.file))
+        self._note(batch._replace(batch=state.id))
+        pause, title = self._poll, escape_invisible(f"batch {state.id}")
+        with tqdm(total=len(batch.heads), unit="reply", desc=title, dynamic_ncols=True) as bar:
+            while not state.is_over:
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_POLL, pause * 1.5)
+                state = await client.fetch_state(state.id)
+                bar.update(state.answer_count - bar.n)
+                bar.set_postfix_str(escape_invisible(state.status))
+        if state.status == "failed":
+            self._note(None)
+            errors = self._chat.error_messages
+            raise DescriberError(f"{errors.host} refused the batch: {errors.excerpt(state.failure_reason)}")
+        return _lines_by_head(await client.fetch_results(state), batch, state.status)
+
+    def _store(self, lines: dict[HeadId, dict[str, Any]], batch: OpenBatch) -> dict[HeadId, str]:
+        """Stores the descriptions in result lines; returns the reasons of the heads without one.
+
+        Heads that no longer remain, or whose mappings have changed since, are skipped.
+        """
+        failures, options = {}, self._client.request_options
+        for head, line in lines.items():
+            if head not in self._remaining or self._answers.mapping_hash_of(head) != batch.heads[str(head)]:
                 continue
-            for head, reason in failing.items():
-                keeping.store_failure(head, reason, MAX_ROUNDS)
-                del left[head]
-            note_open_batch(work.atlas, chat.model, None)
-            asked, sent = BatchRound(left, 1, seed), None
+            request = description_request(self._remaining[head], batch.seed)
+            try:
+                reply = self._client.parse_result(line, request, options)
+                self._answers.store_answer(head, answer_from_reply(request, reply))
+                del self._remaining[head]
+            except ReplyError as error:
+                failures[head] = str(error)
+        return failures
+
+    def _store_failures(self, failures: dict[HeadId, str]) -> None:
+        for head, reason in failures.items():
+            self._answers.store_failure(head, reason, MAX_ROUNDS)
+            del self._remaining[head]
+
+    def _note(self, batch: OpenBatch | None) -> None:
+        """Notes the open batch, or that there is none."""
+        entry = None if batch is None else batch._asdict()
+        batch_notes(self._atlas.folder).write_entry(self._chat.model, entry)
 
 
-async def _ask_first_head(
-    chat: Chat, keeping: AnswerStore, left: dict[HeadId, list[Mapping]], asked: BatchRound
-) -> None:
-    """Asks about the first head the ordinary way, at the full price; then it is known what the server takes."""
-    head = next(iter(asked.heads))
-    with chat.budget.at_full_price():
-        await ask_each(
-            [left[head]],
-            OpenAICompatibleDescriber(chat).describe,
-            on_answer=lambda _, answer: keeping.store_answer(head, answer),
-            on_failure=lambda _, reason, attempts: keeping.store_failure(head, reason, asked.number - 1 + attempts),
-            seed=asked.seed,
-        )
-    del left[head]
+def _lines_by_head(lines: list[dict[str, Any]], batch: OpenBatch, status: str) -> dict[HeadId, dict[str, Any]]:
+    """The result line of each head in a batch; if there are several, the first with a reply.
 
-
-async def _send_batch(
-    batches: BatchClient, chat: Chat, work: DescribeWork, left: Dictionary[HeadId, list[Mapping]], asked: BatchRound
-) -> OpenBatch | None:
-    """Sends a batch, none where no head of the round is left.
-
-    It is noted before it begins, so that one that was cut off here is found again.
+    A head without a line gets one with an error message.
     """
-    heads = [head for head in asked.heads if head in left]
-    if not heads:
-        return None
-    questions = [description_request(left[head], asked.seed) for head in heads]
-    most = sum(
-        chat.budget.max_cost(question.messages, chat.request_options.max_reply_tokens(question))
-        for question in questions
-    )
-    await chat.budget.reserve(most)
-    chat.budget.release(most)
-    bodies = [chat.request_options.request_body(chat.model, question) for question in questions]
-    file = await batches.upload(list(zip(map(str, heads), bodies, strict=True)))
-    hashes = {str(head): work.mapping_hashes[head] for head in heads}
-    sent = OpenBatch(file, "", asked.number, asked.seed, utc_now(), hashes)
-    note_open_batch(work.atlas, chat.model, sent)
-    return sent
-
-
-async def _wait_for_batch(
-    batches: BatchClient, atlas: Atlas, chat: Chat, sent: OpenBatch, pause: float
-) -> dict[HeadId, dict[str, Any]]:
-    """Begins the batch where it has not begun, waits until it is over, and gives each head's line."""
-    from tqdm import tqdm
-
-    state = await (batches.fetch_state(sent.batch) if sent.batch else batches.start(sent.file))
-    note_open_batch(atlas, chat.model, sent._replace(batch=state.id))
-    with tqdm(
-        total=len(sent.heads), unit="reply", desc=escape_for_terminal(f"batch {state.id}"), dynamic_ncols=True
-    ) as bar:
-        while not state.is_over:
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_POLL, pause * 1.5)
-            state = await batches.fetch_state(state.id)
-            bar.update(state.answer_count - bar.n)
-            bar.set_postfix_str(escape_for_terminal(state.status))
-    if state.status == "failed":
-        note_open_batch(atlas, chat.model, None)
-        raise DescriberError(
-            f"{chat.error_messages.host} refused the batch: {chat.error_messages.excerpt(state.failure_reason)}"
-        )
-    return _lines_by_head(await batches.fetch_results(state), sent, state)
-
-
-def _lines_by_head(lines: list[dict[str, Any]], sent: OpenBatch, state: BatchState) -> dict[HeadId, dict[str, Any]]:
-    """The lines of the heads that were asked about; of a head without one, a line that says so.
-
-    Of several lines for a head the first that holds a reply counts.
-    """
-    missing = {"error": {"message": f"The batch was {state.status} before it answered."}}
-    found: dict[str, dict[str, Any]] = dict.fromkeys(sent.heads, missing)
+    missing = {"error": {"message": f"it ended with status {status}."}}
+    line_of: dict[str, dict[str, Any]] = dict.fromkeys(batch.heads, missing)
     for line in lines:
         name = str(line.get("custom_id"))
-        if name in found and (found[name] is missing or (has_reply(line) and not has_reply(found[name]))):
-            found[name] = line
-    return {HeadId.parse(name): line for name, line in found.items()}
-
-
-def _store_answers(
-    lines: dict[HeadId, dict[str, Any]],
-    batches: BatchClient,
-    keeping: AnswerStore,
-    left: dict[HeadId, list[Mapping]],
-    sent: OpenBatch,
-) -> dict[HeadId, str]:
-    """Keeps the descriptions among the answers; returns the heads without one, with the reason.
-
-    Heads that are done, or whose mappings have changed since, are passed over.
-    """
-    failing, terms = {}, batches.request_options
-    for head, line in lines.items():
-        if head not in left or keeping.mapping_hash_of(head) != sent.heads[str(head)]:
-            continue
-        question = description_request(left[head], sent.seed)
-        try:
-            keeping.store_answer(head, answer_from_reply(question, batches.parse_result(line, question, terms)))
-            del left[head]
-        except ReplyError as error:
-            failing[head] = str(error)
-    return failing
+        if name in line_of and (line_of[name] is missing or (has_reply(line) and not has_reply(line_of[name]))):
+            line_of[name] = line
+    return {HeadId.parse(name): line for name, line in line_of.items()}
 
 
 def read_open_batch(folder: Path, describer: str) -> OpenBatch | None:
-    """The batch that an earlier run of the describer left open in an atlas's folder."""
-    noted = batch_notes(folder).read_entry(describer)
-    if noted is None:
+    """The batch that an earlier run has left open, or None; raises MapsError if the note is damaged."""
+    entry = batch_notes(folder).read_entry(describer)
+    if entry is None:
         return None
     try:
-        sent = OpenBatch(**noted)  # type: ignore[arg-type]
-        texts = [sent.file, sent.batch, sent.sent_at, *sent.heads, *sent.heads.values()]
-        whole = [sent.round, sent.seed]
+        batch = OpenBatch(**entry)  # type: ignore[arg-type]
+        texts = [batch.file, batch.batch, batch.sent_at, *batch.heads, *batch.heads.values()]
+        numbers = [batch.round, batch.seed]
     except (TypeError, AttributeError):
         raise batch_notes(folder).damaged_entry_error(describer) from None
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in whole):
+    has_types = all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers)
+    if not has_types or not all(HEAD_NAME_PATTERN.fullmatch(head) for head in batch.heads):
         raise batch_notes(folder).damaged_entry_error(describer)
-    if not all(HEAD_NAME_PATTERN.fullmatch(head) for head in sent.heads):
-        raise batch_notes(folder).damaged_entry_error(describer)
-    return sent
+    return batch
 
 
 def is_open_batch_redo(folder: Path, describer: str) -> bool:
-    """Whether the open batch of a describer is of a redo that was cut off."""
+    """Whether the describer has an open batch that belongs to an unfinished redo."""
     return read_open_batch(folder, describer) is not None and unfinished_redo_start(folder, describer) is not None
 
 
 def batch_notes(folder: Path) -> RunNotes:
-    """The open batches."""
+    """The notes of open batches."""
     return RunNotes(
-        folder / BATCHES_FILE,
-        "mend it, or delete it to give up the batches that it names, whose answers may be paid for",
+        folder / BATCHES_FILE, "repair it, or delete it to give up its batches, which may already cost money"
     )
 
 
 def check_no_open_batch(folder: Path, describer: str) -> None:
-    """Raises MapsError where a batch of the describer is open, whose heads would be paid twice."""
+    """Raises MapsError if the describer has an open batch: its heads would be paid for twice."""
     if read_open_batch(folder, describer):
         raise MapsError(
-            f"A batch that {describer} was sent is still open: fetch it with --batch, or give it up by deleting "
-            f"{folder / BATCHES_FILE}."
+            f"A batch for {describer} is still open: fetch it with --batch, or delete {folder / BATCHES_FILE} to give "
+            "it up."
         )
-
-
-def note_open_batch(atlas: Atlas, describer: str, sent: OpenBatch | None) -> None:
-    """Notes the describer's open batch, or that it has none."""
-    batch_notes(atlas.folder).write_entry(describer, None if sent is None else sent._asdict())

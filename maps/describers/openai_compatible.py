@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from maps.describers.prompt import REPLY_SCHEMA, description_messages, parse_description
-from maps.llm.client import Chat, Reply
+from maps.llm.client import Chat
 from maps.llm.messages import prompt_hash
+from maps.llm.replies import Reply
 from maps.llm.request import ChatRequest
 from maps.types import Answer, Mapping
 

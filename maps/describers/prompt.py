@@ -1,6 +1,6 @@
-"""The describer's question and the reading of its reply (docs/contract.md, section 4; paper, section 5).
+"""The prompt that asks for a description, and the parser of the reply (docs/contract.md, section 4; paper, section 5).
 
-Knows nothing of networks: mappings go in and messages come out, a reply goes in and a Description comes out.
+Mappings in, messages out; a reply in, a Description out. No network.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maps.errors import ReplyError
-from maps.llm.messages import REFUSAL_PATTERN, Message, _excerpt, parse_json_object
-from maps.text import quote_for_prompt
+from maps.llm.messages import EXCERPT_LENGTH, REFUSAL_PATTERN, Message, parse_json_object
+from maps.text import quote_for_prompt, shorten
 from maps.types import Description, Mapping
 
 REPLY_KEYS = ("Reasoning", "Input strings", "Observed pattern")
-MAX_ANSWER_LENGTH = 4000  # characters of each
-REPLY_SCHEMA = {  # of the reply, as JSON schema
+MAX_ANSWER_LENGTH = 4000  # characters of each answer
+REPLY_SCHEMA = {  # JSON schema
     "type": "object",
     "properties": {key: {"type": "string"} for key in REPLY_KEYS},
     "required": list(REPLY_KEYS),
@@ -43,46 +43,43 @@ Answer with one JSON object that has exactly these three keys, each with a strin
 
 
 def description_messages(mappings: Sequence[Mapping]) -> list[Message]:
-    """The question about one head: its sources, then line by line each source with its targets.
+    """The prompt for one head: its sources, then one line per mapping with the source and its targets.
 
-    One user message, since some servers' templates know no system message.
+    It is one user message, since the templates of some servers have no system message.
     """
     sources = ", ".join(quote_for_prompt(mapping.source) for mapping in mappings)
-    lines = (
-        f"{quote_for_prompt(m.source)}: {', '.join(quote_for_prompt(target) for target in m.targets)}" for m in mappings
-    )
+    lines = [f"{quote_for_prompt(m.source)}: {', '.join(map(quote_for_prompt, m.targets))}" for m in mappings]
     content = "\n".join([DESCRIBE_PROMPT, f"Input strings: {sources}", "", "Mappings:", *lines])
     return [Message(role="user", content=content)]
 
 
-def parse_description(text: str | None) -> Description:
-    """Reads a describer's reply: one JSON object with the three keys, as `parse_json_object` finds it.
+def parse_description(reply: str) -> Description:
+    """The description in a reply: a JSON object with the three keys, as `parse_json_object` finds it.
 
-    Raises ReplyError where the reply is empty, a refusal, no such object, or lacks a key or its string.
+    Raises ReplyError if the reply is empty or a refusal, or if a key or its text is missing.
     """
-    reply = (text or "").strip()
-    if not reply:
-        raise ReplyError("The reply is empty.")
     answer = parse_json_object(reply, REPLY_KEYS)
     missing = [key for key in REPLY_KEYS if key not in answer]
     if missing:
         raise ReplyError(f"The reply lacks {', '.join(missing)}.")
-    reasoning, inputs, pattern = (_answer_string(answer, key) for key in REPLY_KEYS)
+    reasoning = _answer_string(answer, "Reasoning")
+    inputs = _answer_string(answer, "Input strings")
+    pattern = _answer_string(answer, "Observed pattern")
     if not (reasoning or inputs or pattern):
-        raise ReplyError("The reply's three answers are empty.")
+        raise ReplyError("All three answers in the reply are empty.")
     if REFUSAL_PATTERN.match(inputs) or REFUSAL_PATTERN.match(pattern):
-        raise ReplyError(f"The reply is a refusal: {_excerpt(pattern)}")
+        raise ReplyError(f"The reply is a refusal: {shorten(pattern, EXCERPT_LENGTH)}")
     return Description(input_strings=inputs, observed_pattern=pattern, reasoning=reasoning)
 
 
 def _answer_string(answer: dict[str, object], key: str) -> str:
     value = answer[key]
     if not isinstance(value, str):
-        raise ReplyError(f"The reply's {key} is no string.")
+        raise ReplyError(f"The reply's {key} is not a string.")
     if len(value) > MAX_ANSWER_LENGTH:
         raise ReplyError(f"The reply's {key} has more than {MAX_ANSWER_LENGTH:,} characters.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ReplyError(f"The reply's {key} holds half a character (a lone surrogate).") from error
+        raise ReplyError(f"The reply's {key} contains half a character (a lone surrogate).") from error
     return value.strip()

@@ -1,4 +1,4 @@
-"""A describer that answers from a script, for tests and trials; nothing is asked of anybody."""
+"""A describer that answers from a script, for tests and trials."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from maps.types import Answer, Mapping
 
 
 class ScriptedDescriber:
-    """Gives the handed-in answers in order; an exception in the script is raised when its turn comes.
+    """Gives the scripted answers in order; an exception in the script is raised when its turn comes.
 
-    `questions` keeps the source ids and the seed of every question. Raises DescriberError at the script's end.
+    `questions` records the source ids and the seed of every question. Raises DescriberError after the last answer.
     """
 
     def __init__(self, script: Iterable[Answer | Exception], name: str = "scripted") -> None:
@@ -24,7 +24,7 @@ class ScriptedDescriber:
         self.questions.append((tuple(mapping.source_id for mapping in mappings), seed))
         entry = next(self._script, None)
         if entry is None:
-            raise DescriberError("The script has no further answers: hand in one for each question.")
+            raise DescriberError("The script has no more answers: give it one for each question.")
         if isinstance(entry, Exception):
             raise entry
         return entry

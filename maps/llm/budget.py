@@ -1,4 +1,4 @@
-"""What a run has asked and spent, and what it may spend at most."""
+"""Counts the replies, tokens and dollars of a run and keeps it under a cost limit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from maps.text import pluralize
 
 @dataclass
 class Budget:
-    """Counts every answer of a server, usable or not; before each question it holds back what that could cost.
+    """What a run has spent and what it may spend, in dollars.
 
-    `cost_limit`: dollars that may be spent, None for no limit. `is_batch`: whether the Batch API's price counts. `lost_count`:
-    questions that were sent and whose reply never came, as the server may charge for them.
+    The limit is never exceeded: each question first reserves the most that it can cost, and is sent only if
+    spent + reserved stays within `cost_limit` (None: no limit). The reply replaces the reservation by the true cost.
+
+    `is_batch`: whether batch prices apply. `answer_count`: the server's answers, usable or not. `lost_count`: questions
+    that were sent but never answered; they count as spent, since the server may charge for them.
     """
 
     price: Price | None = None
@@ -34,60 +37,60 @@ class Budget:
     _waiting_futures: list[asyncio.Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Raises MapsError for a limit that can't be kept, since nobody knows the price."""
+        """Raises MapsError for a limit without a price."""
         if self.cost_limit is not None and self.price is None:
-            raise MapsError("No price is known for this model, so --max-cost cannot be kept: give --prices FILE.")
+            raise MapsError("No price is known for this model, so --max-cost cannot be enforced: give --prices FILE.")
 
     def max_cost(self, messages: Sequence[Message], completion_tokens: int) -> float:
-        """The dollars that a question can cost at most, with a reply of `completion_tokens` tokens; 0 without a price."""
+        """The most dollars that a question with a reply of `completion_tokens` tokens can cost; 0 without a price."""
         prompt = sum(token_upper_bound(message["content"]) for message in messages)
         return 0.0 if self.price is None else self.price.cost(prompt, completion_tokens, batch=self.is_batch)
 
     async def reserve(self, cost: float) -> None:
-        """Holds back the dollars that a question can cost.
+        """Reserves dollars for a question.
 
-        Where the limit could be exceeded it waits for the true costs of the questions that are open, and raises
-        DescriberError where there are none.
+        If the limit could be exceeded, waits until open questions release what they reserved. With no open question,
+        raises DescriberError.
         """
         while self.cost_limit is not None and self.spent_dollars + sum(self._reserved_costs) + cost > self.cost_limit:
             if not self._reserved_costs:
                 raise DescriberError(
-                    f"Stopped before a question that could make the run dearer than ${self.cost_limit:g}; ${self.spent_dollars:.4f} "
-                    "are spent. The same command goes on with what is missing; a higher --max-cost goes further."
+                    f"Stopped because the next question could take the cost over ${self.cost_limit:g} "
+                    f"(${self.spent_dollars:.4f} spent). Run the same command again to continue, or raise --max-cost."
                 )
-            change = asyncio.get_running_loop().create_future()
-            self._waiting_futures.append(change)
-            await change
+            released = asyncio.get_running_loop().create_future()
+            self._waiting_futures.append(released)
+            await released
         self._reserved_costs.append(cost)
 
     def release(self, cost: float) -> None:
-        """Gives back what was held for a question."""
+        """Releases what `reserve` reserved, and wakes the questions that wait for it."""
         self._reserved_costs.remove(cost)
         waiting, self._waiting_futures = self._waiting_futures, []
-        for change in waiting:
-            if not change.done():
-                change.set_result(None)
+        for released in waiting:
+            if not released.done():
+                released.set_result(None)
 
     def record_lost_reply(self, max_cost: float) -> None:
-        """Counts a question that was sent and whose reply got lost as spent, at the most that it can have cost."""
+        """Counts a question without a reply as spent, at the most that it can have cost."""
         self.lost_count += 1
         self.spent_dollars += max_cost
 
     @contextmanager
     def at_full_price(self) -> Iterator[None]:
-        """Counts the questions of the block at the ordinary price, though the run is one in batches."""
-        batch, self.is_batch = self.is_batch, False
+        """Inside the block, questions count at full price even in a batch run."""
+        is_batch, self.is_batch = self.is_batch, False
         try:
             yield
         finally:
-            self.is_batch = batch
+            self.is_batch = is_batch
 
     def record_answer(
         self, max_cost: float, prompt_tokens: int | None, completion_tokens: int | None, cached_tokens: int = 0
     ) -> float | None:
-        """Counts an answer and gives its cost in dollars, None where it isn't known.
+        """Counts an answer; returns its cost in dollars, or None if unknown.
 
-        `max_cost` is the most that it can have cost, which the limit takes where the server counted no tokens.
+        If the server reported no token counts, `max_cost` counts as spent.
         """
         self.answer_count += 1
         self.prompt_tokens += prompt_tokens or 0
@@ -102,19 +105,17 @@ class Budget:
         return cost
 
     def cost_summary(self) -> str:
-        """What the run has cost so far, in words."""
-        read, written = f"{self.prompt_tokens:,} tokens read", f"{self.completion_tokens:,} written"
+        """What the run has cost so far, as a sentence."""
+        tokens = f"{self.prompt_tokens:,} tokens read, {self.completion_tokens:,} written"
         dollars = "the price is not known" if self.price is None else f"${self.spent_dollars:.4f}"
-        lost = (
-            f" {self.lost_count:,} lost on the way are counted at the most that they can cost."
-            if self.lost_count
-            else ""
-        )
-        return f"{pluralize(self.answer_count, 'reply')}, usable or not: {read}, {written}; {dollars}.{lost}"
+        summary = f"{pluralize(self.answer_count, 'reply')}, usable or not: {tokens}; {dollars}."
+        if self.lost_count:
+            summary += f" Includes the highest possible cost of {pluralize(self.lost_count, 'lost reply')}."
+        return summary
 
 
 class CostReservation:
-    """Holds back what a question can cost, as in `async with Hold(budget, most) as hold`, until the block ends."""
+    """Reserves what a question can cost until the block ends: `async with CostReservation(budget, max_cost)`."""
 
     def __init__(self, budget: Budget, max_cost: float) -> None:
         self._budget = budget
@@ -122,24 +123,24 @@ class CostReservation:
         self._is_active = False
 
     async def __aenter__(self) -> CostReservation:
-        """Waits until the limit has room; raises DescriberError where it will have none."""
+        """Reserves the cost; waits and raises as `Budget.reserve` does."""
         await self.renew()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Gives back what is held."""
+        """Releases the reservation."""
         self._release()
 
     async def renew(self) -> None:
-        """Holds it back again where it was lost, as `__aenter__` does."""
+        """Reserves the cost again, for a retry, if `record_lost_reply` has spent it."""
         if not self._is_active:
             await self._budget.reserve(self._max_cost)
             self._is_active = True
 
     def record_lost_reply(self) -> None:
-        """The question was sent and its reply got lost: what was held is spent."""
+        """Counts the reserved cost as spent: the question was sent, but its reply got lost."""
         self._budget.record_lost_reply(self._max_cost)
         self._release()
 
@@ -150,5 +151,5 @@ class CostReservation:
 
 
 def token_upper_bound(text: str) -> int:
-    """More tokens than any tokenizer makes of a text: its bytes, and a few for the chat's own marks."""
+    """At least as many tokens as any tokenizer makes of a chat message: its bytes, and 16 for the chat template."""
     return len(text.encode(errors="replace")) + 16

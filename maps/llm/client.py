@@ -1,7 +1,7 @@
-"""One model behind an OpenAI-compatible chat-completions server. The only room that imports openai.
+"""Asks one model behind an OpenAI-compatible chat-completions server.
 
-Name, address, key, organization and project are handed in; of the environment only proxies and certificates count
-(maps.llm.connection). The key enters no error's sentence, and no reply that repeats it.
+Name, address, key, organization and project are parameters; only proxies and certificates come from the environment
+(maps.llm.connection). The key appears in no error message, and is masked in replies that repeat it.
 """
 
 from __future__ import annotations
@@ -34,22 +34,20 @@ from maps.llm.replies import Reply, reply_text, string_at, token_usage
 from maps.llm.request import ChatRequest, RequestOptions
 from maps.llm.sanitise import read_json, sanitise_json
 
-__all__ = ["Chat", "Reply"]
-
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOST = "api.openai.com"
 REPLY_TIMEOUT = 120.0  # seconds for one reply
-MAX_RETRIES = 7  # of one question, over about a minute where the server names no time
-RATE_LIMIT_RETRY_FACTOR = 4  # times as many after an answer that says to ask more slowly
+MAX_RETRIES = 7  # of one question; about a minute in all if the server names no waiting time
+RATE_LIMIT_RETRY_FACTOR = 4  # times as many retries after a rate-limit answer (429)
 
 T = TypeVar("T")
 
 
 class Chat:
-    """Asks one model, as in `async with Chat("gpt-4o", api_key=key) as chat: await chat.ask(…)`.
+    """Asks one model: `async with Chat("gpt-4o", api_key=key) as chat: await chat.ask(…)`.
 
-    The block has one pool of connections, for as many questions at once as `concurrency`. What the server
-    refuses (JSON schema, then JSON mode; seed; a name for the limit) is left out from then on.
+    All questions in the block share one pool of `concurrency` connections. An optional parameter that the server
+    refuses (JSON schema, then JSON mode; seed; a name for the token limit) is left out from then on.
     """
 
     def __init__(
@@ -68,14 +66,14 @@ class Chat:
         organization: str | None = None,
         project: str | None = None,
     ) -> None:
-        """Keeps the settings and touches no network.
+        """Stores the settings; sends nothing. Raises DescriberError for an invalid name, address or key.
 
-        A server of one's own (`base_url`) may need no key. `timeout` is in seconds. `max_tokens` is the most that a
-        reply may have, in place of what the question and the model's thoughts are known to need. A question is
-        retried `max_retries` times where that may help (429, 5xx, lost connections), when the server says or after
-        `first_wait` seconds, doubled each time. `budget` counts what is asked and may end the run.
-        `fallback_advice` says what else can be done where the key is missing or of no use. `organization` and `project`
-        are what OpenAI calls so. Raises DescriberError for a name, an address or a key that can't be one.
+        `base_url`: OpenAI's if None. `api_key`: many servers other than OpenAI need none. `timeout`: seconds per reply.
+        `max_tokens`: the token limit of every reply, instead of the limit of the question plus tokens for reasoning.
+        `max_retries`: retries of one question after 429, 5xx or a lost connection; the wait is what the server asks
+        for, otherwise `first_wait` seconds, doubled each time. `budget` counts the cost and may end the run.
+        `fallback_advice`: what to do without the server, for error messages. `organization`, `project`: as in OpenAI's
+        API.
         """
         self.model = validate_model_name(model)
         self.budget = budget or Budget()
@@ -84,26 +82,32 @@ class Chat:
         self._api_key = (api_key or "").strip()
         self.error_messages = ErrorMessages(model, self._base_url, self._api_key, timeout, fallback_advice)
         if not (self._api_key.isascii() and self._api_key.isprintable()):
-            raise DescriberError("The key holds characters that no key has: check OPENAI_API_KEY.")
+            raise DescriberError("The API key contains invalid characters: check OPENAI_API_KEY.")
         self._timeout = timeout
         self._concurrency = concurrency
         self._max_retries = max_retries
         self._first_wait = first_wait
         self.request_options = RequestOptions.for_model(model, max_tokens)
         self._gate = RateGate()
-        self._has_answered = self._has_served = False  # at all; with what was asked for
+        self._has_answered = False  # the server has sent any response, also an error
+        self._has_served = False  # the server has sent a reply, so the key is valid
         self._client: AsyncOpenAI | None = None
 
     def check_key(self) -> None:
-        """Raises DescriberError where a key is needed and there is none."""
+        """Raises DescriberError if OpenAI is asked without a key."""
         if not self._api_key and self.error_messages.host.partition(":")[0] == OPENAI_HOST:
             raise self.error_messages.missing_key_error()
 
     async def __aenter__(self) -> Chat:
         """Opens the pool of connections; raises DescriberError as `check_key` does."""
         self.check_key()
-        key, of = self._api_key or "none", self._account
-        self._client = open_client(self._base_url, key, timeout=self._timeout, concurrency=self._concurrency, **of)
+        self._client = open_client(
+            self._base_url,
+            self._api_key or "none",  # the openai package wants a key even where the server does not
+            timeout=self._timeout,
+            concurrency=self._concurrency,
+            **self._account,
+        )
         return self
 
     async def __aexit__(
@@ -117,31 +121,31 @@ class Chat:
     async def ask(
         self, messages: Sequence[Message], *, seed: int | None, schema: dict[str, Any] | None, max_tokens: int
     ) -> Reply:
-        """The model's reply, in the form of the JSON schema where the server can promise it.
+        """The model's reply, in the form of the JSON schema if the server can enforce it.
 
-        Raises ReplyError for what concerns this question alone (refusal, cut-off, unusable reply, time-out, rate
-        limit, server error) and DescriberError for what ends the run (key, model, quota, no server).
+        Raises ReplyError if this question got no usable reply (refusal, cut-off, time-out, rate limit, server error)
+        and DescriberError if no question will get one (key, model, quota, no server).
         """
         question = ChatRequest(messages, seed, schema, max_tokens)
-        most = self.request_options.max_reply_tokens(question)
-        held = self.budget.max_cost(messages, most)
-        async with CostReservation(self.budget, held) as hold:
-            response, sent = await self._send_until_accepted(question, hold)
-            return self._parse_response(response, sent, most, held)
+        max_reply_tokens = self.request_options.max_reply_tokens(question)
+        max_cost = self.budget.max_cost(messages, max_reply_tokens)
+        async with CostReservation(self.budget, max_cost) as reservation:
+            response, request = await self._send_until_accepted(question, reservation)
+            return self._parse_response(response, request, max_reply_tokens, max_cost)
 
     def _parse_response(
         self, response: httpx2.Response, request: dict[str, Any], max_reply_tokens: int, max_cost: float
     ) -> Reply:
-        """What the server answered; counted before it is judged, since what is of no use is paid for too."""
+        """The reply in a response. It is counted first, since an unusable reply costs money too."""
         try:
             answer = read_json(response.content)
         except ValueError:
             self.budget.record_answer(max_cost, None, None)
-            raise ReplyError(f"{self.error_messages.host} answered with a body that is no JSON.") from None
+            raise ReplyError(f"{self.error_messages.host} sent a reply that is not JSON: check --base-url.") from None
         return self.parse_answer(answer, request, max_reply_tokens, max_cost)
 
     def parse_answer(self, answer: object, request: dict[str, Any], max_reply_tokens: int, max_cost: float) -> Reply:
-        """The reply in a server's answer, without the key; raises ReplyError where it holds none that is of use."""
+        """The reply in a server's answer, with the key masked; raises ReplyError if there is no usable one."""
         try:
             answer = sanitise_json(answer, self.error_messages.sanitise)
         except ValueError:
@@ -161,34 +165,35 @@ class Chat:
     async def _send_until_accepted(
         self, question: ChatRequest, reservation: CostReservation
     ) -> tuple[httpx2.Response, dict[str, Any]]:
-        """The answer to the question, on terms that the server accepts, with the request as it was sent."""
-        terms = self.request_options
+        """Sends the question with fewer and fewer options until the server accepts; returns response and request."""
+        options = self.request_options
         while True:
-            body = terms.request_body(self.model, question)
+            body = options.request_body(self.model, question)
             try:
                 response = await self.call_with_retries(partial(self._post, body), reservation)
             except openai.APIError as error:
-                less = self.options_after_refusal(terms, *bad_request_details(error), body)
-                if less is None:
+                fewer_options = self.options_after_refusal(options, *bad_request_details(error), body)
+                if fewer_options is None:
                     self.raise_explained(error)
-                terms = less
+                options = fewer_options
             else:
-                self.request_options = self.request_options.combined_with(terms)
+                self.request_options = self.request_options.combined_with(options)
                 return response, body
 
     def options_after_refusal(
         self, options: RequestOptions, refusal: str, code: str, request: dict[str, Any]
     ) -> RequestOptions | None:
-        """The terms without what a refusal speaks of, None where leaving out can't help.
+        """The options without the one that the server refused; None if leaving one out cannot help.
 
-        Raises DescriberError where replies would have no limit though the run's cost has one.
+        Raises DescriberError if replies would have no token limit although the run has a cost limit.
         """
-        less = options.without_refused(refusal, code, request)
-        if less and not less.limit_names and self.budget.cost_limit is not None:
+        fewer_options = options.without_refused(refusal, code, request)
+        if fewer_options and not fewer_options.limit_names and self.budget.cost_limit is not None:
             raise DescriberError(
-                f"{self.error_messages.host} takes no limit of a reply's length, so --max-cost cannot be kept: leave it out."
+                f"{self.error_messages.host} accepts no limit on the length of replies, so --max-cost cannot be "
+                "enforced: leave it out."
             )
-        return less
+        return fewer_options
 
     async def _post(self, body: dict[str, Any]) -> httpx2.Response:
         response: httpx2.Response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=body)
@@ -198,9 +203,9 @@ class Chat:
     async def call_with_retries(
         self, call: Callable[[], Awaitable[T]], reservation: CostReservation | None = None
     ) -> T:
-        """What a call of the client gives, after as many retries as it takes; raises the client's error otherwise.
+        """The result of a call, retried where that may help; raises the client's error otherwise.
 
-        `reservation`: of what the call can cost, which is spent where the reply gets lost.
+        `reservation`: for the cost of the call; it counts as spent if the reply gets lost.
         """
         attempt = 0
         while True:
@@ -208,42 +213,45 @@ class Chat:
                 await reservation.renew()
             await self._gate.wait_until_open()
             try:
-                given = await call()
+                result = await call()
             except openai.APIError as error:
                 if reservation and has_reached_server(error):
                     reservation.record_lost_reply()
                 await self._wait_before_retry(error, attempt)
             else:
                 self._has_answered = self._has_served = True
-                return given
+                return result
             attempt += 1
 
     async def _wait_before_retry(self, error: openai.APIError, attempt: int) -> None:
-        """Waits before a retry, the whole run where the server asks for it; raises the error where no retry helps."""
-        first_of_all = is_unreachable(error) and not self._has_answered
-        most = self._max_retries * (RATE_LIMIT_RETRY_FACTOR if isinstance(error, openai.RateLimitError) else 1)
-        if attempt >= most or first_of_all or not is_retryable(error, attempt):
+        """Waits before a retry; raises the error if no retry helps.
+
+        If the server names a waiting time or limits the rate, the gate keeps back all questions of the run.
+        """
+        never_reached = is_unreachable(error) and not self._has_answered
+        max_retries = self._max_retries * (RATE_LIMIT_RETRY_FACTOR if isinstance(error, openai.RateLimitError) else 1)
+        if attempt >= max_retries or never_reached or not is_retryable(error, attempt):
             raise error
         pause = backoff_seconds(self._first_wait, attempt)
         if not isinstance(error, openai.APIStatusError):
             await asyncio.sleep(pause)
             return
         self._has_answered = True
-        wanted = requested_wait(error.response.headers)
-        if wanted is not None and wanted > LONGEST_WAIT:
-            raise self.error_messages.long_wait_error(wanted) from None
-        if wanted is not None or error.status_code == 429:
-            self._gate.close_for(pause if wanted is None else wanted)
+        server_wait = requested_wait(error.response.headers)
+        if server_wait is not None and server_wait > LONGEST_WAIT:
+            raise self.error_messages.long_wait_error(server_wait) from None
+        if server_wait is not None or error.status_code == 429:
+            self._gate.close_for(pause if server_wait is None else server_wait)
         else:
             await asyncio.sleep(pause)
 
     def raise_explained(self, error: openai.APIError) -> NoReturn:
-        """Raises the sentence for an error of the client."""
+        """Raises a MapsError with a message for an error of the openai package."""
         self.error_messages.raise_explained(error, has_answered=self._has_answered, has_served=self._has_served)
 
     @property
     def client(self) -> AsyncOpenAI:
-        """The open client."""
+        """The open client; raises RuntimeError outside the block."""
         if self._client is None:
-            raise RuntimeError("A chat is asked inside `async with Chat(…) as chat`.")
+            raise RuntimeError("Open the chat first: use it inside `async with Chat(…) as chat`.")
         return self._client

@@ -1,4 +1,4 @@
-"""What a run will ask and cost, told before it starts."""
+"""An estimate of what a run will cost, shown before it starts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import NamedTuple
 from maps.llm.prices import PriceTable
 from maps.text import pluralize
 
-CHARACTERS_PER_TOKEN = (
-    3.3  # a token, of the describer's prompts about the bundled model, counted with its own tokenizer
-)
-SHUTDOWN_NOTICE_DAYS = 90  # days before a shutdown from which on it is told
+CHARACTERS_PER_TOKEN = 3.3  # measured: describer prompts about the bundled model, with that model's tokenizer
+SHUTDOWN_NOTICE_DAYS = 90  # a shutdown is mentioned from this many days before it
 
 
 class ModelRole(NamedTuple):
-    """What a model is asked for: what it gets, what it does with it, by which option it is named, tokens of a reply."""
+    """What a model is used for: unit of work, verb, the option that names the model, tokens in a usual reply."""
 
     unit: str
     verb: str
@@ -38,37 +36,42 @@ def cost_estimate_text(
     batch: bool = False,
     role: ModelRole = DESCRIBER_ROLE,
 ) -> str:
-    """Heads, tokens and price in a short paragraph; `max_reply_tokens`: tokens that a reply can have at most."""
+    """Units of work, tokens and price as a short paragraph; `max_reply_tokens`: the most tokens in a reply."""
     if not prompts:
         return f"{model} has no {role.unit} left to {role.verb}."
     read = round(sum(map(len, prompts)) / CHARACTERS_PER_TOKEN)
     written = role.reply_tokens * len(prompts)
     lines = [
         f"{pluralize(len(prompts), role.unit)} for {model} to {role.verb}. "
-        f"Tokens: about {read:,} to read (estimated at {CHARACTERS_PER_TOKEN} characters a token) and {written:,} to write "
-        f"(estimated at {role.reply_tokens} a reply; {max_reply_tokens:,} at most)."
+        f"Tokens: about {read:,} to read (estimated at {CHARACTERS_PER_TOKEN} characters a token) "
+        f"and {written:,} to write (estimated at {role.reply_tokens} a reply; {max_reply_tokens:,} at most)."
     ]
     price = prices.price_of(model)
     if price is None:
         lines.append(f"No price is known for {model} (give --prices FILE).")
     else:
-        usual = price.cost(read, written, batch=batch)
-        dearest = price.cost(read, max_reply_tokens * len(prompts), batch=batch)
-        how = " in a batch" if batch else ""
+        usual_cost = price.cost(read, written, batch=batch)
+        highest_cost = price.cost(read, max_reply_tokens * len(prompts), batch=batch)
+        kind = "Price in a batch" if batch else "Price"
         lines.append(
-            f"Price{how}: about ${usual:.2f}, or ${dearest:.2f} if every reply is as long as it may be, by the table "
-            f"of {prices.date}. A {role.unit} without a usable reply is asked again, which costs more: --max-cost "
-            "sets the limit."
+            f"{kind}: about ${usual_cost:.2f}, or ${highest_cost:.2f} if every reply has the maximum length (prices of "
+            f"{prices.date}). A {role.unit} without a usable reply is asked again, which costs more; --max-cost sets a "
+            "limit."
         )
-    lines += [told] if (told := shutdown_notice(model, prices, today, role.option)) else []
-    return "\n".join(lines)
+    notice = shutdown_notice(model, prices, today, role.option)
+    return "\n".join([*lines, notice] if notice else lines)
 
 
 def shutdown_notice(model: str, prices: PriceTable, today: date, option: str = "--describer") -> str | None:
-    """A sentence on the model's announced shutdown where that is near or past."""
+    """A sentence about the model's announced shutdown, if it is near or past."""
     day = prices.shutdown_date(model)
     if day is None or (day - today).days > SHUTDOWN_NOTICE_DAYS:
         return None
-    when = f"in {(day - today).days} days" if day > today else "which is past" if day < today else "today"
+    if day < today:
+        when = f"was due to be shut down on {day.isoformat()}"
+    elif day == today:
+        when = "is due to be shut down today"
+    else:
+        when = f"is due to be shut down on {day.isoformat()}, in {(day - today).days} days"
     other = f", such as {option} {prices.replacement_model}" if prices.replacement_model else f" with {option}"
-    return f"The shutdown of {model} is announced for {day.isoformat()}, {when}: name another model{other}."
+    return f"{model} {when}: choose another model{other}."

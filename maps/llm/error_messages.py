@@ -1,4 +1,4 @@
-"""The troubles of a chat-completions server in sentences. No sentence holds the key."""
+"""Errors of a chat-completions server as messages for people. No message contains the API key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import openai
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.connection import is_behind_proxy
 from maps.llm.sanitise import escape_surrogates, make_key_mask, message_in_body, read_json
-from maps.text import escape_for_terminal
+from maps.text import escape_invisible
 
 DESCRIBE_OFFLINE_ADVICE = "describe without a key: python -m maps describe ATLAS --describer offline"
 MEASURE_OFFLINE_ADVICE = "leave out the scorer: the offline measures need no key"
-RESUME_ADVICE = "the same command goes on with what is missing"
-SECONDS_PER_DAY = 86400  # seconds
+RESUME_ADVICE = "run the same command again to continue"
 MODERATION_PATTERN = re.compile(r"moderat|flagged|content.?(filter|polic)", re.IGNORECASE)
-UNSENT_ERRORS = (  # with these no whole request has reached the server
+UNSENT_ERRORS = (  # after these, the server cannot have received the whole request
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
@@ -32,10 +31,10 @@ UNSENT_ERRORS = (  # with these no whole request has reached the server
 
 
 class ErrorMessages:
-    """Says what went wrong at one server with one model."""
+    """The error messages for one model on one server."""
 
     def __init__(self, model: str, url: str, api_key: str, timeout: float, fallback_advice: str) -> None:
-        """`fallback_advice`: what can be done without the server. Raises DescriberError for an address that is none."""
+        """`fallback_advice`: what to do without the server. Raises DescriberError for an invalid address."""
         self.host = host_and_port(url)
         self._url = url
         self._model = model
@@ -44,73 +43,71 @@ class ErrorMessages:
         self._fallback_advice = fallback_advice
 
     def missing_key_error(self) -> DescriberError:
-        """Where a key is needed and there is none."""
         return DescriberError(
             f"{self._model} needs a key: set OPENAI_API_KEY (in Python: api_key), or {self._fallback_advice}."
         )
 
     def long_wait_error(self, seconds: float) -> DescriberError:
-        """Where the server asks to wait longer than is sensible."""
-        long = f"{seconds / 60:.0f} minutes" if seconds <= SECONDS_PER_DAY else "more than a day"
-        return DescriberError(f"{self.host} asks to wait {long} before the next question: wait, then {RESUME_ADVICE}.")
+        duration = f"{seconds / 60:.0f} minutes" if seconds <= 24 * 60 * 60 else "more than a day"
+        return DescriberError(f"{self.host} asks for a pause of {duration}: wait, then {RESUME_ADVICE}.")
 
     def raise_explained(self, error: openai.OpenAIError, *, has_answered: bool, has_served: bool) -> NoReturn:
-        """Raises the sentence for an error of the openai package; the chain is cut, as it may quote the key.
+        """Raises an error of the openai package again as a MapsError; without its cause, which may quote the key.
 
-        DescriberError where it ends the run, ReplyError where it concerns one question (NoReplyError where another
-        seed would not help). `has_answered`: whether the server has answered anything before, `has_served`: with what was
-        asked for, so that the key is good.
+        DescriberError ends the run; ReplyError is about one question (NoReplyError: another seed would not help).
+        `has_answered`: whether the server has answered before; `has_served`: whether it has sent a reply, so that the
+        key is valid.
         """
-        host, otherwise = self.host, self._fallback_advice
+        host, fallback = self.host, self._fallback_advice
         if isinstance(error, openai.PermissionDeniedError) and (
             has_served or MODERATION_PATTERN.search(refusal_message(error))
         ):
             raise ReplyError(self.error_message(error)) from None
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            raise DescriberError(f"{host} refused the key: set a valid OPENAI_API_KEY, or {otherwise}.") from None
+            raise DescriberError(f"{host} rejected the API key: set a valid OPENAI_API_KEY, or {fallback}.") from None
         if isinstance(error, openai.NotFoundError):
-            raise DescriberError(f"{host} knows no model {self._model!r}: check its name and --base-url.") from None
+            raise DescriberError(f"{host} has no model {self._model!r}: check the name and --base-url.") from None
         if is_quota_error(error):
-            raise DescriberError(f"The account at {host} has no quota left: add credit, or {otherwise}.") from None
+            raise DescriberError(f"The account at {host} has no quota left: add credit, or {fallback}.") from None
         if is_unreachable(error) and has_answered:
-            raise DescriberError(f"{host} answers no longer: start it again, then {RESUME_ADVICE}.") from None
+            raise DescriberError(f"{host} stopped answering: restart it, then {RESUME_ADVICE}.") from None
         if is_unreachable(error) and is_behind_proxy(self._url):
             raise DescriberError(
-                f"{host} can't be reached by the proxy that the environment names: check http_proxy, https_proxy and "
-                "all_proxy, or except the server by no_proxy."
+                f"{host} cannot be reached through the proxy in the environment: check http_proxy, https_proxy and "
+                "all_proxy, or add the server to no_proxy."
             ) from None
         if is_unreachable(error):
             raise DescriberError(f"No server answers at {host}: start it, or check --base-url.") from None
         raise NoReplyError(self.error_message(error)) from None
 
     def error_message(self, error: openai.OpenAIError) -> str:
-        """What concerns one question."""
+        """The message for an error that is about one question."""
         if isinstance(error, openai.APITimeoutError):
-            return f"{self.host} gave no reply within {self._timeout:g} seconds: give a slow model more --timeout."
+            return f"{self.host} gave no reply within {self._timeout:g} seconds: raise --timeout for a slow model."
         if isinstance(error, openai.APIConnectionError):
-            return f"The connection to {self.host} was lost before the reply."
+            return f"The connection to {self.host} was lost before the reply: {RESUME_ADVICE}."
         if isinstance(error, openai.RateLimitError):
-            return f"{self.host} limits the rate of questions: ask again later or with less --concurrency."
+            return f"{self.host} limits the request rate: try again later or lower --concurrency."
         if isinstance(error, openai.APIStatusError):
             return self.status_message(error.status_code, refusal_message(error))
-        return f"The reply of {self.host} can't be read: {self.excerpt(str(error))}"
+        return f"The reply of {self.host} cannot be read: {self.excerpt(str(error))}"
 
     def status_message(self, code: int, message: str) -> str:
-        """A refusal by its status, with the server's words."""
-        return f"{self.host} answered with status {code}: {self.excerpt(message) or 'no reason'}"
+        """The message for an HTTP status, with the server's own words."""
+        return f"{self.host} answered with status {code}: {self.excerpt(message) or 'it gave no reason'}"
 
     def sanitise(self, text: str) -> str:
-        """A string that a server sent without the key and without half characters."""
+        """A string from a server with the key masked and lone surrogates escaped."""
         return self._mask_key(escape_surrogates(text))
 
     def excerpt(self, text: str) -> str:
-        """A server's words on one line, clean and without what acts on a terminal, at most 200 characters."""
-        line = escape_for_terminal(" ".join(self.sanitise(text).split()))
+        """A server's words on one line, sanitised and escaped for the terminal, cut after 200 characters."""
+        line = escape_invisible(" ".join(self.sanitise(text).split()))
         return line if len(line) <= 200 else line[:200] + "…"
 
 
 def refusal_message(error: openai.APIStatusError) -> str:
-    """The words of a refusal, in whatever form the server wrote them."""
+    """The server's own words in an error response."""
     words = message_in_body(error.body)
     if words:
         return words
@@ -122,31 +119,31 @@ def refusal_message(error: openai.APIStatusError) -> str:
 
 
 def bad_request_details(error: openai.APIError) -> tuple[str, str]:
-    """What is told of a request that the server refused, and the error's code; empty where that wasn't the trouble."""
+    """Why the server refused a request as invalid, and its error code; empty strings for another kind of error."""
     if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return f"{error.param or ''} {refusal_message(error)}", error.code or ""
     return "", ""
 
 
 def is_quota_error(error: openai.OpenAIError) -> bool:
-    """Whether the account is empty, which no waiting mends."""
+    """Whether the account is out of quota, so that waiting does not help."""
     status = error.status_code if isinstance(error, openai.APIStatusError) else None
     return status == 402 or (isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota")
 
 
 def is_unreachable(error: openai.OpenAIError) -> bool:
-    """Whether no connection was made."""
+    """Whether no connection could be made."""
     causes = (httpx2.ConnectError, httpx2.ProxyError)
     return isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, causes)
 
 
 def has_reached_server(error: openai.OpenAIError) -> bool:
-    """Whether a question whose reply got lost had reached the server, which may have worked on it and may charge it."""
+    """Whether a question without a reply may have reached the server, which may then charge for it."""
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, UNSENT_ERRORS)
 
 
 def is_retryable(error: openai.OpenAIError, attempt: int) -> bool:
-    """Whether the same question may bring a reply later. After a time-out, which may have been paid, once only."""
+    """Whether a retry may bring a reply. After a time-out only one retry, since each attempt may cost money."""
     if isinstance(error, openai.APITimeoutError):
         return attempt < 1
     if isinstance(error, openai.APIStatusError):
@@ -155,7 +152,7 @@ def is_retryable(error: openai.OpenAIError, attempt: int) -> bool:
 
 
 def host_and_port(url: str) -> str:
-    """The server's name and port, without what else an address may hold (such as a password)."""
+    """The host and port of a URL, without a password or path; raises DescriberError for an invalid address."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
@@ -163,14 +160,14 @@ def host_and_port(url: str) -> str:
     except (ValueError, httpx2.InvalidURL):
         host = ""
     if not host or parts.scheme not in ("http", "https") or not url.isprintable() or " " in url:
-        raise DescriberError("The server's address is none: write --base-url as in http://127.0.0.1:8000/v1.")
+        raise DescriberError("The server address is not valid: give --base-url as in http://127.0.0.1:8000/v1.")
     return host
 
 
 def validate_model_name(model: str) -> str:
-    """The name of a model; raises DescriberError where it holds bytes that are no text."""
+    """The name of a model; raises DescriberError if it is not valid UTF-8."""
     try:
         model.encode()
     except UnicodeEncodeError:
-        raise DescriberError("The model's name holds bytes that are no text: write it in UTF-8.") from None
+        raise DescriberError("The model name is not valid UTF-8: type it again.") from None
     return model

@@ -11,6 +11,8 @@ from typing import TypedDict
 from maps.errors import ReplyError
 from maps.text import shorten
 
+EXCERPT_LENGTH = 80  # characters of a reply that an error message quotes
+
 FENCED_BLOCK = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 REFUSAL_PATTERN = re.compile(
     r"(I['’]m|I am) (sorry|unable)\b|(Sorry, )?I (can['’]?t|cannot)\b|As an AI\b", re.IGNORECASE
@@ -30,12 +32,15 @@ def prompt_hash(messages: Sequence[Message]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def parse_json_object(reply: str, keys: Sequence[str]) -> dict[str, object]:
-    """The JSON object of a reply: bare, inside a ``` fence, or with words around it.
+def parse_json_object(text: str, keys: Sequence[str]) -> dict[str, object]:
+    """The JSON object in a reply: bare, inside a ``` fence, or with words around it.
 
-    Among words it must have all the keys and be the only thing in braces. Raises ReplyError where the reply is a
-    refusal or holds no such object.
+    With words around it, the object must have all the keys and be the only text in braces. Raises ReplyError if the
+    reply is empty, a refusal or contains no such object.
     """
+    reply = text.strip()
+    if not reply:
+        raise ReplyError("The reply is empty.")
     fence = FENCED_BLOCK.search(reply)
     for candidate in (reply, fence[1] if fence else ""):
         try:
@@ -45,15 +50,15 @@ def parse_json_object(reply: str, keys: Sequence[str]) -> dict[str, object]:
         if isinstance(answer, dict):
             return answer
     if REFUSAL_PATTERN.match(reply):
-        raise ReplyError(f"The reply is a refusal: {_excerpt(reply)}")
-    among = _object_among_words(reply)
-    if among is None or not among.keys() >= set(keys):
-        raise ReplyError(f"The reply is no JSON object: {_excerpt(reply)}")
-    return among
+        raise ReplyError(f"The reply is a refusal: {shorten(reply, EXCERPT_LENGTH)}")
+    answer = _object_among_words(reply)
+    if answer is None or not answer.keys() >= set(keys):
+        raise ReplyError(f"The reply is not a JSON object: {shorten(reply, EXCERPT_LENGTH)}")
+    return answer
 
 
 def _object_among_words(reply: str) -> dict[str, object] | None:
-    """The JSON object that begins at the first brace, None where it is cut off or other braces follow it."""
+    """The JSON object that begins at the first brace; None if it is cut off, in a list, or followed by other braces."""
     start = reply.find("{")
     if start < 0:
         return None
@@ -61,10 +66,7 @@ def _object_among_words(reply: str) -> dict[str, object] | None:
         answer, end = json.JSONDecoder().raw_decode(reply, start)
     except (ValueError, RecursionError):
         return None
-    among: dict[str, object] = answer
-    return None if {"{", "}"} & set(reply[end:]) or reply[:start].rstrip().endswith("[") else among
-
-
-def _excerpt(text: str) -> str:
-    """The beginning of a reply."""
-    return shorten(text, 80)
+    if {"{", "}"} & set(reply[end:]) or reply[:start].rstrip().endswith("["):
+        return None
+    found: dict[str, object] = answer
+    return found

@@ -1,4 +1,4 @@
-"""The gate before a server: when the server asks to wait, every question of the run waits."""
+"""Keeps back all questions of a run while the server asks to wait, and computes how long to wait."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_WAIT = 600.0  # seconds; a server that asks for more is not waited for
+LONGEST_WAIT = 600.0  # seconds; if a server asks for more, the run ends
 DURATION_PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
-RESUME_SPREAD = 0.1  # waiting questions go on one after the other, over this share of the wait
+RESUME_SPREAD = 0.1  # waiting questions resume spread over this share of the wait, not all at once
 
 
 class RateGate:
-    """Open, or closed until a time that the server named. One gate serves all tasks of a run."""
+    """A gate that all questions of a run pass before they are sent; it can be closed for some seconds."""
 
     def __init__(self) -> None:
         self._opening_time = 0.0
 
     async def wait_until_open(self) -> None:
-        """Waits until the gate is open, then a little longer, so that not everybody goes on in the same moment."""
+        """Waits until the gate is open, plus a random share, so that not all questions are sent in the same moment."""
         while (wait := self._opening_time - time.monotonic()) > 0:
             await asyncio.sleep(wait * random.uniform(1, 1 + RESUME_SPREAD))
 
     def close_for(self, seconds: float) -> None:
-        """Keeps every question back for that long."""
+        """Closes the gate for at least that long."""
         self._opening_time = max(self._opening_time, time.monotonic() + seconds)
 
     def close_if_exhausted(self, headers: Mapping[str, str], tokens: int) -> None:
-        """Closes where the server's limits leave no room for one more question of `tokens` tokens."""
+        """Closes the gate if the rate-limit headers leave no room for another question of `tokens` tokens."""
         for kind, needed in (("requests", 1), ("tokens", tokens)):
             left = headers.get(f"x-ratelimit-remaining-{kind}", "")
             wait = parse_duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
@@ -41,15 +41,15 @@ class RateGate:
 
 
 def parse_duration(text: str) -> float | None:
-    """A duration as rate-limit headers write it (`1s`, `6m0s`, `120ms`, `2.5`) in seconds, or None; never infinite."""
+    """The seconds in a duration of a rate-limit header (`1s`, `6m0s`, `120ms`, `2.5`); None if invalid or infinite."""
     try:
         duration = float(text)
     except ValueError:
-        found = DURATION_PATTERN.fullmatch(text) if text else None
-        if found is None:
+        match = DURATION_PATTERN.fullmatch(text) if text else None
+        if match is None:
             return None
         try:
-            days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
+            days, hours, minutes, seconds, milliseconds = [float(part or 0) for part in match.groups()]
         except ValueError:
             return None
         duration = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + milliseconds / 1000
@@ -57,7 +57,7 @@ def parse_duration(text: str) -> float | None:
 
 
 def requested_wait(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a server asks to wait before a retry, by Retry-After or retry-after-ms, or None."""
+    """The seconds that a server asks to wait before a retry (Retry-After or retry-after-ms); None if it does not."""
     milliseconds = parse_duration(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -73,5 +73,5 @@ def requested_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def backoff_seconds(first_wait: float, attempt: int) -> float:
-    """The seconds before retry `attempt` (from 0): doubled each time up to 30, of which chance takes up to a half."""
+    """Seconds before retry `attempt` (from 0): min(30, first_wait · 2^attempt) times a random factor from 0.5 to 1."""
     return min(30.0, first_wait * 2.0 ** min(attempt, 60)) * random.uniform(0.5, 1.0)

@@ -1,14 +1,16 @@
-"""What a chat-completions server answers, read with distrust: any shape may come."""
+"""Reads the answers of a chat-completions server. An answer can be JSON of any shape, so everything is checked."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from maps.errors import ReplyError
+from maps.llm.messages import EXCERPT_LENGTH
+from maps.text import shorten
 
 
 class Reply(NamedTuple):
-    """A reply and where it came from. What the server does not say is None; so is a seed that was not sent."""
+    """A reply with its provenance. A value that the server does not report is None; so is a seed that was not sent."""
 
     content: str
     model: str
@@ -20,7 +22,7 @@ class Reply(NamedTuple):
 
 
 class TokenUsage(NamedTuple):
-    """The tokens of one question, as the server counted them; `cached_tokens` of the prompt's cost less."""
+    """Tokens of one question, as counted by the server; `cached_tokens`: how many prompt tokens came from its cache."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -28,7 +30,6 @@ class TokenUsage(NamedTuple):
 
 
 def token_usage(answer: object) -> TokenUsage:
-    """The tokens that an answer says it used."""
     usage = object_at(answer, "usage")
     return TokenUsage(
         _token_count_at(usage, "prompt_tokens"),
@@ -38,34 +39,34 @@ def token_usage(answer: object) -> TokenUsage:
 
 
 def reply_text(answer: object, max_tokens: int) -> str:
-    """The reply's text; raises ReplyError where the server sent none, cut it off or withheld it."""
+    """The text of the reply; raises ReplyError if it is missing, cut off, withheld, a refusal or empty."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        raise ReplyError("The server's answer holds no reply.")
+        raise ReplyError("The server's answer contains no reply.")
     if choice.get("finish_reason") == "length":
-        raise ReplyError(f"The reply was cut off after {max_tokens} tokens.")
+        raise ReplyError(f"The reply was cut off after {max_tokens} tokens: raise --max-tokens.")
     if choice.get("finish_reason") == "content_filter":
         raise ReplyError("The server's content filter withheld the reply.")
     message = object_at(choice, "message")
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal.strip():
-        raise ReplyError(f"The reply is a refusal: {' '.join(refusal.split())[:80]}")
+        raise ReplyError(f"The reply is a refusal: {shorten(refusal, EXCERPT_LENGTH)}")
     if not isinstance(content, str) or not content.strip():
         raise ReplyError("The reply is empty.")
     return content
 
 
 def string_at(answer: object, key: str) -> str | None:
-    """A string of the answer, None where it has none."""
+    """The non-empty string under a key, or None."""
     value = answer.get(key) if isinstance(answer, dict) else None
     return value if isinstance(value, str) and value else None
 
 
 def object_at(value: object, key: str) -> dict[str, Any]:
-    """The object under a key, an empty one where there is none."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+    """The object under a key, or an empty one."""
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _token_count_at(value: dict[str, Any], key: str) -> int | None:

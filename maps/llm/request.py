@@ -1,4 +1,4 @@
-"""The terms on which a model is asked: which optional parameters it is sent. What it refuses is left out."""
+"""Builds requests to a model: which optional parameters are sent, and which are left out after a refusal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from maps.llm.messages import Message
 
-# Families that think before they answer: they refuse temperature, seed and max_tokens, and their thoughts count.
+# Reasoning models refuse temperature, seed and max_tokens; their reasoning counts as reply tokens.
 REASONING_MODEL = re.compile(r"(.*/)?(o\d|gpt-([5-9]|\d\d))\b.*")
-REASONING_TOKENS = 8192  # tokens on top of the reply's
+REASONING_TOKENS = 8192  # added to the limit of the reply itself
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 AMOUNT_PATTERN = re.compile(r"too (large|long|high|big|many)|exceed|at most|maximum|less than|greater|between|range")
 FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output")
 
 
 class ReplyFormat(IntEnum):
-    """How the form of a reply is demanded, from strict to not at all."""
+    """How the form of the reply is enforced: by JSON schema, by JSON mode, not at all."""
 
     SCHEMA = 0
     JSON = 1
@@ -28,7 +28,7 @@ class ReplyFormat(IntEnum):
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What one question is made of, whatever the terms."""
+    """One question, independent of the options that a model accepts."""
 
     messages: Sequence[Message]
     seed: int | None
@@ -38,10 +38,10 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """What a model is sent beside the messages.
+    """Which optional parameters a model is sent with a question.
 
-    `limit_names`: the names for the reply's limit, best first; without any, none is sent. `reasoning_tokens`: tokens that a reply
-    may have on top of what the question needs. `token_limit`: the limit itself in place of both.
+    `limit_names`: possible names of the parameter for the token limit, best first; if empty, no limit is sent.
+    `reasoning_tokens`: tokens added to the limit of the question. `token_limit`: replaces that sum.
     """
 
     reply_format: ReplyFormat = ReplyFormat.SCHEMA
@@ -52,7 +52,7 @@ class RequestOptions:
 
     @classmethod
     def for_model(cls, model: str, token_limit: int | None = None) -> RequestOptions:
-        """The terms that are known to suit a model of that name; every other model is sent everything."""
+        """The options for a model: everything, unless its name is that of a reasoning model."""
         if REASONING_MODEL.fullmatch(model):
             return cls(
                 sends_seed=False,
@@ -63,7 +63,7 @@ class RequestOptions:
         return cls(token_limit=token_limit)
 
     def request_body(self, model: str, request: ChatRequest) -> dict[str, Any]:
-        """The question as the server is sent it."""
+        """The JSON body of the request."""
         body: dict[str, Any] = {"model": model, "messages": list(request.messages)}
         if self.limit_names:
             body[self.limit_names[0]] = self.max_reply_tokens(request)
@@ -77,27 +77,29 @@ class RequestOptions:
         return body
 
     def max_reply_tokens(self, request: ChatRequest) -> int:
-        """The most tokens that a reply can cost."""
+        """The token limit of the reply."""
         return self.token_limit or request.max_tokens + self.reasoning_tokens
 
     def without_refused(self, refusal: str, code: str, request: dict[str, Any]) -> RequestOptions | None:
-        """The terms without what a refusal (of the request `request`) speaks of; None where leaving out can't help.
+        """The options without the parameter that the refusal of `request` names; None if leaving one out cannot help.
 
-        A refusal that names none of the parameters is put down to the form of the reply.
+        If the refusal names no parameter, the form of the reply is enforced less strictly.
         """
-        said = refusal.lower()
-        if not said or code == "context_length_exceeded":
+        reason = refusal.lower()
+        has_format = "response_format" in request
+        if not reason or code == "context_length_exceeded":
             return None
-        if "response_format" in request and any(word in said for word in FORMAT_WORDS):
+        if has_format and any(word in reason for word in FORMAT_WORDS):
             return replace(self, reply_format=ReplyFormat(self.reply_format + 1))
-        if "seed" in request and re.search(r"\bseed\b", said):
+        if "seed" in request and re.search(r"\bseed\b", reason):
             return replace(self, sends_seed=False)
-        if any(limit in said for limit in LIMIT_NAMES) and any(limit in request for limit in LIMIT_NAMES):
-            return None if AMOUNT_PATTERN.search(said) else replace(self, limit_names=self.limit_names[1:])
-        return replace(self, reply_format=ReplyFormat(self.reply_format + 1)) if "response_format" in request else None
+        if any(limit in reason for limit in LIMIT_NAMES) and any(limit in request for limit in LIMIT_NAMES):
+            # "max_tokens is too large" is about the amount; another name for the limit would not help.
+            return None if AMOUNT_PATTERN.search(reason) else replace(self, limit_names=self.limit_names[1:])
+        return replace(self, reply_format=ReplyFormat(self.reply_format + 1)) if has_format else None
 
     def combined_with(self, other: RequestOptions) -> RequestOptions:
-        """What both have learned."""
+        """The options that remain after the refusals that either of the two has seen."""
         return replace(
             self,
             reply_format=max(self.reply_format, other.reply_format),

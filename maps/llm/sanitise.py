@@ -1,4 +1,4 @@
-"""What a server sends, made harmless: any shape, any depth, half characters, and the key that it may repeat."""
+"""Makes JSON from a server safe to read and store: deep nesting, lone surrogates, repeated API keys."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-MASKED_LENGTH = 8  # characters of the key from which on a part of it is hidden too
-MIN_KEY_LENGTH = 4  # a key of fewer characters guards nothing
+MASKED_LENGTH = 8  # every part of the key with at least so many characters is masked
+MIN_KEY_LENGTH = 4  # a shorter key protects nothing and is not masked
 KEY_MASK = "[key]"
 MESSAGE_KEYS = ("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason")
-MAX_MESSAGE_DEPTH = 6  # objects within objects in which a refusal's words are looked for
+MAX_MESSAGE_DEPTH = 6  # levels of nesting that are searched for an error message
 
 
 def read_json(text: str | bytes) -> Any:
-    """The JSON value of a text; raises ValueError where it is none, or nested deeper than can be read."""
+    """The JSON value of a text; raises ValueError if it is not JSON or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -22,16 +22,17 @@ def read_json(text: str | bytes) -> Any:
 
 
 def make_key_mask(key: str) -> Callable[[str], str]:
-    """A function that hides the key in a text, whole or from eight characters on.
+    """A function that masks the key in a text, and every part of it with at least eight characters.
 
-    Placeholders such as EMPTY, none or ollama are left, as they guard nothing and may be words of a reply.
+    For the key `sk-secret-key`, `Bad key sk-secret-k***` becomes `Bad key [key]***`. Placeholders such as
+    EMPTY, none or ollama are not masked: they protect nothing and may be words of a reply.
     """
     length = min(MASKED_LENGTH, len(key))
     if length < MIN_KEY_LENGTH or (length < MASKED_LENGTH and key.isalpha()):
         return str
     parts = {key[start : start + length] for start in range(len(key) - length + 1)}
 
-    def masked(text: str) -> str:
+    def mask(text: str) -> str:
         pieces, end = [], 0
         for start in range(len(text) - length + 1):
             if text[start : start + length] in parts:
@@ -39,16 +40,16 @@ def make_key_mask(key: str) -> Callable[[str], str]:
                 end = start + length
         return "".join([*pieces, text[end:]])
 
-    return masked
+    return mask
 
 
 def escape_surrogates(text: str) -> str:
-    """The text with half characters (lone surrogates) written as escapes, so that it can be stored."""
+    """The text with lone surrogates (half characters) as escapes, so that it can be stored in UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def sanitise_json(value: Any, sanitise_text: Callable[[str], str]) -> Any:
-    """A JSON value with every string cleaned, of whatever shape; raises ValueError where it is nested too deeply."""
+    """A JSON value with `sanitise_text` applied to every string; raises ValueError if it is nested too deeply."""
     try:
         return _sanitise_json(value, sanitise_text)
     except RecursionError:
@@ -66,18 +67,19 @@ def _sanitise_json(value: Any, sanitise_text: Callable[[str], str]) -> Any:
 
 
 def message_in_body(body: object, depth: int = 0) -> str:
-    """What a refusal says, in whatever form: OpenAI's, FastAPI's, a bare string; empty where it says nothing.
+    """The error message in a response body: OpenAI's form, FastAPI's, or a bare string; empty if there is none.
 
-    Of the request, which some servers repeat, nothing is taken.
+    Only known keys are read, since some servers repeat the request in the body.
     """
     if isinstance(body, str):
         return body.strip()
     if depth > MAX_MESSAGE_DEPTH:
         return ""
     if isinstance(body, dict):
-        said = " ".join(filter(None, (message_in_body(body[name], depth + 1) for name in MESSAGE_KEYS if name in body)))
-        place = body.get("loc")  # as ["body", "seed"]
-        return f"{'.'.join(map(str, place))}: {said}" if isinstance(place, list) and said else said
+        parts = [message_in_body(body[key], depth + 1) for key in MESSAGE_KEYS if key in body]
+        message = " ".join(filter(None, parts))
+        location = body.get("loc")  # FastAPI's, such as ["body", "seed"]
+        return f"{'.'.join(map(str, location))}: {message}" if isinstance(location, list) and message else message
     if isinstance(body, list):
         return "; ".join(filter(None, (message_in_body(part, depth + 1) for part in body)))
     return ""

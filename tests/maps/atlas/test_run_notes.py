@@ -32,8 +32,8 @@ def test_a_damaged_note_of_a_redo_is_named_with_what_deleting_it_does(content: s
     (tmp_path / REDO_FILE).write_text(content)
     with pytest.raises(MapsError) as caught:
         redo_start(tmp_path, "ok")
-    assert re.match(rf"{tmp_path / REDO_FILE} is (damaged \(|no JSON object;)", str(caught.value))
-    assert str(caught.value).endswith("; delete that file: an unfinished --redo then begins anew, and pays again.")
+    assert re.match(rf"{tmp_path / REDO_FILE} (is damaged \(|does not contain a JSON object;)", str(caught.value))
+    assert str(caught.value).endswith("; delete that file; an unfinished --redo then starts from the beginning.")
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,7 @@ def test_a_damaged_note_of_a_batch_is_named_with_what_deleting_it_does(entry: ob
     with pytest.raises(MapsError) as caught:
         read_open_batch(tmp_path, "ok")
     assert str(caught.value).startswith(f"{tmp_path / BATCHES_FILE} is damaged (")
-    assert str(caught.value).endswith(
-        "mend it, or delete it to give up the batches that it names, whose answers may be paid for."
-    )
+    assert str(caught.value).endswith("repair it, or delete it to give up its batches, which may already cost money.")
 
 
 def test_a_whole_note_of_a_batch_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Many heads through one describer."""
+"""Many heads, one describer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def heads(count: int) -> list[tuple[HeadId, list[Mapping]]]:
     return [(HeadId(0, h), [Mapping(1, h, "a", 1.0, (1,), ("b",), (0.5,))]) for h in range(count)]
 
 
-def run(
-    describer: Describer, count: int, already: frozenset[HeadId] = frozenset(), seed: int = 0, concurrency: int = 1
-) -> Log:
+def run(describer: Describer, count: int, seed: int = 0, concurrency: int = 1) -> Log:
     log: Log = []
     asyncio.run(
         describe_heads(
@@ -36,7 +34,6 @@ def run(
             describer,
             on_answer=lambda head, reply: log.append((head, reply.description.observed_pattern)),
             on_failure=lambda head, reason, attempts: log.append((head, reason, attempts)),
-            skip=already,
             seed=seed,
             concurrency=concurrency,
         )
@@ -50,25 +47,20 @@ def test_every_head_is_described_in_order() -> None:
     assert describer.questions == [((0,), 0), ((1,), 0)]
 
 
-def test_more_at_once_than_there_are_heads_costs_nothing() -> None:
-    asked: list[int] = []
+def test_a_concurrency_far_above_the_number_of_questions_works() -> None:
+    answers: list[int] = []
 
-    async def ask(thing: int, _seed: int) -> int:
-        return thing
+    async def ask(question: int, _seed: int) -> int:
+        return question
 
-    def never(_thing: int, reason: str, _attempts: int) -> None:
+    def fail(_question: int, reason: str, _attempts: int) -> None:
         raise AssertionError(reason)
 
-    for things in ([1, 2], []):
-        work = ask_each(things, ask, on_answer=lambda _, n: asked.append(n), on_failure=never, concurrency=10**9)
-        asyncio.run(work)
-    assert asked == [1, 2]
-
-
-def test_heads_that_are_done_are_not_asked_again() -> None:
-    describer = ScriptedDescriber([answer("one")])
-    assert run(describer, 3, already=frozenset([HeadId(0, 0), HeadId(0, 2)])) == [(HeadId(0, 1), "one")]
-    assert describer.questions == [((1,), 0)]
+    for questions in ([1, 2], []):
+        asyncio.run(
+            ask_each(questions, ask, on_answer=lambda _, n: answers.append(n), on_failure=fail, concurrency=10**9)
+        )
+    assert answers == [1, 2]
 
 
 def test_a_bad_reply_is_asked_again_with_another_seed() -> None:
@@ -88,17 +80,17 @@ def test_a_question_that_the_server_never_answered_is_not_asked_with_another_see
 
 
 class Uneven:
-    """The first head's answer comes late, the second ends the run at once."""
+    """The reply for the first head comes late; the second head ends the run at once."""
 
     name = "uneven"
 
     def __init__(self, late: Answer | ReplyError) -> None:
         self.late = late
-        self.asked: list[int] = []
+        self.source_ids: list[int] = []
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
         del seed
-        self.asked.append(mappings[0].source_id)
+        self.source_ids.append(mappings[0].source_id)
         if mappings[0].source_id == 1:
             raise DescriberError("No quota left.")
         await asyncio.sleep(0.05)
@@ -108,7 +100,7 @@ class Uneven:
 
 
 @pytest.mark.parametrize("late", [answer("late"), ReplyError("empty")])
-def test_when_a_run_ends_replies_under_way_are_kept_and_no_other_head_is_begun(late: Answer | ReplyError) -> None:
+def test_when_a_run_ends_open_replies_are_kept_and_no_other_head_is_started(late: Answer | ReplyError) -> None:
     describer, log = Uneven(late), []
 
     async def work() -> None:
@@ -117,62 +109,64 @@ def test_when_a_run_ends_replies_under_way_are_kept_and_no_other_head_is_begun(l
                 heads(5),
                 describer,
                 on_answer=lambda head, reply: log.append((head, reply)),
-                on_failure=lambda *given: log.append(given),
+                on_failure=lambda *failure: log.append(failure),
                 concurrency=2,
             )
 
     asyncio.run(work())
-    assert log == ([(HeadId(0, 0), late)] if isinstance(late, Answer) else [])  # not given up: asked again another time
-    assert describer.asked == [0, 1]
+    assert log == (
+        [(HeadId(0, 0), late)] if isinstance(late, Answer) else []
+    )  # a failure would be final: the next run asks again
+    assert describer.source_ids == [0, 1]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_an_error_that_concerns_every_head_ends_the_run(concurrency: int) -> None:
+def test_a_describer_error_ends_the_run(concurrency: int) -> None:
     describer = ScriptedDescriber([answer("one"), DescriberError("No quota left."), answer("never")])
     with pytest.raises(DescriberError, match=r"^No quota left\.$"):
         run(describer, 3, concurrency=concurrency)
 
 
-def test_an_answer_that_cannot_be_kept_ends_the_run() -> None:
-    def full(_head: HeadId, _answer: Answer) -> None:
+def test_an_answer_that_cannot_be_stored_ends_the_run() -> None:
+    def store_on_full_disk(_head: HeadId, _answer: Answer) -> None:
         raise OSError("No space left on device")
 
     describer = ScriptedDescriber([answer("one"), answer("two")])
     with pytest.raises(OSError, match="No space left"):
-        asyncio.run(describe_heads(heads(2), describer, on_answer=full, on_failure=lambda *_: None))
+        asyncio.run(describe_heads(heads(2), describer, on_answer=store_on_full_disk, on_failure=lambda *_: None))
     assert describer.questions == [((0,), 0)]
 
 
-class Watched:
+class Counting:
     """Counts how many questions are open at the same time."""
 
-    name = "watched"
+    name = "counting"
 
     def __init__(self) -> None:
         self.open = 0
-        self.most = 0
+        self.max_open = 0
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
         self.open += 1
-        self.most = max(self.most, self.open)
+        self.max_open = max(self.max_open, self.open)
         await asyncio.sleep(0.01)
         self.open -= 1
         return answer(f"head {mappings[0].source_id} seed {seed}")
 
 
-@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (4, 4), (50, 10)])
-def test_no_more_questions_are_open_than_allowed(concurrency: int, most: int) -> None:
-    describer = Watched()
+@pytest.mark.parametrize(("concurrency", "max_open"), [(1, 1), (4, 4), (50, 10)])
+def test_no_more_questions_are_open_than_allowed(concurrency: int, max_open: int) -> None:
+    describer = Counting()
     log = run(describer, 10, concurrency=concurrency)
     assert sorted(log) == [(HeadId(0, h), f"head {h} seed 0") for h in range(10)]
-    assert describer.most == most
+    assert describer.max_open == max_open
 
 
-@pytest.mark.parametrize(("concurrency", "what"), [(1, "1 reply that is"), (4, "4 replies that are")])
-def test_a_run_that_is_cancelled_says_what_it_waits_for(
-    concurrency: int, what: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("concurrency", "replies"), [(1, "1 reply"), (4, "4 replies")])
+def test_a_cancelled_run_says_what_it_waits_for(
+    concurrency: int, replies: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    describer, log = Watched(), []
+    describer, log = Counting(), []
 
     async def work() -> None:
         task = asyncio.create_task(
@@ -192,16 +186,16 @@ def test_a_run_that_is_cancelled_says_what_it_waits_for(
 
     asyncio.run(work())
     assert log == [HeadId(0, h) for h in range(concurrency)]
-    assert capsys.readouterr().err.startswith(f"Waiting for {what} under way and may be paid for; Ctrl+C again ")
+    assert capsys.readouterr().err.startswith(f"Waiting for {replies} that may already cost money; ")
 
 
-def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cancelled_run_without_open_replies_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     async def work() -> None:
-        def interrupt(*_: object) -> None:
+        def cancel(*_: object) -> None:
             task.cancel()
 
         describer = ScriptedDescriber([answer("one")] * 9)
-        task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=interrupt, on_failure=interrupt))
+        task = asyncio.create_task(describe_heads(heads(9), describer, on_answer=cancel, on_failure=cancel))
         with pytest.raises(asyncio.CancelledError):
             await task
         assert len(describer.questions) == 1
@@ -210,16 +204,18 @@ def test_a_run_that_waits_for_nobody_says_nothing_when_it_is_cancelled(capsys: p
     assert capsys.readouterr().err == ""
 
 
-def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_what_is_under_way() -> None:
+def test_an_interrupt_in_a_notebook_stops_the_run_and_keeps_open_replies() -> None:
     log: list[HeadId] = []
 
-    def interrupted(head: HeadId, _answer: Answer) -> None:
+    def interrupt_at_fifth(head: HeadId, _answer: Answer) -> None:
         log.append(head)
         if len(log) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
     async def cell() -> None:
-        run_to_completion(describe_heads(heads(500), Watched(), on_answer=interrupted, on_failure=lambda *_: None))
+        run_to_completion(
+            describe_heads(heads(500), Counting(), on_answer=interrupt_at_fifth, on_failure=lambda *_: None)
+        )
 
     loop = asyncio.new_event_loop()
     with pytest.raises(KeyboardInterrupt):

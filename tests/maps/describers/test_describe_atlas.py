@@ -92,7 +92,7 @@ def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
     path = atlas_folder / "descriptions.pending.jsonl"
     path.write_text("{nonsense}\n{}\n")
     with pytest.raises(
-        MapsError, match=f"^{re.escape(str(path))}, line 1, is damaged .*; mend or delete that line, then"
+        MapsError, match=f"^{re.escape(str(path))}, line 1, is damaged .*; repair or delete that line, then"
     ):
         describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
     assert path.read_text() == "{nonsense}\n{}\n"
@@ -155,7 +155,7 @@ def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(
 
 
 def test_a_redo_of_what_is_no_atlas_notes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(MapsError, match="is no atlas"):
+    with pytest.raises(MapsError, match="is not an atlas"):
         describe_atlas(tmp_path, ScriptedDescriber(EIGHT), redo=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -167,7 +167,7 @@ def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> 
                 (atlas_folder / "descriptions.pending.jsonl").unlink()
             return await super().describe(mappings, seed)
 
-    with pytest.raises(MapsError, match=f"^8 replies of this run cannot be found in {re.escape(str(atlas_folder))}: "):
+    with pytest.raises(MapsError, match=f"^8 replies of this run are missing in {re.escape(str(atlas_folder))}: "):
         describe_atlas(atlas_folder, Thief(EIGHT))
 
 

@@ -1,4 +1,4 @@
-"""The describer's question and the reading of its replies."""
+"""The prompt that asks for a description, and the parser of the reply."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def mapping(source: str, *targets: str, source_id: int = 0, target_ids: tuple[in
     return Mapping(1, source_id, source, 1.0, ids, targets, tuple(0.5 for _ in targets))
 
 
-def test_the_question_lists_the_sources_and_then_each_line() -> None:
+def test_the_prompt_lists_the_sources_and_then_each_mapping() -> None:
     [message] = description_messages([mapping(" fire", " f", "F"), mapping("ice", "i")])
     assert message["role"] == "user"
     expected = 'Input strings: " fire", "ice"\n\nMappings:\n" fire": " f", "F"\n"ice": "i"'
     assert message["content"].endswith(expected)
 
 
-def test_the_question_names_the_three_keys_and_the_word_for_no_pattern() -> None:
+def test_the_prompt_names_the_three_keys_and_the_word_for_no_pattern() -> None:
     [message] = description_messages([mapping("a", "b")])
     for phrase in ('"Reasoning"', '"Input strings"', '"Observed pattern"', '"Unclear"', "JSON"):
         assert phrase in message["content"]
@@ -53,7 +53,7 @@ def test_the_question_names_the_three_keys_and_the_word_for_no_pattern() -> None
         ("<> -> ></ <=", '"<> -> ></ <="'),
     ],
 )
-def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> None:
+def test_a_quoted_string_shows_invisible_characters(stored: str, shown: str) -> None:
     assert quote_for_prompt(stored) == shown
 
 
@@ -67,7 +67,7 @@ def test_a_quoted_string_shows_what_is_invisible(stored: str, shown: str) -> Non
         *("<think>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[CLS]", "[gMASK]", "<<SYS>>", "<</SYS>>"),
     ],
 )
-def test_no_special_token_survives_in_the_question(special: str) -> None:
+def test_no_special_token_survives_in_the_prompt(special: str) -> None:
     [message] = description_messages([mapping(special, f"a{special}b")])
     assert special not in message["content"]
     assert special.strip("<>[]") in message["content"]
@@ -80,12 +80,12 @@ def test_hashes_are_those_of_the_documented_bytes() -> None:
     ]
     assert mapping_hash(two) == hashlib.sha256(b"12:1,2,3;7:4").hexdigest()
     assert mapping_hash([]) == hashlib.sha256(b"").hexdigest()
-    asked = description_messages(two)
-    body = f'[{{"content":{json.dumps(asked[0]["content"], ensure_ascii=False)},"role":"user"}}]'
-    assert prompt_hash(asked) == hashlib.sha256(body.encode()).hexdigest()
+    messages = description_messages(two)
+    body = f'[{{"content":{json.dumps(messages[0]["content"], ensure_ascii=False)},"role":"user"}}]'
+    assert prompt_hash(messages) == hashlib.sha256(body.encode()).hexdigest()
 
 
-def test_the_mapping_hash_sees_the_order_and_not_the_scores() -> None:
+def test_the_mapping_hash_depends_on_the_order_but_not_on_scores() -> None:
     first, second = mapping("a", "b", source_id=1), mapping("c", "d", source_id=2)
     rescored = Mapping(9, 1, "x", 7.0, (0,), ("y",), (0.0,))
     assert mapping_hash([first, second]) != mapping_hash([second, first])
@@ -119,35 +119,34 @@ def test_an_empty_pattern_is_an_answer_without_a_pattern() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "The reply is empty."),
         (" \n", "The reply is empty."),
         ("I'm sorry, but I can't help.", "The reply is a refusal: I'm sorry, but I can't help."),
-        ("The pattern is\nthis", "The reply is no JSON object: The pattern is this"),
+        ("The pattern is\nthis", "The reply is not a JSON object: The pattern is this"),
         (json.dumps(GOOD)[:-20], None),
-        ("[1, 2]", "The reply is no JSON object: [1, 2]"),
-        ("[" * 100_000, f"The reply is no JSON object: {'[' * 80}…"),
+        ("[1, 2]", "The reply is not a JSON object: [1, 2]"),
+        ("[" * 100_000, f"The reply is not a JSON object: {'[' * 80}…"),
         (f"[{json.dumps(GOOD)}]", None),
         (f"A {json.dumps(GOOD)} or {json.dumps(GOOD)}", None),
         (f"A {{draft}} and {json.dumps(GOOD)}", None),
         (f"A {json.dumps(GOOD)} and }}", None),
         ('Sure! {"Reasoning": "x"} Bye', None),
         (json.dumps({"Reasoning": "x"}), "The reply lacks Input strings, Observed pattern."),
-        (json.dumps(GOOD | {"Input strings": ["a"]}), "The reply's Input strings is no string."),
-        (json.dumps(GOOD | {"Observed pattern": None}), "The reply's Observed pattern is no string."),
+        (json.dumps(GOOD | {"Input strings": ["a"]}), "The reply's Input strings is not a string."),
+        (json.dumps(GOOD | {"Observed pattern": None}), "The reply's Observed pattern is not a string."),
         (json.dumps(GOOD | {"Reasoning": "r" * 4001}), "The reply's Reasoning has more than 4,000 characters."),
-        (json.dumps(dict.fromkeys(GOOD, " ")), "The reply's three answers are empty."),
+        (json.dumps(dict.fromkeys(GOOD, " ")), "All three answers in the reply are empty."),
         (
             json.dumps(GOOD | {"Observed pattern": "I cannot assist with that."}),
             "The reply is a refusal: I cannot assist with that.",
         ),
         (
             json.dumps(GOOD | {"Reasoning": "\ud83d"}),
-            "The reply's Reasoning holds half a character (a lone surrogate).",
+            "The reply's Reasoning contains half a character (a lone surrogate).",
         ),
     ],
 )
-def test_a_reply_that_is_no_description_is_an_error(text: str | None, reason: str | None) -> None:
+def test_a_reply_without_a_description_is_an_error(text: str, reason: str | None) -> None:
     with pytest.raises(ReplyError) as caught:
         parse_description(text)
     message = str(caught.value)
-    assert message == reason if reason else message.startswith("The reply is no JSON object: ")
+    assert message == reason if reason else message.startswith("The reply is not a JSON object: ")

@@ -1,4 +1,4 @@
-"""The parts of a chat: the gate, the terms, what a server's answer says."""
+"""The parts of a chat: the rate gate, the request options, the reading of answers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ QUESTION = ChatRequest([Message(role="user", content="What?")], 3, {"type": "obj
      ("", None), ("soon", None), ("1.2.3s", None), ("inf", None), ("nan", None),
      ("9" * 5000, None), ("9" * 5000 + "d", None)],
 )  # fmt: skip
-def test_durations_are_read_as_rate_limit_headers_write_them(text: str, seconds: float | None) -> None:
+def test_durations_in_rate_limit_headers_are_parsed(text: str, seconds: float | None) -> None:
     assert parse_duration(text) == (None if seconds is None else pytest.approx(seconds))
 
 
-def test_a_server_says_in_three_ways_how_long_to_wait() -> None:
+def test_a_server_can_ask_for_a_wait_in_three_ways() -> None:
     assert requested_wait({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
     assert requested_wait({"retry-after": "9"}) == 9
     later = requested_wait({"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)})
@@ -39,7 +39,7 @@ def test_a_server_says_in_three_ways_how_long_to_wait() -> None:
     assert [requested_wait(headers) for headers in ({}, {"retry-after": "tomorrow"})] == [None, None]
 
 
-def test_a_gate_keeps_everybody_back_for_the_longest_wait() -> None:
+def test_a_gate_stays_closed_for_the_longest_wait() -> None:
     async def work() -> float:
         gate = RateGate()
         gate.close_for(0.2)
@@ -63,7 +63,7 @@ def test_a_gate_keeps_everybody_back_for_the_longest_wait() -> None:
         ({"x-ratelimit-remaining-requests": "9" * 5000, "x-ratelimit-reset-requests": "200ms"}, False),
     ],
 )
-def test_a_gate_closes_where_the_limits_leave_no_room(headers: dict[str, str], closed: bool) -> None:
+def test_a_gate_closes_when_the_rate_limit_leaves_no_room(headers: dict[str, str], closed: bool) -> None:
     async def work() -> float:
         gate = RateGate()
         gate.close_if_exhausted(headers, 100)
@@ -81,62 +81,55 @@ def test_waits_grow_up_to_thirty_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("complaint", "left"),
+    ("refusal", "remaining"),
     [
         ("Unknown parameter: 'response_format.json_schema'", RequestOptions(reply_format=ReplyFormat.JSON)),
         ("Unsupported value: 'seed'", RequestOptions(sends_seed=False)),
         ("Use 'max_completion_tokens' instead of 'max_tokens'", RequestOptions(limit_names=("max_completion_tokens",))),
-        ("seedling is no word", RequestOptions(reply_format=ReplyFormat.JSON)),
+        ("seedling is not a word", RequestOptions(reply_format=ReplyFormat.JSON)),
         ("Bad request", RequestOptions(reply_format=ReplyFormat.JSON)),
     ],
 )
-def test_what_a_refusal_names_is_left_out(complaint: str, left: RequestOptions) -> None:
-    assert RequestOptions().without_refused(complaint, "", RequestOptions().request_body("m", QUESTION)) == left
+def test_a_parameter_that_a_refusal_names_is_left_out(refusal: str, remaining: RequestOptions) -> None:
+    options = RequestOptions()
+    assert options.without_refused(refusal, "", options.request_body("m", QUESTION)) == remaining
 
 
-def test_where_nothing_is_left_to_leave_out_the_refusal_stands() -> None:
+def test_a_refusal_is_final_when_nothing_can_be_left_out() -> None:
     bare = RequestOptions(ReplyFormat.TEXT, sends_seed=False, limit_names=("max_tokens",))
-    sent = bare.request_body("m", QUESTION)
-    assert sent == {"model": "m", "messages": QUESTION.messages, "max_tokens": 100}
-    assert bare.without_refused("Bad request", "", sent) is None
-    assert bare.without_refused("max_tokens is too large", "", sent) is None
-    without_limit = bare.without_refused("max_tokens unknown", "", sent)
+    request = bare.request_body("m", QUESTION)
+    assert request == {"model": "m", "messages": QUESTION.messages, "max_tokens": 100}
+    assert bare.without_refused("Bad request", "", request) is None
+    assert bare.without_refused("max_tokens is too large", "", request) is None
+    without_limit = bare.without_refused("max_tokens unknown", "", request)
     assert without_limit == replace(bare, limit_names=())
     assert without_limit.request_body("m", QUESTION) == {"model": "m", "messages": QUESTION.messages}
     assert without_limit.without_refused("max_tokens unknown", "", without_limit.request_body("m", QUESTION)) is None
-    assert (
-        RequestOptions().without_refused(
-            "Too many tokens", "context_length_exceeded", RequestOptions().request_body("m", QUESTION)
-        )
-        is None
-    )
+    full = RequestOptions()
+    code = "context_length_exceeded"
+    assert full.without_refused("Too many tokens", code, full.request_body("m", QUESTION)) is None
 
 
-def test_a_limit_of_ones_own_takes_the_place_of_the_known_one() -> None:
+def test_a_given_token_limit_replaces_the_default_one() -> None:
     assert RequestOptions.for_model("some-model", 300).request_body("some-model", QUESTION)["max_tokens"] == 300
     assert RequestOptions.for_model("gpt-5", 300).request_body("gpt-5", QUESTION)["max_completion_tokens"] == 300
     assert RequestOptions.for_model("gpt-5").max_reply_tokens(QUESTION) == 100 + 8192
 
 
-def test_what_two_questions_learned_is_kept_together() -> None:
-    one, other = (
-        RequestOptions(reply_format=ReplyFormat.TEXT),
-        RequestOptions(sends_seed=False, limit_names=("max_completion_tokens",)),
-    )
-    assert (
-        one.combined_with(other)
-        == other.combined_with(one)
-        == RequestOptions(ReplyFormat.TEXT, False, ("max_completion_tokens",))
-    )
+def test_options_left_out_for_two_questions_are_combined() -> None:
+    first = RequestOptions(reply_format=ReplyFormat.TEXT)
+    second = RequestOptions(sends_seed=False, limit_names=("max_completion_tokens",))
+    combined = RequestOptions(ReplyFormat.TEXT, False, ("max_completion_tokens",))
+    assert first.combined_with(second) == second.combined_with(first) == combined
 
 
-def test_a_question_without_a_schema_asks_for_no_form() -> None:
+def test_a_question_without_a_schema_sends_no_response_format() -> None:
     assert "response_format" not in RequestOptions().request_body("m", replace(QUESTION, schema=None))
 
 
 @pytest.mark.parametrize("answer", [None, [], "x", {}, {"choices": {}}, {"choices": []}, {"choices": [None]}])
-def test_an_answer_of_any_shape_is_read(answer: object) -> None:
-    with pytest.raises(ReplyError, match=r"^The server's answer holds no reply\.$"):
+def test_an_answer_of_another_shape_contains_no_reply(answer: object) -> None:
+    with pytest.raises(ReplyError, match=r"^The server's answer contains no reply\.$"):
         reply_text(answer, 10)
     assert token_usage(answer) == TokenUsage(None, None, 0)
 
@@ -147,9 +140,7 @@ def test_a_reply_without_text_is_empty(message: object) -> None:
         reply_text({"choices": [{"message": message}]}, 10)
 
 
-def test_tokens_are_read_where_they_are_numbers() -> None:
-    details = {"prompt_tokens_details": {"cached_tokens": 1024}}
-    assert token_usage({"usage": {"prompt_tokens": 2000, "completion_tokens": 3} | details}) == TokenUsage(
-        2000, 3, 1024
-    )
+def test_token_counts_are_read_if_they_are_numbers() -> None:
+    usage = {"prompt_tokens": 2000, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 1024}}
+    assert token_usage({"usage": usage}) == TokenUsage(2000, 3, 1024)
     assert token_usage({"usage": {"prompt_tokens": -1, "completion_tokens": True}}) == TokenUsage(None, None, 0)

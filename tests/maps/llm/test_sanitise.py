@@ -1,4 +1,4 @@
-"""What a server sends, made harmless: the key, half characters, depth, the words of refusals."""
+"""Sanitised server responses: the key, lone surrogates, nesting, error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = "sk-secret-k3y&x"
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "masked"),
     [
         (f"your key is {KEY}", "your key is [key]"),
         (f"{KEY}{KEY}", "[key][key]"),
@@ -23,18 +23,17 @@ KEY = "sk-secret-k3y&x"
         ("", ""),
     ],
 )
-def test_the_key_is_hidden_whole_or_from_eight_characters_on(text: str, shown: str) -> None:
-    assert make_key_mask(KEY)(text) == shown
+def test_the_key_and_its_parts_of_eight_characters_are_masked(text: str, masked: str) -> None:
+    assert make_key_mask(KEY)(text) == masked
 
 
-def test_placeholders_are_no_keys_and_short_keys_are_hidden_whole() -> None:
-    assert [make_key_mask(key)("none or EMPTY, ollama x") for key in ("none", "EMPTY", "ollama", "", "x")] == [
-        "none or EMPTY, ollama x"
-    ] * 5
+def test_placeholders_are_not_masked_and_short_keys_only_whole() -> None:
+    text = "none or EMPTY, ollama x"
+    assert [make_key_mask(key)(text) for key in ("none", "EMPTY", "ollama", "", "x")] == [text] * 5
     assert make_key_mask("sk-ab")("sk-ab sk-a") == "[key] sk-a"
 
 
-def test_a_value_is_cleaned_at_any_depth() -> None:
+def test_strings_are_sanitised_at_any_depth() -> None:
     value = {"a": [f"x {KEY}", 1, None, {"b": KEY}]}
     assert sanitise_json(value, make_key_mask(KEY)) == {"a": ["x [key]", 1, None, {"b": "[key]"}]}
     deep: list[Any] = []
@@ -46,18 +45,18 @@ def test_a_value_is_cleaned_at_any_depth() -> None:
         [deep] = deep
 
 
-def test_what_is_nested_too_deeply_is_no_json() -> None:
+def test_json_that_is_nested_too_deeply_is_refused() -> None:
     for text in ("[" * 100_000, b'{"a":' * 100_000):
         with pytest.raises(ValueError, match="too deeply"):
             read_json(text)
 
 
-def test_half_characters_become_escapes() -> None:
+def test_lone_surrogates_become_escapes() -> None:
     assert (escape_surrogates("no \ud800 way"), escape_surrogates("é火")) == ("no \\ud800 way", "é火")
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"error": {"message": "seed unsupported", "param": "seed", "code": 5}}, "seed unsupported"),
         ({"error": "seed unsupported"}, "seed unsupported"),
@@ -78,5 +77,5 @@ def test_half_characters_become_escapes() -> None:
         (json.loads('{"error":' * 50 + '"x"' + "}" * 50), ""),
     ],
 )
-def test_a_refusals_words_are_found_in_every_form(body: object, words: str) -> None:
-    assert message_in_body(body) == words
+def test_the_error_message_is_found_in_every_form(body: object, message: str) -> None:
+    assert message_in_body(body) == message
