@@ -71,7 +71,7 @@ def is_shared_norm(z: Tensor, gain: Tensor) -> bool:
 
 
 def apply_head_norm(z: Tensor, gain: Tensor | None) -> Tensor:
-    """z (n, heads, d_h) divided by its root mean square, times the gain; without a gain there is no norm."""
+    """z (n, heads, d_h) divided by its root mean square, times the gain; unchanged without a gain."""
     if gain is None:
         return z
     squares = z.square().mean((1, 2) if is_shared_norm(z, gain) else 2, keepdim=True)
@@ -183,8 +183,8 @@ class QueryKeyCircuit:
                 lambda ids: self.exact_keys(ids, kv) @ query,
             )
 
-        found = [best_keys(i) for i in range(len(queries))]
-        return Targets(torch.stack([ids for ids, _ in found]), torch.stack([values for _, values in found]))
+        keys = [best_keys(i) for i in range(len(queries))]
+        return Targets(torch.stack([ids for ids, _ in keys]), torch.stack([key_scores for _, key_scores in keys]))
 
     def exact_keys(self, ids: Tensor, key_head: int) -> Tensor:
         """k of some tokens under a key head in float64, (n,) to (n, d_h)."""

@@ -140,7 +140,7 @@ class UndecidedScores(NamedTuple):
 
 
 class ScoreScreen(NamedTuple):
-    """Rows y in a fast precision, and what is needed to bound their scores."""
+    """Rows y in a fast precision, with the numbers that bound their scores."""
 
     rounded_rows: Tensor  # (n, d)
     rounding_norms: Tensor  # (n,) float64: ‖y − rounded_rows‖

@@ -90,12 +90,12 @@ class DirectionAssignment(NamedTuple):
 
     direction: Tensor  # (n,) from 0
     is_high_end: Tensor  # (n,) bool: whether the token's cosine with u is positive
-    share: Tensor  # (n,) of the squared length of what is written
+    share: Tensor  # (n,) its share of the squared length of the head's output
 
 
 def assign_directions(rows: Tensor, reads: Tensor, strengths: Tensor) -> DirectionAssignment:
     """Assigns rows of Ẽ (n, d) to the directions of one head: reads (r, d), strengths (r,)."""
-    parts = (rows @ reads.T) * strengths  # (n, r) what is written along each v
+    parts = (rows @ reads.T) * strengths  # (n, r) the output along each v
     share, direction = shares_of_sum(parts.square()).max(1)
     return DirectionAssignment(direction, parts.gather(1, direction[:, None])[:, 0] > 0, share)
 

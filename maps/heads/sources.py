@@ -23,8 +23,8 @@ class Sources:
     """The rows of Ẽ for one layer, in float32 (`blocks`) and in float64 (`exact_rows`).
 
     Without `mlp`, Ẽ = scale · E; with it, Ẽ = MLP₀(norm(scale · E)). E keeps the precision of the checkpoint. A row
-    shorter than FAINT_NORM is replaced by its direction (length 1) in float32: what is searched with it must depend
-    on its direction alone. `faint_ids` are the tokens of these rows.
+    shorter than FAINT_NORM is replaced by its direction (length 1) in float32: a search with these rows must depend
+    on directions alone. `faint_ids` are the tokens of these rows.
     """
 
     def __init__(self, embedding: Tensor, mlp: FirstMlp | None = None, scale: float = 1.0) -> None:

@@ -4,8 +4,8 @@ One pass over U computes a row's float32 scores and, for every group of 64 colum
 among a row's m highest, its group is among the m groups of highest maximum: each better group holds a better token. So
 the m best groups hold all candidates, and only these are sorted. The candidates are then computed again in float64.
 
-A few more candidates than wanted are kept. The best score that is no candidate shows whether float32 may have missed a
-target; rows where it may (many near ties) are searched in full.
+A few more candidates than wanted are kept, and an upper bound on the scores of all other tokens. The bound shows
+whether float32 may have missed a target. Rows where it may have (many near ties) are searched in full.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def pick_candidates(scores: Tensor, maxima: Tensor, keep: int, vocabulary: int) 
     inside = grouped.gather(0, chosen.T[:, None].expand(-1, GROUP_COLUMNS, -1))  # (keep, GROUP_COLUMNS, n)
     best = inside.flatten(0, 1).T.topk(keep, dim=1)
     positions = chosen.gather(1, best.indices // GROUP_COLUMNS) * GROUP_COLUMNS + best.indices % GROUP_COLUMNS
-    # What is no candidate scores at most as the last candidate (in a chosen group) or as the next group's maximum.
+    # Any other token scores at most as much as the last candidate (in a chosen group) or as the next group's maximum.
     missed = best.values[:, -1] if keep < vocabulary else best.values.new_full((n,), -torch.inf)
     if keep < groups:
         missed = torch.maximum(missed, best_groups.values[:, -1])
