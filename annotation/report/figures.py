@@ -13,9 +13,9 @@ from annotation.report.paper import INACCURATE_OR_PARTIAL, NOT_ACCURATE
 from annotation.report.phrases import COEFFICIENT_NAMES
 from annotation.statistics.answer_counts import PART_NAMES
 from annotation.statistics.summary import AgreementReport
+from maps.figures.style import BLUE, GREEN, ORANGE, SKY, VERMILION
 
-# Okabe and Ito; all four carry black text at 4.5 to 1 or better.
-GREEN, SKY, ORANGE, VERMILION = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
+# Black text has a contrast of 4.5 to 1 or better on all of them.
 ANSWER_COLOURS = {
     "absent_none": SKY,
     "absent_described": ORANGE,
@@ -32,7 +32,7 @@ ANSWER_COLOURS = {
 }
 AUTOSIZE = alt.AutoSizeParams(type="fit-x", contains="padding")  # labels and title stay inside the frame
 PADDING = {"left": 5, "top": 5, "right": 24, "bottom": 5}
-TEXT_COLOUR, ACCENT_COLOUR = "currentColor", "var(--accent, #0072B2)"  # the page's own
+TEXT_COLOUR, ACCENT_COLOUR = "currentColor", f"var(--accent, {BLUE})"  # the page's own
 EMBED_OPTIONS = {"embedOptions": {"actions": False, "renderer": "svg"}}  # the menu's button has no name; svg knows INK
 OWN_STUDY, PAPER_STUDY = "here", "paper"
 PAPER_ONLY_COLOURS = {INACCURATE_OR_PARTIAL: "#DDDDDD", NOT_ACCURATE: "#BBBBBB"}  # what the paper does not tell apart

@@ -22,12 +22,11 @@ from maps.experiments.layer_runs import (
     select_heads,
 )
 from maps.experiments.results import pick_settings
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
 from maps.mapping.mapper import open_model
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId
+from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.attention import read_query_key_weights
 
 QUERIES_PER_HEAD = 30  # the most salient ones

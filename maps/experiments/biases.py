@@ -24,7 +24,6 @@ from maps.experiments.layer_runs import (
     select_heads,
 )
 from maps.experiments.results import pick_settings
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
@@ -32,7 +31,7 @@ from maps.heads.top_targets import find_highest_targets
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.model import LayerWeights
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId
+from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.attention import read_attention_bias
 
 TARGETS_SHOWN = 5  # for each bias

@@ -22,11 +22,10 @@ from maps.experiments.results import ExperimentRun, LeftOutRelation, Result
 from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import TASK_PROMPTS
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId
+from maps.types import HeadId, Progress, no_progress_bar
 
 REMOVAL_LIMITS = ((300, 30), (500, 50), (1000, 100), (1500, 150))  # (heads of the model, heads removed): below, at most
 HIGHEST_REMOVAL_LIMIT = 250  # heads removed at most in larger models

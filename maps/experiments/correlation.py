@@ -19,9 +19,9 @@ from maps.experiments.results import LeftOutRelation, Result
 from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import PROMPT_SETS
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings, select_layers
+from maps.types import Progress, no_progress_bar
 
 NO_PROMPT_REASON = "no subject keeps its tokens in a prompt"
 PairsByRelation = dict[str, list[PromptPair]]

@@ -23,7 +23,6 @@ from maps.experiments.layer_runs import (
     select_heads,
 )
 from maps.experiments.results import pick_settings
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import find_salient_tokens, head_gains
 from maps.heads.singular_directions import (
@@ -41,7 +40,7 @@ from maps.heads.unembedding import Unembedding
 from maps.mapping.mapper import open_model
 from maps.mapping.model import LayerWeights
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, check_at_least_one
+from maps.types import HeadId, Progress, check_at_least_one, no_progress_bar
 
 TOKENS_SHOWN = 5  # sources and targets at each end of a direction
 SALIENT_TOKENS = 30  # a head's salient tokens, each assigned to one end of one direction

@@ -17,10 +17,10 @@ from maps.data.known_heads import KnownGroup
 from maps.errors import MapsError
 from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, TableRows
 from maps.experiments.results import pick_settings
-from maps.files.run_folder import Progress, no_progress_bar
-from maps.mapping.mapper import LayerMapper, open_model, score_rows
+from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.rows import score_rows
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId
+from maps.types import HeadId, Progress, no_progress_bar
 
 SCHEMAS = {
     "known_heads": pa.schema(

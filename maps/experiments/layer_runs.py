@@ -19,10 +19,10 @@ from maps.errors import MapsError
 from maps.experiments.results import experiment_parts, read_finished
 from maps.files.atomic import write_file, write_json
 from maps.files.csv_export import table_to_csv
-from maps.files.run_folder import REMEDY, Progress, no_progress_bar
+from maps.files.run_folder import REMEDY
 from maps.mapping.model import Model
 from maps.mapping.settings import MappingSettings, select_layers
-from maps.types import HeadId
+from maps.types import HeadId, Progress, no_progress_bar
 
 TableRows = dict[str, list[Row]]  # the rows of each table
 

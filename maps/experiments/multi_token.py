@@ -11,9 +11,9 @@ from maps.experiments.prompts import PromptPair, multi_token_pairs, single_token
 from maps.experiments.results import CORRELATION_KINDS, P_VALUE_COLUMNS, LeftOutRelation, Result
 from maps.experiments.setup import relations_with_enough_pairs, too_few_reason
 from maps.experiments.static_scores import StaticScores
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
+from maps.types import Progress, no_progress_bar
 
 SINGLE_COLUMNS = ("pairs", *CORRELATION_KINDS, *P_VALUE_COLUMNS)  # repeated as `single_…`
 

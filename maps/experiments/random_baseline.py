@@ -14,13 +14,12 @@ from maps.atlas.append_log import write_card
 from maps.atlas.random_csv import RANDOM_CSV, RANDOM_CSV_SCHEMA
 from maps.experiments.results import experiment_parts, open_matching_atlas
 from maps.files.atomic import write_file
-from maps.files.run_folder import Progress, no_progress_bar
 from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
 from maps.heads.rank_tests import target_hits
 from maps.heads.relation_scores import score_layer_relations, scores_from_hits
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.settings import MappingSettings, select_layers
-from maps.types import RelationScore
+from maps.types import Progress, RelationScore, no_progress_bar
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 

@@ -1,4 +1,4 @@
-"""How global or specific the heads are, layer by layer: a point a head, beside two heads to compare with."""
+"""How global or specific the heads of each layer are, with two reference heads."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import pyarrow as pa
 
 from maps.analysis import breadth
 from maps.analysis.breadth import OutputSpaceReferences
-from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, layer_panel, style_chart
+from maps.figures.style import BLUE, QUIET_COLOUR, Figure, Rows, SharedRows, layer_panel, style_chart
 from maps.text import escape_invisible
 from maps.types import HeadId
 
-BLUE = "#0072B2"
 Panel = alt.LayerChart | alt.FacetChart
 
 
 def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferences) -> Figure:
-    """Input skewness of every head by layer, and its output space where that was computed, with each layer's median.
+    """The input skewness of every head by layer, and its output space if that was computed, with each layer's median.
 
-    `heads` is the atlas's table. The output space stands beside that of a specific and of a global head (paper,
-    appendix).
+    `heads` is the atlas's table. Dashed lines show the output space of a specific and a global head (paper, appendix).
     """
     layers = breadth.layer_breadth(heads)
     rows: Rows = [
@@ -30,15 +28,15 @@ def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferen
     panels = [measure_panel(rows, medians, "input_skewness", "Input skewness")]
     if any(row["output_space"] for row in rows):
         panels.append(output_space_panel(rows, medians, references))
-    said = " ".join(breadth.breadth_sentences(layers, references))
-    subtitle = ["A point a head, the line is the median of a layer; a lower skewness means a larger input space."]
+    sentences = " ".join(breadth.breadth_sentences(layers, references))
+    subtitle = ["One point per head; the line is the median of each layer. Lower skewness means a larger input space."]
     chart = alt.hconcat(*panels, spacing=30)
     title = f"Global and specific heads of {escape_invisible(model)}"
-    return style_chart(chart, title, subtitle, f"Points by layer. {subtitle[0]} {said}")
+    return style_chart(chart, title, subtitle, f"Points by layer. {subtitle[0]} {sentences}")
 
 
 def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
-    """One measure: the heads as points and the medians as a line."""
+    """One measure: heads as points, medians as a line."""
     percent = name == "output_space"
     y = alt.Y(
         f"{name}:Q",
@@ -55,9 +53,9 @@ def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
 
 
 def output_space_panel(rows: Rows, medians: Rows, references: OutputSpaceReferences) -> Panel:
-    """The output space, with a dashed line for each of the two heads to compare with."""
+    """The output space, with a dashed line for each reference head."""
     values = {"specific head": references.one_token_share, "global head": references.capitalised_share}
-    lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items() if value is not None]
+    lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items()]
     last = max((row["layer"] for row in rows), default=0)
     rules = alt.Chart(SharedRows(values=[{**line, "layer": last} for line in lines]))
     y = alt.Y("share:Q", scale=alt.Scale(type="log", zero=False))

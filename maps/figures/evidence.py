@@ -1,4 +1,4 @@
-"""Detection scores beside their control, and how concentrated the targets of heads are beside random heads."""
+"""Figures of the evidence: detection scores with their control, and how concentrated the targets of heads are."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 import altair as alt
 
-from maps.figures.style import Figure, Rows, SharedRows, style_chart
+from maps.figures.style import BLUE, ORANGE, VERMILION, Figure, Rows, SharedRows, style_chart
 from maps.scoring.comparison import PATTERN_LABEL, RANDOM_LABEL, UNCLEAR_LABEL, ConcentrationGroup
 from maps.scoring.summary import SCORE_COLUMNS, detection_sentences
 from maps.text import escape_invisible
 
-VALUES_PER_UNIT = 20  # values a unit of detection: of ten and ten items all are twentieths
-KIND_COLOURS = {PATTERN_LABEL: "#0072B2", UNCLEAR_LABEL: "#D55E00", RANDOM_LABEL: "#6B7480"}
+VALUES_PER_UNIT = 20  # detection scores are multiples of 1/20: ten items match and ten do not
+KIND_COLOURS = {PATTERN_LABEL: BLUE, UNCLEAR_LABEL: VERMILION, RANDOM_LABEL: "#6B7480"}
 AXIS_TITLES = {"target_entropy": "Entropy of the targets (bits)", "target_kurtosis": "Target kurtosis (log scale)"}
 
 
 def detection_bars(scores: Sequence[dict[str, Any]], model: str) -> Figure:
-    """How many heads have which detection, with their own description and with another head's, by describer.
+    """How many heads have each detection score, for each describer: with their own description and with another head's.
 
     `scores` are rows of the atlas's table.
     """
@@ -51,33 +51,26 @@ def detection_bars(scores: Sequence[dict[str, Any]], model: str) -> Figure:
             ),
             xOffset=alt.XOffset("shown:N", scale=alt.Scale(domain=kinds)),
             y=alt.Y("heads:Q", title="Heads", axis=alt.Axis(tickMinStep=1, format="d")),
-            color=alt.Color(
-                "shown:N", title="Description shown", scale=alt.Scale(domain=kinds, range=["#0072B2", "#E69F00"])
-            ),
+            color=alt.Color("shown:N", title="Description shown", scale=alt.Scale(domain=kinds, range=[BLUE, ORANGE])),
             row=alt.Row("group:N", title=None, header=alt.Header(labelAnchor="start", labelOrient="top")),
             tooltip=["group:N", "shown:N", alt.Tooltip("detection:Q", format=".2f"), "heads:Q"],
         )
     )
     subtitle = ["Left bar: the head's own description is shown; right bar: another head's, as the control."]
-    said = " ".join(detection_sentences(scores))
-    return style_chart(
-        bars,
-        f"Detection scores in {escape_invisible(model)}",
-        subtitle,
-        f"Bars. {subtitle[0]} {escape_invisible(said)}",
-    )
+    description = f"Bars. {subtitle[0]} {escape_invisible(' '.join(detection_sentences(scores)))}"
+    return style_chart(bars, f"Detection scores in {escape_invisible(model)}", subtitle, description)
 
 
 def concentration_ticks(groups: Iterable[ConcentrationGroup], model: str) -> Figure:
-    """Entropy and kurtosis of the targets, a tick a head: with a pattern, said to be unclear, and random."""
+    """Entropy and kurtosis of the targets, one tick per head: with a pattern, described as unclear, and random."""
     rows: Rows = []
-    said = []
+    in_words = []
     for describer, kind, heads in groups:
         label = escape_invisible(f"{describer}: {kind}") if describer else f"{kind} heads"
         entropies = [row["target_entropy"] for row in heads]
-        said.append(f"{label} {len(heads):,}, median entropy {median(entropies):.2f} bits")
+        in_words.append(f"{label} {len(heads):,}, median entropy {median(entropies):.2f} bits")
         rows += [
-            {"group": label, "kind": kind, "place": len(said), **{name: row[name] for name in AXIS_TITLES}}
+            {"group": label, "kind": kind, "place": len(in_words), **{name: row[name] for name in AXIS_TITLES}}
             for row in heads
         ]
     order = list(dict.fromkeys(row["group"] for row in rows))
@@ -98,12 +91,12 @@ def concentration_ticks(groups: Iterable[ConcentrationGroup], model: str) -> Fig
         )
         for left, (name, title) in zip((True, False), AXIS_TITLES.items(), strict=True)
     ]
-    subtitle = ["A tick a head. Low entropy and high kurtosis: the head promotes few strings, whatever it reads."]
+    subtitle = ["One tick per head. Low entropy and high kurtosis: the head promotes few strings, whatever it reads."]
     chart = alt.hconcat(*panels, spacing=24)
     title = f"How concentrated the targets are in {escape_invisible(model)}"
-    return style_chart(chart, title, subtitle, f"{subtitle[0]} {'; '.join(said)}.")
+    return style_chart(chart, title, subtitle, f"{subtitle[0]} {'; '.join(in_words)}.")
 
 
 def measure_scale(name: str) -> alt.Scale:
-    """Entropy from 0, kurtosis on a log scale, where a few heads are far from all others."""
+    """Entropy from 0; kurtosis on a log scale, because a few heads are far above all others."""
     return alt.Scale(zero=True) if name == "target_entropy" else alt.Scale(type="log")

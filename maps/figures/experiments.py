@@ -1,4 +1,4 @@
-"""The paper's experiments as figures: correlations by relation, curves of accuracy as heads go, random heads."""
+"""Figures of the experiments: correlations by relation, accuracy as heads are removed, random heads."""
 
 from __future__ import annotations
 
@@ -6,36 +6,47 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, layer_panel, style_chart
-from maps.text import escape_invisible, relation_label
+from maps.figures.style import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    QUIET_COLOUR,
+    VERMILION,
+    Figure,
+    Rows,
+    SharedRows,
+    layer_panel,
+    style_chart,
+)
+from maps.text import escape_invisible, pluralize, relation_label
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-PANELS_PER_ROW = 3  # panels in a row
+PANELS_PER_ROW = 3
 
 
 def correlation_points(
     rows: Rows, kinds: Mapping[str, str], published: Mapping[str, Mapping[str, Sequence[float]]], model: str
 ) -> Figure:
-    """A line a relation, with a mark for each kind of correlation; ticks are the published figures of other models.
+    """One line per relation with a mark for each kind of correlation; ticks are published values of other models.
 
-    `rows` are those of the experiment's table; `kinds` names its columns in words; `published` holds, by column and
-    relation, what was published.
+    `rows` are the rows of the experiment's table, `kinds` its columns with a name in words, `published` the published
+    values by column and relation.
     """
     names = [relation_label(row["relation"]) for row in rows]
     marks = [
-        {"relation": relation_label(row["relation"]), "kind": said, "r": row[kind]}
+        {"relation": relation_label(row["relation"]), "kind": label, "r": row[kind]}
         for row in rows
-        for kind, said in kinds.items()
+        for kind, label in kinds.items()
         if row[kind] is not None
     ]
     ticks = [
-        {"relation": relation_label(row["relation"]), "kind": said, "published": value}
+        {"relation": relation_label(row["relation"]), "kind": label, "published": value}
         for row in rows
-        for kind, said in kinds.items()
+        for kind, label in kinds.items()
         for value in published.get(kind, {}).get(row["relation"], ())
     ]
     colour, shape = colour_and_shape(list(kinds.values()))
-    x = alt.X("r:Q", title="Pearson's r over all heads", scale=alt.Scale(domain=[min([-0.2, *lowest_value(marks)]), 1]))
+    lowest = min([-0.2, *(mark["r"] for mark in marks)])
+    x = alt.X("r:Q", title="Pearson's r over all heads", scale=alt.Scale(domain=[lowest, 1]))
     y = alt.Y("relation:N", title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelLimit=260))
     tooltip = ["relation:N", "kind:N", alt.Tooltip("r:Q", format=".3f")]
     points = (
@@ -53,15 +64,15 @@ def correlation_points(
             tooltip=["relation:N", "kind:N", alt.Tooltip("published:Q", format=".3f")],
         )
     )
-    beside = " Pale ticks are what was published of other models." if ticks else ""
-    subtitle = [f"{len(rows)} relations.{beside}"]
-    title = f"What heads' weights say and what they do in {escape_invisible(model)}"
+    pale = " Pale ticks are the published values of other models." if ticks else ""
+    subtitle = [f"{pluralize(len(rows), 'relation')}.{pale}"]
+    title = f"Correlation of static and dynamic scores in {escape_invisible(model)}"
     return style_chart(alt.layer(others, points), title, subtitle, f"Points by relation. {subtitle[0]}")
 
 
 def colour_and_shape(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
-    """Colours and shapes of the kinds of correlation."""
-    colours, shapes = [BLUE, ORANGE, GREEN, PINK], ["circle", "diamond", "square", "triangle-up"]
+    """A colour and a shape for each kind of correlation."""
+    colours, shapes = [BLUE, VERMILION, GREEN, PURPLE], ["circle", "diamond", "square", "triangle-up"]
     legend = alt.Legend(labelLimit=260)
     return (
         alt.Color(
@@ -71,18 +82,13 @@ def colour_and_shape(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
     )
 
 
-def lowest_value(marks: Rows) -> list[float]:
-    """The lowest of the values, in a list; none without values."""
-    return [min(mark["r"] for mark in marks)] if marks else []
-
-
 def ablation_curves(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], model: str) -> Figure:
-    """A panel a relation: accuracy as heads are removed, those of the relation, random ones and for control tasks.
+    """One panel per relation: accuracy as its own heads are removed, as random heads are, and in control tasks.
 
-    `curves` holds by relation and kind some curves, each from no head removed on; several of a kind are drawn as their
-    mean.
+    `curves` contains accuracy curves by relation and kind, each starting with no head removed; the figure shows the
+    mean of several curves of a kind.
     """
-    kinds = {"relation heads": BLUE, "random heads": QUIET_COLOUR, "relation heads, control tasks": ORANGE}
+    kinds = {"relation heads": BLUE, "random heads": QUIET_COLOUR, "relation heads, control tasks": VERMILION}
     rows: Rows = [
         {"relation": relation_label(relation), "kind": kind, "removed": removed, "accuracy": sum(values) / len(values)}
         for relation, by_kind in curves.items()
@@ -110,37 +116,36 @@ def ablation_curves(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]
         )
         .resolve_scale(x="independent")
     )
-    subtitle = [f"{len(curves)} tasks; random heads and control tasks are means."]
+    subtitle = [f"{pluralize(len(curves), 'task')}. The curves of random heads and of control tasks are means."]
     title = f"Accuracy of {escape_invisible(model)} as heads are removed"
     return style_chart(lines, title, subtitle, f"Curves by task. {subtitle[0]}")
 
 
 def random_head_curves(rows: Rows, model: str) -> Figure:
     """How many trained and how many random heads pass each threshold."""
-    kinds = {"trained_heads": ("heads of the model", BLUE), "random_heads": ("random heads", ORANGE)}
+    kinds = {"trained_heads": "heads of the model", "random_heads": "random heads"}
     points: Rows = [
-        {"tau": row["tau"], "kind": said, "heads": row[name]} for row in rows for name, (said, _) in kinds.items()
+        {"tau": row["tau"], "kind": label, "heads": row[name]} for row in rows for name, label in kinds.items()
     ]
-    names, colours = zip(*kinds.values(), strict=True)
+    names = list(kinds.values())
     chart = (
         alt.Chart(SharedRows(values=points), width=460, height=260)
         .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
         .encode(
             x=alt.X("tau:Q", title="Threshold τ"),
             y=alt.Y("heads:Q", title="Heads that pass it", scale=alt.Scale(type="symlog")),
-            color=alt.Color("kind:N", title="Heads", scale=alt.Scale(domain=list(names), range=list(colours))),
-            shape=alt.Shape("kind:N", title="Heads", scale=alt.Scale(domain=list(names), range=["circle", "diamond"])),
+            color=alt.Color("kind:N", title="Heads", scale=alt.Scale(domain=names, range=[BLUE, VERMILION])),
+            shape=alt.Shape("kind:N", title="Heads", scale=alt.Scale(domain=names, range=["circle", "diamond"])),
             tooltip=["kind:N", alt.Tooltip("tau:Q", format=".2f"), "heads:Q"],
         )
     )
-    subtitle = ["As many random heads as the model has, drawn with the mean and deviation of each layer's own."]
-    return style_chart(
-        chart, f"Random heads beside those of {escape_invisible(model)}", subtitle, f"Lines. {subtitle[0]}"
-    )
+    subtitle = ["As many random heads as heads of the model, drawn with the mean and deviation of each layer."]
+    title = f"Random heads compared with the heads of {escape_invisible(model)}"
+    return style_chart(chart, title, subtitle, f"Lines. {subtitle[0]}")
 
 
 def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
-    """One number of every head by layer, a point a head."""
+    """One number of every head by layer, one point per head."""
     points: Rows = [
         {"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows
     ]
@@ -149,5 +154,5 @@ def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
         .mark_point(filled=True, size=26, opacity=0.6, color=BLUE)
         .encode(y=alt.Y(f"{field}:Q", title=title), tooltip=["name:N", alt.Tooltip(f"{field}:Q", title=title)])
     )
-    subtitle = [f"{title}; a point a head."]
+    subtitle = [f"{title}. One point per head."]
     return style_chart(chart, f"{title} in {escape_invisible(model)}", subtitle, f"Points by layer. {subtitle[0]}")

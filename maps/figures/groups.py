@@ -1,4 +1,4 @@
-"""How alike heads are that share a value head, by layer."""
+"""How similar heads are that share a value head, by layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.value_groups import BETWEEN, SETS, WITHIN
-from maps.figures.style import Figure, Rows, layer_panel, style_chart
+from maps.figures.style import BLUE, VERMILION, Figure, Rows, layer_panel, style_chart
 from maps.text import escape_invisible, three_decimals
 
 SET_TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
@@ -16,9 +16,9 @@ SHARED_LABEL, APART_LABEL = "share a value head", "do not share one"
 
 
 def group_similarity(groups: pa.Table, model: str) -> Figure:
-    """How alike heads of a layer are that share a value head, beside those that do not, by layer.
+    """How similar two heads of a layer are that share a value head, compared with two that do not, by layer.
 
-    `groups` is `groups.similarity`'s table. Undefined values are left out.
+    `groups` is the table of `value_group_similarity`. Undefined values are left out.
     """
     every = {(row["sets"], row["heads"]): row for row in groups.to_pylist() if row["layer"] is None}
     rows = [
@@ -45,19 +45,18 @@ def group_similarity(groups: pa.Table, model: str) -> Figure:
 
 
 def similarity_text(row: dict[str, Any]) -> str:
-    """A similarity as it is written."""
     return "undefined" if row["similarity"] is None else three_decimals(row["similarity"])
 
 
 def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
-    """One kind of set: points by layer, joined; the means over all layers stand above."""
+    """One kind of set: points by layer, joined by a line; `means` is the subtitle."""
     sides = [SHARED_LABEL, APART_LABEL]
     highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
     base = layer_panel(rows, title, means, 250).encode(
         y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),
         color=alt.Color(
             "side:N",
-            scale=alt.Scale(domain=sides, range=["#0072B2", "#D55E00"]),
+            scale=alt.Scale(domain=sides, range=[BLUE, VERMILION]),
             legend=alt.Legend(title="Two heads that", symbolOpacity=1),
         ),
         tooltip=[

@@ -1,4 +1,4 @@
-"""Every head of a model: as a cell by category, and as a point by skewness and output space."""
+"""All heads of a model: as cells by category, and as points by skewness and output space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.classification import CATEGORIES
-from maps.figures.style import CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart
+from maps.figures.style import BLUE, CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart
 from maps.text import escape_invisible, relation_label
 from maps.types import HeadId
 
@@ -17,9 +17,10 @@ MAX_MAP_WIDTH, MIN_CELL_SIZE, MAX_CELL_SIZE = 900, 9, 22  # of the map, and of i
 
 
 def functionality_map(categories: pa.Table, model: str, layers: int, heads: int) -> Figure:
-    """Every head as a cell, layers from left to right and heads from top to bottom, a band for each category.
+    """Every head as a cell, layers from left to right and heads from top to bottom, with a band for each category.
 
-    `categories` is `classification.categories`'s table; `layers` and `heads` are the model's, mapped or not.
+    `categories` is the table of `maps.analysis.classification.categories_table`; `layers` and `heads` are the numbers
+    of the whole model.
     """
     rows = category_bands(categories)
     counts = Counter(row["category"] for row in rows)
@@ -28,7 +29,7 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
     for row in rows:
         row["label"] = labels[row["category"]]
     step = max(MIN_CELL_SIZE, min(MAX_CELL_SIZE, MAX_MAP_WIDTH // max(1, layers)))
-    inner = 1 - min(1.5, step / 9) / step  # the cell without the gap to the next
+    inner = 1 - min(1.5, step / 9) / step  # the share of a step that the cell fills; the rest is the gap
     base = (
         alt.Chart(SharedRows(values=rows), width=layers * step, height=heads * step)
         .transform_calculate(
@@ -67,36 +68,37 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
 
 
 def category_bands(categories: pa.Table) -> Rows:
-    """The bands of every head's cell, from `start` to `end` of its height; one of no category where it has none."""
+    """The bands of every head's cell, from `start` to `end` of its height; one band `none` without a category."""
     rows = []
     for row in categories.to_pylist():
-        implements, suppresses = (
-            ", ".join(map(relation_label, row[name] or [])) for name in ("relations", "suppressed")
-        )
+        implements = ", ".join(map(relation_label, row["relations"] or []))
+        suppresses = ", ".join(map(relation_label, row["suppressed"] or []))
         own = ["own relation"] if implements or suppresses else ["none"]
-        found = [escape_invisible(category) for category in row["categories"] or own]
+        bands = [escape_invisible(category) for category in row["categories"] or own]
         name = str(HeadId(row["layer"], row["head"]))
         does = [f"{verb} {what}" for verb, what in (("implements", implements), ("suppresses", suppresses)) if what]
-        for place, category in enumerate(found):
+        for place, category in enumerate(bands):
             rows.append(
                 {
                     "layer": row["layer"],
                     "head": row["head"],
                     "category": category,
-                    "start": place / len(found),
-                    "end": (place + 1) / len(found),
+                    "start": place / len(bands),
+                    "end": (place + 1) / len(bands),
                     "name": name,
                     "implements": implements or "nothing",
                     "suppresses": suppresses or "nothing",
-                    "words": f"{name} {'; '.join(does) or 'does no relation at the threshold'}",
+                    "words": f"{name} {'; '.join(does) or 'implements no relation at the threshold'}",
                 }
             )
     return rows
 
 
 def cell_axis(count: int) -> alt.Axis:
-    """An axis of cells: whole numbers in the middle of every cell, or of every fifth or tenth."""
-    every = 1 if count <= 16 else 5 if count <= 40 else 10
+    """An axis with the number of every cell in its middle; of every fifth or tenth cell in large models."""
+    every = 1
+    if count > 16:
+        every = 5 if count <= 40 else 10
     return alt.Axis(
         values=[place + 0.5 for place in range(0, count, every)],
         labelExpr="format(floor(datum.value), 'd')",
@@ -108,7 +110,7 @@ def cell_axis(count: int) -> alt.Axis:
 
 
 def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId], model: str) -> Figure | None:
-    """Input skewness against the size of the output space, a point a head; None where neither was computed.
+    """Input skewness against the size of the output space, one point per head; None when no head has both.
 
     `heads` is the atlas's table, `classified_heads` the heads that implement or suppress a relation.
     """
@@ -136,7 +138,7 @@ def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId]
                 axis=alt.Axis(format="~%", grid=False),
             ),
             y=alt.Y("input_skewness:Q", title="Input skewness", scale=alt.Scale(zero=False)),
-            color=alt.Color("kind:N", title="Head", scale=alt.Scale(domain=kinds, range=["#8A94A0", "#0072B2"])),
+            color=alt.Color("kind:N", title="Head", scale=alt.Scale(domain=kinds, range=["#8A94A0", BLUE])),
             shape=alt.Shape("kind:N", title="Head", scale=alt.Scale(domain=kinds, range=["circle", "diamond"])),
             tooltip=[
                 "name:N",
@@ -146,7 +148,7 @@ def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId]
             ],
         )
     )
-    subtitle = [f"{len(rows):,} heads; a small output space means that few tokens are promoted, whatever is read."]
+    subtitle = [f"{len(rows):,} heads; one with a small output space promotes few tokens, whatever it reads."]
     return style_chart(
         points, f"Input skewness and output space in {escape_invisible(model)}", subtitle, f"Points. {subtitle[0]}"
     )

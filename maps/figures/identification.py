@@ -1,22 +1,22 @@
-"""How often describers see a pattern, by layer."""
+"""How often each describer sees a pattern, by layer."""
 
 from __future__ import annotations
 
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import Figure, Rows, layer_panel, style_chart
+from maps.figures.style import BLUE, VERMILION, Figure, Rows, layer_panel, style_chart
 from maps.text import escape_invisible
 
 EXACT_LABEL, PAPER_LABEL = "exact reading", "the paper's reading"
 READING_COLUMNS = {EXACT_LABEL: ("patterns", "rate"), PAPER_LABEL: ("patterns_paper", "rate_paper")}
-PANELS_PER_ROW = 2  # panels in a row
+PANELS_PER_ROW = 2
 
 
 def identification_rate(identification: pa.Table, model: str) -> Figure:
     """The share of heads with a described pattern by layer, a panel for each describer.
 
-    `identification` is `identification.identification`'s table. Layers without a described head are left out.
+    `identification` is the table of `maps.analysis.identification`. Layers without a described head are left out.
     """
     every = identification.to_pylist()
     rows: Rows = [
@@ -31,14 +31,13 @@ def identification_rate(identification: pa.Table, model: str) -> Figure:
         describer_panel([r for r in rows if r["describer"] == name], name, rates_text(means[name])) for name in means
     ]
     chart = alt.concat(*panels, columns=PANELS_PER_ROW, spacing=30).resolve_scale(color="shared", shape="shared")
-    subtitle = ["Share of described heads of a layer in which the describer sees a pattern."]
+    subtitle = ["Share of each layer's described heads in which the describer sees a pattern."]
     each = "; ".join(f"{name}: {rates_text(row)}" for name, row in means.items())
     title = f"Heads with a described pattern in {escape_invisible(model)}"
     return style_chart(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
 
 
 def rates_text(row: dict[str, float | None]) -> str:
-    """Both rates over all layers, in words."""
     exact, paper = row["rate"], row["rate_paper"]
     if exact is None or paper is None:
         return "no head described"
@@ -46,13 +45,13 @@ def rates_text(row: dict[str, float | None]) -> str:
 
 
 def describer_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
-    """One describer: points by layer, joined, for both readings; the rates over all layers stand above."""
+    """One describer: points by layer, joined by a line, for both readings; `means` is the subtitle."""
     readings = list(READING_COLUMNS)
     base = layer_panel(rows, title, means, 380).encode(
         y=alt.Y("rate:Q", title="Heads with a pattern", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
         color=alt.Color(
             "reading:N",
-            scale=alt.Scale(domain=readings, range=["#0072B2", "#D55E00"]),
+            scale=alt.Scale(domain=readings, range=[BLUE, VERMILION]),
             legend=alt.Legend(title="Reading", symbolOpacity=1),
         ),
         tooltip=["layer:Q", "reading:N", alt.Tooltip("rate:Q", format=".1%"), "patterns:Q", "described:Q"],

@@ -21,9 +21,10 @@ from maps.text import escape_invisible, relation_label
 
 
 def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
-    """Bars: how many heads implement each relation, and beside it how many suppress it.
+    """Bars: how many heads implement each relation, and how many suppress it.
 
-    `per_relation` is `classification.heads_per_relation`'s table; relations with too few pairs say so.
+    `per_relation` is the table of `maps.analysis.classification.heads_per_relation`. Relations with too few pairs are
+    labelled.
     """
     rows = [
         row
@@ -45,7 +46,8 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     counted = [row for row in rows if row["counted"]]
     each = "; ".join(f"{row['name']} {row['heads']} and {row['suppression_heads']}" for row in counted if row["either"])
     few = ", ".join(row["name"] for row in rows if not row["counted"])
-    subtitle = [f"{sum(bool(row['either']) for row in counted)} of {len(rows)} relations have such a head."]
+    some = sum(bool(row["either"]) for row in counted)
+    subtitle = [f"{some} of {len(rows)} relations have a head that implements or suppresses them."]
     described = f"Bars of how many heads implement each relation and how many suppress it: {each or 'none'}."
     described += f" Too few pairs to classify by: {few}." if few else ""
     chart = alt.hconcat(*panels, spacing=24).resolve_scale(color="shared")
@@ -55,9 +57,9 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
 def relation_bars(
     rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False
 ) -> alt.LayerChart | alt.FacetChart:
-    """Half of the bars; `best` names the columns of the strongest head and its score."""
+    """One panel of bars. `best` names the columns with the strongest head and its score; `named` labels the bars."""
     head, value = best
-    names = [row["name"] for row in rows]  # by place: a name may be anything, so it is no key
+    names = [row["name"] for row in rows]  # bars are placed by number: names may be equal or empty
     labels = (
         alt.Axis(
             labelExpr=f"{json.dumps(names)}[datum.value]", labelLimit=240, ticks=False, domain=False, labelPadding=8

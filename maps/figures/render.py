@@ -1,4 +1,4 @@
-"""Figures as files: SVG, and pages that show their tooltips without a network. The only room of vl-convert."""
+"""Figures as files: SVG, and pages that show tooltips without a network. Only this module uses vl-convert."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ others, under the BSD 3-Clause License: https://github.com/vega/vega/blob/main/L
 
 
 def can_draw() -> bool:
-    """Whether vl-convert is installed, which draws the pictures."""
+    """Whether vl-convert, which draws the pictures, is installed."""
     return find_spec("vl_convert") is not None
 
 
 def vega_lite_version() -> str:
-    """The Vega-Lite that the figures are written for, such as `6.4`; the newest that vl-convert has, where not that."""
+    """The version of Vega-Lite that altair writes, such as `6.4`, or the newest one that vl-convert has."""
     import vl_convert
 
-    wanted, known = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]), vl_convert.get_vegalite_versions()
+    wanted = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    known = vl_convert.get_vegalite_versions()
     return wanted if wanted in known else known[-1]
 
 
 def render_svg(spec: dict[str, Any]) -> str:
-    """A figure as SVG."""
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version()))
@@ -51,14 +51,14 @@ def render_svg(spec: dict[str, Any]) -> str:
 
 @cache
 def vega_script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script; bundling takes seconds, and every page has the same."""
+    """Vega, Vega-Lite and Vega-Embed as one script. Bundling takes seconds; every page has the same script."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version()))
 
 
 def render_page(spec: dict[str, Any]) -> str:
-    """A figure as a page of its own that needs nothing beside it; nothing in the data can end its script."""
+    """A figure as a self-contained page. No `<` is left in the data, so that none can end the script."""
     title = spec["title"]["text"]
     return PAGE_TEMPLATE.format(
         title=escape(title),

@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, the text that they may show, titles and axes."""
+"""The colours, the titles and the axes that all figures share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import altair as alt
 
 from maps.analysis.classification import CATEGORIES
 
-# Okabe and Ito, who chose them to be told apart by colour-blind readers too; the app's purple for own relations.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart. https://jfly.uni-koeln.de/color/
+BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 CATEGORY_COLOURS = {
-    **dict(zip(CATEGORIES, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True)),
-    "own relation": "#8C6BB1",
+    **dict(zip(CATEGORIES, (BLUE, ORANGE, GREEN, PURPLE), strict=True)),
+    "own relation": "#8C6BB1",  # as in the app
     "none": "#E4E8ED",
 }
 OTHER_COLOUR = "#56606E"
@@ -22,10 +24,7 @@ Rows = list[dict[str, Any]]
 
 
 class SharedRows(alt.InlineData):
-    """Rows that all copies of a chart share: altair copies a chart at each step, thousands of rows with it.
-
-    Nor does it check each value of each row when the chart is made.
-    """
+    """Rows that all copies of a chart share, unchecked: altair would copy and check thousands of rows at each step."""
 
     _class_is_valid_at_instantiation = False
 
@@ -34,13 +33,13 @@ class SharedRows(alt.InlineData):
 
 
 def vega_spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
-    """The figure as Vega-Lite, however many rows it has; `validate` says whether altair checks each of them."""
+    """The figure as Vega-Lite, with any number of rows; `validate` says whether altair checks each of them."""
     with alt.data_transformers.enable("default", max_rows=None):
         return dict(figure.to_dict(validate=validate))
 
 
 def themed_json(figure: Figure) -> str:
-    """The figure as JSON, over the background of the page that shows it, in the page's ink, light or dark.
+    """The figure as JSON, without a background and in the text colours of the page that shows it, light or dark.
 
     The page defines the CSS variables `--ink`, `--quiet` and `--line`.
     """
@@ -48,12 +47,12 @@ def themed_json(figure: Figure) -> str:
     for name, colour in (("ink", INK_COLOUR), ("quiet", QUIET_COLOUR), ("line", LINE_COLOUR)):
         text = text.replace(json.dumps(colour), json.dumps(f"var(--{name}, {colour})"))
     whole = json.loads(text) | {"background": "transparent"}
-    whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the one that knows variables
+    whole["usermeta"]["embedOptions"]["renderer"] = "svg"  # the canvas renderer knows no CSS variables
     return json.dumps(whole)
 
 
 def layer_panel(rows: Rows, title: str, subtitle: str, width: int) -> alt.Chart:
-    """An empty panel over the layers of some rows, with its title and what it says under it."""
+    """An empty panel with the layers of some rows on the x axis."""
     last = max((row["layer"] for row in rows), default=0)
     return alt.Chart(
         SharedRows(values=rows),
@@ -73,7 +72,7 @@ def layer_panel(rows: Rows, title: str, subtitle: str, width: int) -> alt.Chart:
 
 
 def style_chart(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
-    """Title, description and the house's look."""
+    """The chart with its title, its description for screen readers, and the look that all figures share."""
     font = "Helvetica, Arial, sans-serif"
     return (
         chart.properties(
@@ -81,7 +80,7 @@ def style_chart(chart: Any, title: str, subtitle: list[str], description: str) -
             description=description,
             background="white",
             padding=14,
-            usermeta={"embedOptions": {"actions": False}},  # its button has no name for screen readers
+            usermeta={"embedOptions": {"actions": False}},  # the menu's button has no name for screen readers
         )
         .configure(font=font)
         .configure_view(stroke=None)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from maps.figures.style import QUIET_COLOUR, Figure, Rows, SharedRows, style_chart
+from maps.figures.style import BLUE, QUIET_COLOUR, Figure, Rows, SharedRows, style_chart
 from maps.text import escape_invisible, relation_label
 
 
 def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:
-    """A line of ticks a model, one for each head with a hit: `scores` holds (model, head, score).
+    """One line per model with one tick per head that has a hit; `scores` contains (model, head, score).
 
-    Heads without a hit are counted in words; undefined scores are left out.
+    The subtitle counts the heads without a hit; undefined scores are left out.
     """
     rows: Rows = [
         {"model": escape_invisible(model), "head": head, "score": value}
@@ -24,7 +24,7 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     models = list(dict.fromkeys(row["model"] for row in rows))
     ticks = (
         alt.Chart(SharedRows(values=some), width=560, height=40 * max(1, len(models)))
-        .mark_tick(thickness=2, size=22, color="#0072B2", opacity=0.7)
+        .mark_tick(thickness=2, size=22, color=BLUE, opacity=0.7)
         .encode(
             x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelLimit=220)),
@@ -36,4 +36,4 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     )
     subtitle = [f"{len(some):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
     title = f"Scores on {relation_label(relation)} by model"
-    return style_chart(alt.layer(ticks, rule), title, subtitle, f"Ticks, one a head. {subtitle[0]}")
+    return style_chart(alt.layer(ticks, rule), title, subtitle, f"One tick per head. {subtitle[0]}")

@@ -1,4 +1,4 @@
-"""The part of the report on what becomes of a task when heads are removed."""
+"""The part of the report on the accuracy of tasks when heads are removed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from maps.experiments.report.paper_figures import figures_by_model, published_mo
 from maps.experiments.results import Result
 from maps.figures.experiments import ablation_curves
 from maps.figures.style import vega_spec
-from maps.text import relation_label
+from maps.text import pluralize, relation_label
 
 Rows = list[dict[str, Any]]
-LARGE_LOSS = 0.48  # the drop of accuracy that the paper found for every relation in Pythia 12B
+LARGE_LOSS = 0.48  # every relation in Pythia 12B lost more than this share of its accuracy (section 4.3)
 
 
 def causal_part(folder: Path) -> ReportPart | None:
-    """The part of `evaluate causal`."""
+    """The results of `evaluate causal`."""
     result = Result.find(folder, "causal")
     if result is None:
         return None
     model = str(result.settings["model"])
-    head = (
+    header = (
         *("Relation", "Pairs", "Heads removed", "Base", "− relation heads", "− random heads", "Controls"),
         *("Control base", "− relation heads, control"),
     )
@@ -46,85 +46,87 @@ def causal_part(folder: Path) -> ReportPart | None:
         )
         for row in result.rows
     ]
-    tables = [ReportTable("causal_accuracy", "Accuracy before and after heads are removed", head, rows)]
-    tables += [*published_accuracy_tables(result.rows, model), *([left] if (left := left_out_table(result)) else [])]
+    tables = [ReportTable("causal_accuracy", "Accuracy before and after heads are removed", header, rows)]
+    tables += [
+        table for table in (published_accuracy_table(result.rows, model), left_out_table(result)) if table is not None
+    ]
     curves = {row["relation"]: curves_by_kind(result.detail(row["relation"])) for row in result.rows}
     figures = {"causal": vega_spec(ablation_curves(curves, model))} if curves else {}
-    sentences = causal_sentences(result.rows)
-    return ReportPart(
-        "What becomes of a task without its heads", sentences, tables, figures, result_settings_text(result)
-    )
+    sentences, settings = causal_sentences(result.rows), result_settings_text(result)
+    return ReportPart("Tasks without the heads of their relation", sentences, tables, figures, settings)
 
 
 def format_with_deviation(value: float | None, deviation: float | None) -> str:
     """A mean with its standard deviation."""
-    return "–" if value is None else format_number(value) if deviation is None else f"{value:.2f} ± {deviation:.2f}"
+    if value is None or deviation is None:
+        return format_number(value)
+    return f"{value:.2f} ± {deviation:.2f}"
 
 
-def published_accuracy_tables(rows: Rows, model: str) -> list[ReportTable]:
-    """The published accuracies of the model, or of all that are published: base, and without the relation's heads."""
+def published_accuracy_table(rows: Rows, model: str) -> ReportTable | None:
+    """The published accuracies of the model, or of all published models when it is none of them."""
     own, names = published_model_name(model), [row["relation"] for row in rows]
-    found = {name: figures for name, figures in figures_by_model("causal").items() if own in (None, name)}
-    if not any(name in figures for figures in found.values() for name in names):
-        return []
+    published = {name: figures for name, figures in figures_by_model("causal").items() if own in (None, name)}
+    if not any(name in figures for figures in published.values() for name in names):
+        return None
     lines = [
-        (relation_label(name), *(format_accuracy_drop(figures.get(name)) for figures in found.values()))
+        (relation_label(name), *(format_accuracy_drop(figures.get(name)) for figures in published.values()))
         for name in names
     ]
-    caption = "Published accuracies, and those without the relation's heads"
-    return [ReportTable("causal_published", caption, ("Relation", *found), lines)]
+    caption = "Published accuracies before and after the relation's heads are removed"
+    return ReportTable("causal_published", caption, ("Relation", *published), lines)
 
 
 def format_accuracy_drop(row: dict[str, Any] | None) -> str:
-    """A published accuracy before and after."""
     return "–" if row is None else f"{row['base']:.2f} → {row['relation_heads_removed']:.2f}"
 
 
 def curves_by_kind(detail: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """A relation's curves by kind."""
+    """A relation's accuracy curves by kind."""
+    curves = {"relation heads": [detail["relation_heads"]], "random heads": detail["random_heads"]}
     controls = list(detail.get("controls", {}).values())
-    found = {"relation heads": [detail["relation_heads"]], "random heads": detail["random_heads"]}
-    return found | ({"relation heads, control tasks": controls} if controls else {})
+    return {**curves, "relation heads, control tasks": controls} if controls else curves
 
 
 class TaskLosses(NamedTuple):
-    """The shares of their accuracies that tasks lose, and what these are compared with, task by task."""
+    """The share of its accuracy that each task loses, and the loss that it is compared with."""
 
     own_losses: list[float]
     other_losses: list[float]
 
     @property
     def larger_count(self) -> int:
-        """In how many tasks the first is the larger one."""
+        """The number of tasks with the larger own loss."""
         return sum(own > other for own, other in zip(self.own_losses, self.other_losses, strict=True))
 
 
 def lost_share(row: dict[str, Any], before: str, after: str) -> float:
-    """The share of an accuracy that is lost, from 0 to 1."""
+    """The share of an accuracy that is lost: 1 - after / before."""
     return 1 - float(row[after]) / float(row[before])
 
 
 def losses_against_random(rows: Rows) -> TaskLosses:
-    """What tasks lose without their relation's heads, and without as many random ones; tasks that have both."""
+    """Losses without the relation's heads, compared with losses without as many random heads."""
     known = [row for row in rows if row["random_heads_removed"] is not None]
     own = [lost_share(row, "base", "relation_heads_removed") for row in known]
     return TaskLosses(own, [lost_share(row, "base", "random_heads_removed") for row in known])
 
 
 def losses_against_controls(rows: Rows) -> TaskLosses:
-    """What tasks lose without their relation's heads, and what their control tasks do; tasks that have any."""
+    """Losses of tasks, compared with losses of their control tasks, both without the relation's heads."""
     known = [row for row in rows if row["control_tasks"] and row["control_base"]]
     own = [lost_share(row, "base", "relation_heads_removed") for row in known]
     return TaskLosses(own, [lost_share(row, "control_base", "control_relation_heads_removed") for row in known])
 
 
 def causal_sentences(rows: Rows) -> list[str]:
-    """How many tasks lose more without their heads than without random ones."""
+    """In how many tasks the relation's heads matter more than random heads, and more than in other tasks."""
     random, controls = losses_against_random(rows), losses_against_controls(rows)
     large = sum(lost_share(row, "base", "relation_heads_removed") > LARGE_LOSS for row in rows)
     return [
-        f"In {random.larger_count} of {len(random.own_losses)} tasks removing the relation's heads lowers the accuracy more than "
-        f"removing as many random heads; in {large} of {len(rows)} more than {format_percent(LARGE_LOSS)} of it is lost.",
-        f"In {controls.larger_count} of {len(controls.own_losses)} tasks that have a control the relation's own task loses the "
-        "larger share.",
+        f"In {random.larger_count} of {len(random.own_losses)} tasks, removing the relation's heads lowers the "
+        f"accuracy more than removing as many random heads. {large} of {pluralize(len(rows), 'task')} lose more than "
+        f"{format_percent(LARGE_LOSS)} of their accuracy.",
+        f"In {controls.larger_count} of {len(controls.own_losses)} tasks with controls, the relation's own task loses "
+        "a larger share of its accuracy than the controls.",
     ]

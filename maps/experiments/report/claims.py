@@ -1,4 +1,4 @@
-"""Which of the paper's claims hold on a model: each with what the paper found, what was found here, and a verdict."""
+"""Which of the paper's claims hold on a model: for each, the paper's finding, our finding and a verdict."""
 
 from __future__ import annotations
 
@@ -13,17 +13,25 @@ from maps.experiments.report.format import format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model
 from maps.experiments.results import Result
+from maps.text import pluralize
 from maps.types import TAU
 
 Rows = list[dict[str, Any]]
 HOLDS, WEAKER, FAILS = "holds", "weaker", "does not hold"
-CORRELATION_P_VALUE = 0.01  # p-values under it count as a correlation
-WEAKER_SHARE = 0.9  # the share of relations that must correlate where a claim is to be weaker and not to fail
-SMALL_LOSS = 0.13  # the most of an accuracy that random heads cost in Pythia 12B (section 4.3)
+CORRELATION_P_VALUE = 0.01  # a relation correlates when r > 0 and p is lower than this
+WEAKER_SHARE = 0.9  # a claim is weaker, not false, when at least this share of the relations correlate
+SMALL_LOSS = 0.13  # random heads cost at most this share of the accuracy in Pythia 12B (section 4.3)
+CORRELATION_CLAIMS = {
+    "without_context": "Static and dynamic scores correlate when heads attend to the subject alone",
+    "with_context": "… when heads attend as in the sentence",
+    "suppression_without_context": "Static and dynamic suppression correlate when heads attend to the subject alone",
+    "suppression_with_context": "… when heads attend as in the sentence",
+}
+PAPER_TASKS = "all tasks of Pythia 12B, 9 of 11 of Llama-3.1 8B"
 
 
 class PaperClaim(NamedTuple):
-    """One claim: what is said, what the paper found, what was found here, and whether that bears it out."""
+    """One claim with the paper's finding, our finding and the verdict; a row of the table."""
 
     statement: str
     paper_finding: str
@@ -32,68 +40,60 @@ class PaperClaim(NamedTuple):
 
 
 def claims_part(folder: Path) -> ReportPart | None:
-    """The part that opens a report: all claims that the experiments in a folder can tell about."""
-    found = [
-        claim
-        for read in (correlation_claims, multi_token_claims, causal_claims, random_baseline_claims)
-        for claim in read(folder)
+    """The first part of a report: all claims that the finished experiments in a folder can decide."""
+    claims = [
+        *correlation_claims(folder),
+        *multi_token_claims(folder),
+        *causal_claims(folder),
+        *random_baseline_claims(folder),
     ]
-    if not found:
+    if not claims:
         return None
-    held = sum(claim.verdict == HOLDS for claim in found)
-    table = ReportTable("claims", "The paper's claims", ("Claim", "The paper", "Here", "Verdict"), found)
-    said = [
-        f"Of {len(found)} claims {held} hold in full.",
-        "A correlation holds where its mean is as high as in the weakest published model, over the relations that both "
-        f"have, and is weaker where at least {format_percent(WEAKER_SHARE)} of the relations correlate. A claim about tasks holds "
-        "where it is true of all of them, and is weaker where it is true of most.",
+    held = sum(claim.verdict == HOLDS for claim in claims)
+    table = ReportTable("claims", "The paper's claims", ("Claim", "The paper", "Here", "Verdict"), claims)
+    sentences = [
+        f"{held} of {pluralize(len(claims), 'claim')} {'holds' if held == 1 else 'hold'} in full.",
+        "A claim about a correlation holds when the mean is as high as in the weakest published model, over the "
+        f"relations that both have; it is weaker when at least {format_percent(WEAKER_SHARE)} of the relations "
+        "correlate. A claim about tasks holds when it is true of all of them; it is weaker when it is true of most.",
     ]
-    return ReportPart("Which of the paper's claims hold", said, [table])
+    return ReportPart("Which of the paper's claims hold", sentences, [table])
 
 
 def correlation_claims(folder: Path) -> list[PaperClaim]:
-    """Static scores go with dynamic ones (section 4.2), at least as well as in the weakest published model."""
+    """Static scores correlate with dynamic ones (section 4.2), at least as well as in the weakest published model."""
     result = Result.find(folder, "correlation")
-    said = {
-        "without_context": "A head's score goes with its outputs where it attends to the subject alone",
-        "with_context": "… where it attends as it does in the sentence",
-        "suppression_without_context": "Suppression likewise, attending to the subject alone",
-        "suppression_with_context": "… attending as in the sentence",
-    }
-    return (
-        []
-        if result is None
-        else [c for kind, words in said.items() for c in correlation_kind_claims(result.rows, kind, words)]
-    )
+    rows = result.rows if result else []
+    claims = [correlation_claim(rows, kind, statement) for kind, statement in CORRELATION_CLAIMS.items()]
+    return [claim for claim in claims if claim is not None]
 
 
-def correlation_kind_claims(rows: Rows, kind: str, statement: str) -> list[PaperClaim]:
-    """One kind of correlation: its mean beside the published models', over the relations that both have."""
+def correlation_claim(rows: Rows, kind: str, statement: str) -> PaperClaim | None:
+    """One kind of correlation: its mean, compared with the published models over the relations that both have."""
     known = [row for row in rows if row[kind] is not None]
     if not known:
-        return []
-    ours = {row["relation"]: row[kind] for row in known}
-    theirs = []
+        return None
+    values = {row["relation"]: row[kind] for row in known}
+    mean, published_means = fmean(values.values()), []
     for figures in figures_by_model("correlation").values():
-        shared = [figures[name][kind] for name in ours if figures.get(name, {}).get(kind) is not None]
-        theirs += [fmean(shared)] if shared else []
-    certain = sum(
+        shared = [figures[name][kind] for name in values if figures.get(name, {}).get(kind) is not None]
+        if shared:
+            published_means.append(fmean(shared))
+    correlating = sum(
         row[kind] > 0 and row[f"{kind}_p"] is not None and row[f"{kind}_p"] < CORRELATION_P_VALUE for row in known
     )
-    mean, paper = fmean(ours.values()), "–"
-    strong = bool(theirs) and round(mean, 2) >= round(min(theirs), 2)  # as they are shown
-    if theirs:
-        paper = f"mean r {min(theirs):.2f} to {max(theirs):.2f} in {len(theirs)} models"
-    here = f"mean r {mean:.2f}; {certain} of {len(known)} relations correlate (p < {CORRELATION_P_VALUE})"
-    return [
-        PaperClaim(
-            statement, paper, here, HOLDS if strong else WEAKER if certain >= WEAKER_SHARE * len(known) else FAILS
-        )
-    ]
+    paper, verdict = "–", WEAKER if correlating >= WEAKER_SHARE * len(known) else FAILS
+    if published_means:
+        lowest, highest = min(published_means), max(published_means)
+        paper = f"mean r {lowest:.2f} to {highest:.2f} in {len(published_means)} models"
+        if round(mean, 2) >= round(lowest, 2):  # as they are shown
+            verdict = HOLDS
+    here = f"mean r {mean:.2f}; {correlating} of {len(known)} relations correlate (p < {CORRELATION_P_VALUE})"
+    return PaperClaim(statement, paper, here, verdict)
 
 
 def multi_token_claims(folder: Path) -> list[PaperClaim]:
-    """The scores tell about sources of several tokens too (section 4.4)."""
+    """The scores hold for sources of several tokens too (section 4.4)."""
     result = Result.find(folder, "multi_token")
     known = [
         row
@@ -103,61 +103,66 @@ def multi_token_claims(folder: Path) -> list[PaperClaim]:
     if not known:
         return []
     close = sum(all(row[kind] >= row[f"single_{kind}"] - SIMILAR_DROP for kind in CONTEXT_LABELS) for row in known)
-    lowest = min(row[kind] - row[f"single_{kind}"] for row in known for kind in CONTEXT_LABELS)
-    here = f"{close} of {len(known)} relations; r at most {max(0.0, -lowest):.2f} lower"
-    paper = "6 of 9 models and relations; r at most 0.13 lower"
-    verdict = HOLDS if 9 * close >= 6 * len(known) else WEAKER if close else FAILS
-    return [PaperClaim("Sources of several tokens correlate as well as single ones", paper, here, verdict)]
+    largest = max(row[f"single_{kind}"] - row[kind] for row in known for kind in CONTEXT_LABELS)
+    here = f"{close} of {len(known)} relations; r at most {max(0.0, largest):.2f} lower"
+    paper = "6 of 9 pairs of model and relation; r at most 0.13 lower"
+    verdict = FAILS
+    if close:
+        verdict = HOLDS if 9 * close >= 6 * len(known) else WEAKER
+    return [PaperClaim("Sources of several tokens correlate as well as single tokens", paper, here, verdict)]
 
 
 def causal_claims(folder: Path) -> list[PaperClaim]:
-    """Removing a relation's heads impairs its task, more than random heads, and more than other tasks (section 4.3)."""
+    """Removing a relation's heads hurts its task, more than removing random heads, and more than other tasks."""
     result = Result.find(folder, "causal")
     rows = result.rows if result else []
     random, controls = losses_against_random(rows), losses_against_controls(rows)
     if not random.own_losses:
         return []
-    half, few = f"all lose over {format_percent(LARGE_LOSS)}", f"all lose under {format_percent(SMALL_LOSS)}"
-    found = [
-        comparison_claim("Removing a relation's heads costs its task more than removing random ones", random),
-        threshold_claim(
-            "It costs nearly half of the accuracy", half, [loss > LARGE_LOSS for loss in random.own_losses]
-        ),
-        threshold_claim("Random heads cost little", few, [loss < SMALL_LOSS for loss in random.other_losses]),
+    large = [loss > LARGE_LOSS for loss in random.own_losses]
+    small = [loss < SMALL_LOSS for loss in random.other_losses]
+    all_large, all_small = f"all lose over {format_percent(LARGE_LOSS)}", f"all lose under {format_percent(SMALL_LOSS)}"
+    claims = [
+        comparison_claim("Removing a relation's heads hurts its task more than removing random heads", random),
+        threshold_claim("It costs the task nearly half of its accuracy", all_large, large),
+        threshold_claim("Removing random heads costs little", all_small, small),
     ]
     if controls.own_losses:
-        found.append(comparison_claim("It costs the relation's task more than other tasks", controls))
-    return found
+        claims.append(comparison_claim("Removing a relation's heads hurts its task more than other tasks", controls))
+    return claims
 
 
 def comparison_claim(statement: str, losses: TaskLosses) -> PaperClaim:
-    """In how many tasks the relation's own loss is the larger one."""
+    """In how many tasks the own loss is the larger one."""
     means = f"{format_percent(fmean(losses.own_losses))} against {format_percent(fmean(losses.other_losses))}"
-    here = f"{losses.larger_count} of {len(losses.own_losses)} tasks; in the mean {means}"
+    here = f"{losses.larger_count} of {len(losses.own_losses)} tasks; on average {means}"
     verdict = verdict_on_tasks(losses.larger_count, len(losses.own_losses))
-    return PaperClaim(statement, "all tasks of Pythia 12B, 9 of 11 of Llama-3.1 8B", here, verdict)
+    return PaperClaim(statement, PAPER_TASKS, here, verdict)
 
 
 def threshold_claim(statement: str, paper: str, holding: list[bool]) -> PaperClaim:
-    """Of how many tasks a limit holds."""
-    many = sum(holding)
-    return PaperClaim(
-        statement, f"{paper}, in Pythia 12B", f"{many} of {len(holding)} tasks", verdict_on_tasks(many, len(holding))
-    )
+    """In how many tasks a limit holds."""
+    count, total = sum(holding), len(holding)
+    here = f"{count} of {total} tasks"
+    return PaperClaim(statement, f"{paper}, in Pythia 12B", here, verdict_on_tasks(count, total))
 
 
 def verdict_on_tasks(holding: int, total: int) -> str:
-    """The verdict on a claim about every task: it holds in all, is weaker in most, or does not hold."""
-    return HOLDS if holding == total else WEAKER if 2 * holding > total else FAILS
+    """A claim about tasks holds when it is true of all of them, and is weaker when it is true of most."""
+    if holding == total:
+        return HOLDS
+    return WEAKER if 2 * holding > total else FAILS
 
 
 def random_baseline_claims(folder: Path) -> list[PaperClaim]:
-    """The threshold tells trained heads from random ones (appendix on random baselines)."""
+    """The threshold separates trained heads from random ones (appendix on random baselines)."""
     rows = [row for row in read_random_csv(folder) if row["tau"] == TAU]
     if not rows or not rows[0]["trained_heads"]:
         return []
     trained, random = rows[0]["trained_heads"], rows[0]["random_heads"]
-    paper = "none in five models; 5 beside 250 heads of GPT-2 xl"
-    here = f"{random} beside {trained} heads of the model"
-    verdict = HOLDS if 250 * random <= 5 * trained else WEAKER if 2 * random < trained else FAILS
+    paper = "none in five models; 5 random and 250 trained heads in GPT-2 xl"
+    here = f"{random} random and {trained} trained heads"
+    verdict = FAILS
+    if 2 * random < trained:
+        verdict = HOLDS if 250 * random <= 5 * trained else WEAKER
     return [PaperClaim(f"Random heads do not pass τ = {TAU}", paper, here, verdict)]

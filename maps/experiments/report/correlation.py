@@ -1,4 +1,4 @@
-"""The parts of the report on correlations: of static with dynamic scores, of single tokens and of longer sources."""
+"""The parts of the report on correlations of static and dynamic scores, for single tokens and longer sources."""
 
 from __future__ import annotations
 
@@ -21,26 +21,73 @@ from maps.figures.style import vega_spec
 from maps.text import pluralize, relation_label
 
 Rows = list[dict[str, Any]]
-SIMILAR_DROP = 0.05  # how much lower a correlation of longer sources may be and still be similar (paper, section 4.4)
-STRONG_CORRELATION = 0.7  # correlations from which on they are counted as strong
-SIDE_COLUMNS = {  # the columns of a correlation's two tables: without and with context, and the highest score
+SIMILAR_DROP = 0.05  # a correlation of longer sources is similar when it is at most this much lower (section 4.4)
+STRONG_CORRELATION = 0.7
+SIDE_COLUMNS = {  # the columns of each table: without context, with context, and the highest static score
     "correlation": ("without_context", "with_context", "max_score"),
     "suppression": ("suppression_without_context", "suppression_with_context", "max_suppression"),
+}
+SIDE_CAPTIONS = {
+    "correlation": "Correlation of static and dynamic scores",
+    "suppression": "Correlation of static and dynamic suppression",
 }
 CONTEXT_LABELS = {"without_context": "without context", "with_context": "with context"}
 
 
+def correlation_part(folder: Path) -> ReportPart | None:
+    """The results of `evaluate correlation`."""
+    result = Result.find(folder, "correlation")
+    if result is None:
+        return None
+    sentences = [*correlation_sentences(result), *threshold_sentences(result), prompts_sentence(result)]
+    return build_part("Static and dynamic scores", result, sentences, correlation_tables(result), CONTEXT_LABELS)
+
+
+def multi_token_part(folder: Path) -> ReportPart | None:
+    """The results of `evaluate multi-token`."""
+    result = Result.find(folder, "multi_token")
+    if result is None:
+        return None
+    sentences = [*correlation_sentences(result), prompts_sentence(result), multi_token_sentence(result.rows)]
+    tables = [*correlation_tables(result), single_token_table(result)]
+    kinds = {f"single_{kind}": f"one token, {label}" for kind, label in CONTEXT_LABELS.items()}
+    kinds |= {kind: f"several tokens, {label}" for kind, label in CONTEXT_LABELS.items()}
+    return build_part("Sources of several tokens", result, sentences, tables, kinds)
+
+
+def build_part(
+    heading: str, result: Result, sentences: list[str], tables: list[ReportTable], kinds: dict[str, str]
+) -> ReportPart:
+    """A part with the figure of some kinds of correlation, which are columns with their names in words."""
+    name = result.experiment
+    published = {
+        kind: {row["relation"]: list(relation_figures(name, row["relation"], kind).values()) for row in result.rows}
+        for kind in CONTEXT_LABELS
+    }
+    left = left_out_table(result)
+    if left is not None:
+        tables = [*tables, left]
+    figures = {}
+    if result.rows:
+        points = correlation_points(result.rows, kinds, published, str(result.settings["model"]))
+        figures = {name: vega_spec(points)}
+    return ReportPart(heading, sentences, tables, figures, result_settings_text(result))
+
+
 def correlation_tables(result: Result) -> list[ReportTable]:
-    """The scores' table and that of their suppression, with the published figures where there are any."""
+    """A table of scores and one of suppression, with the published values if there are any."""
     name, model = result.experiment, str(result.settings["model"])
-    some = any(figures_by_model(name).values())
+    has_published = any(figures_by_model(name).values())
     tables = []
-    for kind, (without, with_context, highest) in SIDE_COLUMNS.items():
-        head = ["Relation", "Pairs", "Without context", "p", "With context", "p", "Highest score"]
+    for side, (without, with_context, highest) in SIDE_COLUMNS.items():
+        header = ["Relation", "Pairs", "Without context", "p", "With context", "p", "Highest score"]
         columns = [
-            c for c in (without, with_context) if any(relation_figures(name, r["relation"], c) for r in result.rows)
+            column
+            for column in (without, with_context)
+            if any(relation_figures(name, row["relation"], column) for row in result.rows)
         ]
-        head += [f"Published, {CONTEXT_LABELS[c.removeprefix('suppression_')]}" for c in columns] if some else []
+        if has_published:
+            header += [f"Published, {CONTEXT_LABELS[column.removeprefix('suppression_')]}" for column in columns]
         rows = [
             (
                 relation_label(row["relation"]),
@@ -54,84 +101,71 @@ def correlation_tables(result: Result) -> list[ReportTable]:
             )
             for row in result.rows
         ]
-        said = "Correlation of static and dynamic scores" if kind == "correlation" else "The same of suppression"
-        tables.append(ReportTable(f"{name}_{kind}", said, tuple(head), rows))
+        tables.append(ReportTable(f"{name}_{side}", SIDE_CAPTIONS[side], tuple(header), rows))
     return tables
 
 
 def correlation_sentences(result: Result) -> list[str]:
-    """How strong the correlations are, on the whole."""
-    said = []
+    """How strong the correlations are on average, without and with context."""
+    sentences = []
     for kind, context in CONTEXT_LABELS.items():
         values = [row[kind] for row in result.rows if row[kind] is not None]
         if values:
             strong = sum(value >= STRONG_CORRELATION for value in values)
-            said.append(
-                f"{context.capitalize()} the correlation of a relation's static and dynamic scores over all heads is "
-                f"{fmean(values):.2f} in the mean of {pluralize(len(values), 'relation')}, from {min(values):.2f} to "
-                f"{max(values):.2f}; {strong} are {STRONG_CORRELATION} or more."
+            sentences.append(
+                f"{context.capitalize()}, the correlation of static and dynamic scores over all heads is "
+                f"{fmean(values):.2f} on average over {pluralize(len(values), 'relation')}, from {min(values):.2f} to "
+                f"{max(values):.2f}; it is {STRONG_CORRELATION} or more for {strong} of them."
             )
-    said += threshold_sentences(result) if result.experiment == "correlation" else []
+    return sentences
+
+
+def prompts_sentence(result: Result) -> str:
     prompts = result.settings.get("prompts", [])
-    pooled = "pooled, as the published figures are" if len(prompts) > 1 else "as in the paper's own table"
-    return [*said, f"{pluralize(len(prompts), 'prompt')}, {pooled}."]
+    if len(prompts) > 1:
+        return f"The scores of {len(prompts)} prompts are pooled, as in the published figures."
+    return "One prompt is used, as in the paper's own table."
 
 
 def threshold_sentences(result: Result) -> list[str]:
-    """How many of the scores that classify heads are as high while the model runs, in the mean of the prompts."""
-    tau, said = float(result.settings["tau"]), []
-    for what, side in (("score", ""), ("suppression", "suppression_")):
-        details = [result.detail(row["relation"]) for row in result.rows]
-        found = [scores for detail in details for scores in dynamic_scores_above_tau(detail, what, side, tau)]
-        alone, attending = (sum(scores[place] >= tau for scores in found) for place in range(2))
-        if found:
-            said.append(
-                f"Of {pluralize(len(found), what)} of τ = {tau:g} or more, {alone:,} are so without context too, "
-                f"{attending:,} with context."
+    """How many of the static scores that reach τ have a dynamic score that does too, on average over the prompts."""
+    tau, sentences = float(result.settings["tau"]), []
+    details = [result.detail(row["relation"]) for row in result.rows]
+    for column, prefix in (("score", ""), ("suppression", "suppression_")):
+        scores = [each for detail in details for each in dynamic_scores_above_tau(detail, column, prefix, tau)]
+        if scores:
+            alone = sum(without_context >= tau for without_context, _ in scores)
+            attending = sum(with_context >= tau for _, with_context in scores)
+            sentences.append(
+                f"{pluralize(len(scores), f'static {column}')} of τ = {tau:g} or more: the dynamic {column} reaches τ "
+                f"too in {alone:,} of these cases without context, and in {attending:,} with context."
             )
-    return said
+    return sentences
 
 
 def dynamic_scores_above_tau(detail: dict[str, Any], column: str, prefix: str, tau: float) -> list[tuple[float, float]]:
     """The dynamic scores, without and with context, of the heads whose static score is τ or more."""
-    heads = [place for place, score in enumerate(detail[column]) if score >= tau]
-    kinds = [detail[f"{prefix}{kind}"] for kind in CONTEXT_LABELS]
-    alone, attending = ([fmean(prompt[head] for prompt in prompts) for head in heads] for prompts in kinds)
-    return list(zip(alone, attending, strict=True))
-
-
-def correlation_part(folder: Path, name: str = "correlation") -> ReportPart | None:
-    """The part of `evaluate correlation`, and of `evaluate multi-token`."""
-    result = Result.find(folder, name)
-    if result is None:
-        return None
-    model, heading = str(result.settings["model"]), "What heads' weights say, and what they do"
-    sentences, kinds = correlation_sentences(result), dict(CONTEXT_LABELS)
-    if name == "multi_token":
-        heading = "The same for sources of several tokens"
-        kinds = {f"single_{kind}": f"one token, {said}" for kind, said in CONTEXT_LABELS.items()}
-        kinds |= {kind: f"several tokens, {said}" for kind, said in CONTEXT_LABELS.items()}
-        sentences.append(multi_token_sentence(result.rows))
-    published = {
-        kind: {r["relation"]: list(relation_figures(name, r["relation"], kind).values()) for r in result.rows}
-        for kind in CONTEXT_LABELS
-    }
-    tables = [*correlation_tables(result), *([single_token_table(result)] if name == "multi_token" else [])]
-    tables += [left] if (left := left_out_table(result)) else []
-    figures = {name: vega_spec(correlation_points(result.rows, kinds, published, model))} if result.rows else {}
-    return ReportPart(heading, sentences, tables, figures, result_settings_text(result))
+    without_context, with_context = detail[f"{prefix}without_context"], detail[f"{prefix}with_context"]  # by prompt
+    return [
+        (fmean(prompt[head] for prompt in without_context), fmean(prompt[head] for prompt in with_context))
+        for head, score in enumerate(detail[column])
+        if score >= tau
+    ]
 
 
 def multi_token_sentence(rows: Rows) -> str:
-    """Of how many relations and settings the correlation holds up for longer sources."""
+    """In how many cases the correlation is about as high for longer sources."""
     pairs = [(row[kind], row[f"single_{kind}"]) for row in rows for kind in CONTEXT_LABELS]
     known = [(several, one) for several, one in pairs if several is not None and one is not None]
     close = sum(several >= one - SIMILAR_DROP for several, one in known)
-    return f"In {close} of {len(known)} cases it is as for single tokens, or at most {SIMILAR_DROP} lower."
+    return (
+        f"In {close} of {len(known)} cases (a relation, without or with context) the correlation is at most "
+        f"{SIMILAR_DROP} lower than for single tokens."
+    )
 
 
 def single_token_table(result: Result) -> ReportTable:
-    """Longer sources beside single tokens."""
+    """The correlations of longer sources next to those of single tokens."""
     rows = [
         (
             relation_label(row["relation"]),
@@ -140,9 +174,6 @@ def single_token_table(result: Result) -> ReportTable:
         )
         for row in result.rows
     ]
-    head = (
-        "Relation",
-        "Single-token pairs",
-        *(f"{n}, {said}" for said in CONTEXT_LABELS.values() for n in ("One", "Several")),
-    )
-    return ReportTable("multi_token_beside_single", "Sources of several tokens beside those of one", head, rows)
+    columns = [f"{number}, {label}" for label in CONTEXT_LABELS.values() for number in ("One", "Several")]
+    caption = "Correlation for sources of one token and of several tokens"
+    return ReportTable("multi_token_beside_single", caption, ("Relation", "Single-token pairs", *columns), rows)

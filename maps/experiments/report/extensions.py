@@ -1,4 +1,4 @@
-"""The parts of the report on what needs no running model: known heads, and what goes beyond the paper."""
+"""The parts of the report on experiments that need no running model: known heads, and what goes beyond the paper."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE
+from maps.experiments.directions import MIN_OPERATION_TOKENS
 from maps.experiments.layer_runs import ExperimentTables
-from maps.experiments.report.format import SHOWN_SETTINGS, format_number
+from maps.experiments.report.format import SHOWN_SETTINGS, format_number, format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.figures.experiments import heads_by_layer
 from maps.figures.style import vega_spec
@@ -15,118 +17,109 @@ from maps.text import pluralize, relation_label, visible_token
 from maps.types import HeadId
 
 Rows = list[dict[str, Any]]
-MAX_TABLE_HEADS = 20  # heads of a table
-SAME_TOKEN_SHARE = 0.1  # share of queries among their own keys from which on a head is counted
+MAX_TABLE_HEADS = 20
 
 
-def tables_settings_text(finished_tables: ExperimentTables) -> dict[str, str]:
-    """What the run was asked for, in words."""
-    asked = finished_tables.settings
-    return {
-        name: str(asked[name]) for name in (*SHOWN_SETTINGS, "heads", "directions") if asked.get(name) not in (None, [])
-    }
-
-
-def head_name(row: dict[str, Any]) -> str:
-    """A head's name."""
-    return str(HeadId(row["layer"], row["head"]))
-
-
-def tokens_text(strings: list[str], limit: int = 5) -> str:
-    """Tokens on one line, white space as symbols."""
-    return "  ".join(visible_token(each) for each in strings[:limit])
-
-
-def table_caption(title: str, shown_rows: Rows, all_rows: Rows) -> str:
-    """What a table shows, and of how many."""
-    return f"{title}: {len(shown_rows)} of {pluralize(len(all_rows), 'head')}"
+def known_heads_part(folder: Path) -> ReportPart | None:
+    """The results of `evaluate known-heads`."""
+    result = ExperimentTables.find(folder, "known_heads")
+    if result is None:
+        return None
+    groups = result.tables["known_groups"]
+    rows = [
+        (
+            row["group"],
+            relation_label(row["relation"]) + (" (suppression)" if row["side"] == "suppression" else ""),
+            f"{row['heads']}",
+            *("–" if row[name] is None else f"{row[name]}" for name in ("likewise", "published", "further")),
+        )
+        for row in groups
+    ]
+    columns = ("Group", "Relation", "Heads", "Classified alike here", "Classified alike in the paper", "Further heads")
+    alike, heads = sum(row["likewise"] or 0 for row in groups), sum(row["heads"] for row in groups)
+    sentence = f"MAPS classifies {alike} of {heads} heads as the earlier work that names them does."
+    table = ReportTable("known_groups", "Heads that earlier work found", columns, rows)
+    return ReportPart("Heads that earlier work found", [sentence], [table], {}, tables_settings_text(result))
 
 
 def directions_part(folder: Path) -> ReportPart | None:
-    """The part of `evaluate directions`."""
-    found = ExperimentTables.find(folder, "directions")
-    if found is None:
+    """The results of `evaluate directions`."""
+    result = ExperimentTables.find(folder, "directions")
+    if result is None:
         return None
-    heads, ends = found.tables["direction_heads"], found.tables["directions"]
-    model = str(found.settings["model"])
+    heads, ends = result.tables["direction_heads"], result.tables["directions"]
     several = [row for row in heads if row["operations"] > 1]
     sentences = [
-        f"Half of the heads need {median(row['directions_90'] for row in heads):g} directions or more for 90 % of the "
-        f"squared singular values of their OV map; {len(several)} of {len(heads)} have two or more ends of directions "
-        "to which five or more of their salient tokens belong: several operations in one head.",
-        "Each direction has two ends: the sources that read furthest to it, and the targets that they then promote.",
+        f"The median head needs {median(row['directions_90'] for row in heads):g} directions for 90 % of the squared "
+        f"singular values of its OV map. {len(several)} of {pluralize(len(heads), 'head')} have several operations: "
+        f"two or more ends of directions with {MIN_OPERATION_TOKENS} or more of their salient tokens.",
+        "Each direction has two ends: the sources that lie furthest along it on either side, and the targets that they "
+        "promote.",
     ]
-    some = sorted(several, key=lambda row: (-row["second"], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
-    rows = [
-        (head_name(end), f"{end['direction']} {end['end']}", f"{end['salient']}", f"{100 * end['share']:.0f} %", *said)
-        for head in some
-        for end in sorted(rows_of_head(ends, head), key=lambda end: -end["salient"])[:2]
-        for said in [(tokens_text(end["sources"]), tokens_text(end["targets"]))]
-    ]
+    shown = sorted(several, key=lambda row: (-row["second"], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
+    rows = []
+    for head in shown:
+        for end in sorted(rows_of_head(ends, head), key=lambda end: -end["salient"])[:2]:
+            name, share = f"{end['direction']} {end['end']}", format_percent(end["share"])
+            sources, targets = tokens_text(end["sources"]), tokens_text(end["targets"])
+            rows.append((head_name(end), name, f"{end['salient']}", share, sources, targets))
     columns = ("Head", "Direction", "Salient tokens", "Share", "Sources", "Targets")
-    table = ReportTable(
-        "directions_several", table_caption("The two ends with most salient tokens", some, several), columns, rows
-    )
+    caption = table_caption("The two ends with the most salient tokens", shown, several)
+    table = ReportTable("directions_several", caption, columns, rows)
+    model = str(result.settings["model"])
     figure = heads_by_layer(heads, "directions_90", "Directions for 90 % of a head's OV map", model)
     heading = "Beyond the paper: the directions of a head's OV map"
-    return ReportPart(heading, sentences, [table], {"directions": vega_spec(figure)}, tables_settings_text(found))
-
-
-def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:
-    """The rows of one head."""
-    return [row for row in rows if (row["layer"], row["head"]) == (head["layer"], head["head"])]
+    return ReportPart(heading, sentences, [table], {"directions": vega_spec(figure)}, tables_settings_text(result))
 
 
 def attention_part(folder: Path) -> ReportPart | None:
-    """The part of `evaluate attention`."""
-    found = ExperimentTables.find(folder, "attention")
-    if found is None:
+    """The results of `evaluate attention`."""
+    result = ExperimentTables.find(folder, "attention")
+    if result is None:
         return None
-    heads, queries = found.tables["attention_heads"], found.tables["attention"]
-    same = [row for row in heads if row["own_share"] >= SAME_TOKEN_SHARE]
+    heads, queries = result.tables["attention_heads"], result.tables["attention"]
+    same = [row for row in heads if row["own_share"] >= SELF_ATTENTION_SHARE]
     sentences = [
-        "W_QK is read as W_VO is: the tokens on which a head's queries act most, and the tokens that they attend to "
-        "most, before any position.",
-        f"In {len(same)} of {len(heads)} heads at least {100 * SAME_TOKEN_SHARE:.0f} % of tokens are among the five keys that they "
-        "attend to most: these heads look for the same token.",
+        "W_QK is read as W_VO is: the tables show the queries on which a head acts most, and the keys to which these "
+        "attend most, without positions.",
+        f"In {len(same)} of {pluralize(len(heads), 'head')}, at least {format_percent(SELF_ATTENTION_SHARE)} of the "
+        f"tokens are among the {KEYS_PER_QUERY} keys to which they attend most: these heads look for the same token.",
     ]
     tables = []
-    for what, said, field, sign in (
+    for name, title, column, sign in (
         ("attention_same", "Heads that attend to the same token", "own_share", -1),
         ("attention_few", "Heads with the fewest different keys", "distinct_keys", 1),
     ):
-        some = sorted(heads, key=lambda row: (sign * row[field], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
+        shown = sorted(heads, key=lambda row: (sign * row[column], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
         rows = [
-            (head_name(row), f"{100 * row['own_share']:.0f} %", f"{row['distinct_keys']}", *first_queries(queries, row))
-            for row in some
+            (
+                head_name(row),
+                format_percent(row["own_share"]),
+                f"{row['distinct_keys']}",
+                *first_queries(queries, row),
+            )
+            for row in shown
         ]
         columns = ("Head", "Same token", "Different keys", "Query", "Keys", "Query", "Keys")
-        tables.append(ReportTable(what, table_caption(said, some, heads), columns, rows))
-    figure = heads_by_layer(
-        heads, "own_share", "Share of tokens among their own five keys", str(found.settings["model"])
-    )
+        tables.append(ReportTable(name, table_caption(title, shown, heads), columns, rows))
+    title = f"Share of tokens among their own {KEYS_PER_QUERY} keys"
+    figures = {"attention": vega_spec(heads_by_layer(heads, "own_share", title, str(result.settings["model"])))}
     heading = "Beyond the paper: which tokens attend to which"
-    return ReportPart(heading, sentences, tables, {"attention": vega_spec(figure)}, tables_settings_text(found))
-
-
-def first_queries(queries: Rows, head: dict[str, Any]) -> tuple[str, ...]:
-    """The two most salient queries of a head with their keys."""
-    some = sorted(rows_of_head(queries, head), key=lambda row: row["rank"])[:2]
-    return tuple(cell for row in some for cell in (visible_token(row["query"]), tokens_text(row["keys"], 3)))
+    return ReportPart(heading, sentences, tables, figures, tables_settings_text(result))
 
 
 def biases_part(folder: Path) -> ReportPart | None:
-    """The part of `evaluate biases`."""
-    found = ExperimentTables.find(folder, "biases")
-    if found is None:
+    """The results of `evaluate biases`."""
+    result = ExperimentTables.find(folder, "biases")
+    if result is None:
         return None
-    heads = [row for row in found.tables["biases"] if row["head"] is not None]
+    heads = [row for row in result.tables["biases"] if row["head"] is not None]
     changed = [row for row in heads if row["gained"] or row["lost"]]
-    sentences = [
-        f"With the value bias added to every row, {pluralize(len(changed), 'head')} of {len(heads):,} gain or lose a "
-        f"relation; {sum(row['hits_changed'] or 0 for row in heads):,} hits change."
-    ]
-    some = sorted(heads, key=lambda row: -row["length"] / (row["written"] or 1))[:MAX_TABLE_HEADS]
+    sentence = (
+        f"With the value bias added, {len(changed):,} of {pluralize(len(heads), 'head')} gain or lose a relation; "
+        f"{pluralize(sum(row['hits_changed'] or 0 for row in heads), 'hit')} change."
+    )
+    shown = sorted(heads, key=lambda row: -row["length"] / (row["written"] or 1))[:MAX_TABLE_HEADS]
     rows = [
         (
             head_name(row),
@@ -137,32 +130,38 @@ def biases_part(folder: Path) -> ReportPart | None:
             ", ".join(map(relation_label, row["lost"] or [])) or "–",
             tokens_text(row["targets"]),
         )
-        for row in some
+        for row in shown
     ]
-    columns = ("Head", "Length of the bias", "Written without", "Hits changed", "Gained", "Lost", "Targets")
-    table = ReportTable("biases_strongest", table_caption("The strongest value biases", some, heads), columns, rows)
-    return ReportPart("Beyond the paper: the biases", sentences, [table], {}, tables_settings_text(found))
+    columns = ("Head", "Length of the bias", "Mean length without it", "Hits changed", "Gained", "Lost", "Targets")
+    table = ReportTable("biases_strongest", table_caption("The strongest value biases", shown, heads), columns, rows)
+    return ReportPart("Beyond the paper: the biases", [sentence], [table], {}, tables_settings_text(result))
 
 
-def known_heads_part(folder: Path) -> ReportPart | None:
-    """The part of `evaluate known-heads`."""
-    found = ExperimentTables.find(folder, "known_heads")
-    if found is None:
-        return None
-    groups = found.tables["known_groups"]
-    rows = [
-        (
-            row["group"],
-            relation_label(row["relation"]) + (" (suppression)" if row["side"] == "suppression" else ""),
-            f"{row['heads']}",
-            "–" if row["likewise"] is None else f"{row['likewise']}",
-            "–" if row["published"] is None else f"{row['published']}",
-            "–" if row["further"] is None else f"{row['further']}",
-        )
-        for row in groups
-    ]
-    columns = ("Group", "Relation", "Heads", "Likewise here", "Likewise in the paper", "Further heads")
-    likewise, heads = (sum(row[name] or 0 for row in groups) for name in ("likewise", "heads"))
-    sentences = [f"{likewise} of {heads} heads that earlier work names are classified likewise."]
-    table = ReportTable("known_groups", "Heads that earlier work found", columns, rows)
-    return ReportPart("Heads that earlier work found", sentences, [table], {}, tables_settings_text(found))
+def tables_settings_text(result: ExperimentTables) -> dict[str, str]:
+    """The settings of a run by name; those without a value are left out."""
+    names = (*SHOWN_SETTINGS, "heads", "directions")
+    return {name: str(result.settings[name]) for name in names if result.settings.get(name) not in (None, [])}
+
+
+def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:
+    return [row for row in rows if (row["layer"], row["head"]) == (head["layer"], head["head"])]
+
+
+def first_queries(queries: Rows, head: dict[str, Any]) -> tuple[str, ...]:
+    """The two most salient queries of a head, each followed by its keys."""
+    first = sorted(rows_of_head(queries, head), key=lambda row: row["rank"])[:2]
+    return tuple(cell for row in first for cell in (visible_token(row["query"]), tokens_text(row["keys"], 3)))
+
+
+def head_name(row: dict[str, Any]) -> str:
+    return str(HeadId(row["layer"], row["head"]))
+
+
+def tokens_text(strings: list[str], limit: int = 5) -> str:
+    """The first tokens on one line, white space as symbols."""
+    return "  ".join(visible_token(each) for each in strings[:limit])
+
+
+def table_caption(title: str, shown_rows: Rows, all_rows: Rows) -> str:
+    """The title with the number of rows: `The strongest value biases: 20 of 144 heads`."""
+    return f"{title}: {len(shown_rows)} of {pluralize(len(all_rows), 'head')}"

@@ -1,4 +1,4 @@
-"""Parts of a report of experiments as a page that stands alone, and their tables as LaTeX."""
+"""The parts of the report as a self-contained page, and its tables as LaTeX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STYLE = (
     "th,td{padding:.2em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #d5dbe3}td{white-space:nowrap}"
     ".number{text-align:right}dt{color:#55606e}dd{margin:0 0 .4em}"
 )
-NUMBER_CELL = re.compile(r"[<−–-]? ?\d|–$")  # how a cell with a number begins, or one without a value
+NUMBER_CELL = re.compile(r"[<−–-]? ?\d|–$")  # a cell that starts with a number, or a dash for no value
 LATEX_ESCAPES = str.maketrans(
     {
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
@@ -32,7 +32,7 @@ LATEX_ESCAPES = str.maketrans(
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of text, its first column names; `name` is that of its LaTeX file."""
+    """A table of text; `name` is the name of its LaTeX file."""
 
     name: str
     caption: str
@@ -42,7 +42,7 @@ class ReportTable:
 
 @dataclass(frozen=True)
 class ReportPart:
-    """What one experiment found: sentences, tables, a figure in Vega-Lite by name, and the settings it was run with."""
+    """The results of one experiment: sentences, tables, figures in Vega-Lite by name, and the settings of the run."""
 
     heading: str
     sentences: list[str]
@@ -52,20 +52,21 @@ class ReportPart:
 
 
 def report_html(title: str, parts: Sequence[ReportPart], pictures: dict[str, str]) -> str:
-    """The report as a page that needs nothing beside it; `pictures` are the figures as SVG, as far as there are any."""
+    """The report as a self-contained page; `pictures` contains the figures that could be drawn, as SVG."""
     body = [f"<h1>{escape(title)}</h1>"]
     for part in parts:
         body.append(f"<h2>{escape(part.heading)}</h2>")
         body += [f"<p>{escape(sentence)}</p>" for sentence in part.sentences]
         for name, spec in part.figures.items():
             if name in pictures:
-                said = escape(str(spec.get("description", part.heading)))
-                body.append(f'<figure role="img" aria-label="{said}">{pictures[name]}</figure>')
+                label = escape(str(spec.get("description", part.heading)))
+                body.append(f'<figure role="img" aria-label="{label}">{pictures[name]}</figure>')
             else:
-                body.append(f"<p>The figure is {escape(name)}.vl.json; vl-convert-python draws it.</p>")
+                missing = "to show it here, install vl-convert-python and write the report again"
+                body.append(f"<p>The figure is in {escape(name)}.vl.json; {missing}.</p>")
         body += [html_table(table) for table in part.tables]
-        made = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in part.settings.items())
-        body += [f"<details><summary>Settings</summary><dl>{made}</dl></details>"] if made else []
+        settings = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in part.settings.items())
+        body += [f"<details><summary>Settings</summary><dl>{settings}</dl></details>"] if settings else []
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
         f'content="width=device-width">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
@@ -75,7 +76,6 @@ def report_html(title: str, parts: Sequence[ReportPart], pictures: dict[str, str
 
 
 def html_table(table: ReportTable) -> str:
-    """A table for the page."""
     kinds = [' class="number"' if number else "" for number in numeric_columns(table)]
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.header, kinds, strict=True))
     cells = [[f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
@@ -87,18 +87,19 @@ def html_table(table: ReportTable) -> str:
 
 
 def numeric_columns(table: ReportTable) -> list[bool]:
-    """Which columns hold numbers, and are aligned so."""
-    return [all(NUMBER_CELL.match(row[place]) for row in table.rows) for place in range(len(table.header))]
+    """For each column, whether all its cells are numbers; these are aligned to the right."""
+    return [all(NUMBER_CELL.match(row[column]) for row in table.rows) for column in range(len(table.header))]
 
 
 def latex_table(table: ReportTable) -> str:
-    """A table for a paper, with the package booktabs."""
+    """The table in LaTeX, with the package booktabs."""
     lines = [" & ".join(cell.translate(LATEX_ESCAPES) for cell in row) + r" \\" for row in (table.header, *table.rows)]
+    alignment = "".join("r" if number else "l" for number in numeric_columns(table))
     return "\n".join(
         (
             r"\begin{table}",
             rf"\caption{{{table.caption.translate(LATEX_ESCAPES)}}}",
-            rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric_columns(table))}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
             lines[0],
             r"\midrule",

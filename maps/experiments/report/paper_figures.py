@@ -1,4 +1,4 @@
-"""The paper's own figures, which reports set beside one's own; `maps/data/published.json` names their source."""
+"""The values that the paper published, for comparison; `maps/data/published.json` names their source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-PAPER_NAMES = {  # how published models are called by those who load them, without the owner, in small letters
+PAPER_NAMES = {  # by the model's name on the Hub, without its owner and in lower case
     "gpt2-xl": "GPT-2 xl",
     "pythia-6.9b": "Pythia 6.9B",
     "pythia-12b": "Pythia 12B",
@@ -22,24 +22,24 @@ Figures = dict[str, Any]  # by the names of the experiment's columns
 
 @cache
 def published_figures() -> dict[str, Any]:
-    """The file: for each experiment the figures by model and relation."""
+    """The file: for each experiment, the values by model and relation."""
     text = (resources.files("maps") / "data" / "published.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
 
 def figures_by_model(experiment: str) -> dict[str, dict[str, Figures]]:
-    """An experiment's figures by model and relation; empty for one of which none were published."""
-    found: dict[str, dict[str, Figures]] = published_figures().get(experiment, {})
-    return found
+    """An experiment's published values by model and relation; empty if there are none."""
+    figures: dict[str, dict[str, Figures]] = published_figures().get(experiment, {})
+    return figures
 
 
 def relation_figures(experiment: str, relation: str, column: str) -> dict[str, float]:
-    """One figure of a relation by model, of those for which it is published."""
-    found = {name: rows.get(relation, {}).get(column) for name, rows in figures_by_model(experiment).items()}
-    return {name: value for name, value in found.items() if value is not None}
+    """One column's published values for a relation, by model."""
+    values = {name: rows.get(relation, {}).get(column) for name, rows in figures_by_model(experiment).items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def published_model_name(model: str) -> str | None:
-    """The name under which a model's figures are published; None for a model that is not in the paper."""
+    """The paper's name of a model; None for a model that is not in the paper."""
     return PAPER_NAMES.get(model.rstrip("/").rsplit("/", 1)[-1].lower())

@@ -181,5 +181,5 @@ def test_the_command_counts_heads_with_other_relations(
     assert main([*command, "--min-pairs", "5", "--k", "60"]) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/biases.csv")
-    said = rf"Of 8 heads \d have other relations with their value bias: {where}\n"
+    said = rf"The value bias changes the relations of \d of 8 heads: {where}\n"
     assert re.fullmatch(rf"{said}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)

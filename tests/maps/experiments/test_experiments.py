@@ -328,7 +328,7 @@ def test_the_commands_run_the_experiments_and_say_where(
     detail = Result.read(tmp_path / "correlation", "correlation").detail("mine")
     assert detail["heads"] == [[layer, head] for layer in (1, 2) for head in range(4)]
     assert main(["evaluate", "causal", str(model), "--out", str(tmp_path / "x"), "--prompts", "all"]) == 2
-    assert capsys.readouterr().err == "evaluate causal does not look at --prompts; leave it out.\n"
+    assert capsys.readouterr().err == "evaluate causal does not use --prompts; leave it out.\n"
 
 
 def test_a_damaged_or_missing_result_is_said_in_a_sentence(correlated: Result, tmp_path: Path) -> None:

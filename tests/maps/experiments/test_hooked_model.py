@@ -18,7 +18,7 @@ from maps.experiments.prompts import FilledPrompts, PromptPair, multi_token_pair
 from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, build_model, model_blocks, model_body
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, build_model, model_blocks, model_body
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
@@ -30,13 +30,14 @@ NO_NORM = "olmo2"  # its attention reads the residual stream as it is
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
     """Every family's small model, as transformers runs it beside what MAPS reads."""
-    found = {}
-    for family in FAMILY_MODELS:
+
+    def open_family(family: str) -> HookedModel:
         folder = tmp_path_factory.mktemp("families") / family
         build_model(family, folder)
         (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
-        found[family] = HookedModel.open(Model.open(str(folder)))
-    return found
+        return HookedModel.open(Model.open(str(folder)))
+
+    return BuiltOnce(open_family)
 
 
 def bias_of_values(running: HookedModel, layer: int) -> Tensor:

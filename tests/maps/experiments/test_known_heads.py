@@ -116,7 +116,7 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
     assert main([*command, "--known", str(own)]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("mo\\u001Bvers: ")
-    assert " of 2 pass τ = 0.15 by name_copying (score); " in printed
+    assert " of 2 pass τ = 0.15 on name_copying (score); " in printed
     tables = f"{tmp_path / 'out'}/known_heads.csv and known_groups.csv\n"
     assert printed.endswith(f"{tables}The report is in {tmp_path / 'out'}/report.html.\n")
 
@@ -131,7 +131,7 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
         ('[{"group": "m", "relation": "name_copying", "heads": []}]', 'must be a list such as [{"group"'),
         ('[{"group": "m", "relation": "name_copying", "heads": [3]}]', 'must be a list such as [{"group"'),
         ('[{"group": "m", "relation": "name_copying", "heads": ["L0H0"], "side": "up"}]', "must be a list such as"),
-        ('[{"group": "m", "relation": "name_copying", "heads": ["9.9"]}]', "'9.9' is no head"),
+        ('[{"group": "m", "relation": "name_copying", "heads": ["9.9"]}]', "'9.9' is not a head"),
         ('[{"group": "m", "relation": "name_copying", "heads": ["L9H9"]}]', "has no head L9H9"),
         ('[{"group": "m", "relation": "capital", "heads": ["L0H0"]}]', "compared by capital, which is not among"),
     ],

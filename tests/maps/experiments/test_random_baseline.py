@@ -174,7 +174,7 @@ def test_the_command_writes_the_file_and_says_where(
     assert main(command) == 0
     printed, bar = capsys.readouterr()
     assert re.fullmatch(
-        rf"Of 8 heads \d pass τ = 0\.25, of as many random ones \d: {re.escape(str(out))}/random\.csv\n"
+        rf"τ = 0\.25 is passed by \d of 8 heads, and by \d of as many random ones: {re.escape(str(out))}/random\.csv\n"
         rf"The report is in {re.escape(str(out))}/report\.html\.\n",
         printed,
     )

@@ -11,8 +11,7 @@ import pytest
 from maps.atlas.random_csv import RANDOM_CSV_SCHEMA
 from maps.errors import MapsError
 from maps.experiments.report import build
-from maps.experiments.report.claims import claims_part
-from maps.experiments.report.claims import correlation_kind_claims as correlated_claim
+from maps.experiments.report.claims import claims_part, correlation_claim
 from maps.experiments.report.correlation import CONTEXT_LABELS, correlation_tables
 from maps.experiments.report.html import ReportTable, latex_table
 from maps.experiments.report.paper_figures import figures_by_model, published_model_name, relation_figures
@@ -86,12 +85,15 @@ def test_every_experiment_in_the_folder_is_in_its_report(tmp_path: Path) -> None
     page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("<h2>") == 5
     assert page.count("<svg") == 4
-    assert "In 1 of 1 tasks removing the relation" in page
+    assert "In 1 of 1 tasks, removing the relation" in page
     assert '<th scope="col" class="number">Pythia 12B</th>' in page
     assert '<td class="number">0.97 → 0.00</td>' in page
-    assert "In 1 of 2 cases it is as for single tokens" in page
-    assert "At τ = 0.15 20 heads of the model pass, and 3 of as many random ones." in page
-    assert "Of 3 scores of τ = 0.15 or more, 3 are so without context too, 1 with context." in page
+    assert "In 1 of 2 cases (a relation, without or with context)" in page
+    assert "20 heads of the model and 3 random heads pass τ = 0.15" in page
+    assert (
+        "3 static scores of τ = 0.15 or more: the dynamic score reaches τ too in 3 of these cases without context, and "
+        "in 1 with context."
+    ) in page
     made = {path.name for path in tmp_path.iterdir()}
     for name in ("correlation", "multi_token", "causal", "random"):
         assert {f"{name}.vl.json", f"{name}.svg"} <= made
@@ -110,13 +112,13 @@ def test_the_report_opens_with_a_verdict_on_each_of_the_papers_claims(tmp_path: 
         ("mean r 0.50; 1 of 2 relations correlate (p < 0.01)", "does not hold"),
         ("mean r 0.80; 0 of 1 relations correlate (p < 0.01)", "does not hold"),
         ("0 of 1 relations; r at most 0.10 lower", "does not hold"),
-        ("1 of 1 tasks; in the mean 75 % against 13 %", "holds"),
+        ("1 of 1 tasks; on average 75 % against 13 %", "holds"),
         ("1 of 1 tasks", "holds"),
         ("1 of 1 tasks", "holds"),
-        ("1 of 1 tasks; in the mean 75 % against 6 %", "holds"),
-        ("3 beside 20 heads of the model", "weaker"),
+        ("1 of 1 tasks; on average 75 % against 6 %", "holds"),
+        ("3 random and 20 trained heads", "weaker"),
     ]
-    assert part.sentences[0] == "Of 8 claims 4 hold in full."
+    assert part.sentences[0] == "4 of 8 claims hold in full."
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,8 @@ def test_the_report_opens_with_a_verdict_on_each_of_the_papers_claims(tmp_path: 
 )
 def test_a_correlation_holds_where_it_is_as_high_as_the_weakest_published_one(r: float, p: float, verdict: str) -> None:
     rows = [row("correlation", relation="country_to_capital", without_context=r, without_context_p=p)]
-    (claim,) = correlated_claim(rows, "without_context", "said")
+    claim = correlation_claim(rows, "without_context", "statement")
+    assert claim is not None
     lowest, highest = 0.85, 0.98  # of five models, in published.json
     assert (claim.paper_finding, claim.verdict) == (f"mean r {lowest} to {highest} in 5 models", verdict)
 
@@ -177,11 +180,11 @@ def test_what_goes_beyond_the_paper_is_in_the_report_too(tmp_path: Path) -> None
     page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("<h2>") == 4
     for words in (
-        "1 of 1 have two or more ends",
+        "1 of 1 head have several operations",
         "·&lt;b&gt;in&lt;/b&gt;",
-        "In 1 of 1 heads at least 10 % of tokens",
-        "1 head of 1 gain or lose a relation; 3 hits change",
-        "2 of 3 heads that earlier work names are classified likewise",
+        "In 1 of 1 head, at least 10 % of the tokens are among the 5 keys",
+        "1 of 1 head gain or lose a relation; 3 hits change",
+        "MAPS classifies 2 of 3 heads as the earlier work",
     ):
         assert words in page
     assert "1 high & 10 & 40 \\% &" in (tmp_path / "directions_several.tex").read_text(encoding="utf-8")
