@@ -1,4 +1,4 @@
-"""The values of the study: what is judged, what was answered, what the annotator gets back."""
+"""The values of a study: items, judgments, receipts, and the rows that the ledger keeps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ COUNTED_KINDS = ("head", "overlap")
 CONTROL_KINDS = ("swapped", "shuffled")
 ITEM_KINDS = (*COUNTED_KINDS, *CONTROL_KINDS, "practice", "adjudication")
 
-_json_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each key
+_json_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would create an encoder on every call
 
 
 @dataclass(frozen=True)
 class StudyItem:
-    """A head with the very evidence and description that an annotator sees.
+    """A head with the mappings (`mapping_hash`) and the description (`description_id`) that an annotator sees.
 
-    Other mappings (`mapping_hash`) or another description (`description_id`) make another item.
+    If the mappings or the description change, it is another item.
     """
 
     study: str
@@ -34,16 +34,15 @@ class StudyItem:
 
     @cached_property
     def key(self) -> str:
-        """The item as one unambiguous string: the same for equal items, in every process."""
+        """The item as one unambiguous string, equal for equal items in every process."""
         return _json_text([getattr(self, name) for name in ITEM_COLUMNS])
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """One annotator's answers for one item; the columns of the judgments table, in their order.
+    """One annotator's answers for one item. The fields are the columns of the judgments table, in their order.
 
-    Times carry a time zone. `comment` is empty where nothing was remarked. `supersedes` is the id of the
-    judgment that this one replaces.
+    Times have a time zone. `comment` may be empty. `supersedes` is the id of the judgment that this one replaces.
     """
 
     judgment_id: str
@@ -69,7 +68,7 @@ class Judgment:
 
     @cached_property
     def item(self) -> StudyItem:
-        """What was judged."""
+        """The item that was judged."""
         return StudyItem(*(getattr(self, name) for name in ITEM_COLUMNS))
 
 
@@ -79,7 +78,7 @@ ITEM_COLUMNS = tuple(field.name for field in fields(StudyItem))
 
 @dataclass(frozen=True)
 class ConsentedAnnotator:
-    """Who agreed to the consent sentence. The name stays in the journal and is never exported."""
+    """A person who agreed to the consent sentence. The name stays in the journal and is never exported."""
 
     pseudonym: str
     name: str | None
@@ -89,9 +88,9 @@ class ConsentedAnnotator:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof that a judgment is on disk; `is_duplicate` where it was there already.
+    """The proof that a judgment is on disk; `is_duplicate` if it was stored before.
 
-    `published_commit` is the commit of the ledger that holds it, None while it is not published.
+    `published_commit` is the commit of the ledger that contains it, or None while it is not published.
     """
 
     judgment_id: str
@@ -102,20 +101,20 @@ class Receipt:
 
 @dataclass(frozen=True)
 class StoredJudgment:
-    """A judgment with the time at which the journal took it."""
+    """A judgment and the time at which the journal stored it."""
 
     judgment: Judgment
     stored_at: datetime
 
     @property
     def row_id(self) -> str:
-        """How the ledger knows the row."""
+        """The row's id in the ledger."""
         return self.judgment.judgment_id
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Who agreed to the consent sentence, without a name: what of it may leave the journal."""
+    """A consent without the person's name: the part that may leave the journal."""
 
     annotator: str
     consented_at: datetime
@@ -123,26 +122,26 @@ class Consent:
 
     @property
     def row_id(self) -> str:
-        """How the ledger knows the row: consent to other guidelines is another row."""
+        """The row's id in the ledger: consent to other guidelines is another row."""
         return f"{self.annotator} {self.guidelines_version}"
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """An annotator whose answers are to be left out from now on."""
+    """The withdrawal of an annotator, whose answers are excluded from then on."""
 
     annotator: str
     withdrawn_at: datetime
 
     @property
     def row_id(self) -> str:
-        """How the ledger knows the row."""
+        """The row's id in the ledger."""
         return self.annotator
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A study whose single answers an organiser opened before the end."""
+    """An organiser's decision to show a study's single answers before its end."""
 
     study: str
     organiser: str
@@ -150,13 +149,13 @@ class Opening:
 
     @property
     def row_id(self) -> str:
-        """How the ledger knows the row."""
+        """The row's id in the ledger."""
         return self.study
 
 
 @dataclass(frozen=True)
 class LedgerRows:
-    """The rows that the ledger does not hold yet, in the order of storing."""
+    """Rows of the ledger by kind, each kind in the order of storing."""
 
     judgments: tuple[StoredJudgment, ...]
     consents: tuple[Consent, ...]
@@ -165,10 +164,10 @@ class LedgerRows:
 
     @property
     def all_rows(self) -> tuple[StoredJudgment | Consent | Withdrawal | Opening, ...]:
-        """All of them."""
+        """The rows of every kind."""
         return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
 
 
 def adjudication_item(item: StudyItem) -> StudyItem:
-    """The item that a decision on this one is stored as: the same head, mappings and description."""
+    """The item under which an adjudication of this item is stored: same head, mappings and description."""
     return replace(item, item_kind="adjudication")

@@ -1,4 +1,4 @@
-"""The heads of an atlas that may be judged: with their present mappings and a description of just these."""
+"""The heads of an atlas that can be judged: those with a description of their current mappings."""
 
 from __future__ import annotations
 
@@ -41,17 +41,16 @@ __all__ = [
 
 
 def main_describer(atlas: Atlas) -> str:
-    """The describer that described most heads, the offline one last; an empty name where nobody described any."""
+    """The describer with the most descriptions, the offline one last; an empty name if nothing is described."""
     counts = Counter(row["describer"] for row in atlas.descriptions())
     return max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
 
 
 @dataclass(frozen=True)
 class AtlasMappings(Sequence[Mapping]):
-    """The mappings of a head as they lie in its atlas, read whenever they are asked for.
+    """The mappings of a head, read from the atlas at each use, because those of all heads may not fit into memory.
 
-    Those of all heads of a large model would fill the memory. Raises MapsError where they are no longer those of
-    `mapping_hash`.
+    Raises MapsError if the mappings no longer have the hash `mapping_hash`.
     """
 
     atlas: Atlas
@@ -76,36 +75,37 @@ class AtlasMappings(Sequence[Mapping]):
     def _read_mappings(self) -> tuple[Mapping, ...]:
         rows = tuple(self.atlas.mappings(self.head))
         if mapping_hash(rows) != self.mapping_hash:
-            raise MapsError(f"The mappings of {self.head} have changed since they were read; start again.")
+            raise MapsError(f"The mappings of {self.head} changed while the atlas was in use; start again.")
         return rows
 
 
 def load_candidates(atlas: Atlas, describer: str) -> list[Candidate]:
-    """A candidate a head that this describer described, in the order of heads.
+    """One candidate for each head that this describer described, in the order of heads.
 
-    Heads whose current description is of other mappings than the present ones are none. Raises MapsError for a
-    describer that the atlas does not know.
+    A head is left out if its description is of earlier mappings. Raises MapsError for an unknown describer.
     """
     rows = atlas.descriptions()
     if describer and (known := sorted({row["describer"] for row in rows})) and describer not in known:
-        raise MapsError(f"No head of {atlas.folder} is described by {describer!r}; there is {', '.join(known)}.")
+        raise MapsError(
+            f"{describer!r} described no head of {atlas.folder}; choose one of its describers: {', '.join(known)}."
+        )
     return candidates_from_descriptions(atlas, describer, rows)
 
 
 def candidates_from_descriptions(atlas: Atlas, describer: str, rows: Iterable[dict[str, Any]]) -> list[Candidate]:
-    """The candidates among the current descriptions of an atlas; none of a describer that it does not know."""
+    """The candidates among an atlas's descriptions; none for an unknown describer."""
     hashes = atlas.mapping_hashes()
-    found = []
+    candidates = []
     for row in rows:
         head = HeadId(row["layer"], row["head"])
         if row["describer"] == describer and row["mapping_hash"] == hashes.get(head):
             texts = row["description_id"], row["input_strings"], row["observed_pattern"]
-            found.append(Candidate(head, AtlasMappings(atlas, head, hashes[head]), hashes[head], *texts))
-    return found
+            candidates.append(Candidate(head, AtlasMappings(atlas, head, hashes[head]), hashes[head], *texts))
+    return candidates
 
 
 def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> Study:
-    """The study of this plan, as of now, not kept yet. Raises MapsError, one sentence, where the plan makes none."""
+    """Creates the study of a plan, without saving it. Raises MapsError if the plan cannot be carried out."""
     settings = StudySettings(
         name=check_study_name(name),
         model=atlas.model,
@@ -116,44 +116,44 @@ def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> St
         created_at=datetime.now(UTC),
         **asdict(plan),
     )
-    mapped = atlas.mappings_by_head()  # at once, which is quicker than head by head
-    eager = (replace(one, mappings=tuple(mapped[one.head])) for one in load_candidates(atlas, describer))
-    return freeze_study(settings, eager, mapping_hash)
+    mappings = atlas.mappings_by_head()  # all at once: faster than head by head
+    candidates = [replace(one, mappings=tuple(mappings[one.head])) for one in load_candidates(atlas, describer)]
+    return freeze_study(settings, candidates, mapping_hash)
 
 
 def load_default_study(atlas: Atlas) -> Study:
-    """Every head that the atlas's foremost describer described with its present mappings."""
+    """The study of every head that the atlas's main describer described with its current mappings."""
     describer, info = main_describer(atlas), atlas.info
     created_at = datetime.fromisoformat(info["created_at"])
-    everything = load_candidates(atlas, describer)
-    return build_default_study(atlas.model, info["revision"], info["layers"], describer, everything, created_at)
+    candidates = load_candidates(atlas, describer)
+    return build_default_study(atlas.model, info["revision"], info["layers"], describer, candidates, created_at)
 
 
 def current_versions(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
-    """What `study.stale` compares with: mapping hash and description of each candidate's head.
+    """The current mapping hash and description id of each candidate's head, for `stale_item_keys`.
 
-    Of a describer that the atlas does not know, nothing.
+    Empty for an unknown describer.
     """
-    found = candidates_from_descriptions(atlas, describer, atlas.descriptions())
-    return {one.head: (one.mapping_hash, one.description_id) for one in found}
+    candidates = candidates_from_descriptions(atlas, describer, atlas.descriptions())
+    return {one.head: (one.mapping_hash, one.description_id) for one in candidates}
 
 
 def load_fresh_items(study: Study | None, atlas: Atlas) -> list[StudyItem]:
-    """The items of a created study that are not stale; without one, those of the open study of the atlas.
+    """The items of a study that are not stale; without a study, those of the atlas's default study.
 
-    Raises MapsError where the study is of another model.
+    Raises MapsError if the study is of another model.
     """
     if study is None:
         return list(load_default_study(atlas).order)
     if study.settings.model != atlas.model:
         raise MapsError(
-            f"{atlas.folder} maps {atlas.model}, but the study {study.name} is of {study.settings.model}; name its "
-            "atlas."
+            f"{atlas.folder} is an atlas of {atlas.model}, but the study {study.name} is of {study.settings.model}; "
+            "name the atlas of that model."
         )
     return study.fresh_items(stale_item_keys(study, current_versions(atlas, study.settings.describer)))
 
 
 def stale_judgment_ids_in_atlas(folder: Path, study: Study | None, judgments: Iterable[Judgment]) -> frozenset[str]:
-    """The ids of a study's judgments that are stale by the atlas in a folder; raises MapsError as `load_fresh_items`."""
+    """The ids of a study's judgments that are stale by the atlas in `folder`."""
     atlas = Atlas.open(folder)
     return stale_judgment_ids(load_fresh_items(study, atlas), atlas.model, judgments)

@@ -1,4 +1,4 @@
-"""A study ⇄ the text of its file, which holds all that annotators see and a hash of the whole."""
+"""Converts a study to and from its file: JSON with everything that annotators see, and a hash of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIME_SETTINGS = ("deadline", "created_at")
 
 
 def study_to_json(study: Study) -> str:
-    """The file of a study: JSON with its format, the SHA-256 of what it holds, the settings and the items in order."""
+    """The text of a study's file: format version, SHA-256 of the content, settings, and items in order."""
     settings = asdict(study.settings)
     settings |= {name: settings[name] and settings[name].isoformat() for name in TIME_SETTINGS}
     content = {"settings": settings, "items": [_item_to_data(study, item) for item in study.order]}
@@ -27,21 +27,21 @@ def study_to_json(study: Study) -> str:
 
 
 def study_from_json(text: str) -> Study:
-    """Reads such a file. Raises MapsError where it is damaged, changed, or of another format."""
+    """The study in the text of such a file. Raises MapsError if it is damaged, was changed, or has another format."""
     try:
         whole = json.loads(text)
         version = whole["format_version"]
         content = {"settings": whole["settings"], "items": whole["items"]}
-        sound = whole["sha256"] == _content_hash(content)
-        study = _study_from_data(content) if sound and version == FORMAT_VERSION else None
+        is_unchanged = whole["sha256"] == _content_hash(content)
+        study = _study_from_data(content) if is_unchanged and version == FORMAT_VERSION else None
     except (ValueError, KeyError, TypeError) as error:
-        raise MapsError("The study's file is damaged; put a sound copy in its place.") from error
+        raise MapsError("The study's file is damaged; replace it with an intact copy.") from error
     if version != FORMAT_VERSION:
         raise MapsError(
-            f"The study's file has format {version}, this version reads {FORMAT_VERSION}; update the project."
+            f"The study's file has format {version}, but this version reads {FORMAT_VERSION}; update the project."
         )
     if study is None:
-        raise MapsError("The study's file was changed after it was frozen; put the original in its place.")
+        raise MapsError("The study's file was changed after the study was created; replace it with the original.")
     return study
 
 
@@ -51,14 +51,14 @@ def _content_hash(content: dict[str, Any]) -> str:
 
 
 def _item_to_data(study: Study, item: StudyItem) -> dict[str, Any]:
-    shown, origin = study.contents[item.key], study.origins[item.key]
+    content, origin = study.contents[item.key], study.origins[item.key]
     return {
         **asdict(item),
         "own_mapping_hash": origin.mapping_hash,
         "described": str(origin.described_head),
-        "input_strings": shown.input_strings,
-        "observed_pattern": shown.observed_pattern,
-        "mappings": [asdict(mapping) for mapping in shown.mappings],
+        "input_strings": content.input_strings,
+        "observed_pattern": content.observed_pattern,
+        "mappings": [asdict(mapping) for mapping in content.mappings],
     }
 
 
@@ -68,18 +68,18 @@ def _study_from_data(content: dict[str, Any]) -> Study:
         for name, value in content["settings"].items()
         if name in TIME_SETTINGS
     }
-    order, shown, origins = [], {}, {}
+    order, contents, origins = [], {}, {}
     for row in content["items"]:
         item = StudyItem(**{name: row[name] for name in StudyItem.__dataclass_fields__})
         order.append(item)
-        shown[item.key] = ItemContent(
+        contents[item.key] = ItemContent(
             mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"]
         )
         origins[item.key] = ItemOrigin(row["own_mapping_hash"], HeadId.parse(row["described"]))
-    return Study(StudySettings(**content["settings"] | times), tuple(order), shown, origins)
+    return Study(StudySettings(**content["settings"] | times), tuple(order), contents, origins)
 
 
 def mappings_from_data(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:
-    """Mappings as JSON holds them."""
+    """Mappings from their JSON."""
     lists = ("target_ids", "targets", "scores")
     return tuple(Mapping(**row | {name: tuple(row[name]) for name in lists}) for row in rows)

@@ -1,4 +1,4 @@
-"""Three worked examples before the first item: what the form asks, with the right answers and why they are right."""
+"""Three practice items before the first real one, with the right answers and the reasons for them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ PRACTICE_MODEL = "practice"
 
 @dataclass(frozen=True)
 class PracticeExample:
-    """An item of kind `practice`, what it shows, the right answers, and by question a sentence of feedback."""
+    """A practice item, its content, the right answers, and a sentence of feedback for each question."""
 
     item: StudyItem
     content: ItemContent
     answers: Answers
     feedback: dict[str, str]
 
-    def wrong_fields(self, given: Answers) -> tuple[str, ...]:
-        """The fields of the questions that were answered otherwise."""
-        return tuple(q.field for q in QUESTIONS if getattr(given, q.field) != getattr(self.answers, q.field))
+    def wrong_fields(self, answers: Answers) -> tuple[str, ...]:
+        """The fields of the questions that were answered wrongly."""
+        return tuple(q.field for q in QUESTIONS if getattr(answers, q.field) != getattr(self.answers, q.field))
 
 
 @cache
 def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
-    """The examples as items of a study, in the order in which they are shown."""
+    """The practice items of a study, in the order in which they are shown."""
     rows = json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))
     return tuple(_example(study, number, row) for number, row in enumerate(rows))
 

@@ -1,6 +1,6 @@
-"""Settings and described heads → a frozen study: the sample, the overlap and the controls, all decided by the seed.
+"""Draws a study from its settings and the described heads: sample, overlap and controls, all decided by the seed.
 
-Every draw is the beginning of an order by a hash of seed, purpose and head, so it is the same on every machine.
+Each draw takes the first heads in an order by a hash of seed, purpose and head, so it is the same on every machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from maps.types import Mapping as TokenMapping
 
 SAMPLE_METHODS = ("uniform", "stratified")
 QUARTER_COUNT = 4
-MAX_LENGTH_RATIO = 2  # of the lengths of two descriptions that count as similar
+MAX_LENGTH_RATIO = 2  # descriptions count as similar in length up to this ratio
 
 MappingHashFunction = Callable[[Sequence[TokenMapping]], str]
 
@@ -40,45 +40,38 @@ class _ItemDraft:
 
 
 def freeze_study(settings: StudySettings, candidates: Iterable[Candidate], mapping_hash: MappingHashFunction) -> Study:
-    """The study of these settings, from all heads that are described with their present mappings.
+    """Creates the study of these settings from all heads that are described with their current mappings.
 
-    A swapped control shows a head's own mappings with the description of another head: of those of the layer that are
-    described in other words, the one nearest in length. A shuffled one shows the head's own description, and each
-    source with the targets of another. Controls are of heads outside the sample while there are such, never of the
-    overlap, and each of another head.
-    Raises MapsError where the candidates do not suffice.
+    A swapped control shows a head's own mappings with the description of another head of its layer: of those described
+    in other words, the one whose description is nearest in length. A shuffled control shows the head's own
+    description, but each source with the targets of another source. Controls are of heads outside the sample as long
+    as there are any, never of overlap heads, and each is of a different head. Raises MapsError if there are too few
+    candidates.
     """
     heads = {candidate.head: candidate for candidate in candidates}
     _check_settings(settings, len(heads))
     sample = set(_sample_heads(settings, heads))
     overlap = set(_random_order(settings, "overlap", sample)[: settings.overlap])
-    own = [
-        _ItemDraft(
-            head_item(settings.name, settings.model, one, one.head in overlap),
-            candidate_content(one),
-            ItemOrigin(one.mapping_hash, one.head),
-        )
-        for one in (heads[head] for head in sample)
-    ]
-    pieces = own + _draw_controls(settings, heads, sample, overlap, mapping_hash)
-    by_key = {piece.item.key: piece for piece in pieces}
-    order = study_order((piece.item for piece in pieces), settings.seed)
+    drafts = [_own_item(settings, heads[head], head in overlap) for head in sample]
+    drafts += _draw_controls(settings, heads, sample, overlap, mapping_hash)
+    draft_by_key = {draft.item.key: draft for draft in drafts}
+    order = study_order((draft.item for draft in drafts), settings.seed)
     return Study(
         settings,
         tuple(order),
-        {item.key: by_key[item.key].content for item in order},
-        {item.key: by_key[item.key].origin for item in order},
+        {item.key: draft_by_key[item.key].content for item in order},
+        {item.key: draft_by_key[item.key].origin for item in order},
     )
 
 
 def shuffle_targets(mappings: Sequence[TokenMapping], seed: int) -> tuple[TokenMapping, ...]:
-    """Each source with the targets (and scores) of another: one cycle through all, in an order drawn by the seed."""
-    ring = sorted(range(len(mappings)), key=lambda n: _digest(seed, "shuffle", mappings[n].source_id, n))
-    taken = {at: mappings[after] for at, after in zip(ring, ring[1:] + ring[:1], strict=True)}
-    return tuple(
-        replace(mapping, target_ids=taken[n].target_ids, targets=taken[n].targets, scores=taken[n].scores)
-        for n, mapping in enumerate(mappings)
-    )
+    """Gives each source the targets (and scores) of another: one cycle through all sources, in an order by the seed."""
+    cycle = sorted(range(len(mappings)), key=lambda n: _digest(seed, "shuffle", mappings[n].source_id, n))
+    shuffled = list(mappings)
+    for position, n in enumerate(cycle):
+        donor = mappings[cycle[(position + 1) % len(cycle)]]
+        shuffled[n] = replace(mappings[n], target_ids=donor.target_ids, targets=donor.targets, scores=donor.scores)
+    return tuple(shuffled)
 
 
 def _digest(*parts: object) -> bytes:
@@ -91,46 +84,44 @@ def _random_order(settings: StudySettings, purpose: str, heads: Iterable[HeadId]
 
 def _check_settings(settings: StudySettings, described_heads: int) -> None:
     if settings.sample not in SAMPLE_METHODS:
-        raise MapsError(f"{settings.sample!r} is no way to sample; choose one of {', '.join(SAMPLE_METHODS)}.")
+        raise MapsError(f"{settings.sample!r} is not a sampling method; choose {' or '.join(SAMPLE_METHODS)}.")
     if not 1 <= settings.heads <= described_heads:
         raise MapsError(
-            f"A study of {settings.heads:,} heads cannot be drawn: {settings.describer!r} has described {described_heads:,} "
-            "heads with their present mappings; describe the others first, or ask for fewer."
+            f"The study asks for {settings.heads:,} heads, but {settings.describer!r} described {described_heads:,} "
+            "heads with their current mappings; ask for at least 1 and at most that many, or describe more heads."
         )
     if not 0 <= settings.overlap <= settings.heads:
         raise MapsError(
-            f"An overlap of {settings.overlap:,} items needs as many heads; the study has {settings.heads:,}: "
-            "choose a smaller overlap, or more heads."
+            f"The overlap of {settings.overlap:,} items does not fit into {settings.heads:,} heads; choose a smaller "
+            "overlap or more heads."
         )
     if settings.per_annotator is not None and settings.per_annotator < settings.overlap:
         raise MapsError(
-            f"Everybody judges the overlap of {settings.overlap:,} items, so one person cannot be asked for "
-            f"{settings.per_annotator:,} at most; raise the one or lower the other."
+            f"Everybody judges the {settings.overlap:,} items of the overlap, but a person judges at most "
+            f"{settings.per_annotator:,} items; raise that limit or lower the overlap."
         )
 
 
 def _sample_heads(settings: StudySettings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:
+    """The sample: of all heads, or in proportion to the heads in each quarter of the layers (`stratified`)."""
     drawn = _random_order(settings, "sample", heads)
     if settings.sample == "uniform":
         return drawn[: settings.heads]
-    quarters = [
-        [head for head in drawn if layer_quarter(head.layer, settings.layers) == n] for n in range(QUARTER_COUNT)
-    ]
-    return [
-        head
-        for part, n in zip(quarters, split_proportionally([len(q) for q in quarters], settings.heads), strict=True)
-        for head in part[:n]
-    ]
+    quarters: list[list[HeadId]] = [[] for _ in range(QUARTER_COUNT)]
+    for head in drawn:
+        quarters[layer_quarter(head.layer, settings.layers)].append(head)
+    counts = split_proportionally([len(quarter) for quarter in quarters], settings.heads)
+    return [head for quarter, count in zip(quarters, counts, strict=True) for head in quarter[:count]]
 
 
 def split_proportionally(sizes: Sequence[int], total_wanted: int) -> list[int]:
-    """`total_wanted` split in proportion to `sizes` into whole numbers; the largest remainders are rounded up."""
+    """Splits `total_wanted` in proportion to `sizes` into whole numbers; the largest remainders are rounded up."""
     total = sum(sizes)
-    found = [size * total_wanted // total for size in sizes]
+    parts = [size * total_wanted // total for size in sizes]
     by_remainder = sorted(range(len(sizes)), key=lambda n: (-(sizes[n] * total_wanted % total), n))
-    for n in by_remainder[: total_wanted - sum(found)]:
-        found[n] += 1
-    return found
+    for n in by_remainder[: total_wanted - sum(parts)]:
+        parts[n] += 1
+    return parts
 
 
 def _draw_controls(
@@ -141,20 +132,19 @@ def _draw_controls(
     mapping_hash: MappingHashFunction,
 ) -> list[_ItemDraft]:
     pool = [heads[head] for head in _random_order(settings, "control", heads.keys() - overlap)]
-    partners = {one.head: _swap_partner(one, heads.values()) for one in pool}
-    swappable = [(one, other) for one in pool if (other := partners[one.head]) is not None]
-    swappable.sort(key=lambda pair: (pair[0].head in sample, not _is_similar_in_length(*pair)))
-    swapped = [_swapped_control(settings, one, other) for one, other in swappable[: settings.swapped]]
-    used = {HeadId(piece.item.layer, piece.item.head) for piece in swapped}
+    swaps = [(one, other) for one in pool if (other := _swap_partner(one, heads.values())) is not None]
+    swaps.sort(key=lambda pair: (pair[0].head in sample, not _is_similar_in_length(*pair)))
+    swapped = [_swapped_control(settings, one, other) for one, other in swaps[: settings.swapped]]
+    used = {HeadId(draft.item.layer, draft.item.head) for draft in swapped}
     rest = sorted((one for one in pool if one.head not in used), key=lambda one: one.head in sample)
-    found = [piece for one in rest if (piece := _shuffled_control(settings, one, mapping_hash)) is not None]
-    for kind, wanted, there in (("swapped", settings.swapped, swapped), ("shuffled", settings.shuffled, found)):
-        if len(there) < wanted:
+    shuffled = [draft for one in rest if (draft := _shuffled_control(settings, one, mapping_hash)) is not None]
+    for kind, wanted, drafts in (("swapped", settings.swapped, swapped), ("shuffled", settings.shuffled, shuffled)):
+        if len(drafts) < wanted:
             raise MapsError(
-                f"The study asks for {wanted:,} {kind} controls, but only {len(there):,} heads outside the overlap "
-                "can be one; ask for fewer, or describe more heads."
+                f"The study asks for {wanted:,} {kind} controls, but only {len(drafts):,} heads outside the overlap "
+                "allow one; ask for fewer, or describe more heads."
             )
-    return swapped + found[: settings.shuffled]
+    return swapped + shuffled[: settings.shuffled]
 
 
 def _description_texts(candidate: Candidate) -> tuple[str, str]:
@@ -171,31 +161,29 @@ def _is_similar_in_length(one: Candidate, other: Candidate) -> bool:
 
 
 def _swap_partner(one: Candidate, others: Iterable[Candidate]) -> Candidate | None:
-    """The head of the same layer whose description differs and is nearest in length; of several the lowest."""
-    fitting = [
-        other
-        for other in others
-        if other.head.layer == one.head.layer and _description_texts(other) != _description_texts(one)
-    ]
-    return min(
-        fitting,
-        key=lambda other: (abs(_description_length(other) - _description_length(one)), other.head),
-        default=None,
-    )
+    """The head of the same layer with the different description nearest in length; the lowest of several."""
+    texts, length = _description_texts(one), _description_length(one)
+    partners = [other for other in others if other.head.layer == one.head.layer and _description_texts(other) != texts]
+    return min(partners, key=lambda other: (abs(_description_length(other) - length), other.head), default=None)
+
+
+def _own_item(settings: StudySettings, one: Candidate, is_overlap: bool) -> _ItemDraft:
+    item = head_item(settings.name, settings.model, one, is_overlap)
+    return _ItemDraft(item, candidate_content(one), ItemOrigin(one.mapping_hash, one.head))
 
 
 def _swapped_control(settings: StudySettings, one: Candidate, other: Candidate) -> _ItemDraft:
     item = StudyItem(settings.name, settings.model, *one.head, "swapped", one.mapping_hash, other.description_id)
-    return _ItemDraft(
-        item, ItemContent(tuple(one.mappings), *_description_texts(other)), ItemOrigin(one.mapping_hash, other.head)
-    )
+    content = ItemContent(tuple(one.mappings), *_description_texts(other))
+    return _ItemDraft(item, content, ItemOrigin(one.mapping_hash, other.head))
 
 
 def _shuffled_control(settings: StudySettings, one: Candidate, mapping_hash: MappingHashFunction) -> _ItemDraft | None:
-    """The control, or None where shuffling changes nothing (all sources have the same targets)."""
+    """The control, or None if shuffling changes nothing because all sources have the same targets."""
     mappings = shuffle_targets(tuple(one.mappings), settings.seed)
-    found = mapping_hash(mappings)
-    if found == one.mapping_hash:
+    shuffled_hash = mapping_hash(mappings)
+    if shuffled_hash == one.mapping_hash:
         return None
-    item = StudyItem(settings.name, settings.model, *one.head, "shuffled", found, one.description_id)
-    return _ItemDraft(item, ItemContent(mappings, *_description_texts(one)), ItemOrigin(one.mapping_hash, one.head))
+    item = StudyItem(settings.name, settings.model, *one.head, "shuffled", shuffled_hash, one.description_id)
+    content = ItemContent(mappings, *_description_texts(one))
+    return _ItemDraft(item, content, ItemOrigin(one.mapping_hash, one.head))

@@ -1,4 +1,4 @@
-"""A study as a value: its frozen settings, the items in everybody's order, and what each of them shows."""
+"""A study as a value: its settings, its items in everybody's order, and the content of each item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_STUDY_SEED = 0
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What whoever creates a study chooses; the fields as in `Settings`."""
+    """The choices of the person who creates a study; for the fields see `StudySettings`."""
 
     heads: int
     sample: str
@@ -35,11 +35,11 @@ class StudyPlan:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What is decided when a study is created, and never afterwards.
+    """The settings of a study, which never change after it is created.
 
-    `layers` is the model's number of layers; `heads` the sampled heads, of which `overlap` are judged by everybody;
-    `per_item` the judgments wanted of each of the other items, None without a limit; `swapped` and `shuffled` the
-    controls; `per_annotator` the most items that one person is asked to judge.
+    `layers` is the model's number of layers, `heads` the number of sampled heads. Everybody judges `overlap` of them;
+    each of the other items needs `per_item` judgments (None: no limit). `swapped` and `shuffled` are the numbers of
+    controls. One person judges at most `per_annotator` items (None: no limit).
     """
 
     name: str
@@ -63,7 +63,7 @@ class StudySettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head that may be judged: its present mappings (which may be read late) and a description of these."""
+    """A head that can be judged: its current mappings (possibly read at each use) and a description of them."""
 
     head: HeadId
     mappings: Sequence[TokenMapping]
@@ -75,7 +75,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ItemContent:
-    """What the annotator sees of an item."""
+    """What an annotator sees of an item."""
 
     mappings: Sequence[TokenMapping]
     input_strings: str
@@ -84,7 +84,7 @@ class ItemContent:
 
 @dataclass(frozen=True)
 class ItemOrigin:
-    """Where what an item shows came from: the hash of the head's own mappings, and the head that was described."""
+    """The origin of an item's content: the hash of the head's own mappings, and the head that the description is of."""
 
     mapping_hash: str
     described_head: HeadId
@@ -92,7 +92,7 @@ class ItemOrigin:
 
 @dataclass(frozen=True)
 class Study:
-    """The settings, the items (controls among them) in everybody's order, and by key what each shows and whence."""
+    """Settings, items (with the controls) in everybody's order, and each item's content and origin by its key."""
 
     settings: StudySettings
     order: tuple[StudyItem, ...]
@@ -101,46 +101,46 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The study's name, which its judgments carry."""
+        """The study's name, as in its judgments."""
         return self.settings.name
 
     @cached_property
     def item_by_key(self) -> dict[str, StudyItem]:
-        """The items by their key."""
+        """The items by their keys."""
         return {item.key: item for item in self.order}
 
     @cached_property
     def key_by_columns(self) -> dict[tuple[object, ...], str]:
-        """The items' keys by their columns, which is quicker than making a key of each row."""
+        """The items' keys by their columns: a lookup is faster than computing the key of each row."""
         return {astuple(item): item.key for item in self.order}
 
     @cached_property
     def item_by_head(self) -> dict[HeadId, StudyItem]:
-        """The true item of each sampled head; controls are not among them."""
+        """The item of each sampled head, without the controls."""
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
 
     def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
-        """The items in their order without the stale ones, of which the keys are given."""
+        """The items in their order, without those with a stale key."""
         return [item for item in self.order if item.key not in stale_keys]
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the deadline has passed: no further item is given."""
+        """Whether the deadline has passed. No item is given away afterwards."""
         return self.settings.deadline is not None and now >= self.settings.deadline
 
 
 def head_item(study: str, model: str, candidate: Candidate, is_overlap: bool = False) -> StudyItem:
-    """The item that shows a head as it is."""
+    """The item that shows a head with its own mappings and description."""
     kind: ItemKind = "overlap" if is_overlap else "head"
     return StudyItem(study, model, *candidate.head, kind, candidate.mapping_hash, candidate.description_id)
 
 
 def candidate_content(candidate: Candidate) -> ItemContent:
-    """What such an item shows."""
+    """The content of a candidate's own item."""
     return ItemContent(tuple(candidate.mappings), candidate.input_strings, candidate.observed_pattern)
 
 
 def layer_quarter(layer: int, layer_count: int) -> int:
-    """The quarter of the model that a layer lies in, 0 to 3."""
+    """The quarter of the model that a layer is in, 0 to 3."""
     return 4 * layer // layer_count
 
 
@@ -152,9 +152,9 @@ def layers_by_model(settings: StudySettings | None) -> dict[str, int]:
 def build_default_study(
     model: str, revision: str | None, layers: int, describer: str, candidates: Iterable[Candidate], created_at: datetime
 ) -> Study:
-    """The study where none was created: all described heads, judged by anyone as often as they come.
+    """The study that exists without being created: all described heads, with any number of judgments each.
 
-    What its items show is read when it is asked for, where the candidates' mappings are.
+    The items' content is read when it is needed, if the candidates' mappings are.
     """
     by_item = {head_item(DEFAULT_STUDY, model, candidate): candidate for candidate in candidates}
     settings = StudySettings(
@@ -185,26 +185,26 @@ def build_default_study(
 
 
 def stale_item_keys(study: Study, current_versions: Mapping[HeadId, tuple[str, str]]) -> set[str]:
-    """The keys of the items whose head has other mappings now, or whose description is no longer the current one.
+    """The keys of the items whose head has other mappings now, or whose description was replaced.
 
-    `current_versions` holds the mapping hash and the describer's current description of each head that is described; of a
-    swapped item it is the other head's description that counts.
+    `current_versions` holds, for each described head, the mapping hash and the id of the current description. For a
+    swapped item the description of the other head counts.
     """
     nothing = ("", "")
-    found = set()
+    stale_keys = set()
     for item in study.order:
         origin = study.origins[item.key]
         mappings = current_versions.get(HeadId(item.layer, item.head), nothing)[0]
         description = current_versions.get(origin.described_head, nothing)[1]
         if (mappings, description) != (origin.mapping_hash, item.description_id):
-            found.add(item.key)
-    return found
+            stale_keys.add(item.key)
+    return stale_keys
 
 
 def stale_judgment_ids(fresh_items: Collection[StudyItem], model: str, judgments: Iterable[Judgment]) -> frozenset[str]:
-    """The ids of the judgments of a model, adjudications among them, whose item is none of the `fresh_items` ones.
+    """The ids of a model's judgments, with adjudications, whose item is not among the `fresh_items`.
 
-    Worked examples never change.
+    Practice items are never stale.
     """
     items = {*fresh_items, *map(adjudication_item, fresh_items)}
     own = (row for row in judgments if row.model == model and row.item_kind != "practice")

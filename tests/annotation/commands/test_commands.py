@@ -78,7 +78,10 @@ def test_an_export_feeds_the_agreement_command(tmp_path: Path, data: Path) -> No
         **{"value": 1.0, "low": 1.0, "high": 1.0, "n": 5, "draws": 1000, "reason": None}
     }
     sentences = run("agreement", tmp_path / "out" / "judgments.csv").stdout
-    assert "Annotators agreed on question one (presence) for 100 % (100 to 100 %) of 5 items." in sentences
+    assert (
+        "Annotators agreed on question one (presence) in 100 % (100 to 100 %) of pairs, averaged over 5 items."
+        in sentences
+    )
 
 
 def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data: Path) -> None:
@@ -105,13 +108,11 @@ def test_labels_are_written_as_csv_and_parquet(tmp_path: Path, data: Path) -> No
     done = run("labels", file, "--out", tmp_path / "labels.csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "Labels of 5 items on question one (presence), by majority: 0 absent_none, 0 absent_described, 0 "
-        "present_missed, 5 present_described; none tied.",
-        "Labels of 5 items on question two (precision), by majority: 5 accurate, 0 inaccurate, 0 partial, 0 poor; none "
-        "tied.",
-        "Labels of 5 items on question three (category), by majority: 5 semantic, 0 language, 0 general, 0 unnatural; "
-        "none tied.",
-        "Dawid and Skene's model gives another label to 0 of the 15 that both label.",
+        "Labels of 5 items on question one (presence): 0 absent_none, 0 absent_described, 0 present_missed, 5 "
+        "present_described, 0 tied.",
+        "Labels of 5 items on question two (precision): 5 accurate, 0 inaccurate, 0 partial, 0 poor, 0 tied.",
+        "Labels of 5 items on question three (category): 5 semantic, 0 language, 0 general, 0 unnatural, 0 tied.",
+        "Dawid and Skene's model gives another label than majority and organiser in 0 of 15 cases with both labels.",
         f"{tmp_path / 'labels.csv'}: 15 labels",
     ]
     assert run("labels", file, "--out", tmp_path / "labels.parquet", "--majority-only").returncode == 0
@@ -146,7 +147,7 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
         ),
         ("labels", tmp_path / "bad.csv", "--out", "labels.txt"): "labels.txt is neither a .csv nor a .parquet file.\n",
         ("agreement", tmp_path / "good.csv", "--atlas", tmp_path): (
-            f"{tmp_path} is no atlas; `python -m maps map MODEL --out {tmp_path}` makes one.\n"
+            f"{tmp_path} is not an atlas; `python -m maps map MODEL --out {tmp_path}` makes one.\n"
         ),
         ("agreement", tmp_path / "bad.csv", "--seed", "-1"): "The seed is -1; it must be 0 or more.\n",
         ("export", "--data", tmp_path, "--out", tmp_path): (
@@ -236,7 +237,7 @@ def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_f
     for kind in ("csv", "parquet"):
         found = json.loads(called("agreement", tmp_path / "out" / f"judgments.{kind}", "--json").stdout)
         assert (found["items"], found["judgments"], found["left_out"]["stale"]) == (2, 2, 1)
-    assert "- Left out: 1 of stale items" in (tmp_path / "out" / "README.md").read_text()
+    assert "- Left out: 1 judgment of stale items" in (tmp_path / "out" / "README.md").read_text()
     assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"0 judgments stale by {ATLAS}: marked")
 
 
@@ -255,7 +256,9 @@ def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
     info = json.loads((other / "atlas.json").read_text())
     (other / "atlas.json").write_text(json.dumps(info | {"model": "gpt2"}))
     done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", other)
-    sentence = f"{other} maps gpt2, but the study pilot is of SmolLM2-135M-Instruct; name its atlas.\n"
+    sentence = (
+        f"{other} is an atlas of gpt2, but the study pilot is of SmolLM2-135M-Instruct; name the atlas of that model.\n"
+    )
     assert (done.returncode, done.stderr) == (2, sentence)
 
 
@@ -271,13 +274,13 @@ def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
     sentences = {
         ("create", "--atlas", ATLAS, "--name", "pilot", "--heads", 5, "--overlap", 0): (
-            "There is a study 'pilot' already, frozen; choose another name.\n"
+            "There is already a study 'pilot'; choose another name.\n"
         ),
         ("create", "--atlas", ATLAS, "--name", "Pilot"): (
-            "'Pilot' is no name for a study: small letters, digits and hyphens, 40 at most.\n"
+            "'Pilot' is not a valid study name; use at most 40 lower-case letters, digits and hyphens.\n"
         ),
         ("create", "--atlas", ATLAS, "--describer", "gpt"): (
-            f"No head of {ATLAS} is described by 'gpt'; there is offline.\n"
+            f"'gpt' described no head of {ATLAS}; choose one of its describers: offline.\n"
         ),
         ("create", "--atlas", ATLAS, "--controls", 0.1, "--swapped", 3): (
             "Name the controls by --controls, or by --swapped and --shuffled, not both.\n"

@@ -78,7 +78,7 @@ def test_a_description_in_the_same_words_is_no_swapped_control() -> None:
         head_of(item): found.contents[item.key].observed_pattern for item in found.order if item.item_kind == "swapped"
     }
     assert {head: words for head, words in said.items() if words != "Names"} in ({HeadId(0, 3): "Unclear"}, {})
-    with pytest.raises(MapsError, match="only 0 heads outside the overlap can be one"):
+    with pytest.raises(MapsError, match="only 0 heads outside the overlap allow one"):
         freeze_invented_study(heads[:3], heads=1, overlap=0, swapped=1, shuffled=0)
 
 
@@ -129,16 +129,16 @@ def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"heads": 33}, "A study of 33 heads cannot be drawn: 'offline' has described 32 heads"),
-        ({"heads": 0}, "A study of 0 heads cannot be drawn"),
+        ({"heads": 33}, "asks for 33 heads, but 'offline' described 32 heads"),
+        ({"heads": 0}, "asks for 0 heads"),
         (
             {"overlap": 13},
-            "An overlap of 13 items needs as many heads; the study has 12: choose a smaller overlap, or more heads.",
+            "The overlap of 13 items does not fit into 12 heads",
         ),
-        ({"overlap": 5, "per_annotator": 4}, "Everybody judges the overlap of 5 items"),
+        ({"overlap": 5, "per_annotator": 4}, "Everybody judges the 5 items of the overlap"),
         ({"swapped": 40}, "The study asks for 40 swapped controls, but only 30 heads"),
         ({"swapped": 20, "shuffled": 20}, "The study asks for 20 shuffled controls, but only 10 heads"),
-        ({"sample": "any"}, "'any' is no way to sample; choose one of uniform, stratified."),
+        ({"sample": "any"}, "'any' is not a sampling method; choose uniform or stratified."),
     ],
 )
 def test_settings_that_cannot_be_met_are_refused_in_one_sentence(changes: dict[str, object], sentence: str) -> None:

@@ -34,9 +34,9 @@ def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
     text = study_to_json(freeze_invented_study())
     assert text.count('"per_item": 2') == 1
     damage = {
-        "damaged; put a sound copy": (text[:-200], "", "[]", "null", "{}", text.replace('"items"', '"things"')),
-        "changed after it was frozen": (text.replace('"per_item": 2', '"per_item": 3'), text.replace(" s1", " s2", 1)),
-        "has format 2, this version reads 1": (text.replace('"format_version": 1', '"format_version": 2'),),
+        "is damaged": (text[:-200], "", "[]", "null", "{}", text.replace('"items"', '"things"')),
+        "was changed after the study was created": (text.replace('"per_item": 2', '"per_item": 3'), text.replace(" s1", " s2", 1)),
+        "has format 2, but this version reads 1": (text.replace('"format_version": 1', '"format_version": 2'),),
     }
     for sentence, texts in damage.items():
         for spoiled in texts:
@@ -47,7 +47,7 @@ def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
 def test_a_study_is_written_once_and_found_again(tmp_path: Path) -> None:
     made = freeze_invented_study()
     assert save_study(made, tmp_path / "studies") == tmp_path / "studies" / "pilot.json"
-    with pytest.raises(MapsError, match="There is a study 'pilot' already, frozen; choose another name"):
+    with pytest.raises(MapsError, match="There is already a study 'pilot'"):
         save_study(freeze_invented_study(seed=1), tmp_path / "studies")
     assert load_studies(tmp_path / "studies") == {"pilot": made}
     assert [path.name for path in (tmp_path / "studies").iterdir()] == ["pilot.json"]
@@ -57,7 +57,7 @@ def test_a_study_is_written_once_and_found_again(tmp_path: Path) -> None:
 def test_a_damaged_or_renamed_file_is_named(tmp_path: Path) -> None:
     path = save_study(freeze_invented_study(), tmp_path)
     path.rename(tmp_path / "other.json")
-    with pytest.raises(MapsError, match=r"other\.json holds the study 'pilot'; name the file pilot\.json"):
+    with pytest.raises(MapsError, match=r"other\.json contains the study 'pilot'; rename the file to pilot\.json"):
         load_studies(tmp_path)
     (tmp_path / "other.json").write_bytes(b"\xff")
     with pytest.raises(MapsError, match=r"other\.json"):

@@ -51,7 +51,7 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
         ({"heads": None}, "number of heads is missing"),
         ({"heads": 1.5}, "no whole number"),
         ({"heads": float("nan")}, "no whole number"),
-        ({"heads": 271}, "cannot be drawn"),
+        ({"heads": 271}, "asks for 271 heads"),
         ({"per_item": 0}, "from 1 to"),
         ({"sample": "odd"}, "no way to sample"),
         ({"deadline": "soon"}, "no day such as"),
