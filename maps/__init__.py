@@ -1,11 +1,11 @@
-"""MAPS: what an attention head does, read from its weights.
+"""MAPS: find out what an attention head does from its weights alone.
 
     import maps
 
     model = maps.load("smollm2")
     maps.salient_mappings(model, "L26H2")
 
-Importing is cheap: torch and the tables' library are imported by the first call that needs them.
+Importing is cheap: torch and pyarrow are imported by the first call that needs them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The two public classes whose modules are heavy, when they are asked for."""
+    # Atlas and Model are imported when they are first used, because their modules are heavy.
     if name == "Atlas":
         from maps.atlas.reader import Atlas
 

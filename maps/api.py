@@ -1,12 +1,22 @@
-"""The library's functions, as `import maps` gives them. Each imports what it needs when it is called."""
+"""The functions of `import maps`. Each imports what it needs when it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from maps.types import MIN_PAIRS, TAU, Description, HeadId, Mapping, RelationScore, check_seed
+from maps.types import (
+    MIN_PAIRS,
+    TAU,
+    Description,
+    HeadId,
+    Mapping,
+    Progress,
+    RelationScore,
+    check_seed,
+    no_progress_bar,
+)
 
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas
@@ -27,9 +37,9 @@ def load(
 ) -> Model:
     """Opens a model: a Hub id, a model folder, a .gguf file, or `smollm2` (the bundled one). Reads no weights yet.
 
-    `device`: a torch device. `dtype`: what E and U are kept in, `stored`, `float32` or `bfloat16`. `first_mlp`: later
-    layers read MLP₀(norm(E)), not E (paper, section 2). `final_norm`: the final norm's gain goes on U's side.
-    Raises MapsError where the model cannot be opened or the device not be used.
+    `device`: a torch device. `dtype`: of E and U in memory: `stored`, `float32` or `bfloat16`. `first_mlp`: layers
+    after the first read MLP₀(norm(E)) instead of E (paper, section 2). `final_norm`: multiply the heads' outputs by
+    the gain of the final norm. Raises MapsError where the model cannot be opened or the device cannot be used.
     """
     from maps.mapping.model import Model
 
@@ -37,10 +47,10 @@ def load(
 
 
 def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, targets: int = 5) -> list[Mapping]:
-    """The tokens on which a head acts most strongly, each with its highest targets (paper, section 3.2).
+    """The `salient` tokens on which a head acts most strongly, each with its `targets` highest targets.
 
-    `head`: such as `L26H2`. The list has `salient` mappings by rank, each with `targets` targets, highest first, or as
-    many as the vocabulary has. Raises MapsError for a head that the model lacks and for numbers below 1.
+    `head`: such as `L26H2`. See section 3.2 of the paper. Raises MapsError for a head that the model lacks and for
+    numbers below 1.
     """
     from maps.mapping.single_head import mappings_of_head
 
@@ -50,11 +60,12 @@ def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, target
 def relation_scores(
     model: Model, head: HeadId | str, relations: RelationChoice = None, *, k: int | None = None
 ) -> list[RelationScore]:
-    """How much a head implements and suppresses relations: shares from 0 to 1 (paper, section 3.1).
+    """How much a head implements and suppresses relations: shares of pairs from 0 to 1 (paper, section 3.1).
 
-    `relations`: names of the twenty, `Relation` values, or your own as `{"capitals": [("France", "Paris"), …]}`; the
-    twenty where it is left out. `k`: how many targets count; the paper's where it is left out. A score is None where
-    no pair is usable. Raises MapsError for a head that the model lacks and for what is no relation.
+    `relations`: names of predefined relations, `Relation` values, or your own pairs as
+    `{"capitals": [("France", "Paris"), …]}` (default: the twenty predefined ones). `k`: how many highest targets count
+    as a hit (default: the paper's). A score is None where no pair is usable. Raises MapsError for a head that the
+    model lacks and for an invalid relation.
     """
     from maps.data import resolve_relations
     from maps.mapping.single_head import scores_of_head
@@ -76,13 +87,14 @@ def map(
     suppressive: bool = False,
     output_space: bool = False,
     top_scoring: bool = False,
-    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
+    progress: Progress[int] = no_progress_bar,
 ) -> Atlas:
-    """Maps every head of a model into the folder `out` and opens the atlas; goes on where a run stopped.
+    """Maps every head of a model into the folder `out` and opens the atlas; continues where a run stopped.
 
-    `model`: what `load` gives, or what it takes, then with its defaults. `layers`: the first and the last, both
-    included. The other options are those of `python -m maps map` (docs/contract.md); `progress` wraps the layers still
-    to do, given them and how many are done. Raises MapsError where `out` holds an atlas made with other settings.
+    `model`: a Model, or the name of one, which is then opened with the defaults of `load`. `layers`: the first and the
+    last, both included. `progress`: wraps the layers still to do, given them and how many are done. The other options
+    are those of `python -m maps map` (docs/contract.md). Raises MapsError where `out` contains an atlas made with
+    other settings.
     """
     from maps.atlas.reader import Atlas
     from maps.data import resolve_relations
@@ -100,12 +112,13 @@ def map(
         output_space=output_space,
         top_scoring=top_scoring,
     )
-    asked_for = str(model) if isinstance(model, str | Path) else model
-    if isinstance(asked_for, str) and is_mapping_finished(asked_for, Path(out), settings):
-        return Atlas.open(out)  # without torch
+    if isinstance(model, str | Path):
+        model = str(model)
+        if is_mapping_finished(model, Path(out), settings):
+            return Atlas.open(out)  # without importing torch
     from maps.mapping.mapper import map_model
 
-    return map_model(asked_for, Path(out), settings, progress=progress or (lambda todo, _done: todo))
+    return map_model(model, Path(out), settings, progress=progress)
 
 
 @overload
@@ -144,13 +157,14 @@ def describe(
     seed: int = 0,
     redo: bool = False,
 ) -> DescribeSummary | Description:
-    """Puts heads into words: those of an atlas (or its folder), which keeps the answers, or one head's mappings.
+    """Describes the heads of an atlas (or its folder), which stores the answers, or one head's mappings.
 
-    `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of
-    the environment is read), or your own `maps.describers.describer.Describer`. `concurrency`: heads of an atlas that are asked
-    about at once. `seed`: of a head's first question. `redo`: ask again about heads that are described. Of an atlas it
-    returns how many heads were `asked` about now, how many `failed`, and in how many of its `heads` the describer sees
-    `patterns`. Raises MapsError where the describer cannot go on, or has no usable reply about the one head.
+    `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no environment
+    variable is read), or your own `maps.describers.describer.Describer`. `concurrency`: how many heads to ask about at
+    once. `seed`: of the first question about a head. `redo`: ask again about heads that are already described.
+    For an atlas, returns how many heads were `asked` about now, how many `failed`, and in how many of its `heads` the
+    describer sees `patterns`. Raises MapsError where the describer cannot continue, or gives no usable reply about
+    the one head.
     """
     from maps.atlas.reader import Atlas
     from maps.data import predefined_relations
@@ -172,7 +186,7 @@ def load_atlas(
 ) -> Atlas:
     """Opens an atlas: a folder or, where there is no such folder, a dataset on the Hub such as `user/name`.
 
-    `revision`: a branch, tag or commit of the dataset. `cache`: where its files are kept, the Hub's cache unless named.
+    `revision`: a branch, tag or commit of the dataset. `cache`: the folder for its files (default: the Hub's cache).
     Raises MapsError where there is no finished atlas or the Hub cannot be reached.
     """
     from maps.atlas.remote import load_atlas as open_atlas
@@ -181,10 +195,10 @@ def load_atlas(
 
 
 def push(atlas: Atlas | str | Path, repo: str, *, private: bool = False, token: str | None = None) -> str:
-    """Sends an atlas (or its folder) to the dataset `repo` on the Hub, such as `user/name`; returns its address there.
+    """Uploads an atlas (or its folder) to the dataset `repo` on the Hub, such as `user/name`; returns the commit's URL.
 
-    Repeated, it sends what changed; nothing is deleted there. Raises MapsError without a token (`hf auth login`),
-    where `private` is asked for and the dataset is public, and where the Hub refuses or cannot be reached.
+    A second push sends only what changed; nothing is deleted on the Hub. Raises MapsError without a token
+    (`hf auth login`), where `private` is set and the dataset is public, and where the Hub refuses or cannot be reached.
     """
     from maps.atlas.remote import push as push_folder
 
@@ -203,15 +217,15 @@ def score(
     model: str | Path | None = None,
     seed: int = 0,
 ) -> Atlas:
-    """Measures how far the descriptions of an atlas (or its folder) can be trusted, and opens the atlas with that.
+    """Measures how far the descriptions of an atlas (or its folder) can be trusted; opens the atlas with the results.
 
-    Its tables `checks` and `concentration` are written. `random_heads`: random heads a layer that are drawn from the
-    model, which is at `model` now or where it was mapped from; with 0, those that were drawn before are compared with.
-    `scorer`: a model on an OpenAI-compatible server (`base_url`, `api_key`; no variable of the environment is read)
-    that is asked, `concurrency` questions at once, which mappings the descriptions fit, all or those of `describer`;
-    the answers go into `scores`. `seed`: of what is drawn and asked. Repeated, it goes on with what is missing.
-    Raises MapsError where the model cannot be read or is another one, where there is no description to be asked
-    about, and where the scorer cannot go on.
+    Writes the tables `checks` and `concentration`. `random_heads`: how many random heads to draw for each layer from
+    the model (at `model`, or where it was mapped from); 0 compares with those drawn before. `scorer`: a model on an
+    OpenAI-compatible server (`base_url`, `api_key`; no environment variable is read) that is asked which mappings
+    each description fits, `concurrency` questions at once; its results go into `scores`. `describer`: score only this
+    describer's descriptions. `seed`: of the random heads and the questions. A second call continues with what is
+    missing. Raises MapsError where the model cannot be read or is another one, where there is no description to ask
+    about, and where the scorer cannot continue.
     """
     from maps.atlas.reader import Atlas
     from maps.files.lock import lock_folder
@@ -223,7 +237,8 @@ def score(
     from maps.scoring.measures import write_offline_measures
     from maps.scoring.plan import plan_detection
 
-    opened, chat, questions = Atlas.open(atlas_folder(atlas)), None, []
+    opened = Atlas.open(atlas_folder(atlas))
+    chat, questions = None, []
     if scorer is not None:
         budget = Budget(read_prices().price_of(scorer))
         chat = Chat(
@@ -239,7 +254,7 @@ def score(
 
 
 def show(atlas: Atlas, head: HeadId | str) -> str:
-    """One head of an atlas as text: descriptions, relations from τ on, mappings, and what evidence `score` found.
+    """One head of an atlas as text: descriptions, relations that it implements, mappings, and the results of `score`.
 
     · is a space, ⏎ a newline, ⇥ a tab. Raises MapsError for a head that the atlas lacks.
     """
@@ -249,7 +264,6 @@ def show(atlas: Atlas, head: HeadId | str) -> str:
 
 
 def atlas_folder(atlas: Atlas | str | Path) -> Path:
-    """The folder of an atlas."""
     return Path(atlas) if isinstance(atlas, str | Path) else atlas.folder
 
 
@@ -258,15 +272,16 @@ def probe(
     source: str,
     target: str | None = None,
     *,
-    progress: Callable[[Sequence[int], int], Iterable[int]] | None = None,
+    progress: Progress[int] = no_progress_bar,
 ) -> Probe:
-    """Asks every head of a model about a pair: the target's exact rank in the source's row of M; or about one token.
+    """What every head of a model does with a pair (the target's exact rank in the source's row of M) or with a token.
 
-    A token is asked about as a source (its saliency, and the 5 highest targets) and as a target (the source with the
-    highest score for it, and its rank in that row). A word is stripped and given one leading space, as in relations;
-    what is no single token so may be one as it stands, in the stored form. The first call reads the model's layers,
-    which `progress` wraps as in `map`; further calls answer from memory. Raises MapsError for what is no single token.
+    Without a target, the token is looked at as a source (its saliency and its 5 highest targets) and as a target (the
+    source with the highest score for it, and its rank in that source's row). A word is stripped and given one leading
+    space, as in relations; if that is not a single token, the word itself is tried in the stored form. The first call
+    reads all layers, which `progress` wraps as in `map`; further calls answer from memory. Raises MapsError for a word
+    that is not a single token.
     """
     from maps.mapping.probe import run_probe
 
-    return run_probe(model, source, target, progress or (lambda todo, _done: todo))
+    return run_probe(model, source, target, progress)

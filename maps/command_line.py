@@ -9,7 +9,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import TextIO
 
 from maps.errors import MapsError, RunFailedError
-from maps.text import escape_for_terminal
+from maps.text import escape_invisible
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's for Ctrl+C
 Subparsers = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
@@ -69,13 +69,13 @@ def discard_output() -> None:
 
 def print_error(message: str, status: int) -> int:
     """Prints an error message on standard error and returns the status."""
-    print(escape_for_terminal(message), file=sys.stderr)
+    print(escape_invisible(message), file=sys.stderr)
     return status
 
 
 def print_text(text: str, file: TextIO | None = None) -> None:
     """Prints lines of text. Names in it may come from anybody's atlas, so control characters are escaped."""
-    print("\n".join(map(escape_for_terminal, text.split("\n"))), file=file, flush=True)
+    print("\n".join(map(escape_invisible, text.split("\n"))), file=file, flush=True)
 
 
 def whole_number(text: str) -> int:

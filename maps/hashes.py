@@ -1,4 +1,4 @@
-"""Hashes that name mappings."""
+"""The hash that identifies a head's mappings, so that a description of other mappings is recognised as stale."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from maps.types import Mapping
 
 
 def mapping_hash(mappings: Sequence[Mapping]) -> str:
-    """SHA-256, in hexadecimal, of the ordered source and target ids, without scores or strings.
+    """SHA-256, in hexadecimal, of the source and target ids in their order, without scores or strings.
 
-    The bytes are ASCII: for each mapping in the order given its source id, a colon and its target ids
-    separated by commas, and the mappings separated by semicolons, as in `12:1,2,3;7:4,5,6`.
+    The hashed text is ASCII such as `12:1,2,3;7:4,5,6`: source 12 with targets 1, 2, 3, then source 7.
     """
     return mapping_ids_hash((m.source_id, m.target_ids) for m in mappings)
 
 
 def mapping_ids_hash(mappings: Iterable[tuple[int, Sequence[int]]]) -> str:
-    """The same of the source and target ids alone."""
+    """`mapping_hash` from source ids and their target ids."""
     parts = (f"{source}:{','.join(map(str, targets))}" for source, targets in mappings)
     return hashlib.sha256(";".join(parts).encode("ascii")).hexdigest()

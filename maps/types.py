@@ -1,28 +1,37 @@
-"""The values that the rooms of the house hand to each other. Knows nothing of tensors, files or pages."""
+"""The values that all packages share: heads, mappings, relations, descriptions. No tensors, files or pages."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from maps.errors import MapsError
 
 TAU = 0.15  # a head implements a relation where φ ≥ τ (paper, section 4.1)
 MIN_PAIRS = 30  # usable pairs below which no head is classified by a relation
-DTYPES = ("stored", "float32", "bfloat16")  # what E and U are kept in; stored: as the checkpoint has them
+DTYPES = ("stored", "float32", "bfloat16")  # of E and U in memory; stored: as in the checkpoint
 HEAD_NAME_PATTERN = re.compile(r"L(\d{1,4})H(\d{1,4})")
+
+Part = TypeVar("Part", int, str)  # of long work: a layer or a relation
+Progress = Callable[[Sequence[Part], int], Iterable[Part]]  # wraps the parts still to do, given how many are done
+
+
+def no_progress_bar(todo: Sequence[Part], _done: int) -> Iterable[Part]:
+    """The progress that shows nothing."""
+    return todo
 
 
 def check_at_least_one(name: str, value: int) -> int:
-    """The number, if it is a whole one from 1 on; otherwise MapsError with the name of what it stands for."""
+    """The value, if it is a whole number of at least 1; otherwise raises MapsError with the name of the setting."""
     if not isinstance(value, int) or value < 1:
-        raise MapsError(f"{name} must be a whole number from 1 on, not {value!r}.")
+        raise MapsError(f"{name} must be a whole number of at least 1, not {value!r}.")
     return value
 
 
 def check_seed(seed: int) -> int:
-    """The seed, if attempts, layers and heads can be added to it within 32 bits; otherwise MapsError."""
+    """The seed, if it stays within 32 bits when an attempt, layer or head is added; otherwise raises MapsError."""
     if not isinstance(seed, int) or not 0 <= seed < 10**9:
         raise MapsError(f"The seed must be a whole number from 0 to 999,999,999, not {seed!r}.")
     return seed
@@ -39,10 +48,10 @@ class HeadId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> HeadId:
-        """Reads `L23H4`; raises MapsError on anything else."""
+        """Reads `L23H4`; raises MapsError for anything else."""
         match = HEAD_NAME_PATTERN.fullmatch(text.strip().upper())
         if match is None:
-            raise MapsError(f"{text!r} is no head: write the layer and the head, as in L23H4.")
+            raise MapsError(f"{text!r} is not a head; write the layer and the head, as in L23H4.")
         return cls(int(match[1]), int(match[2]))
 
 
@@ -50,8 +59,8 @@ class HeadId(NamedTuple):
 class Mapping:
     """A salient source token with its highest-scoring targets under one head.
 
-    `rank` counts from 1. `saliency` is σ of the source (paper, section 3.2), `scores` the entries of M.
-    Strings are stored as in the atlas: leading space kept, invalid bytes as `\\xE2`, backslash doubled.
+    `rank`: from 1. `saliency`: σ of the source (paper, section 3.2). `scores`: the entries of M, one for each target.
+    Strings are as in the atlas: leading space kept, invalid bytes as `\\xE2`, backslashes doubled.
     """
 
     rank: int
@@ -74,7 +83,10 @@ class Relation:
 
 @dataclass(frozen=True)
 class RelationScore:
-    """φ of one relation on one head, in [0, 1]; `score` and `suppression` are None at 0 usable pairs."""
+    """How much one head implements (`score`, φ) and suppresses a relation, in [0, 1]; None without usable pairs.
+
+    `k`: how many highest targets count as a hit. `pairs`: the number of usable pairs.
+    """
 
     relation: str
     category: str
@@ -86,7 +98,7 @@ class RelationScore:
 
 @dataclass(frozen=True)
 class Description:
-    """What a describer says of a head's mappings: the three keys of the describer's answer."""
+    """A describer's answer about the mappings of one head."""
 
     input_strings: str
     observed_pattern: str
@@ -94,18 +106,18 @@ class Description:
 
     @property
     def pattern(self) -> bool:
-        """The exact reading: a pattern is described unless the answer is "unclear" or empty."""
+        """Whether a pattern is described: the answer is neither "unclear" nor empty."""
         return self.observed_pattern.strip().rstrip(".").strip().lower() not in ("", "unclear")
 
     @property
     def pattern_paper(self) -> bool:
-        """The paper's reading: no pattern where "clear" occurs anywhere in the answer."""
+        """The same by the paper's rule: "clear" does not occur anywhere in the answer."""
         return "clear" not in self.observed_pattern.lower()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A description with where it came from. What a describer does not know is None."""
+    """A description with its origin and cost; None where the describer does not know."""
 
     description: Description
     model: str

@@ -19,6 +19,7 @@ from annotation.study.candidates import load_default_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.files.atomic import write_file
 from maps.hub.repository import HubDataset
 from space import __version__
 from space.atlases.catalogue import HubAccess, open_atlases
@@ -174,13 +175,9 @@ def load_or_create_pseudonym_key(configured_key: str, data_folder: Path) -> byte
     if configured_key:
         return configured_key.encode()
     path = data_folder / "pseudonym.key"
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        data_folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            beside.touch(OWNER_ONLY_MODE)
-            beside.write_text(secrets.token_hex(32), encoding="ascii")
-            beside.replace(path)
+            write_file(path, secrets.token_hex(32).encode(), OWNER_ONLY_MODE)
     except OSError as error:
         raise MapsError(
             f"The data folder {data_folder} cannot be written ({error.strerror}); set MAPS_DATA."

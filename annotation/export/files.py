@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,8 @@ from annotation.statistics.judgments_table import judgments_to_frame, select_cou
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import JUDGMENT_COLUMNS, Judgment
-from maps.files.atomic import atomic_writer
+from maps.files.atomic import atomic_writer, write_file
+from maps.files.csv_export import escape_formula, rows_to_csv, unescape_formula
 
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
 COLUMN_TYPES = {
@@ -35,29 +34,14 @@ JUDGMENTS_SCHEMA = pa.schema(
     [*((name, COLUMN_TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())]
 )
 EXPORT_FORMATS = ("csv", "parquet", "datasets")
-FORMULA_START = re.compile(
-    r"'*[=+\-@＝＋－＠\t\r\n]"
-)  # the wide signs too, which some spreadsheets take for the others
 SEPARATOR_WORDS = {";": "semicolons", "\t": "tabs"}
 
 
-def _spreadsheet_safe(value: object) -> object:
-    """A value as a spreadsheet may safely open it.
-
-    None is empty, a time ends in Z, and text that a spreadsheet would take for a formula (it begins with
-    = + - @, tab or the end of a line) gets a leading apostrophe, one more where it has some: `_original_text` takes it away
-    again. Parquet keeps the text as it was given.
-    """
+def _csv_cell(value: object) -> object:
+    """A time ends in Z; text that a spreadsheet would run as a formula gets an apostrophe, which `_read_csv` removes."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, str) and FORMULA_START.match(value):
-        return f"'{value}"
-    return value
-
-
-def _original_text(cell: str) -> str:
-    """The text of a cell before `_spreadsheet_safe` made it safe."""
-    return cell[1:] if cell.startswith("'") and FORMULA_START.match(cell) else cell
+    return escape_formula(value) if isinstance(value, str) else value
 
 
 def arrow_table(judgments: pd.DataFrame) -> pa.Table:
@@ -69,12 +53,8 @@ def arrow_table(judgments: pd.DataFrame) -> pa.Table:
 
 
 def _write_csv(rows: pa.Table, path: Path) -> Path:
-    text = StringIO(newline="")
-    lines = csv.writer(text)  # lines end in CR LF, without which a lone CR in a comment would stay unquoted
-    lines.writerow(rows.column_names)
-    lines.writerows(map(_spreadsheet_safe, row.values()) for row in rows.to_pylist())
-    with atomic_writer(path) as file:
-        file.write(text.getvalue().encode())
+    text = rows_to_csv([rows.column_names, *(map(_csv_cell, row.values()) for row in rows.to_pylist())])
+    write_file(path, text.encode())
     return path
 
 
@@ -179,7 +159,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 raise DatasetError(
                     f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
                 )
-            lines += [list(map(_original_text, line))] if line else []
+            lines += [list(map(unescape_formula, line))] if line else []
     named = [place for place, name in enumerate(heading) if name]  # spreadsheets leave columns without a name behind
     cells = [[line[place] for place in named] for line in lines]
     return pd.DataFrame(cells, columns=[heading[place] for place in named], dtype=object)

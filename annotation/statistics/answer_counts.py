@@ -11,7 +11,7 @@ from annotation.errors import SummaryError
 from annotation.form import QUESTIONS
 from annotation.statistics.bootstrap import Counts
 from annotation.study.study import layer_quarter
-from maps.text import escape_unprintable
+from maps.text import escape_invisible
 
 QUARTER_NAMES = ("first", "second", "third", "last")
 PART_NAMES = ("all", *QUARTER_NAMES)
@@ -35,11 +35,11 @@ def layer_quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Count
         elif model not in layers:
             unknown_models.add(model)
         elif layer >= layers[model]:
-            name = escape_unprintable(model)
+            name = escape_invisible(model)
             raise SummaryError(f"The table has layer {layer}, but {name} has {layers[model]} layers, counted from 0.")
         else:
             quarters[number] = layer_quarter(layer, layers[model])
-    names = ", ".join(escape_unprintable(name) for name in sorted(unknown_models))
+    names = ", ".join(escape_invisible(name) for name in sorted(unknown_models))
     sentences = [f"Not in the results by layer quarter: {names} (number of layers unknown)."] if names else []
     if is_incomplete:
         sentences.append("Not in the results by layer quarter: judgments without a model or layer.")

@@ -1,4 +1,4 @@
-"""Rows that wait for their table: a line each, written when it comes, moved into the table at the end of a run."""
+"""Append-only logs of rows that are not in their table yet: one JSON line each, merged at the end of a run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS, Row
 from maps.errors import MapsError
 from maps.files.atomic import write_file
 
-REPAIR_HINT = "mend or delete that line, then run the command again"
+REPAIR_HINT = "repair or delete that line, then run the command again"
 
 
 class AppendLog:
-    """The waiting file of a table, open for adding.
+    """The log of a table, open for appending.
 
-    A row is with the operating system when `append` returns, so no end of the process loses it. A thread brings it to
-    the disk (fsync), all rows since the last time at once, so that nobody waits for the disk but the end of the block.
+    When `append` returns, the operating system has the row, so a kill of the process does not lose it. A thread calls
+    fsync, once for all rows since the last call, so that only the end of the block waits for the disk.
     """
 
     def __init__(self, atlas: Atlas, table: str) -> None:
@@ -37,7 +37,6 @@ class AppendLog:
         self._jobs: deque[Future[None]] = deque()
 
     def __enter__(self) -> AppendLog:
-        """The open file."""
         return self
 
     def __exit__(
@@ -49,7 +48,7 @@ class AppendLog:
                 self._jobs.popleft().result()
 
     def append(self, row: Row) -> None:
-        """Writes a row; raises OSError where this or an earlier one could not be kept."""
+        """Writes a row; raises OSError where this or an earlier row could not be written."""
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._file.flush()
         self._written_rows += 1
@@ -58,7 +57,6 @@ class AppendLog:
             self._jobs.popleft().result()
 
     def _sync(self, row: int) -> None:
-        """Brings the rows up to that one to the disk, unless they are there."""
         if self._synced_rows < row:
             written = self._written_rows
             os.fsync(self._file.fileno())
@@ -67,38 +65,38 @@ class AppendLog:
 
 @contextmanager
 def open_row_writer(atlas: Atlas, table: str) -> Iterator[Callable[[Row], None]]:
-    """A function that keeps a row for a table: in its waiting file at once, in the table when the block ends.
+    """Yields a function that stores a row of a table: in the log at once, in the table when the block ends.
 
-    Rows of an earlier run that was cut off are taken over first.
+    Rows that an interrupted run left in the log are merged first.
     """
     merge_pending_rows(atlas, table)
     try:
-        with AppendLog(atlas, table) as waiting:
-            yield waiting.append
+        with AppendLog(atlas, table) as log:
+            yield log.append
     finally:
         merge_pending_rows(atlas, table)
 
 
 def pending_file(atlas: Atlas, table: str) -> Path:
-    """Where rows wait for their table."""
+    """The log of a table."""
     return atlas.folder / f"{table}.pending.jsonl"
 
 
 def read_pending_rows(atlas: Atlas, table: str) -> list[Row]:
-    """The waiting rows that are not in their table; MapsError names the line that is damaged. Moves nothing."""
+    """The rows of the log that are not in the table; raises MapsError that names a damaged line. Changes nothing."""
     path = pending_file(atlas, table)
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was cut off
+    lines = path.read_bytes().split(b"\n")[:-1]  # an incomplete last line was cut off by a crash
     rows = [
         parse_pending_row(line, table, f"{path}, line {number},") for number, line in enumerate(lines, start=1) if line
     ]
-    known = set(map(row_key, atlas.table(table).to_pylist())) if rows else set()
-    return [row for row in rows if row_key(row) not in known]
+    stored = {tuple(row.values()) for row in atlas.table(table).to_pylist()} if rows else set()
+    return [row for row in rows if tuple(row.values()) not in stored]
 
 
 def merge_pending_rows(atlas: Atlas, table: str) -> None:
-    """Moves waiting rows into their table. Done twice after a crash it changes nothing: known rows are left out."""
+    """Moves the rows of the log into the table. Safe to repeat after a crash: rows that are there are left out."""
     rows = read_pending_rows(atlas, table)
     if rows:
         stored = atlas.table(table).to_pylist()
@@ -107,23 +105,18 @@ def merge_pending_rows(atlas: Atlas, table: str) -> None:
 
 
 def write_atlas_table(atlas: Atlas, name: str, content: pa.Table) -> None:
-    """Writes a table of an atlas, and the card that lists it."""
+    """Writes a table of an atlas and updates its card."""
     write_table(atlas.folder, name, content)
     write_card(atlas)
 
 
 def write_card(atlas: Atlas) -> None:
-    """Writes the card, with the files that are there now."""
+    """Writes the card, which lists the files that exist now."""
     write_file(atlas.folder / "README.md", atlas_card(atlas.info, list_card_files(atlas.folder)).encode())
 
 
-def row_key(row: Row) -> tuple[object, ...]:
-    """What tells one row from another: everything in it."""
-    return tuple(row.values())
-
-
 def parse_pending_row(line: bytes, table: str, location: str) -> Row:
-    """One waiting row as the table holds it; raises MapsError where no run can have written the line."""
+    """A line of the log as a row of the table; raises MapsError where no run can have written it."""
     try:
         row: Row = json.loads(line)
         if "created_at" in row:

@@ -1,4 +1,4 @@
-"""The dataset card of an atlas: what it is, how it was made, how its tables are loaded."""
+"""The dataset card of an atlas (README.md): what it is, how it was made, one config for each table."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 TABLE_DESCRIPTIONS = {
     "heads": "saliency, input skewness and target kurtosis of every head",
     "mappings": "the {salient} most salient tokens of every head, {targets} targets each",
-    "heldout": "the next {heldout} salient tokens, kept back for judging descriptions",
+    "heldout": "the next {heldout} salient tokens, held out to evaluate descriptions",
     "suppressive": "the salient tokens with their {targets} lowest targets",
     "relations": "relation scores and suppression of every head",
-    "hits": "the numbers of the pairs that every head implements and suppresses",
-    "pairs": "the pairs of every relation that are single tokens, numbered",
-    "descriptions": "what a describer says of a head's mappings",
-    "failures": "heads that a describer gave no description of",
-    "scores": "how well a scorer tells a head's mappings from others by its description, and by another one's",
-    "detections": "each question to a scorer: what was asked and what was answered",
-    "concentration": "how concentrated the targets of every head are, and where that stands among random heads",
+    "hits": "the numbers of the pairs that every head hits and suppresses",
+    "pairs": "the pairs of every relation whose words are single tokens, numbered",
+    "descriptions": "descriptions of heads, by describer",
+    "failures": "heads that a describer failed to describe, with the reason",
+    "scores": "how well a scorer recognises a head's mappings by its description, and by another head's",
+    "detections": "every question to a scorer, with its answer",
+    "concentration": "how concentrated the targets of every head are, compared with random heads",
     "random_heads": "how concentrated the targets of random heads are",
-    "checks": "named checks that a head's mappings bear out, and how many of them do",
-    "random": "how many random heads implement a relation, beside the model's own",
+    "checks": "named checks that a head's mappings support, and how many of them do",
+    "random": "how many random heads implement a relation, compared with the model's own",
 }
 
 
 def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
-    """README.md of an atlas folder with these tables' files, one Hugging Face dataset config each."""
+    """The card of an atlas with these files."""
     tables = {file.partition(".")[0]: file for file in files}
     configs = "".join(
         f"- config_name: {name}\n  data_files: {file}\n" + ("  default: true\n" if name == "mappings" else "")
@@ -34,7 +34,8 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     )
     settings = info["settings"]
     content = "".join(f"| {name} | {TABLE_DESCRIPTIONS.get(name, name).format_map(settings)} |\n" for name in tables)
-    mapped = info["layers"] if settings["layers"] is None else settings["layers"][1] - settings["layers"][0] + 1
+    first, last = settings["layers"] or (0, info["layers"] - 1)
+    heads = (last - first + 1) * info["heads"]
     return f"""---
 pretty_name: {json.dumps(f"Atlas of {info['model']}", ensure_ascii=False)}
 tags:
@@ -45,12 +46,12 @@ configs:
 
 # Atlas of {info["model"]}
 
-What {mapped * info["heads"]:,} attention heads of {info["model"]} ({info["revision"]}) do, read from their weights
+What {heads:,} attention heads of {info["model"]} ({info["revision"]}) do, read from their weights
 alone with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
 
 | table | content |
 |---|---|
 {content}
-Made by `python -m maps map {info["asked_for"]}` at {info["created_at"]}. Tokens keep their leading space; bytes that
-are no text are written as `\\xE2`, a backslash is doubled.
+Made by `python -m maps map {info["asked_for"]}` at {info["created_at"]}. Tokens keep their leading space. Bytes that
+are not valid text are written as `\\xE2`; a backslash is doubled.
 """

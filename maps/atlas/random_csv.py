@@ -1,4 +1,4 @@
-"""`random.csv`: how many of a model's heads, and how many random ones, pass each τ."""
+"""Reads `random.csv`: how many of a model's heads, and how many random heads, pass each τ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANDOM_CSV_SCHEMA = pa.schema([("tau", pa.float64()), ("trained_heads", pa.int32
 
 
 def read_random_csv(folder: Path) -> list[Row]:
-    """The rows by τ; none where the folder has no such file. Raises MapsError where it is damaged."""
+    """The rows by τ; an empty list where there is no such file. Raises MapsError where it is damaged."""
     path = folder / RANDOM_CSV
     if not path.exists():
         return []

@@ -1,7 +1,7 @@
-"""An atlas on disk: the folder of Parquet tables and `atlas.json` that holds everything known of one model.
+"""An atlas on disk: a folder of Parquet tables and `atlas.json` with everything known about one model.
 
-Every file is written beside its place and moved there, so a reader never sees half of one. `atlas.json` is written
-last: a folder without it is a mapping under way, whose finished layers wait in `parts/` (`maps.mapping.layer_store`).
+Every file is replaced as a whole, so a reader never sees half of one. `atlas.json` is written last: a folder without
+it is an unfinished mapping, whose finished layers are in `parts/` (`maps.mapping.layer_store`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
 from maps.atlas.schema import (
-    HIT_TABLES,
     LAYER_TABLES,
     SCHEMAS,
     Row,
@@ -37,7 +36,7 @@ PARTS_FOLDER = "parts"
 
 
 def write_table(folder: Path, name: str, content: pa.Table) -> None:
-    """Writes one table as Parquet, sorted by head where it has heads: a reader of one head skips the rest."""
+    """Writes one table as Parquet, sorted by head, so that reading one head skips the rest."""
     by_head = len(content) and "layer" in content.column_names
     ordered = content.sort_by([("layer", "ascending"), ("head", "ascending")]) if by_head else content
     sink = pa.BufferOutputStream()
@@ -46,175 +45,133 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
 
 
 def check_parquet_file(path: Path) -> None:
-    """Raises MapsError where a Parquet file is cut off: its description stands at its end."""
+    """Raises MapsError where a Parquet file is cut off; its metadata is at its end."""
     try:
         pq.read_metadata(path)
     except pa.ArrowInvalid as error:
         raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
 
 
-def list_tables(folder: Path) -> list[str]:
-    """The names of the tables in an atlas's folder."""
-    return [name for name in SCHEMAS if (folder / f"{name}.parquet").exists()]
-
-
 def list_atlas_files(folder: Path) -> list[str]:
-    """The tables in an atlas's folder as files, and `random.csv` where it is there."""
-    others = [RANDOM_CSV] if (folder / RANDOM_CSV).exists() else []
-    return [*(f"{name}.parquet" for name in list_tables(folder)), *others]
+    """The files of the tables in an atlas's folder, and `random.csv` where it exists."""
+    names = [*(f"{name}.parquet" for name in SCHEMAS), RANDOM_CSV]
+    return [name for name in names if (folder / name).exists()]
 
 
 def list_card_files(folder: Path) -> list[str]:
-    """The files among these that the card lists; `datasets` cannot load a table without rows."""
+    """The files that the card lists: those with rows, because `datasets` cannot load an empty table."""
     return [file for file in list_atlas_files(folder) if file == RANDOM_CSV or pq.read_metadata(folder / file).num_rows]
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """A finished atlas, read a column or a head at a time. Its tables are those of `maps.atlas.schema`."""
+    """A finished atlas. Its tables (`maps.atlas.schema`) are read by column or by head."""
 
     folder: Path
     info: dict[str, Any]
 
     @classmethod
     def open(cls, folder: str | Path) -> Atlas:
-        """Opens a folder; raises MapsError where it holds no finished atlas."""
+        """Opens a folder; raises MapsError where it does not contain a finished atlas."""
         path = Path(folder)
         info = read_json(path / "atlas.json")
         if info is None:
-            waiting = (
-                " (it holds an unfinished mapping: run the same map command again)"
-                if (path / PARTS_FOLDER).is_dir()
-                else ""
-            )
-            raise MapsError(f"{path} is no atlas{waiting}; `python -m maps map MODEL --out {path}` makes one.")
-        if info.get("format_version") != FORMAT_VERSION:
-            raise MapsError(
-                f"{path} has atlas format {info.get('format_version')}, this version reads {FORMAT_VERSION}; map again."
-            )
+            if (path / PARTS_FOLDER).is_dir():
+                raise MapsError(f"{path} contains an unfinished mapping; run the same map command again to finish it.")
+            raise MapsError(f"{path} is not an atlas; `python -m maps map MODEL --out {path}` makes one.")
+        version = info.get("format_version")
+        if version != FORMAT_VERSION:
+            raise MapsError(f"{path} has atlas format {version}, but this version reads {FORMAT_VERSION}; map again.")
         for name in SCHEMAS:
             if (path / f"{name}.parquet").exists():
                 check_parquet_file(path / f"{name}.parquet")
-        needed = [name for name in LAYER_TABLES if name not in HIT_TABLES]
-        missing = [name for name in needed if not (path / f"{name}.parquet").exists()]
+        missing = [name for name in (*LAYER_TABLES, "pairs") if not (path / f"{name}.parquet").exists()]
         if missing:
             raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")
         return cls(path, info)
 
     @property
     def model(self) -> str:
-        """The model's name."""
         return str(self.info["model"])
 
     @cached_property
     def head_ids(self) -> tuple[HeadId, ...]:
         """Every head that was mapped."""
-        rows = self.table("heads", ["layer", "head"])
-        return tuple(HeadId(x, y) for x, y in zip(*(c.to_pylist() for c in rows.columns), strict=True))
+        return tuple(HeadId(**row) for row in self.table("heads", ["layer", "head"]).to_pylist())
 
     @property
     def table_names(self) -> list[str]:
-        """The names of the tables that are there."""
-        return list_tables(self.folder)
-
-    @property
-    def has_hits(self) -> bool:
-        """Whether it holds `pairs` and `hits`, which atlases of earlier versions lack."""
-        return all(map(self.has_table, HIT_TABLES))
+        """The names of the tables that exist."""
+        return [name for name in SCHEMAS if self.has_table(name)]
 
     def has_table(self, name: str) -> bool:
-        """Whether the atlas has a table of that name."""
         return (self.folder / f"{name}.parquet").exists()
 
     def table(self, name: str, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
-        """A table, or some of its columns, or one head's rows; empty where it was not made yet."""
+        """A table, or some of its columns, or one head's rows; empty where it does not exist yet."""
         path = self.folder / f"{name}.parquet"
         if not path.exists():
             schema = SCHEMAS[name]
             return schema.empty_table().select(list(columns or schema.names))
-        chosen = [("layer", "=", head.layer), ("head", "=", head.head)] if head else None
+        filters = [("layer", "=", head.layer), ("head", "=", head.head)] if head else None
         try:
-            return pq.read_table(path, columns=None if columns is None else list(columns), filters=chosen)
+            return pq.read_table(path, columns=None if columns is None else list(columns), filters=filters)
         except pa.ArrowInvalid as error:
             raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
 
     def mappings(self, head: HeadId, name: str = "mappings") -> list[Mapping]:
-        """A head's salient mappings by rank (`heldout`: those of the next ranks)."""
-        rows = self.table(name, head=head).sort_by("rank").to_pylist()
-        return [mapping_from_row(row) for row in rows]
+        """A head's salient mappings by rank (with `heldout`: those of the next ranks)."""
+        return [mapping_from_row(row) for row in self.table(name, head=head).sort_by("rank").to_pylist()]
 
     def mappings_by_head(self, name: str = "mappings") -> dict[HeadId, list[Mapping]]:
-        """The salient mappings of all heads (`heldout`: those of the next ranks), read at once."""
-        found: dict[HeadId, list[Mapping]] = {head: [] for head in self.head_ids}
+        """The same for all heads, which is quicker than head by head."""
+        mappings: dict[HeadId, list[Mapping]] = {head: [] for head in self.head_ids}
         for row in self.table(name).sort_by("rank").to_pylist():
-            found[HeadId(row["layer"], row["head"])].append(mapping_from_row(row))
-        return found
+            mappings[HeadId(row["layer"], row["head"])].append(mapping_from_row(row))
+        return mappings
 
     def mapping_hashes(self) -> dict[HeadId, str]:
-        """The hash of every head's salient mappings, from the columns of ids alone: no mapping is made."""
+        """The hash of every head's salient mappings, read from the id columns alone."""
         columns = ["layer", "head", "rank", "source_id", "target_ids"]
-        rows = self.table("mappings", columns).sort_by([(name, "ascending") for name in columns[:3]])
-        of = [HeadId(*each) for each in zip(*(rows[name].to_pylist() for name in columns[:2]), strict=True)]
-        found = dict.fromkeys(self.head_ids, mapping_ids_hash(()))
-        start = 0
-        for head, group in groupby(of):
-            end = start + sum(1 for _ in group)
-            some = rows.slice(start, end - start)
-            found[head] = mapping_ids_hash(
-                zip(some["source_id"].to_pylist(), some["target_ids"].to_pylist(), strict=True)
-            )
-            start = end
-        return found
+        table = self.table("mappings", columns).sort_by([(name, "ascending") for name in columns[:3]])
+        batches = table.to_batches(max_chunksize=1024)  # not all at once, to save memory
+        rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+        hashes = dict.fromkeys(self.head_ids, mapping_ids_hash(()))
+        for (layer, head), of_head in groupby(rows, key=lambda row: (row["layer"], row["head"])):
+            hashes[HeadId(layer, head)] = mapping_ids_hash((row["source_id"], row["target_ids"]) for row in of_head)
+        return hashes
 
     def relation_scores(self, head: HeadId) -> list[RelationScore]:
-        """A head's score on every relation."""
         return [relation_score_from_row(row) for row in self.table("relations", head=head).to_pylist()]
 
     def pairs(self, relation: str, head: HeadId | None = None) -> pa.Table:
-        """A relation's usable pairs by number; with a head also whether it has each as a `hit` or `suppressed`.
-
-        Raises MapsError where the atlas was made before they were kept.
-        """
-        self._require_hits()
-        chosen = pc.field("relation") == relation
-        rows = self.table("pairs").filter(chosen)
-        return rows if head is None else add_hit_columns(rows, self.hits(head).filter(chosen))
+        """A relation's usable pairs by number; with a head also whether each is a `hit` or `suppressed`."""
+        is_relation = pc.field("relation") == relation
+        rows = self.table("pairs").filter(is_relation)
+        return rows if head is None else add_hit_columns(rows, self.hits(head).filter(is_relation))
 
     def hits(self, head: HeadId) -> pa.Table:
-        """The numbers of the pairs that a head has as hits and suppresses, a row a relation that has any.
-
-        Raises MapsError where the atlas was made before they were kept.
-        """
-        self._require_hits()
+        """The numbers of the pairs that a head hits and suppresses; one row for each relation that has any."""
         return self.table("hits", head=head)
 
-    def _require_hits(self) -> None:
-        """Raises MapsError where there are none, with what adds them."""
-        if not self.has_hits:
-            command = f"python -m maps map {self.info['asked_for']} --out {self.folder}"
-            raise MapsError(
-                f"{self.folder} was mapped before pairs and hits were kept; run `{command}` again, with the options "
-                "that it was made with, to add them."
-            )
-
     def random_baseline(self) -> list[Row]:
-        """The rows of `random.csv` by τ; none where `evaluate random` was not run into this folder."""
+        """The rows of `random.csv` by τ; empty where `evaluate random` was not run into this folder."""
         return read_random_csv(self.folder)
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
-        """The current description of each describer: the newest row of a head and describer."""
+        """The current descriptions: the newest row of each head and describer."""
         return self.description_table(head=head).to_pylist()
 
     def description_table(self, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
-        """The same as a table, whole or some columns of it beside layer, head and describer."""
-        key = ("layer", "head", "describer")
-        read = None if columns is None else [*key, *columns, "created_at"]
-        rows = self.table("descriptions", read, head).sort_by("created_at")
-        newest = {each: n for n, each in enumerate(zip(*(rows[name].to_pylist() for name in key), strict=True))}
+        """The same as a table; `columns` come in addition to layer, head and describer."""
+        key = ["layer", "head", "describer"]
+        wanted = None if columns is None else [*key, *columns, "created_at"]
+        rows = self.table("descriptions", wanted, head).sort_by("created_at")
+        newest = {tuple(row.values()): number for number, row in enumerate(rows.select(key).to_pylist())}
         return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
 
     def stale_description_ids(self, head: HeadId | None = None) -> set[str]:
-        """The ids of the current descriptions that are of other mappings than the present ones."""
+        """The ids of the current descriptions whose mappings have changed since."""
         hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
         rows = self.description_table(["description_id", "mapping_hash"], head)
         return {

@@ -1,4 +1,4 @@
-"""Atlases on the Hugging Face Hub: an atlas is a dataset there, one config a table."""
+"""Atlases on the Hugging Face Hub: an atlas is a dataset with one config for each table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HUB_NAME_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 ATLAS_FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
-PENDING_FILE_GLOB = "*.pending.jsonl"  # rows of a run that was cut off
+PENDING_FILE_GLOB = "*.pending.jsonl"  # rows of an interrupted run
 
 
 def push(
@@ -31,12 +31,11 @@ def push(
     endpoint: str | None = None,
     waits: Sequence[float] | None = None,
 ) -> str:
-    """Sends an atlas to a dataset of the Hub in one commit; returns the commit's address.
+    """Uploads an atlas to a dataset on the Hub in one commit; returns the commit's URL.
 
-    The dataset is made where it is missing; `private` raises MapsError where it is there and public. The card is
-    written anew. Nothing is ever deleted there: a table of an earlier push that this atlas lacks stays, without its
-    config. A push that is repeated, after an answer that was lost too, adds nothing twice. Layers and rows of a run
-    that is not finished are left out.
+    Creates the dataset where it is missing; with `private`, raises MapsError where it exists and is public. Nothing is
+    deleted: a table of an earlier push that this atlas lacks stays, but the card no longer lists it. Repeating a push
+    is safe. Layers and rows of an unfinished run are left out.
     """
     from huggingface_hub import HfApi, get_token
 
@@ -44,31 +43,31 @@ def push(
 
     atlas = Atlas.open(folder)
     if not HUB_NAME_PATTERN.fullmatch(repo):
-        raise MapsError(f"{repo!r} is no name of a dataset on the Hub; write it as user/name.")
+        raise MapsError(f"{repo!r} is not a valid name of a dataset on the Hub; write it as user/name.")
     if token is None and get_token() is None:
-        raise MapsError(f"The Hub takes no dataset without a token: {LOGIN_HINT}.")
-    api, pauses = HfApi(endpoint=endpoint, token=token), RETRY_WAITS if waits is None else waits
+        raise MapsError(f"Uploading to the Hub needs a token: {LOGIN_HINT}.")
+    api, retry_waits = HfApi(endpoint=endpoint, token=token), RETRY_WAITS if waits is None else waits
     unreachable = f"The Hub cannot be reached, so {repo} is not up to date; check the network and push again."
     with translate_hub_errors("dataset", repo, unreachable):
-        call_with_retries(lambda: ensure_dataset(api, repo, private), pauses)
+        call_with_retries(lambda: ensure_dataset(api, repo, private), retry_waits)
         commit = call_with_retries(
             lambda: api.create_commit(
                 repo, commit_operations(atlas), commit_message=f"Atlas of {atlas.model}", repo_type="dataset"
             ),
-            pauses,
+            retry_waits,
         )
     return str(commit.commit_url)
 
 
 def ensure_dataset(api: HfApi, repo: str, private: bool) -> None:
-    """Makes the dataset where it is missing."""
+    """Creates the dataset where it is missing; raises MapsError where it must be private and is public."""
     api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
     if private and not api.dataset_info(repo).private:
-        raise MapsError(f"The dataset {repo} is there and public; make it private on its page, or push to another.")
+        raise MapsError(f"The dataset {repo} is public; make it private on its page, or push to another one.")
 
 
 def commit_operations(atlas: Atlas) -> list[CommitOperationAdd]:
-    """The files of a push."""
+    """The files of a push; only a changed file is uploaded."""
     from huggingface_hub import CommitOperationAdd
 
     info = remove_local_paths(atlas.info)
@@ -80,14 +79,14 @@ def commit_operations(atlas: Atlas) -> list[CommitOperationAdd]:
 
 
 def remove_local_paths(info: dict[str, Any]) -> dict[str, Any]:
-    """What an atlas says of itself, without the folders of the machine that made it: of a path its last name."""
-    if COMMIT_PATTERN.fullmatch(str(info["revision"])):  # asked for by its Hub id
+    """The content of `atlas.json` without paths of the machine that made it: of a model's path only the last part."""
+    if COMMIT_PATTERN.fullmatch(str(info["revision"])):  # `asked_for` is a Hub id
         return info
     return {**info, "asked_for": Path(info["asked_for"]).name}
 
 
 def list_pending_files(folder: Path) -> list[str]:
-    """The files with rows that a push leaves out."""
+    """The files with rows of an interrupted run, which a push leaves out."""
     return sorted(path.name for path in folder.glob(PENDING_FILE_GLOB) if path.stat().st_size)
 
 
@@ -98,7 +97,7 @@ def download_atlas(
     endpoint: str | None = None,
     cache: Path | None = None,
 ) -> Path:
-    """The folder of a dataset's atlas in the Hub's cache (or `cache`); what is there already is not downloaded."""
+    """Downloads what is missing of a dataset's atlas; returns its folder in the Hub's cache (or `cache`)."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
@@ -106,8 +105,8 @@ def download_atlas(
 
     api = HfApi(endpoint=endpoint, token=token)
 
-    def downloaded() -> str:
-        """First the file that tells an atlas from other datasets, then the rest of its commit."""
+    def download() -> str:
+        # First the file that distinguishes an atlas from other datasets, then the other files of the same commit.
         info = api.hf_hub_download(name, "atlas.json", repo_type="dataset", revision=revision, cache_dir=cache)
         return api.snapshot_download(
             name, repo_type="dataset", revision=Path(info).parent.name, allow_patterns=ATLAS_FILES, cache_dir=cache
@@ -115,9 +114,9 @@ def download_atlas(
 
     with translate_hub_errors("dataset", name):
         try:
-            return Path(call_with_retries(downloaded))
+            return Path(call_with_retries(download))
         except RemoteEntryNotFoundError as error:
-            raise MapsError(f"The dataset {name} is no atlas: it has no atlas.json.") from error
+            raise MapsError(f"The dataset {name} is not an atlas: it has no atlas.json.") from error
 
 
 def load_atlas(
@@ -127,7 +126,7 @@ def load_atlas(
     endpoint: str | None = None,
     cache: Path | None = None,
 ) -> Atlas:
-    """Opens the atlas of a folder or, where there is no such folder, of a dataset on the Hub."""
+    """Opens the atlas in a folder or, where there is no such folder, in a dataset on the Hub."""
     folder = Path(name_or_folder).expanduser()
     if folder.exists() or not HUB_NAME_PATTERN.fullmatch(str(name_or_folder)):
         return Atlas.open(folder)

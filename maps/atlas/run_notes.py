@@ -1,4 +1,4 @@
-"""Files of notes in an atlas's folder: what each describer has begun and not finished."""
+"""JSON files in an atlas's folder that record what each describer has begun and not finished."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from maps.files.atomic import read_json, write_json
 
 
 class RunNotes(NamedTuple):
-    """A file with one entry a describer; `remedy` says what to do where it is damaged."""
+    """A file with one entry for each describer. `remedy`: what to do where it is damaged."""
 
     path: Path
     remedy: str
 
     def read_entry(self, describer: str) -> object:
-        """A describer's entry, or None."""
         return (read_json(self.path, self.remedy) or {}).get(describer)
 
     def write_entry(self, describer: str, entry: object) -> None:
-        """Keeps a describer's entry, or with None drops it; a file without entries is removed."""
-        before = read_json(self.path, self.remedy) or {}
-        noted = {name: other for name, other in before.items() if name != describer}
+        """Stores a describer's entry; None removes it, and the file with the last entry."""
+        entries = read_json(self.path, self.remedy) or {}
+        entries.pop(describer, None)
         if entry is not None:
-            noted[describer] = entry
-        if noted:
-            write_json(self.path, noted)
+            entries[describer] = entry
+        if entries:
+            write_json(self.path, entries)
         else:
             self.path.unlink(missing_ok=True)
 
     def damaged_entry_error(self, describer: str) -> MapsError:
-        """That a describer's entry is none that a run wrote."""
+        """The error for an entry that no run can have written."""
         return MapsError(f"{self.path} is damaged (the entry of {describer}); {self.remedy}.")

@@ -1,4 +1,4 @@
-"""The columns of the atlas's tables (docs/contract.md): one schema each, and the values that become rows."""
+"""The atlas's tables (docs/contract.md): one schema for each, and the conversions between values and rows."""
 
 from __future__ import annotations
 
@@ -156,10 +156,9 @@ SCHEMAS = {
         ]
     ),
 }
-LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # of every layer that is mapped
+LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # made by `map`, layer by layer
 OPTIONAL_LAYER_TABLES = ("suppressive",)
-HIT_TABLES = ("hits", "pairs")  # atlases of earlier versions lack them
-NULLABLE_COLUMNS = frozenset(  # among the columns of tables whose rows wait in a file first
+NULLABLE_COLUMNS = frozenset(  # of the tables that have an append-only log
     [
         *("model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens", "cost_usd"),
         *("own", "own_named", "other", "other_left", "reason", "attempts", "target_kurtosis"),
@@ -170,12 +169,11 @@ Row = dict[str, Any]
 
 
 def make_table(name: str, rows: Sequence[Row]) -> pa.Table:
-    """Rows as the table of that name."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMAS[name])
 
 
 def mapping_row(head: HeadId, mapping: Mapping) -> Row:
-    """A row of `mappings` or `heldout`."""
+    """A row of `mappings`, `heldout` or `suppressive`."""
     return {
         "layer": head.layer,
         "head": head.head,
@@ -190,7 +188,6 @@ def mapping_row(head: HeadId, mapping: Mapping) -> Row:
 
 
 def mapping_from_row(row: Row) -> Mapping:
-    """The mapping of a row."""
     return Mapping(
         row["rank"],
         row["source_id"],
@@ -217,31 +214,30 @@ def relation_row(head: HeadId, score: RelationScore) -> Row:
 
 
 def relation_score_from_row(row: Row) -> RelationScore:
-    """The relation score of a row."""
     return RelationScore(
         row["relation"], row["category"] or "", row["k"], row["pairs"], row["score"], row["suppression"]
     )
 
 
 def add_hit_columns(pairs: pa.Table, hits: pa.Table) -> pa.Table:
-    """One relation's rows of `pairs`, with columns `hit` and `suppressed` from a head's row of `hits`, or none."""
+    """One relation's rows of `pairs` with the columns `hit` and `suppressed`, from a head's row of `hits` (or none)."""
     for name, numbers in (("hit", hits["hits"]), ("suppressed", hits["suppressed"])):
         pairs = pairs.append_column(name, pc.is_in(pairs["pair"], pc.list_flatten(numbers.combine_chunks())))
     return pairs
 
 
 def description_row(head: HeadId, describer: str, answer: Answer, identity: Row) -> Row:
-    """A row of `descriptions`; `identity` holds description_id, mapping_hash and created_at."""
-    said = answer.description
+    """A row of `descriptions`. `identity`: description_id, mapping_hash and created_at."""
+    description = answer.description
     return {
         "layer": head.layer,
         "head": head.head,
         "describer": describer,
-        "input_strings": said.input_strings,
-        "observed_pattern": said.observed_pattern,
-        "reasoning": said.reasoning,
-        "pattern": said.pattern,
-        "pattern_paper": said.pattern_paper,
+        "input_strings": description.input_strings,
+        "observed_pattern": description.observed_pattern,
+        "reasoning": description.reasoning,
+        "pattern": description.pattern,
+        "pattern_paper": description.pattern_paper,
         "model": answer.model,
         "support": answer.support,
         "prompt_hash": answer.prompt_hash,

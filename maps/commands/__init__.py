@@ -1,1 +1,1 @@
-"""The commands of MAPS, one file a command: `add` declares its arguments, `run` does it."""
+"""The commands of `python -m maps`, one module each: `add` declares the arguments, `run` runs the command."""

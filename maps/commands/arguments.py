@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from maps.text import escape_for_terminal
+from maps.text import escape_invisible
 
+MISSING_PICTURES_HINT = (
+    "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
+)
 TodoItem = TypeVar("TodoItem")
 
 
@@ -61,4 +64,4 @@ def print_above_bar(sentence: str) -> None:
     """Prints a sentence without breaking the progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(escape_for_terminal(sentence), file=sys.stderr)
+    tqdm.write(escape_invisible(sentence), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`evaluate`: the paper's experiments, and those that go beyond it."""
+"""The command `evaluate`: the paper's experiments, and others beyond it."""
 
 from __future__ import annotations
 
@@ -8,74 +8,67 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maps.command_line import Subparsers, positive_int, whole_number
+from maps.command_line import Subparsers, positive_int, print_text, whole_number
 from maps.commands import weights
-from maps.commands.arguments import progress_bar
+from maps.commands.arguments import MISSING_PICTURES_HINT, progress_bar
 from maps.commands.model import add_model_options, settings_from
 from maps.errors import MapsError
-from maps.text import escape_for_terminal, pluralize
+from maps.text import pluralize
 
 if TYPE_CHECKING:
     from maps.experiments.results import Result
 
 
 class ExperimentCommand(NamedTuple):
-    """An experiment: the function that runs it and says what it found, and the options that it heeds."""
+    """An experiment: a function that runs it and returns a summary, and the options that it uses."""
 
     run: Callable[[argparse.Namespace], str]
     accepted_options: tuple[str, ...]
 
 
 def run_random(arguments: argparse.Namespace) -> str:
-    """The random baseline."""
+    """Compares the model's heads with random ones."""
     from maps.experiments.random_baseline import evaluate_random_baseline
 
-    settings = settings_from(arguments)
-    found = evaluate_random_baseline(
-        arguments.model, arguments.out, settings, arguments.seed, arguments.device, progress_bar
-    )
-    at = found.taus.index(settings.tau)
+    settings, out = settings_from(arguments), arguments.out
+    result = evaluate_random_baseline(arguments.model, out, settings, arguments.seed, arguments.device, progress_bar)
+    tau = result.taus.index(settings.tau)
+    trained, random = result.trained_counts[tau], result.random_counts[tau]
     return (
-        f"Of {found.head_count:,} heads {found.trained_counts[at]:,} pass τ = {settings.tau:g}, of as many random ones "
-        f"{found.random_counts[at]:,}: {arguments.out}/random.csv"
+        f"τ = {settings.tau:g} is passed by {trained:,} of {result.head_count:,} heads, and by {random:,} of as many "
+        f"random ones: {out}/random.csv"
     )
 
 
 def run_correlation(arguments: argparse.Namespace) -> str:
-    """Static scores beside dynamic ones."""
+    """Correlates static with dynamic scores."""
     from maps.experiments.correlation import evaluate_correlation
 
-    bar = partial(progress_bar, doing="running", unit="relation")
-    prompts = arguments.prompts or "paper"
-    return result_text(
-        evaluate_correlation(arguments.model, arguments.out, settings_from(arguments), prompts, arguments.device, bar)
-    )
+    bar, prompts = partial(progress_bar, doing="running", unit="relation"), arguments.prompts or "paper"
+    settings = settings_from(arguments)
+    return result_text(evaluate_correlation(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
 
 
 def run_multi_token(arguments: argparse.Namespace) -> str:
-    """The same for longer sources."""
+    """The same for sources of several tokens."""
     from maps.experiments.multi_token import evaluate_multi_token
 
-    bar = partial(progress_bar, doing="running", unit="relation")
-    prompts = arguments.prompts or "paper"
-    return result_text(
-        evaluate_multi_token(arguments.model, arguments.out, settings_from(arguments), prompts, arguments.device, bar)
-    )
+    bar, prompts = partial(progress_bar, doing="running", unit="relation"), arguments.prompts or "paper"
+    settings = settings_from(arguments)
+    return result_text(evaluate_multi_token(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
 
 
 def run_causal(arguments: argparse.Namespace) -> str:
-    """Heads removed."""
+    """Ablates the heads of relations."""
     from maps.experiments.causal import evaluate_causal
 
-    bar = partial(progress_bar, doing="removing heads", unit="task")
-    return result_text(
-        evaluate_causal(arguments.model, arguments.out, settings_from(arguments), arguments.seed, arguments.device, bar)
-    )
+    bar, settings = partial(progress_bar, doing="removing heads", unit="task"), settings_from(arguments)
+    return result_text(evaluate_causal(arguments.model, arguments.out, settings, arguments.seed, arguments.device, bar))
 
 
 def result_text(result: Result) -> str:
-    """How much was found, what was left out and why, and where it is."""
-    lines = [escape_for_terminal(f"Left out: {each.relation} ({each.reason}).") for each in result.left_out_relations]
+    """Which relations were left out, and where the results are."""
+    lines = [f"Left out: {each.relation} ({each.reason})." for each in result.left_out_relations]
     return "\n".join([*lines, f"{pluralize(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
 
 
@@ -94,52 +87,46 @@ COMMON_OPTIONS = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`evaluate`."""
+    """Declares the command."""
     p = commands.add_parser(
         "evaluate",
-        help="run an experiment of the paper, or beyond it",
-        description="Run an experiment of the paper. correlation: how what heads' weights say correlates with what "
-        "they do while the model runs. multi-token: the same for sources of several tokens. causal: what becomes of "
-        "a task when the heads of its relation are removed. random: how many random heads, drawn with the mean and "
-        "deviation of each layer's own, pass τ beside the trained ones. known-heads: how many of the heads that "
-        "earlier work found in GPT-2 small and medium, or of your own list, their relation scores classify likewise. "
-        "Beyond the paper: directions: each head's OV map split into its singular directions, and what the strongest "
-        "of them map to what. attention: the queries on which each head acts most, with the keys that they attend "
-        "to. biases: what the biases of values and outputs write, and the relations that they make or break. The "
-        "folder may be the model's atlas. A run that was stopped goes on.",
+        help="run an experiment of the paper, or one beyond it",
+        description="Run an experiment. From the paper: correlation: how well scores from the weights agree with what "
+        "heads do while the model runs. multi-token: the same for sources of several tokens. causal: how the accuracy "
+        "of a task changes when the heads of its relation are removed. random: how many random heads, drawn with the "
+        "mean and deviation of each layer's weights, pass τ compared with the trained ones. known-heads: how many of "
+        "the heads that earlier work found in GPT-2 small and medium, or of your own list, have a matching relation "
+        "score. Beyond the paper: directions: each head's OV map split into singular directions, and what the "
+        "strongest of them map to what. attention: the queries on which each head acts most, and the keys that they "
+        "attend to. biases: what the biases of values and outputs write, and which relations they make or break. The "
+        "folder may be the model's atlas. The same command again continues a run that was stopped.",
         epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
     )
-    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="what to run")
+    p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="the experiment")
     add_model_options(p, "the folder for the results, which may be the model's atlas")
-    p.add_argument("--prompts", choices=("paper", "all"), help="the paper's sentence (default), or three more, pooled")
-    p.add_argument("--seed", type=whole_number, default=0, help="seed of what is drawn (default 0)")
-    p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="look only at these heads")
-    p.add_argument("--directions", type=positive_int, default=5, help="directions of a head that are shown (default 5)")
-    p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not those that ship")
+    p.add_argument("--prompts", choices=("paper", "all"), help="the paper's prompt (default), or three more, pooled")
+    p.add_argument("--seed", type=whole_number, default=0, help="of random draws (default 0)")
+    p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="only these heads")
+    p.add_argument("--directions", type=positive_int, default=5, help="directions shown for each head (default 5)")
+    p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not the built-in ones")
     p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
 
 
 def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Runs an experiment and says what it found; raises MapsError where it would not heed an option."""
+    """Runs an experiment and prints its summary; raises MapsError for an option that it does not use."""
     experiment = EXPERIMENTS[arguments.experiment]
+    accepted = {"help", "experiment", *COMMON_OPTIONS, *experiment.accepted_options}
     for name, option in options.items():
-        given = getattr(arguments, name, None)
-        if (
-            name not in ("help", "experiment", *COMMON_OPTIONS, *experiment.accepted_options)
-            and given != option.default
-        ):
-            raise MapsError(
-                f"evaluate {arguments.experiment} does not look at {option.option_strings[-1]}; leave it out."
-            )
-    print(experiment.run(arguments))
-    print(write_report(arguments.out))
+        if name not in accepted and getattr(arguments, name, None) != option.default:
+            raise MapsError(f"evaluate {arguments.experiment} does not use {option.option_strings[-1]}; leave it out.")
+    print_text(experiment.run(arguments))
+    print_text(write_report(arguments.out))
 
 
 def write_report(folder: Path) -> str:
-    """Writes the report of what the folder holds, and says where it is."""
+    """Writes the report of all results in the folder; returns a sentence that says where it is."""
     from maps.experiments.report.build import write_experiments_report
     from maps.figures import render
 
-    said = f"The report is in {write_experiments_report(folder)}."
-    missing = "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
-    return said if render.can_draw() else f"{said}\n{missing}"
+    sentence = f"The report is in {write_experiments_report(folder)}."
+    return sentence if render.can_draw() else f"{sentence}\n{MISSING_PICTURES_HINT}"

@@ -1,4 +1,4 @@
-"""What commands that read a model have in common: its relations and how it is read."""
+"""The options of commands that read a model: its relations, and how its weights are read."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 
 def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
-    """The model, the folder for results, and the options that relations and weights depend on."""
+    """Declares the model, the folder for results (`out`: its help), and the options of relations and weights."""
     p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
     p.add_argument("--out", required=True, type=Path, help=out)
-    p.add_argument("--relations", metavar="NAME,…", help="score only these of the predefined relations")
+    p.add_argument("--relations", metavar="NAME,…", help="score only these predefined relations")
     p.add_argument("--relation", action="append", default=[], metavar="NAME=FILE.json", help="score your own relation")
     p.add_argument(
-        "--k", type=positive_int, help="targets that count as a hit, for every relation (default: the paper's)"
+        "--k", type=positive_int, help="highest targets that count as a hit (default: the paper's k of each relation)"
     )
-    p.add_argument("--tau", type=share, default=TAU, help=f"score from which a head implements a relation ({TAU})")
+    p.add_argument("--tau", type=share, default=TAU, help=f"lowest score of a head that implements a relation ({TAU})")
     p.add_argument(
         "--min-pairs", type=positive_int, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})"
     )
-    p.add_argument("--layers", type=layer_range, metavar="0-3", help="look only at these layers")
+    p.add_argument("--layers", type=layer_range, metavar="0-3", help="only these layers")
     add_reading_options(p)
 
 
 def add_reading_options(p: argparse.ArgumentParser) -> None:
-    """How the weights are read."""
-    p.add_argument("--no-first-mlp", action="store_true", help="read E itself instead of the first MLP's output")
-    p.add_argument("--final-norm", action="store_true", help="put the final norm's gain on the unembedding's side")
+    """Declares how the weights are read."""
+    p.add_argument("--no-first-mlp", action="store_true", help="use E itself instead of the first MLP's output")
+    p.add_argument("--final-norm", action="store_true", help="multiply the outputs by the final norm's gain")
     p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")
     p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
 
 
 def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSettings:
-    """The settings that these options ask for, and those of one command."""
+    """The settings from these options; `further`: those from options of one command."""
     from maps.mapping.settings import MappingSettings
 
     return MappingSettings(
@@ -57,9 +57,9 @@ def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSetti
 
 
 def relations_from(arguments: argparse.Namespace) -> tuple[Relation, ...]:
-    """The twenty, or those named and the user's own; raises MapsError where two have one name."""
+    """The chosen relations and the user's own, by default all predefined ones; MapsError where two have one name."""
     from maps import data
 
     names = [name.strip() for name in arguments.relations.split(",")] if arguments.relations else []
-    asked = [*names, *(data.read_own_relation(spec) for spec in arguments.relation)]
-    return data.resolve_relations(asked or None)
+    own = [data.read_own_relation(spec) for spec in arguments.relation]
+    return data.resolve_relations([*names, *own] or None)

@@ -1,4 +1,4 @@
-"""`push`: an atlas onto the Hub."""
+"""The command `push`: uploads an atlas to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import argparse
 from pathlib import Path
 
 import maps
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`push`."""
+    """Declares the command."""
     p = commands.add_parser(
         "push",
-        help="put an atlas on the Hub, as a dataset",
-        description="Put an atlas on the Hugging Face Hub as a dataset, one config a table. Needs a token: set "
-        "HF_TOKEN or run `hf auth login`. The same command again sends only what changed; nothing is deleted there.",
+        help="upload an atlas to the Hub, as a dataset",
+        description="Upload an atlas to the Hugging Face Hub as a dataset with one config for each table. Needs a "
+        "token: set HF_TOKEN or run `hf auth login`. The same command again uploads only what changed; nothing is "
+        "deleted there.",
         epilog="example: python -m maps push data/atlases/smollm2 user/atlas-of-smollm2",
     )
     p.add_argument("atlas", type=Path, help="the atlas's folder")
@@ -25,11 +26,11 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Pushes an atlas and says where it is."""
+    """Uploads an atlas and prints its address."""
     from maps.atlas.remote import list_pending_files
 
     address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)
-    waiting = list_pending_files(arguments.atlas)
-    if waiting:
-        print(f"Left out: {', '.join(waiting)}, rows of a run that was cut off; finish it, then push again.")
-    print(f"The atlas is at {address}.")
+    pending = list_pending_files(arguments.atlas)
+    if pending:
+        print_text(f"Left out: {', '.join(pending)}, rows of an interrupted run; finish it, then push again.")
+    print_text(f"The atlas is at {address}.")

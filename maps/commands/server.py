@@ -1,4 +1,4 @@
-"""What the commands that ask a model of a server share: their options, and the chat made of these."""
+"""The options of commands that ask a language model on a server, and the client that they configure."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 
 
 def add_server_options(p: argparse.ArgumentParser, unit: str) -> None:
-    """The options; `unit` are what is asked about at once."""
+    """Declares the options. `unit`: what `--concurrency` counts, such as "heads asked about"."""
     p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
     p.add_argument("--concurrency", type=positive_int, default=8, help=f"{unit} at once (default 8)")
-    p.add_argument("--timeout", type=seconds, default=120, metavar="SECONDS", help="to wait for one reply (120)")
+    p.add_argument("--timeout", type=seconds, default=120, metavar="SECONDS", help="to wait for a reply (default 120)")
     p.add_argument(
-        "--max-tokens", type=positive_int, metavar="N", help="of one reply, thoughts included (enough for most)"
+        "--max-tokens",
+        type=positive_int,
+        metavar="N",
+        help="of a reply, with reasoning (default: enough for most)",
     )
-    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than that")
-    p.add_argument("--prices", type=Path, metavar="FILE", help="a table of prices instead of the one that ships")
+    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than this")
+    p.add_argument("--prices", type=Path, metavar="FILE", help="a price table to use instead of the built-in one")
 
 
 def chat_from(model: str, arguments: argparse.Namespace, budget: Budget, fallback_advice: str) -> Chat:
-    """The chat with a model, by the options and the environment; raises DescriberError where they can't be right.
+    """The client for a model, from the options and the environment; raises DescriberError where they are invalid.
 
-    `fallback_advice` says what else can be done where the key is missing.
+    `fallback_advice`: what to do instead where there is no API key.
     """
     from maps.llm.client import Chat
 

@@ -1,35 +1,49 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and JSON files."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from maps.errors import MapsError
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
+@contextmanager
+def atomic_writer(path: Path, mode: int = 0o666, exclusive: bool = False) -> Iterator[IO[bytes]]:
+    """Yields a temporary file that becomes `path` when the block ends; if the block fails, `path` is untouched.
+
+    `mode`: the permissions, less the umask. `exclusive`: raise FileExistsError where `path` exists instead of
+    replacing it. The content is on disk (fsync) before the name is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        if exclusive:
+            path.hardlink_to(temporary)  # unlike a rename, this fails where the name is taken
+        else:
+            temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Writes a file whole or not at all."""
+    with atomic_writer(path, mode) as file:
+        file.write(content)
 
 
 def read_json(path: Path, remedy: str = "delete the folder and map the model again") -> dict[str, Any] | None:
-    """A JSON object, or None where there is no such file; MapsError with the remedy where it is damaged."""
+    """A JSON object, or None where there is no such file; raises MapsError with the remedy where it is damaged."""
     if not path.exists():
         return None
     try:
@@ -37,32 +51,15 @@ def read_json(path: Path, remedy: str = "delete the folder and map the model aga
     except (ValueError, RecursionError) as error:
         raise MapsError(f"{path} is damaged ({error}); {remedy}.") from error
     if not isinstance(data, dict):
-        raise MapsError(f"{path} is no JSON object; {remedy}.")
+        raise MapsError(f"{path} does not contain a JSON object; {remedy}.")
     return data
 
 
 def write_json(path: Path, data: Dictionary[str, Any]) -> None:
-    """Writes a JSON object for people to read."""
+    """Writes a JSON object, whole or not at all."""
     write_file(path, json_bytes(data))
 
 
 def json_bytes(data: Dictionary[str, Any]) -> bytes:
-    """A JSON object as it is written."""
+    """A JSON object, indented for people to read."""
     return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-@contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its place once it is whole and on disk, or disappears on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

@@ -16,19 +16,14 @@ from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_json
 from maps.files.lock import lock_folder
+from maps.types import Part, Progress
 
 REMEDY = "delete it and run the same command again"
-Part = TypeVar("Part", int, str)  # a layer or a relation
-Progress = Callable[[Sequence[Part], int], Iterable[Part]]  # wraps the parts to compute, given how many are stored
-
-
-def no_progress_bar(missing: Sequence[Part], _stored: int) -> Iterable[Part]:
-    return missing
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""From a model to its atlas, layer by layer."""
+"""Mapping a model into an atlas, layer by layer, and probing all heads at once."""

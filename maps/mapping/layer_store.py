@@ -1,4 +1,4 @@
-"""A mapping under way: its finished layers, each in a folder of its own, until they are joined into the atlas."""
+"""The finished layers of an unfinished mapping, each in a folder of its own, until they are joined into the atlas."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 
 from maps.atlas.card import atlas_card
 from maps.atlas.reader import PARTS_FOLDER, list_card_files, write_table
-from maps.atlas.schema import LAYER_TABLES, OPTIONAL_LAYER_TABLES, SCHEMAS, Row, make_table
+from maps.atlas.schema import LAYER_TABLES, OPTIONAL_LAYER_TABLES, Row, make_table
 from maps.files.atomic import write_file, write_json
 from maps.files.run_folder import RunFolder, part_name
 
 
 @dataclass(frozen=True)
 class LayerStore:
-    """The layers of a mapping under way, one folder each, and the settings that they were made with."""
+    """The layers of an unfinished mapping into `folder`, and the settings that they were made with."""
 
     folder: Path
 
@@ -33,33 +33,28 @@ class LayerStore:
         run = RunFolder(self.folder, PARTS_FOLDER)
         return run.begin("map", settings, "an unfinished mapping made", remedy)
 
-    def has_table(self, layer: int, name: str = "heads") -> bool:
-        """Whether a layer's table is there; the tables of a layer come together, but for those added later."""
-        return (self.layer_folder(layer) / f"{name}.parquet").exists()
-
     def layer_folder(self, layer: int) -> Path:
         return self.folder / PARTS_FOLDER / part_name(layer)
 
-    def store_layer(self, layer: int, tables: Dictionary[str, pa.Table]) -> None:
-        """Keeps a finished layer, or hits alone beside the tables that an earlier version kept without them."""
-        if set(tables) == {"hits"}:
-            write_table(self.layer_folder(layer), "hits", tables["hits"])
-            return
-        place = self.layer_folder(layer)
-        beside = place.with_name(f".{place.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
-        for name in (*LAYER_TABLES, *(name for name in OPTIONAL_LAYER_TABLES if name in tables)):
-            write_table(beside, name, tables[name])
-        beside.replace(place)
+    def has(self, layer: int) -> bool:
+        """Whether a layer is finished; its folder appears with all its tables at once."""
+        return self.layer_folder(layer).exists()
 
-    def read_table(self, layer: int, name: str) -> pa.Table:
-        """A table of a finished layer."""
-        return pq.read_table(self.layer_folder(layer) / f"{name}.parquet")
+    def store(self, layer: int, tables: Dictionary[str, pa.Table]) -> None:
+        """Stores a layer's tables, all or none."""
+        folder = self.layer_folder(layer)
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        for name in (*LAYER_TABLES, *(name for name in OPTIONAL_LAYER_TABLES if name in tables)):
+            write_table(temporary, name, tables[name])
+        temporary.replace(folder)
 
     def finish(self, layers: Sequence[int], pairs: Sequence[Row], info: Dictionary[str, Any]) -> None:
-        """Joins the layers into the atlas, beside the tables that it has, and removes the parts."""
-        for name in (name for name in SCHEMAS if self.has_table(layers[0], name)):
-            write_table(self.folder, name, pa.concat_tables([self.read_table(layer, name) for layer in layers]))
+        """Joins the layers into the atlas and removes their folders; `atlas.json` is written last."""
+        names = [path.stem for path in self.layer_folder(layers[0]).glob("*.parquet")]
+        for name in names:
+            files = [self.layer_folder(layer) / f"{name}.parquet" for layer in layers]
+            write_table(self.folder, name, pa.concat_tables([pq.read_table(file) for file in files]))
         write_table(self.folder, "pairs", make_table("pairs", pairs))
         write_file(self.folder / "README.md", atlas_card(info, list_card_files(self.folder)).encode())
         write_json(self.folder / "atlas.json", info)

@@ -1,4 +1,4 @@
-"""A model as MAPS reads it: E, U and Ẽ once, when they are first needed, and layers one at a time."""
+"""A model's weights: E, U and Ẽ are read once, when they are first needed, and layers one at a time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from maps.weights.tokens import Vocabulary
 
-LAYER_CACHE_BYTES = 1 << 30  # bytes of layers that are kept for those who ask about all of them again and again
+LAYER_CACHE_BYTES = 1 << 30  # most bytes of layers that are kept in memory for repeated probes
 TORCH_DTYPES = {"stored": None, "float32": torch.float32, "bfloat16": torch.bfloat16}  # None: as the checkpoint has it
 
 
 def find_device(name: str) -> torch.device:
-    """A device of this machine; raises MapsError for any other name."""
+    """A device of this machine; raises MapsError where it cannot be used."""
     try:
         probe = torch.zeros(1, dtype=torch.float64, device=name)
-        probe.cpu()  # a device such as `meta` holds no values
+        probe.cpu()  # fails on a device such as `meta`, which holds no values
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise MapsError(f"The device {name} cannot be used here; leave out --device to compute on the CPU.") from error
     return probe.device
@@ -38,37 +38,35 @@ def find_device(name: str) -> torch.device:
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """A layer's heads and what they read. What is computed of them is computed once."""
+    """A layer's heads and the sources that they read. Derived values are computed once."""
 
     sources: Sources
     heads: HeadWeights  # float32
-    final_norm_gain: Tensor | None  # (d,) of the final norm, where it is asked for
+    final_norm_gain: Tensor | None  # (d,), None where it is not requested
 
     @cached_property
     def exact_heads(self) -> HeadWeights:
-        """The heads in float64."""
+        """In float64."""
         return self.heads.to_float64()
 
     @cached_property
     def scoring_heads(self) -> HeadWeights:
-        """The heads in float64 with the final norm's gain on their outputs, where that is asked for."""
-        return (
-            self.exact_heads
-            if self.final_norm_gain is None
-            else HeadWeights(self.exact_heads.values, self.exact_heads.outputs * self.final_norm_gain)
-        )
+        """In float64, with outputs multiplied by the final norm's gain where that is requested."""
+        if self.final_norm_gain is None:
+            return self.exact_heads
+        return HeadWeights(self.exact_heads.values, self.exact_heads.outputs * self.final_norm_gain)
 
     @cached_property
     def saliency(self) -> Tensor:
-        """The saliency of every token under every head in float32, (H, V)."""
+        """σ of every token under every head, (H, V) float32."""
         return saliency(self.sources, self.heads)
 
 
 class Model:
-    """A model's weights. E, U and Ẽ are read when they are first needed and kept; of the layers only the last is.
+    """A model's weights. E, U and Ẽ stay in memory once they are read; of the layers, only the last one.
 
-    `requested_name` is what the model was opened by. `dtype` is what E and U are kept in, `first_mlp` whether later layers
-    read MLP₀(norm(E)) and not E, `final_norm` whether the final norm's gain goes on U's side (docs/contract.md).
+    `requested_name`: the name that it was opened by. `dtype`: of E and U in memory. `first_mlp`: layers after the first
+    read MLP₀(norm(E)) instead of E. `final_norm`: outputs are multiplied by the final norm's gain (docs/contract.md).
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class Model:
         self.final_norm = final_norm
         self._last_layer: tuple[int, LayerWeights] | None = None
         self._cached_heads: dict[int, HeadWeights] = {}
-        self.mean_saliency: dict[int, Tensor] = {}  # of each head (H,), by layer, once somebody asked for it
+        self.mean_saliency: dict[int, Tensor] = {}  # (H,) by layer, filled by a probe
         self._cached_pairs: tuple[tuple[tuple[Relation, ...], int | None], UsablePairs] | None = None
 
     @classmethod
@@ -98,8 +96,8 @@ class Model:
         cls, name: str, device: str = "cpu", dtype: str = "stored", first_mlp: bool = True, final_norm: bool = False
     ) -> Model:
         """Opens a checkpoint; reads its configuration and its tokenizer, but no tensor yet."""
-        where = find_device(device)
-        return cls(open_checkpoint(name), name, where, dtype, first_mlp, final_norm)
+        found_device = find_device(device)  # before a download
+        return cls(open_checkpoint(name), name, found_device, dtype, first_mlp, final_norm)
 
     def __repr__(self) -> str:
         s = self.shape
@@ -107,61 +105,56 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The model's name."""
         return self.checkpoint.model
 
     @property
     def shape(self) -> ModelShape:
-        """Its numbers: layers, heads, kv_heads, width, head_width and others."""
         return self.checkpoint.shape
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The tokens that its tokenizer knows."""
         return self.checkpoint.vocabulary
 
     @cached_property
     def embedding(self) -> Tensor:
-        """E, (V, d), in the dtype that was asked for and not scaled."""
+        """E, (V, d), in the requested dtype, not scaled."""
         return self.checkpoint.embedding().to(self.device, TORCH_DTYPES[self.dtype])
 
     @cached_property
     def unembedding(self) -> Unembedding:
         """U, prepared for rank tests."""
-        return Unembedding.from_tensor(
-            self.checkpoint.unembedding(self.embedding).to(self.device, TORCH_DTYPES[self.dtype])
-        )
+        weights = self.checkpoint.unembedding(self.embedding)
+        return Unembedding.from_tensor(weights.to(self.device, TORCH_DTYPES[self.dtype]))
 
     @cached_property
     def final_norm_gain(self) -> Tensor | None:
-        """What the final norm multiplies by, (d,) float64; None where it was not asked for."""
+        """(d,) float64; None where it is not requested."""
         return self.checkpoint.final_norm_gain().to(self.device).double() if self.final_norm else None
 
     @cached_property
     def embedding_sources(self) -> Sources:
-        """What layer 0 reads: E."""
+        """E, which layer 0 reads."""
         return Sources(self.embedding, scale=self.shape.embedding_scale)
 
     @cached_property
     def mlp_sources(self) -> Sources:
-        """What later layers read: Ẽ, the first MLP's output, or E without it."""
+        """Ẽ, which later layers read: the first MLP's outputs, or E without `first_mlp`."""
         if not self.first_mlp:
             return self.embedding_sources
         return Sources(self.embedding, self.checkpoint.first_mlp().to(self.device), self.shape.embedding_scale)
 
     def layer(self, layer: int) -> LayerWeights:
-        """A layer's weights, (KV, d, d_h) and (H, d_h, d) in float32. The last one that was asked for is kept."""
+        """A layer's weights, (KV, d, d_h) and (H, d_h, d) in float32. Only the last layer is kept in memory."""
         if self._last_layer is None or self._last_layer[0] != layer:
-            self._last_layer = None  # before the next is read: never two at once
+            self._last_layer = None  # frees it before the next is read
             self._last_layer = layer, self._add_sources(layer, self._read_heads(layer))
         return self._last_layer[1]
 
     def is_layer_cached(self, layer: int) -> bool:
-        """Whether a layer's weights stay in memory."""
         return layer in self._cached_heads
 
     def cached_layer(self, layer: int) -> LayerWeights:
-        """The same, its weights kept in memory; where all layers would take more than KEPT_LAYERS, read each time."""
+        """The same, kept in memory; where all layers would take more than LAYER_CACHE_BYTES, read each time."""
         s = self.shape
         size = 4 * s.layers * (s.heads + s.kv_heads) * s.width * s.head_width
         heads = self._cached_heads.get(layer) or self._read_heads(layer)
@@ -177,31 +170,44 @@ class Model:
         return LayerWeights(self.embedding_sources if layer == 0 else self.mlp_sources, heads, self.final_norm_gain)
 
     def head(self, head: HeadId | str) -> HeadId:
-        """One of its heads, by id or as `L26H2`; raises MapsError where it has none of that name."""
-        where = HeadId.parse(head) if isinstance(head, str) else HeadId(*head)
-        if not (0 <= where.layer < self.shape.layers and 0 <= where.head < self.shape.heads):
+        """The id of one of its heads, given as id or as `L26H2`; raises MapsError where it has no such head."""
+        head_id = HeadId.parse(head) if isinstance(head, str) else HeadId(*head)
+        if not (0 <= head_id.layer < self.shape.layers and 0 <= head_id.head < self.shape.heads):
             last = HeadId(self.shape.layers - 1, self.shape.heads - 1)
-            raise MapsError(f"{self.name} has no head {where}: its heads are L0H0 to {last}.")
-        return where
+            raise MapsError(f"{self.name} has no head {head_id}: its heads are L0H0 to {last}.")
+        return head_id
 
     def usable_pairs(self, relations: Sequence[Relation], k: int | None = None) -> UsablePairs:
-        """The usable pairs of relations; k is the paper's where it is None. Those last asked for are kept."""
-        asked = tuple(relations), k
-        if self._cached_pairs is None or self._cached_pairs[0] != asked:
-            known = self.vocabulary
-            found = [select_usable_pairs(r, known.single_token_ids, k or default_k(r, known.size)) for r in asked[0]]
-            self._cached_pairs = asked, UsablePairs.from_relations(found, self.device)
+        """The pairs of relations whose words are single tokens. `k`: None for the paper's. The last result is kept."""
+        key = tuple(relations), k
+        if self._cached_pairs is None or self._cached_pairs[0] != key:
+            token_ids, size = self.vocabulary.single_token_ids, self.vocabulary.size
+            usable = [
+                select_usable_pairs(relation, token_ids, k or default_k(relation, size)) for relation in relations
+            ]
+            self._cached_pairs = key, UsablePairs.from_relations(usable, self.device)
         return self._cached_pairs[1]
 
     def mappings(self, salient: SalientMappings, targets: Targets) -> list[list[Mapping]]:
-        """Each head's ids and scores as mappings with their tokens' text."""
+        """The mappings of each head, with the text of their tokens.
+
+        Shapes: sources and saliency (H, n), targets and scores (H, n, t).
+        """
         tokens = self.vocabulary.tokens
-        columns = (salient.sources, salient.saliency, targets.ids, targets.scores)
-        heads = zip(*(column.tolist() for column in columns), strict=True)
+        source_ids, saliencies = salient.sources.tolist(), salient.saliency.tolist()
+        target_ids, scores = targets.ids.tolist(), targets.scores.tolist()
         return [
             [
-                Mapping(rank, i, tokens[i], sigma, tuple(best), tuple(tokens[t] for t in best), tuple(scores))
-                for rank, (i, sigma, best, scores) in enumerate(zip(*head, strict=False), start=1)
+                Mapping(
+                    rank + 1,
+                    source,
+                    tokens[source],
+                    saliencies[head][rank],
+                    tuple(target_ids[head][rank]),
+                    tuple(tokens[target] for target in target_ids[head][rank]),
+                    tuple(scores[head][rank]),
+                )
+                for rank, source in enumerate(sources[: len(target_ids[head])])
             ]
-            for head in heads
+            for head, sources in enumerate(source_ids)
         ]

@@ -1,6 +1,7 @@
-"""All heads of a model at once, asked about a token, a pair or own pairs: exact, from weights that stay in memory.
+"""What all heads of a model do with a token, a pair, or a person's own pairs; exact, from weights kept in memory.
 
-A few products over the vocabulary in float32, whose close calls are redone in float64 (`maps.heads.rank_tests`, `maps.heads.top_targets`).
+Products over the vocabulary are computed in float32, and every decision that float32 leaves open is redone in float64
+(`maps.heads.rank_tests`, `maps.heads.top_targets`).
 """
 
 from __future__ import annotations
@@ -19,92 +20,90 @@ from maps.heads.parallel import map_in_threads, run_in_shares, use_one_thread
 from maps.heads.rank_tests import RankCounts, count_ranks
 from maps.heads.relation_scores import score_layer_relations
 from maps.heads.sources import FAINT_NORM, Sources
-from maps.heads.top_targets import Targets, find_highest_targets, sort_order
+from maps.heads.top_targets import find_highest_targets, sort_order
 from maps.heads.unembedding import UNIT_ROUNDOFF, gamma
 from maps.mapping.model import LayerWeights, Model
 from maps.mapping.probe_results import (
     HeadBestSource,
     HeadPairRank,
     HeadTargets,
-    LayerProgress,
     OwnPairsResult,
     OwnPairsScore,
     Probe,
     VocabularyToken,
 )
 from maps.text import visible_token
-from maps.types import HeadId
+from maps.types import HeadId, Progress
 
 TARGETS_PER_HEAD = 5  # highest targets of a source under each head
-MAX_PIECES = 8  # of a word that is no single token, that are named
-MAX_CHARACTERS = 200  # characters of what is asked about
-BLOCK = 1024  # sources a product
+MAX_PIECES = 8  # pieces of a word that an error message lists
+MAX_CHARACTERS = 200  # of a word
+BLOCK = 1024  # sources in one product: their scores fit into the processor's cache
 
 
-def run_probe(model: Model, source: str, target: str | None, progress: LayerProgress) -> Probe:
-    """What `maps.probe` gives."""
-    s = find_token(model, source)
-    t = None if target is None else find_token(model, target)
-    prepare_model(model, progress, with_means=t is None)
-    if t is not None:
-        return Probe(model.name, model.vocabulary.size, s, t, pair=probe_pair(model, s, t))
-    targets, sources = probe_source(model, s), probe_target(model, s)
-    return Probe(model.name, model.vocabulary.size, s, as_source=targets, as_target=sources)
+def run_probe(model: Model, source: str, target: str | None, progress: Progress[int]) -> Probe:
+    """See `maps.probe`."""
+    name, size, token = model.name, model.vocabulary.size, find_token(model, source)
+    if target is not None:
+        target_token = find_token(model, target)
+        prepare_model(model, progress, with_means=False)
+        return Probe(name, size, token, target_token, pair=probe_pair(model, token, target_token))
+    prepare_model(model, progress)
+    return Probe(name, size, token, as_source=probe_source(model, token), as_target=probe_target(model, token))
 
 
 def find_token(model: Model, word: str) -> VocabularyToken:
-    """The token that a word is; raises MapsError where it is none, naming the pieces it falls apart into."""
+    """The single token that a word is; raises MapsError that lists its pieces where it is not one token."""
     if not is_text(word):
         raise MapsError("Type a token: a word, or a part of one.")
     if len(word) > MAX_CHARACTERS:
-        raise MapsError(f"What was typed has {len(word):,} characters; a token has {MAX_CHARACTERS} at most here.")
-    known = model.vocabulary
-    found = known.token_id(word)
-    if found is None and word.startswith("·"):  # as tokens are shown
-        found = known.token_id(word[1:])
-    if found is not None:
-        return VocabularyToken(found, known.tokens[found])
-    pieces = known.pieces(word)
+        raise MapsError(f"The word has {len(word):,} characters; type at most {MAX_CHARACTERS}.")
+    vocabulary = model.vocabulary
+    token_id = vocabulary.token_id(word)
+    if token_id is None and word.startswith("·"):  # copied from a page, where · is a space
+        token_id = vocabulary.token_id(word[1:])
+    if token_id is not None:
+        return VocabularyToken(token_id, vocabulary.tokens[token_id])
+    pieces = vocabulary.pieces(word)
     more = f" and {len(pieces) - MAX_PIECES} more" if len(pieces) > MAX_PIECES else ""
     named = ", ".join(f"“{visible_token(piece)}”" for piece in pieces[:MAX_PIECES])
     raise MapsError(
-        f"“{visible_token(word.strip())}” is no single token of {model.name}: it is read as {named}{more}. "
+        f"“{visible_token(word.strip())}” is not a single token of {model.name}: it is split into {named}{more}. "
         "Type one of these, or another word."
     )
 
 
-def prepare_model(model: Model, progress: LayerProgress, with_means: bool = True) -> None:
-    """Reads what is asked again and again: every layer, U, Ẽ and, where wanted, each head's mean saliency."""
+def prepare_model(model: Model, progress: Progress[int], with_means: bool = True) -> None:
+    """Reads everything that probes need into memory: all layers, U, Ẽ and optionally each head's mean saliency."""
     layers, means = range(model.shape.layers), model.mean_saliency
     todo = [layer for layer in layers if not model.is_layer_cached(layer) or (with_means and layer not in means)]
     if not todo:
         return
     model.checkpoint.check_files(todo, model.first_mlp)
-    _, _, reading = model.unembedding, model.mlp_sources, Lock()
+    _ = model.unembedding, model.mlp_sources  # read once, before threads use them
+    read_lock = Lock()
 
-    def read(layer: int) -> Tensor | None:
-        with reading:
-            found = model.cached_layer(layer)
-        return saliency(found.sources, found.heads).double().mean(1) if with_means else None
+    def read_layer(layer: int) -> Tensor | None:
+        with read_lock:
+            weights = model.cached_layer(layer)
+        return saliency(weights.sources, weights.heads).double().mean(1) if with_means else None
 
-    for layer, mean in zip(progress(todo, len(layers) - len(todo)), map_in_threads(read, todo), strict=True):
+    for layer, mean in zip(progress(todo, len(layers) - len(todo)), map_in_threads(read_layer, todo), strict=True):
         if mean is not None:
             means[layer] = mean
 
 
 def iterate_layers(model: Model) -> Iterator[tuple[int, LayerWeights]]:
-    """Every layer with its number."""
     for layer in range(model.shape.layers):
         yield layer, model.cached_layer(layer)
 
 
 def all_heads(model: Model) -> list[HeadId]:
-    """Every head, by layer."""
     return [HeadId(layer, head) for layer in range(model.shape.layers) for head in range(model.shape.heads)]
 
 
 def outputs_of_all_heads(model: Model, sources: Sequence[int]) -> Tensor:
-    """What every head writes for a source of its own, as scores see it: a token for each of N heads to (N, d)."""
+    """The output of every head for a source of its own: N token ids, one for each head, to (N, d) float64."""
     ids = torch.tensor(sources, device=model.device).view(model.shape.layers, -1)
     with use_one_thread():
         return torch.cat(
@@ -113,150 +112,164 @@ def outputs_of_all_heads(model: Model, sources: Sequence[int]) -> Tensor:
 
 
 def count_around_target(model: Model, rows: Tensor, target: VocabularyToken) -> RankCounts:
-    """Where a target stands in rows (N, d)."""
+    """The score of a target in each row of outputs (N, d), and how many tokens score higher and lower."""
     targets = torch.full((len(rows),), target.id, device=rows.device)
     parts = run_in_shares(lambda part: count_ranks(rows[part], targets[part], model.unembedding), len(rows))
-    return RankCounts(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    return RankCounts(
+        higher_count=torch.cat([part.higher_count for part in parts]),
+        lower_count=torch.cat([part.lower_count for part in parts]),
+        target_scores=torch.cat([part.target_scores for part in parts]),
+    )
 
 
 def probe_pair(model: Model, source: VocabularyToken, target: VocabularyToken) -> tuple[HeadPairRank, ...]:
     """The target's ranks in the source's row of M under every head, the best rank first."""
     heads = all_heads(model)
-    rows = outputs_of_all_heads(model, [source.id] * len(heads))
-    found = count_around_target(model, rows, target)
-    columns = (found.target_scores.tolist(), found.higher_count.tolist(), found.lower_count.tolist())
-    ranked = [HeadPairRank(h, own, 1 + above, 1 + below) for h, own, above, below in zip(heads, *columns, strict=True)]
-    return tuple(sorted(ranked, key=lambda each: (each.rank, each.head)))
+    counts = count_around_target(model, outputs_of_all_heads(model, [source.id] * len(heads)), target)
+    scores, higher, lower = counts.target_scores.tolist(), counts.higher_count.tolist(), counts.lower_count.tolist()
+    ranks = [HeadPairRank(head, scores[i], 1 + higher[i], 1 + lower[i]) for i, head in enumerate(heads)]
+    return tuple(sorted(ranks, key=lambda each: (each.rank, each.head)))
 
 
 def probe_source(model: Model, source: VocabularyToken) -> tuple[HeadTargets, ...]:
-    """What every head makes of a source, the one first on which it acts most strongly beside its mean."""
+    """What every head does with a source. First the head on which it acts most strongly relative to the head's mean."""
     heads, tokens = all_heads(model), model.vocabulary.tokens
-    rows = outputs_of_all_heads(model, [source.id] * len(heads))
-    values = zip(exact_saliencies(model, source, rows), torch.cat(mean_saliencies(model)).tolist(), strict=True)
+    outputs = outputs_of_all_heads(model, [source.id] * len(heads))
+    saliencies, means = exact_saliencies(model, source, outputs), torch.cat(mean_saliencies(model)).tolist()
     parts = run_in_shares(
-        lambda part: find_highest_targets(rows[part], TARGETS_PER_HEAD, model.unembedding)[0], len(rows)
+        lambda part: find_highest_targets(outputs[part], TARGETS_PER_HEAD, model.unembedding)[0], len(outputs)
     )
-    best = Targets(*(torch.cat(each) for each in zip(*parts, strict=True)))
-    found = [
+    target_ids, scores = torch.cat([p.ids for p in parts]).tolist(), torch.cat([p.scores for p in parts]).tolist()
+    results = [
         HeadTargets(
-            h, sigma, sigma / mean if mean else None, tuple(VocabularyToken(i, tokens[i]) for i in ids), tuple(scores)
+            head,
+            saliencies[i],
+            saliencies[i] / means[i] if means[i] else None,
+            tuple(VocabularyToken(token_id, tokens[token_id]) for token_id in target_ids[i]),
+            tuple(scores[i]),
         )
-        for h, (sigma, mean), ids, scores in zip(heads, values, best.ids.tolist(), best.scores.tolist(), strict=True)
+        for i, head in enumerate(heads)
     ]
-    return tuple(sorted(found, key=lambda each: (-(each.ratio or 0.0), each.head)))
+    return tuple(sorted(results, key=lambda each: (-(each.ratio or 0.0), each.head)))
 
 
 def mean_saliencies(model: Model) -> list[Tensor]:
-    """The mean saliency of every head, by layer."""
+    """The mean saliency of every head: one (H,) for each layer."""
     return [model.mean_saliency[layer] for layer in range(model.shape.layers)]
 
 
-def exact_saliencies(model: Model, source: VocabularyToken, rows: Tensor) -> list[float]:
-    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of a source under every head, in float64; 0 where its row is zero.
+def exact_saliencies(model: Model, source: VocabularyToken, outputs: Tensor) -> list[float]:
+    """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of a source under every head, in float64; 0 where ẽ is zero.
 
-    `rows` (N, d) is what the heads write for it as scores see it: with the final norm's gain, where that is asked for.
+    `outputs`: (N, d) of the heads for this source. Where they include the final norm's gain, they are computed anew
+    without it, because saliency is defined without it.
     """
-    token, found = torch.tensor([source.id], device=model.device), list[float]()
+    token, saliencies = torch.tensor([source.id], device=model.device), list[float]()
     with use_one_thread():
-        for (_, layer), given in zip(iterate_layers(model), rows.split(model.shape.heads), strict=True):
+        for (_, layer), of_layer in zip(iterate_layers(model), outputs.split(model.shape.heads), strict=True):
             row = layer.sources.exact_rows(token)
-            plain = (
-                given
-                if layer.final_norm_gain is None
-                else layer.exact_heads.output_per_head(row.expand(len(given), -1))
-            )
-            found += (plain.norm(dim=1) / (float(row.norm()) or 1.0)).tolist()
-    return found
+            if layer.final_norm_gain is not None:
+                of_layer = layer.exact_heads.output_per_head(row.expand(len(of_layer), -1))
+            saliencies += (of_layer.norm(dim=1) / (float(row.norm()) or 1.0)).tolist()
+    return saliencies
 
 
 def probe_target(model: Model, target: VocabularyToken) -> tuple[HeadBestSource, ...]:
-    """What makes every head promote a target: its best source, and the target's rank there, the best rank first."""
+    """The source with the highest score for a target under every head, and the target's rank there, best first."""
     heads, tokens = all_heads(model), model.vocabulary.tokens
     u = model.unembedding.rows_of_tokens(torch.tensor([target.id], device=model.device))[0].double()
-    with use_one_thread():
-        asked = [layer.scoring_heads.target_directions(u) for _, layer in iterate_layers(model)]
-    best = best_sources(model.embedding_sources, asked[0])
-    best += best_sources(model.mlp_sources, torch.cat(asked[1:])) if len(asked) > 1 else []
-    rows = outputs_of_all_heads(model, best)
-    found = count_around_target(model, rows, target)
-    columns = zip(heads, best, found.target_scores.tolist(), found.higher_count.tolist(), strict=True)
-    promoters = [HeadBestSource(h, VocabularyToken(s, tokens[s]), own, 1 + above) for h, s, own, above in columns]
-    return tuple(sorted(promoters, key=lambda each: (each.rank, each.head)))
+    with use_one_thread():  # M's column of the target is ẽ · (W_V W_O u)
+        directions = [layer.scoring_heads.target_directions(u) for _, layer in iterate_layers(model)]
+    best = best_sources(model.embedding_sources, directions[0])
+    if len(directions) > 1:
+        best += best_sources(model.mlp_sources, torch.cat(directions[1:]))
+    counts = count_around_target(model, outputs_of_all_heads(model, best), target)
+    scores, higher = counts.target_scores.tolist(), counts.higher_count.tolist()
+    results = [
+        HeadBestSource(head, VocabularyToken(best[i], tokens[best[i]]), scores[i], 1 + higher[i])
+        for i, head in enumerate(heads)
+    ]
+    return tuple(sorted(results, key=lambda each: (each.rank, each.head)))
 
 
 def best_sources(sources: Sources, directions: Tensor) -> list[int]:
-    """The token of highest ẽ · x for every row x of `directions` (n, d) float64, ties by lower id.
+    """The token with the highest ẽ · x for every row x of `directions` (n, d) float64; the lower id where two tie.
 
-    Float32 leaves few candidates, which are redone in float64.
+    Float32 leaves a few candidates for each direction, whose scores are computed in float64.
     """
     x = normalise_rows(directions)[0]
-    found = [each for part in run_in_shares(lambda part: candidate_sources(sources, x[part]), len(x)) for each in part]
+    parts = run_in_shares(lambda part: candidate_sources(sources, x[part]), len(x))
+    candidates = [ids for part in parts for ids in part]
     with use_one_thread():
-        names, which = torch.cat(found).unique(return_inverse=True)
-        rows = sources.exact_rows(names)
-        tie = 1e-13 * float(rows.norm(dim=1).max())
+        token_ids, positions = torch.cat(candidates).unique(return_inverse=True)
+        rows = sources.exact_rows(token_ids)
+        tie = 1e-13 * float(rows.norm(dim=1).max())  # scores closer than this are equal
         best = []
-        for mine, direction in zip(which.split([len(each) for each in found]), x, strict=True):
-            best.append(int(names[mine][sort_order(rows[mine] @ direction, names[mine], tie)[0]]))
+        for own, direction in zip(positions.split([len(ids) for ids in candidates]), x, strict=True):
+            best.append(int(token_ids[own][sort_order(rows[own] @ direction, token_ids[own], tie)[0]]))
     return best
 
 
 def candidate_sources(sources: Sources, x: Tensor) -> list[Tensor]:
-    """For each row x (n, d) at length 1 the tokens that may score highest: a list of (m,).
+    """For each row of x (n, d), of length 1, the tokens that may score highest: a list of id tensors (m,).
 
-    A float32 score is off by at most what its sum rounds, and by what the row of Ẽ is off itself. A row of zeros, on
-    which all tokens tie, leaves the first.
+    The exact score of token i is within bound[i] = (rounding of the float32 sum) + (error of the float32 row ẽ) of its
+    float32 score. So the best exact score is at least max(score - bound), and only tokens with
+    score + bound >= that floor are candidates. A direction of zeros, on which all tokens tie, keeps the first one.
     """
-    off = 1.02 * (gamma(x.shape[1] + 3) + 2 * UNIT_ROUNDOFF) * sources.norms + 1.02 * sources.error_bounds
-    off = off.index_fill(0, sources.faint_ids, FAINT_NORM)
-    single, faint = x.float(), torch.zeros(len(off), dtype=torch.bool, device=x.device)
-    faint[sources.faint_ids] = True
+    bounds = 1.02 * (gamma(x.shape[1] + 3) + 2 * UNIT_ROUNDOFF) * sources.norms + 1.02 * sources.error_bounds
+    bounds = bounds.index_fill(0, sources.faint_ids, FAINT_NORM)
+    single, is_faint = x.float(), torch.zeros(len(bounds), dtype=torch.bool, device=x.device)
+    is_faint[sources.faint_ids] = True
 
-    def scores(rows: Tensor, start: int, block: Tensor) -> Tensor:
+    def scores(directions: Tensor, start: int, block: Tensor) -> Tensor:
         part = slice(start, start + len(block))
-        return (rows @ block.T).masked_fill_(faint[part], 0.0) if len(sources.faint_ids) else rows @ block.T
+        product = directions @ block.T
+        return product.masked_fill_(is_faint[part], 0.0) if len(sources.faint_ids) else product
 
     blocks = list(iterate_small_blocks(sources))
-    tops = torch.stack([scores(single, *each).amax(1) for each in blocks])  # (blocks, n)
-    reach = torch.stack([off[start : start + len(block)].max() for start, block in blocks])[:, None]
-    floor = (tops - reach).amax(0)
-    found: list[tuple[Tensor, Tensor]] = []
-    for each, open_rows in zip(blocks, tops + reach >= floor, strict=True):
-        some, here = open_rows.nonzero()[:, 0], off[each[0] : each[0] + len(each[1])]
-        row, place = (scores(single[some], *each) + here >= floor[some, None]).nonzero().T
-        found.append((some[row], place + each[0]))
-    row, token = (torch.cat(each) for each in zip(*found, strict=True))
-    lists = token[row.argsort(stable=True)].split(row.bincount(minlength=len(x)).tolist())
-    return [mine if direction.any() else mine[:1] for mine, direction in zip(lists, x, strict=True)]
+    tops = torch.stack([scores(single, *block).amax(1) for block in blocks])  # (blocks, n)
+    widest = torch.stack([bounds[start : start + len(block)].max() for start, block in blocks])[:, None]
+    floor = (tops - widest).amax(0)  # (n,)
+    rows, tokens = [], []
+    for (start, block), is_open in zip(blocks, tops + widest >= floor, strict=True):  # most blocks are ruled out
+        open_rows, bound = is_open.nonzero()[:, 0], bounds[start : start + len(block)]
+        row, column = (scores(single[open_rows], start, block) + bound >= floor[open_rows, None]).nonzero().T
+        rows.append(open_rows[row])
+        tokens.append(column + start)
+    row, token = torch.cat(rows), torch.cat(tokens)
+    by_row = token[row.argsort(stable=True)].split(row.bincount(minlength=len(x)).tolist())
+    return [ids if direction.any() else ids[:1] for ids, direction in zip(by_row, x, strict=True)]
 
 
 def iterate_small_blocks(sources: Sources) -> Iterator[tuple[int, Tensor]]:
-    """The float32 rows of Ẽ, so many at a time that their scores stay in the processor's cache."""
+    """The float32 rows of Ẽ, at most BLOCK at a time, with the id of the first."""
     for start, rows in sources.blocks():
         for i, part in enumerate(rows.split(BLOCK)):
             yield start + i * BLOCK, part
 
 
 def score_own_pairs(
-    model: Model, pairs: Sequence[Sequence[str]], progress: LayerProgress, k: int | None = None
+    model: Model, pairs: Sequence[Sequence[str]], progress: Progress[int], k: int | None = None
 ) -> OwnPairsResult:
-    """Own pairs scored on every head as `map --relation` does; pairs that are no two single tokens are named."""
+    """Scores a person's own pairs on every head, as `map --relation` does; lists the pairs that are not two tokens."""
     relation = parse_relation("own", pairs)
-    single = [model.vocabulary.single_token_ids([pair[side] for pair in relation.pairs]) for side in (0, 1)]
-    unusable = [pair for pair, *ids in zip(relation.pairs, *single, strict=True) if None in ids]
-    prepared = model.usable_pairs([relation], k)
+    token_ids = model.vocabulary.single_token_ids
+    sources = token_ids([source for source, _ in relation.pairs])
+    targets = token_ids([target for _, target in relation.pairs])
+    unusable = [pair for pair, s, t in zip(relation.pairs, sources, targets, strict=True) if s is None or t is None]
+    usable = model.usable_pairs([relation], k)
     prepare_model(model, progress, with_means=False)
-    for sources in (model.embedding_sources, model.mlp_sources):
-        sources.exact_rows(prepared.sources.unique())  # made once, before threads read it
-    reading = Lock()
+    for rows in (model.embedding_sources, model.mlp_sources):
+        rows.exact_rows(usable.sources.unique())  # computed once, before threads read them
+    read_lock = Lock()
 
-    def score(layer: int) -> list[OwnPairsScore]:
-        with reading:
-            found = model.cached_layer(layer)
-        rows = score_layer_relations(prepared, found.sources, found.scoring_heads, model.unembedding)
-        return [OwnPairsScore(HeadId(layer, head), row.score, row.suppression) for head, [row] in enumerate(rows)]
+    def score_layer(layer: int) -> list[OwnPairsScore]:
+        with read_lock:
+            weights = model.cached_layer(layer)
+        by_head = score_layer_relations(usable, weights.sources, weights.scoring_heads, model.unembedding)
+        return [OwnPairsScore(HeadId(layer, head), row.score, row.suppression) for head, [row] in enumerate(by_head)]
 
-    scores = [each for some in map_in_threads(score, range(model.shape.layers)) for each in some]
-    used = prepared.relations[0]
+    scores = [score for layer in map_in_threads(score_layer, range(model.shape.layers)) for score in layer]
+    [used] = usable.relations
     return OwnPairsResult(model.name, used.k, len(used.sources), tuple(unusable), tuple(scores))

@@ -1,25 +1,15 @@
-"""What asking all heads of a model about a token, a pair or own pairs finds, as plain values; and `maps.probe`.
-
-Knows no tensor: the app holds such values and never imports torch.
-"""
+"""The results of `maps.probe` and of own pairs, as plain values: the app holds them and never imports torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from maps.types import HeadId
-
-if TYPE_CHECKING:
-    pass
-
-LayerProgress = Callable[[Sequence[int], int], Iterable[int]]
 
 
 @dataclass(frozen=True)
 class VocabularyToken:
-    """An entry of a vocabulary; its string is in the stored form, as an atlas has it."""
+    """A token of a vocabulary; `string` is in the stored form, as in an atlas."""
 
     id: int
     string: str
@@ -27,7 +17,7 @@ class VocabularyToken:
 
 @dataclass(frozen=True)
 class HeadPairRank:
-    """A pair under one head: the target's score in the source's row of M, and its ranks from either end, from 1."""
+    """A pair under one head: the target's score in the source's row of M, and its rank from either end."""
 
     head: HeadId
     score: float
@@ -37,7 +27,7 @@ class HeadPairRank:
 
 @dataclass(frozen=True)
 class HeadTargets:
-    """What one head makes of a source: its saliency, that as a multiple of the head's mean, its highest targets."""
+    """A source under one head: its saliency, the ratio to the head's mean saliency, its highest targets."""
 
     head: HeadId
     saliency: float
@@ -58,11 +48,10 @@ class HeadBestSource:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the heads of a model do with a token, or with a pair.
+    """What the heads of a model do with a token or a pair.
 
-    With a target, `pair` ranks it under every head, the best rank first. Without one, `as_source` holds what each
-    head makes of the token, strongest for the head first, and `as_target` what makes each head promote it, the best
-    rank first.
+    With a target, `pair` contains its rank under every head, best first. Without one, `as_source` contains each head's
+    targets of the token, highest ratio first, and `as_target` each head's best source for it, best rank first.
     """
 
     model: str
@@ -74,13 +63,13 @@ class Probe:
     as_target: tuple[HeadBestSource, ...] = ()
 
     def pair_by_suppression(self) -> list[HeadPairRank]:
-        """The pair under every head, the best rank from the lowest end first."""
+        """The pair under every head, by rank from the lowest end."""
         return sorted(self.pair, key=lambda each: (each.from_lowest, each.head))
 
 
 @dataclass(frozen=True)
 class OwnPairsScore:
-    """One head's score and suppression on own pairs, from 0 to 1; None where no pair is usable."""
+    """One head's score and suppression, from 0 to 1; None where no pair is usable."""
 
     head: HeadId
     score: float | None
@@ -89,7 +78,7 @@ class OwnPairsScore:
 
 @dataclass(frozen=True)
 class OwnPairsResult:
-    """Own pairs on every head of a model, by layer and head; `unusable` are the pairs that are no two single tokens."""
+    """A person's own pairs scored on every head. `unusable`: pairs that are not two single tokens."""
 
     model: str
     k: int

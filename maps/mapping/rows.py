@@ -1,19 +1,65 @@
-"""Relation scores as rows of the atlas's tables."""
+"""What a layer's computations become: rows of `heads`, `relations`, `hits` and `pairs`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from torch import Tensor
 
-from maps.atlas.schema import Row
-from maps.heads.relation_scores import UsableRelation
+from maps.atlas.schema import Row, relation_row
+from maps.heads.circuit import skewness
+from maps.heads.relation_scores import UsableRelation, scores_from_hits
 from maps.types import HeadId
 
 
+class HeadHits(NamedTuple):
+    """The rank tests of one head on n pairs, relation after relation. `top`, `bottom`: (n,) bool."""
+
+    head: HeadId
+    top: Tensor
+    bottom: Tensor
+
+
+def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
+    """A row of `heads`. `sigma`: (V,) saliency of every token. Columns computed on request are left empty."""
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "kv_head": kv_head,
+        "saliency_mean": float(sigma.double().mean()),
+        "saliency_max": float(sigma.max()),
+        "input_skewness": skewness(sigma),
+        "target_kurtosis": kurtosis if isfinite(kurtosis) else None,
+        "output_space": None,
+        "top_scoring_jaccard": None,
+    }
+
+
+def score_rows(head_hits: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
+    """The rows of `relations` of some heads."""
+    return [
+        relation_row(each.head, score)
+        for each in head_hits
+        for score in scores_from_hits(relations, each.top, each.bottom)
+    ]
+
+
+def hit_rows(head_hits: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
+    """The rows of `hits` of one head, one for each relation that has a hit or a suppressed pair."""
+    sizes, rows = [len(each.sources) for each in relations], []
+    by_relation = zip(relations, head_hits.top.split(sizes), head_hits.bottom.split(sizes), strict=True)
+    for each, top, bottom in by_relation:
+        hits, suppressed = top.nonzero()[:, 0].tolist(), bottom.nonzero()[:, 0].tolist()
+        if hits or suppressed:
+            row = {"relation": each.relation.name, "hits": hits, "suppressed": suppressed}
+            rows.append({**head_hits.head._asdict(), **row})
+    return rows
+
+
 def pair_rows(relations: Sequence[UsableRelation], tokens: Sequence[str]) -> list[Row]:
-    """The rows of `pairs`: each relation's usable pairs, numbered from 0, with the tokens as stored."""
+    """The rows of `pairs`: each relation's usable pairs, numbered from 0."""
     return [
         {
             "relation": each.relation.name,
@@ -27,22 +73,3 @@ def pair_rows(relations: Sequence[UsableRelation], tokens: Sequence[str]) -> lis
         for each in relations
         for number, (source, target) in enumerate(zip(each.sources, each.targets, strict=True))
     ]
-
-
-class HeadHits(NamedTuple):
-    """The rank tests of one head on all pairs, in the order of the relations' pairs: top and bottom (n,)."""
-
-    head: HeadId
-    top: Tensor
-    bottom: Tensor
-
-
-def hit_rows(head_hits: HeadHits, relations: Sequence[UsableRelation]) -> list[Row]:
-    """The rows of `hits` of one head: the numbers of its hits, of each relation that has any."""
-    sizes, rows = [len(each.sources) for each in relations], []
-    for each, high, low in zip(relations, head_hits.top.split(sizes), head_hits.bottom.split(sizes), strict=True):
-        hit, suppressed = (found.nonzero()[:, 0].tolist() for found in (high, low))
-        if hit or suppressed:
-            row = {"relation": each.relation.name, "hits": hit, "suppressed": suppressed}
-            rows.append({**head_hits.head._asdict(), **row})
-    return rows

@@ -1,10 +1,10 @@
-"""What a mapping depends on beside the model, and whether a folder holds it already. Imports no torch."""
+"""The settings of a mapping, and whether a folder contains the finished mapping. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from maps.types import MIN_PAIRS, TAU, Relation, check_at_least_one
 
 @dataclass(frozen=True)
 class MappingSettings:
-    """What a mapping depends on beside the model. An atlas is only ever continued with the same settings.
+    """What a mapping depends on in addition to the model; it is only continued with the same settings.
 
     Raises MapsError for numbers below 1 and for a τ outside 0 to 1.
     """
@@ -44,46 +44,29 @@ class MappingSettings:
             raise MapsError(f"tau must be a number from 0 to 1, not {self.tau!r}.")
 
     def as_json(self) -> dict[str, Any]:
-        """For `atlas.json`: relations as a hash of their pairs."""
-        pairs = {r.name: hashlib.sha256(json.dumps(r.pairs).encode()).hexdigest()[:16] for r in self.relations}
-        return {
-            "salient": self.salient,
-            "heldout": self.heldout,
-            "targets": self.targets,
-            "k": self.k,
-            "tau": self.tau,
-            "min_pairs": self.min_pairs,
-            "first_mlp": self.first_mlp,
-            "final_norm": self.final_norm,
-            "dtype": self.dtype,
-            "suppressive": self.suppressive,
-            "output_space": self.output_space,
-            "top_scoring": self.top_scoring,
-            "layers": None if self.layers is None else list(self.layers),
-            "relations": pairs,
-        }
+        """The content of `settings` in `atlas.json`; each relation as a hash of its pairs."""
+        relations = {r.name: hashlib.sha256(json.dumps(r.pairs).encode()).hexdigest()[:16] for r in self.relations}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "relations"}
+        return values | {"layers": None if self.layers is None else list(self.layers), "relations": relations}
 
 
 def is_mapping_finished(model: str, out: Path, settings: MappingSettings) -> bool:
-    """Whether `out` holds this very mapping; raises MapsError where it holds another one. Reads no weights.
-
-    One that was made before pairs and hits were kept is not finished.
-    """
+    """Whether `out` contains this mapping; raises MapsError where it contains another one. Reads no weights."""
     info = read_json(out / "atlas.json")
     if info is None:
         return False
     before = {"model": info.get("asked_for"), **info.get("settings", {})}
     now = {"model": model, **settings.as_json()}
     if before != now:
-        raise MapsError(
-            f"{out} holds an atlas made with other settings ({settings_difference(before, now)}); choose another --out."
-        )
-    return Atlas.open(out).has_hits
+        difference = settings_difference(before, now)
+        raise MapsError(f"{out} holds an atlas made with other settings ({difference}); choose another --out.")
+    Atlas.open(out)  # raises where a table is missing or damaged
+    return True
 
 
 def select_layers(settings: MappingSettings, layer_count: int) -> range:
     """The layers to map; raises MapsError where the model has fewer."""
     first, last = settings.layers or (0, layer_count - 1)
     if not 0 <= first <= last < layer_count:
-        raise MapsError(f"--layers {first}-{last} is not within the model's layers 0-{layer_count - 1}.")
+        raise MapsError(f"--layers {first}-{last} is outside the model's layers 0-{layer_count - 1}.")
     return range(first, last + 1)

@@ -6,7 +6,7 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
-from maps.text import escape_for_terminal, pluralize, visible_token
+from maps.text import escape_invisible, pluralize, visible_token
 from maps.types import HeadId, Mapping
 
 MAX_SIMILAR_HEADS = 3  # heads like it that are shown
@@ -16,12 +16,12 @@ MAX_CHECKS = 3  # named checks of a head that are shown
 def head_text(atlas: Atlas, head: HeadId) -> str:
     """A head for the terminal: descriptions with their scores, relations from τ on, evidence, mappings."""
     if head not in atlas.head_ids:
-        raise MapsError(f"{escape_for_terminal(atlas.model)} has no mapped head {head}: {head_range_text(atlas)}.")
-    lines = [f"{head} of {escape_for_terminal(atlas.model)}", ""]
+        raise MapsError(f"{escape_invisible(atlas.model)} has no mapped head {head}: {head_range_text(atlas)}.")
+    lines = [f"{head} of {escape_invisible(atlas.model)}", ""]
     stale, scores = atlas.stale_description_ids(head), atlas.table("scores", head=head).to_pylist()
     for row in atlas.descriptions(head):
-        pattern, inputs = escape_for_terminal(row["observed_pattern"]), escape_for_terminal(row["input_strings"])
-        lines += [f"{escape_for_terminal(row['describer'])}: {pattern}", f"  inputs: {inputs}"]
+        pattern, inputs = escape_invisible(row["observed_pattern"]), escape_invisible(row["input_strings"])
+        lines += [f"{escape_invisible(row['describer'])}: {pattern}", f"  inputs: {inputs}"]
         if row["description_id"] in stale:
             lines.append("  stale: the mappings below are not those that were described; describe the atlas again")
         if row["support"] is not None:
@@ -32,7 +32,7 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
             few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
             values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {pluralize(score.pairs, 'pair')}"
-            lines.append(f"{escape_for_terminal(score.relation)}: {values}{few}")
+            lines.append(f"{escape_invisible(score.relation)}: {values}{few}")
     mappings = atlas.mappings(head)
     (checks, concentration), left_out = current_measurements(atlas, head, mapping_hash(mappings))
     lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:MAX_CHECKS]]
@@ -54,9 +54,9 @@ def similar_heads_text(atlas: Atlas, head: HeadId) -> list[str]:
 def detection_text(score: Row) -> str:
     """A detection score as a line, beside its control."""
     seed = f", seed {score['seed']}" if score["seed"] else ""
-    who = f"  detection by {escape_for_terminal(score['scorer'])}{seed}:"
+    who = f"  detection by {escape_invisible(score['scorer'])}{seed}:"
     if score["detection"] is None:
-        return f"{who} none. {escape_for_terminal(score['reason'])}"
+        return f"{who} none. {escape_invisible(score['reason'])}"
     swapped = score["detection_swapped"]
     control = "no control" if swapped is None else f"{swapped:.2f} with another head's description"
     interval = f"{score['detection_low']:.2f} to {score['detection_high']:.2f}"
@@ -75,7 +75,7 @@ def current_measurements(atlas: Atlas, head: HeadId, present_hash: str) -> tuple
 def check_text(row: Row, mappings: int) -> str:
     """A named check of a head as a line."""
     chance = "" if row["by_chance"] is None else f", {row['by_chance']:.1f} by chance"
-    return f"named check, borne out by {row['support']} of {mappings} mappings{chance}: {escape_for_terminal(row['check'])}"
+    return f"named check, borne out by {row['support']} of {mappings} mappings{chance}: {escape_invisible(row['check'])}"
 
 
 def concentration_text(row: Row) -> str:

@@ -1,10 +1,13 @@
-"""Tensors of safetensors files on the Hub: each is fetched by its byte range when it is asked for, and kept."""
+"""Reads single tensors of safetensors files on the Hub, without downloading the files.
+
+A safetensors file begins with the length of its header (8 bytes) and the header, JSON with the byte range of every
+tensor. Both are requested first; a tensor's range is requested when the tensor is read. All of it is kept on disk.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +20,11 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 from torch import Tensor
 
 from maps.errors import HubError, MapsError, RangesUnsupportedError
+from maps.files.atomic import atomic_writer
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
 from maps.weights.stored import SafetensorsFiles, tensor_names_in
 
-MAX_HEADER_BYTES = 100_000_000  # bytes, as the safetensors library has it
+MAX_HEADER_BYTES = 100_000_000  # the safetensors library's limit; a file with a longer header is refused
 SAFETENSORS_DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
     **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
@@ -29,76 +33,69 @@ SAFETENSORS_DTYPES = {
 
 
 class SafetensorsEntry(NamedTuple):
-    """A tensor in a file: its bytes are those from `start` to before `stop`."""
+    """A tensor's place in a file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
-    start: int
-    stop: int
+    start: int  # its first byte
+    stop: int  # the byte after its last
 
 
 @dataclass(frozen=True)
 class HubSnapshot:
-    """A model on the Hub at one commit: `folder` is its place in the Hub's cache, `tensor_folder` the place of its tensors."""
+    """A model on the Hub at one commit, and where its files are kept on this machine."""
 
     api: HfApi
     model: str
-    folder: Path
-    tensor_folder: Path
-    file_sizes: Mapping[str, int]
-    cache: Path | None = None
-    retry_waits: Sequence[float] = RETRY_WAITS
+    folder: Path  # of the commit in the Hub's cache
+    tensor_folder: Path  # for headers and tensors that were fetched by their byte range
+    file_sizes: Mapping[str, int]  # in bytes
+    cache: Path | None = None  # the Hub's cache; None: the usual one
+    retry_waits: Sequence[float] = RETRY_WAITS  # seconds
 
     @property
     def commit(self) -> str:
-        """The commit's hash."""
         return self.folder.name
 
     def file_size(self, file: str) -> int:
-        """A file's length; raises MapsError where the repository has no such file."""
+        """A file's size in bytes; raises MapsError if the repository has no such file."""
         if file not in self.file_sizes:
             raise MapsError(
-                f"{self.model} on the Hub lacks {file}, which its index lists; take another revision or another model."
+                f"{self.model} on the Hub lacks {file}, which its index lists; use another revision or another model."
             )
         return self.file_sizes[file]
 
     def fetch_file(self, file: str) -> Path:
-        """A file in the Hub's cache; downloaded where it is not there."""
+        """A file in the Hub's cache, downloaded if it is not there."""
         path = self.folder / file
+
+        def download() -> str:
+            return self.api.hf_hub_download(self.model, file, revision=self.commit, cache_dir=self.cache)
+
         if not path.exists():
             with translate_hub_errors("model", self.model):
-                call_with_retries(self.download_call(file), self.retry_waits)
+                call_with_retries(download, self.retry_waits)
         return path
-
-    def download_call(self, file: str) -> Any:
-        """A call that downloads a file."""
-        return lambda: self.api.hf_hub_download(self.model, file, revision=self.commit, cache_dir=self.cache)
 
     def fetch_range(self, file: str, name: str, start: int, stop: int) -> Path:
         """The bytes of a file from `start` to before `stop`, kept on disk as `name`; raises RangesUnsupportedError."""
-        place = self.tensor_folder / file / name
-        if place.exists() and place.stat().st_size == stop - start:
-            return place
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{name}.{os.getpid()}")
-        try:
-            with (
-                beside.open("wb") as out,
-                wrap_with_progress_bar(out, name, stop - start) as shown,
-                translate_hub_errors("model", self.model),
-            ):
-                self.write_range(shown, file, start, stop)
-            beside.replace(place)
-        finally:
-            beside.unlink(missing_ok=True)
-        return place
+        path = self.tensor_folder / file / name
+        if path.exists() and path.stat().st_size == stop - start:
+            return path
+        with (
+            translate_hub_errors("model", self.model),
+            atomic_writer(path) as out,
+            wrap_with_progress_bar(out, name, stop - start) as writer,
+        ):
+            self.write_range(writer, file, start, stop)
+        return path
 
     def write_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
-        """Writes a range; where a connection was dropped, asks for the rest and starts the waits again."""
+        """Writes a range. After a dropped connection only the rest is requested, and the waits start again."""
         call_with_retries(lambda: self.request_range(out, file, start, stop), self.retry_waits, received_bytes=out.tell)
 
     def request_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
-        """One request for what of a range is still missing."""
+        """One request for the part of a range that `out` does not have yet."""
         url = hf_hub_url(self.model, file, revision=self.commit, endpoint=self.api.endpoint)
         first = start + out.tell()
         headers = build_hf_headers(token=self.api.token)
@@ -119,7 +116,7 @@ class HubSnapshot:
 
 
 def wrap_with_progress_bar(out: BinaryIO, name: str, size: int) -> Any:
-    """The file with a bar that moves as it is written, where that takes long."""
+    """The file, with a progress bar if writing takes over two seconds."""
     from tqdm import tqdm
 
     bar = {"unit": "B", "unit_scale": True, "leave": False, "delay": 2, "dynamic_ncols": True}
@@ -127,10 +124,10 @@ def wrap_with_progress_bar(out: BinaryIO, name: str, size: int) -> Any:
 
 
 class RangedSafetensors:
-    """The tensors of a snapshot's safetensors files; `file_of_tensor` says which file holds which, as an index does.
+    """The tensors of a snapshot's safetensors files.
 
-    A file that is in the Hub's cache is read there. A server that does not send ranges is asked for whole files, and
-    only for those whose tensors are wanted.
+    `file_of_tensor` is the model's index; without one the headers of all `files` are read. A file that is in the Hub's
+    cache is read there. If the server does not support ranges, whole files are downloaded, each when it is needed.
     """
 
     def __init__(
@@ -139,24 +136,20 @@ class RangedSafetensors:
         self.snapshot = snapshot
         self.headers: dict[str, dict[str, SafetensorsEntry]] = {}
         self.has_range_support = True
-        self.file_of_tensor = (
-            dict(file_of_tensor)
-            if file_of_tensor is not None
-            else {n: file for file in files for n in self.tensor_names_in(file)}
-        )
+        if file_of_tensor is None:
+            file_of_tensor = {name: file for file in files for name in self.tensor_names_in(file)}
+        self.file_of_tensor = dict(file_of_tensor)
         self.tensor_names = set(self.file_of_tensor)
 
     def names(self) -> set[str]:
-        """The names of all tensors."""
         return self.tensor_names
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, from the head of its file."""
+        """A tensor's shape, from the header of its file."""
         entry = self.entry(name)
         return self.fetch_whole_file(name).shape(name) if entry is None else entry.shape
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in the dtype that it is stored in."""
         entry = self.entry(name)
         if entry is None:
             return self.fetch_whole_file(name).read(name)
@@ -171,26 +164,28 @@ class RangedSafetensors:
         return flat.view(entry.shape)
 
     def fetch_whole_file(self, name: str) -> SafetensorsFiles:
-        """The whole file that holds a tensor."""
+        """Downloads the file that holds a tensor."""
         return SafetensorsFiles({name: self.snapshot.fetch_file(self.file_of_tensor[name])})
 
     def entry(self, name: str) -> SafetensorsEntry | None:
-        """Where a tensor lies in its file; None where the file is to be read whole."""
+        """A tensor's place in its file; None if the whole file is to be read."""
         file = self.file_of_tensor[name]
         header = self.header(file)
-        if header is not None and name not in header:
-            raise MapsError(f"{file} of {self.snapshot.model} lacks {name}, which its index lists; take another model.")
-        return None if header is None else header[name]
+        if header is None:
+            return None
+        if name not in header:
+            raise MapsError(f"{file} of {self.snapshot.model} lacks {name}, which its index lists; use another model.")
+        return header[name]
 
     def tensor_names_in(self, file: str) -> list[str]:
-        """The tensors of a file."""
+        """The names of the tensors in a file."""
         header = self.header(file)
         if header is None:
             return tensor_names_in(self.snapshot.fetch_file(file))
         return list(header)
 
     def header(self, file: str) -> dict[str, SafetensorsEntry] | None:
-        """What a file says of its tensors; None where it is in the cache or its server sends whole files only."""
+        """A file's header; None if the file is in the Hub's cache or the server does not support ranges."""
         if not self.has_range_support or (self.snapshot.folder / file).exists():
             return None
         if file not in self.headers:
@@ -203,7 +198,7 @@ class RangedSafetensors:
 
 
 def read_header(snapshot: HubSnapshot, file: str) -> dict[str, SafetensorsEntry]:
-    """The tensors of a safetensors file by its head; raises MapsError where that is damaged, and forgets it."""
+    """Requests a file's header; raises MapsError if it is damaged, and then deletes it so that the next try is new."""
     size = snapshot.file_size(file)
     length = 0 if size < 8 else int.from_bytes(snapshot.fetch_range(file, "length", 0, 8).read_bytes(), "little")
     content = b""
@@ -215,24 +210,24 @@ def read_header(snapshot: HubSnapshot, file: str) -> dict[str, SafetensorsEntry]
         for name in ("length", "head"):
             (snapshot.tensor_folder / file / name).unlink(missing_ok=True)
         raise MapsError(
-            f"{file} of {snapshot.model} on the Hub is no whole safetensors file; take another revision."
+            f"{file} of {snapshot.model} on the Hub is not a complete safetensors file; use another revision."
         ) from error
 
 
 def parse_header(head: bytes, size: int) -> dict[str, SafetensorsEntry]:
-    """The tensors that the head of a file of this size speaks of; raises what `parse_entry` does."""
+    """The tensors in a header. Raises what `parse_entry` does, and ValueError if they do not fill the file."""
     start = 8 + len(head)
     entries = {name: parse_entry(tensor, start) for name, tensor in json.loads(head).items() if name != "__metadata__"}
     if max((entry.stop for entry in entries.values()), default=start) != size:
-        raise ValueError("The head speaks of another length")
+        raise ValueError("the header implies another size of the file")
     return entries
 
 
 def parse_entry(tensor: Mapping[str, Any], offset: int) -> SafetensorsEntry:
-    """One tensor of a head; raises ValueError, KeyError or TypeError where it does not add up."""
+    """One tensor of a header; raises ValueError, KeyError or TypeError if its entry makes no sense."""
     dtype, shape, (start, stop) = SAFETENSORS_DTYPES[tensor["dtype"]], tuple(tensor["shape"]), tensor["data_offsets"]
     if any(type(n) is not int or n < 0 for n in (*shape, start, stop)):
-        raise ValueError(f"{tensor} holds what is no count")
+        raise ValueError(f"{tensor} has a negative or fractional number")
     if math.prod(shape) * dtype.itemsize != stop - start:
-        raise ValueError(f"{tensor} has a length that does not fit its shape")
+        raise ValueError(f"the bytes of {tensor} do not fit its shape")
     return SafetensorsEntry(dtype, shape, offset + start, offset + stop)

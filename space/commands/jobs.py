@@ -104,12 +104,12 @@ def run_logs(options: argparse.Namespace) -> None:
 
 def watch_job(api: HfApi, job: str, namespace: str) -> None:
     """Prints what a Job prints until it ends; raises NothingDoneError where it ended otherwise than well."""
-    from maps.text import escape_for_terminal
+    from maps.text import escape_invisible
     from space.hosting import jobs
 
     try:
         for line in jobs.job_output(api, job, namespace):
-            print(escape_for_terminal(line), flush=True)
+            print(escape_invisible(line), flush=True)
     except KeyboardInterrupt:
         print(f"The Job goes on; `python -m space jobs logs {job} --namespace {namespace}` shows it again.", flush=True)
         raise

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 
 from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
+from maps.types import no_progress_bar
 
 LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with its target or none, or own pairs
 LiveAnswer = Probe | OwnPairsResult
@@ -22,7 +23,7 @@ def run_worker(pipe: Connection, model: str) -> None:
     from maps.mapping.probe import prepare_model
 
     opened = maps.load(model)
-    prepare_model(opened, lambda todo, _done: todo)
+    prepare_model(opened, no_progress_bar)
     while True:
         try:
             question = pipe.recv()
@@ -47,4 +48,4 @@ def answer_question(model: object, question: LiveQuestion) -> LiveAnswer:
     assert isinstance(model, Model)
     if len(question) == 2 and isinstance(question[0], str):
         return maps.probe(model, *question)
-    return score_own_pairs(model, question, lambda todo, _done: todo)
+    return score_own_pairs(model, question, no_progress_bar)

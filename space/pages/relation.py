@@ -18,7 +18,6 @@ from space.components.markup import (
     anchor,
     description_preview,
     join_html,
-    notice,
     select_options,
     table,
     token_chip,
@@ -90,8 +89,6 @@ def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
         score_text(cache.relation_values(atlas, name, SCORE)[index]),
         score_text(cache.relation_values(atlas, name, SUPPRESSION)[index]),
     )
-    if not atlas.has_hits:
-        return sentence + notice("The single pairs of this relation were not stored for this model.")
     return sentence + pair_lists(atlas.pairs(name, head).to_pylist(), str(head))
 
 

@@ -185,7 +185,7 @@ def test_numbers_below_one_are_refused(wrong: int, small: maps.Model, tmp_path: 
     for name, ask in asked.items():
         with pytest.raises(maps.MapsError) as caught:
             ask()
-        assert refusal(caught) == f"{name} must be a whole number from 1 on, not {wrong}."
+        assert refusal(caught) == f"{name} must be a whole number of at least 1, not {wrong}."
     assert not (tmp_path / "atlas").exists()
 
 
@@ -243,14 +243,14 @@ def test_an_atlas_is_scored_as_the_command_does(atlas_folder: Path, small_model:
     assert {row["random_heads"] for row in again.table("concentration").to_pylist()} == {3}
     compared = maps.score(scored, seed=1)
     assert {row["random_heads"] for row in compared.table("concentration").to_pylist()} == {3}
-    with pytest.raises(maps.MapsError, match=r"^random_heads must be a whole number from 1 on, not -1\.$"):
+    with pytest.raises(maps.MapsError, match=r"^random_heads must be a whole number of at least 1, not -1\.$"):
         maps.score(scored, random_heads=-1)
     with pytest.raises(maps.MapsError, match=r"^There is no file or folder /not/here; "):
         maps.score(scored, random_heads=1, model="/not/here")
 
 
 def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path) -> None:
-    with pytest.raises(maps.MapsError, match="holds no description of any describer"):
+    with pytest.raises(maps.MapsError, match="contains no descriptions: run"):
         maps.score(atlas_folder, "some-model", base_url="http://127.0.0.1:1/v1")
     maps.describe(
         atlas_folder, ScriptedDescriber([Answer(maps.Description("Words.", "Copies.", ""), "s")] * 8, "copier")

@@ -56,4 +56,4 @@ def test_a_journal_that_is_none_is_told(tmp_path: Path) -> None:
 
 def test_an_atlas_that_is_not_there_is_told(tmp_path: Path) -> None:
     found = one_sentence(started(PORT="7999", MAPS_DATA=str(tmp_path), MAPS_ATLASES=str(tmp_path / "none")))
-    assert "is no atlas" in found
+    assert "is not an atlas" in found

@@ -43,7 +43,7 @@ def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
     info = json.loads((newer / "atlas.json").read_text(encoding="utf-8"))
     (newer / "atlas.json").write_text(json.dumps({**info, "created_at": "2999-01-01T00:00:00+00:00"}), encoding="utf-8")
     assert open_atlases("", tmp_path).atlases[MODEL].folder == newer
-    assert f"Left out: {older}" in capsys.readouterr().err
+    assert f"{older} is not shown" in capsys.readouterr().err
 
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +58,7 @@ def test_named_atlases_replace_the_others(tmp_path: Path) -> None:
 
 
 def test_a_named_atlas_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MapsError, match="is no atlas"):
+    with pytest.raises(MapsError, match="is not an atlas"):
         open_atlases(str(tmp_path / "nothing"), tmp_path)
 
 

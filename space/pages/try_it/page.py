@@ -11,7 +11,7 @@ from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
-from maps.text import escape_for_terminal, pluralize
+from maps.text import escape_invisible, pluralize
 from maps.types import TAU
 from maps.weights.bundled import BUNDLED_MODEL
 from space.components.markup import Html, anchor, notice, select_options, tau_slider
@@ -114,7 +114,7 @@ def page_content(
         examples=examples_html(),
         origin=notice(live_model.weights_origin) if live_model.weights_origin and not is_off else "",
     )
-    title = f"Try it: {escape_for_terminal(question_text[:60])}" if question_text else "Try it"
+    title = f"Try it: {escape_invisible(question_text[:60])}" if question_text else "Try it"
     return PageContent(title, INTRODUCTION, html, is_unfinished=is_unfinished)
 
 

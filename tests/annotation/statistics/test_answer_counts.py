@@ -44,7 +44,7 @@ def test_a_model_whose_layers_are_unknown_is_left_out_and_named(judge: Judge) ->
     rows = select_counted_judgments(judgments_to_frame([judge("1"), judge("2", model="new\x1b")])).rows
     numbers, reason = layer_quarters(rows, {"smollm2": 30})
     assert numbers.tolist() == [3, -1]
-    assert reason == "Not in the results by layer quarter: new\\x1b (number of layers unknown)."
+    assert reason == "Not in the results by layer quarter: new\\u001B (number of layers unknown)."
     table = pd.DataFrame({"item": ["1"], "model": [None], "layer": [2]})
     assert layer_quarters(table, {})[1] == "Not in the results by layer quarter: judgments without a model or layer."
 

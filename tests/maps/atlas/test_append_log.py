@@ -54,7 +54,7 @@ def test_a_damaged_line_is_named_and_nothing_is_moved(
         out, said = capsys.readouterr()
         assert (out, said.count("\n")) == ("", 1)
         assert said.startswith(f"{path}, line 3, is damaged ({why}")
-        assert said.endswith("; mend or delete that line, then run the command again.\n")
+        assert said.endswith("; repair or delete that line, then run the command again.\n")
         assert path.read_bytes() == content
     assert not (atlas_folder / "descriptions.parquet").exists()
 

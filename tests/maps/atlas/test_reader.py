@@ -19,7 +19,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import HIT_TABLES, LAYER_TABLES, SCHEMAS, Row, make_table
+from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, make_table
 from maps.errors import MapsError
 from maps.files.atomic import write_file
 from maps.mapping.layer_store import LayerStore
@@ -138,7 +138,7 @@ def test_an_unfinished_mapping_made_with_other_settings_is_left_alone(tmp_path: 
     out = tmp_path / "atlas"
     with pytest.raises(Stopped):
         map_model(str(small_model), out, SETTINGS, progress=after(1))  # type: ignore[arg-type]
-    with pytest.raises(MapsError, match=r"is no atlas \(it holds an unfinished mapping: run the same map command"):
+    with pytest.raises(MapsError, match=r"contains an unfinished mapping; run the same map command"):
         Atlas.open(out)
     said = (
         f"{out} holds an unfinished mapping made with other settings (k was null, now 3); "
@@ -198,7 +198,7 @@ def test_a_killed_mapping_goes_on_and_repeats_no_layer(tmp_path: Path) -> None:
             "{",
             " is damaged (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))",
         ),
-        ("atlas.json", "[]", " is no JSON object; delete the folder and map the model again."),
+        ("atlas.json", "[]", " does not contain a JSON object; delete the folder and map the model again."),
         ("mappings.parquet", "PAR1 and no more", " is damaged ("),
         ("heads.parquet", "", " is damaged ("),
     ],
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_named(file: str, content: str, sentence: str, atlas_f
         rows_of(Atlas.open(atlas_folder))
 
 
-@pytest.mark.parametrize("name", [name for name in LAYER_TABLES if name not in HIT_TABLES])
+@pytest.mark.parametrize("name", [*LAYER_TABLES, "pairs"])
 def test_a_missing_table_is_named(name: str, atlas_folder: Path) -> None:
     (atlas_folder / f"{name}.parquet").unlink()
     said = f"{atlas_folder} lacks {name}.parquet; delete the folder and map the model again."
@@ -221,14 +221,14 @@ def test_a_missing_table_is_named(name: str, atlas_folder: Path) -> None:
 def test_an_atlas_of_another_format_is_refused(version: object, atlas_folder: Path) -> None:
     info = json.loads((atlas_folder / "atlas.json").read_text())
     (atlas_folder / "atlas.json").write_text(json.dumps({**info, "format_version": version}))
-    said = f"{atlas_folder} has atlas format {version}, this version reads 1; map again."
+    said = f"{atlas_folder} has atlas format {version}, but this version reads 1; map again."
     with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
         Atlas.open(atlas_folder)
 
 
 def test_a_folder_without_an_atlas_says_how_to_make_one(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        said = f"{place} is no atlas; `python -m maps map MODEL --out {place}` makes one."
+        said = f"{place} is not an atlas; `python -m maps map MODEL --out {place}` makes one."
         with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
             Atlas.open(place)
 
@@ -237,12 +237,12 @@ def test_a_layer_is_there_whole_or_not_at_all(tmp_path: Path, mapped_once: Path)
     parts, atlas = LayerStore(tmp_path), Atlas.open(mapped_once)
     tables = {name: atlas.table(name) for name in LAYER_TABLES}
     with pytest.raises(KeyError):
-        parts.store_layer(0, {"heads": tables["heads"]})
-    assert not parts.has_table(0)
-    parts.store_layer(0, tables)
-    assert parts.has_table(0)
+        parts.store(0, {"heads": tables["heads"]})
+    assert not parts.has(0)
+    parts.store(0, tables)
+    assert parts.has(0)
     assert sorted(path.name for path in parts.layer_folder(0).iterdir()) == sorted(
         f"{name}.parquet" for name in LAYER_TABLES
     )
     shutil.rmtree(parts.layer_folder(0))
-    assert not parts.has_table(0)
+    assert not parts.has(0)

@@ -126,7 +126,7 @@ def test_private_is_kept(hub: LoopbackHub, atlas_folder: Path) -> None:
     sent(hub, atlas_folder)
     hub.repositories["dataset", REPO].private = False
     assert refusal(hub, atlas_folder, private=True) == (
-        f"The dataset {REPO} is there and public; make it private on its page, or push to another."
+        f"The dataset {REPO} is public; make it private on its page, or push to another one."
     )
 
 
@@ -160,7 +160,7 @@ def test_a_folder_is_opened_where_it_is(atlas_folder: Path, tmp_path: Path, monk
     near = f"{tmp_path.name}/atlas"  # looks like a name on the Hub
     assert load_atlas(near).folder == Path(near)
     assert load_atlas(atlas_folder).head_ids == load_atlas(near).head_ids
-    with pytest.raises(MapsError, match="is no atlas"):
+    with pytest.raises(MapsError, match="is not an atlas"):
         load_atlas(tmp_path / "none")
 
 
@@ -168,7 +168,7 @@ def test_what_is_no_atlas_is_not_pulled(hub: LoopbackHub, tmp_path: Path) -> Non
     hub.add_dataset("tester/other", {"big.parquet": b"PAR1"})
     with pytest.raises(MapsError) as caught:
         download_atlas("tester/other", endpoint=hub.url, token=hub.token, cache=tmp_path)
-    assert str(caught.value) == "The dataset tester/other is no atlas: it has no atlas.json."
+    assert str(caught.value) == "The dataset tester/other is not an atlas: it has no atlas.json."
     with pytest.raises(MapsError) as caught:
         download_atlas("tester/none", endpoint=hub.url, token=hub.token, cache=tmp_path)
     assert str(caught.value) == (
@@ -179,12 +179,13 @@ def test_what_is_no_atlas_is_not_pulled(hub: LoopbackHub, tmp_path: Path) -> Non
 
 
 def test_pushes_that_cannot_be_are_refused_in_one_sentence(hub: LoopbackHub, atlas_folder: Path) -> None:
-    assert refusal(hub, atlas_folder.parent).startswith(f"{atlas_folder.parent} is no atlas;")
+    assert refusal(hub, atlas_folder.parent).startswith(f"{atlas_folder.parent} is not an atlas;")
     with pytest.raises(MapsError) as caught:
         push(atlas_folder, "atlas", hub.token, endpoint=hub.url)
-    assert str(caught.value) == "'atlas' is no name of a dataset on the Hub; write it as user/name."
+    assert str(caught.value) == "'atlas' is not a valid name of a dataset on the Hub; write it as user/name."
     assert refusal(hub, atlas_folder, token="hf_wrong") == (
-        f"The Hub does not accept the token for {REPO}: set HF_TOKEN or run `hf auth login`, with a token that has access."
+        f"The Hub does not accept the token for {REPO}: set HF_TOKEN or run `hf auth login`, "
+        "with a token that has access."
     )
     hub.url = "http://127.0.0.1:1"
     assert refusal(hub, atlas_folder) == (
@@ -238,7 +239,7 @@ def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_pa
     [commit] = hub.commits(REPO)
     assert (pushed.returncode, pushed.stdout, pushed.stderr) == (
         0,
-        "Left out: descriptions.pending.jsonl, rows of a run that was cut off; finish it, then push again.\n"
+        "Left out: descriptions.pending.jsonl, rows of an interrupted run; finish it, then push again.\n"
         f"The atlas is at {hub.url}/datasets/{REPO}/commit/{commit.oid}.\n",
         "",
     )
@@ -251,7 +252,7 @@ def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_pa
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"HF_TOKEN": ""}, "The Hub takes no dataset without a token: set HF_TOKEN or run `hf auth login`.\n"),
+        ({"HF_TOKEN": ""}, "Uploading to the Hub needs a token: set HF_TOKEN or run `hf auth login`.\n"),
         (
             {"HF_HUB_OFFLINE": "1"},
             f"The Hub cannot be reached, so {REPO} is not up to date; check the network and push",

@@ -77,7 +77,7 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
         (3, 7)
     }
     assert main(command) == 0
-    assert capsys.readouterr() == (f"The atlas is in {out}; nothing was left to do.\n", "")
+    assert capsys.readouterr() == (f"The atlas in {out} was already finished.\n", "")
     assert main(["describe", str(out), "--describer", "offline"]) == 0
     assert capsys.readouterr().out == (
         f"offline described 4 heads now.\nIt sees a pattern in 0 of 4 heads: {out}/descriptions.parquet\n"
@@ -114,9 +114,9 @@ def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     must = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
     return {
         "path": (["map", "no/such/model", *out], "There is no file or folder no/such/model; give a Hub id, a model"),
-        "folder": (["map", empty, *out], f"{empty} has no config.json, so it is no model folder; give the folder"),
-        "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json and no *.safetensors file;"),
-        "truncated": (["map", cut, *out], f"{cut} is no whole GGUF file: it may be cut off; download it again."),
+        "folder": (["map", empty, *out], f"{empty} has no config.json, so it is not a model folder; give the folder"),
+        "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json but no *.safetensors file;"),
+        "truncated": (["map", cut, *out], f"{cut} is not a complete GGUF file: it may be cut off; download it again."),
         "relation": (["map", model, *out, "--relations", "copying,rhyme"], "There is no relation rhyme; the relations"),
         "spec": (["map", model, *out, "--relation", "rhyme"], "--relation takes NAME=FILE.json, not 'rhyme'."),
         "file": (
@@ -125,15 +125,18 @@ def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         ),
         "pairs": (["map", model, *out, "--relation", f"r={pairs}"], must),
         "json": (["map", model, *out, "--relation", f"r={file}"], f"The relation file {file} is no JSON in UTF-8: "),
-        "layers": (["map", model, *out, "--layers", "2"], "--layers 2-2 is not within the model's layers 0-1."),
+        "layers": (["map", model, *out, "--layers", "2"], "--layers 2-2 is outside the model's layers 0-1."),
         "device": (["map", model, *out, "--device", "abacus"], "The device abacus cannot be used here; leave out"),
         "under a file": (
             ["map", model, "--out", file / "atlas"],
-            f"{file / 'atlas'}/parts cannot be written or read: ",
+            f"{file / 'atlas'} cannot be written or read: ",
         ),
-        "no device": (["map", model, "--out", "/dev/full/atlas"], "/dev/full/atlas/parts cannot be written or read: "),
-        "describe": (["describe", here, "--describer", "offline"], f"{here} is no atlas; `python -m maps map MODEL"),
-        "show": (["show", here / "none", "L0H0"], f"{here / 'none'} is no atlas; `python -m maps map MODEL"),
+        "no device": (["map", model, "--out", "/dev/full/atlas"], "/dev/full/atlas cannot be written or read: "),
+        "describe": (
+            ["describe", here, "--describer", "offline"],
+            f"{here} is not an atlas; `python -m maps map MODEL",
+        ),
+        "show": (["show", here / "none", "L0H0"], f"{here / 'none'} is not an atlas; `python -m maps map MODEL"),
     }
 
 
@@ -155,7 +158,9 @@ def test_every_bad_input_is_tried(tmp_path: Path, small_model: Path) -> None:
 
 
 def test_bad_heads_and_names_are_answered_by_one_sentence(tmp_path: Path, capsys: Capture, mapped_once: Path) -> None:
-    assert refused(capsys, "show", mapped_once, "H3") == ("'H3' is no head: write the layer and the head, as in L23H4.")
+    assert refused(capsys, "show", mapped_once, "H3") == (
+        "'H3' is not a head; write the layer and the head, as in L23H4."
+    )
     assert refused(capsys, "show", mapped_once, "L0H4") == (
         "small has no mapped head L0H4: layers 0 to 1, heads 0 to 3."
     )
@@ -205,7 +210,7 @@ def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
     out, said = capsys.readouterr()
     assert (status, out) == (1, "")
     assert said.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
-    with pytest.raises(Exception, match="is no atlas"):
+    with pytest.raises(Exception, match="is not an atlas"):
         Atlas.open(tmp_path / "atlas")
     assert main(command) == 0
     assert len(Atlas.open(tmp_path / "atlas").head_ids) == 8

@@ -284,7 +284,7 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 7 heads now." in out
-    assert re.search(r"\nThe batch sent at \S+, of 7 heads, is gone on with\.\n", out)
+    assert re.search(r"\nContinuing the batch that was sent at \S+, with 7 heads\.\n", out)
     assert (len(server.batches), len(server.request_bodies), len(rows(atlas_folder))) == (1, 8, 8)
 
 
@@ -309,7 +309,7 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
         assert (status, out, err.partition(":")[0]) == (2, "", "A batch for some-model is still open")
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert status == 0, err
-    assert "of 6 heads, is gone on with.\n" in out
+    assert ", with 6 heads.\n" in out
     assert "some-model described 6 heads now.\n" in out
     assert (len(server.batches), len(rows(atlas_folder))) == (2, 16)
     assert not list(atlas_folder.glob("*pending*"))
@@ -318,7 +318,7 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
 def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(atlas_folder: Path, ran: Ran) -> None:
     with chat_server.serve_chat(chat_server.too_long_error) as server:
         status, out, err = ran(atlas_folder, server.url)
-    said = f"some-model described none of 8 heads: {atlas_folder}/failures.parquet says why."
+    said = f"some-model described none of 8 heads; the reasons are in {atlas_folder}/failures.parquet."
     assert (status, err.splitlines()[-1]) == (1, said)
     assert "descriptions.parquet" not in out
     assert len(rows(atlas_folder, "failures")) == 8
@@ -407,7 +407,7 @@ def test_a_batch_is_sent_on_the_terms_that_a_first_head_has_taught(atlas_folder:
     with chat_server.serve_chat(chat_server.no_seed_support) as server:
         status, out, err = ran(atlas_folder, server.url, "--batch")
     assert (status, len(rows(atlas_folder)), len(server.batches)) == (0, 8, 1), err
-    assert "\nOne head is asked by itself before a batch, at the full price, to learn what the server takes.\n" in out
+    assert "\nOne head is asked about first, at the full price, to check the request before the batch is sent.\n" in out
     refused, sent = server.request_bodies[:2], server.request_bodies[2:]
     assert [body.keys() & {"seed", "max_tokens"} for body in refused] == [{"seed", "max_tokens"}, {"max_tokens"}]
     assert {tuple(sorted(body)) for body in sent} == {("max_completion_tokens", "messages", "model", "response_format")}

@@ -18,7 +18,7 @@ from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
 from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
-from maps.files.lock import LOCK_FILE, lock_folder
+from maps.files.lock import HOLDER_FILE, lock_folder
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import Answer, Description, Mapping
@@ -44,7 +44,7 @@ def test_a_part_of_the_same_run_enters_and_nothing_is_left_behind(tmp_path: Path
     with lock_folder(tmp_path, "score"):
         with lock_folder(tmp_path, "describe"):
             pass
-        assert (tmp_path / LOCK_FILE).read_text() == f"process {os.getpid()}, `score`"
+        assert (tmp_path / HOLDER_FILE).read_text() == f"process {os.getpid()}, `score`"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,7 +97,7 @@ def test_a_second_mapping_is_told_too(tmp_path: Path, small_model: Path) -> None
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     program = "import sys, time, pathlib, maps.files.lock as m\n"
-    program += "with m.locked(pathlib.Path(sys.argv[1]), 'describe'): print('in', flush=True); time.sleep(60)"
+    program += "with m.lock_folder(pathlib.Path(sys.argv[1]), 'describe'): print('in', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", program, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -105,6 +105,6 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
         with pytest.raises(MapsError, match=rf"\(process {process.pid}, `describe`\)"), lock_folder(tmp_path, "score"):
             pass
         process.send_signal(signal.SIGKILL)
-    assert (tmp_path / LOCK_FILE).exists()
+    assert (tmp_path / HOLDER_FILE).exists()
     with lock_folder(tmp_path, "score"):
-        assert (tmp_path / LOCK_FILE).read_text() == f"process {os.getpid()}, `score`"
+        assert (tmp_path / HOLDER_FILE).read_text() == f"process {os.getpid()}, `score`"

@@ -214,7 +214,7 @@ def test_some_layers_alone_are_what_they_are_among_all(tmp_path: Path, small_mod
 
 
 def test_layers_that_the_model_lacks_are_refused(tmp_path: Path, small_model: Path) -> None:
-    with pytest.raises(MapsError, match=r"^--layers 1-2 is not within the model's layers 0-1\.$"):
+    with pytest.raises(MapsError, match=r"^--layers 1-2 is outside the model's layers 0-1\.$"):
         map_model(str(small_model), tmp_path / "atlas", replace(PLAIN, layers=(1, 2)))
     assert not (tmp_path / "atlas").exists()
 

@@ -18,7 +18,7 @@ from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights.open import open_checkpoint
-from tests.families import FAMILY_MODELS, FAST_FAMILIES
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce
 from tests.maps.mapping.test_mapper import check_head
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
 from tests.sampling import sampled
@@ -43,8 +43,8 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("oracle") / family for family in FAMILY_MODELS}
-    return {family: (build_model_with_ties(family, folder), folder) for family, folder in folders.items()}
+    folder = tmp_path_factory.mktemp("oracle")
+    return BuiltOnce(lambda family: (build_model_with_ties(family, folder / family), folder / family))
 
 
 def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> None:

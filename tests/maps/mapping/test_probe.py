@@ -16,7 +16,7 @@ from maps.mapping.model import Model
 from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_target, score_own_pairs
 from maps.mapping.probe_results import VocabularyToken
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId
+from maps.types import HeadId, no_progress_bar
 from tests.families import FAMILY_MODELS, FAST_FAMILIES
 from tests.maps.mapping.test_oracle import PAIRS
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula
@@ -36,7 +36,7 @@ IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY_SIZE - 1)  # among them tokens with 
 def opened(folder: Path, settings: MappingSettings) -> Model:
     """The model, ready to be asked."""
     model = Model.open(str(folder), "cpu", settings.dtype, settings.first_mlp, settings.final_norm)
-    prepare_model(model, lambda todo, _done: todo)
+    prepare_model(model, no_progress_bar)
     return model
 
 
@@ -144,9 +144,9 @@ def test_the_second_question_reads_nothing(small_model: Path) -> None:
         (" \n", "Type a token"),
         ("\ud800", "Type a token"),
         ("a" * 10_000, "has 10,000 characters; a token has 200 at most"),
-        ("gardens", "“gardens” is no single token of small: it is read as “·garden”, “s”. Type one of these"),
+        ("gardens", "“gardens” is not a single token of small: it is split into “·garden”, “s”. Type one of these"),
         ("amberbasketcandle", " more. Type one of these, or another word."),
-        ("\u202eevil", r"“\\u202Eevil” is no single token"),
+        ("\u202eevil", r"“\\u202Eevil” is not a single token"),
     ],
 )
 def test_what_is_no_single_token_is_told_with_its_pieces(small_model: Path, word: str, sentence: str) -> None:
@@ -164,7 +164,7 @@ def test_a_word_is_read_with_a_space_or_else_as_it_stands(small_model: Path) -> 
 
 def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Path) -> None:
     pairs = [*PAIRS, ("xylophone", "amber"), ("amber", "two words")]
-    found = score_own_pairs(maps.load(small_model), pairs, lambda todo, _done: todo)
+    found = score_own_pairs(maps.load(small_model), pairs, no_progress_bar)
     atlas = maps.map(str(small_model), tmp_path / "atlas", relations={"own": pairs})
     wanted = [(head, atlas.relation_scores(head)[0]) for head in atlas.head_ids]
     assert [(each.head, each.score, each.suppression) for each in found.heads] == [
@@ -173,7 +173,7 @@ def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Pat
     assert (found.pairs, found.k) == (len(WORDS), 10)
     assert found.unusable == (("xylophone", "amber"), ("amber", "two words"))
     with pytest.raises(MapsError, match="list of pairs"):
-        score_own_pairs(maps.load(small_model), [], lambda todo, _done: todo)
+        score_own_pairs(maps.load(small_model), [], no_progress_bar)
 
 
 @pytest.mark.long

@@ -103,8 +103,11 @@ def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
         assert len(list(out.glob("parts/layer-*"))) < LAYERS
         printed, said = process.communicate(timeout=300)
     assert (process.returncode, printed) == (0, f"Mapped {4 * LAYERS} heads of deep: the atlas is in {out}.\n")
-    assert "Ray: 2 layers at once on 1 machine, 1 thread a layer." in said
-    assert len(re.findall(r"Layer \d+ was lost with its worker \(WorkerCrashedError\) and is done again\.", said)) == 1
+    assert "Ray: 2 layers at once on 1 machine, 1 thread for each layer." in said
+    assert (
+        len(re.findall(r"The worker of layer \d+ was lost \(WorkerCrashedError\); the layer is computed again\.", said))
+        == 1
+    )
     assert tables(out) == tables(alone)
 
 
@@ -155,11 +158,11 @@ def test_a_cluster_that_nobody_hears_of_is_told_at_once(small_model: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--cpus", "2"], "--address and --cpus are Ray's; add --engine ray."),
-        (["--address", "auto"], "--address and --cpus are Ray's; add --engine ray."),
+        (["--cpus", "2"], "--address and --cpus are options of Ray; add --engine ray."),
+        (["--address", "auto"], "--address and --cpus are options of Ray; add --engine ray."),
         (
             ["--engine", "ray", "--device", "cuda:1"],
-            "On Ray a layer takes whatever GPU is free; give --device cuda, not cuda:1.",
+            "Ray assigns free GPUs to layers by itself; use --device cuda, not cuda:1.",
         ),
     ],
 )

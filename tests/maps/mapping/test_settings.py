@@ -52,7 +52,7 @@ def test_layers_are_all_or_those_asked_for() -> None:
 
 @pytest.mark.parametrize("layers", [(30, 30), (0, 30), (5, 3)])
 def test_layers_outside_the_model_are_refused(layers: tuple[int, int]) -> None:
-    said = f"--layers {layers[0]}-{layers[1]} is not within the model's layers 0-29."
+    said = f"--layers {layers[0]}-{layers[1]} is outside the model's layers 0-29."
     with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
         select_layers(MappingSettings((), layers=layers), 30)
 

@@ -226,8 +226,8 @@ def test_bad_input_is_answered_by_one_sentence(
     (tmp_path / "file").write_text("")
     write_table(atlas_folder, "relations", SCHEMAS["relations"].empty_table())
     asked = {
-        (tmp_path / "none", tmp_path / "out"): (2, f"{tmp_path / 'none'} is no atlas; "),
-        (atlas_folder, tmp_path / "out"): (2, f"{atlas_folder} holds no relation scores; map the model again"),
+        (tmp_path / "none", tmp_path / "out"): (2, f"{tmp_path / 'none'} is not an atlas; "),
+        (atlas_folder, tmp_path / "out"): (2, f"{atlas_folder} contains no relation scores; map the model again"),
         (mapped_once, tmp_path / "file"): (1, f"{tmp_path / 'file'} cannot be written or read: "),
     }
     for (atlas, out), (status, start) in asked.items():

@@ -15,7 +15,7 @@ from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.report.head_text import head_text, mapping_text
-from maps.text import escape_for_terminal, visible_token
+from maps.text import escape_invisible, visible_token
 from maps.types import Answer, Description, HeadId, Mapping, RelationScore
 
 
@@ -43,7 +43,7 @@ def test_nothing_of_a_token_is_hidden(token: str, seen: str) -> None:
 
 
 def test_a_describers_words_cannot_act_on_the_screen() -> None:
-    assert escape_for_terminal("Words · and é: \x1b[2J\n\u202eend") == r"Words · and é: \u001B[2J\u000A\u202Eend"
+    assert escape_invisible("Words · and é: \x1b[2J\n\u202eend") == r"Words · and é: \u001B[2J\u000A\u202Eend"
 
 
 def test_a_mapping_is_a_line() -> None:
