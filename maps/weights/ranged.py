@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 import torch
@@ -90,11 +90,11 @@ class HubSnapshot:
             self.write_range(writer, file, start, stop)
         return path
 
-    def write_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
+    def write_range(self, out: IO[bytes], file: str, start: int, stop: int) -> None:
         """Writes a range. After a dropped connection only the rest is requested, and the waits start again."""
         call_with_retries(lambda: self.request_range(out, file, start, stop), self.retry_waits, received_bytes=out.tell)
 
-    def request_range(self, out: BinaryIO, file: str, start: int, stop: int) -> None:
+    def request_range(self, out: IO[bytes], file: str, start: int, stop: int) -> None:
         """One request for the part of a range that `out` does not have yet."""
         url = hf_hub_url(self.model, file, revision=self.commit, endpoint=self.api.endpoint)
         first = start + out.tell()
@@ -115,7 +115,7 @@ class HubSnapshot:
             )
 
 
-def wrap_with_progress_bar(out: BinaryIO, name: str, size: int) -> Any:
+def wrap_with_progress_bar(out: IO[bytes], name: str, size: int) -> Any:
     """The file, with a progress bar if writing takes over two seconds."""
     from tqdm import tqdm
 

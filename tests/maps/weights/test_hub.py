@@ -32,12 +32,12 @@ def split(folder: Path, ending: str = "safetensors") -> dict[str, str]:
     names = sorted(MADE)
     cut = next(i for i, name in enumerate(names) if name.startswith("model.layers.1"))
     files = {FIRST: names[:cut], SECOND: names[cut:]}
-    where = {name: file for file, held in files.items() for name in held}
-    for file, held in files.items():
-        save_file({name: MADE[name] for name in held}, folder / file)
+    file_of_tensor = {name: file for file, group in files.items() for name in group}
+    for file, group in files.items():
+        save_file({name: MADE[name] for name in group}, folder / file)
     (folder / "model.safetensors").unlink()
-    (folder / f"model.{ending}.index.json").write_text(json.dumps({"weight_map": where}))
-    return where
+    (folder / f"model.{ending}.index.json").write_text(json.dumps({"weight_map": file_of_tensor}))
+    return file_of_tensor
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def refusal(hub: LoopbackHub, home: Path, revision: str | None = None) -> str:
     return str(caught.value)
 
 
-def same(found: dict[str, Tensor], wanted: dict[str, Tensor] = MADE) -> bool:
+def same(tensors: dict[str, Tensor], wanted: dict[str, Tensor] = MADE) -> bool:
     return all(
-        torch.equal(tensor, wanted[name]) and tensor.dtype == wanted[name].dtype for name, tensor in found.items()
+        torch.equal(tensor, wanted[name]) and tensor.dtype == wanted[name].dtype for name, tensor in tensors.items()
     )
 
 
@@ -72,19 +72,19 @@ def test_only_the_needed_tensors_are_sent(hub: LoopbackHub, folder: Path, tmp_pa
     commit = hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
     assert (checkpoint.model, checkpoint.revision) == (NAME, commit)
-    found = everything(checkpoint)
-    assert same(found)
-    kinds = {name.split(".", 3)[-1] for name in found if name.startswith("model.layers.1.")}
+    tensors = everything(checkpoint)
+    assert same(tensors)
+    kinds = {name.split(".", 3)[-1] for name in tensors if name.startswith("model.layers.1.")}
     assert kinds == {"self_attn.v_proj.weight", "self_attn.o_proj.weight"}
     header = struct.unpack("<Q", (folder / "model.safetensors").read_bytes()[:8])[0]
-    needed = sum(tensor.numel() * 2 for tensor in found.values())
+    needed = sum(tensor.numel() * 2 for tensor in tensors.values())
     assert (
         hub.bytes_sent("GET .*/model.safetensors")
         == 8 + header + needed
         < (folder / "model.safetensors").stat().st_size
     )
     assert {seen.status for seen in hub.matching_requests("GET /files/")} == {206}
-    assert len(hub.matching_requests("GET /files/")) == 2 + len(found)
+    assert len(hub.matching_requests("GET /files/")) == 2 + len(tensors)
 
 
 def test_nothing_is_downloaded_twice(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
@@ -115,12 +115,12 @@ def test_without_the_network_a_model_that_was_read_before_is_read_again(
 
 
 def test_a_shard_whose_tensors_are_not_wanted_is_left_alone(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
-    where = split(folder)
+    file_of_tensor = split(folder)
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
     assert hub.matching_requests(r"\.safetensors$") == []
     name = checkpoint.tensor_name("value", 1)
-    assert (where[name], checkpoint.source.shape(name)) == (SECOND, (16, 32))
+    assert (file_of_tensor[name], checkpoint.source.shape(name)) == (SECOND, (16, 32))
     assert same({name: checkpoint.read(name)})
     assert hub.matching_requests(FIRST) == []
     assert same(everything(checkpoint))
@@ -201,11 +201,11 @@ def test_what_is_in_the_hubs_cache_is_read_there(hub: LoopbackHub, folder: Path,
 def test_a_repository_of_bin_files_gives_the_shards_that_are_wanted(
     hub: LoopbackHub, folder: Path, tmp_path: Path
 ) -> None:
-    where = {name: "pytorch_model-0000{}-of-00002.bin".format(1 + ("layers.1" in name)) for name in MADE}
-    for file in set(where.values()):
-        torch.save({name: MADE[name] for name in MADE if where[name] == file}, folder / file)
+    file_of_tensor = {name: "pytorch_model-0000{}-of-00002.bin".format(1 + ("layers.1" in name)) for name in MADE}
+    for file in set(file_of_tensor.values()):
+        torch.save({name: MADE[name] for name in MADE if file_of_tensor[name] == file}, folder / file)
     (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": file_of_tensor}))
     hub.add_model(NAME, folder)
     checkpoint = opened(hub, tmp_path / "home")
     name = checkpoint.tensor_name("value", 1)
@@ -229,8 +229,8 @@ def test_a_revision_is_read_as_it_was(hub: LoopbackHub, folder: Path, tmp_path: 
     assert (before.revision, now.revision) == (old, new)
     assert same(everything(before))
     assert same(everything(now), other)
-    said = "The Hub's model tester/small has no such revision; check its history there."
-    assert refusal(hub, tmp_path / "home", "v2") == said
+    message = "The Hub's model tester/small has no such revision; check its history there."
+    assert refusal(hub, tmp_path / "home", "v2") == message
 
 
 def test_models_that_cannot_be_had_are_refused_in_one_sentence(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
@@ -245,23 +245,24 @@ def test_models_that_cannot_be_had_are_refused_in_one_sentence(hub: LoopbackHub,
     hub.repositories["model", NAME].gated = False
     hub.token = "hf_changed"
     assert refusal(hub, tmp_path / "home") == (
-        f"The Hub does not accept the token for {NAME}: set HF_TOKEN or run `hf auth login`, with a token that has access."
+        f"The Hub does not accept the token for {NAME}: set HF_TOKEN or run `hf auth login`, with a token that has "
+        "access."
     )
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"),
+    ("missing", "message"),
     [
-        ("config.json", "has no config.json; take a repository that transformers can read, or download its .gguf"),
-        ("model.safetensors", "holds neither safetensors nor pytorch_model.bin files; take a repository with"),
+        ("config.json", "has no config.json; use a repository that transformers can read, or download its .gguf"),
+        ("model.safetensors", "has neither safetensors nor pytorch_model.bin files; use a repository with"),
     ],
 )
 def test_a_repository_that_holds_no_model_is_refused(
-    missing: str, said: str, hub: LoopbackHub, folder: Path, tmp_path: Path
+    missing: str, message: str, hub: LoopbackHub, folder: Path, tmp_path: Path
 ) -> None:
     (folder / missing).unlink()
     hub.add_model(NAME, folder)
-    assert refusal(hub, tmp_path / "home").startswith(f"{NAME} on the Hub {said}")
+    assert refusal(hub, tmp_path / "home").startswith(f"{NAME} on the Hub {message}")
 
 
 def test_a_shard_that_is_missing_is_told(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_a_shard_that_is_missing_is_told(hub: LoopbackHub, folder: Path, tmp_pat
     (folder / SECOND).unlink()
     hub.add_model(NAME, folder)
     assert refusal(hub, tmp_path / "home") == (
-        f"{NAME} on the Hub lacks {SECOND}, which its index lists; take another revision or another model."
+        f"{NAME} on the Hub lacks {SECOND}, which its index lists; use another revision or another model."
     )
 
 
@@ -300,15 +301,15 @@ def test_a_damaged_head_is_told_and_not_kept(content: bytes, hub: LoopbackHub, f
     (folder / "model.safetensors").write_bytes(content)
     hub.add_model(NAME, folder)
     assert refusal(hub, tmp_path / "home") == (
-        f"model.safetensors of {NAME} on the Hub is no whole safetensors file; take another revision."
+        f"model.safetensors of {NAME} on the Hub is not a complete safetensors file; use another revision."
     )
     assert [path for path in (tmp_path / "home" / "maps").rglob("*") if path.is_file()] == []
 
 
 def test_a_tensor_that_the_index_promises_in_vain_is_told(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
-    where = split(folder)
-    where["lm_head.weight"] = SECOND
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    file_of_tensor = split(folder)
+    file_of_tensor["lm_head.weight"] = SECOND
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": file_of_tensor}))
     hub.add_model(NAME, folder)
     assert refusal(hub, tmp_path / "home").startswith(f"{SECOND} of {NAME} lacks lm_head.weight, which its index lists")
 
@@ -335,9 +336,9 @@ def test_a_mapping_that_was_killed_downloads_only_what_is_left(hub: LoopbackHub,
     hub.stall_next("GET /files/", 2)  # longer than the client waits: it asks again
     with mapping(hub, tmp_path) as process:
         out, _ = process.communicate(timeout=60)
-    said = f"Mapped 8 heads of {NAME}: the atlas is in {tmp_path / 'atlas'}.\n"
-    assert (process.returncode, out) == (0, said)
+    message = f"Mapped 8 heads of {NAME}: the atlas is in {tmp_path / 'atlas'}.\n"
+    assert (process.returncode, out) == (0, message)
     info = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
     assert info["revision"] == hub.commits(NAME, "model")[-1].oid
-    asked = [seen.range_header for seen in hub.matching_requests("GET .*/resolve/.*/model.safetensors")]
-    assert len(asked) - len(set(asked)) == 2  # the one that was killed, the one that stalled
+    ranges = [seen.range_header for seen in hub.matching_requests("GET .*/resolve/.*/model.safetensors")]
+    assert len(ranges) - len(set(ranges)) == 2  # the one that was killed, the one that stalled

@@ -82,7 +82,7 @@ def test_the_bundled_model_opens_without_transformers() -> None:
 import sys
 from maps.weights.open import open_checkpoint
 checkpoint = open_checkpoint("smollm2")
-print(checkpoint.vocabulary.single_tokens(["France", "Paris", "1999"]), "transformers" in sys.modules)
+print(checkpoint.vocabulary.single_token_ids(["France", "Paris", "1999"]), "transformers" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[4649, 7042, None] False\n", "")
