@@ -153,6 +153,9 @@ class Opening:
         return self.study
 
 
+LedgerRow = StoredJudgment | Consent | Withdrawal | Opening
+
+
 @dataclass(frozen=True)
 class LedgerRows:
     """Rows of the ledger by kind, each kind in the order of storing."""
@@ -163,7 +166,7 @@ class LedgerRows:
     openings: tuple[Opening, ...] = ()
 
     @property
-    def all_rows(self) -> tuple[StoredJudgment | Consent | Withdrawal | Opening, ...]:
+    def all_rows(self) -> tuple[LedgerRow, ...]:
         """The rows of every kind."""
         return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
 

@@ -1,7 +1,7 @@
-"""One SQLite file behind one lock: durability, migrations, transactions, and its troubles in words.
+"""One SQLite file behind one lock: durability, migrations, transactions, and error messages.
 
-One connection serves all threads of a process: SQLite takes one writer at a time anyway, reads take less than a
-millisecond, and threads that come and go leave no connection behind. Other processes wait for each other inside SQLite.
+One connection serves all threads of a process. SQLite allows one writer at a time anyway, reads take less than a
+millisecond, and threads that end leave no connection behind. Between processes SQLite does the locking.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ LOCK_WAIT_SECONDS = 10.0
 UNIQUE_VIOLATION = "SQLITE_CONSTRAINT_UNIQUE"
 
 ERROR_REASONS = {
-    "SQLITE_FULL": "the disk is full; free some space and send it again",
-    "SQLITE_IOERR": "the disk did not take it (full or broken?); free some space and send it again",
+    "SQLITE_FULL": "the disk is full; free some space and try again",
+    "SQLITE_IOERR": "writing to the disk failed (is it full or broken?); free some space and try again",
     "SQLITE_READONLY": "the file or its folder is read-only; make both writable",
-    "SQLITE_CANTOPEN": "it cannot be opened; its folder must exist and be writable",
-    "SQLITE_BUSY": "another process holds it; try again in a moment",
-    "SQLITE_NOTADB": "the file is no journal; name another one or move it away",
-    "SQLITE_CORRUPT": "the file is damaged; keep a copy and restore it from an export",
+    "SQLITE_CANTOPEN": "it cannot be opened; make sure that its folder exists and is writable",
+    "SQLITE_BUSY": "another process is using it; try again in a moment",
+    "SQLITE_NOTADB": "the file is not a journal; choose another file or move it away",
+    "SQLITE_CORRUPT": "the file is damaged; keep a copy of it and put a backup in its place",
 }
 
 Row = sqlite3.Row
 
 
 def utc_now() -> datetime:
-    """The clock on the wall."""
+    """The current time."""
     return datetime.now(UTC)
 
 
 def utc_timestamp(moment: datetime) -> str:
-    """A time as the tables hold it: in UTC, to the microsecond, so that text sorts as time. Needs a time zone."""
+    """A time as stored in the tables: in UTC with microseconds, so that it sorts as text. It needs a time zone."""
     if moment.tzinfo is None:
         raise JournalError(f"The time {moment.isoformat()} has no time zone, so it is not stored.")
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Database:
-    """The journal's file. `now` is the clock. Every method raises JournalError, whose message is one plain sentence.
+    """The journal's file. `now` is the clock. Every method may raise JournalError.
 
-    Methods may be called from any thread, and several processes may have the file open.
+    Any thread may call the methods, and several processes may open the file.
     """
 
     def __init__(self, path: Path, now: Callable[[], datetime] = utc_now) -> None:
@@ -67,13 +67,13 @@ class Database:
                 raise
 
     def _prepare(self) -> None:
-        """Durability settings, then the migrations that this file has not seen, in one transaction."""
+        """Checks the file, sets durability, and runs the migrations that the file has not seen, in one transaction."""
         self._connection.row_factory = sqlite3.Row
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise JournalError(f"The database {self.path} is no journal; name another file or move it away.")
+            raise JournalError(f"The database {self.path} is not a journal; choose another file or move it away.")
         if (damage := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise JournalError(f"The journal {self.path} is damaged ({damage}); put a sound copy in its place.")
+            raise JournalError(f"The journal {self.path} is damaged ({damage}); replace it with an intact copy.")
         self._enable_write_ahead_log()
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -81,8 +81,8 @@ class Database:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
                 raise JournalError(
-                    f"The journal {self.path} was written by a newer release (version {version} of the tables, "
-                    f"this one knows {len(MIGRATIONS)}); update the project."
+                    f"The journal {self.path} was written by a newer release (tables of version {version}, this "
+                    f"release knows {len(MIGRATIONS)}); update the project."
                 )
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
@@ -91,7 +91,7 @@ class Database:
             self._connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def _enable_write_ahead_log(self) -> None:
-        """Write-ahead logging. SQLite itself does not wait where another process turns it on for the same new file."""
+        """Turns on write-ahead logging. If another process does the same for a new file, SQLite fails; this waits."""
         until = monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
@@ -104,13 +104,13 @@ class Database:
 
     @contextmanager
     def explain_errors(self, error_sentence: str) -> Iterator[None]:
-        """Turns the database's errors into `error_sentence`, with its {path} and {reason} filled in."""
+        """Turns database errors into a JournalError with `error_sentence`, its {path} and {reason} filled in."""
         try:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorname", "")
-            known = (reason for prefix, reason in ERROR_REASONS.items() if code.startswith(prefix))
-            raise JournalError(error_sentence.format(path=self.path, reason=next(known, str(error)))) from error
+            reason = next((text for prefix, text in ERROR_REASONS.items() if code.startswith(prefix)), str(error))
+            raise JournalError(error_sentence.format(path=self.path, reason=reason)) from error
         except OSError as error:
             raise JournalError(error_sentence.format(path=self.path, reason=error.strerror or error)) from error
 
@@ -128,26 +128,26 @@ class Database:
 
     @contextmanager
     def transaction(self, error_sentence: str) -> Iterator[None]:
-        """One writer at a time, in this process and others; on disk when it ends, undone where it fails."""
+        """One writer at a time, in this and other processes. On disk when the block ends; undone if it fails."""
         with self.explain_errors(error_sentence), self._write_transaction():
             yield
 
     def execute(self, query: str, values: Iterable[object] = ()) -> int:
-        """Writes inside a transaction; returns how many rows changed. Raises TwiceError where one must be unique."""
+        """Writes inside a transaction; returns how many rows changed. DuplicateRowError if a row must be unique."""
         try:
             return self._connection.execute(query, tuple(values)).rowcount
         except sqlite3.IntegrityError as error:
             if error.sqlite_errorname != UNIQUE_VIOLATION:
                 raise
-            raise DuplicateRowError("Not stored: the journal holds such a row already.") from error
+            raise DuplicateRowError("Not stored: the journal already contains this row.") from error
 
     def select(self, query: str, values: Iterable[object] = ()) -> list[Row]:
-        """Reads, inside a transaction or outside."""
+        """Reads, inside or outside a transaction."""
         with self.explain_errors("The journal {path} cannot be read: {reason}."), self._lock:
             return self._connection.execute(query, tuple(values)).fetchall()
 
     def close(self) -> None:
-        """Closes the file; the journal cannot be used afterwards."""
+        """Closes the file for good."""
         with self._lock:
             self._connection.close()
 

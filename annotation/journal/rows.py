@@ -1,9 +1,10 @@
-"""Judgments ⇄ rows of the journal's table."""
+"""Converts judgments to and from rows of the journal's table."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from annotation.form import answers_of_judgment
 from annotation.journal.database import Database, Row, utc_timestamp
 from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment
 
@@ -11,7 +12,6 @@ JUDGMENT_COLUMNS_SQL = ", ".join(JUDGMENT_COLUMNS)
 
 
 def judgment_from_row(row: Row) -> Judgment:
-    """The judgment in a row."""
     cells = {name: row[name] for name in JUDGMENT_COLUMNS}
     for name in ("started_at", "submitted_at"):
         cells[name] = datetime.fromisoformat(cells[name])
@@ -19,22 +19,18 @@ def judgment_from_row(row: Row) -> Judgment:
 
 
 def stored_judgment_from_row(row: Row) -> StoredJudgment:
-    """The same with its time of storing."""
     return StoredJudgment(judgment_from_row(row), datetime.fromisoformat(row["stored_at"]))
 
 
 def is_same_answer(earlier: Judgment, later: Judgment) -> bool:
-    """Whether two rows are the same answers of one person to one item; a retry may differ in its times."""
-
-    def content(row: Judgment) -> tuple[object, ...]:
-        return (row.item, row.annotator, row.presence, row.precision, row.category, row.comment)
-
-    return content(earlier) == content(later)
+    """Whether two judgments are the same person's same answers to the same item. Their times may differ."""
+    same_task = (earlier.item, earlier.annotator) == (later.item, later.annotator)
+    return same_task and answers_of_judgment(earlier) == answers_of_judgment(later)
 
 
 def insert_judgment(db: Database, judgment: Judgment, stored_at: datetime) -> int:
-    """Adds a row inside a transaction; returns 1. Raises TwiceError where the item is answered already."""
-    cells = (getattr(judgment, name) for name in JUDGMENT_COLUMNS)
+    """Adds a row inside a transaction; returns 1. Raises DuplicateRowError if the item is already answered."""
+    cells = [getattr(judgment, name) for name in JUDGMENT_COLUMNS]
     values = [utc_timestamp(cell) if isinstance(cell, datetime) else cell for cell in cells]
     marks = ", ".join("?" * (len(values) + 1))
     return db.execute(

@@ -1,16 +1,16 @@
-"""What the ledger needs of the journal: the rows that it does not hold yet, and rows from it put back.
+"""Keeps journal and ledger in step: finds unpublished rows, and restores rows from the ledger.
 
-Functions over the journal's database.
+Functions on the journal's database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
 from annotation.errors import DuplicateRowError, JournalError
-from annotation.journal.database import Database, utc_timestamp
+from annotation.journal.database import Database, Row, utc_timestamp
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
@@ -19,42 +19,46 @@ from annotation.journal.rows import (
     judgment_from_row,
     stored_judgment_from_row,
 )
-from annotation.types import Consent, LedgerRows, Opening, StoredJudgment, Withdrawal
+from annotation.types import Consent, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
 RowKind = Literal["judgment", "consent", "withdrawal", "opening"]
 CONSENT_ID_SQL = "pseudonym || ' ' || guidelines_version"
-IDS_PER_QUERY = 500  # ids a query
+UNPUBLISHED_SQL: dict[RowKind, tuple[str, str, str]] = {  # table, id of a row in the ledger, further condition
+    "judgment": ("judgments", "judgment_id", NOT_WITHDRAWN_SQL),
+    "consent": ("annotators", CONSENT_ID_SQL, "pseudonym NOT IN (SELECT annotator FROM withdrawals)"),
+    "withdrawal": ("withdrawals", "annotator", "TRUE"),
+    "opening": ("openings", "study", "TRUE"),
+}
+IDS_PER_QUERY = 500
 
 
 def load_unpublished_rows(db: Database) -> LedgerRows:
-    """The rows that no commit holds; see Journal.unpublished."""
-    unknown = "NOT EXISTS (SELECT 1 FROM published WHERE kind = '{}' AND row_id = {})"
-    judgments = (
-        f"SELECT stored_at, {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE {unknown.format('judgment', 'judgment_id')}"
-    )
-    staying = "pseudonym NOT IN (SELECT annotator FROM withdrawals)"
-    consents = (
-        f"SELECT * FROM annotators WHERE {unknown.format('consent', CONSENT_ID_SQL)} AND {staying} ORDER BY position"
-    )
-    withdrawals = f"SELECT * FROM withdrawals WHERE {unknown.format('withdrawal', 'annotator')} ORDER BY position"
-    judged = tuple(map(stored_judgment_from_row, db.select(f"{judgments} AND {NOT_WITHDRAWN_SQL} ORDER BY position")))
-    consented = tuple(  # read after the judgments, so that each of them has its consent here or in the ledger
+    """See `Journal.unpublished_rows`."""
+    judgments = tuple(map(stored_judgment_from_row, _select_unpublished(db, "judgment")))
+    consents = tuple(  # read after the judgments, so that the consent of each judgment is here or in the ledger
         Consent(row["pseudonym"], datetime.fromisoformat(row["consented_at"]), row["guidelines_version"])
-        for row in db.select(consents)
+        for row in _select_unpublished(db, "consent")
     )
-    withdrawn = tuple(
-        Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"])) for row in db.select(withdrawals)
+    withdrawals = tuple(
+        Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"]))
+        for row in _select_unpublished(db, "withdrawal")
     )
-    openings = f"SELECT * FROM openings WHERE {unknown.format('opening', 'study')} ORDER BY position"
-    opened = tuple(
-        Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"])) for row in db.select(openings)
+    openings = tuple(
+        Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"]))
+        for row in _select_unpublished(db, "opening")
     )
-    return LedgerRows(judged, consented, withdrawn, opened)
+    return LedgerRows(judgments, consents, withdrawals, openings)
+
+
+def _select_unpublished(db: Database, kind: RowKind) -> list[Row]:
+    table, row_id, condition = UNPUBLISHED_SQL[kind]
+    unknown = f"NOT EXISTS (SELECT 1 FROM published WHERE kind = '{kind}' AND row_id = {row_id})"
+    return db.select(f"SELECT * FROM {table} WHERE {unknown} AND {condition} ORDER BY position")
 
 
 def mark_published(db: Database, kind: RowKind, ids: Iterable[str], commit_id: str) -> None:
-    """Notes that a commit of the ledger holds these rows; the first commit that is noted stays."""
-    with db.transaction("It could not be noted what is published: {reason}."):
+    """See `Journal.mark_published`."""
+    with db.transaction("The journal could not record which rows are published: {reason}."):
         _insert_publication_marks(db, kind, ids, commit_id)
 
 
@@ -65,53 +69,51 @@ def _insert_publication_marks(db: Database, kind: RowKind, ids: Iterable[str], c
 
 
 def load_publication_commits(db: Database, judgment_ids: Sequence[str]) -> dict[str, str]:
-    """The commit of each of these judgments that is published."""
-    found: dict[str, str] = {}
-    for start in range(0, len(judgment_ids), IDS_PER_QUERY):
-        part = judgment_ids[start : start + IDS_PER_QUERY]
-        marks = ", ".join("?" * len(part))
-        query = f"SELECT row_id, commit_id FROM published WHERE kind = 'judgment' AND row_id IN ({marks})"
-        found |= {row["row_id"]: row["commit_id"] for row in db.select(query, part)}
-    return found
+    """See `Journal.publication_commits`."""
+    query = "SELECT row_id, commit_id FROM published WHERE kind = 'judgment' AND row_id IN"
+    return {row["row_id"]: row["commit_id"] for row in _select_in_parts(db, query, judgment_ids)}
 
 
 def load_known_judgment_ids(db: Database, judgment_ids: Sequence[str]) -> set[str]:
-    """Those of these judgments that the journal holds."""
-    found: set[str] = set()
-    for start in range(0, len(judgment_ids), IDS_PER_QUERY):
-        part = judgment_ids[start : start + IDS_PER_QUERY]
-        marks = ", ".join("?" * len(part))
-        query = f"SELECT judgment_id FROM judgments WHERE judgment_id IN ({marks})"
-        found |= {row["judgment_id"] for row in db.select(query, part)}
-    return found
+    """See `Journal.known_judgment_ids`."""
+    query = "SELECT judgment_id FROM judgments WHERE judgment_id IN"
+    return {row["judgment_id"] for row in _select_in_parts(db, query, judgment_ids)}
+
+
+def _select_in_parts(db: Database, query: str, ids: Sequence[str]) -> Iterator[Row]:
+    """The rows of a query that ends with IN, for any number of ids: SQLite limits the parameters of one query."""
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        part = ids[start : start + IDS_PER_QUERY]
+        yield from db.select(f"{query} ({', '.join('?' * len(part))})", part)
 
 
 def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
-    """Puts the ledger's rows back; see Journal.restore."""
-    with db.transaction("The ledger's rows could not be put back: {reason}."):
-        db.execute("PRAGMA defer_foreign_keys = ON")  # an answer may come before the one that it replaces
-        new = sum(_restore_withdrawal(db, row) for row in rows.withdrawals)
-        new += sum(_restore_consent(db, row) for row in rows.consents)
-        new += sum(_restore_opening(db, row) for row in rows.openings)
-        gone = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
-        staying = [row for row in rows.judgments if row.judgment.annotator not in gone]
-        new += sum(_restore_judgment(db, row) for row in staying)
-        held: dict[RowKind, set[str]] = {
-            "judgment": {row.row_id for row in rows.judgments},
-            "consent": {row.row_id for row in rows.consents},
-            "withdrawal": {row.row_id for row in rows.withdrawals},
-            "opening": {row.row_id for row in rows.openings},
+    """See `Journal.restore`."""
+    with db.transaction("The ledger's rows could not be restored: {reason}."):
+        db.execute("PRAGMA defer_foreign_keys = ON")  # a judgment may come before the one that it supersedes
+        restored = sum(_restore_withdrawal(db, row) for row in rows.withdrawals)
+        restored += sum(_restore_consent(db, row) for row in rows.consents)
+        restored += sum(_restore_opening(db, row) for row in rows.openings)
+        withdrawn = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
+        staying = [row for row in rows.judgments if row.judgment.annotator not in withdrawn]
+        restored += sum(_restore_judgment(db, row) for row in staying)
+        rows_by_kind: dict[RowKind, Sequence[LedgerRow]] = {
+            "judgment": rows.judgments,
+            "consent": rows.consents,
+            "withdrawal": rows.withdrawals,
+            "opening": rows.openings,
         }
-        for kind, ids in held.items():
+        for kind, published in rows_by_kind.items():
+            ids = {row.row_id for row in published}
             _unmark_others(db, kind, ids)
             _insert_publication_marks(db, kind, ids, commit_id)
-        return new
+        return restored
 
 
-def _unmark_others(db: Database, kind: RowKind, held: Collection[str]) -> None:
-    """What the ledger held once and holds no longer counts as unpublished: somebody may have emptied it."""
+def _unmark_others(db: Database, kind: RowKind, ids: Collection[str]) -> None:
+    """Rows that the ledger no longer contains count as unpublished: somebody may have emptied it."""
     marked = {row["row_id"] for row in db.select("SELECT row_id FROM published WHERE kind = ?", [kind])}
-    for row_id in marked.difference(held):
+    for row_id in marked.difference(ids):
         db.execute("DELETE FROM published WHERE kind = ? AND row_id = ?", [kind, row_id])
 
 
@@ -138,13 +140,16 @@ def _restore_judgment(db: Database, row: StoredJudgment) -> int:
     judgment = row.judgment
     known = db.select(f"SELECT {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE judgment_id = ?", [judgment.judgment_id])
     if known and not is_same_answer(judgment_from_row(known[0]), judgment):
-        raise JournalError(f"The ledger holds another judgment {judgment.judgment_id} than the journal {db.path}.")
+        raise JournalError(
+            f"The judgment {judgment.judgment_id} in the ledger differs from that in the journal {db.path}; move the "
+            "journal away and start again to take the ledger's."
+        )
     if known:
         return 0
     try:
         return insert_judgment(db, judgment, row.stored_at)
     except DuplicateRowError as error:
         raise JournalError(
-            f"The ledger's judgment {judgment.judgment_id} answers an item that the journal {db.path} has another "
-            "answer to by the same annotator; move the journal away and start again to take the ledger's."
+            f"The judgment {judgment.judgment_id} in the ledger is of an item to which the journal {db.path} has "
+            "another answer by the same annotator; move the journal away and start again to take the ledger's."
         ) from error

@@ -19,10 +19,10 @@ from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import split_acceptable
 from annotation.ledger.pending import SINGULAR_KINDS, PendingFile, PublicationBatch, build_batch, is_batch_in_rows
 from annotation.ledger.reading import read_ledger_rows, read_or_create_ledger
-from annotation.ledger.rows import LedgerRow, merge_rows, row_annotator, row_time
+from annotation.ledger.rows import merge_rows, row_annotator, row_time
 from annotation.ledger.status import LedgerStatus
 from annotation.ledger.upkeep import SQUASH_MARKER, compact_ledger, forget_withdrawn
-from annotation.types import LedgerRows
+from annotation.types import LedgerRow, LedgerRows
 from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 from maps.hub.repository import HubDataset, RepositoryState, content_digest

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from annotation.errors import LedgerError
-from annotation.ledger.rows import ROW_FILE_PATH, LedgerRow, parse_rows
+from annotation.ledger.rows import ROW_FILE_PATH, parse_rows
+from annotation.types import LedgerRow
 from maps.hub.repository import HubDataset, RepositoryState
 
 

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from annotation.errors import LedgerError
-from annotation.types import Consent, Judgment, LedgerRows, Opening, StoredJudgment, Withdrawal
+from annotation.types import Consent, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
-LedgerRow = StoredJudgment | Consent | Withdrawal | Opening
 MAX_FILE_BYTES = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
 NULLABLE_COLUMNS = ("precision", "category", "supersedes")

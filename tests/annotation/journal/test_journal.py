@@ -73,13 +73,13 @@ def test_submitting_twice_stores_once(journal: Journal, judge: Judge) -> None:
 def test_an_id_never_stands_for_two_judgments(journal: Journal, judge: Judge, change: dict[str, object]) -> None:
     journal.record_judgment(judge())
     for other in (judge(**change), judge(annotator="a-2"), judge(comment="later")):
-        with pytest.raises(JournalError, match="this item was answered before"):
+        with pytest.raises(JournalError, match="you answered this item before"):
             journal.record_judgment(other)
     assert journal.all_judgments() == [judge()]
 
 
 def test_a_second_answer_must_supersede_the_first(journal: Journal, judge: Judge) -> None:
-    sentence = "You have answered this item already; open it again to change your answer."
+    sentence = "You have already answered this item; open it again to change your answer."
     journal.record_judgment(judge("j-1"))
     with pytest.raises(JournalError, match=sentence):
         journal.record_judgment(judge("j-2"))
@@ -101,7 +101,7 @@ def test_only_ones_own_answer_to_the_same_item_can_be_superseded(journal: Journa
         judge("j-2", supersedes="nowhere"),
     ]
     for stray in strays:
-        with pytest.raises(JournalError, match="it would replace an answer to something else"):
+        with pytest.raises(JournalError, match="would replace one to another item"):
             journal.record_judgment(stray)
     assert len(journal.all_judgments()) == 1
 
@@ -124,7 +124,7 @@ def test_current_answers_are_found_by_study_annotator_and_item(journal: Journal,
 
 
 def test_nothing_is_stored_without_consent(journal: Journal, judge: Judge) -> None:
-    with pytest.raises(JournalError, match="Please agree to what is stored before you answer"):
+    with pytest.raises(JournalError, match="Please agree to the consent sentence"):
         journal.record_judgment(judge(annotator="a-3"))
     assert journal.all_judgments() == []
 
@@ -145,7 +145,7 @@ def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal
         "is not asked after": judge(presence="absent_none"),
         "has no answer 'fine'": judge(category="fine"),
         "comment contains characters": judge(comment="\ud800"),
-        "no text\\.$": judge(model="\ud800"),
+        "it contains invalid characters": judge(model="\ud800"),
         "no time zone": judge(started_at=datetime(2026, 1, 1)),
         "CHECK constraint failed: seconds": judge(seconds=-1.0),
         "NOT NULL constraint failed: judgments.seconds": judge(seconds=float("nan")),
@@ -204,12 +204,12 @@ def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypa
 
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database at all, but long enough to look like one" * 40)
-    with pytest.raises(JournalError, match="the file is no journal"):
+    with pytest.raises(JournalError, match="the file is not a journal"):
         Journal(tmp_path / "text")
     with sqlite3.connect(tmp_path / "other") as other:
         other.execute("CREATE TABLE people (name TEXT)")
     other.close()
-    with pytest.raises(JournalError, match="is no journal; name another file"):
+    with pytest.raises(JournalError, match="is not a journal; choose another file"):
         Journal(tmp_path / "other")
     Journal(tmp_path / "newer").close()
     with sqlite3.connect(tmp_path / "newer") as newer:
@@ -248,11 +248,8 @@ except JournalError as error:
     folder.chmod(0o555)
     output, errors = child(script, folder).communicate(timeout=20)
     folder.rmdir()
-    assert (output, errors) == (
-        f"The journal {folder / 'journal.sqlite'} cannot be used: it cannot be opened; its folder must exist and "
-        "be writable.\n",
-        "",
-    )
+    assert errors == ""
+    assert output.startswith(f"The journal {folder / 'journal.sqlite'} cannot be used: it cannot be opened;")
 
 
 def test_a_receipt_survives_kill_9(tmp_path: Path) -> None:
@@ -327,7 +324,7 @@ def test_threads_that_answer_one_item_at_once_store_one_answer(journal: Journal,
 
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(attempt, range(8)))
-    refusal = "You have answered this item already; open it again to change your answer."
+    refusal = "You have already answered this item; open it again to change your answer."
     (kept,) = journal.all_judgments()
     assert sorted(results) == sorted([kept.judgment_id] + [refusal] * 7)
 

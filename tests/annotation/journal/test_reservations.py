@@ -26,7 +26,7 @@ from tests.annotation.invented_study import CREATED, freeze_invented_study
 
 ROOT = Path(__file__).parents[3]
 MINUTE = timedelta(minutes=1)
-FULL = "others have judged this item since, and it needs no more judgments"
+FULL = "others judged this item in the meantime, so it needs no more judgments"
 
 
 class Clock:
@@ -197,14 +197,14 @@ def test_after_the_deadline_only_what_is_reserved_is_taken(journal: Journal, clo
     assert journal.reserve_next_item(made, "c").item is None
     journal.record_judgment(judged(a, "a"), made)
     for late in (judged(a, "c"), judged(b, "b", judged(b, "b").judgment_id)):
-        with pytest.raises(JournalError, match="the study is over, its deadline has passed"):
+        with pytest.raises(JournalError, match="the study's deadline has passed"):
             journal.record_judgment(late, made)
 
 
 def test_an_answer_to_no_item_of_the_study_is_refused(journal: Journal) -> None:
     item = replace(SMALL.order[0], head=99)
     for stray in (item, replace(SMALL.order[0], study="other")):
-        with pytest.raises(JournalError, match="the study has no such item"):
+        with pytest.raises(JournalError, match="the study does not contain this item"):
             journal.record_judgment(judged(stray, "a"), SMALL)
     assert journal.all_judgments() == []
 
@@ -228,7 +228,7 @@ def test_what_was_acknowledged_before_is_stored_whatever_became_of_its_place(jou
 
 
 def test_a_place_is_kept_only_for_who_consented(journal: Journal) -> None:
-    with pytest.raises(JournalError, match="Please agree to what is stored"):
+    with pytest.raises(JournalError, match="Please agree to the consent sentence"):
         journal.reserve_next_item(SMALL, "nobody")
 
 

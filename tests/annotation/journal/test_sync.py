@@ -17,7 +17,7 @@ Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
 NOTHING = LedgerRows((), (), ())
-WITHDRAWN = "You have withdrawn your answers, so nothing of yours is stored any more"
+WITHDRAWN = "You withdrew your answers, so nothing of yours is stored any more"
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def test_rows_that_contradict_the_journal_are_refused_as_a_whole(journal: Journa
     journal.record_judgment(judge("j-1"))
     consents = (Consent("a-3", NOON, "1"),)
     refused = {
-        "holds another judgment j-1": StoredJudgment(judge("j-1", layer=4), NOON),
-        "judgment j-9 answers an item that the journal": StoredJudgment(judge("j-9"), NOON),
+        "judgment j-1 in the ledger differs": StoredJudgment(judge("j-1", layer=4), NOON),
+        "judgment j-9 in the ledger is of an item": StoredJudgment(judge("j-9"), NOON),
         "FOREIGN KEY constraint failed": StoredJudgment(judge("j-9", layer=4, supersedes="nowhere"), NOON),
     }
     for sentence, row in refused.items():
@@ -147,11 +147,7 @@ def test_who_withdraws_is_left_out_everywhere_and_stays_out(journal: Journal, ju
     assert journal.withdrawal_times() == {"a-1": NOON}
     assert journal.all_judgments() == journal.all_judgments("default") == journal.current_judgments("default") == [his]
     assert journal.current_judgments("default", "a-1") == []
-    assert (
-        journal.all_judgments(include_withdrawn=True)
-        == journal.current_judgments("default", include_withdrawn=True)
-        == [hers, his]
-    )
+    assert journal.all_judgments(include_withdrawn=True) == [hers, his]
     assert journal.annotators()[0] == ConsentedAnnotator("a-1", None, NOON, "1")
     for attempt in (lambda: journal.record_judgment(hers), lambda: journal.record_consent("a-1", "Ada", "2")):
         with pytest.raises(JournalError, match=WITHDRAWN):
