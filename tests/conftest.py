@@ -32,7 +32,7 @@ def hub() -> Iterator[LoopbackHub]:
         yield served
 
 
-SLOW_MARKERS = ("process", "browser", "ray", "transformers", "exhaustive", "long", "canary")
+SLOW_MARKERS = ("process", "browser", "ray", "transformers", "exhaustive", "slow", "long", "canary")
 MAX_SECONDS = 2000.0  # of processor time, its children's included: it does not grow when the machine is busy
 MAX_WAIT = 6000.0  # seconds from start to end
 

@@ -148,6 +148,7 @@ def test_the_contract_lists_the_functions_of_the_library() -> None:
     assert re.findall(r"`maps\.(\w+)`", " ".join(first(table(CONTRACT, "9. Library")))) == functions
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_prints_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

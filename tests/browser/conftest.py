@@ -102,21 +102,27 @@ def read_organiser_link(process: subprocess.Popen[str]) -> str:
     raise RuntimeError("the app ended before it printed the organiser's link")
 
 
-@pytest.fixture(scope="module")
-def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserTestApp]:
-    """The app, one for all tests of a module."""
-    running = BrowserTestApp(tmp_path_factory.mktemp("data"))
-    running.start()
-    yield running
-    running.kill()
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserTestApp]:
+    """The app, one for all tests of a worker."""
+    app = BrowserTestApp(tmp_path_factory.mktemp("data"))
+    app.start()
+    yield app
+    app.kill()
+
+
+@pytest.fixture
+def explorer(shared_app: BrowserTestApp) -> BrowserTestApp:
+    """The app with nothing stored, started again if a test ended it."""
+    if shared_app.process is None or shared_app.process.poll() is not None:
+        shared_app.start()
+    shared_app.clear_data()
+    return shared_app
 
 
 @pytest.fixture
 def server(explorer: BrowserTestApp) -> BrowserTestApp:
-    """The same with nothing stored, for tests that store; started again where a test ended it."""
-    if explorer.process is None or explorer.process.poll() is not None:
-        explorer.start()
-    explorer.clear_data()
+    """The same, for tests that store."""
     return explorer
 
 

@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import BrowserTestApp
 from tests.browser.test_study import sign_in
 
+pytestmark = pytest.mark.browser
+
 FADED = 800  # ms: Gradio fades in what is new, and half faded text is too pale
 SCHEMES = ("light", "dark")
 MODEL = "SmolLM2-135M-Instruct"

@@ -18,6 +18,8 @@ from tests.browser.conftest import ROOT, BrowserTestApp
 from tests.browser.test_study import sign_in
 from tests.space.conftest import BASE_SETTINGS
 
+pytestmark = pytest.mark.browser
+
 TELL = """
   window.told = [];  // all that the server answers the app, piece by piece
   const asked = window.fetch;
@@ -112,7 +114,7 @@ def test_a_study_is_done_without_a_word_that_tells_a_control(server: BrowserTest
     sign_in(page, server, "Ada")
     for _ in range(7):
         answer(page)
-    expect(page.locator("#evidence")).to_contain_text("There is no item for you at the moment")
+    expect(page.locator("#evidence")).to_contain_text("All done: you judged all 7 items. Thank you!")
     assert sorted({kind for _, kind, _ in rows(server)}) == ["head", "overlap", "shuffled", "swapped"]
     told = page.evaluate("told")
     assert len(told) > 7
@@ -133,7 +135,7 @@ def test_a_wiped_disk_gets_back_what_the_browser_kept(server: BrowserTestApp, pa
     server.start()
     assert rows(server) == []
     page.goto(f"{server.url}/annotate")
-    expect(page.locator("#said")).to_contain_text("3 answers that this server had lost were stored again.")
+    expect(page.locator("#notices")).to_contain_text("3 answers that this server had lost were stored again.")
     expect(page.locator("#progress")).to_contain_text("3 of 7")
     assert rows(server) == before
     answer(page)
@@ -150,7 +152,7 @@ def test_a_published_answer_leaves_the_browser_at_the_next_sign_of_life(server: 
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         database.execute("INSERT INTO published SELECT 'judgment', judgment_id, 'abc1234', stored_at FROM judgments")
     page.evaluate("document.getElementById('still-here').click()")
-    expect(page.locator("#said")).to_contain_text("What you answered until now is published.")
+    expect(page.locator("#notices")).to_contain_text("All your answers so far are published.")
     page.wait_for_function("Object.keys(localStorage).every(name => !name.startsWith('maps-outbox:'))")
 
 
@@ -164,14 +166,14 @@ def test_a_withdrawal_is_asked_twice_and_is_for_good(server: BrowserTestApp, pag
     expect(page.locator("#withdraw-yes")).to_be_hidden()
     page.locator("#withdraw").click()
     page.locator("#withdraw-yes").click()
-    expect(page.locator("#said")).to_contain_text("Your answers are withdrawn.")
+    expect(page.locator("#notices")).to_contain_text("Your answers are withdrawn and")
     expect(page.locator("#agree")).to_be_visible()
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         assert database.execute("SELECT count(*) FROM withdrawals").fetchone() == (1,)
         assert database.execute("SELECT name FROM annotators").fetchall() == [(None,)]
     page.locator("#name textarea, #name input").fill("Ada")
     page.locator("#agree").click()
-    expect(page.locator("#said")).to_contain_text("You have withdrawn your answers")
+    expect(page.locator("#notices")).to_contain_text("You have withdrawn your answers")
 
 
 @pytest.mark.parametrize("path", ["annotate?study=nosuch", "annotate?study=over"])

@@ -16,6 +16,8 @@ from maps.text import visible_token
 from maps.types import HeadId
 from tests.browser.conftest import ROOT, BrowserTestApp
 
+pytestmark = pytest.mark.browser
+
 SEED = ROOT / "space" / "seed" / "smollm2"
 
 

@@ -12,6 +12,8 @@ from tests.browser.test_accessibility import findings, open_whole
 from tests.large_atlas import HOSTILE_STRINGS, MODEL, write_large_atlas
 from tests.space.running import run_app
 
+pytestmark = pytest.mark.browser
+
 PAGES = (
     *(f"?model={MODEL}", f"?model={MODEL}&colour=relation:copying", f"head?model={MODEL}&layer=0&head=0"),
     *(f"relation?name=copying&model={MODEL}&layer=0&head=0", "relation?name=copying", "search?q=%3Cscript%3E"),

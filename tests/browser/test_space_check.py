@@ -8,11 +8,15 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from space.hosting.building import link_packages, write_upload
 from space.hosting.trial import run_app, space_environment
 from space.hosting.upload import space_files
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port
+
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ("torch", "gguf", "tokenizers", "safetensors")

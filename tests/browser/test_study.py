@@ -7,9 +7,12 @@ import re
 import sqlite3
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import BrowserTestApp
+
+pytestmark = pytest.mark.browser
 
 HEAD = re.compile(r"L\d+H\d+")
 
@@ -65,7 +68,7 @@ def test_two_annotators_judge_five_heads_and_a_killed_server_loses_none(
     expect(words).to_contain_text("2 annotators, 5 items, 10 judgments")
     # Presence: four of five items agree; observed 4/5. Ada 1 2 4 3 1, Grace 1 2 4 3 2.
     # Cohen: expected (2·1 + 1·2 + 1·1 + 1·1) / 25 = 6/25, kappa (4/5 − 6/25) / (1 − 6/25) = 14/19.
-    expect(words).to_contain_text("Annotators agreed on question one (presence) for 80 %")
+    expect(words).to_contain_text("Annotators agreed on question one (presence) in 80 %")
     page.locator("summary", has_text="Cohen's kappa by pair on question one").click()
     expect(page.get_by_role("table", name="Cohen's kappa by pair on question one (presence)")).to_contain_text("0.737")
     page.locator("summary", has_text="Agreement on question one (presence)").click()
@@ -191,7 +194,9 @@ def test_downloads_hold_the_items_that_the_visitor_judged_and_the_report_is_for_
     assert "Ada" not in lines[1]
     other_page.goto(f"{server.url}/agreement")
     other_page.locator("#download-csv").click()
-    expect(other_page.get_by_text("You can download the judgments of items that you have judged yourself")).to_be_visible()
+    expect(
+        other_page.get_by_text("You can download the judgments of items that you have judged yourself")
+    ).to_be_visible()
     other_page.locator("#download-json").click()
     with other_page.expect_download() as caught:
         other_page.locator("#download a[download]").first.click()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import BrowserTestApp
+
+pytestmark = pytest.mark.browser
 
 LOADING = 90_000  # milliseconds that the first question may take
 

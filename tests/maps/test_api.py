@@ -73,7 +73,7 @@ def test_the_public_names_are_these() -> None:
         maps.atlases  # noqa: B018
 
 
-def test_no_module_stands_in_the_way_of_a_public_name() -> None:
+def test_no_module_hides_a_public_name() -> None:
     modules = {path.stem for path in (ROOT / "maps").iterdir()}
     assert modules & set(maps.__all__) == set()
 
@@ -85,17 +85,18 @@ def test_importing_the_library_imports_nothing_heavy() -> None:
     assert (run.stdout, run.stderr) == ("[]\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["L0H8", "L26H2"])
-def test_a_head_is_what_the_atlas_of_its_model_holds(head: str, bundled: maps.Model) -> None:
+def test_a_head_equals_its_rows_in_the_atlas(head: str, bundled: maps.Model) -> None:
     atlas, where = maps.load_atlas(SEED), maps.HeadId.parse(head)
     stored = atlas.mappings(where)
     found = maps.salient_mappings(bundled, head)
     assert values(found) == approximate_rows(values(stored))
     assert maps.relation_scores(bundled, where) == atlas.relation_scores(where)
     [row] = atlas.descriptions(where)
-    said = maps.describe(found)
-    assert said == maps.describe(stored)
-    assert said == maps.Description(row["input_strings"], row["observed_pattern"], row["reasoning"])
+    message = maps.describe(found)
+    assert message == maps.describe(stored)
+    assert message == maps.Description(row["input_strings"], row["observed_pattern"], row["reasoning"])
 
 
 def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
@@ -131,7 +132,7 @@ def test_one_head_alone_has_its_value_head(small: maps.Model) -> None:
     assert alone.group_size == 1
 
 
-def test_as_many_mappings_and_targets_are_given_as_are_asked_for(small: maps.Model) -> None:
+def test_the_requested_numbers_of_mappings_and_targets_are_returned(small: maps.Model) -> None:
     found = maps.salient_mappings(small, "L1H3", salient=12, targets=9)
     assert [mapping.rank for mapping in found] == list(range(1, 13))
     assert {len(mapping.targets) for mapping in found} == {9}
@@ -155,7 +156,7 @@ def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
     assert [s.relation for s in maps.relation_scores(small, "L1H0")] == [r.name for r in predefined_relations()]
 
 
-def test_relations_that_are_none_are_refused(small: maps.Model) -> None:
+def test_invalid_relations_are_refused(small: maps.Model) -> None:
     copying = maps.Relation("copying", "", tuple(PAIRS))
     for wrong, sentence in {
         "rhyme": "There is no relation rhyme; the relations are copying, ",
@@ -189,7 +190,7 @@ def test_numbers_below_one_are_refused(wrong: int, small: maps.Model, tmp_path: 
     assert not (tmp_path / "atlas").exists()
 
 
-def test_a_tau_and_a_dtype_that_are_none_are_refused(small: maps.Model, tmp_path: Path) -> None:
+def test_an_invalid_tau_or_dtype_is_refused(small: maps.Model, tmp_path: Path) -> None:
     with pytest.raises(maps.MapsError, match=r"^tau must be a number from 0 to 1, not 15\.$"):
         maps.map(small, tmp_path / "atlas", tau=15)
     with pytest.raises(
@@ -214,7 +215,7 @@ def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
     assert mapped.mappings(where) != atlas.mappings(where)
 
 
-def test_an_atlas_that_is_there_is_opened_without_the_model(tmp_path: Path, small_model: Path) -> None:
+def test_a_finished_atlas_is_opened_without_the_model(tmp_path: Path, small_model: Path) -> None:
     folder = Path(shutil.copytree(small_model, tmp_path / "model"))
     made = maps.map(folder, tmp_path / "atlas", relations=["copying"])
     shutil.rmtree(folder)
@@ -269,8 +270,8 @@ def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path
 
 def test_one_head_is_asked_about_three_times(small: maps.Model) -> None:
     mappings = maps.salient_mappings(small, "L1H0")
-    said = maps.Description("Words.", "Copies.", "Seen.")
-    assert maps.describe(mappings, ScriptedDescriber([ReplyError("empty"), Answer(said, "scripted")])) == said
+    message = maps.Description("Words.", "Copies.", "Seen.")
+    assert maps.describe(mappings, ScriptedDescriber([ReplyError("empty"), Answer(message, "scripted")])) == message
     with pytest.raises(maps.MapsError, match=r"^third$"):
         maps.describe(mappings, ScriptedDescriber([ReplyError("first"), ReplyError("second"), ReplyError("third")]))
     with pytest.raises(maps.MapsError, match=r"^There are no mappings to describe\.$"):
@@ -305,7 +306,7 @@ def test_a_head_that_the_atlas_lacks_is_refused(mapped_once: Path) -> None:
         maps.show(maps.load_atlas(mapped_once), maps.HeadId(7, 7))
 
 
-def test_settings_of_an_atlas_are_the_commands_defaults(tmp_path: Path, small_model: Path) -> None:
+def test_the_default_settings_are_those_of_the_command(tmp_path: Path, small_model: Path) -> None:
     maps.map(small_model, tmp_path / "atlas", layers=(0, 0))
     info = json.loads((tmp_path / "atlas" / "atlas.json").read_text(encoding="utf-8"))
     assert info["settings"] == MappingSettings(predefined_relations(), layers=(0, 0)).as_json()

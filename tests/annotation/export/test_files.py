@@ -72,8 +72,8 @@ def test_the_card_tells_the_frozen_settings_of_a_study(tmp_path: Path, judge: Ju
     rows = [judge(), judge("j-2", model="practice", item_kind="practice")]
     files.export_judgments(rows, tmp_path, "datasets", settings=settings)
     card = (tmp_path / "README.md").read_text()
-    assert "- Frozen on 2027-01-31: 40 heads described by gpt-4o, stratified sample, seed 7; 3 judgments wanted" in card
-    assert "20 items at most for one person; deadline 2027-01-31 18:00 (UTC)." in card
+    assert "40 heads described by gpt-4o (stratified sample, seed 7); 3 judgments for each item, " in card
+    assert "at most 20 items for each annotator, deadline 2027-01-31 18:00 (UTC)." in card
     assert "- Study: default; model: smollm2.\n" in card
     assert "Blind controls: 2 with another head's description, 1 with shuffled mappings." in card
 
@@ -101,9 +101,9 @@ def test_stale_judgments_are_marked_and_in_no_figure_of_the_card(tmp_path: Path,
     assert pd.read_csv(tmp_path / "judgments.csv")["stale"].tolist() == [True, False]
     assert pq.read_table(tmp_path / "data" / "judgments.parquet")["stale"].to_pylist() == [True, False]
     card = (tmp_path / "README.md").read_text()
-    assert "2 rows, one a judgment" in card
-    assert "- 1 annotator, 1 item, 1 judgment; intervals" in card
-    assert "- Left out: 1 of stale items (their mappings or description have changed since)." in card
+    assert "2 rows, one for each judgment" in card
+    assert "- 1 annotator, 1 item, 1 judgment." in card
+    assert "- Left out: 1 judgment of stale items (their mappings or description have changed)." in card
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> None:
@@ -145,6 +145,7 @@ def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
     assert files.read_judgments_table(file).to_dict("list") == {"item": ["1"], "annotator": ["a"]}
 
 
+@pytest.mark.slow
 def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge) -> None:
     for fmt in files.EXPORT_FORMATS:
         files.export_judgments(rows_of(judge), tmp_path / "out", fmt)
@@ -152,9 +153,13 @@ def test_a_datasets_folder_loads_as_it_was_written(tmp_path: Path, judge: Judge)
     expected = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
     assert found["rows"] == json.loads(json.dumps(expected, default=str))
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    for part in ("license: cc-by-4.0", "\n3 rows, one a judgment", "- Left out: 1 superseded by a later answer."):
+    for part in (
+        "license: cc-by-4.0",
+        "\n3 rows, one for each judgment",
+        "- Left out: 1 judgment superseded by a later answer.",
+    ):
         assert part in card
-    assert "- Annotators agreed on question one (presence) for 0 % of 1 item." in card
+    assert "- Annotators agreed on question one (presence) in 0 % of pairs, averaged over 1 item." in card
 
 
 def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: Path, judge: Judge) -> None:
@@ -171,8 +176,8 @@ def test_the_card_says_how_the_judgments_were_made_and_what_they_show(tmp_path: 
         "- Items judged: heads: 2; controls with another head's description: 1.\n",
         "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC).\n",
         "- Guidelines version: 1; form version: 1.\n",
-        "; with another head's description 100.0 % of 2; in the paper 79.8 % of 272.\n",
-        "- smollm2, last layer quarter: 1 item, 1 judgment, 100.0 % of question one recognised correctly;",
+        "; controls with another head's description: 2 of 2, 100.0 %; paper: 217 of 272, 79.8 %.\n",
+        "- smollm2, last layer quarter: 1 item, 1 judgment; right about whether a pattern is visible: 1 of 1, 100.0 %;",
         "The paper's numbers: Amit Elhelo and Mor Geva,",
         "## Withdrawals\n\nAnnotators may withdraw.",
         "## Licence\n",
@@ -187,7 +192,7 @@ def test_the_card_does_not_count_who_adjudicates_among_the_annotators(tmp_path: 
     assert (
         "- Judged by 2 annotators from 2026-11-22 to 2026-11-22 (UTC); disagreements decided by 1 organiser.\n" in card
     )
-    assert "- 2 annotators, 1 item, 2 judgments; " in card
+    assert "- 2 annotators, 1 item, 2 judgments. " in card
 
 
 def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
@@ -207,6 +212,7 @@ def test_a_table_is_written_by_its_ending(tmp_path: Path) -> None:
             files.write_table(table, path)
 
 
+@pytest.mark.slow
 def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -> None:
     files.export_judgments([], tmp_path / "out", "datasets")
     found = loaded(tmp_path / "out", tmp_path / "cache", streaming=True)
@@ -216,6 +222,7 @@ def test_a_datasets_folder_without_rows_streams_with_its_types(tmp_path: Path) -
     assert found == {"rows": [], "types": types}
 
 
+@pytest.mark.slow
 def test_a_column_that_is_null_throughout_keeps_its_type(tmp_path: Path, judge: Judge) -> None:
     files.export_judgments([judge(comment="", supersedes=None)], tmp_path / "out", "datasets")
     types = loaded(tmp_path / "out", tmp_path / "cache")["types"]

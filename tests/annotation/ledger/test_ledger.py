@@ -344,6 +344,7 @@ print(json.dumps({name: [found.num_rows, str(found.features["withdrawn_at" if na
 """
 
 
+@pytest.mark.slow
 def test_datasets_loads_every_table(app: LedgerApp, hub: LoopbackHub, tmp_path: Path) -> None:
     app.record_answer("j-1", precision=None, category=None, presence="absent_none")
     app.ledger.publish()

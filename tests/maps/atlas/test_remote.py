@@ -46,8 +46,8 @@ def run(hub: LoopbackHub, home: Path, *command: object, **settings: str) -> subp
 
 def describe(folder: Path) -> None:
     """Describes every head."""
-    said = Description("Words.", "The first letter.", "Seen often.")
-    describe_atlas(folder, ScriptedDescriber([Answer(said, "scripted")] * 8))
+    message = Description("Words.", "The first letter.", "Seen often.")
+    describe_atlas(folder, ScriptedDescriber([Answer(message, "scripted")] * 8))
 
 
 def test_an_atlas_is_one_commit(hub: LoopbackHub, atlas_folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_nothing_is_deleted_on_the_hub(hub: LoopbackHub, atlas_folder: Path) -> 
 
 @pytest.mark.parametrize("place", ["/api/repos/create", "/api/validate-yaml", "/preupload/", "PUT /lfs/", "/commit/"])
 @pytest.mark.parametrize("trouble", ["lost", 500, 429])
-def test_an_answer_that_is_lost_or_late_doubles_nothing(
+def test_a_repeated_push_after_a_lost_or_late_answer_doubles_nothing(
     place: str, trouble: str | int, hub: LoopbackHub, atlas_folder: Path, tmp_path: Path
 ) -> None:
     if isinstance(trouble, int):
@@ -114,13 +114,13 @@ def test_an_answer_that_is_lost_or_late_doubles_nothing(
     )
 
 
-def test_a_hub_that_stays_busy_is_told(hub: LoopbackHub, atlas_folder: Path) -> None:
+def test_a_busy_hub_is_reported(hub: LoopbackHub, atlas_folder: Path) -> None:
     hub.fail_next("/commit/", 503, times=3)
     assert refusal(hub, atlas_folder) == f"The Hub answered with status 503 for {REPO}; try again later."
     assert hub.commits(REPO) == []
 
 
-def test_private_is_kept(hub: LoopbackHub, atlas_folder: Path) -> None:
+def test_a_private_dataset_stays_private(hub: LoopbackHub, atlas_folder: Path) -> None:
     sent(hub, atlas_folder, private=True)
     assert hub.repositories["dataset", REPO].private
     sent(hub, atlas_folder)
@@ -164,7 +164,7 @@ def test_a_folder_is_opened_where_it_is(atlas_folder: Path, tmp_path: Path, monk
         load_atlas(tmp_path / "none")
 
 
-def test_what_is_no_atlas_is_not_pulled(hub: LoopbackHub, tmp_path: Path) -> None:
+def test_a_dataset_that_is_not_an_atlas_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_dataset("tester/other", {"big.parquet": b"PAR1"})
     with pytest.raises(MapsError) as caught:
         download_atlas("tester/other", endpoint=hub.url, token=hub.token, cache=tmp_path)
@@ -178,7 +178,7 @@ def test_what_is_no_atlas_is_not_pulled(hub: LoopbackHub, tmp_path: Path) -> Non
     assert hub.bytes_sent("big.parquet") == 0
 
 
-def test_pushes_that_cannot_be_are_refused_in_one_sentence(hub: LoopbackHub, atlas_folder: Path) -> None:
+def test_invalid_pushes_are_refused_in_one_sentence(hub: LoopbackHub, atlas_folder: Path) -> None:
     assert refusal(hub, atlas_folder.parent).startswith(f"{atlas_folder.parent} is not an atlas;")
     with pytest.raises(MapsError) as caught:
         push(atlas_folder, "atlas", hub.token, endpoint=hub.url)
@@ -203,6 +203,7 @@ print(load_dataset(sys.argv[1], split="train")[0]["source"])
 """
 
 
+@pytest.mark.slow
 def test_its_tables_load_with_datasets(hub: LoopbackHub, atlas_folder: Path, tmp_path: Path) -> None:
     describe(atlas_folder)
     sent(hub, atlas_folder)
@@ -220,7 +221,7 @@ def test_its_tables_load_with_datasets(hub: LoopbackHub, atlas_folder: Path, tmp
         assert first == atlas.table("mappings").to_pylist()[0]["source"].rstrip("\n")
 
 
-def test_a_card_lists_the_tables_that_are_there(atlas_folder: Path) -> None:
+def test_a_card_lists_the_existing_tables(atlas_folder: Path) -> None:
     rows = [{"layer": 0, "head": 1, "describer": "a", "reason": "refused", "attempts": 3, "created_at": None}]
     write_table(atlas_folder, "failures", make_table("failures", rows))
     describe(atlas_folder)
@@ -233,6 +234,7 @@ def test_a_card_lists_the_tables_that_are_there(atlas_folder: Path) -> None:
     assert card.data.pretty_name == "Atlas of small"
 
 
+@pytest.mark.process
 def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_path: Path) -> None:
     (atlas_folder / "descriptions.pending.jsonl").write_text("{}\n")
     pushed = run(hub, tmp_path / "home", "-m", "maps", "push", atlas_folder, REPO, "--private")
@@ -260,8 +262,8 @@ def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_pa
     ],
 )
 def test_a_command_without_token_or_network_says_so(
-    settings: dict[str, str], said: str, hub: LoopbackHub, atlas_folder: Path, tmp_path: Path
+    settings: dict[str, str], message: str, hub: LoopbackHub, atlas_folder: Path, tmp_path: Path
 ) -> None:
     done = run(hub, tmp_path / "home", "-m", "maps", "push", atlas_folder, REPO, **settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(message)

@@ -25,19 +25,19 @@ Capture = pytest.CaptureFixture[str]
 def refused(capsys: Capture, *arguments: object) -> str:
     """What a command says where it fails: one sentence, a status of 1 or 2, nothing on the standard output."""
     status = main([str(argument) for argument in arguments])
-    out, said = capsys.readouterr()
-    assert (status in (1, 2), out, said.count("\n")) == (True, "", 1)
-    assert "Traceback" not in said
-    return said.removesuffix("\n")
+    out, message = capsys.readouterr()
+    assert (status in (1, 2), out, message.count("\n")) == (True, "", 1)
+    assert "Traceback" not in message
+    return message.removesuffix("\n")
 
 
 def misused(capsys: Capture, *arguments: str) -> str:
     """The last line where the command line itself is wrong."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
-    out, said = capsys.readouterr()
+    out, message = capsys.readouterr()
     assert (caught.value.code, out) == (2, "")
-    return said.strip().split("\n")[-1]
+    return message.strip().split("\n")[-1]
 
 
 def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, small_model: Path) -> None:
@@ -88,9 +88,7 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     assert [line[:3] for line in shown[-8:]] == ["  1", "  2", "  3", "  4", "  5", "  6", "  7", ""]
 
 
-def test_without_names_an_own_relation_stands_instead_of_the_twenty(
-    tmp_path: Path, capsys: Capture, small_model: Path
-) -> None:
+def test_an_own_relation_alone_replaces_the_predefined_ones(tmp_path: Path, capsys: Capture, small_model: Path) -> None:
     file = tmp_path / "own.json"
     file.write_text('[["amber", "basket"]]')
     assert main(["map", str(small_model), "--out", str(tmp_path / "a"), "--relation", f"own={file}"]) == 0
@@ -102,7 +100,7 @@ def test_without_names_an_own_relation_stands_instead_of_the_twenty(
 
 
 def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
-    """Arguments that can't work, each with what is said."""
+    """Arguments that can't work, each with what is message."""
     cut, pairs, empty, file = here / "cut.gguf", here / "pairs.json", here / "empty", here / "file"
     whole = save_gguf(here / "whole.gguf", SmallModel(), random_weights(SmallModel())).read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
@@ -183,9 +181,9 @@ def test_bad_heads_and_names_are_answered_by_one_sentence(tmp_path: Path, capsys
         ("--layers", "-3", "argument --layers: '-3' is not a range of layers such as 0-3"),
     ],
 )
-def test_bad_options_are_told(option: str, value: str, sentence: str, capsys: Capture) -> None:
-    said = misused(capsys, "map", "smollm2", "--out", "nowhere", option, value)
-    assert said == f"python -m maps map: error: {sentence}"
+def test_bad_options_are_reported(option: str, value: str, sentence: str, capsys: Capture) -> None:
+    message = misused(capsys, "map", "smollm2", "--out", "nowhere", option, value)
+    assert message == f"python -m maps map: error: {sentence}"
 
 
 @pytest.mark.parametrize("command", ["map", "describe", "show", "push"])
@@ -196,7 +194,7 @@ def test_help_has_an_example(command: str, capsys: Capture) -> None:
     assert f"example: python -m maps {command} " in capsys.readouterr().out
 
 
-def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
+def test_a_full_disk_is_reported_and_the_run_continues_later(
     tmp_path: Path, capsys: Capture, small_model: Path
 ) -> None:
     """No file may grow beyond some bytes, which is what a full disk looks like to a program."""
@@ -207,9 +205,9 @@ def test_a_full_disk_is_answered_by_one_sentence_and_the_run_goes_on_later(
         status = main(command)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    out, said = capsys.readouterr()
+    out, message = capsys.readouterr()
     assert (status, out) == (1, "")
-    assert said.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
+    assert message.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
     with pytest.raises(Exception, match="is not an atlas"):
         Atlas.open(tmp_path / "atlas")
     assert main(command) == 0
@@ -230,7 +228,8 @@ def brief(atlas_folder: Path) -> Path:
     return atlas_folder
 
 
-def test_a_reader_that_stops_reading_is_no_error(mapped_once: Path, brief: Path) -> None:
+@pytest.mark.process
+def test_a_closed_pipe_is_not_an_error(mapped_once: Path, brief: Path) -> None:
     for atlas in (mapped_once, brief):
         done = shown_to("| (exec true)", atlas)
         assert (done.returncode, done.stderr) == (0, "")
@@ -238,14 +237,16 @@ def test_a_reader_that_stops_reading_is_no_error(mapped_once: Path, brief: Path)
     assert (first.returncode, first.stdout, first.stderr) == (0, "L0H1 of small\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_an_output_that_takes_nothing_is_answered_by_one_sentence(mapped_once: Path, brief: Path) -> None:
+def test_an_output_that_cannot_be_written_is_reported(mapped_once: Path, brief: Path) -> None:
     for atlas in (mapped_once, brief):
         done = shown_to("> /dev/full", atlas)
         assert (done.returncode, done.stderr) == (1, "A file cannot be written or read: No space left on device.\n")
 
 
-def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_an_interrupt_says_how_to_continue(tmp_path: Path) -> None:
     small = SmallModel(layers=60)
     folder = save_model_folder(tmp_path / "deep", small, random_weights(small))
     command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(tmp_path / "atlas")]
@@ -253,7 +254,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
         while process.poll() is None and not (tmp_path / "atlas" / "parts" / "layer-000").is_dir():
             os.sched_yield()
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, message = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert said.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
-    assert "Traceback" not in said
+    assert message.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
+    assert "Traceback" not in message

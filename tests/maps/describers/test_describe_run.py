@@ -113,6 +113,7 @@ def head_of(row: Row) -> HeadId:
     return HeadId(row["layer"], row["head"])
 
 
+@pytest.mark.process
 def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: Path) -> None:
     mixed, budget = MixedErrors(), Budget(Price(2.5, 10))
     asked = prompts(bundled)
@@ -136,6 +137,7 @@ def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: 
     assert not list(bundled.glob("*pending*"))
 
 
+@pytest.mark.process
 def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran: Ran) -> None:
     mixed = MixedErrors()
     mixed.ERRORS_BY_PROMPT = (
@@ -216,6 +218,7 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
     assert not (bundled / "descriptions.parquet").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("interrupts", [1, 2])
 def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_again(
     interrupts: int, atlas_folder: Path
@@ -270,6 +273,7 @@ def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atl
     assert not list(atlas_folder.glob("*pending*"))
 
 
+@pytest.mark.process
 def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.polls_until_done = 10**6
@@ -288,6 +292,7 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
     assert (len(server.batches), len(server.request_bodies), len(rows(atlas_folder))) == (1, 8, 8)
 
 
+@pytest.mark.process
 def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_folder: Path, ran: Ran) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
@@ -471,6 +476,6 @@ def test_descriptions_of_other_mappings_are_stale(atlas_folder: Path) -> None:
     write_table(atlas_folder, "mappings", make_table("mappings", changed))
     stale = {row["description_id"] for row in rows(atlas_folder) if row["head"] == 1}
     assert (atlas.stale_description_ids(), atlas.stale_description_ids(HeadId(0, 0))) == (stale, set())
-    told = "  stale: the mappings below are not those that were described; describe the atlas again"
+    told = "  stale: the mappings changed after this description; describe the atlas again"
     shown = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
     assert [told in lines for lines in shown] == [True, False]

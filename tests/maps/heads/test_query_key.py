@@ -27,6 +27,7 @@ from maps.weights.open import open_checkpoint
 from tests.families import (
     FAMILY_MODELS,
     FAST_FAMILIES,
+    BuiltOnce,
     block_attention,
     build_model,
     model_blocks,
@@ -44,8 +45,8 @@ IN_GGUF = [family for family, model in FAMILY_MODELS.items() if model.gguf_archi
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("families") / family for family in FAMILY_MODELS}
-    return {family: (build_model(family, folder), folder) for family, folder in folders.items()}
+    folder = tmp_path_factory.mktemp("families")
+    return BuiltOnce(lambda family: (build_model(family, folder / family), folder / family))
 
 
 @torch.no_grad()
@@ -61,8 +62,8 @@ def own_logarithms(model: Any, layer: int, rows: Tensor) -> Tensor:
     hidden, rotary, turned = rows[None], getattr(model_body(model), "rotary_emb", None), {}
     if rotary is not None:
         kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
-        place = torch.zeros(1, len(rows), dtype=torch.long)
-        turned = {"position_embeddings": rotary(hidden, place, *([kinds[layer]] if kinds else []))}
+        positions = torch.zeros(1, len(rows), dtype=torch.long)
+        turned = {"position_embeddings": rotary(hidden, positions, *([kinds[layer]] if kinds else []))}
     mask = torch.zeros(1, 1, len(rows), len(rows), dtype=torch.float64)
     weights: Tensor = attention(hidden, **turned, attention_mask=mask)[1][0]
     return weights.log()
@@ -117,13 +118,13 @@ def falling(values: Tensor, count: int) -> list[int]:
     return sorted(range(len(values)), key=lambda i: (-round(float(values[i]), 8), i))[:count]
 
 
-def same_as_the_formula(folder: Path, found: ExperimentTables) -> None:
+def same_as_the_formula(folder: Path, result: ExperimentTables) -> None:
     """Compares every head's rows."""
     shape = Model.open(str(folder)).shape
-    for row in found.tables["attention_heads"]:
+    for row in result.tables["attention_heads"]:
         layer, head = row["layer"], row["head"]
         scores, saliency = formula(folder, layer, head)
-        rows = [r for r in found.tables["attention"] if (r["layer"], r["head"]) == (layer, head)]
+        rows = [r for r in result.tables["attention"] if (r["layer"], r["head"]) == (layer, head)]
         queries = [r["query_id"] for r in rows]
         assert queries == falling(saliency, 30)
         assert [r["rank"] for r in rows] == list(range(1, 31))
@@ -139,15 +140,17 @@ def same_as_the_formula(folder: Path, found: ExperimentTables) -> None:
         assert row["own_share"] == pytest.approx(float((higher < 5).double().mean()))
 
 
+@pytest.mark.canary
 def test_the_small_model_attends_as_the_formula_says(small_model: Path, tmp_path: Path) -> None:
-    found = evaluate_attention(str(small_model), tmp_path, SETTINGS)
-    assert len(found.tables["attention_heads"]) == 8
-    same_as_the_formula(small_model, found)
+    result = evaluate_attention(str(small_model), tmp_path, SETTINGS)
+    assert len(result.tables["attention_heads"]) == 8
+    same_as_the_formula(small_model, result)
     for name, schema in SCHEMAS.items():
         with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             assert next(csv.reader(file)) == schema.names
 
 
+@pytest.mark.transformers
 @pytest.mark.parametrize("family", NORMED)
 def test_heads_that_norm_queries_and_keys_attend_as_the_formula_says(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
@@ -163,19 +166,21 @@ def test_lengths_of_rows_change_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_too_close_for_float32_is_decided_in_float64(small_model: Path) -> None:
     model = Model.open(str(small_model))
-    found = QueryKeyCircuit(model.embedding_sources, read_query_key_weights(model.checkpoint, 0))
+    circuit = QueryKeyCircuit(model.embedding_sources, read_query_key_weights(model.checkpoint, 0))
     scores, _ = formula(small_model, 0, 2)
     tokens = torch.arange(VOCABULARY_SIZE)
     wanted = ((scores > scores.diagonal()[:, None] + 1e-9).sum(1) < 40).tolist()
-    assert found.attends_to_itself(tokens, 2, 40).tolist() == wanted
-    blurred = found.screen._replace(key_error_bounds=found.screen.key_error_bounds + 1.0)  # nothing is sure any more
-    found.screen = blurred
-    assert found.attends_to_itself(tokens, 2, 40).tolist() == wanted
+    assert circuit.attends_to_itself(tokens, 2, 40).tolist() == wanted
+    # With error bounds this large, float32 decides nothing.
+    circuit.screen = circuit.screen._replace(key_error_bounds=circuit.screen.key_error_bounds + 1.0)
+    assert circuit.attends_to_itself(tokens, 2, 40).tolist() == wanted
     assert 0 < sum(wanted) < VOCABULARY_SIZE
 
 
+@pytest.mark.slow
 def test_named_heads_alone_are_the_same_rows(small_model: Path, tmp_path: Path) -> None:
     whole = evaluate_attention(str(small_model), tmp_path / "whole", SETTINGS)
     alone = evaluate_attention(str(small_model), tmp_path / "alone", replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
@@ -184,6 +189,7 @@ def test_named_heads_alone_are_the_same_rows(small_model: Path, tmp_path: Path) 
         assert alone.tables[name] == rows != []
 
 
+@pytest.mark.slow
 def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -191,8 +197,10 @@ def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path,
         (folder / name).write_bytes((small_model / name).read_bytes())
     tensors = load_file(small_model / "model.safetensors")
     save_file({**tensors, "model.layers.1.self_attn.q_norm.weight": torch.ones(8)}, folder / "model.safetensors")
-    said = "model normalises its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not supported for"
-    with pytest.raises(MapsError, match=rf"^{re.escape(said)}"):
+    message = (
+        "model normalises its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not supported for"
+    )
+    with pytest.raises(MapsError, match=rf"^{re.escape(message)}"):
         evaluate_attention(str(folder), tmp_path / "out", SETTINGS)
 
 
@@ -203,7 +211,7 @@ def test_the_command_counts_heads_that_attend_to_the_same_token(
     assert main(command) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/attention.csv and attention_heads.csv")
-    said = rf"In \d of 1 heads 10% or more of the tokens have themselves among their 5 keys: {where}\n"
-    assert re.fullmatch(rf"{said}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
+    summary = rf"In \d of 1 heads 10% or more of the tokens have themselves among their 5 keys: {where}\n"
+    assert re.fullmatch(rf"{summary}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     assert main([*command, "--final-norm"]) == 2
-    assert capsys.readouterr().err == "evaluate attention does not look at --final-norm; leave it out.\n"
+    assert capsys.readouterr().err == "evaluate attention does not use --final-norm; leave it out.\n"

@@ -18,11 +18,13 @@ from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights.open import open_checkpoint
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce
+from tests.families import FAMILY_MODELS, BuiltOnce
 from tests.maps.mapping.test_mapper import check_head
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
-from tests.sampling import sampled
+from tests.sampling import with_canary
 from tests.small_models import VOCABULARY_SIZE, WORDS, approximate_rows
+
+pytestmark = pytest.mark.transformers
 
 PAIRS = tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True))
 RELATIONS = (
@@ -87,15 +89,15 @@ def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, 
     assert len(atlas.head_ids) == checkpoint.shape.layers * 4
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
-def test_an_atlas_is_what_all_of_m_says(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", with_canary(FAMILY_MODELS, "llama"))
+def test_an_atlas_equals_values_from_all_of_m(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, folder = made[family]
     check_model(model, folder, tmp_path / "atlas", WHOLE, (0, 1, 2, 3))
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("family", ["gpt2", "gemma2", "qwen2"])
-def test_an_atlas_with_options_is_what_all_of_m_says(
+def test_an_atlas_with_options_equals_values_from_all_of_m(
     family: str, option: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
 ) -> None:
     model, folder = made[family]

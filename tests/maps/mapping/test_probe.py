@@ -17,11 +17,11 @@ from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_ta
 from maps.mapping.probe_results import VocabularyToken
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, no_progress_bar
-from tests.families import FAMILY_MODELS, FAST_FAMILIES
+from tests.families import FAMILY_MODELS
 from tests.maps.mapping.test_oracle import PAIRS
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula
 from tests.plain_bundled import PlainHead, distinct_rows, open_bundled_model
-from tests.sampling import sampled
+from tests.sampling import with_canary
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
 OPTIONS = {
@@ -77,8 +77,9 @@ def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None
     assert [(each.rank, each.head, each.source.id) for each in as_target] == sorted(wanted)
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
-def test_every_head_of_a_family_says_what_all_of_m_says(family: str, tmp_path: Path) -> None:
+@pytest.mark.transformers
+@pytest.mark.parametrize("family", with_canary(FAMILY_MODELS, "llama"))
+def test_a_probe_equals_values_from_all_of_m(family: str, tmp_path: Path) -> None:
     build_model_with_ties(family, tmp_path / family)
     model = opened(tmp_path / family, OPTIONS["as it stands"])
     oracles = every_head(model, OPTIONS["as it stands"])
@@ -149,12 +150,12 @@ def test_the_second_question_reads_nothing(small_model: Path) -> None:
         ("\u202eevil", r"“\\u202Eevil” is not a single token"),
     ],
 )
-def test_what_is_no_single_token_is_told_with_its_pieces(small_model: Path, word: str, sentence: str) -> None:
+def test_a_word_of_several_tokens_is_refused_with_its_pieces(small_model: Path, word: str, sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
         maps.probe(maps.load(small_model), word)
 
 
-def test_a_word_is_read_with_a_space_or_else_as_it_stands(small_model: Path) -> None:
+def test_a_word_is_read_with_a_leading_space_or_else_unchanged(small_model: Path) -> None:
     model = maps.load(small_model)
     assert maps.probe(model, "  garden ").source.string == " garden"
     assert maps.probe(model, "·garden").source.string == " garden"

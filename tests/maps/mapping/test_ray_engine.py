@@ -25,6 +25,8 @@ from maps.mapping.settings import MappingSettings
 from maps.types import Relation
 from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
+pytestmark = pytest.mark.ray
+
 ROOT = Path(__file__).parents[3]
 LAYERS = 100
 COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
@@ -94,6 +96,7 @@ def tables(atlas: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(atlas.glob("*.parquet"))}
 
 
+@pytest.mark.canary
 def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
     deep: Path, alone: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -101,27 +104,31 @@ def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
     with mapping_on_ray(deep, out, environment) as process:
         at_work(process).kill()
         assert len(list(out.glob("parts/layer-*"))) < LAYERS
-        printed, said = process.communicate(timeout=300)
+        printed, message = process.communicate(timeout=300)
     assert (process.returncode, printed) == (0, f"Mapped {4 * LAYERS} heads of deep: the atlas is in {out}.\n")
-    assert "Ray: 2 layers at once on 1 machine, 1 thread for each layer." in said
+    assert "Ray: 2 layers at once on 1 machine, 1 thread for each layer." in message
     assert (
-        len(re.findall(r"The worker of layer \d+ was lost \(WorkerCrashedError\); the layer is computed again\.", said))
+        len(
+            re.findall(
+                r"The worker of layer \d+ was lost \(WorkerCrashedError\); the layer is computed again\.", message
+            )
+        )
         == 1
     )
     assert tables(out) == tables(alone)
 
 
 @pytest.mark.long
-def test_a_run_on_ray_that_was_stopped_goes_on_without_it(
+def test_a_stopped_run_on_ray_continues_without_ray(
     deep: Path, alone: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     out = tmp_path / "atlas"
     with mapping_on_ray(deep, out, environment) as process:
         mine = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=300)
-    assert (process.returncode, said.count("Traceback")) == (130, 0)
-    assert said.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
+        _, message = process.communicate(timeout=300)
+    assert (process.returncode, message.count("Traceback")) == (130, 0)
+    assert message.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
     assert psutil.wait_procs(mine, timeout=60)[1] == []  # nothing of Ray is left running
     kept = len(list(out.glob("parts/layer-*")))
     assert 0 < kept < LAYERS
@@ -149,9 +156,11 @@ def test_a_machine_that_lacks_the_model_or_has_another_one_says_so(small_model: 
     )
 
 
-def test_a_cluster_that_nobody_hears_of_is_told_at_once(small_model: Path, tmp_path: Path) -> None:
-    said = r"^No Ray cluster can be used at 127\.0\.0\.1:1 \(.*refused\); check --address, and set RAY_AUTH_MODE=token"
-    with pytest.raises(RunFailedError, match=said):
+def test_an_unreachable_cluster_is_reported_at_once(small_model: Path, tmp_path: Path) -> None:
+    message = (
+        r"^No Ray cluster can be used at 127\.0\.0\.1:1 \(.*refused\); check --address, and set RAY_AUTH_MODE=token"
+    )
+    with pytest.raises(RunFailedError, match=message):
         map_model(str(small_model), tmp_path / "atlas", MappingSettings((COPYING,)), engine=RayEngine("127.0.0.1:1"))
 
 

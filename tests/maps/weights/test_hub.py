@@ -323,6 +323,7 @@ def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
+@pytest.mark.process
 def test_a_mapping_that_was_killed_downloads_only_what_is_left(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     hub.add_model(NAME, folder, private=True)
     hub.stall_next("GET /files/", 0, times=6)  # the head takes two
