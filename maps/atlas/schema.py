@@ -173,18 +173,9 @@ def make_table(name: str, rows: Sequence[Row]) -> pa.Table:
 
 
 def mapping_row(head: HeadId, mapping: Mapping) -> Row:
-    """A row of `mappings`, `heldout` or `suppressive`."""
-    return {
-        "layer": head.layer,
-        "head": head.head,
-        "rank": mapping.rank,
-        "source_id": mapping.source_id,
-        "source": mapping.source,
-        "saliency": mapping.saliency,
-        "target_ids": list(mapping.target_ids),
-        "targets": list(mapping.targets),
-        "scores": list(mapping.scores),
-    }
+    """A row of `mappings`, `heldout` or `suppressive`; its columns have the names of the fields."""
+    lists = {name: list(getattr(mapping, name)) for name in ("target_ids", "targets", "scores")}
+    return {**head._asdict(), **vars(mapping), **lists}
 
 
 def mapping_from_row(row: Row) -> Mapping:
@@ -201,16 +192,7 @@ def mapping_from_row(row: Row) -> Mapping:
 
 def relation_row(head: HeadId, score: RelationScore) -> Row:
     """A row of `relations`; a user's own relation has no category."""
-    return {
-        "layer": head.layer,
-        "head": head.head,
-        "relation": score.relation,
-        "category": score.category or None,
-        "k": score.k,
-        "pairs": score.pairs,
-        "score": score.score,
-        "suppression": score.suppression,
-    }
+    return {**head._asdict(), **vars(score), "category": score.category or None}
 
 
 def relation_score_from_row(row: Row) -> RelationScore:
@@ -230,20 +212,11 @@ def description_row(head: HeadId, describer: str, answer: Answer, identity: Row)
     """A row of `descriptions`. `identity`: description_id, mapping_hash and created_at."""
     description = answer.description
     return {
-        "layer": head.layer,
-        "head": head.head,
+        **head._asdict(),
         "describer": describer,
-        "input_strings": description.input_strings,
-        "observed_pattern": description.observed_pattern,
-        "reasoning": description.reasoning,
+        **vars(description),
         "pattern": description.pattern,
         "pattern_paper": description.pattern_paper,
-        "model": answer.model,
-        "support": answer.support,
-        "prompt_hash": answer.prompt_hash,
-        "seed": answer.seed,
-        "prompt_tokens": answer.prompt_tokens,
-        "completion_tokens": answer.completion_tokens,
-        "cost_usd": answer.cost_usd,
+        **{name: value for name, value in vars(answer).items() if name != "description"},
         **identity,
     }

@@ -1,4 +1,4 @@
-"""The library as `import maps` gives it: against the bundled model's atlas, and on small models."""
+"""The functions of `import maps`, compared with the bundled model's atlas and on small models."""
 
 from __future__ import annotations
 
@@ -88,15 +88,15 @@ def test_importing_the_library_imports_nothing_heavy() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["L0H8", "L26H2"])
 def test_a_head_equals_its_rows_in_the_atlas(head: str, bundled: maps.Model) -> None:
-    atlas, where = maps.load_atlas(SEED), maps.HeadId.parse(head)
-    stored = atlas.mappings(where)
+    atlas, head_id = maps.load_atlas(SEED), maps.HeadId.parse(head)
+    stored = atlas.mappings(head_id)
     found = maps.salient_mappings(bundled, head)
     assert values(found) == approximate_rows(values(stored))
-    assert maps.relation_scores(bundled, where) == atlas.relation_scores(where)
-    [row] = atlas.descriptions(where)
-    message = maps.describe(found)
-    assert message == maps.describe(stored)
-    assert message == maps.Description(row["input_strings"], row["observed_pattern"], row["reasoning"])
+    assert maps.relation_scores(bundled, head_id) == atlas.relation_scores(head_id)
+    [row] = atlas.descriptions(head_id)
+    description = maps.describe(found)
+    assert description == maps.describe(stored)
+    assert description == maps.Description(row["input_strings"], row["observed_pattern"], row["reasoning"])
 
 
 def test_a_model_reads_its_weights_when_they_are_needed_and_a_layer_once(
@@ -205,14 +205,14 @@ def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
     atlas = maps.map(plain, tmp_path / "plain", relations={"same": PAIRS}, salient=7)
     where = maps.HeadId(1, 1)
     assert atlas.info["asked_for"] == str(folder)
-    assert values(atlas.mappings(where)) == approximate_rows(values(maps.salient_mappings(plain, where, salient=7)))
+    assert values(atlas.mappings(head_id)) == approximate_rows(values(maps.salient_mappings(plain, where, salient=7)))
     assert atlas.relation_scores(where) == maps.relation_scores(plain, where, {"same": PAIRS})
     mapped = maps.map(other, tmp_path / "other", relations={"same": PAIRS}, salient=7, layers=(1, 1))
     assert {name: mapped.info["settings"][name] for name in ("dtype", "first_mlp", "final_norm", "layers")} == {
         **{"dtype": "float32", "first_mlp": False, "final_norm": True, "layers": [1, 1]}
     }
     assert values(mapped.mappings(where)) == approximate_rows(values(maps.salient_mappings(other, where, salient=7)))
-    assert mapped.mappings(where) != atlas.mappings(where)
+    assert mapped.mappings(where) != atlas.mappings(head_id)
 
 
 def test_a_finished_atlas_is_opened_without_the_model(tmp_path: Path, small_model: Path) -> None:
@@ -270,8 +270,11 @@ def test_a_scorer_is_asked_about_the_descriptions_of_an_atlas(atlas_folder: Path
 
 def test_one_head_is_asked_about_three_times(small: maps.Model) -> None:
     mappings = maps.salient_mappings(small, "L1H0")
-    message = maps.Description("Words.", "Copies.", "Seen.")
-    assert maps.describe(mappings, ScriptedDescriber([ReplyError("empty"), Answer(message, "scripted")])) == message
+    description = maps.Description("Words.", "Copies.", "Seen.")
+    assert (
+        maps.describe(mappings, ScriptedDescriber([ReplyError("empty"), Answer(description, "scripted")]))
+        == description
+    )
     with pytest.raises(maps.MapsError, match=r"^third$"):
         maps.describe(mappings, ScriptedDescriber([ReplyError("first"), ReplyError("second"), ReplyError("third")]))
     with pytest.raises(maps.MapsError, match=r"^There are no mappings to describe\.$"):

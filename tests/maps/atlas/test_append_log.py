@@ -1,4 +1,4 @@
-"""Waiting rows that no run can have written: named by file and line, never merged."""
+"""Damaged rows in an append-only log: named by file and line, never merged."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_a_damaged_line_is_named_and_nothing_is_moved(
     for options in ([], ["--dry-run", "--base-url", "http://127.0.0.1:9/v1"]):
         describer = "other" if options else "offline"
         assert main(["describe", str(atlas_folder), "--describer", describer, *options]) == 2
-        out, said = capsys.readouterr()
-        assert (out, said.count("\n")) == ("", 1)
-        assert said.startswith(f"{path}, line 3, is damaged ({why}")
-        assert said.endswith("; repair or delete that line, then run the command again.\n")
+        out, message = capsys.readouterr()
+        assert (out, message.count("\n")) == ("", 1)
+        assert message.startswith(f"{path}, line 3, is damaged ({why}")
+        assert message.endswith("; repair or delete that line, then run the command again.\n")
         assert path.read_bytes() == content
     assert not (atlas_folder / "descriptions.parquet").exists()
 

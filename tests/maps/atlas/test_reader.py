@@ -1,4 +1,4 @@
-"""Atlases on disk: whole or not at all, interrupted and gone on with."""
+"""Atlases on disk: written whole or not at all, interrupted and continued."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def test_tables_that_were_not_made_yet_are_empty(mapped_once: Path) -> None:
 
 def test_the_newest_description_of_a_describer_is_the_current_one(atlas_folder: Path) -> None:
     then = datetime(2026, 11, 22, tzinfo=UTC)
-    said = [("a", 0, "first"), ("a", 9, "third"), ("b", 1, "other"), ("a", 5, "second")]
+    descriptions = [("a", 0, "first"), ("a", 9, "third"), ("b", 1, "other"), ("a", 5, "second")]
     rows = [
         {"layer": 0, "head": 1, "describer": who, "observed_pattern": what, "created_at": then + timedelta(minutes=n)}
-        for who, n, what in said
+        for who, n, what in descriptions
     ]
     write_table(atlas_folder, "descriptions", make_table("descriptions", rows))
     found = Atlas.open(atlas_folder).descriptions(HeadId(0, 1))
@@ -116,8 +116,8 @@ def test_an_atlas_made_with_other_settings_is_left_alone(
     change: dict[str, object], difference: str, atlas_folder: Path, small_model: Path
 ) -> None:
     before = {path.name: path.read_bytes() for path in atlas_folder.iterdir()}
-    said = f"{atlas_folder} holds an atlas made with other settings ({difference}"
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}.*; choose another --out\\.$"):
+    message = f"{atlas_folder} holds an atlas made with other settings ({difference}"
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}.*; choose another --out\\.$"):
         map_model(str(small_model), atlas_folder, replace(SETTINGS, **change))  # type: ignore[arg-type]
     assert {path.name: path.read_bytes() for path in atlas_folder.iterdir()} == before
 
@@ -140,16 +140,16 @@ def test_an_unfinished_mapping_made_with_other_settings_is_left_alone(tmp_path: 
         map_model(str(small_model), out, SETTINGS, progress=after(1))  # type: ignore[arg-type]
     with pytest.raises(MapsError, match=r"contains an unfinished mapping; run the same map command"):
         Atlas.open(out)
-    said = (
+    message = (
         f"{out} holds an unfinished mapping made with other settings (k was null, now 3); "
         f"choose another --out or delete {out / 'parts'}."
     )
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
         map_model(str(small_model), out, replace(SETTINGS, k=3))
 
 
-def test_a_stop_between_the_tables_and_the_end_is_gone_on_from(tmp_path: Path, mapped_once: Path) -> None:
-    """As after a crash in `Parts.finish`: some tables are there and `atlas.json` is not."""
+def test_a_run_that_stopped_after_the_tables_continues(tmp_path: Path, mapped_once: Path) -> None:
+    """As after a crash in `LayerStore.finish`: some tables exist and `atlas.json` does not."""
     small = SmallModel()
     folder, out = save_model_folder(tmp_path / "small", small, random_weights(small)), tmp_path / "atlas"
     with pytest.raises(Stopped):
@@ -161,7 +161,7 @@ def test_a_stop_between_the_tables_and_the_end_is_gone_on_from(tmp_path: Path, m
     assert not (out / "parts").exists()
 
 
-def test_a_killed_mapping_goes_on_and_repeats_no_layer(tmp_path: Path) -> None:
+def test_a_killed_mapping_continues_and_repeats_no_layer(tmp_path: Path) -> None:
     small = SmallModel(width=16, mlp_width=16, layers=16, heads=2, kv_heads=1, head_width=4)
     folder, out = save_model_folder(tmp_path / "deep", small, random_weights(small)), tmp_path / "atlas"
     command = [sys.executable, "-m", "maps", "map", str(folder), "--out", str(out), "--relations", "copying"]
@@ -212,8 +212,8 @@ def test_a_damaged_file_is_named(file: str, content: str, sentence: str, atlas_f
 @pytest.mark.parametrize("name", [*LAYER_TABLES, "pairs"])
 def test_a_missing_table_is_named(name: str, atlas_folder: Path) -> None:
     (atlas_folder / f"{name}.parquet").unlink()
-    said = f"{atlas_folder} lacks {name}.parquet; delete the folder and map the model again."
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+    message = f"{atlas_folder} lacks {name}.parquet; delete the folder and map the model again."
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
         Atlas.open(atlas_folder)
 
 
@@ -221,19 +221,19 @@ def test_a_missing_table_is_named(name: str, atlas_folder: Path) -> None:
 def test_an_atlas_of_another_format_is_refused(version: object, atlas_folder: Path) -> None:
     info = json.loads((atlas_folder / "atlas.json").read_text())
     (atlas_folder / "atlas.json").write_text(json.dumps({**info, "format_version": version}))
-    said = f"{atlas_folder} has atlas format {version}, but this version reads 1; map again."
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+    message = f"{atlas_folder} has atlas format {version}, but this version reads 1; map again."
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
         Atlas.open(atlas_folder)
 
 
 def test_a_folder_without_an_atlas_says_how_to_make_one(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        said = f"{place} is not an atlas; `python -m maps map MODEL --out {place}` makes one."
-        with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+        message = f"{place} is not an atlas; `python -m maps map MODEL --out {place}` makes one."
+        with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
             Atlas.open(place)
 
 
-def test_a_layer_is_there_whole_or_not_at_all(tmp_path: Path, mapped_once: Path) -> None:
+def test_a_layer_is_stored_whole_or_not_at_all(tmp_path: Path, mapped_once: Path) -> None:
     parts, atlas = LayerStore(tmp_path), Atlas.open(mapped_once)
     tables = {name: atlas.table(name) for name in LAYER_TABLES}
     with pytest.raises(KeyError):

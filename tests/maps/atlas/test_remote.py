@@ -1,4 +1,4 @@
-"""Atlases on the Hub: pushed whole in one commit, pulled once, loaded as datasets."""
+"""Atlases on the Hub: pushed in one commit, downloaded once, loaded as datasets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refusal(hub: LoopbackHub, folder: Path, **options: str | bool) -> str:
 
 
 def run(hub: LoopbackHub, home: Path, *command: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A command of people who use this Hub."""
+    """Runs a command that uses this Hub."""
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(home), **settings}
     words = [sys.executable, *map(str, command)]
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -46,8 +46,8 @@ def run(hub: LoopbackHub, home: Path, *command: object, **settings: str) -> subp
 
 def describe(folder: Path) -> None:
     """Describes every head."""
-    message = Description("Words.", "The first letter.", "Seen often.")
-    describe_atlas(folder, ScriptedDescriber([Answer(message, "scripted")] * 8))
+    description = Description("Words.", "The first letter.", "Seen often.")
+    describe_atlas(folder, ScriptedDescriber([Answer(description, "scripted")] * 8))
 
 
 def test_an_atlas_is_one_commit(hub: LoopbackHub, atlas_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Notes of what describers have begun: kept, dropped, and told where they are damaged."""
+"""Records of what describers have begun: stored, removed, and reported where damaged."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def test_a_relation_score_comes_back_from_its_row_and_what_is_absent_is_null() -
 
 
 def test_a_description_row_has_every_column() -> None:
-    said = Description("Words.", "Unclear.", "Looked.")
+    description = Description("Words.", "Unclear.", "Looked.")
     identity = {"description_id": "d", "mapping_hash": "m", "created_at": None}
-    row = description_row(HEAD, "offline", Answer(said, "rules"), identity)
+    row = description_row(HEAD, "offline", Answer(description, "rules"), identity)
     assert sorted(row) == sorted(SCHEMAS["descriptions"].names)
     assert (row["pattern"], row["pattern_paper"], row["support"], row["cost_usd"]) == (False, False, None, None)

@@ -1,4 +1,4 @@
-"""The prebuilt atlas of the bundled model is what today's code and data make of it."""
+"""The prebuilt atlas of the bundled model equals what the current code and data compute."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def seed() -> Atlas:
 
 @pytest.fixture(scope="module")
 def rebuilt() -> dict[int, dict[str, list[Row]]]:
-    """Two layers of the bundled model, computed now, as the tables hold them."""
+    """The rows of two layers of the bundled model, computed now."""
     work = LayerMapper.prepare(Model.open("smollm2"), MappingSettings(predefined_relations()))
     layers = {layer: work.compute_rows(layer) for layer in REBUILT}
     return {
@@ -50,7 +50,7 @@ def rebuilt() -> dict[int, dict[str, list[Row]]]:
 
 @pytest.mark.parametrize("name", LAYER_TABLES)
 @pytest.mark.parametrize("layer", REBUILT)
-def test_a_layer_is_computed_again_as_it_is_shipped(
+def test_a_layer_is_computed_again_as_shipped(
     layer: int, name: str, seed: Atlas, rebuilt: dict[int, dict[str, list[Row]]]
 ) -> None:
     later = dict.fromkeys(ON_REQUEST if name == "heads" else ())  # compared below, and in tests/long
@@ -86,7 +86,7 @@ def test_the_share_of_its_hits_is_each_score(seed: Atlas) -> None:
 
 
 @pytest.mark.long
-def test_its_evidence_is_what_is_measured_of_it_now(seed: Atlas, tmp_path: Path) -> None:
+def test_its_evidence_is_what_would_be_measured_now(seed: Atlas, tmp_path: Path) -> None:
     again = Atlas.open(shutil.copytree(SEED, tmp_path / "seed"))
     write_offline_measures(again, 0, None, 0)
     for name in ("checks", "concentration"):
@@ -106,7 +106,7 @@ def test_its_random_baseline_counts_the_heads_that_it_has(seed: Atlas) -> None:
 
 
 @pytest.mark.long
-def test_what_looks_at_all_of_m_is_computed_again_as_it_is_shipped(seed: Atlas) -> None:
+def test_statistics_over_all_of_m_are_computed_again_as_shipped(seed: Atlas) -> None:
     model = Model.open("smollm2")
     layer, head = model.layer(23), 6
     row = seed.table("heads", head=HeadId(23, head)).to_pylist()[0]
@@ -125,10 +125,10 @@ def test_it_was_made_with_the_relations_that_ship_and_all_statistics(seed: Atlas
     assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in rows)
 
 
-def test_its_descriptions_are_what_the_offline_describer_says_now(seed: Atlas) -> None:
+def test_its_descriptions_are_those_of_the_offline_describer(seed: Atlas) -> None:
     describer = OfflineDescriber(predefined_relations())
 
-    async def said() -> list[Row]:
+    async def describe_all() -> list[Row]:
         rows = []
         for head in seed.head_ids:
             mappings = seed.mappings(head)
@@ -139,7 +139,7 @@ def test_its_descriptions_are_what_the_offline_describer_says_now(seed: Atlas) -
         return rows
 
     shipped = seed.table("descriptions").drop_columns(["created_at"]).to_pylist()
-    assert shipped == asyncio.run(said())
+    assert shipped == asyncio.run(describe_all())
     assert sum(row["pattern"] for row in shipped) > 0
 
 

@@ -23,7 +23,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def refused(capsys: Capture, *arguments: object) -> str:
-    """What a command says where it fails: one sentence, a status of 1 or 2, nothing on the standard output."""
+    """The error message of a command: one sentence, status 1 or 2, nothing on standard output."""
     status = main([str(argument) for argument in arguments])
     out, message = capsys.readouterr()
     assert (status in (1, 2), out, message.count("\n")) == (True, "", 1)
@@ -32,7 +32,7 @@ def refused(capsys: Capture, *arguments: object) -> str:
 
 
 def misused(capsys: Capture, *arguments: str) -> str:
-    """The last line where the command line itself is wrong."""
+    """The last line that argparse prints for a wrong command line."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     out, message = capsys.readouterr()
@@ -100,7 +100,7 @@ def test_an_own_relation_alone_replaces_the_predefined_ones(tmp_path: Path, caps
 
 
 def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
-    """Arguments that can't work, each with what is message."""
+    """Invalid arguments, each with the beginning of its error message."""
     cut, pairs, empty, file = here / "cut.gguf", here / "pairs.json", here / "empty", here / "file"
     whole = save_gguf(here / "whole.gguf", SmallModel(), random_weights(SmallModel())).read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
@@ -197,7 +197,7 @@ def test_help_has_an_example(command: str, capsys: Capture) -> None:
 def test_a_full_disk_is_reported_and_the_run_continues_later(
     tmp_path: Path, capsys: Capture, small_model: Path
 ) -> None:
-    """No file may grow beyond some bytes, which is what a full disk looks like to a program."""
+    """Limits the size of files, which looks like a full disk to a program."""
     command = ["map", str(small_model), "--out", str(tmp_path / "atlas"), "--relations", "copying"]
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
@@ -222,7 +222,7 @@ def shown_to(target: str, atlas: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def brief(atlas_folder: Path) -> Path:
-    """An atlas whose heads fill no buffer, so that nothing is written before the command ends."""
+    """An atlas so small that the output stays in the buffer until the command ends."""
     rows = Atlas.open(atlas_folder).table("mappings").to_pylist()
     write_table(atlas_folder, "mappings", make_table("mappings", [row for row in rows if row["rank"] < 3]))
     return atlas_folder

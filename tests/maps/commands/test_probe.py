@@ -1,4 +1,4 @@
-"""`probe`, as people run it."""
+"""The command `probe`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def test_a_token_is_shown_from_both_sides(capsys: Capture, small_model: Path) ->
 
 
 @pytest.mark.parametrize("words", [("two words",), ("garden", "\x1b[31mred"), ("",)])
-def test_what_is_no_token_is_one_sentence(capsys: Capture, small_model: Path, words: tuple[str, ...]) -> None:
+def test_a_word_that_is_not_a_token_is_refused_in_one_sentence(
+    capsys: Capture, small_model: Path, words: tuple[str, ...]
+) -> None:
     assert main(["probe", str(small_model), *words]) == 2
-    out, said = capsys.readouterr()
-    assert (out, said.count("\n")) == ("", 1)
-    assert "\x1b" not in said
+    out, message = capsys.readouterr()
+    assert (out, message.count("\n")) == ("", 1)
+    assert "\x1b" not in message

@@ -1,4 +1,4 @@
-"""One run at a time writes into a folder, and commands that read wait for nobody."""
+"""One run at a time writes into a folder; commands that only read do not wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 class Waiting:
-    """A describer that answers when it may."""
+    """A describer that answers when the test lets it."""
 
     name = "waiting"
 
@@ -40,7 +40,7 @@ class Waiting:
         return Answer(Description("Words.", "Colours.", ""), "waiting")
 
 
-def test_a_part_of_the_same_run_enters_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_a_part_of_the_same_run_may_take_the_lock_again_and_no_file_is_left(tmp_path: Path) -> None:
     with lock_folder(tmp_path, "score"):
         with lock_folder(tmp_path, "describe"):
             pass
@@ -48,12 +48,12 @@ def test_a_part_of_the_same_run_enters_and_nothing_is_left_behind(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: Path, capsys: Capture) -> None:
+def test_a_second_run_stops_with_a_message_that_names_the_first(atlas_folder: Path, capsys: Capture) -> None:
     describer = Waiting()
     run = threading.Thread(target=describe_atlas, args=(atlas_folder, describer))
     run.start()
     assert describer.asked.wait(60)
-    said = f"Another run is writing into {atlas_folder} (process {os.getpid()}, `describe`); wait for it or stop it."
+    message = f"Another run is writing into {atlas_folder} (process {os.getpid()}, `describe`); wait for it or stop it."
     server = ["--base-url", "http://127.0.0.1:9/v1"]
     try:
         capsys.readouterr()
@@ -63,8 +63,8 @@ def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: P
             ["score", str(atlas_folder), "--no-random"],
         ):
             assert main(command) == 2
-            assert capsys.readouterr() == ("", f"{said}\n")
-        with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+            assert capsys.readouterr() == ("", f"{message}\n")
+        with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
             describe_atlas(atlas_folder, ScriptedDescriber([]))
         pending = {path.name for path in atlas_folder.glob("*.pending.jsonl")}
         assert pending == {"descriptions.pending.jsonl", "failures.pending.jsonl"}
@@ -78,24 +78,26 @@ def test_a_second_run_is_told_which_one_writes_and_loses_nothing(atlas_folder: P
     assert not list(atlas_folder.glob(".*"))
 
 
-def test_a_second_mapping_is_told_too(tmp_path: Path, small_model: Path) -> None:
+def test_a_second_mapping_stops_too(tmp_path: Path, small_model: Path) -> None:
     tmp_path.joinpath("atlas").mkdir()
     with lock_folder(tmp_path / "atlas", "map"):
-        found: list[str] = []
+        messages: list[str] = []
 
         def other() -> None:
             try:
                 map_model(str(small_model), tmp_path / "atlas", MappingSettings(()))
             except MapsError as error:
-                found.append(str(error))
+                messages.append(str(error))
 
         run = threading.Thread(target=other)
         run.start()
         run.join()
-    assert [sentence.partition(" (")[0] for sentence in found] == [f"Another run is writing into {tmp_path / 'atlas'}"]
+    assert [sentence.partition(" (")[0] for sentence in messages] == [
+        f"Another run is writing into {tmp_path / 'atlas'}"
+    ]
 
 
-def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     program = "import sys, time, pathlib, maps.files.lock as m\n"
     program += "with m.lock_folder(pathlib.Path(sys.argv[1]), 'describe'): print('in', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", program, str(tmp_path)]

@@ -16,9 +16,10 @@ from maps.errors import MapsError
 from maps.experiments.attention import evaluate_attention
 from maps.experiments.correlation import evaluate_correlation
 from maps.experiments.random_baseline import evaluate_random_baseline
-from maps.files.run_folder import RunFolder, no_progress_bar
+from maps.files.run_folder import RunFolder
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
+from maps.types import no_progress_bar
 from tests.maps.conftest import COPYING
 
 SETTINGS = MappingSettings((COPYING,), k=60, min_pairs=5)

@@ -1,4 +1,4 @@
-"""The Hub's troubles: what passes, and what is said."""
+"""Errors of the Hub: which requests are tried again, and the message for each error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (RuntimeError("other"), False),
     ],
 )
-def test_only_what_may_succeed_later_is_tried_again(error: Exception, wanted: bool) -> None:
+def test_only_requests_that_may_succeed_later_are_tried_again(error: Exception, wanted: bool) -> None:
     assert is_retryable(error) == wanted
     tries = []
 
@@ -83,16 +83,16 @@ def test_a_busy_server_says_how_long_to_wait() -> None:
         ),
     ],
 )
-def test_a_trouble_is_told_in_one_sentence(error: Exception, said: str) -> None:
+def test_an_error_of_the_hub_becomes_one_sentence(error: Exception, message: str) -> None:
     with pytest.raises(MapsError) as caught, translate_hub_errors("model", "a/b"):
         raise error
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x"), ValueError("y")]
 )
-def test_what_is_not_the_hubs_stays_what_it_is(error: Exception) -> None:
+def test_other_errors_are_not_changed(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, translate_hub_errors("model", "a/b"):
         raise error
     assert caught.value is error

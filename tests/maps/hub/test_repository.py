@@ -1,4 +1,4 @@
-"""A dataset on the Hub: commits that are sent twice, content that is checked, troubles in one sentence."""
+"""A dataset on the Hub: repeated commits, checked contents, one sentence for each error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dataset(hub: LoopbackHub) -> HubDataset:
     return HubDataset(NAME, f"{TOKEN}\n", hub.url, QUICK)
 
 
-def test_what_is_there_is_listed_and_read(hub: LoopbackHub, dataset: HubDataset) -> None:
+def test_files_are_listed_and_read(hub: LoopbackHub, dataset: HubDataset) -> None:
     hub.add_dataset(NAME, {"b.parquet": b"large"})
     head = dataset.read_state()
     assert head is not None
@@ -34,7 +34,7 @@ def test_what_is_there_is_listed_and_read(hub: LoopbackHub, dataset: HubDataset)
     assert dataset.read_files(head, ["a.txt", "b.parquet"]) == {"a.txt": b"a", "b.parquet": b"large"}
 
 
-def test_a_dataset_that_is_not_there_is_none_until_it_is_made(hub: LoopbackHub) -> None:
+def test_a_missing_dataset_is_none_until_it_is_created(hub: LoopbackHub) -> None:
     dataset = HubDataset("tester/new", TOKEN, hub.url, QUICK)
     assert dataset.read_state() is None
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_a_commit_whose_answer_is_lost_is_made_once(hub: LoopbackHub, dataset: H
     assert hub.files(NAME) == {"a.txt": b"a", "b.txt": b"b"}
 
 
-def test_a_commit_behind_somebody_elses_is_sent_again_or_refused(hub: LoopbackHub, dataset: HubDataset) -> None:
+def test_a_commit_after_somebody_elses_is_sent_again_or_refused(hub: LoopbackHub, dataset: HubDataset) -> None:
     head = dataset.read_state()
     assert head is not None
     dataset.commit("First", {"b.txt": b"b"})
@@ -113,7 +113,7 @@ def test_refusals_are_one_sentence_each(
     assert len(hub.matching_requests("POST .*/commit/")) == tries
 
 
-def test_no_hub_is_one_sentence() -> None:
+def test_an_unreachable_hub_is_reported_in_one_sentence() -> None:
     dataset = HubDataset(NAME, TOKEN, "http://127.0.0.1:9", QUICK)
     with pytest.raises(HubError, match=r"^The Hub cannot be reached for tester/ledger; check the network\.$"):
         dataset.read_state()
@@ -121,7 +121,7 @@ def test_no_hub_is_one_sentence() -> None:
         HubDataset("a b", TOKEN, "http://127.0.0.1:9", QUICK).read_state()
 
 
-def test_what_the_hub_asks_to_wait_is_waited_or_told(hub: LoopbackHub) -> None:
+def test_a_wait_that_the_hub_asks_for_is_waited_or_reported(hub: LoopbackHub) -> None:
     hub.add_dataset(NAME, {}, private=True)
     dataset = HubDataset(NAME, TOKEN, hub.url, (0.0,))
     hub.fail_next("POST .*/commit/", 429, retry_after=1)
@@ -134,7 +134,7 @@ def test_what_the_hub_asks_to_wait_is_waited_or_told(hub: LoopbackHub) -> None:
     assert caught.value.retry_after == 3600
 
 
-def test_a_process_that_ends_waits_for_nothing(hub: LoopbackHub) -> None:
+def test_a_process_that_ends_does_not_wait(hub: LoopbackHub) -> None:
     hub.add_dataset(NAME, {}, private=True)
     dataset = HubDataset(NAME, TOKEN, hub.url, (60.0, 60.0))
     hub.fail_next("POST .*/commit/", 503, times=2)

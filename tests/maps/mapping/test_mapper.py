@@ -1,4 +1,4 @@
-"""Whole mappings of small models: against the plain formula, and interrupted."""
+"""Whole mappings of small models, compared with the plain formula."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def check_head(atlas: Atlas, where: HeadId, oracle: PlainMatrix, settings: Mappi
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_atlas_is_what_the_plain_formula_says(name: str, tmp_path: Path) -> None:
+def test_an_atlas_equals_the_plain_formula(name: str, tmp_path: Path) -> None:
     small, settings = MODELS[name]
     made = random_weights(small)
     folder = save_model_folder(tmp_path / "model", small, made)
@@ -203,7 +203,9 @@ def test_a_head_that_writes_nothing_has_no_skewness_and_no_kurtosis(tmp_path: Pa
     assert [m.source_id for m in atlas.mappings(HeadId(0, 0))] == list(range(30))
 
 
-def test_some_layers_alone_are_what_they_are_among_all(tmp_path: Path, small_model: Path, mapped_once: Path) -> None:
+def test_layers_mapped_alone_equal_those_of_the_whole_atlas(
+    tmp_path: Path, small_model: Path, mapped_once: Path
+) -> None:
     whole = Atlas.open(mapped_once)
     settings = MappingSettings((RELATIONS[0],), min_pairs=5)
     for layer in (0, 1):
@@ -220,7 +222,7 @@ def test_layers_that_the_model_lacks_are_refused(tmp_path: Path, small_model: Pa
 
 
 @pytest.mark.parametrize("device", ["nonsense", "meta", "cuda:99", ""])
-def test_a_device_that_is_not_there_is_refused_in_one_sentence(device: str, tmp_path: Path, small_model: Path) -> None:
+def test_a_missing_device_is_refused_in_one_sentence(device: str, tmp_path: Path, small_model: Path) -> None:
     sentence = f"The device {device} cannot be used here; leave out --device to compute on the CPU."
     with pytest.raises(MapsError, match=f"^{re.escape(sentence)}$"):
         map_model(str(small_model), tmp_path / "atlas", PLAIN, device)

@@ -1,4 +1,4 @@
-"""What `map` computes of every family is what all of M says, formed in float64: by the formula, by the model itself."""
+"""`map` of every family, compared with all of M in float64: from the formula, and from the model itself."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]
 
 
 def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> None:
-    """Everything that is computed of one head."""
+    """Everything that is computed for one head."""
     check_head(atlas, where, oracle, settings)
     row = atlas.table("heads", head=where).to_pylist()[0]
     assert row["output_space"] == oracle.output_space()
@@ -65,7 +65,7 @@ def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings
 
 
 def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> int:
-    """The shares of pairs; how many of them are neither none nor all."""
+    """Checks the shares of pairs; returns how many are neither 0 nor 1."""
     ids = dict(zip(WORDS, open_checkpoint(atlas.info["asked_for"]).vocabulary.single_token_ids(WORDS), strict=True))
     pairs = [[(ids[s] or 0, ids[t] or 0) for s, t in relation.pairs if s in ids] for relation in RELATIONS]
     ks = (settings.k or 1, settings.k or 10)
@@ -75,7 +75,7 @@ def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Mappi
 
 
 def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, heads: tuple[int, ...]) -> None:
-    """These heads of every layer of a model against both oracles."""
+    """Compares these heads of every layer of a model with both oracles."""
     atlas = map_model(str(folder), out, settings)
     checkpoint = open_checkpoint(str(folder))
     assert checkpoint.vocabulary.size == VOCABULARY_SIZE
@@ -110,7 +110,7 @@ def tables(atlas: Atlas) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(params=[(5, 3, 17, 1), (200, 100, 101, 2), (64, 345, 1000, 1), (5000, 400, 5000, 2)], ids=str)
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Odd sizes of all blocks: of columns, of rows, and of the searches through all of M; and how many threads."""
+    """Odd sizes of all blocks (columns, rows, searches through M), and the number of threads."""
     columns, rows, square, threads = request.param
     for module, name, size in (
         (rank_tests, "BLOCK", columns),
@@ -140,7 +140,7 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture(scope="module")
 def before(made: dict[str, tuple[Any, Path]], tmp_path_factory: pytest.TempPathFactory) -> Atlas:
-    """A model mapped with the blocks as they are, on one thread."""
+    """A model mapped with the default blocks, on one thread."""
     return map_model(str(made["qwen3"][1]), tmp_path_factory.mktemp("before") / "atlas", LATER)
 
 

@@ -1,4 +1,4 @@
-"""What asking all heads at once finds is what all of M says, formed in float64, true ties included."""
+"""Probes of all heads, compared with all of M in float64, true ties included."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY_SIZE - 1)  # among them tokens with 
 
 
 def opened(folder: Path, settings: MappingSettings) -> Model:
-    """The model, ready to be asked."""
+    """The model, with everything that probes need in memory."""
     model = Model.open(str(folder), "cpu", settings.dtype, settings.first_mlp, settings.final_norm)
     prepare_model(model, no_progress_bar)
     return model
@@ -46,7 +46,7 @@ def every_head(model: Model, settings: MappingSettings) -> dict[HeadId, Oracle]:
 
 
 def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target: int) -> None:
-    """A pair's ranks under every head, in order."""
+    """Checks a pair's ranks under every head, and their order."""
     found = probe_pair(model, VocabularyToken(source, ""), VocabularyToken(target, ""))
     wanted = []
     for head, oracle in oracles.items():
@@ -59,7 +59,7 @@ def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target:
 
 
 def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None:
-    """A token as a source and as a target under every head."""
+    """Checks a token as a source and as a target under every head."""
     as_source = probe_source(model, VocabularyToken(token, ""))
     assert {each.head for each in as_source} == oracles.keys()
     assert [each.ratio for each in as_source] == sorted((each.ratio or 0.0 for each in as_source), reverse=True)

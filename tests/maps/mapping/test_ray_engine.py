@@ -1,4 +1,4 @@
-"""Layers on a real Ray cluster of two worker processes: one is killed midway; a run is stopped, and goes on alone."""
+"""A real Ray cluster of two worker processes: one is killed midway; a run is stopped and continues without Ray."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """Ray's files in a folder whose name is short enough for a socket, a token of its own, one thread a process."""
+    """Ray's settings: a folder with a name short enough for a socket, an own token, one thread for each process."""
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         yield {**os.environ, **token, "RAY_TMPDIR": folder, "OMP_NUM_THREADS": "1"}
@@ -70,12 +70,12 @@ def begun(process: subprocess.Popen[str], out: Path) -> None:
 
 
 def at_work(process: subprocess.Popen[str]) -> psutil.Process:
-    """A worker of a run in the midst of a layer, where it stays: it is stopped."""
+    """Finds a worker that is computing a layer, and stops (SIGSTOP) it there."""
     while process.poll() is None:
         for worker in psutil.Process(process.pid).children(recursive=True):
-            if worker.name().startswith("ray::computed"):
+            if worker.name().startswith("ray::compute_layer"):
                 worker.suspend()
-                if worker.name().startswith("ray::computed"):
+                if worker.name().startswith("ray::compute_layer"):
                     return worker
                 worker.resume()
     raise AssertionError("the run ended before a worker was found at work")
@@ -83,7 +83,7 @@ def at_work(process: subprocess.Popen[str]) -> psutil.Process:
 
 @contextmanager
 def mapping_on_ray(model: Path, out: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A mapping on Ray in a process of its own, from when it has begun."""
+    """A mapping on Ray in its own process, once it has begun."""
     run = command(model, out, *RAY)
     with subprocess.Popen(
         run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -104,13 +104,13 @@ def test_an_atlas_is_the_same_where_a_worker_is_killed_midway(
     with mapping_on_ray(deep, out, environment) as process:
         at_work(process).kill()
         assert len(list(out.glob("parts/layer-*"))) < LAYERS
-        printed, message = process.communicate(timeout=300)
+        printed, errors = process.communicate(timeout=300)
     assert (process.returncode, printed) == (0, f"Mapped {4 * LAYERS} heads of deep: the atlas is in {out}.\n")
-    assert "Ray: 2 layers at once on 1 machine, 1 thread for each layer." in message
+    assert "Ray: 2 layers at once on 1 machine, 1 thread for each layer." in errors
     assert (
         len(
             re.findall(
-                r"The worker of layer \d+ was lost \(WorkerCrashedError\); the layer is computed again\.", message
+                r"The worker of layer \d+ was lost \(WorkerCrashedError\); the layer is computed again\.", errors
             )
         )
         == 1
@@ -126,9 +126,9 @@ def test_a_stopped_run_on_ray_continues_without_ray(
     with mapping_on_ray(deep, out, environment) as process:
         mine = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        _, message = process.communicate(timeout=300)
-    assert (process.returncode, message.count("Traceback")) == (130, 0)
-    assert message.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
+        _, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors.count("Traceback")) == (130, 0)
+    assert errors.rstrip("\n").split("\n")[-1] == "Stopped. Run the same command again to go on where it stopped."
     assert psutil.wait_procs(mine, timeout=60)[1] == []  # nothing of Ray is left running
     kept = len(list(out.glob("parts/layer-*")))
     assert 0 < kept < LAYERS

@@ -1,4 +1,4 @@
-"""What a mapping depends on."""
+"""The settings of a mapping."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ CHANGES: dict[str, object] = {
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(MappingSettings)])
-def test_every_setting_tells_atlases_apart(field: str) -> None:
+def test_every_setting_distinguishes_atlases(field: str) -> None:
     settings = MappingSettings((ONE,))
     changed = replace(settings, **{field: CHANGES[field]})  # type: ignore[arg-type]
     assert {key for key, value in settings.as_json().items() if changed.as_json()[key] != value} == {field}
 
 
-def test_relations_are_told_by_their_pairs() -> None:
+def test_relations_are_distinguished_by_their_pairs() -> None:
     assert MappingSettings((ONE,)).as_json()["relations"] == {"one": "54a8bc654e429c62"}
 
 
-def test_layers_are_all_or_those_asked_for() -> None:
+def test_layers_are_all_or_the_requested_ones() -> None:
     settings = MappingSettings(())
     assert select_layers(settings, 30) == range(30)
     assert select_layers(replace(settings, layers=(3, 5)), 30) == range(3, 6)
@@ -52,8 +52,8 @@ def test_layers_are_all_or_those_asked_for() -> None:
 
 @pytest.mark.parametrize("layers", [(30, 30), (0, 30), (5, 3)])
 def test_layers_outside_the_model_are_refused(layers: tuple[int, int]) -> None:
-    said = f"--layers {layers[0]}-{layers[1]} is outside the model's layers 0-29."
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+    message = f"--layers {layers[0]}-{layers[1]} is outside the model's layers 0-29."
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
         select_layers(MappingSettings((), layers=layers), 30)
 
 
