@@ -203,16 +203,18 @@ def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
     folder = save_model_folder(tmp_path / "model", SmallModel(layers=2), random_weights(SmallModel(layers=2)))
     plain, other = maps.load(folder), maps.load(folder, dtype="float32", first_mlp=False, final_norm=True)
     atlas = maps.map(plain, tmp_path / "plain", relations={"same": PAIRS}, salient=7)
-    where = maps.HeadId(1, 1)
+    head_id = maps.HeadId(1, 1)
     assert atlas.info["asked_for"] == str(folder)
-    assert values(atlas.mappings(head_id)) == approximate_rows(values(maps.salient_mappings(plain, where, salient=7)))
-    assert atlas.relation_scores(where) == maps.relation_scores(plain, where, {"same": PAIRS})
+    assert values(atlas.mappings(head_id)) == approximate_rows(values(maps.salient_mappings(plain, head_id, salient=7)))
+    assert atlas.relation_scores(head_id) == maps.relation_scores(plain, head_id, {"same": PAIRS})
     mapped = maps.map(other, tmp_path / "other", relations={"same": PAIRS}, salient=7, layers=(1, 1))
     assert {name: mapped.info["settings"][name] for name in ("dtype", "first_mlp", "final_norm", "layers")} == {
         **{"dtype": "float32", "first_mlp": False, "final_norm": True, "layers": [1, 1]}
     }
-    assert values(mapped.mappings(where)) == approximate_rows(values(maps.salient_mappings(other, where, salient=7)))
-    assert mapped.mappings(where) != atlas.mappings(head_id)
+    assert values(mapped.mappings(head_id)) == approximate_rows(
+        values(maps.salient_mappings(other, head_id, salient=7))
+    )
+    assert mapped.mappings(head_id) != atlas.mappings(head_id)
 
 
 def test_a_finished_atlas_is_opened_without_the_model(tmp_path: Path, small_model: Path) -> None:
