@@ -14,7 +14,7 @@ from annotation.statistics.evidence import correlate_measures
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.summary import summarise_judgments
 from maps.atlas.reader import Atlas
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
 
 
@@ -58,4 +58,4 @@ def run(options: argparse.Namespace) -> None:
         whole = found.as_json() | {"paper": load_paper().as_json()}
         print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n\n".join("\n".join(paragraph) for paragraph in report_paragraphs(found, load_paper())))
+        print_text("\n\n".join("\n".join(paragraph) for paragraph in report_paragraphs(found, load_paper())))

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from annotation.journal.journal import Journal
-from annotation.report.phrases import count_with_noun
 from annotation.study.candidates import stale_judgment_ids_in_atlas
 from annotation.study.store import load_studies
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
+from maps.command_line import print_text
 from maps.errors import MapsError
+from maps.text import pluralize
 
 
 def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
@@ -85,7 +86,7 @@ def find_stale_judgments(
     Raises MapsError where a study's file is needed and not here, or the atlas is of another model.
     """
     if options.atlas is None:
-        print("Stale judgments are not marked: name the atlas that was judged with --atlas.")
+        print_text("Stale judgments are not marked: name the atlas that was judged with --atlas.")
         return None
     if study is None and options.study != DEFAULT_STUDY:
         raise MapsError(
@@ -93,7 +94,7 @@ def find_stale_judgments(
             "the folder of the studies with --data, or leave --atlas out."
         )
     found = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
-    print(f"{count_with_noun(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
+    print_text(f"{pluralize(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
     return found
 
 

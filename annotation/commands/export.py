@@ -14,7 +14,7 @@ from annotation.commands.arguments import (
     open_journal,
 )
 from annotation.export.files import EXPORT_FORMATS, export_judgments
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
 
 
@@ -47,4 +47,4 @@ def run(options: argparse.Namespace) -> None:
     settings = study.settings if study else None
     for fmt in (options.format,) if options.format else EXPORT_FORMATS:
         for file in export_judgments(rows, options.out, fmt, dict(options.layers), settings, stale):
-            print(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")
+            print_text(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")

@@ -10,7 +10,7 @@ from annotation.report.sections import dawid_skene_sentence, label_sentences
 from annotation.statistics.dawid_skene import estimate_labels
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.labels import compute_labels, count_labels
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     table = compute_labels(judgments, None if options.majority_only else estimate_labels(judgments))
     write_table(table, options.out)
     for sentence in label_sentences(count_labels(table)):
-        print(sentence)
+        print_text(sentence)
     if not options.majority_only:
-        print(dawid_skene_sentence(table))
-    print(f"{options.out}: {len(table):,} labels")
+        print_text(dawid_skene_sentence(table))
+    print_text(f"{options.out}: {len(table):,} labels")

@@ -12,7 +12,7 @@ from annotation.commands.arguments import (
     load_selected_study,
     open_journal,
 )
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 
 if TYPE_CHECKING:
     from annotation.export.hub import ReleaseSource
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     stale = find_stale_judgments(options, source.study, rows)
     settings = source.study.settings if source.study else None
     commit = publish_release(rows, source.withdrawn_count, target, options.private, options.squash, settings, stale)
-    print(f"{len(rows):,} judgments of the study {options.study} are in {target.commit_url(commit)}")
+    print_text(f"{len(rows):,} judgments of the study {options.study} are in {target.commit_url(commit)}")
 
 
 def load_source_from_journal(options: argparse.Namespace) -> ReleaseSource:

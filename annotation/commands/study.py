@@ -154,7 +154,7 @@ def run_list(options: argparse.Namespace) -> None:
         state = "over" if study.is_over(datetime.now(UTC)) else "open"
         print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not found:
-        print(f"There is no study in {studies_folder(options)}; `python -m annotation study create` makes one.")
+        print_text(f"There is no study in {studies_folder(options)}; `python -m annotation study create` makes one.")
 
 
 def run_show(options: argparse.Namespace) -> None:
@@ -168,10 +168,10 @@ def run_show(options: argparse.Namespace) -> None:
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
     fresh = set(load_fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
-    print(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
+    print_text(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
     heads = ", ".join(map(str, sorted(HeadId(item.layer, item.head) for item in stale)))
     known = f"{len(stale):,}" + (f" ({heads})" if heads else "")
-    print(f"stale items: {known if options.atlas else 'name --atlas to see them'}")
+    print_text(f"stale items: {known if options.atlas else 'name --atlas to see them'}")
 
 
 def progress_lines(study: Study, journal: Path, stale: Collection[str]) -> str:

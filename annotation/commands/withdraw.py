@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from annotation.commands.arguments import add_data_option, open_journal
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -27,4 +27,4 @@ def run(options: argparse.Namespace) -> None:
     with open_journal(options) as journal:
         journal.withdraw(options.pseudonym)
         gone = sum(row.annotator == options.pseudonym for row in journal.all_judgments(include_withdrawn=True))
-    print(f"{options.pseudonym} has withdrawn: {gone:,} judgments are left out from now on.")
+    print_text(f"{options.pseudonym} has withdrawn: {gone:,} judgments are left out from now on.")

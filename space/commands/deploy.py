@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.atlas.remote import HUB_NAME_PATTERN
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
 
 if TYPE_CHECKING:
@@ -82,22 +82,22 @@ def run(options: argparse.Namespace) -> None:
     wanted = desired_space(options, found, token, who, models)
     acts = plan_deployment(wanted, found)
     for sentence in deployment_notes(wanted, found):
-        print(sentence)
+        print_text(sentence)
     if options.dry_run:
-        print("\n".join([step_sentence(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
+        print_text("\n".join([step_sentence(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
         return
     carry_out_steps(acts, wanted, space, judgments, print_now)
     if not acts:
-        print("Everything is as it shall be.")
+        print_text("Everything is as it shall be.")
     if options.timeout > 0:
         wait_until_running(space, options.timeout, print_now)
-    print(f"The app: {direct_address(options.space)} (for annotators: …/annotate)")
-    print(f"In the frame of the Hub: {endpoint or 'https://huggingface.co'}/spaces/{options.space}")
+    print_text(f"The app: {direct_address(options.space)} (for annotators: …/annotate)")
+    print_text(f"In the frame of the Hub: {endpoint or 'https://huggingface.co'}/spaces/{options.space}")
 
 
 def print_now(sentence: str) -> None:
     """Prints a line at once."""
-    print(sentence, flush=True)
+    print_text(sentence)
 
 
 def read_token(environment: Mapping[str, str]) -> str:

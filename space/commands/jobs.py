@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.command_line import Subparsers
+from maps.command_line import Subparsers, print_text
 from maps.commands.map import add_mapping_options
 from maps.errors import MapsError, RunFailedError
 from space.commands.deploy import PROJECT_ROOT
@@ -78,22 +78,22 @@ def run_map(options: argparse.Namespace) -> None:
     with translate_hub_errors("list", "machines for Jobs", jobs.UNREACHABLE_MESSAGE):
         machine = jobs.select_hardware(call_with_retries(api.list_jobs_hardware), options.flavor)
     plan = plan_job(options, job_namespace(api, options), machine.accelerator is not None)
-    print(
+    print_text(
         f"Machine: {machine.name}, {machine.cpu}, {machine.ram}, {jobs.price_text(machine)}, ended after {plan.timeout}."
     )
-    print(f"Given: {len(plan.files):,} files in the private dataset {plan.dataset}; the secret HF_TOKEN.")
-    print(f"Runs: {plan.command}")
+    print_text(f"Given: {len(plan.files):,} files in the private dataset {plan.dataset}; the secret HF_TOKEN.")
+    print_text(f"Runs: {plan.command}")
     if options.dry_run:
-        print("Nothing was started.")
+        print_text("Nothing was started.")
         return
     job = jobs.find_active_job(api, plan)
-    print("It is there already." if job else "Starting.")
+    print_text("It is there already." if job else "Starting.")
     job = job or jobs.start_job(api, plan, jobs.upload_source(api, plan), {"HF_TOKEN": token})
     again = f"python -m space jobs logs {job.id} --namespace {plan.namespace}"
-    print(f"The Job is at {job.url}; `{again}` shows it, `hf jobs cancel {plan.namespace}/{job.id}` ends it.")
+    print_text(f"The Job is at {job.url}; `{again}` shows it, `hf jobs cancel {plan.namespace}/{job.id}` ends it.")
     if not options.detach:
         watch_job(api, job.id, plan.namespace)
-        print(f"The atlas is in the dataset {options.out}.")
+        print_text(f"The atlas is in the dataset {options.out}.")
 
 
 def run_logs(options: argparse.Namespace) -> None:
@@ -104,14 +104,13 @@ def run_logs(options: argparse.Namespace) -> None:
 
 def watch_job(api: HfApi, job: str, namespace: str) -> None:
     """Prints what a Job prints until it ends; raises NothingDoneError where it ended otherwise than well."""
-    from maps.text import escape_invisible
     from space.hosting import jobs
 
     try:
         for line in jobs.job_output(api, job, namespace):
-            print(escape_invisible(line), flush=True)
+            print_text(line)
     except KeyboardInterrupt:
-        print(f"The Job goes on; `python -m space jobs logs {job} --namespace {namespace}` shows it again.", flush=True)
+        print_text(f"The Job goes on; `python -m space jobs logs {job} --namespace {namespace}` shows it again.")
         raise
     stage = jobs.job_stage(api, job, namespace)
     if stage != "COMPLETED":
