@@ -1,1 +1,1 @@
-"""Evidence for descriptions: detection scores, support of named checks, and how concentrated the targets are."""
+"""Evidence for descriptions: detection scores, supported checks, and how concentrated the targets are."""

@@ -1,4 +1,4 @@
-"""How well a scorer told a head's mappings from others: balanced accuracy with an interval, and means over heads."""
+"""Balanced accuracy of a scorer with an interval, and means over heads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Z_975 = 1.959963984540054  # 97.5 % of a standard normal distribution lies below
+Z_975 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 BOOTSTRAP_DRAWS = 1000
 
 
@@ -21,7 +21,7 @@ class AccuracyEstimate(NamedTuple):
 
 
 class HeadMean(NamedTuple):
-    """A mean over heads with its 95 % interval, which one head alone has not."""
+    """A mean over heads with its 95 % interval, which is None for a single head."""
 
     value: float
     low: float | None
@@ -30,7 +30,7 @@ class HeadMean(NamedTuple):
 
 
 class DetectionCounts(NamedTuple):
-    """What a scorer answered: of the head's own items those it named, of the others those it left out."""
+    """A scorer's answer: how many of the head's own items it named, and how many of the others it left out."""
 
     own: int
     own_named: int
@@ -39,46 +39,47 @@ class DetectionCounts(NamedTuple):
 
 
 def count_answer(truth: Sequence[bool | None], named_items: frozenset[int]) -> DetectionCounts:
-    """The counts of an answer: `truth` of each item (None: not counted), and the numbers, from 1, that were named."""
-    pairs = [(belongs, number in named_items) for number, belongs in enumerate(truth, start=1)]
-    return DetectionCounts(
-        sum(belongs is True for belongs, _ in pairs),
-        sum(belongs is True and said for belongs, said in pairs),
-        sum(belongs is False for belongs, _ in pairs),
-        sum(belongs is False and not said for belongs, said in pairs),
-    )
+    """The counts of an answer. `truth`: whether each item is the head's (None: not counted); numbers start at 1."""
+    own = {number for number, belongs in enumerate(truth, start=1) if belongs is True}
+    other = {number for number, belongs in enumerate(truth, start=1) if belongs is False}
+    return DetectionCounts(len(own), len(own & named_items), len(other), len(other - named_items))
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share of n > 0 (Wilson 1927)."""
+    """The 95 % score interval of the share p = hits / n with n > 0 (Wilson 1927).
+
+    (hits + z²/2 ± z √(n p (1 − p) + z²/4)) / (n + z²)
+    """
     middle = (hits + Z_975 * Z_975 / 2) / (n + Z_975 * Z_975)
-    half = Z_975 * sqrt(hits * (n - hits) / n + Z_975 * Z_975 / 4) / (n + Z_975 * Z_975)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    half_width = Z_975 * sqrt(hits * (n - hits) / n + Z_975 * Z_975 / 4) / (n + Z_975 * Z_975)
+    return max(0.0, middle - half_width), min(1.0, middle + half_width)
 
 
 def balanced_accuracy(c: DetectionCounts) -> AccuracyEstimate | None:
-    """(own_named / own + other_left / other) / 2 with a 95 % interval; None where one kind of item is missing.
+    """(own_named / own + other_left / other) / 2 with a 95 % interval; None if one kind of item is missing.
 
-    The interval joins the two shares' Wilson intervals (l, u) by their distances from the shares p, as Newcombe (1998)
-    joins those of a difference: the lower end is √((p₁ − l₁)² + (p₂ − l₂)²) / 2 below, the upper end likewise above.
-    Ten items of each kind are too few for a bootstrap, which would call twenty of twenty certain.
+    The interval combines the Wilson intervals (l, u) of the two shares p₁, p₂ as Newcombe (1998) does for a
+    difference: from value − √((p₁ − l₁)² + (p₂ − l₂)²) / 2 to value + √((u₁ − p₁)² + (u₂ − p₂)²) / 2.
+    A bootstrap does not work with ten items of each kind: for 20 of 20 its interval has width 0.
     """
     if not (c.own and c.other):
         return None
-    shares = c.own_named / c.own, c.other_left / c.other
-    ends = wilson_interval(c.own_named, c.own), wilson_interval(c.other_left, c.other)
-    down, up = (sqrt(sum((end[side] - p) ** 2 for p, end in zip(shares, ends, strict=True))) / 2 for side in (0, 1))
-    value = sum(shares) / 2
-    return AccuracyEstimate(value, max(0.0, value - down), min(1.0, value + up))
+    p1, p2 = c.own_named / c.own, c.other_left / c.other
+    low1, high1 = wilson_interval(c.own_named, c.own)
+    low2, high2 = wilson_interval(c.other_left, c.other)
+    value = (p1 + p2) / 2
+    low = value - sqrt((low1 - p1) ** 2 + (low2 - p2) ** 2) / 2
+    high = value + sqrt((high1 - p1) ** 2 + (high2 - p2) ** 2) / 2
+    return AccuracyEstimate(value, max(0.0, low), min(1.0, high))
 
 
 def mean_over_heads(values: Sequence[float], seed: int = 0) -> HeadMean | None:
-    """The mean with a 95 % percentile bootstrap over heads (1,000 draws); None without a head."""
+    """The mean with a 95 % percentile bootstrap interval over heads (1,000 draws); None without heads."""
     if not values:
         return None
     data = np.array(values)
     if len(data) == 1:
         return HeadMean(float(data[0]), None, None, 1)
-    drawn = data[np.random.default_rng(seed).integers(len(data), size=(BOOTSTRAP_DRAWS, len(data)))].mean(axis=1)
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    indices = np.random.default_rng(seed).integers(len(data), size=(BOOTSTRAP_DRAWS, len(data)))
+    low, high = np.percentile(data[indices].mean(axis=1), (2.5, 97.5))
     return HeadMean(float(data.mean()), float(low), float(high), len(data))

@@ -1,4 +1,4 @@
-"""The named checks of the offline describer that a head's mappings bear out, whoever described the head."""
+"""The hypotheses of the offline describer that a head's mappings support, for heads described by any describer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maps.types import Mapping
 
 
 class NamedCheck(NamedTuple):
-    """A check that mappings bear out: how many of them, and how many would by chance where that says something."""
+    """A hypothesis, the number of mappings that support it, and the number expected by chance (None: not defined)."""
 
     check: str
     support: int
@@ -21,15 +21,16 @@ class NamedCheck(NamedTuple):
 def supported_checks(
     mappings: Sequence[Mapping], hypotheses_for: Callable[[Sequence[ParsedMapping]], Sequence[Hypothesis]]
 ) -> list[NamedCheck]:
-    """Every hypothesis, of those to be tested on these mappings, that at least one bears out, highest support first.
+    """The hypotheses for these mappings that at least one mapping supports, highest support first.
 
-    `by_chance` is the mean support when each source is put before another's targets; None for a check that looks at
-    the targets alone.
+    `by_chance` is the mean support when each source is paired with the targets of another one; None for a hypothesis
+    about the targets alone.
     """
     lines = [ParsedMapping.parse(mapping) for mapping in mappings]
-    borne_out = [(each, support) for each in hypotheses_for(lines) if (support := each.support(lines))]
-    found = [
-        NamedCheck(each.name, support, each.support_by_chance(lines) if each.depends_on_source else None)
-        for each, support in borne_out
-    ]
-    return sorted(found, key=lambda check: -check.support)
+    checks = []
+    for hypothesis in hypotheses_for(lines):
+        support = hypothesis.support(lines)
+        if support:
+            by_chance = hypothesis.support_by_chance(lines) if hypothesis.depends_on_source else None
+            checks.append(NamedCheck(hypothesis.name, support, by_chance))
+    return sorted(checks, key=lambda check: -check.support)

@@ -1,4 +1,4 @@
-"""How concentrated a head's targets are, and where that stands among random heads: "no pattern" without a describer."""
+"""How concentrated a head's targets are, in absolute terms and compared with random heads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from math import log2
 
 
 def entropy(targets: Iterable[int]) -> float:
-    """Shannon entropy of a multiset, in bits: −Σ p log₂ p over its different members; 0 for one alone or none."""
-    numbers = Counter(targets)
-    whole = numbers.total()
-    return sum(n / whole * log2(whole / n) for n in numbers.values())
+    """Shannon entropy of a multiset, in bits: −Σ p log₂ p over its different members; 0 for one member or none."""
+    counts = Counter(targets)
+    total = counts.total()
+    return sum(n / total * log2(total / n) for n in counts.values())
 
 
 def share_below(value: float | None, others: Sequence[float]) -> float | None:
-    """The share of values that are lower, equal ones counted half; None where the value or all others are unknown."""
+    """The share of `others` below a value, where equal ones count half; None without a value or without others."""
     if value is None or not others:
         return None
     return sum((other < value) + 0.5 * (other == value) for other in others) / len(others)

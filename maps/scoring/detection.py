@@ -1,9 +1,10 @@
-"""Detection scores: from a description alone, a scorer tells which mappings belong to the head that it describes."""
+"""Detection scores: from a description alone, a scorer picks the mappings of the described head."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas.append_log import open_row_writer, write_atlas_table
@@ -17,20 +18,22 @@ from maps.scoring.prompt import REPLY_SCHEMA, parse_named_items
 from maps.text import shorten
 
 if TYPE_CHECKING:
-    from maps.llm.client import Chat, Reply
+    from maps.llm.client import Chat
+    from maps.llm.replies import Reply
 
-MAX_REPLY_TOKENS = 256  # of a reply: twenty numbers take some seventy
+MAX_REPLY_TOKENS = 256  # twenty numbers take about seventy
+REPLY_COLUMNS = ("model", "prompt_tokens", "completion_tokens", "cost_usd")
 
 
 class ScorerAnswer(NamedTuple):
-    """What a scorer said of a question."""
+    """A scorer's answer to one question, as counts, and the reply that it was read from."""
 
     counts: DetectionCounts
     reply: Reply
 
 
 class DetectionRun(NamedTuple):
-    """What a run did: questions answered and given up now."""
+    """The result of a run: questions answered and questions failed."""
 
     answered: int
     failed: int
@@ -39,16 +42,15 @@ class DetectionRun(NamedTuple):
 def run_detection(
     atlas: Atlas, questions: Iterable[DetectionQuestion], chat: Chat, seed: int, concurrency: int
 ) -> DetectionRun:
-    """Asks what the scorer has not answered yet; keeps each answer when it comes, and writes `scores` at the end.
+    """Asks what the scorer has not answered yet; stores each answer at once, and writes `scores` at the end.
 
-    A question without a usable reply is asked again as `maps.describers.ask_many` says, then kept with its reason; the next run
-    asks it again. Raises DescriberError where the run cannot go on.
+    A question without a usable reply is asked again as `describe_heads` does, then stored with the reason; the next run
+    asks it again. Raises DescriberError if the run cannot continue.
     """
     try:
-        with open_row_writer(atlas, "detections") as keep:
-            return ask_questions(
-                unanswered_questions(atlas, questions, chat.model, seed), chat, seed, concurrency, keep
-            )
+        with open_row_writer(atlas, "detections") as store_row:
+            todo = unanswered_questions(atlas, questions, chat.model, seed)
+            return _ask_questions(todo, chat, seed, concurrency, store_row) if todo else DetectionRun(0, 0)
     finally:
         rows = compute_scores(atlas.table("detections").to_pylist())
         if rows:
@@ -58,119 +60,125 @@ def run_detection(
 def unanswered_questions(
     atlas: Atlas, questions: Iterable[DetectionQuestion], scorer: str, seed: int
 ) -> list[DetectionQuestion]:
-    """The questions that a scorer has not answered yet; rows that still wait for their table are not looked at."""
-    there = {question_key(row) for row in atlas.table("detections").to_pylist() if row["own_named"] is not None}
-    return [each for each in questions if (scorer, seed, each.shown_id, each.prompt_hash) not in there]
+    """The questions without a usable answer by the scorer; rows that are not yet in the table are not read."""
+    answered = {
+        (row["scorer"], row["seed"], row["shown_id"], row["prompt_hash"])
+        for row in atlas.table("detections").to_pylist()
+        if row["own_named"] is not None
+    }
+    return [each for each in questions if (scorer, seed, each.shown_id, each.prompt_hash) not in answered]
 
 
-def question_key(row: Row) -> tuple[object, ...]:
-    """What tells a question from others; its messages hold the description and the items."""
-    return row["scorer"], row["seed"], row["shown_id"], row["prompt_hash"]
-
-
-def ask_questions(
+def _ask_questions(
     questions: Sequence[DetectionQuestion], chat: Chat, seed: int, concurrency: int, store_row: Callable[[Row], None]
 ) -> DetectionRun:
-    """Asks the questions, with a bar."""
     from tqdm import tqdm
 
-    numbers = {"answered": 0, "failed": 0}
-
-    async def ask(question: DetectionQuestion, seed: int) -> ScorerAnswer:
-        reply = await chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
-        return ScorerAnswer(count_answer(question.truth, parse_named_items(reply.content, len(question.truth))), reply)
-
-    with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True, disable=not questions) as bar:
-
-        def kept(kind: str, question: DetectionQuestion, content: Row) -> None:
-            store_row(
-                {**question_columns(question), "scorer": chat.model, "seed": seed, **content, "created_at": utc_now()}
-            )
-            numbers[kind] += 1
-            bar.update()
-
-        def on_answer(question: DetectionQuestion, answer: ScorerAnswer) -> None:
-            kept("answered", question, {**answer.counts._asdict(), **reply_columns(answer.reply)})
-
-        def on_failure(question: DetectionQuestion, reason: str, attempts: int) -> None:
-            kept("failed", question, {"reason": shorten(reason, MAX_REASON_LENGTH), "attempts": attempts})
-
-        async def work() -> None:
-            async with chat:
-                await ask_each(
-                    questions, ask, on_answer=on_answer, on_failure=on_failure, seed=seed, concurrency=concurrency
-                )
-
-        if questions:
-            run_to_completion(work())
-    return DetectionRun(**numbers)
+    with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as bar:
+        store = _DetectionStore(chat.model, seed, store_row, bar.update)
+        run_to_completion(_ask_scorer(questions, chat, store, seed, concurrency))
+    return DetectionRun(store.answer_count, store.failure_count)
 
 
-def question_columns(question: DetectionQuestion) -> Row:
-    """What a row of `detections` says of its question."""
-    return {
-        "layer": question.head.layer,
-        "head": question.head.head,
-        "describer": question.describer,
-        "description_id": question.description_id,
-        "shown_id": question.shown_id,
-        "prompt_hash": question.prompt_hash,
-    }
+async def _ask_scorer(
+    questions: Sequence[DetectionQuestion], chat: Chat, store: _DetectionStore, seed: int, concurrency: int
+) -> None:
+    async with chat:
+        await ask_each(
+            questions,
+            partial(_ask_question, chat),
+            on_answer=store.store_answer,
+            on_failure=store.store_failure,
+            seed=seed,
+            concurrency=concurrency,
+        )
 
 
-def reply_columns(reply: Reply) -> Row:
-    """What a row of `detections` says of its reply."""
-    return {
-        "model": reply.model,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "cost_usd": reply.cost_usd,
-    }
+async def _ask_question(chat: Chat, question: DetectionQuestion, seed: int) -> ScorerAnswer:
+    reply = await chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
+    named_items = parse_named_items(reply.content, len(question.truth))
+    return ScorerAnswer(count_answer(question.truth, named_items), reply)
+
+
+class _DetectionStore:
+    """Stores a row of `detections` for each answer and each failure, and counts them."""
+
+    def __init__(
+        self, scorer: str, seed: int, store_row: Callable[[Row], None], update_bar: Callable[[], object]
+    ) -> None:
+        self.answer_count = self.failure_count = 0
+        self._scorer = scorer
+        self._seed = seed
+        self._store_row = store_row
+        self._update_bar = update_bar
+
+    def store_answer(self, question: DetectionQuestion, answer: ScorerAnswer) -> None:
+        reply_columns = {name: getattr(answer.reply, name) for name in REPLY_COLUMNS}
+        self._store(question, {**answer.counts._asdict(), **reply_columns})
+        self.answer_count += 1
+
+    def store_failure(self, question: DetectionQuestion, reason: str, attempts: int) -> None:
+        self._store(question, {"reason": shorten(reason, MAX_REASON_LENGTH), "attempts": attempts})
+        self.failure_count += 1
+
+    def _store(self, question: DetectionQuestion, result: Row) -> None:
+        row = {
+            "layer": question.head.layer,
+            "head": question.head.head,
+            "describer": question.describer,
+            "description_id": question.description_id,
+            "shown_id": question.shown_id,
+            "prompt_hash": question.prompt_hash,
+            "scorer": self._scorer,
+            "seed": self._seed,
+        }
+        self._store_row({**row, **result, "created_at": utc_now()})
+        self._update_bar()
 
 
 def compute_scores(detections: Sequence[Row]) -> list[Row]:
-    """The rows of `scores`: the newest usable answers about each description, by scorer and seed.
+    """The rows of `scores`: for each description, scorer and seed, accuracies of the newest usable answers.
 
-    Where a score is null, `reason` says why: of `detection`, or of `detection_swapped` where that alone is missing.
+    A null score has a `reason`: of `detection`, or of `detection_swapped` if only that is null.
     """
     groups: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for row in sorted(detections, key=lambda row: row["created_at"]):
         groups[row["description_id"], row["scorer"], row["seed"]].append(row)
-    rows = []
-    for group in groups.values():
-        own, swapped = (
-            newest_answer([row for row in group if (row["shown_id"] == row["description_id"]) is mine])
-            for mine in (True, False)
-        )
-        found, control = answer_accuracy(own), answer_accuracy(swapped)
-        shared = {name: group[0][name] for name in ("layer", "head", "describer", "description_id", "scorer", "seed")}
-        rows.append(
-            {
-                **shared,
-                "detection": found and found.value,
-                "detection_low": found and found.low,
-                "detection_high": found and found.high,
-                "detection_swapped": control and control.value,
-                "n": own["own"] + own["other"] if own and found else None,
-                "reason": null_reason(own) if found is None else null_reason(swapped) if control is None else None,
-            }
-        )
-    return rows
+    return [_score_row(group) for group in groups.values()]
 
 
-def newest_answer(rows: Sequence[Row]) -> Row | None:
-    """The last usable answer, or the last failure where there is none."""
+def _score_row(rows: Sequence[Row]) -> Row:
+    """A row of `scores` from the answers about one description, oldest first."""
+    own = _newest_answer([row for row in rows if row["shown_id"] == row["description_id"]])
+    swapped = _newest_answer([row for row in rows if row["shown_id"] != row["description_id"]])
+    accuracy, control = _answer_accuracy(own), _answer_accuracy(swapped)
+    reason = None
+    if accuracy is None:
+        reason = _null_reason(own)
+    elif control is None:
+        reason = _null_reason(swapped)
+    return {
+        **{name: rows[0][name] for name in ("layer", "head", "describer", "description_id", "scorer", "seed")},
+        "detection": accuracy and accuracy.value,
+        "detection_low": accuracy and accuracy.low,
+        "detection_high": accuracy and accuracy.high,
+        "detection_swapped": control and control.value,
+        "n": own["own"] + own["other"] if own and accuracy else None,
+        "reason": reason,
+    }
+
+
+def _newest_answer(rows: Sequence[Row]) -> Row | None:
+    """The last usable answer, or the last failure if there is none."""
     usable = [row for row in rows if row["own_named"] is not None] or rows
     return usable[-1] if usable else None
 
 
-def answer_accuracy(row: Row | None) -> AccuracyEstimate | None:
-    """The balanced accuracy of an answer."""
+def _answer_accuracy(row: Row | None) -> AccuracyEstimate | None:
     if row is None or row["own_named"] is None:
         return None
     return balanced_accuracy(DetectionCounts(*(row[name] for name in DetectionCounts._fields)))
 
 
-def null_reason(row: Row | None) -> str:
-    """Why there is no usable answer."""
+def _null_reason(row: Row | None) -> str:
     return "Not asked: no other description in its layer, or the run was stopped." if row is None else row["reason"]

@@ -1,4 +1,4 @@
-"""Each description beside what speaks for it: a named check, the concentration of its head's targets, its scores."""
+"""One table of descriptions with their evidence: supported check, concentration of targets, detection scores."""
 
 from __future__ import annotations
 
@@ -44,35 +44,33 @@ def evidence_rows(
     measures: dict[HeadId, Row],
     scores: Iterable[Row],
 ) -> list[Row]:
-    """Rows of `EVIDENCE_SCHEMA`: each current description beside what speaks for it, once for every scorer and seed.
+    """Rows of `EVIDENCE_SCHEMA`: each description with its evidence, one row per scorer and seed.
 
-    `check` is the named check that most mappings of the head bear out, whatever the description says. `stale`: the ids
-    of descriptions, and with them of scores, that are of other mappings than the present ones.
+    `check` is the check with the highest support by the head's mappings, whatever the description says. `stale`: the
+    ids of descriptions whose mappings have changed since.
     """
-    best: dict[HeadId, Row] = {}
+    best_checks: dict[HeadId, Row] = {}
     for row in checks:
         head = HeadId(row["layer"], row["head"])
-        if head not in best or row["support"] > best[head]["support"]:
-            best[head] = row
-    scored: dict[str, list[Row]] = defaultdict(list)
+        if head not in best_checks or row["support"] > best_checks[head]["support"]:
+            best_checks[head] = row
+    scores_of: dict[str, list[Row | None]] = defaultdict(list)
     for row in scores:
-        scored[row["description_id"]].append(row)
-    unscored: list[Row | None] = [None]
-    return [
-        {
-            **{name: row[name] for name in ("layer", "head", "describer", "observed_pattern", "pattern")},
-            **select_columns(best.get(HeadId(row["layer"], row["head"])), ("check", "support", "by_chance")),
-            **select_columns(
-                measures.get(HeadId(row["layer"], row["head"])), (*BELOW_COLUMNS, *BELOW_COLUMNS.values())
-            ),
-            **select_columns(score, ("scorer", "seed", *DETECTION_COLUMNS)),
+        scores_of[row["description_id"]].append(row)
+    rows = []
+    for row in descriptions:
+        head = HeadId(row["layer"], row["head"])
+        known = {
+            **_select_columns(row, ("layer", "head", "describer", "observed_pattern", "pattern")),
+            **_select_columns(best_checks.get(head), ("check", "support", "by_chance")),
+            **_select_columns(measures.get(head), (*BELOW_COLUMNS, *BELOW_COLUMNS.values())),
             "stale": row["description_id"] in stale,
         }
-        for row in descriptions
-        for score in scored[row["description_id"]] or unscored
-    ]
+        for score in scores_of[row["description_id"]] or [None]:
+            rows.append({**known, **_select_columns(score, ("scorer", "seed", *DETECTION_COLUMNS))})
+    return rows
 
 
-def select_columns(row: Row | None, names: Sequence[str]) -> Row:
-    """Some columns of a row; null where there is none."""
+def _select_columns(row: Row | None, names: Sequence[str]) -> Row:
+    """Some columns of a row; all null without a row."""
     return {name: row[name] if row else None for name in names}

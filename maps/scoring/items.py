@@ -1,4 +1,4 @@
-"""The items of a detection question: held-out mappings of a head among held-out mappings of its layer's other heads."""
+"""The items of a detection question: held-out mappings of a head, mixed with those of other heads in its layer."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from typing import NamedTuple
 from maps.types import HeadId
 from maps.types import Mapping as HeadMapping
 
-ITEMS_PER_KIND = 10  # items of the head, and as many of other heads
+ITEMS_PER_KIND = 10  # ten of the head and ten of other heads
 
 HeldOutMappings = Mapping[HeadId, Sequence[HeadMapping]]
 
 
 class DetectionItem(NamedTuple):
-    """A mapping, and the head that it is of."""
+    """A mapping and its head."""
 
     mapping: HeadMapping
     head: HeadId
 
 
 def draw_items(head: HeadId, held_out: HeldOutMappings, seed: int) -> list[DetectionItem]:
-    """Ten held-out mappings of a head and ten of its layer's other heads, shuffled; fewer where there are fewer.
+    """Ten held-out mappings of a head and ten of other heads in its layer, shuffled; fewer if there are not enough.
 
-    A mapping of another head is drawn from all of these heads' together. It has no source that the head's held-out
-    mappings have, and no source is there twice. The draw depends on the seed, the layer, the head and the held-out
-    mappings of the layer.
+    The other mappings are drawn from all other heads together. Their sources are not sources of the head's held-out
+    mappings, and no source occurs twice. The draw depends on the seed, the head and the layer's held-out mappings only.
     """
-    draw = random.Random(f"{seed}:{head}")  # a string's seed is the same on every machine
+    draw = random.Random(f"{seed}:{head}")  # seeded with a string, which gives the same draw on every machine
     own = list(held_out[head])
-    chosen = draw.sample(own, min(ITEMS_PER_KIND, len(own)))
+    own_sample = draw.sample(own, min(ITEMS_PER_KIND, len(own)))
     others = [
         DetectionItem(mapping, other)
         for other in sorted(held_out)
@@ -39,40 +38,42 @@ def draw_items(head: HeadId, held_out: HeldOutMappings, seed: int) -> list[Detec
         for mapping in held_out[other]
     ]
     draw.shuffle(others)
-    known = {mapping.source_id for mapping in own}
-    foreign: list[DetectionItem] = []
+    used_sources = {mapping.source_id for mapping in own}
+    other_sample: list[DetectionItem] = []
     for item in others:
-        if len(foreign) == ITEMS_PER_KIND:
+        if len(other_sample) == ITEMS_PER_KIND:
             break
-        if item.mapping.source_id not in known:
-            known.add(item.mapping.source_id)
-            foreign.append(item)
-    found = [DetectionItem(mapping, head) for mapping in chosen] + foreign
-    draw.shuffle(found)
-    return found
+        if item.mapping.source_id not in used_sources:
+            used_sources.add(item.mapping.source_id)
+            other_sample.append(item)
+    items = [DetectionItem(mapping, head) for mapping in own_sample] + other_sample
+    draw.shuffle(items)
+    return items
 
 
 def item_truth(items: Sequence[DetectionItem], head: HeadId, shown_head: HeadId) -> list[bool | None]:
-    """Of each item whether it is of the head; None, for not counted, where it is of another head that is described.
+    """Whether each item is of the head; None (not counted) for items of another head whose description is shown.
 
-    Under another head's description that head's own mappings fit: counted as wrong, they would bring the control of a
-    scorer that sees everything below chance.
+    In the control, the description of another head is shown. That head's items fit it. If they counted as wrong, a
+    perfect scorer would be below chance in the control.
     """
-    return [True if item.head == head else None if item.head == shown_head else False for item in items]
+    is_control = shown_head != head
+    return [None if is_control and item.head == shown_head else item.head == head for item in items]
 
 
 def exchange_partners(heads: Iterable[HeadId], seed: int) -> dict[HeadId, HeadId]:
-    """For each head another one of its layer, whose description stands for its own in the control.
+    """For each head, another head of its layer, whose description replaces its own in the control.
 
-    The heads of a layer stand in a circle, in an order that depends on the seed, and each takes the description of the
-    next: no head has its own, each description is used once, and one more head changes it for one other alone. A head
-    that is alone in its layer is left out.
+    The heads of a layer form a circle in an order given by a hash with the seed, and each takes the description of the
+    next one. So no head has its own description, each description is used once, and adding a head changes the partner
+    of one other head only. A head that is alone in its layer is left out.
     """
     layers: dict[int, list[HeadId]] = {}
     for head in heads:
         layers.setdefault(head.layer, []).append(head)
-    found: dict[HeadId, HeadId] = {}
+    partners: dict[HeadId, HeadId] = {}
     for members in layers.values():
         circle = sorted(members, key=lambda head: sha256(f"{seed}:{head}".encode()).digest())
-        found |= dict(zip(circle, [*circle[1:], circle[0]], strict=True)) if len(circle) > 1 else {}
-    return found
+        if len(circle) > 1:
+            partners |= dict(zip(circle, [*circle[1:], circle[0]], strict=True))
+    return partners

@@ -1,4 +1,4 @@
-"""What a scorer is asked of an atlas, each described head twice: with its description and with another one's."""
+"""The questions for a scorer: two for each described head, with its own description and with another head's."""
 
 from __future__ import annotations
 
@@ -15,66 +15,66 @@ from maps.types import HeadId
 
 
 class DetectionQuestion(NamedTuple):
-    """One question to a scorer: whether a head's items fit the description `shown`, its own or another head's."""
+    """One question to a scorer: which items fit the shown description, the head's own or another head's."""
 
     head: HeadId
     describer: str
     description_id: str
     shown_id: str
-    truth: tuple[bool | None, ...]  # whether each item is the head's; None where it is not counted
+    truth: tuple[bool | None, ...]  # whether each item is the head's; None: not counted
     messages: list[Message]
     prompt_hash: str
 
 
 class DetectionPlan(NamedTuple):
-    """What can be scored, and how many heads with or without a description cannot, by why."""
+    """The questions, and how many descriptions give none or only one, by reason."""
 
     questions: list[DetectionQuestion]
-    unclear_count: int  # the description says that there is no pattern
-    stale_count: int  # the head's mappings changed after it was described
-    without_control_count: int  # no other described head in the layer, so no control
-    short_count: int  # fewer than ten items of a kind
+    unclear_count: int  # the description says that there is no pattern: no question
+    stale_count: int  # the mappings changed after the head was described: no question
+    without_control_count: int  # no other described head in the layer: no control
+    short_count: int  # fewer than ten items of a kind: fewer items in the question
 
 
 def plan_detection(atlas: Atlas, describer: str | None, seed: int) -> DetectionPlan:
-    """The questions about every current description, or those of one describer; raises MapsError where it has none."""
-    every = [row for row in atlas.descriptions() if describer in (None, row["describer"])]
-    if not every:
-        who = "any describer" if describer is None else describer
-        raise MapsError(f"{atlas.folder} holds no description of {who}; `python -m maps describe` makes them.")
+    """The questions about all current descriptions, or those of one describer; raises MapsError if there are none."""
+    rows = [row for row in atlas.descriptions() if describer in (None, row["describer"])]
+    if not rows:
+        by_whom = "" if describer is None else f" by {describer}"
+        raise MapsError(f"{atlas.folder} contains no descriptions{by_whom}: run `python -m maps describe` first.")
     held_out, stale = atlas.mappings_by_head("heldout"), atlas.stale_description_ids()
-    fresh = [row for row in every if row["description_id"] not in stale]
-    found: list[DetectionQuestion] = []
-    alone = short = 0
+    fresh = [row for row in rows if row["description_id"] not in stale]
+    questions: list[DetectionQuestion] = []
+    without_control_count = short_count = 0
     for name in sorted({row["describer"] for row in fresh}):
         described = {head_of(row): row for row in fresh if row["describer"] == name and row["pattern"]}
-        partner = exchange_partners(described, seed)
+        partners = exchange_partners(described, seed)
         for head, row in sorted(described.items()):
-            drawn = draw_items(head, held_out, seed)
-            whole = item_truth(drawn, head, head)
-            short += not whole.count(True) == whole.count(False) == ITEMS_PER_KIND
-            other = described.get(partner.get(head, head), row)
-            asked = [build_question(row, shown, drawn) for shown in (row, *([other] if other is not row else []))]
-            asked = [each for each in asked if {True, False} <= set(each.truth)]
-            alone += len(asked) == 1
-            found += asked
-    return DetectionPlan(found, sum(not row["pattern"] for row in fresh), len(every) - len(fresh), alone, short)
+            items = draw_items(head, held_out, seed)
+            own_count = sum(item.head == head for item in items)
+            short_count += not own_count == len(items) - own_count == ITEMS_PER_KIND
+            shown_rows = [row, described[partners[head]]] if head in partners else [row]
+            both = [build_question(row, shown_row, items) for shown_row in shown_rows]
+            answerable = [question for question in both if {True, False} <= set(question.truth)]
+            without_control_count += len(answerable) == 1
+            questions += answerable
+    unclear_count = sum(not row["pattern"] for row in fresh)
+    return DetectionPlan(questions, unclear_count, len(rows) - len(fresh), without_control_count, short_count)
 
 
 def head_of(row: Row) -> HeadId:
-    """The head that a row is about."""
     return HeadId(row["layer"], row["head"])
 
 
 def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem]) -> DetectionQuestion:
-    """The question whether a described head's items fit a description, that of `row` or another one."""
-    asked = detection_messages(shown_row["input_strings"], shown_row["observed_pattern"], items)
+    """The question whether items fit the description in `shown_row`; `row` is the description of their head."""
+    messages = detection_messages(shown_row["input_strings"], shown_row["observed_pattern"], items)
     return DetectionQuestion(
         head_of(row),
         row["describer"],
         row["description_id"],
         shown_row["description_id"],
         tuple(item_truth(items, head_of(row), head_of(shown_row))),
-        asked,
-        prompt_hash(asked),
+        messages,
+        prompt_hash(messages),
     )

@@ -1,4 +1,4 @@
-"""The question to a scorer, which of twenty mappings a description fits, and the reading of its reply."""
+"""The prompt that asks a scorer which of twenty mappings fit a description, and the parser of the reply."""
 
 from __future__ import annotations
 
@@ -38,28 +38,25 @@ REPLY_SCHEMA = {
 
 
 def detection_messages(inputs: str, pattern: str, items: Sequence[DetectionItem]) -> list[Message]:
-    """The question whether these items fit a description. It tells no head, no rank and no score."""
+    """The prompt that asks which items fit a description. It names no head, rank or score."""
     question = DETECTION_PROMPT.format(
         inputs=quote_for_prompt(inputs), pattern=quote_for_prompt(pattern), count=len(items), example=REPLY_EXAMPLE
     )
-    lines = (
-        f"{number}. {quote_for_prompt(item.mapping.source)}: {', '.join(quote_for_prompt(target) for target in item.mapping.targets)}"
-        for number, item in enumerate(items, start=1)
-    )
+    lines = []
+    for number, item in enumerate(items, start=1):
+        targets = ", ".join(map(quote_for_prompt, item.mapping.targets))
+        lines.append(f"{number}. {quote_for_prompt(item.mapping.source)}: {targets}")
     return [Message(role="user", content="\n".join([question, *lines]))]
 
 
-def parse_named_items(text: str | None, item_count: int) -> frozenset[int]:
-    """The numbers that a scorer's reply names, from 1 to `item_count`; it may name none.
+def parse_named_items(reply: str, item_count: int) -> frozenset[int]:
+    """The item numbers, from 1 to `item_count`, that a scorer's reply names; possibly none.
 
-    Raises ReplyError where the reply is empty, a refusal or no such object, or names what was not asked about.
+    Raises ReplyError if the reply is empty, a refusal or without the list, or if it names a number that is no item's.
     """
-    reply = (text or "").strip()
-    if not reply:
-        raise ReplyError("The reply is empty.")
     numbers = parse_json_object(reply, ("belongs",)).get("belongs")
     if not isinstance(numbers, list):
-        raise ReplyError("The reply lacks the list belongs.")
+        raise ReplyError("The reply lacks the list “belongs”.")
     if not all(type(number) is int and 1 <= number <= item_count for number in numbers):
-        raise ReplyError(f"The reply's list holds {json.dumps(numbers)[:60]}, not numbers from 1 to {item_count}.")
+        raise ReplyError(f"The reply's list contains {json.dumps(numbers)[:60]}, not numbers from 1 to {item_count}.")
     return frozenset(numbers)

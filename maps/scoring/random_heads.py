@@ -1,4 +1,4 @@
-"""The targets of random heads, drawn as those of the random baseline: what a head without a function looks like."""
+"""The targets of random heads, drawn as for the random baseline: how a head without a function looks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from maps.heads.salient_tokens import SalientCounts, find_salient_mappings
 from maps.mapping.model import LayerWeights, Model
 from maps.scoring.concentration import entropy
 
-MAX_MATRIX_ENTRIES = 1 << 25  # entries of random matrices that are held
+MAX_MATRIX_ENTRIES = 1 << 25  # entries of random matrices in memory at a time
 
 
-def random_head_rows(model: Model, layer: int, numbers: Sequence[int], seed: int, wanted: SalientCounts) -> list[Row]:
-    """The rows of `random_heads` for these random heads of a layer; each depends on its number, not on the others."""
-    weights, found = model.layer(layer), []
-    some = max(1, MAX_MATRIX_ENTRIES // weights.heads.values.shape[1] ** 2)
-    for start in range(0, len(numbers), some):
-        drawn = numbers[start : start + some]
-        targets, kurtosis = random_head_targets(
-            model, weights, [random_head_seed(seed, layer, number) for number in drawn], wanted
-        )
-        found += [
+def random_head_rows(model: Model, layer: int, numbers: Sequence[int], seed: int, counts: SalientCounts) -> list[Row]:
+    """The rows of `random_heads` for these random heads of a layer; each depends only on its number and the seed."""
+    weights, rows = model.layer(layer), []
+    block_size = max(1, MAX_MATRIX_ENTRIES // weights.heads.values.shape[1] ** 2)
+    for start in range(0, len(numbers), block_size):
+        block = numbers[start : start + block_size]
+        seeds = [random_head_seed(seed, layer, number) for number in block]
+        targets, kurtosis = random_head_targets(model, weights, seeds, counts)
+        rows += [
             {
                 "layer": layer,
                 "head": number,
@@ -35,24 +34,29 @@ def random_head_rows(model: Model, layer: int, numbers: Sequence[int], seed: int
                 "target_entropy": entropy(ids),
                 "target_kurtosis": value if isfinite(value) else None,
             }
-            for number, ids, value in zip(drawn, targets.flatten(1).tolist(), kurtosis.tolist(), strict=True)
+            for number, ids, value in zip(block, targets.flatten(1).tolist(), kurtosis.tolist(), strict=True)
         ]
-    return found
+    return rows
 
 
 def random_head_targets(
-    model: Model, weights: LayerWeights, seeds: Sequence[int], wanted: SalientCounts
+    model: Model, weights: LayerWeights, seeds: Sequence[int], counts: SalientCounts
 ) -> tuple[Tensor, Tensor]:
-    """Target ids (n, salient, targets) and mean target kurtosis (n,) of a layer's random heads, one a seed.
+    """Target ids (n, salient, targets) and mean target kurtosis (n,) of random heads of a layer, one per seed.
 
-    A random head is R (d, d) in W_V W_O's place, of normal entries with the mean and deviation of the layer's own. It
-    is read as one value head I (d, d) shared by the output weights R, so that all else goes as for the model's heads.
+    A random head has a matrix R (d, d) instead of W_V W_O, with normal entries of the mean and deviation of the layer's
+    own. It is written as R = I R, with value weights I shared by all heads and output weights R, so that the code for
+    the model's heads applies.
     """
     mean, deviation = mean_and_deviation(weights.exact_heads)
-    eye = torch.eye(weights.exact_heads.values.shape[1], dtype=torch.float64, device=weights.exact_heads.values.device)
-    matrices = torch.stack([apply_random_head(eye, mean, deviation, seed) for seed in seeds])  # (n, d, d)
-    exact = HeadWeights(eye[None], matrices)
-    reading = exact if weights.final_norm_gain is None else HeadWeights(eye[None], matrices * weights.final_norm_gain)
-    sigma = saliency(weights.sources, HeadWeights(eye[None].float(), matrices.float()))
-    found = find_salient_mappings(weights.sources, sigma, exact, reading, model.unembedding, wanted)
+    identity = torch.eye(
+        weights.exact_heads.values.shape[1], dtype=torch.float64, device=weights.exact_heads.values.device
+    )
+    matrices = torch.stack([apply_random_head(identity, mean, deviation, seed) for seed in seeds])  # (n, d, d)
+    exact = HeadWeights(identity[None], matrices)
+    reading = exact
+    if weights.final_norm_gain is not None:
+        reading = HeadWeights(identity[None], matrices * weights.final_norm_gain)
+    sigma = saliency(weights.sources, HeadWeights(identity[None].float(), matrices.float()))
+    found = find_salient_mappings(weights.sources, sigma, exact, reading, model.unembedding, counts)
     return found.highest_targets.ids, found.kurtosis

@@ -1,4 +1,4 @@
-"""Detection over all heads: means by describer and scorer, as a table and in words."""
+"""Mean detection scores over heads, by describer and scorer, as a table and as sentences."""
 
 from __future__ import annotations
 
@@ -28,40 +28,35 @@ SCORE_COLUMNS = {OWN_LABEL: "detection", EXCHANGED_LABEL: "detection_swapped"}
 
 
 def detection_rows(scores: Iterable[Row]) -> list[Row]:
-    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, and the same with descriptions exchanged."""
+    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, with own and with exchanged descriptions."""
     groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in scores:
         groups[row["describer"], row["scorer"], row["seed"]].append(row)
     return [
-        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **mean_columns(rows, column)}
+        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **_mean_columns(rows, column)}
         for (describer, scorer, seed), rows in sorted(groups.items())
         for shown, column in SCORE_COLUMNS.items()
     ]
 
 
-def mean_columns(rows: Iterable[Row], column: str) -> Row:
-    """A mean as columns."""
-    found = mean_over_heads([row[column] for row in rows if row[column] is not None])
-    return {
-        "heads": found.heads if found else 0,
-        "mean": found and found.value,
-        "low": found and found.low,
-        "high": found and found.high,
-    }
+def _mean_columns(rows: Iterable[Row], column: str) -> Row:
+    mean = mean_over_heads([row[column] for row in rows if row[column] is not None])
+    if mean is None:
+        return {"heads": 0, "mean": None, "low": None, "high": None}
+    return {"heads": mean.heads, "mean": mean.value, "low": mean.low, "high": mean.high}
 
 
 def detection_sentences(scores: Iterable[Row]) -> list[str]:
-    """The means in words, a sentence for each describer and scorer."""
-    rows = detection_rows(scores)
+    """The means as sentences, one for each describer and scorer."""
+    rows = detection_rows(scores)  # each row with own descriptions is followed by its control
     return [
-        f"{own['scorer']} tells the mappings of {own['describer']}'s heads by their descriptions: {mean_text(own)}; by "
-        f"another head's, as the control: {mean_text(other)}. Chance is 0.5."
-        for own, other in zip(rows[::2], rows[1::2], strict=True)
+        f"{own['scorer']} picks out a head's mappings from descriptions by {own['describer']}: {_mean_text(own)}; "
+        f"from another head's descriptions (control): {_mean_text(control)}. Chance is 0.5."
+        for own, control in zip(rows[::2], rows[1::2], strict=True)
     ]
 
 
-def mean_text(row: Row) -> str:
-    """A mean in words."""
+def _mean_text(row: Row) -> str:
     if row["mean"] is None:
         return "undefined, since no head has a score"
     interval = "" if row["low"] is None else f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"

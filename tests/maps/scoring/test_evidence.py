@@ -1,4 +1,4 @@
-"""The evidence in a report: its tables, its words, its figures, and when it is not there."""
+"""The evidence in a report: tables, text and figures, and a report without evidence."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from maps.types import Answer, Description, HeadId
 HOSTILE = "</script><script>alert(1)</script>\u202e[x](y)"
 
 
-def said(pattern: str) -> Answer:
-    """An answer."""
+def answer(pattern: str) -> Answer:
     return Answer(Description("Words.", pattern, ""), "scripted")
 
 
 @pytest.fixture
 def scored(atlas_folder: Path) -> Path:
-    """An atlas with six patterns and two heads said to be unclear, with scores by a scorer of a hostile name."""
-    describe_atlas(atlas_folder, ScriptedDescriber([said("=First letter.")] * 6 + [said("Unclear")] * 2, "scripted"))
+    """An atlas with six patterns and two unclear heads, with scores by a scorer with a hostile name."""
+    describe_atlas(
+        atlas_folder, ScriptedDescriber([answer("=First letter.")] * 6 + [answer("Unclear")] * 2, "scripted")
+    )
     assert main(["score", str(atlas_folder), "--random", "3"]) == 0
     rows = [
         {
@@ -52,7 +53,7 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_report_gains_tables_figures_and_words(scored: Path, tmp_path: Path) -> None:
+def test_the_report_has_tables_figures_and_text_about_the_evidence(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     assert main(["report", str(scored), "--out", str(out)]) == 0
     own, control = lines(out / "detection.csv")
@@ -76,7 +77,7 @@ def test_the_report_gains_tables_figures_and_words(scored: Path, tmp_path: Path)
     assert {f"{name}.csv" for name in EVIDENCE_TABLES} <= set(links)
 
 
-def test_what_is_of_mappings_that_changed_is_left_out_counted_and_marked(scored: Path) -> None:
+def test_evidence_about_changed_mappings_is_left_out_counted_and_marked(scored: Path) -> None:
     mappings = Atlas.open(scored).table("mappings").to_pylist()
     changed = [{**row, "source_id": 0} if (row["layer"], row["head"]) == (0, 0) else row for row in mappings]
     write_table(scored, "mappings", make_table("mappings", changed))
@@ -89,7 +90,7 @@ def test_what_is_of_mappings_that_changed_is_left_out_counted_and_marked(scored:
     assert {row["stale"] for row in others} == {False}
     assert all(row["target_entropy"] for row in others)
     words = " ".join(sentence for section in found.sections for sentence in section.sentences)
-    left_out = "Left out, since the mappings changed after it: "
+    left_out = "Left out because the mappings changed: "
     assert f"{left_out}1 score; describe these heads again, then score them." in words
     assert f"{left_out}1 description; describe these heads again." in words
     assert f"{left_out}1 head; score the atlas again." in words
@@ -99,7 +100,7 @@ def test_what_is_of_mappings_that_changed_is_left_out_counted_and_marked(scored:
     assert [row["stale"] for row in again] == [True] + [False] * 7
 
 
-def test_a_report_without_scores_leaves_no_older_evidence(
+def test_a_report_without_scores_removes_older_evidence(
     scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)  # as if it were not installed: drawing takes seconds
@@ -122,7 +123,7 @@ def test_offline_measures_alone_are_reported_without_detection(scored: Path) -> 
     ]
 
 
-def test_scorers_and_describers_are_told_apart_and_no_score_is_undefined() -> None:
+def test_means_are_by_describer_and_undefined_without_scores() -> None:
     def row(describer: str, own: float | None, swapped: float | None) -> Row:
         return {"describer": describer, "scorer": "s", "seed": 0, "detection": own, "detection_swapped": swapped}
 
@@ -135,17 +136,17 @@ def test_scorers_and_describers_are_told_apart_and_no_score_is_undefined() -> No
         ("b", 1, 0.4),
     ]
     assert detection_sentences(rows)[0] == (
-        "s tells the mappings of a's heads by their descriptions: undefined, since no head has a score; by another "
-        "head's, as the control: undefined, since no head has a score. Chance is 0.5."
+        "s picks out a head's mappings from descriptions by a: undefined, since no head has a score; from another "
+        "head's descriptions (control): undefined, since no head has a score. Chance is 0.5."
     )
 
 
-def test_groups_are_compared_by_hand() -> None:
+def test_groups_match_values_computed_by_hand() -> None:
     names = ("target_entropy", "target_kurtosis", "entropy_below", "kurtosis_below")
     values = [(2.0, 30.0, 0.0, 1.0), (4.0, 3.0, 0.025, 0.5), (6.0, None, None, None)]
-    measured = {HeadId(0, n): dict(zip(names, each, strict=True)) for n, each in enumerate(values)}
+    measures = {HeadId(0, n): dict(zip(names, each, strict=True)) for n, each in enumerate(values)}
     descriptions = [{"layer": 0, "head": n, "describer": "d", "pattern": n != 2} for n in range(3)]
-    rows = concentration_rows(group_heads(descriptions, measured, [{"target_entropy": 7.0, "target_kurtosis": 3.0}]))
+    rows = concentration_rows(group_heads(descriptions, measures, [{"target_entropy": 7.0, "target_kurtosis": 3.0}]))
     assert [tuple(row.values()) for row in rows] == [
         ("d", PATTERN_LABEL, "target_entropy", 2, pytest.approx(2.1), 3.0, pytest.approx(3.9), 1),
         ("d", PATTERN_LABEL, "target_kurtosis", 2, pytest.approx(4.35), 16.5, pytest.approx(28.65), 1),

@@ -1,4 +1,4 @@
-"""`score` against a real server: what scorers of known skill get, what is kept, what is paid."""
+"""`score` against a real server: scores of scorers with known skill, stored rows, cost."""
 
 from __future__ import annotations
 
@@ -31,36 +31,35 @@ Capture = pytest.CaptureFixture[str]
 SCORER = "some-model"
 
 
-def described(folder: Path, unclear: int = 0) -> Path:
-    """The atlas with a description of every head that gives its name away; the last ones see no pattern."""
+def with_descriptions(folder: Path, unclear: int = 0) -> Path:
+    """The atlas with descriptions that give away the name of their head; the last ones see no pattern."""
     heads = Atlas.open(folder).head_ids
-    said = [f"Secret {head}." for head in heads[: len(heads) - unclear]] + ["Unclear."] * unclear
-    describe_atlas(
-        folder, ScriptedDescriber([Answer(Description("Words.", each, ""), "scripted") for each in said], "secret")
-    )
+    patterns = [f"Secret {head}." for head in heads[: len(heads) - unclear]] + ["Unclear."] * unclear
+    answers = [Answer(Description("Words.", pattern, ""), "scripted") for pattern in patterns]
+    describe_atlas(folder, ScriptedDescriber(answers, "secret"))
     return folder
 
 
-def answering(names: Callable[[str, list[str]], list[int]]) -> Behaviour:
-    """A scorer that names the numbers that a function of the described head and the numbered lines gives."""
+def scorer(named_items: Callable[[str, list[str]], list[int]]) -> Behaviour:
+    """A scorer that names the items that a function of the described head and the item lines returns."""
 
     def behaviour(body: dict[str, Any]) -> Response:
         text = body["messages"][0]["content"]
         [head] = re.findall(r"Secret (L\d+H\d+)", text)
         lines = [line.partition(". ")[2] for line in text.split("\n")[-20:]]
-        return chat_server.completion_response(json.dumps({"belongs": names(head, lines)}))
+        return chat_server.completion_response(json.dumps({"belongs": named_items(head, lines)}))
 
     return behaviour
 
 
-def perfect(folder: Path) -> Behaviour:
+def perfect_scorer(folder: Path) -> Behaviour:
     """A scorer that knows every head's held-out mappings."""
     atlas = Atlas.open(folder)
     known = {
         str(head): {f"{quote_for_prompt(m.source)}: {', '.join(map(quote_for_prompt, m.targets))}" for m in mappings}
         for head, mappings in atlas.mappings_by_head("heldout").items()
     }
-    return answering(lambda head, lines: [n for n, line in enumerate(lines, start=1) if line in known[head]])
+    return scorer(lambda head, lines: [n for n, line in enumerate(lines, start=1) if line in known[head]])
 
 
 def score(folder: Path, url: str, *more: str) -> int:
@@ -69,14 +68,12 @@ def score(folder: Path, url: str, *more: str) -> int:
 
 
 def rows(folder: Path, name: str = "scores") -> list[Row]:
-    """A table's rows."""
-    found: list[Row] = Atlas.open(folder).table(name).to_pylist()
-    return found
+    return Atlas.open(folder).table(name).to_pylist()
 
 
 def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path, capsys: Capture) -> None:
-    folder = described(atlas_folder, unclear=1)
-    with chat_server.serve_chat(perfect(folder)) as server:
+    folder = with_descriptions(atlas_folder, unclear=1)
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url) == 0
     found = rows(folder)
     assert [HeadId(row["layer"], row["head"]) for row in found] == list(Atlas.open(folder).head_ids[:7])
@@ -89,18 +86,19 @@ def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path,
     assert len(server.request_bodies) == 14
     printed = capsys.readouterr().out
     assert (
-        "To be scored: 7 descriptions with 14 questions. 1 description with no pattern, so nothing to score." in printed
+        "To be scored: 7 descriptions with 14 questions. 1 description without a pattern, so there is nothing to score."
+        in printed
     )
     assert f"{SCORER} was asked 14 questions now.\n" in printed
-    assert "balanced accuracy 1.00 (mean of 7 heads, 95 % interval 1.00 to 1.00); by another head's" in printed
+    assert "balanced accuracy 1.00 (mean of 7 heads, 95 % interval 1.00 to 1.00); from another head's" in printed
 
 
 @pytest.mark.parametrize("named", [[], list(range(1, 21)), [0]])
-def test_a_scorer_that_always_says_the_same_is_at_chance(named: list[int], atlas_folder: Path) -> None:
-    folder = described(atlas_folder)
-    half = named == [0]  # of the lines, whatever they hold
-    same = answering(lambda _head, lines: list(range(1, len(lines) + 1, 2)) if half else named)
-    with chat_server.serve_chat(same) as server:
+def test_a_scorer_that_always_gives_the_same_answer_is_at_chance(named: list[int], atlas_folder: Path) -> None:
+    folder = with_descriptions(atlas_folder)
+    half = named == [0]  # names every second line
+    constant_scorer = scorer(lambda _head, lines: list(range(1, len(lines) + 1, 2)) if half else named)
+    with chat_server.serve_chat(constant_scorer) as server:
         assert score(folder, server.url) == 0
     values = [row["detection"] for row in rows(folder)]
     if half:
@@ -110,9 +108,9 @@ def test_a_scorer_that_always_says_the_same_is_at_chance(named: list[int], atlas
         assert {row["detection_swapped"] for row in rows(folder)} == {0.5}
 
 
-def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folder: Path) -> None:
-    folder = described(atlas_folder)
-    with chat_server.serve_chat(perfect(folder)) as server:
+def test_questions_are_blind_seeded_and_have_a_schema(atlas_folder: Path) -> None:
+    folder = with_descriptions(atlas_folder)
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url, "--concurrency", "1") == 0
         first, server.request_bodies = server.request_bodies, []
         assert score(folder, server.url, "--concurrency", "1") == 0
@@ -121,7 +119,7 @@ def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folde
     own, swapped = (body["messages"][0]["content"] for body in first[:2])
     assert own.split("\n")[-20:] == swapped.split("\n")[-20:]  # the same items
     assert own != swapped
-    assert re.findall(r"L\d+H\d+", own) == ["L0H0"]  # which the description says itself
+    assert re.findall(r"L\d+H\d+", own) == ["L0H0"]  # from the description itself
     atlas = Atlas.open(folder)
     saliences = [f"{m.saliency:.4f}" for m in atlas.mappings(HeadId(0, 0), "heldout")]
     assert [value for value in saliences if value in own] == []
@@ -132,13 +130,11 @@ def test_what_is_asked_is_blind_seeded_and_in_the_form_of_the_schema(atlas_folde
     assert Counter(row["seed"] for row in rows(folder)) == {0: 8, 1: 8}
 
 
-def test_a_question_without_a_usable_answer_is_kept_and_asked_again_by_the_next_run(
-    atlas_folder: Path, capsys: Capture
-) -> None:
-    folder = described(atlas_folder)
-    good = perfect(folder)
+def test_a_failed_question_is_stored_and_asked_again_by_the_next_run(atlas_folder: Path, capsys: Capture) -> None:
+    folder = with_descriptions(atlas_folder)
+    answer = perfect_scorer(folder)
     refused = [chat_server.refused_reply] * 3  # of the first head's own description, with three seeds
-    with chat_server.serve_chat(*refused, chat_server.malformed_reply, good) as server:
+    with chat_server.serve_chat(*refused, chat_server.malformed_reply, answer) as server:
         assert score(folder, server.url, "--concurrency", "1") == 0
         assert [body["seed"] for body in server.request_bodies[:5]] == [0, 1, 2, 0, 1]
         assert len(server.request_bodies) == 3 + 1 + 15
@@ -153,54 +149,53 @@ def test_a_question_without_a_usable_answer_is_kept_and_asked_again_by_the_next_
     assert len(rows(folder, "detections")) == 17
 
 
-def test_a_run_that_is_killed_goes_on_and_nothing_is_asked_twice(atlas_folder: Path) -> None:
-    folder = described(atlas_folder)
-    good = perfect(folder)
+def test_a_killed_run_continues_and_nothing_is_asked_twice(atlas_folder: Path) -> None:
+    folder = with_descriptions(atlas_folder)
+    answer = perfect_scorer(folder)
 
     def slowly(body: dict[str, Any]) -> Response:
         time.sleep(0.1)
-        return good(body)
+        return answer(body)
 
     with chat_server.serve_chat(slowly) as server:
         command = [sys.executable, "-m", "maps", "score", str(folder), "--scorer", SCORER, "--base-url", server.url]
         command += ["--no-random", "--concurrency", "1"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-            waiting = folder / "detections.pending.jsonl"
-            while not (waiting.exists() and waiting.read_bytes().count(b"\n") >= 5):
+            log = folder / "detections.pending.jsonl"
+            while not (log.exists() and log.read_bytes().count(b"\n") >= 5):
                 assert run.poll() is None
                 time.sleep(0.02)
             os.kill(run.pid, signal.SIGKILL)
-        kept = waiting.read_bytes().count(b"\n")
-        assert 5 <= kept < 16
+        assert 5 <= log.read_bytes().count(b"\n") < 16
         assert score(folder, server.url) == 0
     asked = Counter(body["messages"][0]["content"] for body in server.request_bodies)
     assert len(asked) == 16
-    assert sum(asked.values()) <= 17  # the one whose answer was under way when the run was killed
+    assert sum(asked.values()) <= 17  # the question that was open when the run was killed
     assert {(row["detection"], row["detection_swapped"]) for row in rows(folder)} == {(1.0, 0.5)}
     assert len(rows(folder, "detections")) == 16
-    assert not waiting.exists()
+    assert not log.exists()
 
 
 def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_folder: Path, capsys: Capture) -> None:
-    folder = described(atlas_folder)
+    folder = with_descriptions(atlas_folder)
     other = [Answer(Description("Words.", f"Secret {head}.", ""), "s") for head in Atlas.open(folder).head_ids]
     describe_atlas(folder, ScriptedDescriber(other, "other"))
-    with chat_server.serve_chat(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url, "--describer", "other") == 0
         assert {row["describer"] for row in rows(folder)} == {"other"}
         capsys.readouterr()
         assert score(folder, server.url, "--describer", "nobody") == 2
-        said = f"{folder} holds no description of nobody; `python -m maps describe` makes them.\n"
-        assert capsys.readouterr().err == said
+        message = f"{folder} contains no descriptions by nobody: run `python -m maps describe` first.\n"
+        assert capsys.readouterr().err == message
         assert score(folder, server.url) == 0
     assert Counter(row["describer"] for row in rows(folder)) == {"other": 8, "secret": 8}
 
 
-def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_file(
+def test_scores_of_stale_descriptions_are_not_printed_and_a_run_without_questions_names_no_file(
     atlas_folder: Path, capsys: Capture
 ) -> None:
-    folder = described(atlas_folder)
-    with chat_server.serve_chat(perfect(folder)) as server:
+    folder = with_descriptions(atlas_folder)
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url) == 0
         for heads in ((0,), (0, 1, 2, 3)):
             mappings = Atlas.open(folder).table("mappings").to_pylist()
@@ -212,49 +207,49 @@ def test_scores_of_stale_descriptions_are_not_told_and_nothing_to_ask_names_no_f
             if heads == (0,):
                 assert "(mean of 6 heads, " in printed
     assert printed.endswith(
-        "To be scored: 0 descriptions with 0 questions. 8 descriptions of mappings that changed since.\n"
+        "To be scored: 0 descriptions with 0 questions. 8 descriptions of mappings that have changed since.\n"
         f"There is nothing to ask {SCORER}.\n"
     )
 
 
-def test_a_scorer_that_answers_nothing_has_a_status(atlas_folder: Path, capsys: Capture) -> None:
-    folder = described(atlas_folder)
+def test_a_run_without_any_answer_fails(atlas_folder: Path, capsys: Capture) -> None:
+    folder = with_descriptions(atlas_folder)
     with chat_server.serve_chat(chat_server.too_long_error) as server:
         assert score(folder, server.url) == 1
-    said = f"{SCORER} answered none of 16 questions: {folder}/detections.parquet says why."
+    said = f"{SCORER} answered none of 16 questions; the reasons are in {folder}/detections.parquet."
     assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize("option", ["--describer", "--base-url", "--max-cost", "--max-tokens", "--prices"])
 def test_options_of_the_scorer_need_one(option: str, atlas_folder: Path, capsys: Capture) -> None:
     assert main(["score", str(atlas_folder), "--no-random", option, "7"]) == 2
-    said = f"{option} is about what a scorer is asked: name one with --scorer MODEL, or leave it out.\n"
+    said = f"{option} needs a scorer: name one with --scorer MODEL, or leave it out.\n"
     assert capsys.readouterr() == ("", said)
     assert not (atlas_folder / "checks.parquet").exists()
 
 
-def test_an_empty_name_is_no_scorer_and_a_strange_one_does_not_act_on_the_terminal(
+def test_an_empty_scorer_name_is_refused_and_a_hostile_describer_name_is_escaped(
     atlas_folder: Path, capsys: Capture
 ) -> None:
-    folder = described(atlas_folder)
+    folder = with_descriptions(atlas_folder)
     with pytest.raises(SystemExit):
         main(["score", str(folder), "--scorer", ""])
     assert capsys.readouterr().err.endswith("argument --scorer: the name of the model is empty\n")
     descriptions = [{**row, "describer": "de\x1b[2J"} for row in rows(folder, "descriptions")]
     write_table(folder, "descriptions", make_table("descriptions", descriptions))
-    with chat_server.serve_chat(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url) == 0
     printed = capsys.readouterr().out
-    assert r"tells the mappings of de\u001B[2J's heads" in printed
+    assert r"descriptions by de\u001B[2J: " in printed
     assert "\x1b" not in printed
 
 
-def test_a_limit_on_costs_ends_the_run_and_a_higher_one_goes_on(
+def test_a_cost_limit_ends_the_run_and_a_higher_one_continues_it(
     atlas_folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    folder, prices = described(atlas_folder), tmp_path / "prices.json"
+    folder, prices = with_descriptions(atlas_folder), tmp_path / "prices.json"
     prices.write_text(json.dumps({"date": "2026-11-24", "models": {SCORER: {"input": 2.5, "output": 10}}}))
-    with chat_server.serve_chat(perfect(folder)) as server:
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
         options = ["--prices", str(prices), "--concurrency", "2"]
         assert score(folder, server.url, *options, "--max-cost", "0.02") == 2
         printed = capsys.readouterr()
@@ -273,25 +268,21 @@ def test_without_a_scorer_it_measures_offline_and_says_so(atlas_folder: Path, ca
     assert main(["score", str(atlas_folder), "--random", "2"]) == 0
     printed = capsys.readouterr().out.split("\n")
     assert re.fullmatch(
-        rf"A named check is borne out by 20 .* in \d of 8 heads: {atlas_folder}/checks\.parquet", printed[0]
+        rf"A named check is supported by 20 .* in \d of 8 heads: {atlas_folder}/checks\.parquet", printed[0]
     )
-    assert re.fullmatch(
-        r"The targets of 8 heads were measured; in \d they are more concentrated than .*parquet", printed[1]
-    )
-    assert printed[2] == (
-        "Only these offline measures were made; --scorer MODEL asks a model whether the descriptions hold."
-    )
+    assert re.fullmatch(r"The targets of 8 heads were measured; \d are more concentrated than .*parquet", printed[1])
+    assert printed[2] == ("To have a language model check the descriptions too, add --scorer MODEL.")
     assert len(rows(atlas_folder, "random_heads")) == 4
     assert not (atlas_folder / "scores.parquet").exists()
 
 
-def test_a_model_that_moved_is_named_or_its_random_heads_are_left_out(
+def test_random_heads_are_left_out_if_the_model_has_moved_unless_its_place_is_given(
     atlas_folder: Path, small_model: Path, capsys: Capture
 ) -> None:
     info = json.loads((atlas_folder / "atlas.json").read_text())
     (atlas_folder / "atlas.json").write_text(json.dumps(info | {"asked_for": "/moved/away"}))
     assert main(["score", str(atlas_folder)]) == 0
-    said = "No random heads were drawn, since the model cannot be read; name it with --model. "
+    said = "No random heads were drawn, because the model cannot be read; name it with --model. "
     assert said in capsys.readouterr().out
     assert {row["random_heads"] for row in rows(atlas_folder, "concentration")} == {0}
     assert main(["score", str(atlas_folder), "--random", "1", "--model", str(small_model)]) == 0
@@ -299,12 +290,12 @@ def test_a_model_that_moved_is_named_or_its_random_heads_are_left_out(
     assert main(["score", str(atlas_folder), "--model", "/not/here"]) == 2
 
 
-def test_what_cannot_work_is_said_in_one_sentence_and_shows_no_key(
+def test_errors_are_one_sentence_without_the_key(
     atlas_folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    folder = described(atlas_folder)
+    folder = with_descriptions(atlas_folder)
     capsys.readouterr()
     assert main(["score", str(folder), "--scorer", "gpt-4o", "--no-random"]) == 2
     printed = capsys.readouterr()
