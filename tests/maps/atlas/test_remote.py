@@ -252,7 +252,7 @@ def test_the_commands_push_and_show(hub: LoopbackHub, atlas_folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"HF_TOKEN": ""}, "Uploading to the Hub needs a token: set HF_TOKEN or run `hf auth login`.\n"),
         (

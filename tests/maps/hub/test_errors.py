@@ -65,7 +65,7 @@ def test_a_busy_server_says_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (answered(418), "The Hub answered with status 418 for a/b; try again later."),
         (JSONDecodeError("no", "<html>", 0), "The Hub's answer for a/b cannot be read; try again later."),
