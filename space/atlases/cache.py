@@ -1,6 +1,6 @@
-"""What pages need of an atlas as a whole, read by columns and kept until its files change.
+"""Results over all heads of an atlas that pages need, read column by column and cached until the atlas's files change.
 
-What is kept is small (counts, a few numbers a head): memory stays flat whatever the number of visitors.
+Cached results are small (counts, a few numbers per head), so memory stays flat however many visitors there are.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from maps.analysis.classification import RelationsByHead, classify, heads_per_re
 from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.reader import Atlas
+from maps.describers.describer import OFFLINE
 from maps.types import HeadId
 
 Value = TypeVar("Value")
-MAX_CACHED = 64  # results at most; the oldest go first
+MAX_CACHED = 64  # results; the one that was used least recently goes first
 _cache: OrderedDict[Hashable, tuple[tuple[int, ...], Any]] = OrderedDict()
 _lock = Lock()
 
 
 def table_times(atlas: Atlas, tables: Sequence[str]) -> tuple[int, ...]:
-    """When the files of some tables were last written; 0 for one that is not there."""
-    paths = (atlas.folder / f"{name}.parquet" for name in tables)
+    """When the files of some tables were last written, in nanoseconds; 0 for a missing file."""
+    paths = [atlas.folder / f"{name}.parquet" for name in tables]
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
 
 def get_cached(atlas: Atlas, tables: Sequence[str], name: Hashable, compute: Callable[[], Value]) -> Value:
-    """The value of `compute`, which reads these tables of an atlas; made anew only after one of them has changed."""
-    key, now = (atlas.folder, name), table_times(atlas, tables)
+    """The result of `compute`, which reads these tables of an atlas; computed again only after one of them changed."""
+    key, times = (atlas.folder, name), table_times(atlas, tables)
     with _lock:
-        found = _cache.get(key)
-        if found is not None and found[0] == now:
+        cached = _cache.get(key)
+        if cached is not None and cached[0] == times:
             _cache.move_to_end(key)
-            return found[1]
+            return cached[1]
     value = compute()
     with _lock:
-        _cache[key] = now, value
+        _cache[key] = times, value
         while len(_cache) > MAX_CACHED:
             _cache.popitem(last=False)
     return value
@@ -50,20 +51,25 @@ def get_cached(atlas: Atlas, tables: Sequence[str], name: Hashable, compute: Cal
 
 def classified_heads(atlas: Atlas, tau: float) -> RelationsByHead:
     """What each head implements or suppresses at a threshold."""
-    least = atlas.info["settings"]["min_pairs"]
-    return get_cached(atlas, ["relations"], ("classified", tau), lambda: classify(atlas.table("relations"), tau, least))
+    min_pairs = atlas.info["settings"]["min_pairs"]
+    return get_cached(
+        atlas, ["relations"], ("classified", tau), lambda: classify(atlas.table("relations"), tau, min_pairs)
+    )
 
 
 def relation_summary(atlas: Atlas, tau: float) -> pa.Table:
     """How many heads implement or suppress each relation at a threshold, and its best heads."""
-    least = atlas.info["settings"]["min_pairs"]
+    min_pairs = atlas.info["settings"]["min_pairs"]
     return get_cached(
-        atlas, ["relations"], ("per relation", tau), lambda: heads_per_relation(atlas.table("relations"), tau, least)
+        atlas,
+        ["relations"],
+        ("per relation", tau),
+        lambda: heads_per_relation(atlas.table("relations"), tau, min_pairs),
     )
 
 
 def relation_names(atlas: Atlas) -> tuple[str, ...]:
-    """The names of the relations that were scored, in their order."""
+    """The names of the relations that were scored, in the order of the table."""
     return get_cached(
         atlas,
         ["relations"],
@@ -73,39 +79,33 @@ def relation_names(atlas: Atlas) -> tuple[str, ...]:
 
 
 def head_column(atlas: Atlas, table: str, name: str) -> list[Any]:
-    """One value a head from a table with one row a head, in the order of `atlas.ids`; null where it has none."""
+    """A column of a table with one row per head, in the order of `atlas.head_ids`; None for heads without a row."""
 
     def read() -> list[Any]:
-        rows = atlas.table(table, ["layer", "head", name])
-        by_head = dict(
-            zip(
-                zip(*(rows[each].to_pylist() for each in ("layer", "head")), strict=True),
-                rows[name].to_pylist(),
-                strict=True,
-            )
-        )
-        return [by_head.get((head.layer, head.head)) for head in atlas.head_ids]
+        return values_by_head(atlas, atlas.table(table, ["layer", "head", name]), name)
 
     return get_cached(atlas, [table], ("column", table, name), read)
 
 
 def relation_values(atlas: Atlas, relation: str, side: str) -> list[float | None]:
-    """Each head's score on one relation, or its suppression, in the order of `atlas.ids`."""
+    """Each head's score on one relation, or its suppression, in the order of `atlas.head_ids`."""
 
     def read() -> list[float | None]:
         rows = atlas.table("relations", ["layer", "head", "relation", side])
-        mine = rows.filter(pc.equal(rows["relation"], relation))
-        by_head = {
-            HeadId(layer, head): value
-            for layer, head, value in zip(*(mine[name].to_pylist() for name in ("layer", "head", side)), strict=True)
-        }
-        return [by_head.get(head) for head in atlas.head_ids]
+        return values_by_head(atlas, rows.filter(pc.equal(rows["relation"], relation)), side)
 
     return get_cached(atlas, ["relations"], ("relation", relation, side), read)
 
 
+def values_by_head(atlas: Atlas, rows: pa.Table, column: str) -> list[Any]:
+    """A column of rows with a layer and a head, in the order of `atlas.head_ids`; None for heads without a row."""
+    layers, heads, values = rows["layer"].to_pylist(), rows["head"].to_pylist(), rows[column].to_pylist()
+    by_head = {HeadId(layer, head): value for layer, head, value in zip(layers, heads, values, strict=True)}
+    return [by_head.get(head) for head in atlas.head_ids]
+
+
 def mapping_index(atlas: Atlas) -> MappingIndex:
-    """The mappings of all heads as numbers, for what is like what."""
+    """The mappings of all heads as numbers, in which similar heads are searched."""
     return get_cached(
         atlas,
         ["mappings"],
@@ -115,32 +115,37 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
 
 
 def head_descriptions(atlas: Atlas) -> list[str]:
-    """The current description of each head by its first describer that is no floor, in the order of `atlas.ids`."""
+    """The current description of each head, in the order of `atlas.head_ids`; empty for heads without one.
+
+    The newest description by a language model; the rule-based one if there is no other.
+    """
 
     def read() -> list[str]:
-        rows = atlas.table("descriptions", ["layer", "head", "describer", "observed_pattern", "created_at"])
-        found: dict[tuple[int, int], str] = {}
-        for row in sorted(rows.to_pylist(), key=lambda row: (row["describer"] != "offline", row["created_at"])):
-            found[row["layer"], row["head"]] = row["observed_pattern"]
-        return [found.get((head.layer, head.head), "") for head in atlas.head_ids]
+        rows = atlas.table("descriptions", ["layer", "head", "describer", "observed_pattern", "created_at"]).to_pylist()
+        by_head: dict[HeadId, str] = {}
+        for row in sorted(rows, key=lambda row: (row["describer"] != OFFLINE, row["created_at"])):  # the last one wins
+            by_head[HeadId(row["layer"], row["head"])] = row["observed_pattern"]
+        return [by_head.get(head, "") for head in atlas.head_ids]
 
     return get_cached(atlas, ["descriptions"], "sentences", read)
 
 
 def detection_scores(atlas: Atlas) -> list[float | None]:
-    """The detection score of each head's current description, in the order of `atlas.ids`; the newest scorer's."""
+    """The detection score of each head's current description by the newest scorer, in the order of `atlas.head_ids`."""
 
     def read() -> list[float | None]:
         current = set(atlas.description_table(["description_id"])["description_id"].to_pylist())
         rows = atlas.table("scores", ["layer", "head", "description_id", "detection"]).to_pylist()
-        found = {(row["layer"], row["head"]): row["detection"] for row in rows if row["description_id"] in current}
-        return [found.get((head.layer, head.head)) for head in atlas.head_ids]
+        by_head = {
+            HeadId(row["layer"], row["head"]): row["detection"] for row in rows if row["description_id"] in current
+        }
+        return [by_head.get(head) for head in atlas.head_ids]
 
     return get_cached(atlas, ["scores", "descriptions"], "detections", read)
 
 
 def pattern_rates(atlas: Atlas) -> pa.Table:
-    """How often describers see a pattern, by layer and over all."""
+    """How often describers see a pattern, by layer and over all layers."""
     return get_cached(
         atlas,
         ["mappings", "descriptions"],
@@ -154,24 +159,23 @@ def pattern_rates(atlas: Atlas) -> pa.Table:
 
 
 def descriptions_by_describer(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool, str]]]:
-    """By describer, whether it sees a pattern in each head that it described, and what it says of it."""
+    """By describer and head: whether the describer sees a pattern, and its description."""
 
     def read() -> dict[str, dict[HeadId, tuple[bool, str]]]:
-        found: dict[str, dict[HeadId, tuple[bool, str]]] = {}
+        by_describer: dict[str, dict[HeadId, tuple[bool, str]]] = {}
         for row in atlas.description_table(["pattern", "observed_pattern"]).to_pylist():
             head = HeadId(row["layer"], row["head"])
-            found.setdefault(row["describer"], {})[head] = row["pattern"], row["observed_pattern"]
-        return found
+            by_describer.setdefault(row["describer"], {})[head] = row["pattern"], row["observed_pattern"]
+        return by_describer
 
     return get_cached(atlas, ["descriptions"], "patterns", read)
 
 
 def group_mates(atlas: Atlas, head: HeadId) -> list[HeadId]:
-    """The other heads that read through the same value head, under grouped-query attention."""
-    shared = head_column(atlas, "heads", "kv_head")
-    mine = shared[atlas.head_ids.index(head)]
+    """The other heads that share this head's value head (grouped-query attention)."""
+    value_heads = dict(zip(atlas.head_ids, head_column(atlas, "heads", "kv_head"), strict=True))
     return [
         other
-        for other, group in zip(atlas.head_ids, shared, strict=True)
-        if other.layer == head.layer and group == mine and other != head
+        for other, value_head in value_heads.items()
+        if other.layer == head.layer and value_head == value_heads[head] and other != head
     ]

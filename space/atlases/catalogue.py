@@ -1,4 +1,4 @@
-"""The atlases that the app shows: folders, datasets on the Hub, and the prebuilt one."""
+"""Opens the atlases that the app shows: folders, datasets on the Hub, and the prebuilt one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 
 
 class HubAccess(NamedTuple):
-    """How the Hub is reached: by which token and at which address, its own unless named."""
+    """The token and the address with which the Hub is asked; by default the user's own token and the public Hub."""
 
     token: str | None = None
     endpoint: str | None = None
 
 
 class OpenedAtlases(NamedTuple):
-    """The atlases by model, the Hub dataset of those that were read from one, and what was left out, in sentences."""
+    """The atlases and the Hub datasets from which some were read, both by model; and a sentence per skipped atlas."""
 
     atlases: Mapping[str, Atlas]
     hub_datasets: Mapping[str, str]
@@ -30,73 +30,73 @@ class OpenedAtlases(NamedTuple):
 
 
 def open_atlases(comma_separated_names: str, data: Path, hub: HubAccess = HubAccess()) -> OpenedAtlases:
-    """The atlases of MAPS_ATLASES; without it the prebuilt one and those in the data folder.
+    """Opens the atlases of MAPS_ATLASES; if that is empty, the prebuilt one and those in the data folder.
 
-    A model is listed once: an atlas in the data folder takes the place of the prebuilt one, and a newer one that of
-    an older. What is left out is said on the terminal, and what was asked for by name also on the first page.
+    A model is shown once: an atlas in the data folder replaces the prebuilt one, and a newer atlas an older one.
+    Skipped atlases are named on the terminal; those of MAPS_ATLASES also on the first page.
     """
-    return (
-        open_named_atlases([name.strip() for name in comma_separated_names.split(",") if name.strip()], hub)
-        if comma_separated_names
-        else open_default_atlases(data)
-    )
+    if comma_separated_names:
+        return open_named_atlases([name.strip() for name in comma_separated_names.split(",") if name.strip()], hub)
+    return open_default_atlases(data)
 
 
 def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
-    """The atlases of these folders and datasets. A dataset that cannot be read is left out, unless it is the only one.
+    """Opens folders and Hub datasets. A dataset that cannot be read is skipped.
 
-    Raises MapsError where a folder holds no atlas, and where nothing is left.
+    Raises MapsError if a folder is not an atlas, and if no atlas is left.
     """
     if not names:
         raise MapsError(
-            "MAPS_ATLASES names no folder and no dataset; name one, or leave it out for the prebuilt atlas."
+            "MAPS_ATLASES names neither a folder nor a dataset. Name one, or unset it to show the prebuilt atlas."
         )
-    found: dict[str, Atlas] = {}
+    atlases: dict[str, Atlas] = {}
     datasets: dict[str, str] = {}
-    left_out: list[str] = []
+    skipped: list[str] = []
     for name in names:
-        remote = not Path(name).expanduser().exists() and HUB_NAME_PATTERN.fullmatch(name) is not None
+        is_dataset = not Path(name).expanduser().exists() and HUB_NAME_PATTERN.fullmatch(name) is not None
         try:
             atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
         except MapsError as error:
-            if not remote:
+            if not is_dataset:
                 raise
-            left_out.append(f"The atlas {name} is not shown: {error}")
+            skipped.append(f"The atlas {name} is not shown: {error}")
             continue
-        if atlas.model in found:
-            left_out.append(f"The atlas {name} is not shown, since another one before it maps {atlas.model} too.")
+        if atlas.model in atlases:
+            skipped.append(
+                f"The atlas {name} is not shown, because another atlas of {atlas.model} is listed before it."
+            )
             continue
-        found[atlas.model] = atlas
-        if remote:
+        atlases[atlas.model] = atlas
+        if is_dataset:
             datasets[atlas.model] = name
-    if not found:
-        raise MapsError(" ".join(left_out))
-    for sentence in left_out:
+    if not atlases:
+        raise MapsError(" ".join(skipped))
+    for sentence in skipped:
         print(sentence, file=sys.stderr)
-    return OpenedAtlases(found, datasets, tuple(left_out))
+    return OpenedAtlases(atlases, datasets, tuple(skipped))
 
 
 def open_default_atlases(data: Path) -> OpenedAtlases:
-    """The prebuilt atlas and those in the data folder."""
-    found = {atlas.model: atlas for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir()))}
+    """Opens the prebuilt atlas and those in the data folder."""
+    atlases = {atlas.model: atlas for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir()))}
     for atlas in sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
-        before = found.get(atlas.model)
+        before = atlases.get(atlas.model)
         if before is not None and before.folder.parent != PREBUILT_FOLDER:
             print(
-                f"Left out: {before.folder}, since {atlas.folder} maps the same model and is newer; "
-                f"MAPS_ATLASES={before.folder} shows it.",
+                f"{before.folder} is not shown, because {atlas.folder} is a newer atlas of the same model. "
+                f"Set MAPS_ATLASES={before.folder} to show it.",
                 file=sys.stderr,
             )
-        found[atlas.model] = atlas
-    return OpenedAtlases(found, {}, ())
+        atlases[atlas.model] = atlas
+    return OpenedAtlases(atlases, {}, ())
 
 
 def open_computed_atlases(folder: Path) -> list[Atlas]:
-    """The finished atlases in a folder; what is none is said on the terminal."""
+    """Opens the finished atlases in a folder; anything else in it is named on the terminal."""
     opened = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
             opened.append(Atlas.open(path))
         except MapsError as error:
-            print(f"Left out: {error}", file=sys.stderr)
+            print(f"Skipped: {error}", file=sys.stderr)
     return opened

@@ -1,4 +1,4 @@
-"""Which descriptions of two models or describers stand beside each other."""
+"""Compares the descriptions of two describers of one model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from space.atlases import cache
 
 
 class DescriberAgreement(NamedTuple):
-    """How far two describers agree whether there is a pattern: on `agreed` of the `heads` that both described.
+    """Two describers agree on `agreed` of the `heads` that both described whether there is a pattern.
 
-    `differing_heads` are the heads on which they do not, with what each says.
+    `differing_heads` are the heads on which they disagree, each with both descriptions.
     """
 
     describer: str
@@ -24,23 +24,24 @@ class DescriberAgreement(NamedTuple):
 
 
 def compare_describers(atlas: Atlas, describer: str = "", against: str = "") -> DescriberAgreement | None:
-    """Two describers of a model, its first two where none are named; None where it has no two.
+    """Compares two describers of a model, by default the first two; None if it has fewer than two.
 
-    Raises MapsError for a name that described nothing.
+    Raises MapsError for a describer that has described nothing.
     """
-    said = cache.descriptions_by_describer(atlas)
-    names = sorted(said)
+    descriptions = cache.descriptions_by_describer(atlas)
+    names = sorted(descriptions)
     for name in filter(None, (describer, against)):
-        if name not in said:
-            raise MapsError(f"Nobody called {name!r} described {atlas.model}; there are {', '.join(names) or 'none'}.")
+        if name not in descriptions:
+            raise MapsError(f"{atlas.model} has no describer {name!r}; it has {', '.join(names) or 'none'}.")
     if len(names) < 2:
         return None
     one = describer or next(name for name in names if name != against)
     other = against or next(name for name in names if name != one)
-    both = said[one].keys() & said[other].keys()
-    differ = [
-        (head, said[one][head][1], said[other][head][1])
-        for head in sorted(both)
-        if said[one][head][0] != said[other][head][0]
-    ]
-    return DescriberAgreement(one, other, len(both), len(both) - len(differ), differ)
+    heads = sorted(descriptions[one].keys() & descriptions[other].keys())
+    differing = []
+    for head in heads:
+        first_pattern, first_text = descriptions[one][head]
+        second_pattern, second_text = descriptions[other][head]
+        if first_pattern != second_pattern:
+            differing.append((head, first_text, second_text))
+    return DescriberAgreement(one, other, len(heads), len(heads) - len(differing), differing)

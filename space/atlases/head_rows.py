@@ -1,4 +1,4 @@
-"""Everything that an atlas holds of one head, each table read once."""
+"""Everything that an atlas contains about one head; each table is read once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from maps.types import HeadId, Mapping, RelationScore
 
 @dataclass(frozen=True)
 class HeadRows:
-    """The rows of one head: `stale_description_ids` holds the ids of descriptions of other mappings than the present ones.
+    """The rows of one head. `stale_description_ids` are descriptions that were written for earlier mappings.
 
-    `checks` and `concentration` are of the present mappings; `has_outdated_evidence` says whether others were left out.
+    `checks` and `concentration` were measured on the current mappings; `has_outdated_evidence`: others were left out.
     """
 
     mappings: list[Mapping]
@@ -30,19 +30,18 @@ class HeadRows:
 
     @classmethod
     def read(cls, atlas: Atlas, head: HeadId) -> HeadRows:
-        """Reads them."""
-        mappings, described = atlas.mappings(head), atlas.descriptions(head)
-        present = mapping_hash(mappings)
-        (checks, concentration), outdated = current_measurements(atlas, head, present)
+        mappings, descriptions = atlas.mappings(head), atlas.descriptions(head)
+        current_hash = mapping_hash(mappings)
+        (checks, concentration), has_outdated_evidence = current_measurements(atlas, head, current_hash)
         return cls(
             mappings,
             atlas.relation_scores(head),
-            described,
-            {row["description_id"] for row in described if row["mapping_hash"] != present},
+            descriptions,
+            {row["description_id"] for row in descriptions if row["mapping_hash"] != current_hash},
             atlas.table("scores", head=head).to_pylist(),
             checks,
             concentration,
-            outdated,
+            has_outdated_evidence,
             atlas.table("heads", head=head).to_pylist()[0],
         )
 

@@ -1,1 +1,1 @@
-"""Parts that several pages share."""
+"""HTML that several pages share: the grid, tokens, tables, links, answer counts, the preview image."""

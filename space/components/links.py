@@ -1,4 +1,4 @@
-"""Addresses of the app's pages, and the head that an address names."""
+"""Builds the addresses of the app's pages, and reads the head from one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from maps.types import HeadId
 
 def link_to_search(words: str, model: str = "", kind: str = "", page: int = 1) -> str:
     """The address of a search; `kind` and `page` as in `space.search.search`."""
-    given = {"q": words, "model": model, "kind": kind, "page": str(page) if page > 1 else ""}
-    return "search?" + urlencode({name: value for name, value in given.items() if value or name == "q"})
+    query = {"q": words, "model": model, "kind": kind, "page": str(page) if page > 1 else ""}
+    return "search?" + urlencode({name: value for name, value in query.items() if value or name == "q"})
 
 
 def link_to_head(model: str, head: HeadId) -> str:
@@ -30,14 +30,18 @@ def link_to_grid(model: str, relation: str) -> str:
 
 
 def link_to_relation(name: str, model: str | None = None, head: HeadId | None = None) -> str:
-    """The address of a relation's page, for one model or for one of its heads."""
-    chosen = {"name": name} | ({} if model is None else {"model": model})
-    chosen |= {} if head is None else {"layer": str(head.layer), "head": str(head.head)}
-    return "relation?" + urlencode(chosen)
+    """The address of a relation's page: for all models, for one model, or for one of its heads."""
+    query = {"name": name}
+    if model is not None:
+        query["model"] = model
+    if head is not None:
+        query |= {"layer": str(head.layer), "head": str(head.head)}
+    return "relation?" + urlencode(query)
 
 
 def head_in_query(query: Mapping[str, str]) -> HeadId | None:
-    """The head that an address's query names, whether there is one or not; None where it names none."""
+    """The head in the query of an address, even if the model has no such head; None without valid numbers."""
     layer, head = query.get("layer", ""), query.get("head", "")
-    numbers = layer.isdecimal() and head.isdecimal() and len(layer + head) < 12
-    return HeadId(int(layer), int(head)) if numbers else None
+    if not (layer.isdecimal() and head.isdecimal()) or len(layer + head) >= 12:
+        return None
+    return HeadId(int(layer), int(head))

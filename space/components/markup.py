@@ -13,16 +13,17 @@ from typing import Any, Self
 
 from markupsafe import Markup, escape
 
+from maps.describers.describer import OFFLINE
 from maps.text import is_invisible, relation_label, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
-from space.components.links import link_to_relation, link_to_search
+from space.components.links import link_to_head, link_to_relation, link_to_search
 from space.search.query import MAX_QUERY_LENGTH
 
 MAX_TOKEN_LENGTH = 40  # characters of a token that a chip shows
-UNFOLDED_MAPPINGS = 10  # mappings shown before the rest is asked for
+UNFOLDED_MAPPINGS = 10  # mappings shown; the others are folded
 WHITESPACE_NAMES = {"·": "space", "⏎": "newline", "⇥": "tab"}
-MAX_PREVIEW_LENGTH = 400  # characters of a description that are shown without being asked for
+MAX_PREVIEW_LENGTH = 400  # characters of a description that are shown; the rest is folded
 BACKTICKED = re.compile(r"`([^`]+)`")
 
 
@@ -67,14 +68,19 @@ def token_chip(token: str, linked: bool = True) -> Html:
     return Html('<a class="token" href="{}">{}</a>').format(link_to_search(token[:MAX_QUERY_LENGTH]), chip)
 
 
-def select_options(choices: Iterable[tuple[str, str]], selected_value: str) -> Html:
-    """The options of a select element: (label, value) each, one of them selected."""
-    return join_html(
+def select_field(label: str, name: str, choices: Iterable[tuple[str, str]], selected_value: str) -> Html:
+    """A labelled select element; choices are (label, value)."""
+    options = join_html(
         Html('<option value="{}"{}>{}</option>').format(
-            escape(value), Html(" selected") if value == selected_value else "", label
+            escape(value), Html(" selected") if value == selected_value else "", option_label
         )
-        for label, value in choices
+        for option_label, value in choices
     )
+    return Html('<label>{} <select name="{}">{}</select></label>').format(label, name, options)
+
+
+def hidden_field(name: str, value: str) -> Html:
+    return Html('<input type="hidden" name="{}" value="{}">').format(name, escape(value))
 
 
 def tau_slider(tau: float) -> Html:
@@ -85,10 +91,28 @@ def tau_slider(tau: float) -> Html:
     ).format(tau, tau)
 
 
+def controls_form(action: str, fields: Iterable[Html]) -> Html:
+    """A form that opens an address as soon as a field changes; without JavaScript it has a button."""
+    return Html(
+        '<form class="controls" action="{}" data-auto>{}<noscript><button>Show</button></noscript></form>'
+    ).format(action, join_html(fields))
+
+
 def anchor(href: str, label: str, **attributes: str) -> Html:
     """A link."""
     extra = join_html(Html(' {}="{}"').format(name, value) for name, value in attributes.items())
     return Html('<a href="{}"{}>{}</a>').format(href, extra, label)
+
+
+def head_link(model: str, head: HeadId) -> Html:
+    """A link to a head's page."""
+    return anchor(link_to_head(model, head), str(head))
+
+
+def bullet_list(lines: Iterable[str]) -> Html:
+    """Lines as a list; empty without lines."""
+    items = join_html(Html("<li>{}</li>").format(line) for line in lines)
+    return Html("<ul>{}</ul>").format(items) if items else items
 
 
 def notice(message: str, kind: str = "note") -> Html:
@@ -97,8 +121,15 @@ def notice(message: str, kind: str = "note") -> Html:
     return Html('<p class="notice {}" role="{}">{}</p>').format(kind, role, render_backticks(message))
 
 
+def author_words(describer: str) -> str:
+    """A describer as the author in a sentence."""
+    return "a rule-based baseline (no language model)" if describer == OFFLINE else describer
+
+
 def description_preview(description: str) -> Html:
     """The beginning of a description, for a table; a very long one is cut and its length given."""
+    if not description:
+        return Html("Not described yet.")
     if len(description) <= MAX_PREVIEW_LENGTH:
         return escape_html(description)
     start = description[:MAX_PREVIEW_LENGTH]

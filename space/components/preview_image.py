@@ -1,4 +1,4 @@
-"""A head's picture for link previews: its name, its description, and its first mappings. The only room of Pillow."""
+"""The image of a head for link previews: its name, its description, its first mappings. The only module with Pillow."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from PIL import Image, ImageDraw, ImageFont
 from maps.text import unicode_escape, visible_token
 from maps.types import Mapping
 
-IMAGE_SIZE = (1200, 630)
-MARGIN, MAX_MAPPINGS_SHOWN, MAX_TOKEN_LENGTH = 60, 4, 16  # pixels; mappings shown; characters of a token
-TEXT_COLOUR, MUTED_COLOUR, ACCENT_COLOUR, CHIP_COLOUR, BORDER_COLOUR = (
-    "#1b2430",
-    "#55606e",
-    "#0b5cad",
-    "#f1f4f8",
-    "#d5dbe3",
-)
+IMAGE_SIZE = (1200, 630)  # pixels
+MARGIN = 60  # pixels
+MAX_MAPPINGS_SHOWN = 4
+MAX_TOKEN_LENGTH = 16  # characters
+TEXT_COLOUR, MUTED_COLOUR, ACCENT_COLOUR = "#1b2430", "#55606e", "#0b5cad"
+CHIP_COLOUR, BORDER_COLOUR = "#f1f4f8", "#d5dbe3"
 FONT_SUBSTITUTES = {"·": "_", "⏎": "\\n", "⇥": "\\t", "→": "->"}
 
 
 class PreviewText(NamedTuple):
-    """What a picture says: the head, its model, its description, and its mappings as (source, targets)."""
+    """The text of an image: the head, its model, its description, and its mappings as (source, targets)."""
 
     head: str
     model: str
@@ -34,39 +31,40 @@ class PreviewText(NamedTuple):
 
     @classmethod
     def from_head(cls, head: str, model: str, description: str, mappings: list[Mapping]) -> PreviewText:
-        """Of a head; tokens as on its page."""
+        """Shows tokens as on the head's page."""
         shown = tuple(
-            (visible_token(m.source), tuple(map(visible_token, m.targets))) for m in mappings[:MAX_MAPPINGS_SHOWN]
+            (visible_token(mapping.source), tuple(map(visible_token, mapping.targets)))
+            for mapping in mappings[:MAX_MAPPINGS_SHOWN]
         )
         return cls(head, model, description, shown)
 
 
 @lru_cache(maxsize=64)
 def draw_preview(preview_text: PreviewText) -> bytes:
-    """The picture as PNG."""
+    """The image as PNG."""
     image = Image.new("RGB", IMAGE_SIZE, "#ffffff")
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, 0, IMAGE_SIZE[0], 12), fill=ACCENT_COLOUR)
-    pen.text((MARGIN, 48), drawable_text(preview_text.head), font=ImageFont.load_default(84), fill=TEXT_COLOUR)
-    pen.text(
-        (MARGIN, 150),
-        drawable_text(f"attention head of {preview_text.model}")[:70],
-        font=ImageFont.load_default(34),
-        fill=MUTED_COLOUR,
-    )
+    draw_line(pen, 48, preview_text.head, 84, TEXT_COLOUR)
+    draw_line(pen, 150, drawable_text(f"attention head of {preview_text.model}")[:70], 34, MUTED_COLOUR)
     lines = wrap(drawable_text(preview_text.description), 62)
-    cut = lines[:3] if len(lines) <= 3 else [*lines[:2], f"{lines[2][:58]} …"]
-    for place, line in enumerate(cut):
-        pen.text((MARGIN, 214 + 46 * place), line, font=ImageFont.load_default(36), fill=TEXT_COLOUR)
-    for place, (source, targets) in enumerate(preview_text.mappings):
-        draw_mapping(pen, 380 + 58 * place, source, targets)
-    out = BytesIO()
-    image.save(out, "PNG", optimize=True)
-    return out.getvalue()
+    if len(lines) > 3:
+        lines = [*lines[:2], f"{lines[2][:58]} …"]
+    for index, line in enumerate(lines):
+        draw_line(pen, 214 + 46 * index, line, 36, TEXT_COLOUR)
+    for index, (source, targets) in enumerate(preview_text.mappings):
+        draw_mapping(pen, 380 + 58 * index, source, targets)
+    png = BytesIO()
+    image.save(png, "PNG", optimize=True)
+    return png.getvalue()
+
+
+def draw_line(pen: ImageDraw.ImageDraw, top: int, text: str, size: int, colour: str) -> None:
+    pen.text((MARGIN, top), drawable_text(text), font=ImageFont.load_default(size), fill=colour)
 
 
 def draw_mapping(pen: ImageDraw.ImageDraw, top: int, source: str, targets: tuple[str, ...]) -> None:
-    """One mapping as a row of chips; targets that find no room are left out."""
+    """One mapping as a row of chips; targets for which there is no room are left out."""
     left = draw_chip(pen, MARGIN, top, source)
     pen.text((left + 8, top + 2), "->", font=ImageFont.load_default(30), fill=MUTED_COLOUR)
     left += 56
@@ -77,7 +75,7 @@ def draw_mapping(pen: ImageDraw.ImageDraw, top: int, source: str, targets: tuple
 
 
 def draw_chip(pen: ImageDraw.ImageDraw, left: float, top: int, token: str) -> float:
-    """A token in its box; returns where the next one begins."""
+    """A token in its box; returns the left edge of the next box."""
     right = left + chip_width(token)
     pen.rounded_rectangle((left, top, right, top + 44), 8, fill=CHIP_COLOUR, outline=BORDER_COLOUR)
     pen.text((left + 12, top + 4), shortened_token(token), font=ImageFont.load_default(28), fill=TEXT_COLOUR)
@@ -85,19 +83,22 @@ def draw_chip(pen: ImageDraw.ImageDraw, left: float, top: int, token: str) -> fl
 
 
 def chip_width(token: str) -> float:
-    """How wide a token's box is."""
     return ImageFont.load_default(28).getlength(shortened_token(token)) + 24
 
 
 def shortened_token(token: str) -> str:
-    """A token in characters that the font has, not too long."""
+    """A token in characters that the font has, cut to MAX_TOKEN_LENGTH."""
     shown = drawable_text(token)
     return shown if len(shown) <= MAX_TOKEN_LENGTH else f"{shown[: MAX_TOKEN_LENGTH - 1]}…"
 
 
-def drawable_text(words: str) -> str:
-    """Text in characters that Pillow's own font has; others as escapes."""
-    return "".join(
-        FONT_SUBSTITUTES.get(c, c if c.isprintable() and (c <= "\u017f" or c == "…") else unicode_escape(c))
-        for c in words
-    )
+def drawable_text(text: str) -> str:
+    """Text in characters that Pillow's own font has; other characters become escapes."""
+    return "".join(map(drawable_character, text))
+
+
+def drawable_character(character: str) -> str:
+    if character in FONT_SUBSTITUTES:
+        return FONT_SUBSTITUTES[character]
+    in_font = character.isprintable() and (character <= "\u017f" or character == "…")
+    return character if in_font else unicode_escape(character)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import escape
-
 from maps.analysis.classification import CATEGORIES, categories_of
 from maps.atlas.reader import Atlas
 from maps.text import relation_label
 from space.atlases import cache
 from space.atlases.compare import DescriberAgreement, compare_describers
-from space.components.links import link_to_head
-from space.components.markup import Html, anchor, description_preview, notice, select_options, table
+from space.components.markup import (
+    Html,
+    controls_form,
+    description_preview,
+    head_link,
+    hidden_field,
+    notice,
+    select_field,
+    table,
+)
 from space.services import Services
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -42,11 +48,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 def model_chooser(names: list[str], first: Atlas, second: Atlas) -> Html:
     """The form that picks the models."""
     choices = [(name, name) for name in names]
-    return Html(
-        '<form class="controls" action="compare" data-auto><label>Model <select name="model">{}</select></label>'
-        '<label>compared with <select name="other">{}</select></label>'
-        "<noscript><button>Show</button></noscript></form>"
-    ).format(select_options(choices, first.model), select_options(choices, second.model))
+    first_field = select_field("Model", "model", choices, first.model)
+    return controls_form("compare", [first_field, select_field("compared with", "other", choices, second.model)])
 
 
 def model_tables(first: Atlas, second: Atlas) -> Html:
@@ -94,7 +97,7 @@ def describers_section(atlas: Atlas, second: Atlas, query: Mapping[str, str]) ->
         "whether there is a pattern."
     )
     rows = [
-        (anchor(link_to_head(atlas.model, head), str(head)), description_preview(one), description_preview(other))
+        (head_link(atlas.model, head), description_preview(one), description_preview(other))
         for head, one, other in agreement.differing_heads[:MAX_DIFFERENCES_SHOWN]
     ]
     differences = Html("")
@@ -110,14 +113,10 @@ def describer_chooser(names: list[str], agreement: DescriberAgreement, atlas: At
     if len(names) < 3:
         return Html("")
     choices = [(name, name) for name in names]
-    return Html(
-        '<form class="controls" action="compare" data-auto><input type="hidden" name="model" value="{}">'
-        '<input type="hidden" name="other" value="{}"><label>Describer <select name="describer">{}</select></label>'
-        '<label>compared with <select name="against">{}</select></label>'
-        "<noscript><button>Show</button></noscript></form>"
-    ).format(
-        escape(atlas.model),
-        escape(second.model),
-        select_options(choices, agreement.describer),
-        select_options(choices, agreement.against),
+    fields = (
+        hidden_field("model", atlas.model),
+        hidden_field("other", second.model),
+        select_field("Describer", "describer", choices, agreement.describer),
+        select_field("compared with", "against", choices, agreement.against),
     )
+    return controls_form("compare", fields)

@@ -12,13 +12,15 @@ from maps.errors import MapsError
 from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
-from space.components.links import head_in_query, link_to_grid, link_to_head, link_to_relation
+from space.components.links import head_in_query, link_to_grid, link_to_relation
 from space.components.markup import (
     Html,
     anchor,
+    controls_form,
     description_preview,
+    head_link,
     join_html,
-    select_options,
+    select_field,
     table,
     token_chip,
 )
@@ -27,7 +29,7 @@ from space.web.page import PageContent
 from space.web.sessions import Annotator
 
 MAX_HEADS_SHOWN = 20  # heads of a model, best first
-MAX_UNFOLDED_PAIRS = 100  # hits that are shown without being asked for
+MAX_UNFOLDED_PAIRS = 100  # more hits than these are folded
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
@@ -44,7 +46,9 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     html = join_html(
         (
             Html("<h1>{}</h1>").format(relation_label(name)),
-            relation_chooser(known, name),
+            controls_form(
+                "relation", [select_field("Relation", "name", [(relation_label(r), r) for r in known], name)]
+            ),
             *(Html("<p>{}</p>").format(sentence) for sentence in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
             *(best_heads_table(atlas, name) for atlas in atlases),
@@ -53,14 +57,6 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     figure = partial(scores_figure, [(atlas, cache.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
     title = f"Heads that implement {relation_label(name)}"
     return PageContent(title, " ".join(sentences), html, (figure,))
-
-
-def relation_chooser(known: list[str], name: str) -> Html:
-    """A form that opens another relation."""
-    return Html(
-        '<form class="controls" action="relation" data-auto><label>Relation <select name="name">{}</select></label>'
-        "<noscript><button>Show</button></noscript></form>"
-    ).format(select_options([(relation_label(other), other) for other in known], name))
 
 
 def relation_row(atlas: Atlas, name: str) -> dict[str, Any]:
@@ -85,7 +81,7 @@ def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
         return Html("")
     index = atlas.head_ids.index(head)
     sentence = Html("<p>{}: score {}, suppression {}.</p>").format(
-        anchor(link_to_head(atlas.model, head), str(head)),
+        head_link(atlas.model, head),
         score_text(cache.relation_values(atlas, name, SCORE)[index]),
         score_text(cache.relation_values(atlas, name, SUPPRESSION)[index]),
     )
@@ -138,11 +134,11 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
         head = atlas.head_ids[index]
         rows.append(
             (
-                anchor(link_to_head(atlas.model, head), str(head)),
+                head_link(atlas.model, head),
                 anchor(link_to_relation(name, atlas.model, head), "pairs"),
                 score_text(scores[index]),
                 score_text(suppressions[index]),
-                description_preview(descriptions[index] or "Not described yet."),
+                description_preview(descriptions[index]),
             )
         )
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"

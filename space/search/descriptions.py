@@ -1,4 +1,4 @@
-"""The current descriptions of an atlas, found by their words: BM25 over an inverted index in numpy arrays."""
+"""Finds the current descriptions of an atlas by their words: BM25 over an inverted index in numpy arrays."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from maps.types import HeadId
 from space.search.query import split_words
 from space.search.spelling import near_words, stem
 
-FIELD_WEIGHTS = {"observed_pattern": 1.0, "input_strings": 0.5}  # and what a word counts in each
-BM25_K1, BM25_B = 1.2, 0.75  # BM25's k1 and b
-EXACT_WEIGHT, SAME_STEM_WEIGHT, PREFIX_WEIGHT, NEAR_WEIGHT = 1.0, 0.9, 0.7, 0.5  # what a word counts that was widened
-SHORTEST_PREFIX = 4  # letters of a word that stands for all words beginning so
+FIELD_WEIGHTS = {"observed_pattern": 1.0, "input_strings": 0.5}  # weight of a word in each searched field
+BM25_K1, BM25_B = 1.2, 0.75
+EXACT_WEIGHT, SAME_STEM_WEIGHT, PREFIX_WEIGHT, NEAR_WEIGHT = 1.0, 0.9, 0.7, 0.5  # by how a word matches a search word
+SHORTEST_PREFIX = 4  # letters from which a search word also matches the words that begin with it
 
 
 @dataclass(frozen=True)
 class IndexedDescription:
-    """One description."""
-
     head: HeadId
     describer: str
     observed_pattern: str
@@ -36,9 +34,9 @@ class IndexedDescription:
 
 @dataclass(frozen=True)
 class DescriptionMatches:
-    """For each description: how many of the words it has, its score, in which fields (bit 0: pattern, 1: inputs).
+    """For each description: how many search words it has, its score, and in which fields (bit 0: pattern, 1: inputs).
 
-    `matched_words` are those of the index that stood for one of the words.
+    `matched_words` are the words of the index that matched a search word.
     """
 
     word_counts: NDArray[np.int8]
@@ -49,33 +47,37 @@ class DescriptionMatches:
 
 @dataclass(frozen=True)
 class DescriptionIndex:
-    """The index. `posting_rows` and `posting_weights` are the postings: those of word i lie from starts[i] to starts[i + 1]."""
+    """An inverted index. The postings of word i are `posting_rows[a:b]` and `posting_weights[a:b]`.
+
+    There a is `posting_starts[i]` and b is `posting_starts[i + 1]`. Each posting is one field of one description that
+    contains the word, with the word's BM25 weight in it, without its rarity.
+    """
 
     heads: NDArray[np.int32]  # (descriptions, 2): layer, head
     describers: pa.DictionaryArray
     texts: dict[str, pa.Array]
-    words: list[str]  # in order
-    stems: dict[str, tuple[int, ...]]  # those of several words
+    words: list[str]  # sorted
+    stems: dict[str, tuple[int, ...]]  # indices of the words with each stem
     posting_starts: NDArray[np.int32]
-    posting_rows: NDArray[np.int32]  # 2 · description + field
+    posting_rows: NDArray[np.int32]  # 2 · row of the description + number of the field
     posting_weights: NDArray[np.float32]
 
     @classmethod
     def build(cls, atlas: Atlas) -> DescriptionIndex:
         """Reads an atlas's current descriptions."""
-        said = atlas.description_table(list(FIELD_WEIGHTS)).combine_chunks()
-        fields = {field: said[field].combine_chunks().fill_null("") for field in FIELD_WEIGHTS}
-        texts = (text.as_py() for both in zip(*fields.values(), strict=True) for text in both)
+        table = atlas.description_table(list(FIELD_WEIGHTS)).combine_chunks()
+        fields = {field: table[field].combine_chunks().fill_null("") for field in FIELD_WEIGHTS}
+        texts = (fields[field][row].as_py() for row in range(table.num_rows) for field in FIELD_WEIGHTS)
         words, starts, rows, weights = build_postings(texts)
         stems = defaultdict(list)
-        for place, word in enumerate(words):
-            stems[stem(word)].append(place)
+        for index, word in enumerate(words):
+            stems[stem(word)].append(index)
         return cls(
-            np.column_stack([said[name].to_numpy() for name in ("layer", "head")]),
-            said["describer"].combine_chunks().dictionary_encode(),
+            np.column_stack([table[name].to_numpy() for name in ("layer", "head")]),
+            table["describer"].combine_chunks().dictionary_encode(),
             fields,
             words,
-            {root: tuple(places) for root, places in stems.items()},
+            {root: tuple(indices) for root, indices in stems.items()},
             starts,
             rows,
             weights,
@@ -85,64 +87,73 @@ class DescriptionIndex:
         return len(self.heads)
 
     def description(self, row: int) -> IndexedDescription:
-        """A description."""
         layer, head = self.heads[row].tolist()
-        pattern, inputs = (self.texts[field][row].as_py() for field in FIELD_WEIGHTS)
-        return IndexedDescription(HeadId(layer, head), self.describers[row].as_py(), pattern, inputs)
+        return IndexedDescription(
+            HeadId(layer, head),
+            self.describers[row].as_py(),
+            self.texts["observed_pattern"][row].as_py(),
+            self.texts["input_strings"][row].as_py(),
+        )
 
     def match_words(self, words: Sequence[str]) -> DescriptionMatches:
-        """Every description's share in the words, each word widened to those near it."""
-        counts, scores = np.zeros(len(self), np.int8), np.zeros(len(self), np.float32)
-        fields, used = np.zeros(len(self), np.int8), set()
+        """Scores every description; each search word also matches similar words, which count less."""
+        word_counts, scores = np.zeros(len(self), np.int8), np.zeros(len(self), np.float32)
+        field_bits, matched_words = np.zeros(len(self), np.int8), set()
         for word in words:
-            has = np.zeros(len(self), np.bool_)
-            for place, factor in self.expand_word(word).items():
-                used.add(self.words[place])
-                rows, field, gained = self._postings(place)
-                has[rows] = True
-                np.add.at(scores, rows, factor * gained)
-                np.bitwise_or.at(fields, rows, (1 << field).astype(np.int8))
-            counts += has
-        return DescriptionMatches(counts, scores, fields, frozenset(used))
+            has_word = np.zeros(len(self), np.bool_)
+            for index, weight in self.expand_word(word).items():
+                matched_words.add(self.words[index])
+                rows, fields, gains = self._postings(index)
+                has_word[rows] = True
+                np.add.at(scores, rows, weight * gains)
+                np.bitwise_or.at(field_bits, rows, (1 << fields).astype(np.int8))
+            word_counts += has_word
+        return DescriptionMatches(word_counts, scores, field_bits, frozenset(matched_words))
 
     def expand_word(self, word: str) -> dict[int, float]:
-        """The places of the words that may stand for a word, and what each counts; near ones where no other does."""
+        """Indices and weights of the words that match a search word; words with typing errors only if no other does."""
         first = bisect_left(self.words, word)
-        long = len(word) >= SHORTEST_PREFIX
-        last = bisect_left(self.words, word + "\U0010ffff" if long else word + "\0")
-        found = {place: EXACT_WEIGHT if self.words[place] == word else PREFIX_WEIGHT for place in range(first, last)}
-        for place in self.stems.get(stem(word), ()):
-            found[place] = max(found.get(place, 0.0), SAME_STEM_WEIGHT)
-        return found or {place: NEAR_WEIGHT / distance for place, distance in near_words(word, self.words)}
+        end = (
+            word + "\U0010ffff" if len(word) >= SHORTEST_PREFIX else word + "\0"
+        )  # words with this prefix, or the word
+        last = bisect_left(self.words, end)
+        weights = {index: EXACT_WEIGHT if self.words[index] == word else PREFIX_WEIGHT for index in range(first, last)}
+        for index in self.stems.get(stem(word), ()):
+            weights[index] = max(weights.get(index, 0.0), SAME_STEM_WEIGHT)
+        return weights or {index: NEAR_WEIGHT / distance for index, distance in near_words(word, self.words)}
 
-    def _postings(self, place: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-        """The descriptions that have a word, in which field, and the score that each has from it."""
-        part = slice(int(self.posting_starts[place]), int(self.posting_starts[place + 1]))
-        rows, field = self.posting_rows[part] // len(FIELD_WEIGHTS), self.posting_rows[part] % len(FIELD_WEIGHTS)
-        texts, having = len(self) * len(FIELD_WEIGHTS), len(rows)
-        rarity = log(1 + (texts - having + 0.5) / (having + 0.5))
-        worth = np.array(list(FIELD_WEIGHTS.values()), np.float32)[field]
-        return rows, field, self.posting_weights[part] * worth * np.float32(rarity)
+    def _postings(self, word_index: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """The descriptions (rows) and fields that contain a word, and what the word adds to their scores."""
+        part = slice(int(self.posting_starts[word_index]), int(self.posting_starts[word_index + 1]))
+        rows, fields = self.posting_rows[part] // len(FIELD_WEIGHTS), self.posting_rows[part] % len(FIELD_WEIGHTS)
+        # BM25's inverse document frequency: ln(1 + (N - n + 0.5) / (n + 0.5)) for n of N texts with the word.
+        text_count, count = len(self) * len(FIELD_WEIGHTS), len(rows)
+        rarity = log(1 + (text_count - count + 0.5) / (count + 0.5))
+        field_weights = np.array(list(FIELD_WEIGHTS.values()), np.float32)[fields]
+        return rows, fields, self.posting_weights[part] * field_weights * np.float32(rarity)
 
 
 def build_postings(texts: Iterable[str]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """The words of some texts in order; where each one's postings begin; the postings' texts and BM25 weights."""
-    number: dict[str, int] = {}
-    which, where, times, lengths = (array("i") for _ in range(4))
-    for text, words in enumerate(map(split_words, texts)):
+    """The sorted words of some texts; where each word's postings start; the postings' texts and their BM25 weights.
+
+    The weight of a word that occurs f times in a text of length l is f (k1 + 1) / (f + k1 (1 - b + b l / mean l)).
+    """
+    numbers: dict[str, int] = {}  # of the words in the order in which they first occur
+    word_numbers, text_numbers, frequencies, lengths = array("i"), array("i"), array("i"), array("i")
+    for text_number, words in enumerate(map(split_words, texts)):
         lengths.append(len(words))
-        for word, count in Counter(words).items():
-            which.append(number.setdefault(word, len(number)))
-            where.append(text)
-            times.append(count)
-    ordered = sorted(number)
-    place = np.zeros(len(number), np.int32)  # of a word in order
-    place[[number[word] for word in ordered]] = np.arange(len(ordered))
-    by_word = place[np.array(which, np.int32)]
-    order = np.argsort(by_word, kind="stable")
-    rows, often = np.array(where, np.int32)[order], np.array(times, np.float32)[order]
+        for word, frequency in Counter(words).items():
+            word_numbers.append(numbers.setdefault(word, len(numbers)))
+            text_numbers.append(text_number)
+            frequencies.append(frequency)
+    sorted_words = sorted(numbers)
+    sorted_index = np.zeros(len(numbers), np.int32)  # of a word's number, its index among the sorted words
+    sorted_index[[numbers[word] for word in sorted_words]] = np.arange(len(sorted_words))
+    word_indices = sorted_index[np.array(word_numbers, np.int32)]
+    order = np.argsort(word_indices, kind="stable")
+    rows, frequency = np.array(text_numbers, np.int32)[order], np.array(frequencies, np.float32)[order]
     sizes = np.array(lengths, np.float32)
-    long = sizes[rows] / max(float(sizes.mean()) if len(sizes) else 1.0, 1.0)
-    weights = often * (BM25_K1 + 1) / (often + BM25_K1 * (1 - BM25_B + BM25_B * long))
-    starts = np.searchsorted(by_word[order], np.arange(len(ordered) + 1)).astype(np.int32)
-    return ordered, starts, rows, weights.astype(np.float32)
+    relative_length = sizes[rows] / max(float(sizes.mean()) if len(sizes) else 1.0, 1.0)
+    weights = frequency * (BM25_K1 + 1) / (frequency + BM25_K1 * (1 - BM25_B + BM25_B * relative_length))
+    starts = np.searchsorted(word_indices[order], np.arange(len(sorted_words) + 1)).astype(np.int32)
+    return sorted_words, starts, rows, weights.astype(np.float32)

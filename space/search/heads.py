@@ -1,4 +1,4 @@
-"""The heads that have some tokens as sources or among their targets, over all atlases searched, best first."""
+"""Finds the heads that have some tokens among their sources or targets, over all atlases searched, best first."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ MAX_HITS_SHOWN = 3  # mappings shown of a head
 
 
 class TokenRole(Enum):
-    """Where a token stands in a mapping."""
+    """The part of a mapping in which a token is searched."""
 
     SOURCE = "source"
     TARGET = "target"
 
 
 class RankedHeads(NamedTuple):
-    """One atlas's places with the tokens, best first, and of each head the first one, and how many mappings it has.
+    """The heads of one atlas that have some tokens, best first, and all occurrences of the tokens, best first.
 
-    `sort_keys` (heads, 3): how near the token is, its place among the targets, the rank; heads are compared by these.
+    `sort_keys`, shape (heads, 3), are those of a head's best occurrence: the token's distance from the search, its
+    position among the targets, the mapping's rank. They order heads across atlases too. `mapping_counts`: how many
+    mappings of each head contain a token.
     """
 
     occurrences: TokenOccurrences
@@ -38,47 +40,49 @@ class RankedHeads(NamedTuple):
 def find_heads(
     indexes: Sequence[SearchIndex], matching_tokens: TokenDistances, role: TokenRole, page_slice: PageSlice
 ) -> ResultSection[HeadHit]:
-    """A page of the heads: those with the token just as typed first, then by place and rank."""
+    """A page of the heads: those with the token exactly as typed first, then by position and rank."""
     ranked = [rank_heads(index.tokens, tokens, role) for index, tokens in zip(indexes, matching_tokens, strict=True)]
-    total = sum(len(each.heads) for each in ranked)
-    which = np.repeat(np.arange(len(ranked)), [len(each.heads) for each in ranked])
-    within = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each.heads)) for each in ranked)]).astype(np.int64)
-    keys = np.concatenate([np.zeros((0, 3), np.int32), *(each.sort_keys for each in ranked)])
-    order = np.lexsort(keys.T[::-1])[page_slice.as_slice]
-    chosen = zip(which[order].tolist(), within[order].tolist(), strict=True)
-    return ResultSection.build(
-        [make_head_hit(indexes[each], ranked[each], head) for each, head in chosen], total, page_slice
-    )
+    total = sum(len(part.heads) for part in ranked)
+    # One long list over all indexes: which index, which head of it, and the head's sort keys.
+    places = [(number, head) for number, part in enumerate(ranked) for head in range(len(part.heads))]
+    keys = np.concatenate([np.zeros((0, 3), np.int32), *(part.sort_keys for part in ranked)])
+    order = np.lexsort((keys[:, 2], keys[:, 1], keys[:, 0]))[page_slice.as_slice]  # the last key counts first
+    hits = []
+    for place in order.tolist():
+        number, head = places[place]
+        hits.append(make_head_hit(indexes[number], ranked[number], head))
+    return ResultSection.build(hits, total, page_slice)
 
 
 def rank_heads(tokens: TokenIndex, token_distances: dict[int, int], role: TokenRole) -> RankedHeads:
-    """One atlas's places of some tokens and the heads that they belong to, best first."""
-    found = (
-        tokens.source_occurrences(list(token_distances))
-        if role is TokenRole.SOURCE
-        else tokens.target_occurrences(list(token_distances))
-    )
-    far = np.array([token_distances[token] for token in found.tokens.tolist()], np.int32)
-    numbers = tokens.head_numbers(found.mappings)
-    ranks = tokens.ranks[found.mappings].astype(np.int32)
-    order = np.lexsort((numbers, ranks, found.positions, far))
-    best = TokenOccurrences(*(column[order] for column in (found.mappings, found.positions, found.tokens)))
-    keys = np.column_stack([far, found.positions, ranks])[order]
-    heads, first = np.unique(numbers[order], return_index=True)
-    once = tokens.head_numbers(np.unique(found.mappings))
-    mappings = np.unique(once, return_counts=True)[1]
-    by_first = np.argsort(first, kind="stable")
-    return RankedHeads(best, heads[by_first], keys[first[by_first]], mappings[by_first].astype(np.int32))
+    """The heads of one atlas that have some tokens (given with their distances from the search), best first."""
+    if role is TokenRole.SOURCE:
+        occurrences = tokens.source_occurrences(list(token_distances))
+    else:
+        occurrences = tokens.target_occurrences(list(token_distances))
+    mappings, positions = occurrences.mappings, occurrences.positions
+    distances = np.array([token_distances[token] for token in occurrences.tokens.tolist()], np.int32)
+    head_numbers = tokens.head_numbers(mappings)
+    ranks = tokens.ranks[mappings].astype(np.int32)
+    order = np.lexsort((head_numbers, ranks, positions, distances))  # the last key counts first
+    best_first = TokenOccurrences(mappings[order], positions[order], occurrences.tokens[order])
+    sort_keys = np.column_stack([distances, positions, ranks])[order]
+    heads, first = np.unique(head_numbers[order], return_index=True)  # the first occurrence of a head is its best
+    _, mapping_counts = np.unique(tokens.head_numbers(np.unique(mappings)), return_counts=True)
+    by_best = np.argsort(first, kind="stable")
+    return RankedHeads(best_first, heads[by_best], sort_keys[first[by_best]], mapping_counts[by_best].astype(np.int32))
 
 
 def make_head_hit(index: SearchIndex, ranked: RankedHeads, head_index: int) -> HeadHit:
     """A head with its best mappings."""
-    tokens, number = index.tokens, ranked.heads[head_index]
-    mine = np.flatnonzero(tokens.head_numbers(ranked.occurrences.mappings) == number)[:MAX_HITS_SHOWN]
+    tokens, occurrences = index.tokens, ranked.occurrences
+    is_of_head = tokens.head_numbers(occurrences.mappings) == ranked.heads[head_index]
+    rows = np.flatnonzero(is_of_head)[:MAX_HITS_SHOWN].tolist()
     hits = []
-    for at in mine.tolist():
-        mapping, place, token = (int(column[at]) for column in ranked.occurrences)
+    for row in rows:
+        mapping, position = int(occurrences.mappings[row]), int(occurrences.positions[row])
         source = tokens.string(tokens.token(int(tokens.sources[mapping])))
-        hits.append(MappingHit(int(tokens.ranks[mapping]), source, tokens.string(token) if place else "", place))
-    name = tokens.head(int(ranked.occurrences.mappings[mine[0]]))
-    return HeadHit(index.model, name, tuple(hits), int(ranked.mapping_counts[head_index]))
+        target = tokens.string(int(occurrences.tokens[row])) if position else ""
+        hits.append(MappingHit(int(tokens.ranks[mapping]), source, target, position))
+    head = tokens.head(int(occurrences.mappings[rows[0]]))
+    return HeadHit(index.model, head, tuple(hits), int(ranked.mapping_counts[head_index]))

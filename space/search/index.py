@@ -1,4 +1,4 @@
-"""One index an atlas, built once for everybody, at the start or when first asked, and again when its files changed."""
+"""One search index per atlas, shared by all visitors; it is built again when the atlas's files change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INDEXED_TABLES = ("mappings", "descriptions", "relations")
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """What is searched of an atlas; never changed once it is built, so all threads may read it."""
+    """The searchable parts of an atlas. It never changes once it is built, so all threads may read it."""
 
     model: str
     tokens: TokenIndex
@@ -30,14 +30,14 @@ class SearchIndex:
 
     @classmethod
     def build(cls, atlas: Atlas) -> SearchIndex:
-        """Reads an atlas; raises MapsError where a table is damaged."""
-        made = cls(atlas.model, TokenIndex.build(atlas), DescriptionIndex.build(atlas), relation_names(atlas))
+        """Reads an atlas; raises MapsError if a table is damaged."""
+        index = cls(atlas.model, TokenIndex.build(atlas), DescriptionIndex.build(atlas), relation_names(atlas))
         pa.default_memory_pool().release_unused()
-        return made
+        return index
 
 
 class SearchIndexes:
-    """The indexes by atlas. Whoever asks for one that is being built waits for it; others do not."""
+    """The indexes by atlas. A request waits while its index is being built, but not for other indexes."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -45,18 +45,18 @@ class SearchIndexes:
         self._indexes: dict[Path, tuple[tuple[int, ...], SearchIndex]] = {}
 
     def get(self, atlas: Atlas) -> SearchIndex:
-        """The index of an atlas as its files are now."""
+        """The index of the atlas's current files."""
         with self._lock:
-            building = self._build_locks.setdefault(atlas.folder, Lock())
-        with building:
-            now = table_times(atlas, INDEXED_TABLES)
-            kept = self._indexes.get(atlas.folder)
-            if kept is None or kept[0] != now:
-                kept = self._indexes[atlas.folder] = now, SearchIndex.build(atlas)
-            return kept[1]
+            build_lock = self._build_locks.setdefault(atlas.folder, Lock())
+        with build_lock:
+            times = table_times(atlas, INDEXED_TABLES)
+            cached = self._indexes.get(atlas.folder)
+            if cached is None or cached[0] != times:
+                cached = self._indexes[atlas.folder] = times, SearchIndex.build(atlas)
+            return cached[1]
 
     def start_building(self, atlases: Iterable[Atlas]) -> Thread:
-        """Builds the indexes of some atlases in a thread; what is damaged is said on the terminal."""
+        """Builds the indexes in a background thread; a damaged atlas is named on the terminal."""
         thread = Thread(target=self._build_all, args=(list(atlases),), name="search indexes", daemon=True)
         thread.start()
         return thread
@@ -66,4 +66,4 @@ class SearchIndexes:
             try:
                 self.get(atlas)
             except MapsError as error:
-                print(f"Search leaves out {atlas.model}: {error}", file=sys.stderr)
+                print(f"{atlas.model} cannot be searched: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a visitor typed, made ready: cut, without what is no text, taken apart into words."""
+"""Parses what a visitor typed: cut to a limit, valid text only, split into words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ CHIP_SYMBOLS = str.maketrans({"·": " ", "⏎": "\n", "⇥": "\t"})  # as chips 
 
 @dataclass(frozen=True)
 class Query:
-    """A search: the text as it is looked for among tokens, its words, and what was left out, in sentences.
+    """A search: the text to look for among tokens, its words, and notes for the visitor on what was left out.
 
-    `is_whole` is False where the text was cut: then it stands for every token that begins so.
+    `is_whole` is False for a text of the maximal length: it may have been cut, so it matches every token that starts
+    with it.
     """
 
     text: str
@@ -26,35 +27,37 @@ class Query:
 
     @classmethod
     def parse(cls, typed_text: str) -> Query:
-        """The search for any string whatever."""
-        read = typed_text.encode("utf-8", "replace").decode()
-        text = read[:MAX_QUERY_LENGTH]
+        """Parses any string; lone surrogates become question marks."""
+        valid_text = typed_text.encode("utf-8", "replace").decode()
+        text = valid_text[:MAX_QUERY_LENGTH]
         words = tuple(dict.fromkeys(split_words(text)))
         notes = []
-        if len(read) > MAX_QUERY_LENGTH:
-            notes.append(f"The search is cut to its first {MAX_QUERY_LENGTH} of {len(read):,} characters.")
+        if len(valid_text) > MAX_QUERY_LENGTH:
+            notes.append(
+                f"Your search has {len(valid_text):,} characters; only the first {MAX_QUERY_LENGTH} are searched for."
+            )
         if len(words) > MAX_WORDS:
             left = pluralize(len(words) - MAX_WORDS, "word")
-            notes.append(f"Descriptions are searched for the first {MAX_WORDS} words; {left} left out.")
-        return cls(text, words[:MAX_WORDS], tuple(notes), len(read) < MAX_QUERY_LENGTH)
+            notes.append(f"Descriptions are searched for the first {MAX_WORDS} words only; {left} left out.")
+        return cls(text, words[:MAX_WORDS], tuple(notes), len(valid_text) < MAX_QUERY_LENGTH)
 
     @property
     def spellings(self) -> frozenset[str]:
-        """How an atlas may store the text: as it stands, with a doubled backslash, with a chip's symbols for spaces."""
+        """How an atlas may store the text: as typed, with doubled backslashes, or with spaces for a chip's symbols."""
         plain = self.text.translate(CHIP_SYMBOLS)
         return frozenset({self.text, self.text.replace("\\", "\\\\"), plain, plain.replace("\\", "\\\\")})
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text without case, very long ones cut."""
-    return [normalise_word(found) for found in WORD_PATTERN.findall(text)]
+    """The words of a text as they are searched for."""
+    return [normalise_word(word) for word in WORD_PATTERN.findall(text)]
 
 
 def normalise_word(word: str) -> str:
-    """A word as it is looked for."""
+    """A word without case, cut if it is very long."""
     return word[:MAX_WORD_LENGTH].casefold()
 
 
 def fold_token(token: str) -> str:
-    """A token without case and the space around it; white space stays as it is."""
+    """A token without case and without the space around it; a token of white space only is unchanged."""
     return token.strip().casefold() or token

@@ -1,4 +1,4 @@
-"""What a search found, as values: a page of each kind with the count of all before the cut."""
+"""The results of a search: for each kind of result one page, and the number of all results."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ RESULT_KINDS = {  # in the order of the sections
     "targets": "heads that promote the token",
     "tokens": "similar tokens",
 }
-PAGE_SIZE, OVERVIEW_SIZE = 50, 10  # entries of a section, where it is looked at alone and beside the others
+PAGE_SIZE = 50  # results of a section that is shown alone
+OVERVIEW_SIZE = 10  # results of each section when all are shown
 
 
 @dataclass(frozen=True)
 class PageSlice:
-    """Which entries of a section are shown: `size` of them from `start` on."""
+    """Which results of a section are shown: page number `page` (from 1), of `size` results."""
 
     page: int
     size: int
 
     @property
     def start(self) -> int:
-        """The place of the first, from 0."""
+        """The index of the first result, from 0."""
         return (self.page - 1) * self.size
 
     @property
     def as_slice(self) -> slice:
-        """Their places."""
         return slice(self.start, self.start + self.size)
 
 
 @dataclass(frozen=True)
 class ResultSection(Generic[Item]):
-    """A page of what was found, with how many there are in all."""
+    """A page of results, and how many there are in all."""
 
     items: tuple[Item, ...]
     total: int
@@ -50,15 +50,15 @@ class ResultSection(Generic[Item]):
 
     @classmethod
     def build(cls, items: Sequence[Item], total: int, page_slice: PageSlice) -> ResultSection[Item]:
-        """The page; raises MapsError where there are fewer pages."""
+        """Raises MapsError if there are fewer pages."""
         pages = max(1, -(-total // page_slice.size))
         if page_slice.page > pages:
-            raise MapsError(f"There is no page {page_slice.page:,} of this search; it has {pluralize(pages, 'page')}.")
+            raise MapsError(f"There is no page {page_slice.page:,} of this search. It has {pluralize(pages, 'page')}.")
         return cls(tuple(items), total, page_slice)
 
     @property
     def count_text(self) -> str:
-        """What is shown of how many: `first 50 of 312`, `51 to 100 of 312`, or all, `7`."""
+        """Which results are shown: `first 50 of 312`, `51 to 100 of 312`, or just `7` if these are all."""
         if len(self.items) == self.total:
             return f"{self.total:,}"
         last = self.page_slice.start + len(self.items)
@@ -69,7 +69,7 @@ class ResultSection(Generic[Item]):
 
 @dataclass(frozen=True)
 class DescriptionHit:
-    """A head by its description; `where` it has the words: `observed pattern`, `input strings` or both."""
+    """A head whose description matches, and `where` it does: `observed pattern`, `input strings` or both."""
 
     model: str
     head: HeadId
@@ -81,7 +81,7 @@ class DescriptionHit:
 
 @dataclass(frozen=True)
 class MappingHit:
-    """A mapping with the token; `place` counts the targets from 1, and is 0 where the token is the source."""
+    """A mapping that contains the token: as its source (`place` is 0), or as its target number `place`."""
 
     rank: int
     source: str
@@ -91,7 +91,7 @@ class MappingHit:
 
 @dataclass(frozen=True)
 class HeadHit:
-    """A head with the token in its mappings: the best of them, and how many there are."""
+    """A head with the token in its mappings: the best of these mappings, and their number."""
 
     model: str
     head: HeadId
@@ -101,10 +101,10 @@ class HeadHit:
 
 @dataclass(frozen=True)
 class TokenHit:
-    """A token: its id in each model, and how many heads have it as a source, and among their targets."""
+    """A token: its id by model, and how many heads have it among their sources and among their targets."""
 
     string: str
-    errors: int  # typing errors away from the search
+    errors: int  # typing errors between the search and the token
     ids: Mapping[str, int]
     sources: int
     targets: int
@@ -112,7 +112,7 @@ class TokenHit:
 
 @dataclass(frozen=True)
 class RelationHit:
-    """A relation by its name, with the models whose heads were scored on it."""
+    """A relation, and the models whose heads were scored on it."""
 
     name: str
     models: tuple[str, ...]
@@ -120,11 +120,12 @@ class RelationHit:
 
 @dataclass(frozen=True)
 class SearchResults:
-    """All that a search found.
+    """Everything that a search found.
 
-    `matching_tokens` are those that the sections of heads are about, as typed or of other case or space; where none is, the
-    nearest, and `has_exact_tokens` is False. `highlighted_words` are those to be marked in descriptions; `has_every_word` says whether the
-    descriptions have all words of the search, and is False where none has and those with most are shown.
+    `sources` and `targets` are heads with one of the `matching_tokens`: the tokens that equal the search apart from
+    case and surrounding space or, if there are none (`has_exact_tokens` is False), the nearest ones. `alike` are the
+    other tokens near the search. `highlighted_words` are to be marked in descriptions. `has_every_word`: the
+    descriptions contain all words of the search; otherwise none does, and those with the most words are shown.
     """
 
     query: Query
@@ -141,6 +142,6 @@ class SearchResults:
 
     @property
     def total(self) -> int:
-        """How much was found in all sections."""
+        """The number of results in all sections."""
         sections = (self.relations, self.descriptions, self.sources, self.targets, self.alike)
         return sum(section.total for section in sections)

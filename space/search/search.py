@@ -1,8 +1,8 @@
-"""A search over one atlas's index or several."""
+"""Searches the indexes of one or several atlases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,89 +31,97 @@ HIGHEST_PAGE = 10**6
 
 
 def search(indexes: Sequence[SearchIndex], typed_text: str, kind: str = "", page: int = 1) -> SearchResults:
-    """Searches for any string; `kind` is one of KINDS, or empty for the first entries of each.
+    """Searches for any string. `kind` is one of RESULT_KINDS, or empty for the first results of each kind.
 
-    Raises MapsError for another kind and for a page that there is not.
+    Raises MapsError for an unknown kind and for a page that does not exist.
     """
     if kind and kind not in RESULT_KINDS:
-        raise MapsError(f"There is no search for that kind; the kinds are {', '.join(RESULT_KINDS)}.")
+        raise MapsError(f"There is no kind of result {kind!r}. The kinds are {', '.join(RESULT_KINDS)}.")
     if not 1 <= page <= HIGHEST_PAGE:
-        raise MapsError("The page of a search is a whole number from 1 on.")
+        raise MapsError("The page of a search must be a whole number from 1 on.")
     query = Query.parse(typed_text)
-
-    def cut(section: str) -> PageSlice:
-        return PageSlice(page, PAGE_SIZE) if kind == section else PageSlice(1, OVERVIEW_SIZE)
-
-    around = [index.tokens.near_tokens(query) for index in indexes]
-    own, typed = match_tokens(indexes, query, around)
-    described, words, every_word = find_descriptions(indexes, query, cut("descriptions"))
+    slices = {name: PageSlice(1, OVERVIEW_SIZE) for name in RESULT_KINDS}
+    if kind:
+        slices[kind] = PageSlice(page, PAGE_SIZE)
+    near_tokens = [index.tokens.near_tokens(query) for index in indexes]
+    matching_tokens, has_exact_tokens = match_tokens(indexes, query, near_tokens)
+    descriptions, highlighted_words, has_every_word = find_descriptions(indexes, query, slices["descriptions"])
     return SearchResults(
         query=query,
         kind=kind,
-        relations=find_relations(indexes, query, cut("relations")),
-        descriptions=described,
-        highlighted_words=words,
-        has_every_word=every_word,
-        matching_tokens=make_token_hits(indexes, own),
-        has_exact_tokens=typed,
-        sources=find_heads(indexes, own, TokenRole.SOURCE, cut("sources")),
-        targets=find_heads(indexes, own, TokenRole.TARGET, cut("targets")),
-        alike=find_similar_tokens(indexes, around, own, cut("tokens")),
+        relations=find_relations(indexes, query, slices["relations"]),
+        descriptions=descriptions,
+        highlighted_words=highlighted_words,
+        has_every_word=has_every_word,
+        matching_tokens=make_token_hits(indexes, matching_tokens),
+        has_exact_tokens=has_exact_tokens,
+        sources=find_heads(indexes, matching_tokens, TokenRole.SOURCE, slices["sources"]),
+        targets=find_heads(indexes, matching_tokens, TokenRole.TARGET, slices["targets"]),
+        alike=find_similar_tokens(indexes, near_tokens, matching_tokens, slices["tokens"]),
     )
 
 
 def find_descriptions(
     indexes: Sequence[SearchIndex], query: Query, page_slice: PageSlice
 ) -> tuple[ResultSection[DescriptionHit], frozenset[str], bool]:
-    """Descriptions with all words of the search, or with most where none has all, best first."""
+    """Descriptions with all words of the search or, if none has all, those with the most words; best first.
+
+    Also returns the words to be marked in them, and whether they have every word.
+    """
     matches = [index.descriptions.match_words(query.words) for index in indexes]
-    most = max((int(found.word_counts.max(initial=0)) for found in matches), default=0)
-    rows = [np.flatnonzero(found.word_counts == most) if most else np.zeros(0, np.int64) for found in matches]
-    which = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
-    scores = join_arrays([found.scores[each] for found, each in zip(matches, rows, strict=True)])
+    most = max((int(match.word_counts.max(initial=0)) for match in matches), default=0)
+    rows_by_index = [np.flatnonzero(match.word_counts == most) if most else np.zeros(0, np.int64) for match in matches]
+    # One long array over all indexes: which index, which row of it, and the row's score.
+    index_numbers = np.repeat(np.arange(len(indexes)), [len(rows) for rows in rows_by_index])
+    rows = join_arrays(rows_by_index)
+    scores = join_arrays([match.scores[part] for match, part in zip(matches, rows_by_index, strict=True)])
     order = np.argsort(-scores, kind="stable")[page_slice.as_slice]
-    chosen = zip(which[order].tolist(), join_arrays(rows)[order].tolist(), strict=True)
-    items = [make_description_hit(indexes[each], matches[each], row) for each, row in chosen]
-    marked = frozenset[str]().union(*(found.matched_words for found in matches))
-    return ResultSection.build(items, len(scores), page_slice), marked, most == len(query.words)
+    hits = [
+        make_description_hit(indexes[number], matches[number], row)
+        for number, row in zip(index_numbers[order].tolist(), rows[order].tolist(), strict=True)
+    ]
+    highlighted_words = frozenset[str]().union(*(match.matched_words for match in matches))
+    return ResultSection.build(hits, len(scores), page_slice), highlighted_words, most == len(query.words)
 
 
 def join_arrays(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Arrays one after the other; none is an empty one."""
+    """Arrays one after the other; an empty array if there are none."""
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def make_description_hit(index: SearchIndex, matches: DescriptionMatches, row: int) -> DescriptionHit:
-    """A description that was found."""
-    sentence, fields = index.descriptions.description(row), int(matches.field_bits[row])
-    where = tuple(field.replace("_", " ") for bit, field in enumerate(FIELD_WEIGHTS) if fields >> bit & 1)
+    """A matching description; bit i of its field bits stands for field i of FIELD_WEIGHTS."""
+    description, field_bits = index.descriptions.description(row), int(matches.field_bits[row])
+    where = tuple(field.replace("_", " ") for bit, field in enumerate(FIELD_WEIGHTS) if field_bits >> bit & 1)
     return DescriptionHit(
-        index.model, sentence.head, sentence.describer, sentence.observed_pattern, sentence.input_strings, where
+        index.model,
+        description.head,
+        description.describer,
+        description.observed_pattern,
+        description.input_strings,
+        where,
     )
 
 
 def find_relations(indexes: Sequence[SearchIndex], query: Query, page_slice: PageSlice) -> ResultSection[RelationHit]:
-    """The relations whose names have all words of the search, or such as are near to them, shortest name first."""
-    scored: dict[str, list[str]] = {}
+    """Relations whose names contain every word of the search or a similar word, shortest name first."""
+    models_by_name: dict[str, list[str]] = {}
     for index in indexes:
         for name in index.relations:
-            scored.setdefault(name, []).append(index.model)
-    fitting = [
+            models_by_name.setdefault(name, []).append(index.model)
+    words_by_name = {name: split_words(relation_label(name)) for name in models_by_name}
+    names = [
         name
-        for name in scored
-        if query.words and all(map(make_word_matcher(split_words(relation_label(name))), query.words))
+        for name, words in words_by_name.items()
+        if query.words and all(is_similar_to_any(word, words) for word in query.words)
     ]
-    fitting.sort(key=lambda name: (len(split_words(relation_label(name))), name))
-    return ResultSection.build(
-        [RelationHit(name, tuple(scored[name])) for name in fitting[page_slice.as_slice]], len(fitting), page_slice
-    )
+    names.sort(key=lambda name: (len(words_by_name[name]), name))
+    hits = [RelationHit(name, tuple(models_by_name[name])) for name in names[page_slice.as_slice]]
+    return ResultSection.build(hits, len(names), page_slice)
 
 
-def make_word_matcher(words: list[str]) -> Callable[[str], bool]:
-    """Whether a word is one of some words, the beginning of one, of the same stem, or near to one."""
-
-    def found(word: str) -> bool:
-        same = any(each.startswith(word) or stem(each) == stem(word) for each in words)
-        return same or bool(near_words(word, words))
-
-    return found
+def is_similar_to_any(word: str, words: Sequence[str]) -> bool:
+    """Whether a word is one of some words, begins one, has the stem of one, or is a typing error or two away."""
+    if any(other.startswith(word) or stem(other) == stem(word) for other in words):
+        return True
+    return bool(near_words(word, words))

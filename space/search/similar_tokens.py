@@ -1,4 +1,4 @@
-"""Which tokens a search means, over all atlases searched, and which others are like it."""
+"""Finds the tokens that match a search, over all atlases searched, and the tokens similar to it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,45 @@ from space.search.index import SearchIndex
 from space.search.query import Query
 from space.search.results import PageSlice, ResultSection, TokenHit
 
-MAX_NEAREST_TOKENS = 8  # tokens that a misspelt search stands for
+MAX_NEAREST_TOKENS = 8  # tokens that replace a misspelt search
 
-TokenDistances = list[dict[int, int]]  # for each index its tokens, each with how far it is from the search
+TokenDistances = list[dict[int, int]]  # for each index its tokens with their distance: 0 exactly as typed, 1 in another
+# case or with other space around it; of a misspelt token its number of typing errors
 
 
 def match_tokens(
     indexes: Sequence[SearchIndex], query: Query, near_tokens: TokenDistances
 ) -> tuple[TokenDistances, bool]:
-    """The tokens that are the search, whatever their case and space; where there is none the nearest ones, and False.
+    """The tokens that equal the search apart from case and surrounding space, and True.
 
-    `near_tokens` are the tokens near the search. The number of a token is 0 where it is just as typed, 1 in other case or
-    space; of a near one its typing errors.
+    If there are none: the nearest of `near_tokens`, at most MAX_NEAREST_TOKENS strings, and False.
     """
     exact = [index.tokens.exact_tokens(query) for index in indexes]
     if any(exact) or not query.text:
         return exact, True
-    least = min((errors for each in near_tokens for errors in each.values()), default=0)
-    nearest = [{token: errors for token, errors in each.items() if errors == least} for each in near_tokens]
-    strings = {index.tokens.string(token): None for index, each in zip(indexes, nearest, strict=True) for token in each}
-    kept = set(list(strings)[:MAX_NEAREST_TOKENS])
+    least = min((errors for distances in near_tokens for errors in distances.values()), default=0)
+    nearest = [{token: errors for token, errors in distances.items() if errors == least} for distances in near_tokens]
+    strings: list[str] = []
+    for index, distances in zip(indexes, nearest, strict=True):
+        strings += map(index.tokens.string, distances)
+    kept = list(dict.fromkeys(strings))[:MAX_NEAREST_TOKENS]
+    return select_strings(indexes, nearest, kept), False
+
+
+def select_strings(
+    indexes: Sequence[SearchIndex], distances_by_index: TokenDistances, strings: Sequence[str]
+) -> TokenDistances:
+    """Those tokens whose strings are among `strings`."""
+    wanted = set(strings)
     return [
-        {token: errors for token, errors in each.items() if index.tokens.string(token) in kept}
-        for index, each in zip(indexes, nearest, strict=True)
-    ], False
+        {token: errors for token, errors in distances.items() if index.tokens.string(token) in wanted}
+        for index, distances in zip(indexes, distances_by_index, strict=True)
+    ]
 
 
 @dataclass
 class TokenCounts:
-    """A string met in some atlases."""
+    """One string in all atlases searched: its distance, its ids by model, and how many heads have it."""
 
     errors: int
     ids: dict[str, int] = field(default_factory=dict)
@@ -48,33 +58,32 @@ class TokenCounts:
 def find_similar_tokens(
     indexes: Sequence[SearchIndex], near_tokens: TokenDistances, matching_tokens: TokenDistances, page_slice: PageSlice
 ) -> ResultSection[TokenHit]:
-    """A page of the tokens near the search, beside its own, with the heads that have them."""
+    """A page of the near tokens that are not matching ones, nearest first."""
     others = [
-        {token: errors for token, errors in each.items() if token not in mine}
-        for each, mine in zip(near_tokens, matching_tokens, strict=True)
+        {token: errors for token, errors in near.items() if token not in matching}
+        for near, matching in zip(near_tokens, matching_tokens, strict=True)
     ]
-    strings: dict[str, int] = {}
-    for index, each in zip(indexes, others, strict=True):
-        for token, distance in each.items():
+    least_errors: dict[str, int] = {}
+    for index, distances in zip(indexes, others, strict=True):
+        for token, errors in distances.items():
             string = index.tokens.string(token)
-            strings[string] = min(distance, strings.get(string, distance))
-    ordered = sorted(strings, key=lambda string: (strings[string], string))
-    shown = set(ordered[page_slice.as_slice])
-    page = [
-        {token: distance for token, distance in each.items() if index.tokens.string(token) in shown}
-        for index, each in zip(indexes, others, strict=True)
-    ]
+            least_errors[string] = min(errors, least_errors.get(string, errors))
+    ordered = sorted(least_errors, key=lambda string: (least_errors[string], string))
+    page = select_strings(indexes, others, ordered[page_slice.as_slice])
     return ResultSection.build(make_token_hits(indexes, page), len(ordered), page_slice)
 
 
 def make_token_hits(indexes: Sequence[SearchIndex], tokens: TokenDistances) -> tuple[TokenHit, ...]:
-    """Tokens with their ids and the heads that have them, by nearness and string."""
-    found: dict[str, TokenCounts] = {}
-    for index, each in zip(indexes, tokens, strict=True):
-        for token, errors in each.items():
-            entry = found.setdefault(index.tokens.string(token), TokenCounts(errors))
-            entry.ids[index.model] = int(index.tokens.ids[token])
-            entry.sources += index.tokens.head_count(index.tokens.source_occurrences([token]).mappings)
-            entry.targets += index.tokens.head_count(index.tokens.target_occurrences([token]).mappings)
-    made = [TokenHit(string, e.errors, e.ids, e.sources, e.targets) for string, e in found.items()]
-    return tuple(sorted(made, key=lambda token: (token.errors, token.string)))
+    """Tokens with their ids and the number of heads that have them, by distance and string."""
+    counts_by_string: dict[str, TokenCounts] = {}
+    for index, distances in zip(indexes, tokens, strict=True):
+        for token, errors in distances.items():
+            counts = counts_by_string.setdefault(index.tokens.string(token), TokenCounts(errors))
+            counts.ids[index.model] = int(index.tokens.ids[token])
+            counts.sources += index.tokens.head_count(index.tokens.source_occurrences([token]).mappings)
+            counts.targets += index.tokens.head_count(index.tokens.target_occurrences([token]).mappings)
+    hits = [
+        TokenHit(string, counts.errors, counts.ids, counts.sources, counts.targets)
+        for string, counts in counts_by_string.items()
+    ]
+    return tuple(sorted(hits, key=lambda hit: (hit.errors, hit.string)))

@@ -14,9 +14,8 @@ from annotation.form import QUESTIONS
 from annotation.report.paper import tabulate_paper_answers
 from annotation.report.paper_file import load_paper
 from annotation.study.study import Study
-from maps.describers.describer import OFFLINE
 from maps.errors import MapsError
-from space.components.markup import Html, notice
+from space.components.markup import Html, author_words, notice
 from space.pages.agreement.view import overview, question_summary, question_tables, remaining_sections
 from space.services import Services
 from space.studies.access import answers_hidden_reason
@@ -91,7 +90,10 @@ def judgments_file_handler(services: Services, fmt: str) -> Any:
         rows = visible_judgments(services, study, identify_annotator(services, signed, request))
         if not rows:
             raise MapsError("You can download the judgments of items that you have judged yourself. Judge some first.")
-        folder, stale = Path(tempfile.mkdtemp(prefix="judgments-")), find_stale_judgment_ids(services, study, rows)
+        folder, stale = (
+            Path(tempfile.mkdtemp(prefix="judgments-")),
+            find_stale_judgment_ids(services.atlases, study, rows),
+        )
         paths = export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)
         return gr.update(visible=True, value=[str(path) for path in paths])
 
@@ -117,10 +119,8 @@ def report_file_handler(services: Services) -> Any:
 def report_summary(study: Study, results: StudyResults) -> Html:
     """The heading, whose descriptions were judged, and the report in sentences."""
     settings = study.settings
-    author = "a rule-based baseline" if settings.describer == OFFLINE else settings.describer
-    start = Html("<h1>Agreement</h1><p>Human judgments of the descriptions of {}{}.</p>").format(
-        settings.model, f", written by {author}" if author else ""
-    )
+    author = f", written by {author_words(settings.describer)}" if settings.describer else ""
+    start = Html("<h1>Agreement</h1><p>Human judgments of the descriptions of {}{}.</p>").format(settings.model, author)
     if not results.report.judgments:
         return start + notice("Nobody has judged a description yet. You can be the first, on the page Annotate.")
     return start + overview(results.report)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import QUESTIONS, FormQuestion
 from annotation.report.paper import Paper
-from annotation.report.phrases import COEFFICIENT_NAMES, count_with_noun, percent_words, rate_words
+from annotation.report.phrases import COEFFICIENT_NAMES, percent_words, rate_words
 from annotation.report.sections import (
     CONTROL_WORDS,
     RATE_WORDS,
@@ -24,7 +24,8 @@ from annotation.statistics.answer_counts import QUARTER_NAMES
 from annotation.statistics.bootstrap import BootstrapEstimate
 from annotation.statistics.rates import RATE_DEFINITIONS, TRUE_ITEMS
 from annotation.statistics.summary import AgreementReport, JudgmentGroup
-from space.components.markup import Html, join_html, table
+from maps.text import pluralize
+from space.components.markup import Html, bullet_list, table
 
 INTERVAL_HEADING = "95 % interval, or why there is none"
 
@@ -33,12 +34,6 @@ def paragraph(sentences: Iterable[str]) -> Html:
     """Sentences as one paragraph; empty without sentences."""
     text = " ".join(sentences)
     return Html("<p>{}</p>").format(text) if text else Html("")
-
-
-def bullet_list(sentences: Iterable[str]) -> Html:
-    """Sentences as a list; empty without sentences."""
-    items = join_html(Html("<li>{}</li>").format(sentence) for sentence in sentences)
-    return Html("<ul>{}</ul>").format(items) if items else items
 
 
 def folded(summary: str, content: Html) -> Html:
@@ -125,7 +120,7 @@ def rates_section(report: AgreementReport, paper: Paper) -> Html:
     for name in RATE_DEFINITIONS:
         published = paper.rates[name]
         cells = [rate_words(report.controls[kind].rates[name]) for kind in kinds]
-        rows.append((RATE_WORDS[name][0], *cells, f"{100 * published.value:.1f} % of {published.n}"))
+        rows.append((RATE_WORDS[name], *cells, f"{100 * published.value:.1f} % of {published.n}"))
     header = ("Share", "Here", *(f"Controls {CONTROL_WORDS[kind]}" for kind in kinds[1:]), "In the paper")
     sentences = rate_sentences(report.controls, paper)
     return (
@@ -171,7 +166,7 @@ def remaining_sections(report: AgreementReport, paper: Paper) -> Html:
         rates_section(report, paper)
         + groups_section(report, paper)
         + heading("Annotators compared with the majority of the others")
-        + folded(count_with_noun(len(annotators), "sentence"), bullet_list(annotators))
+        + folded(pluralize(len(annotators), "sentence"), bullet_list(annotators))
         + heading("One label per item")
         + bullet_list(label_sentences(report.aggregated))
         + heading("Measured evidence and human judgments")

@@ -11,8 +11,8 @@ from maps.atlas.reader import Atlas
 from maps.text import relation_label
 from maps.types import HeadId
 from space.atlases import cache
-from space.components.links import link_to_head, link_to_relation
-from space.components.markup import Html, anchor, table
+from space.components.links import link_to_relation
+from space.components.markup import Html, anchor, head_link, table
 from space.web.downloads import download_links
 
 MEASURE_PHRASES = {
@@ -79,7 +79,7 @@ def best_head_link(atlas: Atlas, name: str | None, value: float | None) -> Html:
     """A link to a head, with its value."""
     if name is None or value is None:
         return Html("none")
-    return Html("{} {:.2f}").format(anchor(link_to_head(atlas.model, HeadId.parse(name)), name), value)
+    return Html("{} {:.2f}").format(head_link(atlas.model, HeadId.parse(name)), value)
 
 
 def usage_section(atlas: Atlas, dataset: str | None) -> Html:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import escape
-
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
@@ -24,14 +22,15 @@ from space.components.grid import (
     measure_grid,
     relation_grid,
 )
-from space.components.links import link_to_head
 from space.components.markup import (
     Html,
-    anchor,
+    controls_form,
     description_preview,
+    head_link,
+    hidden_field,
     join_html,
     notice,
-    select_options,
+    select_field,
     table,
     tau_slider,
 )
@@ -65,7 +64,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         (
             INTRODUCTION,
             *(notice(sentence, "problem") for sentence in services.skipped_atlas_messages),
-            controls_form(services, atlas, choices, colouring, side, tau),
+            grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),
             head_picker(atlas),
             strongest_heads_table(atlas, grid),
@@ -89,25 +88,19 @@ def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Gr
     return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
 
 
-def controls_form(
+def grid_controls(
     services: Services, atlas: Atlas, choices: list[tuple[str, str]], colouring: str, side: str, tau: float
 ) -> Html:
-    """The form above the grid; it works without JavaScript too."""
+    """The form above the grid."""
     is_relation = colouring.startswith(RELATION_PREFIX)
-    fields = []
+    fields = [select_field("Colour by", "colour", choices, colouring)]
     if len(services.atlases) > 1:
-        models = select_options([(name, name) for name in services.atlases], atlas.model)
-        fields.append(Html('<label>Model <select name="model">{}</select></label>').format(models))
-    colourings = select_options(choices, colouring)
-    fields.append(Html('<label>Colour by <select name="colour">{}</select></label>').format(colourings))
+        fields.insert(0, select_field("Model", "model", [(name, name) for name in services.atlases], atlas.model))
     if is_relation:
-        sides = select_options([(label, key) for key, label in SIDE_LABELS.items()], side)
-        fields.append(Html('<label>Direction <select name="side">{}</select></label>').format(sides))
+        fields.append(select_field("Direction", "side", [(label, key) for key, label in SIDE_LABELS.items()], side))
     if is_relation or colouring == CATEGORY_COLOURING:
         fields.append(tau_slider(tau))
-    return Html(
-        '<form class="controls" action="./" data-auto>{}<noscript><button>Show</button></noscript></form>'
-    ).format(join_html(fields))
+    return controls_form("./", fields)
 
 
 def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
@@ -116,20 +109,16 @@ def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
     rows = []
     for index in grid.strongest_indices():
         head = atlas.head_ids[index]
-        link = anchor(link_to_head(atlas.model, head), str(head))
-        rows.append((link, grid.cell_text(index), description_preview(descriptions[index] or "Not described yet.")))
+        rows.append((head_link(atlas.model, head), grid.cell_text(index), description_preview(descriptions[index])))
     return table(("Head", "Value", "Description"), rows, "The strongest heads in this colouring")
 
 
 def head_picker(atlas: Atlas) -> Html:
     """A form that opens a head by its numbers."""
-    return Html(
-        '<form class="picker" action="head"><input type="hidden" name="model" value="{}">'
-        '<label>Layer <select name="layer">{}</select></label><label>Head <select name="head">{}</select></label>'
-        "<button>Open the head</button></form>"
-    ).format(escape(atlas.model), number_options(atlas.info["layers"]), number_options(atlas.info["heads"]))
-
-
-def number_options(count: int) -> Html:
-    """The numbers below `count` as options, 0 selected."""
-    return select_options([(str(number), str(number)) for number in range(count)], "0")
+    layers = [(str(layer), str(layer)) for layer in range(atlas.info["layers"])]
+    heads = [(str(head), str(head)) for head in range(atlas.info["heads"])]
+    return Html('<form class="picker" action="head">{}{}{}<button>Open the head</button></form>').format(
+        hidden_field("model", atlas.model),
+        select_field("Layer", "layer", layers, "0"),
+        select_field("Head", "head", heads, "0"),
+    )

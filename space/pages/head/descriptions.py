@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from maps.atlas.schema import Row
 from maps.describers.describer import OFFLINE
 from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, detection_text
 from space.atlases.head_rows import HeadRows
-from space.components.markup import Html, foldable_description, join_html, notice
+from space.components.markup import Html, author_words, bullet_list, foldable_description, join_html, notice
 
 NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet."
 
@@ -31,9 +29,8 @@ def leading_description(rows: HeadRows) -> Html:
 
 def author_sentence(row: Row) -> str:
     """Who wrote a description."""
-    if row["describer"] == OFFLINE:
-        return "Written by a rule-based baseline (no language model)."
-    return f"Written by {row['describer']} ({row['model']})."
+    model = "" if row["describer"] == OFFLINE else f" ({row['model']})"
+    return f"Written by {author_words(row['describer'])}{model}."
 
 
 def support_sentence(row: Row, rows: HeadRows) -> str:
@@ -76,9 +73,3 @@ def evidence_list(rows: HeadRows) -> Html:
     if rows.has_outdated_evidence:
         lines.append("Evidence measured on earlier mappings of this head is left out.")
     return bullet_list(lines) or notice("No evidence has been measured for this head.")
-
-
-def bullet_list(lines: Iterable[str]) -> Html:
-    """Lines as a list; empty without lines."""
-    items = join_html(Html("<li>{}</li>").format(line) for line in lines)
-    return Html("<ul>{}</ul>").format(items) if items else items

@@ -15,6 +15,7 @@ from space.components.markup import (
     Html,
     anchor,
     description_preview,
+    head_link,
     join_html,
     mapping_list,
     notice,
@@ -91,10 +92,10 @@ def similar_heads_table(atlas: Atlas, head: HeadId) -> Html:
     descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
     rows = [
         (
-            anchor(link_to_head(atlas.model, other.head), str(other.head)),
+            head_link(atlas.model, other.head),
             f"{100 * other.mappings:.1f} %",
             f"{100 * other.sources:.1f} %",
-            description_preview(descriptions[other.head] or "Not described yet."),
+            description_preview(descriptions[other.head]),
         )
         for other in similar
     ]
@@ -107,7 +108,7 @@ def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:
     mates = group_mates(atlas, head)
     if not mates:
         return notice("None: it has a value head of its own.")
-    links = Html(", ").join(anchor(link_to_head(atlas.model, mate), str(mate)) for mate in mates)
+    links = Html(", ").join(head_link(atlas.model, mate) for mate in mates)
     value_head = cache.head_column(atlas, "heads", "kv_head")[atlas.head_ids.index(head)]
     return Html("<p>It shares value head {} of its layer with {}.</p>").format(value_head, links)
 

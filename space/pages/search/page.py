@@ -9,7 +9,7 @@ from markupsafe import escape
 from maps.errors import MapsError
 from maps.text import pluralize
 from space.components.links import link_to_search
-from space.components.markup import Html, anchor, join_html, notice, select_options
+from space.components.markup import Html, anchor, join_html, notice, select_field, token_chip
 from space.pages.search.view import SearchView, results_html
 from space.search.query import MAX_QUERY_LENGTH
 from space.search.results import RESULT_KINDS, SearchResults
@@ -58,24 +58,24 @@ def search_form(services: Services, typed_text: str, model: str, kind: str) -> H
     model_field = Html("")
     if len(services.atlases) > 1:
         models = [("all models", ""), *((name, name) for name in services.atlases)]
-        model_field = Html('<label>Model <select name="model">{}</select></label>').format(
-            select_options(models, model)
-        )
+        model_field = select_field("Model", "model", models, model)
     return Html(
         '<h1>Search the heads</h1><form class="controls search" action="search" role="search"><label>Search for '
-        '<input type="search" name="q" value="{text}" maxlength="{max_length}" autocomplete="off" spellcheck="false">'
-        '</label>{model_field}<label>In <select name="kind">{kinds}</select></label><button>Search</button></form>'
+        '<input type="search" name="q" value="{}" maxlength="{}" autocomplete="off" spellcheck="false"></label>'
+        "{}{}<button>Search</button></form>"
     ).format(
-        text=escape(typed_text[:MAX_QUERY_LENGTH].encode("utf-8", "replace").decode().replace("\0", "")),
-        max_length=MAX_QUERY_LENGTH,
-        model_field=model_field,
-        kinds=select_options(kinds, kind),
+        escape(typed_text[:MAX_QUERY_LENGTH].encode("utf-8", "replace").decode().replace("\0", "")),
+        MAX_QUERY_LENGTH,
+        model_field,
+        select_field("In", "kind", kinds, kind),
     )
 
 
 def introduction_html() -> Html:
     """What can be searched, with examples."""
-    examples = Html(", ").join(anchor(link_to_search(example), f"“{example}”") for example in EXAMPLES)
+    examples = Html(", ").join(
+        anchor(link_to_search(example), token_chip(example, linked=False)) for example in EXAMPLES
+    )
     return Html('<p class="lead">{}</p><p>For example {}.</p>').format(INTRODUCTION, examples)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from maps.text import pluralize, relation_label
 from space.components.links import link_to_head, link_to_relation, link_to_search
-from space.components.markup import Html, anchor, escape_html, join_html, notice, table, token_chip
+from space.components.markup import Html, anchor, author_words, escape_html, join_html, notice, table, token_chip
 from space.search.query import WORD_PATTERN, normalise_word
 from space.search.results import (
     DescriptionHit,
@@ -113,7 +113,7 @@ def description_item(hit: DescriptionHit, results: SearchResults) -> Html:
         anchor(link_to_head(hit.model, hit.head), f"{hit.head} of {hit.model}"),
         highlight_words(hit.observed_pattern, words),
         inputs,
-        hit.describer,
+        author_words(hit.describer),
         " and the ".join(hit.where),
     )
 

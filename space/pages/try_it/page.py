@@ -14,7 +14,7 @@ from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.text import escape_invisible, pluralize
 from maps.types import TAU
 from maps.weights.bundled import BUNDLED_MODEL
-from space.components.markup import Html, anchor, notice, select_options, tau_slider
+from space.components.markup import Html, anchor, notice, select_field, tau_slider
 from space.pages.try_it.question import MAX_PAIRS, MAX_WORD_LENGTH, TryQuestion
 from space.pages.try_it.view import pair_answer, relation_answer, token_answer
 from space.services import Services
@@ -129,6 +129,7 @@ def slider_threshold(services: Services, query: Mapping[str, str]) -> float:
 def question_forms(query: Mapping[str, str], tau: float) -> Html:
     """A form for a token or a pair, and one for own pairs."""
     pairs = field_value(query.get("pairs", ""))
+    sides = [(label, key) for key, label in SIDE_LABELS.items()]
     return Html(
         '<form class="controls" action="try"><label>Token, or source <input name="source" value="{source}" required '
         '{limit}></label><label>Target, if it is a pair <input name="target" value="{target}" {limit}></label>'
@@ -136,7 +137,7 @@ def question_forms(query: Mapping[str, str], tau: float) -> Html:
         '<details{open}><summary>A relation of your own</summary><form class="controls" action="try">'
         '<label class="tall">One pair per line, for example: France, Paris (at most {max_pairs}) '
         '<textarea name="pairs" rows="8" required spellcheck="false">\n{pairs}</textarea></label>'
-        '<label>Direction <select name="side">{sides}</select></label>{slider}<button>Score every head</button></form>'
+        "{direction}{slider}<button>Score every head</button></form>"
         "</details>"
     ).format(
         source=field_value(query.get("source", "")),
@@ -145,7 +146,7 @@ def question_forms(query: Mapping[str, str], tau: float) -> Html:
         open=Html(" open") if pairs else "",
         max_pairs=MAX_PAIRS,
         pairs=pairs,
-        sides=select_options([(label, key) for key, label in SIDE_LABELS.items()], query.get("side") or SCORE),
+        direction=select_field("Direction", "side", sides, query.get("side") or SCORE),
         slider=tau_slider(tau),
     )
 

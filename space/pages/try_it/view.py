@@ -14,8 +14,7 @@ from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
 from space.atlases import cache
 from space.components.grid import grid_html, score_grid
-from space.components.links import link_to_head
-from space.components.markup import Html, anchor, description_preview, escape_html, notice, table, token_chip
+from space.components.markup import Html, description_preview, escape_html, head_link, notice, table, token_chip
 
 MAX_HEADS_SHOWN = 20  # heads of each list
 NEAR_RANKS = 10  # ranks that the sentences count
@@ -33,11 +32,11 @@ class HeadLinks:
         """The head's name, linking to its page."""
         if head not in self.descriptions:
             return escape_html(head)
-        return anchor(link_to_head(self.atlas.model, head), str(head))
+        return head_link(self.atlas.model, head)
 
     def description_html(self, head: HeadId) -> Html:
         """The head's description."""
-        return description_preview(self.descriptions.get(head) or "Not described yet.")
+        return description_preview(self.descriptions.get(head, ""))
 
 
 def pair_answer(probe: Probe, atlas: Atlas) -> Html:

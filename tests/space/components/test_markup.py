@@ -64,7 +64,10 @@ EVERYWHERE: dict[
     "+ Html": lambda text: text + Html("<b>"),
     "Html.replace": lambda text: Html("<b>x</b>").replace("x", text),
     "token_chip": markup.token_chip,
-    "select_options": lambda text: markup.select_options([(text, "a")], text),
+    "select_field": lambda text: markup.select_field(text, "a", [(text, "a")], text),
+    "controls_form": lambda text: markup.controls_form(text, [Html("<b>")]),
+    "head_link": lambda text: markup.head_link(text, HeadId(1, 2)),
+    "bullet_list": lambda text: markup.bullet_list([text]),
     "anchor": lambda text: markup.anchor("a", text, title=text),
     "notice": lambda text: markup.notice(f"{text}`{text}`{text}"),
     "description_preview": markup.description_preview,
@@ -100,7 +103,7 @@ def test_html_that_is_filled_in_stays_html() -> None:
 
 
 def test_a_form_field_sends_back_what_it_was_given() -> None:
-    assert 'value="a\u202e&lt;"' in markup.select_options([("label", "a\u202e<")], "")
+    assert 'value="a\u202e&lt;"' in markup.select_field("l", "n", [("label", "a\u202e<")], "")
 
 
 def test_a_chip_shows_white_space_and_cuts_a_long_token_with_its_length() -> None:

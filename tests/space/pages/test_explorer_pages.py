@@ -122,10 +122,10 @@ def test_an_endpoint_that_cannot_answer_says_why(both: Services) -> None:
     _, scores, pairs = for_heads.endpoints(both)
     ask, score_pairs = for_weights.endpoints(both)
     asked: list[tuple[Callable[..., Any], tuple[object, ...], str]] = [
-        (describers, (SMALL,), "has no two describers"),
-        (describers, (MODEL, "nobody"), "Nobody called 'nobody' described"),
-        (scores, ("nonsense",), "No model was scored on 'nonsense'"),
-        (pairs, ("nonsense", SMALL, 0, 0), "was not scored on 'nonsense'"),
+        (describers, (SMALL,), "has fewer than two describers"),
+        (describers, (MODEL, "nobody"), "has no describer 'nobody'"),
+        (scores, ("nonsense",), "No model has scores on 'nonsense'"),
+        (pairs, ("nonsense", SMALL, 0, 0), "has no scores on 'nonsense'"),
         (pairs, ("copying", SMALL, 99, 0), "has no head L99H0"),
         (ask, ("",), "There is no question"),
         (score_pairs, ("France Paris\nSpain, Madrid",), "1 line without a source and a target"),

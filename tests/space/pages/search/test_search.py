@@ -97,7 +97,7 @@ def test_nothing_found_says_what_may_help(both: Services) -> None:
     ("query", "sentence"),
     [
         ({"q": "he", "model": "none"}, "There is no model 'none' here"),
-        ({"q": "he", "kind": "<b>"}, "There is no search for that kind"),
+        ({"q": "he", "kind": "<b>"}, "There is no kind of result"),
         ({"q": "he", "page": "-1"}, "whole number from 1 on"),
         ({"q": "he", "page": "٣"}, "whole number from 1 on"),
         ({"q": "he", "page": "9" * 5000}, "whole number from 1 on"),
