@@ -1,17 +1,17 @@
-"""The dataset card: what the judgments are, how they were made, how far they agree."""
+"""The dataset card: what the judgments are, how they were made, and how far they agree."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS
+from annotation.form import FORM_VERSION, GUIDELINES, GUIDELINES_VERSION, QUESTIONS, FormQuestion
 from annotation.report.paper import Paper
-from annotation.report.phrases import count_with_noun
 from annotation.report.sentences import report_paragraphs
 from annotation.statistics.summary import AgreementReport
 from annotation.study.study import StudySettings
 from annotation.types import Judgment
+from maps.text import pluralize
 
 CARD_HEADING = """\
 ---
@@ -32,27 +32,27 @@ dataset_info:
 
 # Judgments of attention head descriptions
 
-People looked at 30 mappings of an attention head, each a token with the five tokens that the head promotes most
-after it, and at a description of them, and answered up to three questions. The method is MAPS (Elhelo and Geva,
+People looked at 30 mappings of an attention head and at a description of them, and answered up to three questions. A
+mapping is a token with the five tokens that the head promotes most after it. The method is MAPS (Elhelo and Geva,
 "Inferring Functionality of Attention Heads from their Parameters").
 
-## What is in it
+## What it contains
 
-{rows} rows, one a judgment, in the order of storing (while there are none, load with `streaming=True`). Rows are only
-ever added: a changed answer is a new row that names the old one in `supersedes`. `annotator` is a pseudonym; names
-are not published. An absent value is null, times are UTC. `stale` is true where the head has other mappings by now or
-another description, so that the judgment counts in no figure below, and null where nobody looked. Where a
-`judgments.csv` stands beside this card, its cells that begin with `=`, `+`, `-`, `@`, a tab or the end of a line,
-after any apostrophes, carry one more leading apostrophe, so that no spreadsheet takes them for formulas; the Parquet
-files hold the text as it was given.
+{rows} rows, one for each judgment, in the order in which they were stored (an empty dataset loads with
+`streaming=True`). Rows are never changed: a changed answer is a new row, whose `supersedes` is the `judgment_id` of the
+old one. `annotator` is a pseudonym; names are not published. A missing value is null; times are in UTC. `stale` is true
+if the head's mappings or description have changed since, and the results below leave such judgments out; it is null
+if nobody checked. If there is a `judgments.csv` next to this card: its cells that begin with `=`, `+`, `-`, `@`, a tab
+or a line break, after any apostrophes, have one extra leading apostrophe, so that no spreadsheet reads them as
+formulas. The Parquet files contain the original text.
 """
 
 WITHDRAWALS_SECTION = """\
 ## Withdrawals
 
-Annotators may withdraw. What they answered is then left out of every release made after it, and the history of the
-dataset from which releases are made is squashed, so that it holds their answers no longer. Copies of earlier releases
-cannot be called back: use the newest.
+Annotators may withdraw. Every later release leaves their answers out, and the history of the dataset from which
+releases are made is squashed, so that it no longer contains them. Copies of earlier releases cannot be recalled: please
+use the newest one.
 """
 ITEM_KIND_WORDS = {
     "head": "heads",
@@ -62,11 +62,7 @@ ITEM_KIND_WORDS = {
     "practice": "practice items",
     "adjudication": "items decided by adjudication",
 }
-MARKUP_CHARACTERS = re.compile(r"([\\`*_\[\]<>|#])")  # what Markdown and HTML would take for their own
-
-
-def _feature_lines(features: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"  - name: {name}\n    dtype: {kind}" for name, kind in features)
+MARKUP_CHARACTERS = re.compile(r"([\\`*_\[\]<>|#])")  # characters with a meaning in Markdown or HTML
 
 
 def _joined_names(values: Iterable[str]) -> str:
@@ -74,49 +70,64 @@ def _joined_names(values: Iterable[str]) -> str:
 
 
 def settings_sentences(settings: StudySettings) -> list[str]:
-    """What was frozen before anybody judged."""
-    wanted = "no limit of judgments" if settings.per_item is None else f"{settings.per_item:,} judgments wanted"
-    most = "" if settings.per_annotator is None else f", {settings.per_annotator:,} items at most for one person"
-    end = "no deadline" if settings.deadline is None else f"deadline {settings.deadline:%Y-%m-%d %H:%M} (UTC)"
+    """The design of the study, as it was frozen before anybody judged."""
+    per_item = "no limit of judgments" if settings.per_item is None else pluralize(settings.per_item, "judgment")
+    parts = [f"{per_item} for each item"]
+    if settings.per_annotator is not None:
+        parts.append(f"at most {pluralize(settings.per_annotator, 'item')} for each annotator")
+    parts.append("no deadline" if settings.deadline is None else f"deadline {settings.deadline:%Y-%m-%d %H:%M} (UTC)")
     return [
-        f"Frozen on {settings.created_at:%Y-%m-%d}: {settings.heads:,} heads described by {settings.describer}, "
-        f"{settings.sample} sample, seed {settings.seed}; {wanted} of each item{most}; {end}.",
-        f"Of these heads {settings.overlap:,} are judged by everybody. Blind controls: {settings.swapped:,} with "
-        f"another head's description, {settings.shuffled:,} with shuffled mappings. Worked examples first: "
-        f"{'yes' if settings.practice else 'no'}.",
+        f"Frozen on {settings.created_at:%Y-%m-%d}, before anybody judged: {settings.heads:,} heads described by "
+        f"{settings.describer} ({settings.sample} sample, seed {settings.seed}); {', '.join(parts)}.",
+        f"Every annotator judges {settings.overlap:,} of these heads. Blind controls: {settings.swapped:,} with "
+        f"another head's description, {settings.shuffled:,} with shuffled mappings. Worked examples before the first "
+        f"item: {'yes' if settings.practice else 'no'}.",
     ]
 
 
 def design_sentences(judgments: Sequence[Judgment], settings: StudySettings | None = None) -> list[str]:
-    """What was put before whom: the frozen settings, and what the rows tell; only kinds of items that were judged."""
+    """How the judgments were made: the frozen design if known, then what the rows show."""
     frozen = settings_sentences(settings) if settings else []
     if not judgments:
         return [*frozen, "Nothing has been judged yet."]
-    kinds = "; ".join(
-        f"{words}: {len({row.item for row in judgments if row.item_kind == kind}):,}"
-        for kind, words in ITEM_KIND_WORDS.items()
-        if any(row.item_kind == kind for row in judgments)
+    kinds = []
+    for kind, words in ITEM_KIND_WORDS.items():
+        items = {row.item for row in judgments if row.item_kind == kind}
+        if items:
+            kinds.append(f"{words}: {len(items):,}")
+    models = _joined_names(row.model for row in judgments if row.item_kind != "practice")
+    annotators = {row.annotator for row in judgments if row.item_kind != "adjudication"}
+    organisers = {row.annotator for row in judgments if row.item_kind == "adjudication"}
+    times = [row.submitted_at for row in judgments]
+    judged_by = (
+        f"Judged by {pluralize(len(annotators), 'annotator')} from {min(times):%Y-%m-%d} to {max(times):%Y-%m-%d}"
     )
-    first, last = (pick(row.submitted_at for row in judgments) for pick in (min, max))
-    organisers = len({row.annotator for row in judgments if row.item_kind == "adjudication"})
-    models = (row.model for row in judgments if row.item_kind != "practice")
-    people = len({row.annotator for row in judgments if row.item_kind != "adjudication"})
+    decided_by = f"; disagreements decided by {pluralize(len(organisers), 'organiser')}" if organisers else ""
+    studies = _joined_names(row.study for row in judgments)
+    guidelines = _joined_names(row.guidelines_version for row in judgments)
     return [
         *frozen,
-        f"Study: {_joined_names(row.study for row in judgments)}; model: {_joined_names(models) or 'none yet, only worked examples'}.",
-        f"Items judged: {kinds}.",
-        f"Judged by {count_with_noun(people, 'annotator')} from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)"
-        + (f"; disagreements decided by {count_with_noun(organisers, 'organiser')}." if organisers else "."),
-        f"Guidelines version: {_joined_names(row.guidelines_version for row in judgments)}; form version: "
-        f"{_joined_names(row.form_version for row in judgments)}.",
-        "Annotators see the mappings and the description, not who wrote it, which items are controls, or what others "
-        "answered before them.",
+        f"Study: {studies}; model: {models or 'none yet, only worked examples'}.",
+        f"Items judged: {'; '.join(kinds)}.",
+        f"{judged_by} (UTC){decided_by}.",
+        f"Guidelines version: {guidelines}; form version: {_joined_names(row.form_version for row in judgments)}.",
+        "Annotators see the mappings and the description. They do not see who wrote it, which items are controls, or "
+        "what others answered before them.",
     ]
 
 
 def _bullet_list(sentences: Iterable[str]) -> str:
-    """A list; names of people and models cannot turn into marks or links."""
+    """A list in Markdown; names of people and models are escaped, so that they cannot become links or markup."""
     return "\n".join("- " + MARKUP_CHARACTERS.sub(r"\\\1", sentence) for sentence in sentences) + "\n"
+
+
+def _question_section(question: FormQuestion) -> str:
+    choices = "\n".join(f"- `{choice.code}`: {choice.label}" for choice in question.choices)
+    asked_when = ""
+    if question.asked_when is not None:
+        codes = " or ".join(f"`{code}`" for code in question.asked_when.codes)
+        asked_when = f" Asked if `{question.asked_when.field}` is {codes}."
+    return f"**`{question.field}`**: {question.text}{asked_when}\n\n{choices}\n"
 
 
 def dataset_card(
@@ -127,19 +138,17 @@ def dataset_card(
     settings: StudySettings | None = None,
 ) -> str:
     """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them."""
-    parts = [CARD_HEADING.format(features=_feature_lines(features), rows=f"{len(judgments):,}")]
-    parts.append(f"## How it was made\n\n{_bullet_list(design_sentences(judgments, settings))}")
-    parts.append(f"## The questions (form {FORM_VERSION})\n")
-    for question in QUESTIONS:
-        choices = "\n".join(f"- `{choice.code}`: {choice.label}" for choice in question.choices)
-        parts.append(f"**`{question.field}`**: {question.text}\n\n{choices}\n")
-    parts.append(
-        "`precision` is asked after `present_described`, `category` after `present_described` and `present_missed`.\n"
-    )
-    parts.append(f"## The guidelines (version {GUIDELINES_VERSION})\n\n{GUIDELINES}")
-    parts.append("## Agreement and results\n")
-    parts += [_bullet_list(paragraph) for paragraph in report_paragraphs(report, paper)]
-    parts.append(f"The paper's numbers: {paper.source}\n")
-    parts.append(WITHDRAWALS_SECTION)
-    parts.append("## Licence\n\nThe judgments are under CC BY 4.0.\n")
+    feature_lines = "\n".join(f"  - name: {name}\n    dtype: {dtype}" for name, dtype in features)
+    parts = [
+        CARD_HEADING.format(features=feature_lines, rows=f"{len(judgments):,}"),
+        f"## How it was made\n\n{_bullet_list(design_sentences(judgments, settings))}",
+        f"## The questions (form {FORM_VERSION})\n",
+        *map(_question_section, QUESTIONS),
+        f"## The guidelines (version {GUIDELINES_VERSION})\n\n{GUIDELINES}",
+        "## Agreement and results\n",
+        *map(_bullet_list, report_paragraphs(report, paper)),
+        f"The paper's numbers: {paper.source}\n",
+        WITHDRAWALS_SECTION,
+        "## Licence\n\nThe judgments are under CC BY 4.0.\n",
+    ]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""The paper's figures, read from the file that comes with the package."""
+"""The paper's numbers, read from the file that ships with the package."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from annotation.report.paper import Paper, parse_paper
 
 @cache
 def load_paper() -> Paper:
-    """The paper's human study (annotation/data/published.json, which names its source)."""
+    """The paper's human study, from annotation/data/published.json, which names its source."""
     return parse_paper(json.loads(files("annotation").joinpath("data/published.json").read_text(encoding="utf-8")))

@@ -1,64 +1,70 @@
-"""A report in sentences: the same numbers for the page, the dataset card and the terminal."""
+"""The agreement report as sentences; the page, the dataset card and the command show the same ones."""
 
 from __future__ import annotations
 
 from annotation.form import QUESTIONS
 from annotation.report.paper import Paper
-from annotation.report.phrases import COEFFICIENT_NAMES, coefficient_words, count_with_noun, pair_words, percent_words
+from annotation.report.phrases import COEFFICIENT_NAMES, coefficient_words, pair_words, percent_words
 from annotation.report.sections import rate_sentences, section_paragraphs
 from annotation.statistics.summary import AgreementReport, QuestionReport
+from maps.text import pluralize
 
 EXCLUSION_WORDS = {
     "superseded": "superseded by a later answer",
-    "stale": "of stale items (their mappings or description have changed since)",
+    "stale": "of stale items (their mappings or description have changed)",
     "control": "of control items",
     "practice": "of practice items",
-    "adjudication": "by adjudication",
+    "adjudication": "by organisers (adjudication)",
 }
 
 
 def agreement_sentence(short_name: str, question: QuestionReport) -> str:
-    """How often annotators agreed on a question, over how many items."""
+    """How often annotators agreed on a question: the share of agreeing pairs, and over how many items."""
     percent = question.coefficients["percent"]
     if percent.value is None:
         return f"Agreement on {short_name} is undefined: {percent.reason}."
     share = percent_words(percent.value, percent.low, percent.high)
-    return f"Annotators agreed on {short_name} for {share} of {count_with_noun(percent.n, 'item')}."
+    return f"Annotators agreed on {short_name} in {share} of pairs, averaged over {pluralize(percent.n, 'item')}."
 
 
 def agreement_sentences(short_name: str, question: QuestionReport, pairs: bool) -> list[str]:
-    """The agreement on one question: the share first, then the coefficients; `pairs` with Cohen's kappa of each."""
-    others = [
-        coefficient_words(name, each) for name, each in question.coefficients.items() if name in COEFFICIENT_NAMES
+    """The agreement on one question: the share, the coefficients, and with `pairs` Cohen's kappa of each pair."""
+    coefficients = [
+        coefficient_words(name, question.coefficients[name])
+        for name in COEFFICIENT_NAMES
+        if name in question.coefficients
     ]
-    found = [agreement_sentence(short_name, question), "; ".join(others) + "."]
-    met = [each for each in question.cohen_kappa if each.n]
-    apart = len(question.cohen_kappa) - len(met)
-    if pairs and met:
-        found.append("Cohen's kappa by pair: " + "; ".join(map(pair_words, met)) + ".")
-    if pairs and apart:
-        found.append(f"Cohen's kappa is undefined for {count_with_noun(apart, 'pair')} without an item in common.")
+    scale = "1 is perfect, 0 is chance"
+    if "gwet_ac2" in question.coefficients:
+        scale += "; alpha and AC2 use the order of the answers"
+    sentences = [agreement_sentence(short_name, question)]
+    sentences.append(f"Corrected for chance ({scale}): {'; '.join(coefficients)}.")
+    estimates = [each for each in question.cohen_kappa if each.n]
+    without_items = len(question.cohen_kappa) - len(estimates)
+    if pairs and estimates:
+        sentences.append(f"Cohen's kappa by pair of annotators: {'; '.join(map(pair_words, estimates))}.")
+    if pairs and without_items:
+        number = pluralize(without_items, "pair")
+        sentences.append(f"Cohen's kappa is undefined for {number} of annotators without an item in common.")
     if question.blank:
-        found.append(f"Left blank where the form asks: {count_with_noun(question.blank, 'judgment')}.")
+        sentences.append(f"Left blank although the form asks: {pluralize(question.blank, 'judgment')}.")
     if question.unasked:
-        found.append(
-            f"Answered where the form does not ask, and counted: {count_with_noun(question.unasked, 'judgment')}."
-        )
-    return found
+        number = pluralize(question.unasked, "judgment")
+        sentences.append(f"Answered although the form does not ask, and counted: {number}.")
+    return sentences
 
 
 def size_sentences(report: AgreementReport) -> list[str]:
-    """How much was judged, and what does not count."""
-    start = [
-        f"{count_with_noun(report.annotators, 'annotator')}, {count_with_noun(report.items, 'item')}, "
-        f"{count_with_noun(report.judgments, 'judgment')}; intervals are 95 % bootstraps over items."
-    ]
-    left_out = [f"{n:,} {EXCLUSION_WORDS[reason]}" for reason, n in report.left_out.items() if n]
-    return [*start, f"Left out: {', '.join(left_out)}."] if left_out else start
+    """How much was judged, and what is left out."""
+    size = f"{pluralize(report.annotators, 'annotator')}, {pluralize(report.items, 'item')}"
+    judgments = pluralize(report.judgments, "judgment")
+    sentences = [f"{size}, {judgments}. Intervals in brackets are 95 % bootstrap intervals over items."]
+    left_out = [f"{pluralize(n, 'judgment')} {EXCLUSION_WORDS[reason]}" for reason, n in report.left_out.items() if n]
+    return [*sentences, f"Left out: {'; '.join(left_out)}."] if left_out else sentences
 
 
-def report_paragraphs(report: AgreementReport, paper: Paper | None = None) -> list[list[str]]:
-    """The report as paragraphs of sentences: size, rates, one paragraph a question, then `annotation.report.sections`."""
+def report_paragraphs(report: AgreementReport, paper: Paper) -> list[list[str]]:
+    """The report as paragraphs: size, rates, one for each question, then those of `section_paragraphs`."""
     questions = [agreement_sentences(each.short_name, report.questions[each.field], pairs=True) for each in QUESTIONS]
-    rates = rate_sentences(report.controls, paper)
-    return [size_sentences(report), rates, *questions, *section_paragraphs(report, paper)]
+    first = [size_sentences(report), rate_sentences(report.controls, paper)]
+    return [*first, *questions, *section_paragraphs(report, paper)]

@@ -27,7 +27,7 @@ def test_the_bars_carry_the_shares_in_words(judge: Judge) -> None:
     assert told[0] == ("Stacked bars. How precise is the description? all layers, here, Correct and accurate: 2 of 3")
     assert "first quarter, here, Does not describe the pattern: 1 of 2" in told
     assert "all layers, paper, Too general, too specific or partly incorrect: 40 of 125" in told
-    assert told[-1] == "last quarter, paper, Not accurate (the paper tells no more): 7 of 37."
+    assert told[-1] == "last quarter, paper, Not accurate (the paper says no more): 7 of 37."
     values = next(part for part in chart["datasets"].values() if len(part) > 10)
     shares = {(row["part"], row["study"], row["answer"]): row["share"] for row in values if row["count"]}
     assert shares["first", "here", "accurate"] == 0.5

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from annotation.report.phrases import coefficient_words, count_with_noun, pair_words, rate_words
+from annotation.report.phrases import coefficient_words, pair_words, rate_words
 from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.bootstrap import ONE_ITEM_REASON, BootstrapEstimate, RateEstimate
-from maps.text import escape_unprintable
 
 
 def test_intervals_are_shown_with_the_draws_that_had_none() -> None:
@@ -19,10 +18,5 @@ def test_a_rate_has_its_interval_and_n_or_its_reason() -> None:
     assert rate_words(RateEstimate(0.798, 0.75, 0.846, 217, 272, 1000, None)) == "79.8 % (75.0 to 84.6 %) of 272"
     assert rate_words(RateEstimate(1.0, None, None, 1, 1, 0, ONE_ITEM_REASON)) == "100.0 % of 1"
     assert rate_words(RateEstimate(None, None, None, 0, 0, 0, "there are no judgments")) == (
-        "undefined, since there are no judgments"
+        "undefined, because there are no judgments"
     )
-
-
-def test_names_and_numbers_are_told_plainly() -> None:
-    assert [count_with_noun(n, "item") for n in (0, 1, 1200)] == ["0 items", "1 item", "1,200 items"]
-    assert [escape_unprintable(name) for name in ("Ada", "é", "a\x1b[2J")] == ["Ada", "é", "a\\x1b[2J"]

@@ -46,10 +46,11 @@ def test_no_name_from_a_file_becomes_html(found: AgreementReport) -> None:
 
 def test_the_page_begins_with_size_and_agreement_in_words(found: AgreementReport) -> None:
     assert view.overview(found) == (
-        "<p>2 annotators, 2 items, 4 judgments; intervals are 95 % bootstraps over items. Left out: 1 of control "
-        "items.</p><p>Annotators agreed on question one (presence) for 100 % (100 to 100 %) of 2 items. Annotators "
-        "agreed on question two (precision) for 100 % (100 to 100 %) of 2 items. Annotators agreed on question three "
-        "(category) for 100 % (100 to 100 %) of 2 items.</p>"
+        "<p>2 annotators, 2 items, 4 judgments. Intervals in brackets are 95 % bootstrap intervals over items. Left "
+        "out: 1 judgment of control items.</p><p>Annotators agreed on question one (presence) in 100 % (100 to 100 %) "
+        "of pairs, averaged over 2 items. Annotators agreed on question two (precision) in 100 % (100 to 100 %) of "
+        "pairs, averaged over 2 items. Annotators agreed on question three (category) in 100 % (100 to 100 %) of "
+        "pairs, averaged over 2 items.</p>"
     )
 
 
@@ -66,14 +67,14 @@ def test_undefined_coefficients_say_why_in_their_cell(found: AgreementReport) ->
 def test_a_question_stands_with_its_answers_beside_the_papers(found: AgreementReport) -> None:
     html = view.question_summary(found, PRECISION, load_paper())
     assert html.startswith("<h2>Question two (precision)</h2><p>How precise is the description?</p>")
-    assert "Correct and accurate 100.0 % (4, in the paper 66.4 %)" in html
+    assert "“Correct and accurate” 4 (100.0 %, in the paper 66.4 %)" in html
 
 
 def test_every_rate_has_a_row_with_controls_and_the_paper(found: AgreementReport) -> None:
     rows = [row for row in cells(view.rates_section(found, load_paper())) if row]
     assert len(rows) == 7
     assert rows[0][1:] == ["100.0 % (100.0 to 100.0 %) of 4", "0.0 % of 1", "79.8 % of 272"]
-    assert rows[3][2] == "undefined, since there are no judgments of precision"
+    assert rows[3][2] == "undefined, because there are no judgments of precision"
 
 
 def test_layer_quarters_have_a_row_each(found: AgreementReport) -> None:
