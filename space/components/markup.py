@@ -2,6 +2,7 @@
 
 `Html("<b>{}</b>").format(name)` escapes `name`; so do `+`, `join` and `replace`. What is Html already stays as it is.
 Only constants are written as `Html("…")`: never `Html(f"…")`, which would trust whatever the f-string holds.
+Beware of `"<p>" + html`: the plain text on the left is escaped too.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def insert_content(
     """Gradio's page with the content in front of it."""
     page = GRADIO_META_TAGS.sub("", html)
     page = page.replace("</head>", head_tags(content, base, address) + "</head>", 1)
-    body = content_html(content, path, links)
+    body = str(content_html(content, path, links))  # as Html, it would escape the tag to which it is added
     return BODY_TAG.sub(lambda tag: tag.group() + body, page, count=1)
 
 

@@ -24,6 +24,7 @@ from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.services import Services, open_services
 from space.web.downloads import csv_chunks
+from space.web.first_html import insert_content
 from space.web.page import PageAddress, article_html, open_page
 from tests.large_atlas import MODEL, write_large_atlas
 
@@ -153,6 +154,13 @@ def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path)
         line.startswith(("=", "+", "@"))
         for line in "".join(csv_chunks(both.atlases[MODEL], "descriptions")).split("\r\n")
     )
+
+
+def test_the_content_follows_the_body_tag_of_gradios_page(both: Services) -> None:
+    html = '<html><head></head><body style="margin: 0">Gradio</body></html>'
+    whole = insert_content(html, head.build_content(both, {"layer": "0", "head": "0"}), "head", {"A": "a"}, "b", "c")
+    assert '<body style="margin: 0"><div id="first-look"' in whole
+    assert "&lt;" not in whole
 
 
 def test_an_address_is_taken_apart_at_the_door() -> None:

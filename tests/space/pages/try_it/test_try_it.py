@@ -102,7 +102,7 @@ def test_the_first_look_says_what_is_being_computed(used: Services) -> None:
 def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
     html = answered(used, pair(), source="France", target="Paris")
     assert "ranks best under L0H0: 1 of 49,152 tokens" in html
-    assert "Of 270 heads, 10 rank it among the 10 highest tokens, and 0 among the 10 lowest." in html
+    assert "among the 10 highest tokens for 10 of 270 heads, and among the 10 lowest for 0." in html
     assert html.count("<table>") == 2
     assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=0&amp;head=0"' in html
     assert "<td>48,883</td>" in html  # the last head, from the lowest
