@@ -71,7 +71,8 @@ def pair_sentence(probe: Probe) -> Html:
     low = sum(row.from_lowest <= NEAR_RANKS for row in probe.pair)
     return Html(
         "<p>{target} ranks best under {head}: {rank:,} of {vocabulary:,} tokens when the head attends to {source}. "
-        "It is among the {near} highest tokens for {high:,} of {heads:,} heads, and among the {near} lowest for {low:,}.</p>"
+        "It is among the {near} highest tokens for {high:,} of {heads:,} heads, and among the {near} lowest for "
+        "{low:,}.</p>"
     ).format(
         source=token_chip(probe.source.string),
         target=token_chip(probe.target.string),
