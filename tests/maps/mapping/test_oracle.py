@@ -13,7 +13,7 @@ import torch
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import LAYER_TABLES
-from maps.heads import circuit, output_space, rank_tests, relation_scores, top_entries, top_targets
+from maps.heads import output_space, rank_tests, relation_scores, sources, top_entries, top_targets
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
@@ -114,21 +114,21 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     columns, rows, square, threads = request.param
     for module, name, size in (
         (rank_tests, "BLOCK", columns),
-        (top_targets, "WIDE", columns),
+        (top_targets, "BLOCK_COLUMNS", columns),
         (rank_tests, "ROWS", rows),
         (top_targets, "ROWS", rows),
-        (circuit, "ROWS", rows),
-        (rank_tests, "LEADING", 3 * columns),
-        (rank_tests, "FEW", 2 * columns),
-        (rank_tests, "GROUP", 4),
-        (top_targets, "GROUP", columns),
-        (rank_tests, "CACHE", 8 * 32 * rows),
-        (top_targets, "CACHE", 8 * 32 * rows),
-        (relation_scores, "POOL", rows),
-        (circuit, "KEPT", 8 * 32 * rows),
-        (output_space, "BYTES", rows),
+        (sources, "ROWS", rows),
+        (rank_tests, "SIEVE_COLUMNS", 3 * columns),
+        (rank_tests, "FIRST_SIEVE_COLUMNS", 2 * columns),
+        (rank_tests, "GROUP_COLUMNS", 4),
+        (top_targets, "GROUP_COLUMNS", columns),
+        (rank_tests, "CACHE_BYTES", 8 * 32 * rows),
+        (top_targets, "CACHE_BYTES", 8 * 32 * rows),
+        (relation_scores, "POOLED_ROWS", rows),
+        (sources, "EXACT_CACHE_BYTES", 8 * 32 * rows),
+        (output_space, "TARGET_BYTES", rows),
         (output_space, "BLOCK", square),
-        (output_space, "SAMPLE", rows),
+        (output_space, "SAMPLE_SOURCES", rows),
         (top_entries, "BLOCK", square),
     ):
         monkeypatch.setattr(module, name, size)
@@ -159,7 +159,7 @@ def test_neither_blocks_nor_threads_change_an_atlas(
 def test_the_screen_changes_no_output_space(
     eight_bits: bool, before: Atlas, made: dict[str, tuple[Any, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output_space, "eight_bits", lambda _device: eight_bits)
+    monkeypatch.setattr(output_space, "has_fast_int8", lambda _device: eight_bits)
     found = map_model(str(made["qwen3"][1]), tmp_path / "atlas", LATER)
     spaces = [atlas.table("heads", ["output_space"]).to_pylist() for atlas in (found, before)]
     assert spaces[0] == spaces[1]
