@@ -1,3 +1,3 @@
-"""What visitors and annotators see: pages over the atlases and the journal."""
+"""The web app: pages for visitors, annotators and organisers."""
 
 __version__ = "0.1.0"

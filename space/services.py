@@ -1,4 +1,4 @@
-"""Builds everything that the pages use. The only reader of environment variables in the app."""
+"""Builds everything that the pages use. Only this module of the app reads environment variables."""
 
 from __future__ import annotations
 
@@ -32,40 +32,38 @@ OWNER_ONLY_MODE = 0o600
 
 
 class LedgerReport(Protocol):
-    """How the ledger stands, in sentences."""
+    """The state of the ledger, in sentences."""
 
     def problems(self) -> list[str]:
-        """What is wrong, one plain sentence each."""
+        """One sentence for each problem."""
 
     def state_sentences(self) -> list[str]:
-        """The rest, one plain sentence each."""
+        """The rest of the state, in sentences."""
 
     def public_summary(self) -> dict[str, object]:
-        """What everybody may know."""
+        """The part that everybody may know."""
 
 
 class LedgerView(Protocol):
-    """What pages ask of the ledger; it never waits for the network."""
+    """The part of the ledger that pages use. It never waits for the network."""
 
     def closed_reason(self) -> str | None:
-        """Why judging is closed, in one sentence; None where it is open."""
+        """Why judging is closed, in one sentence; None if it is open."""
 
     def status(self) -> LedgerReport:
-        """How things stand between journal and ledger."""
+        """The state of the ledger and of the rows that it does not contain yet."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a page may use: the atlases by model name, the open study, the journal, the key of pseudonyms.
+    """Everything that a page may use.
 
-    `data_folder` is the folder of the journal and the studies. On a Space (`is_on_space`) Hugging Face says who is there, and
-    `organisers` are the organisers' user names, normalised; elsewhere `organiser_key` is what the organiser's link
-    carries. `public_address` is the Space's own, outside the frame of huggingface.co; `has_login` says whether the Space has a
-    login. `ledger` is None where no dataset keeps the judgments; `publisher` keeps it up to date once it is started.
-    `hub_datasets` names the Hub dataset of each model that was read from one; `skipped_atlas_messages` says in a sentence each which
-    atlases that were asked for are not shown.
-    `search_indexes` is what search reads, `live_model` what asks a model's weights; `has_mcp` says whether the endpoints are tools too,
-    `is_zero_gpu` whether this is a Space on ZeroGPU; `rate_limiter` is how often each visitor may ask the weights.
+    Atlases are by model name. `hub_datasets` names the Hub dataset of each atlas that came from one, and
+    `skipped_atlas_messages` explain which configured atlases are not shown. `data_folder` contains the journal and the
+    studies. On a Space (`is_on_space`) people sign in with Hugging Face if it has a login, and `organisers` are user
+    names, normalised; elsewhere `organiser_key` is the key in the organiser's link. `public_address` is the Space's
+    address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments; `publisher` keeps
+    it up to date. With `has_mcp` the endpoints are MCP tools too.
     """
 
     atlases: Mapping[str, Atlas]
@@ -90,31 +88,31 @@ class Services:
     is_zero_gpu: bool = False
 
     def atlas(self, model: str) -> Atlas:
-        """The atlas of a model; raises MapsError naming those there are."""
+        """The atlas of a model; for an unknown model raises MapsError that lists the models."""
         if model not in self.atlases:
-            raise MapsError(f"There is no model {model!r} here; the models are {', '.join(self.atlases)}.")
+            raise MapsError(f"There is no model {model!r} here; choose one of {', '.join(self.atlases)}.")
         return self.atlases[model]
 
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where the app listens."""
+    """The address at which the app accepts connections."""
 
     host: str
     port: int
 
 
 def read_listen_address(environment: Mapping[str, str] = os.environ) -> ListenAddress:
-    """HOST and PORT; on a Hugging Face Space every interface, as its proxy needs."""
+    """Reads HOST and PORT. On a Hugging Face Space the default is every interface, for its proxy."""
     host = environment.get("HOST") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")
     port = environment.get("PORT") or "7860"
     if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
-        raise MapsError(f"PORT is {port!r}; set it to a number from 1 to 65535, or leave it out for 7860.")
+        raise MapsError(f"PORT is {port!r}; set it to a number from 1 to 65535, or unset it for 7860.")
     return ListenAddress(host, int(port))
 
 
 def open_services(environment: Mapping[str, str] = os.environ) -> Services:
-    """Reads the settings, opens the atlases and the journal."""
+    """Reads the settings and opens the atlases and the journal."""
     data = Path(environment.get("MAPS_DATA") or "data")
     hub = HubAccess(environment.get("HF_TOKEN") or None, environment.get("HF_ENDPOINT") or None)
     opened = open_atlases(environment.get("MAPS_ATLASES") or "", data, hub)
@@ -149,17 +147,17 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
 
 
 def is_mcp_wanted(environment: Mapping[str, str]) -> bool:
-    """GRADIO_MCP_SERVER, Gradio's own setting; raises MapsError where the packages for it are missing."""
+    """Reads GRADIO_MCP_SERVER, Gradio's own setting; raises MapsError if it is on and its package is missing."""
     wanted = environment.get("GRADIO_MCP_SERVER", "").lower() in ("true", "1")
     if wanted and find_spec("mcp") is None:
         raise MapsError(
-            "GRADIO_MCP_SERVER is set, but the package mcp is missing; run `pip install 'gradio[mcp]'`, or unset it."
+            "GRADIO_MCP_SERVER is on, but the package mcp is missing; run `pip install 'gradio[mcp]'`, or unset it."
         )
     return wanted
 
 
 def open_ledger(environment: Mapping[str, str], journal: Journal, data_folder: Path) -> HubLedger | None:
-    """The ledger in the dataset of MAPS_JUDGMENTS; touches no network. Raises MapsError where HF_TOKEN is missing."""
+    """The ledger in the dataset MAPS_JUDGMENTS, without network access. Raises MapsError if HF_TOKEN is missing."""
     name = environment.get("MAPS_JUDGMENTS")
     if not name:
         return None
@@ -171,7 +169,7 @@ def open_ledger(environment: Mapping[str, str], journal: Journal, data_folder: P
 
 
 def load_or_create_pseudonym_key(configured_key: str, data_folder: Path) -> bytes:
-    """MAPS_PSEUDONYM_KEY, or a key made once and kept in the data folder, readable by its owner only."""
+    """The configured key, or a key that is made once and kept in the data folder, readable by its owner only."""
     if configured_key:
         return configured_key.encode()
     path = data_folder / "pseudonym.key"
@@ -180,12 +178,14 @@ def load_or_create_pseudonym_key(configured_key: str, data_folder: Path) -> byte
             write_file(path, secrets.token_hex(32).encode(), OWNER_ONLY_MODE)
     except OSError as error:
         raise MapsError(
-            f"The data folder {data_folder} cannot be written ({error.strerror}); set MAPS_DATA."
+            f"The data folder {data_folder} is not writable ({error.strerror}); set MAPS_DATA to another folder."
         ) from error
     try:
         key = path.read_bytes().strip()
     except OSError as error:
         raise MapsError(f"{path} cannot be read: {error.strerror}.") from error
     if not key:
-        raise MapsError(f"{path} is empty; delete it, or put the key back that the journal was written with.")
+        raise MapsError(
+            f"{path} is empty; restore the key of this journal, or delete the file to start with a new key."
+        )
     return key

@@ -1,4 +1,4 @@
-"""The site: its pages in order, and how it is served."""
+"""The site: its pages in order, its look, and the options of its server."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ EXPLORER_PAGES = {
     "search": search,
     "try": trying,
     "compare": compare,
-}  # pages that are functions of their address, by path
+}  # by path; the content of these pages depends only on their address
 EXPLORER_LINKS = {
     "Home": "",
     "Search": "search",
     "Relations": "relation",
     "Try it": "try",
     "Compare": "compare",
-}  # those of them in the navigation
+}  # the explorer pages in the navigation, by label
 
 
 def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
-    """Lays out the About page, which lists the endpoints."""
+    """Lays out the About page, with the list of endpoints."""
     about.build(services, endpoints(services))
 
 
@@ -57,7 +57,7 @@ GRADIO_PAGES = (
 
 
 def build_site(services: Services) -> gr.Blocks:
-    """All pages over these services; builds nothing global, so it can be called twice."""
+    """Builds all pages for these services. It changes nothing global, so it can be called twice."""
     with gr.Blocks(title=SITE_TITLE, analytics_enabled=False) as site:
         build_viewer(services, site, EXPLORER_PAGES)
         build_endpoints(services)
@@ -76,7 +76,7 @@ def build_site(services: Services) -> gr.Blocks:
 
 
 async def respond_not_found(request: Request, _error: Exception) -> Response:
-    """An address that leads nowhere, in words and with a way back; programs get JSON."""
+    """The response for an unknown address: a page with a link back for browsers, JSON for programs."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"detail": "Not Found"}, status_code=404)
     home = request.scope.get("root_path", "") + "/"
@@ -85,7 +85,7 @@ async def respond_not_found(request: Request, _error: Exception) -> Response:
 
 
 def launch_arguments(services: Services) -> dict[str, Any]:
-    """How the site looks and is served: arguments of `launch`."""
+    """Arguments of `launch`: theme, styles, scripts and the server's options."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
@@ -104,7 +104,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "quiet": True,
-        "_frontend": False,  # else Gradio ends the app where its own HEAD / takes 3 s: many browsers at a restart
-        "max_file_size": "1mb",  # no page takes files; Gradio has a route for them all the same
+        "_frontend": False,  # else Gradio stops the app if its own HEAD / takes 3 s, as it may at a restart
+        "max_file_size": "1mb",  # no page takes files, but Gradio has a route for uploads
         "app_kwargs": {"exception_handlers": {404: respond_not_found}, **settings},
     }

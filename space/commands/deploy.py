@@ -1,4 +1,4 @@
-"""`deploy`: puts the app on a Hugging Face Space, with the dataset that keeps its judgments."""
+"""`deploy`: puts the app on a Hugging Face Space, with the dataset for its judgments."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from space.hosting.plan import CurrentSpace, DesiredSpace
 
 PROJECT_ROOT = Path(__file__).parents[2]
-DEFAULT_TIMEOUT = 1800.0  # seconds: the first build installs every package
+DEFAULT_TIMEOUT = 1800.0  # seconds; the first build installs every package
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`deploy`."""
+    """Declares the arguments."""
     p = commands.add_parser(
         "deploy",
-        help="the app on a Hugging Face Space",
+        help="put the app on a Hugging Face Space",
         description=(
-            "Makes or updates a Space and the private dataset that keeps its judgments: uploads what differs, sets "
-            "secrets and variables, waits until the Space runs. Twice in a row changes nothing; cut off anywhere, the "
-            "same command goes on. Needs a token that may write: HF_TOKEN, or `hf auth login`; the Space gets "
-            "MAPS_SPACE_TOKEN where that is set, else the same."
+            "Creates or updates a Space and the private dataset for its judgments: uploads changed files, sets secrets "
+            "and variables, and waits until the Space runs. Running it again changes nothing more; after an "
+            "interruption the same command continues. Needs a token with write access: set HF_TOKEN or run `hf auth "
+            "login`. The Space gets the token MAPS_SPACE_TOKEN, or the same token if that is not set."
         ),
         epilog="example: python -m space deploy --space me/heads --dataset me/judgments --dry-run",
     )
     p.add_argument("--space", required=True, metavar="REPO", help="the Space, such as user/name")
-    p.add_argument("--dataset", required=True, metavar="REPO", help="the private dataset that keeps the judgments")
+    p.add_argument("--dataset", required=True, metavar="REPO", help="the private dataset for the judgments")
     p.add_argument(
         "--atlas",
         action="append",
@@ -46,24 +46,24 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a Hugging Face user who organises studies (repeatable; default: whose token it is)",
+        help="a Hugging Face user who organises studies (repeatable; default: the token's owner)",
     )
     p.add_argument("--private", action="store_true", help="make the Space private")
-    p.add_argument("--hardware", metavar="NAME", help="such as cpu-basic, zero-a10g (default: what the Space has)")
-    p.add_argument("--data", metavar="DIR", help="where the pseudonym key is kept (default: MAPS_DATA, or data)")
+    p.add_argument("--hardware", metavar="NAME", help="such as cpu-basic or zero-a10g (default: unchanged)")
+    p.add_argument("--data", metavar="DIR", help="the folder with the pseudonym key (default: MAPS_DATA, or data)")
     p.add_argument(
         "--timeout",
         type=float,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help="wait so long (default: 1800); 0: not at all",
+        help="how long to wait until the Space runs (default: 1800; 0: do not wait)",
     )
-    p.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    p.add_argument("--dry-run", action="store_true", help="print the steps without carrying them out")
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Looks, plans, does it, waits, prints the addresses."""
+    """Inspects the Space, plans and carries out the steps, waits, and prints the addresses."""
     from maps.hub.repository import HubDataset
     from space.hosting.card import direct_address
     from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
@@ -72,23 +72,24 @@ def run(options: argparse.Namespace) -> None:
 
     for name in (options.space, options.dataset, *options.atlas):
         if not HUB_NAME_PATTERN.fullmatch(name):
-            raise MapsError(f"{name!r} is no name on the Hub; write it as user/name.")
+            raise MapsError(f"{name!r} is not a valid name on the Hub; write it as user/name.")
     endpoint = options.environment.get("HF_ENDPOINT") or None
     token = read_token(options.environment)
     space, judgments = HubSpace(options.space, token, endpoint), HubDataset(options.dataset, token, endpoint)
-    who = check_token(space, [("space", options.space), ("dataset", options.dataset)])
+    user = check_token(space, [("space", options.space), ("dataset", options.dataset)])
     models = atlas_models(options.atlas, token, endpoint)
-    found = inspect_space(space, judgments)
-    wanted = desired_space(options, found, token, who, models)
-    acts = plan_deployment(wanted, found)
-    for sentence in deployment_notes(wanted, found):
+    current = inspect_space(space, judgments)
+    desired = desired_space(options, current, token, user, models)
+    steps = plan_deployment(desired, current)
+    for sentence in deployment_notes(desired, current):
         print_text(sentence)
+    if not steps:
+        print_text("The Space is up to date.")
     if options.dry_run:
-        print_text("\n".join([step_sentence(act, wanted.space) for act in acts] or ["Nothing is to be done."]))
+        for step in steps:
+            print_text(step_sentence(step, desired.space))
         return
-    carry_out_steps(acts, wanted, space, judgments, print_now)
-    if not acts:
-        print_text("Everything is as it shall be.")
+    carry_out_steps(steps, desired, space, judgments, print_now)
     if options.timeout > 0:
         wait_until_running(space, options.timeout, print_now)
     print_text(f"The app: {direct_address(options.space)} (for annotators: …/annotate)")
@@ -96,80 +97,79 @@ def run(options: argparse.Namespace) -> None:
 
 
 def print_now(sentence: str) -> None:
-    """Prints a line at once."""
+    """Prints a line without buffering."""
     print_text(sentence)
 
 
 def read_token(environment: Mapping[str, str]) -> str:
-    """HF_TOKEN, or that of `hf auth login`."""
+    """The token: HF_TOKEN, or that of `hf auth login`; raises MapsError if there is none."""
     from huggingface_hub import get_token
 
-    found = environment.get("HF_TOKEN") or get_token()
-    if not found:
-        raise MapsError("There is no token; set HF_TOKEN or run `hf auth login`, with a token that may write.")
-    return found
+    token = environment.get("HF_TOKEN") or get_token()
+    if not token:
+        raise MapsError("There is no token; set HF_TOKEN to a token with write access, or run `hf auth login`.")
+    return token
 
 
 def check_token(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
-    """The user whose token it is; raises MapsError where it may not write the repositories."""
+    """The token's owner; raises MapsError if the token has no write access to these repositories (kind, name)."""
     from space.hosting.permissions import missing_permission
 
-    who = space.whoami()
-    if trouble := missing_permission(who, repositories):
-        raise MapsError(trouble)
-    return str(who.get("name") or "")
+    whoami = space.whoami()
+    if problem := missing_permission(whoami, repositories):
+        raise MapsError(problem)
+    return str(whoami.get("name") or "")
 
 
 def atlas_models(atlases: list[str], token: str, endpoint: str | None) -> list[str]:
-    """The Hub ids of the models whose atlases are shown; raises MapsError where a dataset is none."""
+    """The Hub ids of the models of these atlases; raises MapsError if a dataset is not an atlas."""
     import json
 
     from maps.atlas.remote import COMMIT_PATTERN
     from maps.hub.repository import HubDataset
 
-    found = []
+    models = []
     for name in atlases:
         dataset = HubDataset(name, token, endpoint)
-        head = dataset.read_state()
-        if head is None or "atlas.json" not in head.files:
+        state = dataset.read_state()
+        if state is None or "atlas.json" not in state.files:
             raise MapsError(f"The Hub has no atlas {name}; push it first: python -m maps push ATLAS {name}.")
-        info = json.loads(dataset.read_files(head, ["atlas.json"])["atlas.json"])
-        if COMMIT_PATTERN.fullmatch(str(info.get("revision"))) and HUB_NAME_PATTERN.fullmatch(
-            str(info.get("asked_for"))
-        ):
-            found.append(str(info["asked_for"]))
-    return found
+        info = json.loads(dataset.read_files(state, ["atlas.json"])["atlas.json"])
+        model, revision = str(info.get("asked_for")), str(info.get("revision"))
+        if COMMIT_PATTERN.fullmatch(revision) and HUB_NAME_PATTERN.fullmatch(model):
+            models.append(model)
+    return models
 
 
 def desired_space(
     options: argparse.Namespace, current: CurrentSpace, token: str, user: str, models: list[str]
 ) -> DesiredSpace:
-    """The Space as the options ask for it."""
+    """The desired state of the Space by the options."""
     from space.hosting.plan import PSEUDONYM_KEY_SECRET, TOKEN_SECRET, DesiredSpace
     from space.hosting.upload import space_files
 
-    given = options.environment.get("MAPS_SPACE_TOKEN")
-    secrets = {TOKEN_SECRET: given or token}
+    secrets = {TOKEN_SECRET: options.environment.get("MAPS_SPACE_TOKEN") or token}
     key = pseudonym_key_for(options, current)
-    secrets |= {} if key is None else {PSEUDONYM_KEY_SECRET: key}
+    if key is not None:
+        secrets[PSEUDONYM_KEY_SECRET] = key
     variables = {"MAPS_JUDGMENTS": options.dataset, "MAPS_ORGANISERS": ",".join(options.organiser or [user])}
-    variables |= {"MAPS_ATLASES": ",".join(options.atlas)} if options.atlas else {}
-    files = space_files(
-        PROJECT_ROOT, options.space, [*options.atlas, options.dataset], models, options.hardware or current.hardware
-    )
+    if options.atlas:
+        variables["MAPS_ATLASES"] = ",".join(options.atlas)
+    datasets, hardware = [*options.atlas, options.dataset], options.hardware or current.hardware
+    files = space_files(PROJECT_ROOT, options.space, datasets, models, hardware)
     return DesiredSpace(options.space, options.dataset, files, secrets, variables, options.private, options.hardware)
 
 
 def pseudonym_key_for(options: argparse.Namespace, current: CurrentSpace) -> str | None:
-    """The pseudonym key: MAPS_PSEUDONYM_KEY, the one kept here for this Space, or a new one, which is kept.
+    """The pseudonym key: MAPS_PSEUDONYM_KEY, the one stored here for this Space, or a new one, which is then stored.
 
-    None where the Space has a key that is not kept here: it stays. A dry run makes none.
+    None if the Space has a key that is not stored here: it stays. A dry run stores no new key.
     """
     from space.hosting.plan import PSEUDONYM_KEY_SECRET
     from space.services import load_or_create_pseudonym_key
 
-    if given := options.environment.get("MAPS_PSEUDONYM_KEY"):
-        return str(given)
+    if key := options.environment.get("MAPS_PSEUDONYM_KEY"):
+        return str(key)
     data = Path(options.data or options.environment.get("MAPS_DATA") or "data")
     folder = data / "spaces" / options.space.replace("/", "--")
     if not (folder / "pseudonym.key").exists():

@@ -1,4 +1,4 @@
-"""The explorer for programs: what its pages show, as Gradio API endpoints and, where asked for, as tools over MCP."""
+"""The explorer for programs: its content as Gradio API endpoints and, if enabled, as MCP tools."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from space.web.errors import show_errors
 
 
 def build_endpoints(services: Services) -> None:
-    """Adds the endpoints to the site that is being built; each is a function of its arguments alone."""
+    """Adds the endpoints to the site that is being built."""
     for endpoint in endpoints(services):
         api(show_errors(endpoint), api_name=endpoint.__name__, queue=False)
 
 
 def endpoints(services: Services) -> list[Callable[..., Any]]:
-    """All functions, by the names of their endpoints."""
+    """All endpoints; a function's name is the endpoint's name."""
     return [endpoint for module in (models, heads, people, weights) for endpoint in module.endpoints(services)]

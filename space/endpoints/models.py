@@ -1,4 +1,4 @@
-"""Endpoints about whole models: what there is, counts, the search, two models or two describers side by side."""
+"""Endpoints about whole models: list, counts, search, comparison of two models or two describers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from maps.analysis.classification import categories_table, classification_summary
 from maps.errors import MapsError
 from space.atlases import cache
-from space.atlases.compare import compare_describers as compared
+from space.atlases.compare import compare_describers as compare_two_describers
 from space.endpoints.values import JsonRows, json_value, threshold_or_default
-from space.search.search import search as searched
+from space.search.search import search as search_indexes
 from space.services import Services
 
 SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
-SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of an atlas's information
+SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of `Atlas.info`
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
-    """The functions, by the names of their endpoints."""
+    """The endpoints of this module."""
     return (
         make_models_endpoint(services),
         *make_count_endpoints(services),
@@ -29,10 +29,10 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
 
 
 def make_models_endpoint(services: Services) -> Callable[..., Any]:
-    """What there is."""
+    """The endpoint `models`."""
 
     def models() -> JsonRows:
-        """Every mapped model, with its number of layers and heads, its vocabulary and what its atlas holds."""
+        """Every mapped model: its numbers of layers and heads, its vocabulary, and the tables of its atlas."""
         return [
             {
                 **{name: atlas.info[name] for name in SHOWN_INFO_FIELDS},
@@ -48,22 +48,22 @@ def make_models_endpoint(services: Services) -> Callable[..., Any]:
 
 
 def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
-    """How many heads do what, and what each does."""
+    """The endpoints `model` and `heads`."""
 
     def model(model: str, tau: float | None = None) -> dict:  # type: ignore[type-arg]
-        """How many heads of a model do what: by category and relation, by random heads, and described by layer.
+        """Counts of a model's heads by category and relation, those of random heads, and described patterns by layer.
 
         Args:
             model: a name that `models` lists
-            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+            tau: the threshold, above 0 and at most 1; default: the atlas's own
         """
         atlas = services.atlas(model)
-        at = threshold_or_default(tau, atlas)
-        found, relations = cache.classified_heads(atlas, at), cache.relation_summary(atlas, at)
+        threshold = threshold_or_default(tau, atlas)
+        heads, relations = cache.classified_heads(atlas, threshold), cache.relation_summary(atlas, threshold)
         return {
             "model": model,
-            "tau": at,
-            "summary": classification_summary(atlas.head_ids, found, relations).to_pylist(),
+            "tau": threshold,
+            "summary": classification_summary(atlas.head_ids, heads, relations).to_pylist(),
             "relations": relations.to_pylist(),
             "random_baseline": atlas.random_baseline(),
             "identification": cache.pattern_rates(atlas).to_pylist(),
@@ -74,28 +74,27 @@ def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
 
         Args:
             model: a name that `models` lists
-            tau: the threshold, above 0 and at most 1; the atlas's own where it is left out
+            tau: the threshold, above 0 and at most 1; default: the atlas's own
         """
         atlas = services.atlas(model)
-        does = categories_table(
-            atlas.head_ids, cache.classified_heads(atlas, threshold_or_default(tau, atlas))
-        ).to_pylist()
+        classified = cache.classified_heads(atlas, threshold_or_default(tau, atlas))
+        categories = categories_table(atlas.head_ids, classified).to_pylist()
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-        said = zip(cache.head_descriptions(atlas), cache.detection_scores(atlas), strict=True)
+        descriptions, detections = cache.head_descriptions(atlas), cache.detection_scores(atlas)
         return [
-            {**numbers[row["layer"], row["head"]], **row, "description": sentence or None, "detection": detection}
-            for row, (sentence, detection) in zip(does, said, strict=True)
+            {**numbers[row["layer"], row["head"]], **row, "description": description or None, "detection": detection}
+            for row, description, detection in zip(categories, descriptions, detections, strict=True)
         ]
 
     return model, heads
 
 
 def make_comparison_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
-    """Two models, and two describers of one."""
+    """The endpoints `compare` and `describers`."""
     counts, _ = make_count_endpoints(services)
 
     def compare(model: str, other: str) -> JsonRows:
-        """Two models side by side: for each what `model` tells, at its own threshold.
+        """Two models side by side: the answer of `model` for each, at its own threshold.
 
         Args:
             model: a name that `models` lists
@@ -104,21 +103,21 @@ def make_comparison_endpoints(services: Services) -> tuple[Callable[..., Any], .
         return [counts(model), counts(other)]
 
     def describers(model: str, describer: str = "", against: str = "") -> dict:  # type: ignore[type-arg]
-        """How far two describers of a model agree on seeing a pattern, with every head on which they do not.
+        """How often two describers of a model agree that there is a pattern, and the heads where they disagree.
 
         Args:
             model: a name that `models` lists
-            describer: one of its describers; the first where it is left out
-            against: another of them; the second where it is left out
+            describer: one of its describers; default: the first
+            against: another of them; default: the second
         """
-        found = compared(services.atlas(model), describer, against)
-        if found is None:
-            raise MapsError(f"{model} has no two describers.")
+        comparison = compare_two_describers(services.atlas(model), describer, against)
+        if comparison is None:
+            raise MapsError(f"{model} has fewer than two describers.")
         return {
-            **{name: getattr(found, name) for name in ("describer", "against", "heads", "agreed")},
+            **{name: getattr(comparison, name) for name in ("describer", "against", "heads", "agreed")},
             "differ": [
-                {"layer": head.layer, "head": head.head, found.describer: one, found.against: other}
-                for head, one, other in found.differing_heads
+                {"layer": head.layer, "head": head.head, comparison.describer: one, comparison.against: other}
+                for head, one, other in comparison.differing_heads
             ],
         }
 
@@ -126,30 +125,28 @@ def make_comparison_endpoints(services: Services) -> tuple[Callable[..., Any], .
 
 
 def make_search_endpoint(services: Services) -> Callable[..., Any]:
-    """The search."""
+    """The endpoint `search`."""
 
     def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
-        """What a search finds: heads by description and by token, tokens and relations, with counts before any cut.
+        """The results of a search: heads by description and by token, tokens, and relations, with total counts.
 
         Args:
             query: words of a description, a token, or the name of a relation
-            model: a name that `models` lists; all models where it is left out
-            kind: one kind of results alone, as in the page's address
-            page: of the results of one kind, from 1
+            model: a name that `models` lists; default: all models
+            kind: only results of this kind, as in the page's address
+            page: the page of the results of one kind, from 1
         """
         atlases = [services.atlas(model)] if model else list(services.atlases.values())
         if not page or page < 1:
-            raise MapsError("The page of a search is a whole number from 1 on.")
+            raise MapsError("The page of a search must be a whole number from 1.")
         if not query:
             raise MapsError("A search needs a query.")
-        found = searched([services.search_indexes.get(atlas) for atlas in atlases], query, kind or "", page)
-        sections = {name: getattr(found, name) for name in SECTIONS}
-        return {
-            "query": query,
-            **{
-                name: {"total": each.total, "items": json_value([asdict(i) for i in each.items])}
-                for name, each in sections.items()
-            },
-        }
+        indexes = [services.search_indexes.get(atlas) for atlas in atlases]
+        results = search_indexes(indexes, query, kind or "", page)
+        answer: dict[str, Any] = {"query": query}
+        for name in SECTIONS:
+            section = getattr(results, name)
+            answer[name] = {"total": section.total, "items": json_value([asdict(item) for item in section.items])}
+        return answer
 
     return search

@@ -1,4 +1,4 @@
-"""The endpoint about people's judgments: how far they agree, to whom that is open."""
+"""The endpoint about people's judgments: their agreement, for studies whose answers are open."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from space.studies.results import study_results
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
-    """The functions, by the names of their endpoints."""
+    """The endpoints of this module."""
 
     def agreement(study: str = "") -> dict:  # type: ignore[type-arg]
-        """How far annotators agree in a study whose answers are open, beside the paper's own study.
+        """The agreement of annotators in a study whose answers are open, and that of the paper's own study.
 
         Args:
-            study: its name; the present one where it is left out
+            study: its name; default: the current study
         """
-        found = select_study(services, study or None)
-        if reason := answers_hidden_reason(services, found):
+        selected = select_study(services, study or None)
+        if reason := answers_hidden_reason(services, selected):
             raise MapsError(reason)
-        told: dict[str, Any] = study_results(services, found).report.as_json()
-        return {"study": found.name, **told, "paper": load_paper().as_json()}
+        report: dict[str, Any] = study_results(services, selected).report.as_json()
+        return {"study": selected.name, **report, "paper": load_paper().as_json()}
 
     return (agreement,)

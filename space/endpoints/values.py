@@ -1,4 +1,4 @@
-"""Values of endpoints: rows as JSON takes them, and arguments as they come from outside."""
+"""Converts values to JSON and checks arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JsonRows = list[dict[str, Any]]
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON takes it: heads by their names, times as text."""
+    """A value for JSON: heads by their names, times as text."""
     if isinstance(value, HeadId):
         return str(value)
     if isinstance(value, datetime):
@@ -24,7 +24,7 @@ def json_value(value: Any) -> Any:
 
 
 def threshold_or_default(tau: float | None, atlas: Atlas) -> float:
-    """A threshold from outside; the atlas's own where there is none."""
+    """The threshold in an argument, or the atlas's own; raises MapsError if it is not above 0 and at most 1."""
     if tau is None:
         return float(atlas.info["settings"]["tau"])
     if not 0 < tau <= 1:

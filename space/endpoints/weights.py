@@ -1,4 +1,4 @@
-"""Endpoints that ask a model's weights: a token, a pair, or own pairs put to every head."""
+"""Endpoints that compute from the model's weights how every head acts on a token, a pair, or your own pairs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from space.web.visitors import ask_within_limit
 
 
 def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
-    """The functions, by the names of their endpoints."""
+    """The endpoints of this module."""
 
     def ask(source: str, target: str = "", request: gr.Request | None = None) -> dict:  # type: ignore[type-arg]
-        """Which heads of the bundled model promote a pair or a token, computed from its weights.
+        """The heads of the bundled model that promote a pair or a token, computed from its weights.
 
         Args:
             source: a word that is a single token of the model
-            target: another; where it is left out, the source is asked about alone
+            target: another such word; default: the source alone
         """
         return answer_query(services, {"source": source, "target": target}, request)
 
@@ -34,7 +34,7 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         """The score and suppression of every head of the bundled model on a relation of your own.
 
         Args:
-            pairs: one pair a line, source and target with a comma between them
+            pairs: one pair per line, source and target separated by a comma
         """
         return answer_query(services, {"pairs": pairs}, request)
 
@@ -42,14 +42,13 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
 
 
 def answer_query(services: Services, query: dict[str, object], request: HasRequest | None) -> dict[str, Any]:
-    """The answer to what a page's address would ask, for whoever asks."""
+    """The answer to the question in a query, which has the names of the page's address."""
     question = TryQuestion.parse({name: value if isinstance(value, str) else "" for name, value in query.items()})
     if question.invalid_lines:
-        raise MapsError(
-            f"{pluralize(len(question.invalid_lines), 'line')} without a source and a target; mend them and ask again."
-        )
+        lines = pluralize(len(question.invalid_lines), "line")
+        raise MapsError(f"{lines} without a source and a target; correct them and try again.")
     if not question.has_question:
-        raise MapsError("There is no question; give a source, or pairs.")
-    found: Probe | OwnPairsResult = ask_within_limit(services, question.live_question, request)
-    answer: dict[str, Any] = json_value(asdict(found))
+        raise MapsError("There is no question; give a source or pairs.")
+    result: Probe | OwnPairsResult = ask_within_limit(services, question.live_question, request)
+    answer: dict[str, Any] = json_value(asdict(result))
     return answer

@@ -1,1 +1,1 @@
-"""Puts the app on a Hugging Face Space: what is uploaded, what is to be done for it, and a trial of it at home."""
+"""Hosting on Hugging Face: deploying the app to a Space, trying it out locally first, and running Jobs."""

@@ -1,7 +1,6 @@
-"""Brings a Space to what is wanted: looks what is there, does what is missing, waits until it runs.
+"""Brings a Space into the desired state: inspects it, carries out the missing steps, and waits until it runs.
 
-Each step leaves the Hub in a state from which the next look goes on, so that a deployment which was cut off anywhere
-is mended by the same command again.
+A deployment may be interrupted at any point: the same command then inspects the Space again and continues.
 """
 
 from __future__ import annotations
@@ -25,41 +24,40 @@ from space.hosting.plan import (
     SetSecret,
     SetVariable,
     UploadFiles,
-    plan_uploads,
+    plan_upload,
     secret_description,
     step_sentence,
 )
 
-POLL_SECONDS = 5.0  # seconds between looks at a Space that starts
-GRACE_SECONDS = 30.0  # seconds for which a Space may still say what it was before
-MAX_TRIES = 3  # at a commit that others came before
-RUNNING_STAGES = ("RUNNING", "SLEEPING")  # a sleeping Space wakes by a visit
+POLL_SECONDS = 5.0  # between looks at a Space that starts
+GRACE_SECONDS = 30.0  # for so long a Space may still report its previous stage
+MAX_TRIES = 3  # for a commit that conflicts with others
+RUNNING_STAGES = ("RUNNING", "SLEEPING")  # a visit wakes a sleeping Space
 FAILED_STAGES = ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE", "STOPPED", "PAUSED", "DELETING")
 Reporter = Callable[[str], None]
 
 
 def inspect_space(space: HubSpace, judgments: HubDataset) -> CurrentSpace:
-    """What is there; raises MapsError where the dataset is public, before anything is done."""
-    there, ledger = space.read_state(), judgments.read_state()
+    """The current state of Space and dataset. Raises MapsError if the dataset is public, before anything is changed."""
+    state, ledger = space.read_state(), judgments.read_state()
     if ledger is not None and not ledger.is_private:
-        raise MapsError(f"The dataset {judgments.name} is public; make it private on its page, or name another one.")
-    if there is None:
+        raise MapsError(f"The dataset {judgments.name} is public; make it private on its page, or choose another one.")
+    if state is None:
         return CurrentSpace(judgments=ledger)
-    now = space.runtime()
-    return CurrentSpace(there, ledger, space.secret_descriptions(), space.variables(), now.stage, now.hardware)
+    runtime = space.runtime()
+    return CurrentSpace(state, ledger, space.secret_descriptions(), space.variables(), runtime.stage, runtime.hardware)
 
 
 def carry_out_steps(
     steps: tuple[DeploymentStep, ...], desired: DesiredSpace, space: HubSpace, judgments: HubDataset, report: Reporter
 ) -> None:
-    """Does the steps in their order; `report` is told each before it is done."""
-    for number, act in enumerate(steps, start=1):
-        report(f"{number}/{len(steps)}  {step_sentence(act, desired.space)}")
-        carry_out_step(act, desired, space, judgments)
+    """Carries out the steps in order and reports each one before it starts."""
+    for number, step in enumerate(steps, start=1):
+        report(f"{number}/{len(steps)}  {step_sentence(step, desired.space)}")
+        carry_out_step(step, desired, space, judgments)
 
 
 def carry_out_step(step: DeploymentStep, desired: DesiredSpace, space: HubSpace, judgments: HubDataset) -> None:
-    """Does one step."""
     match step:
         case CreateDataset(_):
             judgments.create(private=True)
@@ -82,7 +80,7 @@ def carry_out_step(step: DeploymentStep, desired: DesiredSpace, space: HubSpace,
 
 
 def upload_files(step: UploadFiles, desired: DesiredSpace, space: HubSpace) -> None:
-    """Uploads in one commit. Where another came between, its own with a lost answer too, it looks again."""
+    """Uploads in one commit. On a conflict (perhaps with its own commit, whose response was lost) it plans again."""
     for _ in range(MAX_TRIES):
         files = {path: desired.files[path] for path in step.changed_paths}
         try:
@@ -90,21 +88,21 @@ def upload_files(step: UploadFiles, desired: DesiredSpace, space: HubSpace) -> N
                 "Deploy the app", files, step.deleted_paths, step.parent_commit or require_space_state(space).commit
             )
         except CommitConflictError:
-            left = plan_uploads(desired, CurrentSpace(space=require_space_state(space)))
-            if not left:
+            remaining = plan_upload(desired, CurrentSpace(space=require_space_state(space)))
+            if remaining is None:
                 return
-            [step] = [each for each in left if isinstance(each, UploadFiles)]
+            step = remaining
         else:
             return
-    raise MapsError(f"Others change {space.name} all the time; deploy again when they are done.")
+    raise MapsError(f"Other commits to {space.name} keep getting in the way; deploy again when nobody changes it.")
 
 
 def require_space_state(space: HubSpace) -> RepositoryState:
-    """The newest state of a Space that must be there."""
-    found = space.read_state()
-    if found is None:
-        raise MapsError(f"The Space {space.name} is gone; deploy again.")
-    return found
+    """The newest state of a Space; raises MapsError if it was deleted."""
+    state = space.read_state()
+    if state is None:
+        raise MapsError(f"The Space {space.name} was deleted; deploy again.")
+    return state
 
 
 def wait_until_running(
@@ -114,21 +112,21 @@ def wait_until_running(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Waits until the newest commit runs; raises MapsError where it fails, or takes longer."""
-    start, before, newest = clock(), "", require_space_state(space).commit
+    """Waits until the newest commit runs; raises MapsError if it fails or takes longer than `timeout` seconds."""
+    start, last_stage, newest = clock(), "", require_space_state(space).commit
     while True:
-        now = space.runtime()
-        if now.stage != before:
-            report(f"The Space is {now.stage}.")
-            before = now.stage
-        if now.stage in RUNNING_STAGES and now.commit in ("", newest):
+        runtime = space.runtime()
+        if runtime.stage != last_stage:
+            report(f"The Space is {runtime.stage}.")
+            last_stage = runtime.stage
+        if runtime.stage in RUNNING_STAGES and runtime.commit in ("", newest):
             return
-        if now.stage in FAILED_STAGES and clock() >= start + min(GRACE_SECONDS, timeout):
-            why = f" ({now.error})" if now.error else ""
-            raise MapsError(f"The Space does not run: it is {now.stage}{why}; its page shows the log.")
+        if runtime.stage in FAILED_STAGES and clock() >= start + min(GRACE_SECONDS, timeout):
+            reason = f" ({runtime.error})" if runtime.error else ""
+            raise MapsError(f"The Space failed: it is {runtime.stage}{reason}. Read the log on its page.")
         if clock() >= start + timeout:
             raise MapsError(
-                f"The Space was not running after {timeout:.0f} seconds; its page shows the log. "
-                "Deploying again waits again."
+                f"The Space was not running after {timeout:.0f} seconds; read the log on its page, or deploy again to "
+                "keep waiting."
             )
         sleep(POLL_SECONDS)

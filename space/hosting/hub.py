@@ -1,4 +1,4 @@
-"""A Space on the Hub: its files as any repository's, and its settings. Every trouble is one plain sentence."""
+"""A Space on the Hub: the files of a repository, and the settings of a Space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAYMENT_REQUIRED = 402
 
 
 class SpaceRuntime(NamedTuple):
-    """How a Space is: its stage in the Hub's words, the hardware asked for, the commit that runs, what went wrong."""
+    """The state of a Space: its stage in the Hub's words, the requested hardware, the running commit, the error."""
 
     stage: str
     hardware: str
@@ -23,17 +23,17 @@ class SpaceRuntime(NamedTuple):
 
 
 class HubSpace(HubDataset):
-    """A Space of the Hub. Methods raise HubError as those of a dataset; what they set may be set again."""
+    """A Space on the Hub. Methods raise HubError; calling them again is harmless."""
 
     repo_type = "space"
 
     def whoami(self) -> Mapping[str, Any]:
-        """Whose token it is, and what it may do."""
-        found: Mapping[str, Any] = self._call_with_retries(self._api.whoami)
-        return found
+        """The Hub's answer about the token: its owner and its permissions."""
+        answer: Mapping[str, Any] = self._call_with_retries(self._api.whoami)
+        return answer
 
     def create_space(self, private: bool, hardware: str | None) -> None:
-        """Makes the Space; nothing happens where it is there."""
+        """Creates the Space, unless it exists."""
         try:
             self._call_with_retries(
                 lambda: self._api.create_repo(
@@ -51,66 +51,59 @@ class HubSpace(HubDataset):
     def commit(
         self, message: str, add: Mapping[str, bytes], delete: Iterable[str] = (), parent: str | None = None
     ) -> str:
-        """As of any repository; the prebuilt atlas belongs to the app, which the client would warn of."""
+        """As for any repository, without the client's warning about data files (the prebuilt atlas)."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
             return super().commit(message, add, delete, parent)
 
     def make_private(self) -> None:
-        """Makes the Space private."""
         self._call_with_retries(
             lambda: self._api.update_repo_settings(self.name, repo_type=self.repo_type, private=True)
         )
 
     def secret_descriptions(self) -> dict[str, str]:
-        """The descriptions of the secrets by name; their values cannot be read."""
-        found = self._call_with_retries(lambda: self._api.get_space_secrets(self.name))
-        return {name: secret.description or "" for name, secret in found.items()}
+        """The descriptions of the secrets, by name. The values cannot be read."""
+        secrets = self._call_with_retries(lambda: self._api.get_space_secrets(self.name))
+        return {name: secret.description or "" for name, secret in secrets.items()}
 
     def variables(self) -> dict[str, str]:
-        """The variables."""
-        found = self._call_with_retries(lambda: self._api.get_space_variables(self.name))
-        return {name: variable.value for name, variable in found.items()}
+        variables = self._call_with_retries(lambda: self._api.get_space_variables(self.name))
+        return {name: variable.value for name, variable in variables.items()}
 
     def set_secret(self, name: str, value: str, description: str) -> None:
-        """Sets a secret."""
         self._call_with_retries(lambda: self._api.add_space_secret(self.name, name, value, description=description))
 
     def set_variable(self, name: str, value: str) -> None:
-        """Sets a variable."""
         self._call_with_retries(lambda: self._api.add_space_variable(self.name, name, value))
 
     def delete_variable(self, name: str) -> None:
-        """Deletes a variable; nothing happens where there is none."""
+        """Deletes a variable, if it exists."""
         if name in self.variables():
             self._call_with_retries(lambda: self._api.delete_space_variable(self.name, name))
 
     def runtime(self) -> SpaceRuntime:
-        """How the Space is now."""
-        found = self._call_with_retries(lambda: self._api.get_space_runtime(self.name))
-        asked = found.requested_hardware or found.hardware or ""
-        raw = found.raw
-        return SpaceRuntime(str(found.stage), str(asked), str(raw.get("sha") or ""), str(raw.get("errorMessage") or ""))
+        """The Space's current state."""
+        runtime = self._call_with_retries(lambda: self._api.get_space_runtime(self.name))
+        hardware = runtime.requested_hardware or runtime.hardware or ""
+        commit, error = str(runtime.raw.get("sha") or ""), str(runtime.raw.get("errorMessage") or "")
+        return SpaceRuntime(str(runtime.stage), str(hardware), commit, error)
 
     def request_hardware(self, name: str) -> None:
-        """Asks for other hardware."""
+        """Requests other hardware."""
         try:
             self._call_with_retries(lambda: self._api.request_space_hardware(self.name, name))  # type: ignore[arg-type]
         except HubError as error:
             raise explain_refusal(error, name) from None
 
     def restart(self) -> None:
-        """Starts the Space again."""
         self._call_with_retries(lambda: self._api.restart_space(self.name))
 
 
 def explain_refusal(error: HubError, hardware: str | None) -> MapsError:
-    """What the Hub refuses for want of payment, with the way that costs nothing."""
+    """The error, or for missing payment a message that names the free hardware."""
     if error.status != PAYMENT_REQUIRED:
         return error
-    free = (
-        ""
-        if hardware == ZERO_GPU_HARDWARE
-        else f"; a free account hosts two Spaces with --hardware {ZERO_GPU_HARDWARE}"
-    )
-    return MapsError(f"The Hub wants a paid plan for a Gradio Space on {hardware or 'cpu-basic'}{free}.")
+    advice = ""
+    if hardware != ZERO_GPU_HARDWARE:
+        advice = f"; a free account can host two Spaces with --hardware {ZERO_GPU_HARDWARE}"
+    return MapsError(f"The Hub requires a paid plan for a Gradio Space on {hardware or 'cpu-basic'}{advice}.")

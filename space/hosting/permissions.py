@@ -1,4 +1,4 @@
-"""What a token may do, from what the Hub says about it."""
+"""Checks a token's permissions."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
 def missing_permission(whoami: Mapping[str, Any], repositories: Iterable[tuple[str, str]]) -> str | None:
-    """In one sentence, what a token lacks to write repositories (kind and name); None where it may.
+    """A sentence about the permission that a token lacks to write these repositories (kind, name), or None.
 
-    `whoami` is the Hub's answer to `/api/whoami-v2`. What it leaves open is left to the Hub to refuse.
+    `whoami` is the Hub's answer to `/api/whoami-v2`. If that does not settle it, the Hub itself refuses later.
     """
     token = whoami.get("auth", {}).get("accessToken") or {}
     if token.get("role") == "read":
-        return f"The token may only read; make one that may write at {TOKENS_PAGE} and set HF_TOKEN to it."
+        return f"The token can only read; create one with write access at {TOKENS_PAGE} and set HF_TOKEN to it."
     for kind, name in repositories:
         owner = name.partition("/")[0]
         if not can_write_for(whoami, owner):
-            return f"{whoami.get('name')} may write nothing for {owner}; name a {kind} of your own, or another token."
+            return f"{whoami.get('name')} cannot write for {owner}; choose a {kind} of your own, or use another token."
         if token.get("role") == "fineGrained" and not can_write_repository(token.get("fineGrained", {}), kind, name):
             return (
-                f"The token may not write the {kind} {name}; give it write access to the repositories of {owner} "
-                f"at {TOKENS_PAGE}, or set HF_TOKEN to another."
+                f"The token has no write access to the {kind} {name}; give it write access to the repositories of "
+                f"{owner} at {TOKENS_PAGE}, or set HF_TOKEN to another token."
             )
     return None
 
 
 def can_write_for(whoami: Mapping[str, Any], owner: str) -> bool:
-    """Whether the token's user may write for a user or an organisation."""
+    """Whether the token's user has write access to the repositories of a user or organisation."""
     roles = {each.get("name"): each.get("roleInOrg") for each in whoami.get("orgs", ())}
     role = roles.get(owner)
     return whoami.get("name") == owner or (owner in roles and (role is None or role in WRITER_ROLES))
 
 
 def can_write_repository(fine_grained: Mapping[str, Any], kind: str, name: str) -> bool:
-    """Whether a fine-grained token may write a repository: by its owner, or by itself."""
+    """Whether a fine-grained token has write access to a repository, directly or through its owner."""
     scopes = [each for each in fine_grained.get("scoped", ()) if WRITE_PERMISSION in each.get("permissions", ())]
     named = {(each.get("entity", {}).get("type"), each.get("entity", {}).get("name")) for each in scopes}
     owner = name.partition("/")[0]

@@ -1,4 +1,4 @@
-"""What is to be done for a Space, from what is wanted and what is there. Pure: steps are data, each in a sentence."""
+"""Plans a deployment: the steps from the current to the desired Space, as data, each with a sentence."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ from space.hosting.upload import is_managed
 
 TOKEN_SECRET = "HF_TOKEN"
 PSEUDONYM_KEY_SECRET = "MAPS_PSEUDONYM_KEY"
-MANAGED_VARIABLES = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS")  # those that a deployment sets and unsets
-STOPPED_STAGES = (
-    "PAUSED",
-    "STOPPED",
-    "RUNTIME_ERROR",
-    "BUILD_ERROR",
-    "CONFIG_ERROR",
-)  # stages that end by a restart only
+MANAGED_VARIABLES = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS")  # set and deleted by a deployment
+STOPPED_STAGES = ("PAUSED", "STOPPED", "RUNTIME_ERROR", "BUILD_ERROR", "CONFIG_ERROR")  # only a restart ends them
 
 
 @dataclass(frozen=True)
 class DesiredSpace:
-    """A Space as it shall be. `judgments` is the ledger's dataset; `secrets` by name, never shown.
+    """The desired state of a Space. `judgments` is the ledger's dataset; `secrets` by name, never printed.
 
-    `is_private` makes it private; a Space that is private stays so. Without `hardware` it keeps what it has.
+    With `is_private` the Space is made private; without it a private Space stays private. Without `hardware` the Space
+    keeps its hardware.
     """
 
     space: str
@@ -40,9 +35,9 @@ class DesiredSpace:
 
 @dataclass(frozen=True)
 class CurrentSpace:
-    """What is there: the newest states of Space and dataset (None: there is none), and how the Space is set.
+    """The current state: of Space and dataset (None if they do not exist), and the Space's settings.
 
-    Of its secrets the Hub tells names and descriptions alone.
+    The Hub shows only the names and descriptions of secrets.
     """
 
     space: RepositoryState | None = None
@@ -55,14 +50,14 @@ class CurrentSpace:
 
 @dataclass(frozen=True)
 class CreateDataset:
-    """A private dataset."""
+    """Create a private dataset."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class CreateSpace:
-    """An empty Space."""
+    """Create an empty Space."""
 
     is_private: bool
     hardware: str | None
@@ -70,19 +65,19 @@ class CreateSpace:
 
 @dataclass(frozen=True)
 class MakePrivate:
-    """The Space made private."""
+    """Make the Space private."""
 
 
 @dataclass(frozen=True)
 class SetSecret:
-    """A secret, by its name: the value is no part of a plan."""
+    """Set a secret. The plan contains its name only."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class SetVariable:
-    """A variable."""
+    """Set a variable."""
 
     name: str
     value: str
@@ -90,14 +85,14 @@ class SetVariable:
 
 @dataclass(frozen=True)
 class DeleteVariable:
-    """A variable that is no longer wanted."""
+    """Delete a variable that is no longer wanted."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class UploadFiles:
-    """One commit; the paths whose content is new or different, and those to delete."""
+    """Upload new and changed files and delete others, in one commit."""
 
     changed_paths: tuple[str, ...]
     deleted_paths: tuple[str, ...]
@@ -106,14 +101,14 @@ class UploadFiles:
 
 @dataclass(frozen=True)
 class RequestHardware:
-    """Other hardware."""
+    """Request other hardware."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class RestartSpace:
-    """A start of what stands still."""
+    """Start a stopped Space."""
 
 
 DeploymentStep = (
@@ -130,80 +125,79 @@ DeploymentStep = (
 
 
 def plan_deployment(desired: DesiredSpace, current: CurrentSpace) -> tuple[DeploymentStep, ...]:
-    """The steps that lead from what is there to what is wanted, in their order; none where all is as it shall be."""
-    acts: list[DeploymentStep] = [] if current.judgments else [CreateDataset(desired.judgments)]
+    """The steps from the current to the desired state, in order; none if nothing differs."""
+    steps: list[DeploymentStep] = [] if current.judgments else [CreateDataset(desired.judgments)]
     if current.space is None:
-        acts.append(CreateSpace(desired.is_private, desired.hardware))
+        steps.append(CreateSpace(desired.is_private, desired.hardware))
     elif desired.is_private and not current.space.is_private:
-        acts.append(MakePrivate())
-    acts += plan_settings(desired, current)
-    acts += plan_uploads(desired, current)
+        steps.append(MakePrivate())
+    steps += plan_settings(desired, current)
+    upload = plan_upload(desired, current)
+    if upload is not None:
+        steps.append(upload)
     if current.space and desired.hardware not in (None, current.hardware):
-        acts.append(RequestHardware(desired.hardware or ""))
-    if current.stage in STOPPED_STAGES and not any(isinstance(act, UploadFiles) for act in acts):
-        acts.append(RestartSpace())
-    return tuple(acts)
+        steps.append(RequestHardware(desired.hardware or ""))
+    if current.stage in STOPPED_STAGES and upload is None:
+        steps.append(RestartSpace())
+    return tuple(steps)
 
 
 def plan_settings(desired: DesiredSpace, current: CurrentSpace) -> list[DeploymentStep]:
-    """Secrets and variables. A key of pseudonyms that is there stays: another one makes strangers of all annotators."""
-    acts: list[DeploymentStep] = [
-        SetSecret(name)
-        for name, value in desired.secrets.items()
-        if name not in current.secrets
-        or (name != PSEUDONYM_KEY_SECRET and secret_fingerprint(value) not in current.secrets[name])
-    ]
-    acts += [SetVariable(n, value) for n, value in desired.variables.items() if current.variables.get(n) != value]
-    return acts + [
-        DeleteVariable(n) for n in MANAGED_VARIABLES if n in current.variables and n not in desired.variables
-    ]
+    """Secrets and variables. An existing pseudonym key stays: with another one all annotators would be new people."""
+    steps: list[DeploymentStep] = []
+    for name, value in desired.secrets.items():
+        description = current.secrets.get(name)
+        is_other = name != PSEUDONYM_KEY_SECRET and secret_fingerprint(value) not in (description or "")
+        if description is None or is_other:
+            steps.append(SetSecret(name))
+    for name, value in desired.variables.items():
+        if current.variables.get(name) != value:
+            steps.append(SetVariable(name, value))
+    for name in MANAGED_VARIABLES:
+        if name in current.variables and name not in desired.variables:
+            steps.append(DeleteVariable(name))
+    return steps
 
 
-def plan_uploads(desired: DesiredSpace, current: CurrentSpace) -> list[DeploymentStep]:
-    """One commit of what differs, or none."""
-    there = current.space.files if current.space else {}
-    add = [
+def plan_upload(desired: DesiredSpace, current: CurrentSpace) -> UploadFiles | None:
+    """One commit with every difference in the files; None if there is none."""
+    files = current.space.files if current.space else {}
+    changed = [
         path
         for path, content in sorted(desired.files.items())
-        if path not in there or there[path].digest != content_digest(content, there[path].is_large)
+        if path not in files or files[path].digest != content_digest(content, files[path].is_large)
     ]
-    delete = [path for path in sorted(there) if is_managed(path) and path not in desired.files]
-    return (
-        [UploadFiles(tuple(add), tuple(delete), current.space.commit if current.space else None)]
-        if add or delete
-        else []
-    )
+    deleted = [path for path in sorted(files) if is_managed(path) and path not in desired.files]
+    if not (changed or deleted):
+        return None
+    return UploadFiles(tuple(changed), tuple(deleted), current.space.commit if current.space else None)
 
 
 def secret_fingerprint(secret: str) -> str:
-    """A few signs by which a secret is known again, kept in its description; nothing can be told from them."""
+    """A short hash, kept in a secret's description, that shows whether the secret changed but not what it is."""
     return hashlib.sha256(b"maps-heads\0" + secret.encode()).hexdigest()[:8]
 
 
 def secret_description(secret: str) -> str:
-    """The description of a secret on the Space's page."""
+    """The description of a secret on the Space's settings page."""
     return f"Set by `python -m space deploy` (mark {secret_fingerprint(secret)})"
 
 
 def deployment_notes(desired: DesiredSpace, current: CurrentSpace) -> list[str]:
-    """What somebody should know beside the steps."""
-    kept = current.secrets.get(PSEUDONYM_KEY_SECRET)
-    if (
-        kept is None
-        or PSEUDONYM_KEY_SECRET not in desired.secrets
-        or secret_fingerprint(desired.secrets[PSEUDONYM_KEY_SECRET]) in kept
-    ):
+    """Notes for the person who deploys, apart from the steps."""
+    description, key = current.secrets.get(PSEUDONYM_KEY_SECRET), desired.secrets.get(PSEUDONYM_KEY_SECRET)
+    if description is None or key is None or secret_fingerprint(key) in description:
         return []
-    return ["The Space keeps the pseudonym key that it has, which is not the one kept here."]
+    return ["The Space keeps its own pseudonym key, which differs from the one on this machine."]
 
 
 def step_sentence(step: DeploymentStep, space: str) -> str:
-    """A step in a sentence."""
+    """A sentence that says what a step does."""
     match step:
         case CreateDataset(name):
-            return f"Make the private dataset {name} for the judgments."
+            return f"Create the private dataset {name} for the judgments."
         case CreateSpace(private, hardware):
-            return f"Make the {'private' if private else 'public'} Space {space} on {hardware or 'cpu-basic'}."
+            return f"Create the {'private' if private else 'public'} Space {space} on {hardware or 'cpu-basic'}."
         case MakePrivate():
             return f"Make the Space {space} private."
         case SetSecret(name):
@@ -212,10 +206,10 @@ def step_sentence(step: DeploymentStep, space: str) -> str:
             return f"Set the variable {name} to {value}."
         case DeleteVariable(name):
             return f"Delete the variable {name}."
-        case UploadFiles(add, delete, _):
-            gone = f" and delete {pluralize(len(delete), 'file')}" if delete else ""
-            return f"Upload {pluralize(len(add), 'file')}{gone} in one commit."
+        case UploadFiles(changed, deleted, _):
+            deletion = f" and delete {pluralize(len(deleted), 'file')}" if deleted else ""
+            return f"Upload {pluralize(len(changed), 'file')}{deletion} in one commit."
         case RequestHardware(name):
-            return f"Ask for the hardware {name}."
+            return f"Request the hardware {name}."
         case RestartSpace():
-            return f"Start the Space {space}, which stands still."
+            return f"Restart the Space {space}, which is stopped."

@@ -1,4 +1,4 @@
-"""Starts an upload as a Space does: its variables, an empty disk, its port; waits for it, and ends it."""
+"""Starts the uploaded files as a Space does (variables, empty disk, port), waits for the app, and stops it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from space.hosting.card import subdomain
 SPACE_PORT = 7860
 START_TIMEOUT = 180.0  # seconds
 STOP_TIMEOUT = 60.0
-# Gradio says this on every Space without the package `spaces`. With it a server would listen for new code to run, on
-# all addresses of this machine: no environment of a check has it.
+# Gradio logs this error on every Space without the package `spaces`. The package would open a server that runs any code
+# it receives, on all addresses of this machine, so a check never installs it.
 RELOADING_ERROR = re.compile(r"Exception in thread .*\n(?:.*\n)*?RuntimeError: `spaces` package is required.*\n")
 PASSED_VARIABLES = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS", "HF_TOKEN", "HF_ENDPOINT", "LANG")
 
 
 @dataclass(frozen=True)
 class RunningApp:
-    """A running app: where, how long it took to answer, and what its health says."""
+    """A running app: its address, the seconds until it answered, and its `/health`."""
 
     url: str
     start_seconds: float
@@ -38,9 +38,9 @@ class RunningApp:
 
 
 def space_environment(space: str, home: Path, port: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a Space with a login, and of this machine only what a deployment sets.
+    """The environment variables of a Space with a login, plus those of this machine that a deployment sets.
 
-    It listens on this machine alone, which a Space does not.
+    Unlike a Space, the app accepts connections from this machine only.
     """
     owner, _, name = space.partition("/")
     return {
@@ -64,7 +64,7 @@ def space_environment(space: str, home: Path, port: int, environment: Mapping[st
 
 
 def choose_port(requested_port: int | None) -> int:
-    """The port of a Space, another one where it is taken, or the one that is wanted."""
+    """The requested port; without one the port of a Space, or a free one if that is taken."""
     if requested_port is not None:
         return requested_port
     with socket.socket() as probe:
@@ -79,17 +79,17 @@ def choose_port(requested_port: int | None) -> int:
 
 @contextmanager
 def run_app(python: Path, app: Path, environment: Mapping[str, str], log: Path, port: int) -> Iterator[RunningApp]:
-    """The app as a process; raises MapsError with the end of its log where it does not start, or does not end well."""
-    begun = time.monotonic()
-    with log.open("wb") as out:
-        process = subprocess.Popen([python, "app.py"], cwd=app, env=dict(environment), stdout=out, stderr=out)
+    """Runs the app as a process; raises MapsError with the end of its log if it fails to start, run or stop."""
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen([python, "app.py"], cwd=app, env=dict(environment), stdout=output, stderr=output)
         try:
             url = f"http://127.0.0.1:{port}"
-            health = wait_for_health(url, process, log, begun + START_TIMEOUT)
-            yield RunningApp(url, time.monotonic() - begun, health)
+            health = wait_for_health(url, process, log, started + START_TIMEOUT)
+            yield RunningApp(url, time.monotonic() - started, health)
             process.terminate()
             if process.wait(STOP_TIMEOUT) != 0:
-                raise MapsError(f"The app ended with status {process.returncode}: {last_log_lines(log)}")
+                raise MapsError(f"The app stopped with status {process.returncode}: {last_log_lines(log)}")
         finally:
             process.kill()
             process.wait()
@@ -98,17 +98,17 @@ def run_app(python: Path, app: Path, environment: Mapping[str, str], log: Path, 
 
 
 def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadline: float) -> Mapping[str, Any]:
-    """What the app says of its health, once it answers."""
+    """The app's `/health`, once it answers."""
     while True:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=10) as reply:
-                found: Mapping[str, Any] = json.load(reply)
-                return found
+                health: Mapping[str, Any] = json.load(reply)
+                return health
         except urllib.error.HTTPError as error:
-            raise MapsError(f"The app's health is answered by {error.code}: {last_log_lines(log)}") from error
+            raise MapsError(f"The app answered /health with status {error.code}: {last_log_lines(log)}") from error
         except OSError as error:
             if process.poll() is not None:
-                raise MapsError(f"The app ended while it started: {last_log_lines(log)}") from error
+                raise MapsError(f"The app stopped while starting: {last_log_lines(log)}") from error
             if time.monotonic() > deadline:
                 raise MapsError(
                     f"The app did not answer within {START_TIMEOUT:.0f} seconds: {last_log_lines(log)}"
@@ -117,5 +117,4 @@ def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadl
 
 
 def last_log_lines(log: Path) -> str:
-    """The last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])

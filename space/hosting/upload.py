@@ -1,4 +1,4 @@
-"""What a Space is given: every file by its path there, from this project's root and nothing else."""
+"""Collects the files of a Space from the project's root, by their path on the Space."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from space.hosting.card import space_card
 
 UPLOADED_FOLDERS = ("maps", "annotation", "space")
 COPIED_FILES = ("app.py", "LICENSE")
-MANAGED_FILES = (
-    *COPIED_FILES,
-    "README.md",
-    "requirements.txt",
-)  # with what lies in FOLDERS, all that a deployment may replace
+# A deployment may replace or delete these files and everything in UPLOADED_FOLDERS.
+MANAGED_FILES = (*COPIED_FILES, "README.md", "requirements.txt")
 UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
-UNUSED_PACKAGES = ("transformers", "accelerate", "openai", "datasets")  # the commands' and the tests', not the app's
+UNUSED_PACKAGES = ("transformers", "accelerate", "openai", "datasets")  # used by commands and tests only
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU
 ZERO_GPU_PACKAGE = "spaces==0.51.3"
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -26,10 +23,10 @@ PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 def space_files(
     root: Path, space: str, datasets: Iterable[str] = (), models: Iterable[str] = (), hardware: str | None = None
 ) -> dict[str, bytes]:
-    """The files of a Space by their path there; raises MapsError where `root` is no checkout of the project."""
+    """The files of a Space, by their path there; raises MapsError if `root` is not a checkout of the project."""
     missing = [name for name in (*COPIED_FILES, *UPLOADED_FOLDERS, "requirements.txt") if not (root / name).exists()]
     if missing:
-        raise MapsError(f"{root} has no {missing[0]}; run this in the project's root.")
+        raise MapsError(f"{root} has no {missing[0]}; run this command in the project's root.")
     zero = hardware == ZERO_GPU_HARDWARE
     requirements = space_requirements((root / "requirements.txt").read_text(encoding="utf-8"), zero)
     template = (root / "space" / "card.md").read_text(encoding="utf-8")
@@ -40,48 +37,47 @@ def space_files(
 
 
 def code_files(root: Path, folders: Iterable[str]) -> list[Path]:
-    """The files of some packages, without what tools leave among them."""
-    found = (path for folder in folders for path in sorted((root / folder).rglob("*")))
+    """The files of some packages, without caches and other files of tools."""
+    paths = [path for folder in folders for path in sorted((root / folder).rglob("*"))]
     return [
         path
-        for path in found
+        for path in paths
         if path.is_file() and path.suffix in UPLOADED_SUFFIXES and not is_hidden(path.relative_to(root))
     ]
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a path lies in a cache or begins with a dot."""
+    """Whether a path is inside a cache or a folder that begins with a dot."""
     return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
 
 
 def is_managed(path: str) -> bool:
-    """Whether a file of a Space is one that a deployment put there, or would."""
+    """Whether a deployment may replace or delete this file of a Space."""
     return path in MANAGED_FILES or path.partition("/")[0] in UPLOADED_FOLDERS
 
 
 def space_requirements(requirements: str, is_zero_gpu: bool) -> str:
-    """The pins that the app needs on a Space, one a line, from those that the tests run with."""
-    return (
-        "\n".join([*pinned_requirements(requirements, UNUSED_PACKAGES), *([ZERO_GPU_PACKAGE] if is_zero_gpu else [])])
-        + "\n"
-    )
+    """The requirements.txt of a Space: the pinned versions of the packages that the app needs."""
+    lines = pinned_requirements(requirements, UNUSED_PACKAGES)
+    if is_zero_gpu:
+        lines.append(ZERO_GPU_PACKAGE)
+    return "\n".join(lines) + "\n"
 
 
 def pinned_requirements(requirements: str, unused_packages: Collection[str]) -> list[str]:
-    """The lines of requirements, without comments and the packages that are not used."""
+    """The lines of a requirements file, without comments and unused packages."""
     lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
     return [line for line in lines if package_name(line) not in unused_packages]
 
 
 def pinned_version(package: str, requirements: str) -> str:
-    """The version that a package is pinned to."""
     pins: Mapping[str, str] = {package_name(line): line.partition("==")[2] for line in requirements.splitlines()}
     if not pins.get(package):
-        raise MapsError(f"requirements.txt pins no version of {package}.")
+        raise MapsError(f"requirements.txt pins no version of {package}; add one.")
     return pins[package]
 
 
 def package_name(requirement: str) -> str:
-    """The package that a line asks for."""
-    found = PACKAGE_NAME.match(requirement)
-    return found[0].lower() if found else ""
+    """The package's name in a line of requirements."""
+    match = PACKAGE_NAME.match(requirement)
+    return match[0].lower() if match else ""

@@ -1,1 +1,1 @@
-"""Questions about a model's weights, answered by a child process."""
+"""Live questions about a model's weights, answered in a child process."""

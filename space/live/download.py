@@ -1,4 +1,4 @@
-"""The bundled model's weights from the Hub, for where its package cannot be installed, as on a Space."""
+"""Downloads the bundled model's weights from the Hub, for a Space, where its package cannot be installed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION, BUNDLED_SHA256
 
-WEIGHTS_ORIGIN = f"The weights are those of {BUNDLED_REPOSITORY} on the Hub, the same bytes as the package's."
+WEIGHTS_ORIGIN = f"The weights come from {BUNDLED_REPOSITORY} on the Hub and are identical to the package's."
 
 
 def download_weights(endpoint: str | None = None, cache: Path | None = None, sha256: str = BUNDLED_SHA256) -> Path:
-    """The file in the Hub's cache, downloaded where it is not there; the same bytes as the package's.
+    """The weights' file in the Hub's cache, downloaded if it is missing; identical to the package's.
 
-    Raises MapsError where it cannot be had, or is another.
+    Raises MapsError if it cannot be downloaded or has another hash.
     """
     from huggingface_hub import hf_hub_download
 
     from maps.hub.errors import translate_hub_errors
 
-    unreachable = f"The Hub cannot be reached, which has the weights ({BUNDLED_REPOSITORY})."
+    unreachable = f"The weights ({BUNDLED_REPOSITORY}) cannot be downloaded because the Hub cannot be reached."
     with translate_hub_errors("model", BUNDLED_REPOSITORY, unreachable):
         path = Path(
             hf_hub_download(
@@ -33,7 +33,7 @@ def download_weights(endpoint: str | None = None, cache: Path | None = None, sha
             )
         )
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise MapsError(f"The file {BUNDLED_FILE} of {BUNDLED_REPOSITORY} is not the one of the bundled model.")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
+        raise MapsError(f"The file {BUNDLED_FILE} of {BUNDLED_REPOSITORY} differs from the bundled model's.")
     return path

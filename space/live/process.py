@@ -1,8 +1,7 @@
-"""Live computation from weights, in one child process: the server itself never imports torch.
+"""Live computation from weights in one child process, so that the server itself never imports torch.
 
-The child is started by the first question, kept warm, ended after some idle minutes and at the app's end; where it
-died, the next question starts another. One question is computed at a time and a few may wait; others are told to come
-back.
+The first question starts the child. It ends after some idle minutes or with the app; if it died, the next question
+starts another. It computes one question at a time. A few more questions may wait; further ones are refused.
 """
 
 from __future__ import annotations
@@ -20,31 +19,33 @@ from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
 from space.live.worker import LiveAnswer, LiveQuestion, run_worker
 
-MAX_WAITING = 8  # visitors whose question waits or is computed
-IDLE_SECONDS = 600.0  # seconds without a question, after which the child is ended
-FIRST_ANSWER_SECONDS = 120.0  # seconds that the first question may take: it loads the weights
-LATER_ANSWER_SECONDS = 20.0  # seconds that any other may take
-RETRY_SECONDS = 600.0  # seconds after which weights that could not be had are asked for again
-BUSY_MESSAGE = "Others are asking already; try again in a minute, or run the command below on your own machine."
-LOST_MESSAGE = "The computation ended before it had an answer; ask again, or run the command below on your own machine."
-FETCHING_MESSAGE = "Live questions are off until the weights have been fetched from the Hub, which takes a minute."
+MAX_WAITING = 8  # questions that wait or are computed
+IDLE_SECONDS = 600.0  # without a question, after which the child is ended
+FIRST_ANSWER_SECONDS = 120.0  # limit for the first question, which loads the weights
+LATER_ANSWER_SECONDS = 20.0  # limit for any other question
+RETRY_SECONDS = 600.0  # between attempts to download the weights
+BUSY_MESSAGE = "Too many questions are waiting; try again in a minute, or run the command below on your own machine."
+LOST_MESSAGE = "The computation stopped without an answer; ask again, or run the command below on your own machine."
+DOWNLOADING_MESSAGE = "The weights are being downloaded from the Hub, which takes about a minute; try again then."
 NOT_SHOWN_MESSAGE = "Live questions are off on this site: the model that answers them is not shown here."
 NOT_INSTALLED_MESSAGE = "Live questions are off on this site: the weights of the model are not installed."
-TIMEOUT_MESSAGE = "This took too long and was ended; ask again, or run the command below on your own machine."
+TIMEOUT_MESSAGE = (
+    "The computation took too long and was stopped; ask again, or run the command below on your own machine."
+)
 
 
 class Worker(NamedTuple):
-    """The process and our end of its pipe."""
+    """The child process and this end of its pipe."""
 
     process: multiprocessing.process.BaseProcess
     pipe: Connection
 
 
 class LiveModel:
-    """Asks the heads of one model. `model_name` is its name as `maps.load` takes it; None where live questions are off.
+    """Answers questions about one model. `model_name` is its name for `maps.load`; None if live questions are off.
 
-    `off_reason` then says why in one sentence. `run_worker` is what the child runs, given its end of the pipe and the model.
-    `fetch` brings weights that are not there yet, in the background once `start` is called; `weights_origin` says whence.
+    `off_reason` says why they are off. The child runs `run_worker` with its end of the pipe and the model's name.
+    `fetch` downloads missing weights in the background after `start`; `weights_origin` names their source.
     """
 
     def __init__(
@@ -61,14 +62,9 @@ class LiveModel:
         weights_origin: str = "",
     ) -> None:
         self.model_name, self.off_reason = model_name, off_reason
-        self.idle_seconds, self.first_answer_seconds, self.later_answer_seconds, self.max_waiting, self.run_worker = (
-            idle_seconds,
-            first_answer_seconds,
-            later_answer_seconds,
-            max_waiting,
-            run_worker,
-        )
-        self.weights_origin, self._fetch = weights_origin, fetch
+        self.idle_seconds, self.max_waiting = idle_seconds, max_waiting
+        self.first_answer_seconds, self.later_answer_seconds = first_answer_seconds, later_answer_seconds
+        self.run_worker, self.weights_origin, self._fetch = run_worker, weights_origin, fetch
         self._stop_event = Event()
         self._worker: Worker | None = None
         self._question_lock, self._count_lock = Lock(), Lock()
@@ -77,7 +73,7 @@ class LiveModel:
         self._is_closed = False
 
     def start(self) -> None:
-        """Fetches the weights in the background, where they are not here; tries again where it fails."""
+        """Downloads missing weights in the background, and tries again until it succeeds."""
         if self._fetch is not None:
             Thread(target=self._fetch_until_available, args=(self._fetch,), name="weights", daemon=True).start()
 
@@ -92,7 +88,7 @@ class LiveModel:
                 return
 
     def ask(self, question: LiveQuestion) -> LiveAnswer:
-        """The answer to a question; raises MapsError with one sentence where there is none."""
+        """The answer to a question; raises MapsError if there is none."""
         if self.model_name is None:
             raise MapsError(self.off_reason)
         with self._count_lock:
@@ -106,7 +102,7 @@ class LiveModel:
                 self._waiting_count -= 1
 
     def _ask_in_turn(self, question: LiveQuestion) -> LiveAnswer:
-        """Waits for those before, asks the child, and lets it be for a while."""
+        """Waits for earlier questions, asks the child, and restarts the idle timer."""
         if not self._question_lock.acquire(timeout=self.first_answer_seconds):
             raise MapsError(BUSY_MESSAGE)
         try:
@@ -121,38 +117,37 @@ class LiveModel:
             self._question_lock.release()
 
     def _ask_worker(self, question: LiveQuestion) -> LiveAnswer:
-        """Asks a child that lives, or a new one."""
+        """Asks the running child, or a new one."""
         if self._is_closed:
             raise MapsError(LOST_MESSAGE)
-        warm = self._worker if self._worker is not None and is_alive(self._worker, self.later_answer_seconds) else None
-        child = warm or self._start_worker()
+        worker, timeout = self._worker, self.later_answer_seconds
+        if worker is None or not is_alive(worker, self.later_answer_seconds):
+            worker, timeout = self._start_worker(), self.first_answer_seconds
         try:
-            child.pipe.send(question)
-            if not child.pipe.poll(self.first_answer_seconds if warm is None else self.later_answer_seconds):
+            worker.pipe.send(question)
+            if not worker.pipe.poll(timeout):
                 self._end_worker()
                 raise MapsError(TIMEOUT_MESSAGE)
-            found = child.pipe.recv()
+            answer: LiveAnswer | MapsError = worker.pipe.recv()
         except (EOFError, OSError) as error:
             self._end_worker()
             raise MapsError(LOST_MESSAGE) from error
-        if isinstance(found, MapsError):
-            raise found
-        answer: LiveAnswer = found
+        if isinstance(answer, MapsError):
+            raise answer
         return answer
 
     def _start_worker(self) -> Worker:
-        """Starts a child."""
         self._end_worker()
-        spawning = multiprocessing.get_context("spawn")
-        ours, theirs = spawning.Pipe()
-        process = spawning.Process(target=self.run_worker, args=(theirs, self.model_name), name="live", daemon=True)
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=self.run_worker, args=(theirs, self.model_name), name="live", daemon=True)
         process.start()
-        theirs.close()  # so that the end of the child ends the pipe
+        theirs.close()  # so that the pipe closes when the child ends
         self._worker = Worker(process, ours)
         return self._worker
 
     def _end_idle_worker(self) -> None:
-        """Ends an idle child; not while a question is being computed."""
+        """Ends the child, unless a question is being computed."""
         if self._question_lock.acquire(blocking=False):
             try:
                 self._end_worker()
@@ -160,27 +155,26 @@ class LiveModel:
                 self._question_lock.release()
 
     def _end_worker(self) -> None:
-        """Ends the child, if there is one."""
         if self._worker is not None:
-            child, self._worker = self._worker, None
-            child.process.kill()
-            child.process.join()
-            child.pipe.close()
+            worker, self._worker = self._worker, None
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
 
     @property
     def pid(self) -> int | None:
-        """The child's process; None where there is none."""
+        """The child's process id; None if there is no child."""
         return self._worker.process.pid if self._worker is not None else None
 
     def close(self) -> None:
-        """Ends the child for good, whether somebody waits for an answer or not."""
+        """Ends the child for good, even if a question is being computed."""
         self._is_closed = True
         self._stop_event.set()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        child = self._worker
-        if child is not None:
-            child.process.kill()  # who waits for it is told, and takes it away
+        worker = self._worker
+        if worker is not None:
+            worker.process.kill()  # a thread that waits for its answer then raises, and removes it
         if self._question_lock.acquire(timeout=5):
             try:
                 self._end_worker()
@@ -189,7 +183,7 @@ class LiveModel:
 
 
 def is_alive(worker: Worker, seconds: float) -> bool:
-    """Whether a child that has nothing to do is there: a signal may have ended it a moment ago."""
+    """Whether an idle child answers. A signal may have ended it a moment ago, so `Process.is_alive` is not enough."""
     try:
         worker.pipe.send(None)
         return worker.pipe.poll(seconds) and worker.pipe.recv() is None
@@ -200,9 +194,9 @@ def is_alive(worker: Worker, seconds: float) -> bool:
 def make_live_model(
     atlases: Mapping[str, Atlas], fetch: Callable[[], Path] | None = None, weights_origin: str = ""
 ) -> LiveModel:
-    """Live computation for the first atlas whose model's weights are known by name; off, with why, where none is.
+    """Live questions about the bundled model, if its atlas is shown; else off, with the reason.
 
-    `fetch` brings them from elsewhere where their package is not installed, and `weights_origin` says so.
+    If the package with the weights is not installed, `fetch` downloads them, and `weights_origin` names their source.
     """
     if not any(atlas.info.get("asked_for") == BUNDLED_MODEL for atlas in atlases.values()):
         return LiveModel(None, NOT_SHOWN_MESSAGE)
@@ -210,7 +204,7 @@ def make_live_model(
         bundled_file()
     except MapsError as error:
         if fetch is not None:
-            return LiveModel(None, FETCHING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
+            return LiveModel(None, DOWNLOADING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
         print(f"Live questions are off: {error}", file=sys.stderr)
         return LiveModel(None, NOT_INSTALLED_MESSAGE)
     return LiveModel(BUNDLED_MODEL)

@@ -1,4 +1,4 @@
-"""How often a visitor may ask for what is computed live."""
+"""Limits how often a visitor may ask live questions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from threading import Lock
 from maps.errors import MapsError
 
 BURST_SIZE = 12  # questions that a visitor may ask without a pause
-REFILL_SECONDS = 5.0  # seconds after which another one is allowed
-MAX_VISITORS = 10_000  # visitors; of more the one that asked longest ago is forgotten
+REFILL_SECONDS = 5.0  # then one more question every so many seconds
+MAX_VISITORS = 10_000  # beyond that the visitor who asked longest ago is forgotten
 
 
 class RateLimiter:
-    """An allowance for each visitor that fills again with time. `clock` counts seconds and never jumps."""
+    """Gives each visitor an allowance of questions that refills with time. `clock` counts seconds and never jumps.
+
+    Only one number is kept for each visitor: the time at which the allowance is full again. A question moves that
+    time by `refill_seconds`; it may not move beyond `burst_size` refills from now.
+    """
 
     def __init__(
         self,
@@ -25,21 +29,21 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.burst_size, self.refill_seconds, self.clock = burst_size, refill_seconds, clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()  # when each visitor's allowance is whole again
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # by visitor
         self._lock = Lock()
 
     def consume(self, visitor: str) -> None:
-        """Takes one of a visitor's allowance; raises MapsError with the seconds to wait where none is left."""
+        """Takes one question from a visitor's allowance; raises MapsError with the waiting time if none is left."""
         with self._lock:
             now = self.clock()
-            full = max(self._full_at.get(visitor, now), now) + self.refill_seconds
-            over = full - now - self.burst_size * self.refill_seconds
-            if over > 0:
+            full_at = max(self._full_at.get(visitor, now), now) + self.refill_seconds
+            wait = full_at - now - self.burst_size * self.refill_seconds
+            if wait > 0:
                 raise MapsError(
-                    f"You have asked {self.burst_size} questions in a short time; the next can be asked in "
-                    f"{math.ceil(over)} s. On your own machine there is no limit."
+                    f"You asked {self.burst_size} questions in a short time; wait {math.ceil(wait)} s before the next. "
+                    "On your own machine there is no limit."
                 )
-            self._full_at[visitor] = full
+            self._full_at[visitor] = full_at
             self._full_at.move_to_end(visitor)
             if len(self._full_at) > MAX_VISITORS:
                 self._full_at.popitem(last=False)

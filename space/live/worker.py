@@ -1,6 +1,6 @@
-"""What runs in the child process: the model stays in memory, questions come and answers go through a pipe.
+"""The child process: it keeps the model in memory, reads questions from a pipe and writes the answers to it.
 
-Torch is imported here, in the child, when it starts to work.
+Only the child imports torch, when it starts.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.types import no_progress_bar
 
-LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with its target or none, or own pairs
+LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with a target or None; or pairs
 LiveAnswer = Probe | OwnPairsResult
 
 
 def run_worker(pipe: Connection, model: str) -> None:
-    """Answers until the other end is gone. What a person can mend goes back as a MapsError; all else ends the child."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the app's, which then ends this
+    """Answers questions until the other end closes. A MapsError is sent back; other errors end the child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C ends the app, which then ends this process
     import maps
     from maps.mapping.probe import prepare_model
 
-    opened = maps.load(model)
-    prepare_model(opened, no_progress_bar)
+    loaded = maps.load(model)
+    prepare_model(loaded, no_progress_bar)
     while True:
         try:
             question = pipe.recv()
         except EOFError:
             return
-        if question is None:  # is anybody there?
+        if question is None:  # a test whether this process is alive
             pipe.send(None)
             continue
         try:
-            found: LiveAnswer | MapsError = answer_question(opened, question)
+            answer: LiveAnswer | MapsError = answer_question(loaded, question)
         except MapsError as error:
-            found = error
-        pipe.send(found)
+            answer = error
+        pipe.send(answer)
 
 
 def answer_question(model: object, question: LiveQuestion) -> LiveAnswer:
-    """What the heads of an open model say to a question."""
+    """The answer of a model's heads to a question."""
     import maps
     from maps.mapping.model import Model
     from maps.mapping.probe import score_own_pairs

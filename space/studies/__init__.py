@@ -1,1 +1,1 @@
-"""The studies that the app serves, and who may see their answers."""
+"""The studies that the app serves, their participants, and who may see their answers."""

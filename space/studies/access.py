@@ -1,7 +1,7 @@
-"""Whether a study's single answers, and what is computed of them, may be seen by those who take part in it.
+"""Decides whether a study's single answers, and results computed from them, may be shown.
 
-In a study with a number of judgments an item, nobody's answers may sway another's: they are shown when it is over, or
-once an organiser has opened them.
+Answers must not influence other annotators. So in a study with a fixed number of judgments per item they are shown
+only when the study is complete or over, or after an organiser opened them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from space.studies.current import find_stale_item_keys
 
 
 def answers_hidden_reason(services: Services, study: Study) -> str | None:
-    """Why a study's answers are not shown yet, in one sentence; None where they are."""
+    """Why a study's answers are not shown yet, in one sentence; None if they are shown."""
     if (
         study.settings.per_item is None
         or study.is_over(datetime.now(UTC))
         or services.journal.answers_opened_at(study.name)
     ):
         return None
-    if is_complete(study, services.journal.slot_holders(study).judged_by, find_stale_item_keys(services, study)):
+    if is_complete(
+        study, services.journal.slot_holders(study).judged_by, find_stale_item_keys(services.atlases, study)
+    ):
         return None
     return (
-        f"The study {study.name} is going on: what annotators answered is shown when every place is filled or its "
-        "deadline has passed, or when an organiser opens it."
+        f"The study {study.name} is still running. Answers are shown when every item has enough judgments, after the "
+        "deadline, or when an organiser opens them."
     )

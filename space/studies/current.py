@@ -1,7 +1,8 @@
-"""Which study an annotator works on, which of its items are stale, and why nobody can judge at the moment."""
+"""Finds the study that an annotator works on, its stale items, and the reason if judging is closed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,38 +12,36 @@ from annotation.study.study import DEFAULT_STUDY, Study, stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.services import Services
+from space.services import LedgerView, Services
 
 
 def all_studies(services: Services) -> dict[str, Study]:
-    """All studies by name: those that were created, and the open one of all described heads."""
+    """All studies by name: the created ones, and the default study of all described heads."""
     return load_studies(services.data_folder / "studies") | {DEFAULT_STUDY: services.default_study}
 
 
 def select_study(services: Services, requested_name: str | None, previous_name: object = None) -> Study:
-    """The study that an address asks for; else the created one that the browser is at, while it is open; else the
-    newest open one; else the study of all described heads.
+    """The study named in an address; else the browser's previous one, if it was created and is open; else the newest
+    open one; else the default study.
 
-    Raises MapsError where there is none of the name asked for.
+    Raises MapsError if the address names an unknown study.
     """
-    known = all_studies(services)
+    studies = all_studies(services)
     if requested_name is not None:
-        if requested_name not in known:
-            raise MapsError(
-                f"There is no study {requested_name!r} here; ask whoever sent you the link for the right one."
-            )
-        return known[requested_name]
+        if requested_name not in studies:
+            raise MapsError(f"There is no study {requested_name!r} here; ask the person who sent you the link.")
+        return studies[requested_name]
     now = services.journal.now()
-    created = {name: study for name, study in known.items() if name != DEFAULT_STUDY}
+    created = {name: study for name, study in studies.items() if name != DEFAULT_STUDY}
     if isinstance(previous_name, str) and previous_name in created and not created[previous_name].is_over(now):
         return created[previous_name]
     return newest_open_study(created, now) or services.default_study
 
 
-def find_stale_item_keys(services: Services, study: Study) -> set[str]:
-    """The keys of a created study's items whose mappings or description have changed since; of no atlas, none."""
+def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> set[str]:
+    """The keys of a created study's items whose mappings or description changed; none without the model's atlas."""
     settings = study.settings
-    atlas = services.atlases.get(settings.model)
+    atlas = atlases.get(settings.model)
     if study.name == DEFAULT_STUDY or atlas is None:
         return set()
     files = [atlas.folder / f"{name}.parquet" for name in ("mappings", "descriptions")]
@@ -58,16 +57,16 @@ def _current_descriptions(
 
 
 def judging_closed_reason(services: Services, study: Study) -> str | None:
-    """Why nobody can judge in this study at the moment, in words; None where they can."""
+    """Why nobody can judge in this study at the moment, in one sentence; None if people can."""
     if services.is_on_space and not services.has_login:
-        return "Judging is closed: this Space has no login. Whoever runs it adds `hf_oauth: true` to its README."
-    if (reason := storage_closed_reason(services)) is not None:
+        return "Judging is closed: this Space has no login. Please tell the person who runs it."
+    if (reason := storage_closed_reason(services.ledger)) is not None:
         return reason
     if study.is_over(services.journal.now()):
-        return f"The study {study.name} is over: its deadline has passed. Thank you to all who took part."
+        return f"The study {study.name} is over: its deadline has passed. Thank you to everybody who took part!"
     return None
 
 
-def storage_closed_reason(services: Services) -> str | None:
-    """Why nothing of anybody may be stored yet, in words: the disk is empty and the ledger has not been read."""
-    return services.ledger.closed_reason() if services.ledger is not None else None
+def storage_closed_reason(ledger: LedgerView | None) -> str | None:
+    """Why nothing may be stored yet, in one sentence: the ledger has not been read. None if it may."""
+    return ledger.closed_reason() if ledger is not None else None

@@ -1,4 +1,4 @@
-"""Which answers everybody may see."""
+"""Finds the answers that everybody may see."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from space.studies.results import counted_judgments
 
 
 def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
-    """The study whose answers everybody may see, with its judgments of a head; None where there are none."""
+    """The study whose answers everybody may see and its judgments of a head; (None, []) if there are none."""
     study = study_with_open_answers(services, atlas)
     item = study.item_by_head.get(head) if study is not None else None
-    rows = services.journal.current_judgments(study.name, item=item) if study is not None and item is not None else []
-    return (study, rows) if rows else (None, [])
+    if study is None or item is None:
+        return None, []
+    judgments = services.journal.current_judgments(study.name, item=item)
+    return (study, judgments) if judgments else (None, [])
 
 
 def study_with_open_answers(services: Services, atlas: Atlas) -> Study | None:
-    """The newest study of a model that was created, has answers, and shows them to everybody; None where none does."""
-    found = [
+    """The newest created study of the atlas's model that has answers and shows them to everybody; None without one."""
+    open_studies = [
         study
         for study in all_studies(services).values()
         if study.name != DEFAULT_STUDY
         and study.settings.model == atlas.model
         and answers_hidden_reason(services, study) is None
     ]
-    judged = [study for study in found if len(counted_judgments(services, study).rows)]
-    return max(judged, key=lambda study: study.settings.created_at, default=None)
+    answered = [study for study in open_studies if len(counted_judgments(services, study).rows)]
+    return max(answered, key=lambda study: study.settings.created_at, default=None)

@@ -40,7 +40,7 @@ class HasRequest(Protocol):
 def identify_annotator(services: Services, token: object, request: HasRequest) -> Annotator | None:
     """The annotator or None: on a Space the login (no token counts), elsewhere the name in a valid token."""
     name = login_name(request) if services.is_on_space else pseudonyms.read_session_token(token, services.pseudonym_key)
-    return None if name is None else annotator_for_name(services, name)
+    return None if name is None else annotator_for_name(name, services.pseudonym_key)
 
 
 def identify_organiser(services: Services, key: object, request: HasRequest) -> Annotator | None:
@@ -49,16 +49,16 @@ def identify_organiser(services: Services, key: object, request: HasRequest) -> 
         name = login_name(request)
         if name is None or pseudonyms.normalise_name(name) not in services.organisers:
             return None
-        return annotator_for_name(services, name)
+        return annotator_for_name(name, services.pseudonym_key)
     sent_key = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else b""
     if not services.organiser_key or not hmac.compare_digest(sent_key, services.organiser_key.encode()):
         return None
     return Annotator(ORGANISER_NAME, pseudonyms.derive_organiser_pseudonym(services.pseudonym_key))
 
 
-def annotator_for_name(services: Services, name: str) -> Annotator:
+def annotator_for_name(name: str, key: bytes) -> Annotator:
     """The annotator with this name and its pseudonym."""
-    return Annotator(name, pseudonyms.derive_pseudonym(name, services.pseudonym_key))
+    return Annotator(name, pseudonyms.derive_pseudonym(name, key))
 
 
 def login_name(request: HasRequest) -> str | None:

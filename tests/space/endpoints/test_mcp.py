@@ -39,7 +39,7 @@ def test_every_endpoint_for_programs_is_a_tool_and_nothing_else_is(tmp_path: Pat
         *("head", "relation", "pairs", "agreement", "ask", "score_pairs"),
     ]
     assert " sinners" in head
-    assert "the models are SmolLM2-135M-Instruct" in wrong
+    assert "choose one of SmolLM2-135M-Instruct" in wrong
 
 
 def test_without_its_package_it_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

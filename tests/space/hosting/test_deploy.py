@@ -80,8 +80,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert main([*COMMAND, "--dry-run", "--hardware", "zero-a10g"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
-        f"Make the private dataset {DATASET} for the judgments.",
-        f"Make the public Space {SPACE} on zero-a10g.",
+        f"Create the private dataset {DATASET} for the judgments.",
+        f"Create the public Space {SPACE} on zero-a10g.",
     ]
     assert lines[2:6] == [
         "Set the secret HF_TOKEN.",
@@ -117,7 +117,7 @@ def test_a_deployment_makes_all_and_a_second_changes_nothing(
     assert hub.repositories["dataset", DATASET].private
     before, starts, asked = state(hub), space.starts, len(hub.recorded_requests)
     assert main(COMMAND) == 0
-    assert "Everything is as it shall be." in capsys.readouterr().out
+    assert "The Space is up to date." in capsys.readouterr().out
     assert state(hub) == before
     assert (space.starts, len(hub.commits(SPACE, "space"))) == (starts, 1)
     assert {seen.method for seen in hub.recorded_requests[asked:]} == {"GET"}
@@ -148,7 +148,7 @@ def test_the_key_of_pseudonyms_is_never_changed(
     assert list((settings / "spaces").rglob("pseudonym.key")) == []
     monkeypatch.setenv("MAPS_PSEUDONYM_KEY", "another")
     assert main(COMMAND) == 0
-    assert "keeps the pseudonym key that it has, which is not the one kept here" in capsys.readouterr().out
+    assert "keeps its own pseudonym key" in capsys.readouterr().out
     assert key_of(hub) == key
 
 
@@ -211,7 +211,7 @@ def test_what_keeps_a_deployment_from_beginning_is_one_sentence(
     assert f"The dataset {DATASET} is public" in refused(COMMAND, capsys)
     del hub.repositories["dataset", DATASET]
     hub.account["auth"]["accessToken"]["role"] = "read"
-    assert "The token may only read" in refused(COMMAND, capsys)
+    assert "The token can only read" in refused(COMMAND, capsys)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert "does not accept the token" in refused(COMMAND, capsys)
     assert hub.repositories == {}
@@ -220,13 +220,13 @@ def test_what_keeps_a_deployment_from_beginning_is_one_sentence(
 @pytest.mark.usefixtures("settings")
 def test_a_free_account_is_told_what_it_may_host(hub: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.has_paid_plan = False
-    assert "wants a paid plan" in (said := refused(COMMAND, capsys))
+    assert "requires a paid plan" in (said := refused(COMMAND, capsys))
     assert "--hardware zero-a10g" in said
     assert main([*COMMAND, "--hardware", "zero-a10g"]) == 0
     files = hub.files(SPACE, "space")
     assert b"spaces==" in files["requirements.txt"]
     assert b'python_version: "3.12.12"' in files["README.md"]
-    assert "wants a paid plan" in refused([*COMMAND, "--hardware", "cpu-upgrade"], capsys)
+    assert "requires a paid plan" in refused([*COMMAND, "--hardware", "cpu-upgrade"], capsys)
     assert hub.spaces[SPACE].hardware == "zero-a10g"
 
 
@@ -237,12 +237,12 @@ def test_a_space_that_does_not_start_is_told(
     monkeypatch.setattr(space.hosting.deploy, "GRACE_SECONDS", 0.0)
     assert main([*COMMAND, "--timeout", "0"]) == 0
     hub.spaces[SPACE].failure_stage = "RUNTIME_ERROR"
-    assert "it is RUNTIME_ERROR (Exit code: 1); its page shows the log" in refused(COMMAND, capsys)
+    assert "it is RUNTIME_ERROR (Exit code: 1)" in refused(COMMAND, capsys)
     assert len(hub.matching_requests("POST .*/restart")) == 1
     hub.spaces[SPACE].failure_stage = ""
     hub.spaces[SPACE].is_paused = True
     assert main(COMMAND) == 0
-    assert f"Start the Space {SPACE}, which stands still." in capsys.readouterr().out
+    assert f"Restart the Space {SPACE}, which is stopped." in capsys.readouterr().out
 
 
 def test_waiting_ends(hub: LoopbackHub) -> None:
@@ -266,7 +266,7 @@ def test_a_private_space_is_made_and_stays_private(hub: LoopbackHub, capsys: pyt
     assert hub.repositories["space", SPACE].private
     capsys.readouterr()
     assert main(COMMAND) == 0
-    assert "Everything is as it shall be." in capsys.readouterr().out
+    assert "The Space is up to date." in capsys.readouterr().out
     assert hub.repositories["space", SPACE].private
 
 
@@ -368,14 +368,14 @@ def account(role: str = "write", scoped: tuple[tuple[str, str, str], ...] = (), 
     [
         (account(), "ada/x", None),
         (account(lab="write"), "lab/x", None),
-        (account(lab="read"), "lab/x", "may write nothing for lab"),
-        (account(), "grace/x", "may write nothing for grace"),
-        (account("read"), "ada/x", "may only read"),
-        (account("fineGrained"), "ada/x", "may not write the space ada/x"),
+        (account(lab="read"), "lab/x", "cannot write for lab"),
+        (account(), "grace/x", "cannot write for grace"),
+        (account("read"), "ada/x", "can only read"),
+        (account("fineGrained"), "ada/x", "no write access to the space ada/x"),
         (account("fineGrained", (("user", "ada", "repo.write"),)), "ada/x", None),
-        (account("fineGrained", (("user", "ada", "repo.content.read"),)), "ada/x", "may not write"),
+        (account("fineGrained", (("user", "ada", "repo.content.read"),)), "ada/x", "no write access"),
         (account("fineGrained", (("space", "ada/x", "repo.write"),)), "ada/x", None),
-        (account("fineGrained", (("dataset", "ada/x", "repo.write"),)), "ada/x", "may not write"),
+        (account("fineGrained", (("dataset", "ada/x", "repo.write"),)), "ada/x", "no write access"),
     ],
 )
 def test_what_a_token_lacks_is_said(who: Mapping[str, Any], name: str, words: str | None) -> None:

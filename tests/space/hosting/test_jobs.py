@@ -53,15 +53,19 @@ def test_a_mapping_is_started_as_a_job_and_watched_to_its_end(paid: LoopbackHub,
     assert (asked["flavor"], asked["timeoutSeconds"]) == ("cpu-upgrade", 5400)
     assert (asked["secrets"], paid.token in json.dumps(asked["command"] + [out])) == ({"HF_TOKEN": paid.token}, False)
     assert paid.repositories["dataset", f"{USER_NAME}/{SOURCE_DATASET}"].private
-    assert "Machine: cpu-upgrade, 8 vCPU, 32 GB, $0.0005 a minute, ended after 90m.\n" in out
-    assert f"`python -m space jobs logs {job} --namespace {USER_NAME}` shows it" in out
+    assert "Machine: cpu-upgrade, 8 vCPU, 32 GB, $0.0005 a minute, for at most 90m.\n" in out
+    assert f"`python -m space jobs logs {job} --namespace {USER_NAME}` prints its output" in out
     assert out.endswith(f"Mapped 8 heads\n\\u001B[2Jclear\nThe atlas is in the dataset {USER_NAME}/atlas.\n")
 
 
 def test_the_same_job_is_never_started_twice(paid: LoopbackHub, capsys: Capture) -> None:
     first, _ = said(capsys, 0, *MAP, "--detach")
     again, _ = said(capsys, 0, *MAP, "--detach")
-    assert ("Starting." in first, "It is there already." in again, len(paid.jobs.asked)) == (True, True, 1)
+    assert ("Starting the Job." in first, "This Job is already running." in again, len(paid.jobs.asked)) == (
+        True,
+        True,
+        1,
+    )
     said(capsys, 0, *MAP)  # which watches it to its end
     said(capsys, 0, *MAP, "--detach")
     assert (len(paid.jobs.asked), len(paid.commits(f"{USER_NAME}/{SOURCE_DATASET}"))) == (2, 1)
@@ -84,11 +88,11 @@ def test_a_dry_run_starts_and_sends_nothing(paid: LoopbackHub, capsys: Capture) 
 
 def test_a_job_that_fails_or_is_refused_says_why_in_one_sentence(paid: LoopbackHub, capsys: Capture) -> None:
     paid.jobs.end = "ERROR"
-    assert said(capsys, 1, *MAP)[1] == f"The Job {0:024x} ended as ERROR; what it printed says why.\n"
+    assert said(capsys, 1, *MAP)[1] == f"The Job {0:024x} ended as ERROR; its output above says why.\n"
     paid.jobs.poor = True
-    refused = f"The Hub starts no Job for {USER_NAME}, which has no paid balance; add one in its billing settings.\n"
+    refused = f"The Hub started no Job because {USER_NAME} has no credit; add some in its billing settings.\n"
     assert said(capsys, 1, *MAP)[1] == refused
-    unknown = "The Hub has no machine b200 for Jobs; its machines are cpu-upgrade ($0.0005 a minute), t4-small "
+    unknown = "The Hub has no machine b200 for Jobs; choose one of cpu-upgrade ($0.0005 a minute), t4-small "
     assert said(capsys, 2, *MAP, "--flavor", "b200")[1] == f"{unknown}($0.006667 a minute).\n"
 
 
@@ -97,14 +101,14 @@ def test_what_a_job_cannot_have_is_refused(
 ) -> None:
     here = f"A Job cannot read {tmp_path}; put the model on the Hub and give its id, such as user/name.\n"
     assert said(capsys, 2, "jobs", "map", str(tmp_path), "--out", "a/b")[1] == here
-    name = "'atlas' is no name of a dataset on the Hub; write --out user/name.\n"
+    name = "'atlas' is not a valid name of a dataset on the Hub; write --out user/name.\n"
     assert said(capsys, 2, "jobs", "map", "gpt2", "--out", "atlas")[1] == name
     assert "is no relation" in said(capsys, 2, *MAP, "--relations", "nonsense")[1]
     assert paid.jobs.asked == {}
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    assert "The Hub runs no Job without a token" in said(capsys, 2, *MAP)[1]
+    assert "Jobs need a token" in said(capsys, 2, *MAP)[1]
 
 
 def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(

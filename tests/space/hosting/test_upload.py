@@ -81,7 +81,7 @@ def test_a_linked_environment_takes_no_other_version() -> None:
     from packaging.requirements import Requirement
 
     assert {"gradio", "authlib", "fastapi"} <= set(collect_distributions([Requirement("gradio[oauth]==6.31.0")]))
-    with pytest.raises(MapsError, match="the Space takes rapidfuzz==1"):
+    with pytest.raises(MapsError, match="the Space uses rapidfuzz==1"):
         find_distribution(Requirement("rapidfuzz==1"))
     with pytest.raises(MapsError, match="is not installed here"):
         find_distribution(Requirement("no-such-package-anywhere==1"))

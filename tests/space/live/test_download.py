@@ -14,7 +14,7 @@ from maps.errors import MapsError
 from maps.weights import bundled
 from space.live import download
 from space.live.download import WEIGHTS_ORIGIN, download_weights
-from space.live.process import FETCHING_MESSAGE, NOT_INSTALLED_MESSAGE, RETRY_SECONDS, LiveModel, make_live_model
+from space.live.process import DOWNLOADING_MESSAGE, NOT_INSTALLED_MESSAGE, RETRY_SECONDS, LiveModel, make_live_model
 from space.pages.try_it import page
 from space.services import open_services
 from tests.hub.loopback import LoopbackHub
@@ -34,7 +34,7 @@ def revision(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> str:
 def until(live: LiveModel, on: bool) -> None:
     """Waits until the weights are there, or are told to be missing."""
     end = time.monotonic() + 20
-    while (live.model_name is not None) != on or live.off_reason == FETCHING_MESSAGE:
+    while (live.model_name is not None) != on or live.off_reason == DOWNLOADING_MESSAGE:
         if on and live.model_name is not None:
             return
         assert time.monotonic() < end
@@ -61,7 +61,7 @@ def test_the_file_is_downloaded_once_and_then_taken_from_the_cache(hub: Loopback
 
 @pytest.mark.usefixtures("revision")
 def test_another_file_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
-    with pytest.raises(MapsError, match="is not the one of the bundled model"):
+    with pytest.raises(MapsError, match="differs from the bundled model's"):
         download_weights(hub.url, tmp_path)
 
 
@@ -77,9 +77,9 @@ def test_live_questions_are_on_once_the_weights_are_there(tmp_path: Path) -> Non
         ready.wait(20)
         return file
 
-    live = LiveModel(None, FETCHING_MESSAGE, fetch=fetch, weights_origin=WEIGHTS_ORIGIN)
+    live = LiveModel(None, DOWNLOADING_MESSAGE, fetch=fetch, weights_origin=WEIGHTS_ORIGIN)
     live.start()
-    with pytest.raises(MapsError, match="have been fetched from the Hub"):
+    with pytest.raises(MapsError, match="are being downloaded from the Hub"):
         live.ask(("he", None))
     ready.set()
     until(live, on=True)
@@ -98,7 +98,7 @@ def test_weights_that_cannot_be_had_are_told_and_asked_for_again(monkeypatch: py
             raise MapsError("The Hub is away.")
         return Path("m.gguf")
 
-    live = LiveModel(None, FETCHING_MESSAGE, fetch=fetch)
+    live = LiveModel(None, DOWNLOADING_MESSAGE, fetch=fetch)
     live.start()
     until(live, on=True)
     assert live.off_reason == "Live questions are off: The Hub is away."
@@ -117,8 +117,8 @@ def test_only_a_space_without_the_package_fetches(
     hosted = open_services({"MAPS_DATA": str(tmp_path / "b"), "SPACE_ID": "a/b"})
     assert (local.live_model.off_reason, local.live_model.weights_origin) == (NOT_INSTALLED_MESSAGE, "")
     assert "The package is missing." in capsys.readouterr().err
-    assert (hosted.live_model.off_reason, hosted.live_model.weights_origin) == (FETCHING_MESSAGE, WEIGHTS_ORIGIN)
-    assert FETCHING_MESSAGE in page.build_content(hosted, {}).html
+    assert (hosted.live_model.off_reason, hosted.live_model.weights_origin) == (DOWNLOADING_MESSAGE, WEIGHTS_ORIGIN)
+    assert DOWNLOADING_MESSAGE in page.build_content(hosted, {}).html
     on = replace(hosted, live_model=LiveModel("m.gguf", weights_origin=WEIGHTS_ORIGIN))
     assert bundled.BUNDLED_REPOSITORY in page.build_content(on, {}).html
     assert make_live_model({}).model_name is None

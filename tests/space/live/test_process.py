@@ -97,7 +97,7 @@ def test_who_waits_for_a_child_that_dies_is_told(make: Make, how: str) -> None:
     pid = asked(used, "a").vocabulary
     if how == "killed":
         threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
-    with pytest.raises(MapsError, match="ended before it had an answer"):
+    with pytest.raises(MapsError, match="stopped without an answer"):
         used.ask(("sleep 30" if how == "killed" else "end", None))
     assert asked(used, "b").source.string == "b"
 
@@ -135,7 +135,7 @@ def test_only_a_few_may_wait(make: Make) -> None:
     for each in waiting:
         each.start()
     time.sleep(0.3)
-    with pytest.raises(MapsError, match="Others are asking already"):
+    with pytest.raises(MapsError, match="Too many questions are waiting"):
         used.ask(("b", None))
     for each in waiting:
         each.join()

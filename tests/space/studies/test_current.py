@@ -61,7 +61,7 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
     shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
     own = replace(served, atlases={BASE_SETTINGS.model: Atlas.open(folder)})
     study = create_test_study(own)
-    assert find_stale_item_keys(own, study) == set()
+    assert find_stale_item_keys(own.atlases, study) == set()
     first, second = study.order[:2]
     for item in (first, second):
         record_judgment(own, study, item, ada, Answers("absent_none", None, None, ""))
@@ -72,11 +72,11 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
         if row["description_id"] == first.description_id:
             row["description_id"] = "another"
     pq.write_table(table.from_pylist(rows, schema=table.schema), folder / "descriptions.parquet")
-    assert first.key in find_stale_item_keys(own, study)
+    assert first.key in find_stale_item_keys(own.atlases, study)
     assert [each.items for each in annotator_work(own, study)] == [1]
     assert results_without_evidence(own, study).report.left_out["stale"] == 1
-    assert find_stale_item_keys(own, served.default_study) == set()
-    assert find_stale_item_keys(replace(own, atlases={}), study) == set()
+    assert find_stale_item_keys(own.atlases, served.default_study) == set()
+    assert find_stale_item_keys({}, study) == set()
     assert stale_item_keys(study, {}) == set(study.item_by_key)
 
 
@@ -114,7 +114,7 @@ def test_judging_is_closed_by_the_deadline_the_ledger_or_a_space_without_login(s
     assert judging_closed_reason(served, served.default_study) is None
     assert (
         judging_closed_reason(served, over)
-        == "The study over is over: its deadline has passed. Thank you to all who took part."
+        == "The study over is over: its deadline has passed. Thank you to everybody who took part!"
     )
     assert (
         judging_closed_reason(replace(served, ledger=Unread()), open_)

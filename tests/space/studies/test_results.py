@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from annotation.form import Answers
 from annotation.study.candidates import load_default_study
-from space.pages.annotate import desk
+from space.pages.annotate import task as tasks
 from space.services import Services
 from space.studies.participant import Participant
 from space.studies.results import StudyResults, study_results, visible_judgments
@@ -19,21 +19,21 @@ def test_a_visitor_sees_single_judgments_only_of_items_judged_by_themselves(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     for _ in range(2):
-        desk.store_judgment(
-            replace(desk.reserve_next_task(Participant(served, served.default_study, grace), ()), answers=ANSWERS)
+        tasks.store_judgment(
+            replace(tasks.reserve_next_task(Participant(served, served.default_study, grace), ()), answers=ANSWERS)
         )
     assert visible_judgments(served, served.default_study, None) == []
     assert visible_judgments(served, served.default_study, ada) == []
-    desk.store_judgment(
-        replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
+    tasks.store_judgment(
+        replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
     )
     assert [row.annotator for row in visible_judgments(served, served.default_study, ada)] == ["a-grace", "a-ada"]
     assert len(visible_judgments(served, served.default_study, grace)) == 3
 
 
 def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(served: Services, ada: Annotator) -> None:
-    desk.store_judgment(
-        replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
+    tasks.store_judgment(
+        replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=ANSWERS)
     )
     assert counts(study_results(served, served.default_study)) == (1, 0, 2)
     first, *others = served.default_study.order

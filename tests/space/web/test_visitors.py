@@ -82,7 +82,7 @@ def test_an_allowance_is_used_up_and_fills_again() -> None:
     limits = RateLimiter(2, 5.0, clock=lambda: now[0])
     limits.consume("a")
     limits.consume("a")
-    with pytest.raises(MapsError, match=r"asked 2 questions in a short time; the next can be asked in 5 s\."):
+    with pytest.raises(MapsError, match=r"asked 2 questions in a short time; wait 5 s"):
         limits.consume("a")
     limits.consume("b")
     now[0] = 4.5
