@@ -1,8 +1,16 @@
-"""Heads removed one after the other, at a prompt's last position only, and what the model then says next.
+"""Removes heads one after the other at a prompt's last position, and finds the model's next token each time.
 
-Everything before the last position is computed once. Of the last position, a layer is computed once for every set of
-heads that is removed below it or in it: the states of a nested list are the positions of one short sequence, each of
-which sees the prompt and itself. The layers themselves are called as transformers calls them.
+Nothing before the last position changes, so the prompt is run once and only its last position is run again. All
+ablation variants go through a layer together, as positions of one short sequence: each sees the prompt and itself, but
+none of the others. Variants that are still equal share one position, which is called a state here. For the order (L1H0,
+L1H2, L3H1) in a model of four layers:
+
+    layer 0    one state                                               nothing is removed yet
+    layer 1    three states      {}   {L1H0}   {L1H0, L1H2}
+    layer 2    three states
+    layer 3    four states       {}   {L1H0}   {L1H0, L1H2}   {L1H0, L1H2, L3H1}
+
+transformers computes the layers; this module only changes what it passes to them.
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ from maps.types import HeadId
 
 
 class BlockCall(NamedTuple):
-    """What the model passes to a block at the last position: the residual stream (n, 1, d), and all else by name."""
+    """The arguments of a block (layer) at the last position: the residual stream (n, 1, d), and the others by name."""
 
     hidden: Tensor
     arguments: dict[str, Any]
@@ -30,125 +38,117 @@ class BlockCall(NamedTuple):
 
 @dataclass(frozen=True)
 class LastPosition:
-    """Prompts of equal length whose last position is still to be computed, again and again."""
+    """n prompts of equal length T, everything before their last position computed once."""
 
     hooked_model: HookedModel
-    cache: Any  # of everything before the last position
-    block_calls: list[BlockCall]  # of every layer with nothing removed
-    next_tokens: Tensor  # (n,) the next token with nothing removed, of those that the tokenizer knows
+    cache: Any  # keys and values of the T - 1 positions before the last
+    block_calls: list[BlockCall]  # one for each layer, with nothing removed
+    next_tokens: Tensor  # (n,) with nothing removed; only tokens that the tokenizer knows
 
     @classmethod
     def prepare(cls, hooked_model: HookedModel, ids: Tensor) -> LastPosition:
-        """Computes what no removal changes, for prompts (n, T)."""
+        """Runs prompts (n, T) with nothing removed."""
         shared, cache = hooked_model.compute_shared_prefix(ids, ids.shape[1] - 1)
         if ids.shape[1] - 1 > shared:
             hooked_model.run(ids[:, shared:-1], cache)
         with record_block_calls(hooked_model) as calls:
-            said = (
-                hooked_model.run(ids[:, -1:], copy_cache(cache))
-                .logits[:, -1, : hooked_model.model.vocabulary.size]
-                .argmax(1)
-            )
-        return cls(hooked_model, cache, calls, said)
+            logits = hooked_model.run(ids[:, -1:], copy_cache(cache)).logits  # (n, 1, V)
+        next_tokens = logits[:, -1, : hooked_model.model.vocabulary.size].argmax(1)
+        return cls(hooked_model, cache, calls, next_tokens)
 
     def next_tokens_after_removals(self, order: Sequence[HeadId]) -> Tensor:
-        """The next token with no head removed, the first, the first two, …: (1 + len(order), n)."""
+        """The next tokens with no head removed, with the first, with the first two, …: (1 + len(order), n)."""
         hidden, state = self.states_after_removals(order)
         with torch.no_grad():
-            logits = self.hooked_model.network.get_output_embeddings()(hidden)[
-                ..., : self.hooked_model.model.vocabulary.size
-            ]
-        return torch.cat([self.next_tokens[None], logits.argmax(2).T[state]])
+            logits = self.hooked_model.network.get_output_embeddings()(hidden)  # (n, states, V)
+        tokens = logits[..., : self.hooked_model.model.vocabulary.size].argmax(2).T  # (states, n)
+        return torch.cat([self.next_tokens[None], tokens[state]])
 
     def is_correct_after_removals(self, order: Sequence[HeadId], targets: Tensor) -> Tensor:
         """Whether the next token is each prompt's target (n,), as heads are removed: (1 + len(order), n).
 
-        Where U is all there is between the final norm and the logits, by the rank test: few tokens need be looked at.
-        A token that ties with another one for the highest is next too.
+        A target that ties with another token for the highest logit counts as correct.
         """
         if getattr(self.hooked_model.network.get_output_embeddings(), "bias", None) is not None:
             return self.next_tokens_after_removals(order) == targets
-        hidden, state = self.states_after_removals(order)
+        # Without a bias, logits are rows times U: the rank test decides with a few columns of U instead of all.
+        hidden, state = self.states_after_removals(order)  # (n, states, d)
         rows, wanted = hidden.transpose(0, 1).flatten(0, 1).double(), targets.repeat(hidden.shape[1])
-        found = is_among_highest(rows, wanted, torch.ones_like(wanted), self.hooked_model.model.unembedding)
-        return torch.cat([(self.next_tokens == targets)[None], found.view(-1, len(targets))[state]])
+        correct = is_among_highest(rows, wanted, torch.ones_like(wanted), self.hooked_model.model.unembedding)
+        return torch.cat([(self.next_tokens == targets)[None], correct.view(-1, len(targets))[state]])
 
     def states_after_removals(self, order: Sequence[HeadId]) -> tuple[Tensor, list[int]]:
-        """What the final norm gives for every state but the first (n, c, d), and the place of each removal's state."""
+        """The outputs of the final norm for all states but the first (n, states - 1, d), and each removal's state."""
         layers = self.hooked_model.model.shape.layers
         first = min((head.layer for head in order), default=layers)
         if first == layers:
             return self.block_calls[0].hidden[:, :0], []
-        hidden, state = (
-            self.block_calls[first].hidden,
-            [0] * (len(order) + 1),
-        )  # each condition's place among the states
+        hidden = self.block_calls[first].hidden  # (n, 1, d): nothing is removed below the first layer
+        state = [0] * (len(order) + 1)  # the state of each variant; variant i removes the first i heads
         with torch.no_grad():
             for layer in range(first, layers):
                 parents, state = split_states(state, order, layer)
-                hidden = self.run_layer(
-                    layer, hidden[:, parents], kept_heads_mask(parents, state, order, layer, self.hooked_model)
-                )
+                keep = kept_heads_mask(len(parents), state, order, layer, self.hooked_model)
+                hidden = self.run_layer(layer, hidden[:, parents], keep)
             changed = self.hooked_model.module("final_norm")[1](hidden[:, 1:])
-        return changed, [place - 1 for place in state[1:]]
+        return changed, [each - 1 for each in state[1:]]
 
     def run_layer(self, layer: int, hidden: Tensor, keep: Tensor | None) -> Tensor:
-        """The residual stream after a layer for several states of the last position: (n, c, d) to (n, c, d).
+        """The residual stream after a layer for c states of the last position: (n, c, d) to (n, c, d).
 
-        `keep` (c, H) is 0 for a head that is removed, and None where no state loses one here.
+        `keep` (c, H) is 0 for each head that a state lacks; None when no state lacks a head in this layer.
         """
-        running, named = self.hooked_model, dict(self.block_calls[layer].arguments)
-        states, held = hidden.shape[1], self.cache.layers[layer]
-        named |= {name: expand_positions(name, value, states) for name, value in named.items()}
-        named["attention_mask"] = separate_states_mask(
-            self.block_calls[layer].arguments.get("attention_mask"), held.keys.shape[2], hidden
-        )
-        for name, value in named.items():
-            if is_cache(value):
-                named[name] = single_layer_cache(held, layer)
-        with mask_heads(running.output_projections[layer], keep):
-            found = running.blocks[layer](hidden_states=hidden, **named)
-        return found[0] if isinstance(found, tuple) else found
+        model, arguments = self.hooked_model, dict(self.block_calls[layer].arguments)
+        states, cached = hidden.shape[1], self.cache.layers[layer]
+        mask = separate_states_mask(arguments.get("attention_mask"), cached.keys.shape[2], hidden)
+        for name, value in arguments.items():
+            # The block appends the states' keys and values to its cache, so it gets a fresh one.
+            fresh = single_layer_cache(cached, layer) if is_cache(value) else value
+            arguments[name] = expand_positions(name, fresh, states)
+        arguments["attention_mask"] = mask
+        with mask_heads(model.output_projections[layer], keep):
+            output = model.blocks[layer](hidden_states=hidden, **arguments)
+        return output[0] if isinstance(output, tuple) else output
 
 
 def split_states(state: Sequence[int], order: Sequence[HeadId], layer: int) -> tuple[list[int], list[int]]:
-    """The states that a layer's removals make of those before it: each one's parent, and each condition's new place.
+    """The states after a layer's removals: the parent of each among the states before, and each variant's new state.
 
-    Condition i removes the first i heads, so that the conditions of one state stand side by side.
+    Variant i removes the first i heads, so the variants of one state are neighbours: a new state begins where the old
+    state changes, or where the variant removes another head of this layer.
     """
-    parents, places, last = [state[0]], [0], state[0]
+    parents, new_state = [state[0]], [0]
     for i, head in enumerate(order, start=1):
-        if state[i] != last or head.layer == layer:
+        if state[i] != state[i - 1] or head.layer == layer:
             parents.append(state[i])
-        last = state[i]
-        places.append(len(parents) - 1)
-    return parents, places
+        new_state.append(len(parents) - 1)
+    return parents, new_state
 
 
 def kept_heads_mask(
-    parents: Sequence[int], state: Sequence[int], order: Sequence[HeadId], layer: int, hooked_model: HookedModel
+    states: int, state: Sequence[int], order: Sequence[HeadId], layer: int, hooked_model: HookedModel
 ) -> Tensor | None:
-    """Which heads of a layer each state keeps, (states, H); None where that is all of them."""
+    """1 for each head of a layer that a state keeps, 0 for the others: (states, H); None when all keep all heads."""
     if all(head.layer != layer for head in order):
         return None
-    keep = torch.ones(len(parents), hooked_model.model.shape.heads, device=hooked_model.model.device)
+    keep = torch.ones(states, hooked_model.model.shape.heads, device=hooked_model.model.device)
     for i, head in enumerate(order, start=1):
         if head.layer == layer:
-            keep[state[i] :, head.head] = 0
+            keep[state[i] :, head.head] = 0  # later states remove it too
     return keep
 
 
 @contextmanager
 def record_block_calls(hooked_model: HookedModel) -> Iterator[list[BlockCall]]:
-    """While it is open, a pass leaves what every block is called with."""
+    """While it is open, a pass of the model appends the arguments of every block."""
     calls: list[BlockCall] = []
 
-    def note(block: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        bound = inspect.signature(block.forward).bind(*given, **named).arguments
-        both = {**{name: value for name, value in bound.items() if name != "kwargs"}, **bound.get("kwargs", {})}
-        calls.append(BlockCall(both.pop("hidden_states").detach().clone(), both))
+    def record(block: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+        arguments = dict(inspect.signature(block.forward).bind(*positional, **named).arguments)
+        arguments |= arguments.pop("kwargs", {})
+        calls.append(BlockCall(arguments.pop("hidden_states").detach().clone(), arguments))
 
-    hooks = [block.register_forward_pre_hook(note, with_kwargs=True) for block in hooked_model.blocks]
+    hooks = [block.register_forward_pre_hook(record, with_kwargs=True) for block in hooked_model.blocks]
     try:
         yield calls
     finally:
@@ -158,14 +158,14 @@ def record_block_calls(hooked_model: HookedModel) -> Iterator[list[BlockCall]]:
 
 @contextmanager
 def mask_heads(projection: nn.Module, keep: Tensor | None) -> Iterator[None]:
-    """While it is open, heads that are not kept give nothing to the output projection; its bias stays."""
+    """While it is open, removed heads pass zeros to the output projection; its bias stays."""
     if keep is None:
         yield
         return
 
-    def mask(_module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        z = given[0]  # (n, c, H d_h)
-        return (z * keep.repeat_interleave(z.shape[-1] // keep.shape[1], 1), *given[1:])
+    def mask(_module: nn.Module, positional: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        z = positional[0]  # (n, c, H d_h)
+        return (z * keep.repeat_interleave(z.shape[-1] // keep.shape[1], 1), *positional[1:])
 
     hook = projection.register_forward_pre_hook(mask)
     try:
@@ -175,24 +175,23 @@ def mask_heads(projection: nn.Module, keep: Tensor | None) -> Iterator[None]:
 
 
 def is_cache(value: object) -> bool:
-    """Whether a value is a cache of keys and values."""
     from transformers import Cache
 
     return isinstance(value, Cache)
 
 
 def copy_cache(cache: Any) -> Any:
-    """A cache that grows apart from the first."""
+    """A copy that can grow without changing the original."""
     from transformers import DynamicCache
 
     copy = DynamicCache()
-    for layer, held in enumerate(cache.layers):
-        copy.update(held.keys, held.values, layer)
+    for layer, cached in enumerate(cache.layers):
+        copy.update(cached.keys, cached.values, layer)
     return copy
 
 
 def single_layer_cache(cached_layer: Any, layer: int) -> Any:
-    """A cache of one layer's keys and values."""
+    """A cache with one layer's keys and values."""
     from transformers import DynamicCache
 
     cache = DynamicCache()
@@ -201,7 +200,7 @@ def single_layer_cache(cached_layer: Any, layer: int) -> Any:
 
 
 def expand_positions(name: str, value: Any, states: int) -> Any:
-    """What says where the last position is, for as many states of it: (n, 1) or (n, 1, r) to (1, c) or (1, c, r)."""
+    """Gives all c states the place of the last position: (n, 1) or (n, 1, r) to (1, c) or (1, c, r)."""
     if name == "position_ids" and value is not None:
         return value[:1].expand(1, states)
     if name == "position_embeddings" and value is not None:
@@ -210,12 +209,17 @@ def expand_positions(name: str, value: Any, states: int) -> Any:
 
 
 def separate_states_mask(mask: Tensor | None, before: int, hidden: Tensor) -> Tensor:
-    """The mask under which each state of the last position sees what that sees, and of the states itself alone.
+    """The attention mask of c states: (n, 1, 1, T), or None, to (1, 1, c, T - 1 + c).
 
-    (n, 1, 1, T) or none to (1, 1, c, T - 1 + c).
+    A state sees itself and those of the T - 1 = `before` positions that the last position sees. For c = 3, with 0 for
+    visible and -∞ (the lowest number) for hidden:
+
+        prompt  | states
+        0 0 … 0 |  0 -∞ -∞
+        0 0 … 0 | -∞  0 -∞
+        0 0 … 0 | -∞ -∞  0
     """
     states = hidden.shape[1]
-    hides = torch.finfo(hidden.dtype).min
-    own = torch.full((states, states), hides, device=hidden.device).fill_diagonal_(0)
+    own = torch.full((states, states), torch.finfo(hidden.dtype).min, device=hidden.device).fill_diagonal_(0)
     prompt = hidden.new_zeros(states, before) if mask is None else mask[0, 0, :, :before].expand(states, -1)
     return torch.cat([prompt, own], 1)[None, None]

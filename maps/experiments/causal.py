@@ -18,10 +18,11 @@ from maps.atlas.schema import Row
 from maps.experiments.ablation import LastPosition
 from maps.experiments.hooked_model import MAX_BATCH_TOKENS, HookedModel
 from maps.experiments.prompts import FilledPrompts, PromptPair, single_token_pairs
-from maps.experiments.results import ExperimentRun, LeftOutRelation, Result
+from maps.experiments.results import LeftOutRelation, Result, experiment_parts
 from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import TASK_PROMPTS
+from maps.files.run_folder import RunFolder
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
@@ -74,20 +75,22 @@ def evaluate_causal(
     `seed` draws the random heads and the controls. Raises MapsError when `out` holds a run or an atlas with other
     settings.
     """
-    work, run = prepare_run("causal", model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
-    with run.begin():
-        finished = run.finished_result()
+    work, asked = prepare_run(model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
+    parts = experiment_parts(out, "causal")
+    with parts.begin("evaluate", asked):
+        finished = Result.find(out, "causal")
         if finished is not None:
             return finished
         enough, left = relations_with_enough_pairs(work)
         left += [LeftOutRelation(x.relation.name, len(x.sources), "no task prompt") for x in enough if not has_task(x)]
         tasks = tasks_by_relation(work, [x.relation.name for x in enough if has_task(x)])
         hooked_model = HookedModel.open(work.model)
-        if not run.parts.has(BASE_ACCURACIES_PART):
-            run.parts.store(BASE_ACCURACIES_PART, base_accuracies(hooked_model, tasks))
-        plan = plan_removals(tasks, run.parts.read(BASE_ACCURACIES_PART), selected_heads(work), seed)
-        run.parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
-        return finish_run(run, plan, left)
+        if not parts.has(BASE_ACCURACIES_PART):
+            parts.store(BASE_ACCURACIES_PART, base_accuracies(hooked_model, tasks))
+        plan = plan_removals(tasks, parts.read(BASE_ACCURACIES_PART), selected_heads(work), seed)
+        parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
+        rows, further_left = causal_rows(parts, plan)
+        return Result("causal", out, asked, rows, left + further_left).write()
 
 
 def has_task(usable: UsableRelation) -> bool:
@@ -183,9 +186,9 @@ def measure_task(hooked_model: HookedModel, plan: RemovalPlan, name: str) -> dic
     }
 
 
-def finish_run(run: ExperimentRun, plan: RemovalPlan, left: list[LeftOutRelation]) -> Result:
-    """Writes the rows. Relations without heads, or with a task that the model cannot do, are left out."""
-    parts, rows = {name: run.parts.read(name) for name in plan.tasks}, []
+def causal_rows(parts: RunFolder, plan: RemovalPlan) -> tuple[list[Row], list[LeftOutRelation]]:
+    """The rows, and the relations without heads or with a task that the model cannot do; stores control curves."""
+    details, rows, left = {name: parts.read(name) for name in plan.tasks}, [], []
     for name, task in plan.tasks.items():
         if not task.heads:
             left.append(LeftOutRelation(name, len(task.pairs), "no head scores above 0"))
@@ -193,10 +196,10 @@ def finish_run(run: ExperimentRun, plan: RemovalPlan, left: list[LeftOutRelation
             reason = f"base accuracy {plan.base_accuracies[name]:.2f}, under {MIN_BASE_ACCURACY}"
             left.append(LeftOutRelation(name, len(task.pairs), reason))
         else:
-            controls = {other: parts[other]["as_control"][name] for other in plan.control_tasks[name]}
-            run.parts.store(name, parts[name] | {"controls": controls})
-            rows.append(causal_row(parts[name], controls))
-    return run.finish(rows, left)
+            controls = {other: details[other]["as_control"][name] for other in plan.control_tasks[name]}
+            parts.store(name, details[name] | {"controls": controls})
+            rows.append(causal_row(details[name], controls))
+    return rows, left
 
 
 def causal_row(part: dict[str, Any], controls: dict[str, AccuracyCurve]) -> Row:

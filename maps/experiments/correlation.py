@@ -15,7 +15,7 @@ from maps.errors import MapsError
 from maps.experiments.dynamic_scores import DynamicScores, correlation_row, correlations_by_kind, dynamic_scores
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.prompts import PromptPair, single_token_pairs
-from maps.experiments.results import LeftOutRelation, Result
+from maps.experiments.results import LeftOutRelation, Result, experiment_parts
 from maps.experiments.setup import prepare_run, relations_with_enough_pairs
 from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import PROMPT_SETS
@@ -61,21 +61,23 @@ def run_correlation(
     if prompts not in PROMPT_SETS:
         raise MapsError(f"There are no prompts {prompts}; the choices are {' and '.join(PROMPT_SETS)}.")
     templates = list(PROMPT_SETS[prompts])
-    work, run = prepare_run(experiment, model, out, settings, device, {"prompts": templates})
-    with run.begin():
-        finished = run.finished_result()
+    work, asked = prepare_run(model, out, settings, device, {"prompts": templates})
+    parts = experiment_parts(out, experiment)
+    with parts.begin("evaluate", asked):
+        finished = Result.find(out, experiment)
         if finished is not None:
             return finished
         pairs, left = select_pairs(work)
-        missing = run.parts.missing(pairs)
+        missing = parts.missing(pairs)
         if missing:
             static = {scores.usable.relation.name: scores for scores in static_scores(work)}
             hooked_model = HookedModel.open(work.model)
             for name in progress(missing, len(pairs) - len(missing)):
-                run.parts.store(name, compute_part(hooked_model, work, static[name], pairs[name], templates))
-        parts = [run.parts.read(name) for name in pairs]
-        left += [LeftOutRelation(x["relation"], x["pairs"], NO_PROMPT_REASON) for x in parts if x["row"] is None]
-        return run.finish([x["row"] for x in parts if x["row"] is not None], left)
+                parts.store(name, compute_part(hooked_model, work, static[name], pairs[name], templates))
+        details = [parts.read(name) for name in pairs]
+        left += [LeftOutRelation(x["relation"], x["pairs"], NO_PROMPT_REASON) for x in details if x["row"] is None]
+        rows = [detail["row"] for detail in details if detail["row"] is not None]
+        return Result(experiment, out, asked, rows, left).write()
 
 
 def single_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:

@@ -1,4 +1,9 @@
-"""Dynamic scores: what share of a relation's targets heads promote while the model runs (paper, section 4.2)."""
+"""Dynamic scores: the share of a relation's targets that heads promote while the model runs (paper, section 4.2).
+
+A pair is a hit of a head if its target is among the k highest entries of z W_O U at the last position of the prompt
+(score), or among the k lowest (suppression). With context, z is what attention computes; without context, it is the
+value of the subject's last token alone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ import torch
 from torch import Tensor
 
 from maps.atlas.schema import Row
-from maps.experiments.hooked_model import HeadReads, HookedModel
+from maps.experiments.hooked_model import HeadReads, HookedModel, concatenate_reads
 from maps.experiments.pearson import PearsonCorrelation, pearson
 from maps.experiments.prompts import FilledPrompts, PromptPair
 from maps.experiments.results import CORRELATION_KINDS
@@ -20,7 +25,7 @@ from maps.heads.unembedding import Unembedding
 
 
 class DynamicScores(NamedTuple):
-    """Scores in [0, 1] of the heads that are looked at, by kind (KINDS), for each prompt; `unread_pairs` counts pairs."""
+    """Scores in [0, 1] by kind (CORRELATION_KINDS), prompt and head, and the pairs that do not fit each prompt."""
 
     scores: dict[str, list[list[float]]]
     unread_pairs: list[int]
@@ -29,15 +34,15 @@ class DynamicScores(NamedTuple):
 def dynamic_scores(
     hooked_model: HookedModel, pairs: Sequence[PromptPair], k: int, templates: Sequence[str], layers: Sequence[int]
 ) -> DynamicScores | None:
-    """Runs the model on every pair in every sentence; None where a sentence can take none of them."""
+    """Runs the model on every pair in every prompt; None when a prompt can take none of the pairs."""
     scores: dict[str, list[list[float]]] = {kind: [] for kind in CORRELATION_KINDS}
     unread = []
     for template in templates:
         prompts = FilledPrompts.from_template(hooked_model, template, [pair.source for pair in pairs])
         if not prompts.prompts:
             return None
-        for kind, found in scores_in_prompt(hooked_model, prompts, pairs, k, layers).items():
-            scores[kind].append(found)
+        for kind, head_scores in scores_in_prompt(hooked_model, prompts, pairs, k, layers).items():
+            scores[kind].append(head_scores)
         unread.append(prompts.unread_pairs)
     return DynamicScores(scores, unread)
 
@@ -45,42 +50,42 @@ def dynamic_scores(
 def scores_in_prompt(
     hooked_model: HookedModel, prompts: FilledPrompts, pairs: Sequence[PromptPair], k: int, layers: Sequence[int]
 ) -> dict[str, list[float]]:
-    """The scores of one sentence; layers side by side, a thread each."""
+    """The scores of all heads in one prompt, by kind; the layers are computed in threads."""
     batches = list(prompts.batches(hooked_model.model.device))
-    read = [hooked_model.read_heads(batch.ids, batch.subject_ends) for batch in batches]
-    every = HeadReads(*(torch.cat(parts, 1) for parts in zip(*read, strict=True)))
+    reads = concatenate_reads([hooked_model.read_heads(batch.ids, batch.subject_ends) for batch in batches])
     targets = torch.tensor([pair.target for pair in pairs], device=hooked_model.model.device)
     targets = targets[torch.cat([batch.pair_indices for batch in batches])]
-    columns = hooked_model.model.unembedding  # made once, before threads ask for it
+    unembedding = hooked_model.model.unembedding  # computed here, before the threads need it
 
-    def of_layer(layer: int) -> Tensor:
-        return dynamic_layer_scores(
-            hooked_model.output_weights(layer), HeadReads(*(each[layer] for each in every)), targets, k, columns
-        )
+    def layer_scores(layer: int) -> Tensor:
+        layer_reads = HeadReads(reads.with_context[layer], reads.without_context[layer])
+        return dynamic_layer_scores(hooked_model.output_weights(layer), layer_reads, targets, k, unembedding)
 
-    found = torch.cat(list(map_in_threads(of_layer, layers)), 1)
-    return dict(zip(CORRELATION_KINDS, found.tolist(), strict=True))
+    scores = torch.cat(list(map_in_threads(layer_scores, layers)), 1)  # (kinds, heads)
+    return dict(zip(CORRELATION_KINDS, scores.tolist(), strict=True))
 
 
-def dynamic_layer_scores(outputs: Tensor, read: HeadReads, targets: Tensor, k: int, columns: Unembedding) -> Tensor:
-    """The shares of hits of one layer's heads, what they read being of this layer alone: (kinds, H)."""
-    n = len(targets)
-    alone = read.without_context.repeat_interleave(len(outputs) // read.without_context.shape[1], 1)
-    both = torch.cat([alone, read.with_context]).double()  # (2n, H, d_h)
+def dynamic_layer_scores(
+    outputs: Tensor, reads: HeadReads, targets: Tensor, k: int, unembedding: Unembedding
+) -> Tensor:
+    """The shares of hits of one layer's heads, (kinds, H); `reads` are this layer's, without the dimension L."""
+    n, group_size = len(targets), len(outputs) // reads.without_context.shape[1]
+    without_context = reads.without_context.repeat_interleave(group_size, 1)  # (n, H, d_h)
+    both = torch.cat([without_context, reads.with_context]).double()  # (2n, H, d_h)
     twice = targets.repeat(2)
-    found = find_hits(both, outputs, twice, torch.full_like(twice, k), columns)
-    counts = torch.stack([side.unflatten(1, (2, n)).sum(2) for side in (found.top, found.bottom)])  # (sides, H, 2)
-    return (counts.double() / n).permute(0, 2, 1).flatten(0, 1)
+    hits = find_hits(both, outputs, twice, torch.full_like(twice, k), unembedding)  # top and bottom: (H, 2n)
+    counts = torch.stack([side.unflatten(1, (2, n)).sum(2) for side in hits])  # (sides, H, contexts)
+    return (counts.double() / n).permute(0, 2, 1).flatten(0, 1)  # (sides × contexts, H), in the order of the kinds
 
 
 def correlations_by_kind(static: StaticScores, dynamic: DynamicScores) -> dict[str, PearsonCorrelation]:
-    """Pearson's r of static and dynamic scores over all heads, by kind; the points of several prompts are pooled."""
-    found = {}
+    """Pearson's r of static and dynamic scores over all heads, by kind; the heads of several prompts are pooled."""
+    correlations = {}
     for kind in CORRELATION_KINDS:
         own = static.suppression if kind.startswith("suppression") else static.score
         prompts = dynamic.scores[kind]
-        found[kind] = pearson(own * len(prompts), [score for each in prompts for score in each])
-    return found
+        correlations[kind] = pearson(own * len(prompts), [score for prompt in prompts for score in prompt])
+    return correlations
 
 
 def correlation_row(static: StaticScores, pairs: int, correlations: dict[str, PearsonCorrelation]) -> Row:

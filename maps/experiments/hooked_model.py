@@ -1,7 +1,7 @@
-"""A model that transformers runs, and the taps that read its heads while it runs. No forward pass is our own.
+"""A model that transformers runs, with hooks that read its heads. No forward pass is our own.
 
-A head's output is its slice of what the attention's output projection is given, times its slice of that projection's
-weight: the value bias is in it, and the output bias is in no head.
+A head's output is z W_O: z is the head's slice of the input of attention's output projection, W_O its slice of the
+projection's weight. It includes the value bias; the output bias belongs to no head.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from maps.hub.errors import translate_hub_errors
 from maps.mapping.model import Model
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
 
-MAX_BATCH_TOKENS = 4096  # of prompts that go through the model at once
+MAX_BATCH_TOKENS = 4096  # tokens of all prompts in one pass
 
 
 class HeadReads(NamedTuple):
-    """What heads give to W_O at the last position of n prompts, in float32."""
+    """The inputs z of W_O at the last position of n prompts, in float32, for all L layers."""
 
     with_context: Tensor  # (L, n, H, d_h)
-    without_context: Tensor  # (L, n, KV, d_h): as if the last position attended to the subject's last token alone
+    without_context: Tensor  # (L, n, KV, d_h), attending to the subject's last token alone
 
 
 @dataclass(frozen=True, eq=False)
 class HookedModel:
-    """A model as MAPS reads it, beside the same one as transformers runs it, in float32."""
+    """A model as MAPS reads it (`model`) and as transformers runs it (`network`, in float32)."""
 
     model: Model
     network: Any
@@ -42,13 +42,13 @@ class HookedModel:
 
     @classmethod
     def open(cls, model: Model) -> HookedModel:
-        """Loads the model's whole weights; raises MapsError where transformers cannot, or loads others than MAPS."""
+        """Loads all weights; raises MapsError when transformers cannot, or when its weights differ from ours."""
         name, further = transformers_source(model)
         with silence_transformers(), translate_hub_errors("model", model.requested_name):
             network, tokenizer = load_network(name, further)
-        running = cls(model, network.eval().to(model.device), tokenizer)
-        running.check_weights()
-        return running
+        hooked_model = cls(model, network.eval().to(model.device), tokenizer)
+        hooked_model.check_weights()
+        return hooked_model
 
     @cached_property
     def modules(self) -> dict[str, Any]:
@@ -56,33 +56,35 @@ class HookedModel:
         return dict(self.network.named_modules())
 
     def module(self, role: str, layer: int = 0) -> tuple[str, Any]:
-        """The module that holds the weight of a role, and its path."""
+        """The path and the module that contains the weight of a role, such as `output`."""
         names = self.model.checkpoint.family.hub.candidate_names(role, layer)
         paths = [name.removesuffix(".weight") for name in names]
         path = next((path for path in paths if path in self.modules), None)
         if path is None:
-            raise MapsError(f"transformers builds {self.model.name} without {paths[0]}; take its latest version.")
+            raise MapsError(
+                f"transformers builds {self.model.name} without {paths[0]}; install the latest transformers."
+            )
         return path, self.modules[path]
 
     @cached_property
     def output_projections(self) -> list[Any]:
-        """The output projection of every layer's attention."""
+        """The output projection of each layer's attention."""
         return [self.module("output", layer)[1] for layer in range(self.model.shape.layers)]
 
     @cached_property
     def blocks(self) -> list[Any]:
-        """The blocks, one a layer."""
+        """The transformer block of each layer."""
         paths = [self.module("output", layer)[0] for layer in range(self.model.shape.layers)]
         return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
     def output_weights(self, layer: int) -> Tensor:
-        """W_O of every head of a layer in float64, with the final norm's gain where that was asked for: (H, d_h, d)."""
+        """W_O of each head of a layer in float64, (H, d_h, d); times the final norm's gain with `final_norm`."""
         layout, gain = self.model.checkpoint.family.hub.output, self.model.final_norm_gain
         heads = layout.heads(self.output_projections[layer].weight.detach(), self.model.shape).double()
         return heads if gain is None else heads * gain
 
     def check_weights(self) -> None:
-        """Raises MapsError where transformers has other output weights than MAPS reads."""
+        """Raises MapsError when the output weights of the first or last layer differ from those that MAPS reads."""
         shape = self.model.shape
         for layer in (0, shape.layers - 1):
             weight = self.output_projections[layer].weight.detach()
@@ -90,13 +92,13 @@ class HookedModel:
             if not torch.equal(own, self.model.checkpoint.output_weights(layer)):
                 raise MapsError(
                     f"transformers loads other weights of {self.model.name} than those that MAPS reads; "
-                    "get a sound copy of the model."
+                    "download the model again."
                 )
 
     def encode(self, texts: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """What the tokenizer puts in front of every text, and each text's ids.
+        """The ids that the tokenizer puts in front of every text, and the ids of each text.
 
-        Raises MapsError where the tokenizer of transformers splits a text in another way than the one that MAPS reads.
+        Raises MapsError when the tokenizer of transformers splits a text in another way than the model's own file.
         """
         plain = [e.ids for e in self.model.vocabulary.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         theirs = [list(ids) for ids in self.tokenizer(list(texts)).input_ids]
@@ -106,12 +108,12 @@ class HookedModel:
             if other[: start + len(own)] != front + own:
                 raise MapsError(
                     f"The tokenizer that transformers loads for {self.model.name} splits {text!r} in another way than "
-                    "the model's own file; take a complete copy of the model."
+                    "the model's own file; download the model again."
                 )
         return front, plain
 
     def run(self, ids: Tensor, cache: Any = None) -> Any:
-        """One pass over tokens (n, T) that follow those in the cache; its logits are of the last position (n, 1, V)."""
+        """One pass over tokens (n, T) after those in the cache; its logits are of the last position only, (n, 1, V)."""
         before = 0 if cache is None else cache.get_seq_length()
         seen = torch.ones(len(ids), before + ids.shape[1], dtype=torch.long, device=ids.device)
         with torch.no_grad():
@@ -121,55 +123,65 @@ class HookedModel:
 
     @contextmanager
     def record_head_inputs(self) -> Iterator[list[Tensor]]:
-        """While it is open, a pass leaves what each layer's output projection is given at the last position."""
-        taken: list[Tensor] = []
+        """While it is open, a pass appends the input of each layer's output projection at the last position."""
+        inputs: list[Tensor] = []
 
-        def take(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            taken.append(given[0][:, -1].detach().clone())  # (n, H d_h)
+        def record(_module: nn.Module, positional: tuple[Tensor, ...]) -> None:
+            inputs.append(positional[0][:, -1].detach().clone())  # (n, H d_h)
 
-        hooks = [each.register_forward_pre_hook(take) for each in self.output_projections]
+        hooks = [each.register_forward_pre_hook(record) for each in self.output_projections]
         try:
-            yield taken
+            yield inputs
         finally:
             for hook in hooks:
                 hook.remove()
 
     def compute_shared_prefix(self, ids: Tensor, max_length: int) -> tuple[int, Any]:
-        """How many tokens all prompts (n, T) begin with alike, of so many at most, and a cache of these for each."""
+        """The number of tokens that all prompts (n, T) begin with, at most `max_length`, and their cache.
+
+        The shared tokens are run once; the cache is expanded to all n prompts.
+        """
         from transformers import DynamicCache
 
         differing = (ids != ids[0]).any(0).nonzero()[:, 0].tolist()
         shared = min([max_length, ids.shape[1] - 1, *differing])
-        one: Any = DynamicCache()
-        every = DynamicCache()
+        first: Any = DynamicCache()
+        expanded = DynamicCache()
         if shared:
-            self.run(ids[:1, :shared], one)
-        for layer, held in enumerate(one.layers):
-            keys, values = (x.expand(len(ids), -1, -1, -1) for x in (held.keys, held.values))
-            every.update(keys, values, layer)
-        return shared, every
+            self.run(ids[:1, :shared], first)
+        for layer, cached in enumerate(first.layers):
+            keys = cached.keys.expand(len(ids), -1, -1, -1)
+            expanded.update(keys, cached.values.expand(len(ids), -1, -1, -1), layer)
+        return shared, expanded
 
     def read_heads(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
-        """What the heads read in prompts of equal length (n, T) whose subject's last token stands at `subject_ends` (n,).
+        """The heads' inputs of W_O in prompts of equal length (n, T); `subject_ends` (n,) is the subject's last token.
 
-        Tokens that all prompts begin with go through the model once. Without context z is the value of the subject's
-        last token, as it stands in the cache of the same pass: every layer sees the clean residual stream.
+        With context, z is what attention computes. Without context, z is the value of the subject's last token, taken
+        from the cache of the same pass: each layer still reads the residual stream of the whole prompt.
         """
         step = max(1, MAX_BATCH_TOKENS // ids.shape[1])
-        parts = [self._read_batch(*part) for part in zip(ids.split(step), subject_ends.split(step), strict=True)]
-        return HeadReads(*(torch.cat(each, 1) for each in zip(*parts, strict=True)))
+        return concatenate_reads(
+            [self._read_batch(*part) for part in zip(ids.split(step), subject_ends.split(step), strict=True)]
+        )
 
     def _read_batch(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
         shared, cache = self.compute_shared_prefix(ids, int(subject_ends.min()))
-        with self.record_head_inputs() as taken:
+        with self.record_head_inputs() as inputs:
             self.run(ids[:, shared:], cache)
         rows = torch.arange(len(ids), device=ids.device)
-        values = torch.stack([held.values[rows, :, subject_ends] for held in cache.layers])
-        return HeadReads(torch.stack(taken).unflatten(2, (self.model.shape.heads, -1)), values)
+        values = torch.stack([cached.values[rows, :, subject_ends] for cached in cache.layers])
+        return HeadReads(torch.stack(inputs).unflatten(2, (self.model.shape.heads, -1)), values)
+
+
+def concatenate_reads(batches: Sequence[HeadReads]) -> HeadReads:
+    """The reads of several batches of prompts as one."""
+    with_context = torch.cat([batch.with_context for batch in batches], 1)
+    return HeadReads(with_context, torch.cat([batch.without_context for batch in batches], 1))
 
 
 def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
-    """What transformers calls a model by, and what else it is told."""
+    """The name by which transformers opens a model, and further arguments."""
     name = model.requested_name
     path = bundled_file() if name == BUNDLED_MODEL else Path(name).expanduser()
     if path.is_dir():
@@ -182,7 +194,7 @@ def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
 
 
 def load_network(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
-    """The network and its tokenizer; no code that comes with a model is ever run."""
+    """The network and its tokenizer. Code that comes with a model is never run."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
@@ -191,14 +203,13 @@ def load_network(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
             name, dtype=torch.float32, attn_implementation="eager", **further
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise MapsError(f"transformers cannot run {name}: {said}") from error
+        raise MapsError(f"transformers cannot run {name}: {' '.join(str(error).split())[:300]}") from error
     return network, tokenizer
 
 
 @contextmanager
 def silence_transformers() -> Iterator[None]:
-    """Keeps the warnings of transformers' loading from the terminal, and its bars but for the one over a .gguf file."""
+    """Hides the warnings and progress bars of transformers while it loads; the bar for a .gguf file remains."""
     from transformers import utils
 
     logging: Any = utils.logging

@@ -1,4 +1,4 @@
-"""Pearson's correlation with its two-sided p-value, in plain arithmetic."""
+"""Pearson's correlation with its two-sided p-value, without further libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_FRACTION_TERMS = 10_000
 
 
 class PearsonCorrelation(NamedTuple):
-    """r in [-1, 1] and its p-value; both None with the reason where r is undefined."""
+    """r in [-1, 1] and its p-value; both are None, with the reason, when r is undefined."""
 
     value: float | None
     p_value: float | None
@@ -19,9 +19,9 @@ class PearsonCorrelation(NamedTuple):
 
 
 def pearson(x: Sequence[float], y: Sequence[float]) -> PearsonCorrelation:
-    """r = Σ(x - x̄)(y - ȳ) / √(Σ(x - x̄)² Σ(y - ȳ)²), and how likely as large a |r| is between independent normal values.
+    """r = Σ(x - x̄)(y - ȳ) / √(Σ(x - x̄)² Σ(y - ȳ)²) and the probability of such an |r| for independent normal values.
 
-    Under independence t = r √((n - 2) / (1 - r²)) has Student's distribution with n - 2 degrees of freedom.
+    If they are independent, t = r √((n - 2) / (1 - r²)) has Student's distribution with n - 2 degrees of freedom.
     """
     n = len(x)
     if n != len(y):
@@ -38,13 +38,11 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> PearsonCorrelation:
 
 
 def subtract_mean(values: Sequence[float]) -> list[float]:
-    """Values less their mean."""
     mean = fsum(values) / len(values)
     return [value - mean for value in values]
 
 
 def euclidean_norm(values: Sequence[float]) -> float:
-    """The root of the sum of squares."""
     return sqrt(fsum(value * value for value in values))
 
 
@@ -66,14 +64,14 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
 def beta_continued_fraction(x: float, a: float, b: float) -> float:
     """The continued fraction of I(x; a, b), by Lentz's method."""
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or TINY)
-    found = d
+    fraction = d
     for m in range(1, MAX_FRACTION_TERMS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
             d = 1 / (1 + term * d or TINY)
             c = 1 + term / c or TINY
-            found *= c * d
+            fraction *= c * d
         if abs(c * d - 1) < 1e-15:
             break
-    return found
+    return fraction

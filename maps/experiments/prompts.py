@@ -1,4 +1,4 @@
-"""Pairs of a relation put into prompts: token ids, and where the subject's last token stands."""
+"""Puts the pairs of a relation into prompts: token ids, and the position of the subject's last token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PromptPair(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """A prompt's ids, and the place of its subject's last token; `pair_index` counts among those that were put in."""
+    """A prompt's ids and the position of its subject's last token; `pair_index` is the index of its pair."""
 
     pair_index: int
     ids: list[int]
@@ -32,7 +32,7 @@ class Prompt(NamedTuple):
 
 
 class PromptBatch(NamedTuple):
-    """Prompts of equal length: which pairs (n,), ids (n, T) and subjects (n,)."""
+    """n prompts of equal length T: indices of the pairs (n,), ids (n, T), positions of the subjects' ends (n,)."""
 
     pair_indices: Tensor
     ids: Tensor
@@ -41,14 +41,14 @@ class PromptBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class FilledPrompts:
-    """Pairs in one sentence. `unread_pairs` counts those whose subject runs into its neighbours' tokens there."""
+    """One prompt filled with pairs; `unread_pairs` counts pairs whose subject shares a token with its neighbours."""
 
     prompts: list[Prompt]
     unread_pairs: int
 
     @classmethod
     def from_template(cls, hooked_model: HookedModel, template: str, sources: Sequence[str]) -> FilledPrompts:
-        """Puts sources in the place of ⟨s⟩."""
+        """Puts each source in the place of ⟨s⟩, and leaves out sources whose tokens change there."""
         before, _, after = template.partition(SUBJECT_MARKER)
         whole = [before + source + after for source in sources]
         front, ids = hooked_model.encode(whole) if whole else ([], [])
@@ -62,39 +62,41 @@ class FilledPrompts:
 
     @classmethod
     def for_last_position(cls, hooked_model: HookedModel, template: str, sources: Sequence[str]) -> FilledPrompts:
-        """The same where it does not matter how the subject is split: `subject` is the last place."""
+        """The same for experiments that only look at the last position, which `subject_end` is here."""
         before, _, after = template.partition(SUBJECT_MARKER)
         front, ids = hooked_model.encode([before + source + after for source in sources])
         return cls([Prompt(pair, [*front, *own], len(front) + len(own) - 1) for pair, own in enumerate(ids)], 0)
 
     def batches(self, device: torch.device) -> Iterator[PromptBatch]:
-        """The prompts by length, so that none is padded."""
+        """The prompts in batches of equal length, so that none is padded."""
         for length in sorted({len(prompt.ids) for prompt in self.prompts}):
             alike = [prompt for prompt in self.prompts if len(prompt.ids) == length]
-            columns = ([p.pair_index for p in alike], [p.ids for p in alike], [p.subject_end for p in alike])
-            yield PromptBatch(*(torch.tensor(column, dtype=torch.long, device=device) for column in columns))
+            yield PromptBatch(
+                torch.tensor([prompt.pair_index for prompt in alike], device=device),
+                torch.tensor([prompt.ids for prompt in alike], device=device),
+                torch.tensor([prompt.subject_end for prompt in alike], device=device),
+            )
 
 
 def single_token_pairs(model: Model, usable: UsableRelation) -> list[PromptPair]:
-    """The usable pairs of a relation as they are spoken."""
+    """The usable pairs of a relation, with their sources as text."""
     raw = model.vocabulary.token_bytes
     return [PromptPair(raw[s].decode().strip(), t) for s, t in zip(usable.sources, usable.targets, strict=True)]
 
 
 def multi_token_pairs(model: Model, relation: Relation) -> list[PromptPair]:
-    """The pairs whose source is two or more tokens and whose target is one; a pair that comes twice counts once."""
-    known = model.vocabulary
-    targets = known.single_token_ids([target for _, target in relation.pairs])
-    both = zip(relation.pairs, targets, strict=True)
-    found = [
-        PromptPair(source.strip(), t)
-        for (source, _), t in both
-        if t is not None and token_count(known.pieces, source) > 1
+    """The pairs whose source is two or more tokens and whose target is one token, without duplicates."""
+    vocabulary = model.vocabulary
+    targets = vocabulary.single_token_ids([target for _, target in relation.pairs])
+    pairs = [
+        PromptPair(source.strip(), target)
+        for (source, _), target in zip(relation.pairs, targets, strict=True)
+        if target is not None and token_count(vocabulary.pieces, source) > 1
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(pairs))
 
 
 def token_count(pieces: Callable[[str], list[str]], word: str) -> int:
-    """Of how many tokens a word is, a dummy-prefix piece not counted."""
-    found = pieces(word)
-    return len(found) - (len(found) > 1 and found[0] == " ")
+    """The number of a word's tokens, without the space that some tokenizers put in front as a token of its own."""
+    split = pieces(word)
+    return len(split) - (len(split) > 1 and split[0] == " ")

@@ -5,9 +5,7 @@ A run stores one part for each finished relation, so that it continues where it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,13 +96,14 @@ class Result:
             raise MapsError(f"{parts.path(relation)} is missing; delete {result} and run the command again.")
         return parts.read(relation)
 
-    def write(self) -> None:
-        """Writes the CSV table, then the JSON file, which marks the run as finished."""
+    def write(self) -> Result:
+        """Writes the CSV table, then the JSON file, which marks the run as finished; returns the result."""
         table = pa.Table.from_pylist(self.rows, schema=RESULT_SCHEMAS[self.experiment])
         write_file(self.folder / f"{self.experiment}.csv", table_to_csv(table).encode())
         left = [each._asdict() for each in self.left_out_relations]
         data = {"settings": self.settings, "rows": self.rows, "left_out": left}
         write_json(self.folder / f"{self.experiment}.json", data)
+        return self
 
 
 def read_finished(folder: Path, experiment: str) -> dict[str, Any]:
@@ -117,31 +116,6 @@ def read_finished(folder: Path, experiment: str) -> dict[str, Any]:
 
 def experiment_parts(folder: Path, experiment: str) -> RunFolder:
     return RunFolder(folder, f"{experiment}.parts")
-
-
-@dataclass(frozen=True)
-class ExperimentRun:
-    """A run of an experiment in a folder, with its settings."""
-
-    folder: Path
-    experiment: str
-    settings: Dictionary[str, Any]
-
-    @property
-    def parts(self) -> RunFolder:
-        return experiment_parts(self.folder, self.experiment)
-
-    def begin(self) -> AbstractContextManager[None]:
-        """Locks the folder until the block ends; raises MapsError when it holds a run with other settings."""
-        return self.parts.begin("evaluate", self.settings)
-
-    def finished_result(self) -> Result | None:
-        return Result.find(self.folder, self.experiment)
-
-    def finish(self, rows: Sequence[Row], left_out_relations: Sequence[LeftOutRelation]) -> Result:
-        result = Result(self.experiment, self.folder, dict(self.settings), list(rows), list(left_out_relations))
-        result.write()
-        return result
 
 
 def pick_settings(settings: MappingSettings, names: Sequence[str] = USED_SETTINGS) -> dict[str, Any]:

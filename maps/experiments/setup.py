@@ -1,11 +1,11 @@
-"""What every experiment that runs the model needs first: the model, its run folder, and the relations that count."""
+"""What every experiment that runs the model needs first: the model, the settings, and the relations that count."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from maps.experiments.results import ExperimentRun, LeftOutRelation, open_matching_atlas, pick_settings
+from maps.experiments.results import LeftOutRelation, open_matching_atlas, pick_settings
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.settings import MappingSettings, select_layers
@@ -13,9 +13,9 @@ from maps.text import pluralize
 
 
 def prepare_run(
-    experiment: str, model: str, out: Path, settings: MappingSettings, device: str, further_settings: dict[str, Any]
-) -> tuple[LayerMapper, ExperimentRun]:
-    """Opens the model, reading no tensor, and describes the run; nothing is written before the run begins.
+    model: str, out: Path, settings: MappingSettings, device: str, further_settings: dict[str, Any]
+) -> tuple[LayerMapper, dict[str, Any]]:
+    """Opens the model, reading no tensor, and returns it with the run's settings. Writes nothing.
 
     Raises MapsError when `out` holds an atlas of another model or with other settings.
     """
@@ -24,7 +24,7 @@ def prepare_run(
     revision = opened.checkpoint.revision
     open_matching_atlas(out, revision, settings)
     asked = {"model": model, "revision": revision, **pick_settings(settings), **further_settings}
-    return LayerMapper.prepare(opened, settings), ExperimentRun(out, experiment, asked)
+    return LayerMapper.prepare(opened, settings), asked
 
 
 def relations_with_enough_pairs(work: LayerMapper) -> tuple[list[UsableRelation], list[LeftOutRelation]]:

@@ -1,7 +1,7 @@
-"""The sentences that a model is run on, with a place for the subject ⟨s⟩: data alone.
+"""The prompts that a model is run on, with ⟨s⟩ in the place of the subject.
 
-The first prompt of the correlation and the task of capitals are in the paper's text, the task of languages is in the
-authors' code; all others are our own. No example in a task is a source of the relation's pairs.
+The first prompt of the correlation and the task of capitals are from the paper's text; the task of languages is from
+the authors' code; all others are our own. No example in a task is a source of the relation's pairs.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def ablation_curves(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]
     rows: Rows = [
         {"relation": relation_label(relation), "kind": kind, "removed": removed, "accuracy": sum(values) / len(values)}
         for relation, by_kind in curves.items()
-        for kind, some in by_kind.items()
-        for removed, values in enumerate(zip(*some, strict=False))
+        for kind, kind_curves in by_kind.items()
+        for removed, values in enumerate(zip(*kind_curves, strict=False))
     ]
     present = [kind for kind in kinds if any(row["kind"] == kind for row in rows)]
     domain = alt.Scale(domain=present, range=[kinds[kind] for kind in present])

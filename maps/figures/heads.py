@@ -54,11 +54,11 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
     )
     quiet = base.transform_filter("datum.category === 'none'").mark_rect(aria=False)
     cells = base.transform_filter("datum.category !== 'none'").mark_rect().encode(description="words:N")
-    some = sum(1 for row in categories.to_pylist() if row["relations"] or row["suppressed"])
+    count = sum(1 for row in categories.to_pylist() if row["relations"] or row["suppressed"])
     each = ", ".join(f"{name} {counts[name]:,}" for name in labels if name != "none")
     title = f"What the heads of {escape_invisible(model)} do"
     subtitle = [
-        f"{some:,} of {len(categories):,} heads implement or suppress a relation; a head of several categories has a "
+        f"{count:,} of {len(categories):,} heads implement or suppress a relation; a head of several categories has a "
         "band for each."
     ]
     described = (
@@ -76,15 +76,15 @@ def category_bands(categories: pa.Table) -> Rows:
         own = ["own relation"] if implements or suppresses else ["none"]
         bands = [escape_invisible(category) for category in row["categories"] or own]
         name = str(HeadId(row["layer"], row["head"]))
-        does = [f"{verb} {what}" for verb, what in (("implements", implements), ("suppresses", suppresses)) if what]
-        for place, category in enumerate(bands):
+        does = [f"{verb} {names}" for verb, names in (("implements", implements), ("suppresses", suppresses)) if names]
+        for i, category in enumerate(bands):
             rows.append(
                 {
                     "layer": row["layer"],
                     "head": row["head"],
                     "category": category,
-                    "start": place / len(bands),
-                    "end": (place + 1) / len(bands),
+                    "start": i / len(bands),
+                    "end": (i + 1) / len(bands),
                     "name": name,
                     "implements": implements or "nothing",
                     "suppresses": suppresses or "nothing",
@@ -100,7 +100,7 @@ def cell_axis(count: int) -> alt.Axis:
     if count > 16:
         every = 5 if count <= 40 else 10
     return alt.Axis(
-        values=[place + 0.5 for place in range(0, count, every)],
+        values=[i + 0.5 for i in range(0, count, every)],
         labelExpr="format(floor(datum.value), 'd')",
         grid=False,
         domain=False,

@@ -29,12 +29,12 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     rows = [
         row
         | {
-            "place": place,
+            "place": i,
             "name": relation_label(row["relation"]),
             "group": row["category"] or "own relation",
             "few": "" if row["counted"] else f"too few pairs ({row['pairs']})",
         }
-        for place, row in enumerate(per_relation.to_pylist())
+        for i, row in enumerate(per_relation.to_pylist())
     ]
     most = max((max(row["heads"] or 0, row["suppression_heads"] or 0) for row in rows), default=0) or 1
     panels = [
@@ -46,8 +46,8 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     counted = [row for row in rows if row["counted"]]
     each = "; ".join(f"{row['name']} {row['heads']} and {row['suppression_heads']}" for row in counted if row["either"])
     few = ", ".join(row["name"] for row in rows if not row["counted"])
-    some = sum(bool(row["either"]) for row in counted)
-    subtitle = [f"{some} of {len(rows)} relations have a head that implements or suppresses them."]
+    with_head = sum(bool(row["either"]) for row in counted)
+    subtitle = [f"{with_head} of {len(rows)} relations have a head that implements or suppresses them."]
     described = f"Bars of how many heads implement each relation and how many suppress it: {each or 'none'}."
     described += f" Too few pairs to classify by: {few}." if few else ""
     chart = alt.hconcat(*panels, spacing=24).resolve_scale(color="shared")

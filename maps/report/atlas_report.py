@@ -1,4 +1,4 @@
-"""What the report of an atlas says: its tables as CSV, its numbers in words, and both as Markdown and as a page."""
+"""The report of an atlas: its tables, its numbers in words, and both as Markdown and as a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from maps.analysis.classification import (
 )
 from maps.analysis.identification import IDENTIFICATION_SCHEMA
 from maps.analysis.value_groups import BETWEEN, GROUPS_SCHEMA, SETS, WITHIN, value_group_similarity
-from maps.text import escape_invisible, relation_label, three_decimals
+from maps.text import escape_invisible, pluralize, relation_label, three_decimals
 from maps.types import HeadId
 
 REPORT_TABLES = {
@@ -43,7 +43,7 @@ PAGE_STYLE = (
 
 @dataclass(frozen=True)
 class AtlasFindings:
-    """The tables of a report, the heads that are classified, and what it was made with."""
+    """The tables of a report, the classified heads, and the settings of the classification."""
 
     model: str
     tau: float
@@ -54,7 +54,7 @@ class AtlasFindings:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A part of the report: a heading, sentences, and the names of the table and of the figure that show more."""
+    """A section of the report: a heading, sentences, and the names of its table and figure."""
 
     heading: str
     sentences: tuple[str, ...]
@@ -71,7 +71,7 @@ def compute_findings(
     min_pairs: int,
     identification_table: pa.Table | None = None,
 ) -> AtlasFindings:
-    """The report's tables from those of an atlas; `identification_table` is that of `identification`, of a described atlas."""
+    """The report's tables, from the tables of an atlas; a described atlas has an `identification_table` too."""
     ids = [HeadId(row["layer"], row["head"]) for row in heads.select(["layer", "head"]).to_pylist()]
     classified = classify(relations, tau, min_pairs)
     per_relation = heads_per_relation(relations, tau, min_pairs)
@@ -88,47 +88,45 @@ def compute_findings(
 
 
 def build_sections(findings: AtlasFindings, has_output_space: bool) -> list[ReportSection]:
-    """The report in words; `has_output_space` says whether the figure of the output space could be drawn."""
-    skewness = (
-        "Each head's input skewness against the share of the vocabulary that it promotes."
-        if has_output_space
-        else "The output space was not computed for this atlas, so it has no figure; an option of map computes it."
-    )
-    parts = [
+    """The report in words; `has_output_space` says whether there is a figure of the output space."""
+    relations = tuple(relation_sentences(findings))
+    skewness = "There is no figure of the output space; map the model with --output-space to compute it."
+    if has_output_space:
+        skewness = "Each head's input skewness against the share of the vocabulary that it promotes."
+    sections = [
         ReportSection("Categories", tuple(category_sentences(findings)), "categories", "categories"),
-        ReportSection(
-            "Heads per relation", tuple(relation_sentences(findings)), "heads_per_relation", "heads_per_relation"
-        ),
+        ReportSection("Heads per relation", relations, "heads_per_relation", "heads_per_relation"),
         ReportSection("Heads that share a value head", tuple(group_sentences(findings)), "groups", "groups"),
         ReportSection("Skewness and output space", (skewness,), None, "output_space" if has_output_space else None),
     ]
     if "identification" in findings.tables:
-        said = tuple(identification_sentences(findings))
-        parts.append(ReportSection("Heads with a described pattern", said, "identification", "identification"))
-    return parts
+        sentences = tuple(identification_sentences(findings))
+        sections.append(ReportSection("Heads with a described pattern", sentences, "identification", "identification"))
+    return sections
 
 
 def category_sentences(findings: AtlasFindings) -> list[str]:
-    """How many heads are classified, by category, and how many do several things."""
+    """How many heads are classified, by category, and how many belong to several categories or suppress a relation."""
     rows = {row["measure"]: row for row in findings.tables["summary"].to_pylist()}
     classified = rows["classified"]
     first = list(rows).index("classified") + 1
     named = list(rows)[first : list(rows).index("own_relations_only")]
-    each = ", ".join(f"{escape_invisible(name)} {rows[name]['count']:,}" for name in named)
-    whole = f" of {classified['of']:,} heads"
-    said = [
-        f"In {escape_invisible(findings.model)}, {count_and_share(classified, whole)} implement or suppress a relation "
-        f"(score {findings.tau:g} or more, at least {findings.min_pairs} usable pairs): {each}; a head may count in several."
+    categories = ", ".join(f"{escape_invisible(name)} {rows[name]['count']:,}" for name in named)
+    heads = count_and_share(classified, f" of {classified['of']:,} heads")
+    sentences = [
+        f"In {escape_invisible(findings.model)}, {heads} implement or suppress a relation (score {findings.tau:g} or "
+        f"more, at least {findings.min_pairs} usable pairs): {categories}; a head may count in several."
     ]
-    if rows["own_relations_only"]["count"]:
-        said.append(f"{rows['own_relations_only']['count']:,} of them do own relations only, which have no category.")
+    own_only = rows["own_relations_only"]["count"]
+    if own_only:
+        sentences.append(f"{own_only:,} of them implement or suppress only your own relations, which have no category.")
     if classified["count"]:
-        several, suppressing = (count_and_share(rows[name]) for name in ("several_categories", "suppression"))
-        said.append(
+        several, suppressing = count_and_share(rows["several_categories"]), count_and_share(rows["suppression"])
+        sentences.append(
             f"Of these {classified['count']:,}, {several} belong to several categories and {suppressing} suppress at "
             "least one relation."
         )
-    return said
+    return sentences
 
 
 def count_and_share(row: dict[str, Any], whole: str = "") -> str:
@@ -137,34 +135,36 @@ def count_and_share(row: dict[str, Any], whole: str = "") -> str:
 
 
 def relation_sentences(findings: AtlasFindings) -> list[str]:
-    """Which relations have heads, the strongest first, and which were left out."""
+    """How many relations have a head, which has the most, and which relations were left out."""
     rows = findings.tables["heads_per_relation"].to_pylist()
-    some = sorted((row for row in rows if row["either"]), key=lambda row: -row["either"])
-    said = [f"{len(some)} of {len(rows)} relations have a head that implements or suppresses them."]
-    said += [
-        f"Most often {relation_label(row['relation'])}: {row['heads']:,} implement it, {row['suppression_heads']:,} suppress it."
-        for row in some[:1]
-    ]
+    with_heads = [row for row in rows if row["either"]]
+    sentences = [f"{len(with_heads)} of {len(rows)} relations have a head that implements or suppresses them."]
+    if with_heads:
+        top = max(with_heads, key=lambda row: row["either"])
+        sentences.append(
+            f"The relation with the most heads is {relation_label(top['relation'])}: {top['heads']:,} implement it and "
+            f"{top['suppression_heads']:,} suppress it."
+        )
     few = [relation_label(row["relation"]) for row in rows if not row["counted"]]
-    said += [f"Left out for fewer than {findings.min_pairs} usable pairs: {', '.join(few)}."] if few else []
-    return said
+    if few:
+        sentences.append(f"Left out for fewer than {findings.min_pairs} usable pairs: {', '.join(few)}.")
+    return sentences
 
 
 def group_sentences(findings: AtlasFindings) -> list[str]:
-    """How alike heads of a group are, and heads of different groups, over all layers."""
+    """How similar heads are that share a value head, and heads that do not, over all layers."""
     rows = {(row["sets"], row["heads"]): row for row in findings.tables["groups"].to_pylist() if row["layer"] is None}
-    said = ["Mean Jaccard similarity of two heads of the same layer, over all layers."]
+    sentences = ["Mean Jaccard similarity of two heads of the same layer, over all layers."]
     for name in SETS:
-        within, between = (similarity_and_pairs(rows[name, side]) for side in (WITHIN, BETWEEN))
-        said.append(
-            f"Of their {SIMILARITY_NAMES[name]}: {within} where they share a value head, {between} where they do not."
-        )
-    return said
+        within, between = similarity_and_pairs(rows[name, WITHIN]), similarity_and_pairs(rows[name, BETWEEN])
+        label = SIMILARITY_NAMES[name].capitalize()
+        sentences.append(f"{label}: {within} if they share a value head, {between} if they do not.")
+    return sentences
 
 
 def identification_sentences(findings: AtlasFindings) -> list[str]:
     """How often each describer sees a pattern, in both readings, and how many descriptions are stale."""
-    said = []
+    sentences = []
     for row in findings.tables["identification"].to_pylist():
         if row["layer"] is not None:
             continue
@@ -174,60 +174,64 @@ def identification_sentences(findings: AtlasFindings) -> list[str]:
                 {"count": row["patterns"], "share": row["rate"]}, f" of {described:,} described heads"
             )
             paper = count_and_share({"count": row["patterns_paper"], "share": row["rate_paper"]})
-            said.append(f"{name} describes a pattern in {exact}, by the paper's reading in {paper}.")
+            sentences.append(f"{name} describes a pattern in {exact}, by the paper's reading in {paper}.")
         if row["stale"]:
-            said.append(
-                f"{row['stale']:,} descriptions of {name} are stale, since the mappings changed after them, and are "
-                "not counted; describe these heads again."
+            sentences.append(
+                f"Not counted: {pluralize(row['stale'], 'description')} by {name}, because the mappings changed; "
+                "describe these heads again."
             )
-    return said
+    return sentences
 
 
 def similarity_and_pairs(row: dict[str, Any]) -> str:
-    """A similarity in words, with its number of pairs or why there is none."""
+    """A similarity with its number of pairs, or the reason why it is undefined."""
     if row["similarity"] is None:
         return f"undefined ({row['reason']})"
     return f"{three_decimals(row['similarity'])} ({row['pairs']:,} pairs)"
 
 
-def render_markdown(findings: AtlasFindings, parts: Sequence[ReportSection], has_pictures: bool) -> str:
-    """The report as Markdown; `has_pictures` says whether there are pictures or only their Vega-Lite."""
+def render_markdown(findings: AtlasFindings, sections: Sequence[ReportSection], has_pictures: bool) -> str:
+    """The report as Markdown; `has_pictures` says whether figures are drawn or only stored as Vega-Lite."""
     lines = [f"# What the heads of {escape_markdown(escape_invisible(findings.model))} do", ""]
-    for part in parts:
-        lines += [f"## {part.heading}", "", escape_markdown(" ".join(part.sentences)), ""]
-        if part.figure and has_pictures:
-            lines += [f"[![{part.heading}]({part.figure}.svg)]({part.figure}.html)", ""]
-        links = ", ".join(f"[{name}]({name})" for name in linked_files(part, has_pictures))
+    for section in sections:
+        lines += [f"## {section.heading}", "", escape_markdown(" ".join(section.sentences)), ""]
+        if section.figure and has_pictures:
+            lines += [f"[![{section.heading}]({section.figure}.svg)]({section.figure}.html)", ""]
+        links = ", ".join(f"[{name}]({name})" for name in linked_files(section, has_pictures))
         lines += [links, ""] if links else []
     return "\n".join([*lines, "All counts: [summary.csv](summary.csv)", ""])
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Text that Markdown shows unchanged."""
     return re.sub(r"([\\`*_{}\[\]<>#|!~&$])", r"\\\1", text)
 
 
-def linked_files(part: ReportSection, has_pictures: bool) -> list[str]:
-    """The files that a section links."""
-    figure = [f"{part.figure}.html", f"{part.figure}.svg"] if has_pictures else [f"{part.figure}.vl.json"]
-    return ([f"{part.table}.csv"] if part.table else []) + (figure if part.figure else [])
+def linked_files(section: ReportSection, has_pictures: bool) -> list[str]:
+    """The files of a section's table and figure."""
+    figure = [f"{section.figure}.html", f"{section.figure}.svg"] if has_pictures else [f"{section.figure}.vl.json"]
+    return ([f"{section.table}.csv"] if section.table else []) + (figure if section.figure else [])
 
 
-def render_page(findings: AtlasFindings, parts: Sequence[ReportSection], has_pictures: bool) -> str:
-    """The report as a page."""
-    title = escape(f"What the heads of {escape_invisible(findings.model)} do")
-    body = []
-    for part in parts:
-        body += [f"<h2>{part.heading}</h2>", f"<p>{escape(' '.join(part.sentences))}</p>"]
-        if part.figure and has_pictures:
-            picture = f'<img src="{part.figure}.svg" alt="{part.heading}: the figure of the numbers above">'
-            body.append(f'<p><a href="{part.figure}.html">{picture}</a></p>')
-        links = ", ".join(f'<a href="{name}">{name}</a>' for name in linked_files(part, has_pictures))
+def render_page(findings: AtlasFindings, sections: Sequence[ReportSection], has_pictures: bool) -> str:
+    """The report as an HTML page."""
+    title = f"What the heads of {escape_invisible(findings.model)} do"
+    body = [f"<h1>{escape(title)}</h1>"]
+    for section in sections:
+        body += [f"<h2>{section.heading}</h2>", f"<p>{escape(' '.join(section.sentences))}</p>"]
+        if section.figure and has_pictures:
+            picture = f'<img src="{section.figure}.svg" alt="Figure: {section.heading}">'
+            body.append(f'<p><a href="{section.figure}.html">{picture}</a></p>')
+        links = ", ".join(f'<a href="{name}">{name}</a>' for name in linked_files(section, has_pictures))
         body += [f"<p>{links}</p>"] if links else []
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
-        f'content="width=device-width">\n<title>{title}</title>\n<style>{PAGE_STYLE}</style>\n</head>\n<body>\n'
-        f"<h1>{title}</h1>\n"
-        + "\n".join(body)
-        + '\n<p>All counts: <a href="summary.csv">summary.csv</a></p>\n</body>\n</html>\n'
+    return page_html(title, PAGE_STYLE, [*body, '<p>All counts: <a href="summary.csv">summary.csv</a></p>'])
+
+
+def page_html(title: str, style: str, body: Sequence[str]) -> str:
+    """A self-contained page: its title as text, its style sheet, and the lines of its body as HTML."""
+    head = (
+        f'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
+        f"<style>{style}</style>"
     )
+    lines = "\n".join(body)
+    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{lines}\n</body>\n</html>\n'

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from maps.report.atlas_report import page_html
+
 STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
     "svg{max-width:100%;height:auto}a{color:#0b5cad}.scroll{overflow-x:auto}table{border-collapse:collapse}"
@@ -67,12 +69,7 @@ def report_html(title: str, parts: Sequence[ReportPart], pictures: dict[str, str
         body += [html_table(table) for table in part.tables]
         settings = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in part.settings.items())
         body += [f"<details><summary>Settings</summary><dl>{settings}</dl></details>"] if settings else []
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
-        f'content="width=device-width">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
-    )
+    return page_html(title, STYLE, body)
 
 
 def html_table(table: ReportTable) -> str:

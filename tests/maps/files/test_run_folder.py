@@ -97,6 +97,7 @@ def test_other_settings_are_refused_and_change_nothing(tmp_path: Path) -> None:
     assert run.read(0) == {}
 
 
+@pytest.mark.process
 def test_a_killed_process_leaves_whole_parts_and_no_lock(tmp_path: Path) -> None:
     run = RunFolder(tmp_path, "test.parts")
     with (
@@ -110,6 +111,7 @@ def test_a_killed_process_leaves_whole_parts_and_no_lock(tmp_path: Path) -> None
     assert parts == [{"rows": [0]}, {"rows": [1]}]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "run",
     [

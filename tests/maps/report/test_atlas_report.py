@@ -125,7 +125,7 @@ def test_its_links_lead_to_its_files_and_its_words_are_those_that_are_printed(re
         assert [link for link in links if not (written / link).exists()] == []
     assert report.printed == f"{SENTENCES}The report is in {written / 'report.html'}.\n"
     assert SENTENCES.replace("\n", " ").strip() in page
-    assert "not computed" not in page
+    assert "no figure of the output space" not in page
 
 
 def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_folder: Path, tmp_path: Path) -> None:
@@ -133,8 +133,9 @@ def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_
     out.mkdir()
     (out / "output_space.svg").write_text("of another atlas")
     assert main(["report", str(atlas_folder), "--out", str(out)]) == 0
-    said = "The output space was not computed for this atlas, so it has no figure; an option of map computes it."
-    assert said in (out / "report.md").read_text(encoding="utf-8")
+    assert "There is no figure of the output space; map the model with --output-space" in (out / "report.md").read_text(
+        encoding="utf-8"
+    )
     assert list(out.glob("output_space.*")) == []
 
 

@@ -114,15 +114,15 @@ def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
         r"  detection by empty: none. The reply is empty.\u001B[2J",
     ]
     evidence = [
-        "named check, borne out by 30 of 30 mappings: pronouns",
-        "named check, borne out by 21 of 30 mappings, 1.0 by chance: copying",
-        "named check, borne out by 9 of 30 mappings, 2.2 by chance: rhyme",
+        "named check, supported by 30 of 30 mappings: pronouns",
+        "named check, supported by 21 of 30 mappings, 1.0 by chance: copying",
+        "named check, supported by 9 of 30 mappings, 2.2 by chance: rhyme",
         "entropy of the targets: 3.14 bits, lower in 2 % of 20 random heads",
     ]
     end = plain.index("", 2) - 1
     assert plain[end].startswith("shares most mappings")
     assert head_text(atlas, head).split("\n") == [*plain[:4], *detected, *plain[4:end], *evidence, *plain[end:]]
-    left_out = "what was measured of other mappings is left out; score the atlas again"
+    left_out = "evidence from earlier mappings is left out; score the atlas again"
     assert f"\nentropy of the targets: 4.00 bits\n{left_out}\n" in head_text(atlas, other)
     assert "colours" not in head_text(atlas, other)
 
