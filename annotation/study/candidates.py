@@ -28,17 +28,6 @@ from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
 
-__all__ = [
-    "create_study",
-    "current_versions",
-    "load_candidates",
-    "load_default_study",
-    "load_fresh_items",
-    "main_describer",
-    "mapping_hash",
-    "stale_judgment_ids_in_atlas",
-]
-
 
 def main_describer(atlas: Atlas) -> str:
     """The describer with the most descriptions, the offline one last; an empty name if nothing is described."""

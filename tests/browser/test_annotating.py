@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.candidates import load_candidates
 from annotation.study.sampling import freeze_study
 from annotation.study.store import save_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
+from maps.hashes import mapping_hash
 from tests.browser.conftest import ROOT, BrowserTestApp
 from tests.browser.test_study import sign_in
 from tests.space.conftest import BASE_SETTINGS

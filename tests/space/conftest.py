@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from annotation.form import GUIDELINES_VERSION
-from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.candidates import load_candidates
 from annotation.study.sampling import freeze_study
 from annotation.study.store import save_study
 from annotation.study.study import Study
+from maps.hashes import mapping_hash
 from space.services import Services, open_services
 from space.web.sessions import Annotator
 from tests.annotation import invented_study
