@@ -43,7 +43,7 @@ class Crowd:
     def __init__(self, port: int, load: Load) -> None:
         known = page_functions(port)
         self._port, self._load = port, load
-        self._sign_in, self._submit = known["signed_in"], known["submitted"]
+        self._sign_in, self._submit = known["sign_in"], known["submit"]
         self._threads = [
             threading.Thread(target=self._run_annotator, args=(n,), daemon=True) for n in range(load.people)
         ]
@@ -78,7 +78,7 @@ class Crowd:
             if judgment_id not in found["copies"].get("keep", {}):
                 self.refusals.append(f"{comment}: {found['message']}")
                 return
-            again = "stored once" in found["message"]
+            again = "stored before" in found["message"]
             self.receipts.append(SubmitReceipt(judgment_id, comment, seconds, again))
             kept = {each: found[each] for each in ("maps-token", "maps-desk")}
 

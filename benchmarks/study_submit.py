@@ -19,11 +19,14 @@ from statistics import mean, median
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
+
 from benchmarks.study_app import AppConnection, AppProcess, page_functions
 from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, STUDY_NAME, create_load_study
 from benchmarks.study_receipts import Load
-from space.pages.annotate.handlers import sign_in_handler, submit_handler
-from space.pages.annotate.view import AnnotateComponents
+from space.pages.annotate.handlers import for_annotator, for_visitor, sign_in, submit
+from space.pages.annotate.page import lay_out
+from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
 
 PART_COUNT = 8
@@ -37,21 +40,28 @@ Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it k
 
 @contextmanager
 def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
-    """The handlers themselves."""
-    used = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
-    enter, submit = sign_in_handler(used), submit_handler(used)
+    """The handlers, called in this process."""
+    services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
+    with gr.Blocks():
+        page = AnnotatePage(services, lay_out(services))
+    c = page.components
+    sign_in_handler, submit_handler = for_visitor(page, sign_in), for_annotator(page, submit)
 
-    def kept(found: tuple[Any, ...]) -> dict[str, Any]:
-        named = dict(zip(AnnotateComponents._fields, found, strict=True))
-        return {"token": named["token"], "desk": named["desk"], "message": named["message"]}
+    def kept(updates: dict[Any, Any]) -> dict[str, Any]:
+        return {"token": updates[c.token], "task": updates[c.task], "message": updates[c.message]}
+
+    def enter(name: str) -> dict[str, Any]:
+        return kept(sign_in_handler({c.name: name, c.task: {"study": STUDY_NAME}}, NO_REQUEST))
+
+    def answer(before: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+        chosen = {question: answers[field] for field, question in c.questions.items()}
+        state = {c.token: before["token"], c.task: before["task"], c.comment: answers["comment"]}
+        return kept(submit_handler(state | chosen, NO_REQUEST))
 
     try:
-        yield (
-            lambda name: kept(enter(name, {"study": STUDY_NAME}, NO_REQUEST)),
-            lambda at, said: kept(submit(at["token"], at["desk"], *(said[each] for each in ANSWER_FIELDS), NO_REQUEST)),
-        )
+        yield enter, answer
     finally:
-        used.journal.close()
+        services.journal.close()
 
 
 @contextmanager
@@ -63,8 +73,8 @@ def handlers_over_http(data: Path) -> Iterator[tuple[SignIn, Submit]]:
         known = page_functions(app.port)
         with AppConnection(app.port) as line:
             yield (
-                lambda name: line.call(known["signed_in"], {"name": name}),
-                lambda at, said: line.call(known["submitted"], {key: at[key] for key in STORED_KEYS} | said),
+                lambda name: line.call(known["sign_in"], {"name": name}),
+                lambda at, said: line.call(known["submit"], {key: at[key] for key in STORED_KEYS} | said),
             )
     finally:
         app.kill()

@@ -116,7 +116,7 @@ NOT_PURE = (  # inside these packages, what reads or writes
     "annotation.study.practice",
     "annotation.study.store",
 )
-PURE_VALUES = ("maps.atlas.schema", "maps.atlas.card", "maps.data.relation_info", "annotation.journal.migrations")
+PURE_VALUES = ("maps.atlas.schema", "maps.atlas.card", "maps.data.build.relation_info", "annotation.journal.migrations")
 PURE_LIBRARIES = {"altair", "itsdangerous", "numpy", "pandas", "pyarrow", "torch"}
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}
 LIGHT = (
@@ -137,7 +137,7 @@ LIGHT = (
 LIGHT_PAGES = (
     "maps.describers.offline.describer",
     "space.services",
-    "space.pages.annotate.desk",
+    "space.pages.annotate.task",
     "space.pages.annotate.outbox",
 )
 HEAVY = ("torch", "transformers", "gradio", "openai", "datasets", "ray")

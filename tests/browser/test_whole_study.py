@@ -31,12 +31,12 @@ def created(page: Page) -> None:
     for name, number in NUMBERS.items():
         page.locator(f"#study-{name} input").fill(str(number))
     page.locator("#preview").click()
-    holds = page.locator("#would-hold")
+    holds = page.locator("#preview-summary")
     expect(holds).to_contain_text("6 items: 4 heads of SmolLM2-135M-Instruct, described by offline, and 2 controls")
     expect(holds).to_contain_text("It needs at least 3 annotators.")
     page.locator("#create").click()
-    expect(holds).to_contain_text("The study whole is created and frozen.")
-    expect(page.locator("#overview")).to_contain_text("0 of 18 given")
+    expect(holds).to_contain_text("The study whole is created.")
+    expect(page.locator("#overview")).to_contain_text("0 of 18")
 
 
 def practised(page: Page, server: BrowserTestApp, name: str) -> None:
@@ -78,8 +78,8 @@ def judged(page: Page, answers: tuple[str, ...]) -> None:
 def decided(page: Page, server: BrowserTestApp) -> None:
     """Finds the one disagreement and decides it."""
     page.goto(f"{server.url}/organise?study=whole")
-    expect(page.locator("#overview")).to_contain_text("complete: every place is filled")
-    expect(page.locator("#study")).to_contain_text("18 of 18 given")
+    expect(page.locator("#overview")).to_contain_text("complete: all judgments are there")
+    expect(page.locator("#study")).to_contain_text("18 of 18")
     page.get_by_role("tab", name="Disagreements").click()
     expect(page.locator("#disagreements")).to_contain_text("0 of 1 decided.")
     page.get_by_role("table", name="Items in disagreement").get_by_role("link").click()
@@ -89,7 +89,7 @@ def decided(page: Page, server: BrowserTestApp) -> None:
     for question, number in (("#presence", 3), ("#precision", 1), ("#category", 0)):
         page.locator(question).locator("input").nth(number).click()
     page.locator("#decide").click()
-    expect(page.locator("#message")).to_contain_text("Decided: L1H1")
+    expect(page.locator("#message")).to_contain_text("Decision saved: L1H1")
     expect(answers).to_contain_text("Decision")
     expect(page.locator("#disagreements")).to_contain_text("1 of 1 decided.")
 

@@ -14,14 +14,16 @@ import gradio as gr
 from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
 from annotation.identity import pseudonyms
-from annotation.study.candidates import load_candidates, mapping_hash
+from annotation.study.candidates import load_candidates
 from annotation.study.sampling import freeze_study
 from annotation.study.store import save_study
 from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
+from maps.hashes import mapping_hash
 from space.pages.annotate import outbox
-from space.pages.annotate.handlers import resend_handler
-from space.pages.annotate.view import AnnotateComponents
+from space.pages.annotate.handlers import for_visitor, restore_copies
+from space.pages.annotate.page import lay_out
+from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
 from space.web.sessions import Annotator
 from tests.annotation.ledger_app import ledger_rows, published_ids
@@ -69,7 +71,7 @@ def asked(app: AppUnderTest, who: Visitor, name: str, holding: str) -> CallResul
 
 def annotating(app: AppUnderTest, who: Visitor) -> str:
     """What /annotate shows on a load."""
-    found = [each for each in app.endpoints() if each.runs_on_load and "judged" in each.outputs]
+    found = [each for each in app.endpoints() if each.name == "load_annotate_page"]
     return app.call(found[0], who).text
 
 
@@ -98,7 +100,7 @@ def signed_in(app: AppUnderTest, name: str) -> Visitor:
     """Somebody who agreed, with an item on the desk."""
     who = somebody(name)
     annotating(app, who)
-    first = next(each for each in app.endpoints() if each.name == "signed_in")
+    first = next(each for each in app.endpoints() if each.name == "sign_in")
     said = app.call(first, who)
     assert who.stored_values.get("maps-token"), said.text
     return who
@@ -133,7 +135,7 @@ def judgment(annotator: str, item: StudyItem) -> Judgment:
 
 def submitted(app: AppUnderTest, who: Visitor) -> str:
     """Submits what lies on the desk; the page then."""
-    return asked(app, who, "submitted", "judged").text
+    return asked(app, who, "submit", "description").text
 
 
 def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: LoopbackHub, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: Lo
         eventually(lambda: organising(app), f"Every row is published in the ledger {NAME}.")
         assert "3 of 7" in eventually(lambda: annotating(app, ada), "3 of 7")
         again = submitted(app, before)
-        assert "It was there already: stored once." in again
+        assert "This answer was stored before; it is kept once." in again
         assert f"Published in commit {commit[:7]}." in again
         assert app.stop() == ""
     assert len(published_ids(hub)) == 3
@@ -168,7 +170,7 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         eve = somebody("Eve")
         told = eventually(lambda: annotating(app, eve), "The Hub cannot be reached")
         assert CLOSED in told
-        signing = next(each for each in app.endpoints() if each.name == "signed_in")
+        signing = next(each for each in app.endpoints() if each.name == "sign_in")
         assert CLOSED in app.call(signing, eve).text
         assert eve.stored_values.get("maps-token") is None
         assert CLOSED in annotating(app, eve)
@@ -190,8 +192,11 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         row = judgment(ada, used.default_study.order[0])
         request = gr.Request(username=None)
         sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
-        updates = resend_handler(used)(pseudonyms.make_session_token("Ada", used.pseudonym_key), None, sent, request)
-        assert dict(zip(AnnotateComponents._fields, updates, strict=True))["copies"] == gr.skip()
+        with gr.Blocks():
+            page = AnnotatePage(used, lay_out(used))
+        c, token = page.components, pseudonyms.make_session_token("Ada", used.pseudonym_key)
+        updates = for_visitor(page, restore_copies)({c.token: token, c.task: None, c.copies: sent}, request)
+        assert updates == gr.skip()
         assert used.journal.all_judgments() == []
         assert used.journal.annotators() == []
     finally:

@@ -28,20 +28,21 @@ PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 
 # A name that Gradio numbers (opened_2) stands for the first of its kind.
 ANYONE, ANNOTATORS, ORGANISERS = "anyone", "annotators", "organisers"
 TABLE = {
-    "opened": ANYONE,  # the loads of /annotate and /agreement: to each their own
+    "load_annotate_page": ANYONE,  # to each their own
+    "opened": ANYONE,  # the load of /agreement
     "visited": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
     **dict.fromkeys(
         ("models", "model", "heads", "compare", "describers", "search", "head", "relation", "pairs"), ANYONE
     ),  # for programs: what atlases hold; of a head also what is open of people's answers
     "agreement": ANYONE,  # as on its page: of studies whose answers are open
     **dict.fromkeys(("ask", "score_pairs"), ANYONE),  # questions to the weights, as on their page
-    "signed_in": ANYONE,
-    "submitted": ANNOTATORS,
-    "skipped": ANNOTATORS,
-    "gone_back": ANNOTATORS,
-    "stayed": ANNOTATORS,
-    "withdrawn": ANNOTATORS,  # their own answers
-    "resent": ANYONE,  # what a browser kept of its own answers, sealed by this server
+    "sign_in": ANYONE,
+    "submit": ANNOTATORS,
+    "skip": ANNOTATORS,
+    "go_back": ANNOTATORS,
+    "keep_reserved": ANNOTATORS,
+    "withdraw_own_answers": ANNOTATORS,
+    "restore_copies": ANYONE,  # what a browser kept of its own answers, sealed by this server
     "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
     "drawn": ANYONE,  # the figures of the explorer; those of /agreement, under the rule of its words
     "made": ANYONE,  # the downloads of /agreement: what each may see
@@ -135,7 +136,7 @@ def typed(scene: Scene) -> dict[str, Any]:
     """What somebody who knows the page would send."""
     grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
     return {
-        "place": scene.place,
+        "selection": scene.place,
         "pseudonym": grace,
         "study-name": "another",
         "presence": "absent_none",
@@ -181,7 +182,7 @@ def called(scene: Scene, who: Visitor, names: set[str]) -> dict[str, CallResult]
     """Calls every endpoint of these names, each as if the pages had just been opened."""
     scene.app.open_every_page(who)
     chosen = [one for one in asked(scene) if kind(one.name) in names]
-    chosen.sort(key=lambda one: one.name == "withdrawn")  # last: afterwards there is nobody to ask for
+    chosen.sort(key=lambda one: one.name == "withdraw_own_answers")  # last: afterwards there is nobody to ask for
     return {one.name: scene.app.call(one, replace(who, stored_values=dict(who.stored_values))) for one in chosen}
 
 

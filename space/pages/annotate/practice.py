@@ -1,24 +1,31 @@
-"""A worked example after it was answered: what is right, and why."""
+"""Feedback on a worked example: which answers are right, and why."""
 
 from __future__ import annotations
 
 from annotation.form import QUESTIONS, Answers
 from annotation.study.practice import PracticeExample
-from space.components.markup import escape_html
+from space.components.markup import Html, join_html
 
 
-def feedback_html(example: PracticeExample, answers: Answers) -> str:
-    """By question, whether the answer was the right one, which is, and a sentence why."""
-    wrong = example.wrong_fields(answers)
+def feedback_html(example: PracticeExample, answers: Answers) -> Html:
+    """For each question: whether the answer is right, which answer is better, and a sentence why."""
+    right_codes, own_codes, wrong = (
+        example.answers.codes_by_field(),
+        answers.codes_by_field(),
+        example.wrong_fields(answers),
+    )
     parts = []
     for question in QUESTIONS:
-        labels = {choice.code: choice.label for choice in question.choices}
-        right, mine = getattr(example.answers, question.field), getattr(answers, question.field)
-        if right is None and mine is None:
+        right = right_codes[question.field]
+        if right is None and own_codes[question.field] is None:
             continue
-        best = "it is not asked here" if right is None else labels[right]
-        verdict = f"Not quite. Better: {best}." if question.field in wrong else "Right."
-        why = example.feedback.get(question.field, "")
+        verdict = "Right."
+        if question.field in wrong:
+            labels = {choice.code: choice.label for choice in question.choices}
+            verdict = f"Not quite. Better: {'this question is not asked here' if right is None else labels[right]}."
         name = question.short_name[0].upper() + question.short_name[1:]
-        parts.append(f"<p>{escape_html(name)}: <b>{escape_html(verdict)}</b> {escape_html(why)}</p>")
-    return f'<div class="feedback notice" role="status"><p>This was a worked example.</p>{"".join(parts)}</div>'
+        why = example.feedback.get(question.field, "")
+        parts.append(Html("<p>{}: <b>{}</b> {}</p>").format(name, verdict, why))
+    return Html('<div class="feedback notice" role="status"><p>This was a worked example.</p>{}</div>').format(
+        join_html(parts)
+    )

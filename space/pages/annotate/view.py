@@ -1,208 +1,227 @@
-"""What the form shows: an item's evidence, the questions that apply, progress and receipts, as updates in order."""
+"""What the annotator's page shows of a task: the evidence, the questions that apply, progress and receipts."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gradio as gr
+from gradio.blocks import Block
 
 from annotation import form
 from annotation.identity.pseudonyms import derive_item_handle
-from annotation.report.phrases import count_with_noun
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
+from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, escape_html, mapping_list, notice, sticky_panel
+from space.components.markup import Html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
-from space.pages.annotate.desk import AnnotationTask
 from space.pages.annotate.practice import feedback_html
+from space.pages.annotate.task import AnnotationTask
 from space.services import Services
 from space.studies.current import judging_closed_reason
+from space.web.updates import Updates
 
-NO_ITEMS = "There is nothing to judge: no head has a description yet."
+NO_ITEMS = "There is nothing to judge yet: no head has a description."
+CHANGE_HINT = "You can close this page. To look at your answers or change them, press Back."
 
 
 class AnnotateComponents(NamedTuple):
-    """The page's components in the order in which handlers return them."""
+    """The components that handlers read and fill."""
 
     token: gr.BrowserState
-    desk: gr.BrowserState
+    task: gr.BrowserState
     draft: gr.BrowserState
     copies: gr.JSON
-    said: gr.HTML
-    welcome: gr.Column
-    room: gr.Column
+    notices: gr.HTML
+    welcome_column: gr.Column
+    name: gr.Textbox
+    agree_button: gr.Button
+    form_column: gr.Column
     evidence: gr.HTML
     progress: gr.HTML
-    judged: gr.HTML
-    presence: gr.Radio
-    precision: gr.Radio
-    category: gr.Radio
+    description: gr.HTML
+    questions: dict[str, gr.Radio]  # by the field of the question
     comment: gr.Textbox
     message: gr.HTML
-    skip: gr.Button
-    back: gr.Button
-    submit: gr.Button
+    back_button: gr.Button
+    skip_button: gr.Button
+    submit_button: gr.Button
 
-    @property
-    def answers(self) -> list[gr.Radio | gr.Textbox]:
-        """What the annotator fills in."""
-        return [self.presence, self.precision, self.category, self.comment]
+    def outputs(self) -> set[Block]:
+        """Everything that a handler may fill."""
+        return {part for part in self if isinstance(part, Block)} | set(self.questions.values())
 
-
-def ordered_updates(**updates: Any) -> tuple[Any, ...]:
-    """Updates in the order of `AnnotateComponents`; what is not named stays as it is."""
-    if unknown := updates.keys() - set(AnnotateComponents._fields):
-        raise ValueError(f"the form has no {unknown}")
-    return tuple(updates.get(name, gr.skip()) for name in AnnotateComponents._fields)
+    def dependent_questions(self) -> list[gr.Radio]:
+        """The questions that are not always asked."""
+        return [self.questions[question.field] for question in form.QUESTIONS if question.asked_when]
 
 
-def dependent_question_updates(answers: form.Answers, is_editable: bool = True) -> tuple[Any, Any]:
-    """Questions two and three: shown only where they apply. Hidden ones stay on the page, so that they are emptied."""
-    fields = form.applicable_fields(answers.codes_by_field())
-    return (
-        gr.update(
-            visible=True if "precision" in fields else "hidden", value=answers.precision, interactive=is_editable
-        ),
-        gr.update(visible=True if "category" in fields else "hidden", value=answers.category, interactive=is_editable),
-    )
+class AnnotatePage(NamedTuple):
+    """The page as a handler sees it."""
+
+    services: Services
+    components: AnnotateComponents
 
 
 def welcome_updates(
-    services: Services, study: Study, requested_item: StudyItem | None = None, notices: str = ""
-) -> tuple[Any, ...]:
-    """The page before signing in; remembers the study and the item that the address asks for.
+    page: AnnotatePage, study: Study, requested_item: StudyItem | None = None, notices: str = ""
+) -> Updates:
+    """The page before signing in. The browser keeps the study and the item that the address asked for.
 
-    Where nothing was `notices`, it tells why nobody can judge at the moment.
+    Without other notices, it says why nobody can judge at the moment, if that is so.
     """
-    item = None if requested_item is None else derive_item_handle(requested_item.key, services.pseudonym_key)
-    reason = judging_closed_reason(services, study) or ("" if study.order else NO_ITEMS)
-    return ordered_updates(
-        welcome=gr.update(visible=True),
-        room=gr.update(visible=False),
-        desk={"study": study.name, "wanted": item},
-        said=notices or (notice(reason) if reason else ""),
-    )
+    c = page.components
+    key = page.services.pseudonym_key
+    reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
+    return {
+        c.welcome_column: gr.update(visible=True),
+        c.form_column: gr.update(visible=False),
+        c.task: {
+            "study": study.name,
+            "wanted": None if requested_item is None else derive_item_handle(requested_item.key, key),
+        },
+        c.notices: notices or (notice(reason) if reason else ""),
+    }
 
 
-def open_form_updates(token: object, task: AnnotationTask, notices: str = "") -> tuple[Any, ...]:
-    """The form in place of the welcome. Only here: showing a column shows what is hidden in it, too."""
-    update = dict(zip(AnnotateComponents._fields, task_updates(token, task), strict=True))
-    more = {"welcome": gr.update(visible=False), "room": gr.update(visible=True), "said": notices}
-    return ordered_updates(**update | more)
+def open_form_updates(page: AnnotatePage, token: object, task: AnnotationTask, notices: str = "") -> Updates:
+    """The form in place of the welcome. Only used here: making a column visible also shows what is hidden in it."""
+    c = page.components
+    return task_updates(page, token, task) | {
+        c.welcome_column: gr.update(visible=False),
+        c.form_column: gr.update(visible=True),
+        c.notices: notices,
+    }
 
 
-def task_updates(token: object, task: AnnotationTask, message: str = "", **more: Any) -> tuple[Any, ...]:
-    """The whole form for a desk, in the order of `AnnotateComponents`."""
-    here = task.item is not None
-    taught = task.practice_example is not None and task.earlier_judgment is not None
-    precision, category = dependent_question_updates(task.answers, not taught)
-    if task.practice_example is not None and task.earlier_judgment is not None:
-        message = feedback_html(task.practice_example, task.answers)
-    return ordered_updates(
-        token=token,
-        desk=task.browser_state(),
-        draft=task.draft(),
-        evidence=evidence_html(task),
-        progress=progress_html(task),
-        judged=description_html(task),
-        presence=gr.update(visible=here, value=task.answers.presence, interactive=not taught),
-        precision=precision,
-        category=category,
-        comment=gr.update(visible=here and task.practice_example is None, value=task.answers.comment),
-        message=message,
-        skip=gr.update(visible=here and (taught or task.practice_example is None), value=skip_button_label(task)),
-        back=gr.update(interactive=task.progress.done > 0),
-        submit=gr.update(visible=here and not taught, value="Change" if task.earlier_judgment else "Submit"),
-        **more,
-    )
+def task_updates(page: AnnotatePage, token: object, task: AnnotationTask) -> Updates:
+    """The whole form for a task."""
+    c = page.components
+    has_item, example = task.item is not None, task.practice_example
+    is_answered_example = example is not None and task.earlier_judgment is not None
+    feedback = feedback_html(example, task.answers) if example is not None and is_answered_example else ""
+    return question_updates(c.questions, task.answers, has_item, is_editable=not is_answered_example) | {
+        c.token: token,
+        c.task: task.browser_state(),
+        c.draft: task.draft(),
+        c.evidence: evidence_html(task),
+        c.progress: progress_html(task),
+        c.description: description_html(task),
+        c.comment: gr.update(visible=has_item and example is None, value=task.answers.comment),
+        c.message: feedback,
+        c.back_button: gr.update(interactive=task.progress.done > 0),
+        c.skip_button: gr.update(
+            visible=has_item and (is_answered_example or example is None), value=skip_button_label(task)
+        ),
+        c.submit_button: gr.update(
+            visible=has_item and not is_answered_example, value="Change" if task.earlier_judgment else "Submit"
+        ),
+    }
+
+
+def question_updates(
+    questions: dict[str, gr.Radio], answers: form.Answers, has_item: bool = True, is_editable: bool = True
+) -> Updates:
+    """The questions with their answers; dependent questions are shown only where they apply.
+
+    A dependent question is hidden in the page, not removed from it, so that its answer is cleared too.
+    """
+    codes = answers.codes_by_field()
+    fields = form.applicable_fields(codes)
+    updates: Updates = {}
+    for question in form.QUESTIONS:
+        visible: bool | str = has_item
+        if question.asked_when:
+            visible = True if question.field in fields else "hidden"
+        updates[questions[question.field]] = gr.update(
+            visible=visible, value=codes[question.field], interactive=is_editable
+        )
+    return updates
 
 
 def skip_button_label(task: AnnotationTask) -> str:
-    """What the button beside Submit says."""
+    """The label of the button that goes on without an answer."""
     if task.practice_example is not None:
-        return "Go on"
-    return "Leave it" if task.earlier_judgment else "Skip"
+        return "Next"
+    return "Keep my answer" if task.earlier_judgment else "Skip"
 
 
-def evidence_html(task: AnnotationTask) -> str:
-    """All mappings; below them, where no study was created, what others answered, to whom has answered."""
-    item = task.item
+def evidence_html(task: AnnotationTask) -> Html:
+    """All mappings. In the open study, whoever has judged the item also sees what others answered."""
+    item, in_open_study = task.item, task.participant.is_in_open_study
     if item is None:
         return notice(task.closed_reason or no_item_reason(task))
     others = Html("")
-    if task.earlier_judgment is not None and task.participant.is_in_open_study:
+    if task.earlier_judgment is not None and in_open_study:
         current = task.participant.services.journal.current_judgments(item.study, item=item)
         rows = [row for row in current if row != task.earlier_judgment]
-        others = (
-            Html("<h2>What others answered</h2>{}").format(answer_counts_html(rows))
-            if rows
-            else notice("Nobody else has judged this item yet.")
-        )
-    title = f"Mappings of {head_name(task)}" if task.participant.is_in_open_study else "Mappings"
-    own = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
-    return sticky_panel(Html("<h1>{}</h1>{}{}").format(title, own, others), title)
+        if rows:
+            others = Html("<h2>What others answered</h2>{}").format(answer_counts_html(rows))
+        else:
+            others = notice("Nobody else has judged this item yet.")
+    title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
+    mappings = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
+    return sticky_panel(Html("<h1>{}</h1>{}{}").format(title, mappings, others), title)
 
 
 def no_item_reason(task: AnnotationTask) -> str:
     """Why there is no item for this annotator, in words."""
-    changeable = "Back shows your answers, which you can still change."
-    if task.participant.is_in_open_study:
-        return f"You have judged every item. Thank you. {changeable}"
-    most = task.participant.study.settings.per_annotator
-    if most is not None and task.progress.done >= most:
-        return f"You have judged the {most:,} items that you were asked for. Thank you. {changeable}"
+    study, done = task.participant.study, task.progress.done
+    if done >= len(study.order):
+        return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {CHANGE_HINT}"
+    limit = study.settings.per_annotator
+    if limit is not None and done >= limit:
+        return f"All done: you judged the {pluralize(limit, 'item')} we asked you for. Thank you! {CHANGE_HINT}"
     return (
-        "There is no item for you at the moment: each is judged by as many people as it needs, or being judged. "
-        f"Thank you; you may look again later. {changeable}"
+        f"All done for now: you judged {pluralize(done, 'item')}. The others have enough answers, or someone is "
+        f"judging them at the moment; you are welcome to look in again later. Thank you! {CHANGE_HINT}"
     )
 
 
 def head_name(task: AnnotationTask) -> str:
-    """The head on the desk. Only named where no study was created: its own page would give a control away."""
+    """The head, named only in the open study: in a created one its own page would give a control away."""
     return f"{HeadId(task.item.layer, task.item.head)}" if task.item and task.participant.is_in_open_study else ""
 
 
-def description_html(task: AnnotationTask) -> str:
-    """The description that is judged, in plain text beside the mappings; not who wrote it."""
+def description_html(task: AnnotationTask) -> Html:
+    """The description to judge, in plain text; not who wrote it."""
     if task.item is None:
-        return ""
-    said = task.participant.item_content(task.item)
-    return (
-        f'<dl class="judged"><dt>Inputs</dt><dd>{escape_html(said.input_strings)}</dd>'
-        f"<dt>Pattern</dt><dd>{escape_html(said.observed_pattern)}</dd></dl>"
+        return Html("")
+    content = task.participant.item_content(task.item)
+    return Html('<dl class="judged"><dt>Inputs</dt><dd>{}</dd><dt>Pattern</dt><dd>{}</dd></dl>').format(
+        content.input_strings, content.observed_pattern
     )
 
 
-def progress_html(task: AnnotationTask) -> str:
-    """`12 of 40, about 25 minutes left`; of worked examples `Practice, 2 of 3: not counted`."""
-    who = f"<small>signed in as {escape_html(task.participant.annotator.name)}</small>"
+def progress_html(task: AnnotationTask) -> Html:
+    """`12 of 40, about 25 minutes left`; for worked examples `Practice, 2 of 3`."""
+    who = Html("<small>signed in as {}</small>").format(task.participant.annotator.name)
     if task.practice_example is not None:
-        number, of = (
-            list(task.participant.examples_by_key).index(task.practice_example.item.key) + 1,
-            len(task.participant.examples_by_key),
+        keys = list(task.participant.examples_by_key)
+        number = keys.index(task.practice_example.item.key) + 1
+        return Html("<p><b>Practice</b>, {} of {}: a worked example, which does not count {}</p>").format(
+            number, len(keys), who
         )
-        return f"<p><b>Practice</b>, {number} of {of}: a worked example, not counted {who}</p>"
-    done = task.progress
+    progress = task.progress
     left = ""
-    if done.minutes_left is not None and done.done < done.total:
-        left = f", about {count_with_noun(max(1, round(done.minutes_left)), 'minute')} left"
-    share = done.done / done.total if done.total else 0
-    return (
-        f'<p><progress value="{share:.3f}" max="1" aria-label="judged"></progress> '
-        f"{done.done:,} of {done.total:,}{left} {who}</p>"
+    if progress.minutes_left is not None and progress.done < progress.total:
+        left = f", about {pluralize(max(1, round(progress.minutes_left)), 'minute')} left"
+    share = progress.done / progress.total if progress.total else 0
+    return Html('<p><progress value="{:.3f}" max="1" aria-label="Progress"></progress> {:,} of {:,}{} {}</p>').format(
+        share, progress.done, progress.total, left, who
     )
 
 
-def receipt_html(task: AnnotationTask, receipt: Receipt) -> str:
-    """What an annotator gets back once a judgment is safe: where it is."""
-    again = " It was there already: stored once." if receipt.is_duplicate else ""
-    moment = receipt.stored_at.strftime("%H:%M:%S UTC")
-    where = ""
-    if receipt.published_commit is not None:
-        where = f" Published in commit {receipt.published_commit[:7]}."
-    elif task.participant.services.ledger is not None:
-        where = " Not yet published; this browser keeps a copy until it is."
+def receipt_html(task: AnnotationTask, receipt: Receipt) -> Html:
+    """The confirmation that a judgment is stored, and whether it is published."""
     name = head_name(task)
-    what = f"Stored: {name} at" if name else "Stored at"
-    return notice(f"{what} {moment}, receipt {receipt.judgment_id[:8]}.{again}{where}", "receipt")
+    sentences = [
+        f"Stored{f': {name}' if name else ''} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."
+    ]
+    if receipt.is_duplicate:
+        sentences.append("This answer was stored before; it is kept once.")
+    if receipt.published_commit is not None:
+        sentences.append(f"Published in commit {receipt.published_commit[:7]}.")
+    elif task.participant.services.ledger is not None:
+        sentences.append("Not yet published; this browser keeps a copy until it is.")
+    return notice(" ".join(sentences), "receipt")

@@ -1,4 +1,4 @@
-"""What an organiser can do on their page. Nothing here runs for anybody else: `for_organisers` looks again who asks."""
+"""What organisers can do on their page. `for_organisers` identifies the person at each call and refuses others."""
 
 from __future__ import annotations
 
@@ -14,153 +14,177 @@ from annotation import form
 from annotation.export.files import export_judgments
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.components.markup import anchor, escape_html, notice
+from space.components.markup import Html, anchor, join_html, notice
 from space.pages.organise import adjudication, studies
 from space.pages.organise.studies import StudyRequest
 from space.pages.organise.updates import (
+    NewStudyTab,
+    OrganisePage,
     access_denied_updates,
-    ordered_updates,
     overview_html,
     page_updates,
     selection_from_query,
     withdrawals_html,
 )
 from space.pages.organise.view import study_address
-from space.services import Services
 from space.studies.access import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web import sessions
 from space.web.errors import show_errors
 from space.web.sessions import Annotator
+from space.web.updates import Inputs, Updates
 
-ORGANISERS_ONLY = "Only an organiser can do that; reload the page and enter as one."
-OrganiserHandler = Callable[Concatenate[Services, Annotator, ...], Any]
+ORGANISERS_ONLY = "Only an organiser can do that. Reload the page and sign in as one."
+HIDDEN_ANSWERS = "The answers of this study are hidden while it is running. Open the item with the answers shown."
+OrganiserHandler = Callable[Concatenate[OrganisePage, Annotator, Inputs, ...], Updates]
 
 
-def for_organisers(services: Services, handler: OrganiserHandler) -> Any:
-    """A handler that lets an organiser act, and refuses everybody else in words."""
+def for_organisers(page: OrganisePage, handler: OrganiserHandler, *extra: Any) -> Any:
+    """Wraps a handler so that it runs for organisers only; everybody else gets an error."""
 
-    def acted(key: object, request: gr.Request, *given: Any) -> Any:
-        who = sessions.identify_organiser(services, key, request)
-        if who is None:
+    def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
+        organiser = sessions.identify_organiser(page.services, inputs[page.components.organiser_key], request)
+        if organiser is None:
             raise MapsError(ORGANISERS_ONLY)
-        return handler(services, who, *given)
+        return handler(page, organiser, inputs, *extra) or gr.skip()
 
-    acted.__name__ = handler.__name__
-    return show_errors(acted)
-
-
-def page_load_handler(services: Services) -> Any:
-    """The page's load: the study and item in the address; to others how to get in."""
-
-    @show_errors
-    def opened_for_organisers(kept: object, request: gr.Request) -> tuple[Any, ...]:
-        key = request.query_params.get("key") or kept
-        who = sessions.identify_organiser(services, key, request)
-        if who is None:
-            return access_denied_updates(services)
-        return page_updates(services, who, key, selection_from_query(services, who, request.query_params))
-
-    return opened_for_organisers
+    handle.__name__ = handler.__name__  # Gradio names the endpoint after it
+    return show_errors(handle)
 
 
-def preview_study(services: Services, _who: Annotator, *given: Any) -> tuple[Any, ...]:
-    """What a study with these settings would hold, before it is frozen."""
+def page_load_handler(page: OrganisePage) -> Any:
+    """The page's load: the study and item in the address; everybody else reads how to get in."""
+
+    def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
+        c, services = page.components, page.services
+        key = request.query_params.get("key") or inputs[c.organiser_key]
+        organiser = sessions.identify_organiser(services, key, request)
+        if organiser is None:
+            return access_denied_updates(page)
+        selection = selection_from_query(services, organiser, request.query_params)
+        return page_updates(page, organiser, selection) | {c.organiser_key: key}
+
+    return show_errors(handle)
+
+
+def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """What a study with these settings would contain."""
+    tab = page.components.new_study
     try:
-        study = studies.build_study(services, StudyRequest(*given))
+        study = studies.build_study(page.services, study_request(tab, inputs))
     except MapsError as error:
-        return notice(str(error), "problem"), gr.update(visible=False)
-    lines = "".join(f"<li>{escape_html(line)}</li>" for line in studies.study_summary_sentences(study))
-    return f"<ul>{lines}</ul><p>Once created, nothing of it can be changed.</p>", gr.update(visible=True)
+        return {tab.summary: notice(str(error), "problem"), tab.create_button: gr.update(visible=False)}
+    lines = join_html(Html("<li>{}</li>").format(line) for line in studies.study_summary_sentences(study))
+    summary = Html("<ul>{}</ul><p>Once created, a study cannot be changed.</p>").format(lines)
+    return {tab.summary: summary, tab.create_button: gr.update(visible=True)}
 
 
-def create_study(services: Services, _who: Annotator, *given: Any) -> tuple[Any, ...]:
-    """Freezes it."""
+def study_request(tab: NewStudyTab, inputs: Inputs) -> StudyRequest:
+    """The settings in the fields of the tab."""
+    return StudyRequest(**{name: inputs[field] for name, field in tab.fields.items()})
+
+
+def create_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Creates a study, whose settings and items are then frozen."""
+    c, tab = page.components, page.components.new_study
     try:
-        study = studies.create_study(services, StudyRequest(*given))
+        study = studies.create_study(page.services, study_request(tab, inputs))
     except MapsError as error:
-        return notice(str(error), "problem"), gr.skip(), gr.skip()
-    said = notice(f"The study {study.name} is created and frozen.", "receipt")
-    link = f"<p>{anchor(study_address(study.name), 'Look at it')}</p>"
-    return said + link, gr.update(visible=False), overview_html(services, studies.study_statuses(services))
+        return {tab.summary: notice(str(error), "problem")}
+    created = notice(f"The study {study.name} is created.", "receipt")
+    link = anchor(study_address(study.name), "Open it")
+    return {
+        tab.summary: Html("{}<p>{}</p>").format(created, link),
+        tab.create_button: gr.update(visible=False),
+        c.overview: overview_html(page.services, studies.study_statuses(page.services)),
+    }
 
 
-def ask_to_open_answers(services: Services, _who: Annotator, selection_json: object) -> tuple[Any, ...]:
-    """What opening the answers means, before it is done."""
-    study = studies.find_study(services, adjudication.parse_selection(selection_json).study)
-    if answers_hidden_reason(services, study) is None:
-        return notice("The answers of this study are shown already."), gr.update(visible=False)
-    words = (
-        f"Annotators of {study.name} will see what others answered to the items that they have judged themselves, "
-        "and everybody the agreement so far, though the study goes on. This cannot be taken back."
+def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Explains what showing the answers to annotators means, before it is done."""
+    c, tab = page.components, page.components.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[c.selection]).study)
+    if answers_hidden_reason(page.services, study) is None:
+        already_open = notice("The answers of this study are shown already.")
+        return {tab.notice: already_open, tab.confirm_button: gr.update(visible=False)}
+    warning = (
+        f"Annotators of {study.name} will see what others answered to items that they have judged themselves, and "
+        "everybody will see the agreement so far, although the study is still running. This cannot be undone."
     )
-    return notice(words, "problem"), gr.update(visible=True)
+    return {tab.notice: notice(warning, "problem"), tab.confirm_button: gr.update(visible=True)}
 
 
-def open_answers(services: Services, organiser: Annotator, selection_json: object) -> tuple[Any, ...]:
-    """Opens them for good."""
-    study = studies.find_study(services, adjudication.parse_selection(selection_json).study)
-    services.journal.open_answers(study.name, organiser.pseudonym)
-    gone = gr.update(visible=False)
-    return notice(f"The answers of {study.name} are open.", "receipt"), gone, gone
+def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
+    """Shows the answers of a study to its annotators from now on."""
+    c, tab = page.components, page.components.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[c.selection]).study)
+    page.services.journal.open_answers(study.name, organiser.pseudonym)
+    return {
+        tab.notice: notice(f"The answers of {study.name} are now shown to its annotators.", "receipt"),
+        tab.confirm_button: gr.update(visible=False),
+        tab.open_answers_button: gr.update(visible=False),
+    }
 
 
-def ask_to_withdraw(services: Services, _who: Annotator, pseudonym: object) -> tuple[Any, ...]:
-    """What withdrawing somebody means, before it is done."""
-    name = pseudonym.strip() if isinstance(pseudonym, str) else ""
-    if name in services.journal.withdrawal_times():
-        return notice(f"{name} has withdrawn already."), gr.update(visible=False)
-    if name not in {person.pseudonym for person in services.journal.annotators()}:
-        words = "Nobody here has this pseudonym; it stands on the annotator's page."
-        return notice(words, "problem"), gr.update(visible=False)
-    answers = sum(row.annotator == name for row in services.journal.all_judgments())
-    words = f"{answers:,} answers of {name} will be left out, in every study, and {name} can answer no more."
-    return notice(words, "problem"), gr.update(visible=True)
+def ask_to_withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Explains what withdrawing a person means, before it is done."""
+    tab, journal = page.components.withdrawal, page.services.journal
+    pseudonym = typed_pseudonym(inputs[tab.pseudonym])
+    hidden = {tab.confirm_button: gr.update(visible=False)}
+    if pseudonym in journal.withdrawal_times():
+        return {tab.notice: notice(f"{pseudonym} has withdrawn already.")} | hidden
+    if pseudonym not in {person.pseudonym for person in journal.annotators()}:
+        unknown = "Nobody here has this pseudonym. The table of annotators on the Study tab lists them."
+        return {tab.notice: notice(unknown, "problem")} | hidden
+    count = sum(row.annotator == pseudonym for row in journal.all_judgments())
+    warning = f"{count:,} answers of {pseudonym} will be excluded, in every study, and {pseudonym} cannot answer again."
+    return {tab.notice: notice(warning, "problem"), tab.confirm_button: gr.update(visible=True)}
 
 
-def withdraw(services: Services, _who: Annotator, pseudonym: object) -> tuple[Any, ...]:
-    """Withdraws them."""
-    name = pseudonym.strip() if isinstance(pseudonym, str) else ""
-    services.journal.withdraw(name)
-    return notice(f"{name} is withdrawn.", "receipt"), gr.update(visible=False), withdrawals_html(services)
+def typed_pseudonym(value: object) -> str:
+    """The pseudonym in the field; empty for anything but text."""
+    return value.strip() if isinstance(value, str) else ""
 
 
-def rows_export_handler(fmt: str) -> OrganiserHandler:
-    """Makes the file of all rows of a study."""
-
-    def all_rows(services: Services, _who: Annotator, place: object) -> Any:
-        study = studies.find_study(services, adjudication.parse_selection(place).study)
-        folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name
-        rows = services.journal.all_judgments(study.name)
-        paths = export_judgments(
-            rows, folder, fmt, settings=study.settings, stale=find_stale_judgment_ids(services, study, rows)
-        )
-        if fmt == "datasets":  # several files in their folders
-            paths = [Path(shutil.make_archive(str(folder), "zip", folder.parent, study.name))]
-        return gr.update(visible=True, value=[str(path) for path in paths])
-
-    all_rows.__name__ = f"rows_{fmt}"
-    return all_rows
+def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Withdraws a person."""
+    tab = page.components.withdrawal
+    pseudonym = typed_pseudonym(inputs[tab.pseudonym])
+    page.services.journal.withdraw(pseudonym)
+    return {
+        tab.notice: notice(f"{pseudonym} is withdrawn.", "receipt"),
+        tab.confirm_button: gr.update(visible=False),
+        tab.withdrawals: withdrawals_html(page.services),
+    }
 
 
-def decide(services: Services, organiser: Annotator, selection_json: object, *given: str | None) -> tuple[Any, ...]:
-    """Stores a decision and shows it beside the answers; what is missing is said and nothing is lost."""
-    place = adjudication.parse_selection(selection_json)
-    study = studies.find_study(services, place.study)
-    if not place.reveal_answers and answers_hidden_reason(services, study) is not None:
-        raise MapsError("This study is going on, and its answers are not shown to you; open the item on purpose.")
+def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:
+    """The file or files with all judgments of a study."""
+    c, services = page.components, page.services
+    study = studies.find_study(services, adjudication.parse_selection(inputs[c.selection]).study)
+    folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name
+    rows = services.journal.all_judgments(study.name)
+    stale = find_stale_judgment_ids(services.atlases, study, rows)
+    paths = export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)
+    if fmt == "datasets":  # several files in folders
+        paths = [Path(shutil.make_archive(str(folder), "zip", folder.parent, study.name))]
+    return {c.study.files: gr.update(visible=True, value=[str(path) for path in paths])}
+
+
+def decide(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
+    """Stores a decision and shows it next to the answers; the form stays as it is if an answer is missing."""
+    c, tab, services = page.components, page.components.decision, page.services
+    selection = adjudication.parse_selection(inputs[c.selection])
+    study = studies.find_study(services, selection.study)
+    if not selection.reveal_answers and answers_hidden_reason(services, study) is not None:
+        raise MapsError(HIDDEN_ANSWERS)
+    codes = {field: inputs[question] for field, question in tab.questions.items()}
+    answers = form.keep_applicable_answers(codes, inputs[tab.comment])
     try:
-        receipt = adjudication.store_decision(
-            services,
-            organiser,
-            place,
-            form.keep_applicable_answers(
-                dict(zip(("presence", "precision", "category"), given, strict=False)), given[-1]
-            ),
-        )
+        receipt = adjudication.store_decision(services, organiser, selection, answers)
     except MapsError as error:
-        return ordered_updates(message=notice(str(error), "problem"))
-    item = study.order[place.item or 0]
-    fresh = adjudication.new_selection(services, organiser, study, place.item, place.reveal_answers)
-    words = f"Decided: {HeadId(item.layer, item.head)} at {receipt.stored_at:%H:%M:%S UTC}."
-    return page_updates(services, organiser, gr.skip(), fresh, notice(words, "receipt"))
+        return {tab.message: notice(str(error), "problem")}
+    item = study.order[selection.item or 0]
+    fresh = adjudication.new_selection(services, organiser, study, selection.item, selection.reveal_answers)
+    saved = f"Decision saved: {HeadId(item.layer, item.head)} at {receipt.stored_at:%H:%M:%S UTC}."
+    return page_updates(page, organiser, fresh) | {tab.message: notice(saved, "receipt")}

@@ -1,201 +1,210 @@
-"""The organiser's page: studies, new ones, disagreements, withdrawals. Only its layout and what calls which act."""
+"""The organiser's page: studies, new studies, disagreements, withdrawals. Its layout, and which event calls what."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
-from annotation import form
 from annotation.export.files import EXPORT_FORMATS
-from annotation.form import CATEGORY, PRECISION, PRESENCE
 from annotation.study.sampling import SAMPLE_METHODS
-from space.pages.annotate.page import question_radio
+from space.pages.annotate.page import lay_out_questions
 from space.pages.organise import handlers, studies
 from space.pages.organise.handlers import for_organisers
-from space.pages.organise.updates import OrganiseComponents
+from space.pages.organise.updates import (
+    DecisionTab,
+    NewStudyTab,
+    OrganiseComponents,
+    OrganisePage,
+    StudyTab,
+    WithdrawalTab,
+)
 from space.services import Services
 from space.web.browser_storage import organiser_key_state
+from space.web.updates import inputs_of
 
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 
 
-class DecisionComponents(NamedTuple):
-    """An item to decide, and the button that does."""
-
-    row: gr.Row
-    evidence: gr.HTML
-    presence: gr.Radio
-    precision: gr.Radio
-    category: gr.Radio
-    comment: gr.Textbox
-    message: gr.HTML
-    decide_button: gr.Button
-
-
 def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and wires its events."""
-    key, denied = organiser_key_state(), gr.HTML(elem_id="denied")
+    """Lays out the page and connects its events."""
+    here = OrganisePage(services, lay_out(services))
+    connect_selection(here, page)
+    connect_study_tab(here)
+    connect_new_study_tab(here)
+    connect_withdrawal_tab(here)
+
+
+def lay_out(services: Services) -> OrganiseComponents:
+    """The components: what the browser keeps, the overview, and a tab for each task."""
+    organiser_key, access_notice = organiser_key_state(), gr.HTML(elem_id="access-notice")
     if services.has_login:
         gr.LoginButton()
-    place = gr.Textbox(visible="hidden", elem_id="place")  # outside the column: showing that shows what is hidden in it
-    with gr.Column(visible=False, elem_id="organise") as room:
+    selection = gr.Textbox(visible="hidden", elem_id="selection")  # in the column it would appear with it
+    with gr.Column(visible=False, elem_id="organise") as content_column:
         overview = gr.HTML(elem_id="overview")
         with gr.Tabs() as tabs:
             with gr.Tab("Study", id="study"):
-                study = gr.HTML(elem_id="study")
-                open_up = build_study_tab(services, key, place)
+                study = lay_out_study_tab()
             with gr.Tab("Disagreements", id="disagreements"):
-                listing = gr.HTML(elem_id="disagreements")
-                case = build_decision_tab()
+                decision = lay_out_decision_tab()
             with gr.Tab("New study", id="new"):
-                build_new_study_tab(services, key, overview)
+                new_study = lay_out_new_study_tab(services)
             with gr.Tab("Withdrawals", id="withdrawals"):
-                withdrawn = build_withdrawal_tab(services, key)
-    fields = OrganiseComponents(
-        key,
-        denied,
-        room,
-        place,
-        overview,
-        tabs,
-        study,
-        open_up,
-        listing,
-        case.row,
-        case.evidence,
-        case.presence,
-        case.precision,
-        case.category,
-        case.comment,
-        case.message,
-        withdrawn,
+                withdrawal = lay_out_withdrawal_tab()
+    return OrganiseComponents(
+        organiser_key=organiser_key,
+        access_notice=access_notice,
+        selection=selection,
+        content_column=content_column,
+        overview=overview,
+        tabs=tabs,
+        study=study,
+        decision=decision,
+        new_study=new_study,
+        withdrawal=withdrawal,
     )
-    opened = page.load(handlers.page_load_handler(services), key, list(fields), **PRIVATE_EVENT)
-    opened.then(None, js="studyForm.removeKey")
-    given = [key, place, *fields.questions, case.comment]
-    decided = case.decide_button.click(for_organisers(services, handlers.decide), given, list(fields), **PRIVATE_EVENT)
-    for laid in (opened, decided):  # showing the row shows what is hidden in it, too
-        laid.then(None, fields.questions, fields.questions[1:], js="studyForm.showQuestions")
-    case.presence.input(None, fields.questions, fields.questions[1:], js="studyForm.showQuestions", **PRIVATE_EVENT)
 
 
-def build_study_tab(services: Services, organiser_key: gr.BrowserState, selection: gr.Textbox) -> gr.Button:
-    """The study's files, and opening its answers, asked twice; returns the button that asks first."""
-    gr.HTML('<p class="hint">The files hold all rows: what each annotator answered, and which items are controls.</p>')
+def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
+    """Opening a study or an item, and deciding on the item."""
+    c = here.components
+    tab, outputs = c.decision, c.selection_outputs()
+    load = handlers.page_load_handler(here)
+    # The endpoint's name must not be shared with a page that anybody may load: see tests/space/test_permissions.py.
+    loaded = page.load(
+        load, inputs_of(c.organiser_key), outputs, api_name="opened_for_organisers", api_visibility="private"
+    )
+    loaded.then(None, js="studyForm.removeKey")
+    answers = inputs_of(c.organiser_key, c.selection, *tab.questions.values(), tab.comment)
+    decided = tab.decide_button.click(for_organisers(here, handlers.decide), answers, outputs, **PRIVATE_EVENT)
+    questions = list(tab.questions.values())
+    for event in (loaded, decided):  # showing the row has also shown the hidden questions in it
+        event.then(None, questions, tab.dependent_questions(), js="studyForm.showQuestions")
+    for question in questions:
+        question.input(None, questions, tab.dependent_questions(), js="studyForm.showQuestions", **PRIVATE_EVENT)
+
+
+def lay_out_study_tab() -> StudyTab:
+    """One study: how far it is, its files, and showing its answers to annotators."""
+    detail = gr.HTML(elem_id="study")
+    gr.HTML(
+        '<p class="hint">The downloads contain every judgment: who answered what, and which items are controls.</p>'
+    )
     with gr.Row():
-        buttons = [gr.Button(f"All rows ({fmt})", min_width=120, elem_id=f"rows-{fmt}") for fmt in EXPORT_FORMATS]
-    files = gr.File(label="Your download", visible=False, elem_id="rows")
-    open_up = gr.Button("Open the answers to annotators …", visible=False, elem_id="open-answers")
-    said = gr.HTML(elem_id="opened")
-    sure = gr.Button("Yes, open them for good", visible=False, variant="stop", elem_id="open-answers-sure")
-    for fmt, button in zip(EXPORT_FORMATS, buttons, strict=True):
-        button.click(
-            for_organisers(services, handlers.rows_export_handler(fmt)),
-            [organiser_key, selection],
-            files,
-            **PRIVATE_EVENT,
-        )
-    open_up.click(
-        for_organisers(services, handlers.ask_to_open_answers),
-        [organiser_key, selection],
-        [said, sure],
-        **PRIVATE_EVENT,
+        export_buttons = {
+            fmt: gr.Button(f"Download all ({fmt})", min_width=120, elem_id=f"rows-{fmt}") for fmt in EXPORT_FORMATS
+        }
+    return StudyTab(
+        detail=detail,
+        export_buttons=export_buttons,
+        files=gr.File(label="Your download", visible=False, elem_id="rows"),
+        open_answers_button=gr.Button("Show answers to annotators …", visible=False, elem_id="open-answers"),
+        notice=gr.HTML(elem_id="open-answers-notice"),
+        confirm_button=gr.Button("Yes, show them", visible=False, variant="stop", elem_id="open-answers-confirm"),
     )
-    sure.click(
-        for_organisers(services, handlers.open_answers),
-        [organiser_key, selection],
-        [said, sure, open_up],
-        **PRIVATE_EVENT,
-    )
-    return open_up
 
 
-def build_decision_tab() -> DecisionComponents:
-    """An item in disagreement and the form of the decision."""
+def connect_study_tab(here: OrganisePage) -> None:
+    """Downloads, and showing the answers, which must be confirmed."""
+    c, tab = here.components, here.components.study
+    selection = inputs_of(c.organiser_key, c.selection)
+    for fmt, button in tab.export_buttons.items():
+        export = for_organisers(here, handlers.export_rows, fmt)
+        button.click(export, selection, [tab.files], api_name=f"rows_{fmt}", **PRIVATE_EVENT)
+    ask, confirm = for_organisers(here, handlers.ask_to_open_answers), for_organisers(here, handlers.open_answers)
+    tab.open_answers_button.click(ask, selection, [tab.notice, tab.confirm_button], **PRIVATE_EVENT)
+    answers_opened = [tab.notice, tab.confirm_button, tab.open_answers_button]
+    tab.confirm_button.click(confirm, selection, answers_opened, **PRIVATE_EVENT)
+
+
+def lay_out_decision_tab() -> DecisionTab:
+    """The items in disagreement, and one of them with the form for the decision."""
+    disagreements = gr.HTML(elem_id="disagreements")
     with gr.Row(visible=False) as row:
         with gr.Column(scale=3, elem_classes="evidence"):
-            evidence = gr.HTML(elem_id="case")
+            evidence = gr.HTML(elem_id="disagreement")
         with gr.Column(scale=2, elem_id="questions"):
-            presence, precision, category = (
-                question_radio(PRESENCE),
-                question_radio(PRECISION),
-                question_radio(CATEGORY),
-            )
-            comment = gr.Textbox(
-                label="Comment (optional)", lines=2, max_length=form.MAX_COMMENT_LENGTH, elem_id="comment"
-            )
+            questions, comment = lay_out_questions()
             message = gr.HTML(elem_id="message")
-            decide = gr.Button("Decide", variant="primary", elem_id="decide")
-    return DecisionComponents(row, evidence, presence, precision, category, comment, message, decide)
+            decide_button = gr.Button("Save decision", variant="primary", elem_id="decide")
+    return DecisionTab(
+        disagreements=disagreements,
+        row=row,
+        evidence=evidence,
+        questions=questions,
+        comment=comment,
+        message=message,
+        decide_button=decide_button,
+    )
 
 
-def build_new_study_tab(services: Services, organiser_key: gr.BrowserState, overview: gr.HTML) -> None:
-    """The settings of a new study, in the order of `organising.Wanted`; first said, then frozen."""
-    sources = studies.describer_choices(services)
+def lay_out_new_study_tab(services: Services) -> NewStudyTab:
+    """The settings of a new study, its preview, and the button that creates it."""
+    describers = studies.describer_choices(services)
+    fields: dict[str, Any] = {}
     with gr.Row():
-        name = gr.Textbox(label="Name (small letters, digits, hyphens)", max_length=40, elem_id="study-name")
-        described = gr.Dropdown(sources, value=next(iter(sources), None), label="Model and describer")
+        fields["name"] = gr.Textbox(label="Name (small letters, digits, hyphens)", max_length=40, elem_id="study-name")
+        fields["described"] = gr.Dropdown(describers, value=next(iter(describers), None), label="Model and describer")
     with gr.Row():
-        heads = count_field("Heads to draw", 138, "study-heads")
-        sample = gr.Dropdown(
-            list(SAMPLE_METHODS), value=SAMPLE_METHODS[0], label="Drawn from all alike, or by layer quarter"
+        fields["heads"] = count_field("Heads in the study", 138, "study-heads")
+        fields["sample"] = gr.Dropdown(
+            list(SAMPLE_METHODS), value=SAMPLE_METHODS[0], label="Draw from all heads, or by layer quarter"
         )
-        per_item = count_field("Judgments of each item", 3, "study-per-item")
-        overlap = count_field("Heads of these that everybody judges", 10, "study-overlap")
+        fields["per_item"] = count_field("Judgments per item", 3, "study-per-item")
+        fields["overlap"] = count_field("Heads that everybody judges (overlap)", 10, "study-overlap")
     with gr.Row():
-        swapped = count_field("Controls with another head's description", 7, "study-swapped")
-        shuffled = count_field("Controls with shuffled mappings", 7, "study-shuffled")
-        most = count_field("Most items for one person (0: no limit)", 0, "study-most")
-        deadline = gr.Textbox(label="Last day in UTC, like 2027-01-31 (empty: none)", max_length=10)
-        seed = count_field("Seed of the draw and the order", 0, "study-seed")
-    practice = gr.Checkbox(True, label="Three worked examples before the first item")
-    inputs = [
-        organiser_key,
-        name,
-        described,
-        heads,
-        sample,
-        per_item,
-        overlap,
-        swapped,
-        shuffled,
-        practice,
-        most,
-        deadline,
-        seed,
-    ]
-    preview = gr.Button("What would it hold?", elem_id="preview")
-    said = gr.HTML(elem_id="would-hold")
-    create = gr.Button("Freeze and create", variant="primary", visible=False, elem_id="create")
-    preview.click(for_organisers(services, handlers.preview_study), inputs, [said, create], **PRIVATE_EVENT)
-    create.click(for_organisers(services, handlers.create_study), inputs, [said, create, overview], **PRIVATE_EVENT)
+        fields["swapped"] = count_field("Controls with another head's description", 7, "study-swapped")
+        fields["shuffled"] = count_field("Controls with shuffled mappings", 7, "study-shuffled")
+        fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
+        fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
+        fields["seed"] = count_field("Seed of the sample and the order", 0, "study-seed")
+    fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
+    return NewStudyTab(
+        fields=fields,
+        preview_button=gr.Button("Preview", elem_id="preview"),
+        summary=gr.HTML(elem_id="preview-summary"),
+        create_button=gr.Button("Create study", variant="primary", visible=False, elem_id="create"),
+    )
 
 
 def count_field(label: str, value: int, elem_id: str) -> gr.Number:
-    """A field for a whole number; what is out of range is said by `organising`."""
+    """A field for a whole number; `studies.build_study` checks its range."""
     return gr.Number(value, label=label, precision=0, elem_id=elem_id, min_width=160)
 
 
-def build_withdrawal_tab(services: Services, organiser_key: gr.BrowserState) -> gr.HTML:
-    """Withdrawing an annotator on request, asked twice; returns the list of those who withdrew."""
+def connect_new_study_tab(here: OrganisePage) -> None:
+    """Preview first, then create."""
+    c, tab = here.components, here.components.new_study
+    settings = inputs_of(c.organiser_key, *tab.fields.values())
+    preview, create = for_organisers(here, handlers.preview_study), for_organisers(here, handlers.create_study)
+    tab.preview_button.click(preview, settings, [tab.summary, tab.create_button], **PRIVATE_EVENT)
+    tab.create_button.click(create, settings, [tab.summary, tab.create_button, c.overview], **PRIVATE_EVENT)
+
+
+def lay_out_withdrawal_tab() -> WithdrawalTab:
+    """Withdrawing an annotator on request, and the list of those who withdrew."""
     gr.HTML(
-        "<p>Whoever withdraws is left out from then on: of the figures, the files and the next release. Nobody can "
-        "take that back.</p>"
+        "<p>After a withdrawal this person's answers are excluded from all figures, downloads and future releases. "
+        "This cannot be undone.</p>"
     )
-    pseudonym = gr.Textbox(label="Pseudonym, like a-3f9c2b81d0e4", max_length=40, elem_id="pseudonym")
-    ask = gr.Button("Withdraw …", elem_id="withdraw")
-    said = gr.HTML(elem_id="withdrawal")
-    sure = gr.Button("Yes, leave all their answers out", variant="stop", visible=False, elem_id="withdraw-sure")
-    withdrawn = gr.HTML(elem_id="withdrawn")
-    ask.click(
-        for_organisers(services, handlers.ask_to_withdraw), [organiser_key, pseudonym], [said, sure], **PRIVATE_EVENT
+    return WithdrawalTab(
+        pseudonym=gr.Textbox(label="Pseudonym, like a-3f9c2b81d0e4", max_length=40, elem_id="pseudonym"),
+        ask_button=gr.Button("Withdraw …", elem_id="withdraw"),
+        notice=gr.HTML(elem_id="withdrawal"),
+        confirm_button=gr.Button(
+            "Yes, exclude all their answers", variant="stop", visible=False, elem_id="withdraw-confirm"
+        ),
+        withdrawals=gr.HTML(elem_id="withdrawals"),
     )
-    pseudonym.input(None, None, [said, sure], js="studyForm.resetConfirmation", **PRIVATE_EVENT)
-    sure.click(
-        for_organisers(services, handlers.withdraw),
-        [organiser_key, pseudonym],
-        [said, sure, withdrawn],
-        **PRIVATE_EVENT,
-    )
-    return withdrawn
+
+
+def connect_withdrawal_tab(here: OrganisePage) -> None:
+    """A withdrawal must be confirmed; typing another pseudonym takes the confirmation away."""
+    c, tab = here.components, here.components.withdrawal
+    pseudonym = inputs_of(c.organiser_key, tab.pseudonym)
+    confirmation = [tab.notice, tab.confirm_button]
+    ask, confirm = for_organisers(here, handlers.ask_to_withdraw), for_organisers(here, handlers.withdraw)
+    tab.ask_button.click(ask, pseudonym, confirmation, **PRIVATE_EVENT)
+    tab.pseudonym.input(None, None, confirmation, js="studyForm.resetConfirmation", **PRIVATE_EVENT)
+    tab.confirm_button.click(confirm, pseudonym, [*confirmation, tab.withdrawals], **PRIVATE_EVENT)

@@ -1,4 +1,4 @@
-"""What an organiser decides and sees of studies: what a new one would hold, how far each is, what is stale."""
+"""Studies as organisers see them: what a new one would contain, the progress of each, outdated items."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from annotation.statistics.progress import (
     is_complete,
     summarise_annotators,
 )
-from annotation.study.candidates import create_study as freeze_now
+from annotation.study import candidates
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan
 from maps.errors import MapsError
 from space.services import Services
-from space.studies.current import all_studies as known
-from space.studies.current import find_stale_item_keys
+from space.studies.current import all_studies, find_stale_item_keys
 from space.studies.results import find_stale_judgment_ids
 
 SECONDS_PER_ITEM = 45
-MAX_COUNT = 100_000  # of anything that is counted in the settings
-MODEL_DESCRIBER_SEPARATOR = " · "  # model and describer in a choice
+MAX_COUNT = 100_000  # of anything that the settings count
+MODEL_DESCRIBER_SEPARATOR = " · "
 
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """The settings as an organiser gave them; numbers as the browser sends them, checked in `frozen`."""
+    """The settings as an organiser typed them; `build_study` checks them."""
 
     name: str | None
     described: str | None
@@ -47,23 +46,25 @@ class StudyRequest:
 
 
 def studies_newest_first(services: Services) -> dict[str, Study]:
-    """All studies by name, the newest first; last the open one, which nobody created."""
-    found = known(services).items()
-    return dict(
-        sorted(found, key=lambda named: (named[0] != DEFAULT_STUDY, named[1].settings.created_at), reverse=True)
-    )
+    """All studies by name, newest first; the open study, which nobody created, is last."""
+
+    def age_key(named: tuple[str, Study]) -> tuple[bool, datetime]:
+        name, study = named
+        return name != DEFAULT_STUDY, study.settings.created_at
+
+    return dict(sorted(all_studies(services).items(), key=age_key, reverse=True))
 
 
 def find_study(services: Services, name: object) -> Study:
-    """A study; MapsError where there is none of that name."""
-    found = studies_newest_first(services)
-    if not isinstance(name, str) or name not in found:
-        raise MapsError(f"There is no study of that name; there is {', '.join(found)}.")
-    return found[name]
+    """The study of that name; MapsError if there is none."""
+    studies = studies_newest_first(services)
+    if not isinstance(name, str) or name not in studies:
+        raise MapsError(f"There is no study with this name. The studies here are {', '.join(studies)}.")
+    return studies[name]
 
 
 def describer_choices(services: Services) -> list[str]:
-    """Whose descriptions can be judged: `model · describer`, of every atlas."""
+    """The describers whose descriptions can be judged, as `model · describer`."""
     return [
         MODEL_DESCRIBER_SEPARATOR.join((model, describer))
         for model, atlas in services.atlases.items()
@@ -72,97 +73,107 @@ def describer_choices(services: Services) -> list[str]:
 
 
 def build_study(services: Services, request: StudyRequest) -> Study:
-    """The study that these settings make, not kept yet. Raises MapsError, one sentence, where they make none."""
+    """The study with these settings, not saved yet. MapsError with one sentence if they are not valid."""
     if request.described not in describer_choices(services):
-        raise MapsError("Choose whose descriptions are to be judged.")
+        raise MapsError("Choose the model and describer whose descriptions will be judged.")
     model, describer = request.described.split(MODEL_DESCRIBER_SEPARATOR, 1)
     name = check_study_name(request.name or "")
     plan = StudyPlan(
         heads=parse_whole_number("The number of heads", request.heads, 1),
         sample=request.sample or "",
-        per_item=parse_whole_number("The number of judgments an item", request.per_item, 1),
+        per_item=parse_whole_number("The number of judgments per item", request.per_item, 1),
         overlap=parse_whole_number("The overlap", request.overlap, 0),
         swapped=parse_whole_number("The number of swapped controls", request.swapped, 0),
         shuffled=parse_whole_number("The number of shuffled controls", request.shuffled, 0),
         practice=bool(request.practice),
-        per_annotator=parse_whole_number("The most for one person", request.per_annotator or 0, 0) or None,
+        per_annotator=parse_whole_number("The limit per person", request.per_annotator or 0, 0) or None,
         deadline=parse_deadline(request.deadline),
         seed=parse_whole_number("The seed", request.seed, 0),
     )
     if name in studies_newest_first(services):
-        raise MapsError(f"There is a study {name!r} already, and it is frozen; choose another name.")
-    return freeze_now(services.atlas(model), describer, name, plan)
+        raise MapsError(f"A study named {name!r} exists already; choose another name.")
+    return candidates.create_study(services.atlas(model), describer, name, plan)
 
 
 def create_study(services: Services, request: StudyRequest) -> Study:
-    """Freezes a study for good."""
+    """Saves a new study; its items and settings never change."""
     study = build_study(services, request)
     save_study(study, services.data_folder / "studies")
     return study
 
 
 def parse_whole_number(label: str, value: object, minimum: int) -> int:
-    """A whole number of the settings; MapsError for anything else."""
+    """A whole number in the settings; MapsError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise MapsError(f"{label} is missing or no whole number.")
+        raise MapsError(f"{label} is missing or not a whole number.")
     if not minimum <= value <= MAX_COUNT:
         raise MapsError(f"{label} is {value:,.0f}; it must be from {minimum} to {MAX_COUNT:,}.")
     return int(value)
 
 
 def parse_deadline(day: str | None) -> datetime | None:
-    """The end of a day in UTC; None without one. MapsError for what is no day to come."""
-    if not (day or "").strip():
+    """The end of that day in UTC; None if it is empty. MapsError if it is not a day or has passed."""
+    text = (day or "").strip()
+    if not text:
         return None
     try:
-        moment = datetime.combine(datetime.strptime((day or "").strip(), "%Y-%m-%d"), time.max, UTC)
+        moment = datetime.combine(datetime.strptime(text, "%Y-%m-%d"), time.max, UTC)
     except ValueError as error:
-        raise MapsError("The deadline is no day such as 2027-01-31.") from error
+        raise MapsError("The last day must be written like 2027-01-31.") from error
     if moment < datetime.now(UTC):
-        raise MapsError(f"The deadline {moment:%Y-%m-%d} has passed already; choose a day to come.")
+        raise MapsError(f"The last day, {moment:%Y-%m-%d}, has passed already; choose a later one.")
     return moment
 
 
 def study_summary_sentences(study: Study) -> list[str]:
-    """What a study holds and what work it is, in sentences."""
-    each = study.settings
-    limited = len(study.order) - each.overlap
-    judgments = limited * (each.per_item or 0)
+    """What a study contains, how much work it is, and how many people it needs."""
+    settings = study.settings
+    limited = len(study.order) - settings.overlap  # items outside the overlap
+    judgments = limited * (settings.per_item or 0)
+    wanted = f"Judgments wanted: {judgments:,} ({settings.per_item} of each of {limited:,} items)"
+    work = f"Work: about {work_minutes(judgments):,} minutes in all, at {SECONDS_PER_ITEM} seconds per item"
+    if settings.overlap:
+        wanted += f", and {settings.overlap:,} more from each annotator (the overlap)"
+        work += f", and {work_minutes(settings.overlap):,} minutes more for each annotator (the overlap)"
     people = minimum_annotators(study)
     return [
-        f"{len(study.order):,} items: {each.heads:,} heads of {each.model}, described by {each.describer}, and "
-        f"{each.swapped + each.shuffled:,} controls ({each.swapped:,} swapped, {each.shuffled:,} shuffled).",
-        f"Judgments wanted: {judgments:,} ({each.per_item} of each of {limited:,} items)"
-        + (f", and {each.overlap:,} from each annotator, the overlap." if each.overlap else "."),
-        f"Work: about {work_minutes(judgments):,} minutes at {SECONDS_PER_ITEM} seconds an item, shared among the annotators"
-        + (f", and {work_minutes(each.overlap):,} minutes from each of them for the overlap." if each.overlap else "."),
+        f"{len(study.order):,} items: {settings.heads:,} heads of {settings.model}, described by {settings.describer}, "
+        f"and {settings.swapped + settings.shuffled:,} controls ({settings.swapped:,} swapped, "
+        f"{settings.shuffled:,} shuffled).",
+        f"{wanted}.",
+        f"{work}.",
         f"It needs at least {people:,} annotators."
         if people
-        else "With these limits no number of annotators fills it.",
+        else "With this limit per person it cannot be completed, however many annotators there are.",
     ]
 
 
 def work_minutes(items: int) -> int:
-    """How long so many items take, rounded up."""
+    """Minutes that this number of items takes, rounded up."""
     return ceil(items * SECONDS_PER_ITEM / 60)
 
 
 def minimum_annotators(study: Study) -> int | None:
-    """The fewest annotators who can fill every place; None where one person's limit leaves no room beside the overlap.
+    """The fewest annotators who can complete a study; None if one person's limit is used up by the overlap.
 
-    Nobody judges an item twice, nor two items of one head.
+    Nobody judges an item twice, nor two items of one head. For example: 34 items outside the overlap of 10, 3 judgments
+    each, at most 20 items per person: ceil(34 · 3 / (20 − 10)) = 11 annotators.
     """
-    each = study.settings
-    limited = len(study.order) - each.overlap
-    heads = {(item.layer, item.head) for item in study.order if item.item_kind != "overlap"}
+    settings = study.settings
+    limited = len(study.order) - settings.overlap
     if not limited:
         return 1
-    room = len(heads) if each.per_annotator is None else min(len(heads), each.per_annotator - each.overlap)
-    return max(each.per_item or 1, ceil(limited * (each.per_item or 1) / room)) if room > 0 else None
+    per_person = len({(item.layer, item.head) for item in study.order if item.item_kind != "overlap"})
+    if settings.per_annotator is not None:
+        per_person = min(per_person, settings.per_annotator - settings.overlap)
+    if per_person <= 0:
+        return None
+    per_item = settings.per_item or 1
+    return max(per_item, ceil(limited * per_item / per_person))
 
 
 class StudyStatus(NamedTuple):
-    """How far a study is, and whether every place is filled."""
+    """The progress of a study, and whether it has all its judgments."""
 
     study: Study
     progress: StudyProgress
@@ -170,19 +181,19 @@ class StudyStatus(NamedTuple):
 
 
 def study_statuses(services: Services) -> dict[str, StudyStatus]:
-    """How far every study is, by its name."""
+    """The status of every study, by its name."""
     return {name: study_status(services, study) for name, study in studies_newest_first(services).items()}
 
 
 def study_status(services: Services, study: Study) -> StudyStatus:
-    """How far a study is."""
-    gone, places = find_stale_item_keys(services, study), services.journal.slot_holders(study)
-    found = compute_study_progress(study, places.judged_by, places.reserved_by, gone)
-    return StudyStatus(study, found, is_complete(study, places.judged_by, gone))
+    """The status of one study."""
+    stale_keys, slots = find_stale_item_keys(services.atlases, study), services.journal.slot_holders(study)
+    progress = compute_study_progress(study, slots.judged_by, slots.reserved_by, stale_keys)
+    return StudyStatus(study, progress, is_complete(study, slots.judged_by, stale_keys))
 
 
 def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
-    """What each annotator has done in a study, without what is stale."""
+    """The work of each annotator in a study, without judgments of outdated items."""
     rows = services.journal.current_judgments(study.name)
-    gone = find_stale_judgment_ids(services, study, rows)
-    return summarise_annotators([row for row in rows if row.judgment_id not in gone])
+    stale_ids = find_stale_judgment_ids(services.atlases, study, rows)
+    return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids])

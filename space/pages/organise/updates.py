@@ -1,4 +1,4 @@
-"""What the organiser's page shows, as updates of its components in order."""
+"""The components of the organiser's page, and what they show for a selected study and item."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.blocks import Block
 
 from annotation import form
-from annotation.statistics.disagreement import Disagreement
 from annotation.study.study import Study
 from maps.errors import MapsError
-from space.components.markup import anchor, escape_html, notice
+from space.components.markup import Html, anchor, join_html, notice
+from space.pages.annotate.task import NO_ANSWERS
+from space.pages.annotate.view import question_updates
 from space.pages.organise import adjudication, studies
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyStatus
@@ -28,156 +30,196 @@ from space.pages.organise.view import (
 from space.services import Services
 from space.studies.access import answers_hidden_reason
 from space.web.sessions import Annotator
+from space.web.updates import Updates
+
+
+class StudyTab(NamedTuple):
+    """One study."""
+
+    detail: gr.HTML
+    export_buttons: dict[str, gr.Button]  # by the format of the files
+    files: gr.File
+    open_answers_button: gr.Button
+    notice: gr.HTML
+    confirm_button: gr.Button
+
+
+class DecisionTab(NamedTuple):
+    """The items in disagreement, and the decision on one of them."""
+
+    disagreements: gr.HTML
+    row: gr.Row
+    evidence: gr.HTML
+    questions: dict[str, gr.Radio]  # by the field of the question
+    comment: gr.Textbox
+    message: gr.HTML
+    decide_button: gr.Button
+
+    def dependent_questions(self) -> list[gr.Radio]:
+        """The questions that are not always asked."""
+        return [self.questions[question.field] for question in form.QUESTIONS if question.asked_when]
+
+
+class NewStudyTab(NamedTuple):
+    """The settings of a new study, by the fields of `StudyRequest`."""
+
+    fields: dict[str, Any]
+    preview_button: gr.Button
+    summary: gr.HTML
+    create_button: gr.Button
+
+
+class WithdrawalTab(NamedTuple):
+    """Withdrawing an annotator."""
+
+    pseudonym: gr.Textbox
+    ask_button: gr.Button
+    notice: gr.HTML
+    confirm_button: gr.Button
+    withdrawals: gr.HTML
 
 
 class OrganiseComponents(NamedTuple):
-    """The page's components in the order in which handlers return them."""
+    """The components that handlers read and fill."""
 
-    key: gr.BrowserState
-    denied: gr.HTML
-    room: gr.Column
-    place: gr.Textbox
+    organiser_key: gr.BrowserState
+    access_notice: gr.HTML
+    selection: gr.Textbox
+    content_column: gr.Column
     overview: gr.HTML
     tabs: gr.Tabs
-    study: gr.HTML
-    open_up: gr.Button
-    listing: gr.HTML
-    row: gr.Row
-    case: gr.HTML
-    presence: gr.Radio
-    precision: gr.Radio
-    category: gr.Radio
-    comment: gr.Textbox
-    message: gr.HTML
-    withdrawn: gr.HTML
+    study: StudyTab
+    decision: DecisionTab
+    new_study: NewStudyTab
+    withdrawal: WithdrawalTab
 
-    @property
-    def questions(self) -> list[gr.Radio]:
-        """The three questions of a decision."""
-        return [self.presence, self.precision, self.category]
+    def selection_outputs(self) -> set[Block]:
+        """What selecting a study or an item fills."""
+        parts = (*self, *self.decision, *self.decision.questions.values())
+        more = {self.study.detail, self.study.open_answers_button, self.withdrawal.withdrawals}
+        return {part for part in parts if isinstance(part, Block)} | more
 
 
-def ordered_updates(**updates: Any) -> tuple[Any, ...]:
-    """Updates in the order of `OrganiseComponents`; what is not named stays as it is."""
-    if unknown := updates.keys() - set(OrganiseComponents._fields):
-        raise ValueError(f"the page has no {unknown}")
-    return tuple(updates.get(name, gr.skip()) for name in OrganiseComponents._fields)
+class OrganisePage(NamedTuple):
+    """The page as a handler sees it."""
+
+    services: Services
+    components: OrganiseComponents
 
 
-def access_denied_updates(services: Services) -> tuple[Any, ...]:
-    """The page to whoever is no organiser: how one gets in, and nothing else."""
-    how = (
-        "log in to Hugging Face as one of the users that the setting MAPS_ORGANISERS names"
-        if services.is_on_space
-        else "open the link that the app printed when it was started"
-    )
-    words = notice(f"This page is for the organisers of studies: {how}.", "problem")
-    return ordered_updates(denied=f"<h1>Studies</h1>{words}", room=gr.update(visible=False))
+def access_denied_updates(page: OrganisePage) -> Updates:
+    """The page for everybody who is not an organiser: how to get in, and nothing else."""
+    how = "open the organiser's link that was shown when the app was started"
+    if page.services.is_on_space:
+        how = "log in to Hugging Face with an organiser's account"
+    message = notice(f"This page is for the organisers of studies. To get in, {how}.", "problem")
+    return {
+        page.components.access_notice: Html("<h1>Studies</h1>{}").format(message),
+        page.components.content_column: gr.update(visible=False),
+    }
 
 
 def selection_from_query(services: Services, organiser: Annotator, query: Mapping[str, str]) -> OrganiserSelection:
-    """The study and item that an address names; without one the newest study."""
+    """The study and item that an address names; without a study the newest."""
     study = studies.find_study(services, query.get("study") or next(iter(studies.studies_newest_first(services))))
     number = query.get("item", "")
     item = int(number) if number.isascii() and number.isdecimal() and len(number) < 9 else None
     return adjudication.new_selection(services, organiser, study, item, query.get("answers") == "shown")
 
 
-def page_updates(
-    services: Services, organiser: Annotator, key: object, selection: OrganiserSelection, message: str = ""
-) -> tuple[Any, ...]:
-    """The whole page for a place."""
+def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
+    """The whole page for a selection."""
+    c, services = page.components, page.services
     study = studies.find_study(services, selection.study)
-    every = studies.study_statuses(services)
-    closed_now = answers_hidden_reason(services, study)
-    shown = selection.reveal_answers or closed_now is None
-    found = adjudication.study_disagreements(services, study) if shown else []
-    return ordered_updates(
-        key=key,
-        denied="",
-        room=gr.update(visible=True),
-        place=selection.to_json(),
-        overview=overview_html(services, every),
-        tabs=gr.update(selected="disagreements" if selection.item is not None or selection.reveal_answers else "study"),
-        study=study_html(services, every[study.name]),
-        open_up=gr.update(visible=closed_now is not None),
-        listing=disagreements_table(study, found, selection.reveal_answers) if shown else hidden_answers_html(study),
-        withdrawn=withdrawals_html(services),
-        **decision_updates(services, organiser, study, selection, shown, message),
-    )
+    statuses = studies.study_statuses(services)
+    are_hidden = answers_hidden_reason(services, study) is not None
+    shows_answers = selection.reveal_answers or not are_hidden
+    on_disagreements = selection.item is not None or selection.reveal_answers
+    updates: Updates = {
+        c.access_notice: "",
+        c.content_column: gr.update(visible=True),
+        c.selection: selection.to_json(),
+        c.overview: overview_html(services, statuses),
+        c.tabs: gr.update(selected="disagreements" if on_disagreements else "study"),
+        c.study.detail: study_html(services, statuses[study.name]),
+        c.study.open_answers_button: gr.update(visible=are_hidden),
+        c.withdrawal.withdrawals: withdrawals_html(services),
+        c.decision.message: "",
+    }
+    if not shows_answers:
+        return updates | {
+            c.decision.disagreements: hidden_answers_html(study),
+            c.decision.row: gr.update(visible=False),
+        }
+    disagreements = adjudication.study_disagreements(services, study)
+    table = disagreements_table(study, disagreements, selection.reveal_answers)
+    return updates | {c.decision.disagreements: table} | decision_updates(page, organiser, study, selection)
 
 
-def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> str:
+def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, selection: OrganiserSelection) -> Updates:
+    """The selected item, with the organiser's own decision in the form; hidden if no item is selected."""
+    tab, services = page.components.decision, page.services
+    if selection.item is None:
+        return {tab.row: gr.update(visible=False)}
+    try:
+        disagreement = adjudication.find_disagreement(services, study, selection.item)
+    except MapsError as error:
+        return {tab.row: gr.update(visible=False), tab.disagreements: notice(str(error), "problem")}
+    decision = adjudication.own_decision(services, organiser, study, selection.item)
+    answers = form.answers_of_judgment(decision) if decision else NO_ANSWERS
+    return question_updates(tab.questions, answers) | {
+        tab.row: gr.update(visible=True),
+        tab.evidence: disagreement_html(study, disagreement),
+        tab.comment: gr.update(value=answers.comment),
+    }
+
+
+def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Html:
     """All studies with their counts, and the ledger."""
     rows = [(each.study, each.progress, current_study_state(each)) for each in statuses.values()]
-    return "<h1>Studies</h1>" + studies_table(rows) + ledger_status_html(services)
+    return Html("<h1>Studies</h1>{}{}").format(studies_table(rows), ledger_status_html(services))
 
 
 def current_study_state(status: StudyStatus) -> str:
-    """Whether a study is going on."""
+    """The state of a study now."""
     return study_state(status.study, status.is_complete, datetime.now(UTC))
 
 
-def study_html(services: Services, status: StudyStatus) -> str:
-    """One study with its people."""
+def study_html(services: Services, status: StudyStatus) -> Html:
+    """One study with its annotators."""
     name = status.study.name
-    opened = services.journal.answers_opened_at(name)
-    more = notice(f"Its answers were opened to annotators on {opened:%Y-%m-%d at %H:%M UTC}.") if opened else ""
+    opened_at = services.journal.answers_opened_at(name)
+    opened = ""
+    if opened_at is not None:
+        opened = notice(f"Annotators can see its answers since {opened_at:%Y-%m-%d, %H:%M UTC}.")
     address = f"{services.public_address}/annotate?study={name}".removeprefix("/")
-    shown = study_detail_html(status.study, status.progress, current_study_state(status), address)
-    return shown + more + annotators_table(studies.annotator_work(services, status.study))
+    detail = study_detail_html(status.study, status.progress, current_study_state(status), address)
+    return join_html((detail, opened, annotators_table(studies.annotator_work(services, status.study))))
 
 
-def ledger_status_html(services: Services) -> str:
-    """How things stand between the journal and the ledger."""
+def ledger_status_html(services: Services) -> Html:
+    """Which rows of the journal are in the ledger, and what went wrong."""
     if services.ledger is None:
-        return notice("There is no ledger: answers are on this machine's disk only. MAPS_JUDGMENTS names one.")
+        return notice("There is no ledger: answers are only on this machine's disk. MAPS_JUDGMENTS sets one.")
     status = services.ledger.status()
-    troubles = "".join(notice(line, "problem") for line in status.problems())
-    return "<h2>Ledger</h2>" + troubles + "".join(notice(line) for line in status.state_sentences())
+    problems = join_html(notice(line, "problem") for line in status.problems())
+    return Html("<h2>Ledger</h2>{}{}").format(problems, join_html(notice(line) for line in status.state_sentences()))
 
 
-def withdrawals_html(services: Services) -> str:
+def withdrawals_html(services: Services) -> Html:
     """Who withdrew, and when."""
     rows = services.journal.withdrawal_times().items()
-    lines = "".join(f"<li>{escape_html(name)}, {moment:%Y-%m-%d %H:%M UTC}</li>" for name, moment in rows)
-    return f"<p>Withdrawn so far:</p><ul>{lines}</ul>" if lines else notice("Nobody has withdrawn.")
+    if not rows:
+        return notice("Nobody has withdrawn.")
+    lines = join_html(Html("<li>{}, {:%Y-%m-%d %H:%M UTC}</li>").format(name, moment) for name, moment in rows)
+    return Html("<p>Withdrawn so far:</p><ul>{}</ul>").format(lines)
 
 
-def hidden_answers_html(study: Study) -> str:
-    """Why the answers are not there yet, and the way to them for who wants them on purpose."""
-    words = (
-        "This study is going on. Whoever knows what annotators answered may sway those who still judge, so the answers "
-        "are shown when it is over."
+def hidden_answers_html(study: Study) -> Html:
+    """Why the answers are hidden, and the link that shows them nevertheless."""
+    reason = notice(
+        "This study is still running. Somebody who knows the answers may influence those who still judge, so they are "
+        "shown when the study has ended."
     )
-    link = anchor(study_address(study.name, reveal_answers=True), "Show them now all the same")
-    return notice(words) + f"<p>{link}</p>"
-
-
-def decision_updates(
-    services: Services,
-    organiser: Annotator,
-    study: Study,
-    selection: OrganiserSelection,
-    answers_visible: bool,
-    message: str,
-) -> dict[str, Any]:
-    """The item to decide, with the organiser's own decision in the form; hidden where none is asked for."""
-    if selection.item is None or not answers_visible:
-        return {"row": gr.update(visible=False), "message": message}
-    try:
-        each: Disagreement = adjudication.find_disagreement(services, study, selection.item)
-    except MapsError as error:
-        return {"row": gr.update(visible=False), "listing": notice(str(error), "problem"), "message": message}
-    own = adjudication.own_decision(services, organiser, study, selection.item)
-    values = adjudication.decision_form_values(own)
-    fields = form.applicable_fields(values)
-    return {
-        "row": gr.update(visible=True),
-        "case": disagreement_html(study, each),
-        "presence": gr.update(value=values["presence"]),
-        "precision": gr.update(visible=True if "precision" in fields else "hidden", value=values["precision"]),
-        "category": gr.update(visible=True if "category" in fields else "hidden", value=values["category"]),
-        "comment": gr.update(value=values["comment"] or ""),
-        "message": message,
-    }
+    link = anchor(study_address(study.name, reveal_answers=True), "Show them now anyway")
+    return Html("{}<p>{}</p>").format(reason, link)

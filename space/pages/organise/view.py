@@ -1,4 +1,4 @@
-"""The organiser's page as HTML: studies and how far they are, people, disagreements with the answers side by side."""
+"""The organiser's page as HTML: studies with their progress, annotators, and disagreements with the answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import urlencode
 
-from annotation.form import QUESTIONS
-from annotation.report.phrases import count_with_noun
+from annotation.form import QUESTIONS, FormQuestion
 from annotation.statistics.disagreement import Disagreement
 from annotation.statistics.progress import AnnotatorSummary, StudyProgress
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment
+from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, anchor, escape_html, mapping_list, notice, sticky_panel, table
+from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel, table
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
@@ -25,102 +25,101 @@ def study_address(study: str, item: int | None = None, reveal_answers: bool = Fa
 
 
 def study_state(study: Study, is_complete: bool, now: datetime) -> str:
-    """Whether a study is going on."""
+    """Whether a study is running, complete or closed."""
     if study.is_over(now):
-        return "over: its deadline has passed"
-    return "complete: every place is filled" if is_complete else "going on"
+        return "closed: its deadline has passed"
+    return "complete: all judgments are there" if is_complete else "running"
 
 
 def slots_text(progress: StudyProgress) -> str:
-    """`45 of 120 given, 3 reserved`."""
+    """`45 of 120, 3 reserved`: judgments that are stored, wanted, and being made."""
     if progress.total_slots is None:
-        return f"{progress.filled_slots:,} given"
-    return f"{progress.filled_slots:,} of {progress.total_slots:,} given, {progress.reserved_slots:,} reserved"
+        return f"{progress.filled_slots:,}"
+    return f"{progress.filled_slots:,} of {progress.total_slots:,}, {progress.reserved_slots:,} reserved"
 
 
-def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> str:
-    """All studies, a line each, with a link to each of them."""
-    head = ("Study", "State", "Places", "Items with all judgments", "Stale items", "Created")
+def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
+    """All studies, one per row, with links."""
+    header = ("Study", "State", "Judgments", "Finished items", "Outdated items", "Created")
     lines = [
         (
             anchor(study_address(study.name), study.name),
-            escape_html(words),
-            escape_html(slots_text(found)),
-            f"{found.finished_items:,} of {found.items:,}",
-            f"{found.stale_items:,}",
+            state,
+            slots_text(progress),
+            f"{progress.finished_items:,} of {progress.items:,}",
+            f"{progress.stale_items:,}",
             f"{study.settings.created_at:%Y-%m-%d}",
         )
-        for study, found, words in rows
+        for study, progress, state in rows
     ]
-    return table(head, lines, "How far each study is")
+    return table(header, lines, "Progress of each study")
 
 
-def study_detail_html(study: Study, progress: StudyProgress, state_text: str, address: str) -> str:
-    """One study: how far it is, its address for annotators, what is stale, its settings."""
+def study_detail_html(study: Study, progress: StudyProgress, state_text: str, address: str) -> Html:
+    """One study: progress, the link for annotators, outdated items, settings."""
     lines = [
-        f"It is {state_text}.",
-        f"Places: {slots_text(progress)}; {progress.finished_items:,} of {progress.items:,} items have all their judgments.",
+        f"State: {state_text}.",
+        f"Judgments: {slots_text(progress)}. Finished items: {progress.finished_items:,} of {progress.items:,}.",
     ]
     if study.settings.overlap:
-        lines.append(f"Overlap: {progress.overlap_judgments:,} judgments of its {study.settings.overlap:,} items.")
-    parts = "".join(f"<p>{escape_html(line)}</p>" for line in lines)
+        lines.append(
+            f"Overlap: {progress.overlap_judgments:,} judgments of the {study.settings.overlap:,} items that "
+            "everybody judges."
+        )
+    parts = [Html("<p>{}</p>").format(line) for line in lines]
     if study.name != DEFAULT_STUDY:
-        parts += f"<p>Send annotators the address of this link: {anchor(address, address)}</p>"
-    return f"<h2>{escape_html(study.name)}</h2>{parts}{stale_notice(progress)}{settings_list(study)}"
+        parts.append(Html("<p>Send this link to annotators: {}</p>").format(anchor(address, address)))
+    parts += [stale_notice(progress), settings_list(study)]
+    return Html("<h2>{}</h2>{}").format(study.name, join_html(parts))
 
 
-def stale_notice(progress: StudyProgress) -> str:
-    """What of a study its atlas no longer bears out."""
+def stale_notice(progress: StudyProgress) -> Html:
+    """How many items are outdated because the atlas has changed since the study was created."""
     if not progress.stale_items:
-        return ""
+        return Html("")
     return notice(
-        f"{count_with_noun(progress.stale_items, 'stale item')}: the head has other mappings or another description now. Nobody "
-        f"is given them; their judgments ({progress.stale_judgments:,}) are kept, marked, and left out of the figures."
+        f"{pluralize(progress.stale_items, 'outdated item')}: the head now has other mappings or another description. "
+        f"These items are no longer given to anybody. Their judgments ({progress.stale_judgments:,}) are kept and "
+        "marked, but excluded from the figures."
     )
 
 
-def settings_list(study: Study) -> str:
-    """The frozen settings, folded."""
-    names = {name: name.replace("_", " ") for name in asdict(study.settings)}
-    rows = "".join(
-        f"<dt>{escape_html(names[name])}</dt><dd>{'none' if value is None else escape_html(value)}</dd>"
+def settings_list(study: Study) -> Html:
+    """The settings, folded."""
+    rows = join_html(
+        Html("<dt>{}</dt><dd>{}</dd>").format(name.replace("_", " "), "none" if value is None else value)
         for name, value in asdict(study.settings).items()
     )
-    return f"<details><summary>Settings, frozen</summary><dl>{rows}</dl></details>"
+    return Html("<details><summary>Settings</summary><dl>{}</dl></details>").format(rows)
 
 
-def annotators_table(rows: Sequence[AnnotatorSummary]) -> str:
-    """What each annotator has done."""
+def annotators_table(rows: Sequence[AnnotatorSummary]) -> Html:
+    """The work of each annotator."""
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
+    header = ("Annotator", "Items judged", "Median seconds", "Agrees with the majority of the others on question one")
     lines = [
-        (
-            escape_html(each.annotator),
-            f"{each.items:,}",
-            f"{each.median_seconds:.0f}",
-            escape_html(majority_agreement_text(each)),
-        )
+        (each.annotator, f"{each.items:,}", f"{each.median_seconds:.0f}", majority_agreement_text(each))
         for each in rows
     ]
-    head = ("Annotator", "Items done", "Median seconds", "Agrees with the majority of the others on question one")
-    return table(head, lines, "Annotators")
+    return table(header, lines, "Annotators")
 
 
-def majority_agreement_text(each: AnnotatorSummary) -> str:
-    """`18 of 20 items`, or why there is no number."""
-    if not each.compared_items:
-        return "undefined: the others have a majority on none of these items"
-    return f"{each.agreeing_items:,} of {each.compared_items:,} items ({each.agreeing_items / each.compared_items:.0%})".replace(
-        "%", " %"
-    )
+def majority_agreement_text(summary: AnnotatorSummary) -> str:
+    """`18 of 20 items (90 %)`, or why there is no number."""
+    if not summary.compared_items:
+        return "undefined: the others have no majority on any of these items"
+    percent = 100 * summary.agreeing_items / summary.compared_items
+    return f"{summary.agreeing_items:,} of {summary.compared_items:,} items ({percent:.0f} %)"
 
 
-def disagreements_table(study: Study, disagreements: Sequence[Disagreement], reveal_answers: bool) -> str:
+def disagreements_table(study: Study, disagreements: Sequence[Disagreement], reveal_answers: bool) -> Html:
     """The items to decide, most disagreement first."""
     if not disagreements:
-        return notice("No item of this study has answers that differ.")
+        return notice("The annotators agree on every item so far.")
     position = {item: n for n, item in enumerate(study.order)}
     decided = sum(each.decision is not None for each in disagreements)
+    header = ("Head", "Disagreement, from 0 to 1", "Answers", "Decision")
     lines = [
         (
             anchor(study_address(study.name, position[each.item], reveal_answers), str(disagreement_head(each))),
@@ -130,8 +129,8 @@ def disagreements_table(study: Study, disagreements: Sequence[Disagreement], rev
         )
         for each in disagreements
     ]
-    head = ("Head", "Disagreement, from 0 to 1", "Answers", "Decision")
-    return f"<p>{decided:,} of {len(disagreements):,} decided.</p>" + table(head, lines, "Items in disagreement")
+    items = table(header, lines, "Items in disagreement")
+    return Html("<p>{:,} of {:,} decided.</p>{}").format(decided, len(disagreements), items)
 
 
 def disagreement_head(disagreement: Disagreement) -> HeadId:
@@ -139,9 +138,9 @@ def disagreement_head(disagreement: Disagreement) -> HeadId:
     return HeadId(disagreement.item.layer, disagreement.item.head)
 
 
-def disagreement_html(study: Study, disagreement: Disagreement) -> str:
-    """Everything about an item: mappings, description, and the answers side by side."""
-    shown = study.contents[disagreement.item.key]
+def disagreement_html(study: Study, disagreement: Disagreement) -> Html:
+    """An item with its mappings, its description, and the answers side by side."""
+    item = study.contents[disagreement.item.key]
     head = disagreement_head(disagreement)
     content = Html(
         "<h2>{head}: the answers side by side</h2>{answers}"
@@ -150,25 +149,27 @@ def disagreement_html(study: Study, disagreement: Disagreement) -> str:
     ).format(
         head=head,
         answers=answers_table(disagreement),
-        inputs=shown.input_strings,
-        pattern=shown.observed_pattern,
-        mappings=mapping_list(shown.mappings, shown_count=None, linked=False),
+        inputs=item.input_strings,
+        pattern=item.observed_pattern,
+        mappings=mapping_list(item.mappings, shown_count=None, linked=False),
     )
     return sticky_panel(content, f"Answers, description and mappings of {head}")
 
 
-def answers_table(disagreement: Disagreement) -> str:
-    """A column an annotator, a row a question; last the decision, where there is one."""
-    columns = [*disagreement.judgments, *([disagreement.decision] if disagreement.decision else [])]
-    heads = [row.annotator for row in disagreement.judgments] + (["Decision"] if disagreement.decision else [])
-    rows = [(escape_html(q.short_name), *(answer_label(row, q.field) for row in columns)) for q in QUESTIONS]
-    rows.append(("comment", *(escape_html(row.comment) for row in columns)))
-    return table(("", *heads), rows, "Answers")
+def answers_table(disagreement: Disagreement) -> Html:
+    """A column for each annotator and a row for each question; the decision, if there is one, comes last."""
+    columns = list(disagreement.judgments)
+    header = ["", *(row.annotator for row in columns)]
+    if disagreement.decision:
+        columns.append(disagreement.decision)
+        header.append("Decision")
+    rows = [(question.short_name, *(answer_label(row, question) for row in columns)) for question in QUESTIONS]
+    rows.append(("comment", *(row.comment for row in columns)))
+    return table(header, rows, "Answers")
 
 
-def answer_label(row: Judgment, field: str) -> str:
-    """An answer in the form's words; a dash where the question was not asked."""
-    [question] = [question for question in QUESTIONS if question.field == field]
+def answer_label(row: Judgment, question: FormQuestion) -> str:
+    """An answer in the form's words; a dash if the question was not asked."""
     labels = {choice.code: choice.label for choice in question.choices}
-    code = getattr(row, field)
-    return "–" if code is None else escape_html(labels.get(code, code))
+    code = getattr(row, question.field)
+    return "–" if code is None else labels.get(code, code)

@@ -72,7 +72,7 @@
     event.preventDefault();
   };
   document.addEventListener('keydown', event => {
-    if (seen(document.getElementById('desk'))) return onForm(event);
+    if (seen(document.getElementById('annotation-form'))) return onForm(event);
     const rel = {ArrowLeft: 'prev', ArrowRight: 'next'}[event.key];
     if (!rel || typing(event.target) || event.altKey || event.ctrlKey || event.metaKey) return;
     const link = document.querySelector(`#head-page a[rel=${rel}]`);

@@ -12,7 +12,8 @@ from annotation.form import Answers
 from annotation.identity.seals import seal_text
 from annotation.types import Judgment
 from maps.errors import MapsError
-from space.pages.annotate import desk, outbox
+from space.pages.annotate import outbox
+from space.pages.annotate import task as tasks
 from space.services import Services, open_services
 from space.studies.participant import Participant
 from space.web.sessions import Annotator
@@ -31,7 +32,7 @@ def wiped(tmp_path: Path) -> Iterator[Services]:
 def answered(served: Services, who: Annotator, times: int = 1) -> list[Judgment]:
     """Answers some items."""
     seat = Participant(served, served.default_study, who)
-    return [desk.store_judgment(replace(desk.reserve_next_task(seat, ()), answers=ANSWERS))[0] for _ in range(times)]
+    return [tasks.store_judgment(replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS))[0] for _ in range(times)]
 
 
 def copies(rows: list[Judgment], key: bytes) -> list[str]:
@@ -54,8 +55,8 @@ def test_a_lost_disk_gets_back_what_the_browser_kept_in_order_and_once(
 ) -> None:
     rows = answered(served, ada, 2)
     seat = Participant(served, served.default_study, ada)
-    back = desk.previous_task(seat, desk.reserve_next_task(seat, ()))
-    changed, _ = desk.store_judgment(replace(back, answers=Answers("absent_described", None, None, "")))
+    back = tasks.previous_task(seat, tasks.reserve_next_task(seat, ()))
+    changed, _ = tasks.store_judgment(replace(back, answers=Answers("absent_described", None, None, "")))
     kept = copies([changed, *rows], served.pseudonym_key)
     ids = [row.judgment_id for row in (changed, *rows)]
     assert outbox.compare_copies(wiped, ids) == {"drop": [], "missing": ids}
@@ -99,7 +100,7 @@ def test_an_answer_that_contradicts_a_newer_one_is_refused_in_words(
     answered(wiped, ada)
     found = outbox.restore_copies(wiped, ada, kept)
     assert found.stored_count == 0
-    assert "was not stored again: You have answered this item already" in found.sentences[0]
+    assert "was not stored again: You have already answered this item" in found.sentences[0]
     assert len(wiped.journal.all_judgments()) == 1
 
 

@@ -27,9 +27,8 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
     # 34 items beside the overlap, three judgments each: 102, at 45 s 76.5 minutes; ten of the overlap 7.5 minutes.
     assert studies.study_summary_sentences(study) == [
         "44 items: 40 heads of SmolLM2-135M-Instruct, described by offline, and 4 controls (2 swapped, 2 shuffled).",
-        "Judgments wanted: 102 (3 of each of 34 items), and 10 from each annotator, the overlap.",
-        "Work: about 77 minutes at 45 seconds an item, shared among the annotators, and 8 minutes from each of them "
-        "for the overlap.",
+        "Judgments wanted: 102 (3 of each of 34 items), and 10 more from each annotator (the overlap).",
+        "Work: about 77 minutes in all, at 45 seconds per item, and 8 minutes more for each annotator (the overlap).",
         "It needs at least 3 annotators.",
     ]
     assert list(studies.studies_newest_first(served)) == ["default"]
@@ -49,12 +48,12 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
         ({"name": "default"}, "choose another name"),
         ({"described": "someone"}, "whose descriptions"),
         ({"heads": None}, "number of heads is missing"),
-        ({"heads": 1.5}, "no whole number"),
-        ({"heads": float("nan")}, "no whole number"),
+        ({"heads": 1.5}, "not a whole number"),
+        ({"heads": float("nan")}, "not a whole number"),
         ({"heads": 271}, "asks for 271 heads"),
         ({"per_item": 0}, "from 1 to"),
         ({"sample": "odd"}, "no way to sample"),
-        ({"deadline": "soon"}, "no day such as"),
+        ({"deadline": "soon"}, "written like"),
         ({"deadline": "2020-01-01"}, "has passed already"),
         ({"seed": -1}, "from 0 to"),
         ({"per_annotator": 3}, "overlap"),
@@ -68,7 +67,7 @@ def test_what_makes_no_study_is_refused_in_words(served: Services, changes: dict
 
 def test_a_created_study_is_frozen(served: Services) -> None:
     assert studies.create_study(served, PILOT) == studies.studies_newest_first(served)["pilot"]
-    with pytest.raises(MapsError, match="already, and it is frozen"):
+    with pytest.raises(MapsError, match="exists already"):
         studies.create_study(served, PILOT)
     assert list(studies.studies_newest_first(served)) == ["pilot", "default"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from annotation.errors import JournalError
 from annotation.form import Answers
-from space.pages.annotate import desk
-from space.pages.annotate.desk import AnnotationTask
+from space.pages.annotate import task as tasks
+from space.pages.annotate.task import AnnotationTask
 from space.services import Services
 from space.studies.participant import Participant
 from space.web.sessions import Annotator
@@ -21,9 +21,9 @@ FALSE_SEEN = Answers("absent_described", None, None, "")
 
 
 def answered(served: Services, who: Annotator, answers: Answers = NONE_SEEN) -> AnnotationTask:
-    """Answers the next item; returns what lay on the desk."""
-    lying = replace(desk.reserve_next_task(Participant(served, served.default_study, who), ()), answers=answers)
-    desk.store_judgment(lying)
+    """Answers the next item; returns what lay on the tasks."""
+    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, who), ()), answers=answers)
+    tasks.store_judgment(lying)
     return lying
 
 
@@ -35,61 +35,61 @@ def test_everybody_gets_the_same_items_in_the_same_order(served: Services, ada: 
 
 def test_a_reload_brings_item_and_answers_back(served: Services, ada: Annotator) -> None:
     lying = replace(
-        desk.reserve_next_task(Participant(served, served.default_study, ada), ()),
+        tasks.reserve_next_task(Participant(served, served.default_study, ada), ()),
         answers=Answers("present_missed", None, "general", "so far"),
     )
-    back = desk.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
+    back = tasks.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
     assert back == lying
 
 
 def test_a_reload_after_a_lost_receipt_brings_the_next_item(served: Services, ada: Annotator) -> None:
     lying = answered(served, ada)
-    back = desk.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
+    back = tasks.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
     assert back.item == served.default_study.order[1]
 
 
 def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: Annotator) -> None:
-    old = replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
-    new = desk.reserve_next_task(Participant(served, served.default_study, ada), ())
+    old = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
+    new = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
     assert (
-        desk.restore_task(Participant(served, served.default_study, ada), new.browser_state(), old.draft()).answers
-        == desk.NO_ANSWERS
+        tasks.restore_task(Participant(served, served.default_study, ada), new.browser_state(), old.draft()).answers
+        == tasks.NO_ANSWERS
     )
 
 
 def test_signing_in_lays_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
     wanted = served.default_study.order[7]
     seat = Participant(served, served.default_study, ada)
-    assert desk.reserve_first_task(seat, {"wanted": seat.item_handle(wanted)}).item == wanted
+    assert tasks.reserve_first_task(seat, {"wanted": seat.item_handle(wanted)}).item == wanted
     for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}):
-        assert desk.reserve_first_task(seat, kept).item == served.default_study.order[0]
+        assert tasks.reserve_first_task(seat, kept).item == served.default_study.order[0]
 
 
 def test_submitting_the_same_desk_twice_stores_once(served: Services, ada: Annotator) -> None:
-    lying = replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
-    receipts = [desk.store_judgment(lying)[1] for _ in range(2)]
+    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
+    receipts = [tasks.store_judgment(lying)[1] for _ in range(2)]
     assert [receipt.is_duplicate for receipt in receipts] == [False, True]
     assert len(served.journal.all_judgments()) == 1
 
 
 def test_a_second_tab_does_not_replace_an_answer_unseen(served: Services, ada: Annotator) -> None:
-    other_tab = replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
+    other_tab = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
     answered(served, ada)
-    kept = desk.task_from_browser(Participant(served, served.default_study, ada), other_tab.browser_state())
+    kept = tasks.task_from_browser(Participant(served, served.default_study, ada), other_tab.browser_state())
     assert kept is not None
     with pytest.raises(JournalError, match="answered this item already"):
-        desk.store_judgment(replace(kept, answers=FALSE_SEEN))
+        tasks.store_judgment(replace(kept, answers=FALSE_SEEN))
     assert [row.presence for row in served.journal.all_judgments()] == ["absent_none"]
 
 
 def test_going_back_shows_the_answer_and_a_change_supersedes_it(served: Services, ada: Annotator) -> None:
     first = answered(served, ada)
-    back = desk.previous_task(
+    back = tasks.previous_task(
         Participant(served, served.default_study, ada),
-        desk.reserve_next_task(Participant(served, served.default_study, ada), ()),
+        tasks.reserve_next_task(Participant(served, served.default_study, ada), ()),
     )
     assert (back.item, back.answers) == (first.item, NONE_SEEN)
-    desk.store_judgment(replace(back, answers=FALSE_SEEN))
+    tasks.store_judgment(replace(back, answers=FALSE_SEEN))
     rows = served.journal.all_judgments()
     assert [(row.presence, row.supersedes) for row in rows] == [
         ("absent_none", None),
@@ -101,13 +101,13 @@ def test_going_back_shows_the_answer_and_a_change_supersedes_it(served: Services
 def test_another_ones_answer_cannot_be_replaced(served: Services, ada: Annotator, grace: Annotator) -> None:
     hers = answered(served, grace)
     lying = {
-        **desk.reserve_next_task(Participant(served, served.default_study, ada), ()).browser_state(),
+        **tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).browser_state(),
         "replaces": hers.judgment_id,
     }
-    kept = desk.task_from_browser(Participant(served, served.default_study, ada), lying)
+    kept = tasks.task_from_browser(Participant(served, served.default_study, ada), lying)
     assert kept is not None
-    with pytest.raises(JournalError, match="replace an answer to something else"):
-        desk.store_judgment(replace(kept, answers=FALSE_SEEN))
+    with pytest.raises(JournalError, match="would replace one to another item"):
+        tasks.store_judgment(replace(kept, answers=FALSE_SEEN))
     assert len(served.journal.all_judgments()) == 1
 
 
@@ -115,8 +115,8 @@ def test_skipped_items_come_back_at_the_end_in_order(served: Services, ada: Anno
     order = served.default_study.order
     seat = Participant(served, served.default_study, ada)
     handles = [seat.item_handle(item) for item in order]
-    assert desk.reserve_next_task(seat, tuple(handles[:-1])).item == order[-1]
-    assert desk.reserve_next_task(seat, (*handles[1:], handles[0])).item == order[1]
+    assert tasks.reserve_next_task(seat, tuple(handles[:-1])).item == order[-1]
+    assert tasks.reserve_next_task(seat, (*handles[1:], handles[0])).item == order[1]
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_skipped_items_come_back_at_the_end_in_order(served: Services, ada: Anno
     ],
 )
 def test_a_hostile_desk_is_answered_with_the_next_item(served: Services, ada: Annotator, kept: Any) -> None:
-    assert desk.task_from_browser(Participant(served, served.default_study, ada), kept) is None
+    assert tasks.task_from_browser(Participant(served, served.default_study, ada), kept) is None
     assert (
-        desk.restore_task(Participant(served, served.default_study, ada), kept, {"answers": 3}).item
+        tasks.restore_task(Participant(served, served.default_study, ada), kept, {"answers": 3}).item
         == served.default_study.order[0]
     )
 
@@ -145,19 +145,19 @@ def test_a_hostile_desk_is_answered_with_the_next_item(served: Services, ada: An
 @pytest.mark.parametrize("judgment_id", [None, 5, "", "x" * 32, "A" * 32, "0" * 33, "../../etc"])
 def test_an_id_that_no_browser_of_ours_makes_is_refused(served: Services, ada: Annotator, judgment_id: Any) -> None:
     kept = {
-        **desk.reserve_next_task(Participant(served, served.default_study, ada), ()).browser_state(),
+        **tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).browser_state(),
         "judgment_id": judgment_id,
     }
-    assert desk.task_from_browser(Participant(served, served.default_study, ada), kept) is None
+    assert tasks.task_from_browser(Participant(served, served.default_study, ada), kept) is None
 
 
 def test_a_start_in_the_future_long_ago_or_without_zone_counts_from_now(served: Services, ada: Annotator) -> None:
     seat = Participant(served, served.default_study, ada)
     hostile = ("2999-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "2020-01-01T00:00:00+00:00")
     for text in (*hostile, "2026-01-01T00:00:00", "soon", 12):
-        found = desk.task_from_browser(
+        found = tasks.task_from_browser(
             seat,
-            {**desk.reserve_next_task(seat, ()).browser_state(), "started_at": text},
+            {**tasks.reserve_next_task(seat, ()).browser_state(), "started_at": text},
         )
         assert found is not None
         assert datetime.now(UTC) - found.started_at < timedelta(seconds=10)
@@ -170,18 +170,18 @@ def test_a_start_in_the_future_long_ago_or_without_zone_counts_from_now(served: 
         (["absent_none", "poor", "general", ""], NONE_SEEN),
         (["sideways", "poor", "general", ""], Answers(None, None, None, "")),
         (["present_described", 3, {"a": 1}, None], Answers("present_described", None, None, "")),
-        ("text", desk.NO_ANSWERS),
-        ([1, 2], desk.NO_ANSWERS),
+        ("text", tasks.NO_ANSWERS),
+        ([1, 2], tasks.NO_ANSWERS),
     ],
 )
 def test_a_drafts_answers_are_checked_again(answers: Any, wanted: Answers) -> None:
-    assert desk.parse_draft_answers({"answers": answers}) == wanted
+    assert tasks.parse_draft_answers({"answers": answers}) == wanted
 
 
 def test_progress_counts_items_and_estimates_from_ones_own_pace(served: Services, ada: Annotator) -> None:
-    assert desk.reserve_next_task(Participant(served, served.default_study, ada), ()).progress.minutes_left is None
-    lying = replace(desk.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
-    desk.store_judgment(replace(lying, started_at=lying.started_at - timedelta(seconds=30)))
-    after = desk.reserve_next_task(Participant(served, served.default_study, ada), ()).progress
+    assert tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).progress.minutes_left is None
+    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
+    tasks.store_judgment(replace(lying, started_at=lying.started_at - timedelta(seconds=30)))
+    after = tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).progress
     assert (after.done, after.total) == (1, 270)
     assert after.minutes_left == pytest.approx(30 * 269 / 60, rel=0.05)

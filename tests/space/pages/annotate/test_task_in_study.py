@@ -11,8 +11,8 @@ import pytest
 from annotation.errors import JournalError
 from annotation.form import Answers
 from annotation.study.practice import load_practice_examples
-from space.pages.annotate import desk
-from space.pages.annotate.desk import AnnotationTask
+from space.pages.annotate import task as tasks
+from space.pages.annotate.task import AnnotationTask
 from space.services import Services
 from space.studies.participant import Participant
 from space.web.sessions import Annotator
@@ -22,9 +22,9 @@ ANSWERS = Answers("absent_none", None, None, "")
 
 
 def answered(seat: Participant) -> AnnotationTask:
-    """Answers the next item; returns what lay on the desk."""
-    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
-    desk.store_judgment(lying)
+    """Answers the next item; returns what lay on the tasks."""
+    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
+    tasks.store_judgment(lying)
     return lying
 
 
@@ -33,12 +33,12 @@ def test_worked_examples_come_first_once_and_are_not_counted(served: Services, a
     lying = [answered(seat) for _ in range(3)]
     assert [each.item for each in lying] == [example.item for example in load_practice_examples("pilot")]
     assert [each.progress.done for each in lying] == [0, 0, 0]
-    after = desk.reserve_next_task(seat, ())
+    after = tasks.reserve_next_task(seat, ())
     assert (after.practice_example, after.progress.done, after.progress.total) == (None, 0, 7)
-    assert desk.previous_task(seat, after) == after
-    again = replace(desk.open_item(seat, lying[0].item or seat.study.order[0], ()), answers=ANSWERS)
-    with pytest.raises(JournalError, match="answered once"):
-        desk.store_judgment(again)
+    assert tasks.previous_task(seat, after) == after
+    again = replace(tasks.open_item(seat, lying[0].item or seat.study.order[0], ()), answers=ANSWERS)
+    with pytest.raises(JournalError, match="worked example already"):
+        tasks.store_judgment(again)
 
 
 def test_two_people_judge_an_item_and_a_third_gets_only_the_overlap(
@@ -49,12 +49,12 @@ def test_two_people_judge_an_item_and_a_third_gets_only_the_overlap(
     for who in (ada, grace):
         for _ in range(7):
             answered(Participant(served, study, who))
-        assert desk.reserve_next_task(Participant(served, study, who), ()).item is None
+        assert tasks.reserve_next_task(Participant(served, study, who), ()).item is None
     seat = Participant(served, study, third)
     lying = answered(seat)
     assert lying.item is not None
     assert lying.item.item_kind == "overlap"
-    after = desk.reserve_next_task(seat, ())
+    after = tasks.reserve_next_task(seat, ())
     assert (after.item, after.progress.done, after.progress.total) == (None, 1, 1)
 
 
@@ -62,9 +62,9 @@ def test_the_same_item_lies_there_on_another_device_and_no_one_else_gets_the_thi
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served, per_item=1, overlap=0)
-    here = desk.reserve_next_task(Participant(served, study, ada), ())
-    assert desk.reserve_next_task(Participant(served, study, ada), ()).item == here.item
-    assert desk.reserve_next_task(Participant(served, study, grace), ()).item != here.item
+    here = tasks.reserve_next_task(Participant(served, study, ada), ())
+    assert tasks.reserve_next_task(Participant(served, study, ada), ()).item == here.item
+    assert tasks.reserve_next_task(Participant(served, study, grace), ()).item != here.item
 
 
 def test_what_the_browser_keeps_does_not_tell_a_control(served: Services, ada: Annotator) -> None:
@@ -72,44 +72,44 @@ def test_what_the_browser_keeps_does_not_tell_a_control(served: Services, ada: A
     seat = Participant(served, study, ada)
     assert sorted(seat.items_by_handle) == sorted({seat.item_handle(item) for item in study.order})
     for _ in study.order:
-        lying = desk.reserve_next_task(seat, tuple(seat.items_by_handle))
+        lying = tasks.reserve_next_task(seat, tuple(seat.items_by_handle))
         kept = json.dumps(lying.browser_state())
         assert not any(word in kept for word in ("swapped", "shuffled", "overlap", "head"))
-        desk.store_judgment(replace(lying, answers=ANSWERS))
+        tasks.store_judgment(replace(lying, answers=ANSWERS))
 
 
 def test_an_item_whose_reservation_went_to_somebody_else_gives_way_to_the_next(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served, per_item=1, overlap=0)
-    mine = desk.reserve_next_task(Participant(served, study, ada), ())
+    mine = tasks.reserve_next_task(Participant(served, study, ada), ())
     assert mine.item is not None
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=31)
-    theirs = desk.open_item(Participant(served, study, grace), mine.item, ())
+    theirs = tasks.open_item(Participant(served, study, grace), mine.item, ())
     assert theirs.item == mine.item
-    back = desk.restore_task(Participant(served, study, ada), mine.browser_state(), mine.draft())
+    back = tasks.restore_task(Participant(served, study, ada), mine.browser_state(), mine.draft())
     assert back.item not in (None, mine.item)
     with pytest.raises(JournalError):
-        desk.store_judgment(replace(theirs, answers=ANSWERS, participant=Participant(served, study, ada)))
+        tasks.store_judgment(replace(theirs, answers=ANSWERS, participant=Participant(served, study, ada)))
 
 
 def test_a_desk_of_another_study_is_of_no_use(served: Services, ada: Annotator) -> None:
-    lying = desk.reserve_next_task(Participant(served, served.default_study, ada), ())
-    assert desk.task_from_browser(Participant(served, create_test_study(served), ada), lying.browser_state()) is None
+    lying = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
+    assert tasks.task_from_browser(Participant(served, create_test_study(served), ada), lying.browser_state()) is None
 
 
 def test_after_the_deadline_no_item_lies_there_and_nothing_is_stored(served: Services, ada: Annotator) -> None:
     study = create_test_study(served, deadline=datetime.now(UTC) + timedelta(minutes=5))
     seat = Participant(served, study, ada)
-    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
+    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=6)
-    after = desk.reserve_next_task(seat, ())
+    after = tasks.reserve_next_task(seat, ())
     assert (after.item, after.closed_reason) == (
         None,
-        "The study pilot is over: its deadline has passed. Thank you to all who took part.",
+        "The study pilot is over: its deadline has passed. Thank you to everybody who took part!",
     )
     with pytest.raises(JournalError, match="not stored"):
-        desk.store_judgment(lying)
+        tasks.store_judgment(lying)
 
 
 def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
@@ -118,13 +118,13 @@ def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
     study = create_test_study(served)
     answered(Participant(served, study, grace))
     seat = Participant(served, study, ada)
-    lying = replace(desk.reserve_next_task(seat, ()), answers=ANSWERS)
+    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
     asked: list[str] = []
     served.journal._connection.set_trace_callback(asked.append)
-    kept = desk.task_from_browser(seat, lying.browser_state())
+    kept = tasks.task_from_browser(seat, lying.browser_state())
     assert kept is not None
-    desk.store_judgment(replace(kept, answers=ANSWERS))
-    after = desk.reserve_next_task(seat, ())
+    tasks.store_judgment(replace(kept, answers=ANSWERS))
+    after = tasks.reserve_next_task(seat, ())
     assert after.progress.done == 1
     served.journal._connection.set_trace_callback(None)
     assert sum("json_group_array(annotator)" in query for query in asked) == 1
@@ -137,6 +137,6 @@ def test_the_heads_counted_on_claiming_are_those_that_are_open(
     study = create_test_study(served)
     for who in (ada, grace, ada, grace, ada):
         answered(Participant(served, study, who))
-        after = desk.reserve_next_task(Participant(served, study, who), ())
+        after = tasks.reserve_next_task(Participant(served, study, who), ())
         assert after.open_head_count is not None
         assert replace(after, open_head_count=None).progress == after.progress

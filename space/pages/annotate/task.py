@@ -1,0 +1,281 @@
+"""The annotator's task: the item to judge, the answers so far and the progress. Turns answers into a stored judgment.
+
+The task and its draft are kept in the browser, so nothing in them is trusted. Items are looked up by a keyed handle
+(item keys would tell controls from true items), the annotator comes from the session, answers are checked again, and an
+earlier judgment is only replaced if the journal has it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from annotation import form
+from annotation.form import Answers
+from annotation.journal.journal import JournalError
+from annotation.study.next_item import (
+    AnnotatorProgress,
+    AssignmentState,
+    compute_annotator_progress,
+    count_heads,
+    list_available_items,
+)
+from annotation.study.practice import PracticeExample
+from annotation.study.study import Study
+from annotation.types import Judgment, Receipt, StudyItem
+from maps.types import HeadId
+from space.studies.current import find_stale_item_keys, judging_closed_reason
+from space.studies.participant import JUDGMENT_ID_PATTERN, MAX_TASK_AGE, Participant, current_judgments
+
+NO_ANSWERS = form.keep_applicable_answers({}, None)
+
+
+@dataclass(frozen=True)
+class AnnotationTask:
+    """What an annotator has in front of them. Without an item to judge, `item` is None.
+
+    - `earlier_judgment`: the annotator's stored judgment of the item.
+    - `replaced_judgment_id`: the id of the judgment that the page showed when the item was opened. An answer that was
+      given in another tab since then is not replaced unseen.
+    - `skipped_handles`: handles of skipped items, oldest first.
+    - `closed_reason`: why judging is closed, if it is.
+    - `open_head_count`: how many heads the annotator can still be given, if reserving the item has counted them.
+    """
+
+    participant: Participant
+    item: StudyItem | None
+    answers: Answers
+    judgment_id: str
+    started_at: datetime
+    replaced_judgment_id: str | None
+    skipped_handles: tuple[str, ...]
+    earlier_judgment: Judgment | None
+    closed_reason: str | None = None
+    open_head_count: int | None = field(default=None, compare=False)
+
+    @cached_property
+    def progress(self) -> AnnotatorProgress:
+        """How far the annotator is. Computed only when it is shown, because it reads all their judgments."""
+        judgments = [row for row in current_judgments(self.participant) if row.item_kind != "practice"]
+        return annotator_progress(self.participant, judgments, self.open_head_count)
+
+    @property
+    def practice_example(self) -> PracticeExample | None:
+        """The worked example, if the item is one."""
+        return self.participant.examples_by_key.get(self.item.key) if self.item else None
+
+    def browser_state(self) -> dict[str, Any]:
+        """What the browser keeps of the task, so that a reload or another handler finds it again."""
+        return {
+            "study": self.participant.study.name,
+            "item": self.participant.item_handle(self.item) if self.item else None,
+            "judgment_id": self.judgment_id,
+            "started_at": self.started_at.isoformat(),
+            "replaces": self.replaced_judgment_id,
+            "skipped": list(self.skipped_handles),
+        }
+
+    def draft(self) -> dict[str, Any]:
+        """The answers as the browser keeps them: a code for each question, then the comment."""
+        answers = [*self.answers.codes_by_field().values(), self.answers.comment]
+        return {"judgment_id": self.judgment_id, "answers": answers}
+
+
+def parse_skipped_handles(browser_state: object) -> tuple[str, ...]:
+    """The handles of the skipped items in a task from a browser."""
+    handles = browser_state.get("skipped") if isinstance(browser_state, dict) else None
+    return tuple(each for each in handles if isinstance(each, str)) if isinstance(handles, list) else ()
+
+
+def reserve_next_task(
+    participant: Participant, skipped_handles: tuple[str, ...], preferred_item: StudyItem | None = None
+) -> AnnotationTask:
+    """The next open item: first the worked examples, then `preferred_item` if it is still open, then the others."""
+    if (reason := judging_closed_reason(participant.services, participant.study)) is not None:
+        return replace(new_task(participant, None, skipped_handles), closed_reason=reason)
+    if participant.examples_by_key:
+        judged_keys = {row.item.key for row in current_judgments(participant)}
+        for key, example in participant.examples_by_key.items():
+            if key not in judged_keys:
+                return new_task(participant, example.item, skipped_handles)
+    known_handles = tuple(each for each in dict.fromkeys(skipped_handles) if each in participant.items_by_handle)
+    reserved = participant.services.journal.reserve_next_item(
+        participant.study,
+        participant.annotator.pseudonym,
+        skipped_keys=[participant.items_by_handle[each].key for each in known_handles],
+        preferred_key=None if preferred_item is None else preferred_item.key,
+        closed_keys=find_stale_item_keys(participant.services.atlases, participant.study),
+    )
+    return replace(new_task(participant, reserved.item, known_handles), open_head_count=reserved.available_heads)
+
+
+def new_task(participant: Participant, item: StudyItem | None, skipped_handles: tuple[str, ...]) -> AnnotationTask:
+    """A task for an item, with the annotator's stored answers to it if there are any."""
+    earlier = None if item is None else own_judgment(participant, item)
+    return AnnotationTask(
+        participant=participant,
+        item=item,
+        answers=form.answers_of_judgment(earlier) if earlier else NO_ANSWERS,
+        judgment_id=uuid.uuid4().hex,
+        started_at=datetime.now(UTC),
+        replaced_judgment_id=earlier.judgment_id if earlier else None,
+        skipped_handles=skipped_handles,
+        earlier_judgment=earlier,
+    )
+
+
+def own_judgment(participant: Participant, item: StudyItem) -> Judgment | None:
+    """The annotator's current judgment of an item."""
+    journal, annotator = participant.services.journal, participant.annotator.pseudonym
+    return next(iter(journal.current_judgments(participant.study.name, annotator, item)), None)
+
+
+def annotator_progress(
+    participant: Participant, judgments: list[Judgment], open_head_count: int | None = None
+) -> AnnotatorProgress:
+    """Progress over the items that this annotator can be given.
+
+    In a created study these are the judged items and the heads that are open to the annotator now. The open heads are
+    counted here unless `open_head_count` is known.
+    """
+    study, judged_keys = participant.study, {row.item.key for row in judgments}
+    whole_study = compute_annotator_progress(study.order, judged_keys, [row.seconds for row in judgments])
+    if participant.is_in_open_study:
+        return whole_study
+    if open_head_count is None:
+        open_head_count = count_open_heads(participant, judged_keys)
+    limit = study.settings.per_annotator
+    left = open_head_count if limit is None else min(open_head_count, max(0, limit - len(judged_keys)))
+    minutes_left = None
+    if whole_study.minutes_left is not None:
+        minutes_per_item = whole_study.minutes_left / max(1, whole_study.total - whole_study.done)
+        minutes_left = minutes_per_item * left
+    return AnnotatorProgress(len(judged_keys), len(judged_keys) + left, minutes_left)
+
+
+def count_open_heads(participant: Participant, judged_keys: set[str]) -> int:
+    """How many heads this annotator, who has judged the items with these keys, can still be given."""
+    study, slots = participant.study, participant.services.journal.slot_holders(participant.study)
+    taken = {item.key: slots.slots_taken_by_others(item.key, participant.annotator.pseudonym) for item in study.order}
+    state = AssignmentState(taken, judged_keys, closed_keys=find_stale_item_keys(participant.services.atlases, study))
+    return count_heads(list_available_items(study.order, study.settings, state))
+
+
+def reserve_first_task(participant: Participant, browser_state: object) -> AnnotationTask:
+    """The task after signing in: the item that the address asked for, else the next open one."""
+    handle = browser_state.get("wanted") if isinstance(browser_state, dict) else None
+    item = participant.items_by_handle.get(handle) if isinstance(handle, str) else None
+    return reserve_next_task(participant, ()) if item is None else open_item(participant, item, ())
+
+
+def task_from_browser(participant: Participant, browser_state: object) -> AnnotationTask | None:
+    """The task that a browser sends; None if it is not a valid task of this study."""
+    handle = browser_state.get("item") if isinstance(browser_state, dict) else None
+    item = participant.items_by_handle.get(handle) if isinstance(handle, str) else None
+    if item is None or not isinstance(browser_state, dict) or browser_state.get("study") != participant.study.name:
+        return None
+    judgment_id, replaced_id = browser_state.get("judgment_id"), browser_state.get("replaces")
+    if not isinstance(judgment_id, str) or not JUDGMENT_ID_PATTERN.fullmatch(judgment_id):
+        return None
+    task = new_task(participant, item, parse_skipped_handles(browser_state))
+    return replace(
+        task,
+        judgment_id=judgment_id,
+        replaced_judgment_id=replaced_id if isinstance(replaced_id, str) else None,
+        started_at=parse_start_time(browser_state) or task.started_at,
+    )
+
+
+def restore_task(participant: Participant, browser_state: object, draft: object) -> AnnotationTask:
+    """The task after a reload: the item with the draft's answers, or the next open item if it was judged meanwhile.
+
+    An item whose reservation has ended is reserved again if it is still open; else the next item replaces it.
+    """
+    task = task_from_browser(participant, browser_state)
+    if task is None:
+        return reserve_next_task(participant, parse_skipped_handles(browser_state))
+    if task.earlier_judgment is None:
+        reserved = reserve_next_task(participant, task.skipped_handles, task.item)
+        if reserved.item != task.item:
+            return reserved
+    elif task.earlier_judgment.judgment_id != task.replaced_judgment_id:  # judged since the page was loaded
+        return reserve_next_task(participant, task.skipped_handles)
+    if not isinstance(draft, dict) or draft.get("judgment_id") != task.judgment_id:
+        return task
+    return replace(task, answers=parse_draft_answers(draft))
+
+
+def parse_draft_answers(draft: dict[str, Any]) -> Answers:
+    """The answers in a draft, without codes that the form does not have."""
+    values = draft.get("answers")
+    if not isinstance(values, list) or len(values) != len(form.QUESTIONS) + 1:
+        return NO_ANSWERS
+    *codes, comment = values
+    known = {
+        question.field: code
+        for question, code in zip(form.QUESTIONS, codes, strict=True)
+        if isinstance(code, str) and code in question.codes
+    }
+    return form.keep_applicable_answers(known, comment if isinstance(comment, str) else None)
+
+
+def parse_start_time(browser_state: dict[str, Any]) -> datetime | None:
+    """When the browser opened its item; None for a time without zone, in the future or older than MAX_TASK_AGE."""
+    try:
+        moment = datetime.fromisoformat(str(browser_state.get("started_at")))
+        if moment.tzinfo is None:
+            return None
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    now = datetime.now(UTC)
+    return moment if now - MAX_TASK_AGE <= moment <= now else None
+
+
+def previous_task(participant: Participant, task: AnnotationTask) -> AnnotationTask:
+    """The item that was judged before the present one; the first stays. Worked examples are not shown again."""
+    items = [row.item for row in current_judgments(participant) if row.item_kind != "practice"]
+    if not items:
+        return task
+    position = items.index(task.item) if task.item in items else len(items)
+    return new_task(participant, items[max(position - 1, 0)], task.skipped_handles)
+
+
+def open_item(participant: Participant, item: StudyItem, skipped_handles: tuple[str, ...]) -> AnnotationTask:
+    """A certain item with the annotator's own judgment, else reserved for them; if it is taken, the next item."""
+    if own_judgment(participant, item) is None:
+        return reserve_next_task(participant, skipped_handles, item)
+    return new_task(participant, item, skipped_handles)
+
+
+def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
+    """The study's item for the head in an address, if there is one."""
+    return None if head is None else study.item_by_head.get(head)
+
+
+def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
+    """Stores the answers of a task; returns the judgment and its receipt once they are on disk.
+
+    Raises JournalError, with a sentence for the annotator, if the judgment cannot be stored.
+    """
+    participant = task.participant
+    if task.item is None:
+        raise ValueError("the task has no item")
+    if (reason := judging_closed_reason(participant.services, participant.study)) is not None:
+        raise JournalError(f"Your answer was not stored. {reason}")
+    if task.practice_example is not None and task.replaced_judgment_id is not None:
+        raise JournalError("You have answered this worked example already. Press Next to go on.")
+    judgment = form.build_judgment(
+        task.item,
+        task.answers,
+        judgment_id=task.judgment_id,
+        annotator=participant.annotator.pseudonym,
+        started_at=task.started_at,
+        submitted_at=datetime.now(UTC),
+        supersedes=task.replaced_judgment_id,
+        app_version=participant.services.app_version,
+    )
+    return judgment, participant.services.journal.record_judgment(judgment, participant.study)
