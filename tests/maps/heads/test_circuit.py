@@ -10,11 +10,7 @@ from torch import Tensor
 
 from maps.heads.circuit import HeadWeights, output_factors, saliency, skewness
 from maps.heads.sources import Sources
-from tests.maps.heads.test_first_mlp import GATED, plain_mlp
-
-
-def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
 
 
 def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2) -> HeadWeights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,13 +12,10 @@ from torch.nn.functional import layer_norm, linear, rms_norm, silu
 
 from maps.heads import first_mlp as mlp
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, apply_first_mlp, apply_first_mlp_float64
+from tests.near_ties import normal_tensor
 
 D, INNER = 24, 40
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
+normal = partial(normal_tensor, dtype=torch.float32)
 
 GATED = FirstMlp(
     norm=normal(D, seed=3),

@@ -10,8 +10,8 @@ from maps.heads.salient_tokens import SalientCounts, find_salient_mappings, find
 from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import CANCELLED_TOKEN, cancelling_first_mlp
-from tests.maps.heads.test_circuit import heads, normal, plain_saliency
-from tests.maps.heads.test_first_mlp import GATED, plain_mlp
+from tests.maps.heads.test_circuit import heads, plain_saliency
+from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
 
 
 def limit(weights: HeadWeights, head: int) -> float:
