@@ -1,1 +1,1 @@
-"""The commands, one file each: `add` describes the arguments, `run` does the work."""
+"""The commands, one module each: `add` declares the arguments, `run` does the work."""

@@ -1,4 +1,4 @@
-"""`agreement`: how far annotators agree, and what they found."""
+"""The command `agreement`: how far annotators agree, and what they found."""
 
 from __future__ import annotations
 
@@ -19,31 +19,29 @@ from maps.errors import MapsError
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`agreement`."""
     p = commands.add_parser(
         "agreement",
-        help="how far annotators agree, from anyone's CSV or Parquet file",
+        help="measure how far annotators agree, from any CSV or Parquet file",
         description=(
-            "Says how far annotators agree, and what they found, beside controls and the paper. FILE needs the columns "
-            "item (or model, layer, head), annotator, presence, precision and category."
+            "Measures how far annotators agree and what they found, compared with controls and with the paper. FILE "
+            "needs the columns item (or model, layer, head), annotator, presence, precision and category."
         ),
         epilog="example: python -m annotation agreement judgments.parquet --atlas data/atlases/smollm2 --json",
     )
     p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
     p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
-    p.add_argument("--seed", type=int, default=0, help="seed of the bootstrap, from 0 (default: 0)")
+    p.add_argument("--seed", type=int, default=0, help="seed of the bootstrap intervals, from 0 (default: 0)")
     add_layers_option(p)
     p.add_argument(
         "--atlas",
         type=Path,
         metavar="FOLDER",
-        help="the atlas that was judged: its number of layers, its detection scores and support beside human precision",
+        help="the judged atlas: gives the number of layers, and the measures to correlate with human precision",
     )
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the report."""
     if options.seed < 0:
         raise MapsError(f"The seed is {options.seed}; it must be 0 or more.")
     judgments = select_counted_judgments(read_judgments_table(options.file))
@@ -51,11 +49,10 @@ def run(options: argparse.Namespace) -> None:
     if options.atlas is not None:
         atlas = Atlas.open(options.atlas)
         layers = {atlas.model: int(atlas.info["layers"])} | layers
-        descriptions, scores = (atlas.table(name).to_pandas() for name in ("descriptions", "scores"))
+        descriptions, scores = atlas.table("descriptions").to_pandas(), atlas.table("scores").to_pandas()
         evidence = correlate_measures(judgments, descriptions, scores, options.seed)
-    found = summarise_judgments(judgments, options.seed, layers, evidence)
+    report, paper = summarise_judgments(judgments, options.seed, layers, evidence), load_paper()
     if options.json:
-        whole = found.as_json() | {"paper": load_paper().as_json()}
-        print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(report.as_json() | {"paper": paper.as_json()}, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_text("\n\n".join("\n".join(paragraph) for paragraph in report_paragraphs(found, load_paper())))
+        print_text("\n\n".join("\n".join(paragraph) for paragraph in report_paragraphs(report, paper)))

@@ -1,4 +1,4 @@
-"""What several commands ask for."""
+"""Arguments that several commands share, and what they refer to."""
 
 from __future__ import annotations
 
@@ -18,45 +18,42 @@ from maps.text import pluralize
 
 
 def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """`--data`."""
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help=f"where the app keeps {what} (default: MAPS_DATA, or data/)"
     )
 
 
 def data_folder(options: argparse.Namespace) -> Path:
-    """The folder that `--data` or MAPS_DATA names."""
     environment: Mapping[str, str] = options.environment
     return options.data or Path(environment.get("MAPS_DATA") or "data")
 
 
 def studies_folder(options: argparse.Namespace) -> Path:
-    """Where the files of the studies are."""
     return data_folder(options) / "studies"
 
 
 def open_journal(options: argparse.Namespace) -> Journal:
-    """The journal in the data folder; MapsError where there is none yet."""
     path = data_folder(options) / "journal.sqlite"
     if not path.is_file():
-        raise MapsError(f"There is no journal at {path}; it begins with the first answer, or --data names its folder.")
+        raise MapsError(
+            f"There is no journal at {path} yet. The first answer creates it; if it is elsewhere, give its folder with "
+            "--data."
+        )
     return Journal(path)
 
 
 def add_layers_option(parser: argparse.ArgumentParser) -> None:
-    """`--layers`."""
     parser.add_argument(
         "--layers",
         type=parse_layers,
         action="append",
         default=[],
         metavar="MODEL=NUMBER",
-        help="how many layers a model has, for the numbers by layer quarter; may be repeated",
+        help="number of layers of a model, for the results by layer quarter; may be repeated",
     )
 
 
 def parse_layers(text: str) -> tuple[str, int]:
-    """A model with its number of layers."""
     model, equals, number = text.rpartition("=")
     if not (model and equals and number.isdecimal() and 0 < int(number) < 10_000):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form MODEL=NUMBER, such as smollm2=30")
@@ -64,46 +61,47 @@ def parse_layers(text: str) -> tuple[str, int]:
 
 
 def add_judged_atlas_option(parser: argparse.ArgumentParser) -> None:
-    """`--atlas` of what is exported."""
     parser.add_argument(
         "--atlas",
         type=Path,
         metavar="FOLDER",
-        help="the atlas that was judged: judgments that its changes made stale are marked, and left out of the figures",
+        help="the judged atlas: judgments that its changes made stale are marked and left out of the results",
     )
 
 
 def load_selected_study(options: argparse.Namespace) -> Study | None:
-    """The study of `--study`, where it is frozen here."""
+    """The study of `--study`, None if its file is not in the folder of the studies."""
     return load_studies(studies_folder(options)).get(options.study)
 
 
 def find_stale_judgments(
     options: argparse.Namespace, study: Study | None, judgments: Sequence[Judgment]
 ) -> Collection[str] | None:
-    """The ids of the judgments that are stale by `--atlas`, and says how many; None, said too, without it.
+    """The ids of the judgments that `--atlas` has made stale, None without it; prints how many there are.
 
-    Raises MapsError where a study's file is needed and not here, or the atlas is of another model.
+    Raises MapsError if the study's file is missing, or if the atlas is of another model.
     """
     if options.atlas is None:
-        print_text("Stale judgments are not marked: name the atlas that was judged with --atlas.")
+        print_text("Stale judgments are not marked; to mark them, give the judged atlas with --atlas.")
         return None
     if study is None and options.study != DEFAULT_STUDY:
         raise MapsError(
-            f"The file of the study {options.study} is not here, so it cannot be told which judgments are stale; name "
-            "the folder of the studies with --data, or leave --atlas out."
+            f"The file of the study {options.study} is missing, so stale judgments cannot be found. Give the folder of "
+            "the studies with --data, or leave out --atlas."
         )
-    found = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
-    print_text(f"{pluralize(len(found), 'judgment')} stale by {options.atlas}: marked, and left out of the figures.")
-    return found
+    stale = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
+    print_text(
+        f"Stale since {options.atlas} changed: {pluralize(len(stale), 'judgment')}, marked and left out of the results."
+    )
+    return stale
 
 
 def parse_deadline(text: str) -> datetime:
-    """A day as its last moment in UTC; a time with its zone as it is."""
+    """A day becomes its last moment in UTC; a time with a time zone stays as it is."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2027-01-31") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2027-01-31") from error
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     if moment.time() != time.min:

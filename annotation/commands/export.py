@@ -1,4 +1,4 @@
-"""`export_judgments`: files of the judgments."""
+"""The command `export`: the judgments as files."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from annotation.commands.arguments import (
 from annotation.export.files import EXPORT_FORMATS, export_judgments
 from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
+from maps.text import pluralize
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`export_judgments`."""
     p = commands.add_parser(
         "export",
         help="write the judgments as CSV, Parquet and a datasets folder",
-        description="Writes the judgments as CSV, Parquet and a folder that datasets.load_dataset reads.",
+        description="Writes the judgments of a study as CSV, as Parquet, and as a folder for datasets.load_dataset.",
         epilog="example: python -m annotation export --out judgments/",
     )
-    p.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    p.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
     add_data_option(p, "journal.sqlite")
     p.add_argument("--study", default="default", help="the study to export (default: default)")
-    p.add_argument("--format", choices=EXPORT_FORMATS, help="only this format (default: all)")
+    p.add_argument("--format", choices=EXPORT_FORMATS, help="write only this format (default: all)")
     add_layers_option(p)
     add_judged_atlas_option(p)
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the files and says where they are."""
     with open_journal(options) as journal:
         rows = journal.all_judgments(options.study)
         studies = sorted({row.study for row in journal.all_judgments()})
     if not rows and studies:
-        raise MapsError(f"No judgment belongs to the study {options.study!r}; there is {', '.join(studies)}.")
+        raise MapsError(f"The study {options.study!r} has no judgments. Studies with judgments: {', '.join(studies)}.")
     study = load_selected_study(options)
     stale = find_stale_judgments(options, study, rows)
     settings = study.settings if study else None
     for fmt in (options.format,) if options.format else EXPORT_FORMATS:
         for file in export_judgments(rows, options.out, fmt, dict(options.layers), settings, stale):
-            print_text(f"{file}: {len(rows):,} judgments" if file.suffix != ".md" else f"{file}: the card")
+            content = "the dataset card" if file.suffix == ".md" else pluralize(len(rows), "judgment")
+            print_text(f"{file}: {content}")

@@ -1,4 +1,4 @@
-"""`compute_labels`: one label an item and question."""
+"""The command `labels`: one label for each item and question."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """`compute_labels`."""
     p = commands.add_parser(
         "labels",
-        help="one label an item and question: majority, adjudication, Dawid and Skene's model",
+        help="write one label for each item and question",
         description=(
-            "Writes one row an item and question: the majority of its answers or that they tie, the adjudicated answer "
-            "where there is one, and the most probable label by Dawid and Skene's model, which needs crowd-kit "
+            "Writes one row for each item and question: the majority of the answers (or that they tie), the "
+            "organiser's decision if there is one, and the most probable label of Dawid and Skene's model, which needs crowd-kit "
             "(pip install crowd-kit==1.4.2)."
         ),
         epilog="example: python -m annotation labels judgments.csv --out labels.csv",
     )
     p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .csv or .parquet file to write")
-    p.add_argument("--majority-only", action="store_true", help="leave out Dawid and Skene's model")
+    p.add_argument("--majority-only", action="store_true", help="leave out the labels of Dawid and Skene's model")
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the table and says how its labels came about."""
     check_suffix(options.out)
     judgments = select_counted_judgments(read_judgments_table(options.file))
     table = compute_labels(judgments, None if options.majority_only else estimate_labels(judgments))

@@ -29,7 +29,7 @@ from maps.atlas.schema import SCHEMAS, make_table
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[3]
 ATLAS = ROOT / "space" / "seed" / "smollm2"
-UNMARKED = "Stale judgments are not marked: name the atlas that was judged with --atlas.\n"
+UNMARKED = "Stale judgments are not marked; to mark them, give the judged atlas with --atlas.\n"
 
 
 def run(*arguments: object, data: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -133,7 +133,10 @@ def test_one_format_and_one_study_can_be_asked_for(tmp_path: Path, data: Path) -
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (0, f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 10 judgments\n")
     done = run("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out")
-    assert (done.returncode, done.stderr) == (2, "No judgment belongs to the study 'pilot'; there is default.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "The study 'pilot' has no judgments. Studies with judgments: default.\n",
+    )
 
 
 def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
@@ -151,8 +154,8 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
         ),
         ("agreement", tmp_path / "bad.csv", "--seed", "-1"): "The seed is -1; it must be 0 or more.\n",
         ("export", "--data", tmp_path, "--out", tmp_path): (
-            f"There is no journal at {tmp_path}/journal.sqlite; it begins with the first answer, or --data names its "
-            "folder.\n"
+            f"There is no journal at {tmp_path}/journal.sqlite yet. The first answer creates it; if it is elsewhere, "
+            "give its folder with --data.\n"
         ),
     }
     for arguments, sentence in sentences.items():
@@ -170,8 +173,8 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
         tmp_path, *few, "--name", "pilot", "--per-annotator", 12, "--deadline", "2999-01-31", "--no-practice"
     )
     line = (
-        "20 heads of SmolLM2-135M-Instruct described by offline, 4 of them for everybody, 3 swapped and 2 shuffled "
-        "controls, 2 judgments an item\n"
+        "20 heads of SmolLM2-135M-Instruct described by offline, 4 of them for every annotator, 3 swapped and 2 "
+        "shuffled controls, 2 judgments for each item\n"
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{tmp_path / 'studies' / 'pilot.json'}: {line}"
@@ -193,10 +196,10 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
     assert "deadline: 2999-01-31 23:59:59.999999+00:00" in shown
     assert "practice: False" in shown
     assert shown[-6:] == [
-        "places wanted: 42, and 4 of each annotator (the overlap)",
-        "places given: 2, and 1 in the overlap",
-        "places reserved now: 1",
-        "items done: 1 of 21",
+        "judgments wanted: 42, and 4 by each annotator (the overlap)",
+        "judgments given: 2, and 1 in the overlap",
+        "judgments reserved now: 1",
+        "items with all judgments: 1 of 21",
         "annotators: 2",
         "stale items: 0",
     ]
@@ -210,8 +213,8 @@ def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> No
     pq.write_table(pa.Table.from_pylist(rows, SCHEMAS["descriptions"]), atlas / "descriptions.parquet")
     shown = called("study", "show", "pilot", "--data", tmp_path, "--atlas", atlas).stdout.splitlines()
     assert shown[-1] == f"stale items: 1 (L{rows[5]['layer']}H{rows[5]['head']})"
-    assert "places given: 0, and 0 in the overlap" in shown
-    assert "places wanted: 807, and 0 of each annotator (the overlap)" in shown  # 3 of each of the 269 others
+    assert "judgments given: 0, and 0 in the overlap" in shown
+    assert "judgments wanted: 807, and 0 by each annotator (the overlap)" in shown  # 3 of each of the 269 others
 
 
 def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
@@ -232,24 +235,24 @@ def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_f
     exported = ("export", "--data", tmp_path, "--study", "pilot", "--out", tmp_path / "out")
     done = called(*exported, "--atlas", atlas)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"1 judgment stale by {atlas}: marked, and left out of the figures.\n")
+    assert done.stdout.startswith(f"Stale since {atlas} changed: 1 judgment, marked and left out of the results.\n")
     assert pd.read_csv(tmp_path / "out" / "judgments.csv")["stale"].tolist() == [False, True, False]
     for kind in ("csv", "parquet"):
         found = json.loads(called("agreement", tmp_path / "out" / f"judgments.{kind}", "--json").stdout)
         assert (found["items"], found["judgments"], found["left_out"]["stale"]) == (2, 2, 1)
     assert "- Left out: 1 judgment of stale items" in (tmp_path / "out" / "README.md").read_text()
-    assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"0 judgments stale by {ATLAS}: marked")
+    assert called(*exported, "--atlas", ATLAS).stdout.startswith(f"Stale since {ATLAS} changed: 0 judgments")
 
 
 def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 20)
     done = called("export", "--data", data, "--out", tmp_path / "out", "--atlas", ATLAS)
-    assert done.stdout.startswith(f"0 judgments stale by {ATLAS}: marked")  # they are of another model
+    assert done.stdout.startswith(f"Stale since {ATLAS} changed: 0 judgments")  # they are of another model
     (tmp_path / "studies" / "pilot.json").rename(tmp_path / "pilot.json")
     with Journal(data / "journal.sqlite") as journal:
         journal.record_judgment(replace(journal.all_judgments()[0], judgment_id="j", study="pilot"))
     done = called("export", "--data", data, "--study", "pilot", "--out", tmp_path / "out", "--atlas", ATLAS)
-    assert (done.returncode, done.stderr.startswith("The file of the study pilot is not here, so it")) == (2, True)
+    assert (done.returncode, done.stderr.startswith("The file of the study pilot is missing")) == (2, True)
     (data / "studies").mkdir()
     (tmp_path / "pilot.json").rename(data / "studies" / "pilot.json")
     other = shutil.copytree(ATLAS, tmp_path / "other")
@@ -264,7 +267,7 @@ def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
 
 def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
     done = run("withdraw", "a-1", data=data)
-    assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn: 5 judgments are left out from now on.\n")
+    assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn. Left out from now on: 5 judgments.\n")
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
     assert done.stdout == f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
     assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
@@ -283,9 +286,9 @@ def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
             f"'gpt' described no head of {ATLAS}; choose one of its describers: offline.\n"
         ),
         ("create", "--atlas", ATLAS, "--controls", 0.1, "--swapped", 3): (
-            "Name the controls by --controls, or by --swapped and --shuffled, not both.\n"
+            "Give either --controls, or --swapped and --shuffled, but not both.\n"
         ),
-        ("show", "other"): f"There is no study 'other' in {tmp_path / 'studies'}; there is pilot.\n",
+        ("show", "other"): f"There is no study 'other' in {tmp_path / 'studies'}. The studies are: pilot.\n",
     }
     for arguments, sentence in sentences.items():
         done = called("study", *arguments, "--data", tmp_path)

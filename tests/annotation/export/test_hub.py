@@ -31,7 +31,7 @@ from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment
 from tests.hub.loopback import TOKEN, LoopbackHub
 
 PUBLIC = "tester/judgments"
-UNMARKED = "Stale judgments are not marked: name the atlas that was judged with --atlas.\n"
+UNMARKED = "Stale judgments are not marked; to mark them, give the judged atlas with --atlas.\n"
 ROOT = Path(__file__).parents[3]
 
 
@@ -129,7 +129,7 @@ def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
     done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=LEDGER_NAME)
     address = f"{hub.url}/datasets/{PUBLIC}/commit/{hub.repositories['dataset', PUBLIC].head.oid}"
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{UNMARKED}2 judgments of the study default are in {address}\n"
+    assert done.stdout == f"{UNMARKED}Published 2 judgments of the study default: {address}\n"
     assert ids(hub) == ["j-1", "j-2"]
     assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
 
