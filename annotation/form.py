@@ -13,31 +13,31 @@ from typing import Any
 from annotation.types import Judgment, StudyItem
 
 FORM_VERSION = "1"
-GUIDELINES_VERSION = "1"
-MAX_COMMENT_LENGTH = 2000
+GUIDELINES_VERSION = "2"
+MAX_COMMENT_LENGTH = 2000  # characters
 
 CONSENT_SENTENCE = (
-    "By answering you agree that your answers, your comment, the times of your answers and a pseudonym made "
-    "from your name are stored, that others who take part see your answers (in a study when it is over or its "
-    "organiser opens them, elsewhere once they have answered the item themselves), and that the answers will be "
-    "published without your name."
+    "By answering you agree that we store your answers, your comments, the times of your answers and a pseudonym made "
+    "from your name; that others who take part see your answers (in a study, once it is over or its organiser shows "
+    "them; elsewhere, once they have answered the same item themselves); and that the answers will be published "
+    "without your name."
 )
 
 GUIDELINES = """\
-Look at the mappings first, at the description second.
+Look at the mappings first, then at the description.
 
-**When is there a pattern?** When it shows in 20 or more of the 30 mappings, and either
+**When is there a pattern?** When 20 or more of the 30 mappings show it, and either
 
 - you can see the function that leads from a source to its targets, or
 - the targets are closely related to each other.
 
 A pattern among the sources alone does not count.
 
-**What counts as "no pattern described"?** The word "Unclear", or a sentence that denies a pattern.
+**What counts as "no pattern described"?** The word "Unclear", or a sentence that says there is no pattern.
 
-**What to ignore.** Remarks on hidden motives that stand beside an explicit description.
+**What to ignore.** Remarks about hidden motives next to an explicit description.
 
-**Precision** is about the pattern that you see: a description can be right and still too general or too \
+**Precision** is about the pattern that you see: a description can be right and still be too general or too \
 specific. **Category** is about the most prominent pattern in the mappings, whatever the description says.
 """
 

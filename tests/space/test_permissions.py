@@ -29,8 +29,8 @@ PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 
 ANYONE, ANNOTATORS, ORGANISERS = "anyone", "annotators", "organisers"
 TABLE = {
     "load_annotate_page": ANYONE,  # to each their own
-    "opened": ANYONE,  # the load of /agreement
-    "visited": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
+    **dict.fromkeys(("load_sections", "load_figures"), ANYONE),  # /agreement: of studies whose answers are open
+    "show_address": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
     **dict.fromkeys(
         ("models", "model", "heads", "compare", "describers", "search", "head", "relation", "pairs"), ANYONE
     ),  # for programs: what atlases hold; of a head also what is open of people's answers
@@ -44,8 +44,8 @@ TABLE = {
     "withdraw_own_answers": ANNOTATORS,
     "restore_copies": ANYONE,  # what a browser kept of its own answers, sealed by this server
     "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
-    "drawn": ANYONE,  # the figures of the explorer; those of /agreement, under the rule of its words
-    "made": ANYONE,  # the downloads of /agreement: what each may see
+    "draw_figures": ANYONE,  # the figures of the explorer
+    "write_file": ANYONE,  # the downloads of /agreement: what each may see
     "opened_for_organisers": ORGANISERS,
     "rows_csv": ORGANISERS,
     "rows_parquet": ORGANISERS,
@@ -165,7 +165,7 @@ def asked(scene: Scene) -> list[Endpoint]:
     It is one function on all of them, takes nothing that a browser keeps, and seconds.
     """
     found = scene.app.endpoints()
-    first, *others = (one for one in found if kind(one.name) == "drawn" and not one.inputs)
+    first, *others = (one for one in found if kind(one.name) == "draw_figures" and not one.inputs)
     assert {len(one.outputs) for one in others} == {len(first.outputs)}
     return [one for one in found if one not in others]
 
