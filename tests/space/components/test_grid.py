@@ -20,9 +20,9 @@ ROWS = {(r["layer"], r["head"], r["relation"]): r for r in ATLAS.table("relation
 
 def data_of(element: str) -> dict[str, object]:
     """What the element gives the script."""
-    found = re.search(r'data-grid="([^"]*)"', element)
-    assert found is not None
-    return dict(json.loads(unescape(found[1])))
+    match = re.search(r'data-grid="([^"]*)"', element)
+    assert match is not None
+    return dict(json.loads(unescape(match[1])))
 
 
 @pytest.mark.parametrize("name", ["country_to_capital", "year_to_following"])

@@ -1,4 +1,4 @@
-"""The index against the atlas read plainly: what is found, in which order, and when it is built again."""
+"""The search compared with a plain reading of the atlas: results, their order, and when an index is built again."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def fold(token: str) -> str:
 @pytest.mark.parametrize("token", [" he", "The", " president", "ing"])
 def test_the_heads_of_a_token_are_those_of_the_atlas(atlas: Atlas, index: SearchIndex, token: str) -> None:
     every = atlas.mappings_by_head()
-    found = search([index], token, "targets")
+    results = search([index], token, "targets")
     having = {
         head: sum(any(fold(target) == fold(token) for target in row.targets) for row in rows)
         for head, rows in every.items()
     }
-    assert found.targets.total == sum(map(bool, having.values()))
-    assert {each.head: each.mappings for each in found.targets.items} == {
+    assert results.targets.total == sum(map(bool, having.values()))
+    assert {each.head: each.mappings for each in results.targets.items} == {
         head: count for head, count in having.items() if count
     }
     acting = {head for head, rows in every.items() if any(fold(row.source) == fold(token) for row in rows)}
-    assert {each.head for each in found.sources.items} == acting
-    for each in found.targets.items:
+    assert {each.head for each in results.sources.items} == acting
+    for each in results.targets.items:
         rows = {row.rank: row for row in every[each.head]}
         for hit in each.hits:
             assert rows[hit.rank].source == hit.source
@@ -76,28 +76,28 @@ def test_a_token_just_as_typed_comes_before_other_case_and_space(index: SearchIn
 
 
 def test_a_misspelt_token_stands_for_the_nearest(large: SearchIndex) -> None:
-    found = search([large], "captial")
-    assert not found.has_exact_tokens
-    assert [token.string for token in found.matching_tokens] == [" capital"]
-    assert found.sources.total + found.targets.total > 0
-    assert found.alike.total == 0
+    results = search([large], "captial")
+    assert not results.has_exact_tokens
+    assert [token.string for token in results.matching_tokens] == [" capital"]
+    assert results.sources.total + results.targets.total > 0
+    assert results.alike.total == 0
     right = search([large], "capital")
     assert right.has_exact_tokens
-    assert right.sources.total == found.sources.total
+    assert right.sources.total == results.sources.total
 
 
 def test_white_space_is_a_token_too(index: SearchIndex) -> None:
-    found = search([index], " ")
-    assert [token.string for token in found.matching_tokens] == [" "]
-    assert found.matching_tokens[0].ids == {index.model: 216}
+    results = search([index], " ")
+    assert [token.string for token in results.matching_tokens] == [" "]
+    assert results.matching_tokens[0].ids == {index.model: 216}
     assert search([index], "·he").matching_tokens[0].string == " he"
 
 
 def test_descriptions_with_all_words_are_found_and_with_some_where_none_has_all(large: SearchIndex) -> None:
     both = search([large], "pronouns verbs", "descriptions")
     assert both.has_every_word
-    said = [f"{each.observed_pattern} {each.input_strings}" for each in both.descriptions.items]
-    assert all("pronouns" in each and "verbs" in each for each in said)
+    texts = [f"{each.observed_pattern} {each.input_strings}" for each in both.descriptions.items]
+    assert all("pronouns" in each and "verbs" in each for each in texts)
     some = search([large], "pronouns minerals", "descriptions")
     assert not some.has_every_word
     assert some.descriptions.total > 0
@@ -130,8 +130,8 @@ def test_several_atlases_are_searched_together_and_one_alone(index: SearchIndex,
 
 def test_pages_hold_each_head_once(large: SearchIndex) -> None:
     pages = [search([large], "fabrics", "descriptions", page).descriptions for page in (1, 2, 3)]
-    found = [(each.head, each.describer) for page in pages for each in page.items]
-    assert len(found) == len(set(found)) == min(150, pages[0].total)
+    descriptions = [(each.head, each.describer) for page in pages for each in page.items]
+    assert len(descriptions) == len(set(descriptions)) == min(150, pages[0].total)
     assert (pages[0].count_text, pages[1].count_text) == (
         f"first 50 of {pages[0].total}",
         f"51 to 100 of {pages[0].total}",
@@ -169,13 +169,13 @@ def test_an_index_is_built_once_for_all_threads_and_again_for_changed_files(tmp_
     folder = tmp_path / "atlas"
     shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
     atlas, indexes = Atlas.open(folder), SearchIndexes()
-    found: list[SearchIndex] = []
-    threads = [threading.Thread(target=lambda: found.append(indexes.get(atlas))) for _ in range(6)]
+    built: list[SearchIndex] = []
+    threads = [threading.Thread(target=lambda: built.append(indexes.get(atlas))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(found), len(set(map(id, found)))) == (6, 1)
+    assert (len(built), len(set(map(id, built)))) == (6, 1)
     assert search([indexes.get(atlas)], "pronouns").descriptions.total > 0
     write_table(folder, "descriptions", pa.Table.from_pylist([], schema=SCHEMAS["descriptions"]))
     assert search([indexes.get(atlas)], "pronouns").descriptions.total == 0
@@ -186,8 +186,8 @@ def test_an_atlas_without_descriptions_can_be_searched_by_token(tmp_path: Path) 
     shutil.copytree(PREBUILT_FOLDER / "smollm2", tmp_path / "atlas")
     (tmp_path / "atlas" / "descriptions.parquet").unlink()
     index = SearchIndex.build(Atlas.open(tmp_path / "atlas"))
-    found = search([index], " he")
-    assert (found.descriptions.total, found.targets.total > 0) == (0, True)
+    results = search([index], " he")
+    assert (results.descriptions.total, results.targets.total > 0) == (0, True)
 
 
 def test_what_is_built_before_it_is_asked_for_says_what_is_damaged(

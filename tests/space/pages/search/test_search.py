@@ -71,9 +71,9 @@ def test_a_relation_leads_to_its_page(served: Services) -> None:
 
 def test_a_cut_is_said_and_leads_to_the_rest(both: Services) -> None:
     first = build_content(both, {"q": "colours", "model": MODEL})
-    found = re.search(r"first 10 of ([\d,]+)", first.html)
-    assert found is not None
-    every = int(found[1].replace(",", ""))
+    match = re.search(r"first 10 of ([\d,]+)", first.html)
+    assert match is not None
+    every = int(match[1].replace(",", ""))
     link = link_to_search("colours", MODEL, "descriptions").replace("&", "&amp;")
     assert f'<a href="{link}">Show all {every:,}</a>' in first.html
     second = build_content(both, {"q": "colours", "model": MODEL, "kind": "descriptions", "page": "2"}).html
@@ -130,9 +130,9 @@ def test_a_hostile_description_is_shown_harmlessly(both: Services) -> None:
 
 def test_the_link_of_a_chip_finds_the_token(both: Services) -> None:
     for token in HOSTILE_STRINGS:
-        found = re.search(r'href="([^"]*)"', token_chip(token))
-        assert found is not None
-        query = dict(parse_qsl(urlsplit(found[1].replace("&amp;", "&")).query, keep_blank_values=True))
+        match = re.search(r'href="([^"]*)"', token_chip(token))
+        assert match is not None
+        query = dict(parse_qsl(urlsplit(match[1].replace("&amp;", "&")).query, keep_blank_values=True))
         html = build_content(both, query | {"model": MODEL}).html
         assert "As a token" in html, token[:40]
         assert "L0H0 of Invented-70B" in html, token[:40]
