@@ -136,7 +136,7 @@ def test_a_wiped_disk_gets_back_what_the_browser_kept(server: BrowserTestApp, pa
     server.start()
     assert rows(server) == []
     page.goto(f"{server.url}/annotate")
-    expect(page.locator("#notices")).to_contain_text("3 answers that this server had lost were stored again.")
+    expect(page.locator("#notices")).to_contain_text("This server had lost 3 of your answers.")
     expect(page.locator("#progress")).to_contain_text("3 of 7")
     assert rows(server) == before
     answer(page)

@@ -1,7 +1,7 @@
-"""The copies that a browser keeps of its judgments until they are published, so that a lost disk loses none.
+"""Copies of judgments that a browser keeps until they are published, so that no answer is lost with the server's disk.
 
-A copy is sealed: the browser cannot read the item's kind in it, nor change an answer. What comes back is checked as if
-anybody had sent it.
+A copy is sealed (encrypted): the browser can neither read the item's kind in it nor change an answer. A copy that comes
+back is checked as if anybody could have sent it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from maps.errors import MapsError
 from space.services import Services
 from space.web.sessions import Annotator
 
-MAX_COPY_IDS = 10_000  # more than a browser's storage holds
-MAX_COPIES_PER_REQUEST = 500  # in one request; the page sends the rest with the next
+MAX_COPY_IDS = 10_000  # more than fit into a browser's storage
+MAX_COPIES_PER_REQUEST = 500  # the page sends the rest with its next request
 
 RESTORED_SENTENCES = (
-    "One answer that this server had lost was stored again.",
-    "{} answers that this server had lost were stored again.",
+    "This server had lost one of your answers. It is stored again from the copy in this browser.",
+    "This server had lost {} of your answers. They are stored again from the copies in this browser.",
 )
 OTHER_ANNOTATOR_SENTENCES = (
-    "One answer in this browser is somebody else's; it is stored again once they sign in here.",
-    "{} answers in this browser are somebody else's; they are stored again once they sign in here.",
+    "This browser keeps one answer of somebody else. It will be stored again when they sign in here.",
+    "This browser keeps {} answers of somebody else. They will be stored again when they sign in here.",
 )
 OTHER_SERVER_SENTENCES = (
-    "One answer in this browser was sealed by another server and is not taken.",
-    "{} answers in this browser were sealed by another server and are not taken.",
+    "One answer in this browser comes from another server and cannot be stored here.",
+    "{} answers in this browser come from another server and cannot be stored here.",
 )
 
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What became of the copies that a browser sent: how many were stored again, in words; ids it may drop."""
+    """The result of restoring copies: how many were stored, sentences for the annotator, and the ids to drop."""
 
     stored_count: int
     sentences: tuple[str, ...]
@@ -47,14 +47,14 @@ class RestoreResult:
 
 
 def seal_copy(row: Judgment | Withdrawal, key: bytes) -> str:
-    """A row, sealed for its browser."""
+    """A row as a copy for the browser."""
     kind = "judgment" if isinstance(row, Judgment) else "withdrawal"
     cells = {name: cell.isoformat() if isinstance(cell, datetime) else cell for name, cell in asdict(row).items()}
     return seal_text(json.dumps([kind, cells], ensure_ascii=False), key)
 
 
 def unseal_copy(seal: object, key: bytes) -> Judgment | Withdrawal | None:
-    """The row in a copy; None where this server did not seal it."""
+    """The row in a copy; None if this server did not seal it."""
     text = unseal_text(seal, key)
     if text is None:
         return None
@@ -66,64 +66,62 @@ def unseal_copy(seal: object, key: bytes) -> Judgment | Withdrawal | None:
 
 
 def compare_copies(services: Services, sent_ids: object) -> dict[str, list[str]]:
-    """Of the ids that a browser keeps copies of: those that it may drop, being published, and those that are missing.
+    """Which of the browser's copies it can `drop`, because they are published, and which are `missing` on the server.
 
-    Raises MapsError for what no browser of ours sends.
+    The id of a withdrawal is its annotator's pseudonym. Raises MapsError for anything that our page does not send.
     """
     ids = sent_ids if isinstance(sent_ids, list) else []
     if len(ids) > MAX_COPY_IDS or not all(isinstance(each, str) and len(each) <= 64 for each in ids):
-        raise MapsError("What this browser keeps of your answers is not in order; please tell whoever runs the study.")
+        raise MapsError(
+            "The copies of your answers in this browser are damaged; please tell the person who runs the study."
+        )
     journal = services.journal
-    here = (
-        journal.known_judgment_ids(ids) | journal.withdrawal_times().keys()
-    )  # a withdrawal goes by its annotator's pseudonym
-    published = journal.publication_commits(ids).keys() | (
-        journal.withdrawal_times().keys() - unpublished_withdrawals(services)
-    )
-    return {"drop": [each for each in ids if each in published], "missing": [e for e in ids if e not in here]}
-
-
-def unpublished_withdrawals(services: Services) -> set[str]:
-    """Who withdrew without its being published yet."""
-    return {row.annotator for row in services.journal.unpublished_rows().withdrawals}
+    withdrawn = journal.withdrawal_times().keys()
+    unpublished_withdrawals = {row.annotator for row in journal.unpublished_rows().withdrawals}
+    published = journal.publication_commits(ids).keys() | (withdrawn - unpublished_withdrawals)
+    stored = journal.known_judgment_ids(ids) | withdrawn
+    return {
+        "drop": [each for each in ids if each in published],
+        "missing": [each for each in ids if each not in stored],
+    }
 
 
 def restore_copies(services: Services, annotator: Annotator | None, sent_copies: object) -> RestoreResult:
-    """Stores what is missing of the copies that a browser sends; again, it changes nothing.
+    """Stores those of the sent copies that the journal does not have; sent again, they change nothing.
 
-    Another person's copies are left where they are, and so is what the journal refuses: both are said.
+    Copies of another person stay in the browser, and so do copies that the journal refuses; the sentences say so.
     """
     seals = sent_copies if isinstance(sent_copies, list) else []
     if len(seals) > MAX_COPIES_PER_REQUEST:
-        raise MapsError(f"At most {MAX_COPIES_PER_REQUEST} answers are taken at once; send the rest afterwards.")
+        raise MapsError(f"At most {MAX_COPIES_PER_REQUEST} answers can be sent at once; send the rest afterwards.")
     rows = [row for row in (unseal_copy(seal, services.pseudonym_key) for seal in seals) if row is not None]
     for row in rows:
         if isinstance(row, Withdrawal):
             _restore_withdrawal(services, row)
-    gone = services.journal.withdrawal_times()
+    withdrawn = services.journal.withdrawal_times()
     judgments = sorted((row for row in rows if isinstance(row, Judgment)), key=lambda row: row.submitted_at)
-    drop = [row.judgment_id for row in judgments if row.annotator in gone]
-    staying = [row for row in judgments if row.annotator not in gone]
-    mine = [row for row in staying if annotator is not None and row.annotator == annotator.pseudonym]
+    droppable_ids = [row.judgment_id for row in judgments if row.annotator in withdrawn]
+    valid = [row for row in judgments if row.annotator not in withdrawn]
+    own = [row for row in valid if annotator is not None and row.annotator == annotator.pseudonym]
     stored, refused = 0, []
-    for row in mine:
+    for row in own:
         try:
             stored += _restore_judgment(services, annotator, row)
         except JournalError as error:
             refused.append(f"An answer of {row.submitted_at:%Y-%m-%d %H:%M} UTC was not stored again: {error}")
     counts = (
         (stored, RESTORED_SENTENCES),
-        (len(staying) - len(mine), OTHER_ANNOTATOR_SENTENCES),
+        (len(valid) - len(own), OTHER_ANNOTATOR_SENTENCES),
         (len(seals) - len(rows), OTHER_SERVER_SENTENCES),
     )
-    said = [(one if count == 1 else many).format(count) for count, (one, many) in counts if count]
-    return RestoreResult(stored, (*said, *dict.fromkeys(refused)), tuple(drop))
+    sentences = [(one if count == 1 else many).format(count) for count, (one, many) in counts if count]
+    return RestoreResult(stored, (*sentences, *dict.fromkeys(refused)), tuple(droppable_ids))
 
 
 def _restore_judgment(services: Services, annotator: Annotator | None, row: Judgment) -> int:
-    """Stores a judgment, and the consent that was there when it was first stored; 0 where it is there already.
+    """Stores a judgment, and the consent that was there when it was first stored; 0 if the journal has it.
 
-    When they agreed is lost: at the latest when they began with the first of these items.
+    The time of the consent is lost. It was at the latest when the annotator began with the first of these items.
     """
     if annotator is not None and not has_consented(services, annotator):
         services.journal.record_consent(annotator.pseudonym, annotator.name, row.guidelines_version, row.started_at)
@@ -131,20 +129,20 @@ def _restore_judgment(services: Services, annotator: Annotator | None, row: Judg
 
 
 def _restore_withdrawal(services: Services, row: Withdrawal) -> None:
-    """Stores a withdrawal that was lost; the browser keeps it until it is published."""
+    """Stores a withdrawal if the journal does not have it; the browser keeps its copy until it is published."""
     if row.annotator not in services.journal.withdrawal_times():
         services.journal.record_consent(row.annotator, None, GUIDELINES_VERSION)
         services.journal.withdraw(row.annotator)
 
 
 def has_consented(services: Services, annotator: Annotator) -> bool:
-    """Whether somebody has agreed to the consent sentence under the present guidelines."""
+    """Whether the annotator has agreed to the consent sentence under the present guidelines."""
     rows = services.journal.annotators()
     return any((row.pseudonym, row.guidelines_version) == (annotator.pseudonym, GUIDELINES_VERSION) for row in rows)
 
 
 def withdraw_annotator(services: Services, annotator: Annotator) -> dict[str, Any]:
-    """Withdraws somebody; what their browser then keeps (the withdrawal) and drops (their answers)."""
+    """Withdraws an annotator; returns which copies the browser keeps (the withdrawal) and drops (the answers)."""
     ids = [
         row.judgment_id
         for row in services.journal.all_judgments(include_withdrawn=True)
@@ -159,10 +157,10 @@ def withdraw_annotator(services: Services, annotator: Annotator) -> dict[str, An
 
 
 def extract_copies(sent: object) -> object:
-    """The copies in what the page sends."""
+    """The copies that the page sends."""
     return sent.get("seals") if isinstance(sent, Mapping) else None
 
 
 def extract_ids(sent: object) -> object:
-    """The ids in what the page sends."""
+    """The ids of copies that the page sends."""
     return sent.get("ids") if isinstance(sent, Mapping) else None

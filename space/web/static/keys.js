@@ -1,12 +1,12 @@
 () => {
   const typing = node => node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName)
     && !/^(radio|checkbox)$/.test(node.type));
-  const seen = node => node && node.offsetParent !== null;
-  const questions = () => studyForm.fields.map(id => document.getElementById(id)).filter(seen);
+  const isVisible = node => node && node.offsetParent !== null;
+  const questions = () => studyForm.fields.map(id => document.getElementById(id)).filter(isVisible);
   const answered = question => question.querySelector('input:checked') !== null;
   const current = () => {
-    const open = questions(), held = open.find(question => question.contains(document.activeElement));
-    return open.find(question => !answered(question)) || held || open[0];
+    const visible = questions(), focused = visible.find(question => question.contains(document.activeElement));
+    return visible.find(question => !answered(question)) || focused || visible[0];
   };
   const mark = () => {
     const here = current();
@@ -30,33 +30,33 @@
     const question = current(), option = question && question.querySelectorAll('input')[number];
     if (option) { option.focus(); option.click(); }
   };
-  // From Submit, Skip or Back until the next item lies there, keys and clicks count for nothing: whoever pressed them
-  // had not seen that item.
-  let moving = 0;
-  const laid = () => {
-    clearTimeout(moving);
-    moving = 0;
+  // From Submit, Skip or Back until the next item is shown, keys and clicks are ignored: the annotator who pressed them
+  // had not seen that item. After 15 seconds without a new item the form works again.
+  let changing = 0;
+  const unlock = () => {
+    clearTimeout(changing);
+    changing = 0;
     document.getElementById('questions').inert = false;
     mark();
   };
-  document.addEventListener('task-shown', () => setTimeout(laid, 20));
-  const move = () => {
+  document.addEventListener('task-shown', () => setTimeout(unlock, 20));
+  const lock = () => {
     waiting.splice(0);
-    moving = setTimeout(laid, 15000);
+    changing = setTimeout(unlock, 15000);
     document.getElementById('questions').inert = true;
   };
   document.addEventListener('click', event => {
     const button = event.target.closest('#submit, #skip, #back');
-    if (button && !button.disabled && !moving) setTimeout(move);
+    if (button && !button.disabled && !changing) setTimeout(lock);
   });
-  const press = id => { const button = document.getElementById(id); if (seen(button) && !button.disabled) button.click(); };
+  const press = id => { const button = document.getElementById(id); if (isVisible(button) && !button.disabled) button.click(); };
   const guidelines = () => {
     const toggle = document.querySelector('#guidelines button');
     if (toggle) { toggle.click(); toggle.scrollIntoView({block: 'nearest'}); }
   };
   const onForm = event => {
     const {key, target} = event;
-    if (moving) return;
+    if (changing) return;
     if (key === 'Enter' && event.ctrlKey) {
       document.activeElement.blur();
       return later(() => press('submit'));
@@ -64,7 +64,7 @@
     if (typing(target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (key.length === 1 && key >= '1' && key <= '9') later(() => choose(Number(key) - 1));
     else if (key === 'Enter' && !/^(BUTTON|A|SUMMARY)$/.test(target.tagName))
-      later(() => press(seen(document.getElementById('submit')) ? 'submit' : 'skip'));
+      later(() => press(isVisible(document.getElementById('submit')) ? 'submit' : 'skip'));
     else if (key === 'Backspace') later(() => press('back'));
     else if (key === 's' || key === 'S') later(() => press('skip'));
     else if (key === '?') guidelines();
@@ -72,24 +72,25 @@
     event.preventDefault();
   };
   document.addEventListener('keydown', event => {
-    if (seen(document.getElementById('annotation-form'))) return onForm(event);
+    if (isVisible(document.getElementById('annotation-form'))) return onForm(event);
     const rel = {ArrowLeft: 'prev', ArrowRight: 'next'}[event.key];
     if (!rel || typing(event.target) || event.altKey || event.ctrlKey || event.metaKey) return;
     const link = document.querySelector(`#head-page a[rel=${rel}]`);
     if (link) link.click();
   });
-  // Gradio's text box reports key presses only; pasting, deleting and phone keyboards would leave the draft behind.
+  // Gradio's text box reports key presses only: without this the draft would miss pasting, deleting and phone keyboards.
   document.addEventListener('input', event => {
     if (event.target.matches('#comment textarea')) event.target.dispatchEvent(new KeyboardEvent('keypress'));
   });
-  // A sign of life every four minutes at most, and only while somebody works: an abandoned tab keeps no item reserved.
-  let signed = Date.now(), worked = false;
+  // While the annotator is active, the item is reserved again every four minutes: an abandoned tab keeps none reserved.
+  let lastSign = Date.now(), isActive = false;
   for (const kind of ['keydown', 'pointermove', 'pointerdown', 'scroll', 'input'])
-    document.addEventListener(kind, () => { worked = true; }, {capture: true, passive: true});
+    document.addEventListener(kind, () => { isActive = true; }, {capture: true, passive: true});
   setInterval(() => {
     const button = document.getElementById('still-here');
-    if (!worked || !button || document.hidden || Date.now() - signed < 240000) return;
-    [signed, worked] = [Date.now(), false];
+    if (!isActive || !button || document.hidden || Date.now() - lastSign < 240000) return;
+    lastSign = Date.now();
+    isActive = false;
     button.click();
   }, 15000);
   document.addEventListener('change', () => setTimeout(mark, 30));

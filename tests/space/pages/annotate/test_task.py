@@ -1,4 +1,4 @@
-"""What lies before an annotator, and that nothing a browser sends can spoil it."""
+"""The task of an annotator: what is shown next, and that nothing a browser sends can spoil it."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ NONE_SEEN = Answers("absent_none", None, None, "")
 FALSE_SEEN = Answers("absent_described", None, None, "")
 
 
-def answered(served: Services, who: Annotator, answers: Answers = NONE_SEEN) -> AnnotationTask:
+def answer_next(served: Services, who: Annotator, answers: Answers = NONE_SEEN) -> AnnotationTask:
     """Answers the next item; returns what lay on the tasks."""
-    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, who), ()), answers=answers)
-    tasks.store_judgment(lying)
-    return lying
+    task = replace(tasks.reserve_next_task(Participant(served, served.default_study, who), ()), answers=answers)
+    tasks.store_judgment(task)
+    return task
 
 
 def test_everybody_gets_the_same_items_in_the_same_order(served: Services, ada: Annotator, grace: Annotator) -> None:
-    first = [answered(served, ada).item for _ in range(3)]
-    assert [answered(served, grace).item for _ in range(3)] == first
+    first = [answer_next(served, ada).item for _ in range(3)]
+    assert [answer_next(served, grace).item for _ in range(3)] == first
     assert first == list(served.default_study.order[:3])
 
 
 def test_a_reload_brings_item_and_answers_back(served: Services, ada: Annotator) -> None:
-    lying = replace(
+    task = replace(
         tasks.reserve_next_task(Participant(served, served.default_study, ada), ()),
         answers=Answers("present_missed", None, "general", "so far"),
     )
-    back = tasks.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
-    assert back == lying
+    back = tasks.restore_task(Participant(served, served.default_study, ada), task.browser_state(), task.draft())
+    assert back == task
 
 
 def test_a_reload_after_a_lost_receipt_brings_the_next_item(served: Services, ada: Annotator) -> None:
-    lying = answered(served, ada)
-    back = tasks.restore_task(Participant(served, served.default_study, ada), lying.browser_state(), lying.draft())
+    task = answer_next(served, ada)
+    back = tasks.restore_task(Participant(served, served.default_study, ada), task.browser_state(), task.draft())
     assert back.item == served.default_study.order[1]
 
 
-def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: Annotator) -> None:
+def test_a_draft_of_another_item_is_not_used(served: Services, ada: Annotator) -> None:
     old = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
     new = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
     assert (
@@ -57,33 +57,33 @@ def test_a_draft_of_another_item_is_not_laid_on_this_one(served: Services, ada: 
     )
 
 
-def test_signing_in_lays_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
+def test_signing_in_opens_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
     wanted = served.default_study.order[7]
-    seat = Participant(served, served.default_study, ada)
-    assert tasks.reserve_first_task(seat, {"wanted": seat.item_handle(wanted)}).item == wanted
+    participant = Participant(served, served.default_study, ada)
+    assert tasks.reserve_first_task(participant, {"wanted": participant.item_handle(wanted)}).item == wanted
     for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}):
-        assert tasks.reserve_first_task(seat, kept).item == served.default_study.order[0]
+        assert tasks.reserve_first_task(participant, kept).item == served.default_study.order[0]
 
 
-def test_submitting_the_same_desk_twice_stores_once(served: Services, ada: Annotator) -> None:
-    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
-    receipts = [tasks.store_judgment(lying)[1] for _ in range(2)]
+def test_submitting_the_same_task_twice_stores_once(served: Services, ada: Annotator) -> None:
+    task = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
+    receipts = [tasks.store_judgment(task)[1] for _ in range(2)]
     assert [receipt.is_duplicate for receipt in receipts] == [False, True]
     assert len(served.journal.all_judgments()) == 1
 
 
 def test_a_second_tab_does_not_replace_an_answer_unseen(served: Services, ada: Annotator) -> None:
     other_tab = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=FALSE_SEEN)
-    answered(served, ada)
+    answer_next(served, ada)
     kept = tasks.task_from_browser(Participant(served, served.default_study, ada), other_tab.browser_state())
     assert kept is not None
-    with pytest.raises(JournalError, match="answered this item already"):
+    with pytest.raises(JournalError, match="already answered this item"):
         tasks.store_judgment(replace(kept, answers=FALSE_SEEN))
     assert [row.presence for row in served.journal.all_judgments()] == ["absent_none"]
 
 
 def test_going_back_shows_the_answer_and_a_change_supersedes_it(served: Services, ada: Annotator) -> None:
-    first = answered(served, ada)
+    first = answer_next(served, ada)
     back = tasks.previous_task(
         Participant(served, served.default_study, ada),
         tasks.reserve_next_task(Participant(served, served.default_study, ada), ()),
@@ -98,13 +98,13 @@ def test_going_back_shows_the_answer_and_a_change_supersedes_it(served: Services
     assert [row.presence for row in served.journal.current_judgments("default")] == ["absent_described"]
 
 
-def test_another_ones_answer_cannot_be_replaced(served: Services, ada: Annotator, grace: Annotator) -> None:
-    hers = answered(served, grace)
-    lying = {
+def test_the_answer_of_somebody_else_cannot_be_replaced(served: Services, ada: Annotator, grace: Annotator) -> None:
+    hers = answer_next(served, grace)
+    task = {
         **tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).browser_state(),
         "replaces": hers.judgment_id,
     }
-    kept = tasks.task_from_browser(Participant(served, served.default_study, ada), lying)
+    kept = tasks.task_from_browser(Participant(served, served.default_study, ada), task)
     assert kept is not None
     with pytest.raises(JournalError, match="would replace one to another item"):
         tasks.store_judgment(replace(kept, answers=FALSE_SEEN))
@@ -113,10 +113,10 @@ def test_another_ones_answer_cannot_be_replaced(served: Services, ada: Annotator
 
 def test_skipped_items_come_back_at_the_end_in_order(served: Services, ada: Annotator) -> None:
     order = served.default_study.order
-    seat = Participant(served, served.default_study, ada)
-    handles = [seat.item_handle(item) for item in order]
-    assert tasks.reserve_next_task(seat, tuple(handles[:-1])).item == order[-1]
-    assert tasks.reserve_next_task(seat, (*handles[1:], handles[0])).item == order[1]
+    participant = Participant(served, served.default_study, ada)
+    handles = [participant.item_handle(item) for item in order]
+    assert tasks.reserve_next_task(participant, tuple(handles[:-1])).item == order[-1]
+    assert tasks.reserve_next_task(participant, (*handles[1:], handles[0])).item == order[1]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_skipped_items_come_back_at_the_end_in_order(served: Services, ada: Anno
         {"skipped": [1, None, {}]},
     ],
 )
-def test_a_hostile_desk_is_answered_with_the_next_item(served: Services, ada: Annotator, kept: Any) -> None:
+def test_a_hostile_task_is_answered_with_the_next_item(served: Services, ada: Annotator, kept: Any) -> None:
     assert tasks.task_from_browser(Participant(served, served.default_study, ada), kept) is None
     assert (
         tasks.restore_task(Participant(served, served.default_study, ada), kept, {"answers": 3}).item
@@ -152,12 +152,12 @@ def test_an_id_that_no_browser_of_ours_makes_is_refused(served: Services, ada: A
 
 
 def test_a_start_in_the_future_long_ago_or_without_zone_counts_from_now(served: Services, ada: Annotator) -> None:
-    seat = Participant(served, served.default_study, ada)
+    participant = Participant(served, served.default_study, ada)
     hostile = ("2999-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "2020-01-01T00:00:00+00:00")
     for text in (*hostile, "2026-01-01T00:00:00", "soon", 12):
         found = tasks.task_from_browser(
-            seat,
-            {**tasks.reserve_next_task(seat, ()).browser_state(), "started_at": text},
+            participant,
+            {**tasks.reserve_next_task(participant, ()).browser_state(), "started_at": text},
         )
         assert found is not None
         assert datetime.now(UTC) - found.started_at < timedelta(seconds=10)
@@ -180,8 +180,8 @@ def test_a_drafts_answers_are_checked_again(answers: Any, wanted: Answers) -> No
 
 def test_progress_counts_items_and_estimates_from_ones_own_pace(served: Services, ada: Annotator) -> None:
     assert tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).progress.minutes_left is None
-    lying = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
-    tasks.store_judgment(replace(lying, started_at=lying.started_at - timedelta(seconds=30)))
+    task = replace(tasks.reserve_next_task(Participant(served, served.default_study, ada), ()), answers=NONE_SEEN)
+    tasks.store_judgment(replace(task, started_at=task.started_at - timedelta(seconds=30)))
     after = tasks.reserve_next_task(Participant(served, served.default_study, ada), ()).progress
     assert (after.done, after.total) == (1, 270)
     assert after.minutes_left == pytest.approx(30 * 269 / 60, rel=0.05)

@@ -1,4 +1,4 @@
-"""A created study at the desk: practice first, two judgments an item, nothing that tells a control."""
+"""Tasks in a created study: practice first, two judgments per item, nothing that gives a control away."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from tests.space.conftest import create_test_study, record_consent
 ANSWERS = Answers("absent_none", None, None, "")
 
 
-def answered(seat: Participant) -> AnnotationTask:
+def answer_next(participant: Participant) -> AnnotationTask:
     """Answers the next item; returns what lay on the tasks."""
-    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
-    tasks.store_judgment(lying)
-    return lying
+    task = replace(tasks.reserve_next_task(participant, ()), answers=ANSWERS)
+    tasks.store_judgment(task)
+    return task
 
 
 def test_worked_examples_come_first_once_and_are_not_counted(served: Services, ada: Annotator) -> None:
-    seat = Participant(served, create_test_study(served, practice=True), ada)
-    lying = [answered(seat) for _ in range(3)]
-    assert [each.item for each in lying] == [example.item for example in load_practice_examples("pilot")]
-    assert [each.progress.done for each in lying] == [0, 0, 0]
-    after = tasks.reserve_next_task(seat, ())
+    participant = Participant(served, create_test_study(served, practice=True), ada)
+    task = [answer_next(participant) for _ in range(3)]
+    assert [each.item for each in task] == [example.item for example in load_practice_examples("pilot")]
+    assert [each.progress.done for each in task] == [0, 0, 0]
+    after = tasks.reserve_next_task(participant, ())
     assert (after.practice_example, after.progress.done, after.progress.total) == (None, 0, 7)
-    assert tasks.previous_task(seat, after) == after
-    again = replace(tasks.open_item(seat, lying[0].item or seat.study.order[0], ()), answers=ANSWERS)
+    assert tasks.previous_task(participant, after) == after
+    again = replace(tasks.open_item(participant, task[0].item or participant.study.order[0], ()), answers=ANSWERS)
     with pytest.raises(JournalError, match="worked example already"):
         tasks.store_judgment(again)
 
@@ -48,17 +48,17 @@ def test_two_people_judge_an_item_and_a_third_gets_only_the_overlap(
     third = record_consent(served, "Emmy", "a-emmy")
     for who in (ada, grace):
         for _ in range(7):
-            answered(Participant(served, study, who))
+            answer_next(Participant(served, study, who))
         assert tasks.reserve_next_task(Participant(served, study, who), ()).item is None
-    seat = Participant(served, study, third)
-    lying = answered(seat)
-    assert lying.item is not None
-    assert lying.item.item_kind == "overlap"
-    after = tasks.reserve_next_task(seat, ())
+    participant = Participant(served, study, third)
+    task = answer_next(participant)
+    assert task.item is not None
+    assert task.item.item_kind == "overlap"
+    after = tasks.reserve_next_task(participant, ())
     assert (after.item, after.progress.done, after.progress.total) == (None, 1, 1)
 
 
-def test_the_same_item_lies_there_on_another_device_and_no_one_else_gets_the_third_place(
+def test_another_device_shows_the_same_item_and_nobody_else_gets_it(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served, per_item=1, overlap=0)
@@ -69,16 +69,16 @@ def test_the_same_item_lies_there_on_another_device_and_no_one_else_gets_the_thi
 
 def test_what_the_browser_keeps_does_not_tell_a_control(served: Services, ada: Annotator) -> None:
     study = create_test_study(served)
-    seat = Participant(served, study, ada)
-    assert sorted(seat.items_by_handle) == sorted({seat.item_handle(item) for item in study.order})
+    participant = Participant(served, study, ada)
+    assert sorted(participant.items_by_handle) == sorted({participant.item_handle(item) for item in study.order})
     for _ in study.order:
-        lying = tasks.reserve_next_task(seat, tuple(seat.items_by_handle))
-        kept = json.dumps(lying.browser_state())
+        task = tasks.reserve_next_task(participant, tuple(participant.items_by_handle))
+        kept = json.dumps(task.browser_state())
         assert not any(word in kept for word in ("swapped", "shuffled", "overlap", "head"))
-        tasks.store_judgment(replace(lying, answers=ANSWERS))
+        tasks.store_judgment(replace(task, answers=ANSWERS))
 
 
-def test_an_item_whose_reservation_went_to_somebody_else_gives_way_to_the_next(
+def test_the_next_item_replaces_one_whose_reservation_went_to_somebody_else(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served, per_item=1, overlap=0)
@@ -93,38 +93,38 @@ def test_an_item_whose_reservation_went_to_somebody_else_gives_way_to_the_next(
         tasks.store_judgment(replace(theirs, answers=ANSWERS, participant=Participant(served, study, ada)))
 
 
-def test_a_desk_of_another_study_is_of_no_use(served: Services, ada: Annotator) -> None:
-    lying = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
-    assert tasks.task_from_browser(Participant(served, create_test_study(served), ada), lying.browser_state()) is None
+def test_a_task_of_another_study_is_ignored(served: Services, ada: Annotator) -> None:
+    task = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
+    assert tasks.task_from_browser(Participant(served, create_test_study(served), ada), task.browser_state()) is None
 
 
-def test_after_the_deadline_no_item_lies_there_and_nothing_is_stored(served: Services, ada: Annotator) -> None:
+def test_after_the_deadline_there_is_no_item_and_nothing_is_stored(served: Services, ada: Annotator) -> None:
     study = create_test_study(served, deadline=datetime.now(UTC) + timedelta(minutes=5))
-    seat = Participant(served, study, ada)
-    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
+    participant = Participant(served, study, ada)
+    task = replace(tasks.reserve_next_task(participant, ()), answers=ANSWERS)
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=6)
-    after = tasks.reserve_next_task(seat, ())
+    after = tasks.reserve_next_task(participant, ())
     assert (after.item, after.closed_reason) == (
         None,
         "The study pilot is over: its deadline has passed. Thank you to everybody who took part!",
     )
     with pytest.raises(JournalError, match="not stored"):
-        tasks.store_judgment(lying)
+        tasks.store_judgment(task)
 
 
-def test_a_submit_asks_once_for_everybodys_places_and_once_for_ones_own_answers(
+def test_a_submit_reads_the_reservations_once_and_the_own_answers_once(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served)
-    answered(Participant(served, study, grace))
-    seat = Participant(served, study, ada)
-    lying = replace(tasks.reserve_next_task(seat, ()), answers=ANSWERS)
+    answer_next(Participant(served, study, grace))
+    participant = Participant(served, study, ada)
+    task = replace(tasks.reserve_next_task(participant, ()), answers=ANSWERS)
     asked: list[str] = []
     served.journal._connection.set_trace_callback(asked.append)
-    kept = tasks.task_from_browser(seat, lying.browser_state())
+    kept = tasks.task_from_browser(participant, task.browser_state())
     assert kept is not None
     tasks.store_judgment(replace(kept, answers=ANSWERS))
-    after = tasks.reserve_next_task(seat, ())
+    after = tasks.reserve_next_task(participant, ())
     assert after.progress.done == 1
     served.journal._connection.set_trace_callback(None)
     assert sum("json_group_array(annotator)" in query for query in asked) == 1
@@ -136,7 +136,7 @@ def test_the_heads_counted_on_claiming_are_those_that_are_open(
 ) -> None:
     study = create_test_study(served)
     for who in (ada, grace, ada, grace, ada):
-        answered(Participant(served, study, who))
+        answer_next(Participant(served, study, who))
         after = tasks.reserve_next_task(Participant(served, study, who), ())
         assert after.open_head_count is not None
         assert replace(after, open_head_count=None).progress == after.progress

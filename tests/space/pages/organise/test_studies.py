@@ -43,8 +43,8 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"name": None}, "no name for a study"),
-        ({"name": "../x"}, "no name for a study"),
+        ({"name": None}, "not a valid study name"),
+        ({"name": "../x"}, "not a valid study name"),
         ({"name": "default"}, "choose another name"),
         ({"described": "someone"}, "whose descriptions"),
         ({"heads": None}, "number of heads is missing"),
@@ -52,7 +52,7 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
         ({"heads": float("nan")}, "not a whole number"),
         ({"heads": 271}, "asks for 271 heads"),
         ({"per_item": 0}, "from 1 to"),
-        ({"sample": "odd"}, "no way to sample"),
+        ({"sample": "odd"}, "not a sampling method"),
         ({"deadline": "soon"}, "written like"),
         ({"deadline": "2020-01-01"}, "has passed already"),
         ({"seed": -1}, "from 0 to"),
@@ -76,7 +76,7 @@ def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada:
     study = studies.create_study(served, PILOT)
     for who in (ada, grace):
         record_judgment(served, study, study.order[0], who, NONE_SEEN)
-    assert "going on" in (answers_hidden_reason(served, study) or "")
+    assert "still running" in (answers_hidden_reason(served, study) or "")
     assert visible_judgments(served, study, ada) == []
     served.journal.open_answers("pilot", "a-organiser")
     assert answers_hidden_reason(served, study) is None
