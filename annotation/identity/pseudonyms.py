@@ -13,11 +13,18 @@ from functools import lru_cache
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from annotation.identity.seals import check_key
+from maps.errors import MapsError
 
 MAX_NAME_LENGTH = 80
 MAX_TOKEN_LENGTH = 4096
 SESSION_DAYS = 30  # a token older than this counts for nothing: the annotator types their name again
+
+
+def check_key(key: bytes) -> bytes:
+    """The pseudonym key; raises MapsError if it is empty."""
+    if not key:
+        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
+    return key
 
 
 def normalise_name(name: str) -> str:

@@ -8,16 +8,9 @@ import hmac
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from maps.errors import MapsError
+from annotation.identity.pseudonyms import check_key
 
 MAX_SEAL_LENGTH = 40_000  # characters: twice what a judgment with the longest comment needs
-
-
-def check_key(key: bytes) -> bytes:
-    """The pseudonym key; raises MapsError if it is empty."""
-    if not key:
-        raise MapsError("The pseudonym key is empty; set MAPS_PSEUDONYM_KEY to a long random text.")
-    return key
 
 
 def _cipher(key: bytes) -> Fernet:

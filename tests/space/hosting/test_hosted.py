@@ -67,7 +67,7 @@ def test_without_the_package_of_zero_gpu_the_app_says_so(
 ) -> None:
     monkeypatch.setattr("space.web.zero_gpu.find_spec", lambda _name: None)
     assert not register_with_zero_gpu()
-    assert "the package spaces is missing" in capsys.readouterr().err
+    assert "without the package spaces" in capsys.readouterr().err
 
 
 def test_only_the_hosts_variable_says_that_it_is_zero_gpu(tmp_path: Path) -> None:
