@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
+
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
@@ -49,9 +50,14 @@ def test_what_the_code_reads_is_among_it() -> None:
         assert read in relative
 
 
-def test_every_folder_with_code_is_a_package_that_is_found() -> None:
+def test_every_folder_with_code_is_an_installed_package_except_the_build_scripts() -> None:
     folders = {path.parent for package in PACKAGES for path in files(package) if path.suffix == ".py"}
     assert sorted(folder for folder in folders if not (folder / "__init__.py").exists()) == []
     names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    include = SETUPTOOLS["packages"]["find"]["include"]
-    assert sorted(name for name in names if not any(fnmatch(name, pattern) for pattern in include)) == []
+    assert names - set(find_packages(str(ROOT), **SETUPTOOLS["packages"]["find"])) == {"maps.data.build"}
+
+
+def test_no_installed_module_imports_the_build_scripts() -> None:
+    modules = [path for package in PACKAGES for path in files(package) if path.suffix == ".py"]
+    importing = {path.parent.name for path in modules if "maps.data.build" in path.read_text(encoding="utf-8")}
+    assert importing == {"build"}

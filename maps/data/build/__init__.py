@@ -1,1 +1,1 @@
-"""Scripts that build the committed data files; not part of the installed package."""
+"""Scripts that write the committed data files. They are not part of the installed package."""

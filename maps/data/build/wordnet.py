@@ -1,17 +1,17 @@
-"""WordNet's database files, as far as the build of the relations asks them."""
+"""Reads WordNet's database files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 Pair = tuple[str, str]
-Synset = tuple[list[str], list[str]]  # words, and the fields of the pointers
+Synset = tuple[list[str], list[str]]  # words, and the fields of the pointers, four per pointer
 
-PART_LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}  # as files name them, and as pointers do
+PART_LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}  # names in file names: letters in pointers
 
 
 class WordNet:
-    """Lemmas by part of speech (in their own spelling), and the pairs that are synonyms or antonyms."""
+    """Lemmas by part of speech (in their own spelling), and all pairs of synonyms and antonyms."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "data.noun").is_file():
@@ -21,31 +21,32 @@ class WordNet:
         self.antonyms: set[Pair] = set()
         synsets: dict[Pair, Synset] = {}
         for part, letter in PART_LETTERS.items():
-            found = read_synsets(folder / f"data.{part}")
-            self.lemmas[part] = {word for words, _ in found.values() for word in words}
-            synsets |= {(letter, offset): synset for offset, synset in found.items()}
+            of_part = read_synsets(folder / f"data.{part}")
+            self.lemmas[part] = {word for words, _ in of_part.values() for word in words}
+            synsets |= {(letter, offset): synset for offset, synset in of_part.items()}
         for words, pointers in synsets.values():
             self.synonyms.update((a, b) for a in words for b in words if a != b)
             self._follow_pointers(words, pointers, synsets)
 
     def _follow_pointers(self, words: list[str], pointers: list[str], synsets: dict[Pair, Synset]) -> None:
-        """Follows a synset's pointers to antonyms (!) and to adjectives that are near synonyms (&)."""
-        for symbol, offset, part, ends in zip(*(iter(pointers),) * 4, strict=False):
+        """Follows the pointers of a synset to antonyms (!) and to similar adjectives (&), which count as synonyms."""
+        for start in range(0, len(pointers) - 3, 4):
+            symbol, offset, part, word_numbers = pointers[start : start + 4]
             if symbol not in "!&":
                 continue
             others = synsets[part.replace("s", "a"), offset][0]
             if symbol == "!":
-                self.antonyms.add((words[int(ends[:2], 16) - 1], others[int(ends[2:], 16) - 1]))
+                source, target = int(word_numbers[:2], 16), int(word_numbers[2:], 16)  # from 1
+                self.antonyms.add((words[source - 1], others[target - 1]))
             else:
                 self.synonyms.update((a, b) for a in words for b in others)
 
     def all_lemmas(self) -> set[str]:
-        """Every lemma."""
         return set().union(*self.lemmas.values())
 
 
 def read_synsets(file: Path) -> dict[str, Synset]:
-    """The synsets of one data file by offset; its format is in WordNet's manual page wndb(5)."""
+    """The synsets of a data file by offset; the format is described in WordNet's manual page wndb(5)."""
     synsets = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith(" "):

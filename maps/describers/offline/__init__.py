@@ -1,1 +1,1 @@
-"""The rule-based describer, which needs no language model."""
+"""The offline describer: fixed rules, no language model."""

@@ -1,4 +1,4 @@
-"""Functions from one string to another, as tests of a (source, target) pair. Knows nothing of heads."""
+"""Functions from one string to another, as tests of a (source, target) pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maps.describers.offline.tokens import ParsedToken
 
 PairTest = Callable[[ParsedToken, ParsedToken], bool]
 
-SEQUENCE_STRINGS = (  # what follows what
+SEQUENCE_STRINGS = (  # lists in which each word is followed by the next
     "monday tuesday wednesday thursday friday saturday sunday monday",
     "mon tue wed thu fri sat sun mon",
     "january february march april may june july august september october november december january",
@@ -39,7 +39,7 @@ def _number_value(token: ParsedToken) -> int | None:
 
 
 def number_step_test(step: int) -> PairTest:
-    """Both are numbers, in digits or words, and the target is greater by `step`; other strings even at step 0."""
+    """Both are numbers, in digits or words; the target is greater by `step`, or the same number written differently."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         number = _number_value(source)
@@ -49,27 +49,28 @@ def number_step_test(step: int) -> PairTest:
 
 
 def is_next_in_list(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target follows the source in a list such as the weekdays; numbers are `number_step_test`'s."""
+    """The target follows the source in a list such as the weekdays; for numbers see `number_step_test`."""
     return (source.word, target.word) in NEXT_PAIRS
 
 
 def is_month_number(source: ParsedToken, target: ParsedToken) -> bool:
-    """One is a month by name or by its first three letters, the other its number."""
-    pairs = ((_month_number(source.word), _number_value(target)), (_month_number(target.word), _number_value(source)))
-    return any(month is not None and month == number for month, number in pairs)
+    """One is a month, by its name or the first three letters, and the other is its number."""
+    source_month, target_month = _month_number(source.word), _month_number(target.word)
+    if source_month is not None and source_month == _number_value(target):
+        return True
+    return target_month is not None and target_month == _number_value(source)
 
 
 def _month_number(word: str) -> int | None:
-    found = [number for number, name in enumerate(MONTH_NAMES, start=1) if word in (name, name[:3])]
-    return found[0] if found else None
+    return next((number for number, name in enumerate(MONTH_NAMES, start=1) if word in (name, name[:3])), None)
 
 
 def is_abbreviation(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target is in capitals, two letters or more, and they are letters of the longer source in order."""
+    """The target is two or more capitals that occur in the source in this order; the source is twice as long."""
     text = target.text.strip()
     if len(text) < 2 or not (text.isalpha() and text.isupper()) or len(source.word) < 2 * len(text):
         return False
-    letters = iter(source.word)
+    letters = iter(source.word)  # `in` advances the iterator, so that the letters are found in order
     return text[0].lower() == source.word[0] and all(letter in letters for letter in text.lower())
 
 
@@ -84,7 +85,7 @@ def is_other_spacing(source: ParsedToken, target: ParsedToken) -> bool:
 
 
 def letter_at_test(position: int) -> PairTest:
-    """The target is the one letter at that place of a source of at least two letters, case apart."""
+    """The target is the letter at a position of the source, which has at least two letters; case is ignored."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         return len(source.word) > 1 and source.word.isalpha() and target.word == source.word[position]
@@ -93,28 +94,28 @@ def letter_at_test(position: int) -> PairTest:
 
 
 def is_beginning_of_source(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target is the first letters of the source, but not all."""
+    """The target is the first letter or letters of the source, but not all."""
     return source.word.isalpha() and source.word != target.word and source.word.startswith(target.word)
 
 
 def is_ending_of_source(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target is the last letters of the source, two or more, but not all."""
+    """The target is the last two or more letters of the source, but not all."""
     longer = 1 < len(target.word) < len(source.word)
     return longer and source.word.isalpha() and source.word.endswith(target.word)
 
 
 def is_part_of_source(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target is letters that stand together in the source, but not all."""
+    """The target is a part of the source, but not all of it."""
     return source.word.isalpha() and source.word != target.word and target.word in source.word
 
 
 def has_source_as_part(source: ParsedToken, target: ParsedToken) -> bool:
-    """The source is a part of the target, and two letters or more."""
+    """The source is a part of the target and has at least two letters."""
     return len(source.word) > 1 and source.word.isalpha() and source.word != target.word and source.word in target.word
 
 
 def completion_test(words: Collection[str]) -> PairTest:
-    """Both pieces have two letters or more and the target goes on without a space, to one of the words."""
+    """Source and target, of two or more letters each, together spell one of the words."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         if len(source.word) < 2 or len(target.word) < 2 or not (target.text.islower() and target.text.isalpha()):
@@ -125,13 +126,13 @@ def completion_test(words: Collection[str]) -> PairTest:
 
 
 def is_negation(source: ParsedToken, target: ParsedToken) -> bool:
-    """Either is the other behind a negating prefix."""
+    """One is the other with a negating prefix."""
     short, long = sorted((source.word, target.word), key=len)
     return len(short) > 2 and any(long == prefix + short for prefix in NEGATING_PREFIXES)
 
 
 def inflection_test(name: str, irregular: Collection[tuple[str, str]] = (), *, is_reversed: bool = False) -> PairTest:
-    """The target is that inflection of the source, by rule or by list; `is_reversed`: the other way round."""
+    """The target is an inflection of the source, by rule or by list; `is_reversed`: the source is one of the target."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         word, form = (target.word, source.word) if is_reversed else (source.word, target.word)
@@ -141,7 +142,7 @@ def inflection_test(name: str, irregular: Collection[tuple[str, str]] = (), *, i
 
 
 def related_form_test(lexicon: Lexicon) -> PairTest:
-    """Either is an inflected form of the other, or both are of a known word."""
+    """One is an inflected form of the other, or both are inflected forms of one known word."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         first, second = source.word, target.word
@@ -155,12 +156,12 @@ def related_form_test(lexicon: Lexicon) -> PairTest:
 
 
 def word_family_test(lexicon: Lexicon) -> PairTest:
-    """The same word in any spelling, an inflected form, or two words that share at least five and most letters."""
-    related = related_form_test(lexicon)
+    """The same word, a related form, or a shared beginning of at least five letters and 2/3 of the longer word."""
+    is_related = related_form_test(lexicon)
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         first, second = source.word, target.word
-        if first == second or related(source, target):
+        if first == second or is_related(source, target):
             return True
         shared = len(commonprefix((first, second)))
         return shared >= 5 and 3 * shared >= 2 * max(len(first), len(second))
@@ -169,10 +170,12 @@ def word_family_test(lexicon: Lexicon) -> PairTest:
 
 
 def shared_letters_test(length: int, *, at_end: bool = False) -> PairTest:
-    """Two longer words, not the same, with the same first letters, or last ones with `at_end`."""
+    """Two different, longer words with the same first (with `at_end`: last) `length` letters."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        first, second = (t.word[::-1] if at_end else t.word for t in (source, target))
+        first, second = source.word, target.word
+        if at_end:
+            first, second = first[::-1], second[::-1]
         longer = len(first) > length and len(second) > length
         return longer and first[:length].isalpha() and second.startswith(first[:length]) and second != first
 
@@ -180,7 +183,7 @@ def shared_letters_test(length: int, *, at_end: bool = False) -> PairTest:
 
 
 def rhyme_test(lexicon: Lexicon) -> PairTest:
-    """Two different words that sound alike from their last stressed vowel on."""
+    """Two different words that rhyme: they sound alike from the last stressed vowel on."""
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         sounds = lexicon.rhyme_groups.get(source.word, frozenset())
@@ -190,13 +193,13 @@ def rhyme_test(lexicon: Lexicon) -> PairTest:
 
 
 def shared_class_test(lexicon: Lexicon) -> PairTest:
-    """Two words of one closed class or semantic field that are no forms of one word."""
-    family = word_family_test(lexicon)
+    """Two words of the same closed class or semantic field that are not forms of one word."""
+    is_family = word_family_test(lexicon)
 
     def fits(source: ParsedToken, target: ParsedToken) -> bool:
         if not (source.is_word and target.is_word):
             return False
-        same = lexicon.class_names(source.word) & lexicon.class_names(target.word)
-        return bool(same) and not family(source, target)
+        shared = lexicon.class_names(source.word) & lexicon.class_names(target.word)
+        return bool(shared) and not is_family(source, target)
 
     return fits

@@ -1,8 +1,8 @@
-"""The hypotheses of the offline describer: which function, if any, turns a head's sources into its targets.
+"""The hypotheses of the offline describer about which function turns a head's sources into its targets.
 
-A hypothesis is a test of one (source, target) pair, with the least number of a mapping's targets that must
-pass for the mapping to bear it out. That number makes chance unlikely for one mapping; `Hypothesis.tied` and
-`support_by_chance` make it unlikely for the list. Knows nothing of sentences' choice: see offline.py.
+A hypothesis tests one (source, target) pair. A mapping supports it if at least `min_targets` of its targets pass, which
+makes chance unlikely for one mapping; `support_by_chance` makes it unlikely for the whole list. The describer chooses
+among the supported hypotheses (describer.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from maps.describers.offline.tokens import ParsedMapping, ParsedToken, TokenTest
 from maps.types import Relation
 
 LONGEST_PREFIX, LONGEST_ENDING = 6, 5
-NAMED_FORMS = {  # inflections that a list completes, with the ending that most words take
+NAMED_FORMS = {  # inflections with a list of irregular forms, and the ending of the regular forms
     "plural": "-s form",
     "past tense": "-ed form",
     "past participle": "-ed form",
@@ -35,23 +35,23 @@ NAMED_FORMS = {  # inflections that a list completes, with the ending that most 
 
 
 class Tier(IntEnum):
-    """How specific a hypothesis is; a lower tier wins, whatever the support of a higher one."""
+    """How specific a hypothesis is. The lowest tier wins, even against higher support in another tier."""
 
-    RELATION = 0  # the pair is in a list of ours, or a number and its successor
-    OPERATION = 1  # one exact operation on the string
-    OPERATION_FAMILY = 2  # one of several such operations
-    LIKENESS = 3  # some likeness to the source, in letters, sound or sense
-    MOST_TARGETS = 4  # says nothing of the source
-    FEW_TARGETS = 5  # nor of all targets
-    WIDE_TARGETS = 6  # nor much of the targets
+    RELATION = 0  # source and target are a known pair: of a relation, or successive numbers, weekdays …
+    OPERATION = 1  # the target is one exact operation on the source: first letter, -s form …
+    OPERATION_FAMILY = 2  # the target is one of several such operations: any inflected form …
+    LIKENESS = 3  # the target resembles the source in letters, sound or meaning
+    MOST_TARGETS = 4  # most targets are of one kind, whatever the source: animals, punctuation …
+    FEW_TARGETS = 5  # some targets of each mapping are of one kind, whatever the source
+    WIDE_TARGETS = 6  # most targets are of a wide kind, whatever the source: nouns, verbs …
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One possible function. `phrase` names what a source gives; `min_targets` of the (five) targets must fit.
+    """One possible function. `phrase` is the name of its output in a sentence.
 
-    A `depends_on_source` hypothesis claims that the target depends on its source, so it must hold for each source's own
-    targets far more often than for those of the other sources.
+    `min_targets`: how many of a mapping's five targets must fit. `depends_on_source`: the hypothesis says how targets
+    depend on their source, so it must hold far more often for a source's own targets than for those of other sources.
     """
 
     name: str
@@ -62,67 +62,62 @@ class Hypothesis:
     depends_on_source: bool = True
 
     def holds_for(self, source: ParsedToken, targets: Sequence[ParsedToken]) -> bool:
-        """Whether enough of the targets fit; of a shorter list of targets all must, where `min_targets` is more."""
-        hits = sum(self.fits(source, target) for target in targets)
-        return hits >= max(1, min(self.min_targets, len(targets)))
+        """Whether at least `min_targets` targets fit; all of them if there are fewer."""
+        fitting = sum(self.fits(source, target) for target in targets)
+        return fitting >= max(1, min(self.min_targets, len(targets)))
 
     def support(self, lines: Sequence[ParsedMapping]) -> int:
-        """The number of mappings that bear it out."""
+        """The number of mappings that support the hypothesis."""
         return sum(self.holds_for(line.source, line.targets) for line in lines)
 
     def support_by_chance(self, lines: Sequence[ParsedMapping]) -> float:
-        """The mean support when every source is put before the targets of another, over all rotations."""
-        turns = [self.support(_rotate_targets(lines, turn)) for turn in range(1, len(lines))]
-        return sum(turns) / len(turns) if turns else 0.0
+        """The mean support over all rotations of the targets: source i gets the targets of source i + 1, i + 2 …"""
+        supports = [self.support(_rotate_targets(lines, shift)) for shift in range(1, len(lines))]
+        return sum(supports) / len(supports) if supports else 0.0
 
 
-def _rotate_targets(lines: Sequence[ParsedMapping], turn: int) -> list[ParsedMapping]:
-    return [ParsedMapping(line.source, lines[(i + turn) % len(lines)].targets) for i, line in enumerate(lines)]
+def _rotate_targets(lines: Sequence[ParsedMapping], shift: int) -> list[ParsedMapping]:
+    return [ParsedMapping(line.source, lines[(i + shift) % len(lines)].targets) for i, line in enumerate(lines)]
 
 
-def fixed_hypotheses(
-    relations: Sequence[Relation], words: Collection[str], lexicon: Lexicon | None = None
-) -> list[Hypothesis]:
-    """All hypotheses that hold for any head, in the fixed order that decides ties.
+def fixed_hypotheses(relations: Sequence[Relation], words: Collection[str], lexicon: Lexicon) -> list[Hypothesis]:
+    """All hypotheses that do not depend on the head, in the order that decides ties.
 
-    `words`: whole words in lower case, against which completions are checked. Without a lexicon, those that need
-    to know words are left out.
+    `words`: whole words in lower case, which a piece of a word may complete.
     """
-    known = lexicon or Lexicon()
-    found = [hypothesis for relation in relations for hypothesis in _relation_hypotheses(relation)]
-    found += [*_exact_hypotheses(words), *_inflection_hypotheses(known), *_family_hypotheses(known)]
-    found += [_prefix_hypothesis(length) for length in range(LONGEST_PREFIX, 0, -1)]
-    found += [_suffix_hypothesis(length) for length in range(LONGEST_ENDING, 1, -1)]
-    found += _likeness_hypotheses(known) if known.words else []
-    return found + _target_kind_hypotheses(relations, known)
+    relation_pairs = [hypothesis for relation in relations for hypothesis in _relation_hypotheses(relation)]
+    return [
+        *relation_pairs,
+        *_exact_hypotheses(words),
+        *_inflection_hypotheses(lexicon),
+        *_family_hypotheses(lexicon),
+        *(_prefix_hypothesis(length) for length in range(LONGEST_PREFIX, 0, -1)),
+        *(_suffix_hypothesis(length) for length in range(LONGEST_ENDING, 1, -1)),
+        *_likeness_hypotheses(lexicon),
+        *_target_kind_hypotheses(relations, lexicon),
+    ]
 
 
 def _target_kind_hypotheses(relations: Sequence[Relation], lexicon: Lexicon) -> list[Hypothesis]:
-    """What most targets are, then the narrow classes of which most mappings have two targets or one."""
+    """Kinds of most targets; then closed classes with two targets or one in each mapping; then wide kinds."""
     closed = closed_classes(relations, lexicon)
     kinds = word_kind_tests(closed, lexicon) | KIND_TESTS | TARGET_SHAPE_TESTS
     narrow = [_target_kind_hypothesis(name, test) for name, test in kinds.items()]
-    some = [_target_kind_hypothesis(name, kinds[name], Tier.FEW_TARGETS, least) for least in (2, 1) for name in closed]
+    few = [_target_kind_hypothesis(name, kinds[name], Tier.FEW_TARGETS, count) for count in (2, 1) for name in closed]
     wide = [_target_kind_hypothesis(name, test, Tier.WIDE_TARGETS) for name, test in wide_kind_tests(lexicon).items()]
-    return [*narrow, *some, *wide]
+    return [*narrow, *few, *wide]
 
 
 def _target_kind_hypothesis(
     name: str, test: TokenTest, tier: Tier = Tier.MOST_TARGETS, min_targets: int = 3
 ) -> Hypothesis:
-    some = {2: "two or more ", 1: "one or more "}.get(min_targets, "")
-    return Hypothesis(
-        f"{some}targets: {name}",
-        f"{some}{name}",
-        tier,
-        lambda _, t: test(t),
-        min_targets=min_targets,
-        depends_on_source=False,
-    )
+    amount = {2: "two or more ", 1: "one or more "}.get(min_targets, "")
+    phrase = f"{amount}{name}"
+    return Hypothesis(f"{amount}targets: {name}", phrase, tier, lambda _, target: test(target), min_targets, False)
 
 
 def _relation_hypotheses(relation: Relation) -> list[Hypothesis]:
-    """Membership of a relation, forwards and backwards. Pairs of a word with itself are left to copying."""
+    """Membership in a relation, forwards and backwards. Pairs of a word with itself are left to "copying"."""
     name = relation.name.replace("_", " ")
     pairs = {(source.strip().casefold(), target.strip().casefold()) for source, target in relation.pairs}
     pairs = {(source, target) for source, target in pairs if source != target}
@@ -145,51 +140,46 @@ def _relation_hypotheses(relation: Relation) -> list[Hypothesis]:
 
 
 def _exact_hypotheses(words: Collection[str]) -> list[Hypothesis]:
-    """Lists that need no file, and exact operations on the string."""
-    relation, form = Tier.RELATION, Tier.OPERATION
-    found = [
+    """Numbers and fixed lists, and exact operations on the string."""
+    relation, operation = Tier.RELATION, Tier.OPERATION
+    month = "the month's number or the month of that number"
+    respaced = "the same word with or without a leading space"
+    completes = "a piece that completes the source to a word"
+    return [
         Hypothesis("next number", "the number that follows the source", relation, functions.number_step_test(1)),
         Hypothesis("previous number", "the number before the source", relation, functions.number_step_test(-1)),
         Hypothesis("same number", "the same number in digits or in words", relation, functions.number_step_test(0)),
         Hypothesis("next in a list", "what follows the source in its list", relation, functions.is_next_in_list),
-        Hypothesis(
-            "month and number", "the month's number or the month of that number", relation, functions.is_month_number
-        ),
-        Hypothesis("copying", "the source itself", form, lambda s, t: s.text == t.text),
-        Hypothesis("change of case", "the same word in another case", form, functions.is_other_case),
-        Hypothesis(
-            "change of leading space", "the same word with or without a leading space", form, functions.is_other_spacing
-        ),
-        Hypothesis("first letter", "the first letter of the source", form, functions.letter_at_test(0)),
-        Hypothesis("last letter", "the last letter of the source", form, functions.letter_at_test(-1)),
-        Hypothesis("abbreviation", "an abbreviation of the source in capitals", form, functions.is_abbreviation),
-        Hypothesis("negation", "the source with or without a negating prefix", form, functions.is_negation),
+        Hypothesis("month and number", month, relation, functions.is_month_number),
+        Hypothesis("copying", "the source itself", operation, lambda s, t: s.text == t.text),
+        Hypothesis("change of case", "the same word in another case", operation, functions.is_other_case),
+        Hypothesis("change of leading space", respaced, operation, functions.is_other_spacing),
+        Hypothesis("first letter", "the first letter of the source", operation, functions.letter_at_test(0)),
+        Hypothesis("last letter", "the last letter of the source", operation, functions.letter_at_test(-1)),
+        Hypothesis("abbreviation", "an abbreviation of the source in capitals", operation, functions.is_abbreviation),
+        Hypothesis("negation", "the source with or without a negating prefix", operation, functions.is_negation),
+        Hypothesis("completion of a sub-word", completes, operation, functions.completion_test(words)),
     ]
-    if words:
-        phrase = "a piece that completes the source to a word"
-        found.append(Hypothesis("completion of a sub-word", phrase, form, functions.completion_test(words)))
-    return found
 
 
 def _inflection_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
-    """Each ending and each named form, forwards and backwards."""
-    known = [(name, name, Tier.OPERATION) for name in INFLECTIONS]
-    known += [
-        (name, ending, Tier.OPERATION_FAMILY) for name, ending in NAMED_FORMS.items() if name in lexicon.irregular_forms
-    ]
-    found = []
-    for name, ending, tier in known:
+    """Each regular ending and each named form, forwards and backwards."""
+    forms = [(name, name, Tier.OPERATION) for name in INFLECTIONS]
+    forms += [(name, ending, Tier.OPERATION_FAMILY) for name, ending in NAMED_FORMS.items()]
+    hypotheses = []
+    for name, ending, tier in forms:
         irregular = lexicon.irregular_forms.get(name, frozenset())
-        there, back = (functions.inflection_test(ending, irregular, is_reversed=back) for back in (False, True))
-        found += [
-            Hypothesis(name, f"the {name} of the source", tier, there),
-            Hypothesis(f"{name} undone", f"the word of which the source is the {name}", tier, back),
+        inflect = functions.inflection_test(ending, irregular)
+        undo = functions.inflection_test(ending, irregular, is_reversed=True)
+        hypotheses += [
+            Hypothesis(name, f"the {name} of the source", tier, inflect),
+            Hypothesis(f"{name} undone", f"the word of which the source is the {name}", tier, undo),
         ]
-    return found
+    return hypotheses
 
 
 def _family_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
-    """What several exact operations give."""
+    """One of several exact operations, and likeness in letters."""
     same_word = "the source's own word, whatever its case and leading space"
     family = "words of the source's own family: the word itself, its inflected forms and derivations"
     return [
@@ -214,7 +204,7 @@ def _family_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
 
 
 def _likeness_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
-    """Likeness in sound and in sense."""
+    """Likeness in sound and in meaning."""
     field = "other words of the source's own semantic field"
     return [
         Hypothesis("rhyme", "words that rhyme with the source", Tier.LIKENESS, functions.rhyme_test(lexicon)),
@@ -223,22 +213,15 @@ def _likeness_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
 
 
 def _prefix_hypothesis(length: int) -> Hypothesis:
-    """At least two targets (three for one letter) other than the word itself begin as the source does."""
-    letters = "letter" if length == 1 else f"{length} letters"
+    """At least two targets (three for one letter) begin as the source does and are not the source itself."""
+    letters, min_targets = ("letter", 3) if length == 1 else (f"{length} letters", 2)
     phrase = f"words that begin with the same {letters} as the source"
-    least = 3 if length == 1 else 2
-    return Hypothesis(
-        f"shared prefix of {length}", phrase, Tier.LIKENESS, functions.shared_letters_test(length), min_targets=least
-    )
+    test = functions.shared_letters_test(length)
+    return Hypothesis(f"shared prefix of {length}", phrase, Tier.LIKENESS, test, min_targets)
 
 
 def _suffix_hypothesis(length: int) -> Hypothesis:
-    """At least two targets other than the word itself end as the source does."""
+    """At least two targets end as the source does and are not the source itself."""
     phrase = f"words that end with the same {length} letters as the source"
-    return Hypothesis(
-        f"shared suffix of {length}",
-        phrase,
-        Tier.LIKENESS,
-        functions.shared_letters_test(length, at_end=True),
-        min_targets=2,
-    )
+    test = functions.shared_letters_test(length, at_end=True)
+    return Hypothesis(f"shared suffix of {length}", phrase, Tier.LIKENESS, test, min_targets=2)

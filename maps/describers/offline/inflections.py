@@ -1,10 +1,10 @@
-"""Regular English inflections by their endings. No dictionary: the rules allow forms that no one uses."""
+"""Regular English inflections by their endings. No dictionary, so unused forms are allowed too."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-# What each form adds, with the letters that it replaces: ("y", "ies") makes "cities" of "city".
+# (old ending, new ending) by form: ("y", "ies") turns "city" into "cities".
 INFLECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "-s form": (("", "s"), ("", "es"), ("y", "ies")),
     "-ed form": (("", "ed"), ("e", "ed"), ("y", "ied")),
@@ -17,7 +17,7 @@ DOUBLING_FORMS = ("-ed form", "-ing form", "-er form", "-est form")  # "stop" gi
 
 
 def has_form(word: str, form: str, inflection: str) -> bool:
-    """Whether `form` is that inflection of a word of three letters or more (both in lower case)."""
+    """Whether `form` is an inflection of a word with at least three letters (both in lower case)."""
     if len(word) < 3 or not word.isalpha() or form[:2] != word[:2]:
         return False
     endings = INFLECTIONS[inflection]
@@ -28,16 +28,17 @@ def has_form(word: str, form: str, inflection: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def possible_bases(form: str) -> frozenset[str]:
-    """What a string may be an inflection of, itself among them; nearly all of it is no word."""
-    found = {form}
+    """The strings that a string may be an inflection of, including itself; most are not words."""
+    candidates = {form}
     for name, endings in INFLECTIONS.items():
         for end, new in endings:
             stem = form.removesuffix(new)
-            found |= {stem + end} if stem != form else set()
+            if stem != form:
+                candidates.add(stem + end)
         stem = form.removesuffix(endings[0][1])
         if name in DOUBLING_FORMS and stem != form and len(stem) > 3 and stem[-1] == stem[-2]:
-            found.add(stem[:-1])
-    return frozenset(word for word in found if word == form or has_any_form(word, form))
+            candidates.add(stem[:-1])
+    return frozenset(word for word in candidates if word == form or has_any_form(word, form))
 
 
 def has_any_form(word: str, form: str) -> bool:

@@ -1,4 +1,4 @@
-"""Kinds of tokens that the offline describer names: scripts, classes of words, shapes."""
+"""Kinds of tokens that the offline describer can name: scripts, classes of words, shapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS, Lexicon, Word
 from maps.describers.offline.tokens import TEXT_PATTERN, ParsedToken, TokenTest
 from maps.types import Relation
 
-# The first word of a letter's Unicode name, by the way that a reader would call the script.
+# The first words of the Unicode names of letters, by the usual name of the script.
 SCRIPTS = {
     "Chinese or Japanese characters": ("CJK", "HIRAGANA", "KATAKANA"),
     "Korean characters": ("HANGUL",),
@@ -33,7 +33,7 @@ def _is_punctuation(token: ParsedToken) -> bool:
     return token.word.isprintable() and not any(c.isalnum() or c.isspace() for c in token.word)
 
 
-# Kinds narrow enough to say something of targets as well as of sources.
+# Kinds narrow enough to describe targets as well as sources.
 KIND_TESTS: dict[str, TokenTest] = {
     "numbers": lambda token: token.word.isdecimal(),
     "bytes that are no text by themselves": lambda token: TEXT_PATTERN.fullmatch(token.stored_form) is None,
@@ -44,14 +44,14 @@ KIND_TESTS: dict[str, TokenTest] = {
     "single letters": lambda token: len(token.word) == 1 and token.word.isalpha() and token.word.isascii(),
     **{kind: partial(_is_in_script, names) for kind, names in SCRIPTS.items()},
 }
-TARGET_SHAPE_TESTS: dict[str, TokenTest] = {  # of targets only
+TARGET_SHAPE_TESTS: dict[str, TokenTest] = {  # for targets only
     "strings in capitals": lambda token: token.is_word and token.text.isupper(),
 }
 WIDE_KIND_TESTS: dict[str, TokenTest] = {
     "punctuation or white space": lambda token: token.text.isspace() or _is_punctuation(token),
 }
 
-# What the two sides of the relations are, where one word says it; the other sides are no closed class.
+# The class of a relation's sources (0) or targets (1); sides that are not a closed class are left out.
 SIDE_CLASSES = {
     ("name_copying", 0): "first names",
     ("year_to_following", 0): "years",
@@ -68,40 +68,39 @@ SIDE_CLASSES = {
     ("english_to_french", 1): "French words",
     ("english_to_spanish", 1): "Spanish words",
 }
-SIDE_NAMES = ("sources", "targets")
 
 
 def closed_classes(relations: Sequence[Relation], lexicon: Lexicon) -> WordClasses:
-    """The closed classes of the lexicon and those that the relations' sides are, as words, by their names.
+    """The closed classes of the lexicon and of the relations: their words, by the name of the class.
 
-    A user's own relation (without category) gives two, named after it.
+    A user's own relation (without category) gives two classes, named after it.
     """
-    found = {name: set(words) for name, words in lexicon.closed_classes.items()}
+    classes = {name: set(words) for name, words in lexicon.closed_classes.items()}
     for relation in relations:
-        for side in (0, 1):
-            own = f"{SIDE_NAMES[side]} of the relation “{relation.name}”" if not relation.category else None
-            name = SIDE_CLASSES.get((relation.name, side), own)
+        for side, side_name in enumerate(("sources", "targets")):
+            own_name = "" if relation.category else f"{side_name} of the relation “{relation.name}”"
+            name = SIDE_CLASSES.get((relation.name, side), own_name)
             if name:
                 words = {ParsedToken.parse(pair[side].replace("\\", "\\\\")).word for pair in relation.pairs}
-                found.setdefault(name, set()).update(words)
-    return {name: frozenset(words) for name, words in found.items()}
+                classes.setdefault(name, set()).update(words)
+    return {name: frozenset(words) for name, words in classes.items()}
 
 
-def word_kind_tests(known: WordClasses, lexicon: Lexicon) -> dict[str, TokenTest]:
-    """Tests of all closed classes, of the telling fields, and of words by how they are written."""
-    kinds: dict[str, TokenTest] = {name: partial(_is_listed, words) for name, words in known.items()}
-    telling = [name for name in lexicon.semantic_fields if name not in PART_OF_SPEECH_FIELDS]
-    kinds |= {name: partial(_is_in_fields, lexicon, (name,)) for name in telling}
-    if lexicon.words:
-        kinds["function words"] = partial(_is_listed, lexicon.function_words)
-        kinds["British spellings"] = partial(_is_british_spelling, lexicon)
-        kinds["names from program code"] = partial(_is_code_name, lexicon)
-        kinds["beginnings of words, cut off before the word ends"] = partial(_is_cut_off_word, lexicon)
-    return kinds
+def word_kind_tests(closed: WordClasses, lexicon: Lexicon) -> dict[str, TokenTest]:
+    """Tests for closed classes, for semantic fields (not parts of speech), and for words by their spelling."""
+    fields = [name for name in lexicon.semantic_fields if name not in PART_OF_SPEECH_FIELDS]
+    return {
+        **{name: partial(_is_listed, words) for name, words in closed.items()},
+        **{name: partial(_is_in_fields, lexicon, (name,)) for name in fields},
+        "function words": partial(_is_listed, lexicon.function_words),
+        "British spellings": partial(_is_british_spelling, lexicon),
+        "names from program code": partial(_is_code_name, lexicon),
+        "beginnings of words, cut off before the word ends": partial(_is_cut_off_word, lexicon),
+    }
 
 
 def wide_kind_tests(lexicon: Lexicon) -> dict[str, TokenTest]:
-    """Parts of speech, by a word's most frequent one, and kinds that say little of targets."""
+    """Tests for kinds that say little: punctuation or space, and parts of speech (the most frequent one of a word)."""
     names = lexicon.semantic_fields
     parts = {
         "adjectives": ("adjectives",),
@@ -109,14 +108,13 @@ def wide_kind_tests(lexicon: Lexicon) -> dict[str, TokenTest]:
         "verbs": tuple(name for name in names if "verbs" in name and name != "adverbs"),
         "nouns": tuple(name for name in names if "verbs" not in name and name != "adjectives"),
     }
-    known = {part: partial(_is_in_fields, lexicon, fields) for part, fields in parts.items() if names}
-    return WIDE_KIND_TESTS | known
+    return WIDE_KIND_TESTS | {part: partial(_is_in_fields, lexicon, fields) for part, fields in parts.items()}
 
 
 def is_word_piece(lexicon: Lexicon, token: ParsedToken) -> bool:
-    """Two letters or more that are no known word, but begin one or go on without a space."""
-    begins = token.word in lexicon.beginnings or not token.text.startswith(" ")
-    return token.is_word and begins and not lexicon.is_known(token.word)
+    """At least two letters that are not a known word, and that begin one or have no leading space."""
+    is_part = token.word in lexicon.beginnings or not token.text.startswith(" ")
+    return token.is_word and is_part and not lexicon.is_known(token.word)
 
 
 def _is_listed(words: frozenset[str], token: ParsedToken) -> bool:
@@ -131,15 +129,15 @@ BRITISH_ENDINGS = ("isation", "isations", "isational", "ised", "ising", "avour",
 
 
 def _is_british_spelling(lexicon: Lexicon, token: ParsedToken) -> bool:
-    """A word that is known with -iz- or -or instead, or an ending of such a word as a piece."""
+    """A word whose American spelling (-iz-, -or-) is known, or the ending of such a word as a piece."""
     word = token.word
     if not token.text.startswith(" ") and word in BRITISH_ENDINGS:
         return True
     if len(word) < 6 or not word.isalpha():
         return word == "whilst"
-    other = re.sub(r"is(?=(?:e[drs]?|es|ing|ations?|ational)$)", "iz", word)
-    other = re.sub(r"our(?=s?$|ed$|ing$|able$|ite$)", "or", other)
-    return word == "whilst" or (other != word and lexicon.is_known(other))
+    american = re.sub(r"is(?=(?:e[drs]?|es|ing|ations?|ational)$)", "iz", word)
+    american = re.sub(r"our(?=s?$|ed$|ing$|able$|ite$)", "or", american)
+    return word == "whilst" or (american != word and lexicon.is_known(american))
 
 
 CODE_NAME = re.compile(r"\w*[a-z][A-Z]\w*|[A-Za-z]\w*_\w+|__\w+__")
@@ -147,14 +145,14 @@ CODE_CLASSES = ("programming keywords", "Python modules and functions")
 
 
 def _is_code_name(lexicon: Lexicon, token: ParsedToken) -> bool:
-    """A name in camel case or with an underscore, or one of those that the lexicon lists."""
+    """A name in camel case or with an underscore, or one that the lexicon lists."""
     if CODE_NAME.fullmatch(token.text.strip()):
         return True
     return any(token.word in lexicon.closed_classes.get(name, ()) for name in CODE_CLASSES)
 
 
 def _is_cut_off_word(lexicon: Lexicon, token: ParsedToken) -> bool:
-    """A leading space and four letters or more that begin a known word and are none themselves."""
+    """A leading space and at least four letters that begin a known word and are not a known word."""
     word = token.word
     starts = token.text.startswith(" ") and len(word) > 3 and token.text.strip().isalpha()
     return starts and word in lexicon.beginnings and not lexicon.is_known(word)

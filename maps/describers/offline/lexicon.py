@@ -1,29 +1,25 @@
-"""What the offline describer knows of English words, as a value; maps.describers.offline.word_lists reads the lists that ship."""
+"""English word lists as one value, which maps.describers.offline.word_lists reads from files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from maps.describers.offline.inflections import possible_bases
 
 WordClasses = dict[str, frozenset[str]]
-PART_OF_SPEECH_FIELDS = ("adjectives", "adverbs", "other nouns", "other verbs")  # fields that say little
+PART_OF_SPEECH_FIELDS = ("adjectives", "adverbs", "other nouns", "other verbs")  # too wide to be a telling field
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Word lists, all in lower case; empty, it knows no word.
+    """Word lists, all in lower case."""
 
-    `semantic_fields`: base forms by semantic field or part of speech; `closed_classes`: all members of small classes, by their names;
-    `irregular_forms`: pairs of a word and its form, by inflection; `rhyme_groups`: the numbers of a word's rhymes.
-    """
-
-    semantic_fields: WordClasses = field(default_factory=dict)
-    closed_classes: WordClasses = field(default_factory=dict)
-    function_words: frozenset[str] = frozenset()
-    irregular_forms: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
-    rhyme_groups: dict[str, frozenset[int]] = field(default_factory=dict)
+    semantic_fields: WordClasses  # base forms, by field ("animals") or part of speech
+    closed_classes: WordClasses  # all members of small classes ("months"), by class
+    function_words: frozenset[str]
+    irregular_forms: dict[str, frozenset[tuple[str, str]]]  # (word, form), by inflection
+    rhyme_groups: dict[str, frozenset[int]]  # numbers of the groups that a word rhymes with, by word
 
     @cached_property
     def lemmas(self) -> frozenset[str]:
@@ -32,39 +28,39 @@ class Lexicon:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Every word that a list holds."""
+        """Every word in a list."""
         forms = (form for pairs in self.irregular_forms.values() for _, form in pairs)
         return self.lemmas.union(forms, self.rhyme_groups, *self.closed_classes.values())
 
     @cached_property
     def beginnings(self) -> frozenset[str]:
-        """Every beginning of three letters and more that a word is longer than."""
+        """Every beginning, of three or more letters, of a longer word."""
         return frozenset(word[:length] for word in self.words for length in range(3, len(word)))
 
     @cached_property
     def irregular_bases(self) -> dict[str, frozenset[str]]:
-        """The words that an irregular form belongs to."""
-        found: dict[str, frozenset[str]] = {}
+        """The base words by irregular form."""
+        bases: dict[str, frozenset[str]] = {}
         for pairs in self.irregular_forms.values():
             for word, form in pairs:
-                found[form] = found.get(form, frozenset()) | {word}
-        return found
+                bases[form] = bases.get(form, frozenset()) | {word}
+        return bases
 
     def is_known(self, word: str) -> bool:
-        """Whether it is a listed word or an inflected form of one."""
+        """Whether a word is listed or is an inflected form of a listed word."""
         return word in self.words or not self.lemmas.isdisjoint(possible_bases(word))
 
     def possible_roots(self, word: str) -> frozenset[str]:
-        """The words that it may be a form of, itself among them."""
+        """The words that a word may be a form of, including itself."""
         return possible_bases(word) | self.irregular_bases.get(word, frozenset())
 
     def is_in_field(self, word: str, name: str) -> bool:
-        """Whether it is a word of the field; an inflected form where it is no listed word itself."""
+        """Whether a word is in a field, or is not listed itself and an inflected form of a word in the field."""
         members = self.semantic_fields[name]
         return word in members or (word not in self.words and not members.isdisjoint(possible_bases(word)))
 
     def class_names(self, word: str) -> frozenset[str]:
-        """The names of the closed classes and telling fields that a word belongs to."""
+        """The closed classes and semantic fields of a word, without parts of speech."""
         closed = {name for name, words in self.closed_classes.items() if word in words}
         return frozenset(closed | {name for name in self.semantic_fields if self._is_in_specific_field(word, name)})
 

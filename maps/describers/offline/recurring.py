@@ -1,4 +1,4 @@
-"""Hypotheses that are read off a head's own targets: strings and endings that come whatever the source."""
+"""Hypotheses suggested by a head's own targets: strings and endings that recur whatever the source."""
 
 from __future__ import annotations
 
@@ -9,73 +9,68 @@ from maps.describers.offline.hypotheses import Hypothesis, Tier
 from maps.describers.offline.tokens import ParsedMapping, ParsedToken
 
 SMALL_SET = "one small set"
-STRING_LIST_NAMES = ("one string", "a few strings")  # whose strings are all said
+STRING_LIST_NAMES = ("one string", "a few strings")  # the sentence lists all strings of these hypotheses
 SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 5  # words
-MIN_WORDS_PER_ENDING = 8  # different ones that share an ending
+MIN_WORDS_PER_ENDING = 8  # different words that share an ending
 
 
 def recurring_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> list[Hypothesis]:
-    """Those that a head's targets suggest, narrow ones first; each is still to be tested."""
-    found = [
+    """The hypotheses that a head's targets suggest, narrow ones first; each still has to be tested."""
+    suggested = [
         _small_set_hypothesis(lines),
         _constant_string_hypothesis(lines, min_support),
         *_ending_hypotheses(lines, min_support),
         _few_strings_hypothesis(lines),
     ]
-    return [hypothesis for hypothesis in found if hypothesis]
+    return [hypothesis for hypothesis in suggested if hypothesis]
 
 
 def _mapping_counts(lines: Sequence[ParsedMapping]) -> Counter[str]:
-    """In how many mappings a word is among the targets."""
+    """In how many mappings each word is among the targets."""
     return Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
 
 
 def _frequent_words(lines: Sequence[ParsedMapping], max_words: int, share_divisor: int) -> frozenset[str]:
-    """The most frequent words, at most so many, that are each among the targets of 1 / part of the mappings."""
+    """Of the `max_words` most frequent words, those in the targets of at least 1 / share_divisor of the mappings."""
     common = _mapping_counts(lines).most_common(max_words)
     return frozenset(word for word, count in common if share_divisor * count >= len(lines) and count > 1)
 
 
 def _small_set_hypothesis(lines: Sequence[ParsedMapping]) -> Hypothesis | None:
-    """The same few words come whatever the source.
-
-    The set: at most ten words, each among the targets of at least a third of the mappings. A mapping bears it
-    out where three of its targets are of the set.
-    """
-    often = _frequent_words(lines, SMALL_SET_SIZE, 3)
-    if not often:
+    """Three targets are among at most ten words, each of which is a target in at least a third of the mappings."""
+    words = _frequent_words(lines, SMALL_SET_SIZE, 3)
+    if not words:
         return None
-    return Hypothesis(SMALL_SET, "the same few strings", Tier.MOST_TARGETS, lambda _, t: t.word in often, 3, False)
+    return Hypothesis(SMALL_SET, "the same few strings", Tier.MOST_TARGETS, lambda _, t: t.word in words, 3, False)
 
 
-def _constant_string_hypothesis(lines: Sequence[ParsedMapping], needed: int) -> Hypothesis | None:
-    """The words that are each among the targets of nearly all mappings; one of them bears a mapping out."""
-    always = frozenset(word for word, count in _mapping_counts(lines).items() if count >= needed and count > 1)
-    if not always:
+def _constant_string_hypothesis(lines: Sequence[ParsedMapping], min_support: int) -> Hypothesis | None:
+    """One target is a word that is a target in at least `min_support` mappings."""
+    words = frozenset(word for word, count in _mapping_counts(lines).items() if count >= min_support and count > 1)
+    if not words:
         return None
-    words = "the string" if len(always) == 1 else "one of the strings"
-    return Hypothesis(STRING_LIST_NAMES[0], words, Tier.FEW_TARGETS, lambda _, t: t.word in always, 1, False)
+    phrase = "the string" if len(words) == 1 else "one of the strings"
+    return Hypothesis(STRING_LIST_NAMES[0], phrase, Tier.FEW_TARGETS, lambda _, t: t.word in words, 1, False)
 
 
 def _few_strings_hypothesis(lines: Sequence[ParsedMapping]) -> Hypothesis | None:
-    """Two targets of a mapping are of five words, each among the targets of a fifth of the mappings."""
-    often = _frequent_words(lines, FEW_STRINGS_SIZE, 5)
-    if not often:
+    """Two targets are among at most five words, each of which is a target in at least a fifth of the mappings."""
+    words = _frequent_words(lines, FEW_STRINGS_SIZE, 5)
+    if not words:
         return None
-    return Hypothesis(
-        STRING_LIST_NAMES[1], "two or more of the strings", Tier.FEW_TARGETS, lambda _, t: t.word in often, 2, False
-    )
+    phrase = "two or more of the strings"
+    return Hypothesis(STRING_LIST_NAMES[1], phrase, Tier.FEW_TARGETS, lambda _, t: t.word in words, 2, False)
 
 
-def _ending_hypotheses(lines: Sequence[ParsedMapping], needed: int) -> list[Hypothesis]:
-    """The longest ending that three targets of enough mappings share, in different words, if there is one."""
+def _ending_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> list[Hypothesis]:
+    """The longest ending that three targets have in enough mappings, and that eight different words have."""
     words: dict[str, set[str]] = defaultdict(set)
     for word in {target.word for line in lines for target in line.targets if target.is_word}:
         for length in range(1, min(5, len(word))):
             words[word[-length:]].add(word)
     for ending in sorted((e for e in words if len(words[e]) >= MIN_WORDS_PER_ENDING), key=lambda e: (-len(e), e)):
         hypothesis = _ending_hypothesis(ending)
-        if hypothesis.support(lines) >= needed:
+        if hypothesis.support(lines) >= min_support:
             return [hypothesis]
     return []
 

@@ -1,4 +1,4 @@
-"""Tokens as the offline describer reads them: their text and their word."""
+"""Tokens as the offline describer reads them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TEXT_PATTERN = re.compile(r"(?:[^\\]|\\\\)*", re.DOTALL)  # a stored string with
 
 @dataclass(frozen=True)
 class ParsedToken:
-    """A stored string with what it says.
+    """A token of the atlas.
 
-    `text` is the string itself, or the stored form where its bytes are no text; `word` is the text without
-    case and surrounding space, or the text where nothing else is left.
+    `text`: the token itself, or the stored form if its bytes are not text. `word`: the text in lower case without
+    surrounding space, or the text if nothing is left.
     """
 
     stored_form: str
@@ -25,26 +25,25 @@ class ParsedToken:
 
     @classmethod
     def parse(cls, stored_form: str) -> ParsedToken:
-        """Undoes the stored form's doubled backslashes."""
+        """Parses a stored form, in which backslashes are doubled."""
         text = stored_form.replace("\\\\", "\\") if TEXT_PATTERN.fullmatch(stored_form) else stored_form
         return cls(stored_form, text, text.strip().casefold() or text)
 
     @property
     def is_word(self) -> bool:
-        """Whether it is two letters or more, apart from space around them."""
+        """Whether the token is at least two letters, without surrounding space."""
         return len(self.word) > 1 and self.word.isalpha()
 
 
 @dataclass(frozen=True)
 class ParsedMapping:
-    """A mapping as the offline describer reads it."""
+    """A mapping as tokens, without ids and scores."""
 
     source: ParsedToken
     targets: tuple[ParsedToken, ...]
 
     @classmethod
     def parse(cls, mapping: Mapping) -> ParsedMapping:
-        """The strings of a mapping; ids and scores play no part."""
         return cls(ParsedToken.parse(mapping.source), tuple(ParsedToken.parse(target) for target in mapping.targets))
 
 

@@ -1,4 +1,4 @@
-"""The offline describer's word lists of maps/data/lexicon as one value."""
+"""Reads the word lists in maps/data/lexicon."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from maps.describers.offline.lexicon import Lexicon
 
 
 def _list_rows(name: str) -> list[list[str]]:
-    """The lines of a list as their tab-separated parts, without remarks."""
+    """The lines of a list, split at tabs, without comments."""
     text = files("maps.data").joinpath("lexicon", f"{name}.txt").read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
 
 
 @cache
 def load_lexicon() -> Lexicon:
-    """The lists that ship with the library."""
+    """The word lists that ship with the library."""
     closed = {name: frozenset(words.split()) for name, words in _list_rows("closed")}
     irregular: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for inflection, word, form in _list_rows("irregular"):
@@ -28,6 +28,7 @@ def load_lexicon() -> Lexicon:
             rhymes[word].add(number)
     return Lexicon(
         semantic_fields={name: frozenset(words.split()) for name, words in _list_rows("fields")},
+        # A class whose name begins with + consists of function words.
         closed_classes={name.removeprefix("+"): words for name, words in closed.items()},
         function_words=frozenset().union(*(words for name, words in closed.items() if name.startswith("+"))),
         irregular_forms={name: frozenset(pairs) for name, pairs in irregular.items()},

@@ -1,15 +1,16 @@
-"""The relation files that ship with the library, read as plain JSON."""
+"""The relation files that ship with the library."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from maps.data.relation_info import ORIGIN_TEXTS, RELATION_INFOS
+from maps.data.build.relation_info import ORIGIN_TEXTS, RELATION_INFOS
 
 DATA = Path(__file__).parents[3] / "maps" / "data"
 CATEGORIES = {
@@ -35,7 +36,7 @@ CATEGORIES = {
     "english_to_spanish": "translation",
 }
 KEYS = ["name", "category", "description", "known_faults", "multiple_targets", "origins", "pairs"]
-RELATIONS_OF_A_LIST = {  # groups of left_out.txt that are no relation
+RELATIONS_BY_GROUP = {  # groups in left_out.txt that are not the name of a relation
     "adjectives": ("adj_to_comparative", "adj_to_superlative"),
     "letters": ("word_to_first_letter", "word_to_last_letter"),
 }
@@ -82,7 +83,7 @@ def test_a_file_has_one_pair_a_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CATEGORIES)
-def test_no_pair_is_empty_padded_or_twice_there(name: str) -> None:
+def test_no_pair_is_empty_padded_or_duplicate(name: str) -> None:
     counts = Counter(pairs(name))
     assert [pair for pair in counts if not all(pair)] == []
     assert [pair for pair in counts if tuple(part.strip() for part in pair) != pair] == []
@@ -106,17 +107,10 @@ def test_every_origin_is_declared_and_used(name: str) -> None:
     assert set(data["origins"]) == {origin for _, _, origin in data["pairs"]}
 
 
-def test_the_files_say_what_the_build_script_says_of_them() -> None:
-    for about in RELATION_INFOS:
-        data = read(about.name)
-        said = [data[key] for key in KEYS[:5]]
-        assert said == [
-            about.name,
-            about.category,
-            about.description,
-            about.known_faults,
-            about.multiple_targets,
-        ]
+def test_the_heads_of_the_files_are_those_of_the_build_script() -> None:
+    for info in RELATION_INFOS:
+        data = read(info.name)
+        assert {key: data[key] for key in KEYS[:5]} == asdict(info)
         assert data["origins"] == {origin: text for origin, text in ORIGIN_TEXTS.items() if origin in data["origins"]}
 
 
@@ -126,22 +120,22 @@ def test_copying_is_identity(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CATEGORIES if not name.endswith("copying")])
-def test_no_other_relation_holds_a_copy(name: str) -> None:
+def test_no_other_relation_contains_a_copy(name: str) -> None:
     assert [pair for pair in pairs(name) if pair[0] == pair[1]] == []
 
 
-def test_letters_are_those_of_the_case_folded_words() -> None:
+def test_letters_match_the_case_folded_words() -> None:
     words = [source for source, _ in pairs("word_to_first_letter")]
     assert pairs("word_to_first_letter") == [(word, word.casefold()[0]) for word in words]
     assert pairs("word_to_last_letter") == [(word, word.casefold()[-1]) for word in words]
 
 
-def test_years_are_followed_by_the_next_and_number_seven_hundred() -> None:
+def test_there_are_seven_hundred_years_each_with_the_next() -> None:
     years = pairs("year_to_following")
     assert years == [(str(year), str(year + 1)) for year in range(1400, 2100)]
 
 
-def test_pronouns_are_the_four_third_persons() -> None:
+def test_pronouns_are_he_she_it_and_they() -> None:
     assert {target for _, target in pairs("noun_to_pronoun")} == {"he", "she", "it", "they"}
 
 
@@ -149,7 +143,7 @@ def test_a_compound_begins_with_its_source() -> None:
     assert [pair for pair in pairs("word_to_compound") if not pair[1].startswith(pair[0])] == []
 
 
-def test_handwritten_files_hold_two_columns() -> None:
+def test_handwritten_files_have_two_columns() -> None:
     names = sorted(file.stem for file in (DATA / "handwritten").iterdir())
     assert set(names) - set(CATEGORIES) == {"left_out"}
     for name in names:
@@ -166,8 +160,7 @@ def test_every_handwritten_pair_is_in_its_relation() -> None:
             assert missing == set(), file.stem
 
 
-def test_what_is_left_out_is_in_no_pair_of_a_package() -> None:
+def test_left_out_entries_are_in_no_pair_from_a_package() -> None:
     for group, entry in handwritten("left_out"):
-        for name in RELATIONS_OF_A_LIST.get(group, (group,)):
-            kept = [pair for pair in read(name)["pairs"] if pair[0] == entry and pair[2] != "hand"]
-            assert kept == []
+        for name in RELATIONS_BY_GROUP.get(group, (group,)):
+            assert [pair for pair in read(name)["pairs"] if pair[0] == entry and pair[2] != "hand"] == []

@@ -1,4 +1,4 @@
-"""Descriptions of an atlas: kept as they come, asked for once."""
+"""Descriptions of an atlas: stored as they arrive, asked for once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(pattern: str) -> Answer:
 EIGHT = [answer(f"Pattern {n}.") for n in range(7)] + [answer("Unclear.")]
 
 
-def said(folder: Path) -> dict[HeadId, str]:
+def patterns(folder: Path) -> dict[HeadId, str]:
     return {HeadId(row["layer"], row["head"]): row["observed_pattern"] for row in Atlas.open(folder).descriptions()}
 
 
@@ -40,55 +40,57 @@ def test_every_head_is_described_once(atlas_folder: Path) -> None:
     describer = ScriptedDescriber(EIGHT)
     assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=8, failed=0, patterns=7, heads=8)
     atlas = Atlas.open(atlas_folder)
-    found = rows(atlas_folder)
-    assert said(atlas_folder) == {head: EIGHT[n].description.observed_pattern for n, head in enumerate(atlas.head_ids)}
-    assert [row["mapping_hash"] for row in found] == [mapping_hash(atlas.mappings(head)) for head in atlas.head_ids]
-    assert {(r["describer"], r["model"], r["support"], r["cost_usd"]) for r in found} == {
+    stored = rows(atlas_folder)
+    assert patterns(atlas_folder) == {
+        head: EIGHT[n].description.observed_pattern for n, head in enumerate(atlas.head_ids)
+    }
+    assert [row["mapping_hash"] for row in stored] == [mapping_hash(atlas.mappings(head)) for head in atlas.head_ids]
+    assert {(r["describer"], r["model"], r["support"], r["cost_usd"]) for r in stored} == {
         ("scripted", "scripted v1", 21, 0.001)
     }
-    assert len({row["description_id"] for row in found}) == 8
-    assert all(row["created_at"].tzinfo is not None for row in found)
+    assert len({row["description_id"] for row in stored}) == 8
+    assert all(row["created_at"].tzinfo is not None for row in stored)
     assert not list(atlas_folder.glob("*.jsonl"))
     assert describe_atlas(atlas_folder, ScriptedDescriber([])) == DescribeSummary(
         asked=0, failed=0, patterns=7, heads=8
     )
-    assert rows(atlas_folder) == found
+    assert rows(atlas_folder) == stored
 
 
-def test_a_run_that_ends_early_is_kept_and_gone_on_with(atlas_folder: Path) -> None:
+def test_a_run_that_ends_early_is_stored_and_continued(atlas_folder: Path) -> None:
     with pytest.raises(DescriberError, match="No quota"):
         describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:3], DescriberError("No quota left.")]))
-    kept = rows(atlas_folder)
-    assert len(kept) == 3
+    stored = rows(atlas_folder)
+    assert len(stored) == 3
     rest = ScriptedDescriber(EIGHT[3:])
     assert describe_atlas(atlas_folder, rest) == DescribeSummary(asked=5, failed=0, patterns=7, heads=8)
     atlas = Atlas.open(atlas_folder)
-    asked = [tuple(m.source_id for m in atlas.mappings(head)) for head in atlas.head_ids[3:]]
-    assert rest.questions == [(sources, 0) for sources in asked]
-    assert [row for row in rows(atlas_folder) if row in kept] == kept
+    sources = [tuple(m.source_id for m in atlas.mappings(head)) for head in atlas.head_ids[3:]]
+    assert rest.questions == [(ids, 0) for ids in sources]
+    assert [row for row in rows(atlas_folder) if row in stored] == stored
 
 
-def waiting(folder: Path, found: list[Row], end: str) -> None:
-    """As a killed run leaves them: rows in the waiting file, the last line maybe cut off."""
-    lines = [json.dumps({**row, "created_at": row["created_at"].isoformat()}) for row in found]
+def write_log(folder: Path, stored: list[Row], end: str) -> None:
+    """The log of a killed run; `end`: its last line, which may be cut off."""
+    lines = [json.dumps({**row, "created_at": row["created_at"].isoformat()}) for row in stored]
     (folder / "descriptions.pending.jsonl").write_text("".join(line + "\n" for line in lines) + end)
 
 
 @pytest.mark.parametrize("end", ["", '{"layer": 1, "he', "{}"])
-def test_rows_of_a_killed_run_are_taken_over_once(end: str, atlas_folder: Path) -> None:
+def test_rows_of_a_killed_run_are_merged_once(end: str, atlas_folder: Path) -> None:
     describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
-    found = rows(atlas_folder)
-    write_table(atlas_folder, "descriptions", make_table("descriptions", found[:5]))
-    waiting(atlas_folder, found[3:7], end)  # killed after a part of the waiting rows was in the table
+    stored = rows(atlas_folder)
+    write_table(atlas_folder, "descriptions", make_table("descriptions", stored[:5]))
+    write_log(atlas_folder, stored[3:7], end)  # killed after a part of the log was in the table
     describer = ScriptedDescriber(EIGHT[7:])
     assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=1, failed=0, patterns=7, heads=8)
     again = rows(atlas_folder)
-    assert again[:7] == found[:7]
-    assert [row["description_id"] for row in again] == [row["description_id"] for row in found]
+    assert again[:7] == stored[:7]
+    assert [row["description_id"] for row in again] == [row["description_id"] for row in stored]
     assert not list(atlas_folder.glob("*.jsonl"))
 
 
-def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
+def test_a_damaged_log_is_named_and_kept(atlas_folder: Path) -> None:
     path = atlas_folder / "descriptions.pending.jsonl"
     path.write_text("{nonsense}\n{}\n")
     with pytest.raises(
@@ -98,7 +100,7 @@ def test_a_damaged_waiting_file_is_named_and_kept(atlas_folder: Path) -> None:
     assert path.read_text() == "{nonsense}\n{}\n"
 
 
-def test_ids_are_the_same_on_every_machine_and_new_for_what_is_said_anew(atlas_folder: Path) -> None:
+def test_a_deterministic_describer_gets_the_same_ids_again(atlas_folder: Path) -> None:
     ids = []
     for _ in range(2):
         describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
@@ -114,7 +116,7 @@ def test_heads_whose_mappings_changed_are_asked_again(atlas_folder: Path) -> Non
     mappings = Atlas.open(atlas_folder).table("mappings").to_pylist()
     changed = [{**row, "source_id": 0} if row["layer"] == 0 and row["head"] == 2 else row for row in mappings]
     write_table(atlas_folder, "mappings", make_table("mappings", changed))
-    describer = ScriptedDescriber([answer("Pattern 2.")])  # says what it said before
+    describer = ScriptedDescriber([answer("Pattern 2.")])  # the same description as before
     assert describe_atlas(atlas_folder, describer) == DescribeSummary(asked=1, failed=0, patterns=7, heads=8)
     assert describer.questions == [((0,) * 30, 0)]
     new = [row for row in rows(atlas_folder) if row not in before]
@@ -123,7 +125,7 @@ def test_heads_whose_mappings_changed_are_asked_again(atlas_folder: Path) -> Non
     assert describe_atlas(atlas_folder, ScriptedDescriber([])).asked == 0
 
 
-def test_a_head_that_failed_is_written_down_and_asked_again(atlas_folder: Path) -> None:
+def test_a_failed_head_is_recorded_and_asked_again(atlas_folder: Path) -> None:
     empty = ReplyError("The reply is empty.")
     run = describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:2], empty, empty, empty, *EIGHT[3:]]))
     assert run == DescribeSummary(asked=7, failed=1, patterns=6, heads=8)
@@ -138,14 +140,16 @@ def test_a_head_that_failed_is_written_down_and_asked_again(atlas_folder: Path) 
     assert len(rows(atlas_folder, "failures")) == 1
 
 
-def test_of_a_long_reason_the_beginning_is_kept(atlas_folder: Path) -> None:
+def test_a_long_reason_is_shortened(atlas_folder: Path) -> None:
     describe_atlas(atlas_folder, ScriptedDescriber([*EIGHT[:7], *[ReplyError("Long " * 200_000)] * 3]))
     [row] = rows(atlas_folder, "failures")
     assert row["reason"] == ("Long " * 60) + "…"
 
 
 @pytest.mark.parametrize("seed", [-1, 10**9, 2**31])
-def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(seed: int, atlas_folder: Path) -> None:
+def test_a_seed_that_is_too_large_for_the_table_is_refused_before_anything_is_asked(
+    seed: int, atlas_folder: Path
+) -> None:
     describer = ScriptedDescriber(EIGHT)
     with pytest.raises(MapsError, match=r"^The seed must be a whole number from 0 to 999,999,999, not "):
         describe_atlas(atlas_folder, describer, seed=seed)
@@ -154,13 +158,13 @@ def test_a_seed_that_a_table_could_not_hold_is_refused_before_anything_is_asked(
     assert {row["seed"] for row in rows(atlas_folder)} == {0}  # as the scripted answers say
 
 
-def test_a_redo_of_what_is_no_atlas_notes_nothing(tmp_path: Path) -> None:
+def test_a_redo_in_a_folder_without_an_atlas_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(MapsError, match="is not an atlas"):
         describe_atlas(tmp_path, ScriptedDescriber(EIGHT), redo=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_replies_that_another_program_took_away_are_told(atlas_folder: Path) -> None:
+def test_replies_that_another_program_deletes_are_reported(atlas_folder: Path) -> None:
     class Thief(ScriptedDescriber):
         async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
             if len(self.questions) == 7:

@@ -1,4 +1,4 @@
-"""The offline describer's patterns: each of its hypotheses, their near misses, and noise."""
+"""The offline describer's patterns: each hypothesis, near misses, and noise."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def describe(head: list[Mapping], *relations: Relation) -> Answer:
     return asyncio.run(OfflineDescriber(relations).describe(head, 0))
 
 
-def said(head: list[Mapping]) -> tuple[str, int | None]:
-    """What a describer with a relation says, and its support."""
+def describe_pattern(head: list[Mapping]) -> tuple[str, int | None]:
+    """The pattern by a describer with one relation, and its support."""
     answer = describe(head, CAPITALS)
     return answer.description.observed_pattern, answer.support
 
@@ -45,12 +45,11 @@ RHYMES = (
 )
 
 
-def halves(pairs: str) -> list[list[str]]:
-    """The two words of each pair."""
+def split_pairs(pairs: str) -> list[list[str]]:
     return [pair.split("/") for pair in pairs.split()]
 
 
-# Thirty rows, the phrase that they get and its two examples.
+# Thirty rows, the phrase for them and its two examples.
 FUNCTIONS: dict[str, tuple[list[MappingRow], str, str]] = {
     "copying": (
         rows_from_templates(" {word}", " {word}"),
@@ -112,12 +111,12 @@ FUNCTIONS: dict[str, tuple[list[MappingRow], str, str]] = {
         '" amber" to "axosk" and " basket" to "bxosk"',
     ),
     "irregular past": (
-        [(f" {word}", (f" {form}",)) for word, form in halves(PAST)],
+        [(f" {word}", (f" {form}",)) for word, form in split_pairs(PAST)],
         "the past tense of the source",
         '" become" to " became" and " begin" to " began"',
     ),
     "rhyme": (
-        [(f" {word}", (f" {other}",)) for word, other in halves(RHYMES)],
+        [(f" {word}", (f" {other}",)) for word, other in split_pairs(RHYMES)],
         "words that rhyme with the source",
         '" bread" to " said" and " blue" to " through"',
     ),
@@ -141,23 +140,26 @@ FUNCTIONS: dict[str, tuple[list[MappingRow], str, str]] = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("fitting", [30, 20])
-def test_a_function_that_enough_mappings_bear_out_is_said_with_its_support(name: str, fitting: int) -> None:
+def test_a_function_in_two_thirds_of_the_mappings_is_named_with_its_support(name: str, fitting: int) -> None:
     rows, phrase, examples = FUNCTIONS[name]
-    assert said(build_noisy_mappings(rows, fitting)) == (f"The outputs include {phrase}, such as {examples}.", fitting)
+    assert describe_pattern(build_noisy_mappings(rows, fitting)) == (
+        f"The outputs include {phrase}, such as {examples}.",
+        fitting,
+    )
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("fitting", [19, 12])
-def test_a_function_of_two_fifths_of_the_mappings_is_said_to_hold_in_half(name: str, fitting: int) -> None:
+def test_a_function_in_two_fifths_of_the_mappings_is_named_as_in_about_half(name: str, fitting: int) -> None:
     rows, phrase, examples = FUNCTIONS[name]
     sentence = f"In about half of the mappings, the outputs include {phrase}, such as {examples}."
-    assert said(build_noisy_mappings(rows, fitting)) == (sentence, fitting)
+    assert describe_pattern(build_noisy_mappings(rows, fitting)) == (sentence, fitting)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_that_eleven_of_thirty_bear_out_is_not_said(name: str) -> None:
+def test_a_function_in_eleven_of_thirty_mappings_is_not_named(name: str) -> None:
     rows, _, _ = FUNCTIONS[name]
-    assert said(build_noisy_mappings(rows, 11)) == ("Unclear", None)
+    assert describe_pattern(build_noisy_mappings(rows, 11)) == ("Unclear", None)
 
 
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -190,48 +192,52 @@ SETS: dict[str, tuple[list[MappingRow], str]] = {
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_targets_of_one_kind_are_said_whatever_the_sources(name: str) -> None:
+def test_targets_of_one_kind_are_named_whatever_the_sources(name: str) -> None:
     rows, phrase = SETS[name]
     sentence = f"Whatever the input, the outputs are mostly {phrase}."
-    assert (said(build_noisy_mappings(rows, 30)), said(build_noisy_mappings(rows, 20))) == (
+    assert (describe_pattern(build_noisy_mappings(rows, 30)), describe_pattern(build_noisy_mappings(rows, 20))) == (
         (sentence, 30),
         (sentence, 20),
     )
 
 
-def dealt(template: str, members: str) -> list[MappingRow]:
-    """Thirty rows with three of the members each."""
+def rows_of_members(template: str, members: str) -> list[MappingRow]:
+    """Thirty rows with three of the fifteen members each."""
     strings = [template.format(member) for member in members.split()]
     return [(f" {word}", tuple(strings[(n + 5 * i) % 15] for i in range(3))) for n, word in enumerate(WORDS.split())]
 
 
-# Strings of a kind, never the same few, as one phrase has it.
+# Targets of one kind, by the phrase for them; too many different ones for "the same few".
 MEMBERS: dict[str, list[MappingRow]] = {
-    "animals": dealt(" {}", "ant bee camel cat cow deer dog dolphin elephant frog goat horse lion sheep monkey"),
-    "beginnings of words, cut off before the word ends": dealt(
+    "animals": rows_of_members(
+        " {}", "ant bee camel cat cow deer dog dolphin elephant frog goat horse lion sheep monkey"
+    ),
+    "beginnings of words, cut off before the word ends": rows_of_members(
         " {}",
         "strugg necessit philos incorpor disadvant compar recogn environm psycholog satisf technolog mathemat embarr "
         "uncomfort acknowled",
     ),
-    "British spellings": dealt(
+    "British spellings": rows_of_members(
         " {}",
         "organise colours minimised neighbour realising honour recognised behaviour criticise flavours apologise "
         "harbour emphasised labour modernise",
     ),
-    "names from program code": dealt(
+    "names from program code": rows_of_members(
         "{}",
         "fooBar snake_case numpy setUp MetaInfo toString get_x argparse innerHTML my_list tempfile viewSet __init__ "
         "maxLen a_b",
     ),
-    "strings in capitals": dealt("{}", "TR MS QX RTZ WQ XXV PLT KR GRB DZ HH NNT BRR VV CCX"),
-    "strings that end in “ovik”": dealt("{}ovik", " ".join(COUNTERPARTS.split()[:15])),
-    "adjectives": dealt(" {}", "big small happy large huge tiny rich poor angry brave calm dirty fresh loud thick"),
+    "strings in capitals": rows_of_members("{}", "TR MS QX RTZ WQ XXV PLT KR GRB DZ HH NNT BRR VV CCX"),
+    "strings that end in “ovik”": rows_of_members("{}ovik", " ".join(COUNTERPARTS.split()[:15])),
+    "adjectives": rows_of_members(
+        " {}", "big small happy large huge tiny rich poor angry brave calm dirty fresh loud thick"
+    ),
 }
 
 
 @pytest.mark.parametrize("phrase", MEMBERS)
-def test_targets_of_one_kind_of_word_are_said_from_twenty_mappings_on(phrase: str) -> None:
-    found = [said(build_noisy_mappings(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
+def test_targets_of_one_kind_of_word_are_named_from_twenty_mappings_on(phrase: str) -> None:
+    found = [describe_pattern(build_noisy_mappings(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
     start = f"Whatever the input, the outputs are mostly {phrase}, such as"
     assert [(pattern.startswith(start), support) for pattern, support in found] == [
         (True, 30),
@@ -241,9 +247,9 @@ def test_targets_of_one_kind_of_word_are_said_from_twenty_mappings_on(phrase: st
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_targets_of_one_kind_in_nineteen_of_thirty_are_not_said(name: str) -> None:
+def test_targets_of_one_kind_in_nineteen_of_thirty_mappings_are_not_named(name: str) -> None:
     rows, _ = SETS[name]
-    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
+    assert describe_pattern(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
 @pytest.mark.parametrize(
@@ -254,29 +260,30 @@ def test_targets_of_one_kind_in_nineteen_of_thirty_are_not_said(name: str) -> No
         ((" april", "june"), 'two or more months, such as " april", "june".'),
     ],
 )
-def test_fewer_than_three_targets_that_recur_are_said_to_be_among_the_others(
-    targets: tuple[str, ...], sentence: str
-) -> None:
+def test_one_or_two_recurring_targets_are_named_as_included(targets: tuple[str, ...], sentence: str) -> None:
     rows = rows_from_templates(" {word}", *targets)
-    assert said(build_noisy_mappings(rows, 20)) == (f"Whatever the input, the outputs mostly include {sentence}", 20)
-    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
+    assert describe_pattern(build_noisy_mappings(rows, 20)) == (
+        f"Whatever the input, the outputs mostly include {sentence}",
+        20,
+    )
+    assert describe_pattern(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
-def test_one_member_of_a_class_in_each_mapping_is_said() -> None:
+def test_one_member_of_a_class_in_each_mapping_is_named() -> None:
     rows = [(f" {word}", (f" {DAYS[n % 7]}",)) for n, word in enumerate(WORDS.split())]
     sentence = "Whatever the input, the outputs mostly include one or more days of the week, such as"
-    assert said(build_noisy_mappings(rows, 20))[0].startswith(sentence)
-    assert said(build_noisy_mappings(rows, 19)) == ("Unclear", None)
+    assert describe_pattern(build_noisy_mappings(rows, 20))[0].startswith(sentence)
+    assert describe_pattern(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
-def test_words_that_recur_in_a_quarter_of_the_mappings_make_no_set() -> None:
+def test_words_that_recur_in_a_quarter_of_the_mappings_are_not_a_set() -> None:
     quarters = [("ab", "cd", "ef"), ("gh", "ij", "kl"), ("mn", "op", "qr"), ("st", "uv", "wx")]
     rows = [(f" {word}", quarters[n % 4]) for n, word in enumerate(WORDS.split())]
-    assert said(build_noisy_mappings(rows, 30)) == ("Unclear", None)
+    assert describe_pattern(build_noisy_mappings(rows, 30)) == ("Unclear", None)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_noise_is_without_a_pattern(seed: int) -> None:
+def test_noise_has_no_pattern(seed: int) -> None:
     draw = random.Random(seed)
     letters = "aaabcdeeeefghiiijklmnnooopqrrsssttuvwxyz"
 
@@ -284,27 +291,30 @@ def test_noise_is_without_a_pattern(seed: int) -> None:
         space = draw.choice(["", " "])
         return space + "".join(draw.choice(letters) for _ in range(draw.randint(1, 8)))
 
-    assert said(build_mappings([(token(), tuple(token() for _ in range(5))) for _ in range(30)])) == ("Unclear", None)
+    assert describe_pattern(build_mappings([(token(), tuple(token() for _ in range(5))) for _ in range(30)])) == (
+        "Unclear",
+        None,
+    )
 
 
-def test_what_holds_for_other_sources_targets_just_as_well_is_no_function() -> None:
+def test_a_likeness_to_other_sources_targets_too_is_not_a_function() -> None:
     others = COUNTERPARTS.split()
     rows = [
         (f" s{word}", tuple(f"s{others[(n + i) % 30]}" for i in range(3))) for n, (word, _) in enumerate(WORD_PAIRS)
     ]
-    assert said(build_mappings(rows)) == ("Unclear", None)
+    assert describe_pattern(build_mappings(rows)) == ("Unclear", None)
 
 
 def test_a_single_character_is_neither_its_own_first_letter_nor_a_prefix() -> None:
     rows = [(chr(97 + n % 26), (chr(65 + n % 26),)) for n in range(26)]
-    pattern = said(build_mappings(rows))
+    pattern = describe_pattern(build_mappings(rows))
     assert pattern == ('The outputs include the same word in another case, such as "a" to "A" and "b" to "B".', 26)
 
 
-def test_the_same_word_in_mixed_spellings_is_said_as_such() -> None:
+def test_the_same_word_in_mixed_spellings_is_named() -> None:
     spellings = (" {word}", "{word}", " {title}", "{title}", "{title}s")
     rows = [rows_from_templates(" {word}", spelling)[n] for n in range(30) for spelling in [spellings[n % 5]]]
-    pattern, support = said(build_mappings(rows))
+    pattern, support = describe_pattern(build_mappings(rows))
     phrase = "the source's own word, whatever its case and leading space"
     examples = '" amber" to " amber" and " basket" to "basket"'
     assert (pattern, support) == (f"The outputs include {phrase}, such as {examples}.", 24)
@@ -312,17 +322,17 @@ def test_the_same_word_in_mixed_spellings_is_said_as_such() -> None:
 
 def test_different_white_space_is_not_the_same_word() -> None:
     rows = [("\n" * n, ("\t" * n, *noise_targets(n)[:4])) for n in range(1, 31)]
-    assert said(build_mappings(rows)) == ("Unclear", None)
+    assert describe_pattern(build_mappings(rows)) == ("Unclear", None)
 
 
 def test_examples_come_from_different_words() -> None:
     rows = [row for word, _ in WORD_PAIRS[:15] for row in ((f" {word}", (word[0],)), (f" {word.title()}", (word[0],)))]
     sentence = 'The outputs include the first letter of the source, such as " amber" to "a" and " basket" to "b".'
-    assert said(build_mappings(rows)) == (sentence, 30)
+    assert describe_pattern(build_mappings(rows)) == (sentence, 30)
 
 
-def test_a_second_exact_function_is_said_beside_the_first() -> None:
-    pattern, support = said(build_noisy_mappings(rows_from_templates(" {word}", " {word}", " {word}s"), 24))
+def test_a_second_exact_function_is_named_too() -> None:
+    pattern, support = describe_pattern(build_noisy_mappings(rows_from_templates(" {word}", " {word}", " {word}s"), 24))
     assert pattern == (
         'The outputs include the source itself, such as " amber" to " amber" and " basket" to " basket"; '
         'also the -s form of the source, such as " amber" to " ambers" and " basket" to " baskets".'
@@ -333,7 +343,7 @@ def test_a_second_exact_function_is_said_beside_the_first() -> None:
 def test_of_two_exact_functions_the_one_with_more_support_comes_first() -> None:
     rows = rows_from_templates(" {word}", " {word}s")
     both = [(source, (*targets, source)) if n < 21 else (source, targets) for n, (source, targets) in enumerate(rows)]
-    pattern, support = said(build_noisy_mappings(both, 25))
+    pattern, support = describe_pattern(build_noisy_mappings(both, 25))
     assert pattern.startswith("The outputs include the -s form of the source, such as")
     assert "; also the source itself, such as" in pattern
     assert support == 25
@@ -349,20 +359,20 @@ def test_the_support_is_in_no_sentence(name: str) -> None:
 
 def test_the_same_mappings_get_the_same_answer_whatever_the_seed() -> None:
     head = build_noisy_mappings(rows_from_templates(" {word}", " {word}", " {word}s"), 24)
-    first, second = (asyncio.run(OfflineDescriber([CAPITALS]).describe(head, seed)) for seed in (0, 1))
+    first, second = [asyncio.run(OfflineDescriber([CAPITALS]).describe(head, seed)) for seed in (0, 1)]
     assert first == second
     assert (first.model, first.seed, first.prompt_hash, first.cost_usd) == (OFFLINE_MODEL, None, None, None)
 
 
 def test_a_shorter_list_needs_two_thirds_of_its_mappings() -> None:
     rows = rows_from_templates(" {word}", " {word}")[:10]
-    found = [said(build_noisy_mappings(rows, fitting)) for fitting in (3, 6, 7)]
+    found = [describe_pattern(build_noisy_mappings(rows, fitting)) for fitting in (3, 6, 7)]
     assert [support for _, support in found] == [None, 6, 7]
     assert [pattern.startswith("In about half") for pattern, _ in found] == [False, True, False]
-    assert said([]) == ("Unclear", None)
+    assert describe_pattern([]) == ("Unclear", None)
 
 
-def test_a_users_own_relation_is_tested_and_its_sides_are_classes() -> None:
+def test_a_users_own_relation_is_tested_and_gives_two_classes() -> None:
     own = Relation("my_pairs", "", WORD_PAIRS)
     forward = describe(build_noisy_mappings(rows_from_templates("{word}", "{other}"), 30), own).description
     assert forward.observed_pattern.startswith("The outputs include its counterpart in the relation “my pairs”")
@@ -370,11 +380,10 @@ def test_a_users_own_relation_is_tested_and_its_sides_are_classes() -> None:
 
 
 @pytest.mark.parametrize("shuffles", range(10))
-def test_an_apparent_function_whose_targets_are_dealt_out_anew_is_none(shuffles: int) -> None:
+def test_a_function_disappears_when_its_targets_are_shuffled(shuffles: int) -> None:
     for rows in (rows for rows, _, _ in FUNCTIONS.values()):
         targets = [targets for _, targets in rows]
         random.Random(shuffles).shuffle(targets)
-        pattern, _ = said(
-            build_noisy_mappings([(source, given) for (source, _), given in zip(rows, targets, strict=True)], 30)
-        )
+        shuffled = [(source, new_targets) for (source, _), new_targets in zip(rows, targets, strict=True)]
+        pattern, _ = describe_pattern(build_noisy_mappings(shuffled, 30))
         assert pattern == "Unclear" or pattern.startswith("Whatever the input")

@@ -1,4 +1,4 @@
-"""The offline describer's sentence on what the sources have in common."""
+"""The offline describer's sentence about the sources."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def inputs_of(rows: Sequence[MappingRow], *relations: Relation) -> str:
         ([("\\\\" * n, ()) for n in range(1, 31)], "punctuation or symbols"),
     ],
 )
-def test_what_the_sources_share_is_said(sources: list[MappingRow], described: str) -> None:
+def test_what_the_sources_share_is_described(sources: list[MappingRow], described: str) -> None:
     assert inputs_of(sources) == f"The inputs are mostly {described}."
 
 
-def test_sources_of_a_known_relation_are_called_by_their_name() -> None:
+def test_sources_of_a_known_relation_are_named_by_their_class() -> None:
     countries = Relation("country_to_capital", "knowledge", tuple((w.title(), other) for w, other in WORD_PAIRS))
     assert inputs_of(rows_from_templates(" {title}"), countries) == "The inputs are mostly countries."
 
@@ -78,7 +78,7 @@ def test_words_are_described_by_class_letters_or_family(sources: str, described:
     assert described in inputs_of(rows)
 
 
-def test_the_parts_of_a_shape_hold_of_the_same_sources() -> None:
+def test_the_parts_of_a_shape_hold_for_the_same_sources() -> None:
     kinds = (" zu{}", "Zu{}", "zu{}")  # two thirds in lower case, but only a third with its space
     rows: list[MappingRow] = [(kinds[n % 3].format(word), ()) for n, (_, word) in enumerate(WORD_PAIRS)]
     assert inputs_of(rows) == "The inputs are mostly words in lower case that begin with “zu”."

@@ -1,4 +1,4 @@
-"""The offline describer's word lists, as they ship."""
+"""The word lists that ship with the library."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS, Lexicon
+from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS
 from maps.describers.offline.word_lists import load_lexicon
 
 FOLDER = Path(__file__).parents[4] / "maps" / "data" / "lexicon"
 
 
-def test_the_lists_are_small_and_their_words_in_lower_case() -> None:
+def test_the_lists_are_small_and_in_lower_case() -> None:
     files = sorted(FOLDER.glob("*.txt"))
     assert [file.name for file in files] == ["closed.txt", "fields.txt", "irregular.txt", "rhymes.txt"]
     assert sum(file.stat().st_size for file in files) < 300_000
     assert all(word == word.casefold().strip() for word in load_lexicon().words)
 
 
-def test_a_word_is_of_one_field_and_every_field_has_a_name_for_people() -> None:
+def test_each_word_is_in_one_field() -> None:
     known = load_lexicon()
     assert len(known.lemmas) == sum(map(len, known.semantic_fields.values())) > 10_000
     assert set(PART_OF_SPEECH_FIELDS) < set(known.semantic_fields)
@@ -50,10 +50,3 @@ def test_irregular_forms_lead_to_their_words() -> None:
     assert {"mouse"} <= known.possible_roots("mice")
     assert ("eat", "ate") in known.irregular_forms["past tense"]
     assert known.rhyme_groups["bread"] & known.rhyme_groups["said"]
-
-
-def test_an_empty_lexicon_knows_nothing() -> None:
-    empty = Lexicon()
-    assert not empty.is_known("dog")
-    assert not empty.class_names("dog")
-    assert empty.possible_roots("went") == {"went"}

@@ -1,4 +1,4 @@
-"""What the relation files say of themselves: description, known faults, origins. Knows no pairs."""
+"""The head of each relation file: description, known faults, origins. Without the pairs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORIGIN_TEXTS = {
 
 @dataclass(frozen=True)
 class RelationInfo:
-    """One relation: identifier, category, a sentence for readers, its faults, whether a source has several answers."""
+    """The head of a relation file. `multiple_targets`: whether a source has several right targets."""
 
     name: str
     category: str
