@@ -1,4 +1,4 @@
-"""Whole runs of `python -m maps describe` against a real server: troubles mixed in, kills, budgets, batches."""
+"""Whole runs of `python -m maps describe` against a real server: mixed errors, kills, cost limits, batches."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[3]
 SEED = ROOT / "space" / "seed" / "smollm2"
 KEY = "sk-secret"
 PRICES = {"date": "2026-11-01", "models": {"some-model": {"input": 2.5, "output": 10, "batch": 0.5}}}
-Ran = Callable[..., tuple[int, str, str]]
+RunCommand = Callable[..., tuple[int, str, str]]
 COST = 700 * 2.5e-6 + 60 * 10e-6  # of one of the server's replies
 
 
@@ -88,8 +88,8 @@ def command(folder: Path, url: str, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ran:
-    """Runs the command in this process: its status, and what it prints."""
+def run_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    """Runs the command in this process; returns its exit status and output."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
     def run(folder: Path, url: str, *options: str) -> tuple[int, str, str]:
@@ -114,7 +114,7 @@ def head_of(row: Row) -> HeadId:
 
 
 @pytest.mark.process
-def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: Path) -> None:
+def test_despite_mixed_errors_each_of_270_heads_is_described_and_paid_for_once(bundled: Path) -> None:
     mixed, budget = MixedErrors(), Budget(Price(2.5, 10))
     asked = prompts(bundled)
     with chat_server.serve_chat(mixed) as server:
@@ -138,7 +138,7 @@ def test_270_heads_among_all_troubles_are_each_described_and_paid_once(bundled: 
 
 
 @pytest.mark.process
-def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran: Ran) -> None:
+def test_a_killed_run_continues_with_the_missing_heads(bundled: Path, run_command: RunCommand) -> None:
     mixed = MixedErrors()
     mixed.ERRORS_BY_PROMPT = (
         (chat_server.rate_limit_error,),
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran
         printed = "".join(first.communicate())
         waiting = (bundled / "descriptions.pending.jsonl").read_text().splitlines()
         kept = {head_of(json.loads(line)) for line in waiting}
-        status, out, err = ran(bundled, server.url)
+        status, out, err = run_command(bundled, server.url)
     assert (status, len(rows(bundled))) == (0, 270), err
     assert len(kept) >= 50
     assert f"some-model described {270 - len(kept)} heads now." in out
@@ -165,7 +165,7 @@ def test_a_killed_run_goes_on_with_the_heads_that_are_missing(bundled: Path, ran
     assert KEY not in printed + out + err
 
 
-def test_redo_asks_again_and_an_interrupted_one_goes_on(atlas_folder: Path) -> None:
+def test_redo_asks_again_and_an_interrupted_redo_continues(atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
         describer = OpenAICompatibleDescriber(chat_with(server, budget=Budget(Price(0, 1), cost_limit=1200e-6)))
@@ -181,12 +181,12 @@ def test_redo_asks_again_and_an_interrupted_one_goes_on(atlas_folder: Path) -> N
 
 
 @pytest.mark.parametrize("concurrency", ["1", "8"])
-def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(
-    concurrency: str, bundled: Path, prices: Path, ran: Ran
+def test_a_run_stops_before_the_cost_limit_and_says_how_to_continue(
+    concurrency: str, bundled: Path, prices: Path, run_command: RunCommand
 ) -> None:
     options = ["--max-cost", "0.07", "--prices", str(prices), "--concurrency", concurrency]
     with chat_server.serve_chat(chat_server.good_reply) as server:
-        status, out, err = ran(bundled, server.url, *options)
+        status, out, err = run_command(bundled, server.url, *options)
     described = rows(bundled)
     assert status == 2
     assert err.splitlines()[-1].startswith("Stopped because the next question could take the cost over $0.07 ")
@@ -196,40 +196,40 @@ def test_a_run_stops_before_it_is_too_dear_and_says_how_to_go_on(
     assert f"{len(described)} replies, usable or not: {700 * len(described):,} tokens read" in out
 
 
-def test_a_limit_without_a_price_is_refused(bundled: Path, ran: Ran) -> None:
-    status, _, err = ran(bundled, "http://127.0.0.1:9/v1", "--max-cost", "1")
+def test_a_limit_without_a_price_is_refused(bundled: Path, run_command: RunCommand) -> None:
+    status, _, err = run_command(bundled, "http://127.0.0.1:9/v1", "--max-cost", "1")
     assert (status, err) == (
         2,
         "No price is known for this model, so --max-cost cannot be enforced: give --prices FILE.\n",
     )
 
 
-def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
-    bundled: Path, prices: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
+def test_a_dry_run_prints_an_estimate_and_asks_nothing(
+    bundled: Path, prices: Path, run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     with chat_server.serve_chat(chat_server.good_reply) as server:
-        status, out, err = ran(bundled, server.url, "--dry-run", "--prices", str(prices))
+        status, out, err = run_command(bundled, server.url, "--dry-run", "--prices", str(prices))
     assert (status, err, server.request_bodies) == (0, "", [])
     assert re.match(r"270 heads for some-model to describe\. Tokens: about [\d,]+ to read \(estimated at ", out)
-    said = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply has .* \(prices of 2026-11-01\)\. A head "
-    assert re.search(said, out)
+    price = r"\nPrice: about \$1\.\d\d, or \$\d\.\d\d if every reply has .* \(prices of 2026-11-01\)\. A head "
+    assert re.search(price, out)
     assert out.endswith(prompts(bundled)[HeadId(0, 0)] + "\n")
     assert not (bundled / "descriptions.parquet").exists()
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("interrupts", [1, 2])
-def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_again(
+def test_an_interrupted_run_waits_for_open_replies_until_a_second_interrupt(
     interrupts: int, atlas_folder: Path
 ) -> None:
-    given = threading.Event()
+    released = threading.Event()
 
-    def held(body: dict[str, Any]) -> Response:
-        assert given.wait(60)
+    def wait_and_reply(body: dict[str, Any]) -> Response:
+        assert released.wait(60)
         return chat_server.good_reply(body)
 
-    with chat_server.serve_chat(held) as server:
+    with chat_server.serve_chat(wait_and_reply) as server:
         process = command(atlas_folder, server.url, "--concurrency", "4")
         while len(server.request_bodies) < 4:
             time.sleep(0.01)
@@ -240,27 +240,27 @@ def test_an_interrupted_run_keeps_the_replies_that_are_under_way_unless_it_is_ag
             "Waiting for 4 replies that may already cost money; press Ctrl+C again to stop at once.\n"
         )
         if interrupts == 1:
-            given.set()
+            released.set()
         else:
             process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-        given.set()
+        released.set()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Stopped. Run the same command again to go on where it stopped."
     assert len(server.request_bodies) == 4
     assert len(rows(atlas_folder)) == (4 if interrupts == 1 else 0)
 
 
-def batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> DescribeSummary:
+def describe_batched(folder: Path, server: ChatServer, budget: Budget | None = None) -> DescribeSummary:
     return describe_in_batches(folder, chat_with(server, budget=budget), poll=0.02)
 
 
-def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atlas_folder: Path) -> None:
-    first = [chat_server.good_reply]  # of the head that is asked by itself
+def test_heads_are_described_in_a_batch_and_failed_ones_asked_again_in_a_second(atlas_folder: Path) -> None:
+    first = [chat_server.good_reply]  # for the head that is asked before the batch
     script = [*first, chat_server.malformed_reply, chat_server.too_long_error, *[chat_server.good_reply] * 5]
     budget = Budget(Price(2.5, 10, batch_factor=0.5), is_batch=True)
     with chat_server.serve_chat(*script, chat_server.good_reply, chat_server.refused_reply) as server:
-        assert batched(atlas_folder, server, budget) == DescribeSummary(7, 1, 7, 8)
+        assert describe_batched(atlas_folder, server, budget) == DescribeSummary(7, 1, 7, 8)
     assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [7, 2]
     assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
     assert sorted(row["cost_usd"] for row in rows(atlas_folder)) == [
@@ -274,7 +274,7 @@ def test_heads_are_described_in_a_batch_and_failures_asked_again_in_a_second(atl
 
 
 @pytest.mark.process
-def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> None:
+def test_an_interrupted_batch_is_continued(atlas_folder: Path, run_command: RunCommand) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.polls_until_done = 10**6
         process = command(atlas_folder, server.url, "--batch")
@@ -283,9 +283,9 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
         process.send_signal(signal.SIGKILL)
         process.communicate()
         server.polls_until_done = 0
-        status, _, err = ran(atlas_folder, server.url)
+        status, _, err = run_command(atlas_folder, server.url)
         assert (status, err.partition(":")[0]) == (2, "A batch for some-model is still open")
-        status, out, err = ran(atlas_folder, server.url, "--batch")
+        status, out, err = run_command(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert "some-model described 7 heads now." in out
     assert re.search(r"\nContinuing the batch that was sent at \S+, with 7 heads\.\n", out)
@@ -293,14 +293,16 @@ def test_an_interrupted_batch_is_gone_on_with(atlas_folder: Path, ran: Ran) -> N
 
 
 @pytest.mark.process
-def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_folder: Path, ran: Ran) -> None:
+def test_the_batch_of_an_interrupted_redo_is_fetched_without_the_option(
+    atlas_folder: Path, run_command: RunCommand
+) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         describe_atlas(atlas_folder, OpenAICompatibleDescriber(chat_with(server)))
         server.batch_ending = "failed"
         with pytest.raises(DescriberError, match="refused the batch"):
             describe_in_batches(atlas_folder, chat_with(server), redo=True, poll=0.02)
         assert (atlas_folder / "redo.pending.json").exists()
-        status, out, _ = ran(atlas_folder, server.url, "--batch")  # no batch is open, so nothing is to be asked
+        status, out, _ = run_command(atlas_folder, server.url, "--batch")  # no batch is open, so nothing is to be asked
         assert (status, out.partition("\n")[0]) == (0, "some-model has no head left to describe.")
         server.batch_ending, server.polls_until_done = "completed", 10**6
         process = command(atlas_folder, server.url, "--batch", "--redo")
@@ -310,9 +312,9 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
         process.send_signal(signal.SIGKILL)
         process.communicate()
         server.polls_until_done = 0
-        status, out, err = ran(atlas_folder, server.url)
+        status, out, err = run_command(atlas_folder, server.url)
         assert (status, out, err.partition(":")[0]) == (2, "", "A batch for some-model is still open")
-        status, out, err = ran(atlas_folder, server.url, "--batch")
+        status, out, err = run_command(atlas_folder, server.url, "--batch")
     assert status == 0, err
     assert ", with 6 heads.\n" in out
     assert "some-model described 6 heads now.\n" in out
@@ -320,9 +322,11 @@ def test_a_batch_of_a_redo_that_was_cut_off_is_fetched_without_the_option(atlas_
     assert not list(atlas_folder.glob("*pending*"))
 
 
-def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(atlas_folder: Path, ran: Ran) -> None:
+def test_a_run_in_which_every_head_fails_has_status_1_and_names_the_failures(
+    atlas_folder: Path, run_command: RunCommand
+) -> None:
     with chat_server.serve_chat(chat_server.too_long_error) as server:
-        status, out, err = ran(atlas_folder, server.url)
+        status, out, err = run_command(atlas_folder, server.url)
     said = f"some-model described none of 8 heads; the reasons are in {atlas_folder}/failures.parquet."
     assert (status, err.splitlines()[-1]) == (1, said)
     assert "descriptions.parquet" not in out
@@ -338,7 +342,7 @@ def test_a_run_in_which_every_head_failed_has_a_status_and_names_what_is_there(a
         (["--timeout", "nan"], "argument --timeout: 'nan' is not a time in seconds such as 2.5"),
     ],
 )
-def test_options_that_cannot_be_are_refused(
+def test_invalid_options_are_refused(
     options: list[str], sentence: str, atlas_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -346,71 +350,75 @@ def test_options_that_cannot_be_are_refused(
     assert capsys.readouterr().err.splitlines()[-1] == f"python -m maps describe: error: {sentence}"
 
 
-def test_a_time_out_may_be_a_fraction_of_a_second(atlas_folder: Path, ran: Ran) -> None:
+def test_a_timeout_may_be_a_fraction_of_a_second(atlas_folder: Path, run_command: RunCommand) -> None:
     with chat_server.serve_chat(chat_server.slow_reply) as server:
-        status, _, _ = ran(atlas_folder, server.url, "--timeout", "0.1")
+        status, _, _ = run_command(atlas_folder, server.url, "--timeout", "0.1")
     assert status == 1
     assert {"0.1 seconds" in row["reason"] for row in rows(atlas_folder, "failures")} == {True}
 
 
-def test_what_a_server_says_of_a_batch_does_not_act_on_the_terminal(atlas_folder: Path, ran: Ran) -> None:
+def test_text_of_a_server_about_a_batch_is_escaped_for_the_terminal(
+    atlas_folder: Path, run_command: RunCommand
+) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
-        begin = server.begin_batch
+        begin_batch = server.begin_batch
 
-        def strange(file: str) -> dict[str, Any]:
-            begun = begin(file)
-            begun |= {"id": "batch\x1b[31m", "status": "failed", "errors": {"object": "list", "data": []}}
-            begun["errors"]["data"] = [{"code": "x", "message": "Bad\x1b]0;\x07."}]
-            return begun
+        def begin_hostile_batch(file: str) -> dict[str, Any]:
+            batch = begin_batch(file)
+            batch |= {"id": "batch\x1b[31m", "status": "failed", "errors": {"object": "list", "data": []}}
+            batch["errors"]["data"] = [{"code": "x", "message": "Bad\x1b]0;\x07."}]
+            return batch
 
-        server.begin_batch = strange  # type: ignore[method-assign]
-        status, out, err = ran(atlas_folder, server.url, "--batch")
+        server.begin_batch = begin_hostile_batch  # type: ignore[method-assign]
+        status, out, err = run_command(atlas_folder, server.url, "--batch")
     assert status == 2
     assert err.splitlines()[-1].endswith(r"refused the batch: Bad\u001B]0;\u0007.")
     assert r"batch\u001B[31m" in err
     assert "\x1b[31m" not in out + err
 
 
-def test_a_batch_that_began_without_a_note_is_found_again(atlas_folder: Path) -> None:
+def test_a_batch_that_started_without_a_note_is_found_again(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
     hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
     with chat_server.serve_chat(chat_server.good_reply) as server:
-        batched(atlas_folder, server)
-        for changed, batches in (("", 1), ("changed", 2)):  # what was asked of other mappings is not kept
+        describe_batched(atlas_folder, server)
+        for changed, batches in (("", 1), ("changed", 2)):  # answers about other mappings are not stored
             (atlas_folder / "descriptions.parquet").unlink()
             noted = {head: value + changed for head, value in hashes.items()}
             (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": {**note, "heads": noted}}))
-            assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
+            assert describe_batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
             assert (len(server.batches), len(server.request_bodies)) == (
                 batches,
                 8 * batches + 1,
             )  # the head of the trial
 
 
-def test_a_batch_that_is_refused_ends_the_run_and_is_forgotten(atlas_folder: Path) -> None:
+def test_a_refused_batch_ends_the_run_and_is_forgotten(atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.batch_ending = "failed"
         with pytest.raises(DescriberError, match=r"refused the batch: Too many\.$"):
-            batched(atlas_folder, server)
+            describe_batched(atlas_folder, server)
         server.batch_ending = "completed"
-        assert batched(atlas_folder, server) == DescribeSummary(7, 0, 8, 8)  # one was asked by itself
+        assert describe_batched(atlas_folder, server) == DescribeSummary(
+            7, 0, 8, 8
+        )  # one was asked before the refused batch
 
 
 @pytest.mark.parametrize("batch_api", ["none", "page"])
-def test_a_server_without_a_batch_api_is_told_and_the_head_that_was_tried_is_kept(
-    batch_api: str, atlas_folder: Path
-) -> None:
+def test_without_a_batch_api_the_run_ends_and_the_first_head_is_stored(batch_api: str, atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.batch_api = batch_api
         with pytest.raises(DescriberError, match=r"has no Batch API: describe without --batch\.$"):
-            batched(atlas_folder, server)
+            describe_batched(atlas_folder, server)
     assert len(rows(atlas_folder)) == 1
 
 
-def test_a_batch_is_sent_on_the_terms_that_a_first_head_has_taught(atlas_folder: Path, ran: Ran) -> None:
+def test_a_batch_leaves_out_the_parameters_that_were_refused_for_the_first_head(
+    atlas_folder: Path, run_command: RunCommand
+) -> None:
     with chat_server.serve_chat(chat_server.no_seed_support) as server:
-        status, out, err = ran(atlas_folder, server.url, "--batch")
+        status, out, err = run_command(atlas_folder, server.url, "--batch")
     assert (status, len(rows(atlas_folder)), len(server.batches)) == (0, 8, 1), err
     assert "\nOne head is asked about first, at the full price, to check the request before the batch is sent.\n" in out
     refused, sent = server.request_bodies[:2], server.request_bodies[2:]
@@ -418,7 +426,7 @@ def test_a_batch_is_sent_on_the_terms_that_a_first_head_has_taught(atlas_folder:
     assert {tuple(sorted(body)) for body in sent} == {("max_completion_tokens", "messages", "model", "response_format")}
 
 
-def test_a_batch_that_is_gone_on_with_teaches_each_refusal_once(atlas_folder: Path) -> None:
+def test_each_refusal_in_a_continued_batch_is_taken_into_account_once(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
     hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
@@ -427,41 +435,41 @@ def test_a_batch_that_is_gone_on_with_teaches_each_refusal_once(atlas_folder: Pa
     lines = [json.dumps({"custom_id": head, "body": body}) for head, body in bodies.items()]
     with chat_server.serve_chat(chat_server.no_seed_support) as server:
         server.files["file_0"] = "\n".join(lines).encode()
-        assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
+        assert describe_batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
     assert {body["response_format"]["type"] for body in server.request_bodies[8:]} == {"json_schema"}
 
 
-def test_a_line_of_no_use_takes_no_reply_away(atlas_folder: Path) -> None:
+def test_unusable_result_lines_do_not_replace_replies(atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.has_junk_lines = True
-        assert batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
+        assert describe_batched(atlas_folder, server) == DescribeSummary(8, 0, 8, 8)
     assert len(server.batches) == 1
 
 
-def test_a_lost_question_counts_with_the_most_that_it_can_cost(atlas_folder: Path, prices: Path, ran: Ran) -> None:
+def test_a_lost_reply_counts_at_its_maximum_cost(atlas_folder: Path, prices: Path, run_command: RunCommand) -> None:
     options = ["--max-cost", "0.05", "--prices", str(prices), "--concurrency", "1"]
     with chat_server.serve_chat(chat_server.dropped_reply) as server:
-        status, out, err = ran(atlas_folder, server.url, *options)
+        status, out, err = run_command(atlas_folder, server.url, *options)
     assert status == 2
     assert err.splitlines()[-1].startswith("Stopped because the next question could take the cost over $0.05 ($0.0")
     assert 1 < len(server.request_bodies) < 5
     assert f"Includes the highest possible cost of {len(server.request_bodies)} lost replies." in out
 
 
-def test_a_server_that_does_not_know_a_batch_is_told(atlas_folder: Path) -> None:
+def test_an_unknown_batch_is_reported(atlas_folder: Path) -> None:
     note = {"file": "file_0", "batch": "batch_9", "round": 1, "seed": 0, "sent_at": "", "heads": {}}
     (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
     with (
         chat_server.serve_chat(chat_server.good_reply) as server,
         pytest.raises(DescriberError, match=r"has no such batch: describe without --batch\.$"),
     ):
-        batched(atlas_folder, server)
+        describe_batched(atlas_folder, server)
 
 
 def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.batch_ending = "expired"
-        assert batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 8)
+        assert describe_batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 8)
     assert {row["reason"] for row in rows(atlas_folder, "failures")} == {
         "No reply in the batch: it ended with status expired."
     }
