@@ -1,1 +1,1 @@
-"""Describers: they put the mappings of a head into words."""
+"""Describers write down in words what the mappings of a head have in common."""

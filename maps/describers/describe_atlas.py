@@ -172,7 +172,6 @@ class AnswerStore:
         self._exit_stack = ExitStack()
 
     def __enter__(self) -> AnswerStore:
-        """Opens the logs and the progress bar."""
         from tqdm import tqdm
 
         if self._work.todo:

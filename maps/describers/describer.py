@@ -1,4 +1,4 @@
-"""Describers: each is one class with one method that turns a head's mappings into a description."""
+"""The protocol of describers: one method that turns a head's mappings into a description."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ OFFLINE = "offline"
 
 
 class Describer(Protocol):
-    """Anything that describes a head's mappings; one that is an async context manager is asked inside it."""
+    """Anything that describes a head's mappings. If it is an async context manager, it is used inside its context."""
 
     @property
     def name(self) -> str:
         """The describer's name, as the atlas stores it."""
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
-        """Describes the mappings of one head, in rank order; the seed is honoured where that is possible.
+        """Describes the mappings of one head, given in rank order; uses the seed if it can.
 
-        Raises ReplyError where this head got no usable reply, DescriberError where the run can't go on.
+        Raises ReplyError if this head got no usable reply, DescriberError if the run cannot continue.
         """

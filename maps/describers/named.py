@@ -1,4 +1,4 @@
-"""Describers by the names that commands take."""
+"""Makes a describer from the name that a command or function was given."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def make_describer(
 ) -> Describer:
     """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
 
-    `concurrency` is how many questions the server is asked at once. `relations` serve the offline describer alone.
+    `concurrency`: questions to the server at a time. `relations`: for the offline describer only.
     """
     if name == OFFLINE:
         from maps.describers.offline.describer import OfflineDescriber
 
         return OfflineDescriber(relations)
-    # Imported here, since the openai package takes half a second that offline use need not pay.
+    # Imported here, since the openai package takes half a second to import.
     from maps.describers.openai_compatible import OpenAICompatibleDescriber
     from maps.llm.budget import Budget
     from maps.llm.client import Chat

@@ -130,7 +130,6 @@ class CostReservation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Releases the reservation."""
         self._release()
 
     async def renew(self) -> None:

@@ -113,7 +113,6 @@ class Chat:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
