@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback for tests: a real socket, replies that follow a script, and batches."""
+"""A chat-completions server on loopback for tests: a real socket, scripted replies, and batches."""
 
 from __future__ import annotations
 
@@ -43,54 +43,53 @@ def completion_response(content: str | None, finish: str = "stop", refusal: str 
 
 
 def error_response(status: int, message: str, code: str | None = None, **headers: str) -> Response:
-    """An error as OpenAI's API writes it; the header tells the client not to wait long before a retry."""
+    """An error in the form of OpenAI's API; by default, a header asks for a retry after a millisecond."""
     body = {"error": {"message": message, "type": "error", "param": None, "code": code}}
-    written = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse(body, status_code=status, headers=written or {"retry-after-ms": "1"})
+    given_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return JSONResponse(body, status_code=status, headers=given_headers or {"retry-after-ms": "1"})
 
 
 def good_reply(_body: dict[str, Any]) -> Response:
-    """A good description."""
     return completion_response(json.dumps(DESCRIPTION))
 
 
 def bad_key_error(_body: dict[str, Any]) -> Response:
-    """401, quoting the key, as some servers do."""
+    """401 that quotes the key, as some servers do."""
     return error_response(401, "Incorrect API key provided: sk-secret.", "invalid_api_key")
 
 
 def unknown_model_error(body: dict[str, Any]) -> Response:
-    """404 for the model asked for."""
+    """404 for the requested model."""
     return error_response(404, f"The model {body['model']} does not exist", "model_not_found")
 
 
 def no_quota_error(_body: dict[str, Any]) -> Response:
-    """429 that no waiting mends."""
+    """429 because of an empty account; waiting does not help."""
     return error_response(429, "You exceeded your current quota", "insufficient_quota")
 
 
 def no_credit_error(_body: dict[str, Any]) -> Response:
-    """402, as some gateways say the same."""
+    """402 because of an empty account, as some gateways answer."""
     return error_response(402, "Insufficient credits")
 
 
 def rate_limit_error(_body: dict[str, Any]) -> Response:
-    """429 that waiting mends."""
+    """429 because of too many requests; waiting helps."""
     return error_response(429, "Rate limit reached", "rate_limit_exceeded")
 
 
 def retry_in_half_a_second(_body: dict[str, Any]) -> Response:
-    """429 that says when to ask again."""
+    """429 that asks for a short wait."""
     return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
 
 
 def retry_in_an_hour(_body: dict[str, Any]) -> Response:
-    """429 that says so, too late to wait for."""
+    """429 that asks for a wait that is too long."""
     return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
 
 
 def last_reply_of_the_minute(body: dict[str, Any]) -> Response:
-    """A good description, after which the server's limit leaves no room for half a second."""
+    """A good description; its headers say that no further request is allowed for half a second."""
     response = good_reply(body)
     response.headers["x-ratelimit-remaining-requests"] = "0"
     response.headers["x-ratelimit-reset-requests"] = "500ms"
@@ -98,12 +97,12 @@ def last_reply_of_the_minute(body: dict[str, Any]) -> Response:
 
 
 def server_error(_body: dict[str, Any]) -> Response:
-    """500, quoting the key."""
+    """500 that quotes the key."""
     return error_response(500, "Internal error while serving sk-secret")
 
 
 def no_schema_support(body: dict[str, Any]) -> Response:
-    """400 where a JSON schema is asked for, otherwise a good description."""
+    """400 for a request with a JSON schema, otherwise a good description."""
     if body.get("response_format", {}).get("type") == "json_schema":
         return error_response(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
     return good_reply(body)
@@ -122,19 +121,19 @@ def no_seed_support(body: dict[str, Any]) -> Response:
 
 
 def invalid_request_error(_body: dict[str, Any]) -> Response:
-    """400 that says nothing of why."""
+    """400 without a reason."""
     return error_response(400, "Invalid request")
 
 
 def no_json_mode_support(body: dict[str, Any]) -> Response:
-    """400 where JSON mode is asked for, otherwise a good description."""
+    """400 for a request with a response format, otherwise a good description."""
     if "response_format" in body:
         return error_response(400, "response_format is not supported")
     return good_reply(body)
 
 
 def too_long_error(_body: dict[str, Any]) -> Response:
-    """400 for this question, whatever the terms."""
+    """400 for this question, with any options."""
     return error_response(400, "maximum context length exceeded", "context_length_exceeded")
 
 
@@ -154,7 +153,7 @@ def truncated_reply(_body: dict[str, Any]) -> Response:
 
 
 def malformed_reply(_body: dict[str, Any]) -> Response:
-    """A chat completion whose content is no JSON."""
+    """A chat completion whose content is not JSON."""
     return completion_response("The first letter, it seems.")
 
 
@@ -164,12 +163,12 @@ def reply_without_choices(_body: dict[str, Any]) -> Response:
 
 
 def web_page_reply(_body: dict[str, Any]) -> Response:
-    """200 with a page, as a wrong address answers."""
+    """200 with a web page, as from a wrong address."""
     return PlainTextResponse("<html>Welcome</html>", media_type="text/html")
 
 
 def half_json_reply(_body: dict[str, Any]) -> Response:
-    """200 that calls itself JSON and is not."""
+    """200 with the content type of JSON, but half of the JSON only."""
     return Response('{"id": "chatcmpl-1", "choi', media_type="application/json")
 
 
@@ -191,13 +190,14 @@ def dropped_reply(_body: dict[str, Any]) -> Response:
 
 
 class MixedErrors:
-    """Troubles by question: each prompt meets, in this order, those that its hash chooses, then a good description.
+    """Errors by prompt: a hash of the prompt chooses a sequence of errors, after which a good description follows.
 
-    `paid_replies` counts the good descriptions of each prompt; prompts of `hopeless_prompts` never get one.
+    `paid_replies` counts the good descriptions of each prompt; prompts in `hopeless_prompts` never get one.
     """
 
     ERRORS_BY_PROMPT: Sequence[Sequence[Behaviour]] = (
-        (rate_limit_error,), (server_error, server_error), (late_reply,), (dropped_reply,), (malformed_reply,), (truncated_reply,), (refused_reply,), (half_json_reply,),
+        (rate_limit_error,), (server_error, server_error), (late_reply,), (dropped_reply,),
+        (malformed_reply,), (truncated_reply,), (refused_reply,), (half_json_reply,),
         (rate_limit_error, server_error, malformed_reply), (server_error, dropped_reply, truncated_reply),
     )  # fmt: skip
     PERMANENT_ERRORS: Sequence[Behaviour] = (server_error, refused_reply)
@@ -210,15 +210,15 @@ class MixedErrors:
 
     def __call__(self, body: dict[str, Any]) -> Response:
         prompt = body["messages"][0]["content"]
-        chosen = hashlib.sha256(prompt.encode()).digest()[0] % 24
+        choice = hashlib.sha256(prompt.encode()).digest()[0] % 24
         with self._lock:
-            met = self._attempts[prompt]
+            attempt = self._attempts[prompt]
             self._attempts[prompt] += 1
-            if chosen < len(self.ERRORS_BY_PROMPT) and met < len(self.ERRORS_BY_PROMPT[chosen]):
-                behaviour = self.ERRORS_BY_PROMPT[chosen][met]
-            elif 0 <= chosen - len(self.ERRORS_BY_PROMPT) < len(self.PERMANENT_ERRORS):
+            if choice < len(self.ERRORS_BY_PROMPT) and attempt < len(self.ERRORS_BY_PROMPT[choice]):
+                behaviour = self.ERRORS_BY_PROMPT[choice][attempt]
+            elif 0 <= choice - len(self.ERRORS_BY_PROMPT) < len(self.PERMANENT_ERRORS):
                 self.hopeless_prompts.add(prompt)
-                behaviour = self.PERMANENT_ERRORS[chosen - len(self.ERRORS_BY_PROMPT)]
+                behaviour = self.PERMANENT_ERRORS[choice - len(self.ERRORS_BY_PROMPT)]
             else:
                 self.paid_replies[prompt] += 1
                 behaviour = good_reply
@@ -227,30 +227,30 @@ class MixedErrors:
 
 @dataclass
 class ChatServer:
-    """Follows `script`, one behaviour a request, its last one for ever; keeps the bodies and keys it saw."""
+    """Follows `script`, one behaviour per request and then the last one again; records bodies and keys."""
 
     script: Sequence[Behaviour]
     request_bodies: list[dict[str, Any]] = field(default_factory=list)
     request_keys: list[str] = field(default_factory=list)
-    client_ports: list[int] = field(default_factory=list)  # the client's port of each request
+    client_ports: list[int] = field(default_factory=list)  # by request
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
-    polls_until_done: int = 1  # at a batch before it is completed
+    polls_until_done: int = 1  # requests for the state of a batch until it is completed
     batch_ending: str = "completed"
     batch_api: str = "whole"  # "none": 404 for uploads; "page": a web page for them
-    has_junk_lines: bool = False  # before and after each line of a batch's output one of the same head without a reply
+    has_junk_lines: bool = False  # result lines without a reply before and after each good one
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_batch(self, file: str) -> dict[str, Any]:
         """A new batch of an uploaded file."""
         name = f"batch_{len(self.batches)}"
-        begun = {"object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1}
-        self.batches[name] = begun | {"id": name, "input_file_id": file, "status": "in_progress", "looked": 0}
+        batch = {"object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1}
+        self.batches[name] = batch | {"id": name, "input_file_id": file, "status": "in_progress", "looked": 0}
         return self.batches[name]
 
     def poll_batch(self, name: str) -> dict[str, Any]:
-        """A batch, which is answered when it has been looked at often enough."""
+        """The state of a batch, which is completed after enough requests for it."""
         batch = self.batches[name]
         batch["looked"] += 1
         if batch["status"] == "in_progress" and batch["looked"] >= self.polls_until_done:
@@ -258,31 +258,30 @@ class ChatServer:
         return batch
 
     def finish_batch(self, batch: dict[str, Any]) -> None:
-        """Answers a batch's questions by the script; where it expires, those of the first half."""
+        """Answers the questions of a batch by the script; if it expires, only the first half."""
         batch["status"] = self.batch_ending
         if self.batch_ending == "failed":
             batch["errors"] = {"object": "list", "data": [{"code": "token_limit_exceeded", "message": "Too many."}]}
             return
         lines = [json.loads(line) for line in self.files[batch["input_file_id"]].split(b"\n") if line]
         lines = lines[: len(lines) // 2] if self.batch_ending == "expired" else lines
-        written: dict[str, list[bytes]] = {"output": [], "error": []}
+        results: dict[str, list[bytes]] = {"output": [], "error": []}
         for line in reversed(lines):  # a batch keeps no order
             response = self.reply(line["body"], "batch")
-            answered = {"status_code": response.status_code, "body": json.loads(bytes(response.body))}
-            row = {"id": "1", "custom_id": line["custom_id"], "response": answered, "error": None}
+            answer = {"status_code": response.status_code, "body": json.loads(bytes(response.body))}
+            row = {"id": "1", "custom_id": line["custom_id"], "response": answer, "error": None}
             junk = [json.dumps(row | {"response": None}).encode()] if self.has_junk_lines else []
             kind = "output" if response.status_code == 200 else "error"
-            written[kind] += [*junk, json.dumps(row).encode(), *junk]
-        for kind, rows in written.items():
+            results[kind] += [*junk, json.dumps(row).encode(), *junk]
+        for kind, rows in results.items():
             if rows:
                 batch[f"{kind}_file_id"] = f"{batch['id']}_{kind}"
                 self.files[f"{batch['id']}_{kind}"] = b"\n".join(rows)
-        batch["request_counts"] = {"total": len(lines), "failed": len(written["error"])} | {
-            "completed": len(written["output"])
+        batch["request_counts"] = {"total": len(lines), "failed": len(results["error"])} | {
+            "completed": len(results["output"])
         }
 
     def reply(self, body: dict[str, Any], key: str) -> Response:
-        """The answer to one request."""
         with self._lock:
             behaviour = self.script[min(len(self.request_bodies), len(self.script) - 1)]
             self.request_bodies.append(body)
@@ -292,7 +291,7 @@ class ChatServer:
 
 @contextmanager
 def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
-    """Serves the script on a free loopback port, in a thread, until the block ends."""
+    """Serves the script in a thread on a free loopback port until the block ends."""
     chat = ChatServer(script)
 
     async def complete(request: Request) -> Response:
@@ -308,8 +307,8 @@ def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
             assert isinstance(file, UploadFile)
             name = f"file_{len(chat.files)}"
             chat.files[name] = await file.read()
-        listed = {"id": name, "object": "file", "bytes": len(chat.files[name]), "created_at": 1}
-        return JSONResponse(listed | {"filename": "batch.jsonl", "purpose": purpose, "status": "processed"})
+        description = {"id": name, "object": "file", "bytes": len(chat.files[name]), "created_at": 1}
+        return JSONResponse(description | {"filename": "batch.jsonl", "purpose": purpose, "status": "processed"})
 
     async def content(request: Request) -> Response:
         return Response(chat.files[request.path_params["name"]])
@@ -319,7 +318,7 @@ def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
             return JSONResponse({"object": "list", "data": list(chat.batches.values()), "has_more": False})
         return JSONResponse(chat.begin_batch((await request.json())["input_file_id"]))
 
-    async def look(request: Request) -> Response:
+    async def batch_state(request: Request) -> Response:
         if request.path_params["name"] not in chat.batches:
             return error_response(404, "No such batch")
         return JSONResponse(await run_in_threadpool(chat.poll_batch, request.path_params["name"]))
@@ -330,7 +329,7 @@ def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
             Route("/v1/files", upload, methods=["POST"]),
             Route("/v1/files/{name}/content", content),
             Route("/v1/batches", batches, methods=["GET", "POST"]),
-            Route("/v1/batches/{name}", look),
+            Route("/v1/batches/{name}", batch_state),
         ]
     )
     config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
