@@ -142,10 +142,10 @@ def build_postings(texts: Iterable[str]) -> tuple[list[str], NDArray[np.int32], 
     word_numbers, text_numbers, frequencies, lengths = array("i"), array("i"), array("i"), array("i")
     for text_number, words in enumerate(map(split_words, texts)):
         lengths.append(len(words))
-        for word, frequency in Counter(words).items():
+        for word, count in Counter(words).items():
             word_numbers.append(numbers.setdefault(word, len(numbers)))
             text_numbers.append(text_number)
-            frequencies.append(frequency)
+            frequencies.append(count)
     sorted_words = sorted(numbers)
     sorted_index = np.zeros(len(numbers), np.int32)  # of a word's number, its index among the sorted words
     sorted_index[[numbers[word] for word in sorted_words]] = np.arange(len(sorted_words))
