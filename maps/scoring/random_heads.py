@@ -58,5 +58,5 @@ def random_head_targets(
     if weights.final_norm_gain is not None:
         reading = HeadWeights(identity[None], matrices * weights.final_norm_gain)
     sigma = saliency(weights.sources, HeadWeights(identity[None].float(), matrices.float()))
-    found = find_salient_mappings(weights.sources, sigma, exact, reading, model.unembedding, counts)
-    return found.highest_targets.ids, found.kurtosis
+    mappings = find_salient_mappings(weights.sources, sigma, exact, reading, model.unembedding, counts)
+    return mappings.highest_targets.ids, mappings.kurtosis

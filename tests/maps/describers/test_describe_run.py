@@ -105,7 +105,8 @@ def rows(folder: Path, name: str = "descriptions") -> list[Row]:
 
 def prompts(folder: Path) -> dict[HeadId, str]:
     return {
-        head: description_messages(found)[0]["content"] for head, found in Atlas.open(folder).mappings_by_head().items()
+        head: description_messages(mappings)[0]["content"]
+        for head, mappings in Atlas.open(folder).mappings_by_head().items()
     }
 
 
@@ -116,14 +117,14 @@ def head_of(row: Row) -> HeadId:
 @pytest.mark.process
 def test_despite_mixed_errors_each_of_270_heads_is_described_and_paid_for_once(bundled: Path) -> None:
     mixed, budget = MixedErrors(), Budget(Price(2.5, 10))
-    asked = prompts(bundled)
+    prompt_of = prompts(bundled)
     with chat_server.serve_chat(mixed) as server:
         run = describe_atlas(bundled, OpenAICompatibleDescriber(chat_with(server, budget=budget, timeout=1.0)), 8)
-    hopeless = {head for head, prompt in asked.items() if prompt in mixed.hopeless_prompts}
+    hopeless = {head for head, prompt in prompt_of.items() if prompt in mixed.hopeless_prompts}
     assert hopeless
     assert run == DescribeSummary(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
-    assert mixed.paid_replies == Counter(prompt for head, prompt in asked.items() if head not in hopeless)
-    assert {head_of(row) for row in rows(bundled)} == set(asked) - hopeless
+    assert mixed.paid_replies == Counter(prompt for head, prompt in prompt_of.items() if head not in hopeless)
+    assert {head_of(row) for row in rows(bundled)} == set(prompt_of) - hopeless
     assert {(row["observed_pattern"], row["model"]) for row in rows(bundled)} == {
         ("The first letter.", chat_server.MODEL)
     }
@@ -146,7 +147,7 @@ def test_a_killed_run_continues_with_the_missing_heads(bundled: Path, run_comman
         (chat_server.malformed_reply,),
     )
     mixed.PERMANENT_ERRORS = ()
-    asked = prompts(bundled)
+    prompt_of = prompts(bundled)
     with chat_server.serve_chat(mixed) as server:
         first = command(bundled, server.url, "--concurrency", "4")
         while sum(mixed.paid_replies.values()) < 60:
@@ -154,13 +155,15 @@ def test_a_killed_run_continues_with_the_missing_heads(bundled: Path, run_comman
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
         printed = "".join(first.communicate())
-        waiting = (bundled / "descriptions.pending.jsonl").read_text().splitlines()
-        kept = {head_of(json.loads(line)) for line in waiting}
+        log_lines = (bundled / "descriptions.pending.jsonl").read_text().splitlines()
+        stored = {head_of(json.loads(line)) for line in log_lines}
         status, out, err = run_command(bundled, server.url)
     assert (status, len(rows(bundled))) == (0, 270), err
-    assert len(kept) >= 50
-    assert f"some-model described {270 - len(kept)} heads now." in out
-    assert {asked[head] for head in kept} <= {prompt for prompt, count in mixed.paid_replies.items() if count == 1}
+    assert len(stored) >= 50
+    assert f"some-model described {270 - len(stored)} heads now." in out
+    assert {prompt_of[head] for head in stored} <= {
+        prompt for prompt, count in mixed.paid_replies.items() if count == 1
+    }
     assert sum(mixed.paid_replies.values()) <= 270 + 4  # what was under way at the kill
     assert KEY not in printed + out + err
 
@@ -327,8 +330,8 @@ def test_a_run_in_which_every_head_fails_has_status_1_and_names_the_failures(
 ) -> None:
     with chat_server.serve_chat(chat_server.too_long_error) as server:
         status, out, err = run_command(atlas_folder, server.url)
-    said = f"some-model described none of 8 heads; the reasons are in {atlas_folder}/failures.parquet."
-    assert (status, err.splitlines()[-1]) == (1, said)
+    message = f"some-model described none of 8 heads; the reasons are in {atlas_folder}/failures.parquet."
+    assert (status, err.splitlines()[-1]) == (1, message)
     assert "descriptions.parquet" not in out
     assert len(rows(atlas_folder, "failures")) == 8
 
@@ -379,7 +382,7 @@ def test_text_of_a_server_about_a_batch_is_escaped_for_the_terminal(
 
 def test_a_batch_that_started_without_a_note_is_found_again(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
-    hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
+    hashes = {str(head): mapping_hash(mappings) for head, mappings in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
     with chat_server.serve_chat(chat_server.good_reply) as server:
         describe_batched(atlas_folder, server)
@@ -428,7 +431,7 @@ def test_a_batch_leaves_out_the_parameters_that_were_refused_for_the_first_head(
 
 def test_each_refusal_in_a_continued_batch_is_taken_into_account_once(atlas_folder: Path) -> None:
     atlas = Atlas.open(atlas_folder)
-    hashes = {str(head): mapping_hash(found) for head, found in atlas.mappings_by_head().items()}
+    hashes = {str(head): mapping_hash(mappings) for head, mappings in atlas.mappings_by_head().items()}
     note = {"file": "file_0", "batch": "", "round": 1, "seed": 0, "sent_at": "", "heads": hashes}
     (atlas_folder / "batches.pending.json").write_text(json.dumps({"some-model": note}))
     bodies = {head: {"model": "m", "messages": [], "seed": 0} for head in hashes}
@@ -484,6 +487,6 @@ def test_descriptions_of_other_mappings_are_stale(atlas_folder: Path) -> None:
     write_table(atlas_folder, "mappings", make_table("mappings", changed))
     stale = {row["description_id"] for row in rows(atlas_folder) if row["head"] == 1}
     assert (atlas.stale_description_ids(), atlas.stale_description_ids(HeadId(0, 0))) == (stale, set())
-    told = "  stale: the mappings changed after this description; describe the atlas again"
-    shown = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
-    assert [told in lines for lines in shown] == [True, False]
+    warning = "  stale: the mappings changed after this description; describe the atlas again"
+    head_texts = [maps.show(atlas, head).splitlines() for head in ("L0H1", "L0H0")]
+    assert [warning in lines for lines in head_texts] == [True, False]

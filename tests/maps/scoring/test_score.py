@@ -75,14 +75,14 @@ def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path,
     folder = with_descriptions(atlas_folder, unclear=1)
     with chat_server.serve_chat(perfect_scorer(folder)) as server:
         assert score(folder, server.url) == 0
-    found = rows(folder)
-    assert [HeadId(row["layer"], row["head"]) for row in found] == list(Atlas.open(folder).head_ids[:7])
-    assert {(row["detection"], row["detection_swapped"], row["n"], row["reason"]) for row in found} == {
+    scores = rows(folder)
+    assert [HeadId(row["layer"], row["head"]) for row in scores] == list(Atlas.open(folder).head_ids[:7])
+    assert {(row["detection"], row["detection_swapped"], row["n"], row["reason"]) for row in scores} == {
         (1.0, 0.5, 20, None)
     }
-    assert {(round(row["detection_low"], 4), row["detection_high"]) for row in found} == {(0.8038, 1.0)}
-    assert {row["description_id"] for row in found} < {row["description_id"] for row in rows(folder, "descriptions")}
-    assert {(row["scorer"], row["describer"], row["seed"]) for row in found} == {(SCORER, "secret", 0)}
+    assert {(round(row["detection_low"], 4), row["detection_high"]) for row in scores} == {(0.8038, 1.0)}
+    assert {row["description_id"] for row in scores} < {row["description_id"] for row in rows(folder, "descriptions")}
+    assert {(row["scorer"], row["describer"], row["seed"]) for row in scores} == {(SCORER, "secret", 0)}
     assert len(server.request_bodies) == 14
     printed = capsys.readouterr().out
     assert (
@@ -168,9 +168,9 @@ def test_a_killed_run_continues_and_nothing_is_asked_twice(atlas_folder: Path) -
             os.kill(run.pid, signal.SIGKILL)
         assert 5 <= log.read_bytes().count(b"\n") < 16
         assert score(folder, server.url) == 0
-    asked = Counter(body["messages"][0]["content"] for body in server.request_bodies)
-    assert len(asked) == 16
-    assert sum(asked.values()) <= 17  # the question that was open when the run was killed
+    prompts = Counter(body["messages"][0]["content"] for body in server.request_bodies)
+    assert len(prompts) == 16
+    assert sum(prompts.values()) <= 17  # the question that was open when the run was killed
     assert {(row["detection"], row["detection_swapped"]) for row in rows(folder)} == {(1.0, 0.5)}
     assert len(rows(folder, "detections")) == 16
     assert not log.exists()
@@ -216,15 +216,15 @@ def test_a_run_without_any_answer_fails(atlas_folder: Path, capsys: Capture) -> 
     folder = with_descriptions(atlas_folder)
     with chat_server.serve_chat(chat_server.too_long_error) as server:
         assert score(folder, server.url) == 1
-    said = f"{SCORER} answered none of 16 questions; the reasons are in {folder}/detections.parquet."
-    assert capsys.readouterr().err.splitlines()[-1] == said
+    message = f"{SCORER} answered none of 16 questions; the reasons are in {folder}/detections.parquet."
+    assert capsys.readouterr().err.splitlines()[-1] == message
 
 
 @pytest.mark.parametrize("option", ["--describer", "--base-url", "--max-cost", "--max-tokens", "--prices"])
 def test_options_of_the_scorer_need_one(option: str, atlas_folder: Path, capsys: Capture) -> None:
     assert main(["score", str(atlas_folder), "--no-random", option, "7"]) == 2
-    said = f"{option} needs a scorer: name one with --scorer MODEL, or leave it out.\n"
-    assert capsys.readouterr() == ("", said)
+    message = f"{option} needs a scorer: name one with --scorer MODEL, or leave it out.\n"
+    assert capsys.readouterr() == ("", message)
     assert not (atlas_folder / "checks.parquet").exists()
 
 
@@ -282,8 +282,8 @@ def test_random_heads_are_left_out_if_the_model_has_moved_unless_its_place_is_gi
     info = json.loads((atlas_folder / "atlas.json").read_text())
     (atlas_folder / "atlas.json").write_text(json.dumps(info | {"asked_for": "/moved/away"}))
     assert main(["score", str(atlas_folder)]) == 0
-    said = "No random heads were drawn, because the model cannot be read; name it with --model. "
-    assert said in capsys.readouterr().out
+    notice = "No random heads were drawn, because the model cannot be read; name it with --model. "
+    assert notice in capsys.readouterr().out
     assert {row["random_heads"] for row in rows(atlas_folder, "concentration")} == {0}
     assert main(["score", str(atlas_folder), "--random", "1", "--model", str(small_model)]) == 0
     assert {row["random_heads"] for row in rows(atlas_folder, "concentration")} == {1}

@@ -237,9 +237,9 @@ MEMBERS: dict[str, list[MappingRow]] = {
 
 @pytest.mark.parametrize("phrase", MEMBERS)
 def test_targets_of_one_kind_of_word_are_named_from_twenty_mappings_on(phrase: str) -> None:
-    found = [describe_pattern(build_noisy_mappings(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
+    results = [describe_pattern(build_noisy_mappings(MEMBERS[phrase], fitting)) for fitting in (30, 20, 19)]
     start = f"Whatever the input, the outputs are mostly {phrase}, such as"
-    assert [(pattern.startswith(start), support) for pattern, support in found] == [
+    assert [(pattern.startswith(start), support) for pattern, support in results] == [
         (True, 30),
         (True, 20),
         (False, None),
@@ -366,9 +366,9 @@ def test_the_same_mappings_get_the_same_answer_whatever_the_seed() -> None:
 
 def test_a_shorter_list_needs_two_thirds_of_its_mappings() -> None:
     rows = rows_from_templates(" {word}", " {word}")[:10]
-    found = [describe_pattern(build_noisy_mappings(rows, fitting)) for fitting in (3, 6, 7)]
-    assert [support for _, support in found] == [None, 6, 7]
-    assert [pattern.startswith("In about half") for pattern, _ in found] == [False, True, False]
+    results = [describe_pattern(build_noisy_mappings(rows, fitting)) for fitting in (3, 6, 7)]
+    assert [support for _, support in results] == [None, 6, 7]
+    assert [pattern.startswith("In about half") for pattern, _ in results] == [False, True, False]
     assert describe_pattern([]) == ("Unclear", None)
 
 
