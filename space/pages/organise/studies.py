@@ -1,4 +1,4 @@
-"""Studies as organisers see them: what a new one would contain, the progress of each, outdated items."""
+"""Studies as organisers see them: what a new one would contain, the progress of each, stale items."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def study_status(services: Services, study: Study) -> StudyStatus:
 
 
 def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
-    """The work of each annotator in a study, without judgments of outdated items."""
+    """The work of each annotator in a study, without judgments of stale items."""
     rows = services.journal.current_judgments(study.name)
     stale_ids = find_stale_judgment_ids(services.atlases, study, rows)
     return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids])

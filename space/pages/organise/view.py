@@ -40,7 +40,7 @@ def slots_text(progress: StudyProgress) -> str:
 
 def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
     """All studies, one per row, with links."""
-    header = ("Study", "State", "Judgments", "Finished items", "Outdated items", "Created")
+    header = ("Study", "State", "Judgments", "Finished items", "Stale items", "Created")
     lines = [
         (
             anchor(study_address(study.name), study.name),
@@ -56,7 +56,7 @@ def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
 
 
 def study_detail_html(study: Study, progress: StudyProgress, state_text: str, address: str) -> Html:
-    """One study: progress, the link for annotators, outdated items, settings."""
+    """One study: progress, the link for annotators, stale items, settings."""
     lines = [
         f"State: {state_text}.",
         f"Judgments: {slots_text(progress)}. Finished items: {progress.finished_items:,} of {progress.items:,}.",
@@ -74,11 +74,11 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
 
 
 def stale_notice(progress: StudyProgress) -> Html:
-    """How many items are outdated because the atlas has changed since the study was created."""
+    """How many items are stale because the atlas has changed since the study was created."""
     if not progress.stale_items:
         return Html("")
     return notice(
-        f"{pluralize(progress.stale_items, 'outdated item')}: the head now has other mappings or another description. "
+        f"{pluralize(progress.stale_items, 'stale item')}: the head now has other mappings or another description. "
         f"These items are no longer given to anybody. Their judgments ({progress.stale_judgments:,}) are kept and "
         "marked, but excluded from the figures."
     )
