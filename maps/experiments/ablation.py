@@ -16,7 +16,7 @@ transformers computes the layers; this module only changes what it passes to the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class LastPosition:
         if ids.shape[1] - 1 > shared:
             hooked_model.run(ids[:, shared:-1], cache)
         with record_block_calls(hooked_model) as calls:
-            logits = hooked_model.run(ids[:, -1:], copy_cache(cache)).logits  # (n, 1, V)
+            logits = hooked_model.run(ids[:, -1:], copy_cache(cache, range(len(cache.layers)))).logits  # (n, 1, V)
         next_tokens = logits[:, -1, : hooked_model.model.vocabulary.size].argmax(1)
         return cls(hooked_model, cache, calls, next_tokens)
 
@@ -99,12 +99,12 @@ class LastPosition:
         `keep` (c, H) is 0 for each head that a state lacks; None when no state lacks a head in this layer.
         """
         model, arguments = self.hooked_model, dict(self.block_calls[layer].arguments)
-        states, cached = hidden.shape[1], self.cache.layers[layer]
-        mask = separate_states_mask(arguments.get("attention_mask"), cached.keys.shape[2], hidden)
+        states, before = hidden.shape[1], self.cache.layers[layer].keys.shape[2]
+        mask = separate_states_mask(arguments.get("attention_mask"), before, hidden)
         for name, value in arguments.items():
-            # The block appends the states' keys and values to its cache, so it gets a fresh one.
-            fresh = single_layer_cache(cached, layer) if is_cache(value) else value
-            arguments[name] = expand_positions(name, fresh, states)
+            # The block appends the states' keys and values to its cache, so it gets a copy of its layer.
+            copied = copy_cache(self.cache, [layer]) if is_cache(value) else value
+            arguments[name] = expand_positions(name, copied, states)
         arguments["attention_mask"] = mask
         with mask_heads(model.output_projections[layer], keep):
             output = model.blocks[layer](hidden_states=hidden, **arguments)
@@ -180,23 +180,14 @@ def is_cache(value: object) -> bool:
     return isinstance(value, Cache)
 
 
-def copy_cache(cache: Any) -> Any:
-    """A copy that can grow without changing the original."""
+def copy_cache(cache: Any, layers: Iterable[int]) -> Any:
+    """A copy of the keys and values of some layers, which can grow without changing the original."""
     from transformers import DynamicCache
 
     copy = DynamicCache()
-    for layer, cached in enumerate(cache.layers):
-        copy.update(cached.keys, cached.values, layer)
+    for layer in layers:
+        copy.update(cache.layers[layer].keys, cache.layers[layer].values, layer)
     return copy
-
-
-def single_layer_cache(cached_layer: Any, layer: int) -> Any:
-    """A cache with one layer's keys and values."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    cache.update(cached_layer.keys, cached_layer.values, layer)
-    return cache
 
 
 def expand_positions(name: str, value: Any, states: int) -> Any:

@@ -21,7 +21,7 @@ from maps.experiments.layer_runs import (
     round_to_five_digits,
     select_heads,
 )
-from maps.experiments.results import pick_settings
+from maps.experiments.results import INT, INTS, NUMBER, NUMBERS, STRING, STRINGS, pick_settings
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
 from maps.mapping.mapper import open_model
@@ -37,25 +37,14 @@ SCHEMAS = {
     "attention": pa.schema(
         [
             *HEAD_COLUMNS,
-            ("rank", pa.int32()),
-            ("query_id", pa.int32()),
-            ("query", pa.string()),
-            ("saliency", pa.float64()),
-            ("key_ids", pa.list_(pa.int32())),
-            ("keys", pa.list_(pa.string())),
-            ("scores", pa.list_(pa.float64())),
+            *[("rank", INT), ("query_id", INT), ("query", STRING), ("saliency", NUMBER)],
+            *[("key_ids", INTS), ("keys", STRINGS), ("scores", NUMBERS)],
         ]
     ),
     "attention_heads": pa.schema(
         [
-            *HEAD_COLUMNS,
-            ("key_head", pa.int32()),
-            ("saliency_mean", pa.float64()),
-            ("saliency_max", pa.float64()),
-            ("query_skewness", pa.float64()),
-            ("distinct_keys", pa.int32()),
-            ("own", pa.int32()),
-            ("own_share", pa.float64()),
+            *[*HEAD_COLUMNS, ("key_head", INT), ("saliency_mean", NUMBER), ("saliency_max", NUMBER)],
+            *[("query_skewness", NUMBER), ("distinct_keys", INT), ("own", INT), ("own_share", NUMBER)],
         ]
     ),
 }

@@ -23,7 +23,7 @@ from maps.experiments.layer_runs import (
     round_to_five_digits,
     select_heads,
 )
-from maps.experiments.results import pick_settings
+from maps.experiments.results import INT, INTS, NUMBER, STRINGS, pick_settings
 from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
@@ -38,14 +38,8 @@ TARGETS_SHOWN = 5  # for each bias
 SCHEMAS = {
     "biases": pa.schema(
         [
-            *HEAD_COLUMNS,
-            ("length", pa.float64()),
-            ("written", pa.float64()),
-            ("target_ids", pa.list_(pa.int32())),
-            ("targets", pa.list_(pa.string())),
-            ("hits_changed", pa.int32()),
-            ("gained", pa.list_(pa.string())),
-            ("lost", pa.list_(pa.string())),
+            *[*HEAD_COLUMNS, ("length", NUMBER), ("written", NUMBER), ("target_ids", INTS), ("targets", STRINGS)],
+            *[("hits_changed", INT), ("gained", STRINGS), ("lost", STRINGS)],
         ]
     )
 }

@@ -22,7 +22,7 @@ from maps.experiments.layer_runs import (
     round_to_five_digits,
     select_heads,
 )
-from maps.experiments.results import pick_settings
+from maps.experiments.results import INT, INTS, NUMBER, NUMBERS, STRING, STRINGS, pick_settings
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import find_salient_tokens, head_gains
 from maps.heads.singular_directions import (
@@ -47,34 +47,18 @@ SALIENT_TOKENS = 30  # a head's salient tokens, each assigned to one end of one 
 MIN_OPERATION_TOKENS = 5  # an end with at least so many of them counts as an operation
 COVERED_SHARE = 0.9  # by the directions that `directions_90` and `written_90` count
 END_NAMES = ("high", "low")
-ID_LIST, STRING_LIST, NUMBER_LIST = pa.list_(pa.int32()), pa.list_(pa.string()), pa.list_(pa.float64())
 SCHEMAS = {
     "directions": pa.schema(
         [
-            *HEAD_COLUMNS,
-            ("direction", pa.int32()),
-            ("end", pa.string()),
-            ("strength", pa.float64()),
-            ("share", pa.float64()),
-            ("written", pa.float64()),
-            ("salient", pa.int32()),
-            ("source_ids", ID_LIST),
-            ("sources", STRING_LIST),
-            ("cosines", NUMBER_LIST),
-            ("target_ids", ID_LIST),
-            ("targets", STRING_LIST),
+            *[*HEAD_COLUMNS, ("direction", INT), ("end", STRING), ("strength", NUMBER), ("share", NUMBER)],
+            *[("written", NUMBER), ("salient", INT), ("source_ids", INTS), ("sources", STRINGS)],
+            *[("cosines", NUMBERS), ("target_ids", INTS), ("targets", STRINGS)],
         ]
     ),
     "direction_heads": pa.schema(
         [
-            *HEAD_COLUMNS,
-            ("directions_90", pa.int32()),
-            ("written_90", pa.int32()),
-            ("salient", pa.int32()),
-            ("salient_share", pa.float64()),
-            ("salient_elsewhere", pa.int32()),
-            ("operations", pa.int32()),
-            ("second", pa.int32()),
+            *[*HEAD_COLUMNS, ("directions_90", INT), ("written_90", INT), ("salient", INT), ("salient_share", NUMBER)],
+            *[("salient_elsewhere", INT), ("operations", INT), ("second", INT)],
         ]
     ),
 }

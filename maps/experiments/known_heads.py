@@ -16,7 +16,7 @@ from maps.data import known_heads as known
 from maps.data.known_heads import KnownGroup
 from maps.errors import MapsError
 from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, TableRows
-from maps.experiments.results import pick_settings
+from maps.experiments.results import INT, NUMBER, STRING, STRINGS, pick_settings
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.rows import score_rows
 from maps.mapping.settings import MappingSettings
@@ -25,30 +25,15 @@ from maps.types import HeadId, Progress, no_progress_bar
 SCHEMAS = {
     "known_heads": pa.schema(
         [
-            ("group", pa.string()),
-            *HEAD_COLUMNS,
-            ("relation", pa.string()),
-            ("side", pa.string()),
-            ("k", pa.int32()),
-            ("pairs", pa.int32()),
-            ("score", pa.float64()),
-            ("suppression", pa.float64()),
-            ("likewise", pa.bool_()),
-            ("implements", pa.list_(pa.string())),
-            ("suppresses", pa.list_(pa.string())),
-            ("source", pa.string()),
+            *[("group", STRING), *HEAD_COLUMNS, ("relation", STRING), ("side", STRING), ("k", INT), ("pairs", INT)],
+            *[("score", NUMBER), ("suppression", NUMBER), ("likewise", pa.bool_())],
+            *[("implements", STRINGS), ("suppresses", STRINGS), ("source", STRING)],
         ]
     ),
     "known_groups": pa.schema(
         [
-            ("group", pa.string()),
-            ("relation", pa.string()),
-            ("side", pa.string()),
-            ("heads", pa.int32()),
-            ("likewise", pa.int32()),
-            ("published", pa.int32()),
-            ("further", pa.int32()),
-            ("further_heads", pa.list_(pa.string())),
+            *[("group", STRING), ("relation", STRING), ("side", STRING), ("heads", INT), ("likewise", INT)],
+            *[("published", INT), ("further", INT), ("further_heads", STRINGS)],
         ]
     ),
 }

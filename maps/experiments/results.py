@@ -24,27 +24,26 @@ from maps.mapping.settings import MappingSettings
 USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
 CORRELATION_KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
 P_VALUE_COLUMNS = tuple(f"{kind}_p" for kind in CORRELATION_KINDS)
+INT, NUMBER, STRING = pa.int32(), pa.float64(), pa.string()
+INTS, NUMBERS, STRINGS = pa.list_(INT), pa.list_(NUMBER), pa.list_(STRING)
 CORRELATION_SCHEMA = pa.schema(
     [
-        *(("relation", pa.string()), ("pairs", pa.int32()), ("k", pa.int32())),
-        *((kind, pa.float64()) for kind in (*CORRELATION_KINDS, "max_score", "max_suppression", *P_VALUE_COLUMNS)),
+        *[("relation", STRING), ("pairs", INT), ("k", INT), *((kind, NUMBER) for kind in CORRELATION_KINDS)],
+        *[("max_score", NUMBER), ("max_suppression", NUMBER), *((name, NUMBER) for name in P_VALUE_COLUMNS)],
     ]
 )
 MULTI_TOKEN_SCHEMA = pa.schema(
     [
-        *CORRELATION_SCHEMA,
-        pa.field("single_pairs", pa.int32()),
-        *(pa.field(f"single_{kind}", pa.float64()) for kind in (*CORRELATION_KINDS, *P_VALUE_COLUMNS)),
+        *[*CORRELATION_SCHEMA, pa.field("single_pairs", INT)],
+        *(pa.field(f"single_{name}", NUMBER) for name in (*CORRELATION_KINDS, *P_VALUE_COLUMNS)),
     ]
 )
 CAUSAL_SCHEMA = pa.schema(
     [
-        *(("relation", pa.string()), ("heads_removed", pa.int32())),
-        *((name, pa.float64()) for name in ("base", "relation_heads_removed", "random_heads_removed", "random_sd")),
-        ("control_tasks", pa.int32()),
-        *((name, pa.float64()) for name in ("control_base", "control_relation_heads_removed")),
-        *((name, pa.float64()) for name in ("control_base_sd", "control_sd")),
-        ("pairs", pa.int32()),
+        *[("relation", STRING), ("heads_removed", INT), ("base", NUMBER), ("relation_heads_removed", NUMBER)],
+        *[("random_heads_removed", NUMBER), ("random_sd", NUMBER), ("control_tasks", INT), ("control_base", NUMBER)],
+        *[("control_relation_heads_removed", NUMBER), ("control_base_sd", NUMBER), ("control_sd", NUMBER)],
+        ("pairs", INT),
     ]
 )
 RESULT_SCHEMAS = {"correlation": CORRELATION_SCHEMA, "multi_token": MULTI_TOKEN_SCHEMA, "causal": CAUSAL_SCHEMA}

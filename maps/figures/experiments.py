@@ -6,18 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from maps.figures.style import (
-    BLUE,
-    GREEN,
-    PURPLE,
-    QUIET_COLOUR,
-    VERMILION,
-    Figure,
-    Rows,
-    SharedRows,
-    layer_panel,
-    style_chart,
-)
+from maps.figures.style import BLUE, QUIET_COLOUR, SERIES, VERMILION, Figure, Rows, SharedRows, layer_panel, style_chart
 from maps.text import escape_invisible, pluralize, relation_label
 
 PANELS_PER_ROW = 3
@@ -72,12 +61,10 @@ def correlation_points(
 
 def colour_and_shape(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
     """A colour and a shape for each kind of correlation."""
-    colours, shapes = [BLUE, VERMILION, GREEN, PURPLE], ["circle", "diamond", "square", "triangle-up"]
+    colours, shapes = list(SERIES[: len(kinds)]), ["circle", "diamond", "square", "triangle-up"]
     legend = alt.Legend(labelLimit=260)
     return (
-        alt.Color(
-            "kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=colours[: len(kinds)]), legend=legend
-        ),
+        alt.Color("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=colours), legend=legend),
         alt.Shape("kind:N", title="Correlation", scale=alt.Scale(domain=kinds, range=shapes[: len(kinds)])),
     )
 

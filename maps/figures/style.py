@@ -12,6 +12,7 @@ from maps.analysis.classification import CATEGORIES
 # The palette of Okabe and Ito, which colour-blind readers can tell apart. https://jfly.uni-koeln.de/color/
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
 ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE)  # of several series in one figure
 CATEGORY_COLOURS = {
     **dict(zip(CATEGORIES, (BLUE, ORANGE, GREEN, PURPLE), strict=True)),
     "own relation": "#8C6BB1",  # as in the app

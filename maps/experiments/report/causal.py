@@ -15,10 +15,9 @@ from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model, published_model_name
 from maps.experiments.results import Result
 from maps.figures.experiments import ablation_curves
-from maps.figures.style import vega_spec
+from maps.figures.style import Rows, vega_spec
 from maps.text import pluralize, relation_label
 
-Rows = list[dict[str, Any]]
 LARGE_LOSS = 0.48  # every relation in Pythia 12B lost more than this share of its accuracy (section 4.3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from maps.atlas.random_csv import read_random_csv
 from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, losses_against_controls, losses_against_random
@@ -13,10 +13,10 @@ from maps.experiments.report.format import format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model
 from maps.experiments.results import Result
+from maps.figures.style import Rows
 from maps.text import pluralize
 from maps.types import TAU
 
-Rows = list[dict[str, Any]]
 HOLDS, WEAKER, FAILS = "holds", "weaker", "does not hold"
 CORRELATION_P_VALUE = 0.01  # a relation correlates when r > 0 and p is lower than this
 WEAKER_SHARE = 0.9  # a claim is weaker, not false, when at least this share of the relations correlate

@@ -17,19 +17,14 @@ from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.report.paper_figures import figures_by_model, relation_figures
 from maps.experiments.results import Result
 from maps.figures.experiments import correlation_points
-from maps.figures.style import vega_spec
+from maps.figures.style import Rows, vega_spec
 from maps.text import pluralize, relation_label
 
-Rows = list[dict[str, Any]]
 SIMILAR_DROP = 0.05  # a correlation of longer sources is similar when it is at most this much lower (section 4.4)
 STRONG_CORRELATION = 0.7
-SIDE_COLUMNS = {  # the columns of each table: without context, with context, and the highest static score
-    "correlation": ("without_context", "with_context", "max_score"),
-    "suppression": ("suppression_without_context", "suppression_with_context", "max_suppression"),
-}
-SIDE_CAPTIONS = {
-    "correlation": "Correlation of static and dynamic scores",
-    "suppression": "Correlation of static and dynamic suppression",
+SIDES = {  # of each table: what is correlated, the columns without and with context, and the highest static score
+    "correlation": ("scores", "without_context", "with_context", "max_score"),
+    "suppression": ("suppression", "suppression_without_context", "suppression_with_context", "max_suppression"),
 }
 CONTEXT_LABELS = {"without_context": "without context", "with_context": "with context"}
 
@@ -79,7 +74,7 @@ def correlation_tables(result: Result) -> list[ReportTable]:
     name, model = result.experiment, str(result.settings["model"])
     has_published = any(figures_by_model(name).values())
     tables = []
-    for side, (without, with_context, highest) in SIDE_COLUMNS.items():
+    for side, (values, without, with_context, highest) in SIDES.items():
         header = ["Relation", "Pairs", "Without context", "p", "With context", "p", "Highest score"]
         columns = [
             column
@@ -101,7 +96,7 @@ def correlation_tables(result: Result) -> list[ReportTable]:
             )
             for row in result.rows
         ]
-        tables.append(ReportTable(f"{name}_{side}", SIDE_CAPTIONS[side], tuple(header), rows))
+        tables.append(ReportTable(f"{name}_{side}", f"Correlation of static and dynamic {values}", tuple(header), rows))
     return tables
 
 

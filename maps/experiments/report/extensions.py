@@ -12,11 +12,10 @@ from maps.experiments.layer_runs import ExperimentTables
 from maps.experiments.report.format import SHOWN_SETTINGS, format_number, format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.figures.experiments import heads_by_layer
-from maps.figures.style import vega_spec
+from maps.figures.style import Rows, vega_spec
 from maps.text import pluralize, relation_label, visible_token
 from maps.types import HeadId
 
-Rows = list[dict[str, Any]]
 MAX_TABLE_HEADS = 20
 
 

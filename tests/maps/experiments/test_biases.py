@@ -1,4 +1,4 @@
-"""Biases of values and outputs: what is read of every family, and what they change, against the formula in float64."""
+"""Biases of values and outputs: read from every family, and their effects compared with the formula in float64."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ SETTINGS = MappingSettings((Relation("next", "", PAIRS),), k=60, min_pairs=5)
 
 def with_biases(layers: int = 2) -> dict[str, Tensor]:
     """The weights of the small Llama with biases of values and outputs, which some such models have."""
-    made, generator = random_weights(SmallModel()), torch.Generator().manual_seed(9)
+    weights, generator = random_weights(SmallModel()), torch.Generator().manual_seed(9)
     for layer in range(layers):
         at = f"model.layers.{layer}.self_attn."
-        made[at + "v_proj.bias"] = 2 * torch.randn(16, generator=generator)
-        made[at + "o_proj.bias"] = torch.randn(32, generator=generator)
-    return made
+        weights[at + "v_proj.bias"] = 2 * torch.randn(16, generator=generator)
+        weights[at + "o_proj.bias"] = torch.randn(32, generator=generator)
+    return weights
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
+def result(tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on the small Llama with biases."""
     folder = save_model_folder(tmp_path_factory.mktemp("models") / "biased", SmallModel(), with_biases())
     return evaluate_biases(str(folder), tmp_path_factory.mktemp("runs") / "biases", SETTINGS)
 
 
 @torch.no_grad()
-def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
-    """Of a zero at its input, a layer's attention writes b_V W_O of all heads and b_O."""
+def check_biases_against_modules(checkpoint: Checkpoint, model: Any) -> None:
+    """For an input of zeros, a layer's attention writes b_V W_O of all heads and b_O."""
     for layer, block in enumerate(model_blocks(model)):
         hidden, rotary = torch.zeros(1, 1, 32, dtype=torch.float64), getattr(model_body(model), "rotary_emb", None)
         turned = {} if rotary is None else {"position_embeddings": rotary(hidden, torch.zeros(1, 1, dtype=torch.long))}
@@ -75,15 +75,15 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
 
 
 @pytest.mark.parametrize("family", BIASED)
-def test_biases_are_those_of_the_models_own_modules(family: str, tmp_path: Path) -> None:
+def test_biases_equal_what_the_models_own_attention_adds(family: str, tmp_path: Path) -> None:
     model = build_model(family, tmp_path / family)
-    same_as_the_models_own(open_checkpoint(str(tmp_path / family)), model)
-    same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model)
+    check_biases_against_modules(open_checkpoint(str(tmp_path / family)), model)
+    check_biases_against_modules(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model)
     assert any(name.endswith("attn_output.bias") for name in gguf_tensors(family, model)) == (family != "qwen2")
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILY_MODELS if name not in BIASED])
-def test_other_families_have_none(family: str, tmp_path: Path) -> None:
+def test_other_families_have_no_biases(family: str, tmp_path: Path) -> None:
     build_model(family, tmp_path / family)
     checkpoint = open_checkpoint(str(tmp_path / family))
     assert [read_attention_bias(checkpoint, role, 1) for role in ("value", "output")] == [None, None]
@@ -109,7 +109,7 @@ def written_and_constant(layer: int, head: int) -> tuple[Tensor, Tensor, Tensor]
     return written[which], w[at + "v_proj.bias"][value] @ output, w["lm_head.weight"][:VOCABULARY_SIZE]
 
 
-def hits(rows: Tensor, pairs: list[tuple[int, int]], unembedding: Tensor, k: int) -> list[tuple[bool, bool]]:
+def rank_test_hits(rows: Tensor, pairs: list[tuple[int, int]], unembedding: Tensor, k: int) -> list[tuple[bool, bool]]:
     """The rank tests of pairs of ids, both ends."""
     u, column = unique_rows(unembedding)
     m = (rows @ u.T)[:, column]
@@ -117,11 +117,11 @@ def hits(rows: Tensor, pairs: list[tuple[int, int]], unembedding: Tensor, k: int
     return [(high < k, low < k) for high, low in ranks]
 
 
-def test_a_value_bias_changes_what_the_formula_says(found: ExperimentTables) -> None:
-    checkpoint = open_checkpoint(found.settings["model"])
+def test_a_value_bias_changes_what_the_formula_says(result: ExperimentTables) -> None:
+    checkpoint = open_checkpoint(result.settings["model"])
     ids = checkpoint.vocabulary.single_token_ids(WORDS)
     pairs = [(s, t) for s, t in zip(ids, [*ids[1:], ids[0]], strict=True) if s is not None and t is not None]
-    rows = {(row["layer"], row["head"]): row for row in found.tables["biases"]}
+    rows = {(row["layer"], row["head"]): row for row in result.tables["biases"]}
     assert list(rows) == [(layer, head) for layer in (0, 1) for head in (0, 1, 2, 3, None)]
     changes = 0
     for layer in (0, 1):
@@ -132,7 +132,7 @@ def test_a_value_bias_changes_what_the_formula_says(found: ExperimentTables) -> 
             assert row["written"] == pytest.approx(float(written.norm(dim=1).mean()), rel=1e-4)
             scores = constant @ unembedding.T
             assert row["target_ids"] == sorted(range(len(scores)), key=lambda i: (-round(float(scores[i]), 9), i))[:5]
-            plain, shifted = (hits(each, pairs, unembedding, 60) for each in (written, written + constant))
+            plain, shifted = (rank_test_hits(each, pairs, unembedding, 60) for each in (written, written + constant))
             assert row["hits_changed"] == sum(
                 a != b for x, y in zip(plain, shifted, strict=True) for a, b in zip(x, y, strict=True)
             )
@@ -144,26 +144,26 @@ def test_a_value_bias_changes_what_the_formula_says(found: ExperimentTables) -> 
     assert changes > 20
 
 
-def test_an_output_bias_has_a_row_of_its_own_without_a_head(found: ExperimentTables) -> None:
-    made = with_biases()
+def test_an_output_bias_has_a_row_of_its_own_without_a_head(result: ExperimentTables) -> None:
+    weights = with_biases()
     for layer in (0, 1):
-        [row] = [row for row in found.tables["biases"] if row["layer"] == layer and row["head"] is None]
-        output = made[f"model.layers.{layer}.self_attn.o_proj.bias"].double()
-        scores = output @ made["lm_head.weight"].double()[:VOCABULARY_SIZE].T
+        [row] = [row for row in result.tables["biases"] if row["layer"] == layer and row["head"] is None]
+        output = weights[f"model.layers.{layer}.self_attn.o_proj.bias"].double()
+        scores = output @ weights["lm_head.weight"].double()[:VOCABULARY_SIZE].T
         assert row["length"] == pytest.approx(float(output.norm()), rel=1e-4)
         assert row["target_ids"] == sorted(range(len(scores)), key=lambda i: (-round(float(scores[i]), 9), i))[:5]
         assert [row[name] for name in ("written", "hits_changed", "gained", "lost")] == [None] * 4
-    with (found.folder / "biases.csv").open(newline="", encoding="utf-8") as file:
+    with (result.folder / "biases.csv").open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == SCHEMAS["biases"].names
     assert [row[1] for row in rows] == ["0", "1", "2", "3", ""] * 2
 
 
-def test_named_heads_alone_are_the_same_rows(found: ExperimentTables, tmp_path: Path) -> None:
-    model = found.settings["model"]
+def test_named_heads_have_the_same_rows_as_among_all_heads(result: ExperimentTables, tmp_path: Path) -> None:
+    model = result.settings["model"]
     alone = evaluate_biases(model, tmp_path, replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
     assert alone.tables["biases"] == [
-        row for row in found.tables["biases"] if row["layer"] == 1 and row["head"] in (2, None)
+        row for row in result.tables["biases"] if row["layer"] == 1 and row["head"] in (2, None)
     ]
 
 
@@ -175,11 +175,11 @@ def test_a_model_without_biases_says_so(small_model: Path, tmp_path: Path, capsy
 
 
 def test_the_command_counts_heads_with_other_relations(
-    found: ExperimentTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    result: ExperimentTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["evaluate", "biases", found.settings["model"], "--out", str(tmp_path), "--relations", "copying"]
+    command = ["evaluate", "biases", result.settings["model"], "--out", str(tmp_path), "--relations", "copying"]
     assert main([*command, "--min-pairs", "5", "--k", "60"]) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/biases.csv")
-    said = rf"The value bias changes the relations of \d of 8 heads: {where}\n"
-    assert re.fullmatch(rf"{said}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
+    printed_line = rf"The value bias changes the relations of \d of 8 heads: {where}\n"
+    assert re.fullmatch(rf"{printed_line}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)

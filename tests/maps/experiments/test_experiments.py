@@ -1,4 +1,4 @@
-"""The experiments on small models: against the plain formula and whole passes, their files, their runs."""
+"""The experiments on small models, compared with the plain formula and whole passes; their files and runs."""
 
 from __future__ import annotations
 
@@ -73,23 +73,23 @@ def removed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 def plain_scores(model: Path, template: str, pairs: Sequence[tuple[str, str]], k: int) -> dict[str, list[float]]:
-    """Dynamic scores by one whole pass a pair, every head's output projected to the whole vocabulary."""
-    running = HookedModel.open(Model.open(str(model)))
-    known, shape = running.model.vocabulary, running.model.shape
-    unembedding = running.network.get_output_embeddings().weight.detach().double()[: known.size]
+    """Dynamic scores from one whole pass per pair, with every head's output projected to the whole vocabulary."""
+    hooked_model = HookedModel.open(Model.open(str(model)))
+    known, shape = hooked_model.model.vocabulary, hooked_model.model.shape
+    unembedding = hooked_model.network.get_output_embeddings().weight.detach().double()[: known.size]
     hits = torch.zeros(len(CORRELATION_KINDS), shape.layers, shape.heads)
     for source, target in pairs:
         up_to, _, after = template.partition(SUBJECT_MARKER)
         start = known.tokenizer.encode(up_to + source, add_special_tokens=False).ids
         ids = torch.tensor([known.tokenizer.encode(up_to + source + after, add_special_tokens=False).ids])
-        with running.record_head_inputs() as taken:
-            cache = running.compute_shared_prefix(ids, 0)[1]
-            running.run(ids, cache)
+        with hooked_model.record_head_inputs() as inputs:
+            cache = hooked_model.compute_shared_prefix(ids, 0)[1]
+            hooked_model.run(ids, cache)
         for layer in range(shape.layers):
-            context = taken[layer][0].view(shape.heads, -1)
+            context = inputs[layer][0].view(shape.heads, -1)
             alone = cache.layers[layer].values[0, :, len(start) - 1].repeat_interleave(2, 0)
             for side, read in ((1, context), (0, alone)):
-                scores = torch.einsum("hi,hid->hd", read.double(), running.output_weights(layer)) @ unembedding.T
+                scores = torch.einsum("hi,hid->hd", read.double(), hooked_model.output_weights(layer)) @ unembedding.T
                 own = scores[:, known.single_token_ids([target])[0], None]
                 hits[side, layer] += (scores > own).sum(1) < k
                 hits[2 + side, layer] += (scores < own).sum(1) < k
@@ -101,9 +101,9 @@ def test_dynamic_scores_are_those_of_whole_passes_projected_to_the_whole_vocabul
 ) -> None:
     detail = correlated.detail("copying")
     for number, template in enumerate(PROMPT_SETS["all"]):
-        wanted = plain_scores(model, template, NEXT.pairs, 60)
+        expected = plain_scores(model, template, NEXT.pairs, 60)
         assert {kind: detail[kind][number] for kind in CORRELATION_KINDS} == {
-            kind: pytest.approx(scores, abs=1e-6) for kind, scores in wanted.items()
+            kind: pytest.approx(scores, abs=1e-6) for kind, scores in expected.items()
         }
 
 
@@ -136,15 +136,15 @@ def test_the_file_has_the_contracts_columns_and_reads_back(correlated: Result) -
 
 
 def test_a_correlation_of_what_does_not_vary_is_an_empty_cell_with_its_reason(model: Path, tmp_path: Path) -> None:
-    found = evaluate_correlation(
+    result = evaluate_correlation(
         str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400)
     )  # every token is a hit
-    assert [found.rows[0][kind] for kind in CORRELATION_KINDS] == [None] * 4
-    assert set(found.detail("copying")["undefined"]) == set(CORRELATION_KINDS)
+    assert [result.rows[0][kind] for kind in CORRELATION_KINDS] == [None] * 4
+    assert set(result.detail("copying")["undefined"]) == set(CORRELATION_KINDS)
     assert (tmp_path / "correlation.csv").read_text().splitlines()[1] == "copying,15,400,,,,,1.0,1.0,,,,"
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_the_same(model: Path, correlated: Result, tmp_path: Path) -> None:
+def test_a_stopped_run_continues_and_ends_the_same(model: Path, correlated: Result, tmp_path: Path) -> None:
     seen: list[tuple[list[str], int]] = []
 
     def stopped(todo: Sequence[str], done: int) -> Iterator[str]:
@@ -181,22 +181,22 @@ def test_other_settings_another_prompt_or_another_atlas_are_refused(
     assert sorted(path.name for path in tmp_path.glob("*.parts")) == []
 
 
-def test_longer_sources_stand_beside_the_single_ones(model: Path, tmp_path: Path) -> None:
-    found = evaluate_multi_token(str(model), tmp_path / "multi", SETTINGS)
+def test_longer_sources_are_compared_with_single_ones(model: Path, tmp_path: Path) -> None:
+    result = evaluate_multi_token(str(model), tmp_path / "multi", SETTINGS)
     single = evaluate_correlation(str(model), tmp_path / "single", SETTINGS)
-    [row] = found.rows
+    [row] = result.rows
     own = next(each for each in single.rows if each["relation"] == "name_copying")
     assert (row["relation"], row["pairs"], row["single_pairs"]) == ("name_copying", 15, 15)
     assert {kind: row[f"single_{kind}"] for kind in CORRELATION_KINDS} == {
         kind: own[kind] for kind in CORRELATION_KINDS
     }
     assert (row["max_score"], row["k"]) == (own["max_score"], own["k"])
-    wanted = plain_scores(model, PAPER_PROMPT, LONGER.pairs[:15], 60)
-    detail = found.detail("name_copying")
+    expected = plain_scores(model, PAPER_PROMPT, LONGER.pairs[:15], 60)
+    detail = result.detail("name_copying")
     assert {kind: detail[kind] for kind in CORRELATION_KINDS} == {
-        kind: [pytest.approx(x, abs=1e-6)] for kind, x in wanted.items()
+        kind: [pytest.approx(x, abs=1e-6)] for kind, x in expected.items()
     }
-    assert found.left_out_relations == [
+    assert result.left_out_relations == [
         LeftOutRelation("word_to_antonym", 3, "single-token sources: 3 usable pairs, fewer than 5"),
         LeftOutRelation("copying", 0, "longer sources: 0 usable pairs, fewer than 5"),
     ]
@@ -216,7 +216,7 @@ def task(name: str, heads: Sequence[tuple[int, int]]) -> RelationTask:
     return RelationTask(static, [PromptPair("a", 1)], [HeadId(*head) for head in heads], [0.5] * len(heads))
 
 
-def test_a_control_has_few_of_the_heads_and_is_about_as_easy() -> None:
+def test_a_control_shares_few_heads_and_has_a_similar_accuracy() -> None:
     target = task("copying", [(0, head) for head in range(8)])
     one, two = ([(0, 0), *((1, head) for head in range(7))], [(0, 0), (0, 1), *((1, head) for head in range(6))])
     bases = {"copying": 0.5, "one": 0.7, "two": 0.5, "easy": 0.71, "late": 0.3}
@@ -267,12 +267,13 @@ def test_the_curves_are_kept_with_what_was_removed(model: Path, removed: Result)
     assert [len(curve) for curve in detail["random_heads"]] == [1 + min(len(heads), 12 - len(heads))] * 5
     assert detail["prompt"] == TASK_PROMPTS["copying"]
     assert (detail["relation_heads"][0], row["base"]) == (detail["base"], detail["base"])
-    running = HookedModel.open(Model.open(str(model)))
-    spoken = [
-        PromptPair(source, running.model.vocabulary.single_token_ids([target])[0] or 0) for source, target in NEXT.pairs
+    hooked_model = HookedModel.open(Model.open(str(model)))
+    pairs_as_text = [
+        PromptPair(source, hooked_model.model.vocabulary.single_token_ids([target])[0] or 0)
+        for source, target in NEXT.pairs
     ]
     static = StaticScores(UsableRelation(NEXT, 60, (), ()), (), ())
-    again = accuracy_curves(running, RelationTask(static, spoken, heads, scores), [heads])
+    again = accuracy_curves(hooked_model, RelationTask(static, pairs_as_text, heads, scores), [heads])
     assert again == [detail["relation_heads"]]
     assert Result.read(removed.folder, "causal") == removed
     assert list(pd.read_csv(removed.folder / "causal.csv")) == RESULT_SCHEMAS["causal"].names
@@ -280,13 +281,13 @@ def test_the_curves_are_kept_with_what_was_removed(model: Path, removed: Result)
 
 def test_tasks_that_the_model_cannot_do_are_left_out_with_the_reason(model: Path, tmp_path: Path) -> None:
     own = replace(NEXT, name="mine", category="")
-    found = evaluate_causal(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW)))
-    assert found.rows == []
-    assert found.left_out_relations[:2] == [
+    result = evaluate_causal(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW)))
+    assert result.rows == []
+    assert result.left_out_relations[:2] == [
         LeftOutRelation("word_to_antonym", 3, "3 usable pairs, fewer than 5"),
         LeftOutRelation("mine", 15, "no task prompt"),
     ]
-    assert re.fullmatch(r"base accuracy 0\.0\d, under 0\.1", found.left_out_relations[2].reason)
+    assert re.fullmatch(r"base accuracy 0\.0\d, under 0\.1", result.left_out_relations[2].reason)
     assert (tmp_path / "causal.csv").read_text().splitlines() == [",".join(RESULT_SCHEMAS["causal"].names)]
 
 
@@ -309,7 +310,7 @@ def test_every_task_has_a_place_for_its_subject_and_no_source_of_the_relation_as
     )
 
 
-def test_the_commands_run_the_experiments_and_say_where(
+def test_the_commands_run_the_experiments_and_print_where_the_results_are(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pairs = tmp_path / "pairs.json"
@@ -331,7 +332,7 @@ def test_the_commands_run_the_experiments_and_say_where(
     assert capsys.readouterr().err == "evaluate causal does not use --prompts; leave it out.\n"
 
 
-def test_a_damaged_or_missing_result_is_said_in_a_sentence(correlated: Result, tmp_path: Path) -> None:
+def test_a_damaged_or_missing_result_is_reported_in_one_sentence(correlated: Result, tmp_path: Path) -> None:
     with pytest.raises(MapsError, match=r"holds no causal\.json; run `python -m maps evaluate` first\.$"):
         Result.read(tmp_path, "causal")
     (tmp_path / "causal.json").write_text('{"rows": [{}], "left_out": [], "settings": {}}')

@@ -1,4 +1,4 @@
-"""Known heads: the lists that ship, own lists, and what relation scores say of them on models of these shapes."""
+"""Known heads: the lists that ship, own lists, and their classification on models of these shapes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.small_models import VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 NAMES = Relation("name_copying", "", tuple((word, word) for word in WORDS))
 NEXT = Relation("next", "", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))
 SETTINGS = MappingSettings((NAMES, NEXT), k=40, min_pairs=5)
-HEADS = "L9H6 L9H9 L10H0 L10H7 L11H10 L9H0 L9H7 L10H1 L10H2 L10H6 L10H10 L11H2 L11H9"
-SMALL = HEADS.split()
+HEAD_NAMES = "L9H6 L9H9 L10H0 L10H7 L11H10 L9H0 L9H7 L10H1 L10H2 L10H6 L10H10 L11H2 L11H9"
+HEADS_OF_SMALL = HEAD_NAMES.split()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
+def result(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on it."""
     return evaluate_known_heads(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS)
 
@@ -59,11 +59,11 @@ def test_the_lists_that_ship_are_of_heads_that_their_models_have() -> None:
     assert (negative.side, [str(head) for head in negative.heads]) == ("suppression", ["L10H7", "L11H10"])
 
 
-def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: ExperimentTables, tmp_path: Path) -> None:
+def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, result: ExperimentTables, tmp_path: Path) -> None:
     atlas = map_model(str(gpt2), tmp_path, SETTINGS)
     scores = {(HeadId(row["layer"], row["head"]), row["relation"]): row for row in atlas.table("relations").to_pylist()}
-    rows = found.tables["known_heads"]
-    assert [f"L{row['layer']}H{row['head']}" for row in rows] == SMALL
+    rows = result.tables["known_heads"]
+    assert [f"L{row['layer']}H{row['head']}" for row in rows] == HEADS_OF_SMALL
     for row in rows:
         both = {name: scores[HeadId(row["layer"], row["head"]), name] for name in ("name_copying", "next")}
         own = both["name_copying"]
@@ -73,22 +73,25 @@ def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, found: ExperimentT
         assert row["suppresses"] == [name for name, each in both.items() if each["suppression"] >= 0.15]
     up = {head for head in atlas.head_ids if scores[head, "name_copying"]["score"] >= 0.15}
     down = {head for head in atlas.head_ids if scores[head, "name_copying"]["suppression"] >= 0.15}
-    movers, negative = set(map(HeadId.parse, SMALL[:3] + SMALL[5:])), set(map(HeadId.parse, SMALL[3:5]))
-    first, second, third = found.tables["known_groups"]
-    assert first["likewise"] == len(up & set(map(HeadId.parse, SMALL[:3])))
-    assert third["likewise"] == len(up & set(map(HeadId.parse, SMALL[5:])))
+    movers, negative = (
+        set(map(HeadId.parse, HEADS_OF_SMALL[:3] + HEADS_OF_SMALL[5:])),
+        set(map(HeadId.parse, HEADS_OF_SMALL[3:5])),
+    )
+    first, second, third = result.tables["known_groups"]
+    assert first["likewise"] == len(up & set(map(HeadId.parse, HEADS_OF_SMALL[:3])))
+    assert third["likewise"] == len(up & set(map(HeadId.parse, HEADS_OF_SMALL[5:])))
     assert first["further_heads"] == third["further_heads"] == [str(head) for head in sorted(up - movers)]
     assert (second["likewise"], second["further"]) == (len(down & negative), len(down - negative))
-    assert [row["published"] for row in found.tables["known_groups"]] == [3, 2, 6]
+    assert [row["published"] for row in result.tables["known_groups"]] == [3, 2, 6]
 
 
-def test_tables_have_their_columns(found: ExperimentTables) -> None:
+def test_tables_have_their_columns(result: ExperimentTables) -> None:
     for name, schema in SCHEMAS.items():
-        with (found.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        with (result.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
         assert header == schema.names
-        assert len(rows) == len(found.tables[name])
-        assert all(row.keys() == set(schema.names) for row in found.tables[name])
+        assert len(rows) == len(result.tables[name])
+        assert all(row.keys() == set(schema.names) for row in result.tables[name])
 
 
 def test_a_relation_with_too_few_pairs_decides_nothing() -> None:
@@ -108,8 +111,8 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
     command += ["--relation", f"name_copying={names}", "--k", "40"]
     assert main(command) == 2
     assert capsys.readouterr().err == (
-        "Heads are known of GPT-2 small (12 layers of 12 heads) and GPT-2 medium (24 layers of 16 heads); small is "
-        "llama with 2 layers of 4 heads: give your own list with --known FILE.json.\n"
+        "Known heads are available for GPT-2 small (12 layers of 12 heads) and GPT-2 medium (24 layers of 16 heads), "
+        "but small is llama with 2 layers of 4 heads. Give your own list with --known FILE.json.\n"
     )
     own = tmp_path / "own.json"
     own.write_text(json.dumps([{"group": "mo\x1bvers", "relation": "name_copying", "heads": ["L1H3", "L0H0"]}]))
@@ -122,9 +125,9 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("[", "is no JSON in UTF-8: "),
+        ("[", "is not JSON in UTF-8: "),
         ("[]", 'must be a list such as [{"group"'),
         ('{"group": 1}', 'must be a list such as [{"group"'),
         ('["movers"]', 'must be a list such as [{"group"'),
@@ -136,12 +139,12 @@ def test_a_model_of_another_shape_is_refused_and_own_lists_fit_any(
         ('[{"group": "m", "relation": "capital", "heads": ["L0H0"]}]', "compared by capital, which is not among"),
     ],
 )
-def test_a_list_that_is_none_is_refused_in_one_sentence(
-    content: str, said: str, small_model: Path, tmp_path: Path
+def test_an_invalid_list_is_refused_in_one_sentence(
+    content: str, message: str, small_model: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "known.json"
     file.write_text(content)
     with pytest.raises(MapsError) as caught:
         evaluate_known_heads(str(small_model), tmp_path / "out", SETTINGS, file)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "out").exists()

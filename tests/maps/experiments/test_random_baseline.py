@@ -1,4 +1,4 @@
-"""The random baseline: its draws against formed matrices, its file, its runs."""
+"""The random baseline: its draws compared with whole matrices, its file, its runs."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_the_best_score_is_that_of_relations_with_enough_pairs() -> None:
 
 def test_heads_are_counted_at_every_tau_the_chosen_one_included() -> None:
     layers = [{"trained": [0.15, 0.4], "random": [0.0, 0.1]}, {"trained": [0.05, 1.0], "random": [0.2, 0.16]}]
-    found = count_passing_heads(layers, 0.16)
-    assert found == (
+    baseline = count_passing_heads(layers, 0.16)
+    assert baseline == (
         (0.05, 0.1, 0.15, 0.16, 0.2, 0.3, 0.5),
         (4, 3, 3, 2, 2, 2, 1),
         (3, 3, 2, 2, 1, 0, 0),
@@ -122,7 +122,7 @@ def test_a_seed_gives_the_same_and_another_one_other_heads(model: Path, whole: P
     assert len({first[0], first[1], first[2]}) == 3
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_the_same(model: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_continues_and_ends_the_same(model: Path, whole: Path, tmp_path: Path) -> None:
     seen: list[tuple[list[int], int]] = []
 
     def stopped(todo: Sequence[int], done: int) -> Iterator[int]:
@@ -165,7 +165,7 @@ def test_a_layer_alone_draws_the_heads_that_it_draws_among_all(
     assert (tmp_path / file).read_text() == (whole / file).read_text()
 
 
-def test_the_command_writes_the_file_and_says_where(
+def test_the_command_writes_the_file_and_prints_its_path(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "random"
@@ -207,7 +207,7 @@ def test_an_atlas_of_other_settings_is_left_alone(model: Path, tmp_path: Path) -
     out = tmp_path / "atlas"
     map_model(str(model), out, SETTINGS)
     before = sorted(path.name for path in out.iterdir())
-    said = re.escape(f"{out} holds an atlas made with other settings (tau was 0.15, now 0.5); choose another --out.")
-    with pytest.raises(MapsError, match=f"^{said}$"):
+    message = re.escape(f"{out} holds an atlas made with other settings (tau was 0.15, now 0.5); choose another --out.")
+    with pytest.raises(MapsError, match=f"^{message}$"):
         random_baseline.evaluate_random_baseline(str(model), out, replace(SETTINGS, tau=0.5), 3)
     assert sorted(path.name for path in out.iterdir()) == before

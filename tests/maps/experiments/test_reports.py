@@ -1,4 +1,4 @@
-"""Reports of experiments: their numbers, published figures beside them, LaTeX, hostile names."""
+"""Reports of experiments: numbers, published values, LaTeX, hostile names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOSTILE = "<script>alert(1)</script> & 100%_\\"
 
 
 def row(experiment: str, **given: Any) -> dict[str, Any]:
-    """A row of an experiment's table; what is not given is absent."""
+    """A row of an experiment's table; columns that are not given are None."""
     return dict.fromkeys(RESULT_SCHEMAS[experiment].names) | given
 
 
@@ -107,8 +107,8 @@ def test_the_report_opens_with_a_verdict_on_each_of_the_papers_claims(tmp_path: 
     (tmp_path / "random.csv").write_text(",".join(RANDOM_CSV_SCHEMA.names) + "\n0.15,20,3\n", encoding="utf-8")
     part = claims_part(tmp_path)
     assert part is not None
-    found = [(claim[2], claim[3]) for claim in part.tables[0].rows]
-    assert found == [
+    actual = [(claim[2], claim[3]) for claim in part.tables[0].rows]
+    assert actual == [
         ("mean r 0.50; 1 of 2 relations correlate (p < 0.01)", "does not hold"),
         ("mean r 0.80; 0 of 1 relations correlate (p < 0.01)", "does not hold"),
         ("0 of 1 relations; r at most 0.10 lower", "does not hold"),
@@ -132,7 +132,7 @@ def test_a_correlation_holds_where_it_is_as_high_as_the_weakest_published_one(r:
     assert (claim.paper_finding, claim.verdict) == (f"mean r {lowest} to {highest} in 5 models", verdict)
 
 
-def test_of_a_published_model_its_own_figures_stand_beside(tmp_path: Path) -> None:
+def test_a_published_model_is_compared_with_its_own_figures(tmp_path: Path) -> None:
     result = correlation(tmp_path, model="openai-community/gpt2-xl")
     first = correlation_tables(result)[0].rows[0]
     assert first[-2:] == ("0.98", "0.88")
@@ -143,40 +143,42 @@ def test_of_a_published_model_its_own_figures_stand_beside(tmp_path: Path) -> No
 
 
 def test_latex_takes_any_text() -> None:
-    found = latex_table(ReportTable("t", "50 % of τ", ("A_b", "n"), [(HOSTILE, "1")]))
-    assert r"\caption{50 \% of $\tau$}" in found
-    assert r"<script>alert(1)</script> \& 100\%\_\textbackslash{} & 1 \\" in found
-    assert r"\begin{tabular}{lr}" in found
+    actual = latex_table(ReportTable("t", "50 % of τ", ("A_b", "n"), [(HOSTILE, "1")]))
+    assert r"\caption{50 \% of $\tau$}" in actual
+    assert r"<script>alert(1)</script> \& 100\%\_\textbackslash{} & 1 \\" in actual
+    assert r"\begin{tabular}{lr}" in actual
 
 
-def test_a_damaged_result_is_told(tmp_path: Path) -> None:
+def test_a_damaged_result_is_reported(tmp_path: Path) -> None:
     (tmp_path / "causal.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MapsError, match="damaged"):
         build.write_experiments_report(tmp_path)
 
 
-def layered(folder: Path, experiment: str, **tables: list[dict[str, Any]]) -> None:
-    """What an experiment on the weights leaves in its folder."""
+def write_tables(folder: Path, experiment: str, **tables: list[dict[str, Any]]) -> None:
+    """Writes the result of an experiment on the weights."""
     data = {"settings": {"model": "small", "revision": "1"}, "tables": tables}
     (folder / f"{experiment}.json").write_text(json.dumps(data), encoding="utf-8")
 
 
-def test_what_goes_beyond_the_paper_is_in_the_report_too(tmp_path: Path) -> None:
+def test_the_report_contains_what_goes_beyond_the_paper(tmp_path: Path) -> None:
     head = {"layer": 1, "head": 2}
     end = {"direction": 1, "share": 0.4, "sources": [" <b>in</b>"], "targets": ["\\n"]}
     ends = [head | end | {"end": name, "salient": count} for name, count in (("high", 10), ("low", 9))]
-    layered(
+    write_tables(
         tmp_path,
         "directions",
         directions=ends,
         direction_heads=[head | {"directions_90": 7, "operations": 2, "second": 9}],
     )
     queries = [head | {"rank": rank, "query": f" q{rank}", "keys": [" k1", " k2"]} for rank in (1, 2)]
-    layered(tmp_path, "attention", attention=queries, attention_heads=[head | {"own_share": 0.5, "distinct_keys": 3}])
+    write_tables(
+        tmp_path, "attention", attention=queries, attention_heads=[head | {"own_share": 0.5, "distinct_keys": 3}]
+    )
     bias = {"length": 2.0, "written": 4.0, "hits_changed": 3, "gained": ["copying"], "lost": [], "targets": [" a"]}
-    layered(tmp_path, "biases", biases=[head | bias, {**head, **bias, "head": None}])
+    write_tables(tmp_path, "biases", biases=[head | bias, {**head, **bias, "head": None}])
     group = {"group": "name movers", "relation": "name_copying", "side": "score", "heads": 3}
-    layered(tmp_path, "known_heads", known_groups=[group | {"likewise": 2, "published": 3, "further": 4}])
+    write_tables(tmp_path, "known_heads", known_groups=[group | {"likewise": 2, "published": 3, "further": 4}])
     page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("<h2>") == 4
     for words in (

@@ -21,7 +21,7 @@ from space.atlases.catalogue import PREBUILT_FOLDER
 
 
 @pytest.fixture(scope="module")
-def found() -> AtlasFindings:
+def findings() -> AtlasFindings:
     """The tables of the prebuilt atlas."""
     atlas = Atlas.open(PREBUILT_FOLDER / "smollm2")
     heads, mappings, relations = (atlas.table(name) for name in ("heads", "mappings", "relations"))
@@ -34,12 +34,12 @@ def values(chart: figures.Figure) -> tuple[dict[str, Any], list[dict[str, Any]]]
     return spec, [row for rows in spec["datasets"].values() for row in rows]
 
 
-def test_the_map_has_a_band_for_every_category_of_a_head(found: AtlasFindings) -> None:
-    spec, rows = values(figures.functionality_map(found.tables["categories"], found.model, 30, 9))
+def test_the_map_has_a_band_for_every_category_of_a_head(findings: AtlasFindings) -> None:
+    spec, rows = values(figures.functionality_map(findings.tables["categories"], findings.model, 30, 9))
     bands: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row in rows:
         bands.setdefault((row["layer"], row["head"]), []).append(row)
-    for each in found.tables["categories"].to_pylist():
+    for each in findings.tables["categories"].to_pylist():
         mine = bands[each["layer"], each["head"]]
         assert [row["category"] for row in mine] == (each["categories"] or ["none"])
         assert (mine[0]["start"], mine[-1]["end"]) == (0, 1)
@@ -75,9 +75,9 @@ def test_a_head_of_own_relations_alone_is_shown_as_such() -> None:
     assert (row["category"], row["label"], row["implements"]) == ("own relation", "own relation (1)", "mine")
 
 
-def test_the_bars_are_the_counts_of_every_relation(found: AtlasFindings) -> None:
-    per_relation = found.tables["heads_per_relation"]
-    spec, rows = values(figures.heads_per_relation(per_relation, found.model))
+def test_the_bars_are_the_counts_of_every_relation(findings: AtlasFindings) -> None:
+    per_relation = findings.tables["heads_per_relation"]
+    spec, rows = values(figures.heads_per_relation(per_relation, findings.model))
     names = per_relation.column_names
     assert [{name: row[name] for name in names} for row in rows] == per_relation.to_pylist()
     assert [row["few"] for row in rows if row["few"]] == ["too few pairs (0)"]
@@ -88,9 +88,9 @@ def test_the_bars_are_the_counts_of_every_relation(found: AtlasFindings) -> None
     )
 
 
-def test_the_likeness_of_groups_is_shown_by_layer_and_said_for_all(found: AtlasFindings) -> None:
-    groups = found.tables["groups"]
-    spec, rows = values(figures.group_similarity(groups, found.model))
+def test_the_similarity_of_groups_is_shown_by_layer_and_described_for_all(findings: AtlasFindings) -> None:
+    groups = findings.tables["groups"]
+    spec, rows = values(figures.group_similarity(groups, findings.model))
     by_layer = [row for row in groups.to_pylist() if row["layer"] is not None]
     shown_rows = [{name: row[name] for name in groups.column_names} for row in rows]
     assert sorted(shown_rows, key=str) == sorted(by_layer, key=str)
@@ -114,7 +114,7 @@ def test_skewness_is_drawn_against_the_output_space_where_it_was_computed() -> N
     assert figures.skewness_by_output_space(make_table("heads", heads[1:]), [], "m") is None
 
 
-def test_skewness_and_output_space_are_drawn_by_layer_beside_two_heads_to_compare_with() -> None:
+def test_skewness_and_output_space_are_drawn_by_layer_with_two_reference_heads() -> None:
     row: dict[str, Any] = {"layer": 0, "kv_head": 0, "input_skewness": 1.5, "output_space": 0.25}
     heads = [row | {"head": 0}, row | {"head": 1, "input_skewness": 0.5, "output_space": 0.01}, row | {"head": 2}]
     heads += [row | {"layer": 1, "head": 0, "input_skewness": None, "output_space": 0.02}]
@@ -151,12 +151,12 @@ def test_figures_of_nothing_are_valid() -> None:
         assert values(chart)[0]["description"]
 
 
-def test_text_that_would_hide_or_turn_is_written_out() -> None:
+def test_invisible_and_turning_characters_are_escaped() -> None:
     assert escape_invisible("a\u202eb\nc") == "a\\u202Eb\\u000Ac"
     assert relation_label("word_to\x00") == "word to\\u0000"
 
 
-def test_small_numbers_are_not_written_as_none() -> None:
+def test_small_numbers_are_not_shown_as_zero() -> None:
     assert [three_decimals(value) for value in (0.0, 0.0001, 0.0005, 1.0)] == ["0.000", "under 0.001", "0.001", "1.000"]
 
 

@@ -1,4 +1,4 @@
-"""The report command: its files, its words, and what it says where it cannot work."""
+"""The report command: its files, its sentences, and its messages about bad input."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Report:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The report of the prebuilt atlas, with the figures of 270 heads, which take seconds to draw."""
-    out, said = tmp_path_factory.mktemp("reports") / "smollm2", io.StringIO()
-    with redirect_stdout(said):
+    out, printed = tmp_path_factory.mktemp("reports") / "smollm2", io.StringIO()
+    with redirect_stdout(printed):
         assert main(["report", str(ATLAS), "--out", str(out)]) == 0
-    return Report(out, said.getvalue())
+    return Report(out, printed.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """A CSV file as people's scripts read it."""
+    """A CSV file as a script reads it."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -151,7 +151,7 @@ def test_the_script_that_all_pages_carry_is_bundled_once(written: Path) -> None:
     assert all(render.vega_script() in (written / f"{name}.html").read_text(encoding="utf-8") for name in FIGURES)
 
 
-def test_pictures_say_what_they_show_and_pages_need_no_network(written: Path) -> None:
+def test_pictures_are_labelled_and_pages_need_no_network(written: Path) -> None:
     for name in FIGURES:
         svg = ET.fromstring((written / f"{name}.svg").read_text(encoding="utf-8"))
         assert svg.tag == "{http://www.w3.org/2000/svg}svg"
@@ -164,8 +164,8 @@ def test_pictures_say_what_they_show_and_pages_need_no_network(written: Path) ->
 def test_the_picture_of_the_readme_is_the_one_that_the_command_draws(written: Path) -> None:
     shipped = Path(__file__).parents[3] / "docs" / "images" / "categories.svg"
     heads = re.compile(r'aria-label="(L\d+H\d+ [^"]*)".*?fill="(#\w+)"')  # places depend on the machine's fonts
-    found = [heads.findall(path.read_text(encoding="utf-8")) for path in (shipped, written / "categories.svg")]
-    assert (found[0], len(found[0])) == (found[1], 28)  # 20 heads, 8 of them with two bands
+    drawn_heads = [heads.findall(path.read_text(encoding="utf-8")) for path in (shipped, written / "categories.svg")]
+    assert (drawn_heads[0], len(drawn_heads[0])) == (drawn_heads[1], 28)  # 20 heads, 8 of them with two bands
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -233,8 +233,8 @@ def test_bad_input_is_answered_by_one_sentence(
     }
     for (atlas, out), (status, start) in asked.items():
         assert main(["report", str(atlas), "--out", str(out)]) == status
-        printed, said = capsys.readouterr()
-        assert (printed, said.count("\n"), said[: len(start)]) == ("", 1, start)
+        printed, message = capsys.readouterr()
+        assert (printed, message.count("\n"), message[: len(start)]) == ("", 1, start)
     (atlas_folder / "relations.parquet").unlink()
     assert main(["report", str(atlas_folder), "--out", str(tmp_path / "out")]) == 2
     assert "lacks relations.parquet" in capsys.readouterr().err

@@ -85,10 +85,10 @@ def scored(head: HeadId, of: str, scorer: str, detection: float | None, swapped:
     return {**shared, **values, "describer": "secret", "reason": None if swapped else "The reply is empty.\x1b[2J"}
 
 
-def test_evidence_stands_beside_what_it_is_about(atlas_folder: Path) -> None:
+def test_evidence_is_shown_with_the_description_it_belongs_to(atlas_folder: Path) -> None:
     head, other = HeadId(1, 2), HeadId(1, 3)
-    said = [Answer(Description("Words.", f"Pattern {n}.", ""), "scripted") for n in range(8)]
-    describe_atlas(atlas_folder, ScriptedDescriber(said, "secret"))
+    answers = [Answer(Description("Words.", f"Pattern {n}.", ""), "scripted") for n in range(8)]
+    describe_atlas(atlas_folder, ScriptedDescriber(answers, "secret"))
     plain = head_text(Atlas.open(atlas_folder), head).split("\n")
     assert plain[2:4] == ["secret: Pattern 6.", "  inputs: Words."]
     names = {of: Atlas.open(atlas_folder).descriptions(of)[0]["description_id"] for of in (head, other)}
@@ -142,6 +142,6 @@ def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: P
 
 
 def test_a_head_that_was_not_mapped_is_refused(mapped_once: Path) -> None:
-    said = "small has no mapped head L2H0: layers 0 to 1, heads 0 to 3."
-    with pytest.raises(MapsError, match=f"^{re.escape(said)}$"):
+    message = "small has no mapped head L2H0: layers 0 to 1, heads 0 to 3."
+    with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
         head_text(Atlas.open(mapped_once), HeadId(2, 0))
