@@ -73,6 +73,8 @@ def write_large_atlas(folder: Path) -> Atlas:
     hashes = [hash_of_head(*each) for each in zip(sources[:, salient], targets[:, salient], strict=True)]
     write_table(folder, "heads", heads_table(random))
     write_table(folder, "relations", relations_table(random))
+    for name in ("hits", "pairs"):  # too large to invent
+        write_table(folder, name, SCHEMAS[name].empty_table())
     said, scored = description_tables(hashes, random)
     write_table(folder, "descriptions", said)
     write_table(folder, "scores", scored)

@@ -185,10 +185,6 @@ def test_a_relation_shows_the_pairs_that_a_head_hits_and_misses(both: Services) 
     ):
         assert words in html
     assert html.count('class="pair"') == 373
-    assert (
-        "pairs of this relation were not stored"
-        in relation.build_content(both, query | {"model": MODEL, "layer": "0", "head": "0"}).html
-    )
 
 
 def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
