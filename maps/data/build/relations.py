@@ -84,9 +84,9 @@ def frequent_words() -> list[str]:
 def ordinary_words(wordnet: WordNet) -> list[str]:
     """Frequent words without names, which the frequency list has in lower case."""
     lemmas = wordnet.all_lemmas()
-    first = {name.lower() for name in first_names()} - lemmas
-    proper = {word.lower() for word in lemmas if not word.islower()} - lemmas
-    return [word for word in frequent_words() if word not in first | proper]
+    names = {name.lower() for name in first_names()} | {word.lower() for word in lemmas if not word.islower()}
+    names -= lemmas
+    return [word for word in frequent_words() if word not in names]
 
 
 def copying_triples(wordnet: WordNet) -> list[Triple]:
