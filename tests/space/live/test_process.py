@@ -35,6 +35,14 @@ print(answer.pair[0].head, services.live_model.pid is not None, heavy)
 services.live_model.close()
 print(services.live_model.pid)
 """
+PARENT = """
+import time
+from space.live.process import LiveModel
+from tests.space.live_workers import echo
+if __name__ == "__main__":
+    print(LiveModel("x", run_worker=echo).ask(("a", None)).vocabulary, flush=True)
+    time.sleep(60)
+"""
 Make = Callable[..., LiveModel]
 
 
@@ -167,11 +175,7 @@ def test_closing_ends_the_child_and_whoever_waits_is_told(make: Make) -> None:
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
-    script.write_text(
-        "import time\nfrom space.live.process import LiveModel\nfrom tests.space.live_workers import echo\n"
-        "if __name__ == '__main__':\n    print(LiveModel('x', run_worker=echo).ask(('a', None)).vocabulary, flush=True)\n"
-        "    time.sleep(60)\n"
-    )
+    script.write_text(PARENT, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout is not None
