@@ -168,7 +168,7 @@ def test_an_address_is_taken_apart_at_the_door() -> None:
     assert PageAddress.parse("./?tau=") == PageAddress("", {"tau": ""})
     with pytest.raises(MapsError, match="the limit is 16,384"):
         PageAddress.parse("a" * 20_000)
-    with pytest.raises(MapsError, match="no address"):
+    with pytest.raises(MapsError, match="not a valid address"):
         PageAddress.parse("http://[")
 
 
