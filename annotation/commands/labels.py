@@ -19,8 +19,8 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="write one label for each item and question",
         description=(
             "Writes one row for each item and question: the majority of the answers (or that they tie), the "
-            "organiser's decision if there is one, and the most probable label of Dawid and Skene's model, which needs crowd-kit "
-            "(pip install crowd-kit==1.4.2)."
+            "organiser's decision if there is one, and the most probable label of Dawid and Skene's model, which needs "
+            "crowd-kit (pip install crowd-kit==1.4.2)."
         ),
         epilog="example: python -m annotation labels judgments.csv --out labels.csv",
     )

@@ -1,4 +1,4 @@
-"""Judgments ⇄ files: CSV, Parquet, and a folder that `datasets.load_dataset` reads."""
+"""Writes and reads judgments as files: CSV, Parquet, and a folder for `datasets.load_dataset`."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SEPARATOR_WORDS = {";": "semicolons", "\t": "tabs"}
 
 
 def _csv_cell(value: object) -> object:
-    """A time ends in Z; text that a spreadsheet would run as a formula gets an apostrophe, which `_read_csv` removes."""
+    """A time ends in Z; text that a spreadsheet would run as a formula gets an apostrophe (`_read_csv` removes it)."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return escape_formula(value) if isinstance(value, str) else value
 
 
 def arrow_table(judgments: pd.DataFrame) -> pa.Table:
-    """A `judgments_to_frame` as an Arrow table of `JUDGMENTS_SCHEMA`; an empty string is null, as an absent value is everywhere."""
+    """The table of `judgments_to_frame` with `JUDGMENTS_SCHEMA`; empty strings become null."""
     columns = {
         name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in JUDGMENTS_SCHEMA.names
     }
@@ -69,15 +69,15 @@ WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
 
 
 def check_suffix(path: Path) -> None:
-    """Raises DatasetError where `write_table` cannot write such a file."""
+    """Raises DatasetError if `write_table` cannot write a file of this name."""
     if path.suffix.lower() not in WRITERS:
         raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
 
 
 def write_table(rows: pd.DataFrame, path: Path) -> None:
-    """Writes a table as CSV or Parquet, by the name's ending; text is safe from spreadsheets as in an export.
+    """Writes a table as CSV or Parquet, by the ending of the name; CSV cells are escaped as in an export.
 
-    Raises DatasetError for another ending and where the file cannot be written.
+    Raises DatasetError for another ending, or if the file cannot be written.
     """
     check_suffix(path)
     columns = [pa.field(name, _column_type(rows[name])) for name in rows.columns]
@@ -89,7 +89,7 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
 
 
 def _column_type(column: pd.Series[Any]) -> pa.DataType:
-    """Whole numbers int32, as everywhere; what is neither number nor truth is text, nulls included."""
+    """int32 for whole numbers; a column that is neither a number nor a boolean is text, even if all cells are null."""
     if column.name in ("layer", "head", "n"):
         return pa.int32()
     return {"b": pa.bool_(), "f": pa.float64()}.get(column.dtype.kind, pa.string())
@@ -121,15 +121,14 @@ def export_judgments(
     settings: StudySettings | None = None,
     stale: Collection[str] | None = None,
 ) -> list[Path]:
-    """Writes all rows, the superseded and stale ones too, into `folder` and returns the files.
+    """Writes all rows into `folder`, superseded and stale ones too, and returns the files.
 
-    `csv` writes judgments.csv, `parquet` judgments.parquet, `datasets` data/judgments.parquet with the card
-    README.md, so that `datasets.load_dataset(folder)` works, whatever else is there (without a
-    single row only with `streaming=True`: datasets loads no empty split otherwise). Each file is replaced as a
-    whole or not at all. `layers`, the number of layers of each model, lets the card tell the
-    layer quarters; `settings`, those of the study, let it tell the design, and its model's layers; `stale` are the
-    ids of the stale judgments, which are marked and left out of the card's figures, None where nobody looked. Raises
-    DatasetError where the folder cannot be written.
+    `csv` writes judgments.csv, `parquet` judgments.parquet, and `datasets` data/judgments.parquet with the card
+    README.md, so that `datasets.load_dataset(folder)` works (with `streaming=True` if there are no rows). Each file is
+    replaced as a whole or not at all. `layers`, the number of layers of each model, adds results by layer quarter to
+    the card; `settings` add the study's design and its model's layers. `stale` holds the ids of stale judgments, which
+    are marked and left out of the card's results; None if nobody checked. Raises DatasetError if the folder cannot be
+    written.
     """
     judgments = judgments_to_frame(rows, stale)
     try:
@@ -141,11 +140,11 @@ def export_judgments(
             return _write_datasets_folder(rows, judgments, folder, layers, settings)
     except OSError as error:
         raise DatasetError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
-    raise DatasetError(f"{export_format!r} is no format of an export; choose one of {', '.join(EXPORT_FORMATS)}.")
+    raise DatasetError(f"{export_format!r} is not an export format; choose one of {', '.join(EXPORT_FORMATS)}.")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Every cell as text, as it stood before it was made safe: no word such as NA turns into a gap by itself."""
+    """All cells as text with the escaping removed; words such as NA stay text."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         heading = next(reader, None)
@@ -175,9 +174,9 @@ READERS = {".csv": _read_csv, ".parquet": _read_parquet}
 
 
 def read_judgments_table(path: Path) -> pd.DataFrame:
-    """A table of judgments from anyone's CSV (UTF-8, commas) or Parquet file, unchecked.
+    """The table of judgments in a CSV (UTF-8, commas) or Parquet file, unchecked.
 
-    Raises DatasetError for a file that is missing, unreadable, of another kind, or has a column twice.
+    Raises DatasetError if the file is missing, unreadable, of another kind, or has a column twice.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:

@@ -1,4 +1,4 @@
-"""The public release: a study's judgments with their card, from the ledger or a journal, as a dataset on the Hub."""
+"""The public release: a study's judgments with their card, as a dataset on the Hub."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 RELEASE_WITHDRAWALS_SECTION = """\
 ## Withdrawals
 
-{who} withdrew: none of their answers is in this release or counted in it. Everybody may withdraw at any time, on the
-page on which they answered or by a word to whoever published this with the pseudonym that is shown there; their answers
-then leave the next release, and the history of the private ledger behind it. {history}
+{who} withdrew. No answer of a withdrawn annotator is in this release or counted in it. Annotators may withdraw at any
+time: on the page on which they answered, or by sending the pseudonym shown there to the publisher of this dataset.
+Their answers are then left out of the next release and deleted from the history of the private ledger. {history}
 """
-SQUASHED_HISTORY_NOTE = "Earlier revisions of this dataset are gone."
+SQUASHED_HISTORY_NOTE = "Earlier revisions of this dataset were deleted."
 EARLIER_REVISIONS_NOTE = (
     "Please use the newest revision: an earlier one may still hold answers that were withdrawn later."
 )
@@ -37,7 +37,7 @@ EARLIER_REVISIONS_NOTE = (
 
 @dataclass(frozen=True)
 class ReleaseSource:
-    """What is released: all judgments of who did not withdraw, how many people did, the study where it is frozen."""
+    """The judgments of everybody who did not withdraw, how many withdrew, and the frozen study if it is known."""
 
     judgments: tuple[Judgment, ...]
     withdrawn_count: int
@@ -45,16 +45,16 @@ class ReleaseSource:
 
 
 def load_source_from_ledger(dataset: HubDataset, study: str) -> ReleaseSource:
-    """The judgments of a ledger, each once, in the order of storing, and this frozen study of it."""
-    head = dataset.read_state()
-    if head is None:
+    """The judgments of a ledger, each once, in the order of storing, and the frozen study of this name."""
+    state = dataset.read_state()
+    if state is None:
         raise LedgerError(
             f"The Hub has no dataset {dataset.name} that this token may see; check the name and HF_TOKEN."
         )
-    rows = merge_rows(read_ledger_rows(dataset, head))
-    gone = {row.annotator for row in rows.withdrawals}
-    judgments = tuple(row.judgment for row in rows.judgments if is_kept(row, gone))
-    return ReleaseSource(judgments, len(gone), _read_study(dataset, head, study))
+    rows = merge_rows(read_ledger_rows(dataset, state))
+    withdrawn = {row.annotator for row in rows.withdrawals}
+    judgments = tuple(row.judgment for row in rows.judgments if is_kept(row, withdrawn))
+    return ReleaseSource(judgments, len(withdrawn), _read_study(dataset, state, study))
 
 
 def _read_study(dataset: HubDataset, state: RepositoryState, name: str) -> Study | None:
@@ -68,12 +68,11 @@ def _read_study(dataset: HubDataset, state: RepositoryState, name: str) -> Study
 
 
 def judgments_of_study(source: ReleaseSource, study: str) -> list[Judgment]:
-    """The judgments of one study; raises MapsError naming the studies there are."""
+    """The judgments of one study; raises MapsError if there are none, naming the studies that have some."""
     rows = [row for row in source.judgments if row.study == study]
-    studies = sorted({row.study for row in source.judgments})
     if not rows:
-        there = f"there is {', '.join(studies)}" if studies else "there is no judgment at all"
-        raise MapsError(f"No judgment belongs to the study {study!r}; {there}.")
+        studies = ", ".join(sorted({row.study for row in source.judgments})) or "none"
+        raise MapsError(f"The study {study!r} has no judgments. Studies with judgments: {studies}.")
     return rows
 
 
@@ -86,36 +85,32 @@ def publish_release(
     settings: StudySettings | None = None,
     stale: Collection[str] | None = None,
 ) -> str:
-    """Publishes rows as a dataset that `datasets` loads, made where it is missing; returns the commit's hash.
+    """Publishes judgments as a dataset for `datasets`, creating it if it is missing; returns the commit's hash.
 
-    `settings`, those of the study, let the card tell the design and the layer quarters; `stale` are the ids of the
-    stale judgments, None where nobody looked.
-    The same rows again make no new commit. With `squash` the dataset's history becomes one commit.
+    `settings` add the study's design to the card; `stale` holds the ids of stale judgments, None if nobody checked.
+    Equal judgments make no new commit. With `squash` the dataset's history becomes one commit.
     """
     with TemporaryDirectory() as folder:
-        made = export_judgments(judgments, Path(folder), "datasets", settings=settings, stale=stale)
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
+        paths = export_judgments(judgments, Path(folder), "datasets", settings=settings, stale=stale)
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn_count, f"{withdrawn_count:,} annotators")
-    said = RELEASE_WITHDRAWALS_SECTION.format(
-        who=who, history=SQUASHED_HISTORY_NOTE if squash else EARLIER_REVISIONS_NOTE
-    )
-    files["README.md"] = files["README.md"].replace(WITHDRAWALS_SECTION.encode(), said.encode())
-    head = dataset.read_state()
-    if head is None:
+    history = SQUASHED_HISTORY_NOTE if squash else EARLIER_REVISIONS_NOTE
+    withdrawals = RELEASE_WITHDRAWALS_SECTION.format(who=who, history=history)
+    files["README.md"] = files["README.md"].replace(WITHDRAWALS_SECTION.encode(), withdrawals.encode())
+    state = dataset.read_state()
+    if state is None:
         dataset.create(private)
-    elif private and not head.is_private:
-        raise MapsError(
-            f"The dataset {dataset.name} is there and public; make it private on its page, or name another."
-        )
+    elif private and not state.is_private:
+        raise MapsError(f"The dataset {dataset.name} is public; make it private on its page, or use another one.")
     commit = dataset.commit(f"{len(judgments):,} judgments", files)
     if squash:
         dataset.squash_history(f"{len(judgments):,} judgments")
-        now = dataset.read_state()
-        commit = now.commit if now else commit
+        squashed = dataset.read_state()
+        commit = squashed.commit if squashed else commit
     return commit
 
 
 def check_release_name(release_name: str, ledger_name: str | None) -> None:
-    """Raises MapsError where the release would overwrite the ledger."""
+    """Raises MapsError if the release would overwrite the ledger."""
     if release_name == ledger_name:
         raise MapsError(f"{release_name} is the ledger; publish to another dataset.")

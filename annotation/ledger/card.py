@@ -1,4 +1,4 @@
-"""The card of the ledger: what the private dataset holds, with the type of every column."""
+"""The dataset card of the ledger: its content and the type of every column."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ pretty_name: Ledger of judgments
 
 # Ledger of judgments
 
-The private copy of what annotators answered, written by the app and read by it when it starts. Do not make this
-dataset public: `python -m annotation publish` makes the public release from it.
+The private copy of everything that annotators answered. The app writes it, and reads it when it starts. Do not make
+this dataset public: `python -m annotation publish` makes a public release from it.
 
-- `judgments/`, `consents/`, `withdrawals/`, `openings/` (of answers, by an organiser): a line a row, as JSON, in files
-  by day. Rows are only ever added; the same row may stand in two files for a while and is told by `judgment_id`, by who
-  agreed or withdrew, or by the study that was opened.
+- `judgments/`, `consents/`, `withdrawals/`, `openings/` (an organiser opened the answers of a study): one JSON object a
+  line, in files by day. Rows are only added. A row may be in two files for a while; its `judgment_id`, the annotator
+  who agreed or withdrew, or the opened study identifies it.
 - `studies/`: the frozen studies.
-- No name and no mail: `annotator` is a pseudonym, whose key stays on the server.
-- Of somebody who withdrew only the withdrawal stays. Their other rows are taken out of the files, and the history is
-  squashed into one commit, so that no earlier commit holds them.
+- No names and no e-mail addresses: `annotator` is a pseudonym, whose key stays on the server.
+- When somebody withdraws, only their withdrawal stays. Their other rows are removed from the files, and the history is
+  squashed into one commit, so that no earlier commit contains them.
 """
 
 
 def column_dtype(name: str) -> str:
-    """A column's type as `datasets` names it."""
+    """The type of a column, by the name that `datasets` uses."""
     return "timestamp[us, tz=UTC]" if is_time_column(name) else COLUMN_DTYPES.get(name, "string")
 
 
 def ledger_card(kinds: Collection[str]) -> str:
-    """README.md of a ledger that holds files of these kinds; `datasets` loads no config without a file."""
+    """README.md of a ledger with files of these kinds; `datasets` cannot load a config without files."""
     present = [kind for kind in ROW_KINDS if kind in kinds]
     configs = "".join(
         f"- config_name: {kind}\n  data_files:\n  - split: train\n    path: {kind}/**/*.jsonl\n" for kind in present

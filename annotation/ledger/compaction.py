@@ -1,4 +1,7 @@
-"""Which files of a ledger are put together, and what stays of files without certain people. Nothing is sent here."""
+"""Plans changes of a ledger's files: many small files merged, and rows of withdrawn annotators removed.
+
+Nothing is sent from here.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,20 @@ from annotation.ledger.rows import (
 )
 from maps.hub.repository import HubFile
 
-COMPACTION_DELAY = timedelta(days=1)  # a publication of that day may still be on its way
+COMPACTION_DELAY = timedelta(days=1)  # files of a day may still arrive on the next day
 FileChanges = tuple[dict[str, bytes], list[str]]
 
 
 def find_fragmented_days(files: Mapping[str, HubFile], today: date) -> list[list[str]]:
-    """The files of each kind and day that are more than their size asks for, of days that are over since a day."""
+    """The groups of files, each of one kind and day, that should be merged.
+
+    A group needs more files than its size justifies, and its day must have been over for `COMPACTION_DELAY`.
+    """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(files):
-        found = ROW_FILE_PATH.fullmatch(path)
-        if found and date.fromisoformat(found[2].replace("/", "-")) < today - COMPACTION_DELAY:
-            groups[found[1], found[2]].append(path)
+        match = ROW_FILE_PATH.fullmatch(path)
+        if match and date.fromisoformat(match[2].replace("/", "-")) < today - COMPACTION_DELAY:
+            groups[match[1], match[2]].append(path)
     return [
         paths
         for paths in groups.values()
@@ -39,7 +45,7 @@ def find_fragmented_days(files: Mapping[str, HubFile], today: date) -> list[list
 def plan_compaction(
     files: Mapping[str, HubFile], read: Callable[[Sequence[str]], Mapping[str, bytes]], today: date
 ) -> FileChanges:
-    """Files to add and paths to delete, so that the rows of a day stand in as few files as may be, each once."""
+    """The files to add and the paths to delete, so that each day's rows are in as few files as possible, each once."""
     add: dict[str, bytes] = {}
     delete: list[str] = []
     for paths in find_fragmented_days(files, today):
@@ -52,7 +58,7 @@ def plan_compaction(
 
 
 def plan_removal_of_withdrawn(contents: Mapping[str, bytes], withdrawn: Collection[str]) -> FileChanges:
-    """Files to add and paths to delete, so that no answer and no consent of these people is left."""
+    """The files to add and the paths to delete, so that no answer and no consent of these annotators is left."""
     add: dict[str, bytes] = {}
     delete: list[str] = []
     for path, content in contents.items():
@@ -65,5 +71,5 @@ def plan_removal_of_withdrawn(contents: Mapping[str, bytes], withdrawn: Collecti
 
 
 def is_kept(row: LedgerRow, withdrawn: Collection[str]) -> bool:
-    """Whether a row stays: of people who withdrew only the withdrawal does."""
+    """Whether a row stays: of annotators who withdrew, only the withdrawal does."""
     return row_kind(row) in ("withdrawals", "openings") or row_annotator(row) not in withdrawn

@@ -1,4 +1,4 @@
-"""Which rows of a ledger a journal can take: two apps that wrote into one ledger may contradict each other."""
+"""Which rows of a ledger a journal can take. Two apps that write to one ledger may contradict each other."""
 
 from __future__ import annotations
 
@@ -10,36 +10,45 @@ from annotation.types import Judgment, StoredJudgment, StudyItem
 def split_acceptable(
     rows: Sequence[StoredJudgment], consented: Collection[str], journal_judgments: Iterable[Judgment] = ()
 ) -> tuple[list[StoredJudgment], list[StoredJudgment]]:
-    """The rows that fit a journal which holds `journal_judgments`, and those that do not; `rows` as `merged` orders them.
+    """Splits the ledger's rows into those that the journal can take and the others.
 
-    A row fits where its annotator has consented and it is their first answer to its item, or replaces an answer that
-    fits and that nothing else replaces. What the journal holds already is always fitting.
+    `rows` are in the order of `merge_rows`, `journal_judgments` are already in the journal. A row is accepted if it is
+    in the journal, or if its annotator has consented and it is their first answer to the item or replaces an accepted
+    answer that nothing else replaces.
     """
-    taken: dict[str, Judgment] = {}
-    answered: set[tuple[StudyItem, str]] = set()
-    replaced: set[str] = set()
-
-    def take(row: Judgment) -> None:
-        taken[row.judgment_id] = row
-        answered.add((row.item, row.annotator))
-        replaced.update([row.supersedes] if row.supersedes else [])
-
-    def fits(row: Judgment) -> bool:
-        if row.supersedes is None:
-            return (row.item, row.annotator) not in answered
-        earlier = taken.get(row.supersedes)
-        same = earlier is not None and (earlier.item, earlier.annotator) == (row.item, row.annotator)
-        return same and row.supersedes not in replaced
-
+    accepted = _AcceptedJudgments()
     for judgment in journal_judgments:
-        take(judgment)
-    fitting, others = [], []
+        accepted.add(judgment)
+    acceptable, others = [], []
     for row in rows:
-        known = row.judgment.judgment_id in taken
-        if known or (row.judgment.annotator in consented and fits(row.judgment)):
-            fitting.append(row)
-            if not known:
-                take(row.judgment)
+        if row.judgment.judgment_id in accepted.by_id:
+            acceptable.append(row)
+        elif row.judgment.annotator in consented and accepted.can_add(row.judgment):
+            acceptable.append(row)
+            accepted.add(row.judgment)
         else:
             others.append(row)
-    return fitting, others
+    return acceptable, others
+
+
+class _AcceptedJudgments:
+    """Judgments of which none contradicts another."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Judgment] = {}
+        self._answered: set[tuple[StudyItem, str]] = set()
+        self._replaced: set[str] = set()
+
+    def add(self, judgment: Judgment) -> None:
+        self.by_id[judgment.judgment_id] = judgment
+        self._answered.add((judgment.item, judgment.annotator))
+        if judgment.supersedes:
+            self._replaced.add(judgment.supersedes)
+
+    def can_add(self, judgment: Judgment) -> bool:
+        if judgment.supersedes is None:
+            return (judgment.item, judgment.annotator) not in self._answered
+        earlier = self.by_id.get(judgment.supersedes)
+        if earlier is None or judgment.supersedes in self._replaced:
+            return False
+        return (earlier.item, earlier.annotator) == (judgment.item, judgment.annotator)

@@ -1,6 +1,6 @@
-"""The ledger: a private dataset on the Hub that holds every row of the journal, so that a lost disk loses nothing.
+"""The ledger: a private dataset on the Hub with every row of the journal, so that a lost disk loses no answer.
 
-Rows are added as files whose names and bytes are fixed before the first try; what was sent twice is there once.
+Rows are added as files whose names and bytes are fixed before the first try, so sending them twice adds them once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from annotation.types import LedgerRow, LedgerRows
 from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 from maps.hub.repository import HubDataset, RepositoryState, content_digest
+from maps.text import pluralize
 
 STUDY_PATH = re.compile(r"studies/[a-z0-9][a-z0-9-]{0,39}\.json")
 PENDING_FILE_NAME = "ledger.pending.json"
@@ -37,9 +38,9 @@ def _utc_now() -> datetime:
 
 
 class HubLedger:
-    """The ledger of one journal. `data` is the folder with the studies and the pending publication.
+    """The ledger of one journal. `data_folder` contains the studies and the pending publication.
 
-    Methods that reach the network take turns, raise MapsError and keep its sentence for `status`; `status` and
+    Methods that use the network take turns, raise MapsError, and keep its message for `status`. `status` and
     `closed_reason` never wait.
     """
 
@@ -50,10 +51,10 @@ class HubLedger:
         self._studies = data_folder / "studies"
         self._pending_file = PendingFile(data_folder / PENDING_FILE_NAME)
         self._lock = threading.RLock()
-        self._file_digests: dict[str, str] = {}  # what the ledger holds, by path, as far as is known
+        self._file_digests: dict[str, str] = {}  # of the ledger's files, by path, as last seen
         self._pending: PublicationBatch | None = None
-        self.is_restored = False  # whether the ledger has been read since the start
-        self.is_forget_due = False  # whether rows of somebody who withdrew are in it, or may be
+        self.is_restored = False  # whether the ledger has been read since the app started
+        self.is_forget_due = False  # whether rows of a withdrawn annotator may be in it
         self._published_at: datetime | None = None
         self._failed_at: datetime | None = None
         self._commit: str | None = None
@@ -70,31 +71,30 @@ class HubLedger:
                 self.note_error(str(error))
                 raise
             except OSError as error:
-                place, reason = error.filename or "A file of the ledger", error.strerror or error
-                self.note_error(f"{place} cannot be written or read: {reason}.")
+                path, reason = error.filename or "A file of the ledger", error.strerror or error
+                self.note_error(f"{path} cannot be written or read: {reason}.")
                 raise LedgerError(self._error) from error
             self._error = self._failed_at = None
 
     def note_error(self, error: str) -> None:
-        """Keeps what went wrong, as one sentence for `status`."""
+        """Keeps an error message for `status`."""
         self._error, self._failed_at = error, self._now()
 
     def restore(self) -> int:
-        """Reads the whole ledger into the journal and the folder of studies; returns how many rows were new there.
+        """Reads the whole ledger into the journal and the folder of studies; returns the number of new rows.
 
-        Makes the dataset where it is missing. Must have succeeded once before anything is published. May be
-        repeated at any time.
+        Creates the dataset if it is missing. Nothing is published before this has succeeded once.
         """
         with self._exclusive_turn():
-            head = read_or_create_ledger(self.dataset)
-            rows = merge_rows(read_ledger_rows(self.dataset, head))
-            self._restore_studies(head)
-            new = self._restore_rows(rows, head.commit)
-            self._file_digests = {path: file.digest for path, file in head.files.items()}
+            state = read_or_create_ledger(self.dataset)
+            rows = merge_rows(read_ledger_rows(self.dataset, state))
+            self._restore_studies(state)
+            new = self._restore_rows(rows, state.commit)
+            self._file_digests = {path: file.digest for path, file in state.files.items()}
             withdrawn = self._journal.withdrawal_times()
             answers: list[LedgerRow] = [*rows.judgments, *rows.consents]
             theirs = any(row_annotator(row) in withdrawn for row in answers)
-            self.is_forget_due = theirs or SQUASH_MARKER in head.files
+            self.is_forget_due = theirs or SQUASH_MARKER in state.files
             self._pending = self._pending or self._pending_file.read()
             if self._pending is not None and is_batch_in_rows(self._pending, rows):
                 self._clear_pending()
@@ -102,25 +102,25 @@ class HubLedger:
             return new
 
     def _refresh_file_digests(self) -> None:
-        head = read_or_create_ledger(self.dataset)
-        self._file_digests = {path: file.digest for path, file in head.files.items()}
+        state = read_or_create_ledger(self.dataset)
+        self._file_digests = {path: file.digest for path, file in state.files.items()}
 
     def _restore_rows(self, rows: LedgerRows, commit: str) -> int:
-        """What fits goes into the journal; what does not stays in the ledger and is counted in a note."""
+        """Stores acceptable rows in the journal; the others stay in the ledger and are counted in a note."""
         consented = {consent.annotator for consent in rows.consents}
         fitting, others = split_acceptable(
             rows.judgments, consented, self._journal.all_judgments(include_withdrawn=True)
         )
         if others:
             self._notes[CONFLICTS_NOTE] = (
-                f"Judgments in the ledger that contradict earlier ones, left out: {len(others):,}."
+                f"Left out, because they contradict earlier ones: {pluralize(len(others), 'judgment')} in the ledger."
             )
         return self._journal.restore(replace(rows, judgments=tuple(fitting)), commit)
 
-    def _restore_studies(self, head: RepositoryState) -> None:
-        """Studies that are missing here; one that is here stays, and must be the same."""
-        found = self.dataset.read_files(head, [path for path in head.files if STUDY_PATH.fullmatch(path)])
-        for path, content in found.items():
+    def _restore_studies(self, state: RepositoryState) -> None:
+        """Writes the studies that are missing here; a study that differs from the ledger's is kept and noted."""
+        contents = self.dataset.read_files(state, [path for path in state.files if STUDY_PATH.fullmatch(path)])
+        for path, content in contents.items():
             here = self._studies / Path(path).name
             if not here.exists():
                 with atomic_writer(here) as file:
@@ -132,9 +132,9 @@ class HubLedger:
                 )
 
     def publish(self) -> str | None:
-        """Publishes every row and study that the ledger lacks, in one commit; its hash, None where there is none.
+        """Publishes every row and study that the ledger lacks; returns the commit's hash, None if there is nothing.
 
-        What an earlier try may have left at the Hub is sent again as it was, which adds nothing twice.
+        A batch that an earlier try may have sent already is sent again unchanged, so nothing is added twice.
         """
         with self._exclusive_turn():
             if not self.is_restored:
@@ -142,8 +142,7 @@ class HubLedger:
             batch = self._pending or self._fix_next_batch()
             if batch is None:
                 return None
-            rows = "1 row" if batch.row_count == 1 else f"{batch.row_count:,} rows"
-            commit = self.dataset.commit(f"Add {rows}", batch.files)
+            commit = self.dataset.commit(f"Add {pluralize(batch.row_count, 'row')}", batch.files)
             for kind, ids in batch.row_ids.items():
                 self._journal.mark_published(SINGULAR_KINDS[kind], ids, commit)
             self.is_forget_due = self.is_forget_due or bool(batch.row_ids["withdrawals"])
@@ -153,7 +152,7 @@ class HubLedger:
             return commit
 
     def _fix_next_batch(self) -> PublicationBatch | None:
-        """What is to be published next, fixed on disk; kept in memory where the disk does not take it."""
+        """Fixes the next publication on disk; if the disk cannot be written it is kept in memory only."""
         studies = {name: path.read_bytes() for name, path in self._unpublished_studies().items()}
         batch = build_batch(self._journal.unpublished_rows(), studies)
         if not batch.files:
@@ -184,7 +183,7 @@ class HubLedger:
         self._pending_file.remove()
 
     def compact(self) -> str | None:
-        """Puts many small files together; the commit, None where there is nothing to do. See `upkeep.compact`."""
+        """Merges small files; returns the commit, None if there was nothing to do. See `compact_ledger`."""
         with self._exclusive_turn():
             commit = compact_ledger(self.dataset, self._now().date())
             if commit is not None:
@@ -192,21 +191,20 @@ class HubLedger:
             return commit
 
     def forget_withdrawn(self) -> bool:
-        """Takes everybody who withdrew out of the ledger and its history, once it is published that they did.
+        """Removes withdrawn annotators from the ledger and its history, after publishing their withdrawal.
 
-        False where nothing of them is there. See `upkeep.forget`; interrupted, it stays due.
+        Returns whether there was anything to remove. After an interruption it stays due.
         """
         with self._exclusive_turn():
             if self._pending is not None or self._journal.unpublished_rows().withdrawals:
                 self.publish()
-            found = forget_withdrawn(self.dataset, self._journal.withdrawal_times())
-            if found:
+            is_changed = forget_withdrawn(self.dataset, self._journal.withdrawal_times())
+            if is_changed:
                 self._refresh_file_digests()
             self.is_forget_due = False
-            return found
+            return is_changed
 
     def has_unsent_changes(self) -> bool:
-        """Whether anything is to be sent to the Hub."""
         return bool(
             self._pending
             or self.is_forget_due
@@ -215,14 +213,13 @@ class HubLedger:
         )
 
     def note_next_try(self, seconds: float) -> None:
-        """Notes in how many seconds the next try is due."""
         self._next_try_at = self._now() + timedelta(seconds=seconds)
 
     def closed_reason(self) -> str | None:
-        """Why nobody can judge now, in words; None where they can.
+        """Why nobody can judge now, None if they can.
 
-        With a local journal work goes on. With an empty disk the ledger must be read first: people would be given
-        again what they have answered.
+        With answers in the local journal judging goes on without the Hub. With an empty journal the ledger must be
+        read first; otherwise annotators would get items again that they have already judged.
         """
         if self.is_restored or self._journal.annotators():
             return None
@@ -230,7 +227,7 @@ class HubLedger:
         return f"Judging is closed until the stored answers have been read from {self.dataset.name}.{why}"
 
     def status(self) -> LedgerStatus:
-        """How things stand, without a look at the network."""
+        """The current status, without using the network."""
         rows = self._journal.unpublished_rows().all_rows
         return LedgerStatus(
             dataset=self.dataset.name,

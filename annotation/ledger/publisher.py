@@ -1,4 +1,4 @@
-"""Publishes the ledger in the background: every five minutes at most, later after failures, and at the end."""
+"""Publishes the ledger in the background: at most every five minutes, less often after failures, and at the end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from annotation.ledger import HubLedger
 from maps.errors import HubError, MapsError
 
 PUBLISH_INTERVAL = 300.0  # seconds between publications
-FIRST_RETRY_WAIT, MAX_RETRY_WAIT = 15.0, 900.0  # seconds after the first failure, doubling up to the last
-POLL_INTERVAL = 2.0  # seconds between looks whether there is anything to do
+FIRST_RETRY_WAIT, MAX_RETRY_WAIT = 15.0, 900.0  # seconds; the wait doubles with each failure
+POLL_INTERVAL = 2.0  # seconds between checks whether a task is due
 COMPACTION_INTERVAL = 3600.0
 
 
 class Publisher:
-    """One thread that restores, then publishes. `clock` counts seconds and never jumps."""
+    """A thread that reads the ledger once, then publishes. `clock` returns monotonic seconds."""
 
     def __init__(self, ledger: HubLedger, clock: Callable[[], float] = time.monotonic, seed: int | None = None) -> None:
         self._ledger, self._clock, self._random = ledger, clock, random.Random(seed)
         start = clock()
-        self._publication_due = (
-            start + PUBLISH_INTERVAL
-        )  # a process that is started again and again keeps the distance too
+        self._publication_due = start + PUBLISH_INTERVAL  # also after a restart, so that restarts cannot flood the Hub
         self._compaction_due = start + COMPACTION_INTERVAL
         self._retry_due = start
         self._failures = 0
@@ -32,11 +30,11 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background, with reading the ledger."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:
-        """Publishes what is left, for so long at most; whether nothing is left then."""
+        """Publishes the remaining rows within `timeout_seconds`; returns whether nothing is left."""
         self._stopping.set()
         self._ledger.dataset.skip_waits()
         self._thread.join(timeout_seconds)
@@ -50,12 +48,12 @@ class Publisher:
             self._attempt(self._publish_remaining)
         except BaseException as error:
             self._ledger.note_error(
-                f"Publishing has ended by a fault of the program ({type(error).__name__}); start it again."
+                f"Publishing has stopped because of a program error ({type(error).__name__}); restart the app."
             )
             raise
 
     def run_due(self) -> None:
-        """Does what is due now, and notes in the ledger when the next try is."""
+        """Runs the task that is due now, if any, and notes when the next try is due."""
         if self._clock() >= self._retry_due:
             self._attempt(self._run_due_task)
 
@@ -80,17 +78,17 @@ class Publisher:
             self._ledger.forget_withdrawn()
 
     def _attempt(self, call: Callable[[], object]) -> None:
-        """Calls; a failure goes into the ledger's status and decides when the next try is."""
+        """Calls a task. A failure is noted in the ledger's status, and the next try is later after each failure."""
         try:
             call()
             self._failures = 0
             wait = 0.0
         except (MapsError, OSError) as error:
             self._ledger.note_error(str(error))
-            wait = min(FIRST_RETRY_WAIT * 2.0 ** min(self._failures, 10), MAX_RETRY_WAIT) * self._random.uniform(
-                0.75, 1.25
-            )
-            wait = max(wait, error.retry_after if isinstance(error, HubError) else 0.0)
+            wait = min(FIRST_RETRY_WAIT * 2.0 ** min(self._failures, 10), MAX_RETRY_WAIT)
+            wait *= self._random.uniform(0.75, 1.25)
+            if isinstance(error, HubError):
+                wait = max(wait, error.retry_after)
             self._failures += 1
         now = self._clock()
         self._retry_due = now + wait

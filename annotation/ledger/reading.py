@@ -1,4 +1,4 @@
-"""A ledger as it stands at the Hub: its state, and every row in its files."""
+"""Reads a ledger from the Hub: its state and all rows in its files."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from maps.hub.repository import HubDataset, RepositoryState
 
 
 def read_or_create_ledger(dataset: HubDataset) -> RepositoryState:
-    """The state of a ledger, which is made where it is missing; raises LedgerError where it is public."""
-    head = dataset.read_state()
-    if head is None:
+    """The state of a ledger; creates the dataset if it is missing, and raises LedgerError if it is public."""
+    state = dataset.read_state()
+    if state is None:
         dataset.create(private=True)
-        head = dataset.read_state()
-    if head is None:
-        raise LedgerError(f"The Hub made no dataset {dataset.name} that this token may read; check HF_TOKEN.")
-    if not head.is_private:
-        raise LedgerError(f"The dataset {dataset.name} is public; make it private on its page, or name another one.")
-    return head
+        state = dataset.read_state()
+    if state is None:
+        raise LedgerError(f"The token cannot read the dataset {dataset.name}; check HF_TOKEN.")
+    if not state.is_private:
+        raise LedgerError(f"The dataset {dataset.name} is public; make it private on its page, or use another one.")
+    return state
 
 
 def row_paths(state: RepositoryState) -> list[str]:
-    """The paths of a ledger's rows."""
+    """The paths of the files that contain rows."""
     return sorted(path for path in state.files if ROW_FILE_PATH.fullmatch(path))
 
 
 def read_ledger_rows(dataset: HubDataset, state: RepositoryState) -> list[LedgerRow]:
-    """Every row of a ledger, as often as it stands there."""
-    found = dataset.read_files(state, row_paths(state))
-    return [row for path, content in found.items() for row in parse_rows(path, content)]
+    """All rows of a ledger; a row that is in two files occurs twice."""
+    contents = dataset.read_files(state, row_paths(state))
+    return [row for path, content in contents.items() for row in parse_rows(path, content)]

@@ -1,4 +1,4 @@
-"""Rows of the ledger ⇄ lines of its files: compact JSON with sorted keys, one schema a kind."""
+"""Rows of the ledger and the lines of its files: compact JSON with sorted keys, one schema for each kind of row."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from typing import Any
 from annotation.errors import LedgerError
 from annotation.types import Consent, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
-MAX_FILE_BYTES = 5_000_000  # bytes; the Hub keeps larger files where deleting them from the history does not reach
+MAX_FILE_BYTES = 5_000_000  # the Hub stores larger files apart, where squashing the history does not delete them
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
 NULLABLE_COLUMNS = ("precision", "category", "supersedes")
 JUDGMENTS = "judgments"
-FLAT_ROW_CLASSES = {
-    "consents": Consent,
-    "withdrawals": Withdrawal,
-    "openings": Opening,
-}  # whose columns are the fields of the row
+# The kinds of row whose columns are simply the fields of their class.
+FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening}
 COLUMNS_BY_KIND: dict[str, tuple[str, ...]] = {
     JUDGMENTS: ("stored_at", *(field.name for field in fields(Judgment))),
     **{kind: tuple(field.name for field in fields(row)) for kind, row in FLAT_ROW_CLASSES.items()},
@@ -32,12 +29,11 @@ KIND_BY_CLASS: dict[type, str] = {StoredJudgment: JUDGMENTS, **{row: kind for ki
 
 
 def is_time_column(name: str) -> bool:
-    """Whether a column holds times."""
     return name.endswith("_at")
 
 
 def row_time(row: LedgerRow) -> datetime:
-    """The time by which a row is filed: when it was stored, agreed, withdrawn or opened."""
+    """The time that decides in which file a row goes."""
     if isinstance(row, StoredJudgment):
         return row.stored_at
     if isinstance(row, Consent):
@@ -46,14 +42,13 @@ def row_time(row: LedgerRow) -> datetime:
 
 
 def row_annotator(row: LedgerRow) -> str:
-    """Whose row it is."""
     if isinstance(row, StoredJudgment):
         return row.judgment.annotator
     return row.organiser if isinstance(row, Opening) else row.annotator
 
 
 def row_kind(row: LedgerRow) -> str:
-    """The folder of a row."""
+    """The kind of a row, which is also the name of its folder."""
     return KIND_BY_CLASS[type(row)]
 
 
@@ -64,7 +59,7 @@ def _json_cell(value: object) -> object:
 
 
 def json_line(row: LedgerRow) -> bytes:
-    """A row as one line, its end included."""
+    """A row as one line of JSON, with its line break."""
     values = {**vars(row.judgment), "stored_at": row.stored_at} if isinstance(row, StoredJudgment) else vars(row)
     cells = {name: _json_cell(values[name]) for name in COLUMNS_BY_KIND[row_kind(row)]}
     text = json.dumps(cells, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -72,10 +67,10 @@ def json_line(row: LedgerRow) -> bytes:
 
 
 def files_from_rows(rows: Sequence[LedgerRow], max_bytes: int = MAX_FILE_BYTES) -> dict[str, bytes]:
-    """Rows of one kind as files by path; the same rows always make the same paths and bytes.
+    """Rows of one kind as files by path; equal rows always give equal paths and bytes.
 
-    A file has at most `max_bytes` bytes (more only for one long row). It is named by its newest row's time and by its
-    content: two writers never take one name for two contents.
+    A file has at most `max_bytes` bytes (more only for one long row). Its name contains the time of its newest row and
+    a hash of its content, so that two writers never use one name for different contents.
     """
     parts: list[list[LedgerRow]] = []
     size = max_bytes
@@ -96,7 +91,7 @@ def _file_from_rows(rows: Sequence[LedgerRow]) -> tuple[str, bytes]:
 
 
 def _parse_cell(name: str, value: Any) -> Any:
-    """A cell as the row holds it; raises ValueError where it is of another type."""
+    """A cell as the row's class holds it; raises ValueError if it has another type."""
     if value is None and name in NULLABLE_COLUMNS:
         return None
     kind = CELL_TYPES.get(name, str)
@@ -121,10 +116,7 @@ def _parse_row(kind: str, cells: Mapping[str, Any]) -> LedgerRow:
 
 
 def parse_rows(path: str, content: bytes) -> list[LedgerRow]:
-    """The rows of a file; columns that this release does not know are passed over.
-
-    Raises LedgerError naming the line that is none.
-    """
+    """The rows of a file; unknown columns are ignored. Raises LedgerError naming the damaged line."""
     kind = path.partition("/")[0]
     rows = []
     for number, text in enumerate(content.split(b"\n"), 1):
@@ -134,34 +126,36 @@ def parse_rows(path: str, content: bytes) -> list[LedgerRow]:
             rows.append(_parse_row(kind, json.loads(text)))
         except (ValueError, KeyError, TypeError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
             raise LedgerError(
-                f"Line {number} of {path} in the ledger is damaged; mend it on the Hub, or take it out there."
+                f"Line {number} of {path} in the ledger is damaged; correct or delete it on the Hub."
             ) from error
     return rows
 
 
 def merge_rows(rows: Iterable[LedgerRow]) -> LedgerRows:
-    """The rows by kind, each once, in the order of their times, a judgment after the one that it supersedes."""
-    kept: dict[str, dict[str, LedgerRow]] = {kind: {} for kind in ROW_KINDS}
+    """The rows by kind, each once, in the order of their times; a judgment comes after the one that it supersedes."""
+    by_id: dict[str, dict[str, LedgerRow]] = {kind: {} for kind in ROW_KINDS}
     for row in sorted(rows, key=lambda row: (row_time(row), row.row_id)):
-        kept[row_kind(row)].setdefault(row.row_id, row)
+        by_id[row_kind(row)].setdefault(row.row_id, row)
+    judgments = [row for row in by_id[JUDGMENTS].values() if isinstance(row, StoredJudgment)]
     return LedgerRows(
-        judgments=tuple(
-            _order_by_supersedes([row for row in kept["judgments"].values() if isinstance(row, StoredJudgment)])
-        ),
-        consents=tuple(row for row in kept["consents"].values() if isinstance(row, Consent)),
-        withdrawals=tuple(row for row in kept["withdrawals"].values() if isinstance(row, Withdrawal)),
-        openings=tuple(row for row in kept["openings"].values() if isinstance(row, Opening)),
+        judgments=tuple(_order_by_supersedes(judgments)),
+        consents=tuple(row for row in by_id["consents"].values() if isinstance(row, Consent)),
+        withdrawals=tuple(row for row in by_id["withdrawals"].values() if isinstance(row, Withdrawal)),
+        openings=tuple(row for row in by_id["openings"].values() if isinstance(row, Opening)),
     )
 
 
 def _order_by_supersedes(rows: Sequence[StoredJudgment]) -> list[StoredJudgment]:
-    """In the given order but for rows that stand before what they supersede, as after a clock that jumped."""
+    """The rows in the given order, except that superseded rows move before those that supersede them.
+
+    The times alone can be wrong after a clock was set back.
+    """
     by_id = {row.row_id: row for row in rows}
-    placed: dict[str, StoredJudgment] = {}
+    ordered: dict[str, StoredJudgment] = {}
     for row in rows:
-        chain = [row]
+        chain = [row]  # from this row back to the first answer; a circle ends at the length of `rows`
         while (earlier := by_id.get(chain[-1].judgment.supersedes or "")) is not None and len(chain) <= len(rows):
             chain.append(earlier)
-        for each in reversed(chain):
-            placed.setdefault(each.row_id, each)
-    return list(placed.values())
+        for earlier_row in reversed(chain):
+            ordered.setdefault(earlier_row.row_id, earlier_row)
+    return list(ordered.values())

@@ -1,4 +1,4 @@
-"""What the organiser is told about the ledger, in words."""
+"""The state of the ledger in words, for the organiser."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class LedgerStatus:
-    """How things stand between the journal and the ledger. No field holds a secret.
+    """The state of the ledger. No field contains a secret.
 
-    `unpublished_count` counts the rows of the journal that the ledger does not hold, the oldest of `oldest_unpublished_at`; `error` is the
-    last trouble while it lasts; `notes` what went wrong beside it; `closed_reason` says why judging is closed, if it is.
+    `unpublished_count` counts the journal's rows that the ledger lacks, the oldest stored at `oldest_unpublished_at`.
+    `error` is the last error, None after a success; `notes` are other problems; `closed_reason` says why nobody can
+    judge, None if they can.
     """
 
     dataset: str
@@ -28,7 +29,7 @@ class LedgerStatus:
 
     @property
     def state(self) -> str:
-        """How things stand, in one word."""
+        """The state in one word: closed, failing, unread, waiting or published."""
         if self.closed_reason is not None:
             return "closed"
         if self.error is not None:
@@ -38,7 +39,7 @@ class LedgerStatus:
         return "waiting" if self.unpublished_count else "published"
 
     def public_summary(self) -> dict[str, object]:
-        """The same for everybody: no name of a dataset, and no error's words, which may hold one."""
+        """The part that everybody may see: without the dataset's name and error messages, which may contain it."""
         moments = {"since": self.oldest_unpublished_at, "published_at": self.published_at, "next_try": self.next_try_at}
         return {
             "state": self.state,
@@ -47,21 +48,21 @@ class LedgerStatus:
         }
 
     def problems(self) -> list[str]:
-        """What is wrong, one plain sentence each, in the order of their weight."""
-        found = [self.closed_reason] if self.closed_reason else []
+        """The problems, a sentence each, most important first."""
+        sentences = [self.closed_reason] if self.closed_reason else []
         if self.error is not None:
             at = f" ({_format_time(self.failed_at)})" if self.failed_at else ""
-            found.append(f"The last try failed{at}: {self.error}")
-        return [*found, *self.notes]
+            sentences.append(f"The last try failed{at}: {self.error}")
+        return [*sentences, *self.notes]
 
     def state_sentences(self) -> list[str]:
-        """How things stand beside that."""
-        found = [self._waiting_sentence()]
+        """What is published, and when the next try is due."""
+        sentences = [self._waiting_sentence()]
         if self.published_at is not None:
-            found.append(f"Last published {_format_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
+            sentences.append(f"Last published {_format_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
         if self.next_try_at is not None and (self.unpublished_count or self.error):
-            found.append(f"The next try is due {_format_time(self.next_try_at)}.")
-        return found
+            sentences.append(f"The next try is due {_format_time(self.next_try_at)}.")
+        return sentences
 
     def _waiting_sentence(self) -> str:
         if not self.is_restored:
@@ -69,7 +70,8 @@ class LedgerStatus:
         if self.oldest_unpublished_at is None:
             return f"Every row is published in the ledger {self.dataset}."
         rows = "1 row is" if self.unpublished_count == 1 else f"{self.unpublished_count:,} rows are"
-        return f"{rows} not yet published in the ledger {self.dataset}, the oldest since {_format_time(self.oldest_unpublished_at)}."
+        since = _format_time(self.oldest_unpublished_at)
+        return f"{rows} not yet published in the ledger {self.dataset}, the oldest since {since}."
 
 
 def _format_time(moment: datetime) -> str:

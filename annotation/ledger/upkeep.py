@@ -1,4 +1,4 @@
-"""What is done to a ledger's files later: many made one, and the rows of who withdrew taken out, history included."""
+"""Later changes of a ledger: merging small files, and removing withdrawn annotators from the files and the history."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ from maps.errors import CommitConflictError
 from maps.hub.repository import HubDataset
 
 SQUASH_MARKER = "squash-pending.txt"
-SQUASH_MARKER_TEXT = b"Somebody withdrew: the history of this dataset is squashed next, and this file then goes.\n"
-CONFLICT_TRIES = 3  # against somebody else's commits
+SQUASH_MARKER_TEXT = (
+    b"An annotator withdrew: the history of this dataset is squashed next, then this file is deleted.\n"
+)
+CONFLICT_TRIES = 3  # when somebody else commits in between
 
 
 def compact_ledger(dataset: HubDataset, today: date) -> str | None:
-    """Makes one file of a day's many, for days that are over since a day; the commit, None where there is none.
+    """Merges the files of past days; returns the commit, None if there was nothing to merge.
 
-    One commit adds the new files and takes the old ones away, and only where nobody else's came between.
+    One commit adds the new files and deletes the old ones; it fails if somebody else committed in between.
     """
     for _ in range(CONFLICT_TRIES):
-        head = read_or_create_ledger(dataset)
-        add, delete = plan_compaction(head.files, partial(dataset.read_files, head), today)
+        state = read_or_create_ledger(dataset)
+        add, delete = plan_compaction(state.files, partial(dataset.read_files, state), today)
         if not delete:
             return None
         try:
-            return dataset.commit(f"Put {len(delete):,} files together", add, delete, head.commit)
+            return dataset.commit(f"Merge {len(delete):,} files", add, delete, state.commit)
         except CommitConflictError:
             continue
-    raise LedgerError(f"Others keep changing {dataset.name}; its files are put together at the next try.")
+    raise LedgerError(f"Others keep changing {dataset.name}; its files will be merged later.")
 
 
 def forget_withdrawn(dataset: HubDataset, withdrawn: Collection[str]) -> bool:
-    """Takes the answers and consents of who withdrew out of the files and the history; False where there are none.
+    """Removes the answers and consents of withdrawn annotators from the files and the history; False without any.
 
-    Three steps: a commit without these rows, in which a marker says that the history still holds them; the squash of
-    the history; a commit without the marker. Interrupted between them, it is done from there when repeated.
+    Three steps: a commit without these rows and with a marker file, which says that the history still contains them;
+    squashing the history; a commit without the marker. After an interruption the next call continues from there.
     """
     for _ in range(CONFLICT_TRIES):
-        head = read_or_create_ledger(dataset)
-        add, delete = plan_removal_of_withdrawn(dataset.read_files(head, row_paths(head)), withdrawn)
-        if not delete and SQUASH_MARKER not in head.files:
+        state = read_or_create_ledger(dataset)
+        add, delete = plan_removal_of_withdrawn(dataset.read_files(state, row_paths(state)), withdrawn)
+        if not delete and SQUASH_MARKER not in state.files:
             return False
         try:
             if delete:
                 dataset.commit(
-                    "Leave out who withdrew", {**add, SQUASH_MARKER: SQUASH_MARKER_TEXT}, delete, head.commit
+                    "Remove withdrawn annotators", {**add, SQUASH_MARKER: SQUASH_MARKER_TEXT}, delete, state.commit
                 )
         except CommitConflictError:
             continue
-        dataset.squash_history("The ledger without who withdrew")
+        dataset.squash_history("The ledger without withdrawn annotators")
         dataset.commit("The history is squashed", {}, [SQUASH_MARKER])
         return True
-    raise LedgerError(f"Others keep changing {dataset.name}; who withdrew is left out at the next try.")
+    raise LedgerError(f"Others keep changing {dataset.name}; withdrawn annotators will be removed later.")

@@ -1,4 +1,4 @@
-"""Tables → figures. Every figure has a title and a description, and says in words what it says in colour."""
+"""The figures of the agreement page. Each has a title and a description that gives its numbers in words."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ Figure = alt.LayerChart | alt.FacetChart
 
 
 def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: str) -> Figure:
-    """Shares of the answers to one question, all and by layer quarter, here beside the paper's, as stacked bars.
+    """Stacked bars: the shares of the answers to one question, in all and by layer quarter, here and in the paper.
 
-    `own` is `tallies.answers`'s, `paper_answers` `paper.published_answers`'s table.
+    `own` is the table of `answer_counts_by_quarter`, `paper_answers` that of `tabulate_paper_answers`.
     """
     question = next(each for each in QUESTIONS if each.field == field)
     both = pd.concat([own.assign(study=OWN_STUDY), paper_answers.assign(study=PAPER_STUDY)], ignore_index=True)
@@ -62,11 +62,13 @@ def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: 
     )
 
 
-def _apply_theme(chart: Any, **said: Any) -> Any:
-    """The chart over the page's background, in its ink."""
+def _apply_theme(chart: Any, **properties: Any) -> Any:
+    """The chart on the page's background and in the page's text colour."""
     ink = {f"{part}Color": TEXT_COLOUR for part in ("label", "title", "domain", "tick", "grid")}
     return (
-        chart.properties(autosize=AUTOSIZE, padding=PADDING, usermeta=EMBED_OPTIONS, background="transparent", **said)
+        chart.properties(
+            autosize=AUTOSIZE, padding=PADDING, usermeta=EMBED_OPTIONS, background="transparent", **properties
+        )
         .configure_axis(**ink, gridOpacity=0.2, domainOpacity=0.5, tickOpacity=0.5)
         .configure_legend(labelColor=TEXT_COLOUR)
         .configure_title(color=TEXT_COLOUR)
@@ -75,7 +77,7 @@ def _apply_theme(chart: Any, **said: Any) -> Any:
 
 
 def _title(*lines: str) -> alt.TitleParams:
-    """A title that begins at the left edge, so that a narrow screen shows it whole."""
+    """A title from the left edge on, so that a narrow screen shows all of it."""
     return alt.TitleParams(list(lines), anchor="start", frame="bounds")
 
 
@@ -87,7 +89,7 @@ def _base_chart(rows: pd.DataFrame) -> alt.Chart:
 
 
 def _bar_layer(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
-    """The stacked bars; a label of the legend for every answer that occurs."""
+    """The stacked bars; the legend has every answer that occurs."""
     labels = dict(zip(rows["answer"], rows["label"], strict=True))
     shown = [code for code in colours if code in labels]
     scale = alt.Scale(domain=[labels[code] for code in shown], range=[colours[code] for code in shown])
@@ -113,7 +115,7 @@ def _bar_layer(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
 
 
 def _share_labels(rows: pd.DataFrame) -> alt.Chart:
-    """The shares in per cent in the bars that are high enough to hold them."""
+    """The shares in per cent, in bars that are high enough for a number."""
     return (
         _base_chart(rows)
         .transform_calculate(percent="round(100 * datum.share)")
@@ -129,7 +131,7 @@ def _share_labels(rows: pd.DataFrame) -> alt.Chart:
 
 
 def _study_labels(rows: pd.DataFrame) -> alt.Chart:
-    """Above each bar whose it is."""
+    """Labels each bar `here` or `paper`."""
     bars = rows.drop_duplicates(["part", "study"])
     return (
         _base_chart(bars)
@@ -139,7 +141,6 @@ def _study_labels(rows: pd.DataFrame) -> alt.Chart:
 
 
 def _figure_in_words(rows: pd.DataFrame) -> str:
-    """The figure in words, part by part."""
     return "; ".join(
         f"{'all layers' if row['part'] == 'all' else row['part'] + ' quarter'}, {row['study']}, {row['label']}: "
         f"{row['count']} of {row['n']}"
@@ -149,7 +150,7 @@ def _figure_in_words(rows: pd.DataFrame) -> str:
 
 
 def build_coefficients_figure(report: AgreementReport, field: str) -> Figure:
-    """The coefficients of one question as points with their 95 % intervals; undefined ones are named as such."""
+    """The coefficients of one question as points with 95 % intervals; undefined ones are labelled `undefined`."""
     question = next(each for each in QUESTIONS if each.field == field)
     found = report.questions[field].coefficients
     names = {"percent": "Share of agreeing pairs", **COEFFICIENT_NAMES}

@@ -242,7 +242,7 @@ def test_an_export_that_cannot_be_written_says_so(tmp_path: Path, judge: Judge) 
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match=r"cannot be written to .*file: (File exists|Not a directory)\."):
         files.export_judgments([judge()], tmp_path / "file", "csv")
-    with pytest.raises(DatasetError, match="'xlsx' is no format of an export; choose one of csv, parquet, datasets"):
+    with pytest.raises(DatasetError, match="'xlsx' is not an export format; choose one of csv, parquet, datasets"):
         files.export_judgments([], tmp_path, "xlsx")
 
 

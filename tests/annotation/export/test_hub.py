@@ -68,7 +68,7 @@ def test_a_release_leaves_out_who_withdrew_and_says_so(hub: LoopbackHub, app: Le
     assert not hub.repositories["dataset", PUBLIC].private
     assert ids(hub) == ["j-1", "j-2"]
     card = hub.files(PUBLIC)["README.md"].decode()
-    assert "\n## Withdrawals\n\nOne annotator withdrew: none of their answers is in this release" in card
+    assert "\n## Withdrawals\n\nOne annotator withdrew. No answer of a withdrawn annotator is in this release" in card
     assert "Please use the newest revision" in card
     assert "a-gone" not in card
 
@@ -90,9 +90,9 @@ def test_a_squashed_release_has_no_earlier_revision(hub: LoopbackHub, app: Ledge
 
 
 def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: LedgerApp) -> None:
-    with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is default\.$"):
+    with pytest.raises(MapsError, match=r"^The study 'x' has no judgments\. Studies with judgments: default\.$"):
         judgments_of_study(load_source_from_ledger(app.dataset, "default"), "x")
-    with pytest.raises(MapsError, match=r"^No judgment belongs to the study 'x'; there is no judgment at all\.$"):
+    with pytest.raises(MapsError, match=r"^The study 'x' has no judgments\. Studies with judgments: none\.$"):
         judgments_of_study(ReleaseSource((), 0), "x")
     with pytest.raises(LedgerError, match=r"^The Hub has no dataset tester/none that this token may see"):
         load_source_from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()), "default")

@@ -331,7 +331,7 @@ def test_answers_of_one_person_in_two_apps_do_not_close_the_third(
     app.restart(wipe_disk=True)
     app.ledger.restore()
     assert app.judgment_ids() == ["j-1"]
-    assert app.ledger.status().notes == ("Judgments in the ledger that contradict earlier ones, left out: 1.",)
+    assert app.ledger.status().notes == ("Left out, because they contradict earlier ones: 1 judgment in the ledger.",)
     assert published_ids(hub) == ["j-1", "k-1"]
 
 

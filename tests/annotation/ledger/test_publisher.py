@@ -196,6 +196,6 @@ def test_a_fault_of_the_program_is_told(hub: LoopbackHub, tmp_path: Path, judge:
     assert seen == [ZeroDivisionError]
     assert (
         app.ledger.status().error
-        == "Publishing has ended by a fault of the program (ZeroDivisionError); start it again."
+        == "Publishing has stopped because of a program error (ZeroDivisionError); restart the app."
     )
     app.journal.close()

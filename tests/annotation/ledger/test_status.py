@@ -22,9 +22,14 @@ def test_all_is_well() -> None:
 
 def test_what_is_wrong_is_said_with_what_comes_next() -> None:
     trouble = replace(
-        CALM, unpublished_count=1_200, oldest_unpublished_at=NOON, error="The Hub cannot be reached.", failed_at=NOON, notes=("A note.",),
+        CALM,
+        unpublished_count=1_200,
+        oldest_unpublished_at=NOON,
+        error="The Hub cannot be reached.",
+        failed_at=NOON,
+        notes=("A note.",),
         next_try_at=NOON.replace(minute=5),
-    )  # fmt: skip
+    )
     assert trouble.problems() == [
         "The last try failed (2026-11-24 12:00:00 UTC): The Hub cannot be reached.",
         "A note.",
