@@ -55,7 +55,8 @@ def files(folder: Path) -> set[str]:
 
 
 def test_parts_are_computed_once_and_returned_in_order(tmp_path: Path) -> None:
-    run, computed = RunFolder(tmp_path / "out", "test.parts"), []
+    run = RunFolder(tmp_path / "out", "test.parts")
+    computed: list[int] = []
     seen: list[tuple[list[int], int]] = []
 
     def compute(layer: int) -> dict[str, int]:
