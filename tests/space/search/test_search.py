@@ -142,17 +142,17 @@ def test_a_section_says_what_is_cut() -> None:
     assert ResultSection.build(["a"], 1, PageSlice(1, 10)).count_text == "1"
     assert ResultSection.build(["x"] * 10, 312, PageSlice(1, 10)).count_text == "first 10 of 312"
     assert ResultSection.build(["x"] * 2, 12, PageSlice(2, 10)).count_text == "11 to 12 of 12"
-    with pytest.raises(MapsError, match="it has 2 pages"):
+    with pytest.raises(MapsError, match="It has 2 pages"):
         ResultSection.build([], 12, PageSlice(3, 10))
 
 
 def test_a_search_is_cut_and_says_so() -> None:
     query = Query.parse("word " * 3000)
     assert len(query.text) == 200
-    assert query.notes == ("The search is cut to its first 200 of 15,000 characters.",)
+    assert query.notes == ("Your search has 15,000 characters; only the first 200 are searched for.",)
     many = Query.parse(" ".join(f"w{n}" for n in range(20)))
     assert many.words == tuple(f"w{n}" for n in range(12))
-    assert many.notes == ("Descriptions are searched for the first 12 words; 8 words left out.",)
+    assert many.notes == ("Descriptions are searched for the first 12 words only; 8 words left out.",)
 
 
 def test_nearness_counts_typing_errors() -> None:

@@ -176,7 +176,7 @@ def test_no_hostile_string_is_markup(used: Services, word: str) -> None:
         page.build_content(used, {"source": word, "target": word}),
         page.build_content(used, {"pairs": f"{word}, {word}\n{word}"}),
     ]
-    pages = [article_html(each, "try") for each in looks]
+    pages: list[str] = [article_html(each, "try") for each in looks]
     pages += [answered(used, found, source=word) for found in (pair(word), token(word), f"“{word}” is bad")]
     pages.append(answered(used, own(1, ((word, word),)), pairs=f"{word}, {word}\n{word}"))
     for shown in pages:
