@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gguf
 import torch
@@ -82,6 +82,21 @@ FAMILY_MODELS = {
     "olmo2": FamilyModel("Olmo2", {**GROUPED_SETTINGS, **RMS_SETTINGS}, gguf_architecture="olmo2"),
 }
 FAST_FAMILIES = ("gpt2", "llama", "gemma3_text")  # fused and transposed, grouped, scaled: the fast run takes these
+
+
+Built = TypeVar("Built")
+
+
+class BuiltOnce(dict[str, Built]):
+    """Something for each family, built when a test first asks for it."""
+
+    def __init__(self, build: Callable[[str], Built]) -> None:
+        super().__init__()
+        self.build = build
+
+    def __missing__(self, family: str) -> Built:
+        self[family] = self.build(family)
+        return self[family]
 
 
 def build_config(family: str) -> Any:

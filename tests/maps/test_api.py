@@ -159,8 +159,8 @@ def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
 def test_invalid_relations_are_refused(small: maps.Model) -> None:
     copying = maps.Relation("copying", "", tuple(PAIRS))
     for wrong, sentence in {
-        "rhyme": "There is no relation rhyme; the relations are copying, ",
-        (("France", "Paris"),): "('France', 'Paris') is no relation: give a name, or own pairs as ",
+        "rhyme": "There is no relation rhyme. Choose from copying, ",
+        (("France", "Paris"),): "('France', 'Paris') is not a relation: give a name, or your own pairs as ",
         ("copying", copying): "Two relations have the same name; give each its own.",
     }.items():
         with pytest.raises(maps.MapsError, match=f"^{re.escape(sentence)}"):

@@ -115,14 +115,14 @@ def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "folder": (["map", empty, *out], f"{empty} has no config.json, so it is not a model folder; give the folder"),
         "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json but no *.safetensors file;"),
         "truncated": (["map", cut, *out], f"{cut} is not a complete GGUF file: it may be cut off; download it again."),
-        "relation": (["map", model, *out, "--relations", "copying,rhyme"], "There is no relation rhyme; the relations"),
+        "relation": (["map", model, *out, "--relations", "copying,rhyme"], "There is no relation rhyme. Choose from"),
         "spec": (["map", model, *out, "--relation", "rhyme"], "--relation takes NAME=FILE.json, not 'rhyme'."),
         "file": (
             ["map", model, *out, "--relation", f"r={here}/none"],
             f"The relation file {here}/none cannot be read:",
         ),
         "pairs": (["map", model, *out, "--relation", f"r={pairs}"], must),
-        "json": (["map", model, *out, "--relation", f"r={file}"], f"The relation file {file} is no JSON in UTF-8: "),
+        "json": (["map", model, *out, "--relation", f"r={file}"], f"The relation file {file} is not JSON in UTF-8: "),
         "layers": (["map", model, *out, "--layers", "2"], "--layers 2-2 is outside the model's layers 0-1."),
         "device": (["map", model, *out, "--device", "abacus"], "The device abacus cannot be used here; leave out"),
         "under a file": (

@@ -222,8 +222,8 @@ def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--k", "3"], "evaluate directions does not look at --k; leave it out.\n"),
-        (["--seed", "3"], "evaluate directions does not look at --seed; leave it out.\n"),
+        (["--k", "3"], "evaluate directions does not use --k; leave it out.\n"),
+        (["--seed", "3"], "evaluate directions does not use --seed; leave it out.\n"),
         (["--heads", "L7H0"], "has no head L7H0: its heads are L0H0 to L1H3.\n"),
         (["--heads", "L1H0", "--layers", "0"], "--heads names L1H0, which --layers leaves out.\n"),
     ],

@@ -22,6 +22,7 @@ from tests.families import (
     FAMILY_MODELS,
     FAST_FAMILIES,
     PADDING_ROWS,
+    BuiltOnce,
     build_model,
     model_body,
     run_own_first_mlp,
@@ -38,8 +39,8 @@ IN_GGUF = [family for family, model in FAMILY_MODELS.items() if model.gguf_archi
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
     """Every family's model with its folder."""
-    folders = {family: tmp_path_factory.mktemp("families") / family for family in FAMILY_MODELS}
-    return {family: (build_model(family, folder), folder) for family, folder in folders.items()}
+    folder = tmp_path_factory.mktemp("families")
+    return BuiltOnce(lambda family: (build_model(family, folder / family), folder / family))
 
 
 def test_every_family_has_a_model() -> None:
