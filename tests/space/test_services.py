@@ -49,7 +49,7 @@ def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
     assert list(open_atlases("", tmp_path).atlases) == [MODEL]
-    assert "Left out:" in capsys.readouterr().err
+    assert "Skipped:" in capsys.readouterr().err
 
 
 def test_named_atlases_replace_the_others(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_named_atlas_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_settings_that_name_no_atlas_are_told(tmp_path: Path) -> None:
-    with pytest.raises(MapsError, match="MAPS_ATLASES names no folder"):
+    with pytest.raises(MapsError, match="MAPS_ATLASES names neither a folder"):
         open_atlases(" , ,", tmp_path)
 
 
