@@ -35,7 +35,7 @@ def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
     assert text.count('"per_item": 2') == 1
     damage = {
         "is damaged": (text[:-200], "", "[]", "null", "{}", text.replace('"items"', '"things"')),
-        "was changed after the study was created": (text.replace('"per_item": 2', '"per_item": 3'), text.replace(" s1", " s2", 1)),
+        "was changed": (text.replace('"per_item": 2', '"per_item": 3'), text.replace(" s1", " s2", 1)),
         "has format 2, but this version reads 1": (text.replace('"format_version": 1', '"format_version": 2'),),
     }
     for sentence, texts in damage.items():

@@ -103,7 +103,7 @@ def test_what_a_job_cannot_have_is_refused(
     assert said(capsys, 2, "jobs", "map", str(tmp_path), "--out", "a/b")[1] == here
     name = "'atlas' is not a valid name of a dataset on the Hub; write --out user/name.\n"
     assert said(capsys, 2, "jobs", "map", "gpt2", "--out", "atlas")[1] == name
-    assert "is no relation" in said(capsys, 2, *MAP, "--relations", "nonsense")[1]
+    assert "There is no relation nonsense" in said(capsys, 2, *MAP, "--relations", "nonsense")[1]
     assert paid.jobs.asked == {}
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
