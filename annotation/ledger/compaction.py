@@ -12,13 +12,13 @@ from datetime import date, timedelta
 from annotation.ledger.rows import (
     MAX_FILE_BYTES,
     ROW_FILE_PATH,
-    LedgerRow,
     files_from_rows,
     merge_rows,
     parse_rows,
     row_annotator,
     row_kind,
 )
+from annotation.types import LedgerRow
 from maps.hub.repository import HubFile
 
 COMPACTION_DELAY = timedelta(days=1)  # files of a day may still arrive on the next day

@@ -126,9 +126,10 @@ def estimate_coefficients(ratings: Ratings, seed: int) -> dict[str, BootstrapEst
 
 
 def _question_report(rows: pd.DataFrame, question: FormQuestion, seed: int) -> QuestionReport:
-    records = rows[[each.field for each in QUESTIONS]].to_dict("records")
-    applies = np.array([question.field in applicable_fields(record) for record in records], dtype=bool)
-    answered = rows[question.field].notna().to_numpy(dtype=bool)
+    codes = {each.field: rows[each.field].tolist() for each in QUESTIONS}
+    fields_by_row = (applicable_fields({field: codes[field][row] for field in codes}) for row in range(len(rows)))
+    applies = np.array([question.field in fields for fields in fields_by_row], dtype=np.bool_)
+    answered = rows[question.field].notna().to_numpy(dtype=np.bool_)
     ratings = collect_ratings(rows, question)
     return QuestionReport(
         n_items=len(ratings.items),

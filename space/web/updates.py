@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradio.blocks import Block
-from gradio.components.base import Component
+from gradio.components import Component
 
 Updates = dict[Block, Any]  # component -> its new value or gr.update(...); other components stay as they are
 Inputs = Mapping[Any, Any]  # component -> the value that the browser sent
 
 
-def inputs_of(*components: Component) -> set[Component]:
+def inputs_of(*components: Component) -> set[Block]:
     """Inputs that reach a handler as one dictionary.
 
     Gradio passes the values of a set to JavaScript in the order in which the components were created, so they must be

@@ -130,8 +130,8 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     form_values, form_outputs = [c.task, *c.questions.values(), c.comment], [c.draft, *c.dependent_questions()]
     for event in (loaded, *entered):  # showing the column has also shown the hidden questions in it
         event.then(None, form_values, form_outputs, js="studyForm.updateDraft")
-    for answer in (*c.questions.values(), c.comment):
-        answer.input(None, form_values, form_outputs, js="studyForm.updateDraft", api_visibility="private")
+    for typed in (*(question.input for question in c.questions.values()), c.comment.input):
+        typed(None, form_values, form_outputs, js="studyForm.updateDraft", api_visibility="private")
 
     answer_inputs = inputs_of(c.token, c.task, *c.questions.values(), c.comment)
     task_inputs = inputs_of(c.token, c.task)

@@ -15,7 +15,7 @@ from typing import Any
 
 from annotation import form
 from annotation.form import Answers
-from annotation.journal.journal import JournalError
+from annotation.errors import JournalError
 from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,

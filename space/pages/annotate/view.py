@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gradio as gr
 from gradio.blocks import Block
@@ -47,9 +47,9 @@ class AnnotateComponents(NamedTuple):
     skip_button: gr.Button
     submit_button: gr.Button
 
-    def outputs(self) -> set[Block]:
+    def outputs(self) -> list[Block]:
         """Everything that a handler may fill."""
-        return {part for part in self if isinstance(part, Block)} | set(self.questions.values())
+        return [*(part for part in self if isinstance(part, Block)), *self.questions.values()]
 
     def dependent_questions(self) -> list[gr.Radio]:
         """The questions that are not always asked."""
@@ -130,7 +130,7 @@ def question_updates(
     fields = form.applicable_fields(codes)
     updates: Updates = {}
     for question in form.QUESTIONS:
-        visible: bool | str = has_item
+        visible: bool | Literal["hidden"] = has_item
         if question.asked_when:
             visible = True if question.field in fields else "hidden"
         updates[questions[question.field]] = gr.update(

@@ -130,12 +130,12 @@ def ask_to_withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -
     """Explains what withdrawing a person means, before it is done."""
     tab, journal = page.components.withdrawal, page.services.journal
     pseudonym = typed_pseudonym(inputs[tab.pseudonym])
-    hidden = {tab.confirm_button: gr.update(visible=False)}
+    hidden: Updates = {tab.confirm_button: gr.update(visible=False)}
     if pseudonym in journal.withdrawal_times():
-        return {tab.notice: notice(f"{pseudonym} has withdrawn already.")} | hidden
+        return {tab.notice: notice(f"{pseudonym} has withdrawn already."), **hidden}
     if pseudonym not in {person.pseudonym for person in journal.annotators()}:
         unknown = "Nobody here has this pseudonym. The table of annotators on the Study tab lists them."
-        return {tab.notice: notice(unknown, "problem")} | hidden
+        return {tab.notice: notice(unknown, "problem"), **hidden}
     count = sum(row.annotator == pseudonym for row in journal.all_judgments())
     warning = f"{count:,} answers of {pseudonym} will be excluded, in every study, and {pseudonym} cannot answer again."
     return {tab.notice: notice(warning, "problem"), tab.confirm_button: gr.update(visible=True)}

@@ -93,11 +93,11 @@ class OrganiseComponents(NamedTuple):
     new_study: NewStudyTab
     withdrawal: WithdrawalTab
 
-    def selection_outputs(self) -> set[Block]:
+    def selection_outputs(self) -> list[Block]:
         """What selecting a study or an item fills."""
         parts = (*self, *self.decision, *self.decision.questions.values())
-        more = {self.study.detail, self.study.open_answers_button, self.withdrawal.withdrawals}
-        return {part for part in parts if isinstance(part, Block)} | more
+        more = (self.study.detail, self.study.open_answers_button, self.withdrawal.withdrawals)
+        return [*(part for part in parts if isinstance(part, Block)), *more]
 
 
 class OrganisePage(NamedTuple):
