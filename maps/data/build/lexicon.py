@@ -72,10 +72,10 @@ def read_first_senses(folder: Path, part: str) -> Iterator[tuple[str, str]]:
     for line in (folder / f"index.{part}").read_text(encoding="utf-8").splitlines():
         word, *rest = line.split()
         if not line.startswith(" ") and word.isascii() and word.isalpha():
-            for offset in rest[-int(rest[1]) :]:  # the senses, the most frequent first
-                if word in spellings[offset] or part == "adj":
-                    yield word, file_numbers[offset]
-                    break
+            senses = rest[-int(rest[1]) :]  # the most frequent first
+            first = next((offset for offset in senses if word in spellings[offset] or part == "adj"), None)
+            if first is not None:
+                yield word, file_numbers[first]
 
 
 def words_by_field(folder: Path) -> dict[str, list[str]]:
