@@ -1,12 +1,12 @@
 """The errors that the study raises, below the library's MapsError (maps/errors.py).
 
-    MapsError                     a person can fix it; the message says how
-    ├── JournalError              a judgment was not stored, or the journal cannot be opened
-    │   └── DuplicateRowError     the journal already contains the row
-    ├── LedgerError               the ledger on the Hub cannot be read or written
-    ├── DatasetError              a file of judgments cannot be read or written
-    ├── SummaryError              a table of judgments has a fault
-    └── DawidSkeneError           the labels of Dawid and Skene's model cannot be computed
+MapsError                     a person can fix it; the message says how
+├── JournalError              a judgment was not stored, or the journal cannot be opened
+│   └── DuplicateRowError     the journal already contains the row
+├── LedgerError               the ledger on the Hub cannot be read or written
+├── DatasetError              a file of judgments cannot be read or written
+├── SummaryError              a table of judgments has a fault
+└── DawidSkeneError           the labels of Dawid and Skene's model cannot be computed
 """
 
 from __future__ import annotations

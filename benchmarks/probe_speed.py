@@ -1,7 +1,8 @@
 """How fast all heads of the bundled model answer a question: the first, which loads the weights, and then others.
 
 Run from the project's root on a quiet machine: `.venv/bin/python -m benchmarks.probe_speed`. Every question goes
-through the app's child process (space/live/process.py), as a visitor's does. Kept in benchmarks/results/probe_speed.json.
+through the app's child process (space/live/process.py), as a visitor's does. The result is kept in
+benchmarks/results/probe_speed.json.
 """
 
 from __future__ import annotations

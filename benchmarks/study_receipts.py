@@ -35,8 +35,10 @@ class Load:
 
 @dataclass(frozen=True)
 class SubmitReceipt:
-    """A receipt as the annotator's browser has it: what was sent, how long the answer took (seconds), `stored_before` if the
-    journal had it already from a try whose answer was lost."""
+    """A receipt as the annotator's browser has it: what was sent, and the seconds until the answer.
+
+    `stored_before`: the journal had it already, from a try whose answer was lost.
+    """
 
     judgment_id: str
     comment: str

@@ -69,7 +69,7 @@ ANNOTATION_MAY_KNOW = (
 )
 ANNOTATION_EXCEPTIONS = {"annotation.study.candidates": ("maps.describers",)}
 ROOMS = {  # one outside thing, one room
-    "gradio": ("space",),
+    "gradio": ("space", "benchmarks.study_submit"),  # the benchmark calls the handlers in process
     "sqlite3": ("annotation.journal.database",),
     "transformers": ("maps.weights", "maps.experiments"),
     "openai": ("maps.llm",),

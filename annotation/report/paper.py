@@ -95,10 +95,9 @@ def tabulate_paper_answers(paper: Paper) -> pd.DataFrame:
     tables = [_part_table("all", paper.answers)]
     for number, part in enumerate(QUARTER_NAMES):
         counts: dict[str, Counter[str]] = {question.field: Counter() for question in QUESTIONS}
-        for entry in paper.quarters:
-            if entry["quarter"] == number:
-                for field, counter in counts.items():
-                    counter.update(entry[field])
+        for entry in (entry for entry in paper.quarters if entry["quarter"] == number):
+            for field, counter in counts.items():
+                counter.update(entry[field])
         tables.append(_part_table(part, counts))
     return pd.concat(tables, ignore_index=True)
 

@@ -125,7 +125,7 @@ class LoopbackHub:
         self.ordered_failures.append(OrderedFailure(pattern, times, cut_reply=True))
 
     def stop_after(self, requests: int, lose_reply: bool = False) -> None:
-        """Lets so many requests be answered and then none, as for a client that is killed; `lose_reply`: one more is done."""
+        """Answers so many requests and then none, as for a killed client; with `lose_reply` one more is done."""
         self.ordered_failures += [OrderedFailure("", 1, lose_reply=True, skip=requests)] if lose_reply else []
         self.ordered_failures.append(OrderedFailure("", 1_000_000, drop_request=True, skip=requests))
 

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from annotation import form
-from annotation.form import Answers
 from annotation.errors import JournalError
+from annotation.form import Answers
 from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,
