@@ -208,7 +208,7 @@ def test_a_full_disk_is_reported_and_the_run_continues_later(
     out, message = capsys.readouterr()
     assert (status, out) == (1, "")
     assert message.rstrip("\n").split("\n")[-1] == f"{tmp_path / 'atlas'} cannot be written or read: File too large."
-    with pytest.raises(Exception, match="is not an atlas"):
+    with pytest.raises(Exception, match="contains an unfinished mapping"):
         Atlas.open(tmp_path / "atlas")
     assert main(command) == 0
     assert len(Atlas.open(tmp_path / "atlas").head_ids) == 8

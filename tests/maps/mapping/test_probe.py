@@ -144,7 +144,7 @@ def test_the_second_question_reads_nothing(small_model: Path) -> None:
         ("", "Type a token"),
         (" \n", "Type a token"),
         ("\ud800", "Type a token"),
-        ("a" * 10_000, "has 10,000 characters; a token has 200 at most"),
+        ("a" * 10_000, "has 10,000 characters; type at most 200"),
         ("gardens", "“gardens” is not a single token of small: it is split into “·garden”, “s”. Type one of these"),
         ("amberbasketcandle", " more. Type one of these, or another word."),
         ("\u202eevil", r"“\\u202Eevil” is not a single token"),
