@@ -12,12 +12,10 @@ from maps.command_line import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status."""
     return run_command(build_parser(), argv, os.environ, "Stopped; only what is printed above was changed.")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="python -m annotation",
         description="Create studies, export judgments, measure how far annotators agree, and derive labels.",

@@ -125,12 +125,10 @@ class Answers:
     comment: str
 
     def codes_by_field(self) -> dict[str, Any]:
-        """The chosen codes by the field of their question."""
         return {question.field: getattr(self, question.field) for question in QUESTIONS}
 
 
 def answers_of_judgment(judgment: Judgment) -> Answers:
-    """The answers that a judgment holds."""
     codes: dict[str, Any] = {question.field: getattr(judgment, question.field) for question in QUESTIONS}
     return Answers(**codes, comment=judgment.comment)
 

@@ -68,7 +68,6 @@ class Judgment:
 
     @cached_property
     def item(self) -> StudyItem:
-        """The item that was judged."""
         return StudyItem(*(getattr(self, name) for name in ITEM_COLUMNS))
 
 
@@ -108,7 +107,6 @@ class StoredJudgment:
 
     @property
     def row_id(self) -> str:
-        """The row's id in the ledger."""
         return self.judgment.judgment_id
 
 
@@ -135,7 +133,6 @@ class Withdrawal:
 
     @property
     def row_id(self) -> str:
-        """The row's id in the ledger."""
         return self.annotator
 
 
@@ -149,7 +146,6 @@ class Opening:
 
     @property
     def row_id(self) -> str:
-        """The row's id in the ledger."""
         return self.study
 
 
@@ -167,7 +163,6 @@ class LedgerRows:
 
     @property
     def all_rows(self) -> tuple[LedgerRow, ...]:
-        """The rows of every kind."""
         return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
 
 

@@ -42,7 +42,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Answers a question after the delay (ASGI)."""
     assert scope["type"] == "http"
     while (await receive()).get("more_body"):
         pass
@@ -52,14 +51,12 @@ async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 def is_listening(port: int) -> bool:
-    """Whether something listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
 def serve_slow_model() -> Iterator[str]:
-    """The server's address, while its process runs."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     app = [
@@ -103,7 +100,6 @@ def write_repeated_atlas(heads: int, folder: Path) -> Path:
 
 
 def measure(heads: int) -> dict[str, float]:
-    """Describes the heads and says how long it took against the ideal, and the processor's time for each question."""
     from maps.describers.describe_atlas import describe_atlas
     from maps.describers.openai_compatible import OpenAICompatibleDescriber
     from maps.llm.client import Chat
@@ -129,7 +125,6 @@ def measure(heads: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures, keeps and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="try it with 64 heads and keep nothing")
     quick = parser.parse_args().quick

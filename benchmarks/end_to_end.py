@@ -22,14 +22,12 @@ MAX_WAIT = 60.0  # seconds that the app may take to answer
 
 
 def command_seconds(*arguments: str) -> float:
-    """How long a command takes, from start to end."""
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
 def app_start_seconds(data: Path) -> float:
-    """How long the app takes from its start to its first page."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,7 +49,6 @@ def app_start_seconds(data: Path) -> float:
 
 
 def main() -> None:
-    """Measures, keeps and prints the figures."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         atlas = str(data / "atlases" / "smollm2")

@@ -43,7 +43,6 @@ TIMED_CONDITIONS = 3  # that the plain way is timed on
 
 
 def seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of a call, and what it gave."""
     start = time.perf_counter()
     found = run()
     return time.perf_counter() - start, found
@@ -52,7 +51,6 @@ def seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
 def encode_prompts(
     hooked_model: HookedModel, template: str, pairs: Sequence[PromptPair]
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Prompts of each length with the places of their subjects and their targets."""
     targets = torch.tensor([pair.target for pair in pairs])
     batches = FilledPrompts.from_template(hooked_model, template, [pair.source for pair in pairs]).batches(
         hooked_model.model.device
@@ -131,7 +129,6 @@ def plain_accuracy(
 def measure_correlation(
     hooked_model: HookedModel, work: LayerMapper, names: Sequence[str], max_pairs: int
 ) -> dict[str, Any]:
-    """Dynamic scores of some relations, both ways."""
     chosen = [usable for usable in work.pairs.relations if usable.relation.name in names]
     return with_totals(
         {usable.relation.name: measure_dynamic_scores(hooked_model, work, usable, max_pairs) for usable in chosen}
@@ -141,7 +138,6 @@ def measure_correlation(
 def measure_dynamic_scores(
     hooked_model: HookedModel, work: LayerMapper, usable: UsableRelation, max_pairs: int
 ) -> dict[str, float]:
-    """One relation's."""
     pairs, layers = single_token_pairs(work.model, usable)[:max_pairs], list(range(work.model.shape.layers))
     ours, found = seconds_and_result(lambda: dynamic_scores(hooked_model, pairs, usable.k, [PAPER_PROMPT], layers))
     plain, others = seconds_and_result(lambda: plain_dynamic_scores(hooked_model, pairs, usable.k))
@@ -154,7 +150,6 @@ def measure_dynamic_scores(
 def measure_causal(
     hooked_model: HookedModel, work: LayerMapper, names: Sequence[str], max_pairs: int
 ) -> dict[str, Any]:
-    """Accuracies of some tasks as their heads, and others, are removed, both ways."""
     return with_totals(
         {
             name: measure_removal(hooked_model, work, t, max_pairs)
@@ -166,7 +161,6 @@ def measure_causal(
 def measure_removal(
     hooked_model: HookedModel, work: LayerMapper, task: RelationTask, max_pairs: int
 ) -> dict[str, float]:
-    """One task's."""
     task = task._replace(pairs=task.pairs[:max_pairs])
     others = [head for head in selected_heads(work) if head not in task.heads]
     drawn = random.Random(0)
@@ -185,13 +179,11 @@ def measure_removal(
 
 
 def with_totals(found: dict[str, Any]) -> dict[str, Any]:
-    """The same with the sums and their ratio."""
     seconds, plain = (sum(each[kind] for each in found.values()) for kind in ("seconds", "plain"))
     return {"relations": found, "seconds": seconds, "plain": plain, "ratio": plain / seconds}
 
 
 def main() -> None:
-    """Measures and keeps what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few pairs of one relation each, nothing is kept")
     quick = parser.parse_args().quick

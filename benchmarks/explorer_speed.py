@@ -32,7 +32,6 @@ HEADS_TO_OPEN, COLD_STARTS, VISITORS = 40, 5, 50
 
 @contextmanager
 def run_app_over(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, psutil.Process]]:
-    """The app over these atlases: its address, the seconds until it answered, its process."""
     began = time.monotonic()
     with run_app({"MAPS_DATA": str(data), "MAPS_ATLASES": ",".join(map(str, atlases))}) as served:
         urllib.request.urlopen(served.url, timeout=30).close()
@@ -40,12 +39,10 @@ def run_app_over(atlases: list[Path], data: Path) -> Iterator[tuple[str, float, 
 
 
 def launch_chromium(playwright: Playwright) -> Browser:
-    """A browser that has just started."""
     return playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
 
 
 def seconds_until(page: Page, address: str, selector: str) -> float:
-    """From asking for an address until something of it is there."""
     began = time.monotonic()
     page.goto(address, wait_until="commit")
     page.wait_for_selector(selector)
@@ -115,7 +112,6 @@ def measure(playwright: Playwright, atlases: list[Path], data: Path) -> dict[str
 
 
 def main() -> int:
-    """Measures, prints and stores."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         large = write_large_atlas(Path(folder) / "large").folder
         found = {

@@ -34,14 +34,12 @@ ROUNDS = 3
 
 
 def seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of a call, and what it gave."""
     start = time.perf_counter()
     found = run()
     return time.perf_counter() - start, found
 
 
 def count_operations(run: Callable[[], Any]) -> int:
-    """Floating-point operations of the matrix products of a call."""
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
@@ -67,7 +65,6 @@ class KernelBench:
         self.exact_rows: dict[bool, Tensor] = {}
 
     def sources(self, layer: int) -> Sources:
-        """What a layer's heads read."""
         return self.model.mlp_sources if layer else self.model.embedding_sources
 
     def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.FullWidthHead:
@@ -80,7 +77,6 @@ class KernelBench:
         return plain.FullWidthHead(rows, self.unembedding.to(dtype), value, output)
 
     def compute_relation_hits(self) -> list[tuple[Tensor, Tensor]]:
-        """The hits of all pairs under all heads, by our method: (H, n) for each layer."""
         pairs, columns = self.pairs, Unembedding.from_tensor(self.unembedding)
         return [
             find_layer_hits(pairs, self.sources(layer), heads.to_float64(), columns)
@@ -88,7 +84,6 @@ class KernelBench:
         ]
 
     def compute_mappings(self) -> list[SalientMappings]:
-        """The salient mappings of all heads with skewness, by our method."""
         found = []
         for layer, heads in enumerate(self.layers):
             sources, exact = self.sources(layer), heads.to_float64()
@@ -101,7 +96,6 @@ class KernelBench:
         return found
 
     def compute_output_spaces(self, layer: int) -> list[float]:
-        """The output space sizes of a layer's heads, by our method."""
         return output_space_sizes(self.sources(layer), self.layers[layer].to_float64(), self.model.unembedding)
 
 

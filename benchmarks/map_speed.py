@@ -36,20 +36,17 @@ def run_child(*command: str) -> tuple[str, float, float]:
 
 
 def measure_kernels(quick: bool = False) -> Measurement:
-    """Relations, mappings and output space of the bundled model against the plain method."""
     # In a process of its own, since a child's peak memory is never counted below its parent's at that time.
     return json.loads(run_child("-m", "benchmarks.kernels", *(["--quick"] if quick else []))[0])
 
 
 def measure_map_command(*options: str) -> Measurement:
-    """`maps map smollm2`, start to end."""
     with tempfile.TemporaryDirectory() as folder:
         _, seconds, memory = run_child("-m", "maps", "map", "smollm2", "--out", f"{folder}/atlas", *options)
     return {"seconds": seconds, "gigabytes": memory}
 
 
 def measure_larger_model(name: str) -> Measurement:
-    """A larger model's shape with random weights, some of its layers."""
     printed, _, memory = run_child("benchmarks/shapes.py", name)
     return {**json.loads(printed), "gigabytes": memory}
 
@@ -64,7 +61,6 @@ PARTS: dict[str, Callable[[], Measurement]] = {
 
 
 def speed_table(measurements: dict[str, Measurement]) -> str:
-    """The table of docs/performance.md."""
     rows = [*kernel_rows(measurements["kernels"])] if "kernels" in measurements else []
     for name, label in (
         ("command", "`maps map smollm2`, start to end"),
@@ -87,7 +83,6 @@ def speed_table(measurements: dict[str, Measurement]) -> str:
 
 
 def kernel_rows(kernel: Measurement) -> list[tuple[str, str, str, str]]:
-    """The rows of the three hot computations."""
     rows = []
     for name, label in (
         ("relations", "twenty relations + suppression, all 270 heads"),
@@ -101,7 +96,6 @@ def kernel_rows(kernel: Measurement) -> list[tuple[str, str, str, str]]:
 
 
 def shape_row(label: str, part: Measurement) -> tuple[str, str, str, str]:
-    """The row of a larger model."""
     share = part["bytes_read"] / part["bytes_listed"]
     read = f", {share:.1%} of the listed bytes read" if share < 0.5 else ""
     seconds = f"{part['fixed_seconds']:.0f} s + {part['layers']} × {part['layer_seconds']:.0f} s"
@@ -119,7 +113,6 @@ def arithmetic_cell(kernel: Measurement) -> str:
 
 
 def main() -> None:
-    """Runs parts and keeps what they measured, or prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="try the kernels on one head and keep nothing")

@@ -31,7 +31,6 @@ DrawMappings = Callable[[Heads, HeadId, random.Random], list[Mapping]]
 
 
 def describe_all(describer: OfflineDescriber, lists: Sequence[Sequence[Mapping]]) -> list[Description]:
-    """The description of each list of mappings."""
     return [asyncio.run(describer.describe(mappings, 0)).description for mappings in lists]
 
 
@@ -41,7 +40,6 @@ def clear_patterns(found: Sequence[Description]) -> list[str]:
 
 
 def replace_targets(sources: Sequence[Mapping], others: Sequence[Mapping]) -> list[Mapping]:
-    """The sources of some mappings with the targets of others."""
     return [
         dataclasses.replace(source, target_ids=other.target_ids, targets=other.targets, scores=other.scores)
         for source, other in zip(sources, others, strict=True)
@@ -71,7 +69,6 @@ def count_false_patterns(
 
 
 def layer_table(heads: Heads, found: Sequence[Description]) -> str:
-    """The identification rate by layer as a table in Markdown."""
     current = [
         description_row(head, OfflineDescriber.name, Answer(description, OFFLINE_MODEL), {"description_id": str(head)})
         for head, description in zip(heads, found, strict=True)
@@ -85,7 +82,6 @@ def layer_table(heads: Heads, found: Sequence[Description]) -> str:
 
 
 def main() -> None:
-    """Prints the table and the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "atlas", type=Path, nargs="?", default=SEED_ATLAS, help="the atlas's folder (the one that ships)"

@@ -51,7 +51,6 @@ class PlainMappings(NamedTuple):
 
 
 def mappings(head: FullWidthHead, tokens: int = 30, targets: int = 5) -> PlainMappings:
-    """Saliency of every token, the highest ones and their targets."""
     written = head.written_rows()
     sigma = written.norm(dim=1) / head.sources.norm(dim=1)
     x = sigma - sigma.mean()

@@ -28,7 +28,6 @@ OWN_PAIRS = 200  # of own relations
 
 
 def questions_by_kind(times: int) -> dict[str, list[LiveQuestion]]:
-    """What is asked, by kind; no two questions of a kind that follow each other are the same."""
     words = [WORDS[i % len(WORDS)] for i in range(times)]
     others = [WORDS[(i + 1 + i // len(WORDS)) % len(WORDS)] for i in range(times)]
     every = [pair for relation in predefined_relations() for pair in relation.pairs]
@@ -43,14 +42,12 @@ def questions_by_kind(times: int) -> dict[str, list[LiveQuestion]]:
 
 
 def answer_seconds(live: LiveModel, question: LiveQuestion) -> float:
-    """Seconds until the answer."""
     begin = time.perf_counter()
     live.ask(question)
     return time.perf_counter() - begin
 
 
 def measure(times: int) -> dict[str, object]:
-    """The first question, the others by kind, and what the child holds."""
     live = LiveModel(BUNDLED_MODEL)
     try:
         load = os.getloadavg()[0]
@@ -76,7 +73,6 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures, prints, and keeps the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="each question once; keeps nothing")
     quick = parser.parse_args().quick

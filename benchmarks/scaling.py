@@ -41,7 +41,6 @@ Measurement = dict[str, Any]
 
 
 def resize_shapes(sizes: dict[str, tuple[int, ...]], new: dict[int, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of tensors with other numbers in them."""
     return {name: tuple(new.get(n, n) for n in size) for name, size in sizes.items()}
 
 
@@ -137,14 +136,12 @@ def invent_judgment(number: int) -> StoredJudgment:
 
 
 def result_and_seconds(run: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function gives, and its seconds."""
     start = time.perf_counter()
     found = run()
     return found, time.perf_counter() - start
 
 
 def measure_journal(count: int) -> Measurement:
-    """A journal of many judgments: put back, and read as pages read it."""
     people = tuple(Consent(f"a-{n}", START_TIME, "1") for n in range(100))
     rows = LedgerRows(tuple(invent_judgment(n) for n in range(count)), people, ())
     study = cast("Study", SimpleNamespace(name="s", keys={}))
@@ -167,7 +164,6 @@ def measure_journal(count: int) -> Measurement:
 
 
 def measure_ledger(count: int) -> Measurement:
-    """The files of a ledger of many judgments, written and read."""
     files, writing = result_and_seconds(lambda: files_from_rows([invent_judgment(n) for n in range(count)]))
     _, parsing = result_and_seconds(
         lambda: merge_rows(row for path, content in files.items() for row in parse_rows(path, content))
@@ -196,13 +192,11 @@ PARTS: dict[str, Callable[[], Measurement]] = {
 
 
 def measure_in_child(name: str) -> Measurement:
-    """A part in a process of its own."""
     printed, _, memory = run_child("-m", "benchmarks.scaling", "--alone", name)
     return {**json.loads(printed), "gigabytes": memory}
 
 
 def main() -> None:
-    """Runs parts and keeps what they measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--alone", choices=CHILD_PARTS, help="measure one part in this process, print and keep nothing")

@@ -20,7 +20,6 @@ Measurement = dict[str, Any]
 
 
 def layer_bytes(shape: BenchmarkShape, name_parts: tuple[str, ...] = ("",)) -> int:
-    """The bytes of a layer's tensors, or of some of them."""
     chosen = (each for name, each in shape.layer_tensors.items() if any(part in name for part in name_parts))
     return sum(map(prod, chosen)) * shape.dtype.itemsize
 
@@ -37,12 +36,10 @@ def first_mlp_operations(shape: BenchmarkShape) -> int:
 
 
 def duration_text(seconds: float) -> str:
-    """A time for a table."""
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def mapping_rows(speed: Measurement, scaling: Measurement) -> list[tuple[str, ...]]:
-    """What 70B and 405B take."""
     small, large, measured = SHAPES["llama-70b"], llama_405b_shape(), speed["llama-70b"]
     layers = {"70b": measured["layer_seconds"], "405b": measured["layer_seconds"] * scaling["layer"]["ratio"]}
     fixed = {
@@ -73,7 +70,6 @@ def bytes_read(shape: BenchmarkShape) -> int:
 
 
 def bytes_in_checkpoint(shape: BenchmarkShape) -> int:
-    """The bytes of the whole checkpoint."""
     return embedding_bytes(shape) + shape.layers * layer_bytes(shape)
 
 
@@ -98,7 +94,6 @@ def study_rows(scaling: Measurement) -> list[tuple[str, ...]]:
 
 
 def measurement_cell(name: str, value: float | None) -> str:
-    """A measured value with its unit."""
     if value is None:
         return "–"
     if name.endswith("bytes") and name != "gigabytes":
@@ -118,7 +113,6 @@ def markdown_table(rows: list[tuple[str, ...]]) -> str:
 
 
 def scaling_tables() -> tuple[str, str]:
-    """The page's two tables."""
     speed, scaling = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("map_speed", "scaling"))
     return markdown_table(mapping_rows(speed, scaling)), markdown_table(study_rows(scaling))
 

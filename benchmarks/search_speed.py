@@ -39,12 +39,10 @@ QUERIES = {
 
 
 def memory_in_mb() -> float:
-    """What the process holds, in MB."""
     return psutil.Process().memory_info().rss / 2**20
 
 
 def search_milliseconds(indexes: SearchIndexes, atlas: Atlas, queries: Sequence[str], times: int) -> list[float]:
-    """Milliseconds of each search."""
     taken = []
     for _ in range(times):
         for query in queries:
@@ -55,7 +53,6 @@ def search_milliseconds(indexes: SearchIndexes, atlas: Atlas, queries: Sequence[
 
 
 def measure(folder: Path, times: int) -> dict[str, object]:
-    """Building time, memory and the times of every kind of search."""
     indexes, atlas = SearchIndexes(), write_large_atlas(folder)
     indexes.get(Atlas.open(SEED_ATLAS))
     cache.head_descriptions(atlas)
@@ -80,7 +77,6 @@ def measure(folder: Path, times: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measures, prints, and keeps the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="each query once; keeps nothing")
     quick = parser.parse_args().quick

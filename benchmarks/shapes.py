@@ -108,7 +108,6 @@ STORED_TENSORS = ("v_proj", "o_proj", "c_attn", "c_proj")  # of a layer's tensor
 
 
 def invented_word(number: int) -> str:
-    """A made-up word of letters for a number."""
     letters = ""
     while number >= 0:
         letters = chr(ord("a") + number % 26) + letters
@@ -117,7 +116,6 @@ def invented_word(number: int) -> str:
 
 
 def build_tokenizer(size: int) -> Tokenizer:
-    """A tokenizer whose every entry is a made-up word behind a space."""
     tokenizer = Tokenizer(models.WordLevel({f"Ġ{invented_word(i)}": i for i in range(size)}, unk_token="Ġa"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()

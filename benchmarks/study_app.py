@@ -95,7 +95,6 @@ class AppConnection:
         self._connection.close()
 
     def get(self, path: str) -> Any:
-        """What lies at a path, as JSON."""
         return self._request_json("GET", path, None)
 
     def call(self, function: PageFunction, own: Mapping[str, Any]) -> dict[str, Any]:

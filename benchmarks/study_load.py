@@ -52,12 +52,10 @@ class Crowd:
         self.retry_count = 0
 
     def start(self) -> None:
-        """Lets everybody begin."""
         for thread in self._threads:
             thread.start()
 
     def is_working(self) -> bool:
-        """Whether somebody is still at it."""
         return any(thread.is_alive() for thread in self._threads)
 
     def _run_annotator(self, number: int) -> None:
@@ -111,7 +109,6 @@ def create_load_study(data: Path, load: Load) -> None:
 
 
 def run_load(load: Load, kills: int = 0) -> LoadResult:
-    """The whole load on a new data folder, the app killed so many times, evenly over the work."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         create_load_study(data, load)
@@ -144,7 +141,6 @@ def kill_while_working(app: AppProcess, crowd: Crowd, load: Load, kills: int) ->
 
 
 def main() -> None:
-    """Runs both loads, keeps what they measured and prints it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small load with one kill; keep nothing")
     quick = parser.parse_args().quick

@@ -29,7 +29,6 @@ class Load:
 
     @property
     def items(self) -> int:
-        """How many items the study has."""
         return self.heads + self.controls
 
 

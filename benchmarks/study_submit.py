@@ -40,7 +40,6 @@ Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it k
 
 @contextmanager
 def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
-    """The handlers, called in this process."""
     services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
     with gr.Blocks():
         page = AnnotatePage(services, lay_out(services))
@@ -66,7 +65,6 @@ def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
 
 @contextmanager
 def handlers_over_http(data: Path) -> Iterator[tuple[SignIn, Submit]]:
-    """The running app."""
     app = AppProcess(data)
     app.start()
     try:
@@ -101,7 +99,6 @@ def fill_study(load: Load, enter: SignIn, submit: Submit) -> list[float]:
 
 
 def summary_lines(name: str, times: list[float]) -> Iterator[str]:
-    """Median and mean by how full the study was."""
     size = -(-len(times) // PART_COUNT)
     for start in range(0, len(times), size):
         part = [seconds * 1000 for seconds in times[start : start + size]]
@@ -109,7 +106,6 @@ def summary_lines(name: str, times: list[float]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Fills the study both ways and prints what a submit took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small study")
     load = QUICK_LOAD if parser.parse_args().quick else FULL_LOAD

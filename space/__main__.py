@@ -12,12 +12,10 @@ from space.commands import check, deploy, jobs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status."""
     return run_command(build_parser(), argv, os.environ, "Stopped. Run the same command again to continue.")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="python -m space",
         description="Put the app on a Hugging Face Space, try out locally what a Space would run, and run mappings as "

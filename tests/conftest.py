@@ -27,7 +27,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 @pytest.fixture
 def hub() -> Iterator[LoopbackHub]:
-    """A Hub of its own for one test."""
     with loopback_hub() as served:
         yield served
 

@@ -134,17 +134,14 @@ def model_body(model: Any) -> Any:
 
 
 def model_blocks(model: Any) -> Any:
-    """The blocks."""
     return getattr(model_body(model), "h", None) or model_body(model).layers
 
 
 def block_attention(block: Any) -> Any:
-    """A block's attention."""
     return next(getattr(block, name) for name in ("self_attn", "attention", "attn") if hasattr(block, name))
 
 
 def output_projection(attention: Any) -> Any:
-    """An attention's output projection."""
     return next(getattr(attention, name) for name in ("o_proj", "dense", "c_proj") if hasattr(attention, name))
 
 

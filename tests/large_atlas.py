@@ -124,7 +124,6 @@ def draw_ids(random: np.random.Generator) -> tuple[Ids, Ids]:
 
 
 def theme_numbers() -> Ids:
-    """The theme of each head."""
     numbers = np.arange(LAYERS * HEADS)
     return (numbers * 7 + numbers // HEADS) % len(THEMES)
 
@@ -162,7 +161,6 @@ def hash_of_head(sources: Ids, targets: Ids) -> str:
 
 
 def heads_table(random: np.random.Generator) -> pa.Table:
-    """What is measured of each head."""
     count = LAYERS * HEADS
     measured = {
         "saliency_mean": random.gamma(4.0, 0.5, count),
@@ -230,7 +228,6 @@ def description_tables(hashes: Sequence[str], random: np.random.Generator) -> tu
 
 
 def description_row(number: int, describer: str, theme: str, pattern: str, hash_: str) -> dict[str, Any]:
-    """One description of a head."""
     return {
         "layer": number // HEADS,
         "head": number % HEADS,
@@ -249,7 +246,6 @@ def description_row(number: int, describer: str, theme: str, pattern: str, hash_
 
 
 def atlas_info() -> dict[str, Any]:
-    """`atlas.json`."""
     return {
         "format_version": FORMAT_VERSION,
         "model": MODEL,

@@ -7,7 +7,6 @@ from torch import Tensor
 
 
 def normal_tensor(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Normally distributed numbers, the same for a seed."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 

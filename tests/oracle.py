@@ -105,7 +105,6 @@ def oracle_by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: M
 
 
 def round_embeddings(model: Any, settings: MappingSettings) -> Any:
-    """The model with E and U rounded where that is asked for."""
     kept = TORCH_DTYPES[settings.dtype]
     if kept is None:
         return model

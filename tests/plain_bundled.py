@@ -23,7 +23,6 @@ SPARE_TARGETS = 64  # more than there are equal rows
 
 @cache
 def open_bundled_model() -> Model:
-    """The bundled model, opened once."""
     return Model.open("smollm2")
 
 

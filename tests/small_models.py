@@ -93,7 +93,6 @@ def random_weights(small: SmallModel, seed: int = 0) -> Weights:
 
 
 def config_json(small: SmallModel) -> dict[str, object]:
-    """config.json."""
     s = small
     return {
         "model_type": "llama",
@@ -137,7 +136,6 @@ GGUF_NAMES = {
 
 
 def gguf_name(name: str) -> str:
-    """A tensor's name in a GGUF file."""
     for ours, theirs in GGUF_NAMES.items():
         name = name.replace(ours + ".", theirs + ".")
     return name.replace("model.layers.", "blk.")

@@ -95,18 +95,15 @@ def tables(document: str, heading: str) -> list[Table]:
 
 
 def table(document: str, heading: str) -> Table:
-    """The one table below a heading."""
     [found] = tables(document, heading)
     return found
 
 
 def code(names: list[str]) -> list[str]:
-    """Names as the documents write them."""
     return [f"`{name}`" for name in names]
 
 
 def first(rows: Table) -> list[str]:
-    """The first column."""
     return [row[0] for row in rows]
 
 
@@ -116,19 +113,16 @@ def type_name(kind: pa.DataType) -> str:
 
 
 def citation() -> dict[str, Any]:
-    """The content of CITATION.cff."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return found
 
 
 def read_from_environment(path: str) -> set[str]:
-    """The variables that a module asks the environment for."""
     asked_for = r"""(?:environ|environment)(?:\.get\(|\[)"(\w+)"|getenv\("(\w+)\""""
     return {max(names) for names in re.findall(asked_for, (ROOT / path).read_text(encoding="utf-8"))}
 
 
 def family_row(family: Family) -> list[str]:
-    """A family as the contract lists it."""
     norm = family.hub.names.get("mlp_norm")
     kind = family.norm + (", 1 + w" if family.hub.norms_minus_one else "")
     types = ", ".join(f"`{name}`" for name in family.model_types)
@@ -137,7 +131,6 @@ def family_row(family: Family) -> list[str]:
 
 
 def signature(name: str) -> str:
-    """A function of the library as the contract writes it."""
     return f"maps.{name}" + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(getattr(maps, name))))
 
 

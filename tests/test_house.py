@@ -170,7 +170,6 @@ TREES = {name: ast.parse(text) for name, text in TEXTS.items()}
 
 
 def imported(tree: ast.Module) -> set[str]:
-    """Every module that a module imports, wherever the import stands."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -188,7 +187,6 @@ def within(name: str, rooms: tuple[str, ...]) -> bool:
 
 
 def ours(name: str) -> bool:
-    """Whether a name is a module of the project."""
     return within(name, (*PACKAGES, "app", "tests")) or name.startswith(".")
 
 
@@ -217,7 +215,6 @@ def upward_imports(layers: Sequence[tuple[str, ...]], modules: dict[str, ast.Mod
 
 
 def cycles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
-    """The groups of nodes that import each other in a circle."""
     sorter = TopologicalSorter(graph)
     try:
         sorter.prepare()
@@ -239,7 +236,6 @@ def nesting(node: ast.AST, depth: int = 0) -> int:
 
 
 def functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Every function of the project with its module's name."""
     return [
         (f"{name}.{node.name}", node)
         for name, tree in TREES.items()

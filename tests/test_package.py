@@ -14,7 +14,6 @@ LEFT = ("__pycache__", ".mypy_cache", ".DS_Store")
 
 
 def files(package: str) -> set[Path]:
-    """Every file of a package."""
     found = (path for path in (ROOT / package).rglob("*") if path.is_file())
     return {path for path in found if not any(part in LEFT for part in path.parts)}
 

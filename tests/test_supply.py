@@ -21,12 +21,10 @@ SECRETS = {  # how secrets look that somebody could commit by mistake
 
 
 def found(text: str) -> list[str]:
-    """The kinds of secrets in a text."""
     return [kind for kind, pattern in SECRETS.items() if re.search(pattern, text)]
 
 
 def git(*arguments: str) -> str:
-    """What git says of this repository."""
     run = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True)
     return run.stdout.decode("utf-8", errors="replace")
 

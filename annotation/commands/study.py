@@ -118,7 +118,6 @@ def run_create(options: argparse.Namespace) -> None:
 
 
 def plan_from_options(options: argparse.Namespace) -> StudyPlan:
-    """The plan of the study that the options describe."""
     swapped, shuffled = _control_counts(options)
     return StudyPlan(
         heads=options.heads,

@@ -36,7 +36,6 @@ Row = sqlite3.Row
 
 
 def utc_now() -> datetime:
-    """The current time."""
     return datetime.now(UTC)
 
 
@@ -147,7 +146,6 @@ class Database:
             return self._connection.execute(query, tuple(values)).fetchall()
 
     def close(self) -> None:
-        """Closes the file for good."""
         with self._lock:
             self._connection.close()
 

@@ -120,7 +120,6 @@ class Journal(Database):
         reservations.release_reservation(self, study, item_key, annotator)
 
     def slot_holders(self, study: Study) -> SlotHolders:
-        """The people who have judged or reserved each item of a study."""
         return reservations.load_slot_holders(self, study)
 
     def open_answers(self, study: str, organiser: str) -> None:

@@ -36,11 +36,9 @@ class SlotHolders:
         return {key for key, people in holders if annotator in people}
 
     def annotators(self) -> set[str]:
-        """Everybody who has judged or reserved an item."""
         return set().union(*self.judged_by.values(), *self.reserved_by.values())
 
     def slots_taken_by_others(self, item_key: str, annotator: str) -> int:
-        """How many other people have judged or reserved an item."""
         return len((self.judged_by.get(item_key, set()) | self.reserved_by.get(item_key, set())) - {annotator})
 
 

@@ -35,7 +35,6 @@ class PublicationBatch:
 
 
 def build_batch(rows: LedgerRows, other_files: Mapping[str, bytes]) -> PublicationBatch:
-    """A batch of the rows as files, together with `other_files`."""
     files: dict[str, bytes] = {}
     ids = {}
     for kind in ROW_KINDS:
@@ -77,5 +76,4 @@ class PendingFile:
 
 
 def is_batch_in_rows(batch: PublicationBatch, rows: LedgerRows) -> bool:
-    """Whether all rows of a batch are among those of a ledger."""
     return all(set(batch.row_ids[kind]) <= {row.row_id for row in getattr(rows, kind)} for kind in ROW_KINDS)

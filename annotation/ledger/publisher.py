@@ -30,7 +30,6 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread."""
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:

@@ -22,7 +22,6 @@ def read_or_create_ledger(dataset: HubDataset) -> RepositoryState:
 
 
 def row_paths(state: RepositoryState) -> list[str]:
-    """The paths of the files that contain rows."""
     return sorted(path for path in state.files if ROW_FILE_PATH.fullmatch(path))
 
 

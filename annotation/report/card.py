@@ -70,7 +70,6 @@ def _joined_names(values: Iterable[str]) -> str:
 
 
 def settings_sentences(settings: StudySettings) -> list[str]:
-    """The design of the study, as it was frozen before anybody judged."""
     per_item = "no limit of judgments" if settings.per_item is None else pluralize(settings.per_item, "judgment")
     parts = [f"{per_item} for each item"]
     if settings.per_annotator is not None:

@@ -63,7 +63,6 @@ def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: 
 
 
 def _apply_theme(chart: Any, **properties: Any) -> Any:
-    """The chart on the page's background and in the page's text colour."""
     ink = {f"{part}Color": TEXT_COLOUR for part in ("label", "title", "domain", "tick", "grid")}
     return (
         chart.properties(

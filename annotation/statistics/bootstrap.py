@@ -60,7 +60,6 @@ class RateEstimate:
 
 
 def quotient_or_nan(numerator: Floats, denominator: Floats) -> Floats:
-    """The quotient element by element, nan where the denominator is 0."""
     defined = denominator != 0
     return np.where(defined, numerator / np.where(defined, denominator, 1.0), np.nan)
 

@@ -143,6 +143,5 @@ def load_fresh_items(study: Study | None, atlas: Atlas) -> list[StudyItem]:
 
 
 def stale_judgment_ids_in_atlas(folder: Path, study: Study | None, judgments: Iterable[Judgment]) -> frozenset[str]:
-    """The ids of a study's judgments that are stale by the atlas in `folder`."""
     atlas = Atlas.open(folder)
     return stale_judgment_ids(load_fresh_items(study, atlas), atlas.model, judgments)

@@ -80,6 +80,5 @@ def _study_from_data(content: dict[str, Any]) -> Study:
 
 
 def mappings_from_data(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:
-    """Mappings from their JSON."""
     lists = ("target_ids", "targets", "scores")
     return tuple(Mapping(**row | {name: tuple(row[name]) for name in lists}) for row in rows)

@@ -27,7 +27,6 @@ class PracticeExample:
     feedback: dict[str, str]
 
     def wrong_fields(self, answers: Answers) -> tuple[str, ...]:
-        """The fields of the questions that were answered wrongly."""
         return tuple(q.field for q in QUESTIONS if getattr(answers, q.field) != getattr(self.answers, q.field))
 
 

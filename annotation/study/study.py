@@ -101,12 +101,10 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The study's name, as in its judgments."""
         return self.settings.name
 
     @cached_property
     def item_by_key(self) -> dict[str, StudyItem]:
-        """The items by their keys."""
         return {item.key: item for item in self.order}
 
     @cached_property
@@ -120,7 +118,6 @@ class Study:
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
 
     def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
-        """The items in their order, without those with a stale key."""
         return [item for item in self.order if item.key not in stale_keys]
 
     def is_over(self, now: datetime) -> bool:
@@ -135,7 +132,6 @@ def head_item(study: str, model: str, candidate: Candidate, is_overlap: bool = F
 
 
 def candidate_content(candidate: Candidate) -> ItemContent:
-    """The content of a candidate's own item."""
     return ItemContent(tuple(candidate.mappings), candidate.input_strings, candidate.observed_pattern)
 
 
@@ -145,7 +141,6 @@ def layer_quarter(layer: int, layer_count: int) -> int:
 
 
 def layers_by_model(settings: StudySettings | None) -> dict[str, int]:
-    """The number of layers of a study's model, by its name."""
     return {settings.model: settings.layers} if settings else {}
 
 

@@ -50,7 +50,6 @@ def get_cached(atlas: Atlas, tables: Sequence[str], name: Hashable, compute: Cal
 
 
 def classified_heads(atlas: Atlas, tau: float) -> RelationsByHead:
-    """What each head implements or suppresses at a threshold."""
     min_pairs = atlas.info["settings"]["min_pairs"]
     return get_cached(
         atlas, ["relations"], ("classified", tau), lambda: classify(atlas.table("relations"), tau, min_pairs)

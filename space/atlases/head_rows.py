@@ -46,5 +46,4 @@ class HeadRows:
         )
 
     def detection_scores(self, description: Row) -> list[Row]:
-        """The detection scores of a description."""
         return [score for score in self.scores if score["description_id"] == description["description_id"]]

@@ -19,7 +19,6 @@ TRIAL_SPACE = "somebody/heads"
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the arguments."""
     p = commands.add_parser(
         "check",
         help="try the app locally as a Space would run it",
@@ -56,7 +55,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def run_trial(options: argparse.Namespace, folder: Path) -> None:
-    """The whole trial in one folder."""
     from space.hosting.building import install_packages, link_packages, write_upload
     from space.hosting.trial import choose_port, run_app, space_environment
     from space.hosting.upload import space_files
@@ -80,7 +78,6 @@ def run_trial(options: argparse.Namespace, folder: Path) -> None:
 
 
 def print_health(running_app: RunningApp) -> None:
-    """Prints the health of a running app."""
     health = running_app.health
     versions = ", ".join(f"{name} {version}" for name, version in health["versions"].items())
     print_now(f"The app answers at {running_app.url} after {running_app.start_seconds:.1f} seconds ({versions}).")

@@ -20,7 +20,6 @@ DEFAULT_TIMEOUT = 1800.0  # seconds; the first build installs every package
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the arguments."""
     p = commands.add_parser(
         "deploy",
         help="put the app on a Hugging Face Space",
@@ -144,7 +143,6 @@ def atlas_models(atlases: list[str], token: str, endpoint: str | None) -> list[s
 def desired_space(
     options: argparse.Namespace, current: CurrentSpace, token: str, user: str, models: list[str]
 ) -> DesiredSpace:
-    """The desired state of the Space by the options."""
     from space.hosting.plan import PSEUDONYM_KEY_SECRET, TOKEN_SECRET, DesiredSpace
     from space.hosting.upload import space_files
 

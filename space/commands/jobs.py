@@ -23,7 +23,6 @@ JOB_OPTIONS = ("model", "out", "relation", "flavor", "timeout", "namespace", "pr
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the arguments of `jobs map` and `jobs logs`."""
     p = commands.add_parser(
         "jobs",
         help="run a mapping as a Job on a machine of the Hub",
@@ -98,7 +97,6 @@ def run_map(options: argparse.Namespace) -> None:
 
 
 def run_logs(options: argparse.Namespace) -> None:
-    """Prints a Job's output."""
     api, _ = open_client(options)
     watch_job(api, options.job, job_namespace(api, options))
 

@@ -110,7 +110,6 @@ def band_bits(names: Sequence[str]) -> int:
 
 
 def band_names(bits: int) -> list[str]:
-    """The names of the bands that are set in `bits`."""
     return [name for index, name in enumerate(BANDS) if bits >> index & 1]
 
 
@@ -192,7 +191,6 @@ def grid_html(grid: Grid, atlas: Atlas) -> Html:
 
 
 def legend(grid: Grid) -> Html:
-    """What the colours mean."""
     if grid.bands is None:
         low, high = grid.scale_ends
         entries = [("low", low), (f"high {grid.side}", high)]

@@ -15,7 +15,6 @@ def link_to_search(words: str, model: str = "", kind: str = "", page: int = 1) -
 
 
 def link_to_head(model: str, head: HeadId) -> str:
-    """The address of a head's page."""
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
@@ -25,7 +24,6 @@ def link_to_model(model: str) -> str:
 
 
 def link_to_grid(model: str, relation: str) -> str:
-    """The address of a model's grid coloured by a relation."""
     return "./?" + urlencode({"model": model, "colour": f"relation:{relation}"})
 
 

@@ -44,7 +44,6 @@ class Html(Markup):
 
 
 def escape_html(value: object) -> Html:
-    """Plain text as HTML."""
     return Html.escape(value)
 
 
@@ -85,7 +84,6 @@ def hidden_field(name: str, value: str) -> Html:
 
 
 def tau_slider(tau: float) -> Html:
-    """The form field for the threshold τ."""
     return Html(
         '<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{:g}">'
         "<output>{:.2f}</output></label>"
@@ -100,13 +98,11 @@ def controls_form(action: str, fields: Iterable[Html]) -> Html:
 
 
 def anchor(href: str, label: str, **attributes: str) -> Html:
-    """A link."""
     extra = join_html(Html(' {}="{}"').format(name, value) for name, value in attributes.items())
     return Html('<a href="{}"{}>{}</a>').format(href, extra, label)
 
 
 def head_link(model: str, head: HeadId) -> Html:
-    """A link to a head's page."""
     return anchor(link_to_head(model, head), str(head))
 
 
@@ -123,7 +119,6 @@ def notice(message: str, kind: str = "note") -> Html:
 
 
 def author_words(describer: str) -> str:
-    """A describer as the author in a sentence."""
     return "a rule-based baseline (no language model)" if describer == OFFLINE else describer
 
 

@@ -17,7 +17,6 @@ from maps.errors import MapsError
 
 
 def write_upload(files: Mapping[str, bytes], folder: Path) -> None:
-    """Writes the uploaded files into a folder."""
     for path, content in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -82,14 +82,12 @@ class HubSpace(HubDataset):
             self._call_with_retries(lambda: self._api.delete_space_variable(self.name, name))
 
     def runtime(self) -> SpaceRuntime:
-        """The Space's current state."""
         runtime = self._call_with_retries(lambda: self._api.get_space_runtime(self.name))
         hardware = runtime.requested_hardware or runtime.hardware or ""
         commit, error = str(runtime.raw.get("sha") or ""), str(runtime.raw.get("errorMessage") or "")
         return SpaceRuntime(str(runtime.stage), str(hardware), commit, error)
 
     def request_hardware(self, name: str) -> None:
-        """Requests other hardware."""
         try:
             self._call_with_retries(lambda: self._api.request_space_hardware(self.name, name))  # type: ignore[arg-type]
         except HubError as error:

@@ -44,7 +44,6 @@ class JobPlan:
 
     @property
     def dataset(self) -> str:
-        """The dataset for the files."""
         return f"{self.namespace}/{SOURCE_DATASET}"
 
     @property
@@ -90,7 +89,6 @@ def select_hardware(flavors: Iterable[JobHardwareInfo], name: str) -> JobHardwar
 
 
 def price_text(hardware: JobHardwareInfo) -> str:
-    """The machine's current price at the Hub."""
     return f"${hardware.unit_cost_usd:.6f}".rstrip("0").rstrip(".") + f" a {hardware.unit_label}"
 
 
@@ -157,7 +155,6 @@ def start_job(api: HfApi, plan: JobPlan, commit: str, secrets: dict[str, str]) -
 
 
 def refusal_message(status: int, plan: JobPlan) -> str:
-    """Why the Hub started no Job, and what to do."""
     if status == 402:
         return f"The Hub started no Job because {plan.namespace} has no credit; add some in its billing settings."
     if status in (401, 403):

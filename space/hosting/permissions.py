@@ -31,7 +31,6 @@ def missing_permission(whoami: Mapping[str, Any], repositories: Iterable[tuple[s
 
 
 def can_write_for(whoami: Mapping[str, Any], owner: str) -> bool:
-    """Whether the token's user has write access to the repositories of a user or organisation."""
     roles = {each.get("name"): each.get("roleInOrg") for each in whoami.get("orgs", ())}
     role = roles.get(owner)
     return whoami.get("name") == owner or (owner in roles and (role is None or role in WRITER_ROLES))

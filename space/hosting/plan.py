@@ -179,12 +179,10 @@ def secret_fingerprint(secret: str) -> str:
 
 
 def secret_description(secret: str) -> str:
-    """The description of a secret on the Space's settings page."""
     return f"Set by `python -m space deploy` (mark {secret_fingerprint(secret)})"
 
 
 def deployment_notes(desired: DesiredSpace, current: CurrentSpace) -> list[str]:
-    """Notes for the person who deploys, apart from the steps."""
     description, key = current.secrets.get(PSEUDONYM_KEY_SECRET), desired.secrets.get(PSEUDONYM_KEY_SECRET)
     if description is None or key is None or secret_fingerprint(key) in description:
         return []
@@ -192,7 +190,6 @@ def deployment_notes(desired: DesiredSpace, current: CurrentSpace) -> list[str]:
 
 
 def step_sentence(step: DeploymentStep, space: str) -> str:
-    """A sentence that says what a step does."""
     match step:
         case CreateDataset(name):
             return f"Create the private dataset {name} for the judgments."

@@ -98,7 +98,6 @@ def run_app(python: Path, app: Path, environment: Mapping[str, str], log: Path, 
 
 
 def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadline: float) -> Mapping[str, Any]:
-    """The app's `/health`, once it answers."""
     while True:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=10) as reply:

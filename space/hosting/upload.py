@@ -78,6 +78,5 @@ def pinned_version(package: str, requirements: str) -> str:
 
 
 def package_name(requirement: str) -> str:
-    """The package's name in a line of requirements."""
     match = PACKAGE_NAME.match(requirement)
     return match[0].lower() if match else ""

@@ -117,7 +117,6 @@ class LiveModel:
             self._question_lock.release()
 
     def _ask_worker(self, question: LiveQuestion) -> LiveAnswer:
-        """Asks the running child, or a new one."""
         if self._is_closed:
             raise MapsError(LOST_MESSAGE)
         worker, timeout = self._worker, self.later_answer_seconds

@@ -40,7 +40,6 @@ def run_worker(pipe: Connection, model: str) -> None:
 
 
 def answer_question(model: object, question: LiveQuestion) -> LiveAnswer:
-    """The answer of a model's heads to a question."""
     import maps
     from maps.mapping.model import Model
     from maps.mapping.probe import score_own_pairs

@@ -75,7 +75,6 @@ Models shown here: {models}. Version {version}. The code is licensed under Apach
 
 
 def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
-    """Lays out the page, which lists the endpoints."""
     first = next(iter(services.atlases.values()))
     text = ABOUT_TEXT.format(
         tau=first.info["settings"]["tau"],

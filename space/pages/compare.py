@@ -46,7 +46,6 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 
 
 def model_chooser(names: list[str], first: Atlas, second: Atlas) -> Html:
-    """The form that picks the models."""
     choices = [(name, name) for name in names]
     first_field = select_field("Model", "model", choices, first.model)
     return controls_form("compare", [first_field, select_field("compared with", "other", choices, second.model)])
@@ -67,7 +66,6 @@ def model_tables(first: Atlas, second: Atlas) -> Html:
 
 
 def category_shares(atlas: Atlas) -> dict[str, str]:
-    """How many heads belong to each category, and their share."""
     relations_by_head = cache.classified_heads(atlas, float(atlas.info["settings"]["tau"]))
     counts = {"any relation": len(relations_by_head)}
     for name in CATEGORIES:
@@ -77,7 +75,6 @@ def category_shares(atlas: Atlas) -> dict[str, str]:
 
 
 def relation_counts(atlas: Atlas) -> dict[str, str]:
-    """How many heads implement or suppress each relation."""
     rows = cache.relation_summary(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
     return {row["relation"]: f"{row['either']:,}" if row["counted"] else "too few pairs" for row in rows}
 

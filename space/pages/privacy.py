@@ -57,7 +57,6 @@ HOSTING_NOTICE = (
 
 
 def build(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
-    """Lays out the page."""
     gr.Markdown(privacy_text(services), elem_id="privacy")
 
 
@@ -114,6 +113,5 @@ def storage_table(services: Services) -> str:
 
 
 def contact_text(services: Services) -> str:
-    """Whom to write to."""
     names = [f"[{name}](https://huggingface.co/{name})" for name in sorted(services.organisers)]
     return f"the organisers ({', '.join(names)})" if names and services.is_on_space else OPERATORS

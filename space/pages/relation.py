@@ -76,7 +76,6 @@ def relation_sentence(atlas: Atlas, name: str) -> str:
 
 
 def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
-    """The score of the head in the address, with its pairs."""
     if head is None or head not in atlas.head_ids:
         return Html("")
     index = atlas.head_ids.index(head)
@@ -122,7 +121,6 @@ def score_text(value: float | None) -> str:
 
 
 def best_heads_table(atlas: Atlas, name: str) -> Html:
-    """The heads of a model with the highest scores or suppressions, with their descriptions."""
     scores = cache.relation_values(atlas, name, SCORE)
     suppressions = cache.relation_values(atlas, name, SUPPRESSION)
     descriptions = cache.head_descriptions(atlas)
@@ -148,7 +146,6 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
 
 
 def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
-    """The scores of all heads by model."""
     from maps.figures.universality import scores_by_model  # imported here: the figure library is slow to load
 
     taus = {atlas.model: float(atlas.info["settings"]["tau"]) for atlas, _ in scores}

@@ -64,7 +64,6 @@ class DescriptionIndex:
 
     @classmethod
     def build(cls, atlas: Atlas) -> DescriptionIndex:
-        """Reads an atlas's current descriptions."""
         table = atlas.description_table(list(FIELD_WEIGHTS)).combine_chunks()
         fields = {field: table[field].combine_chunks().fill_null("") for field in FIELD_WEIGHTS}
         texts = (fields[field][row].as_py() for row in range(table.num_rows) for field in FIELD_WEIGHTS)

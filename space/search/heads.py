@@ -74,7 +74,6 @@ def rank_heads(tokens: TokenIndex, token_distances: dict[int, int], role: TokenR
 
 
 def make_head_hit(index: SearchIndex, ranked: RankedHeads, head_index: int) -> HeadHit:
-    """A head with its best mappings."""
     tokens, occurrences = index.tokens, ranked.occurrences
     is_of_head = tokens.head_numbers(occurrences.mappings) == ranked.heads[head_index]
     rows = np.flatnonzero(is_of_head)[:MAX_HITS_SHOWN].tolist()

@@ -49,7 +49,6 @@ class Query:
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text as they are searched for."""
     return [normalise_word(word) for word in WORD_PATTERN.findall(text)]
 
 

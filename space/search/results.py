@@ -142,6 +142,5 @@ class SearchResults:
 
     @property
     def total(self) -> int:
-        """The number of results in all sections."""
         sections = (self.relations, self.descriptions, self.sources, self.targets, self.alike)
         return sum(section.total for section in sections)

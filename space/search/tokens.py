@@ -127,7 +127,6 @@ class TokenIndex:
         return first, self.folded_strings.slice(first, end - first)
 
     def source_occurrences(self, tokens: Sequence[int]) -> TokenOccurrences:
-        """The mappings whose source is one of the tokens."""
         mappings, found_tokens = self._positions_of(self.sources, tokens)
         return TokenOccurrences(mappings, np.zeros_like(mappings), found_tokens)
 
@@ -146,7 +145,6 @@ class TokenIndex:
         return np.concatenate(positions), np.concatenate(found_tokens)
 
     def head_count(self, mappings: Ints) -> int:
-        """The number of heads to which some mappings belong."""
         return len(np.unique(self.head_numbers(mappings)))
 
     def head_numbers(self, mappings: Ints) -> Ints:
@@ -165,7 +163,6 @@ class MappingColumns(NamedTuple):
     targets: list[Ints]
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Appends a batch of the table `mappings`."""
         target_lists = batch["target_ids"]
         self.layers.append(as_ints(batch["layer"]))
         self.heads.append(as_ints(batch["head"]))
@@ -175,7 +172,6 @@ class MappingColumns(NamedTuple):
         self.targets.append(as_ints(target_lists.flatten()))
 
     def concatenate(self) -> tuple[Ints, ...]:
-        """Each column whole."""
         return tuple(np.concatenate([np.zeros(0, np.int32), *parts]) for parts in self)
 
 

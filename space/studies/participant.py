@@ -47,7 +47,6 @@ class Participant:
         return pseudonyms.derive_item_handle(item.key, self.services.pseudonym_key)
 
     def item_content(self, item: StudyItem) -> ItemContent:
-        """What the annotator sees of an item."""
         example = self.examples_by_key.get(item.key)
         content = self.study.contents[item.key] if example is None else example.content
         return replace(content, mappings=tuple(content.mappings))  # reads them from the atlas once

@@ -39,7 +39,6 @@ def csv_chunks(atlas: Atlas, name: str) -> Iterator[str]:
 
 
 def download_links(atlas: Atlas) -> Html:
-    """Links to every table of an atlas in each format."""
     items = []
     for name in atlas.table_names:
         links = [

@@ -88,7 +88,6 @@ class HtmlRewriter:
         self.body = b""
 
     async def send(self, message: Message) -> None:
-        """Takes one ASGI message of the response."""
         if message["type"] == "http.response.start" and is_html_page(message):
             self.response_start = message
         elif self.response_start is None:
@@ -160,7 +159,6 @@ def app_arguments(services: Services, pages: Mapping[str, Any], links: Mapping[s
         return JSONResponse(head_descriptions(services.atlas(request.query_params.get("model", ""))))
 
     def send_preview_image(request: Request) -> Response:
-        """The image of a head for link previews."""
         from space.components.preview_image import PreviewText, draw_preview  # imported here: it is rarely needed
 
         atlas, head = requested_head(services, request.query_params)

@@ -74,7 +74,6 @@ def open_page(
 
 
 def missing_page(reason: str) -> PageContent:
-    """A page that says what is wrong with its address and links to the home page."""
     html = Html("<h1>Nothing here</h1>{}<p>{}</p>").format(notice(reason, "problem"), anchor("./", "Back to all heads"))
     return PageContent("Nothing here", reason, html, exists=False)
 

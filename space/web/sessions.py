@@ -57,7 +57,6 @@ def identify_organiser(services: Services, key: object, request: HasRequest) -> 
 
 
 def annotator_for_name(name: str, key: bytes) -> Annotator:
-    """The annotator with this name and its pseudonym."""
     return Annotator(name, pseudonyms.derive_pseudonym(name, key))
 
 

@@ -22,7 +22,6 @@ def ask_within_limit(services: Services, question: LiveQuestion, request: HasReq
 
 
 def visitor_id(request: HasRequest | None) -> str:
-    """An identifier of the visitor for the rate limit."""
     if request is None or request.request is None:
         return "nobody"
     if (name := login_name(request)) is not None:
@@ -34,7 +33,6 @@ def visitor_id(request: HasRequest | None) -> str:
 
 
 def is_public_address(text: str) -> bool:
-    """Whether a text is a public IP address."""
     try:
         return ip_address(text).is_global
     except ValueError:

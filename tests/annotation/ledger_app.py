@@ -31,7 +31,6 @@ class ManualClock:
         return self.now
 
     def advance(self, **much: float) -> None:
-        """Later by so much."""
         self.now += timedelta(**much)
 
 
@@ -52,13 +51,11 @@ class LedgerApp:
         self.start()
 
     def start(self) -> None:
-        """As a new process would."""
         self.dataset = self.dataset_class(self.ledger_name, TOKEN, self.hub.url, self.retry_waits)
         self.journal = self.journal_class(self.data / "journal.sqlite", self.clock)
         self.ledger = HubLedger(self.dataset, self.journal, self.data, self.clock)
 
     def restart(self, wipe_disk: bool = False) -> None:
-        """Ends, perhaps loses the disk, and starts again."""
         self.journal.close()
         if wipe_disk:
             shutil.rmtree(self.data)
@@ -71,7 +68,6 @@ class LedgerApp:
         self.journal.record_judgment(self.make_judgment(judgment_id, annotator=annotator, **{**layer, **changes}))
 
     def judgment_ids(self) -> list[str]:
-        """The judgments of the journal."""
         return [row.judgment_id for row in self.journal.all_judgments(include_withdrawn=True)]
 
 

@@ -41,7 +41,6 @@ class BrowserTestApp:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -80,7 +79,6 @@ class BrowserTestApp:
                 database.execute(sql)
 
     def kill(self) -> None:
-        """kill -9."""
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
@@ -95,7 +93,6 @@ class BrowserTestApp:
 
 
 def read_organiser_link(process: subprocess.Popen[str]) -> str:
-    """The organiser's link that the app prints when it has started."""
     for line in process.stdout or ():
         if line.startswith("For the organiser"):
             return line.split()[-1]
@@ -127,7 +124,6 @@ def server(explorer: BrowserTestApp) -> BrowserTestApp:
 
 
 def chromium_path() -> str:
-    """Where Chromium lies."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.fail("No Chromium was found: install the package chromium, or set CHROMIUM to its path.")
@@ -155,14 +151,12 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def other_page(browser: Browser) -> Iterator[Page]:
-    """A page of another visitor."""
     with open_fresh_page(browser) as opened:
         yield opened
 
 
 @contextmanager
 def open_fresh_page(browser: Browser) -> Iterator[Page]:
-    """A page in a browser context of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(20_000)

@@ -30,7 +30,6 @@ SETTLE_MILLISECONDS = 2500  # ms, for figures and fading
 
 
 def annotate_items(page: Page, count: int) -> None:
-    """Signs in and judges some items, so that there is something to agree on."""
     page.locator("#name textarea, #name input").fill("Ada")
     page.get_by_role("button", name="I agree: start").click()
     for number in range(count):
@@ -43,7 +42,6 @@ def annotate_items(page: Page, count: int) -> None:
 
 
 def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Path) -> None:
-    """All pages in one look."""
     width, height, scheme = SCREEN_MODES[mode]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
@@ -60,7 +58,6 @@ def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Pat
 
 
 def main() -> None:
-    """Takes the pictures."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, run_app({"MAPS_DATA": data}) as served, sync_playwright() as play:

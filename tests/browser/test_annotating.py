@@ -37,7 +37,6 @@ TELL = """
 
 
 def created(data: Path, **changes: object) -> Study:
-    """A small study of the prebuilt atlas, in an app's data folder."""
     settings = replace(BASE_SETTINGS, **changes)  # type: ignore[arg-type]
     described = load_candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), settings.describer)
     study = freeze_study(settings, described, mapping_hash)
@@ -82,7 +81,6 @@ def answer(page: Page, key: str = "1") -> None:
 
 
 def copies(page: Page) -> int:
-    """How many copies the browser keeps."""
     found: int = page.evaluate("Object.keys(localStorage).filter(name => name.startsWith('maps-outbox:')).length")
     return found
 

@@ -18,7 +18,6 @@ HEAD = re.compile(r"L\d+H\d+")
 
 
 def sign_in(page: Page, server: BrowserTestApp, name: str) -> None:
-    """Agrees and starts."""
     page.goto(f"{server.url}/annotate")
     page.locator("#name textarea, #name input").fill(name)
     page.get_by_role("button", name="I agree: start").click()
@@ -26,7 +25,6 @@ def sign_in(page: Page, server: BrowserTestApp, name: str) -> None:
 
 
 def head_shown(page: Page) -> str:
-    """The head whose evidence is on the page."""
     found = HEAD.search(page.locator("#evidence h1").first.inner_text())
     assert found is not None
     return found[0]
@@ -47,7 +45,6 @@ def answer(page: Page, keys: str) -> str:
 
 
 def stored(server: BrowserTestApp) -> list[tuple[str, ...]]:
-    """The judgments in the journal, read by another process's eyes."""
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         return database.execute("SELECT annotator, presence, precision, category FROM judgments").fetchall()
 

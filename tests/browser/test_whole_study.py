@@ -25,7 +25,6 @@ NUMBERS = {"heads": 4, "per-item": 3, "overlap": 0, "swapped": 1, "shuffled": 1}
 
 
 def created(page: Page) -> None:
-    """Makes a study as an organiser does: settings, what it would hold, frozen."""
     page.get_by_role("tab", name="New study").click()
     page.locator("#study-name input, #study-name textarea").fill("whole")
     for name, number in NUMBERS.items():
@@ -40,7 +39,6 @@ def created(page: Page) -> None:
 
 
 def practised(page: Page, server: BrowserTestApp, name: str) -> None:
-    """Signs in by the link that the organiser sends, and goes through the worked examples."""
     page.goto(f"{server.url}/annotate?study=whole")
     page.locator("#name textarea, #name input").fill(name)
     page.get_by_role("button", name="I agree: start").click()
@@ -56,7 +54,6 @@ def practised(page: Page, server: BrowserTestApp, name: str) -> None:
 
 
 def chosen(page: Page, keys: str) -> None:
-    """Answers the questions on the page with number keys."""
     asked = {1: ("#presence",), 2: ("#presence", "#category"), 3: ("#presence", "#precision", "#category")}
     for key, question in zip(keys, asked[len(keys)], strict=True):
         expect(page.locator(question)).to_be_visible()
@@ -65,7 +62,6 @@ def chosen(page: Page, keys: str) -> None:
 
 
 def judged(page: Page, answers: tuple[str, ...]) -> None:
-    """Answers all items of the study."""
     for done, keys in enumerate(answers):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 6")
         chosen(page, keys)
@@ -76,7 +72,6 @@ def judged(page: Page, answers: tuple[str, ...]) -> None:
 
 
 def decided(page: Page, server: BrowserTestApp) -> None:
-    """Finds the one disagreement and decides it."""
     page.goto(f"{server.url}/organise?study=whole")
     expect(page.locator("#overview")).to_contain_text("complete: all judgments are there")
     expect(page.locator("#study")).to_contain_text("18 of 18")
@@ -95,7 +90,6 @@ def decided(page: Page, server: BrowserTestApp) -> None:
 
 
 def downloaded(page: Page, folder: Path) -> Path:
-    """Downloads all rows as a `datasets` folder and unpacks it."""
     page.get_by_role("tab", name="Study", exact=True).click()
     page.locator("#rows-datasets").click()
     links = page.locator("#rows a[download]")
@@ -108,7 +102,6 @@ def downloaded(page: Page, folder: Path) -> Path:
 
 
 def summarised(file: Path) -> str:
-    """What `annotation agreement` says of a file."""
     command = [sys.executable, "-m", "annotation", "agreement", str(file)]
     run = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True)
     return run.stdout

@@ -78,13 +78,11 @@ class LoopbackHub:
         return self.add("model", name, files, **options)
 
     def add_dataset(self, name: str, files: Mapping[str, bytes] | Path, **options: bool) -> str:
-        """The same for a dataset."""
         return self.add("dataset", name, files, **options)
 
     def add(
         self, kind: str, name: str, files: Mapping[str, bytes] | Path, *, private: bool = False, gated: bool = False
     ) -> str:
-        """The same for any kind: model, dataset or space."""
         if isinstance(files, Path):
             paths = [path for path in sorted(files.rglob("*")) if path.is_file()]
             files = {path.relative_to(files).as_posix(): path.read_bytes() for path in paths}
@@ -105,7 +103,6 @@ class LoopbackHub:
         return [seen for seen in self.recorded_requests if re.search(pattern, f"{seen.method} {seen.path}")]
 
     def bytes_sent(self, pattern: str = "") -> int:
-        """How many bytes of bodies these requests were answered with."""
         return sum(seen.bytes_sent for seen in self.matching_requests(pattern))
 
     def fail_next(self, pattern: str, status: int = 503, times: int = 1, retry_after: int = 0) -> None:
@@ -113,7 +110,6 @@ class LoopbackHub:
         self.ordered_failures.append(OrderedFailure(pattern, times, status=status, retry_after=retry_after))
 
     def stall_next(self, pattern: str, seconds: float, times: int = 1) -> None:
-        """Lets the next requests wait."""
         self.ordered_failures.append(OrderedFailure(pattern, times, delay=seconds))
 
     def lose_next_reply(self, pattern: str, times: int = 1) -> None:
@@ -142,7 +138,6 @@ class LoopbackHub:
         return OrderedFailure("", 0)
 
     def answer(self, request: HubRequest) -> tuple[HubReply, OrderedFailure]:
-        """The answer, and what goes wrong with it."""
         with self.lock:
             trouble = self.next_failure(f"{request.method} {request.path}")
         self.closing.wait(trouble.delay)
@@ -171,7 +166,6 @@ class HubHandler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def read_body(self) -> bytes:
-        """The request's body, of a known length or in chunks."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
         parts = []
@@ -182,7 +176,6 @@ class HubHandler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def answer(self) -> None:
-        """Reads a request, answers it and keeps what happened."""
         hub = self.server.hub
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = HubRequest(self.command, self.path, headers, self.read_body())
@@ -239,7 +232,6 @@ class HubServer(ThreadingHTTPServer):
 
 @contextmanager
 def loopback_hub() -> Iterator[LoopbackHub]:
-    """Serves a Hub until the block ends."""
     hub = LoopbackHub()
     with HubServer(hub) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -47,7 +47,6 @@ class Repository:
 
     @property
     def head(self) -> Commit:
-        """The newest commit."""
         return self.commits[-1]
 
     def commit(self, title: str, files: Mapping[str, bytes]) -> Commit:
@@ -66,14 +65,12 @@ class Repository:
         raise RefusedRequestError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
 
     def file_at(self, revision: str, path: str) -> tuple[Commit, bytes]:
-        """A file with the commit that it was read at."""
         commit = self.commit_at(revision)
         if path not in commit.files:
             raise RefusedRequestError(404, "EntryNotFound", f"{path} does not exist on {revision}")
         return commit, commit.files[path]
 
     def squash(self, title: str) -> None:
-        """Makes the newest state the only one."""
         files = self.head.files
         self.commits.clear()
         self.commit(title, files)
@@ -99,7 +96,6 @@ class Repository:
         }
 
     def tree(self, revision: str, folder: str, recursive: bool) -> list[Json]:
-        """The entries below a folder: files, and folders too."""
         files, start = self.commit_at(revision).files, f"{folder}/" if folder else ""
         below = sorted(path for path in files if path.startswith(start))
         if folder and not below:
@@ -120,12 +116,10 @@ class Repository:
 
 
 def git_oid(content: bytes) -> str:
-    """A file's name in git."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def sha256(content: bytes) -> str:
-    """A large file's name."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -146,7 +140,6 @@ def parent_folders(path: str) -> list[str]:
 
 
 def file_entry(path: str, content: bytes) -> Json:
-    """A file in a tree."""
     entry: Json = {"type": "file", "oid": git_oid(content), "size": len(content), "path": path}
     if is_large(path):
         entry["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": 134}
@@ -154,7 +147,6 @@ def file_entry(path: str, content: bytes) -> Json:
 
 
 def sibling_entry(path: str, content: bytes, blobs: bool) -> Json:
-    """A file in what is said of a repository."""
     entry: Json = {"rfilename": path}
     if blobs:
         entry |= {"blobId": git_oid(content), "size": len(content)}
@@ -164,7 +156,6 @@ def sibling_entry(path: str, content: bytes, blobs: bool) -> Json:
 
 
 def folder_entry(path: str) -> Json:
-    """A folder in a tree."""
     return {"type": "directory", "oid": git_oid(path.encode()), "size": 0, "path": path}
 
 

@@ -26,7 +26,6 @@ from tests.hub.routing import (
 
 
 def answer_request(hub: HubState, request: HubRequest) -> HubReply:
-    """The answer to a request."""
     method = "GET" if request.method == "HEAD" else request.method
     path = urlsplit(request.path).path
     try:
@@ -184,7 +183,6 @@ def large_file_content(hub: HubState, request: HubRequest, part: Mapping[str, st
 
 
 def range_reply(hub: HubState, request: HubRequest, commit: Commit, path: str, content: bytes) -> HubReply:
-    """A file or the part that the request asks for."""
     headers = {
         "ETag": f'"{etag(path, content)}"',
         "X-Repo-Commit": commit.oid,

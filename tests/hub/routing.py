@@ -27,12 +27,10 @@ class HubRequest:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """What follows the question mark."""
         return parse_qs(urlsplit(self.path).query)
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
         return json.loads(self.body)
 
 
@@ -107,5 +105,4 @@ def visible_repository(hub: HubState, request: HubRequest, kind: str, name: str)
 
 
 def api_repository(hub: HubState, request: HubRequest, part: Mapping[str, str]) -> Repository:
-    """The repository of an address below /api."""
     return visible_repository(hub, request, KINDS_BY_PATH[part["kinds"]], part["repo"])

@@ -66,7 +66,6 @@ TINY = Load(people=2, each=1, heads=1, controls=0, per_item=2)
 
 
 def row(number: int) -> Judgment:
-    """The judgment of one person of the tiny load."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     item = StudyItem("load", "model", 0, 0, "head", "mappings", "description")
     return form.build_judgment(

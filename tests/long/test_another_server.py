@@ -32,7 +32,6 @@ LAYER = 26  # nine heads; one more of the next
 
 
 def answers(url: str) -> bool:
-    """Whether a server is there."""
     try:
         with urlopen(url, timeout=5) as reply:
             return bool(reply.status == 200)

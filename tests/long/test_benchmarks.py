@@ -14,7 +14,6 @@ pytestmark = pytest.mark.long
 
 
 def run(*command: str) -> str:
-    """What a benchmark prints."""
     return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 

@@ -61,7 +61,6 @@ pytestmark = pytest.mark.long
 
 
 def commands(document: str) -> list[str]:
-    """The commands of a document, in order, without their comments."""
     text = (ROOT / document).read_text(encoding="utf-8")
     found = [line.split("` |")[0] for line in COMMAND.findall(text)]
     return [re.sub(r"\s+#\s.*$", "", line).strip() for line in found]
@@ -75,7 +74,6 @@ class Place:
     environment: dict[str, str]
 
     def run(self, command: str) -> None:
-        """Runs one command as a reader would."""
         for word, stand_in in STAND_INS.items():
             command = command.replace(word, stand_in)
         command += "".join(f" {more}" for part, more in QUICKER.items() if part in command and more not in command)

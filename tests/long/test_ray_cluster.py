@@ -50,7 +50,6 @@ class Machines:
         return machine
 
     def lose(self, machine: psutil.Popen) -> None:
-        """Kills a machine with all that runs on it."""
         if machine.poll() is None:
             processes = [machine, *machine.children(recursive=True)]
             for process in processes:

@@ -17,7 +17,6 @@ COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORD
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small model."""
     small = SmallModel()
     return save_model_folder(tmp_path_factory.mktemp("models") / "small", small, random_weights(small))
 

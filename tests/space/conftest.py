@@ -41,7 +41,6 @@ def grace(served: Services) -> Annotator:
 
 
 def record_consent(served: Services, name: str, pseudonym: str) -> Annotator:
-    """Notes the consent."""
     served.journal.record_consent(pseudonym, name, GUIDELINES_VERSION)
     return Annotator(name, pseudonym)
 

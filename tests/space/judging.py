@@ -14,7 +14,6 @@ from space.web.sessions import Annotator
 
 
 def record_judgment(served: Services, study: Study, item: StudyItem, who: Annotator, answers: Answers) -> None:
-    """Stores an annotator's answers to an item."""
     now = datetime.now(UTC)
     row = form.build_judgment(
         item,

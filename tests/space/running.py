@@ -105,15 +105,12 @@ class AppUnderTest:
         return CallResult(not done["success"], said.text, values)
 
     def open_every_page(self, who: Visitor, query: str = "") -> None:
-        """Opens every page once."""
         for one in self.endpoints():
             if one.runs_on_load:
                 self.call(one, who, query)
 
 
 def parse_endpoint(each: dict[str, Any], parts: dict[int, dict[str, Any]]) -> Endpoint:
-    """An endpoint from its entry in the configuration."""
-
     def name(number: int) -> str:
         props = parts[number]["props"]
         return str(props.get("storage_key") or props.get("elem_id") or number)

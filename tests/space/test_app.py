@@ -22,7 +22,6 @@ def started(**settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def one_sentence(run: subprocess.CompletedProcess[str]) -> str:
-    """The only line that the app printed."""
     assert run.returncode == 1
     assert run.stdout == ""
     lines = run.stderr.strip().splitlines()

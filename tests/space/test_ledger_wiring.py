@@ -58,7 +58,6 @@ class Host:
 
 
 def pilot(data: Path) -> None:
-    """A small study in an app's data folder."""
     described = load_candidates(Atlas.open(ROOT / "space" / "seed" / "smollm2"), BASE_SETTINGS.describer)
     save_study(freeze_study(BASE_SETTINGS, described, mapping_hash), data / "studies")
 
@@ -97,7 +96,6 @@ def somebody(name: str) -> Visitor:
 
 
 def signed_in(app: AppUnderTest, name: str) -> Visitor:
-    """Somebody who agreed, with an item on the desk."""
     who = somebody(name)
     annotating(app, who)
     first = next(each for each in app.endpoints() if each.name == "sign_in")
@@ -107,7 +105,6 @@ def signed_in(app: AppUnderTest, name: str) -> Visitor:
 
 
 def judged_before(host: Host, name: str) -> Visitor:
-    """Somebody who judged the first item when the app ran before, signed in still."""
     used = open_services(host.settings)
     who = Annotator(name, pseudonyms.derive_pseudonym(name, used.pseudonym_key))
     used.journal.record_consent(who.pseudonym, name, GUIDELINES_VERSION)
@@ -119,7 +116,6 @@ def judged_before(host: Host, name: str) -> Visitor:
 
 
 def judgment(annotator: str, item: StudyItem) -> Judgment:
-    """An answer of somebody to an item."""
     now, answers = datetime.now(UTC), Answers("absent_none", None, None, "")
     return form.build_judgment(
         item,
@@ -134,7 +130,6 @@ def judgment(annotator: str, item: StudyItem) -> Judgment:
 
 
 def submitted(app: AppUnderTest, who: Visitor) -> str:
-    """Submits what lies on the desk; the page then."""
     return asked(app, who, "submit", "description").text
 
 

@@ -92,12 +92,10 @@ class Scene:
 
 
 def token(used: Services, name: str) -> str:
-    """The token of someone who signed in."""
     return pseudonyms.make_session_token(name, used.pseudonym_key)
 
 
 def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> None:
-    """Stores a judgment."""
     who, now = pseudonyms.derive_pseudonym(name, used.pseudonym_key), datetime.now(UTC)
     used.journal.record_consent(who, name, GUIDELINES_VERSION)
     used.journal.record_judgment(

@@ -36,7 +36,6 @@ DOWNLOAD_FORMATS = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)
 
 
 def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and wires its events."""
     token, key = token_state(), organiser_key_state()
     name = gr.Textbox(visible="hidden", elem_id="agreement-study")
     sections, plots = [gr.HTML(elem_id="agreement-words")], []
@@ -101,8 +100,6 @@ def judgments_file_handler(services: Services, fmt: str) -> Any:
 
 
 def report_file_handler(services: Services) -> Any:
-    """A handler that writes the agreement report to a file."""
-
     @show_errors
     def write_file(key: object, name: str | None, request: gr.Request) -> Any:
         study = select_study(services, name or None)
@@ -127,7 +124,6 @@ def report_summary(study: Study, results: StudyResults) -> Html:
 
 
 def empty_sections() -> list[str]:
-    """The sections below the overview when there is nothing to show."""
     return [""] * (2 * len(QUESTIONS) + 1)
 
 

@@ -65,7 +65,6 @@ def estimate_cells(estimate: BootstrapEstimate | PairEstimate) -> tuple[str, str
 
 
 def question_summary(report: AgreementReport, question: FormQuestion, paper: Paper) -> Html:
-    """A question's agreement and answers in sentences, to be shown above its figures."""
     name = question.short_name[0].upper() + question.short_name[1:]
     agreement = agreement_sentences(question.short_name, report.questions[question.field], pairs=False)
     answers = answer_sentences(report.answers, paper)[QUESTIONS.index(question)]
@@ -146,7 +145,6 @@ def group_row(group: JudgmentGroup) -> tuple[str, ...]:
 
 
 def groups_section(report: AgreementReport, paper: Paper) -> Html:
-    """Layer quarters, and models if there are several."""
     models = report.by_model.groups if len(report.by_model.groups) > 1 else []
     rows = [group_row(group) for group in [*models, *report.by_quarter.groups]]
     header = ("Model and layers", "Items", "Recognised", *(f"Agreement on {q.short_name}" for q in QUESTIONS))

@@ -151,7 +151,6 @@ def is_unanswered(task: tasks.AnnotationTask) -> bool:
 
 
 def go_back(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
-    """Shows the item that was judged before this one."""
     c = page.components
     task = tasks.task_from_browser(participant, inputs[c.task])
     if task is None:

@@ -47,7 +47,6 @@ class RestoreResult:
 
 
 def seal_copy(row: Judgment | Withdrawal, key: bytes) -> str:
-    """A row as a copy for the browser."""
     kind = "judgment" if isinstance(row, Judgment) else "withdrawal"
     cells = {name: cell.isoformat() if isinstance(cell, datetime) else cell for name, cell in asdict(row).items()}
     return seal_text(json.dumps([kind, cells], ensure_ascii=False), key)
@@ -157,10 +156,8 @@ def withdraw_annotator(services: Services, annotator: Annotator) -> dict[str, An
 
 
 def extract_copies(sent: object) -> object:
-    """The copies that the page sends."""
     return sent.get("seals") if isinstance(sent, Mapping) else None
 
 
 def extract_ids(sent: object) -> object:
-    """The ids of copies that the page sends."""
     return sent.get("ids") if isinstance(sent, Mapping) else None

@@ -31,14 +31,12 @@ QUIET_EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "sho
 
 
 def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and connects its events."""
     here = AnnotatePage(services, lay_out(services))
     connect_form(here, page)
     build_withdrawal(here)
 
 
 def lay_out(services: Services) -> AnnotateComponents:
-    """The components: what the browser keeps, the welcome, and the two columns of the form."""
     token, task, draft = token_state(), task_state(), draft_state()
     copies = gr.JSON({}, visible="hidden", elem_id="copies")
     notices = gr.HTML(elem_id="notices")

@@ -85,7 +85,6 @@ class AnnotationTask:
 
 
 def parse_skipped_handles(browser_state: object) -> tuple[str, ...]:
-    """The handles of the skipped items in a task from a browser."""
     handles = browser_state.get("skipped") if isinstance(browser_state, dict) else None
     return tuple(each for each in handles if isinstance(each, str)) if isinstance(handles, list) else ()
 
@@ -128,7 +127,6 @@ def new_task(participant: Participant, item: StudyItem | None, skipped_handles: 
 
 
 def own_judgment(participant: Participant, item: StudyItem) -> Judgment | None:
-    """The annotator's current judgment of an item."""
     journal, annotator = participant.services.journal, participant.annotator.pseudonym
     return next(iter(journal.current_judgments(participant.study.name, annotator, item)), None)
 
@@ -252,7 +250,6 @@ def open_item(participant: Participant, item: StudyItem, skipped_handles: tuple[
 
 
 def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
-    """The study's item for the head in an address, if there is one."""
     return None if head is None else study.item_by_head.get(head)
 
 

@@ -48,7 +48,6 @@ class AnnotateComponents(NamedTuple):
     submit_button: gr.Button
 
     def outputs(self) -> list[Block]:
-        """Everything that a handler may fill."""
         return [*(part for part in self if isinstance(part, Block)), *self.questions.values()]
 
     def dependent_questions(self) -> list[gr.Radio]:
@@ -95,7 +94,6 @@ def open_form_updates(page: AnnotatePage, token: object, task: AnnotationTask, n
 
 
 def task_updates(page: AnnotatePage, token: object, task: AnnotationTask) -> Updates:
-    """The whole form for a task."""
     c = page.components
     has_item, example = task.item is not None, task.practice_example
     is_answered_example = example is not None and task.earlier_judgment is not None
@@ -140,7 +138,6 @@ def question_updates(
 
 
 def skip_button_label(task: AnnotationTask) -> str:
-    """The label of the button that goes on without an answer."""
     if task.practice_example is not None:
         return "Next"
     return "Keep my answer" if task.earlier_judgment else "Skip"
@@ -165,7 +162,6 @@ def evidence_html(task: AnnotationTask) -> Html:
 
 
 def no_item_reason(task: AnnotationTask) -> str:
-    """Why there is no item for this annotator, in words."""
     study, done = task.participant.study, task.progress.done
     if done >= len(study.order):
         return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {CHANGE_HINT}"

@@ -24,7 +24,6 @@ MEASURE_PHRASES = {
 
 
 def counts_section(atlas: Atlas, tau: float) -> Html:
-    """How many heads do what, and how many implement each relation."""
     if not cache.relation_names(atlas):
         return Html("")
     summary = classification_summary(
@@ -58,12 +57,10 @@ def baseline_table(atlas: Atlas) -> Html:
 
 
 def percent_text(value: float | None) -> str:
-    """A share in percent."""
     return "undefined" if value is None else f"{100 * value:.1f} %"
 
 
 def relation_table(atlas: Atlas, tau: float) -> Html:
-    """Each relation with its heads and the strongest of them."""
     rows = []
     for row in cache.relation_summary(atlas, tau).to_pylist():
         name = anchor(link_to_relation(row["relation"]), relation_label(row["relation"]))
@@ -76,14 +73,12 @@ def relation_table(atlas: Atlas, tau: float) -> Html:
 
 
 def best_head_link(atlas: Atlas, name: str | None, value: float | None) -> Html:
-    """A link to a head, with its value."""
     if name is None or value is None:
         return Html("none")
     return Html("{} {:.2f}").format(head_link(atlas.model, HeadId.parse(name)), value)
 
 
 def usage_section(atlas: Atlas, dataset: str | None) -> Html:
-    """How to get the data and how to cite it."""
     hub = Html("")
     if dataset:
         hub = Html(" They are also the dataset {} on the Hugging Face Hub.").format(
@@ -101,7 +96,6 @@ def usage_section(atlas: Atlas, dataset: str | None) -> Html:
 
 
 def dataset_address(name: str) -> str:
-    """The address of a dataset's page."""
     from huggingface_hub.constants import ENDPOINT
 
     return f"{ENDPOINT}/datasets/{name}"

@@ -76,7 +76,6 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 
 
 def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
-    """The grid in one colouring."""
     if colouring == VERDICT_COLOURING and verdicts is not None:
         return verdicts
     if colouring == CATEGORY_COLOURING:
@@ -91,7 +90,6 @@ def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Gr
 def grid_controls(
     services: Services, atlas: Atlas, choices: list[tuple[str, str]], colouring: str, side: str, tau: float
 ) -> Html:
-    """The form above the grid."""
     is_relation = colouring.startswith(RELATION_PREFIX)
     fields = [select_field("Colour by", "colour", choices, colouring)]
     if len(services.atlases) > 1:
@@ -104,7 +102,6 @@ def grid_controls(
 
 
 def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
-    """The strongest heads of a colouring, as links with their values and descriptions."""
     descriptions = cache.head_descriptions(atlas)
     rows = []
     for index in grid.strongest_indices():
@@ -114,7 +111,6 @@ def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
 
 
 def head_picker(atlas: Atlas) -> Html:
-    """A form that opens a head by its numbers."""
     layers = [(str(layer), str(layer)) for layer in range(atlas.info["layers"])]
     heads = [(str(head), str(head)) for head in range(atlas.info["heads"])]
     return Html('<form class="picker" action="head">{}{}{}<button>Open the head</button></form>').format(

@@ -28,7 +28,6 @@ def leading_description(rows: HeadRows) -> Html:
 
 
 def author_sentence(row: Row) -> str:
-    """Who wrote a description."""
     model = "" if row["describer"] == OFFLINE else f" ({row['model']})"
     return f"Written by {author_words(row['describer'])}{model}."
 
@@ -47,7 +46,6 @@ def descriptions_side_by_side(rows: HeadRows) -> Html:
 
 
 def description_section(row: Row, rows: HeadRows) -> Html:
-    """One description."""
     lines = [detection_text(score).strip() for score in rows.detection_scores(row)]
     if row["support"] is not None:
         lines.append(support_sentence(row, rows))

@@ -46,7 +46,6 @@ most when it attends to them.</p>{mappings}
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:
-    """The head in the address."""
     atlas, head = requested_head(services, query)
     settings = atlas.info["settings"]
     rows = HeadRows.read(atlas, head)
@@ -114,7 +113,6 @@ def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:
 
 
 def provenance_list(atlas: Atlas, rows: HeadRows) -> Html:
-    """Statistics of the head, and the checkpoint from which they were computed."""
     row = rows.statistics
     statistics = {
         "Mean saliency": row["saliency_mean"],

@@ -43,7 +43,6 @@ class OrganiserSelection:
     started_at: datetime
 
     def to_json(self) -> str:
-        """The selection as the page keeps it."""
         return json.dumps(vars(self) | {"started_at": self.started_at.isoformat()})
 
 
@@ -80,7 +79,6 @@ def find_disagreement(services: Services, study: Study, position: int) -> Disagr
 def new_selection(
     services: Services, organiser: Annotator, study: Study, position: int | None, reveal_answers: bool
 ) -> OrganiserSelection:
-    """A selection that was opened just now."""
     own = None if position is None else own_decision(services, organiser, study, position)
     return OrganiserSelection(
         study=study.name,
@@ -93,7 +91,6 @@ def new_selection(
 
 
 def own_decision(services: Services, organiser: Annotator, study: Study, position: int) -> Judgment | None:
-    """This organiser's current decision on an item."""
     if position >= len(study.order):
         return None
     item = adjudication_item(study.order[position])

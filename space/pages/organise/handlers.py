@@ -68,7 +68,6 @@ def page_load_handler(page: OrganisePage) -> Any:
 
 
 def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    """What a study with these settings would contain."""
     tab = page.components.new_study
     try:
         study = studies.build_study(page.services, study_request(tab, inputs))
@@ -80,7 +79,6 @@ def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> 
 
 
 def study_request(tab: NewStudyTab, inputs: Inputs) -> StudyRequest:
-    """The settings in the fields of the tab."""
     return StudyRequest(**{name: inputs[field] for name, field in tab.fields.items()})
 
 
@@ -147,7 +145,6 @@ def typed_pseudonym(value: object) -> str:
 
 
 def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    """Withdraws a person."""
     tab = page.components.withdrawal
     pseudonym = typed_pseudonym(inputs[tab.pseudonym])
     page.services.journal.withdraw(pseudonym)
@@ -159,7 +156,6 @@ def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updat
 
 
 def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:
-    """The file or files with all judgments of a study."""
     c, services = page.components, page.services
     study = studies.find_study(services, adjudication.parse_selection(inputs[c.selection]).study)
     folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name

@@ -27,7 +27,6 @@ PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 
 
 def build(services: Services, page: gr.Blocks) -> None:
-    """Lays out the page and connects its events."""
     here = OrganisePage(services, lay_out(services))
     connect_selection(here, page)
     connect_study_tab(here)
@@ -36,7 +35,6 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 
 def lay_out(services: Services) -> OrganiseComponents:
-    """The components: what the browser keeps, the overview, and a tab for each task."""
     organiser_key, access_notice = organiser_key_state(), gr.HTML(elem_id="access-notice")
     if services.has_login:
         gr.LoginButton()
@@ -67,7 +65,6 @@ def lay_out(services: Services) -> OrganiseComponents:
 
 
 def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
-    """Opening a study or an item, and deciding on the item."""
     c = here.components
     tab, outputs = c.decision, c.selection_outputs()
     load = handlers.page_load_handler(here)
@@ -86,7 +83,6 @@ def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
 
 
 def lay_out_study_tab() -> StudyTab:
-    """One study: how far it is, its files, and showing its answers to annotators."""
     detail = gr.HTML(elem_id="study")
     gr.HTML(
         '<p class="hint">The downloads contain every judgment: who answered what, and which items are controls.</p>'
@@ -119,7 +115,6 @@ def connect_study_tab(here: OrganisePage) -> None:
 
 
 def lay_out_decision_tab() -> DecisionTab:
-    """The items in disagreement, and one of them with the form for the decision."""
     disagreements = gr.HTML(elem_id="disagreements")
     with gr.Row(visible=False) as row:
         with gr.Column(scale=3, elem_classes="evidence"):
@@ -140,7 +135,6 @@ def lay_out_decision_tab() -> DecisionTab:
 
 
 def lay_out_new_study_tab(services: Services) -> NewStudyTab:
-    """The settings of a new study, its preview, and the button that creates it."""
     describers = studies.describer_choices(services)
     fields: dict[str, Any] = {}
     with gr.Row():
@@ -183,7 +177,6 @@ def connect_new_study_tab(here: OrganisePage) -> None:
 
 
 def lay_out_withdrawal_tab() -> WithdrawalTab:
-    """Withdrawing an annotator on request, and the list of those who withdrew."""
     gr.HTML(
         "<p>After a withdrawal this person's answers are excluded from all figures, downloads and future releases. "
         "This cannot be undone.</p>"

@@ -181,12 +181,10 @@ class StudyStatus(NamedTuple):
 
 
 def study_statuses(services: Services) -> dict[str, StudyStatus]:
-    """The status of every study, by its name."""
     return {name: study_status(services, study) for name, study in studies_newest_first(services).items()}
 
 
 def study_status(services: Services, study: Study) -> StudyStatus:
-    """The status of one study."""
     stale_keys, slots = find_stale_item_keys(services.atlases, study), services.journal.slot_holders(study)
     progress = compute_study_progress(study, slots.judged_by, slots.reserved_by, stale_keys)
     return StudyStatus(study, progress, is_complete(study, slots.judged_by, stale_keys))

@@ -94,7 +94,6 @@ class OrganiseComponents(NamedTuple):
     withdrawal: WithdrawalTab
 
     def selection_outputs(self) -> list[Block]:
-        """What selecting a study or an item fills."""
         parts = (*self, *self.decision, *self.decision.questions.values())
         more = (self.study.detail, self.study.open_answers_button, self.withdrawal.withdrawals)
         return [*(part for part in parts if isinstance(part, Block)), *more]
@@ -128,7 +127,6 @@ def selection_from_query(services: Services, organiser: Annotator, query: Mappin
 
 
 def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
-    """The whole page for a selection."""
     c, services = page.components, page.services
     study = studies.find_study(services, selection.study)
     statuses = studies.study_statuses(services)
@@ -175,18 +173,15 @@ def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, sel
 
 
 def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Html:
-    """All studies with their counts, and the ledger."""
     rows = [(each.study, each.progress, current_study_state(each)) for each in statuses.values()]
     return Html("<h1>Studies</h1>{}{}").format(studies_table(rows), ledger_status_html(services))
 
 
 def current_study_state(status: StudyStatus) -> str:
-    """The state of a study now."""
     return study_state(status.study, status.is_complete, datetime.now(UTC))
 
 
 def study_html(services: Services, status: StudyStatus) -> Html:
-    """One study with its annotators."""
     name = status.study.name
     opened_at = services.journal.answers_opened_at(name)
     opened = ""
@@ -198,7 +193,6 @@ def study_html(services: Services, status: StudyStatus) -> Html:
 
 
 def ledger_status_html(services: Services) -> Html:
-    """Which rows of the journal are in the ledger, and what went wrong."""
     if services.ledger is None:
         return notice("There is no ledger: answers are only on this machine's disk. MAPS_JUDGMENTS sets one.")
     status = services.ledger.status()
@@ -207,7 +201,6 @@ def ledger_status_html(services: Services) -> Html:
 
 
 def withdrawals_html(services: Services) -> Html:
-    """Who withdrew, and when."""
     rows = services.journal.withdrawal_times().items()
     if not rows:
         return notice("Nobody has withdrawn.")

@@ -18,7 +18,6 @@ from space.components.markup import Html, anchor, join_html, mapping_list, notic
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
-    """The address of a study on the organiser's page, or of an item of it."""
     query: dict[str, object] = {"study": study}
     query |= {} if item is None else {"item": item}
     return "organise?" + urlencode(query | ({"answers": "shown"} if reveal_answers else {}))
@@ -39,7 +38,6 @@ def slots_text(progress: StudyProgress) -> str:
 
 
 def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
-    """All studies, one per row, with links."""
     header = ("Study", "State", "Judgments", "Finished items", "Stale items", "Created")
     lines = [
         (
@@ -56,7 +54,6 @@ def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
 
 
 def study_detail_html(study: Study, progress: StudyProgress, state_text: str, address: str) -> Html:
-    """One study: progress, the link for annotators, stale items, settings."""
     lines = [
         f"State: {state_text}.",
         f"Judgments: {slots_text(progress)}. Finished items: {progress.finished_items:,} of {progress.items:,}.",
@@ -85,7 +82,6 @@ def stale_notice(progress: StudyProgress) -> Html:
 
 
 def settings_list(study: Study) -> Html:
-    """The settings, folded."""
     rows = join_html(
         Html("<dt>{}</dt><dd>{}</dd>").format(name.replace("_", " "), "none" if value is None else value)
         for name, value in asdict(study.settings).items()
@@ -94,7 +90,6 @@ def settings_list(study: Study) -> Html:
 
 
 def annotators_table(rows: Sequence[AnnotatorSummary]) -> Html:
-    """The work of each annotator."""
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
     header = ("Annotator", "Items judged", "Median seconds", "Agrees with the majority of the others on question one")
@@ -134,12 +129,10 @@ def disagreements_table(study: Study, disagreements: Sequence[Disagreement], rev
 
 
 def disagreement_head(disagreement: Disagreement) -> HeadId:
-    """The head of an item in disagreement."""
     return HeadId(disagreement.item.layer, disagreement.item.head)
 
 
 def disagreement_html(study: Study, disagreement: Disagreement) -> Html:
-    """An item with its mappings, its description, and the answers side by side."""
     item = study.contents[disagreement.item.key]
     head = disagreement_head(disagreement)
     content = Html(

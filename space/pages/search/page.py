@@ -72,7 +72,6 @@ def search_form(services: Services, typed_text: str, model: str, kind: str) -> H
 
 
 def introduction_html() -> Html:
-    """What can be searched, with examples."""
     examples = Html(", ").join(
         anchor(link_to_search(example), token_chip(example, linked=False)) for example in EXAMPLES
     )
@@ -80,7 +79,6 @@ def introduction_html() -> Html:
 
 
 def no_results_html(results: SearchResults, model: str) -> Html:
-    """A message that nothing was found, with what may help."""
     message = f"Nothing found{f' in {model}' if model else ''}: no description, no token and no relation is like this."
     wider = Html("")
     if model:
@@ -93,7 +91,6 @@ def no_results_html(results: SearchResults, model: str) -> Html:
 
 
 def results_summary(results: SearchResults) -> str:
-    """What was found, in one sentence."""
     counts = (
         pluralize(results.relations.total, "relation"),
         pluralize(results.descriptions.total, "description"),

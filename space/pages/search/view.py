@@ -66,7 +66,6 @@ class SearchView:
 
 
 def results_html(view: SearchView) -> Html:
-    """Everything found, section by section."""
     results = view.results
     relations = result_list([relation_item(hit) for hit in results.relations.items], "found-relations")
     descriptions = result_list([description_item(hit, results) for hit in results.descriptions.items], "sentences")
@@ -98,13 +97,11 @@ def descriptions_title(results: SearchResults) -> str:
 
 
 def relation_item(hit: RelationHit) -> Html:
-    """A relation with a link to its page."""
     link = anchor(link_to_relation(hit.name), relation_label(hit.name))
     return Html("<li>{} <small>scored on {}</small></li>").format(link, ", ".join(hit.models))
 
 
 def description_item(hit: DescriptionHit, results: SearchResults) -> Html:
-    """A head with its description, its describer, and where the words were found."""
     words = results.highlighted_words
     inputs = Html("")
     if "input strings" in hit.where:
@@ -141,7 +138,6 @@ def matching_tokens_html(results: SearchResults) -> Html:
 
 
 def token_item(hit: TokenHit) -> Html:
-    """A token with its ids and the number of heads that have it."""
     ids = ", ".join(f"id {token_id} in {model}" for model, token_id in hit.ids.items())
     verb = "acts" if hit.sources == 1 else "act"
     counts = f"{pluralize(hit.sources, 'head')} {verb} on it, {hit.targets:,} promote it"
@@ -149,7 +145,6 @@ def token_item(hit: TokenHit) -> Html:
 
 
 def heads_table(section: ResultSection[HeadHit], caption: str) -> Html:
-    """Heads with their mappings that contain a token."""
     if not section.items:
         return Html("")
     rows = []

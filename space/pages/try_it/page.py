@@ -75,7 +75,6 @@ def finish(services: Services, query: Mapping[str, str], request: HasRequest | N
 
 
 def answer_html(live_answer: Probe | OwnPairsResult, atlas: Atlas, side: str, tau: float) -> Html:
-    """An answer of the live model."""
     if isinstance(live_answer, OwnPairsResult):
         return relation_answer(live_answer, atlas, side, tau)
     return token_answer(live_answer, atlas) if live_answer.target is None else pair_answer(live_answer, atlas)
@@ -90,7 +89,6 @@ def live_atlas(services: Services) -> Atlas:
 
 
 def invalid_lines_notice(question: TryQuestion) -> Html:
-    """How many lines are not a pair, and which."""
     lines = question.invalid_lines
     if not lines:
         return Html("")
@@ -103,7 +101,6 @@ def invalid_lines_notice(question: TryQuestion) -> Html:
 def page_content(
     services: Services, query: Mapping[str, str], answer: Html, question_text: str, is_unfinished: bool = False
 ) -> PageContent:
-    """The whole page around an answer."""
     live_model = services.live_model
     is_off = live_model.model_name is None
     html = Html('<h1>Try it</h1><p class="lead">{introduction}</p>{forms}{off}{answer}{examples}{origin}').format(
@@ -127,7 +124,6 @@ def slider_threshold(services: Services, query: Mapping[str, str]) -> float:
 
 
 def question_forms(query: Mapping[str, str], tau: float) -> Html:
-    """A form for a token or a pair, and one for own pairs."""
     pairs = field_value(query.get("pairs", ""))
     sides = [(label, key) for key, label in SIDE_LABELS.items()]
     return Html(
@@ -157,7 +153,6 @@ def field_value(typed_text: str) -> Markup:
 
 
 def examples_html() -> Html:
-    """Questions to begin with."""
     links = []
     for source, target in EXAMPLES:
         if target:

@@ -57,24 +57,20 @@ class TryQuestion:
 
     @property
     def has_question(self) -> bool:
-        """Whether anything is asked."""
         return bool(self.source or self.pairs)
 
     @property
     def question_text(self) -> str:
-        """The question in words."""
         if self.pairs:
             return pluralize(len(self.pairs), "pair")
         return f"“{self.source}” → “{self.target}”" if self.target else f"“{self.source}”"
 
     @property
     def live_question(self) -> LiveQuestion:
-        """The question as the live model takes it."""
         return self.pairs or (self.source, self.target or None)
 
     @property
     def equivalent_command(self) -> Html:
-        """The command that computes the same."""
         return (
             relation_command_html(self.pairs) if self.pairs else command_html(probe_command(self.source, self.target))
         )

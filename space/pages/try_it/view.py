@@ -29,13 +29,11 @@ class HeadLinks:
         self.descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
 
     def link(self, head: HeadId) -> Html:
-        """The head's name, linking to its page."""
         if head not in self.descriptions:
             return escape_html(head)
         return head_link(self.atlas.model, head)
 
     def description_html(self, head: HeadId) -> Html:
-        """The head's description."""
         return description_preview(self.descriptions.get(head, ""))
 
 
@@ -89,7 +87,6 @@ def pair_sentence(probe: Probe) -> Html:
 def rank_table(
     links: HeadLinks, rows: Sequence[HeadPairRank], ranks: Sequence[int], rank_heading: str, caption: str
 ) -> Html:
-    """A table of heads, each with its rank of the target."""
     lines = [
         (links.link(row.head), f"{rank:,}", f"{row.score:.2f}", links.description_html(row.head))
         for row, rank in zip(rows, ranks, strict=True)
@@ -109,7 +106,6 @@ def token_answer(probe: Probe, atlas: Atlas) -> Html:
 
 
 def promoting_heads_table(links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> Html:
-    """The heads that promote the token most."""
     lines = [
         (
             links.link(row.head),
@@ -124,7 +120,6 @@ def promoting_heads_table(links: HeadLinks, best_sources: Sequence[HeadBestSourc
 
 
 def acting_heads_table(links: HeadLinks, head_targets: Sequence[HeadTargets]) -> Html:
-    """The heads that act most strongly on the token."""
     lines = [
         (
             links.link(row.head),
@@ -156,7 +151,6 @@ def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float)
 
 
 def unusable_sentence(result: OwnPairsResult) -> str:
-    """How many pairs are left out, and which."""
     total = result.pairs + len(result.unusable)
     named = "; ".join(f"{source} → {target}" for source, target in result.unusable[:MAX_UNUSABLE_PAIRS_SHOWN])
     hidden = len(result.unusable) - MAX_UNUSABLE_PAIRS_SHOWN
@@ -169,7 +163,6 @@ def unusable_sentence(result: OwnPairsResult) -> str:
 
 
 def best_heads_table(result: OwnPairsResult, links: HeadLinks, side: str) -> Html:
-    """The heads with the highest values on one side."""
     ranked = sorted(
         (row for row in result.heads if getattr(row, side)), key=lambda row: (-getattr(row, side), row.head)
     )
@@ -195,7 +188,6 @@ def probe_command(source: str, target: str) -> str:
 
 
 def command_html(command: str) -> Html:
-    """A command to copy."""
     return Html(
         "<p>For programmers: this command computes the same on your own machine.</p>"
         '<pre class="scroll"><code>{}</code></pre>'

@@ -53,7 +53,6 @@ def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
 
 
 def judged(item: StudyItem, who: str, supersedes: str | None = None) -> Judgment:
-    """Somebody's answer to an item."""
     return form.build_judgment(
         item,
         Answers("absent_none", None, None, ""),

@@ -36,7 +36,6 @@ def empty(tmp_path: Path) -> Iterator[Journal]:
 
 
 def publish(journal: Journal, commit: str) -> LedgerRows:
-    """Marks everything as published."""
     rows = journal.unpublished_rows()
     journal.mark_published("judgment", [row.row_id for row in rows.judgments], commit)
     journal.mark_published("consent", [row.row_id for row in rows.consents], commit)

@@ -36,7 +36,6 @@ def made(layer: int, kind: ItemKind = "head", head: int = 0) -> StudyItem:
 
 
 def next_open(order: Sequence[StudyItem], judged: Collection[str], skipped: Sequence[str]) -> StudyItem | None:
-    """Who gets what in the study without limits."""
     return select_next_item(order, OPEN, AssignmentState({}, judged, skipped))
 
 

@@ -33,7 +33,6 @@ TAU, MIN_PAIRS = 0.15, 20
 
 
 def scored(scores: dict[str, Any] = SCORES) -> pa.Table:
-    """The scores as the atlas's table."""
     return make_table(
         "relations",
         [

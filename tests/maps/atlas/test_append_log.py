@@ -18,7 +18,6 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def line(atlas_folder: Path) -> str:
-    """A row as a run writes it."""
     describe_atlas(atlas_folder, ScriptedDescriber([Answer(Description("Words.", "Colours.", ""), "s")] * 8))
     row = Atlas.open(atlas_folder).table("descriptions").to_pylist()[0]
     (atlas_folder / "descriptions.parquet").unlink()

@@ -38,14 +38,12 @@ def refusal(hub: LoopbackHub, folder: Path, **options: str | bool) -> str:
 
 
 def run(hub: LoopbackHub, home: Path, *command: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command that uses this Hub."""
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(home), **settings}
     words = [sys.executable, *map(str, command)]
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def describe(folder: Path) -> None:
-    """Describes every head."""
     description = Description("Words.", "The first letter.", "Seen often.")
     describe_atlas(folder, ScriptedDescriber([Answer(description, "scripted")] * 8))
 

@@ -32,7 +32,6 @@ def refused(capsys: Capture, *arguments: object) -> str:
 
 
 def misused(capsys: Capture, *arguments: str) -> str:
-    """The last line that argparse prints for a wrong command line."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     out, message = capsys.readouterr()

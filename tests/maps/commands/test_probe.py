@@ -13,7 +13,6 @@ Capture = pytest.CaptureFixture[str]
 
 
 def printed(capsys: Capture, *arguments: object) -> list[str]:
-    """The lines that a command prints."""
     assert main(["probe", *map(str, arguments)]) == 0
     return capsys.readouterr().out.splitlines()
 

@@ -39,8 +39,6 @@ def model(url: str, key: str | None = KEY, *, timeout: float = 5.0, max_retries:
 
 
 def describe_fire(describer: Describer, *seeds: int) -> list[Answer]:
-    """The answers to one question with several seeds, in one session."""
-
     async def work() -> list[Answer]:
         async with as_async_context(describer):
             return [await describer.describe(FIRE, seed) for seed in seeds]
@@ -88,7 +86,6 @@ def test_the_server_receives_the_prompt_the_seed_and_the_key() -> None:
 
 
 def requested_formats(server: ChatServer) -> list[str | None]:
-    """The response format in each request."""
     return [body.get("response_format", {}).get("type") for body in server.request_bodies]
 
 
@@ -297,7 +294,6 @@ def test_a_reply_that_is_too_slow_is_given_up() -> None:
 
 
 def replies(answer: object) -> Behaviour:
-    """A behaviour that answers with that JSON."""
     return lambda _body: JSONResponse(answer)
 
 

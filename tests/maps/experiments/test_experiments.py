@@ -211,7 +211,6 @@ def test_the_models_size_says_how_many_heads_are_removed(heads: int, most: int) 
 
 
 def task(name: str, heads: Sequence[tuple[int, int]]) -> RelationTask:
-    """A task with these heads."""
     static = StaticScores(UsableRelation(Relation(name, "algorithmic", ()), 1, (), ()), (), ())
     return RelationTask(static, [PromptPair("a", 1)], [HeadId(*head) for head in heads], [0.5] * len(heads))
 

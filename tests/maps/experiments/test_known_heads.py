@@ -42,7 +42,6 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
-    """A finished run on it."""
     return evaluate_known_heads(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS)
 
 

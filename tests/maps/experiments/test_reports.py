@@ -49,7 +49,6 @@ def correlation(folder: Path, experiment: str = "correlation", model: str = "sma
 
 
 def causal(folder: Path) -> Result:
-    """A result of one task, with its curves."""
     accuracies = {"base": 0.8, "relation_heads_removed": 0.2, "random_heads_removed": 0.7, "random_sd": 0.05}
     control = {"control_tasks": 1, "control_base": 0.9, "control_relation_heads_removed": 0.85}
     one = row("causal", relation="country_to_capital", pairs=45, heads_removed=2, **accuracies, **control)
@@ -156,7 +155,6 @@ def test_a_damaged_result_is_reported(tmp_path: Path) -> None:
 
 
 def write_tables(folder: Path, experiment: str, **tables: list[dict[str, Any]]) -> None:
-    """Writes the result of an experiment on the weights."""
     data = {"settings": {"model": "small", "revision": "1"}, "tables": tables}
     (folder / f"{experiment}.json").write_text(json.dumps(data), encoding="utf-8")
 

@@ -136,7 +136,6 @@ def test_blocks_and_threads_change_nothing(
 
 
 def shares(sources: Tensor, unembedding: Tensor, heads: HeadWeights) -> list[Fraction]:
-    """The output space of every head by the formula."""
     unit = unembedding.double() / unembedding.double().norm(dim=1, keepdim=True)
     (rows, _), (columns, column) = (
         torch.unique(sources, dim=0, return_inverse=True),

@@ -119,7 +119,6 @@ def falling(values: Tensor, count: int) -> list[int]:
 
 
 def same_as_the_formula(folder: Path, result: ExperimentTables) -> None:
-    """Compares every head's rows."""
     shape = Model.open(str(folder)).shape
     for row in result.tables["attention_heads"]:
         layer, head = row["layer"], row["head"]

@@ -38,7 +38,6 @@ SETTINGS = MappingSettings(())
 
 @pytest.fixture(scope="module")
 def finished_run(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
-    """A finished run on the small model."""
     return evaluate_directions(
         str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS, max_directions=3
     )

@@ -14,8 +14,6 @@ AWAY = "http://models.example/v1"
 
 
 def client_headers(url: str, organization: str | None = None) -> dict[str, object]:
-    """The headers of a client, which is opened and closed again."""
-
     async def work() -> dict[str, object]:
         client = open_client(url, "k", timeout=1, concurrency=1, organization=organization, project=None)
         headers: dict[str, object] = dict(client.default_headers)

@@ -50,7 +50,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]
 
 
 def check(atlas: Atlas, where: HeadId, oracle: Oracle, settings: MappingSettings) -> None:
-    """Everything that is computed for one head."""
     check_head(atlas, where, oracle, settings)
     row = atlas.table("heads", head=where).to_pylist()[0]
     assert row["output_space"] == oracle.output_space()
@@ -75,7 +74,6 @@ def check_relations(atlas: Atlas, where: HeadId, oracle: Oracle, settings: Mappi
 
 
 def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, heads: tuple[int, ...]) -> None:
-    """Compares these heads of every layer of a model with both oracles."""
     atlas = map_model(str(folder), out, settings)
     checkpoint = open_checkpoint(str(folder))
     assert checkpoint.vocabulary.size == VOCABULARY_SIZE

@@ -41,12 +41,10 @@ def opened(folder: Path, settings: MappingSettings) -> Model:
 
 
 def every_head(model: Model, settings: MappingSettings) -> dict[HeadId, Oracle]:
-    """All of M under every head."""
     return {h: oracle_by_formula(model.checkpoint, h.layer, h.head, settings) for h in probe.all_heads(model)}
 
 
 def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target: int) -> None:
-    """Checks a pair's ranks under every head, and their order."""
     found = probe_pair(model, VocabularyToken(source, ""), VocabularyToken(target, ""))
     wanted = []
     for head, oracle in oracles.items():
@@ -59,7 +57,6 @@ def check_pair(model: Model, oracles: dict[HeadId, Oracle], source: int, target:
 
 
 def check_token(model: Model, oracles: dict[HeadId, Oracle], token: int) -> None:
-    """Checks a token as a source and as a target under every head."""
     as_source = probe_source(model, VocabularyToken(token, ""))
     assert {each.head for each in as_source} == oracles.keys()
     assert [each.ratio for each in as_source] == sorted((each.ratio or 0.0 for each in as_source), reverse=True)

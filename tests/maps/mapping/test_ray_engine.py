@@ -83,7 +83,6 @@ def at_work(process: subprocess.Popen[str]) -> psutil.Process:
 
 @contextmanager
 def mapping_on_ray(model: Path, out: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A mapping on Ray in its own process, once it has begun."""
     run = command(model, out, *RAY)
     with subprocess.Popen(
         run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -51,7 +51,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def written(report: Report) -> Path:
-    """Its folder."""
     return report.folder
 
 
@@ -62,7 +61,6 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """A CSV file as a script reads it."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

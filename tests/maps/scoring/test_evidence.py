@@ -48,7 +48,6 @@ def scored(atlas_folder: Path) -> Path:
 
 
 def lines(path: Path) -> list[dict[str, str]]:
-    """A CSV file's rows."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -53,7 +53,6 @@ def scorer(named_items: Callable[[str, list[str]], list[int]]) -> Behaviour:
 
 
 def perfect_scorer(folder: Path) -> Behaviour:
-    """A scorer that knows every head's held-out mappings."""
     atlas = Atlas.open(folder)
     known = {
         str(head): {f"{quote_for_prompt(m.source)}: {', '.join(map(quote_for_prompt, m.targets))}" for m in mappings}
@@ -63,7 +62,6 @@ def perfect_scorer(folder: Path) -> Behaviour:
 
 
 def score(folder: Path, url: str, *more: str) -> int:
-    """The command, without random heads."""
     return main(["score", str(folder), "--scorer", SCORER, "--base-url", url, "--no-random", *more])
 
 

@@ -51,7 +51,6 @@ def test_every_family_has_a_model() -> None:
 
 
 def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> None:
-    """Compares everything that is read."""
     wanted, s = FAMILY_MODELS[family], checkpoint.shape
     layers = 2 if family == "gpt2" else 3
     assert (s.layers, s.heads, s.kv_heads, s.width, s.head_width) == (layers, 4, wanted.kv_heads, 32, wanted.head_width)

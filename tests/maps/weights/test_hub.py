@@ -315,7 +315,6 @@ def test_a_tensor_that_the_index_promises_in_vain_is_told(hub: LoopbackHub, fold
 
 
 def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:
-    """The command that maps the model, as people of this Hub run it."""
     settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(here / "home")}
     environment = {**os.environ, **settings, "HF_HUB_DOWNLOAD_TIMEOUT": "1"}
     command = [sys.executable, "-m", "maps", "map", NAME, "--out", str(here / "atlas"), "--relations", "copying"]

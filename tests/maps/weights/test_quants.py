@@ -85,7 +85,6 @@ ROWS, WIDTH = 7, 512
 
 
 def blocks(kind: Kind) -> numpy.ndarray:
-    """Random valid rows of a kind, as bytes."""
     block, size = gguf.GGML_QUANT_SIZES[kind]
     random = numpy.random.default_rng(0)
     blocks = random.integers(0, 256, (ROWS * WIDTH // block, size), dtype=numpy.uint8)
@@ -95,7 +94,6 @@ def blocks(kind: Kind) -> numpy.ndarray:
 
 
 def written(path: Path, raw: numpy.ndarray, kind: Kind) -> GgufFile:
-    """A file with one tensor, opened."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_tensor("w", raw, raw_dtype=kind)
     writer.write_header_to_file()

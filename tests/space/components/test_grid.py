@@ -19,7 +19,6 @@ ROWS = {(r["layer"], r["head"], r["relation"]): r for r in ATLAS.table("relation
 
 
 def data_of(element: str) -> dict[str, object]:
-    """What the element gives the script."""
     match = re.search(r'data-grid="([^"]*)"', element)
     assert match is not None
     return dict(json.loads(unescape(match[1])))

@@ -42,14 +42,12 @@ class ShapeReader(HTMLParser):
 
 
 def elements(html: str) -> set[tuple[str, ...]]:
-    """The elements of a piece of HTML, as a browser would read them."""
     reader = ShapeReader()
     reader.feed(html)
     return reader.elements
 
 
 def tags(html: str) -> list[str]:
-    """The names of the tags in a piece of HTML."""
     return re.findall(r"</?([a-z0-9]+)", html)
 
 

@@ -17,7 +17,6 @@ MODEL = "SmolLM2-135M-Instruct"
 
 
 async def asked(url: str) -> tuple[list[str], str, str]:
-    """The tools' names, and what `head` says of a head and of a model that is not there."""
     async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as session:
         await session.initialize()
         tools = (await session.list_tools()).tools

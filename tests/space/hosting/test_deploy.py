@@ -195,7 +195,6 @@ def test_atlases_are_looked_at_named_in_the_card_and_unset_again(
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one sentence that a command ends with."""
     assert main(arguments) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert HUB_TOKEN not in line

@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[3]
 
 
 def front_matter(card: bytes) -> dict[str, object]:
-    """The card's values."""
     found: dict[str, object] = yaml.safe_load(card.decode().split("---\n")[1])
     return found
 

@@ -68,7 +68,6 @@ def asked(of: LiveModel, word: str) -> Probe:
 
 
 def running(pid: int) -> bool:
-    """Whether a process is there."""
     with suppress(ProcessLookupError):
         os.kill(pid, 0)
         return True

@@ -30,7 +30,6 @@ def atlas() -> Atlas:
 
 @pytest.fixture(scope="module")
 def index(atlas: Atlas) -> SearchIndex:
-    """Its index."""
     return SearchIndex.build(atlas)
 
 

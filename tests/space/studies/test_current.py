@@ -85,23 +85,18 @@ class Unread:
     """A ledger that could not be read."""
 
     def state_sentences(self) -> list[str]:
-        """How it stands."""
         return ["The ledger has not been read since the app started."]
 
     def problems(self) -> list[str]:
-        """What is wrong."""
         return []
 
     def public_summary(self) -> dict[str, object]:
-        """What everybody may know."""
         return {"state": "unread"}
 
     def status(self) -> Unread:
-        """Its own report."""
         return self
 
     def closed_reason(self) -> str | None:
-        """Why."""
         return "Judging is closed until the ledger can be read."
 
 

@@ -49,7 +49,6 @@ class Space:
         )
 
     def asked(self, path: str, body: object = None, cookie: str = "") -> Any:
-        """The JSON that the app answers."""
         headers = {"Content-Type": "application/json"} | ({"Cookie": f"session={cookie}"} if cookie else {})
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
@@ -69,7 +68,6 @@ class Space:
                 time.sleep(0.2)
 
     def agree(self, name: str | None, cookie: str = "") -> str:
-        """Presses "I agree: start"; everything that comes back, as text."""
         config = self.config()
         [button] = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "agree"]
         [event] = [each["id"] for each in config["dependencies"] if [button, "click"] in each["targets"]]
@@ -77,7 +75,6 @@ class Space:
         return json.dumps(self.asked("/gradio_api/run/predict", body, cookie))
 
     def consents(self) -> list[tuple[str, str]]:
-        """Who agreed."""
         with sqlite3.connect(self.data / "journal.sqlite") as database:
             return database.execute("SELECT pseudonym, name FROM annotators").fetchall()
 

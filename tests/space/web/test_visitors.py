@@ -53,7 +53,6 @@ class Asked:
 
 
 def from_address(client: str, *forwarded: str, login: str | None = None) -> Asked:
-    """A request by way of proxies."""
     headers = [(b"x-forwarded-for", ", ".join(forwarded).encode())] if forwarded else []
     session = {"oauth_info": {"userinfo": {"preferred_username": login}}} if login else {}
     return Asked(Request({"type": "http", "headers": headers, "client": (client, 1), "session": session}))
@@ -66,7 +65,6 @@ class Answering(LiveModel):
         super().__init__("smollm2")
 
     def ask(self, question: LiveQuestion) -> LiveAnswer:  # noqa: ARG002
-        """An empty answer."""
         return Probe("m", 1, VocabularyToken(0, " he"), None, (), (), ())
 
 

@@ -30,7 +30,6 @@ def found() -> AgreementReport:
 
 
 def cells(html: str) -> list[list[str]]:
-    """The rows of every table."""
     return [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
 
 

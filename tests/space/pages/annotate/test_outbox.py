@@ -30,7 +30,6 @@ def wiped(tmp_path: Path) -> Iterator[Services]:
 
 
 def answer_next(served: Services, who: Annotator, times: int = 1) -> list[Judgment]:
-    """Answers some items."""
     participant = Participant(served, served.default_study, who)
     return [
         tasks.store_judgment(replace(tasks.reserve_next_task(participant, ()), answers=ANSWERS))[0]
@@ -39,7 +38,6 @@ def answer_next(served: Services, who: Annotator, times: int = 1) -> list[Judgme
 
 
 def copies(rows: list[Judgment], key: bytes) -> list[str]:
-    """What the browser keeps of them."""
     return [outbox.seal_copy(row, key) for row in rows]
 
 

@@ -41,7 +41,6 @@ def both(served: Services, folder: Path) -> Services:
 
 
 def plain(html: str) -> str:
-    """The words of a page."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
 
 

@@ -60,7 +60,6 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 def answered(used: Services, found: LiveAnswer | str, **query: str) -> str:
-    """The page with an answer."""
     return page.finish(replace(used, live_model=Scripted(found)), query).html
 
 
