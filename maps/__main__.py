@@ -12,13 +12,11 @@ from maps.commands import describe, evaluate, map, probe, push, report, score, s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status."""
     interrupted = "Stopped. Run the same command again to go on where it stopped."
     return run_command(build_parser(), argv, os.environ, interrupted)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="python -m maps",
         description="Find out what attention heads do, by reading their weights.",

@@ -68,7 +68,6 @@ def discard_output() -> None:
 
 
 def print_error(message: str, status: int) -> int:
-    """Prints an error message on standard error and returns the status."""
     print(escape_invisible(message), file=sys.stderr)
     return status
 

@@ -19,7 +19,6 @@ Progress = Callable[[Sequence[Part], int], Iterable[Part]]  # wraps the parts st
 
 
 def no_progress_bar(todo: Sequence[Part], _done: int) -> Iterable[Part]:
-    """The progress that shows nothing."""
     return todo
 
 

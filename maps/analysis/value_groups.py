@@ -110,13 +110,11 @@ def jaccard_from_counts(shared: Numbers, one: Numbers, other: Numbers) -> Number
 
 
 def members_of_layer(members: SetMembers, layer: int) -> tuple[Numbers, Numbers]:
-    """The heads and elements of one layer."""
     layers, head, element = members
     return head[layers == layer], element[layers == layer]
 
 
 def source_members(mappings: pa.Table) -> SetMembers:
-    """The salient sources of every head."""
     return mappings["layer"].to_numpy(), mappings["head"].to_numpy(), mappings["source_id"].to_numpy()
 
 

@@ -78,7 +78,6 @@ def open_row_writer(atlas: Atlas, table: str) -> Iterator[Callable[[Row], None]]
 
 
 def pending_file(atlas: Atlas, table: str) -> Path:
-    """The log of a table."""
     return atlas.folder / f"{table}.pending.jsonl"
 
 
@@ -111,7 +110,6 @@ def write_atlas_table(atlas: Atlas, name: str, content: pa.Table) -> None:
 
 
 def write_card(atlas: Atlas) -> None:
-    """Writes the card, which lists the files that exist now."""
     write_file(atlas.folder / "README.md", atlas_card(atlas.info, list_card_files(atlas.folder)).encode())
 
 

@@ -26,7 +26,6 @@ TABLE_DESCRIPTIONS = {
 
 
 def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
-    """The card of an atlas with these files."""
     tables = {file.partition(".")[0]: file for file in files}
     configs = "".join(
         f"- config_name: {name}\n  data_files: {file}\n" + ("  default: true\n" if name == "mappings" else "")

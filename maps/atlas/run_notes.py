@@ -30,5 +30,4 @@ class RunNotes(NamedTuple):
             self.path.unlink(missing_ok=True)
 
     def damaged_entry_error(self, describer: str) -> MapsError:
-        """The error for an entry that no run can have written."""
         return MapsError(f"{self.path} is damaged (the entry of {describer}); {self.remedy}.")

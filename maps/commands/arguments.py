@@ -61,7 +61,6 @@ def progress_bar(
 
 
 def print_above_bar(sentence: str) -> None:
-    """Prints a sentence without breaking the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(escape_invisible(sentence), file=sys.stderr)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "describe",
         help="describe the heads of an atlas",
@@ -101,7 +100,6 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
 
 
 def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: DescribeWork) -> DescribeSummary:
-    """Asks question by question, or in batches."""
     from maps.describers.describe_in_batches import describe_in_batches, read_open_batch
     from maps.describers.openai_compatible import OpenAICompatibleDescriber
 
@@ -116,7 +114,6 @@ def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: Descri
 
 
 def cost_preview(arguments: argparse.Namespace, work: DescribeWork, prices: PriceTable) -> str:
-    """The number of questions and their expected cost."""
     from maps.describers.openai_compatible import description_request
     from maps.llm.error_messages import validate_model_name
     from maps.llm.request import RequestOptions

@@ -87,7 +87,6 @@ COMMON_OPTIONS = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "evaluate",
         help="run an experiment of the paper, or one beyond it",

@@ -20,7 +20,6 @@ ENGINES = ("process", "ray")
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "map",
         help="map every head of a model into an atlas",

@@ -32,7 +32,6 @@ def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
 
 
 def add_reading_options(p: argparse.ArgumentParser) -> None:
-    """Declares how the weights are read."""
     p.add_argument("--no-first-mlp", action="store_true", help="use E itself instead of the first MLP's output")
     p.add_argument("--final-norm", action="store_true", help="multiply the outputs by the final norm's gain")
     p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")

@@ -14,7 +14,6 @@ from maps.text import visible_token
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "probe",
         help="show what all heads do with a token or a pair",

@@ -10,7 +10,6 @@ from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "push",
         help="upload an atlas to the Hub, as a dataset",
@@ -26,7 +25,6 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Uploads an atlas and prints its address."""
     from maps.atlas.remote import list_pending_files
 
     address = maps.push(arguments.atlas, arguments.repo, private=arguments.private)

@@ -22,7 +22,6 @@ FIGURE_FORMATS = ("svg", "html", "vl.json")
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "report",
         help="report the relation scores of an atlas as tables, figures and text",
@@ -66,7 +65,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def table_files(tables: dict[str, Table]) -> dict[str, str]:
-    """The CSV files of tables."""
     from maps.files.csv_export import table_to_csv
 
     return {f"{name}.csv": table_to_csv(table) for name, table in tables.items()}
@@ -84,7 +82,6 @@ def figure_files(specs: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def report_file_names() -> set[str]:
-    """The names of all tables and figures that a report may contain."""
     from maps.report.atlas_report import REPORT_TABLES
     from maps.report.evidence import EVIDENCE_FIGURES, EVIDENCE_TABLES
 

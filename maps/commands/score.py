@@ -29,7 +29,6 @@ VISIBLE_SUPPORT = 20  # of 30 mappings: a visible pattern has at least this supp
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "score",
         help="score the descriptions of an atlas",
@@ -138,7 +137,6 @@ def open_scorer(arguments: argparse.Namespace) -> Chat:
 
 
 def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> str:
-    """The number of questions and their expected cost."""
     from maps.atlas.append_log import merge_pending_rows
     from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 

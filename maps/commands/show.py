@@ -9,7 +9,6 @@ from maps.command_line import Subparsers, print_text
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Declares the command."""
     p = commands.add_parser(
         "show",
         help="show a head in the terminal",
@@ -22,5 +21,4 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a head."""
     print_text(maps.show(maps.load_atlas(arguments.atlas), arguments.head))

@@ -177,7 +177,6 @@ class _Asker(Generic[Q, T]):
 
 
 def _print_waiting(reply_count: int) -> None:
-    """Prints, above the progress bar, why the run does not end at once."""
     from tqdm import tqdm
 
     if reply_count:

@@ -120,7 +120,6 @@ def remaining_work(folder: Path, describer: str, since: datetime | None = None) 
 
 
 def redo_notes(folder: Path) -> RunNotes:
-    """The notes of unfinished redos."""
     return RunNotes(folder / REDO_FILE, "delete that file; an unfinished --redo then starts from the beginning")
 
 

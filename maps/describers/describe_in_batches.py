@@ -224,7 +224,6 @@ def is_open_batch_redo(folder: Path, describer: str) -> bool:
 
 
 def batch_notes(folder: Path) -> RunNotes:
-    """The notes of open batches."""
     return RunNotes(
         folder / BATCHES_FILE, "repair it, or delete it to give up its batches, which may already cost money"
     )

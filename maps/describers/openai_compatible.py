@@ -42,7 +42,6 @@ class OpenAICompatibleDescriber:
 
 
 def description_request(mappings: Sequence[Mapping], seed: int) -> ChatRequest:
-    """The request for a description of one head."""
     return ChatRequest(description_messages(mappings), seed, REPLY_SCHEMA, MAX_REPLY_TOKENS)
 
 

@@ -99,7 +99,6 @@ def has_task(usable: UsableRelation) -> bool:
 
 
 def removal_limit(heads: int) -> int:
-    """How many heads are removed at most from a model with this number of heads."""
     return next((most for below, most in REMOVAL_LIMITS if heads < below), HIGHEST_REMOVAL_LIMIT)
 
 

@@ -176,7 +176,6 @@ def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
 
 
 def head_row(head: HeadDirections) -> Row:
-    """A head's row of `direction_heads`."""
     counts, shown = head.salient_counts(), head.ends.sources.shape[1]
     largest = counts.flatten().sort(descending=True).values.tolist()
     assigned = head.salient_assignment.share

@@ -89,7 +89,6 @@ def correlations_by_kind(static: StaticScores, dynamic: DynamicScores) -> dict[s
 
 
 def correlation_row(static: StaticScores, pairs: int, correlations: dict[str, PearsonCorrelation]) -> Row:
-    """A row of `correlation.csv`."""
     return {
         "relation": static.usable.relation.name,
         "pairs": pairs,

@@ -52,7 +52,6 @@ class HookedModel:
 
     @cached_property
     def modules(self) -> dict[str, Any]:
-        """The network's modules by their paths."""
         return dict(self.network.named_modules())
 
     def module(self, role: str, layer: int = 0) -> tuple[str, Any]:
@@ -68,12 +67,10 @@ class HookedModel:
 
     @cached_property
     def output_projections(self) -> list[Any]:
-        """The output projection of each layer's attention."""
         return [self.module("output", layer)[1] for layer in range(self.model.shape.layers)]
 
     @cached_property
     def blocks(self) -> list[Any]:
-        """The transformer block of each layer."""
         paths = [self.module("output", layer)[0] for layer in range(self.model.shape.layers)]
         return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
@@ -175,7 +172,6 @@ class HookedModel:
 
 
 def concatenate_reads(batches: Sequence[HeadReads]) -> HeadReads:
-    """The reads of several batches of prompts as one."""
     with_context = torch.cat([batch.with_context for batch in batches], 1)
     return HeadReads(with_context, torch.cat([batch.without_context for batch in batches], 1))
 

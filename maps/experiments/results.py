@@ -118,7 +118,6 @@ def experiment_parts(folder: Path, experiment: str) -> RunFolder:
 
 
 def pick_settings(settings: MappingSettings, names: Sequence[str] = USED_SETTINGS) -> dict[str, Any]:
-    """Some settings of a mapping, as they are stored."""
     values = settings.as_json()
     return {name: values[name] for name in names}
 

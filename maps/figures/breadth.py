@@ -36,7 +36,6 @@ def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferen
 
 
 def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
-    """One measure: heads as points, medians as a line."""
     percent = name == "output_space"
     y = alt.Y(
         f"{name}:Q",
@@ -53,7 +52,6 @@ def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
 
 
 def output_space_panel(rows: Rows, medians: Rows, references: OutputSpaceReferences) -> Panel:
-    """The output space, with a dashed line for each reference head."""
     values = {"specific head": references.one_token_share, "global head": references.capitalised_share}
     lines: Rows = [{"kind": kind, "share": value} for kind, value in values.items()]
     last = max((row["layer"] for row in rows), default=0)

@@ -60,7 +60,6 @@ def correlation_points(
 
 
 def colour_and_shape(kinds: list[str]) -> tuple[alt.Color, alt.Shape]:
-    """A colour and a shape for each kind of correlation."""
     colours, shapes = list(SERIES[: len(kinds)]), ["circle", "diamond", "square", "triangle-up"]
     legend = alt.Legend(labelLimit=260)
     return (
@@ -132,7 +131,6 @@ def random_head_curves(rows: Rows, model: str) -> Figure:
 
 
 def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
-    """One number of every head by layer, one point per head."""
     points: Rows = [
         {"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows
     ]

@@ -41,5 +41,4 @@ def escape_formula(text: str) -> str:
 
 
 def unescape_formula(cell: str) -> str:
-    """The text that `escape_formula` was given."""
     return cell[1:] if cell.startswith("'") and FORMULA_PATTERN.match(cell) else cell

@@ -78,7 +78,6 @@ class RunFolder:
         return data
 
     def missing(self, parts: Iterable[Part]) -> list[Part]:
-        """The parts that are not stored yet."""
         return [part for part in parts if not self.has(part)]
 
     def compute_missing(

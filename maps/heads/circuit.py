@@ -32,7 +32,6 @@ class HeadWeights(NamedTuple):
         return len(self.outputs) // len(self.values)
 
     def to_float64(self) -> HeadWeights:
-        """The same weights in float64."""
         return HeadWeights(self.values.double(), self.outputs.double())
 
     def single_head(self, head: int) -> HeadWeights:

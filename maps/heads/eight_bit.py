@@ -50,7 +50,6 @@ class RoundedRows(NamedTuple):
         return cls(single, lengths.where(lengths > 0, 1), single.norm(dim=1), coarse, step, rounding_norms)
 
     def select(self, rows: slice) -> RoundedRows:
-        """A slice of the rows."""
         return RoundedRows(*(field[rows] for field in self))
 
 

@@ -52,7 +52,6 @@ class FirstMlp:
     down_bias: Tensor | None = None  # (d,)
 
     def to(self, target: torch.device | torch.dtype) -> FirstMlp:
-        """The same MLP on another device or in another precision."""
         tensors: dict[str, Any] = {name: getattr(self, name) for name in TENSOR_FIELDS}
         return replace(self, **{name: tensor.to(target) for name, tensor in tensors.items() if tensor is not None})
 

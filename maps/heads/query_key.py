@@ -39,7 +39,6 @@ class QueryKeyWeights(NamedTuple):
         return len(self.queries) // len(self.keys)
 
     def to(self, target: torch.dtype | torch.device) -> QueryKeyWeights:
-        """The same weights in another precision or on another device."""
         query_gain = None if self.query_gain is None else self.query_gain.to(target)
         key_gain = None if self.key_gain is None else self.key_gain.to(target)
         return QueryKeyWeights(self.queries.to(target), self.keys.to(target), query_gain, key_gain)

@@ -69,7 +69,6 @@ class UsablePairs:
 
     @classmethod
     def from_relations(cls, relations: Sequence[UsableRelation], device: torch.device | str = "cpu") -> UsablePairs:
-        """Joins the pairs of relations and puts them on a device."""
         sources = [source for relation in relations for source in relation.sources]
         targets = [target for relation in relations for target in relation.targets]
         k = [relation.k for relation in relations for _ in relation.sources]

@@ -108,7 +108,6 @@ class DirectionEnds(NamedTuple):
     targets: Targets  # (2, m, t) the highest of ±v Uᵀ, by falling ±v · u_t
 
     def select(self, indices: slice) -> DirectionEnds:
-        """A slice of the directions."""
         targets = Targets(self.targets.ids[:, indices], self.targets.scores[:, indices])
         return DirectionEnds(self.sources[:, indices], self.cosines[:, indices], targets)
 

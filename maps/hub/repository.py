@@ -99,7 +99,6 @@ class HubDataset:
         self._skip_waits.set()
 
     def commit_url(self, commit: str) -> str:
-        """The page of a commit."""
         return f"{self._api.endpoint}/{self.repo_type}s/{self.name}/commit/{commit}"
 
     def read_state(self) -> RepositoryState | None:

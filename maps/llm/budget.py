@@ -105,7 +105,6 @@ class Budget:
         return cost
 
     def cost_summary(self) -> str:
-        """What the run has cost so far, as a sentence."""
         tokens = f"{self.prompt_tokens:,} tokens read, {self.completion_tokens:,} written"
         dollars = "the price is not known" if self.price is None else f"${self.spent_dollars:.4f}"
         summary = f"{pluralize(self.answer_count, 'reply')}, usable or not: {tokens}; {dollars}."

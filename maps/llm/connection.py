@@ -47,7 +47,6 @@ def open_client(
 
 
 def is_local_address(url: str) -> bool:
-    """Whether a URL points to this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -56,7 +55,6 @@ def is_local_address(url: str) -> bool:
 
 
 def is_behind_proxy(url: str) -> bool:
-    """Whether requests to a URL go through a proxy of the environment."""
     parts, proxies = urlsplit(url), getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return bool(proxy) and not is_local_address(url) and not proxy_bypass(parts.hostname or "")

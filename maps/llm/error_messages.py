@@ -93,7 +93,6 @@ class ErrorMessages:
         return f"The reply of {self.host} cannot be read: {self.excerpt(str(error))}"
 
     def status_message(self, code: int, message: str) -> str:
-        """The message for an HTTP status, with the server's own words."""
         return f"{self.host} answered with status {code}: {self.excerpt(message) or 'it gave no reason'}"
 
     def sanitise(self, text: str) -> str:
@@ -132,7 +131,6 @@ def is_quota_error(error: openai.OpenAIError) -> bool:
 
 
 def is_unreachable(error: openai.OpenAIError) -> bool:
-    """Whether no connection could be made."""
     causes = (httpx2.ConnectError, httpx2.ProxyError)
     return isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, causes)
 

@@ -63,7 +63,6 @@ class RequestOptions:
         return cls(token_limit=token_limit)
 
     def request_body(self, model: str, request: ChatRequest) -> dict[str, Any]:
-        """The JSON body of the request."""
         body: dict[str, Any] = {"model": model, "messages": list(request.messages)}
         if self.limit_names:
             body[self.limit_names[0]] = self.max_reply_tokens(request)
@@ -77,7 +76,6 @@ class RequestOptions:
         return body
 
     def max_reply_tokens(self, request: ChatRequest) -> int:
-        """The token limit of the reply."""
         return self.token_limit or request.max_tokens + self.reasoning_tokens
 
     def without_refused(self, refusal: str, code: str, request: dict[str, Any]) -> RequestOptions | None:

@@ -133,11 +133,9 @@ class LayerMapper:
         return cls(model, settings, model.usable_pairs(settings.relations, settings.k))
 
     def compute_tables(self, layer: int) -> LayerTables:
-        """Every table for one layer."""
         return {name: make_table(name, rows) for name, rows in self.compute_rows(layer).items()}
 
     def compute_rows(self, layer: int) -> dict[str, list[Row]]:
-        """The rows of every table for one layer."""
         s, model, weights = self.settings, self.model, self.model.layer(layer)
         sigma, group_size = weights.saliency, weights.heads.group_size
         counts = SalientCounts(s.salient, s.heldout, s.targets, s.suppressive)
@@ -164,7 +162,6 @@ class LayerMapper:
         return tables
 
     def compute_head_hits(self, layer: int) -> list[HeadHits]:
-        """The rank tests of one layer, head by head."""
         weights = self.model.layer(layer)
         hits = find_layer_hits(self.pairs, weights.sources, weights.scoring_heads, self.model.unembedding)
         return [

@@ -122,7 +122,6 @@ class Model:
 
     @cached_property
     def unembedding(self) -> Unembedding:
-        """U, prepared for rank tests."""
         weights = self.checkpoint.unembedding(self.embedding)
         return Unembedding.from_tensor(weights.to(self.device, TORCH_DTYPES[self.dtype]))
 

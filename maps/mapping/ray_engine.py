@@ -118,7 +118,6 @@ class RayEngine:
 
 
 def compute_layer(task_settings: RayTaskSettings, layer: int) -> LayerTables:
-    """A Ray task: the tables of one layer."""
     torch.set_num_threads(task_settings.processors)
     return open_layer_mapper(task_settings).compute_tables(layer)
 

@@ -26,7 +26,6 @@ def mappings_of_head(model: Model, head: HeadId, salient: int, targets: int) -> 
 
 
 def scores_of_head(model: Model, head: HeadId, relations: Sequence[Relation], k: int | None) -> list[RelationScore]:
-    """The head's score and suppression on each relation."""
     pairs = model.usable_pairs(relations, None if k is None else check_at_least_one("k", k))
     layer = model.layer(head.layer)
     single = layer.scoring_heads.single_head(head.head)

@@ -203,18 +203,15 @@ def render_markdown(findings: AtlasFindings, sections: Sequence[ReportSection], 
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows unchanged."""
     return re.sub(r"([\\`*_{}\[\]<>#|!~&$])", r"\\\1", text)
 
 
 def linked_files(section: ReportSection, has_pictures: bool) -> list[str]:
-    """The files of a section's table and figure."""
     figure = [f"{section.figure}.html", f"{section.figure}.svg"] if has_pictures else [f"{section.figure}.vl.json"]
     return ([f"{section.table}.csv"] if section.table else []) + (figure if section.figure else [])
 
 
 def render_page(findings: AtlasFindings, sections: Sequence[ReportSection], has_pictures: bool) -> str:
-    """The report as an HTML page."""
     title = f"What the heads of {escape_invisible(findings.model)} do"
     body = [f"<h1>{escape(title)}</h1>"]
     for section in sections:

@@ -103,7 +103,6 @@ def concentration_by_head(atlas: Atlas, concentrations: list[Row]) -> dict[HeadI
 
 
 def compared_random_heads(atlas: Atlas) -> list[Row]:
-    """The random heads with which the concentration was compared."""
     rows = atlas.table("concentration", ["random_heads", "seed"]).to_pylist()
     compared = next((row for row in rows if row["random_heads"]), None)
     return stored_random_heads(atlas, RandomHeadDraw(compared["random_heads"], compared["seed"])) if compared else []

@@ -57,7 +57,6 @@ def similar_heads_text(atlas: Atlas, head: HeadId) -> list[str]:
 
 
 def detection_text(score: Row) -> str:
-    """A line with a detection score and its control."""
     seed = f", seed {score['seed']}" if score["seed"] else ""
     scorer = f"  detection by {escape_invisible(score['scorer'])}{seed}:"
     if score["detection"] is None:

@@ -82,7 +82,6 @@ def write_concentration(atlas: Atlas, draw: RandomHeadDraw) -> list[Row]:
 
 
 def stored_random_heads(atlas: Atlas, draw: RandomHeadDraw) -> list[Row]:
-    """The random heads of a draw that the atlas already has."""
     rows = atlas.table("random_heads").to_pylist()
     return [row for row in rows if row["seed"] == draw.seed and row["head"] < draw.heads_per_layer]
 

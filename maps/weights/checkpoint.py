@@ -76,7 +76,6 @@ class Checkpoint:
         return name
 
     def missing_tensor_error(self, name: str) -> MapsError:
-        """The error for a tensor that the family needs."""
         architecture = self.shape.architecture
         return MapsError(f"{self.model} has no tensor {name}, so it is not a complete {architecture} model.")
 

@@ -54,11 +54,9 @@ class AttentionLayout:
     inputs_first: bool = False  # the tensor is (inputs, outputs) instead of (outputs, inputs)
 
     def output_count(self, role: str, s: ModelShape) -> int:
-        """The number of outputs of a role's tensor."""
         return fused_width(s) if self.is_fused else head_count(role, s) * s.head_width
 
     def shape(self, role: str, s: ModelShape) -> tuple[int, int]:
-        """The shape of a role's tensor."""
         size = self.output_count(role, s), s.width
         return size[::-1] if self.inputs_first else size
 
@@ -170,7 +168,6 @@ MODEL_PREFIXES = ("model.", "")  # files saved without the language-model head l
 
 
 def without_roles(names: Mapping[str, str], *roles: str) -> dict[str, str]:
-    """The names without some roles."""
     return {role: name for role, name in names.items() if role not in roles}
 
 

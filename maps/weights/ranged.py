@@ -178,7 +178,6 @@ class RangedSafetensors:
         return header[name]
 
     def tensor_names_in(self, file: str) -> list[str]:
-        """The names of the tensors in a file."""
         header = self.header(file)
         if header is None:
             return tensor_names_in(self.snapshot.fetch_file(file))

@@ -68,7 +68,6 @@ class SafetensorsFiles(TensorFiles):
         tensor_names_in(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, from the header of its file."""
         path = self.file_holding(name)
         with open_safetensors(path) as file, translate_missing_tensor(name, path):
             return tuple(file.get_slice(name).get_shape())
@@ -97,7 +96,6 @@ def translate_missing_tensor(name: str, path: Path) -> Iterator[None]:
 
 
 def tensor_names_in(path: Path) -> list[str]:
-    """The names of the tensors in a safetensors file."""
     with open_safetensors(path) as file:
         return list(file.keys())
 
@@ -111,7 +109,6 @@ class BinFiles(TensorFiles):
 
     @classmethod
     def from_file(cls, file: Path) -> BinFiles:
-        """All tensors of one file."""
         tensors = load_tensors(file)
         files = cls(dict.fromkeys(tensors, file))
         files.tensors_by_file[file] = tensors

@@ -21,7 +21,6 @@ BYTE_PIECE_PATTERN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 def stored_form(raw: bytes) -> str:
-    """The stored form of a token's bytes."""
     text = raw.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
     return ESCAPED_BYTE_PATTERN.sub(lambda match: f"\\x{match[1].upper()}" if match[1] else match[0], text)
 

@@ -120,14 +120,12 @@ def frequent_irregular_forms(words: list[str]) -> list[tuple[str, str, str]]:
 
 
 def write_list(name: str, lines: list[str]) -> None:
-    """Writes a word list and prints its size."""
     path = LEXICON_FOLDER / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{name}: {len(lines)} lines, {path.stat().st_size:,} bytes")
 
 
 def main() -> None:
-    """Writes the three lists and prints their sizes."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: python -m maps.data.build.lexicon")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
     by_field = words_by_field(parser.parse_args().wordnet)

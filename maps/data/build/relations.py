@@ -54,7 +54,6 @@ def excluded_entries(group: str) -> set[str]:
 
 
 def handwritten_triples(name: str) -> list[Triple]:
-    """The handwritten pairs of a relation, as triples with the origin."""
     return [(source, target, "hand") for source, target in read_handwritten(name)]
 
 
@@ -97,7 +96,6 @@ def copying_triples(wordnet: WordNet) -> list[Triple]:
 
 
 def name_copying_triples(_: WordNet) -> list[Triple]:
-    """First names, to themselves."""
     return [(name, name, "names") for name in first_names()]
 
 
@@ -224,7 +222,6 @@ def relation_json(info: RelationInfo, triples: list[Triple]) -> str:
 
 
 def main() -> None:
-    """Writes all relation files and prints how many pairs each has."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: python -m maps.data.build.relations")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
     wordnet = WordNet(parser.parse_args().wordnet)

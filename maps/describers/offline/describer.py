@@ -145,7 +145,6 @@ def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[
 
 
 def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
-    """The sentence for a hypothesis about the targets alone."""
     if best.tier == Tier.FEW_TARGETS:
         separator = " " if best.name in STRING_LIST_NAMES else ", such as "
         return (

@@ -75,7 +75,6 @@ def is_abbreviation(source: ParsedToken, target: ParsedToken) -> bool:
 
 
 def is_other_case(source: ParsedToken, target: ParsedToken) -> bool:
-    """The same word in another case."""
     return source.word == target.word and source.text.strip() != target.text.strip()
 
 

@@ -67,7 +67,6 @@ class Hypothesis:
         return fitting >= max(1, min(self.min_targets, len(targets)))
 
     def support(self, lines: Sequence[ParsedMapping]) -> int:
-        """The number of mappings that support the hypothesis."""
         return sum(self.holds_for(line.source, line.targets) for line in lines)
 
     def support_by_chance(self, lines: Sequence[ParsedMapping]) -> float:

@@ -42,5 +42,4 @@ def possible_bases(form: str) -> frozenset[str]:
 
 
 def has_any_form(word: str, form: str) -> bool:
-    """Whether `form` is some inflection of a word."""
     return any(has_form(word, form, name) for name in INFLECTIONS)

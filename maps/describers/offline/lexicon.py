@@ -28,7 +28,6 @@ class Lexicon:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Every word in a list."""
         forms = (form for pairs in self.irregular_forms.values() for _, form in pairs)
         return self.lemmas.union(forms, self.rhyme_groups, *self.closed_classes.values())
 

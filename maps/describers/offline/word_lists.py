@@ -17,7 +17,6 @@ def _list_rows(name: str) -> list[list[str]]:
 
 @cache
 def load_lexicon() -> Lexicon:
-    """The word lists that ship with the library."""
     closed = {name: frozenset(words.split()) for name, words in _list_rows("closed")}
     irregular: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for inflection, word, form in _list_rows("irregular"):

@@ -39,7 +39,6 @@ def write_experiments_report(folder: Path) -> Path:
 
 
 def random_baseline_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate random`."""
     rows = read_random_csv(folder)
     if not rows:
         return None

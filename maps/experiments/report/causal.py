@@ -22,7 +22,6 @@ LARGE_LOSS = 0.48  # every relation in Pythia 12B lost more than this share of i
 
 
 def causal_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate causal`."""
     result = Result.find(folder, "causal")
     if result is None:
         return None
@@ -56,7 +55,6 @@ def causal_part(folder: Path) -> ReportPart | None:
 
 
 def format_with_deviation(value: float | None, deviation: float | None) -> str:
-    """A mean with its standard deviation."""
     if value is None or deviation is None:
         return format_number(value)
     return f"{value:.2f} ± {deviation:.2f}"
@@ -81,7 +79,6 @@ def format_accuracy_drop(row: dict[str, Any] | None) -> str:
 
 
 def curves_by_kind(detail: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """A relation's accuracy curves by kind."""
     curves = {"relation heads": [detail["relation_heads"]], "random heads": detail["random_heads"]}
     controls = list(detail.get("controls", {}).values())
     return {**curves, "relation heads, control tasks": controls} if controls else curves

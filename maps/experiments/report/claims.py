@@ -141,7 +141,6 @@ def comparison_claim(statement: str, losses: TaskLosses) -> PaperClaim:
 
 
 def threshold_claim(statement: str, paper: str, holding: list[bool]) -> PaperClaim:
-    """In how many tasks a limit holds."""
     count, total = sum(holding), len(holding)
     here = f"{count} of {total} tasks"
     return PaperClaim(statement, f"{paper}, in Pythia 12B", here, verdict_on_tasks(count, total))

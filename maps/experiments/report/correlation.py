@@ -30,7 +30,6 @@ CONTEXT_LABELS = {"without_context": "without context", "with_context": "with co
 
 
 def correlation_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate correlation`."""
     result = Result.find(folder, "correlation")
     if result is None:
         return None
@@ -39,7 +38,6 @@ def correlation_part(folder: Path) -> ReportPart | None:
 
 
 def multi_token_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate multi-token`."""
     result = Result.find(folder, "multi_token")
     if result is None:
         return None

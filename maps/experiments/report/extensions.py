@@ -20,7 +20,6 @@ MAX_TABLE_HEADS = 20
 
 
 def known_heads_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate known-heads`."""
     result = ExperimentTables.find(folder, "known_heads")
     if result is None:
         return None
@@ -42,7 +41,6 @@ def known_heads_part(folder: Path) -> ReportPart | None:
 
 
 def directions_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate directions`."""
     result = ExperimentTables.find(folder, "directions")
     if result is None:
         return None
@@ -72,7 +70,6 @@ def directions_part(folder: Path) -> ReportPart | None:
 
 
 def attention_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate attention`."""
     result = ExperimentTables.find(folder, "attention")
     if result is None:
         return None
@@ -108,7 +105,6 @@ def attention_part(folder: Path) -> ReportPart | None:
 
 
 def biases_part(folder: Path) -> ReportPart | None:
-    """The results of `evaluate biases`."""
     result = ExperimentTables.find(folder, "biases")
     if result is None:
         return None
