@@ -87,7 +87,7 @@ def map(
     suppressive: bool = False,
     output_space: bool = False,
     top_scoring: bool = False,
-    progress: Progress[int] = no_progress_bar,
+    progress: Progress[int] | None = None,
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and opens the atlas; continues where a run stopped.
 
@@ -118,7 +118,7 @@ def map(
             return Atlas.open(out)  # without importing torch
     from maps.mapping.mapper import map_model
 
-    return map_model(model, Path(out), settings, progress=progress)
+    return map_model(model, Path(out), settings, progress=progress or no_progress_bar)
 
 
 @overload
@@ -272,7 +272,7 @@ def probe(
     source: str,
     target: str | None = None,
     *,
-    progress: Progress[int] = no_progress_bar,
+    progress: Progress[int] | None = None,
 ) -> Probe:
     """What every head of a model does with a pair (the target's exact rank in the source's row of M) or with a token.
 
@@ -284,4 +284,4 @@ def probe(
     """
     from maps.mapping.probe import run_probe
 
-    return run_probe(model, source, target, progress)
+    return run_probe(model, source, target, progress or no_progress_bar)
