@@ -9,6 +9,8 @@ from annotation import form
 from space.web.browser_storage import study_form_tags
 from tests.space.pages.annotate.added_question import CERTAINTY
 
+pytestmark = pytest.mark.browser
+
 
 def test_the_browser_asks_an_added_question_where_its_condition_holds(
     page: Page, monkeypatch: pytest.MonkeyPatch

@@ -25,9 +25,9 @@ LIST_ROUTES_SCRIPT = """
 import json, tempfile
 from gradio.routes import App
 from space.site import build_site
-from space.services import services
+from space.services import open_services
 with tempfile.TemporaryDirectory() as data:
-    used = services({"MAPS_DATA": data})
+    used = open_services({"MAPS_DATA": data})
     app = App.create_app(build_site(used))
     used.journal.close()
 print(json.dumps([route.path for route in app.routes if hasattr(route, "path")]))
