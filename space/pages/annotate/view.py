@@ -140,7 +140,7 @@ def question_updates(
 def skip_button_label(task: AnnotationTask) -> str:
     if task.practice_example is not None:
         return "Next"
-    return "Keep my answer" if task.earlier_judgment else "Skip"
+    return "Keep" if task.earlier_judgment else "Skip"
 
 
 def evidence_html(task: AnnotationTask) -> Html:

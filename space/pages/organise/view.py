@@ -65,7 +65,7 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
         )
     parts = [Html("<p>{}</p>").format(line) for line in lines]
     if study.name != DEFAULT_STUDY:
-        parts.append(Html("<p>Send this link to annotators: {}</p>").format(anchor(address, address)))
+        parts.append(Html("<p>Send annotators the address of this link: {}</p>").format(anchor(address, address)))
     parts += [stale_notice(progress), settings_list(study)]
     return Html("<h2>{}</h2>{}").format(study.name, join_html(parts))
 
