@@ -210,7 +210,7 @@ def test_the_command_counts_heads_that_attend_to_the_same_token(
     assert main(command) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/attention.csv and attention_heads.csv")
-    summary = rf"In \d of 1 heads 10% or more of the tokens have themselves among their 5 keys: {where}\n"
+    summary = rf"In \d of 1 heads, 10% or more of the tokens have themselves among their 5 keys: {where}\n"
     assert re.fullmatch(rf"{summary}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     assert main([*command, "--final-norm"]) == 2
     assert capsys.readouterr().err == "evaluate attention does not use --final-norm; leave it out.\n"
