@@ -86,7 +86,7 @@ def test_a_squashed_release_has_no_earlier_revision(hub: LoopbackHub, app: Ledge
     commit = publish_release(rows[:2], 1, target(hub), private=True, squash=True)
     assert [made.oid for made in hub.repositories["dataset", PUBLIC].commits] == [commit]
     assert ids(hub) == ["j-1", "j-2"]
-    assert "Earlier revisions of this dataset are gone." in hub.files(PUBLIC)["README.md"].decode()
+    assert "Earlier revisions of this dataset were deleted." in hub.files(PUBLIC)["README.md"].decode()
 
 
 def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: LedgerApp) -> None:
@@ -97,7 +97,7 @@ def test_what_cannot_be_released_is_said(hub: LoopbackHub, app: LedgerApp) -> No
     with pytest.raises(LedgerError, match=r"^The Hub has no dataset tester/none that this token may see"):
         load_source_from_ledger(HubDataset("tester/none", TOKEN, hub.url, ()), "default")
     hub.add_dataset(PUBLIC, {})
-    with pytest.raises(MapsError, match=r"^The dataset tester/judgments is there and public; make it private"):
+    with pytest.raises(MapsError, match=r"^The dataset tester/judgments is public; make it private"):
         publish_release(app.journal.all_judgments(), 0, target(hub), private=True, squash=False)
     assert hub.files(PUBLIC) == {}
 
@@ -141,7 +141,7 @@ def test_without_a_ledger_the_journal_is_read(app: LedgerApp, tmp_path: Path) ->
         1,
         None,
     )
-    with pytest.raises(MapsError, match=r"^There is no journal at .*; it begins with the first answer"):
+    with pytest.raises(MapsError, match=r"^There is no journal at .* yet\. The first answer creates it"):
         load_source_from_journal(Namespace(data=tmp_path / "none", study="default", environment={}))
 
 
