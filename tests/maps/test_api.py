@@ -235,6 +235,7 @@ def test_an_atlas_is_described_as_the_command_does(atlas_folder: Path) -> None:
     assert "offline: " in maps.show(atlas, "l0h0")
 
 
+@pytest.mark.slow
 def test_an_atlas_is_scored_as_the_command_does(atlas_folder: Path, small_model: Path) -> None:
     assert "entropy" not in maps.show(maps.load_atlas(atlas_folder), "L0H0")
     scored = maps.score(atlas_folder)

@@ -161,6 +161,8 @@ def test_a_run_that_stopped_after_the_tables_continues(tmp_path: Path, mapped_on
     assert not (out / "parts").exists()
 
 
+@pytest.mark.canary
+@pytest.mark.process
 def test_a_killed_mapping_continues_and_repeats_no_layer(tmp_path: Path) -> None:
     small = SmallModel(width=16, mlp_width=16, layers=16, heads=2, kv_heads=1, head_width=4)
     folder, out = save_model_folder(tmp_path / "deep", small, random_weights(small)), tmp_path / "atlas"

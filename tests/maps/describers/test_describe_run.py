@@ -207,6 +207,7 @@ def test_a_limit_without_a_price_is_refused(bundled: Path, run_command: RunComma
     )
 
 
+@pytest.mark.process
 def test_a_dry_run_prints_an_estimate_and_asks_nothing(
     bundled: Path, prices: Path, run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

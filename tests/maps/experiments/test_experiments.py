@@ -96,6 +96,7 @@ def plain_scores(model: Path, template: str, pairs: Sequence[tuple[str, str]], k
     return dict(zip(CORRELATION_KINDS, (hits / len(pairs)).flatten(1).tolist(), strict=True))
 
 
+@pytest.mark.transformers
 def test_dynamic_scores_are_those_of_whole_passes_projected_to_the_whole_vocabulary(
     model: Path, correlated: Result
 ) -> None:
@@ -309,6 +310,7 @@ def test_every_task_has_a_place_for_its_subject_and_no_source_of_the_relation_as
     )
 
 
+@pytest.mark.transformers
 def test_the_commands_run_the_experiments_and_print_where_the_results_are(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

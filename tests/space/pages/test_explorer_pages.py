@@ -94,6 +94,7 @@ def test_no_hostile_string_is_markup(both: Services, page: Any) -> None:
         assert bad not in shown
 
 
+@pytest.mark.slow
 def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
     models, model, heads, compared, describers, search = for_models.endpoints(both)
     one, scores, pairs = for_heads.endpoints(both)
