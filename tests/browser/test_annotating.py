@@ -172,7 +172,7 @@ def test_a_withdrawal_is_asked_twice_and_is_for_good(server: BrowserTestApp, pag
         assert database.execute("SELECT name FROM annotators").fetchall() == [(None,)]
     page.locator("#name textarea, #name input").fill("Ada")
     page.locator("#agree").click()
-    expect(page.locator("#notices")).to_contain_text("You have withdrawn your answers")
+    expect(page.locator("#notices")).to_contain_text("You withdrew your answers")
 
 
 @pytest.mark.parametrize("path", ["annotate?study=nosuch", "annotate?study=over"])

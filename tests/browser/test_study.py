@@ -163,7 +163,7 @@ def test_others_answers_stay_hidden_on_the_heads_page_until_ones_own(
     head = answer(other_page, "2")
     layer, number = head.removeprefix("L").split("H")
     page.goto(f"{server.url}/head?layer={layer}&head={number}")
-    expect(page.locator("#head-page")).to_contain_text("One person has judged it.")
+    expect(page.locator("#head-page")).to_contain_text("One person has judged this description.")
     assert page.locator(".tally").count() == 0
     page.get_by_role("link", name="Judge this description").click()
     page.locator("#name textarea, #name input").fill("Ada")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 
@@ -22,7 +23,6 @@ from maps.atlas.reader import Atlas
 from maps.hashes import mapping_hash
 from space.pages.annotate import outbox
 from space.pages.annotate.handlers import for_visitor, restore_copies
-from space.pages.annotate.page import lay_out
 from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
 from space.web.sessions import Annotator
@@ -187,10 +187,10 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         row = judgment(ada, used.default_study.order[0])
         request = gr.Request(username=None)
         sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
-        with gr.Blocks():
-            page = AnnotatePage(used, lay_out(used))
-        c, token = page.components, pseudonyms.make_session_token("Ada", used.pseudonym_key)
-        updates = for_visitor(page, restore_copies)({c.token: token, c.task: None, c.copies: sent}, request)
+        components = SimpleNamespace(token="token", task="task", copies="copies", notices="notices")
+        page = AnnotatePage(used, components)  # type: ignore[arg-type]
+        token = pseudonyms.make_session_token("Ada", used.pseudonym_key)
+        updates = for_visitor(page, restore_copies)({"token": token, "task": None, "copies": sent}, request)
         assert updates == gr.skip()
         assert used.journal.all_judgments() == []
         assert used.journal.annotators() == []
