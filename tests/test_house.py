@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("maps", "annotation", "space", "benchmarks")
 LONGEST_MODULE, LONGEST_FUNCTION, DEEPEST_NESTING = 350, 60, 3
@@ -365,6 +367,7 @@ def test_nothing_happens_on_import() -> None:
     assert {name: lines for name, lines in found.items() if lines} == {"app": DEFAULTS}
 
 
+@pytest.mark.canary
 def test_what_starts_often_imports_nothing_heavy() -> None:
     names = [*LIGHT, *(name for name in TREES if within(name, ("annotation",))), *LIGHT_PAGES]
     command = [sys.executable, "-c", IMPORTER, ",".join(HEAVY), *names]

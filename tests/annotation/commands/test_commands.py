@@ -60,6 +60,7 @@ def data(tmp_path: Path, judge: Judge) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.process
 def test_an_export_feeds_the_agreement_command(tmp_path: Path, data: Path) -> None:
     done = run("export", "--out", tmp_path / "out", data=data)
     assert (done.returncode, done.stderr) == (0, "")
@@ -84,6 +85,7 @@ def test_an_export_feeds_the_agreement_command(tmp_path: Path, data: Path) -> No
     )
 
 
+@pytest.mark.process
 def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data: Path) -> None:
     run("export", "--format", "csv", "--out", tmp_path, data=data)
     file = tmp_path / "judgments.csv"
@@ -102,6 +104,7 @@ def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data:
     assert list(named["by_model"]["groups"][0]["questions"]["precision"]) == list(named["questions"]["precision"])
 
 
+@pytest.mark.process
 def test_labels_are_written_as_csv_and_parquet(tmp_path: Path, data: Path) -> None:
     run("export", "--format", "parquet", "--out", tmp_path, data=data)
     file = tmp_path / "judgments.parquet"
@@ -129,6 +132,7 @@ def test_labels_are_written_as_csv_and_parquet(tmp_path: Path, data: Path) -> No
     assert text["dawid_skene_probability"].round(6).tolist() == [1.0] * 15
 
 
+@pytest.mark.process
 def test_one_format_and_one_study_can_be_asked_for(tmp_path: Path, data: Path) -> None:
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (0, f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 10 judgments\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from annotation.form import GUIDELINES_VERSION
 from annotation.study.file import study_from_json, study_to_json
 from annotation.study.store import check_study_name, load_studies, newest_open_study, save_study
 from annotation.study.study import build_default_study, stale_item_keys
@@ -113,7 +114,13 @@ def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
     made = build_default_study("m", "r", 8, "offline", CANDIDATES, CREATED)
     assert sorted(made.item_by_head) == sorted(PRESENT)
     assert {item.item_kind for item in made.order} == {"head"}
-    kept_settings = {"name": "default", "revision": "r", "heads": 32, "per_item": None}
+    kept_settings = {
+        "name": "default",
+        "revision": "r",
+        "heads": 32,
+        "per_item": None,
+        "guidelines_version": GUIDELINES_VERSION,
+    }
     controls = {"overlap": 0, "swapped": 0, "shuffled": 0, "practice": False}
     assert made.settings == replace(BASE_SETTINGS, **kept_settings, **controls)  # type: ignore[arg-type]
     assert not made.is_over(datetime.max.replace(tzinfo=UTC))

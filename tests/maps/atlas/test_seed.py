@@ -125,6 +125,7 @@ def test_it_was_made_with_the_relations_that_ship_and_all_statistics(seed: Atlas
     assert all(0 < row["output_space"] <= 1 and 0 <= row["top_scoring_jaccard"] <= 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_its_descriptions_are_those_of_the_offline_describer(seed: Atlas) -> None:
     describer = OfflineDescriber(predefined_relations())
 

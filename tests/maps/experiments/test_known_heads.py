@@ -58,6 +58,7 @@ def test_the_lists_that_ship_are_of_heads_that_their_models_have() -> None:
     assert (negative.side, [str(head) for head in negative.heads]) == ("suppression", ["L10H7", "L11H10"])
 
 
+@pytest.mark.slow
 def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, result: ExperimentTables, tmp_path: Path) -> None:
     atlas = map_model(str(gpt2), tmp_path, SETTINGS)
     scores = {(HeadId(row["layer"], row["head"]), row["relation"]): row for row in atlas.table("relations").to_pylist()}

@@ -208,7 +208,7 @@ def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(
     assert main(command) == 0
     printed, _ = capsys.readouterr()
     where = re.escape(f"{tmp_path}/directions.csv and direction_heads.csv")
-    summary = rf"Of 2 heads \d have 5 or more of their salient mappings .*: {where}\n"
+    summary = rf"\d of 2 heads have 5 or more of their salient mappings .*: {where}\n"
     assert re.fullmatch(rf"{summary}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     rows = json.loads((tmp_path / "directions.json").read_text())["tables"]["direction_heads"]
     assert [(row["layer"], row["head"]) for row in rows] == [(0, 1), (1, 3)]

@@ -106,6 +106,7 @@ def test_a_scorer_that_always_gives_the_same_answer_is_at_chance(named: list[int
         assert {row["detection_swapped"] for row in rows(folder)} == {0.5}
 
 
+@pytest.mark.slow
 def test_questions_are_blind_seeded_and_have_a_schema(atlas_folder: Path) -> None:
     folder = with_descriptions(atlas_folder)
     with chat_server.serve_chat(perfect_scorer(folder)) as server:
@@ -147,6 +148,7 @@ def test_a_failed_question_is_stored_and_asked_again_by_the_next_run(atlas_folde
     assert len(rows(folder, "detections")) == 17
 
 
+@pytest.mark.process
 def test_a_killed_run_continues_and_nothing_is_asked_twice(atlas_folder: Path) -> None:
     folder = with_descriptions(atlas_folder)
     answer = perfect_scorer(folder)
@@ -174,6 +176,7 @@ def test_a_killed_run_continues_and_nothing_is_asked_twice(atlas_folder: Path) -
     assert not log.exists()
 
 
+@pytest.mark.slow
 def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_folder: Path, capsys: Capture) -> None:
     folder = with_descriptions(atlas_folder)
     other = [Answer(Description("Words.", f"Secret {head}.", ""), "s") for head in Atlas.open(folder).head_ids]
@@ -189,6 +192,7 @@ def test_stale_descriptions_and_those_of_other_describers_are_left_out(atlas_fol
     assert Counter(row["describer"] for row in rows(folder)) == {"other": 8, "secret": 8}
 
 
+@pytest.mark.slow
 def test_scores_of_stale_descriptions_are_not_printed_and_a_run_without_questions_names_no_file(
     atlas_folder: Path, capsys: Capture
 ) -> None:
@@ -274,6 +278,7 @@ def test_without_a_scorer_it_measures_offline_and_says_so(atlas_folder: Path, ca
     assert not (atlas_folder / "scores.parquet").exists()
 
 
+@pytest.mark.slow
 def test_random_heads_are_left_out_if_the_model_has_moved_unless_its_place_is_given(
     atlas_folder: Path, small_model: Path, capsys: Capture
 ) -> None:
