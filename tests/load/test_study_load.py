@@ -17,6 +17,7 @@ from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, RESULTS, creat
 from benchmarks.study_receipts import Load, LoadResult, SubmitReceipt
 
 
+@pytest.mark.process
 def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> None:
     found = run_load(QUICK_LOAD, kills=1)
     assert found.problems(QUICK_LOAD) == []
@@ -24,6 +25,7 @@ def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> 
     assert found.retry_count > 0
 
 
+@pytest.mark.process
 def test_one_at_a_time_the_study_is_filled_too(tmp_path: Path) -> None:
     create_load_study(tmp_path, QUICK_LOAD)
     with study_submit.handlers_in_process(tmp_path) as (enter, submit):

@@ -143,6 +143,7 @@ def test_one_format_and_one_study_can_be_asked_for(tmp_path: Path, data: Path) -
     )
 
 
+@pytest.mark.process
 def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("item,annotator,presence,precision,category\n1,a,maybe,,\n")
     (tmp_path / "good.csv").write_text("item,annotator,presence,precision,category\n1,a,absent_none,,\n")
@@ -209,6 +210,7 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.process
 def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 270, "--overlap", 0, "--swapped", 0)
     atlas = shutil.copytree(ATLAS, tmp_path / "atlas")
@@ -269,6 +271,7 @@ def test_what_cannot_be_marked_is_said(tmp_path: Path, data: Path) -> None:
     assert (done.returncode, done.stderr) == (2, sentence)
 
 
+@pytest.mark.process
 def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
     done = run("withdraw", "a-1", data=data)
     assert (done.returncode, done.stdout) == (0, "a-1 has withdrawn. Left out from now on: 5 judgments.\n")
@@ -302,6 +305,7 @@ def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
         assert (done.returncode, "Traceback" in done.stderr, done.stdout) == (2, False, "")
 
 
+@pytest.mark.process
 def test_an_escape_sequence_in_an_atlas_does_not_reach_the_terminal(tmp_path: Path) -> None:
     atlas = Atlas.open(shutil.copytree(ATLAS, tmp_path / "atlas"))
     rows = [{**row, "describer": "\x1b[31mred\x9b"} for row in atlas.table("descriptions").to_pylist()]

@@ -137,6 +137,7 @@ def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_
     assert list(out.glob("output_space.*")) == []
 
 
+@pytest.mark.slow
 def test_a_second_report_is_the_same_and_replaces_the_first(written: Path) -> None:
     before = {path.name: path.read_bytes() for path in written.iterdir()}
     (written / "categories.csv").write_text("old")
@@ -166,6 +167,7 @@ def test_the_picture_of_the_readme_is_the_one_that_the_command_draws(written: Pa
     assert (drawn_heads[0], len(drawn_heads[0])) == (drawn_heads[1], 28)  # 20 heads, 8 of them with two bands
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_another_threshold_classifies_other_heads(tmp_path: Path, capsys: Capture) -> None:
     command = ["report", str(ATLAS), "--out", str(tmp_path), "--tau", "0.5", "--min-pairs", "100"]
@@ -176,6 +178,7 @@ def test_another_threshold_classifies_other_heads(tmp_path: Path, capsys: Captur
     )
 
 
+@pytest.mark.slow
 def test_hostile_names_do_no_harm(atlas_folder: Path, tmp_path: Path) -> None:
     scores = Atlas.open(atlas_folder).table("relations").to_pylist()
     renamed = [row | {"relation": HOSTILE, "category": None, "score": 0.9} for row in scores]
