@@ -122,7 +122,7 @@ def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
         "guidelines_version": GUIDELINES_VERSION,
     }
     controls = {"overlap": 0, "swapped": 0, "shuffled": 0, "practice": False}
-    assert made.settings == replace(BASE_SETTINGS, **own, **controls)  # type: ignore[arg-type]
+    assert made.settings == replace(BASE_SETTINGS, **kept_settings, **controls)  # type: ignore[arg-type]
     assert not made.is_over(datetime.max.replace(tzinfo=UTC))
     assert stale_item_keys(made, PRESENT) == set()
 

@@ -199,12 +199,14 @@ def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
         make_live_model({}).ask(("a", None))
 
 
+@pytest.mark.process
 def test_the_serving_process_asks_the_model_and_imports_neither_torch_nor_figures(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVING, str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert run.stdout.splitlines() == ["L23H5 True []", "None"], run.stderr
 
 
+@pytest.mark.process
 def test_own_pairs_are_scored_by_the_model(served: Services) -> None:
     try:
         found = served.live_model.ask((("he", "him"), ("she", "her"), ("nonesuch", "x")))
