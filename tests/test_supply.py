@@ -29,6 +29,7 @@ def git(*arguments: str) -> str:
     return run.stdout.decode("utf-8", errors="replace")
 
 
+@pytest.mark.slow
 def test_no_commit_has_ever_held_a_secret() -> None:
     assert found(git("log", "--all", "--patch", "--text", "--format=%H %s %b")) == []
 

@@ -173,6 +173,7 @@ print(json.dumps({name: load_dataset(sys.argv[1], name, split="train").to_dict()
 """
 
 
+@pytest.mark.slow
 def test_a_dataset_of_two_tables_is_loaded(hub: LoopbackHub, tmp_path: Path) -> None:
     configs = "".join(f"- config_name: {name}\n  data_files: {name}.parquet\n" for name in "ab")
     card = f"---\nconfigs:\n{configs}---\n".encode()

@@ -32,6 +32,8 @@ from tests.space.conftest import BASE_SETTINGS
 from tests.space.judging import record_judgment
 from tests.space.running import ROOT, AppUnderTest, CallResult, Visitor, run_app
 
+pytestmark = pytest.mark.process
+
 NAME = "tester/ledger"
 CLOSED = f"Judging is closed until the stored answers have been read from {NAME}."
 NOWHERE = "http://127.0.0.1:9"  # nothing listens on the port of discarded bytes

@@ -20,6 +20,8 @@ from space.pages.organise.studies import StudyRequest
 from space.services import Services, open_services
 from tests.space.running import AppUnderTest, CallResult, Endpoint, Visitor, fetch_text, route_paths, run_app
 
+pytestmark = pytest.mark.process
+
 SECRET = "WHAT-GRACE-REMARKED"
 NOT_YOURS = "Only an organiser can do that"
 PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, 0)

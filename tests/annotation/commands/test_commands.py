@@ -280,6 +280,7 @@ def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
     assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
 
 
+@pytest.mark.process
 def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
     sentences = {

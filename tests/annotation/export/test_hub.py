@@ -109,6 +109,7 @@ def command(hub: LoopbackHub, *arguments: str, **changes: str) -> subprocess.Com
     return subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hub: LoopbackHub, app: LedgerApp) -> None:
     save_study(invented_study.freeze_invented_study(model="smollm2"), app.data / "studies")
     app.record_answer("j-4", study="pilot", layer=3)
@@ -124,6 +125,7 @@ def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hu
         load_source_from_ledger(app.dataset, "pilot")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("app")
 def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
     done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=LEDGER_NAME)

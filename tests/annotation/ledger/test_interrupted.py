@@ -152,6 +152,7 @@ def test_putting_files_together_may_end_anywhere(mortal: LedgerApp, hub: Loopbac
     assert last > 4
 
 
+@pytest.mark.process
 def test_forgetting_may_end_anywhere(mortal: LedgerApp, hub: LoopbackHub) -> None:
     kept = []
     for last in range(1, 30):

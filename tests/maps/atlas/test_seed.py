@@ -48,6 +48,7 @@ def rebuilt() -> dict[int, dict[str, list[Row]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYER_TABLES)
 @pytest.mark.parametrize("layer", REBUILT)
 def test_a_layer_is_computed_again_as_shipped(

@@ -136,6 +136,7 @@ def test_the_file_has_the_contracts_columns_and_reads_back(correlated: Result) -
     assert correlated.settings["prompts"] == [PAPER_PROMPT, *FURTHER_PROMPTS]
 
 
+@pytest.mark.transformers
 def test_a_correlation_of_what_does_not_vary_is_an_empty_cell_with_its_reason(model: Path, tmp_path: Path) -> None:
     result = evaluate_correlation(
         str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400)
@@ -166,6 +167,7 @@ def test_a_stopped_run_continues_and_ends_the_same(model: Path, correlated: Resu
     assert (tmp_path / "correlation.csv").read_bytes() == (correlated.folder / "correlation.csv").read_bytes()
 
 
+@pytest.mark.transformers
 def test_other_settings_another_prompt_or_another_atlas_are_refused(
     model: Path, correlated: Result, tmp_path: Path
 ) -> None:

@@ -187,6 +187,7 @@ def test_the_command_writes_the_file_and_prints_its_path(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_run_into_the_models_atlas_is_kept_with_it(model: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "atlas"
     atlas = map_model(str(model), out, SETTINGS)

@@ -154,7 +154,11 @@ def wider(tmp_path: Path, name: str, settings: MappingSettings) -> Atlas:
 
 @pytest.mark.parametrize(
     ("block", "rows", "tokens", "pairs"),
-    [pytest.param(1, 1, 1, 1, marks=pytest.mark.long), (37, 5, 100, 20), (4096, 64, 345, 64)],
+    [
+        pytest.param(1, 1, 1, 1, marks=pytest.mark.long),
+        pytest.param(37, 5, 100, 20, marks=pytest.mark.exhaustive),
+        (4096, 64, 345, 64),
+    ],
 )
 def test_block_sizes_change_nothing(
     block: int, rows: int, tokens: int, pairs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

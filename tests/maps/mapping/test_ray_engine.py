@@ -28,7 +28,7 @@ from tests.small_models import WORDS, SmallModel, random_weights, save_model_fol
 pytestmark = pytest.mark.ray
 
 ROOT = Path(__file__).parents[3]
-LAYERS = 100
+LAYERS = 40
 COPYING = Relation("copying", "algorithmic", tuple((word, word) for word in WORDS))
 
 

@@ -208,6 +208,7 @@ def test_cells_are_safe_and_lists_can_be_taken_apart() -> None:
     assert escape_markdown("a_b <c> [d](e)") == "a\\_b \\<c\\> \\[d\\](e)"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_without_vl_convert_it_says_how_to_get_pictures_and_writes_the_rest(tmp_path: Path, capsys: Capture) -> None:
     assert main(["report", str(ATLAS), "--out", str(tmp_path)]) == 0

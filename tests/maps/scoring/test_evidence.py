@@ -52,6 +52,7 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_report_has_tables_figures_and_text_about_the_evidence(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     assert main(["report", str(scored), "--out", str(out)]) == 0
@@ -99,6 +100,7 @@ def test_evidence_about_changed_mappings_is_left_out_counted_and_marked(scored: 
     assert [row["stale"] for row in again] == [True] + [False] * 7
 
 
+@pytest.mark.slow
 def test_a_report_without_scores_removes_older_evidence(
     scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,11 +10,13 @@ from maps.heads.output_space import best_targets, random_rotation, read_sources_
 from tests.plain_bundled import PlainHead, check_layer, open_bundled_model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "head"), [pytest.param(0, 4, marks=pytest.mark.long), (26, 2)])
 def test_a_head_of_the_bundled_model_is_what_the_formula_says(layer: int, head: int) -> None:
     assert check_layer(layer, range(head, head + 1)) > 0
 
 
+@pytest.mark.slow
 def test_best_targets_of_the_bundled_model_are_those_of_the_formula() -> None:
     shared = open_bundled_model()
     ours = shared.layer(19)

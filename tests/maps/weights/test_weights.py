@@ -64,6 +64,7 @@ def test_without_its_package_the_bundled_model_says_how_to_install_it(monkeypatc
     assert str(caught.value) == message
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["nobody/no-such-model"])
 def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
@@ -77,6 +78,7 @@ def test_an_unknown_model_without_a_network_is_refused_in_one_line(name: str, tm
     assert not (tmp_path / "atlas").exists()
 
 
+@pytest.mark.process
 def test_the_bundled_model_opens_without_transformers() -> None:
     program = """
 import sys

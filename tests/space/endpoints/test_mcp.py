@@ -29,6 +29,7 @@ async def asked(url: str) -> tuple[list[str], str, str]:
         return [tool.name for tool in tools], head, wrong
 
 
+@pytest.mark.process
 def test_every_endpoint_for_programs_is_a_tool_and_nothing_else_is(tmp_path: Path) -> None:
     with run_app({"MAPS_DATA": str(tmp_path), "GRADIO_MCP_SERVER": "True"}) as app:
         names, head, wrong = asyncio.run(asked(f"{app.url}/gradio_api/mcp/"))

@@ -30,6 +30,7 @@ def used(tmp_path: Path) -> Iterator[Services]:
     built.journal.close()
 
 
+@pytest.mark.process
 def test_the_health_tells_versions_and_the_ledgers_state_and_no_secret(hub: LoopbackHub, tmp_path: Path) -> None:
     host = Host(tmp_path / "data", hub.url)
     with run_app(host.settings) as app:

@@ -111,6 +111,7 @@ def test_what_a_job_cannot_have_is_refused(
     assert "Jobs need a token" in said(capsys, 2, *MAP)[1]
 
 
+@pytest.mark.process
 def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(
     paid: LoopbackHub, tmp_path: Path, capsys: Capture
 ) -> None:

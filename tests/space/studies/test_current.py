@@ -34,6 +34,7 @@ def test_without_a_created_study_it_is_that_of_all_described_heads(served: Servi
     assert select_study(served, None, "pilot") is served.default_study
 
 
+@pytest.mark.slow
 def test_it_is_the_newest_that_is_open_unless_the_address_or_the_browser_names_another(served: Services) -> None:
     old = create_test_study(served, name="old")
     new = create_test_study(served, name="new", created_at=BASE_SETTINGS.created_at + timedelta(days=1), deadline=LATER)
@@ -54,6 +55,7 @@ def test_it_is_the_newest_that_is_open_unless_the_address_or_the_browser_names_a
         select_study(served, "nosuch")
 
 
+@pytest.mark.slow
 def test_an_item_whose_description_has_changed_is_stale_at_once(
     served: Services, tmp_path: Path, ada: Annotator
 ) -> None:
@@ -100,6 +102,7 @@ class Unread:
         return "Judging is closed until the ledger can be read."
 
 
+@pytest.mark.slow
 def test_judging_is_closed_by_the_deadline_the_ledger_or_a_space_without_login(served: Services) -> None:
     open_, over = (
         create_test_study(served, name="open", deadline=LATER),
@@ -120,6 +123,7 @@ def test_judging_is_closed_by_the_deadline_the_ledger_or_a_space_without_login(s
     assert judging_closed_reason(replace(on_a_space, has_login=True), open_) is None
 
 
+@pytest.mark.slow
 def test_a_damaged_study_is_told(served: Services) -> None:
     create_test_study(served)
     path = served.data_folder / "studies" / "pilot.json"

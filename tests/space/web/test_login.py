@@ -22,6 +22,8 @@ from annotation.identity import pseudonyms
 from tests.browser.conftest import ROOT
 from tests.ports import free_port
 
+pytestmark = pytest.mark.process
+
 SECRET = "a secret of the login"
 
 

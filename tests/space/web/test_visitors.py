@@ -138,6 +138,7 @@ def test_the_page_says_how_long_to_wait(used: Services) -> None:
     assert ["You asked" in html for html in shown] == [False, False, False, True]
 
 
+@pytest.mark.process
 def test_an_endpoint_knows_who_asks_by_what_the_proxy_says(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", ASKING, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.splitlines() == ["[200, 500, 200]", "['source', 'target']"], run.stderr

@@ -18,6 +18,8 @@ from space.studies.participant import Participant
 from space.web.sessions import Annotator
 from tests.space.conftest import create_test_study, record_consent
 
+pytestmark = pytest.mark.slow
+
 ANSWERS = Answers("absent_none", None, None, "")
 
 
