@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import docs.packages
 
 ROOT = Path(__file__).parents[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import pytest
 
 from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
