@@ -294,6 +294,7 @@ def test_describing_works_where_a_loop_runs_as_in_a_notebook(atlas_folder: Path)
     assert asked == 8
 
 
+@pytest.mark.slow
 def test_an_atlas_goes_to_the_hub_and_comes_back(hub: LoopbackHub, mapped_once: Path, tmp_path: Path) -> None:
     code = f"""import maps
 atlas = maps.load_atlas({str(mapped_once)!r})

@@ -223,6 +223,7 @@ def test_show_names_the_items_that_an_atlas_has_made_stale(tmp_path: Path) -> No
     assert "judgments wanted: 807, and 0 by each annotator (the overlap)" in shown  # 3 of each of the 269 others
 
 
+@pytest.mark.slow
 def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_figures(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 20, "--overlap", 0, "--swapped", 0)
     pilot = load_studies(tmp_path / "studies")["pilot"]

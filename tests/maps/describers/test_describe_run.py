@@ -183,6 +183,7 @@ def test_redo_asks_again_and_an_interrupted_redo_continues(atlas_folder: Path) -
     assert len(Atlas.open(atlas_folder).descriptions()) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", ["1", "8"])
 def test_a_run_stops_before_the_cost_limit_and_says_how_to_continue(
     concurrency: str, bundled: Path, prices: Path, run_command: RunCommand

@@ -416,6 +416,7 @@ def test_describers_are_made_by_name() -> None:
     assert isinstance(make_describer("offline"), OfflineDescriber)
 
 
+@pytest.mark.slow
 def test_an_error_message_of_a_server_is_escaped_for_the_terminal() -> None:
     with pytest.raises(ReplyError, match=r"status 400: \\u001B\[31mred$"):
         ask(lambda _body: chat_server.error_response(400, "\x1b[31mred"))

@@ -41,6 +41,8 @@ from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
 
+pytestmark = pytest.mark.transformers
+
 NEXT = Relation("copying", "algorithmic", tuple(zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)))
 LONGER = Relation(
     "name_copying",

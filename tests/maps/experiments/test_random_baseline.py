@@ -93,6 +93,7 @@ def test_heads_are_counted_at_every_tau_the_chosen_one_included() -> None:
     )
 
 
+@pytest.mark.slow
 def test_trained_heads_pass_as_in_the_atlas(model: Path, whole: Path, tmp_path: Path) -> None:
     atlas = map_model(str(model), tmp_path / "atlas", SETTINGS)
     best = [

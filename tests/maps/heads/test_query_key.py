@@ -203,6 +203,7 @@ def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path,
         evaluate_attention(str(folder), tmp_path / "out", SETTINGS)
 
 
+@pytest.mark.slow
 def test_the_command_counts_heads_that_attend_to_the_same_token(
     small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_it_writes_its_tables_its_figures_and_its_words(written: Path) -> None:
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "html", "vl.json")}
     assert {path.name for path in written.iterdir()} == {
@@ -126,6 +127,7 @@ def test_its_links_lead_to_its_files_and_its_words_are_those_that_are_printed(re
     assert "no figure of the output space" not in page
 
 
+@pytest.mark.slow
 def test_an_atlas_without_output_space_says_so_and_leaves_no_older_figure(atlas_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     out.mkdir()
@@ -223,6 +225,7 @@ def test_without_vl_convert_it_says_how_to_get_pictures_and_writes_the_rest(tmp_
     assert "categories.vl.json" in page
 
 
+@pytest.mark.slow
 def test_bad_input_is_answered_by_one_sentence(
     tmp_path: Path, atlas_folder: Path, mapped_once: Path, capsys: Capture
 ) -> None:

@@ -129,6 +129,7 @@ def test_questions_are_blind_seeded_and_have_a_schema(atlas_folder: Path) -> Non
     assert Counter(row["seed"] for row in rows(folder)) == {0: 8, 1: 8}
 
 
+@pytest.mark.slow
 def test_a_failed_question_is_stored_and_asked_again_by_the_next_run(atlas_folder: Path, capsys: Capture) -> None:
     folder = with_descriptions(atlas_folder)
     answer = perfect_scorer(folder)

@@ -145,6 +145,7 @@ def test_a_layer_that_is_missing_is_named(tmp_path: Path) -> None:
     assert gguf_name("model.layers.1.self_attn.v_proj.weight") == "blk.1.attn_v.weight"
 
 
+@pytest.mark.slow
 def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
     file = save_gguf(tmp_path / "m.gguf", SmallModel(), random_weights(SmallModel()))
     whole, random = file.read_bytes(), Random(0)

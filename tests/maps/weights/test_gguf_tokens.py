@@ -49,6 +49,7 @@ def both(architecture: str, entries: dict[str, Any]) -> tuple[Vocabulary, Vocabu
     return ours, as_transformers_reads(architecture, entries)
 
 
+@pytest.mark.slow
 def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
     checkpoint = open_checkpoint("smollm2")
     assert isinstance(checkpoint.source, GgufFile)

@@ -40,6 +40,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     used.journal.close()
 
 
+@pytest.mark.slow
 def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     shown = explore.build_content(both, {})
     assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")

@@ -74,6 +74,7 @@ def test_a_token_just_as_typed_comes_before_other_case_and_space(index: SearchIn
     assert search([index], "he").matching_tokens[0].string == "he"
 
 
+@pytest.mark.slow
 def test_a_misspelt_token_stands_for_the_nearest(large: SearchIndex) -> None:
     results = search([large], "captial")
     assert not results.has_exact_tokens

@@ -36,6 +36,7 @@ def study(served: Services, ada: Annotator, grace: Annotator) -> Study:
     return made
 
 
+@pytest.mark.slow
 def test_a_decision_is_a_row_of_its_own_and_a_changed_one_supersedes_it(served: Services, study: Study) -> None:
     before = served.journal.all_judgments("pilot")
     first = new_selection(served, ORGANISER, study, 0, False)
@@ -82,12 +83,14 @@ def test_two_organisers_decide_beside_each_other(served: Services, study: Study)
     assert found.decision.annotator == "a-other"
 
 
+@pytest.mark.slow
 def test_what_people_wrote_comes_out_escaped(served: Services, study: Study) -> None:
     shown = disagreement_html(study, adjudication.find_disagreement(served, study, 0))
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -34,6 +34,7 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
     assert list(studies.studies_newest_first(served)) == ["default"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "people"), [(0, 3), (44, 3), (20, 11), (10, None)])
 def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, most: int, people: int | None) -> None:
     study = studies.build_study(served, replace(PILOT, per_annotator=most))
@@ -72,6 +73,7 @@ def test_a_created_study_is_frozen(served: Services) -> None:
     assert list(studies.studies_newest_first(served)) == ["pilot", "default"]
 
 
+@pytest.mark.slow
 def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada: Annotator, grace: Annotator) -> None:
     study = studies.create_study(served, PILOT)
     for who in (ada, grace):

@@ -68,6 +68,7 @@ def test_a_relation_leads_to_its_page(served: Services) -> None:
     assert 'href="relation?name=country_to_capital"' in build_content(served, {"q": "countyr capital"}).html
 
 
+@pytest.mark.slow
 def test_a_cut_is_said_and_leads_to_the_rest(both: Services) -> None:
     first = build_content(both, {"q": "colours", "model": MODEL})
     match = re.search(r"first 10 of ([\d,]+)", first.html)
