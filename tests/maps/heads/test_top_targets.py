@@ -34,6 +34,7 @@ def test_highest_targets_and_kurtosis_are_those_of_float64(size: int, wanted: in
     torch.testing.assert_close(kurtosis_found, kurtosis[:7], rtol=1e-4, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("block", "group", "rows"), [(8, 4, 3), (16, 2, 1), (704, 64, 4)])
 def test_block_sizes_change_no_list(block: int, group: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top_targets, "BLOCK_COLUMNS", block)

@@ -152,6 +152,7 @@ def wider(tmp_path: Path, name: str, settings: MappingSettings) -> Atlas:
     return map_model(str(folder), tmp_path / name, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "rows", "tokens", "pairs"),
     [
