@@ -46,16 +46,16 @@ def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
     c = page.components
     sign_in_handler, submit_handler = for_visitor(page, sign_in), for_annotator(page, submit)
 
-    def kept(updates: dict[Any, Any]) -> dict[str, Any]:
+    def browser_values(updates: dict[Any, Any]) -> dict[str, Any]:
         return {"token": updates[c.token], "task": updates[c.task], "message": updates[c.message]}
 
     def enter(name: str) -> dict[str, Any]:
-        return kept(sign_in_handler({c.name: name, c.task: {"study": STUDY_NAME}}, NO_REQUEST))
+        return browser_values(sign_in_handler({c.name: name, c.task: {"study": STUDY_NAME}}, NO_REQUEST))
 
     def answer(before: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         chosen = {question: answers[field] for field, question in c.questions.items()}
         state = {c.token: before["token"], c.task: before["task"], c.comment: answers["comment"]}
-        return kept(submit_handler(state | chosen, NO_REQUEST))
+        return browser_values(submit_handler(state | chosen, NO_REQUEST))
 
     try:
         yield enter, answer

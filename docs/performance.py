@@ -83,32 +83,37 @@ def explorer_section() -> str:
     )
 
 
+def percentile_table(label: str, times: dict[str, dict[str, float]], unit: str, decimals: int) -> str:
+    """Median and 95th percentile of each kind of request."""
+    rows = [
+        (kind, f"{each['p50']:.{decimals}f} {unit}", f"{each['p95']:.{decimals}f} {unit}")
+        for kind, each in times.items()
+    ]
+    return markdown_table((label, "median", "95th percentile"), rows)
+
+
 def search_section() -> str:
     """Searches."""
     kept = results("search_speed")
-    times = kept["milliseconds"].items()
-    rows = [(kind, f"{each['p50']:.0f} ms", f"{each['p95']:.0f} ms") for kind, each in times]
     return section(
         "Search",
         "search_speed",
         f"Over {kept['heads']:,} heads, HTML included. The index takes {kept['building_seconds']:.1f} s to build and "
         f"{kept['memory_mb']:.0f} MB.\n",
-        markdown_table(("search by", "median", "95th percentile"), rows),
+        percentile_table("search by", kept["milliseconds"], "ms", 0),
     )
 
 
 def live_section() -> str:
     """Questions to the weights."""
     kept = results("probe_speed")
-    times = kept["seconds"].items()
-    rows = [(kind, f"{each['p50']:.2f} s", f"{each['p95']:.2f} s") for kind, each in times]
     return section(
         "Try it",
         "probe_speed",
         f"All 270 heads of the bundled model, asked through the app. The first question takes "
         f"{kept['first_seconds']:.0f} s, because the weights are\nloaded then; the process that answers uses "
         f"{kept['child_mb'] / 1000:.1f} GB.\n",
-        markdown_table(("question", "median", "95th percentile"), rows),
+        percentile_table("question", kept["seconds"], "s", 2),
     )
 
 

@@ -125,9 +125,17 @@ def estimate_coefficients(ratings: Ratings, seed: int) -> dict[str, BootstrapEst
     return {name: agreement.estimate_coefficient(each, items) for name, each in coefficients.items()}
 
 
-def _question_report(rows: pd.DataFrame, question: FormQuestion, seed: int) -> QuestionReport:
-    codes = {each.field: rows[each.field].tolist() for each in QUESTIONS}
-    fields_by_row = (applicable_fields({field: codes[field][row] for field in codes}) for row in range(len(rows)))
+def _applicable_fields_by_row(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The fields of the questions that are asked, for each row; worked out once for each combination of answers."""
+    fields = [question.field for question in QUESTIONS]
+    answers = list(zip(*(rows[field] for field in fields), strict=True))
+    by_answers = {each: applicable_fields(dict(zip(fields, each, strict=True))) for each in set(answers)}
+    return [by_answers[each] for each in answers]
+
+
+def _question_report(
+    rows: pd.DataFrame, question: FormQuestion, fields_by_row: Sequence[tuple[str, ...]], seed: int
+) -> QuestionReport:
     applies = np.array([question.field in fields for fields in fields_by_row], dtype=np.bool_)
     answered = rows[question.field].notna().to_numpy(dtype=np.bool_)
     ratings = collect_ratings(rows, question)
@@ -142,7 +150,8 @@ def _question_report(rows: pd.DataFrame, question: FormQuestion, seed: int) -> Q
 
 
 def _question_reports(rows: pd.DataFrame, seed: int) -> dict[str, QuestionReport]:
-    return {question.field: _question_report(rows, question, seed) for question in QUESTIONS}
+    fields_by_row = _applicable_fields_by_row(rows)
+    return {question.field: _question_report(rows, question, fields_by_row, seed) for question in QUESTIONS}
 
 
 def _headline_shares(acceptance: AcceptanceRates) -> dict[str, JudgmentShare]:

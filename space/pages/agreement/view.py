@@ -36,13 +36,13 @@ def paragraph(sentences: Iterable[str]) -> Html:
     return Html("<p>{}</p>").format(text) if text else Html("")
 
 
-def folded(summary: str, content: Html) -> Html:
+def details_block(summary: str, content: Html) -> Html:
     return Html("<details><summary>{}</summary>{}</details>").format(summary, content)
 
 
 def folded_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     """A table folded under its caption; empty without rows."""
-    return folded(caption, table(header, rows, caption)) if rows else Html("")
+    return details_block(caption, table(header, rows, caption)) if rows else Html("")
 
 
 def heading(text: str) -> Html:
@@ -151,7 +151,7 @@ def groups_section(report: AgreementReport, paper: Paper) -> Html:
     return (
         heading("By layer quarter")
         + folded_table("Agreement by layer quarter", header, rows)
-        + folded(
+        + details_block(
             "The same in sentences, with every coefficient", bullet_list(group_sentences(report.by_quarter, paper))
         )
     )
@@ -164,7 +164,7 @@ def remaining_sections(report: AgreementReport, paper: Paper) -> Html:
         rates_section(report, paper)
         + groups_section(report, paper)
         + heading("Annotators compared with the majority of the others")
-        + folded(pluralize(len(annotators), "sentence"), bullet_list(annotators))
+        + details_block(pluralize(len(annotators), "sentence"), bullet_list(annotators))
         + heading("One label per item")
         + bullet_list(label_sentences(report.aggregated))
         + heading("Measured evidence and human judgments")
