@@ -23,7 +23,7 @@ def load_bundled_modules() -> Any:
     """The model, with every tensor of the file and nothing missing."""
     folder = bundled_folder()
     loaded = LlamaForCausalLM(AutoConfig.from_pretrained(folder, gguf_file=BUNDLED_FILE))
-    tensors = load_gguf_checkpoint(folder / BUNDLED_FILE, return_tensors=True, model_to_load=loaded)["tensors"]  # type: ignore[no-untyped-call]
+    tensors = load_gguf_checkpoint(folder / BUNDLED_FILE, return_tensors=True, model_to_load=loaded)["tensors"]
     lacking = loaded.load_state_dict(tensors, strict=False)
     assert (set(lacking.missing_keys) - {"lm_head.weight"}, lacking.unexpected_keys) == (set(), [])
     loaded.tie_weights()
@@ -35,6 +35,6 @@ def save_bundled_model(folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(bundled_folder(), gguf_file=BUNDLED_FILE)
     end = tokenizer.eos_token_id
     ends = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": tokenizer.bos_token_id}
-    model.generation_config = GenerationConfig(**ends)  # type: ignore[no-untyped-call]
+    model.generation_config = GenerationConfig(**ends)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
