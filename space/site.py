@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from gradio.routes import App, ORJSONResponse
+from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
 from space.pages import about, compare, privacy, relation
@@ -23,6 +25,7 @@ from space.services import Services
 from space.web.browser_storage import study_form_tags
 from space.web.first_html import app_arguments
 from space.web.health import health_route
+from space.web.request_guard import RequestGuard, host_of
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
@@ -83,6 +86,20 @@ async def respond_not_found(request: Request, _error: Exception) -> Response:
     return HTMLResponse(page, status_code=404)
 
 
+class GuardedApp(App):
+    """Gradio's app with the request guard as its outermost layer."""
+
+    def __init__(self, services: Services, **options: Any) -> None:
+        super().__init__(default_response_class=ORJSONResponse, **options)
+        self._services = services
+
+    def build_middleware_stack(self) -> ASGIApp:
+        used = self._services
+        return RequestGuard(
+            super().build_middleware_stack(), used.is_on_space, host_of(used.public_address), used.has_mcp
+        )
+
+
 def launch_arguments(services: Services) -> dict[str, Any]:
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -103,6 +120,6 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "enable_monitoring": False,
         "quiet": True,
         "_frontend": False,  # else Gradio stops the app if its own HEAD / takes 3 s, as it may at a restart
-        "max_file_size": "1mb",  # no page takes files, but Gradio has a route for uploads
-        "app_kwargs": {"exception_handlers": {404: respond_not_found}, **settings},
+        "pwa": False,
+        "_app": GuardedApp(services, exception_handlers={404: respond_not_found}, **settings),
     }

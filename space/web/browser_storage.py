@@ -7,15 +7,14 @@ not overwrite each other's.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import gradio as gr
 
 from annotation import form
+from space.web.assets import asset_address
 
 # Gradio encrypts what it keeps with this; the browser knows it, so it protects nothing. The token is signed instead.
 PUBLIC_STORAGE_SECRET = "maps-annotations"
-STUDY_FORM_SCRIPT = Path(__file__).parent / "static" / "study_form.js"
 
 
 def study_form_tags() -> str:
@@ -23,7 +22,7 @@ def study_form_tags() -> str:
     questions = json.dumps(form.questions_for_browser()).replace("<", "\\u003c")  # no text may end the element
     return (
         f'<script type="application/json" id="study-questions">{questions}</script>'
-        f"<script>{STUDY_FORM_SCRIPT.read_text(encoding='utf-8')}</script>"
+        f'<script src="{asset_address("study_form.js")}"></script>'
     )
 
 

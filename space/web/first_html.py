@@ -1,21 +1,22 @@
 """Puts the content of an explorer page, its title and its preview image into the page's first HTML.
 
 Gradio builds its pages in the browser, which takes about a second. Until then the page is readable and its links work,
-also without a script. Then Gradio's view takes the content over (`explorer.js`). This is ASGI middleware; it touches
-the explorer's pages only.
+also without a script. Then Gradio's view takes the content over (`explorer.js`).
+
+This is ASGI middleware. It also gives every page a content security policy: only the scripts of Gradio's own HTML,
+which get a random number here, and the app's script files may run. Text that somehow became HTML runs nothing: no
+inline script, no `onclick`, no `javascript:` link.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import partial
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,36 +29,26 @@ from space.atlases.cache import head_descriptions
 from space.components.markup import Html, anchor, join_html
 from space.services import Services
 from space.web.addresses import requested_head
+from space.web.assets import asset_address, serve_asset
 from space.web.downloads import table_response
 from space.web.page import ExplorerPage, PageContent, article_html, open_page
+from space.web.request_guard import frame_ancestors
+from space.web.turns import in_turn
 
-STATIC = Path(__file__).parent / "static"
-ASSETS = {"style.css": "text/css", "explorer.js": "text/javascript", "grid.js": "text/javascript"}
 GRADIO_META_TAGS = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*>')
 BODY_TAG = re.compile(r"<body[^>]*>")
+SCRIPT_TAG = re.compile(r"<script(?=[\s>])")
+# Gradio compiles the functions of its events ('unsafe-eval') and writes styles into elements.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self'; manifest-src 'self'; "
+    "worker-src 'self' blob:; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
+)
 MAX_SUMMARY_LENGTH = 300  # characters in a link preview
 
 
-@cache
-def asset_hash(name: str) -> str:
-    """A short hash of an asset's content. It is part of the address, so browsers may cache the asset for ever."""
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-
-
-def asset_address(name: str) -> str:
-    return f"look/{name}?v={asset_hash(name)}"
-
-
-async def serve_asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in ASSETS:
-        return Response("There is no such file.", status_code=404, media_type="text/plain")
-    cached = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response((STATIC / name).read_bytes(), media_type=ASSETS[name], headers=cached)
-
-
 class FirstHtmlMiddleware:
-    """Inserts its content into the HTML of each page in `pages` (by path, without slashes)."""
+    """Inserts its content into the HTML of each page in `pages` (by path, without slashes); protects every page."""
 
     def __init__(
         self, app: ASGIApp, services: Services, pages: Mapping[str, ExplorerPage], links: Mapping[str, str]
@@ -65,25 +56,31 @@ class FirstHtmlMiddleware:
         self.app, self.services, self.pages, self.links = app, services, pages, links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/") if scope["type"] == "http" else None
-        if path is None or path not in self.pages or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        request = Request(scope)
-        content = await run_in_threadpool(open_page, self.services, self.pages[path], dict(request.query_params))
-        base = self.services.public_address or str(request.base_url).rstrip("/")
-
-        def rewrite(html: str) -> str:
-            return insert_content(html, content, path, self.links, base, str(request.url))
-
-        await self.app(scope, receive, HtmlRewriter(send, rewrite, content.exists).send)
+        path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
+        insert, exists = None, True
+        if path in self.pages:
+            request = Request(scope)
+            content = await in_turn(open_page, self.services, self.pages[path], dict(request.query_params))
+            base = self.services.public_address or str(request.base_url).rstrip("/")
+            insert = partial(
+                insert_content, content=content, path=path, links=self.links, base=base, address=str(request.url)
+            )
+            exists = content.exists
+        ancestors = frame_ancestors(self.services.is_on_space)
+        await self.app(scope, receive, HtmlRewriter(send, insert, exists, ancestors).send)
 
 
 class HtmlRewriter:
-    """Collects an HTML response, rewrites it and sends it on. Any other response passes through unchanged."""
+    """Collects an HTML page, rewrites it and sends it on. Any other response passes through unchanged.
 
-    def __init__(self, send: Send, rewrite: Callable[[str], str], exists: bool) -> None:
-        self.send_on, self.rewrite, self.exists = send, rewrite, exists
+    `insert` puts content into the page, if there is any; `ancestors` are the sites that may frame it.
+    """
+
+    def __init__(self, send: Send, insert: Callable[[str], str] | None, exists: bool, ancestors: str) -> None:
+        self.send_on, self.insert, self.exists, self.ancestors = send, insert, exists, ancestors
         self.response_start: Message | None = None
         self.body = b""
 
@@ -99,9 +96,12 @@ class HtmlRewriter:
 
     async def send_rewritten(self, start: Message) -> None:
         """Sends the rewritten page, with status 404 if its address leads nowhere."""
-        content = self.rewrite(self.body.decode()).encode()
+        nonce = secrets.token_urlsafe(16)
+        page = SCRIPT_TAG.sub(f'<script nonce="{nonce}"', self.body.decode())  # before any content is inserted
+        content = (self.insert(page) if self.insert else page).encode()
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["content-length"] = str(len(content))
+        headers["content-security-policy"] = CONTENT_SECURITY_POLICY.format(nonce=nonce, ancestors=self.ancestors)
         status = start["status"] if self.exists else 404
         await self.send_on({"type": "http.response.start", "status": status, "headers": headers.raw})
         await self.send_on({"type": "http.response.body", "body": content})
@@ -136,19 +136,18 @@ def head_tags(content: PageContent, base: str, address: str) -> str:
     return (
         f'<title>{escape(content.title)}</title><meta name="description" content="{escape(summary)}">{tags}'
         f'<meta name="twitter:card" content="{card}"><link rel="stylesheet" href="{asset_address("style.css")}">'
-        f'<script src="{asset_address("grid.js")}"></script><script src="{asset_address("explorer.js")}"></script>'
     )
 
 
 def content_html(content: PageContent, path: str, links: Mapping[str, str]) -> Html:
-    """The content under a navigation like Gradio's. The script draws its grids before Gradio is there."""
+    """The content under a navigation like Gradio's. The scripts draw its grids before Gradio is there."""
     tabs = join_html(
         anchor(href or "./", label, **({"class": "active"} if href == path else {})) for label, href in links.items()
     )
     return Html(
         '<div id="first-look" class="gradio-container"><nav aria-label="Pages">{}</nav>'
-        '<main class="prose">{}</main></div><script>explorer.first();</script>'
-    ).format(tabs, article_html(content, path))
+        '<main class="prose">{}</main></div><script src="{}"></script><script src="{}"></script>'
+    ).format(tabs, article_html(content, path), asset_address("grid.js"), asset_address("explorer.js"))
 
 
 def app_arguments(services: Services, pages: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:

@@ -92,9 +92,9 @@ const explorer = (() => {
     if (shown && shown.tagName === 'OUTPUT') shown.textContent = Number(event.target.value).toFixed(2);
   });
   window.addEventListener('popstate', () => { if (events && view) visit(here(), false); });
-  const first = () => {  // called by the first HTML, before Gradio has loaded
+  if (document.getElementById('first-look')) {  // Gradio has not loaded yet
     document.body.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);
     dress();
-  };
-  return {mount, first};
+  }
+  return {mount};
 })();
