@@ -36,6 +36,7 @@ def serve() -> None:
     check_port_is_free(address)
     services = open_services()
     from space.site import build_site, launch_arguments  # imported late, so that wrong settings are reported at once
+    from space.web.connections import ConnectionLimits, connection_limit
     from space.web.zero_gpu import register_with_zero_gpu
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -47,8 +48,10 @@ def serve() -> None:
     services.search_indexes.start_building(services.atlases.values())
     if services.publisher is not None:
         services.publisher.start()
-    options = launch_arguments(services)
+    limits = ConnectionLimits(connection_limit())
+    options = launch_arguments(services, limits)
     site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
+    limits.server = site.server
     print_addresses(address, services)
     try:
         site.block_thread()
@@ -56,6 +59,7 @@ def serve() -> None:
         services.live_model.close()
         if services.publisher is not None and not services.publisher.stop():
             print("Some answers are not in the ledger yet; the next start publishes them.", file=sys.stderr, flush=True)
+        services.one_time_files.close()
         services.journal.close()
 
 

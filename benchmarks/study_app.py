@@ -35,7 +35,12 @@ class AppProcess:
     def start(self) -> float:
         """Starts it and returns the seconds until it answered; RuntimeError where it does not."""
         begun = time.perf_counter()
-        settings = {"MAPS_DATA": self.data, "PORT": self.port, "HOST": "127.0.0.1", "MAPS_PSEUDONYM_KEY": "of the load"}
+        settings = {
+            "MAPS_DATA": self.data,
+            "PORT": self.port,
+            "HOST": "127.0.0.1",
+            "MAPS_PSEUDONYM_KEY": "of the load, as long as keys must be",
+        }
         command = ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, "app.py"]
         with (self.data / "app.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)

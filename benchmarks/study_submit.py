@@ -40,7 +40,7 @@ Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it k
 
 @contextmanager
 def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
-    services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load"})
+    services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load, as long as keys must be"})
     with gr.Blocks():
         page = AnnotatePage(services, lay_out(services))
     c = page.components

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from annotation.identity.key import load_or_create_pseudonym_key
 from annotation.identity.pseudonyms import normalise_name
 from annotation.journal.journal import Journal
 from annotation.ledger import HubLedger
@@ -19,16 +20,14 @@ from annotation.study.candidates import load_default_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.files.atomic import write_file
 from maps.hub.repository import HubDataset
 from space import __version__
 from space.atlases.catalogue import HubAccess, open_atlases
 from space.live.download import WEIGHTS_ORIGIN, download_weights
 from space.live.process import LiveModel, make_live_model
-from space.live.rate_limit import RateLimiter
+from space.one_time_files import OneTimeFiles
+from space.rate_limit import RateLimiter, SignInLimits
 from space.search.index import SearchIndexes
-
-OWNER_ONLY_MODE = 0o600
 
 
 class LedgerReport(Protocol):
@@ -84,6 +83,8 @@ class Services:
     search_indexes: SearchIndexes = field(default_factory=SearchIndexes, repr=False)
     live_model: LiveModel = field(default_factory=LiveModel, repr=False)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter, repr=False)
+    one_time_files: OneTimeFiles = field(default_factory=OneTimeFiles, repr=False)
+    sign_in_limits: SignInLimits = field(default_factory=SignInLimits, repr=False)
     has_mcp: bool = False
     is_zero_gpu: bool = False
 
@@ -165,26 +166,3 @@ def open_ledger(environment: Mapping[str, str], journal: Journal, data_folder: P
         journal,
         data_folder,
     )
-
-
-def load_or_create_pseudonym_key(configured_key: str, data_folder: Path) -> bytes:
-    """The configured key, or a key that is made once and kept in the data folder, readable by its owner only."""
-    if configured_key:
-        return configured_key.encode()
-    path = data_folder / "pseudonym.key"
-    try:
-        if not path.exists():
-            write_file(path, secrets.token_hex(32).encode(), OWNER_ONLY_MODE)
-    except OSError as error:
-        raise MapsError(
-            f"The data folder {data_folder} is not writable ({error.strerror}); set MAPS_DATA to another folder."
-        ) from error
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise MapsError(f"{path} cannot be read: {error.strerror}.") from error
-    if not key:
-        raise MapsError(
-            f"{path} is empty; restore the key of this journal, or delete the file to start with a new key."
-        )
-    return key

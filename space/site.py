@@ -23,12 +23,15 @@ from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services
 from space.web.browser_storage import study_form_tags
+from space.web.connections import ConnectionLimits
+from space.web.downloads import one_time_route
 from space.web.first_html import app_arguments
 from space.web.health import health_route
 from space.web.request_guard import RequestGuard, host_of
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
+SESSIONS_KEPT = 100  # Gradio copies the layout of all pages for each; an older one starts anew, unnoticed
 SITE_TITLE = "Attention heads, read from their weights"
 EXPLORER_PAGES = {
     "": explore,
@@ -100,13 +103,13 @@ class GuardedApp(App):
         )
 
 
-def launch_arguments(services: Services) -> dict[str, Any]:
+def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, Any]:
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
     settings = app_arguments(services, EXPLORER_PAGES, links)
-    settings["routes"].append(health_route(services))
+    settings["routes"] += [health_route(services), one_time_route(services)]
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
@@ -121,5 +124,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "quiet": True,
         "_frontend": False,  # else Gradio stops the app if its own HEAD / takes 3 s, as it may at a restart
         "pwa": False,
+        "state_session_capacity": SESSIONS_KEPT,
+        "app_kwargs": {"lifespan": limits.lifespan},
         "_app": GuardedApp(services, exception_handlers={404: respond_not_found}, **settings),
     }

@@ -1,7 +1,7 @@
-"""Names, their pseudonyms, and the signed token by which a page knows who is answering.
+"""Names and their pseudonyms.
 
 Everything here is derived from the pseudonym key, which stays on the server: without it nobody can link a pseudonym
-to a name, or make a token.
+to a name.
 """
 
 from __future__ import annotations
@@ -11,13 +11,9 @@ import hmac
 import unicodedata
 from functools import lru_cache
 
-from itsdangerous import BadData, URLSafeTimedSerializer
-
 from maps.errors import MapsError
 
 MAX_NAME_LENGTH = 80
-MAX_TOKEN_LENGTH = 4096
-SESSION_DAYS = 30  # a token older than this counts for nothing: the annotator types their name again
 
 
 def check_key(key: bytes) -> bytes:
@@ -64,26 +60,3 @@ def derive_item_handle(item_key: str, key: bytes) -> str:
 def derive_organiser_pseudonym(key: bytes) -> str:
     """The pseudonym of whoever opened the organiser's link; no name has this pseudonym."""
     return "a-" + _keyed_hash("organiser", "", key)[:12]
-
-
-def _serializer(key: bytes) -> URLSafeTimedSerializer:
-    options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeTimedSerializer(check_key(key), salt="maps session", signer_kwargs=options)
-
-
-def make_session_token(name: str, key: bytes) -> str:
-    """A token that says "this is `name`", signed and dated; valid for `SESSION_DAYS`. It is not encrypted."""
-    return _serializer(key).dumps(name)
-
-
-def read_session_token(token: object, key: bytes) -> str | None:
-    """The name in a token that this key signed within the last `SESSION_DAYS`; None for anything else.
-
-    Never raises, whatever the browser sends. The signature is checked before the content is decoded.
-    """
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-        return None
-    try:
-        return str(_serializer(key).loads(token, max_age=SESSION_DAYS * 24 * 60 * 60))
-    except BadData:
-        return None

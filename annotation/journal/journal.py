@@ -11,7 +11,7 @@ from datetime import datetime
 
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.form import answer_problems, answers_of_judgment
-from annotation.journal import opened_studies, reservations, sync
+from annotation.journal import opened_studies, reservations, sessions, sync
 from annotation.journal.database import Database, utc_timestamp
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
 from annotation.journal.rows import JUDGMENT_COLUMNS_SQL, insert_judgment, is_same_answer, judgment_from_row
@@ -29,11 +29,18 @@ class Journal(Database):
     """
 
     def record_consent(
-        self, pseudonym: str, name: str | None, guidelines_version: str, at: datetime | None = None
+        self,
+        pseudonym: str,
+        name: str | None,
+        guidelines_version: str,
+        at: datetime | None = None,
+        *,
+        is_newcomer: bool = False,
     ) -> None:
         """Records that a person agreed to the consent sentence, now or earlier (`at`). Required before any judgment.
 
-        The first consent to the same guidelines keeps its time. A person who withdrew is refused.
+        The first consent to the same guidelines keeps its time. A person who withdrew is refused. With `is_newcomer`,
+        somebody who is known already is refused: DuplicateRowError.
         """
         query = (
             "INSERT INTO annotators (pseudonym, name, consented_at, guidelines_version) VALUES (?, ?, ?, ?) "
@@ -43,9 +50,16 @@ class Journal(Database):
             "WHERE guidelines_version <> excluded.guidelines_version OR name IS NULL"
         )
         with self.transaction("Your consent was not stored: {reason}."):
+            if is_newcomer and self.is_known(pseudonym):
+                raise DuplicateRowError("Somebody with this pseudonym has signed in before.")
             reservations.check_not_withdrawn(self, pseudonym)
             now = self.now()
             self.execute(query, (pseudonym, name, utc_timestamp(min(at or now, now)), guidelines_version))
+
+    def is_known(self, pseudonym: str) -> bool:
+        """Whether a person with this pseudonym has ever consented or withdrawn."""
+        query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
+        return bool(self.select(query, (pseudonym,)))
 
     def record_judgment(self, judgment: Judgment, study: Study | None = None) -> Receipt:
         """Stores a judgment and returns its receipt once it is on disk.
@@ -129,6 +143,21 @@ class Journal(Database):
     def answers_opened_at(self, study: str) -> datetime | None:
         """When an organiser opened a study's single answers; None if nobody did."""
         return opened_studies.answers_opened_at(self, study)
+
+    def end_session(self, session_id: str) -> None:
+        """Ends a sign-in for good. Its token counts for nothing afterwards."""
+        sessions.end_session(self, session_id)
+
+    def is_session_ended(self, session_id: str) -> bool:
+        return sessions.is_session_ended(self, session_id)
+
+    def personal_link_number(self, pseudonym: str) -> int:
+        """How many personal links of this person were replaced; only a link with this number counts."""
+        return sessions.personal_link_number(self, pseudonym)
+
+    def replace_personal_link(self, pseudonym: str) -> int:
+        """Makes all earlier links and sessions of a person worthless; returns the number of the new link."""
+        return sessions.replace_personal_link(self, pseudonym)
 
     def withdraw(self, annotator: str) -> None:
         """Excludes all of an annotator's answers from now on and forgets the name. Repeating it changes nothing.

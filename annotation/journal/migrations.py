@@ -83,6 +83,8 @@ _TABLES = (
         opened_at TEXT NOT NULL
     )
     """,
+    "CREATE TABLE ended_sessions (session_id TEXT PRIMARY KEY, ended_at TEXT NOT NULL)",
+    "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL)",
     """
     CREATE TABLE published (
         kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal', 'opening')),

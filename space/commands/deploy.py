@@ -163,8 +163,8 @@ def pseudonym_key_for(options: argparse.Namespace, current: CurrentSpace) -> str
 
     None if the Space has a key that is not stored here: it stays. A dry run stores no new key.
     """
+    from annotation.identity.key import load_or_create_pseudonym_key
     from space.hosting.plan import PSEUDONYM_KEY_SECRET
-    from space.services import load_or_create_pseudonym_key
 
     if key := options.environment.get("MAPS_PSEUDONYM_KEY"):
         return str(key)

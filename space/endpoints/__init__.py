@@ -9,13 +9,13 @@ from gradio.events import api
 
 from space.endpoints import heads, models, people, weights
 from space.services import Services
-from space.web.errors import show_errors
+from space.web.errors import for_visitors
 
 
 def build_endpoints(services: Services) -> None:
     """Adds the endpoints to the site that is being built."""
     for endpoint in endpoints(services):
-        api(show_errors(endpoint), api_name=endpoint.__name__, queue=False)
+        api(for_visitors(endpoint), api_name=endpoint.__name__, queue=False)
 
 
 def endpoints(services: Services) -> list[Callable[..., Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gradio as gr
 
 from annotation.form import CONSENT_SENTENCE
-from annotation.identity.pseudonyms import SESSION_DAYS
+from annotation.identity.tokens import SESSION_DAYS
 from annotation.journal.reservations import RESERVATION_DURATION
-from space.live.rate_limit import BURST_SIZE, REFILL_SECONDS
+from space.rate_limit import BURST_SIZE, REFILL_SECONDS
 from space.services import Services
 
 PRIVACY_TEXT = """\
@@ -82,7 +82,7 @@ def privacy_text(services: Services) -> str:
 def storage_table(services: Services) -> str:
     """What is stored, where, and who sees it, as a table in Markdown."""
     database, name = "the database of this app", "the name that you type"
-    session = f"your name (for {SESSION_DAYS} days; then you type it again)"
+    session = f"your name, signed (until you sign out, or do not come for {SESSION_DAYS} days)"
     if services.is_on_space:
         database += ", lost when the Space restarts"
         name = "your Hugging Face user name"

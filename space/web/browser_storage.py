@@ -41,6 +41,6 @@ def draft_state() -> gr.BrowserState:
     return gr.BrowserState(None, storage_key="maps-draft", secret=PUBLIC_STORAGE_SECRET)
 
 
-def organiser_key_state() -> gr.BrowserState:
-    """The key in the organiser's link, if this browser opened it."""
+def organiser_token_state() -> gr.BrowserState:
+    """The token of an organiser's session, if this browser opened the link."""
     return gr.BrowserState(None, storage_key="maps-organiser", secret=PUBLIC_STORAGE_SECRET)

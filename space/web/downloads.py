@@ -1,18 +1,24 @@
-"""The tables of an atlas as files: Parquet as stored, CSV written while it is sent."""
+"""Downloads: an atlas's tables (Parquet as stored, CSV written while it is sent), and files made for one visitor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pyarrow.parquet as pq
+from starlette.background import BackgroundTask
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.files.csv_export import rows_to_csv, spreadsheet_safe_cell
 from space.components.markup import Html, anchor, join_html
+from space.services import Services
 
+FILE_IS_GONE = "This file was fetched already, or ten minutes have passed; go back and press the button again."
 FORMATS = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
 BATCH_ROWS = 4096
 
@@ -47,3 +53,23 @@ def download_links(atlas: Atlas) -> Html:
         ]
         items.append(Html("<li>{}: {}</li>").format(name, Html(", ").join(links)))
     return Html('<ul class="downloads">{}</ul>').format(join_html(items))
+
+
+def one_time_link(services: Services, write: Callable[[Path], Path]) -> Html:
+    """A link to the file that `write` makes in a folder; it works once."""
+    token, name = services.one_time_files.make(write)
+    link = anchor(f"download/{token}", name, download=name)
+    return Html('<p class="notice" role="status">Your download: {} (works once, for ten minutes)</p>').format(link)
+
+
+def one_time_route(services: Services) -> Route:
+    """Sends a file that was made for one visitor, and removes it."""
+
+    def respond(request: Request) -> Response:
+        file = services.one_time_files.take(request.path_params["token"]) if request.method == "GET" else None
+        if file is None:
+            return Response(FILE_IS_GONE, status_code=404, media_type="text/plain")
+        headers = {"cache-control": "no-store"}
+        return FileResponse(file.path, filename=file.path.name, headers=headers, background=BackgroundTask(file.remove))
+
+    return Route("/download/{token}", respond)

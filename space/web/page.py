@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Semaphore
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,9 +14,6 @@ from space.web.sessions import Annotator
 
 MAX_ADDRESS_LENGTH = 16_384  # characters
 MAX_FIGURES = 5  # on one page
-
-CONCURRENT_PAGES = 4  # pages built at the same time; more would take as long, and more memory
-_page_semaphore = Semaphore(CONCURRENT_PAGES)
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,7 @@ def open_page(
 ) -> PageContent:
     """The content of a page; if the address leads nowhere, an explanation with a link back."""
     try:
-        with _page_semaphore:
-            return page.build_content(services, query, annotator)
+        return page.build_content(services, query, annotator)
     except MapsError as error:
         return missing_page(str(error))
 

@@ -1,9 +1,10 @@
 """Who sends a request, and in which role. Every handler determines it again from the request and the browser's token.
 
-On a Hugging Face Space only the login counts, and MAPS_ORGANISERS names the organisers. Elsewhere anyone can type a
-name; a signed token in the browser then identifies them, and the key in the link that the app prints at its start gives
-the organiser's role. That key is random and new at each start: a link that was passed on stops working with the
-process. A key derived from the pseudonym key could never be revoked.
+On a Hugging Face Space only the login counts, and MAPS_ORGANISERS names the organisers. Elsewhere people choose a name.
+Whoever is the first with a name gets a session, whose signed token the browser keeps, and a personal link for other
+devices; typing a name that is in use opens nothing. The organiser's session comes from the link that the app prints at
+its start. Its key is random and new at each start: a link that was passed on stops working with the process. A key
+derived from the pseudonym key could never be revoked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from annotation.identity import pseudonyms
+from annotation.identity import pseudonyms, tokens
+from annotation.identity.tokens import PersonalCode, Session
 from space.services import Services
 
 ORGANISER_NAME = "Organiser"  # shown for whoever opened the organiser's link
@@ -38,22 +40,90 @@ class HasRequest(Protocol):
 
 
 def identify_annotator(services: Services, token: object, request: HasRequest) -> Annotator | None:
-    """The annotator or None: on a Space the login (no token counts), elsewhere the name in a valid token."""
-    name = login_name(request) if services.is_on_space else pseudonyms.read_session_token(token, services.pseudonym_key)
+    """The annotator or None: on a Space the login (no token counts), elsewhere whose valid session the token names."""
+    if services.is_on_space:
+        name = login_name(request)
+    else:
+        session = valid_session(services, token)
+        name = session.name if session else None
     return None if name is None else annotator_for_name(name, services.pseudonym_key)
 
 
-def identify_organiser(services: Services, key: object, request: HasRequest) -> Annotator | None:
-    """The organiser, or None for anybody else. `key` comes from the printed link and counts only off a Space."""
+def valid_session(services: Services, token: object) -> Session | None:
+    """The session in a token, unless it has expired, was ended, or came from a personal link that was replaced."""
+    session = tokens.read_session_token(token, services.pseudonym_key)
+    if session is None or services.journal.is_session_ended(session.session_id):
+        return None
+    pseudonym = pseudonyms.derive_pseudonym(session.name, services.pseudonym_key)
+    return session if session.link_number == services.journal.personal_link_number(pseudonym) else None
+
+
+def begin_session(services: Services, name: str) -> str:
+    """A token for somebody who has just been identified; a new sign-in of its own."""
+    return make_token(services, tokens.new_session(current_code(services, name)))
+
+
+def make_token(services: Services, session: Session) -> str:
+    return tokens.make_session_token(session, services.pseudonym_key)
+
+
+def session_from_link(services: Services, code: object) -> str | None:
+    """The token of a new session for whoever opened a personal link; None if the link counts for nothing."""
+    read = tokens.read_personal_code(code, services.pseudonym_key)
+    if read is None or read != current_code(services, read.name):
+        return None
+    return begin_session(services, read.name)
+
+
+def current_code(services: Services, name: str) -> PersonalCode:
+    """What a person's newest personal link holds."""
+    pseudonym = pseudonyms.derive_pseudonym(name, services.pseudonym_key)
+    return PersonalCode(name, services.journal.personal_link_number(pseudonym))
+
+
+def personal_link(services: Services, name: str, request: HasRequest) -> str:
+    """The address by which a person signs in on another device, or after their session."""
+    code = tokens.make_personal_code(current_code(services, name), services.pseudonym_key)
+    return f"{own_address(services, request)}/annotate?{urlencode({'code': code})}"
+
+
+def own_address(services: Services, request: HasRequest) -> str:
+    """The app's address as this visitor's browser knows it."""
+    http = request.request
+    origin = http.headers.get("origin") or str(http.base_url).rstrip("/")
+    return services.public_address or origin + str(http.scope.get("root_path", "")).rstrip("/")
+
+
+def identify_organiser(services: Services, token: object, request: HasRequest) -> Annotator | None:
+    """The organiser, or None for anybody else: on a Space by login, elsewhere by the token of their session."""
     if services.is_on_space:
         name = login_name(request)
         if name is None or pseudonyms.normalise_name(name) not in services.organisers:
             return None
         return annotator_for_name(name, services.pseudonym_key)
+    session = tokens.read_session_token(token, services.organiser_key.encode()) if services.organiser_key else None
+    if session is None or services.journal.is_session_ended(session.session_id):
+        return None
+    return Annotator(ORGANISER_NAME, pseudonyms.derive_organiser_pseudonym(services.pseudonym_key))
+
+
+def organiser_session_from_key(services: Services, key: object) -> str | None:
+    """The token of an organiser's new session for the key in the printed link; None for any other key.
+
+    The key itself stays neither in the address nor in the browser.
+    """
     sent_key = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else b""
     if not services.organiser_key or not hmac.compare_digest(sent_key, services.organiser_key.encode()):
         return None
-    return Annotator(ORGANISER_NAME, pseudonyms.derive_organiser_pseudonym(services.pseudonym_key))
+    session = tokens.new_session(PersonalCode(ORGANISER_NAME, 0))
+    return tokens.make_session_token(session, services.organiser_key.encode())
+
+
+def end_session(services: Services, token: object, key: bytes) -> None:
+    """Ends the session of a token that `key` signed; anything else is ignored."""
+    session = tokens.read_session_token(token, key)
+    if session is not None:
+        services.journal.end_session(session.session_id)
 
 
 def annotator_for_name(name: str, key: bytes) -> Annotator:

@@ -14,6 +14,7 @@ from gradio.components.plot import PlotData
 from maps.errors import MapsError
 from space.services import Services
 from space.web.browser_storage import token_state
+from space.web.errors import for_visitors
 from space.web.page import MAX_FIGURES, ExplorerPage, PageAddress, article_html, missing_page, open_page
 from space.web.sessions import identify_annotator
 
@@ -61,8 +62,8 @@ def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, Explor
 
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     # A request may follow another one before that is answered (`finish` does): `turn` tells which answer counts.
-    view.visit(show_address, token, view, trigger_mode="multiple", **quiet)
-    view.figures(draw_figures, None, plots, **quiet)
+    view.visit(for_visitors(show_address), token, view, trigger_mode="multiple", **quiet)
+    view.figures(for_visitors(draw_figures), None, plots, **quiet)
 
 
 def plot_in_page_colours(figure: Any) -> PlotData:

@@ -2,7 +2,7 @@
 
 A visitor is identified by the login, or else by the network address that the Space's proxies saw: the last public
 address in `X-Forwarded-For`, because a visitor can write anything before it. This is kept in memory only. Off a Space
-there is no limit.
+there is no limit, and only the address of the connection counts.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ def visitor_id(request: HasRequest | None) -> str:
     public = [text.strip() for text in forwarded if is_public_address(text.strip())]
     client = request.request.client
     return public[-1] if public else str(client.host if client else "nobody")
+
+
+def network_address(services: Services, request: HasRequest) -> str:
+    """The address that a request came from, as far as it can be believed."""
+    if services.is_on_space:
+        return visitor_id(request)
+    client = request.request.client if request.request is not None else None
+    return str(client.host if client else "nobody")
 
 
 def is_public_address(text: str) -> bool:

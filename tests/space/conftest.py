@@ -23,7 +23,7 @@ from tests.annotation import invented_study
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Services]:
     """What the app would build from an empty data folder."""
-    built = open_services({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"})
     yield built
     built.journal.close()
 

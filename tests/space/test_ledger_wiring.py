@@ -29,6 +29,7 @@ from space.services import open_services
 from space.web.sessions import Annotator
 from tests.annotation.ledger_app import ledger_rows, published_ids
 from tests.hub.loopback import TOKEN, LoopbackHub
+from tests.sign_in import session_token
 from tests.space.conftest import BASE_SETTINGS
 from tests.space.judging import record_judgment
 from tests.space.running import ROOT, AppUnderTest, CallResult, Visitor, run_app
@@ -53,7 +54,7 @@ class Host:
     def __post_init__(self) -> None:
         self.settings = {
             "MAPS_DATA": str(self.data),
-            "MAPS_PSEUDONYM_KEY": "for tests",
+            "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
             "MAPS_JUDGMENTS": NAME,
             "HF_TOKEN": self.token,
             "HF_ENDPOINT": self.endpoint,
@@ -114,7 +115,7 @@ def judged_before(host: Host, name: str) -> Visitor:
     record_judgment(used, used.default_study, used.default_study.order[0], who, Answers("absent_none", None, None, ""))
     used.journal.close()
     there = somebody(name)
-    there.stored_values["maps-token"] = pseudonyms.make_session_token(name, used.pseudonym_key)
+    there.stored_values["maps-token"] = session_token(name, used.pseudonym_key)
     return there
 
 
@@ -173,7 +174,7 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         assert eve.stored_values.get("maps-token") is None
         assert CLOSED in annotating(app, eve)
         ada = somebody("Ada")  # she signed in before the disk was lost
-        ada.stored_values["maps-token"] = pseudonyms.make_session_token("Ada", b"for tests")
+        ada.stored_values["maps-token"] = session_token("Ada", b"for tests, as long as keys must be")
         assert CLOSED in annotating(app, ada)
         assert CLOSED in submitted(app, ada)
         assert CLOSED in organising(app)
@@ -192,7 +193,7 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
         components = SimpleNamespace(token="token", task="task", copies="copies", notices="notices")
         page = AnnotatePage(used, components)  # type: ignore[arg-type]
-        token = pseudonyms.make_session_token("Ada", used.pseudonym_key)
+        token = session_token("Ada", used.pseudonym_key)
         updates = for_visitor(page, restore_copies)({"token": token, "task": None, "copies": sent}, request)
         assert updates == gr.skip()
         assert used.journal.all_judgments() == []

@@ -18,6 +18,7 @@ from space.pages.organise import studies
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyRequest
 from space.services import Services, open_services
+from tests.sign_in import session_token
 from tests.space.running import AppUnderTest, CallResult, Endpoint, Visitor, fetch_text, route_paths, run_app
 
 pytestmark = pytest.mark.process
@@ -94,7 +95,7 @@ class Scene:
 
 
 def token(used: Services, name: str) -> str:
-    return pseudonyms.make_session_token(name, used.pseudonym_key)
+    return session_token(name, used.pseudonym_key)
 
 
 def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> None:
@@ -118,7 +119,7 @@ def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> No
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The app over a data folder of its own; every test leaves the study as it is, but for the last."""
     data = tmp_path_factory.mktemp("data")
-    settings = {"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests"}
+    settings = {"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"}
     used = open_services(settings)
     study = studies.create_study(used, PILOT)
     position = next(n for n, item in enumerate(study.order) if item.item_kind == "head")

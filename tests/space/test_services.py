@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from annotation.identity.key import load_or_create_pseudonym_key
 from maps.errors import MapsError
 from space.atlases.catalogue import PREBUILT_FOLDER, open_atlases
-from space.services import ListenAddress, load_or_create_pseudonym_key, read_listen_address
+from space.services import ListenAddress, read_listen_address
 
 PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
@@ -81,7 +85,34 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert load_or_create_pseudonym_key("", data) == first
     assert len(first) == 64
     assert stat.S_IMODE((data / "pseudonym.key").stat().st_mode) == 0o600
-    assert load_or_create_pseudonym_key("given", data) == b"given"
+    given = "given, and as long as keys must be"
+    assert load_or_create_pseudonym_key(given, data) == given.encode()
+
+
+def test_a_short_key_is_refused_wherever_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(MapsError, match="MAPS_PSEUDONYM_KEY has 31 characters, too few"):
+        load_or_create_pseudonym_key("k" * 31, tmp_path)
+    (tmp_path / "pseudonym.key").write_bytes(b"guessable")
+    with pytest.raises(MapsError, match=r"pseudonym\.key has 9 characters, too few"):
+        load_or_create_pseudonym_key("", tmp_path)
+
+
+FIRST_START = """
+import sys, time
+from pathlib import Path
+from annotation.identity.key import load_or_create_pseudonym_key
+time.sleep(max(0, float(sys.argv[2]) - time.time()))
+print(load_or_create_pseudonym_key("", Path(sys.argv[1])).decode())
+"""
+
+
+@pytest.mark.process
+def test_two_first_starts_at_once_use_the_same_key(tmp_path: Path) -> None:
+    for n in range(5):
+        command = [sys.executable, "-c", FIRST_START, str(tmp_path / str(n)), str(time.time() + 1)]
+        starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        keys = {start.communicate()[0] for start in starts}
+        assert keys == {(tmp_path / str(n) / "pseudonym.key").read_text() + "\n"}
 
 
 def test_an_emptied_key_file_is_not_replaced_silently(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from space.studies.results import (
     study_results,
     visible_judgments,
 )
-from space.web.browser_storage import organiser_key_state, token_state
-from space.web.errors import show_errors
+from space.web.browser_storage import organiser_token_state, token_state
+from space.web.downloads import one_time_link
+from space.web.errors import for_visitors
 from space.web.sessions import identify_annotator, identify_organiser
 
 FIGURES_PER_QUESTION = 2  # coefficients; answers compared with the paper's
@@ -36,7 +36,7 @@ DOWNLOAD_FORMATS = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)
 
 
 def build(services: Services, page: gr.Blocks) -> None:
-    token, key = token_state(), organiser_key_state()
+    token, key = token_state(), organiser_token_state()
     name = gr.Textbox(visible="hidden", elem_id="agreement-study")
     sections, plots = [gr.HTML(elem_id="agreement-words")], []
     for question in QUESTIONS:
@@ -47,9 +47,9 @@ def build(services: Services, page: gr.Blocks) -> None:
     with gr.Row():
         buttons = [gr.Button(label, min_width=120, elem_id=f"download-{fmt}") for fmt, label in DOWNLOAD_FORMATS]
         report = gr.Button("Agreement (JSON)", min_width=120, elem_id="download-json")
-    files = gr.File(label="Your download", visible=False, elem_id="download")
+    download = gr.HTML(elem_id="download")
 
-    @show_errors
+    @for_visitors
     def load_sections(key: object, request: gr.Request) -> list[str]:
         """The results of the study in the address, or of the current one, in words and tables. Figures follow later."""
         study = select_study(services, request.query_params.get("study"))
@@ -58,7 +58,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         results = study_results(services, study)
         return [study.name, report_summary(study, results), *report_sections(results)]
 
-    @show_errors
+    @for_visitors
     def load_figures(key: object, name: str | None, request: gr.Request) -> list[Any]:
         study = select_study(services, name or None)
         if agreement_hidden_reason(services, study, key, request):
@@ -69,8 +69,8 @@ def build(services: Services, page: gr.Blocks) -> None:
     loaded = page.load(load_sections, key, [name, *sections], api_visibility="private")
     loaded.then(load_figures, [key, name], plots, api_visibility="private")
     for (fmt, _), button in zip(DOWNLOAD_FORMATS, buttons, strict=True):
-        button.click(judgments_file_handler(services, fmt), [token, name], files, api_visibility="private")
-    report.click(report_file_handler(services), [key, name], files, api_visibility="private")
+        button.click(judgments_file_handler(services, fmt), [token, name], download, api_visibility="private")
+    report.click(report_file_handler(services), [key, name], download, api_visibility="private")
 
 
 def agreement_hidden_reason(services: Services, study: Study, key: object, request: gr.Request) -> str | None:
@@ -81,7 +81,7 @@ def agreement_hidden_reason(services: Services, study: Study, key: object, reque
 def judgments_file_handler(services: Services, fmt: str) -> Any:
     """A handler that writes the judgments that this visitor may see to a file."""
 
-    @show_errors
+    @for_visitors
     def write_file(signed: object, name: str | None, request: gr.Request) -> Any:
         study = select_study(services, name or None)
         if reason := answers_hidden_reason(services, study):
@@ -89,26 +89,30 @@ def judgments_file_handler(services: Services, fmt: str) -> Any:
         rows = visible_judgments(services, study, identify_annotator(services, signed, request))
         if not rows:
             raise MapsError("You can download the judgments of items that you have judged yourself. Judge some first.")
-        folder, stale = (
-            Path(tempfile.mkdtemp(prefix="judgments-")),
-            find_stale_judgment_ids(services.atlases, study, rows),
-        )
-        paths = export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)
-        return gr.update(visible=True, value=[str(path) for path in paths])
+        stale = find_stale_judgment_ids(services.atlases, study, rows)
+
+        def write(folder: Path) -> Path:
+            return export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)[0]
+
+        return one_time_link(services, write)
 
     return write_file
 
 
 def report_file_handler(services: Services) -> Any:
-    @show_errors
+    @for_visitors
     def write_file(key: object, name: str | None, request: gr.Request) -> Any:
         study = select_study(services, name or None)
         if reason := agreement_hidden_reason(services, study, key, request):
             raise MapsError(reason)
-        path = Path(tempfile.mkdtemp(prefix="agreement-")) / "agreement.json"
         whole = study_results(services, study).report.as_json() | {"paper": load_paper().as_json()}
-        path.write_text(json.dumps(whole, indent=2, allow_nan=False), encoding="utf-8")
-        return gr.update(visible=True, value=[str(path)])
+
+        def write(folder: Path) -> Path:
+            path = folder / "agreement.json"
+            path.write_text(json.dumps(whole, indent=2, allow_nan=False), encoding="utf-8")
+            return path
+
+        return one_time_link(services, write)
 
     return write_file
 

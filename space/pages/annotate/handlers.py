@@ -9,24 +9,46 @@ from typing import Any
 import gradio as gr
 
 from annotation import form
+from annotation.errors import DuplicateRowError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.links import head_in_query
-from space.components.markup import join_html, notice
+from space.components.markup import Html, join_html, notice
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
 from space.services import Services
 from space.studies.current import select_study, storage_closed_reason
 from space.studies.participant import Participant
-from space.web.sessions import Annotator, annotator_for_name, identify_annotator, login_name
+from space.web.sessions import (
+    Annotator,
+    annotator_for_name,
+    begin_session,
+    end_session,
+    identify_annotator,
+    make_token,
+    personal_link,
+    session_from_link,
+    valid_session,
+)
 from space.web.updates import Inputs, Updates
+from space.web.visitors import network_address
 
 SIGN_IN_FIRST = "Please sign in with Hugging Face first."
 WITHDRAWN_MESSAGE = "You have withdrawn your answers, so you can no longer take part."
 WITHDRAWAL_RECEIPT = "Your answers are withdrawn and will not be in the next release. You can no longer take part."
+NAME_TAKEN = (
+    "Somebody has signed in here under this name before. If that was you, open your personal link; if you no longer "
+    "have it, ask the person who runs the study for a new one. Otherwise choose another name."
+)
+LINK_WORTHLESS = "This personal link is not valid here, or a newer one took its place. Ask for a new link."
+PERSONAL_LINK_TEXT = (
+    "This is your personal link; keep it, for it is shown only now. With it you sign in on another device, or here "
+    "when you have signed out or have not come for 30 days. Whoever has it can answer in your name."
+)
+SIGNED_OUT_MESSAGE = "You are signed out. Your personal link signs you in again."
 RESERVATION_LOST_MESSAGE = (
     "You were away for over 30 minutes and someone else took this item. You can still submit: we will say if the "
     "answer is no longer needed. Skip gives you another item."
@@ -82,34 +104,81 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     previous_study = browser_state.get("study") if isinstance(browser_state, dict) else None
     study = select_study(services, query.get("study"), previous_study)
     requested_item = tasks.requested_study_item(study, head_in_query(query))
-    annotator = identify_annotator(services, inputs[c.token], request)
-    copies = outbox.compare_copies(services, outbox.extract_ids(inputs[c.copies]))
+    token, link_notice = open_session(services, inputs[c.token], query.get("code"))
+    annotator = identify_annotator(services, token, request)
+    copies = {c.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[c.copies]))}
     has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
-        notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else ""
-        return welcome_updates(page, study, requested_item, notices) | {c.copies: copies}
+        notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
+        return welcome_updates(page, study, requested_item, notices) | copies | {c.token: token}
     participant = Participant(services, study, annotator)
     task = tasks.restore_task(participant, browser_state, inputs[c.draft])
     if requested_item is not None and task.item != requested_item:
         task = tasks.open_item(participant, requested_item, task.skipped_handles)
-    return open_form_updates(page, inputs[c.token], task) | {c.copies: copies}
+    return open_form_updates(page, token, task) | copies
+
+
+def open_session(services: Services, token: object, code: str | None) -> tuple[str | None, str]:
+    """The token to keep, and what to say of a personal link that counts for nothing.
+
+    A session that goes on gets a new token, which expires later; a personal link begins a session of its own.
+    """
+    if services.is_on_space:
+        return None, ""
+    if code is not None:
+        token = session_from_link(services, code)
+        return token, "" if token else notice(LINK_WORTHLESS, "problem")
+    session = valid_session(services, token)
+    return (make_token(services, session) if session else None), ""
 
 
 def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
-    """Records the consent and opens the form; off a Space it also hands out the token for the typed name."""
+    """Records the consent and opens the form. Off a Space, whoever is the first with a name gets a personal link."""
     c, services = page.components, page.services
-    name = (login_name(request) if services.is_on_space else inputs[c.name]) or ""
-    if services.is_on_space and not name:
+    known = identify_annotator(services, inputs[c.token], request)
+    name = known.name if known else inputs[c.name] or ""
+    if services.is_on_space and not known:
         return {c.notices: notice(SIGN_IN_FIRST, "problem")}
     if (reason := storage_closed_reason(services.ledger)) is not None:
         return {c.notices: notice(reason, "problem")}
     if problems := pseudonyms.name_problems(name):
         return {c.notices: notice(" ".join(problems), "problem")}
-    annotator = annotator_for_name(name, services.pseudonym_key)
-    services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION)
+    token, notices = inputs[c.token], Html("")
+    if known is None:
+        try:
+            register_newcomer(services, name, request)
+        except DuplicateRowError:
+            return {c.notices: notice(NAME_TAKEN, "problem")}
+        token, notices = begin_session(services, name), personal_link_notice(services, name, request)
+    annotator = known or annotator_for_name(name, services.pseudonym_key)
+    if known:
+        services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION)
     participant = Participant(services, current_study(services, inputs[c.task]), annotator)
-    token = None if services.is_on_space else pseudonyms.make_session_token(name, services.pseudonym_key)
-    return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[c.task]))
+    return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[c.task]), notices)
+
+
+def register_newcomer(services: Services, name: str, request: gr.Request) -> None:
+    """Records the consent of the first person with this name; DuplicateRowError for a name that is in use."""
+    services.sign_in_limits.consume(network_address(services, request))
+    annotator = annotator_for_name(name, services.pseudonym_key)
+    services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION, is_newcomer=True)
+
+
+def personal_link_notice(services: Services, name: str, request: gr.Request) -> Html:
+    """The personal link, which is shown this once."""
+    link = personal_link(services, name, request)
+    return Html(
+        '<div class="notice" role="status" id="personal-link"><p>{}</p><p><a href="{}">{}</a></p></div>'
+    ).format(PERSONAL_LINK_TEXT, link, link)
+
+
+def sign_out(page: AnnotatePage, inputs: Inputs, _request: gr.Request) -> Updates:
+    """Ends the session for good, on the server too; the draft goes, the copies of answers stay until published."""
+    c, services = page.components, page.services
+    end_session(services, inputs[c.token], services.pseudonym_key)
+    study = current_study(services, inputs[c.task])
+    updates = welcome_updates(page, study, notices=notice(SIGNED_OUT_MESSAGE, "receipt"))
+    return updates | {c.token: None, c.draft: None}
 
 
 def submit(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:

@@ -34,6 +34,8 @@ def build(services: Services, page: gr.Blocks) -> None:
     here = AnnotatePage(services, lay_out(services))
     connect_form(here, page)
     build_withdrawal(here)
+    if not services.is_on_space:
+        build_sign_out(here)
 
 
 def lay_out(services: Services) -> AnnotateComponents:
@@ -122,7 +124,7 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     loaded.then(None, js="studyForm.removeQuery")  # a reload must not open the requested item again
     enter = for_visitor(here, handlers.sign_in)
     entered = [
-        trigger(enter, inputs_of(c.task, c.name), outputs, queue=False, api_visibility="private")
+        trigger(enter, inputs_of(c.token, c.task, c.name), outputs, queue=False, api_visibility="private")
         for trigger in (c.agree_button.click, c.name.submit)
     ]
     form_values, form_outputs = [c.task, *c.questions.values(), c.comment], [c.draft, *c.dependent_questions()]
@@ -166,3 +168,12 @@ def build_withdrawal(here: AnnotatePage) -> None:
     withdraw = for_annotator(here, handlers.withdraw_own_answers)
     withdrawn = confirm_button.click(withdraw, inputs_of(c.token, c.task), c.outputs(), **QUIET_EVENT)
     withdrawn.then(None, c.copies, c.notices, js="studyForm.updateCopies")
+
+
+def build_sign_out(here: AnnotatePage) -> None:
+    """Signing out, where no login button does it."""
+    c = here.components
+    with c.form_column:
+        button = gr.Button("Sign out", elem_id="sign-out", size="sm")
+    leave = for_visitor(here, handlers.sign_out)
+    button.click(leave, inputs_of(c.token, c.task), c.outputs(), **QUIET_EVENT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate
@@ -30,6 +29,7 @@ from space.pages.organise.view import study_address
 from space.studies.access import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web import sessions
+from space.web.downloads import one_time_link
 from space.web.errors import show_errors
 from space.web.sessions import Annotator
 from space.web.updates import Inputs, Updates
@@ -43,7 +43,7 @@ def for_organisers(page: OrganisePage, handler: OrganiserHandler, *extra: Any) -
     """Wraps a handler so that it runs for organisers only; everybody else gets an error."""
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
-        organiser = sessions.identify_organiser(page.services, inputs[page.components.organiser_key], request)
+        organiser = sessions.identify_organiser(page.services, inputs[page.components.organiser_token], request)
         if organiser is None:
             raise MapsError(ORGANISERS_ONLY)
         return handler(page, organiser, inputs, *extra) or gr.skip()
@@ -57,12 +57,14 @@ def page_load_handler(page: OrganisePage) -> Any:
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
         c, services = page.components, page.services
-        key = request.query_params.get("key") or inputs[c.organiser_key]
-        organiser = sessions.identify_organiser(services, key, request)
+        token, key = inputs[c.organiser_token], request.query_params.get("key")
+        if key:
+            token = sessions.organiser_session_from_key(services, key) or token
+        organiser = sessions.identify_organiser(services, token, request)
         if organiser is None:
             return access_denied_updates(page)
         selection = selection_from_query(services, organiser, request.query_params)
-        return page_updates(page, organiser, selection) | {c.organiser_key: key}
+        return page_updates(page, organiser, selection) | {c.organiser_token: token}
 
     return show_errors(handle)
 
@@ -158,13 +160,17 @@ def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updat
 def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:
     c, services = page.components, page.services
     study = studies.find_study(services, adjudication.parse_selection(inputs[c.selection]).study)
-    folder = Path(tempfile.mkdtemp(prefix="rows-")) / study.name
     rows = services.journal.all_judgments(study.name)
     stale = find_stale_judgment_ids(services.atlases, study, rows)
-    paths = export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)
-    if fmt == "datasets":  # several files in folders
-        paths = [Path(shutil.make_archive(str(folder), "zip", folder.parent, study.name))]
-    return {c.study.files: gr.update(visible=True, value=[str(path) for path in paths])}
+
+    def write(folder: Path) -> Path:
+        data = folder / study.name
+        paths = export_judgments(rows, data, fmt, settings=study.settings, stale=stale)
+        if fmt == "datasets":  # several files in folders
+            return Path(shutil.make_archive(str(data), "zip", folder, study.name))
+        return paths[0]
+
+    return {c.study.files: one_time_link(services, write)}
 
 
 def decide(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:

@@ -20,7 +20,7 @@ from space.pages.organise.updates import (
     WithdrawalTab,
 )
 from space.services import Services
-from space.web.browser_storage import organiser_key_state
+from space.web.browser_storage import organiser_token_state
 from space.web.updates import inputs_of
 
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
@@ -35,7 +35,7 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 
 def lay_out(services: Services) -> OrganiseComponents:
-    organiser_key, access_notice = organiser_key_state(), gr.HTML(elem_id="access-notice")
+    organiser_token, access_notice = organiser_token_state(), gr.HTML(elem_id="access-notice")
     if services.has_login:
         gr.LoginButton()
     selection = gr.Textbox(visible="hidden", elem_id="selection")  # in the column it would appear with it
@@ -51,7 +51,7 @@ def lay_out(services: Services) -> OrganiseComponents:
             with gr.Tab("Withdrawals", id="withdrawals"):
                 withdrawal = lay_out_withdrawal_tab()
     return OrganiseComponents(
-        organiser_key=organiser_key,
+        organiser_token=organiser_token,
         access_notice=access_notice,
         selection=selection,
         content_column=content_column,
@@ -70,10 +70,10 @@ def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
     load = handlers.page_load_handler(here)
     # The endpoint's name must not be shared with a page that anybody may load: see tests/space/test_permissions.py.
     loaded = page.load(
-        load, inputs_of(c.organiser_key), outputs, api_name="opened_for_organisers", api_visibility="private"
+        load, inputs_of(c.organiser_token), outputs, api_name="opened_for_organisers", api_visibility="private"
     )
     loaded.then(None, js="studyForm.removeKey")
-    answers = inputs_of(c.organiser_key, c.selection, *tab.questions.values(), tab.comment)
+    answers = inputs_of(c.organiser_token, c.selection, *tab.questions.values(), tab.comment)
     decided = tab.decide_button.click(for_organisers(here, handlers.decide), answers, outputs, **PRIVATE_EVENT)
     questions = list(tab.questions.values())
     for event in (loaded, decided):  # showing the row has also shown the hidden questions in it
@@ -94,7 +94,7 @@ def lay_out_study_tab() -> StudyTab:
     return StudyTab(
         detail=detail,
         export_buttons=export_buttons,
-        files=gr.File(label="Your download", visible=False, elem_id="rows"),
+        files=gr.HTML(elem_id="rows"),
         open_answers_button=gr.Button("Show answers to annotators …", visible=False, elem_id="open-answers"),
         notice=gr.HTML(elem_id="open-answers-notice"),
         confirm_button=gr.Button("Yes, show them", visible=False, variant="stop", elem_id="open-answers-confirm"),
@@ -104,7 +104,7 @@ def lay_out_study_tab() -> StudyTab:
 def connect_study_tab(here: OrganisePage) -> None:
     """Downloads, and showing the answers, which must be confirmed."""
     c, tab = here.components, here.components.study
-    selection = inputs_of(c.organiser_key, c.selection)
+    selection = inputs_of(c.organiser_token, c.selection)
     for fmt, button in tab.export_buttons.items():
         export = for_organisers(here, handlers.export_rows, fmt)
         button.click(export, selection, [tab.files], api_name=f"rows_{fmt}", **PRIVATE_EVENT)
@@ -170,7 +170,7 @@ def count_field(label: str, value: int, elem_id: str) -> gr.Number:
 def connect_new_study_tab(here: OrganisePage) -> None:
     """Preview first, then create."""
     c, tab = here.components, here.components.new_study
-    settings = inputs_of(c.organiser_key, *tab.fields.values())
+    settings = inputs_of(c.organiser_token, *tab.fields.values())
     preview, create = for_organisers(here, handlers.preview_study), for_organisers(here, handlers.create_study)
     tab.preview_button.click(preview, settings, [tab.summary, tab.create_button], **PRIVATE_EVENT)
     tab.create_button.click(create, settings, [tab.summary, tab.create_button, c.overview], **PRIVATE_EVENT)
@@ -195,7 +195,7 @@ def lay_out_withdrawal_tab() -> WithdrawalTab:
 def connect_withdrawal_tab(here: OrganisePage) -> None:
     """A withdrawal must be confirmed; typing another pseudonym takes the confirmation away."""
     c, tab = here.components, here.components.withdrawal
-    pseudonym = inputs_of(c.organiser_key, tab.pseudonym)
+    pseudonym = inputs_of(c.organiser_token, tab.pseudonym)
     confirmation = [tab.notice, tab.confirm_button]
     ask, confirm = for_organisers(here, handlers.ask_to_withdraw), for_organisers(here, handlers.withdraw)
     tab.ask_button.click(ask, pseudonym, confirmation, **PRIVATE_EVENT)

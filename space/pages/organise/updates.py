@@ -38,7 +38,7 @@ class StudyTab(NamedTuple):
 
     detail: gr.HTML
     export_buttons: dict[str, gr.Button]  # by the format of the files
-    files: gr.File
+    files: gr.HTML
     open_answers_button: gr.Button
     notice: gr.HTML
     confirm_button: gr.Button
@@ -82,7 +82,7 @@ class WithdrawalTab(NamedTuple):
 class OrganiseComponents(NamedTuple):
     """The components that handlers read and fill."""
 
-    organiser_key: gr.BrowserState
+    organiser_token: gr.BrowserState
     access_notice: gr.HTML
     selection: gr.Textbox
     content_column: gr.Column

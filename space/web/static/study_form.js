@@ -5,6 +5,7 @@ window.studyForm = (() => {
   const QUESTIONS = JSON.parse(document.getElementById('study-questions').textContent);
   const COPY_PREFIX = 'maps-outbox:';
   const MAX_COPIES = 500;  // in one request
+  const MAX_SENT = 1500000;  // characters in one request: the server takes no more than 2 MB
 
   // Codes by field -> the fields of the questions that are asked.
   const applicableFields = codes => {
@@ -58,7 +59,14 @@ window.studyForm = (() => {
   const sendIds = (token, task) => [token, task, {ids: copyIds()}];
   const sendMissingCopies = (token, task, copies) => {
     const {missing = []} = copies || {};
-    const seals = missing.slice(0, MAX_COPIES).map(id => localStorage.getItem(COPY_PREFIX + id)).filter(Boolean);
+    const seals = [];
+    let size = 0;
+    for (const id of missing.slice(0, MAX_COPIES)) {
+      const copy = localStorage.getItem(COPY_PREFIX + id) || '';
+      size += copy.length;
+      if (size > MAX_SENT) break;  // the rest goes with the next request
+      if (copy) seals.push(copy);
+    }
     return [token, task, {seals}];
   };
   const updateCopies = copies => {

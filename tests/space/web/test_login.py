@@ -41,7 +41,7 @@ class Space:
             "OAUTH_CLIENT_SECRET": SECRET,
             "OAUTH_SCOPES": "openid profile",
             "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
-            "MAPS_PSEUDONYM_KEY": "for tests",
+            "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
             "MAPS_DATA": str(data),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -72,8 +72,10 @@ class Space:
     def agree(self, name: str | None, cookie: str = "") -> str:
         config = self.config()
         [button] = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "agree"]
-        [event] = [each["id"] for each in config["dependencies"] if [button, "click"] in each["targets"]]
-        body = {"fn_index": event, "data": [name, {}], "session_hash": "s"}
+        [event] = [each for each in config["dependencies"] if [button, "click"] in each["targets"]]
+        [field] = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "name"]
+        data = [name if part == field else None for part in event["inputs"]]
+        body = {"fn_index": event["id"], "data": data, "session_hash": "s"}
         return json.dumps(self.asked("/gradio_api/run/predict", body, cookie))
 
     def consents(self) -> list[tuple[str, str]]:
@@ -103,7 +105,7 @@ def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) 
     assert "Please sign in with Hugging Face first." in space.agree("grace", login("grace", "another secret"))
     assert space.consents() == []
     assert "signed in as ada" in space.agree("grace", login("ada"))
-    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", b"for tests"), "ada")]
+    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", b"for tests, as long as keys must be"), "ada")]
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
     assert "https://lab-heads.hf.space/annotate" in page

@@ -15,6 +15,7 @@ from annotation.identity import pseudonyms
 from space.services import Services, open_services
 from space.web import sessions
 from space.web.sessions import Annotator
+from tests.sign_in import session_token
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,20 @@ def login(name: object, ends_in: float = 60.0) -> Asked:
 def on_a_space(tmp_path: Path) -> Iterator[Services]:
     """What the app would build on a Space with two organisers."""
     settings = {"SPACE_ID": "lab/heads", "SPACE_HOST": "lab-heads.hf.space", "MAPS_ORGANISERS": "Emmy, noether,"}
-    built = open_services({**settings, "MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services(
+        {**settings, "MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"}
+    )
     yield built
     built.journal.close()
 
 
 def test_a_typed_name_is_whoever_its_token_says_and_of_another_server_nobody(served: Services) -> None:
-    mine = pseudonyms.make_session_token("Ada", served.pseudonym_key)
+    mine = session_token("Ada", served.pseudonym_key)
     assert sessions.identify_annotator(served, mine, NOBODY) == Annotator(
         "Ada", pseudonyms.derive_pseudonym("Ada", served.pseudonym_key)
     )
     for token in (
-        pseudonyms.make_session_token("Ada", b"another key"),
+        session_token("Ada", b"another key"),
         {"name": "Ada"},
         None,
         "",
@@ -75,7 +78,7 @@ def test_the_printed_link_gives_the_organisers_role_and_nothing_else_does(served
         "\ud800",
         7,
         {},
-        pseudonyms.make_session_token("Organiser", served.pseudonym_key),
+        session_token("Organiser", served.pseudonym_key),
         served.pseudonym_key.decode(),
     )
     assert [key for key in wrong if sessions.identify_organiser(served, key, NOBODY) is not None] == []
@@ -92,7 +95,7 @@ def test_the_link_is_another_one_after_each_start(tmp_path: Path) -> None:
 
 
 def test_on_a_space_the_login_counts_and_a_typed_name_for_nothing(on_a_space: Services) -> None:
-    token = pseudonyms.make_session_token("emmy", on_a_space.pseudonym_key)
+    token = session_token("emmy", on_a_space.pseudonym_key)
     assert sessions.identify_annotator(on_a_space, token, NOBODY) is None
     assert sessions.identify_annotator(on_a_space, token, login("ada")) == Annotator(
         "ada", pseudonyms.derive_pseudonym("ada", on_a_space.pseudonym_key)
@@ -104,7 +107,7 @@ def test_on_a_space_the_settings_name_the_organisers(on_a_space: Services) -> No
     assert found == Annotator("emmy", pseudonyms.derive_pseudonym("emmy", on_a_space.pseudonym_key))
     assert sessions.identify_organiser(on_a_space, None, login("Noether")) is not None
     for asking in (login("ada"), login(""), login("emmy", -1), NOBODY):
-        for key in (None, "", pseudonyms.make_session_token("emmy", on_a_space.pseudonym_key)):
+        for key in (None, "", session_token("emmy", on_a_space.pseudonym_key)):
             assert sessions.identify_organiser(on_a_space, key, asking) is None
     assert sessions.organiser_link(on_a_space, "http://x") is None
 

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from maps.errors import MapsError
 from maps.mapping.probe_results import Probe, VocabularyToken
 from space.live.process import LiveModel
-from space.live.rate_limit import MAX_VISITORS, RateLimiter
 from space.live.worker import LiveAnswer, LiveQuestion
 from space.pages.try_it import page
+from space.rate_limit import MAX_VISITORS, RateLimiter
 from space.services import Services, open_services
 from space.web.visitors import ask_within_limit, visitor_id
 
@@ -28,7 +28,7 @@ from dataclasses import replace
 from gradio.routes import App
 from starlette.testclient import TestClient
 from space.site import build_site
-from space.live.rate_limit import RateLimiter
+from space.rate_limit import RateLimiter
 from space.services import open_services
 from tests.space.web.test_visitors import Answering
 

@@ -60,7 +60,7 @@ def use_page(data: Path) -> dict[str, Any]:
     from space.pages.annotate.view import AnnotatePage
     from space.services import open_services
 
-    services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests"})
+    services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"})
     with gr.Blocks():
         page = AnnotatePage(services, lay_out(services))
     c = page.components

@@ -24,7 +24,9 @@ ANSWERS = Answers("absent_none", None, None, "a remark \U0001f600")
 @pytest.fixture
 def wiped(tmp_path: Path) -> Iterator[Services]:
     """The same app after its disk was lost; the key is in its settings."""
-    built = open_services({"MAPS_DATA": str(tmp_path / "new"), "MAPS_PSEUDONYM_KEY": "for tests"})
+    built = open_services(
+        {"MAPS_DATA": str(tmp_path / "new"), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"}
+    )
     yield built
     built.journal.close()
 

@@ -1,0 +1,80 @@
+"""Signed texts by which a page knows who is answering, where people have no account: off a Space.
+
+- A personal code is made when somebody signs in for the first time. It is in their personal link, which they keep; it
+  does not expire, and an organiser can replace it.
+- A session token is what a browser keeps after signing in. It expires, and signing out ends it.
+
+Both are signed with the pseudonym key, not encrypted. Nobody gets either by typing a name that is in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import NamedTuple
+
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
+
+from annotation.identity.pseudonyms import check_key
+
+MAX_TOKEN_LENGTH = 4096
+SESSION_DAYS = 30  # a token older than this counts for nothing; every visit makes a new one
+_SIGNER = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+
+
+class PersonalCode(NamedTuple):
+    """Whose link it is, and how many links they had before it: only the newest counts."""
+
+    name: str
+    link_number: int
+
+
+class Session(NamedTuple):
+    """One sign-in: of whom, by which of their links, and its own id, by which it can be ended."""
+
+    name: str
+    link_number: int
+    session_id: str
+
+
+def new_session(code: PersonalCode) -> Session:
+    return Session(*code, secrets.token_hex(16))
+
+
+def make_personal_code(code: PersonalCode, key: bytes) -> str:
+    return URLSafeSerializer(check_key(key), salt="maps personal link", signer_kwargs=_SIGNER).dumps(list(code))
+
+
+def read_personal_code(text: object, key: bytes) -> PersonalCode | None:
+    """The code in a personal link that this key signed; None for anything else. Never raises."""
+    if not isinstance(text, str) or not _may_be_signed(text):
+        return None
+    try:
+        name, number = URLSafeSerializer(check_key(key), salt="maps personal link", signer_kwargs=_SIGNER).loads(text)
+    except BadData:
+        return None
+    return PersonalCode(str(name), int(number))
+
+
+def make_session_token(session: Session, key: bytes) -> str:
+    return URLSafeTimedSerializer(check_key(key), salt="maps session", signer_kwargs=_SIGNER).dumps(list(session))
+
+
+def read_session_token(token: object, key: bytes) -> Session | None:
+    """The session in a token that this key signed within the last `SESSION_DAYS`; None for anything else.
+
+    Never raises, whatever the browser sends. The signature is checked before the content is decoded. Whether the
+    session was ended since, only the journal knows.
+    """
+    if not isinstance(token, str) or not _may_be_signed(token):
+        return None
+    serializer = URLSafeTimedSerializer(check_key(key), salt="maps session", signer_kwargs=_SIGNER)
+    try:
+        name, number, session_id = serializer.loads(token, max_age=SESSION_DAYS * 24 * 60 * 60)
+    except BadData:
+        return None
+    return Session(str(name), int(number), str(session_id))
+
+
+def _may_be_signed(text: str) -> bool:
+    return len(text) <= MAX_TOKEN_LENGTH and text.isascii()
