@@ -12,7 +12,7 @@ from maps.errors import MapsError
 
 BURST_SIZE = 12  # questions that a visitor may ask without a pause
 REFILL_SECONDS = 5.0  # then one more question every so many seconds
-SIGN_INS_PER_ADDRESS = (30, 20.0)  # a class behind one address may begin together; then one every 20 seconds
+SIGN_INS_PER_ADDRESS = (60, 20.0)  # a class behind one address may begin together; then one every 20 seconds
 SIGN_INS_TOGETHER = (120, 5.0)
 QUESTIONS_SENTENCE = (
     "You asked {burst_size} questions in a short time; wait {wait} s before the next. On your own machine there is no "

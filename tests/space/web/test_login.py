@@ -25,6 +25,25 @@ from tests.ports import free_port
 pytestmark = pytest.mark.process
 
 SECRET = "a secret of the login"
+KEY = "for tests, as long as keys must be"
+
+
+def space_environment(data: Path, port: int) -> dict[str, str]:
+    """The settings of the app as on a Space with a login."""
+    return {
+        **os.environ,
+        "SYSTEM": "spaces",
+        "SPACE_ID": "lab/heads",
+        "SPACE_HOST": "lab-heads.hf.space",
+        "OAUTH_CLIENT_ID": "id",
+        "OAUTH_CLIENT_SECRET": SECRET,
+        "OAUTH_SCOPES": "openid profile",
+        "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
+        "MAPS_PSEUDONYM_KEY": KEY,
+        "MAPS_DATA": str(data),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+    }
 
 
 class Space:
@@ -32,20 +51,7 @@ class Space:
 
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
-        environment = {
-            **os.environ,
-            "SYSTEM": "spaces",
-            "SPACE_ID": "lab/heads",
-            "SPACE_HOST": "lab-heads.hf.space",
-            "OAUTH_CLIENT_ID": "id",
-            "OAUTH_CLIENT_SECRET": SECRET,
-            "OAUTH_SCOPES": "openid profile",
-            "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
-            "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
-            "MAPS_DATA": str(data),
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-        }
+        environment = space_environment(data, self.port)
         self.process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         )
@@ -105,7 +111,7 @@ def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) 
     assert "Please sign in with Hugging Face first." in space.agree("grace", login("grace", "another secret"))
     assert space.consents() == []
     assert "signed in as ada" in space.agree("grace", login("ada"))
-    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", b"for tests, as long as keys must be"), "ada")]
+    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", KEY.encode()), "ada")]
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
     assert "https://lab-heads.hf.space/annotate" in page
