@@ -68,7 +68,7 @@ def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]
     relations = cache.relation_names(atlas)
     choices = [("Category of relations", CATEGORY_COLOURING)] if relations else []
     for column, name in MEASURES.items():
-        if any(value is not None for value in cache.head_column(atlas, "heads", column)):
+        if any(value is not None for value in cache.head_column(atlas, column)):
             choices.append((name.capitalize(), column))
     if any(cache.detection_scores(atlas)):
         choices.append(("Detection score of the description", DETECTION_COLOURING))
@@ -139,7 +139,7 @@ def score_grid(values: Sequence[float | None], name: str, side: str, tau: float,
 
 def measure_grid(atlas: Atlas, column: str) -> Grid:
     """Each head by a column of the table `heads`."""
-    values = cache.head_column(atlas, "heads", column)
+    values = cache.head_column(atlas, column)
     return scaled_grid(values, MEASURES[column], is_logarithmic=column == "output_space")
 
 

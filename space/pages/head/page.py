@@ -108,7 +108,7 @@ def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:
     if not mates:
         return notice("None: it has a value head of its own.")
     links = Html(", ").join(head_link(atlas.model, mate) for mate in mates)
-    value_head = cache.head_column(atlas, "heads", "kv_head")[atlas.head_ids.index(head)]
+    value_head = cache.head_column(atlas, "kv_head")[atlas.head_ids.index(head)]
     return Html("<p>It shares value head {} of its layer with {}.</p>").format(value_head, links)
 
 
