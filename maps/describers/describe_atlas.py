@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from maps.atlas.append_log import AppendLog, merge_pending_rows, read_pending_rows
@@ -184,9 +183,7 @@ class AnswerStore:
             )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Moves the rows into the tables, also after an error."""
         self._exit_stack.close()
 

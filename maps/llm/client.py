@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 import httpx2  # the transport of the openai package
@@ -110,9 +109,7 @@ class Chat:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -154,7 +151,6 @@ class Chat:
         return Reply(
             content=reply_text(answer, max_reply_tokens),
             model=string_at(answer, "model") or self.model,
-            fingerprint=string_at(answer, "system_fingerprint"),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cost_usd=cost,
