@@ -9,22 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
-from maps.experiments.layer_runs import (
-    ExperimentTables,
-    LayerExperiment,
-    TableRows,
-    round_to_five_digits,
-    select_heads,
-)
-from maps.experiments.results import INT, INTS, NUMBER, NUMBERS, STRING, STRINGS, pick_settings
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
+from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
+from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, pick_settings
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
-from maps.mapping.mapper import open_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.attention import read_query_key_weights
@@ -34,18 +26,13 @@ KEYS_PER_QUERY = 5
 SAMPLE_SIZE = 500  # tokens, evenly spaced over the vocabulary, for `own_share`
 SELF_ATTENTION_SHARE = 0.1  # a head attends to the same token if this share of tokens are among their own keys
 SCHEMAS = {
-    "attention": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            *[("rank", INT), ("query_id", INT), ("query", STRING), ("saliency", NUMBER)],
-            *[("key_ids", INTS), ("keys", STRINGS), ("scores", NUMBERS)],
-        ]
+    "attention": table_by_head(
+        *[("rank", INTEGER), ("query_id", INTEGER), ("query", TEXT), ("saliency", NUMBER)],
+        *[("key_ids", INTEGERS), ("keys", TEXTS), ("scores", NUMBERS)],
     ),
-    "attention_heads": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("key_head", INT), ("saliency_mean", NUMBER), ("saliency_max", NUMBER)],
-            *[("query_skewness", NUMBER), ("distinct_keys", INT), ("own", INT), ("own_share", NUMBER)],
-        ]
+    "attention_heads": table_by_head(
+        *[("key_head", INTEGER), *columns(NUMBER, "saliency_mean", "saliency_max", "query_skewness")],
+        *[*columns(INTEGER, "distinct_keys", "own"), ("own_share", NUMBER)],
     ),
 }
 
@@ -62,9 +49,7 @@ def evaluate_attention(
 
     `heads`: only these heads, or all heads of the settings' layers.
     """
-    opened = open_model(model, settings, device)
-    selected = select_heads(opened, settings, heads)
-    opened.checkpoint.check_files(selected, settings.first_mlp, ("query", "key"))
+    opened, selected = open_heads(model, settings, heads, device, ("query", "key"))
     asked = {**pick_settings(settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
     group_size = opened.shape.heads // opened.shape.kv_heads
 
@@ -78,7 +63,7 @@ def evaluate_attention(
             tables["attention_heads"].append({**head_row, "key_head": head // group_size})
         return tables
 
-    return LayerExperiment("attention", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
+    return run_layers("attention", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
 def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
@@ -92,9 +77,9 @@ def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequenc
     query_skewness = skewness(sigma)
     head_row = {
         **head_id._asdict(),
-        "saliency_mean": round_to_five_digits(float(sigma.mean())),
-        "saliency_max": round_to_five_digits(float(saliency[0])),
-        "query_skewness": None if query_skewness is None else round_to_five_digits(query_skewness),
+        "saliency_mean": five_digits(float(sigma.mean())),
+        "saliency_max": five_digits(float(saliency[0])),
+        "query_skewness": None if query_skewness is None else five_digits(query_skewness),
         "distinct_keys": len(keys.ids.unique()),
         "own": int((keys.ids == queries[:, None]).any(1).sum()),
         "own_share": float(circuit.attends_to_itself(sample, head, KEYS_PER_QUERY).double().mean()),
@@ -111,8 +96,8 @@ def query_row(rank: int, query: int, saliency: float, ids: Tensor, scores: Tenso
         "rank": rank,
         "query_id": query,
         "query": tokens[query],
-        "saliency": round_to_five_digits(saliency),
+        "saliency": five_digits(saliency),
         "key_ids": ids.tolist(),
         "keys": [tokens[key] for key in ids.tolist()],
-        "scores": [round_to_five_digits(score) for score in scores.tolist()],
+        "scores": [five_digits(score) for score in scores.tolist()],
     }

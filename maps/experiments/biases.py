@@ -10,25 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
+from maps.atlas.schema import INTEGER, NUMBER, Row, table_by_head
 from maps.errors import RunFailedError
-from maps.experiments.layer_runs import (
-    ExperimentTables,
-    LayerExperiment,
-    TableRows,
-    round_to_five_digits,
-    select_heads,
-)
-from maps.experiments.results import INT, INTS, NUMBER, STRINGS, pick_settings
+from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
+from maps.experiments.results import INTEGERS, TEXTS, pick_settings
 from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
 from maps.heads.top_targets import find_highest_targets
-from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.mapper import LayerMapper
 from maps.mapping.model import LayerWeights
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Progress, no_progress_bar
@@ -36,11 +29,9 @@ from maps.weights.attention import read_attention_bias
 
 TARGETS_SHOWN = 5  # for each bias
 SCHEMAS = {
-    "biases": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("length", NUMBER), ("written", NUMBER), ("target_ids", INTS), ("targets", STRINGS)],
-            *[("hits_changed", INT), ("gained", STRINGS), ("lost", STRINGS)],
-        ]
+    "biases": table_by_head(
+        *[("length", NUMBER), ("written", NUMBER), ("target_ids", INTEGERS), ("targets", TEXTS)],
+        *[("hits_changed", INTEGER), ("gained", TEXTS), ("lost", TEXTS)],
     )
 }
 
@@ -58,9 +49,7 @@ def evaluate_biases(
     `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run. Raises RunFailedError for
     a model without such biases.
     """
-    opened = open_model(model, settings, device)
-    selected = select_heads(opened, settings, heads)
-    opened.checkpoint.check_files(selected, settings.first_mlp)
+    opened, selected = open_heads(model, settings, heads, device)
     first = min(selected)
     if all(read_attention_bias(opened.checkpoint, role, first) is None for role in ("value", "output")):
         raise RunFailedError(f"The attention of {opened.name} has no biases of values or outputs: nothing to compare.")
@@ -70,7 +59,7 @@ def evaluate_biases(
     def compute_layer(layer: int) -> TableRows:
         return {"biases": bias_rows(work, layer, selected[layer])}
 
-    return LayerExperiment("biases", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
+    return run_layers("biases", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
 class BiasEffect(NamedTuple):
@@ -97,7 +86,7 @@ def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
             {
                 **HeadId(layer, head)._asdict(),
                 **constants[head],
-                "written": round_to_five_digits(float(mean_length[head])),
+                "written": five_digits(float(mean_length[head])),
                 "hits_changed": effects[head].changed_hits,
                 "gained": effects[head].gained_relations,
                 "lost": effects[head].lost_relations,
@@ -118,7 +107,7 @@ def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor
     ids = find_highest_targets(projected, TARGETS_SHOWN, work.model.unembedding)[0].ids.tolist()
     return [
         {
-            "length": round_to_five_digits(float(constant.norm())),
+            "length": five_digits(float(constant.norm())),
             "target_ids": target_ids,
             "targets": [tokens[i] for i in target_ids],
         }

@@ -158,9 +158,8 @@ class HookedModel:
         from the cache of the same pass: each layer still reads the residual stream of the whole prompt.
         """
         step = max(1, MAX_BATCH_TOKENS // ids.shape[1])
-        return concatenate_reads(
-            [self._read_batch(*part) for part in zip(ids.split(step), subject_ends.split(step), strict=True)]
-        )
+        batches = zip(ids.split(step), subject_ends.split(step), strict=True)
+        return concatenate_reads([self._read_batch(*batch) for batch in batches])
 
     def _read_batch(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
         shared, cache = self.compute_shared_prefix(ids, int(subject_ends.min()))
@@ -172,8 +171,7 @@ class HookedModel:
 
 
 def concatenate_reads(batches: Sequence[HeadReads]) -> HeadReads:
-    with_context = torch.cat([batch.with_context for batch in batches], 1)
-    return HeadReads(with_context, torch.cat([batch.without_context for batch in batches], 1))
+    return HeadReads(*(torch.cat(parts, 1) for parts in zip(*batches, strict=True)))
 
 
 def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:

@@ -9,8 +9,7 @@ from maps.experiments.correlation import PairsByRelation, relation_part, run_cor
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.prompts import PromptPair, multi_token_pairs, single_token_pairs
 from maps.experiments.results import CORRELATION_KINDS, P_VALUE_COLUMNS, LeftOutRelation, Result
-from maps.experiments.setup import relations_with_enough_pairs, too_few_reason
-from maps.experiments.static_scores import StaticScores
+from maps.experiments.static_scores import StaticScores, relations_with_enough_pairs, too_few_reason
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
 from maps.types import Progress, no_progress_bar
@@ -45,8 +44,7 @@ def longer_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelati
         if len(pairs) >= minimum:
             selected[name] = pairs
         else:
-            reason = f"longer sources: {too_few_reason(len(pairs), minimum)}"
-            left.append(LeftOutRelation(name, len(pairs), reason))
+            left.append(LeftOutRelation(name, len(pairs), f"longer sources: {too_few_reason(len(pairs), minimum)}"))
     return selected, left
 
 
