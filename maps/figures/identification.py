@@ -47,13 +47,10 @@ def rates_text(row: dict[str, float | None]) -> str:
 def describer_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One describer: points by layer, joined by a line, for both readings; `means` is the subtitle."""
     readings = list(READING_COLUMNS)
+    colours = alt.Scale(domain=readings, range=[BLUE, VERMILION])
     base = layer_panel(rows, title, means, 380).encode(
         y=alt.Y("rate:Q", title="Heads with a pattern", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
-        color=alt.Color(
-            "reading:N",
-            scale=alt.Scale(domain=readings, range=[BLUE, VERMILION]),
-            legend=alt.Legend(title="Reading", symbolOpacity=1),
-        ),
+        color=alt.Color("reading:N", scale=colours, legend=alt.Legend(title="Reading", symbolOpacity=1)),
         tooltip=["layer:Q", "reading:N", alt.Tooltip("rate:Q", format=".1%"), "patterns:Q", "described:Q"],
     )
     points = base.mark_point(filled=True, opacity=1).encode(
