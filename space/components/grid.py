@@ -77,6 +77,18 @@ def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]
     return choices + [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
 
 
+def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
+    if colouring == VERDICT_COLOURING and verdicts is not None:
+        return verdicts
+    if colouring == CATEGORY_COLOURING:
+        return category_grid(atlas, tau)
+    if colouring == DETECTION_COLOURING:
+        return detection_grid(atlas)
+    if colouring in MEASURES:
+        return measure_grid(atlas, colouring)
+    return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
+
+
 def category_grid(atlas: Atlas, tau: float) -> Grid:
     """Each head with a band for every category of which it implements or suppresses a relation."""
     relations_by_head = cache.classified_heads(atlas, tau)

@@ -8,20 +8,7 @@ from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.atlases import cache
-from space.components.grid import (
-    CATEGORY_COLOURING,
-    DETECTION_COLOURING,
-    MEASURES,
-    RELATION_PREFIX,
-    VERDICT_COLOURING,
-    Grid,
-    category_grid,
-    colouring_choices,
-    detection_grid,
-    grid_html,
-    measure_grid,
-    relation_grid,
-)
+from space.components.grid import CATEGORY_COLOURING, RELATION_PREFIX, Grid, build_grid, colouring_choices, grid_html
 from space.components.markup import (
     Html,
     controls_form,
@@ -73,18 +60,6 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         )
     )
     return PageContent(f"Attention heads of {atlas.model}", grid.title, html, tuple(model_figure_makers(atlas, tau)))
-
-
-def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
-    if colouring == VERDICT_COLOURING and verdicts is not None:
-        return verdicts
-    if colouring == CATEGORY_COLOURING:
-        return category_grid(atlas, tau)
-    if colouring == DETECTION_COLOURING:
-        return detection_grid(atlas)
-    if colouring in MEASURES:
-        return measure_grid(atlas, colouring)
-    return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
 
 
 def grid_controls(
