@@ -127,18 +127,13 @@ class Chat:
         max_cost = self.budget.max_cost(messages, max_reply_tokens)
         async with CostReservation(self.budget, max_cost) as reservation:
             response, request = await self._send_until_accepted(question, reservation)
-            return self._parse_response(response, request, max_reply_tokens, max_cost)
-
-    def _parse_response(
-        self, response: httpx2.Response, request: dict[str, Any], max_reply_tokens: int, max_cost: float
-    ) -> Reply:
-        """The reply in a response. It is counted first, since an unusable reply costs money too."""
-        try:
-            answer = read_json(response.content)
-        except ValueError:
-            self.budget.record_answer(max_cost, None, None)
-            raise ReplyError(f"{self.error_messages.host} sent a reply that is not JSON: check --base-url.") from None
-        return self.parse_answer(answer, request, max_reply_tokens, max_cost)
+            try:
+                answer = read_json(response.content)
+            except ValueError:
+                self.budget.record_answer(max_cost, None, None)  # an unusable reply costs money too
+                host = self.error_messages.host
+                raise ReplyError(f"{host} sent a reply that is not JSON: check --base-url.") from None
+            return self.parse_answer(answer, request, max_reply_tokens, max_cost)
 
     def parse_answer(self, answer: object, request: dict[str, Any], max_reply_tokens: int, max_cost: float) -> Reply:
         """The reply in a server's answer, with the key masked; raises ReplyError if there is no usable one."""
