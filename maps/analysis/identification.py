@@ -9,20 +9,16 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.types import HeadId
 
 IDENTIFICATION_SCHEMA = pa.schema(
     [
-        ("describer", pa.string()),
-        ("layer", pa.int32()),  # null for all layers
-        ("heads", pa.int32()),
-        ("described", pa.int32()),
-        ("stale", pa.int32()),  # their mappings have changed since they were described; not counted in `described`
-        ("patterns", pa.int32()),  # the exact reading
-        ("rate", pa.float64()),
-        ("patterns_paper", pa.int32()),  # the paper's reading
-        ("rate_paper", pa.float64()),
+        ("describer", TEXT),
+        *columns(INTEGER, "layer", "heads", "described"),  # `layer` is null for all layers
+        ("stale", INTEGER),  # their mappings have changed since they were described; not counted in `described`
+        *[("patterns", INTEGER), ("rate", NUMBER)],  # the exact reading
+        *[("patterns_paper", INTEGER), ("rate_paper", NUMBER)],  # the paper's reading
     ]
 )
 

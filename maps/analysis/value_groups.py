@@ -16,18 +16,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maps.analysis.classification import RelationsByHead
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns
 
 SETS = ("sources", "mappings", "relations")
 WITHIN, BETWEEN = "within", "between"
 GROUPS_SCHEMA = pa.schema(
-    [
-        ("layer", pa.int32()),
-        ("sets", pa.string()),
-        ("heads", pa.string()),
-        ("pairs", pa.int32()),
-        ("similarity", pa.float64()),
-        ("reason", pa.string()),
-    ]
+    [("layer", INTEGER), *columns(TEXT, "sets", "heads"), ("pairs", INTEGER), ("similarity", NUMBER), ("reason", TEXT)]
 )
 Numbers = NDArray[Any]
 SetMembers = tuple[Numbers, Numbers, Numbers]  # layer, head and element, for every element of every head's set
@@ -48,7 +42,7 @@ def value_group_similarity(heads: pa.Table, mappings: pa.Table, classified: Rela
     layer = ordered["layer"].to_numpy()
     head_ids, value_heads = ordered["head"].to_numpy(), ordered["kv_head"].to_numpy()
     layers = [int(each) for each in np.unique(layer)]
-    values: dict[tuple[int, str, str], Numbers] = {}
+    values: dict[tuple[int | None, str, str], Numbers] = {}  # by layer; None: of all layers
     for each in layers:
         ids, groups = head_ids[layer == each], value_heads[layer == each]
         first, second = np.triu_indices(len(ids), k=1)  # every two heads once
@@ -56,17 +50,14 @@ def value_group_similarity(heads: pa.Table, mappings: pa.Table, classified: Rela
         for name in SETS:
             similarity = jaccard_matrix(ids, members_of_layer(members[name], each))[first, second]
             values[each, name, WITHIN], values[each, name, BETWEEN] = similarity[is_within], similarity[~is_within]
-    has_pairs = {side: any(len(values[each, "sources", side]) for each in layers) for side in (WITHIN, BETWEEN)}
+    sides = [(name, side) for name in SETS for side in (WITHIN, BETWEEN)]
+    for key in sides:
+        values[None, *key] = np.concatenate([*(values[each, *key] for each in layers), np.empty(0)])
     rows = [
-        mean_similarity_row(each, name, side, values[each, name, side], has_pairs[side])
-        for each in layers
-        for name in SETS
-        for side in (WITHIN, BETWEEN)
+        mean_similarity_row(each, name, side, values[each, name, side], len(values[None, name, side]) > 0)
+        for each in (*layers, None)
+        for name, side in sides
     ]
-    for name in SETS:
-        for side in (WITHIN, BETWEEN):
-            all_values = np.concatenate([*(values[each, name, side] for each in layers), np.empty(0)])
-            rows.append(mean_similarity_row(None, name, side, all_values, has_pairs[side]))
     return pa.Table.from_pylist(rows, schema=GROUPS_SCHEMA)
 
 

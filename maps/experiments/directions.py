@@ -129,7 +129,7 @@ def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
     counts, ends, rows = head.salient_counts(), head.ends, []
     for i in range(ends.sources.shape[1]):
         for end, name in enumerate(END_NAMES):
-            sources, targets = ends.sources[end, i].tolist(), ends.targets.ids[end, i].tolist()
+            sources, targets = ends.sources[end, i].tolist(), ends.targets[end, i].tolist()
             row = {
                 **head.head._asdict(),
                 "direction": i + 1,

@@ -175,14 +175,8 @@ def int8_block_bounds(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Te
     Only the first term differs between targets, so its maximum is taken; the others use the block's largest norms. The
     float32 rounding of the bound itself is covered by the slack that is added later: half of it is for a second score.
     """
-    highest = torch.empty(len(z.int8_rows), dtype=torch.int32, device=scratch.device)
     columns = block.rounded_targets
-    width = columns.int8_columns.shape[1]
-    for start in range(0, len(highest), BLOCK):
-        rows = z.int8_rows[start : start + BLOCK]
-        products = scratch[: len(rows) * width].view(len(rows), width)
-        torch._int_mm(rows, columns.int8_columns, out=products)
-        torch.amax(products, 1, out=highest[start : start + BLOCK])
+    highest = row_maxima(torch._int_mm, z.int8_rows, columns.int8_columns, scratch)
     # A negative maximum becomes 0, so that the factor 1 + 10⁻⁶ always rounds upward.
     scores = highest.clamp_min_(0).float() * (z.step * (columns.step * (1 + 1e-6)))
     return scores + z.rounding_norms * columns.largest_norm + z.norms * columns.largest_rounding_norm
@@ -190,13 +184,20 @@ def int8_block_bounds(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Te
 
 def float32_block_maxima(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Tensor:
     """Each source's highest float32 score in a block: (n,)."""
-    highest = torch.empty_like(z.norms)
-    width = block.float32_targets.shape[1]
-    for start in range(0, len(highest), BLOCK):
-        rows = z.unit_rows[start : start + BLOCK]
-        scores = scratch.view(torch.float32)[: len(rows) * width].view(len(rows), width)
-        torch.mm(rows, block.float32_targets, out=scores)
-        torch.amax(scores, 1, out=highest[start : start + BLOCK])
+    return row_maxima(torch.mm, z.unit_rows, block.float32_targets, scratch.view(torch.float32))
+
+
+def row_maxima(multiply: Callable[..., Tensor], rows: Tensor, columns: Tensor, scratch: Tensor) -> Tensor:
+    """The highest entry of each row of a product, (n, d_h) and (d_h, w) to (n,).
+
+    At most BLOCK rows are multiplied at once; `scratch` holds the products and has their dtype.
+    """
+    highest = scratch.new_empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        products = scratch[: len(part) * columns.shape[1]].view(len(part), columns.shape[1])
+        multiply(part, columns, out=products)
+        torch.amax(products, 1, out=highest[start : start + BLOCK])
     return highest
 
 

@@ -264,11 +264,7 @@ def count_ranks(y: Tensor, targets: Tensor, unembedding: Unembedding) -> RankCou
     Float32 settles nearly all scores (see `score_limits`); those between its limits are redone in float64.
     """
     parts = [count_ranks_of_block(*part, unembedding) for part in zip(y.split(ROWS), targets.split(ROWS), strict=True)]
-    return RankCounts(
-        torch.cat([part.higher_count for part in parts]),
-        torch.cat([part.lower_count for part in parts]),
-        torch.cat([part.target_scores for part in parts]),
-    )
+    return RankCounts(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def count_ranks_of_block(y: Tensor, targets: Tensor, unembedding: Unembedding) -> RankCounts:

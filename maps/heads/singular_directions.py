@@ -19,7 +19,7 @@ from torch import Tensor
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import SCREEN_ERROR_SHARE, confirm_highest
 from maps.heads.sources import Sources
-from maps.heads.top_targets import Targets, find_highest_targets
+from maps.heads.top_targets import find_highest_targets
 from maps.heads.unembedding import Unembedding
 
 RANK_TOLERANCE = 1e-12  # a direction weaker than this share of the strongest is rounding
@@ -105,11 +105,10 @@ class DirectionEnds(NamedTuple):
 
     sources: Tensor  # (2, m, n) ids of the tokens with the highest cosine with ±u
     cosines: Tensor  # (2, m, n) float64, of ẽ with ±u
-    targets: Targets  # (2, m, t) the highest of ±v Uᵀ, by falling ±v · u_t
+    targets: Tensor  # (2, m, t) ids of the highest of ±v Uᵀ, by falling ±v · u_t
 
     def select(self, indices: slice) -> DirectionEnds:
-        targets = Targets(self.targets.ids[:, indices], self.targets.scores[:, indices])
-        return DirectionEnds(self.sources[:, indices], self.cosines[:, indices], targets)
+        return DirectionEnds(*(field[:, indices] for field in self))
 
 
 def direction_ends(
@@ -125,35 +124,20 @@ def direction_ends(
     sources.exact_rows(screen.topk(min(2 * wanted, len(sources)), dim=1).indices.unique())
 
     def find_end(i: int) -> tuple[Tensor, Tensor]:
-        u = signed_reads[i]
-        return confirm_highest(
-            screen[i],
-            error_bounds,
-            SCREEN_ERROR_SHARE,
-            wanted,
-            lambda ids: cosine_similarities(sources.exact_rows(ids), u),
-        )
+        def exact_cosines(ids: Tensor) -> Tensor:
+            rows = sources.exact_rows(ids)
+            lengths = rows.norm(dim=1)
+            return (rows @ signed_reads[i]) / lengths.where(lengths > 0, 1)
 
-    ends = [find_end(i) for i in range(len(screen))]
-    ids = torch.stack([end_ids for end_ids, _ in ends]).unflatten(0, (2, -1))
-    values = torch.stack([end_values for _, end_values in ends]).unflatten(0, (2, -1))
+        return confirm_highest(screen[i], error_bounds, SCREEN_ERROR_SHARE, wanted, exact_cosines)
+
+    ids, values = map(torch.stack, zip(*(find_end(i) for i in range(len(screen))), strict=True))
     highest, _ = find_highest_targets(torch.cat([writes, -writes]), wanted, unembedding)
-    targets = Targets(highest.ids.unflatten(0, (2, -1)), highest.scores.unflatten(0, (2, -1)))
-    return DirectionEnds(ids, values, targets)
-
-
-def cosine_similarities(rows: Tensor, u: Tensor) -> Tensor:
-    """The cosine of rows (n, d) with a direction of length 1, (n,); 0 for rows of zeros."""
-    norms = rows.norm(dim=1)
-    return (rows @ u) / norms.where(norms > 0, 1)
+    return DirectionEnds(*(field.unflatten(0, (2, -1)) for field in (ids, values, highest.ids)))
 
 
 def orient_ends(ends: DirectionEnds) -> tuple[DirectionEnds, Tensor]:
     """The ends with that of the higher cosine first, and which directions (m,) were turned round for that."""
     is_flipped = ends.cosines[1, :, 0] > ends.cosines[0, :, 0]
-
-    def orient(field: Tensor) -> Tensor:
-        return torch.where(is_flipped[None, :, None], field.flip(0), field)
-
-    targets = Targets(orient(ends.targets.ids), orient(ends.targets.scores))
-    return DirectionEnds(orient(ends.sources), orient(ends.cosines), targets), is_flipped
+    oriented = (torch.where(is_flipped[None, :, None], field.flip(0), field) for field in ends)
+    return DirectionEnds(*oriented), is_flipped

@@ -149,9 +149,7 @@ def search_full_rows(
     live = y.any(1).nonzero()[:, 0]
     blocks = unembedding.blocks(BLOCK_COLUMNS)
     parts = [scores_above_cut(y[live], cut[live], start, block, unembedding) for start, block in blocks]
-    row = torch.cat([part_row for part_row, _, _ in parts])
-    position = torch.cat([part_position for _, part_position, _ in parts])
-    exact = torch.cat([part_exact for _, _, part_exact in parts])
+    row, position, exact = map(torch.cat, zip(*parts, strict=True))
     for i, target_row in enumerate(live.tolist()):
         mine = (row == i).nonzero()[:, 0]
         row_ids, row_scores = unembedding.token_ids[position[mine]], exact[mine]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, get_cached_repo_tree
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
-from torch import Tensor
 
 from maps.errors import MapsError
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
@@ -72,7 +71,7 @@ def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     if files:
         return RangedSafetensors(snapshot, ["model.safetensors"] if "model.safetensors" in files else files)
     if BIN_INDEX in snapshot.file_sizes:
-        return HubBinFiles(snapshot, BinFiles(read_index(snapshot.folder / BIN_INDEX)))
+        return HubBinFiles(snapshot, read_index(snapshot.folder / BIN_INDEX))
     if "pytorch_model.bin" in snapshot.file_sizes:
         return BinFiles.from_file(snapshot.fetch_file("pytorch_model.bin"))
     raise MapsError(
@@ -81,23 +80,15 @@ def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     )
 
 
-class HubBinFiles:
+class HubBinFiles(BinFiles):
     """Tensors of .bin files; a file is downloaded when one of its tensors is first read."""
 
-    def __init__(self, snapshot: HubSnapshot, files: BinFiles) -> None:
+    def __init__(self, snapshot: HubSnapshot, file_of_tensor: Mapping[str, Path]) -> None:
+        super().__init__(file_of_tensor)
         self.snapshot = snapshot
-        self.files = files
 
-    def names(self) -> set[str]:
-        return self.files.names()
+    def check_files(self, names: Iterable[str]) -> None:
+        """Checks nothing: files that are missing are downloaded later."""
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.fetch_file_of(name).shape(name)
-
-    def read(self, name: str) -> Tensor:
-        return self.fetch_file_of(name).read(name)
-
-    def fetch_file_of(self, name: str) -> BinFiles:
-        """Downloads the file that holds a tensor, and returns all files."""
-        self.snapshot.fetch_file(self.files.file_of_tensor[name].name)
-        return self.files
+    def file_holding(self, name: str) -> Path:
+        return self.snapshot.fetch_file(self.file_of_tensor[name].name)
