@@ -61,9 +61,8 @@ def run(options: argparse.Namespace) -> None:
     stale = find_stale_judgments(options, source.study, rows)
     settings = source.study.settings if source.study else None
     commit = publish_release(rows, source.withdrawn_count, target, options.private, options.squash, settings, stale)
-    print_text(
-        f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {target.commit_url(commit)}"
-    )
+    address = target.commit_url(commit)
+    print_text(f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {address}")
 
 
 def load_source_from_journal(options: argparse.Namespace) -> ReleaseSource:

@@ -104,13 +104,11 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run_create(options: argparse.Namespace) -> None:
-    folder = studies_folder(options)
-    atlas = Atlas.open(options.atlas)
+    folder, source = studies_folder(options), options.atlas
+    atlas = Atlas.open(source)
     describer = options.describer or main_describer(atlas)
     if not describer:
-        raise MapsError(
-            f"The atlas {options.atlas} has no descriptions yet; run `python -m maps describe {options.atlas}`."
-        )
+        raise MapsError(f"The atlas {source} has no descriptions yet; run `python -m maps describe {source}`.")
     name = check_study_name(options.name) if options.name else _unused_name(folder)
     study = create_study(atlas, describer, name, plan_from_options(options))
     path = save_study(study, folder)
@@ -160,14 +158,13 @@ def study_summary(study: Study) -> str:
 
 
 def run_list(options: argparse.Namespace) -> None:
-    studies = load_studies(studies_folder(options)).values()
+    folder = studies_folder(options)
+    studies = load_studies(folder).values()
     for study in sorted(studies, key=lambda study: study.settings.created_at, reverse=True):
         state = "over" if study.is_over(datetime.now(UTC)) else "open"
         print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not studies:
-        print_text(
-            f"There is no study in {studies_folder(options)} yet; create one: `python -m annotation study create`."
-        )
+        print_text(f"There is no study in {folder} yet; create one: `python -m annotation study create`.")
 
 
 def run_show(options: argparse.Namespace) -> None:

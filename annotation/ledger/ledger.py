@@ -108,14 +108,12 @@ class HubLedger:
     def _restore_rows(self, rows: LedgerRows, commit: str) -> int:
         """Stores acceptable rows in the journal; the others stay in the ledger and are counted in a note."""
         consented = {consent.annotator for consent in rows.consents}
-        fitting, others = split_acceptable(
-            rows.judgments, consented, self._journal.all_judgments(include_withdrawn=True)
-        )
+        kept, others = split_acceptable(rows.judgments, consented, self._journal.all_judgments(include_withdrawn=True))
         if others:
             self._notes[CONFLICTS_NOTE] = (
                 f"Left out, because they contradict earlier ones: {pluralize(len(others), 'judgment')} in the ledger."
             )
-        return self._journal.restore(replace(rows, judgments=tuple(fitting)), commit)
+        return self._journal.restore(replace(rows, judgments=tuple(kept)), commit)
 
     def _restore_studies(self, state: RepositoryState) -> None:
         """Writes the studies that are missing here; a study that differs from the ledger's is kept and noted."""
@@ -173,10 +171,9 @@ class HubLedger:
         return batch
 
     def _unpublished_studies(self) -> dict[str, Path]:
-        paths = {f"studies/{path.name}": path for path in sorted(self._studies.glob("*.json"))}
-        return {
-            name: path for name, path in paths.items() if STUDY_PATH.fullmatch(name) and name not in self._file_digests
-        }
+        files = {f"studies/{file.name}": file for file in sorted(self._studies.glob("*.json"))}
+        new = {path: file for path, file in files.items() if path not in self._file_digests}
+        return {path: file for path, file in new.items() if STUDY_PATH.fullmatch(path)}
 
     def _clear_pending(self) -> None:
         self._pending = None
@@ -205,12 +202,8 @@ class HubLedger:
             return is_changed
 
     def has_unsent_changes(self) -> bool:
-        return bool(
-            self._pending
-            or self.is_forget_due
-            or self._unpublished_studies()
-            or self._journal.unpublished_rows().all_rows
-        )
+        has_changes = self._pending or self.is_forget_due or self._unpublished_studies()
+        return bool(has_changes or self._journal.unpublished_rows().all_rows)
 
     def note_next_try(self, seconds: float) -> None:
         self._next_try_at = self._now() + timedelta(seconds=seconds)

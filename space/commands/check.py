@@ -81,9 +81,8 @@ def print_health(running_app: RunningApp) -> None:
     health = running_app.health
     versions = ", ".join(f"{name} {version}" for name, version in health["versions"].items())
     print_now(f"The app answers at {running_app.url} after {running_app.start_seconds:.1f} seconds ({versions}).")
-    print_now(
-        f"Models: {', '.join(health['models'])}. Ledger: {health['ledger']['state']}. Live questions: {health['live']}."
-    )
+    models, ledger = ", ".join(health["models"]), health["ledger"]["state"]
+    print_now(f"Models: {models}. Ledger: {ledger}. Live questions: {health['live']}.")
 
 
 def check_in_browser(url: str, screenshot_folder: Path | None) -> None:

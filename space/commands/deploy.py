@@ -64,10 +64,10 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Inspects the Space, plans and carries out the steps, waits, and prints the addresses."""
     from maps.hub.repository import HubDataset
-    from space.hosting.card import direct_address
     from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
     from space.hosting.hub import HubSpace
     from space.hosting.plan import deployment_notes, plan_deployment, step_sentence
+    from space.hosting.upload import direct_address
 
     for name in (options.space, options.dataset, *options.atlas):
         if not HUB_NAME_PATTERN.fullmatch(name):
@@ -112,7 +112,7 @@ def read_token(environment: Mapping[str, str]) -> str:
 
 def check_token(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
     """The token's owner; raises MapsError if the token has no write access to these repositories (kind, name)."""
-    from space.hosting.permissions import missing_permission
+    from space.hosting.hub import missing_permission
 
     whoami = space.whoami()
     if problem := missing_permission(whoami, repositories):

@@ -108,9 +108,8 @@ def category_grid(atlas: Atlas, tau: float) -> Grid:
     listed = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
     title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
     title += f": {listed}. A head can belong to several categories." if texts else "."
-    return Grid(
-        title, bands=bands, cell_texts=texts, default_text="no relation at this threshold", sort_values=strongest
-    )
+    absent = "no relation at this threshold"
+    return Grid(title, bands=bands, cell_texts=texts, default_text=absent, sort_values=strongest)
 
 
 def band_bits(names: Sequence[str]) -> int:
@@ -193,13 +192,12 @@ def grid_html(grid: Grid, atlas: Atlas) -> Html:
         data |= {"bands": list(grid.bands), "words": grid.cell_texts}
     else:
         data |= {"share": grid.shares, "value": grid.values}
+    text = json.dumps(data, separators=(",", ":"))
     return Html(
         '<div class="head-grid" data-hint="{hint}" data-grid="{data}"><p class="grid-title">{title}</p>'
         '<div class="scroll"><canvas tabindex="0" role="application" aria-label="{title} Arrow keys move from head to '
         'head, Enter opens one."></canvas></div><p class="pointed" aria-live="polite">{hint}</p>{legend}</div>'
-    ).format(
-        hint=POINTER_HINT, data=escape(json.dumps(data, separators=(",", ":"))), title=grid.title, legend=legend(grid)
-    )
+    ).format(hint=POINTER_HINT, data=escape(text), title=grid.title, legend=legend(grid))
 
 
 def legend(grid: Grid) -> Html:

@@ -34,11 +34,7 @@ def inspect_space(space: HubSpace, judgments: HubDataset) -> CurrentSpace:
 
 
 def carry_out_steps(
-    steps: tuple[plan.DeploymentStep, ...],
-    desired: DesiredSpace,
-    space: HubSpace,
-    judgments: HubDataset,
-    report: Reporter,
+    steps: plan.Steps, desired: DesiredSpace, space: HubSpace, judgments: HubDataset, report: Reporter
 ) -> None:
     """Carries out the steps in order and reports each one before it starts."""
     for number, step in enumerate(steps, start=1):
@@ -72,10 +68,9 @@ def upload_files(step: plan.UploadFiles, desired: DesiredSpace, space: HubSpace)
     """Uploads in one commit. On a conflict (perhaps with its own commit, whose response was lost) it plans again."""
     for _ in range(MAX_TRIES):
         files = {path: desired.files[path] for path in step.changed_paths}
+        parent = step.parent_commit or require_space_state(space).commit
         try:
-            space.commit(
-                "Deploy the app", files, step.deleted_paths, step.parent_commit or require_space_state(space).commit
-            )
+            space.commit("Deploy the app", files, step.deleted_paths, parent)
         except CommitConflictError:
             remaining = plan.plan_upload(desired, CurrentSpace(space=require_space_state(space)))
             if remaining is None:

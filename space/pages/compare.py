@@ -39,10 +39,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 
 def model_chooser(names: list[str], first: Atlas, second: Atlas) -> Html:
     choices = [(name, name) for name in names]
-    first_field = markup.select_field("Model", "model", choices, first.model)
-    return markup.controls_form(
-        "compare", [first_field, markup.select_field("compared with", "other", choices, second.model)]
-    )
+    one = markup.select_field("Model", "model", choices, first.model)
+    return markup.controls_form("compare", [one, markup.select_field("compared with", "other", choices, second.model)])
 
 
 def model_tables(first: Atlas, second: Atlas) -> Html:

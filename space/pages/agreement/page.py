@@ -18,8 +18,7 @@ from maps.errors import MapsError
 from space.components.markup import Html, author_words, notice
 from space.pages.agreement.view import overview, question_summary, question_tables, remaining_sections
 from space.services import Services
-from space.studies.access import answers_hidden_reason
-from space.studies.current import select_study
+from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
     find_stale_judgment_ids,
@@ -89,10 +88,8 @@ def judgments_file_handler(services: Services, fmt: str) -> Any:
         rows = visible_judgments(services, study, identify_annotator(services, signed, request))
         if not rows:
             raise MapsError("You can download the judgments of items that you have judged yourself. Judge some first.")
-        folder, stale = (
-            Path(tempfile.mkdtemp(prefix="judgments-")),
-            find_stale_judgment_ids(services.atlases, study, rows),
-        )
+        folder = Path(tempfile.mkdtemp(prefix="judgments-"))
+        stale = find_stale_judgment_ids(services.atlases, study, rows)
         paths = export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)
         return gr.update(visible=True, value=[str(path) for path in paths])
 

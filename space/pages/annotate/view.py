@@ -157,9 +157,8 @@ def question_updates(
         visible: bool | Literal["hidden"] = has_item
         if question.asked_when:
             visible = True if question.field in fields else "hidden"
-        updates[questions[question.field]] = gr.update(
-            visible=visible, value=codes[question.field], interactive=is_editable
-        )
+        shown = gr.update(visible=visible, value=codes[question.field], interactive=is_editable)
+        updates[questions[question.field]] = shown
     return updates
 
 
@@ -178,9 +177,8 @@ def feedback_html(example: PracticeExample, answers: form.Answers) -> Html:
         name = question.short_name[0].upper() + question.short_name[1:]
         why = example.feedback.get(question.field, "")
         parts.append(Html("<p>{}: <b>{}</b> {}</p>").format(name, verdict, why))
-    return Html('<div class="feedback notice" role="status"><p>This was a worked example.</p>{}</div>').format(
-        join_html(parts)
-    )
+    intro = Html('<div class="feedback notice" role="status"><p>This was a worked example.</p>{}</div>')
+    return intro.format(join_html(parts))
 
 
 def skip_button_label(task: AnnotationTask) -> str:
@@ -256,10 +254,8 @@ def progress_html(task: AnnotationTask) -> Html:
 
 def receipt_html(task: AnnotationTask, receipt: Receipt) -> Html:
     """The confirmation that a judgment is stored, and whether it is published."""
-    name = head_name(task)
-    sentences = [
-        f"Stored{f': {name}' if name else ''} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."
-    ]
+    name = f": {head_name(task)}" if head_name(task) else ""
+    sentences = [f"Stored{name} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."]
     if receipt.is_duplicate:
         sentences.append("This answer was stored before; it is kept once.")
     if receipt.published_commit is not None:

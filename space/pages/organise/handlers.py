@@ -27,7 +27,7 @@ from space.pages.organise.updates import (
     withdrawals_html,
 )
 from space.pages.organise.view import study_address
-from space.studies.access import answers_hidden_reason
+from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web import sessions
 from space.web.errors import show_errors

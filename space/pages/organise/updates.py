@@ -21,7 +21,7 @@ from space.pages.organise import adjudication, studies, view
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyStatus
 from space.services import Services
-from space.studies.access import answers_hidden_reason
+from space.studies.current import answers_hidden_reason
 from space.web.browser_storage import organiser_key_state
 from space.web.sessions import Annotator
 from space.web.updates import Updates
