@@ -30,9 +30,7 @@ HEADS_PER_RELATION_SCHEMA = pa.schema(
         *[("best_head", TEXT), ("best_score", NUMBER), ("best_suppression_head", TEXT), ("best_suppression", NUMBER)],
     ]
 )
-SUMMARY_SCHEMA = pa.schema(
-    [("measure", TEXT), *columns(INTEGER, "count", "of"), ("share", NUMBER), ("note", TEXT)],
-)
+SUMMARY_SCHEMA = pa.schema([("measure", TEXT), *columns(INTEGER, "count", "of"), ("share", NUMBER), ("note", TEXT)])
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def value_group_similarity(heads: pa.Table, mappings: pa.Table, classified: Rela
         first, second = np.triu_indices(len(ids), k=1)  # every two heads once
         is_within = groups[first] == groups[second]
         for name in SETS:
-            similarity = jaccard_matrix(ids, members_of_layer(members[name], each))[first, second]
+            layer_of, head_of, elements = members[name]
+            own = layer_of == each
+            similarity = jaccard_matrix(ids, head_of[own], elements[own])[first, second]
             values[each, name, WITHIN], values[each, name, BETWEEN] = similarity[is_within], similarity[~is_within]
     sides = [(name, side) for name in SETS for side in (WITHIN, BETWEEN)]
     for key in sides:
@@ -79,12 +81,11 @@ def mean_similarity_row(layer: int | None, name: str, side: str, values: Numbers
     }
 
 
-def jaccard_matrix(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
+def jaccard_matrix(ids: Numbers, head: Numbers, element: Numbers) -> Numbers:
     """The similarity of every two heads of a layer, (heads, heads); nan if both sets are empty.
 
-    `members` are a head and an element for every element of every set; duplicates do not matter.
+    `head` and `element` are those of every element of every set; duplicates do not matter.
     """
-    head, element = members
     _, column = np.unique(element, return_inverse=True)
     is_known = np.isin(head, ids)
     contains = np.zeros((len(ids), int(column.max(initial=-1)) + 1), dtype=np.float32)  # (heads, elements) 0 or 1
@@ -98,11 +99,6 @@ def jaccard_from_counts(shared: Numbers, one: Numbers, other: Numbers) -> Number
     """|A ∩ B| / |A ∪ B| from |A ∩ B| (float64), |A| and |B|; nan if both sets are empty."""
     union = one + other - shared
     return np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
-
-
-def members_of_layer(members: SetMembers, layer: int) -> tuple[Numbers, Numbers]:
-    layers, head, element = members
-    return head[layers == layer], element[layers == layer]
 
 
 def source_members(mappings: pa.Table) -> SetMembers:

@@ -1,7 +1,6 @@
 """Which tokens attend to which: each head's salient queries with the keys that they attend to most. Beyond the paper.
 
-W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions. With x̃ a row of Ẽ at length √d, q = x̃ W_Q and k = x̃ W_K,
-a query attends to a key by the score q · k; the saliency of a query is σ = ‖q W_Kᵀ‖ / √d.
+W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions (formulas: `maps.heads.query_key`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
@@ -85,19 +83,16 @@ def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequenc
         "own_share": float(circuit.attends_to_itself(sample, head, KEYS_PER_QUERY).double().mean()),
     }
     query_rows = [
-        {**head_id._asdict(), **query_row(rank, *each, tokens)}
-        for rank, each in enumerate(zip(queries.tolist(), saliency.tolist(), *keys, strict=True), start=1)
+        {
+            **head_id._asdict(),
+            "rank": i + 1,
+            "query_id": query,
+            "query": tokens[query],
+            "saliency": five_digits(float(saliency[i])),
+            "key_ids": keys.ids[i].tolist(),
+            "keys": [tokens[key] for key in keys.ids[i].tolist()],
+            "scores": [five_digits(score) for score in keys.scores[i].tolist()],
+        }
+        for i, query in enumerate(queries.tolist())
     ]
     return query_rows, head_row
-
-
-def query_row(rank: int, query: int, saliency: float, ids: Tensor, scores: Tensor, tokens: Sequence[str]) -> Row:
-    return {
-        "rank": rank,
-        "query_id": query,
-        "query": tokens[query],
-        "saliency": five_digits(saliency),
-        "key_ids": ids.tolist(),
-        "keys": [tokens[key] for key in ids.tolist()],
-        "scores": [five_digits(score) for score in scores.tolist()],
-    }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -62,14 +61,6 @@ def evaluate_biases(
     return run_layers("biases", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
-class BiasEffect(NamedTuple):
-    """What a value bias changes in one head."""
-
-    changed_hits: int  # pairs that become a hit or stop being one, among the highest or the lowest tokens
-    gained_relations: list[str]  # relations that the head implements or suppresses only with the bias
-    lost_relations: list[str]  # and only without it
-
-
 def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
     """A layer's rows: one for each head if it has a value bias, then one without a head if it has an output bias."""
     model, weights = work.model, work.model.layer(layer)
@@ -87,9 +78,7 @@ def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
                 **HeadId(layer, head)._asdict(),
                 **constants[head],
                 "written": five_digits(float(mean_length[head])),
-                "hits_changed": effects[head].changed_hits,
-                "gained": effects[head].gained_relations,
-                "lost": effects[head].lost_relations,
+                **effects[head],
             }
             for head in heads
         ]
@@ -115,8 +104,8 @@ def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor
     ]
 
 
-def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[BiasEffect]:
-    """What b_V (KV, d_h) changes in every head of a layer.
+def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[Row]:
+    """What b_V (KV, d_h) changes in every head of a layer: the columns `hits_changed`, `gained` and `lost`.
 
     A rank test does not depend on the length of ẽ, but with a constant added it does. So ẽ is scaled to length √d,
     as the norm before attention does, apart from its gain.
@@ -133,11 +122,16 @@ def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> lis
     ]
 
 
-def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> BiasEffect:
-    """One head's rank tests without (before) and with its bias (after)."""
+def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> Row:
+    """One head's rank tests without (before) and with its bias (after).
+
+    Pairs that become a hit or stop being one, among the highest or the lowest tokens, and the relations that the head
+    implements or suppresses only with the bias (gained) or only without it (lost).
+    """
     changed = int((before.top != after.top).sum()) + int((before.bottom != after.bottom).sum())
     had, has = implemented_relations(work, before), implemented_relations(work, after)
-    return BiasEffect(changed, [name for name in has if name not in had], [name for name in had if name not in has])
+    gained, lost = [name for name in has if name not in had], [name for name in had if name not in has]
+    return {"hits_changed": changed, "gained": gained, "lost": lost}
 
 
 def implemented_relations(work: LayerMapper, hits: TargetHits) -> list[str]:

@@ -86,7 +86,8 @@ def evaluate_causal(
         tasks = tasks_by_relation(work, [x.relation.name for x in enough if has_task(x)])
         hooked_model = HookedModel.open(work.model)
         if not parts.has(BASE_ACCURACIES_PART):
-            parts.store(BASE_ACCURACIES_PART, base_accuracies(hooked_model, tasks))
+            bases = {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
+            parts.store(BASE_ACCURACIES_PART, bases)  # with no head removed
         plan = plan_removals(tasks, parts.read(BASE_ACCURACIES_PART), static_scores.selected_heads(work), seed)
         parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
         rows, further_left = causal_rows(parts, plan)
@@ -113,11 +114,6 @@ def tasks_by_relation(work: LayerMapper, names: list[str]) -> dict[str, Relation
             pairs, scores = single_token_pairs(work.model, static.usable), [-score for score, _ in ranked]
             tasks[static.usable.relation.name] = RelationTask(static, pairs, [head for _, head in ranked], scores)
     return tasks
-
-
-def base_accuracies(hooked_model: HookedModel, tasks: dict[str, RelationTask]) -> dict[str, float]:
-    """The accuracy of each task with no head removed."""
-    return {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
 
 
 def accuracy_curves(hooked_model: HookedModel, task: RelationTask, orders: list[list[HeadId]]) -> list[AccuracyCurve]:

@@ -7,13 +7,13 @@ at the last position of a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from maps.errors import MapsError
 from maps.experiments import static_scores
-from maps.experiments.dynamic_scores import DynamicScores, correlation_row, correlations_by_kind, dynamic_scores
+from maps.experiments.dynamic_scores import correlations_by_kind, dynamic_scores
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.prompts import PromptPair, single_token_pairs
 from maps.experiments.results import LeftOutRelation, Result, experiment_parts
@@ -87,11 +87,7 @@ def single_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelati
 
 
 def relation_part(
-    hooked_model: HookedModel,
-    work: LayerMapper,
-    static: StaticScores,
-    pairs: Sequence[PromptPair],
-    templates: list[str],
+    hooked_model: HookedModel, work: LayerMapper, static: StaticScores, pairs: list[PromptPair], templates: list[str]
 ) -> dict[str, Any]:
     """A relation's heads, their static scores, their dynamic scores in each prompt, and the row of the table.
 
@@ -106,10 +102,15 @@ def relation_part(
         "row": None,
     }
     layers = select_layers(work.settings, work.model.shape.layers)
-    dynamic: DynamicScores | None = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
+    dynamic = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
     if dynamic is None:
         return part
     correlations = correlations_by_kind(static, dynamic)
     undefined = {kind: each.reason for kind, each in correlations.items() if each.value is None}
-    row = correlation_row(static, len(pairs), correlations)
+    row = {
+        **{"relation": part["relation"], "pairs": len(pairs), "k": static.usable.k},
+        **{kind: each.value for kind, each in correlations.items()},
+        **{"max_score": max(static.score), "max_suppression": max(static.suppression)},
+        **{f"{kind}_p": each.p_value for kind, each in correlations.items()},
+    }
     return {**part, **dynamic.scores, "unread": dynamic.unread_pairs, "undefined": undefined, "row": row}

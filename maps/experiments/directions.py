@@ -1,7 +1,6 @@
 """Splits each head's OV map into singular directions, to find heads with several operations. Beyond the paper.
 
-W_V W_O = Σᵢ σᵢ uᵢ vᵢᵀ, so for a source ẽ a head writes Σᵢ σᵢ (ẽ · uᵢ) vᵢ. Each direction has two ends. The high end
-maps the sources furthest along uᵢ to the targets that vᵢ promotes; the low end does the same for −uᵢ and −vᵢ.
+The mathematics is in `maps.heads.singular_directions`.
 """
 
 from __future__ import annotations
@@ -106,8 +105,7 @@ def split_heads(
     reads = torch.cat([rows[:n] for rows, n in zip(directions.reads, counts, strict=True)])
     writes = torch.cat([rows[:n] for rows, n in zip(directions.writes, counts, strict=True)])
     gained = writes if weights.final_norm_gain is None else writes * weights.final_norm_gain
-    found_ends = singular_directions.direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN)
-    ends, flipped = singular_directions.orient_ends(found_ends)
+    ends, flipped = singular_directions.direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN)
     written, gains = singular_directions.output_shares(directions, moment), head_gains(exact).tolist()
     likely_salient = weights.saliency[heads].topk(min(SALIENT_TOKENS, len(sources)), dim=1).indices.unique()
     sources.exact_rows(likely_salient)  # computed for all heads at once; the sources keep them for the loop below

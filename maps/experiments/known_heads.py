@@ -61,7 +61,9 @@ def evaluate_known_heads(
     for group in groups:
         for head in group.heads:
             opened.head(head)  # raises MapsError for a head that the model lacks
-    check_groups_are_scored(groups, settings)
+    lacking = ", ".join(sorted({group.relation for group in groups} - {each.name for each in settings.relations}))
+    if lacking:
+        raise MapsError(f"Known heads are compared by {lacking}, which is not among the relations; name it too.")
     asked = pick_settings(settings, USED_SETTINGS)
     asked["groups"] = [{**group._asdict(), "heads": [str(head) for head in group.heads]} for group in groups]
     layers = range(opened.shape.layers)
@@ -77,16 +79,6 @@ def evaluate_known_heads(
     return run_layers("known_heads", opened, asked, layers, SCHEMAS, out, compute_layer, progress, build_tables)
 
 
-def check_groups_are_scored(groups: Sequence[KnownGroup], settings: MappingSettings) -> None:
-    """Raises MapsError when a group's relation is not among the relations to score."""
-    scored = {relation.name for relation in settings.relations}
-    lacking = sorted({group.relation for group in groups} - scored)
-    if lacking:
-        raise MapsError(
-            f"Known heads are compared by {', '.join(lacking)}, which is not among the relations; name it too."
-        )
-
-
 ScoresByHead = dict[HeadId, dict[str, Row]]  # rows of `relations` by head and relation
 
 
@@ -95,12 +87,9 @@ def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], set
     by_head: ScoresByHead = {}
     for row in scores:
         by_head.setdefault(HeadId(row["layer"], row["head"]), {})[row["relation"]] = row
-    return {
-        "known_heads": [
-            known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads
-        ],
-        "known_groups": [known_group_row(group, groups, by_head, settings) for group in groups],
-    }
+    head_rows = [known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads]
+    group_rows = [known_group_row(group, groups, by_head, settings) for group in groups]
+    return {"known_heads": head_rows, "known_groups": group_rows}
 
 
 def passes(row: Row, side: str, settings: MappingSettings) -> bool | None:

@@ -29,12 +29,10 @@ def evaluate_multi_token(
 
     The static scores come from the relation's single-token pairs, so a relation needs enough pairs of both kinds.
     """
-    return run_correlation(
-        "multi_token", longer_pairs, multi_token_part, model, out, settings, prompts, device, progress
-    )
+    return run_correlation("multi_token", long_pairs, multi_token_part, model, out, settings, prompts, device, progress)
 
 
-def longer_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
+def long_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
     """The multi-token pairs of each relation with enough pairs of both kinds, and the others with the reason."""
     enough, left = relations_with_enough_pairs(work)
     left = [each._replace(reason=f"single-token sources: {each.reason}") for each in left]

@@ -93,9 +93,7 @@ def ablation_curves(curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]
 def random_head_curves(rows: Rows, model: str) -> Figure:
     """How many trained and how many random heads pass each threshold."""
     kinds = {"trained_heads": "heads of the model", "random_heads": "random heads"}
-    points: Rows = [
-        {"tau": row["tau"], "kind": label, "heads": row[name]} for row in rows for name, label in kinds.items()
-    ]
+    points = [{"tau": row["tau"], "kind": label, "heads": row[name]} for row in rows for name, label in kinds.items()]
     chart = alt.Chart(SharedRows(values=points), width=460, height=260)
     chart = chart.mark_line(point=alt.OverlayMarkDef(size=60, filled=True)).encode(
         x=alt.X("tau:Q", title="Threshold τ"),
@@ -109,10 +107,8 @@ def random_head_curves(rows: Rows, model: str) -> Figure:
 
 
 def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
-    points: Rows = [
-        {"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows
-    ]
-    chart = style.layer_panel(points, "", "", 460).mark_point(filled=True, size=26, opacity=0.6, color=BLUE)
+    marks: Rows = [{"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows]
+    chart = style.layer_panel(marks, "", "", 460).mark_point(filled=True, size=26, opacity=0.6, color=BLUE)
     tooltip = ["name:N", alt.Tooltip(f"{field}:Q", title=title)]
     chart = chart.encode(y=alt.Y(f"{field}:Q", title=title), tooltip=tooltip)
     subtitle = [f"{title}. One point per head."]

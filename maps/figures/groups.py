@@ -47,10 +47,8 @@ def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt
     """One kind of set: points by layer, joined by a line; `means` is the subtitle."""
     sides = [SHARED_LABEL, APART_LABEL]
     highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
-    colours, legend = (
-        alt.Scale(domain=sides, range=[BLUE, VERMILION]),
-        alt.Legend(title="Two heads that", symbolOpacity=1),
-    )
+    colours = alt.Scale(domain=sides, range=[BLUE, VERMILION])
+    legend = alt.Legend(title="Two heads that", symbolOpacity=1)
     side, similarity = alt.Tooltip("side:N", title="Two heads"), alt.Tooltip("similarity:Q", format=".3f")
     base = layer_panel(rows, title, means, 250).encode(
         y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),

@@ -125,9 +125,8 @@ def best_targets(
     def search(rows: slice) -> tuple[Tensor, Tensor]:
         return search_blocks(z.select(rows), blocks, slack[rows], screen)
 
-    parts = run_in_shares(search, len(slack))
-    best = torch.cat([part_best for part_best, _ in parts])
-    doubtful = torch.cat([has_rival for _, has_rival in parts]).nonzero()[:, 0]
+    best, has_rival = map(torch.cat, zip(*run_in_shares(search, len(slack)), strict=True))
+    doubtful = has_rival.nonzero()[:, 0]
     best[doubtful] = exact_best_targets(read_exactly(doubtful), targets)
     return best
 
@@ -139,12 +138,10 @@ def sample_best_targets(unit_rows: Tensor, targets: Tensor) -> Tensor:
     return best[: len(best) // 8 * 8 or len(best)]  # `count_true` is fast for multiples of 8; the rest comes later
 
 
-BlockScreen = Callable[[RoundedRows, TargetBlock, Tensor], Tensor]
+Screen = Callable[[RoundedRows, TargetBlock, Tensor], Tensor]
 
 
-def search_blocks(
-    z: RoundedRows, blocks: list[TargetBlock], slack: Tensor, screen: BlockScreen
-) -> tuple[Tensor, Tensor]:
+def search_blocks(z: RoundedRows, blocks: list[TargetBlock], slack: Tensor, screen: Screen) -> tuple[Tensor, Tensor]:
     """The best target of some sources in float32, (n,) ids, and whether another score is within rounding of it (n,).
 
     The first block is scored for all sources, a later one only for sources whose bound reaches their best so far.

@@ -113,8 +113,11 @@ class DirectionEnds(NamedTuple):
 
 def direction_ends(
     sources: Sources, reads: Tensor, writes: Tensor, unembedding: Unembedding, wanted: int
-) -> DirectionEnds:
-    """The `wanted` sources and targets at both ends of m directions, given as u and v (m, d) in float64."""
+) -> tuple[DirectionEnds, Tensor]:
+    """The `wanted` sources and targets at both ends of m directions, given as u and v (m, d) in float64.
+
+    The end of the higher cosine comes first. Also which directions (m,) were turned round for that.
+    """
     norms = sources.norms.where(sources.norms > 0, 1)
     products = torch.cat([block @ reads.T.float() for _, block in sources.blocks()])  # (V, m)
     cosines = (products / norms[:, None]).T.contiguous()
@@ -133,11 +136,6 @@ def direction_ends(
 
     ids, values = map(torch.stack, zip(*(find_end(i) for i in range(len(screen))), strict=True))
     highest, _ = find_highest_targets(torch.cat([writes, -writes]), wanted, unembedding)
-    return DirectionEnds(*(field.unflatten(0, (2, -1)) for field in (ids, values, highest.ids)))
-
-
-def orient_ends(ends: DirectionEnds) -> tuple[DirectionEnds, Tensor]:
-    """The ends with that of the higher cosine first, and which directions (m,) were turned round for that."""
-    is_flipped = ends.cosines[1, :, 0] > ends.cosines[0, :, 0]
-    oriented = (torch.where(is_flipped[None, :, None], field.flip(0), field) for field in ends)
-    return DirectionEnds(*oriented), is_flipped
+    ends = [field.unflatten(0, (2, -1)) for field in (ids, values, highest.ids)]
+    is_flipped = ends[1][1, :, 0] > ends[1][0, :, 0]
+    return DirectionEnds(*(field.flip(0).where(is_flipped[None, :, None], field) for field in ends)), is_flipped

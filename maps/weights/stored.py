@@ -133,7 +133,9 @@ class BinFiles(TensorFiles):
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .bin file, mapped into memory. No code in the file is run."""
     try:
-        content = load_bin_file(path)
+        with path.open("rb") as file:
+            is_zip_file = file.read(4) == b"PK\x03\x04"  # else it is from before PyTorch 1.6 and cannot be mapped
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip_file)
     except Exception as error:  # a damaged file may raise anything
         raise MapsError(
             f"{path} is damaged, or holds more than tensors, and no code in it is run; "
@@ -141,10 +143,3 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     tensors = content.items() if isinstance(content, dict) else ()
     return {name: tensor for name, tensor in tensors if isinstance(name, str) and isinstance(tensor, Tensor)}
-
-
-def load_bin_file(path: Path) -> Any:
-    """The content of a .bin file. Files from before PyTorch 1.6 are no zip files and cannot be mapped into memory."""
-    with path.open("rb") as file:
-        is_zip_file = file.read(4) == b"PK\x03\x04"
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip_file)

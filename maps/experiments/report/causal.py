@@ -92,23 +92,22 @@ def lost_share(row: dict[str, Any], before: str, after: str) -> float:
     return 1 - float(row[after]) / float(row[before])
 
 
-def losses_against_random(rows: Rows) -> TaskLosses:
-    """Losses without the relation's heads, compared with losses without as many random heads."""
-    known = [row for row in rows if row["random_heads_removed"] is not None]
-    own = [lost_share(row, "base", "relation_heads_removed") for row in known]
-    return TaskLosses(own, [lost_share(row, "base", "random_heads_removed") for row in known])
+def compared_losses(rows: Rows) -> tuple[TaskLosses, TaskLosses]:
+    """Losses without the relation's heads, compared with losses without as many random heads, and of control tasks."""
 
+    def compare(known: Rows, before: str, after: str) -> TaskLosses:
+        own = [lost_share(row, "base", "relation_heads_removed") for row in known]
+        return TaskLosses(own, [lost_share(row, before, after) for row in known])
 
-def losses_against_controls(rows: Rows) -> TaskLosses:
-    """Losses of tasks, compared with losses of their control tasks, both without the relation's heads."""
-    known = [row for row in rows if row["control_tasks"] and row["control_base"]]
-    own = [lost_share(row, "base", "relation_heads_removed") for row in known]
-    return TaskLosses(own, [lost_share(row, "control_base", "control_relation_heads_removed") for row in known])
+    with_random = [row for row in rows if row["random_heads_removed"] is not None]
+    with_controls = [row for row in rows if row["control_tasks"] and row["control_base"]]
+    random = compare(with_random, "base", "random_heads_removed")
+    return random, compare(with_controls, "control_base", "control_relation_heads_removed")
 
 
 def causal_sentences(rows: Rows) -> list[str]:
     """In how many tasks the relation's heads matter more than random heads, and more than in other tasks."""
-    random, controls = losses_against_random(rows), losses_against_controls(rows)
+    random, controls = compared_losses(rows)
     large = sum(lost_share(row, "base", "relation_heads_removed") > LARGE_LOSS for row in rows)
     return [
         f"In {random.larger_count} of {len(random.own_losses)} tasks, removing the relation's heads lowers the "

@@ -35,14 +35,12 @@ Figures = dict[str, Any]  # by the names of the experiment's columns
 def published_figures() -> dict[str, Any]:
     """The file: for each experiment, the values by model and relation."""
     text = (resources.files("maps") / "data" / "published.json").read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text)
-    return data
+    return json.loads(text)
 
 
 def figures_by_model(experiment: str) -> dict[str, dict[str, Figures]]:
     """An experiment's published values by model and relation; empty if there are none."""
-    figures: dict[str, dict[str, Figures]] = published_figures().get(experiment, {})
-    return figures
+    return published_figures().get(experiment, {})
 
 
 def relation_figures(experiment: str, relation: str, column: str) -> dict[str, float]:

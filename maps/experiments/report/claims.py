@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from maps.atlas.random_csv import read_random_csv
 from maps.experiments.report import cells
-from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, losses_against_controls, losses_against_random
+from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, compared_losses
 from maps.experiments.report.correlation import CONTEXT_LABELS, SIMILAR_DROP
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.experiments.results import Result
@@ -40,12 +40,8 @@ class PaperClaim(NamedTuple):
 
 def claims_part(folder: Path) -> ReportPart | None:
     """The first part of a report: all claims that the finished experiments in a folder can decide."""
-    claims = [
-        *correlation_claims(folder),
-        *multi_token_claims(folder),
-        *causal_claims(folder),
-        *random_baseline_claims(folder),
-    ]
+    claims = [*correlation_claims(folder), *multi_token_claims(folder)]
+    claims += [*causal_claims(folder), *random_baseline_claims(folder)]
     if not claims:
         return None
     held = sum(claim.verdict == HOLDS for claim in claims)
@@ -118,7 +114,7 @@ def multi_token_claims(folder: Path) -> list[PaperClaim]:
 def causal_claims(folder: Path) -> list[PaperClaim]:
     """Removing a relation's heads hurts its task, more than removing random heads, and more than other tasks."""
     rows = result_rows(folder, "causal")
-    random, controls = losses_against_random(rows), losses_against_controls(rows)
+    random, controls = compared_losses(rows)
     if not random.own_losses:
         return []
     large = [loss > LARGE_LOSS for loss in random.own_losses]
