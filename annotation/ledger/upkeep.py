@@ -1,4 +1,4 @@
-"""Later changes of a ledger: merging small files, and removing withdrawn annotators from the files and the history."""
+"""Reads a ledger on the Hub and changes it later: merges small files, and removes withdrawn annotators from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from functools import partial
 
 from annotation.errors import LedgerError
 from annotation.ledger import rows as ledger_rows
-from annotation.ledger.reading import read_or_create_ledger, row_paths
 from annotation.types import LedgerRow
 from maps.errors import CommitConflictError
-from maps.hub.repository import HubDataset, HubFile
+from maps.hub.repository import HubDataset, HubFile, RepositoryState
 
 SQUASH_MARKER = "squash-pending.txt"
 SQUASH_MARKER_TEXT = (
@@ -22,6 +21,29 @@ COMPACTION_DELAY = timedelta(days=1)  # files of a day may still arrive on the n
 FileReader = Callable[[Sequence[str]], Mapping[str, bytes]]  # paths -> contents by path
 FileChanges = tuple[dict[str, bytes], list[str]]
 CONFLICT_TRIES = 3  # when somebody else commits in between
+
+
+def read_or_create_ledger(dataset: HubDataset) -> RepositoryState:
+    """The state of a ledger; creates the dataset if it is missing, and raises LedgerError if it is public."""
+    state = dataset.read_state()
+    if state is None:
+        dataset.create(private=True)
+        state = dataset.read_state()
+    if state is None:
+        raise LedgerError(f"The token cannot read the dataset {dataset.name}; check HF_TOKEN.")
+    if not state.is_private:
+        raise LedgerError(f"The dataset {dataset.name} is public; make it private on its page, or use another one.")
+    return state
+
+
+def row_paths(state: RepositoryState) -> list[str]:
+    return sorted(path for path in state.files if ledger_rows.ROW_FILE_PATH.fullmatch(path))
+
+
+def read_ledger_rows(dataset: HubDataset, state: RepositoryState) -> list[LedgerRow]:
+    """All rows of a ledger; a row that is in two files occurs twice."""
+    contents = dataset.read_files(state, row_paths(state))
+    return [row for path, content in contents.items() for row in ledger_rows.parse_rows(path, content)]
 
 
 def compact_ledger(dataset: HubDataset, today: date) -> str | None:

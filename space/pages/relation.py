@@ -120,16 +120,10 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
     ranked = sorted(with_hits, key=lambda index: (-strongest[index], index))[:MAX_HEADS_SHOWN]
     rows = []
     for index in ranked:
-        head = atlas.head_ids[index]
-        rows.append(
-            (
-                markup.head_link(atlas.model, head),
-                markup.anchor(link_to_relation(name, atlas.model, head), "pairs"),
-                score_text(scores[index]),
-                score_text(suppressions[index]),
-                markup.description_preview(descriptions[index]),
-            )
-        )
+        head, description = atlas.head_ids[index], markup.description_preview(descriptions[index])
+        pairs = markup.anchor(link_to_relation(name, atlas.model, head), "pairs")
+        values = score_text(scores[index]), score_text(suppressions[index])
+        rows.append((markup.head_link(atlas.model, head), pairs, *values, description))
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
     header = ("Head", "Hits and misses", "Score", "Suppression", "Description")
     grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
@@ -139,10 +133,7 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
 def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
     from maps.figures.universality import scores_by_model  # imported here: the figure library is slow to load
 
-    taus = {atlas.model: float(atlas.info["settings"]["tau"]) for atlas, _ in scores}
-    named = [
-        (atlas.model, str(head), value)
-        for atlas, values in scores
-        for head, value in zip(atlas.head_ids, values, strict=True)
-    ]
-    return scores_by_model(named, name, max(taus.values()))
+    named = []
+    for atlas, values in scores:
+        named += [(atlas.model, str(head), value) for head, value in zip(atlas.head_ids, values, strict=True)]
+    return scores_by_model(named, name, max(float(atlas.info["settings"]["tau"]) for atlas, _ in scores))

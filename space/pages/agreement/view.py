@@ -19,6 +19,7 @@ from maps.text import pluralize
 from space.components.markup import Html, bullet_list, table
 
 INTERVAL_HEADING = "95 % interval, or why there is none"
+MAJORITY = ("Annotator", "Same answer", "Cohen's kappa", "Items", "Items where the others tie", "Items of nobody else")
 
 
 def paragraph(sentences: Iterable[str]) -> Html:
@@ -69,22 +70,11 @@ def question_tables(report: AgreementReport, question: FormQuestion) -> Html:
     coefficients = [(names[name], *estimate_cells(estimate)) for name, estimate in agreement.coefficients.items()]
     pairs = [(" and ".join(estimate.pair), *estimate_cells(estimate)) for estimate in agreement.cohen_kappa]
     annotators = [annotator_row(comparison) for comparison in report.majority[question.field]]
-    columns = ("Value", INTERVAL_HEADING, "Items")
+    columns, name = ("Value", INTERVAL_HEADING, "Items"), question.short_name
     return (
-        folded_table(f"Agreement on {question.short_name}", ("Coefficient", *columns), coefficients)
-        + folded_table(f"Cohen's kappa by pair on {question.short_name}", ("Annotators", *columns), pairs)
-        + folded_table(
-            f"Annotators compared with the majority of the others on {question.short_name}",
-            (
-                "Annotator",
-                "Same answer",
-                "Cohen's kappa",
-                "Items",
-                "Items where the others tie",
-                "Items of nobody else",
-            ),
-            annotators,
-        )
+        folded_table(f"Agreement on {name}", ("Coefficient", *columns), coefficients)
+        + folded_table(f"Cohen's kappa by pair on {name}", ("Annotators", *columns), pairs)
+        + folded_table(f"Annotators compared with the majority of the others on {name}", MAJORITY, annotators)
     )
 
 
@@ -93,14 +83,7 @@ def annotator_row(comparison: MajorityComparison) -> tuple[str, ...]:
     share, kappa = comparison.share, comparison.kappa
     same = f"undefined ({share.reason})" if share.value is None else percent_words(share.value, share.low, share.high)
     value = f"undefined ({kappa.reason})" if kappa.value is None else f"{kappa.value:.3f}"
-    return (
-        comparison.annotator,
-        same,
-        value,
-        f"{share.n:,}",
-        f"{comparison.tied:,}",
-        f"{comparison.alone:,}",
-    )
+    return comparison.annotator, same, value, f"{share.n:,}", f"{comparison.tied:,}", f"{comparison.alone:,}"
 
 
 def rates_section(report: AgreementReport, paper: Paper) -> Html:
@@ -139,13 +122,11 @@ def groups_section(report: AgreementReport, paper: Paper) -> Html:
     models = report.by_model.groups if len(report.by_model.groups) > 1 else []
     rows = [group_row(group) for group in [*models, *report.by_quarter.groups]]
     header = ("Model and layers", "Items", "Recognised", *(f"Agreement on {q.short_name}" for q in QUESTIONS))
+    sentences = bullet_list(sections.group_sentences(report.by_quarter, paper))
     return (
         heading("By layer quarter")
         + folded_table("Agreement by layer quarter", header, rows)
-        + details_block(
-            "The same in sentences, with every coefficient",
-            bullet_list(sections.group_sentences(report.by_quarter, paper)),
-        )
+        + details_block("The same in sentences, with every coefficient", sentences)
     )
 
 

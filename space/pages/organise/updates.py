@@ -181,14 +181,12 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
         page.withdrawal.withdrawals: withdrawals_html(services),
         page.decision.message: "",
     }
+    tab = page.decision
     if not shows_answers:
-        return updates | {
-            page.decision.disagreements: hidden_answers_html(study),
-            page.decision.row: gr.update(visible=False),
-        }
+        return updates | {tab.disagreements: hidden_answers_html(study), tab.row: gr.update(visible=False)}
     disagreements = adjudication.study_disagreements(services, study)
     table = view.disagreements_table(study, disagreements, selection.reveal_answers)
-    return updates | {page.decision.disagreements: table} | decision_updates(page, organiser, study, selection)
+    return updates | {tab.disagreements: table} | decision_updates(page, organiser, study, selection)
 
 
 def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, selection: OrganiserSelection) -> Updates:
