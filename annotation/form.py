@@ -180,12 +180,8 @@ def answer_problems(answers: Answers) -> list[str]:
 def questions_for_browser() -> list[dict[str, Any]]:
     """The questions as JSON data: field, codes, and the condition under which each is asked."""
     return [
-        {
-            "field": question.field,
-            "codes": question.codes,
-            "askedWhen": question.asked_when and vars(question.asked_when),
-        }
-        for question in QUESTIONS
+        {"field": each.field, "codes": each.codes, "askedWhen": each.asked_when and vars(each.asked_when)}
+        for each in QUESTIONS
     ]
 
 

@@ -25,7 +25,6 @@ from benchmarks.study_app import AppConnection, AppProcess, page_functions
 from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, STUDY_NAME, create_load_study
 from benchmarks.study_receipts import Load
 from space.pages.annotate.handlers import for_annotator, for_visitor, sign_in, submit
-from space.pages.annotate.page import lay_out
 from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
 
@@ -42,19 +41,18 @@ Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it k
 def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
     services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "of the load, as long as keys must be"})
     with gr.Blocks():
-        page = AnnotatePage(services, lay_out(services))
-    c = page.components
+        page = AnnotatePage(services)
     sign_in_handler, submit_handler = for_visitor(page, sign_in), for_annotator(page, submit)
 
     def browser_values(updates: dict[Any, Any]) -> dict[str, Any]:
-        return {"token": updates[c.token], "task": updates[c.task], "message": updates[c.message]}
+        return {"token": updates[page.token], "task": updates[page.task], "message": updates[page.message]}
 
     def enter(name: str) -> dict[str, Any]:
-        return browser_values(sign_in_handler({c.name: name, c.task: {"study": STUDY_NAME}}, NO_REQUEST))
+        return browser_values(sign_in_handler({page.name: name, page.task: {"study": STUDY_NAME}}, NO_REQUEST))
 
     def answer(before: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
-        chosen = {question: answers[field] for field, question in c.questions.items()}
-        state = {c.token: before["token"], c.task: before["task"], c.comment: answers["comment"]}
+        chosen = {question: answers[field] for field, question in page.questions.items()}
+        state = {page.token: before["token"], page.task: before["task"], page.comment: answers["comment"]}
         return browser_values(submit_handler(state | chosen, NO_REQUEST))
 
     try:

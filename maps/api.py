@@ -14,6 +14,7 @@ from maps.types import (
     Mapping,
     Progress,
     RelationScore,
+    check_at_least_one,
     check_seed,
     no_progress_bar,
 )
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    model: str | Path,
-    *,
-    device: str = "cpu",
-    dtype: str = "stored",
-    first_mlp: bool = True,
-    final_norm: bool = False,
+    model: str | Path, *, device: str = "cpu", dtype: str = "stored", first_mlp: bool = True, final_norm: bool = False
 ) -> Model:
     """Opens a model: a Hub id, a model folder, a .gguf file, or `smollm2` (the bundled one). Reads no weights yet.
 
@@ -52,9 +48,14 @@ def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, target
     `head`: such as `L26H2`. See section 3.2 of the paper. Raises MapsError for a head that the model lacks and for
     numbers below 1.
     """
-    from maps.mapping.single_head import mappings_of_head
+    from maps.heads.salient_tokens import SalientCounts, find_salient_mappings
 
-    return mappings_of_head(model, model.head(head), salient, targets)
+    head = model.head(head)
+    counts = SalientCounts(check_at_least_one("salient", salient), 0, check_at_least_one("targets", targets))
+    layer, own = model.layer(head.layer), slice(head.head, head.head + 1)
+    exact, scoring = layer.exact_heads.single_head(head.head), layer.scoring_heads.single_head(head.head)
+    found = find_salient_mappings(layer.sources, layer.saliency[own], exact, scoring, model.unembedding, counts)
+    return model.mappings(found, found.highest_targets)[0]
 
 
 def relation_scores(
@@ -68,9 +69,14 @@ def relation_scores(
     model lacks and for an invalid relation.
     """
     from maps.data import resolve_relations
-    from maps.mapping.single_head import scores_of_head
+    from maps.heads.relation_scores import score_layer_relations
 
-    return scores_of_head(model, model.head(head), resolve_relations(relations), k)
+    head = model.head(head)
+    chosen = resolve_relations(relations)
+    pairs = model.usable_pairs(chosen, None if k is None else check_at_least_one("k", k))
+    layer = model.layer(head.layer)
+    single = layer.scoring_heads.single_head(head.head)
+    return score_layer_relations(pairs, layer.sources, single, model.unembedding)[0]
 
 
 def map(
@@ -170,7 +176,7 @@ def describe(
     from maps.data import predefined_relations
     from maps.describers.ask_many import describe_mappings
     from maps.describers.describe_atlas import describe_atlas
-    from maps.describers.named import make_describer
+    from maps.describers.describer import make_describer
 
     if isinstance(describer, str):
         describer = make_describer(
@@ -267,13 +273,7 @@ def atlas_folder(atlas: Atlas | str | Path) -> Path:
     return Path(atlas) if isinstance(atlas, str | Path) else atlas.folder
 
 
-def probe(
-    model: Model,
-    source: str,
-    target: str | None = None,
-    *,
-    progress: Progress[int] | None = None,
-) -> Probe:
+def probe(model: Model, source: str, target: str | None = None, *, progress: Progress[int] | None = None) -> Probe:
     """What every head of a model does with a pair (the target's exact rank in the source's row of M) or with a token.
 
     Without a target, the token is looked at as a source (its saliency and its 5 highest targets) and as a target (the

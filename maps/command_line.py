@@ -29,11 +29,7 @@ def run_command(
 
 
 def run_and_report(
-    run: Callable[[], object],
-    interrupted_message: str,
-    *,
-    output: object = None,
-    bad_input_status: int = BAD_INPUT,
+    run: Callable[[], object], interrupted_message: str, *, output: object = None, bad_input_status: int = BAD_INPUT
 ) -> int:
     """Calls `run` and returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl+C.
 

@@ -34,11 +34,7 @@ SETTINGS = (
     Setting("OAUTH_CLIENT_ID", "the Space's login; set by Hugging Face if the card asks for one", "no login"),
     Setting("SPACES_ZERO_GPU", "whether the Space is on ZeroGPU; set by Hugging Face", "no"),
     Setting("MAPS_SPACE_TOKEN", "the token that `space deploy` gives to the Space", "the token that deploys"),
-    Setting(
-        "OPENAI_API_KEY",
-        "the API key for `describe` and `score`",
-        "only offline and servers without keys",
-    ),
+    Setting("OPENAI_API_KEY", "the API key for `describe` and `score`", "only offline and servers without keys"),
     Setting("OPENAI_BASE_URL", "the server for both, without `--base-url`", "OpenAI's"),
     Setting("OPENAI_ORG_ID", "the organization that OpenAI bills, if the key has several", "the key's default"),
     Setting("OPENAI_PROJECT_ID", "the project that OpenAI bills, if the key has several", "the key's default"),

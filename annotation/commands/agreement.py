@@ -32,12 +32,8 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     p.add_argument("--seed", type=int, default=0, help="seed of the bootstrap intervals, from 0 (default: 0)")
     add_layers_option(p)
-    p.add_argument(
-        "--atlas",
-        type=Path,
-        metavar="FOLDER",
-        help="the judged atlas: gives the number of layers, and the measures to correlate with human precision",
-    )
+    atlas_help = "the judged atlas: gives the number of layers, and the measures to correlate with human precision"
+    p.add_argument("--atlas", type=Path, metavar="FOLDER", help=atlas_help)
     p.set_defaults(run=run)
 
 

@@ -18,9 +18,8 @@ from maps.text import pluralize
 
 
 def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help=f"where the app keeps {what} (default: MAPS_DATA, or data/)"
-    )
+    text = f"where the app keeps {what} (default: MAPS_DATA, or data/)"
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help=text)
 
 
 def data_folder(options: argparse.Namespace) -> Path:
@@ -43,14 +42,8 @@ def open_journal(options: argparse.Namespace) -> Journal:
 
 
 def add_layers_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--layers",
-        type=parse_layers,
-        action="append",
-        default=[],
-        metavar="MODEL=NUMBER",
-        help="number of layers of a model, for the results by layer quarter; may be repeated",
-    )
+    text = "number of layers of a model, for the results by layer quarter; may be repeated"
+    parser.add_argument("--layers", type=parse_layers, action="append", default=[], metavar="MODEL=NUMBER", help=text)
 
 
 def parse_layers(text: str) -> tuple[str, int]:
@@ -61,12 +54,8 @@ def parse_layers(text: str) -> tuple[str, int]:
 
 
 def add_judged_atlas_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--atlas",
-        type=Path,
-        metavar="FOLDER",
-        help="the judged atlas: judgments that its changes made stale are marked and left out of the results",
-    )
+    text = "the judged atlas: judgments that its changes made stale are marked and left out of the results"
+    parser.add_argument("--atlas", type=Path, metavar="FOLDER", help=text)
 
 
 def load_selected_study(options: argparse.Namespace) -> Study | None:
@@ -90,9 +79,8 @@ def find_stale_judgments(
             "the studies with --data, or leave out --atlas."
         )
     stale = stale_judgment_ids_in_atlas(options.atlas, study, judgments)
-    print_text(
-        f"Stale since {options.atlas} changed: {pluralize(len(stale), 'judgment')}, marked and left out of the results."
-    )
+    count = pluralize(len(stale), "judgment")
+    print_text(f"Stale since {options.atlas} changed: {count}, marked and left out of the results.")
     return stale
 
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from annotation.commands.arguments import (
-    add_data_option,
-    add_judged_atlas_option,
-    find_stale_judgments,
-    load_selected_study,
-    open_journal,
-)
+from annotation.commands import arguments
 from maps.command_line import Subparsers, print_text
 from maps.text import pluralize
 
@@ -33,14 +27,11 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--to", required=True, metavar="REPO", help="the dataset to write, such as user/name")
     p.add_argument("--study", default="default", help="the study to publish (default: default)")
     p.add_argument("--ledger", metavar="REPO", help="the private dataset to read (default: MAPS_JUDGMENTS)")
-    add_data_option(p, "journal.sqlite, which is read if no ledger is given")
-    add_judged_atlas_option(p)
+    arguments.add_data_option(p, "journal.sqlite, which is read if no ledger is given")
+    arguments.add_judged_atlas_option(p)
     p.add_argument("--private", action="store_true", help="make the dataset private")
-    p.add_argument(
-        "--squash",
-        action="store_true",
-        help="delete the dataset's earlier revisions, which may contain withdrawn answers",
-    )
+    squash_help = "delete the dataset's earlier revisions, which may contain withdrawn answers"
+    p.add_argument("--squash", action="store_true", help=squash_help)
     p.set_defaults(run=run)
 
 
@@ -58,17 +49,16 @@ def run(options: argparse.Namespace) -> None:
     else:
         source = load_source_from_journal(options)
     rows = judgments_of_study(source, options.study)
-    stale = find_stale_judgments(options, source.study, rows)
+    stale = arguments.find_stale_judgments(options, source.study, rows)
     settings = source.study.settings if source.study else None
     commit = publish_release(rows, source.withdrawn_count, target, options.private, options.squash, settings, stale)
-    print_text(
-        f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {target.commit_url(commit)}"
-    )
+    address = target.commit_url(commit)
+    print_text(f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {address}")
 
 
 def load_source_from_journal(options: argparse.Namespace) -> ReleaseSource:
     from annotation.export.hub import ReleaseSource
 
-    with open_journal(options) as journal:
+    with arguments.open_journal(options) as journal:
         judgments, withdrawn_count = tuple(journal.all_judgments()), len(journal.withdrawal_times())
-    return ReleaseSource(judgments, withdrawn_count, load_selected_study(options))
+    return ReleaseSource(judgments, withdrawn_count, arguments.load_selected_study(options))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from annotation.commands.arguments import add_data_option, data_folder, parse_deadline, studies_folder
@@ -65,52 +66,33 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--atlas", type=Path, required=True, metavar="FOLDER", help="the atlas to judge")
     p.add_argument("--name", help="small letters, digits and hyphens (default: study-1, study-2, …)")
     p.add_argument("--describer", help="whose descriptions to judge (default: the describer of most heads)")
-    p.add_argument(
-        "--heads", type=positive_int, default=138, metavar="N", help="number of heads to draw (default: 138)"
+    number = partial(p.add_argument, metavar="N")
+    number("--heads", type=positive_int, default=138, help="number of heads to draw (default: 138)")
+    sample_help = "draw from all heads alike, or by layer quarter (default: uniform)"
+    p.add_argument("--sample", choices=SAMPLE_METHODS, default="uniform", help=sample_help)
+    number("--per-item", type=positive_int, default=3, help="judgments for each item (default: 3)")
+    number(
+        "--overlap", type=whole_number, default=10, help="heads among them that every annotator judges (default: 10)"
     )
-    p.add_argument(
-        "--sample",
-        choices=SAMPLE_METHODS,
-        default="uniform",
-        help="draw from all heads alike, or by layer quarter (default: uniform)",
-    )
-    p.add_argument("--per-item", type=positive_int, default=3, metavar="N", help="judgments for each item (default: 3)")
-    p.add_argument(
-        "--overlap",
-        type=whole_number,
-        default=10,
-        metavar="N",
-        help="heads among them that every annotator judges (default: 10)",
-    )
-    p.add_argument(
-        "--controls", type=share, metavar="SHARE", help="number of controls, as a share of the heads (default: 0.1)"
-    )
-    p.add_argument(
-        "--swapped", type=whole_number, metavar="N", help="number of controls with another head's description"
-    )
-    p.add_argument("--shuffled", type=whole_number, metavar="N", help="number of controls with shuffled mappings")
+    controls_help = "number of controls, as a share of the heads (default: 0.1)"
+    p.add_argument("--controls", type=share, metavar="SHARE", help=controls_help)
+    number("--swapped", type=whole_number, help="number of controls with another head's description")
+    number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="skip the three worked examples at the start")
-    p.add_argument(
-        "--per-annotator", type=positive_int, metavar="N", help="most items for one annotator (default: no limit)"
-    )
-    p.add_argument(
-        "--deadline", type=parse_deadline, metavar="DAY", help="last day (UTC), such as 2027-01-31 (default: none)"
-    )
-    p.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="seed of the sample and the order (default: 0)"
-    )
+    number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")
+    deadline_help = "last day (UTC), such as 2027-01-31 (default: none)"
+    p.add_argument("--deadline", type=parse_deadline, metavar="DAY", help=deadline_help)
+    number("--seed", type=whole_number, default=0, help="seed of the sample and the order (default: 0)")
     add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
 
 
 def run_create(options: argparse.Namespace) -> None:
-    folder = studies_folder(options)
-    atlas = Atlas.open(options.atlas)
+    folder, source = studies_folder(options), options.atlas
+    atlas = Atlas.open(source)
     describer = options.describer or main_describer(atlas)
     if not describer:
-        raise MapsError(
-            f"The atlas {options.atlas} has no descriptions yet; run `python -m maps describe {options.atlas}`."
-        )
+        raise MapsError(f"The atlas {source} has no descriptions yet; run `python -m maps describe {source}`.")
     name = check_study_name(options.name) if options.name else _unused_name(folder)
     study = create_study(atlas, describer, name, plan_from_options(options))
     path = save_study(study, folder)
@@ -160,14 +142,13 @@ def study_summary(study: Study) -> str:
 
 
 def run_list(options: argparse.Namespace) -> None:
-    studies = load_studies(studies_folder(options)).values()
+    folder = studies_folder(options)
+    studies = load_studies(folder).values()
     for study in sorted(studies, key=lambda study: study.settings.created_at, reverse=True):
         state = "over" if study.is_over(datetime.now(UTC)) else "open"
         print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not studies:
-        print_text(
-            f"There is no study in {studies_folder(options)} yet; create one: `python -m annotation study create`."
-        )
+        print_text(f"There is no study in {folder} yet; create one: `python -m annotation study create`.")
 
 
 def run_show(options: argparse.Namespace) -> None:
@@ -190,19 +171,17 @@ def run_show(options: argparse.Namespace) -> None:
 
 def progress_lines(study: Study, journal: Path, stale: Collection[str]) -> str:
     """A study's progress, one number a line; stale items are left out."""
-    judged: dict[str, set[str]] = {}
-    reserved: dict[str, set[str]] = {}
+    judged, reserved = dict[str, set[str]](), dict[str, set[str]]()
     if journal.is_file():
         with Journal(journal) as opened:
             holders = opened.slot_holders(study)
             judged, reserved = holders.judged_by, holders.reserved_by
     progress = compute_study_progress(study, judged, reserved, stale)
     wanted = "no limit" if progress.total_slots is None else f"{progress.total_slots:,}"
-    lines = [
-        f"judgments wanted: {wanted}, and {study.settings.overlap:,} by each annotator (the overlap)",
-        f"judgments given: {progress.filled_slots:,}, and {progress.overlap_judgments:,} in the overlap",
-        f"judgments reserved now: {progress.reserved_slots:,}",
-        f"items with all judgments: {progress.finished_items:,} of {progress.items:,}",
-        f"annotators: {len(set().union(*judged.values())):,}",
-    ]
-    return "\n".join(lines)
+    return (
+        f"judgments wanted: {wanted}, and {study.settings.overlap:,} by each annotator (the overlap)\n"
+        f"judgments given: {progress.filled_slots:,}, and {progress.overlap_judgments:,} in the overlap\n"
+        f"judgments reserved now: {progress.reserved_slots:,}\n"
+        f"items with all judgments: {progress.finished_items:,} of {progress.items:,}\n"
+        f"annotators: {len(set().union(*judged.values())):,}"
+    )

@@ -46,9 +46,7 @@ def _csv_cell(value: object) -> object:
 
 def arrow_table(judgments: pd.DataFrame) -> pa.Table:
     """The table of `judgments_to_frame` with `JUDGMENTS_SCHEMA`; empty strings become null."""
-    columns = {
-        name: [None if cell == "" else cell for cell in judgments[name].tolist()] for name in JUDGMENTS_SCHEMA.names
-    }
+    columns = {name: [None if cell == "" else cell for cell in judgments[name]] for name in JUDGMENTS_SCHEMA.names}
     return pa.table(columns, schema=JUDGMENTS_SCHEMA)
 
 
@@ -104,9 +102,8 @@ def _write_datasets_folder(
 ) -> list[Path]:
     data = _write_parquet(arrow_table(judgments), folder / "data" / "judgments.parquet")
     features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
-    found = summarise_judgments(
-        select_counted_judgments(judgments), layers=layers_by_model(settings) | dict(layers or {})
-    )
+    known_layers = layers_by_model(settings) | dict(layers or {})
+    found = summarise_judgments(select_counted_judgments(judgments), layers=known_layers)
     text = dataset_card(rows, found, features, load_paper(), settings)
     with atomic_writer(folder / "README.md") as file:
         file.write(text.encode())

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from annotation.errors import LedgerError
 from annotation.export.files import export_judgments
-from annotation.ledger.compaction import is_kept
-from annotation.ledger.reading import read_ledger_rows
 from annotation.ledger.rows import merge_rows
+from annotation.ledger.upkeep import is_kept, read_ledger_rows
 from annotation.report.card import WITHDRAWALS_SECTION
 from annotation.study.file import study_from_json
 from annotation.study.study import Study, StudySettings

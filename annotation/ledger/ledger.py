@@ -15,13 +15,12 @@ from pathlib import Path
 
 from annotation.errors import LedgerError
 from annotation.journal.journal import Journal
+from annotation.ledger import upkeep
 from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import split_acceptable
 from annotation.ledger.pending import SINGULAR_KINDS, PendingFile, PublicationBatch, build_batch, is_batch_in_rows
-from annotation.ledger.reading import read_ledger_rows, read_or_create_ledger
 from annotation.ledger.rows import merge_rows, row_annotator, row_time
 from annotation.ledger.status import LedgerStatus
-from annotation.ledger.upkeep import SQUASH_MARKER, compact_ledger, forget_withdrawn
 from annotation.types import LedgerRow, LedgerRows
 from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
@@ -86,15 +85,15 @@ class HubLedger:
         Creates the dataset if it is missing. Nothing is published before this has succeeded once.
         """
         with self._exclusive_turn():
-            state = read_or_create_ledger(self.dataset)
-            rows = merge_rows(read_ledger_rows(self.dataset, state))
+            state = upkeep.read_or_create_ledger(self.dataset)
+            rows = merge_rows(upkeep.read_ledger_rows(self.dataset, state))
             self._restore_studies(state)
             new = self._restore_rows(rows, state.commit)
             self._file_digests = {path: file.digest for path, file in state.files.items()}
             withdrawn = self._journal.withdrawal_times()
             answers: list[LedgerRow] = [*rows.judgments, *rows.consents]
             theirs = any(row_annotator(row) in withdrawn for row in answers)
-            self.is_forget_due = theirs or SQUASH_MARKER in state.files
+            self.is_forget_due = theirs or upkeep.SQUASH_MARKER in state.files
             self._pending = self._pending or self._pending_file.read()
             if self._pending is not None and is_batch_in_rows(self._pending, rows):
                 self._clear_pending()
@@ -102,20 +101,18 @@ class HubLedger:
             return new
 
     def _refresh_file_digests(self) -> None:
-        state = read_or_create_ledger(self.dataset)
+        state = upkeep.read_or_create_ledger(self.dataset)
         self._file_digests = {path: file.digest for path, file in state.files.items()}
 
     def _restore_rows(self, rows: LedgerRows, commit: str) -> int:
         """Stores acceptable rows in the journal; the others stay in the ledger and are counted in a note."""
         consented = {consent.annotator for consent in rows.consents}
-        fitting, others = split_acceptable(
-            rows.judgments, consented, self._journal.all_judgments(include_withdrawn=True)
-        )
+        kept, others = split_acceptable(rows.judgments, consented, self._journal.all_judgments(include_withdrawn=True))
         if others:
             self._notes[CONFLICTS_NOTE] = (
                 f"Left out, because they contradict earlier ones: {pluralize(len(others), 'judgment')} in the ledger."
             )
-        return self._journal.restore(replace(rows, judgments=tuple(fitting)), commit)
+        return self._journal.restore(replace(rows, judgments=tuple(kept)), commit)
 
     def _restore_studies(self, state: RepositoryState) -> None:
         """Writes the studies that are missing here; a study that differs from the ledger's is kept and noted."""
@@ -173,10 +170,9 @@ class HubLedger:
         return batch
 
     def _unpublished_studies(self) -> dict[str, Path]:
-        paths = {f"studies/{path.name}": path for path in sorted(self._studies.glob("*.json"))}
-        return {
-            name: path for name, path in paths.items() if STUDY_PATH.fullmatch(name) and name not in self._file_digests
-        }
+        files = {f"studies/{file.name}": file for file in sorted(self._studies.glob("*.json"))}
+        new = {path: file for path, file in files.items() if path not in self._file_digests}
+        return {path: file for path, file in new.items() if STUDY_PATH.fullmatch(path)}
 
     def _clear_pending(self) -> None:
         self._pending = None
@@ -185,7 +181,7 @@ class HubLedger:
     def compact(self) -> str | None:
         """Merges small files; returns the commit, None if there was nothing to do. See `compact_ledger`."""
         with self._exclusive_turn():
-            commit = compact_ledger(self.dataset, self._now().date())
+            commit = upkeep.compact_ledger(self.dataset, self._now().date())
             if commit is not None:
                 self._refresh_file_digests()
             return commit
@@ -198,19 +194,15 @@ class HubLedger:
         with self._exclusive_turn():
             if self._pending is not None or self._journal.unpublished_rows().withdrawals:
                 self.publish()
-            is_changed = forget_withdrawn(self.dataset, self._journal.withdrawal_times())
+            is_changed = upkeep.forget_withdrawn(self.dataset, self._journal.withdrawal_times())
             if is_changed:
                 self._refresh_file_digests()
             self.is_forget_due = False
             return is_changed
 
     def has_unsent_changes(self) -> bool:
-        return bool(
-            self._pending
-            or self.is_forget_due
-            or self._unpublished_studies()
-            or self._journal.unpublished_rows().all_rows
-        )
+        has_changes = self._pending or self.is_forget_due or self._unpublished_studies()
+        return bool(has_changes or self._journal.unpublished_rows().all_rows)
 
     def note_next_try(self, seconds: float) -> None:
         self._next_try_at = self._now() + timedelta(seconds=seconds)

@@ -133,16 +133,11 @@ def parse_rows(path: str, content: bytes) -> list[LedgerRow]:
 
 def merge_rows(rows: Iterable[LedgerRow]) -> LedgerRows:
     """The rows by kind, each once, in the order of their times; a judgment comes after the one that it supersedes."""
-    by_id: dict[str, dict[str, LedgerRow]] = {kind: {} for kind in ROW_KINDS}
+    by_id: dict[str, dict[str, Any]] = {kind: {} for kind in ROW_KINDS}
     for row in sorted(rows, key=lambda row: (row_time(row), row.row_id)):
         by_id[row_kind(row)].setdefault(row.row_id, row)
-    judgments = [row for row in by_id[JUDGMENTS].values() if isinstance(row, StoredJudgment)]
-    return LedgerRows(
-        judgments=tuple(_order_by_supersedes(judgments)),
-        consents=tuple(row for row in by_id["consents"].values() if isinstance(row, Consent)),
-        withdrawals=tuple(row for row in by_id["withdrawals"].values() if isinstance(row, Withdrawal)),
-        openings=tuple(row for row in by_id["openings"].values() if isinstance(row, Opening)),
-    )
+    judgments = tuple(_order_by_supersedes(tuple(by_id[JUDGMENTS].values())))
+    return LedgerRows(judgments, **{kind: tuple(by_id[kind].values()) for kind in FLAT_ROW_CLASSES})
 
 
 def _order_by_supersedes(rows: Sequence[StoredJudgment]) -> list[StoredJudgment]:

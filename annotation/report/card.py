@@ -98,9 +98,7 @@ def design_sentences(judgments: Sequence[Judgment], settings: StudySettings | No
     annotators = {row.annotator for row in judgments if row.item_kind != "adjudication"}
     organisers = {row.annotator for row in judgments if row.item_kind == "adjudication"}
     times = [row.submitted_at for row in judgments]
-    judged_by = (
-        f"Judged by {pluralize(len(annotators), 'annotator')} from {min(times):%Y-%m-%d} to {max(times):%Y-%m-%d}"
-    )
+    days = f"from {min(times):%Y-%m-%d} to {max(times):%Y-%m-%d}"
     decided_by = f"; disagreements decided by {pluralize(len(organisers), 'organiser')}" if organisers else ""
     studies = _joined_names(row.study for row in judgments)
     guidelines = _joined_names(row.guidelines_version for row in judgments)
@@ -108,7 +106,7 @@ def design_sentences(judgments: Sequence[Judgment], settings: StudySettings | No
         *frozen,
         f"Study: {studies}; model: {models or 'none yet, only worked examples'}.",
         f"Items judged: {'; '.join(kinds)}.",
-        f"{judged_by} (UTC){decided_by}.",
+        f"Judged by {pluralize(len(annotators), 'annotator')} {days} (UTC){decided_by}.",
         f"Guidelines version: {guidelines}; form version: {_joined_names(row.form_version for row in judgments)}.",
         "Annotators see the mappings and the description. They do not see who wrote it, which items are controls, or "
         "what others answered before them.",

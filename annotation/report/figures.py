@@ -48,9 +48,8 @@ def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: 
     both = pd.concat([own.assign(study=OWN_STUDY), paper_answers.assign(study=PAPER_STUDY)], ignore_index=True)
     rows = both[(both["question"] == field) & (both["n"] > 0)].copy()
     rows["share"] = rows["count"] / rows["n"]
-    colours = {code: ANSWER_COLOURS[code] for code in question.codes} | (
-        PAPER_ONLY_COLOURS if question is PRECISION else {}
-    )
+    colours = {code: ANSWER_COLOURS[code] for code in question.codes}
+    colours |= PAPER_ONLY_COLOURS if question is PRECISION else {}
     rows["order"] = [list(colours).index(code) for code in rows["answer"]]
     chart = alt.layer(_bar_layer(rows, colours), _share_labels(rows), _study_labels(rows))
     return _apply_theme(
@@ -62,12 +61,10 @@ def build_answers_figure(own: pd.DataFrame, paper_answers: pd.DataFrame, field: 
     )
 
 
-def _apply_theme(chart: Any, **properties: Any) -> Any:
+def _apply_theme(chart: Any, **more: Any) -> Any:
     ink = {f"{part}Color": TEXT_COLOUR for part in ("label", "title", "domain", "tick", "grid")}
     return (
-        chart.properties(
-            autosize=AUTOSIZE, padding=PADDING, usermeta=EMBED_OPTIONS, background="transparent", **properties
-        )
+        chart.properties(autosize=AUTOSIZE, padding=PADDING, usermeta=EMBED_OPTIONS, background="transparent", **more)
         .configure_axis(**ink, gridOpacity=0.2, domainOpacity=0.5, tickOpacity=0.5)
         .configure_legend(labelColor=TEXT_COLOUR)
         .configure_title(color=TEXT_COLOUR)
@@ -92,16 +89,14 @@ def _bar_layer(rows: pd.DataFrame, colours: dict[str, str]) -> alt.Chart:
     labels = dict(zip(rows["answer"], rows["label"], strict=True))
     shown = [code for code in colours if code in labels]
     scale = alt.Scale(domain=[labels[code] for code in shown], range=[colours[code] for code in shown])
-    share = alt.Y("share:Q", stack="zero", axis=None)
+    legend = alt.Legend(orient="bottom", columns=1, labelLimit=400)
     return (
         _base_chart(rows)
         .mark_bar(stroke="white")
         .encode(
-            y=share,
+            y=alt.Y("share:Q", stack="zero", axis=None),
             order=alt.Order("order:Q"),
-            color=alt.Color(
-                "label:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)
-            ),
+            color=alt.Color("label:N", title=None, scale=scale, legend=legend),
             tooltip=[
                 alt.Tooltip("study:N", title="Study"),
                 alt.Tooltip("part:N", title="Layer quarter"),

@@ -60,9 +60,7 @@ def rate_sentences(kinds: dict[str, AcceptanceRates], paper: Paper) -> list[str]
 
 def answer_sentences(answers: dict[str, dict[str, int]], paper: Paper) -> list[str]:
     """A sentence for each question: how often each answer was given here, and its share in the paper."""
-    return [
-        _answer_sentence(question, answers[question.field], paper.answers[question.field]) for question in QUESTIONS
-    ]
+    return [_answer_sentence(each, answers[each.field], paper.answers[each.field]) for each in QUESTIONS]
 
 
 def _answer_sentence(question: FormQuestion, counts: dict[str, int], published: dict[str, int]) -> str:

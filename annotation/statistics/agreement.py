@@ -146,9 +146,8 @@ def krippendorff_alpha_nominal(draw_counts: Floats, counts: Floats) -> Floats:
     Alpha-Reliability (2011), section C.
     """
     size = counts.shape[1]
-    return _krippendorff_alpha(
-        draw_counts, counts, lambda totals: np.broadcast_to(1 - np.eye(size), (len(totals), size, size))
-    )
+    different = 1 - np.eye(size)
+    return _krippendorff_alpha(draw_counts, counts, lambda n: np.broadcast_to(different, (len(n), size, size)))
 
 
 def krippendorff_alpha_ordinal(draw_counts: Floats, counts: Floats) -> Floats:

@@ -10,20 +10,13 @@ import numpy as np
 import pandas as pd
 
 from annotation.form import PRECISION, QUESTIONS, FormQuestion, applicable_fields
-from annotation.statistics import agreement
+from annotation.statistics import agreement, rates
 from annotation.statistics.annotators import MajorityComparison, compare_with_majority
 from annotation.statistics.answer_counts import count_answers, layer_quarters
 from annotation.statistics.bootstrap import BootstrapEstimate, Statistic, group_equal_items
 from annotation.statistics.evidence import MeasureCorrelation
 from annotation.statistics.judgments_table import CountedJudgments
 from annotation.statistics.labels import LabelCounts, compute_labels, count_labels
-from annotation.statistics.rates import (
-    HEADLINE_RATES,
-    TRUE_ITEMS,
-    AcceptanceRates,
-    compare_with_controls,
-    compute_acceptance,
-)
 from annotation.statistics.ratings import Ratings, collect_ratings
 from maps.text import pluralize
 
@@ -96,7 +89,7 @@ class AgreementReport:
     by_model: Breakdown
     by_quarter: Breakdown
     majority: dict[str, list[MajorityComparison]]
-    controls: dict[str, AcceptanceRates]
+    controls: dict[str, rates.AcceptanceRates]
     aggregated: dict[str, LabelCounts]
     evidence: list[MeasureCorrelation] | None
 
@@ -154,9 +147,9 @@ def _question_reports(rows: pd.DataFrame, seed: int) -> dict[str, QuestionReport
     return {question.field: _question_report(rows, question, fields_by_row, seed) for question in QUESTIONS}
 
 
-def _headline_shares(acceptance: AcceptanceRates) -> dict[str, JudgmentShare]:
-    rates = {name: acceptance.rates[name] for name in HEADLINE_RATES}
-    return {name: JudgmentShare(rate.value, rate.count, rate.n) for name, rate in rates.items()}
+def _headline_shares(acceptance: rates.AcceptanceRates) -> dict[str, JudgmentShare]:
+    headline = {name: acceptance.rates[name] for name in rates.HEADLINE_RATES}
+    return {name: JudgmentShare(rate.value, rate.count, rate.n) for name, rate in headline.items()}
 
 
 def _summarise_group(rows: pd.DataFrame, model: str, quarter: int | None, seed: int) -> JudgmentGroup:
@@ -168,7 +161,7 @@ def _summarise_group(rows: pd.DataFrame, model: str, quarter: int | None, seed: 
         judgments=len(rows),
         answers=count_answers(rows),
         questions=_question_reports(rows, seed),
-        headline=_headline_shares(compute_acceptance(rows, seed)),
+        headline=_headline_shares(rates.compute_acceptance(rows, seed)),
     )
 
 
@@ -208,7 +201,7 @@ def summarise_judgments(
     `evidence.correlate_measures`. Raises SummaryError if a model does not have a row's layer.
     """
     rows = judgments.rows
-    acceptance = compare_with_controls(rows, judgments.controls, seed)
+    acceptance = rates.compare_with_controls(rows, judgments.controls, seed)
     majority = {each.field: compare_with_majority(collect_ratings(rows, each), seed) for each in QUESTIONS}
     return AgreementReport(
         items=int(rows["key"].nunique()),
@@ -216,7 +209,7 @@ def summarise_judgments(
         judgments=len(rows),
         left_out=judgments.excluded_counts,
         questions=_question_reports(rows, seed),
-        headline=_headline_shares(acceptance[TRUE_ITEMS]),
+        headline=_headline_shares(acceptance[rates.TRUE_ITEMS]),
         answers=count_answers(rows),
         by_model=_break_down_by_model(rows, seed),
         by_quarter=_break_down_by_quarter(rows, layers or {}, seed),

@@ -63,20 +63,16 @@ def _item_to_data(study: Study, item: StudyItem) -> dict[str, Any]:
 
 
 def _study_from_data(content: dict[str, Any]) -> Study:
-    times = {
-        name: value and datetime.fromisoformat(value)
-        for name, value in content["settings"].items()
-        if name in TIME_SETTINGS
-    }
+    settings = content["settings"]
+    times = {name: settings[name] and datetime.fromisoformat(settings[name]) for name in TIME_SETTINGS}
     order, contents, origins = [], {}, {}
     for row in content["items"]:
         item = StudyItem(**{name: row[name] for name in StudyItem.__dataclass_fields__})
         order.append(item)
-        contents[item.key] = ItemContent(
-            mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"]
-        )
+        mappings = mappings_from_data(row["mappings"])
+        contents[item.key] = ItemContent(mappings, row["input_strings"], row["observed_pattern"])
         origins[item.key] = ItemOrigin(row["own_mapping_hash"], HeadId.parse(row["described"]))
-    return Study(StudySettings(**content["settings"] | times), tuple(order), contents, origins)
+    return Study(StudySettings(**settings | times), tuple(order), contents, origins)
 
 
 def mappings_from_data(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:

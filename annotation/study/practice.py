@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from annotation.form import QUESTIONS, Answers
 from annotation.study.file import mappings_from_data
@@ -33,11 +32,9 @@ class PracticeExample:
 @cache
 def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
     """The practice items of a study, in the order in which they are shown."""
-    rows = json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))
-    return tuple(_example(study, number, row) for number, row in enumerate(rows))
-
-
-def _example(study: str, number: int, row: dict[str, Any]) -> PracticeExample:
-    item = StudyItem(study, PRACTICE_MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
-    shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
-    return PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"])
+    examples = []
+    for number, row in enumerate(json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))):
+        item = StudyItem(study, PRACTICE_MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
+        shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
+        examples.append(PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"]))
+    return tuple(examples)

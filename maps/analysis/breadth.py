@@ -10,16 +10,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from maps.atlas.schema import INTEGER, NUMBER, columns
+
 BREADTH_SCHEMA = pa.schema(
     [
-        ("layer", pa.int32()),
-        ("heads", pa.int32()),
-        ("input_skewness_low", pa.float64()),
-        ("input_skewness", pa.float64()),
-        ("input_skewness_high", pa.float64()),
-        ("output_space_low", pa.float64()),
-        ("output_space", pa.float64()),
-        ("output_space_high", pa.float64()),
+        *columns(INTEGER, "layer", "heads"),
+        *columns(NUMBER, "input_skewness_low", "input_skewness", "input_skewness_high"),
+        *columns(NUMBER, "output_space_low", "output_space", "output_space_high"),
     ]
 )
 MEASURES = ("input_skewness", "output_space")

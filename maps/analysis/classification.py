@@ -9,49 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns, table_by_head
 from maps.types import HeadId
 
 CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
 SCORE, SUPPRESSION = "score", "suppression"
-CATEGORIES_SCHEMA = pa.schema(
-    [
-        ("layer", pa.int32()),
-        ("head", pa.int32()),
-        ("categories", pa.list_(pa.string())),
-        ("relations", pa.list_(pa.string())),
-        ("suppressed", pa.list_(pa.string())),
-    ]
-)
+CATEGORIES_SCHEMA = table_by_head(*columns(pa.list_(TEXT), "categories", "relations", "suppressed"))
 HEADS_PER_RELATION_SCHEMA = pa.schema(
     [
-        ("relation", pa.string()),
-        ("category", pa.string()),
-        ("k", pa.int32()),
-        ("pairs", pa.int32()),
+        *columns(TEXT, "relation", "category"),
+        *columns(INTEGER, "k", "pairs"),
         ("counted", pa.bool_()),
-        ("heads", pa.int32()),
-        ("suppression_heads", pa.int32()),
-        ("either", pa.int32()),
-        ("best_head", pa.string()),
-        ("best_score", pa.float64()),
-        ("best_suppression_head", pa.string()),
-        ("best_suppression", pa.float64()),
+        *columns(INTEGER, "heads", "suppression_heads", "either"),
+        *[("best_head", TEXT), ("best_score", NUMBER), ("best_suppression_head", TEXT), ("best_suppression", NUMBER)],
     ]
 )
-SUMMARY_SCHEMA = pa.schema(
-    [
-        ("measure", pa.string()),
-        ("count", pa.int32()),
-        ("of", pa.int32()),
-        ("share", pa.float64()),
-        ("note", pa.string()),
-    ]
-)
+SUMMARY_SCHEMA = pa.schema([("measure", TEXT), *columns(INTEGER, "count", "of"), ("share", NUMBER), ("note", TEXT)])
 
 
 @dataclass(frozen=True)
@@ -95,15 +74,10 @@ def categories_table(heads: Sequence[HeadId], classified: RelationsByHead) -> pa
     rows = []
     for head in heads:
         head_relations = classified.get(head, [])
-        rows.append(
-            {
-                "layer": head.layer,
-                "head": head.head,
-                "categories": categories_of(head_relations) or None,
-                "relations": [each.relation for each in head_relations if each.side == SCORE] or None,
-                "suppressed": [each.relation for each in head_relations if each.side == SUPPRESSION] or None,
-            }
-        )
+        relations = [each.relation for each in head_relations if each.side == SCORE] or None
+        suppressed = [each.relation for each in head_relations if each.side == SUPPRESSION] or None
+        categories = categories_of(head_relations) or None
+        rows.append({**head._asdict(), "categories": categories, "relations": relations, "suppressed": suppressed})
     return pa.Table.from_pylist(rows, schema=CATEGORIES_SCHEMA)
 
 
@@ -116,27 +90,21 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
     frame = relations.to_pandas(categories=["relation", "category"])
     rows = []
     for name, scored in frame.groupby("relation", sort=False, observed=True):
-        pairs, counted = int(scored["pairs"].iloc[0]), bool(scored["pairs"].iloc[0] >= min_pairs)
-        implements, suppresses = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
-        best_head, best_score = highest_scoring_head(scored, SCORE)
-        best_suppression_head, best_suppression = highest_scoring_head(scored, SUPPRESSION)
-        category = scored["category"].iloc[0]
-        rows.append(
-            {
-                "relation": str(name),
-                "category": category if isinstance(category, str) and category else None,
-                "k": int(scored["k"].iloc[0]),
-                "pairs": pairs,
-                "counted": counted,
-                "heads": int(implements.sum()) if counted else None,
-                "suppression_heads": int(suppresses.sum()) if counted else None,
-                "either": int((implements | suppresses).sum()) if counted else None,
-                "best_head": best_head,
-                "best_score": best_score,
-                "best_suppression_head": best_suppression_head,
-                "best_suppression": best_suppression,
-            }
-        )
+        pairs, category = int(scored["pairs"].iloc[0]), scored["category"].iloc[0]
+        row: dict[str, Any] = {
+            "relation": str(name),
+            "category": category if isinstance(category, str) and category else None,
+            "k": int(scored["k"].iloc[0]),
+            "pairs": pairs,
+            "counted": pairs >= min_pairs,
+        }
+        if row["counted"]:  # else the numbers of heads are null
+            implements, suppresses = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
+            row |= {"heads": int(implements.sum()), "suppression_heads": int(suppresses.sum())}
+            row |= {"either": int((implements | suppresses).sum())}
+        row["best_head"], row["best_score"] = highest_scoring_head(scored, SCORE)
+        row["best_suppression_head"], row["best_suppression"] = highest_scoring_head(scored, SUPPRESSION)
+        rows.append(row)
     return pa.Table.from_pylist(rows, schema=HEADS_PER_RELATION_SCHEMA)
 
 

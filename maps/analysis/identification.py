@@ -9,30 +9,24 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.types import HeadId
 
 IDENTIFICATION_SCHEMA = pa.schema(
     [
-        ("describer", pa.string()),
-        ("layer", pa.int32()),  # null for all layers
-        ("heads", pa.int32()),
-        ("described", pa.int32()),
-        ("stale", pa.int32()),  # their mappings have changed since they were described; not counted in `described`
-        ("patterns", pa.int32()),  # the exact reading
-        ("rate", pa.float64()),
-        ("patterns_paper", pa.int32()),  # the paper's reading
-        ("rate_paper", pa.float64()),
+        ("describer", TEXT),
+        *columns(INTEGER, "layer", "heads", "described"),  # `layer` is null for all layers
+        ("stale", INTEGER),  # their mappings have changed since they were described; not counted in `described`
+        *[("patterns", INTEGER), ("rate", NUMBER)],  # the exact reading
+        *[("patterns_paper", INTEGER), ("rate_paper", NUMBER)],  # the paper's reading
     ]
 )
 
 
-def identification_rates(
-    heads: Collection[HeadId], descriptions: Sequence[Row], stale_ids: Collection[str]
-) -> pa.Table:
+def identification_rates(heads: Collection[HeadId], descriptions: Sequence[Row], stale: Collection[str]) -> pa.Table:
     """The identification rate of each describer, for each layer and for all layers.
 
-    `descriptions` are the newest of each head and describer (`Atlas.descriptions`), `stale_ids` the ids of descriptions
+    `descriptions` are the newest of each head and describer (`Atlas.descriptions`), `stale` the ids of descriptions
     whose mappings have changed since (`Atlas.stale_description_ids`). A rate is null if no head is described.
     """
     layers: list[int | None] = [None, *sorted({head.layer for head in heads})]
@@ -41,7 +35,7 @@ def identification_rates(
         own = [row for row in descriptions if row["describer"] == describer]
         for layer in layers:
             of_layer = [row for row in own if layer in (None, row["layer"])]
-            fresh = [row for row in of_layer if row["description_id"] not in stale_ids]
+            fresh = [row for row in of_layer if row["description_id"] not in stale]
             patterns = sum(row["pattern"] for row in fresh)
             patterns_paper = sum(row["pattern_paper"] for row in fresh)
             rows.append(

@@ -16,18 +16,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maps.analysis.classification import RelationsByHead
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns
 
 SETS = ("sources", "mappings", "relations")
 WITHIN, BETWEEN = "within", "between"
 GROUPS_SCHEMA = pa.schema(
-    [
-        ("layer", pa.int32()),
-        ("sets", pa.string()),
-        ("heads", pa.string()),
-        ("pairs", pa.int32()),
-        ("similarity", pa.float64()),
-        ("reason", pa.string()),
-    ]
+    [("layer", INTEGER), *columns(TEXT, "sets", "heads"), ("pairs", INTEGER), ("similarity", NUMBER), ("reason", TEXT)]
 )
 Numbers = NDArray[Any]
 SetMembers = tuple[Numbers, Numbers, Numbers]  # layer, head and element, for every element of every head's set
@@ -48,25 +42,24 @@ def value_group_similarity(heads: pa.Table, mappings: pa.Table, classified: Rela
     layer = ordered["layer"].to_numpy()
     head_ids, value_heads = ordered["head"].to_numpy(), ordered["kv_head"].to_numpy()
     layers = [int(each) for each in np.unique(layer)]
-    values: dict[tuple[int, str, str], Numbers] = {}
+    values: dict[tuple[int | None, str, str], Numbers] = {}  # by layer; None: of all layers
     for each in layers:
         ids, groups = head_ids[layer == each], value_heads[layer == each]
         first, second = np.triu_indices(len(ids), k=1)  # every two heads once
         is_within = groups[first] == groups[second]
         for name in SETS:
-            similarity = jaccard_matrix(ids, members_of_layer(members[name], each))[first, second]
+            layer_of, head_of, elements = members[name]
+            own = layer_of == each
+            similarity = jaccard_matrix(ids, head_of[own], elements[own])[first, second]
             values[each, name, WITHIN], values[each, name, BETWEEN] = similarity[is_within], similarity[~is_within]
-    has_pairs = {side: any(len(values[each, "sources", side]) for each in layers) for side in (WITHIN, BETWEEN)}
+    sides = [(name, side) for name in SETS for side in (WITHIN, BETWEEN)]
+    for key in sides:
+        values[None, *key] = np.concatenate([*(values[each, *key] for each in layers), np.empty(0)])
     rows = [
-        mean_similarity_row(each, name, side, values[each, name, side], has_pairs[side])
-        for each in layers
-        for name in SETS
-        for side in (WITHIN, BETWEEN)
+        mean_similarity_row(each, name, side, values[each, name, side], len(values[None, name, side]) > 0)
+        for each in (*layers, None)
+        for name, side in sides
     ]
-    for name in SETS:
-        for side in (WITHIN, BETWEEN):
-            all_values = np.concatenate([*(values[each, name, side] for each in layers), np.empty(0)])
-            rows.append(mean_similarity_row(None, name, side, all_values, has_pairs[side]))
     return pa.Table.from_pylist(rows, schema=GROUPS_SCHEMA)
 
 
@@ -88,12 +81,11 @@ def mean_similarity_row(layer: int | None, name: str, side: str, values: Numbers
     }
 
 
-def jaccard_matrix(ids: Numbers, members: tuple[Numbers, Numbers]) -> Numbers:
+def jaccard_matrix(ids: Numbers, head: Numbers, element: Numbers) -> Numbers:
     """The similarity of every two heads of a layer, (heads, heads); nan if both sets are empty.
 
-    `members` are a head and an element for every element of every set; duplicates do not matter.
+    `head` and `element` are those of every element of every set; duplicates do not matter.
     """
-    head, element = members
     _, column = np.unique(element, return_inverse=True)
     is_known = np.isin(head, ids)
     contains = np.zeros((len(ids), int(column.max(initial=-1)) + 1), dtype=np.float32)  # (heads, elements) 0 or 1
@@ -107,11 +99,6 @@ def jaccard_from_counts(shared: Numbers, one: Numbers, other: Numbers) -> Number
     """|A ∩ B| / |A ∪ B| from |A ∩ B| (float64), |A| and |B|; nan if both sets are empty."""
     union = one + other - shared
     return np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
-
-
-def members_of_layer(members: SetMembers, layer: int) -> tuple[Numbers, Numbers]:
-    layers, head, element = members
-    return head[layers == layer], element[layers == layer]
 
 
 def source_members(mappings: pa.Table) -> SetMembers:

@@ -18,14 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
-from maps.atlas.schema import (
-    LAYER_TABLES,
-    SCHEMAS,
-    Row,
-    add_hit_columns,
-    mapping_from_row,
-    relation_score_from_row,
-)
+from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, add_hit_columns, mapping_from_row, relation_score_from_row
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file
 from maps.hashes import mapping_hash, mapping_ids_hash

@@ -10,151 +10,92 @@ import pyarrow.compute as pc
 
 from maps.types import Answer, HeadId, Mapping, RelationScore
 
-HEAD_COLUMNS = [("layer", pa.int32()), ("head", pa.int32())]
+INTEGER, NUMBER, TEXT = pa.int32(), pa.float64(), pa.string()
+Column = tuple[str, pa.DataType]
+
+
+def columns(kind: pa.DataType, *names: str) -> list[Column]:
+    return [(name, kind) for name in names]
+
+
+HEAD_COLUMNS = columns(INTEGER, "layer", "head")
+
+
+def table_by_head(*further: Column) -> pa.Schema:
+    """The schema of a table with rows of heads: `layer`, `head`, then its own columns."""
+    return pa.schema([*HEAD_COLUMNS, *further])
+
+
 CREATED_AT_COLUMN = ("created_at", pa.timestamp("us", tz="UTC"))
-MAPPINGS_SCHEMA = pa.schema(
-    [
-        *HEAD_COLUMNS,
-        ("rank", pa.int32()),
-        ("source_id", pa.int32()),
-        ("source", pa.string()),
-        ("saliency", pa.float32()),
-        ("target_ids", pa.list_(pa.int32())),
-        ("targets", pa.list_(pa.string())),
-        ("scores", pa.list_(pa.float32())),
-    ]
+MAPPINGS_SCHEMA = table_by_head(
+    *columns(INTEGER, "rank", "source_id"),
+    ("source", TEXT),
+    ("saliency", pa.float32()),
+    ("target_ids", pa.list_(INTEGER)),
+    ("targets", pa.list_(TEXT)),
+    ("scores", pa.list_(pa.float32())),
 )
 SCHEMAS = {
-    "heads": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("kv_head", pa.int32()),
-            ("saliency_mean", pa.float64()),
-            ("saliency_max", pa.float64()),
-            ("input_skewness", pa.float64()),
-            ("target_kurtosis", pa.float64()),
-            ("output_space", pa.float64()),
-            ("top_scoring_jaccard", pa.float64()),
-        ]
+    "heads": table_by_head(
+        ("kv_head", INTEGER),
+        *columns(NUMBER, "saliency_mean", "saliency_max", "input_skewness", "target_kurtosis"),
+        *columns(NUMBER, "output_space", "top_scoring_jaccard"),
     ),
     "mappings": MAPPINGS_SCHEMA,
     "heldout": MAPPINGS_SCHEMA,
     "suppressive": MAPPINGS_SCHEMA,
-    "relations": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("relation", pa.string()),
-            ("category", pa.string()),
-            ("k", pa.int32()),
-            ("pairs", pa.int32()),
-            ("score", pa.float64()),
-            ("suppression", pa.float64()),
-        ]
+    "relations": table_by_head(
+        *columns(TEXT, "relation", "category"),
+        *columns(INTEGER, "k", "pairs"),
+        *columns(NUMBER, "score", "suppression"),
     ),
-    "hits": pa.schema(
-        [*HEAD_COLUMNS, ("relation", pa.string()), ("hits", pa.list_(pa.int32())), ("suppressed", pa.list_(pa.int32()))]
-    ),
+    "hits": table_by_head(("relation", TEXT), *columns(pa.list_(INTEGER), "hits", "suppressed")),
     "pairs": pa.schema(
         [
-            ("relation", pa.string()),
-            ("category", pa.string()),
-            ("pair", pa.int32()),
-            ("source_id", pa.int32()),
-            ("source", pa.string()),
-            ("target_id", pa.int32()),
-            ("target", pa.string()),
+            *columns(TEXT, "relation", "category"),
+            *columns(INTEGER, "pair", "source_id"),
+            ("source", TEXT),
+            ("target_id", INTEGER),
+            ("target", TEXT),
         ]
     ),
-    "descriptions": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("describer", pa.string()),
-            ("description_id", pa.string()),
-            ("input_strings", pa.string()),
-            ("observed_pattern", pa.string()),
-            ("reasoning", pa.string()),
-            ("pattern", pa.bool_()),
-            ("pattern_paper", pa.bool_()),
-            ("model", pa.string()),
-            ("support", pa.int32()),
-            ("mapping_hash", pa.string()),
-            ("prompt_hash", pa.string()),
-            ("seed", pa.int32()),
-            ("prompt_tokens", pa.int32()),
-            ("completion_tokens", pa.int32()),
-            ("cost_usd", pa.float64()),
-            CREATED_AT_COLUMN,
-        ]
+    "descriptions": table_by_head(
+        *columns(TEXT, "describer", "description_id", "input_strings", "observed_pattern", "reasoning"),
+        *columns(pa.bool_(), "pattern", "pattern_paper"),
+        ("model", TEXT),
+        ("support", INTEGER),
+        *columns(TEXT, "mapping_hash", "prompt_hash"),
+        *columns(INTEGER, "seed", "prompt_tokens", "completion_tokens"),
+        ("cost_usd", NUMBER),
+        CREATED_AT_COLUMN,
     ),
-    "failures": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("describer", pa.string()),
-            ("reason", pa.string()),
-            ("attempts", pa.int32()),
-            CREATED_AT_COLUMN,
-        ]
+    "failures": table_by_head(*columns(TEXT, "describer", "reason"), ("attempts", INTEGER), CREATED_AT_COLUMN),
+    "scores": table_by_head(
+        *columns(TEXT, "description_id", "scorer"),
+        *columns(NUMBER, "detection", "detection_low", "detection_high", "detection_swapped"),
+        ("n", INTEGER),
+        ("describer", TEXT),
+        ("seed", INTEGER),
+        ("reason", TEXT),
     ),
-    "scores": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("description_id", pa.string()),
-            ("scorer", pa.string()),
-            ("detection", pa.float64()),
-            ("detection_low", pa.float64()),
-            ("detection_high", pa.float64()),
-            ("detection_swapped", pa.float64()),
-            ("n", pa.int32()),
-            ("describer", pa.string()),
-            ("seed", pa.int32()),
-            ("reason", pa.string()),
-        ]
+    "detections": table_by_head(
+        *columns(TEXT, "describer", "description_id", "shown_id", "scorer"),
+        *columns(INTEGER, "seed", "own", "own_named", "other", "other_left"),
+        ("reason", TEXT),
+        ("attempts", INTEGER),
+        *columns(TEXT, "model", "prompt_hash"),
+        *columns(INTEGER, "prompt_tokens", "completion_tokens"),
+        ("cost_usd", NUMBER),
+        CREATED_AT_COLUMN,
     ),
-    "detections": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("describer", pa.string()),
-            ("description_id", pa.string()),
-            ("shown_id", pa.string()),
-            ("scorer", pa.string()),
-            ("seed", pa.int32()),
-            ("own", pa.int32()),
-            ("own_named", pa.int32()),
-            ("other", pa.int32()),
-            ("other_left", pa.int32()),
-            ("reason", pa.string()),
-            ("attempts", pa.int32()),
-            ("model", pa.string()),
-            ("prompt_hash", pa.string()),
-            ("prompt_tokens", pa.int32()),
-            ("completion_tokens", pa.int32()),
-            ("cost_usd", pa.float64()),
-            CREATED_AT_COLUMN,
-        ]
+    "concentration": table_by_head(
+        ("target_entropy", NUMBER),
+        *columns(INTEGER, "random_heads", "seed"),
+        *columns(NUMBER, "entropy_below", "kurtosis_below"),
+        ("mapping_hash", TEXT),
     ),
-    "concentration": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("target_entropy", pa.float64()),
-            ("random_heads", pa.int32()),
-            ("seed", pa.int32()),
-            ("entropy_below", pa.float64()),
-            ("kurtosis_below", pa.float64()),
-            ("mapping_hash", pa.string()),
-        ]
-    ),
-    "random_heads": pa.schema(
-        [*HEAD_COLUMNS, ("seed", pa.int32()), ("target_entropy", pa.float64()), ("target_kurtosis", pa.float64())]
-    ),
-    "checks": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            ("check", pa.string()),
-            ("support", pa.int32()),
-            ("by_chance", pa.float64()),
-            ("mapping_hash", pa.string()),
-        ]
-    ),
+    "random_heads": table_by_head(("seed", INTEGER), *columns(NUMBER, "target_entropy", "target_kurtosis")),
+    "checks": table_by_head(("check", TEXT), ("support", INTEGER), ("by_chance", NUMBER), ("mapping_hash", TEXT)),
 }
 LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # made by `map`, layer by layer
 OPTIONAL_LAYER_TABLES = ("suppressive",)

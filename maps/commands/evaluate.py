@@ -44,18 +44,20 @@ def run_correlation(arguments: argparse.Namespace) -> str:
     """Correlates static with dynamic scores."""
     from maps.experiments.correlation import evaluate_correlation
 
-    bar, prompts = partial(progress_bar, doing="running", unit="relation"), arguments.prompts or "paper"
-    settings = settings_from(arguments)
-    return result_text(evaluate_correlation(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
+    return run_prompts(evaluate_correlation, arguments)
 
 
 def run_multi_token(arguments: argparse.Namespace) -> str:
     """The same for sources of several tokens."""
     from maps.experiments.multi_token import evaluate_multi_token
 
-    bar, prompts = partial(progress_bar, doing="running", unit="relation"), arguments.prompts or "paper"
-    settings = settings_from(arguments)
-    return result_text(evaluate_multi_token(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
+    return run_prompts(evaluate_multi_token, arguments)
+
+
+def run_prompts(evaluate: Callable[..., Result], arguments: argparse.Namespace) -> str:
+    bar, settings = partial(progress_bar, doing="running", unit="relation"), settings_from(arguments)
+    prompts = arguments.prompts or "paper"
+    return result_text(evaluate(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
 
 
 def run_causal(arguments: argparse.Namespace) -> str:

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.atlas.reader import Atlas
     from maps.figures import render
     from maps.files.atomic import write_file
+    from maps.files.csv_export import table_to_csv
     from maps.report import atlas_report
     from maps.report.evidence import compute_evidence
 
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
         breadth_section(atlas, findings),
         *evidence.sections,
     ]
-    files = table_files(findings.tables | evidence.tables) | figure_files(specs)
+    tables = findings.tables | evidence.tables
+    files = {f"{name}.csv": table_to_csv(table) for name, table in tables.items()} | figure_files(specs)
     files["report.md"] = atlas_report.render_markdown(findings, sections, render.can_draw())
     files["report.html"] = atlas_report.render_page(findings, sections, render.can_draw())
     for name, content in files.items():
@@ -62,12 +64,6 @@ def run(arguments: argparse.Namespace) -> None:
     if not render.can_draw():
         print_text(MISSING_PICTURES_HINT)
     print_text(f"The report is in {out / 'report.html'}.")
-
-
-def table_files(tables: dict[str, Table]) -> dict[str, str]:
-    from maps.files.csv_export import table_to_csv
-
-    return {f"{name}.csv": table_to_csv(table) for name, table in tables.items()}
 
 
 def figure_files(specs: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -132,19 +128,15 @@ def figure_specs(atlas: Atlas, findings: AtlasFindings) -> dict[str, dict[str, A
     from maps import figures
     from maps.analysis.breadth import OutputSpaceReferences
 
-    layers, heads, tables = atlas.info["layers"], atlas.info["heads"], findings.tables
+    tables, model, heads = findings.tables, atlas.model, atlas.table("heads")
+    references = OutputSpaceReferences.from_info(atlas.info)
     by_name = {
-        "categories": figures.functionality_map(tables["categories"], atlas.model, layers, heads),
-        "heads_per_relation": figures.heads_per_relation(tables["heads_per_relation"], atlas.model),
-        "groups": figures.group_similarity(tables["groups"], atlas.model),
-        "identification": figures.identification_rate(tables["identification"], atlas.model)
-        if "identification" in tables
-        else None,
-        "breadth": figures.breadth_by_layer(
-            atlas.table("heads"), atlas.model, OutputSpaceReferences.from_info(atlas.info)
-        ),
-        "output_space": figures.skewness_by_output_space(
-            atlas.table("heads"), list(findings.classified_heads), atlas.model
-        ),
+        "categories": figures.functionality_map(tables["categories"], model, atlas.info["layers"], atlas.info["heads"]),
+        "heads_per_relation": figures.heads_per_relation(tables["heads_per_relation"], model),
+        "groups": figures.group_similarity(tables["groups"], model),
+        "breadth": figures.breadth_by_layer(heads, model, references),
+        "output_space": figures.skewness_by_output_space(heads, list(findings.classified_heads), model),
     }
+    if "identification" in tables:
+        by_name["identification"] = figures.identification_rate(tables["identification"], model)
     return {name: figures.vega_spec(figure) for name, figure in by_name.items() if figure is not None}

@@ -20,10 +20,7 @@ def add_server_options(p: argparse.ArgumentParser, unit: str) -> None:
     p.add_argument("--concurrency", type=positive_int, default=8, help=f"{unit} at once (default 8)")
     p.add_argument("--timeout", type=seconds, default=120, metavar="SECONDS", help="to wait for a reply (default 120)")
     p.add_argument(
-        "--max-tokens",
-        type=positive_int,
-        metavar="N",
-        help="of a reply, with reasoning (default: enough for most)",
+        "--max-tokens", type=positive_int, metavar="N", help="of a reply, with reasoning (default: enough for most)"
     )
     p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than this")
     p.add_argument("--prices", type=Path, metavar="FILE", help="a price table to use instead of the built-in one")

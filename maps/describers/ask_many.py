@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -107,29 +108,21 @@ async def ask_each(
     """Asks each question with `ask(question, seed)`, at most `concurrency` at a time, as `describe_heads` says."""
     pending = list(questions)
     if pending:
-        asker = _Asker(pending, ask, on_answer, on_failure, seed)
-        await asker.run(min(concurrency, len(pending)))
+        await _Asker(iter(pending), ask, on_answer, on_failure, seed).run(min(concurrency, len(pending)))
 
 
+@dataclass
 class _Asker(Generic[Q, T]):
-    """Workers that take questions from one iterator until it is empty, or until `_is_stopping`."""
+    """Workers that take questions from one iterator until it is empty, or until `is_stopping`."""
 
-    def __init__(
-        self,
-        questions: Iterable[Q],
-        ask: Callable[[Q, int], Awaitable[T]],
-        on_answer: Callable[[Q, T], None],
-        on_failure: Callable[[Q, str, int], None],
-        seed: int,
-    ) -> None:
-        self._questions = iter(questions)
-        self._ask = ask
-        self._on_answer = on_answer
-        self._on_failure = on_failure
-        self._seed = seed
-        self._is_stopping = False
-        self._error: DescriberError | None = None  # the first one, raised when all workers are done
-        self._open_count = 0  # questions that wait for their reply
+    questions: Iterator[Q]
+    ask: Callable[[Q, int], Awaitable[T]]
+    on_answer: Callable[[Q, T], None]
+    on_failure: Callable[[Q, str, int], None]
+    seed: int
+    is_stopping: bool = False
+    error: DescriberError | None = None  # the first one, raised when all workers are done
+    open_count: int = 0  # questions that wait for their reply
 
     async def run(self, worker_count: int) -> None:
         """Runs the workers to their end; after a cancellation, waits for open replies first."""
@@ -140,40 +133,40 @@ class _Asker(Generic[Q, T]):
                 if task.done():
                     task.result()  # raises the worker's exception
         except asyncio.CancelledError:
-            self._is_stopping = True
-            _print_waiting(self._open_count)
+            self.is_stopping = True
+            _print_waiting(self.open_count)
             await asyncio.wait(tasks)
             raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
 
     async def _work(self) -> None:
-        for question in self._questions:
+        for question in self.questions:
             try:
                 ask = partial(self._ask_counted, question)
-                reply, attempts = await _ask_with_retries(ask, self._seed, lambda: self._is_stopping)
+                reply, attempts = await _ask_with_retries(ask, self.seed, lambda: self.is_stopping)
             except DescriberError as error:
-                self._error = self._error or error
-                self._is_stopping = True
+                self.error = self.error or error
+                self.is_stopping = True
                 return
             if not isinstance(reply, ReplyError):
-                self._on_answer(question, reply)
+                self.on_answer(question, reply)
             elif attempts:
-                self._on_failure(question, str(reply), attempts)
+                self.on_failure(question, str(reply), attempts)
             await asyncio.sleep(0)  # a describer that never waits would otherwise never let an interrupt in
-            if self._is_stopping:
+            if self.is_stopping:
                 return
 
     async def _ask_counted(self, question: Q, seed: int) -> T:
-        self._open_count += 1
+        self.open_count += 1
         try:
-            return await self._ask(question, seed)
+            return await self.ask(question, seed)
         finally:
-            self._open_count -= 1
+            self.open_count -= 1
 
 
 def _print_waiting(reply_count: int) -> None:

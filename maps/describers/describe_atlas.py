@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
-from maps.atlas.append_log import AppendLog, merge_pending_rows, read_pending_rows
+from maps.atlas.append_log import merge_pending_rows, open_row_writer, read_pending_rows
 from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
 from maps.atlas.schema import Row, description_row
@@ -89,8 +88,9 @@ def run_describer(
         if redo_since:
             redo_notes(folder).write_entry(describer, redo_since.isoformat())
         work = remaining_work(folder, describer, redo_since)
-        with AnswerStore(work) as answers:
-            if work.todo:
+        answers = AnswerStore(work)
+        if work.todo:
+            with answers.open():
                 run_to_completion(ask(work, answers))
         if redo:
             redo_notes(folder).write_entry(describer, None)
@@ -163,32 +163,24 @@ def summarise_run(work: DescribeWork, answers: AnswerStore) -> DescribeSummary:
 
 
 class AnswerStore:
-    """Stores answers and failures, with a progress bar: in append logs at once, in the tables when the block ends."""
+    """Stores answers and failures inside `open`, and counts them."""
 
     def __init__(self, work: DescribeWork) -> None:
         self.row_counts = dict.fromkeys(ANSWER_TABLES, 0)
         self._work = work
-        self._exit_stack = ExitStack()
 
-    def __enter__(self) -> AnswerStore:
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """With a progress bar. Rows are in append logs at once, and in the tables when the block ends, however."""
         from tqdm import tqdm
 
-        if self._work.todo:
-            self._exit_stack.callback(self._merge_tables)
-            self._files = {
-                table: self._exit_stack.enter_context(AppendLog(self._work.atlas, table)) for table in ANSWER_TABLES
+        with ExitStack() as stack:
+            self._append = {
+                name: stack.enter_context(open_row_writer(self._work.atlas, name)) for name in ANSWER_TABLES
             }
             total = len(self._work.todo)
-            self._bar = self._exit_stack.enter_context(
-                tqdm(total=total, unit="head", desc="describing", dynamic_ncols=True)
-            )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Moves the rows into the tables, also after an error."""
-        self._exit_stack.close()
+            self._bar = stack.enter_context(tqdm(total=total, unit="head", desc="describing", dynamic_ncols=True))
+            yield
 
     def mapping_hash_of(self, head: HeadId) -> str:
         return self._work.mapping_hashes[head]
@@ -199,16 +191,11 @@ class AnswerStore:
         self._store_row("descriptions", {**row, "description_id": description_id, "created_at": utc_now()})
 
     def store_failure(self, head: HeadId, reason: str, attempts: int) -> None:
-        row = {"layer": head.layer, "head": head.head, "describer": self._work.describer}
-        row["reason"] = shorten(reason, MAX_REASON_LENGTH)
+        row = {**head._asdict(), "describer": self._work.describer, "reason": shorten(reason, MAX_REASON_LENGTH)}
         self._store_row("failures", {**row, "attempts": attempts, "created_at": utc_now()})
 
-    def _merge_tables(self) -> None:
-        for table in ANSWER_TABLES:
-            merge_pending_rows(self._work.atlas, table)
-
     def _store_row(self, table: str, row: Row) -> None:
-        self._files[table].append(row)
+        self._append[table](row)
         self.row_counts[table] += 1
         self._bar.update()
 

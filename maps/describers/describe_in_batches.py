@@ -163,7 +163,7 @@ class _BatchRun:
 
         Heads that no longer remain, or whose mappings have changed since, are skipped.
         """
-        failures, options = {}, self._client.request_options
+        failures, options = {}, self._chat.request_options
         for head, line in lines.items():
             if head not in self._remaining or self._answers.mapping_hash_of(head) != batch.heads[str(head)]:
                 continue
@@ -183,8 +183,7 @@ class _BatchRun:
 
     def _note(self, batch: OpenBatch | None) -> None:
         """Notes the open batch, or that there is none."""
-        entry = None if batch is None else batch._asdict()
-        batch_notes(self._atlas.folder).write_entry(self._chat.model, entry)
+        batch_notes(self._atlas.folder).write_entry(self._chat.model, batch and batch._asdict())
 
 
 def _lines_by_head(lines: list[dict[str, Any]], batch: OpenBatch, status: str) -> dict[HeadId, dict[str, Any]]:

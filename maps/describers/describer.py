@@ -1,11 +1,11 @@
-"""The protocol of describers: one method that turns a head's mappings into a description."""
+"""The protocol of describers (one method turns a head's mappings into a description), and describers by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from maps.types import Answer, Mapping
+from maps.types import Answer, Mapping, Relation
 
 OFFLINE = "offline"
 
@@ -22,3 +22,29 @@ class Describer(Protocol):
 
         Raises ReplyError if this head got no usable reply, DescriberError if the run cannot continue.
         """
+
+
+def make_describer(
+    name: str,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    *,
+    concurrency: int = 1,
+    relations: Sequence[Relation] = (),
+) -> Describer:
+    """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
+
+    `concurrency`: questions to the server at a time. `relations`: for the offline describer only.
+    """
+    if name == OFFLINE:
+        from maps.describers.offline.describer import OfflineDescriber
+
+        return OfflineDescriber(relations)
+    # Imported here, since the openai package takes half a second to import.
+    from maps.describers.openai_compatible import OpenAICompatibleDescriber
+    from maps.llm.budget import Budget
+    from maps.llm.client import Chat
+    from maps.llm.prices import read_prices
+
+    budget = Budget(read_prices().price_of(name))
+    return OpenAICompatibleDescriber(Chat(name, base_url, api_key, concurrency=concurrency, budget=budget))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from maps.describers.prompt import REPLY_SCHEMA, description_messages, parse_description
 from maps.llm.client import Chat
@@ -26,10 +25,8 @@ class OpenAICompatibleDescriber:
         await self._chat.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._chat.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_error: object) -> None:
+        await self._chat.__aexit__()
 
     async def describe(self, mappings: Sequence[Mapping], seed: int) -> Answer:
         """Describes one head; the answer's model is the one that the server names.

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,12 +98,14 @@ class LastPosition:
 
         `keep` (c, H) is 0 for each head that a state lacks; None when no state lacks a head in this layer.
         """
+        from transformers import Cache
+
         model, arguments = self.hooked_model, dict(self.block_calls[layer].arguments)
         states, before = hidden.shape[1], self.cache.layers[layer].keys.shape[2]
         mask = separate_states_mask(arguments.get("attention_mask"), before, hidden)
         for name, value in arguments.items():
             # The block appends the states' keys and values to its cache, so it gets a copy of its layer.
-            copied = copy_cache(self.cache, [layer]) if is_cache(value) else value
+            copied = copy_cache(self.cache, [layer]) if isinstance(value, Cache) else value
             arguments[name] = expand_positions(name, copied, states)
         arguments["attention_mask"] = mask
         with mask_heads(model.output_projections[layer], keep):
@@ -148,36 +150,22 @@ def record_block_calls(hooked_model: HookedModel) -> Iterator[list[BlockCall]]:
         arguments |= arguments.pop("kwargs", {})
         calls.append(BlockCall(arguments.pop("hidden_states").detach().clone(), arguments))
 
-    hooks = [block.register_forward_pre_hook(record, with_kwargs=True) for block in hooked_model.blocks]
-    try:
+    with ExitStack() as hooks:  # removes them at the end
+        for block in hooked_model.blocks:
+            hooks.enter_context(block.register_forward_pre_hook(record, with_kwargs=True))
         yield calls
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
-@contextmanager
-def mask_heads(projection: nn.Module, keep: Tensor | None) -> Iterator[None]:
+def mask_heads(projection: nn.Module, keep: Tensor | None) -> AbstractContextManager[Any]:
     """While it is open, removed heads pass zeros to the output projection; its bias stays."""
     if keep is None:
-        yield
-        return
+        return nullcontext()
 
     def mask(_module: nn.Module, positional: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         z = positional[0]  # (n, c, H d_h)
         return (z * keep.repeat_interleave(z.shape[-1] // keep.shape[1], 1), *positional[1:])
 
-    hook = projection.register_forward_pre_hook(mask)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def is_cache(value: object) -> bool:
-    from transformers import Cache
-
-    return isinstance(value, Cache)
+    return projection.register_forward_pre_hook(mask)
 
 
 def copy_cache(cache: Any, layers: Iterable[int]) -> Any:

@@ -1,7 +1,6 @@
 """Which tokens attend to which: each head's salient queries with the keys that they attend to most. Beyond the paper.
 
-W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions. With x̃ a row of Ẽ at length √d, q = x̃ W_Q and k = x̃ W_K,
-a query attends to a key by the score q · k; the saliency of a query is σ = ‖q W_Kᵀ‖ / √d.
+W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions (formulas: `maps.heads.query_key`).
 """
 
 from __future__ import annotations
@@ -9,22 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import torch
-from torch import Tensor
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
-from maps.experiments.layer_runs import (
-    ExperimentTables,
-    LayerExperiment,
-    TableRows,
-    round_to_five_digits,
-    select_heads,
-)
-from maps.experiments.results import INT, INTS, NUMBER, NUMBERS, STRING, STRINGS, pick_settings
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
+from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
+from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, pick_settings
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
-from maps.mapping.mapper import open_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.attention import read_query_key_weights
@@ -34,18 +24,13 @@ KEYS_PER_QUERY = 5
 SAMPLE_SIZE = 500  # tokens, evenly spaced over the vocabulary, for `own_share`
 SELF_ATTENTION_SHARE = 0.1  # a head attends to the same token if this share of tokens are among their own keys
 SCHEMAS = {
-    "attention": pa.schema(
-        [
-            *HEAD_COLUMNS,
-            *[("rank", INT), ("query_id", INT), ("query", STRING), ("saliency", NUMBER)],
-            *[("key_ids", INTS), ("keys", STRINGS), ("scores", NUMBERS)],
-        ]
+    "attention": table_by_head(
+        *[("rank", INTEGER), ("query_id", INTEGER), ("query", TEXT), ("saliency", NUMBER)],
+        *[("key_ids", INTEGERS), ("keys", TEXTS), ("scores", NUMBERS)],
     ),
-    "attention_heads": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("key_head", INT), ("saliency_mean", NUMBER), ("saliency_max", NUMBER)],
-            *[("query_skewness", NUMBER), ("distinct_keys", INT), ("own", INT), ("own_share", NUMBER)],
-        ]
+    "attention_heads": table_by_head(
+        *[("key_head", INTEGER), *columns(NUMBER, "saliency_mean", "saliency_max", "query_skewness")],
+        *[*columns(INTEGER, "distinct_keys", "own"), ("own_share", NUMBER)],
     ),
 }
 
@@ -62,9 +47,7 @@ def evaluate_attention(
 
     `heads`: only these heads, or all heads of the settings' layers.
     """
-    opened = open_model(model, settings, device)
-    selected = select_heads(opened, settings, heads)
-    opened.checkpoint.check_files(selected, settings.first_mlp, ("query", "key"))
+    opened, selected = open_heads(model, settings, heads, device, ("query", "key"))
     asked = {**pick_settings(settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
     group_size = opened.shape.heads // opened.shape.kv_heads
 
@@ -78,7 +61,7 @@ def evaluate_attention(
             tables["attention_heads"].append({**head_row, "key_head": head // group_size})
         return tables
 
-    return LayerExperiment("attention", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
+    return run_layers("attention", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
 def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
@@ -92,27 +75,24 @@ def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequenc
     query_skewness = skewness(sigma)
     head_row = {
         **head_id._asdict(),
-        "saliency_mean": round_to_five_digits(float(sigma.mean())),
-        "saliency_max": round_to_five_digits(float(saliency[0])),
-        "query_skewness": None if query_skewness is None else round_to_five_digits(query_skewness),
+        "saliency_mean": five_digits(float(sigma.mean())),
+        "saliency_max": five_digits(float(saliency[0])),
+        "query_skewness": None if query_skewness is None else five_digits(query_skewness),
         "distinct_keys": len(keys.ids.unique()),
         "own": int((keys.ids == queries[:, None]).any(1).sum()),
         "own_share": float(circuit.attends_to_itself(sample, head, KEYS_PER_QUERY).double().mean()),
     }
     query_rows = [
-        {**head_id._asdict(), **query_row(rank, *each, tokens)}
-        for rank, each in enumerate(zip(queries.tolist(), saliency.tolist(), *keys, strict=True), start=1)
+        {
+            **head_id._asdict(),
+            "rank": i + 1,
+            "query_id": query,
+            "query": tokens[query],
+            "saliency": five_digits(float(saliency[i])),
+            "key_ids": keys.ids[i].tolist(),
+            "keys": [tokens[key] for key in keys.ids[i].tolist()],
+            "scores": [five_digits(score) for score in keys.scores[i].tolist()],
+        }
+        for i, query in enumerate(queries.tolist())
     ]
     return query_rows, head_row
-
-
-def query_row(rank: int, query: int, saliency: float, ids: Tensor, scores: Tensor, tokens: Sequence[str]) -> Row:
-    return {
-        "rank": rank,
-        "query_id": query,
-        "query": tokens[query],
-        "saliency": round_to_five_digits(saliency),
-        "key_ids": ids.tolist(),
-        "keys": [tokens[key] for key in ids.tolist()],
-        "scores": [round_to_five_digits(score) for score in scores.tolist()],
-    }

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
+from maps.atlas.schema import INTEGER, NUMBER, Row, table_by_head
 from maps.errors import RunFailedError
-from maps.experiments.layer_runs import (
-    ExperimentTables,
-    LayerExperiment,
-    TableRows,
-    round_to_five_digits,
-    select_heads,
-)
-from maps.experiments.results import INT, INTS, NUMBER, STRINGS, pick_settings
+from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
+from maps.experiments.results import INTEGERS, TEXTS, pick_settings
 from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
 from maps.heads.top_targets import find_highest_targets
-from maps.mapping.mapper import LayerMapper, open_model
+from maps.mapping.mapper import LayerMapper
 from maps.mapping.model import LayerWeights
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Progress, no_progress_bar
@@ -36,11 +28,9 @@ from maps.weights.attention import read_attention_bias
 
 TARGETS_SHOWN = 5  # for each bias
 SCHEMAS = {
-    "biases": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("length", NUMBER), ("written", NUMBER), ("target_ids", INTS), ("targets", STRINGS)],
-            *[("hits_changed", INT), ("gained", STRINGS), ("lost", STRINGS)],
-        ]
+    "biases": table_by_head(
+        *[("length", NUMBER), ("written", NUMBER), ("target_ids", INTEGERS), ("targets", TEXTS)],
+        *[("hits_changed", INTEGER), ("gained", TEXTS), ("lost", TEXTS)],
     )
 }
 
@@ -58,9 +48,7 @@ def evaluate_biases(
     `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run. Raises RunFailedError for
     a model without such biases.
     """
-    opened = open_model(model, settings, device)
-    selected = select_heads(opened, settings, heads)
-    opened.checkpoint.check_files(selected, settings.first_mlp)
+    opened, selected = open_heads(model, settings, heads, device)
     first = min(selected)
     if all(read_attention_bias(opened.checkpoint, role, first) is None for role in ("value", "output")):
         raise RunFailedError(f"The attention of {opened.name} has no biases of values or outputs: nothing to compare.")
@@ -70,15 +58,7 @@ def evaluate_biases(
     def compute_layer(layer: int) -> TableRows:
         return {"biases": bias_rows(work, layer, selected[layer])}
 
-    return LayerExperiment("biases", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
-
-
-class BiasEffect(NamedTuple):
-    """What a value bias changes in one head."""
-
-    changed_hits: int  # pairs that become a hit or stop being one, among the highest or the lowest tokens
-    gained_relations: list[str]  # relations that the head implements or suppresses only with the bias
-    lost_relations: list[str]  # and only without it
+    return run_layers("biases", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
 def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
@@ -97,10 +77,8 @@ def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
             {
                 **HeadId(layer, head)._asdict(),
                 **constants[head],
-                "written": round_to_five_digits(float(mean_length[head])),
-                "hits_changed": effects[head].changed_hits,
-                "gained": effects[head].gained_relations,
-                "lost": effects[head].lost_relations,
+                "written": five_digits(float(mean_length[head])),
+                **effects[head],
             }
             for head in heads
         ]
@@ -118,7 +96,7 @@ def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor
     ids = find_highest_targets(projected, TARGETS_SHOWN, work.model.unembedding)[0].ids.tolist()
     return [
         {
-            "length": round_to_five_digits(float(constant.norm())),
+            "length": five_digits(float(constant.norm())),
             "target_ids": target_ids,
             "targets": [tokens[i] for i in target_ids],
         }
@@ -126,8 +104,8 @@ def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor
     ]
 
 
-def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[BiasEffect]:
-    """What b_V (KV, d_h) changes in every head of a layer.
+def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> list[Row]:
+    """What b_V (KV, d_h) changes in every head of a layer: the columns `hits_changed`, `gained` and `lost`.
 
     A rank test does not depend on the length of ẽ, but with a constant added it does. So ẽ is scaled to length √d,
     as the norm before attention does, apart from its gain.
@@ -144,11 +122,16 @@ def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> lis
     ]
 
 
-def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> BiasEffect:
-    """One head's rank tests without (before) and with its bias (after)."""
+def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> Row:
+    """One head's rank tests without (before) and with its bias (after).
+
+    Pairs that become a hit or stop being one, among the highest or the lowest tokens, and the relations that the head
+    implements or suppresses only with the bias (gained) or only without it (lost).
+    """
     changed = int((before.top != after.top).sum()) + int((before.bottom != after.bottom).sum())
     had, has = implemented_relations(work, before), implemented_relations(work, after)
-    return BiasEffect(changed, [name for name in has if name not in had], [name for name in had if name not in has])
+    gained, lost = [name for name in has if name not in had], [name for name in had if name not in has]
+    return {"hits_changed": changed, "gained": gained, "lost": lost}
 
 
 def implemented_relations(work: LayerMapper, hits: TargetHits) -> list[str]:

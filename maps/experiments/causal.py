@@ -8,6 +8,7 @@ heads are removed, and the same heads are removed in other tasks of similar accu
 from __future__ import annotations
 
 import random
+from itertools import islice
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, NamedTuple
@@ -15,12 +16,11 @@ from typing import Any, NamedTuple
 import torch
 
 from maps.atlas.schema import Row
+from maps.experiments import static_scores
 from maps.experiments.ablation import LastPosition
 from maps.experiments.hooked_model import MAX_BATCH_TOKENS, HookedModel
 from maps.experiments.prompts import FilledPrompts, PromptPair, single_token_pairs
 from maps.experiments.results import LeftOutRelation, Result, experiment_parts
-from maps.experiments.setup import prepare_run, relations_with_enough_pairs
-from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
 from maps.experiments.task_prompts import TASK_PROMPTS
 from maps.files.run_folder import RunFolder
 from maps.heads.relation_scores import UsableRelation
@@ -43,14 +43,14 @@ AccuracyCurve = list[float]  # accuracies with no head removed, one, two, …
 class RelationTask(NamedTuple):
     """A relation's static scores, the pairs that fill its prompt, and the heads to remove, strongest first."""
 
-    static_scores: StaticScores
+    static: static_scores.StaticScores
     pairs: list[PromptPair]
     heads: list[HeadId]
     head_scores: list[float]
 
     @property
     def name(self) -> str:
-        return self.static_scores.usable.relation.name
+        return self.static.usable.relation.name
 
 
 class RemovalPlan(NamedTuple):
@@ -75,19 +75,20 @@ def evaluate_causal(
     `seed` draws the random heads and the controls. Raises MapsError when `out` holds a run or an atlas with other
     settings.
     """
-    work, asked = prepare_run(model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
+    work, asked = static_scores.prepare_run(model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
     parts = experiment_parts(out, "causal")
     with parts.begin("evaluate", asked):
         finished = Result.find(out, "causal")
         if finished is not None:
             return finished
-        enough, left = relations_with_enough_pairs(work)
+        enough, left = static_scores.relations_with_enough_pairs(work)
         left += [LeftOutRelation(x.relation.name, len(x.sources), "no task prompt") for x in enough if not has_task(x)]
         tasks = tasks_by_relation(work, [x.relation.name for x in enough if has_task(x)])
         hooked_model = HookedModel.open(work.model)
         if not parts.has(BASE_ACCURACIES_PART):
-            parts.store(BASE_ACCURACIES_PART, base_accuracies(hooked_model, tasks))
-        plan = plan_removals(tasks, parts.read(BASE_ACCURACIES_PART), selected_heads(work), seed)
+            bases = {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
+            parts.store(BASE_ACCURACIES_PART, bases)  # with no head removed
+        plan = plan_removals(tasks, parts.read(BASE_ACCURACIES_PART), static_scores.selected_heads(work), seed)
         parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
         rows, further_left = causal_rows(parts, plan)
         return Result("causal", out, asked, rows, left + further_left).write()
@@ -104,20 +105,15 @@ def removal_limit(heads: int) -> int:
 
 def tasks_by_relation(work: LayerMapper, names: list[str]) -> dict[str, RelationTask]:
     """The tasks of these relations. Heads have φ > 0, highest first; equal scores are ordered by layer and head."""
-    heads, shape = selected_heads(work), work.model.shape
+    heads, shape = static_scores.selected_heads(work), work.model.shape
     tasks = {}
-    for static in static_scores(work):
+    for static in static_scores.static_scores(work):
         if static.usable.relation.name in names:
             ranked = sorted((-score, head) for score, head in zip(static.score, heads, strict=True) if score > 0)
             ranked = ranked[: removal_limit(shape.layers * shape.heads)]
             pairs, scores = single_token_pairs(work.model, static.usable), [-score for score, _ in ranked]
             tasks[static.usable.relation.name] = RelationTask(static, pairs, [head for _, head in ranked], scores)
     return tasks
-
-
-def base_accuracies(hooked_model: HookedModel, tasks: dict[str, RelationTask]) -> dict[str, float]:
-    """The accuracy of each task with no head removed."""
-    return {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
 
 
 def accuracy_curves(hooked_model: HookedModel, task: RelationTask, orders: list[list[HeadId]]) -> list[AccuracyCurve]:
@@ -168,9 +164,7 @@ def measure_task(hooked_model: HookedModel, plan: RemovalPlan, name: str) -> dic
     own_heads = [task.heads] if draws else []  # measured only for a task that counts
     controlled = [other for other, controls in plan.control_tasks.items() if name in controls]
     orders = [*own_heads, *draws, *(plan.tasks[other].heads for other in controlled)]
-    curves = accuracy_curves(hooked_model, task, orders)
-    own_curves, random_curves = curves[: len(own_heads)], curves[len(own_heads) : len(own_heads) + len(draws)]
-    control_curves = curves[len(own_heads) + len(draws) :]
+    curves = iter(accuracy_curves(hooked_model, task, orders))
     return {
         "relation": name,
         "prompt": TASK_PROMPTS[name],
@@ -178,10 +172,10 @@ def measure_task(hooked_model: HookedModel, plan: RemovalPlan, name: str) -> dic
         "base": plan.base_accuracies[name],
         "heads": [str(head) for head in task.heads],
         "scores": task.head_scores,
-        "relation_heads": own_curves[0] if own_curves else None,
-        "random_heads": random_curves,
+        "relation_heads": next(curves) if own_heads else None,
+        "random_heads": list(islice(curves, len(draws))),
         "drawn": [[str(head) for head in draw] for draw in draws],
-        "as_control": dict(zip(controlled, control_curves, strict=True)),
+        "as_control": dict(zip(controlled, curves, strict=True)),
     }
 
 

@@ -7,17 +7,17 @@ at the last position of a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from maps.errors import MapsError
-from maps.experiments.dynamic_scores import DynamicScores, correlation_row, correlations_by_kind, dynamic_scores
+from maps.experiments import static_scores
+from maps.experiments.dynamic_scores import correlations_by_kind, dynamic_scores
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.prompts import PromptPair, single_token_pairs
 from maps.experiments.results import LeftOutRelation, Result, experiment_parts
-from maps.experiments.setup import prepare_run, relations_with_enough_pairs
-from maps.experiments.static_scores import StaticScores, selected_heads, static_scores
+from maps.experiments.static_scores import StaticScores
 from maps.experiments.task_prompts import PROMPT_SETS
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings, select_layers
@@ -61,7 +61,7 @@ def run_correlation(
     if prompts not in PROMPT_SETS:
         raise MapsError(f"There are no prompts {prompts}; the choices are {' and '.join(PROMPT_SETS)}.")
     templates = list(PROMPT_SETS[prompts])
-    work, asked = prepare_run(model, out, settings, device, {"prompts": templates})
+    work, asked = static_scores.prepare_run(model, out, settings, device, {"prompts": templates})
     parts = experiment_parts(out, experiment)
     with parts.begin("evaluate", asked):
         finished = Result.find(out, experiment)
@@ -70,7 +70,7 @@ def run_correlation(
         pairs, left = select_pairs(work)
         missing = parts.missing(pairs)
         if missing:
-            static = {scores.usable.relation.name: scores for scores in static_scores(work)}
+            static = {scores.usable.relation.name: scores for scores in static_scores.static_scores(work)}
             hooked_model = HookedModel.open(work.model)
             for name in progress(missing, len(pairs) - len(missing)):
                 parts.store(name, compute_part(hooked_model, work, static[name], pairs[name], templates))
@@ -82,16 +82,12 @@ def run_correlation(
 
 def single_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
     """The single-token pairs of each relation with enough of them, and the other relations with the reason."""
-    enough, left = relations_with_enough_pairs(work)
+    enough, left = static_scores.relations_with_enough_pairs(work)
     return {usable.relation.name: single_token_pairs(work.model, usable) for usable in enough}, left
 
 
 def relation_part(
-    hooked_model: HookedModel,
-    work: LayerMapper,
-    static: StaticScores,
-    pairs: Sequence[PromptPair],
-    templates: list[str],
+    hooked_model: HookedModel, work: LayerMapper, static: StaticScores, pairs: list[PromptPair], templates: list[str]
 ) -> dict[str, Any]:
     """A relation's heads, their static scores, their dynamic scores in each prompt, and the row of the table.
 
@@ -100,16 +96,21 @@ def relation_part(
     part: dict[str, Any] = {
         "relation": static.usable.relation.name,
         "pairs": len(pairs),
-        "heads": [list(head) for head in selected_heads(work)],
+        "heads": [list(head) for head in static_scores.selected_heads(work)],
         "score": static.score,
         "suppression": static.suppression,
         "row": None,
     }
     layers = select_layers(work.settings, work.model.shape.layers)
-    dynamic: DynamicScores | None = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
+    dynamic = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
     if dynamic is None:
         return part
     correlations = correlations_by_kind(static, dynamic)
     undefined = {kind: each.reason for kind, each in correlations.items() if each.value is None}
-    row = correlation_row(static, len(pairs), correlations)
+    row = {
+        **{"relation": part["relation"], "pairs": len(pairs), "k": static.usable.k},
+        **{kind: each.value for kind, each in correlations.items()},
+        **{"max_score": max(static.score), "max_suppression": max(static.suppression)},
+        **{f"{kind}_p": each.p_value for kind, each in correlations.items()},
+    }
     return {**part, **dynamic.scores, "unread": dynamic.unread_pairs, "undefined": undefined, "row": row}

@@ -1,7 +1,6 @@
 """Splits each head's OV map into singular directions, to find heads with several operations. Beyond the paper.
 
-W_V W_O = Σᵢ σᵢ uᵢ vᵢᵀ, so for a source ẽ a head writes Σᵢ σᵢ (ẽ · uᵢ) vᵢ. Each direction has two ends. The high end
-maps the sources furthest along uᵢ to the targets that vᵢ promotes; the low end does the same for −uᵢ and −vᵢ.
+The mathematics is in `maps.heads.singular_directions`.
 """
 
 from __future__ import annotations
@@ -10,34 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
-from maps.experiments.layer_runs import (
-    ExperimentTables,
-    LayerExperiment,
-    TableRows,
-    round_to_five_digits,
-    select_heads,
-)
-from maps.experiments.results import INT, INTS, NUMBER, NUMBERS, STRING, STRINGS, pick_settings
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
+from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
+from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, pick_settings
+from maps.heads import singular_directions
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import find_salient_tokens, head_gains
-from maps.heads.singular_directions import (
-    DirectionAssignment,
-    DirectionEnds,
-    assign_directions,
-    count_directions_for_share,
-    direction_ends,
-    orient_ends,
-    output_shares,
-    second_moment,
-    singular_directions,
-)
 from maps.heads.unembedding import Unembedding
-from maps.mapping.mapper import open_model
 from maps.mapping.model import LayerWeights
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Progress, check_at_least_one, no_progress_bar
@@ -48,18 +29,14 @@ MIN_OPERATION_TOKENS = 5  # an end with at least so many of them counts as an op
 COVERED_SHARE = 0.9  # by the directions that `directions_90` and `written_90` count
 END_NAMES = ("high", "low")
 SCHEMAS = {
-    "directions": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("direction", INT), ("end", STRING), ("strength", NUMBER), ("share", NUMBER)],
-            *[("written", NUMBER), ("salient", INT), ("source_ids", INTS), ("sources", STRINGS)],
-            *[("cosines", NUMBERS), ("target_ids", INTS), ("targets", STRINGS)],
-        ]
+    "directions": table_by_head(
+        *[("direction", INTEGER), ("end", TEXT), *columns(NUMBER, "strength", "share", "written")],
+        *[("salient", INTEGER), ("source_ids", INTEGERS), ("sources", TEXTS), ("cosines", NUMBERS)],
+        *[("target_ids", INTEGERS), ("targets", TEXTS)],
     ),
-    "direction_heads": pa.schema(
-        [
-            *[*HEAD_COLUMNS, ("directions_90", INT), ("written_90", INT), ("salient", INT), ("salient_share", NUMBER)],
-            *[("salient_elsewhere", INT), ("operations", INT), ("second", INT)],
-        ]
+    "direction_heads": table_by_head(
+        *[*columns(INTEGER, "directions_90", "written_90", "salient"), ("salient_share", NUMBER)],
+        *columns(INTEGER, "salient_elsewhere", "operations", "second"),
     ),
 }
 
@@ -78,21 +55,16 @@ def evaluate_directions(
     `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run.
     """
     check_at_least_one("directions", max_directions)
-    opened = open_model(model, settings, device)
-    selected = select_heads(opened, settings, heads)
-    opened.checkpoint.check_files(selected, settings.first_mlp)
-    asked = {
-        **pick_settings(settings, ("first_mlp", "final_norm", "dtype", "layers")),
-        "heads": [str(head) for head in heads],
-        "directions": max_directions,
-    }
+    opened, selected = open_heads(model, settings, heads, device)
+    asked = pick_settings(settings, ("first_mlp", "final_norm", "dtype", "layers"))
+    asked |= {"heads": [str(head) for head in heads], "directions": max_directions}
     moments: dict[int, Tensor] = {}  # one for layer 0, one for all other layers, which read the same sources
 
     def compute_layer(layer: int) -> TableRows:
         weights, tokens = opened.layer(layer), opened.vocabulary.tokens
         key = id(weights.sources)
         if key not in moments:
-            moments[key] = second_moment(weights.sources)
+            moments[key] = singular_directions.second_moment(weights.sources)
         ids = [HeadId(layer, head) for head in selected[layer]]
         split = list(split_heads(weights, ids, max_directions, moments[key], opened.unembedding))
         return {
@@ -100,7 +72,7 @@ def evaluate_directions(
             "direction_heads": [head_row(each) for each in split],
         }
 
-    return LayerExperiment("directions", opened, asked, list(selected), SCHEMAS).run(out, compute_layer, progress)
+    return run_layers("directions", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
 
 
 @dataclass(frozen=True)
@@ -111,8 +83,8 @@ class HeadDirections:
     strengths: Tensor  # (r,) σ
     shares: Tensor  # (r,) σ² / Σσ²
     written_shares: Tensor  # (r,) the direction's share of what all tokens write
-    ends: DirectionEnds  # of the n strongest
-    salient_assignment: DirectionAssignment  # of the salient tokens
+    ends: singular_directions.DirectionEnds  # of the n strongest
+    salient_assignment: singular_directions.DirectionAssignment  # of the salient tokens
 
     def salient_counts(self) -> Tensor:
         """How many salient tokens belong to each end of each direction: (2, r), the high ends first."""
@@ -127,14 +99,14 @@ def split_heads(
     exact, sources = weights.exact_heads, weights.sources
     heads = [each.head for each in ids]
     values = exact.values[[head // exact.group_size for head in heads]]
-    directions = singular_directions(HeadWeights(values, exact.outputs[heads]))
+    directions = singular_directions.singular_directions(HeadWeights(values, exact.outputs[heads]))
     counts = directions.effective_ranks().clamp_max(max_directions).tolist()  # n of each head
     # The n directions of all heads are stacked, Σn rows, so that one pass over the vocabulary finds all their ends.
     reads = torch.cat([rows[:n] for rows, n in zip(directions.reads, counts, strict=True)])
     writes = torch.cat([rows[:n] for rows, n in zip(directions.writes, counts, strict=True)])
     gained = writes if weights.final_norm_gain is None else writes * weights.final_norm_gain
-    ends, flipped = orient_ends(direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN))
-    written, gains = output_shares(directions, moment), head_gains(exact).tolist()
+    ends, flipped = singular_directions.direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN)
+    written, gains = singular_directions.output_shares(directions, moment), head_gains(exact).tolist()
     likely_salient = weights.saliency[heads].topk(min(SALIENT_TOKENS, len(sources)), dim=1).indices.unique()
     sources.exact_rows(likely_salient)  # computed for all heads at once; the sources keep them for the loop below
     start = 0
@@ -145,10 +117,9 @@ def split_heads(
         signs = torch.ones_like(directions.strengths[i])
         signs[:n][flipped[own]] = -1
         oriented = signs[:, None] * directions.reads[i]
-        assignment = assign_directions(sources.exact_rows(tokens), oriented, directions.strengths[i])
-        yield HeadDirections(
-            head, directions.strengths[i], directions.shares[i], written[i], ends.select(own), assignment
-        )
+        strengths, shares = directions.strengths[i], directions.shares[i]
+        assignment = singular_directions.assign_directions(sources.exact_rows(tokens), oriented, strengths)
+        yield HeadDirections(head, strengths, shares, written[i], ends.select(own), assignment)
 
 
 def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
@@ -156,18 +127,18 @@ def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
     counts, ends, rows = head.salient_counts(), head.ends, []
     for i in range(ends.sources.shape[1]):
         for end, name in enumerate(END_NAMES):
-            sources, targets = ends.sources[end, i].tolist(), ends.targets.ids[end, i].tolist()
+            sources, targets = ends.sources[end, i].tolist(), ends.targets[end, i].tolist()
             row = {
                 **head.head._asdict(),
                 "direction": i + 1,
                 "end": name,
-                "strength": round_to_five_digits(float(head.strengths[i])),
-                "share": round_to_five_digits(float(head.shares[i])),
-                "written": round_to_five_digits(float(head.written_shares[i])),
+                "strength": five_digits(float(head.strengths[i])),
+                "share": five_digits(float(head.shares[i])),
+                "written": five_digits(float(head.written_shares[i])),
                 "salient": int(counts[end, i]),
                 "source_ids": sources,
                 "sources": [tokens[s] for s in sources],
-                "cosines": [round_to_five_digits(x) for x in ends.cosines[end, i].tolist()],
+                "cosines": [five_digits(x) for x in ends.cosines[end, i].tolist()],
                 "target_ids": targets,
                 "targets": [tokens[t] for t in targets],
             }
@@ -178,13 +149,14 @@ def direction_rows(head: HeadDirections, tokens: Sequence[str]) -> list[Row]:
 def head_row(head: HeadDirections) -> Row:
     counts, shown = head.salient_counts(), head.ends.sources.shape[1]
     largest = counts.flatten().sort(descending=True).values.tolist()
-    assigned = head.salient_assignment.share
+    assigned, shares = head.salient_assignment.share, torch.stack([head.shares, head.written_shares])
+    covering = singular_directions.count_directions_for_share(shares, COVERED_SHARE).tolist()
     return {
         **head.head._asdict(),
-        "directions_90": int(count_directions_for_share(head.shares[None], COVERED_SHARE)[0]),
-        "written_90": int(count_directions_for_share(head.written_shares[None], COVERED_SHARE)[0]),
+        "directions_90": covering[0],
+        "written_90": covering[1],
         "salient": len(assigned),
-        "salient_share": round_to_five_digits(float(assigned.mean())),
+        "salient_share": five_digits(float(assigned.mean())),
         "salient_elsewhere": int(counts[:, shown:].sum()),
         "operations": sum(n >= MIN_OPERATION_TOKENS for n in largest),
         "second": largest[1],

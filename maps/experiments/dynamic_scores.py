@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.atlas.schema import Row
 from maps.experiments.hooked_model import HeadReads, HookedModel, concatenate_reads
 from maps.experiments.pearson import PearsonCorrelation, pearson
 from maps.experiments.prompts import FilledPrompts, PromptPair
@@ -59,15 +58,13 @@ def scores_in_prompt(
 
     def layer_scores(layer: int) -> Tensor:
         layer_reads = HeadReads(reads.with_context[layer], reads.without_context[layer])
-        return dynamic_layer_scores(hooked_model.output_weights(layer), layer_reads, targets, k, unembedding)
+        return scores_of_layer(hooked_model.output_weights(layer), layer_reads, targets, k, unembedding)
 
     scores = torch.cat(list(map_in_threads(layer_scores, layers)), 1)  # (kinds, heads)
     return dict(zip(CORRELATION_KINDS, scores.tolist(), strict=True))
 
 
-def dynamic_layer_scores(
-    outputs: Tensor, reads: HeadReads, targets: Tensor, k: int, unembedding: Unembedding
-) -> Tensor:
+def scores_of_layer(outputs: Tensor, reads: HeadReads, targets: Tensor, k: int, unembedding: Unembedding) -> Tensor:
     """The shares of hits of one layer's heads, (kinds, H); `reads` are this layer's, without the dimension L."""
     n, group_size = len(targets), len(outputs) // reads.without_context.shape[1]
     without_context = reads.without_context.repeat_interleave(group_size, 1)  # (n, H, d_h)
@@ -86,15 +83,3 @@ def correlations_by_kind(static: StaticScores, dynamic: DynamicScores) -> dict[s
         prompts = dynamic.scores[kind]
         correlations[kind] = pearson(own * len(prompts), [score for prompt in prompts for score in prompt])
     return correlations
-
-
-def correlation_row(static: StaticScores, pairs: int, correlations: dict[str, PearsonCorrelation]) -> Row:
-    return {
-        "relation": static.usable.relation.name,
-        "pairs": pairs,
-        "k": static.usable.k,
-        **{kind: each.value for kind, each in correlations.items()},
-        "max_score": max(static.score),
-        "max_suppression": max(static.suppression),
-        **{f"{kind}_p": each.p_value for kind, each in correlations.items()},
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,12 +126,10 @@ class HookedModel:
         def record(_module: nn.Module, positional: tuple[Tensor, ...]) -> None:
             inputs.append(positional[0][:, -1].detach().clone())  # (n, H d_h)
 
-        hooks = [each.register_forward_pre_hook(record) for each in self.output_projections]
-        try:
+        with ExitStack() as hooks:  # removes them at the end
+            for projection in self.output_projections:
+                hooks.enter_context(projection.register_forward_pre_hook(record))
             yield inputs
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def compute_shared_prefix(self, ids: Tensor, max_length: int) -> tuple[int, Any]:
         """The number of tokens that all prompts (n, T) begin with, at most `max_length`, and their cache.
@@ -158,9 +156,8 @@ class HookedModel:
         from the cache of the same pass: each layer still reads the residual stream of the whole prompt.
         """
         step = max(1, MAX_BATCH_TOKENS // ids.shape[1])
-        return concatenate_reads(
-            [self._read_batch(*part) for part in zip(ids.split(step), subject_ends.split(step), strict=True)]
-        )
+        batches = zip(ids.split(step), subject_ends.split(step), strict=True)
+        return concatenate_reads([self._read_batch(*batch) for batch in batches])
 
     def _read_batch(self, ids: Tensor, subject_ends: Tensor) -> HeadReads:
         shared, cache = self.compute_shared_prefix(ids, int(subject_ends.min()))
@@ -172,8 +169,7 @@ class HookedModel:
 
 
 def concatenate_reads(batches: Sequence[HeadReads]) -> HeadReads:
-    with_context = torch.cat([batch.with_context for batch in batches], 1)
-    return HeadReads(with_context, torch.cat([batch.without_context for batch in batches], 1))
+    return HeadReads(*(torch.cat(parts, 1) for parts in zip(*batches, strict=True)))
 
 
 def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
@@ -189,15 +185,13 @@ def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
     return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
 
 
-def load_network(name: str, further: dict[str, Any]) -> tuple[Any, Any]:
+def load_network(name: str, extra: dict[str, Any]) -> tuple[Any, Any]:
     """The network and its tokenizer. Code that comes with a model is never run."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **further)
-        network = AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch.float32, attn_implementation="eager", **further
-        )
+        tokenizer = AutoTokenizer.from_pretrained(name, **extra)
+        network = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, attn_implementation="eager", **extra)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise MapsError(f"transformers cannot run {name}: {' '.join(str(error).split())[:300]}") from error
     return network, tokenizer

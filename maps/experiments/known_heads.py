@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from maps.atlas.schema import HEAD_COLUMNS, Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.data import known_heads as known
 from maps.data.known_heads import KnownGroup
 from maps.errors import MapsError
-from maps.experiments.layer_runs import ExperimentTables, LayerExperiment, TableRows
-from maps.experiments.results import INT, NUMBER, STRING, STRINGS, pick_settings
+from maps.experiments.layer_runs import ExperimentTables, TableRows, run_layers
+from maps.experiments.results import TEXTS, pick_settings
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.rows import score_rows
 from maps.mapping.settings import MappingSettings
@@ -25,15 +25,15 @@ from maps.types import HeadId, Progress, no_progress_bar
 SCHEMAS = {
     "known_heads": pa.schema(
         [
-            *[("group", STRING), *HEAD_COLUMNS, ("relation", STRING), ("side", STRING), ("k", INT), ("pairs", INT)],
-            *[("score", NUMBER), ("suppression", NUMBER), ("likewise", pa.bool_())],
-            *[("implements", STRINGS), ("suppresses", STRINGS), ("source", STRING)],
+            *[("group", TEXT), *columns(INTEGER, "layer", "head"), *columns(TEXT, "relation", "side")],
+            *[*columns(INTEGER, "k", "pairs"), *columns(NUMBER, "score", "suppression"), ("likewise", pa.bool_())],
+            *[("implements", TEXTS), ("suppresses", TEXTS), ("source", TEXT)],
         ]
     ),
     "known_groups": pa.schema(
         [
-            *[("group", STRING), ("relation", STRING), ("side", STRING), ("heads", INT), ("likewise", INT)],
-            *[("published", INT), ("further", INT), ("further_heads", STRINGS)],
+            *[("group", TEXT), ("relation", TEXT), ("side", TEXT), ("heads", INTEGER), ("likewise", INTEGER)],
+            *[("published", INTEGER), ("further", INTEGER), ("further_heads", TEXTS)],
         ]
     ),
 }
@@ -53,18 +53,20 @@ def evaluate_known_heads(
     `groups_file`: your own groups instead of those that ship. Raises MapsError for a model without known heads.
     """
     opened = open_model(model, settings, device)
-    shape = opened.shape
     if groups_file is None:
+        shape = opened.shape
         _, groups = known.shipped_groups(opened.name, shape.architecture, shape.layers, shape.heads)
     else:
         groups = known.read_own_groups(groups_file)
     for group in groups:
         for head in group.heads:
             opened.head(head)  # raises MapsError for a head that the model lacks
-    check_groups_are_scored(groups, settings)
+    lacking = ", ".join(sorted({group.relation for group in groups} - {each.name for each in settings.relations}))
+    if lacking:
+        raise MapsError(f"Known heads are compared by {lacking}, which is not among the relations; name it too.")
     asked = pick_settings(settings, USED_SETTINGS)
     asked["groups"] = [{**group._asdict(), "heads": [str(head) for head in group.heads]} for group in groups]
-    layers = range(shape.layers)
+    layers = range(opened.shape.layers)
     opened.checkpoint.check_files(layers, settings.first_mlp)
     work = LayerMapper.prepare(opened, settings)
 
@@ -74,18 +76,7 @@ def evaluate_known_heads(
     def build_tables(rows: TableRows) -> TableRows:
         return compare_known_heads(groups, rows["relations"], settings)
 
-    experiment = LayerExperiment("known_heads", opened, asked, layers, SCHEMAS)
-    return experiment.run(out, compute_layer, progress, build_tables)
-
-
-def check_groups_are_scored(groups: Sequence[KnownGroup], settings: MappingSettings) -> None:
-    """Raises MapsError when a group's relation is not among the relations to score."""
-    scored = {relation.name for relation in settings.relations}
-    lacking = sorted({group.relation for group in groups} - scored)
-    if lacking:
-        raise MapsError(
-            f"Known heads are compared by {', '.join(lacking)}, which is not among the relations; name it too."
-        )
+    return run_layers("known_heads", opened, asked, layers, SCHEMAS, out, compute_layer, progress, build_tables)
 
 
 ScoresByHead = dict[HeadId, dict[str, Row]]  # rows of `relations` by head and relation
@@ -96,12 +87,9 @@ def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], set
     by_head: ScoresByHead = {}
     for row in scores:
         by_head.setdefault(HeadId(row["layer"], row["head"]), {})[row["relation"]] = row
-    return {
-        "known_heads": [
-            known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads
-        ],
-        "known_groups": [known_group_row(group, groups, by_head, settings) for group in groups],
-    }
+    head_rows = [known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads]
+    group_rows = [known_group_row(group, groups, by_head, settings) for group in groups]
+    return {"known_heads": head_rows, "known_groups": group_rows}
 
 
 def passes(row: Row, side: str, settings: MappingSettings) -> bool | None:

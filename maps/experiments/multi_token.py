@@ -9,8 +9,7 @@ from maps.experiments.correlation import PairsByRelation, relation_part, run_cor
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.prompts import PromptPair, multi_token_pairs, single_token_pairs
 from maps.experiments.results import CORRELATION_KINDS, P_VALUE_COLUMNS, LeftOutRelation, Result
-from maps.experiments.setup import relations_with_enough_pairs, too_few_reason
-from maps.experiments.static_scores import StaticScores
+from maps.experiments.static_scores import StaticScores, relations_with_enough_pairs, too_few_reason
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.settings import MappingSettings
 from maps.types import Progress, no_progress_bar
@@ -30,12 +29,10 @@ def evaluate_multi_token(
 
     The static scores come from the relation's single-token pairs, so a relation needs enough pairs of both kinds.
     """
-    return run_correlation(
-        "multi_token", longer_pairs, multi_token_part, model, out, settings, prompts, device, progress
-    )
+    return run_correlation("multi_token", long_pairs, multi_token_part, model, out, settings, prompts, device, progress)
 
 
-def longer_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
+def long_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelation]]:
     """The multi-token pairs of each relation with enough pairs of both kinds, and the others with the reason."""
     enough, left = relations_with_enough_pairs(work)
     left = [each._replace(reason=f"single-token sources: {each.reason}") for each in left]
@@ -45,8 +42,7 @@ def longer_pairs(work: LayerMapper) -> tuple[PairsByRelation, list[LeftOutRelati
         if len(pairs) >= minimum:
             selected[name] = pairs
         else:
-            reason = f"longer sources: {too_few_reason(len(pairs), minimum)}"
-            left.append(LeftOutRelation(name, len(pairs), reason))
+            left.append(LeftOutRelation(name, len(pairs), f"longer sources: {too_few_reason(len(pairs), minimum)}"))
     return selected, left
 
 

@@ -31,19 +31,11 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> PearsonCorrelation:
     for values, name in ((x, "first"), (y, "second")):
         if min(values) == max(values):
             return PearsonCorrelation(None, None, f"the {name} values do not vary")
-    a, b = subtract_mean(x), subtract_mean(y)
-    r = fsum(i * j for i, j in zip(a, b, strict=True)) / (euclidean_norm(a) * euclidean_norm(b))
-    r = max(-1.0, min(1.0, r))
+    mean_x, mean_y = fsum(x) / n, fsum(y) / n
+    a, b = [value - mean_x for value in x], [value - mean_y for value in y]
+    norms = sqrt(fsum(value * value for value in a)) * sqrt(fsum(value * value for value in b))
+    r = max(-1.0, min(1.0, fsum(i * j for i, j in zip(a, b, strict=True)) / norms))
     return PearsonCorrelation(r, two_sided_p_value(r, n))
-
-
-def subtract_mean(values: Sequence[float]) -> list[float]:
-    mean = fsum(values) / len(values)
-    return [value - mean for value in values]
-
-
-def euclidean_norm(values: Sequence[float]) -> float:
-    return sqrt(fsum(value * value for value in values))
 
 
 def two_sided_p_value(r: float, n: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,11 +71,7 @@ class FilledPrompts:
         """The prompts in batches of equal length, so that none is padded."""
         for length in sorted({len(prompt.ids) for prompt in self.prompts}):
             alike = [prompt for prompt in self.prompts if len(prompt.ids) == length]
-            yield PromptBatch(
-                torch.tensor([prompt.pair_index for prompt in alike], device=device),
-                torch.tensor([prompt.ids for prompt in alike], device=device),
-                torch.tensor([prompt.subject_end for prompt in alike], device=device),
-            )
+            yield PromptBatch(*(torch.tensor(field, device=device) for field in zip(*alike, strict=True)))
 
 
 def single_token_pairs(model: Model, usable: UsableRelation) -> list[PromptPair]:
@@ -88,15 +84,9 @@ def multi_token_pairs(model: Model, relation: Relation) -> list[PromptPair]:
     """The pairs whose source is two or more tokens and whose target is one token, without duplicates."""
     vocabulary = model.vocabulary
     targets = vocabulary.single_token_ids([target for _, target in relation.pairs])
-    pairs = [
-        PromptPair(source.strip(), target)
-        for (source, _), target in zip(relation.pairs, targets, strict=True)
-        if target is not None and token_count(vocabulary.pieces, source) > 1
-    ]
+    pairs = []
+    for (source, _), target in zip(relation.pairs, targets, strict=True):
+        first, *others = vocabulary.pieces(source) or [""]  # some tokenizers put a space in front as a token of its own
+        if target is not None and len(others) > (first == " "):
+            pairs.append(PromptPair(source.strip(), target))
     return list(dict.fromkeys(pairs))
-
-
-def token_count(pieces: Callable[[str], list[str]], word: str) -> int:
-    """The number of a word's tokens, without the space that some tokenizers put in front as a token of its own."""
-    split = pieces(word)
-    return len(split) - (len(split) > 1 and split[0] == " ")

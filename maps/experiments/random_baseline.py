@@ -53,7 +53,9 @@ def evaluate_random_baseline(
     with parts.begin("evaluate", {"model": model, "seed": seed, **settings.as_json()}):
         scores = parts.compute_missing(layers, lambda layer: best_scores_of_layer(work, layer, seed), progress)
         baseline = count_passing_heads(scores, settings.tau)
-        write_file(out / RANDOM_CSV, baseline_csv(baseline).encode())
+        rows = zip(baseline.taus, baseline.trained_counts, baseline.random_counts, strict=True)
+        lines = [",".join(map(str, row)) + "\n" for row in (RANDOM_CSV_SCHEMA.names, *rows)]
+        write_file(out / RANDOM_CSV, "".join(lines).encode())
         if atlas is not None:
             write_card(atlas)
     return baseline
@@ -82,16 +84,6 @@ def best_score(scores: Sequence[RelationScore], min_pairs: int) -> float:
 def count_passing_heads(layers: Sequence[dict[str, list[float]]], tau: float) -> RandomBaseline:
     """How many heads pass each τ of TAUS and the chosen one."""
     taus = tuple(sorted({*TAUS, tau}))
-    trained = [score for layer in layers for score in layer["trained"]]
-    random = [score for layer in layers for score in layer["random"]]
-    return RandomBaseline(
-        taus,
-        tuple(sum(score >= each for score in trained) for each in taus),
-        tuple(sum(score >= each for score in random) for each in taus),
-        len(trained),
-    )
-
-
-def baseline_csv(baseline: RandomBaseline) -> str:
-    rows = zip(baseline.taus, baseline.trained_counts, baseline.random_counts, strict=True)
-    return "".join(",".join(map(str, row)) + "\n" for row in (RANDOM_CSV_SCHEMA.names, *rows))
+    scores = {kind: [score for layer in layers for score in layer[kind]] for kind in ("trained", "random")}
+    trained, random = (tuple(sum(score >= each for score in own) for each in taus) for own in scores.values())
+    return RandomBaseline(taus, trained, random, len(scores["trained"]))

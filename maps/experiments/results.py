@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file, write_json
 from maps.files.csv_export import table_to_csv
@@ -24,26 +24,25 @@ from maps.mapping.settings import MappingSettings
 USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
 CORRELATION_KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
 P_VALUE_COLUMNS = tuple(f"{kind}_p" for kind in CORRELATION_KINDS)
-INT, NUMBER, STRING = pa.int32(), pa.float64(), pa.string()
-INTS, NUMBERS, STRINGS = pa.list_(INT), pa.list_(NUMBER), pa.list_(STRING)
+INTEGERS, NUMBERS, TEXTS = pa.list_(INTEGER), pa.list_(NUMBER), pa.list_(TEXT)
 CORRELATION_SCHEMA = pa.schema(
     [
-        *[("relation", STRING), ("pairs", INT), ("k", INT), *((kind, NUMBER) for kind in CORRELATION_KINDS)],
-        *[("max_score", NUMBER), ("max_suppression", NUMBER), *((name, NUMBER) for name in P_VALUE_COLUMNS)],
+        *[("relation", TEXT), *columns(INTEGER, "pairs", "k"), *columns(NUMBER, *CORRELATION_KINDS)],
+        *columns(NUMBER, "max_score", "max_suppression", *P_VALUE_COLUMNS),
     ]
 )
 MULTI_TOKEN_SCHEMA = pa.schema(
     [
-        *[*CORRELATION_SCHEMA, pa.field("single_pairs", INT)],
+        *[*CORRELATION_SCHEMA, pa.field("single_pairs", INTEGER)],
         *(pa.field(f"single_{name}", NUMBER) for name in (*CORRELATION_KINDS, *P_VALUE_COLUMNS)),
     ]
 )
 CAUSAL_SCHEMA = pa.schema(
     [
-        *[("relation", STRING), ("heads_removed", INT), ("base", NUMBER), ("relation_heads_removed", NUMBER)],
-        *[("random_heads_removed", NUMBER), ("random_sd", NUMBER), ("control_tasks", INT), ("control_base", NUMBER)],
-        *[("control_relation_heads_removed", NUMBER), ("control_base_sd", NUMBER), ("control_sd", NUMBER)],
-        ("pairs", INT),
+        *[("relation", TEXT), ("heads_removed", INTEGER)],
+        *columns(NUMBER, "base", "relation_heads_removed", "random_heads_removed", "random_sd"),
+        *[("control_tasks", INTEGER), *columns(NUMBER, "control_base", "control_relation_heads_removed")],
+        *[*columns(NUMBER, "control_base_sd", "control_sd"), ("pairs", INTEGER)],
     ]
 )
 RESULT_SCHEMAS = {"correlation": CORRELATION_SCHEMA, "multi_token": MULTI_TOKEN_SCHEMA, "causal": CAUSAL_SCHEMA}

@@ -20,10 +20,9 @@ def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferen
     `heads` is the atlas's table. Dashed lines show the output space of a specific and a global head (paper, appendix).
     """
     layers = breadth.layer_breadth(heads)
-    rows: Rows = [
-        {**row, "name": str(HeadId(row["layer"], row["head"]))}
-        for row in heads.select(["layer", "head", *breadth.MEASURES]).to_pylist()
-    ]
+    rows: Rows = heads.select(["layer", "head", *breadth.MEASURES]).to_pylist()
+    for row in rows:
+        row["name"] = str(HeadId(row["layer"], row["head"]))
     medians: Rows = layers.to_pylist()
     panels = [measure_panel(rows, medians, "input_skewness", "Input skewness")]
     if any(row["output_space"] for row in rows):
@@ -37,12 +36,9 @@ def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferen
 
 def measure_panel(rows: Rows, medians: Rows, name: str, title: str) -> Panel:
     percent = name == "output_space"
-    y = alt.Y(
-        f"{name}:Q",
-        title="Share of the vocabulary" if percent else title,
-        scale=alt.Scale(type="log" if percent else "linear", zero=False),
-        axis=alt.Axis(format="~%" if percent else "~g", grid=not percent),
-    )
+    scale = alt.Scale(type="log" if percent else "linear", zero=False)
+    axis = alt.Axis(format="~%" if percent else "~g", grid=not percent)
+    y = alt.Y(f"{name}:Q", title="Share of the vocabulary" if percent else title, scale=scale, axis=axis)
     tooltip = ["name:N", alt.Tooltip(f"{name}:Q", title=title, format=".3%" if percent else ".2f")]
     known = [row for row in rows if row[name] is not None]
     line = [row for row in medians if row[name] is not None]

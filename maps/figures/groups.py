@@ -21,11 +21,8 @@ def group_similarity(groups: pa.Table, model: str) -> Figure:
     `groups` is the table of `value_group_similarity`. Undefined values are left out.
     """
     every = {(row["sets"], row["heads"]): row for row in groups.to_pylist() if row["layer"] is None}
-    rows = [
-        row | {"side": SHARED_LABEL if row["heads"] == WITHIN else APART_LABEL}
-        for row in groups.to_pylist()
-        if row["layer"] is not None
-    ]
+    labels = {WITHIN: SHARED_LABEL, BETWEEN: APART_LABEL}
+    rows = [row | {"side": labels[row["heads"]]} for row in groups.to_pylist() if row["layer"] is not None]
     means = {
         name: f"{similarity_text(every[name, WITHIN])} within, {similarity_text(every[name, BETWEEN])} between"
         for name in SETS
@@ -35,13 +32,11 @@ def group_similarity(groups: pa.Table, model: str) -> Figure:
         for name, title in SET_TITLES.items()
     ]
     chart = alt.hconcat(*panels, spacing=30).resolve_scale(color="shared", shape="shared")
-    subtitle = [
-        "Mean Jaccard similarity of two heads of a layer that share a value head (within a group), and of two that do "
-        "not (between)."
-    ]
+    subtitle = "Mean Jaccard similarity of two heads of a layer that share a value head (within a group), "
+    subtitle += "and of two that do not (between)."
     each = "; ".join(f"{SET_TITLES[name].lower()} {means[name]}" for name in SETS)
     title = f"Heads that share a value head in {escape_invisible(model)}"
-    return style_chart(chart, title, subtitle, f"{subtitle[0]} Over all layers: {each}.")
+    return style_chart(chart, title, [subtitle], f"{subtitle} Over all layers: {each}.")
 
 
 def similarity_text(row: dict[str, Any]) -> str:
@@ -52,19 +47,13 @@ def similarity_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt
     """One kind of set: points by layer, joined by a line; `means` is the subtitle."""
     sides = [SHARED_LABEL, APART_LABEL]
     highest = max((row["similarity"] or 0.0 for row in rows), default=0.0) or 1.0
+    colours = alt.Scale(domain=sides, range=[BLUE, VERMILION])
+    legend = alt.Legend(title="Two heads that", symbolOpacity=1)
+    side, similarity = alt.Tooltip("side:N", title="Two heads"), alt.Tooltip("similarity:Q", format=".3f")
     base = layer_panel(rows, title, means, 250).encode(
         y=alt.Y("similarity:Q", title="Similarity", scale=alt.Scale(domain=[0, highest * 1.05], nice=False)),
-        color=alt.Color(
-            "side:N",
-            scale=alt.Scale(domain=sides, range=[BLUE, VERMILION]),
-            legend=alt.Legend(title="Two heads that", symbolOpacity=1),
-        ),
-        tooltip=[
-            "layer:Q",
-            alt.Tooltip("side:N", title="Two heads"),
-            alt.Tooltip("similarity:Q", format=".3f"),
-            "pairs:Q",
-        ],
+        color=alt.Color("side:N", scale=colours, legend=legend),
+        tooltip=["layer:Q", side, similarity, "pairs:Q"],
     )
     shape = alt.Shape("side:N", title="Two heads that", scale=alt.Scale(domain=sides, range=["circle", "diamond"]))
     points = base.transform_filter("datum.similarity !== null").mark_point(filled=True, size=40, opacity=1)

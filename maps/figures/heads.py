@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pyarrow as pa
 
 from maps.analysis.classification import CATEGORIES
-from maps.figures.style import BLUE, CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart
+from maps.figures.style import BLUE, CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart, two_kinds
 from maps.text import escape_invisible, relation_label
 from maps.types import HeadId
 
@@ -30,41 +31,30 @@ def functionality_map(categories: pa.Table, model: str, layers: int, heads: int)
         row["label"] = labels[row["category"]]
     step = max(MIN_CELL_SIZE, min(MAX_CELL_SIZE, MAX_MAP_WIDTH // max(1, layers)))
     inner = 1 - min(1.5, step / 9) / step  # the share of a step that the cell fills; the rest is the gap
-    base = (
-        alt.Chart(SharedRows(values=rows), width=layers * step, height=heads * step)
-        .transform_calculate(
-            right=f"datum.layer + {inner}",
-            top=f"datum.head + datum.start * {inner}",
-            foot=f"datum.head + datum.end * {inner}",
-        )
-        .encode(
-            x=alt.X("layer:Q", title="Layer", scale=alt.Scale(domain=[0, layers], nice=False), axis=cell_axis(layers)),
-            x2="right:Q",
-            y=alt.Y("top:Q", title="Head", scale=alt.Scale(domain=[heads, 0], nice=False), axis=cell_axis(heads)),
-            y2="foot:Q",
-            color=alt.Color(
-                "label:N",
-                scale=alt.Scale(
-                    domain=list(labels.values()), range=[CATEGORY_COLOURS.get(name, OTHER_COLOUR) for name in labels]
-                ),
-                legend=alt.Legend(title="Category (heads)", symbolType="square", symbolSize=160, labelLimit=300),
-            ),
-            tooltip=[alt.Tooltip(f"{name.lower()}:N", title=name) for name in ("Name", "Implements", "Suppresses")],
-        )
+    colours = [CATEGORY_COLOURS.get(name, OTHER_COLOUR) for name in labels]
+    legend = alt.Legend(title="Category (heads)", symbolType="square", symbolSize=160, labelLimit=300)
+    base = alt.Chart(SharedRows(values=rows), width=layers * step, height=heads * step)
+    base = base.transform_calculate(
+        right=f"datum.layer + {inner}",
+        top=f"datum.head + datum.start * {inner}",
+        foot=f"datum.head + datum.end * {inner}",
+    ).encode(
+        x=alt.X("layer:Q", title="Layer", scale=alt.Scale(domain=[0, layers], nice=False), axis=cell_axis(layers)),
+        x2="right:Q",
+        y=alt.Y("top:Q", title="Head", scale=alt.Scale(domain=[heads, 0], nice=False), axis=cell_axis(heads)),
+        y2="foot:Q",
+        color=alt.Color("label:N", scale=alt.Scale(domain=list(labels.values()), range=colours), legend=legend),
+        tooltip=[alt.Tooltip(f"{name.lower()}:N", title=name) for name in ("Name", "Implements", "Suppresses")],
     )
     quiet = base.transform_filter("datum.category === 'none'").mark_rect(aria=False)
     cells = base.transform_filter("datum.category !== 'none'").mark_rect().encode(description="words:N")
-    count = sum(1 for row in categories.to_pylist() if row["relations"] or row["suppressed"])
+    every, count = len(categories), sum(1 for row in categories.to_pylist() if row["relations"] or row["suppressed"])
     each = ", ".join(f"{name} {counts[name]:,}" for name in labels if name != "none")
     title = f"What the heads of {escape_invisible(model)} do"
-    subtitle = [
-        f"{count:,} of {len(categories):,} heads implement or suppress a relation; a head of several categories has a "
-        "band for each."
-    ]
-    described = (
-        f"A grid of {len(categories):,} heads, layers from left to right. {subtitle[0]} Heads by category: {each}."
-    )
-    return style_chart(alt.layer(quiet, cells), title, subtitle, described)
+    subtitle = f"{count:,} of {every:,} heads implement or suppress a relation; "
+    subtitle += "a head of several categories has a band for each."
+    described = f"A grid of {every:,} heads, layers from left to right. {subtitle} Heads by category: {each}."
+    return style_chart(alt.layer(quiet, cells), title, [subtitle], described)
 
 
 def category_bands(categories: pa.Table) -> Rows:
@@ -99,14 +89,9 @@ def cell_axis(count: int) -> alt.Axis:
     every = 1
     if count > 16:
         every = 5 if count <= 40 else 10
-    return alt.Axis(
-        values=[i + 0.5 for i in range(0, count, every)],
-        labelExpr="format(floor(datum.value), 'd')",
-        grid=False,
-        domain=False,
-        ticks=False,
-        labelOverlap=False,
-    )
+    places = [i + 0.5 for i in range(0, count, every)]
+    hidden: dict[str, Any] = dict.fromkeys(("grid", "domain", "ticks", "labelOverlap"), False)
+    return alt.Axis(values=places, labelExpr="format(floor(datum.value), 'd')", **hidden)
 
 
 def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId], model: str) -> Figure | None:
@@ -114,41 +99,24 @@ def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId]
 
     `heads` is the atlas's table, `classified_heads` the heads that implement or suppress a relation.
     """
-    known = set(classified_heads)
+    known, kinds = set(classified_heads), ["not classified", "classified"]
     rows = [
-        row
-        | {
-            "name": str(HeadId(row["layer"], row["head"])),
-            "kind": "classified" if (row["layer"], row["head"]) in known else "not classified",
-        }
+        row | {"name": str(head), "kind": kinds[head in known]}
         for row in heads.select(["layer", "head", "input_skewness", "output_space"]).to_pylist()
         if row["output_space"] and row["input_skewness"] is not None
+        for head in [HeadId(row["layer"], row["head"])]
     ]
     if not rows:
         return None
-    kinds = ["not classified", "classified"]
-    points = (
-        alt.Chart(SharedRows(values=rows), width=480, height=320)
-        .mark_point(filled=True, size=36, opacity=0.75)
-        .encode(
-            x=alt.X(
-                "output_space:Q",
-                title="Output space (share of the vocabulary)",
-                scale=alt.Scale(type="log"),
-                axis=alt.Axis(format="~%", grid=False),
-            ),
-            y=alt.Y("input_skewness:Q", title="Input skewness", scale=alt.Scale(zero=False)),
-            color=alt.Color("kind:N", title="Head", scale=alt.Scale(domain=kinds, range=["#8A94A0", BLUE])),
-            shape=alt.Shape("kind:N", title="Head", scale=alt.Scale(domain=kinds, range=["circle", "diamond"])),
-            tooltip=[
-                "name:N",
-                alt.Tooltip("output_space:Q", format=".3%"),
-                alt.Tooltip("input_skewness:Q", format=".2f"),
-                "kind:N",
-            ],
-        )
+    axis_title, axis = "Output space (share of the vocabulary)", alt.Axis(format="~%", grid=False)
+    space, skewness = alt.Tooltip("output_space:Q", format=".3%"), alt.Tooltip("input_skewness:Q", format=".2f")
+    points = alt.Chart(SharedRows(values=rows), width=480, height=320)
+    points = points.mark_point(filled=True, size=36, opacity=0.75).encode(
+        x=alt.X("output_space:Q", title=axis_title, scale=alt.Scale(type="log"), axis=axis),
+        y=alt.Y("input_skewness:Q", title="Input skewness", scale=alt.Scale(zero=False)),
+        **two_kinds("kind:N", "Head", kinds, "#8A94A0", BLUE),
+        tooltip=["name:N", space, skewness, "kind:N"],
     )
     subtitle = [f"{len(rows):,} heads; one with a small output space promotes few tokens, whatever it reads."]
-    return style_chart(
-        points, f"Input skewness and output space in {escape_invisible(model)}", subtitle, f"Points. {subtitle[0]}"
-    )
+    title = f"Input skewness and output space in {escape_invisible(model)}"
+    return style_chart(points, title, subtitle, f"Points. {subtitle[0]}")

@@ -27,9 +27,7 @@ def identification_rate(identification: pa.Table, model: str) -> Figure:
         for reading, (count, rate) in READING_COLUMNS.items()
     ]
     means = {escape_invisible(row["describer"]): row for row in every if row["layer"] is None}
-    panels = [
-        describer_panel([r for r in rows if r["describer"] == name], name, rates_text(means[name])) for name in means
-    ]
+    panels = [rate_panel([r for r in rows if r["describer"] == name], name, rates_text(means[name])) for name in means]
     chart = alt.concat(*panels, columns=PANELS_PER_ROW, spacing=30).resolve_scale(color="shared", shape="shared")
     subtitle = ["Share of each layer's described heads in which the describer sees a pattern."]
     each = "; ".join(f"{name}: {rates_text(row)}" for name, row in means.items())
@@ -44,16 +42,13 @@ def rates_text(row: dict[str, float | None]) -> str:
     return f"{100 * exact:.1f} % of {row['described']:,} heads, {100 * paper:.1f} % by the paper's reading"
 
 
-def describer_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
+def rate_panel(rows: Rows, title: str, means: str) -> alt.LayerChart | alt.FacetChart:
     """One describer: points by layer, joined by a line, for both readings; `means` is the subtitle."""
     readings = list(READING_COLUMNS)
+    colours = alt.Scale(domain=readings, range=[BLUE, VERMILION])
     base = layer_panel(rows, title, means, 380).encode(
         y=alt.Y("rate:Q", title="Heads with a pattern", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
-        color=alt.Color(
-            "reading:N",
-            scale=alt.Scale(domain=readings, range=[BLUE, VERMILION]),
-            legend=alt.Legend(title="Reading", symbolOpacity=1),
-        ),
+        color=alt.Color("reading:N", scale=colours, legend=alt.Legend(title="Reading", symbolOpacity=1)),
         tooltip=["layer:Q", "reading:N", alt.Tooltip("rate:Q", format=".1%"), "patterns:Q", "described:Q"],
     )
     points = base.mark_point(filled=True, opacity=1).encode(

@@ -7,16 +7,8 @@ import json
 import altair as alt
 import pyarrow as pa
 
-from maps.figures.style import (
-    CATEGORY_COLOURS,
-    INK_COLOUR,
-    OTHER_COLOUR,
-    QUIET_COLOUR,
-    Figure,
-    Rows,
-    SharedRows,
-    style_chart,
-)
+from maps.figures import style
+from maps.figures.style import Figure, Rows, SharedRows
 from maps.text import escape_invisible, relation_label
 
 
@@ -37,11 +29,13 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
         for i, row in enumerate(per_relation.to_pylist())
     ]
     most = max((max(row["heads"] or 0, row["suppression_heads"] or 0) for row in rows), default=0) or 1
+    names = [row["name"] for row in rows]  # bars are placed by number: names may be equal or empty
+    label = f"{json.dumps(names)}[datum.value]"
+    named = alt.Axis(labelExpr=label, labelLimit=240, ticks=False, domain=False, labelPadding=8)
+    suppression = ("best_suppression_head", "best_suppression")
     panels = [
-        relation_bars(rows, "heads", "Heads that implement it", ("best_head", "best_score"), most, named=True),
-        relation_bars(
-            rows, "suppression_heads", "Heads that suppress it", ("best_suppression_head", "best_suppression"), most
-        ),
+        relation_bars(rows, "heads", "Heads that implement it", ("best_head", "best_score"), most, named),
+        relation_bars(rows, "suppression_heads", "Heads that suppress it", suppression, most, None),
     ]
     counted = [row for row in rows if row["counted"]]
     each = "; ".join(f"{row['name']} {row['heads']} and {row['suppression_heads']}" for row in counted if row["either"])
@@ -51,22 +45,14 @@ def heads_per_relation(per_relation: pa.Table, model: str) -> Figure:
     described = f"Bars of how many heads implement each relation and how many suppress it: {each or 'none'}."
     described += f" Too few pairs to classify by: {few}." if few else ""
     chart = alt.hconcat(*panels, spacing=24).resolve_scale(color="shared")
-    return style_chart(chart, f"Heads per relation in {escape_invisible(model)}", subtitle, described)
+    return style.style_chart(chart, f"Heads per relation in {escape_invisible(model)}", subtitle, described)
 
 
 def relation_bars(
-    rows: Rows, field: str, title: str, best: tuple[str, str], most: int, named: bool = False
+    rows: Rows, field: str, title: str, best: tuple[str, str], most: int, labels: alt.Axis | None
 ) -> alt.LayerChart | alt.FacetChart:
-    """One panel of bars. `best` names the columns with the strongest head and its score; `named` labels the bars."""
+    """One panel of bars. `best` names the columns with the strongest head and its score; `labels` names the bars."""
     head, value = best
-    names = [row["name"] for row in rows]  # bars are placed by number: names may be equal or empty
-    labels = (
-        alt.Axis(
-            labelExpr=f"{json.dumps(names)}[datum.value]", labelLimit=240, ticks=False, domain=False, labelPadding=8
-        )
-        if named
-        else None
-    )
     present = list(dict.fromkeys(row["group"] for row in rows))
     base = alt.Chart(SharedRows(values=rows), width=270, height=alt.Step(19)).encode(
         y=alt.Y("place:O", title=None, axis=labels),
@@ -79,28 +65,15 @@ def relation_bars(
             alt.Tooltip("pairs:Q", title="Usable pairs"),
         ],
     )
-    x = alt.X(
-        f"{field}:Q",
-        title=title,
-        scale=alt.Scale(domain=[0, most * 1.08], nice=False),
-        axis=alt.Axis(tickMinStep=1, tickCount=5, format="d"),
-    )
-    colour = alt.Color(
-        "group:N",
-        scale=alt.Scale(domain=present, range=[CATEGORY_COLOURS.get(name, OTHER_COLOUR) for name in present]),
-        legend=alt.Legend(title="Category", symbolType="square", symbolSize=160),
-    )
+    scale, axis = alt.Scale(domain=[0, most * 1.08], nice=False), alt.Axis(tickMinStep=1, tickCount=5, format="d")
+    x = alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+    colours = [style.CATEGORY_COLOURS.get(name, style.OTHER_COLOUR) for name in present]
+    legend = alt.Legend(title="Category", symbolType="square", symbolSize=160)
+    colour = alt.Color("group:N", scale=alt.Scale(domain=present, range=colours), legend=legend)
     bars = base.mark_bar(height=13).encode(x=x, color=colour)
-    numbers = (
-        base.transform_filter(f"datum.{field} !== null")
-        .mark_text(align="left", dx=4)
-        .encode(
-            x=x,
-            text=f"{field}:Q",
-            color=alt.condition(f"datum.{field} > 0", alt.value(INK_COLOUR), alt.value(QUIET_COLOUR)),
-        )
-    )
-    few = base.transform_filter("datum.few !== ''").mark_text(
-        align="left", dx=4, color=QUIET_COLOUR, fontStyle="italic"
-    )
+    ink, quiet = alt.value(style.INK_COLOUR), alt.value(style.QUIET_COLOUR)
+    numbers = base.transform_filter(f"datum.{field} !== null").mark_text(align="left", dx=4)
+    numbers = numbers.encode(x=x, text=f"{field}:Q", color=alt.condition(f"datum.{field} > 0", ink, quiet))
+    few = base.transform_filter("datum.few !== ''")
+    few = few.mark_text(align="left", dx=4, color=style.QUIET_COLOUR, fontStyle="italic")
     return alt.layer(bars, numbers, few.encode(x=alt.datum(0), text="few:N"))

@@ -55,26 +55,24 @@ def themed_json(figure: Figure) -> str:
 def layer_panel(rows: Rows, title: str, subtitle: str, width: int) -> alt.Chart:
     """An empty panel with the layers of some rows on the x axis."""
     last = max((row["layer"] for row in rows), default=0)
-    return alt.Chart(
-        SharedRows(values=rows),
-        width=width,
-        height=200,
-        title=alt.TitleParams(
-            title, subtitle=subtitle, fontSize=13, fontWeight="normal", subtitleFontSize=11, offset=8
-        ),
-    ).encode(
-        x=alt.X(
-            "layer:Q",
-            title="Layer",
-            scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
-            axis=alt.Axis(tickMinStep=1, format="d", grid=False),
-        ),
-    )
+    scale = alt.Scale(domain=[-0.5, last + 0.5], nice=False)
+    x = alt.X("layer:Q", title="Layer", scale=scale, axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    look: dict[str, Any] = {"fontSize": 13, "fontWeight": "normal", "subtitleFontSize": 11, "offset": 8}
+    head = alt.TitleParams(title, subtitle=subtitle, **look)
+    return alt.Chart(SharedRows(values=rows), width=width, height=200, title=head).encode(x=x)
+
+
+def two_kinds(field: str, title: str, kinds: list[str], *colours: str) -> dict[str, Any]:
+    """The colour and the shape of points of two kinds."""
+    colour = alt.Color(field, title=title, scale=alt.Scale(domain=kinds, range=list(colours)))
+    shape = alt.Shape(field, title=title, scale=alt.Scale(domain=kinds, range=["circle", "diamond"]))
+    return {"color": colour, "shape": shape}
 
 
 def style_chart(chart: Any, title: str, subtitle: list[str], description: str) -> Any:
     """The chart with its title, its description for screen readers, and the look that all figures share."""
-    font = "Helvetica, Arial, sans-serif"
+    titles: dict[str, Any] = {"titleColor": INK_COLOUR, "titleFontWeight": "normal"}
+    lines = dict.fromkeys(("gridColor", "domainColor", "tickColor"), LINE_COLOUR)
     return (
         chart.properties(
             title=alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=14),
@@ -83,22 +81,11 @@ def style_chart(chart: Any, title: str, subtitle: list[str], description: str) -
             padding=14,
             usermeta={"embedOptions": {"actions": False}},  # the menu's button has no name for screen readers
         )
-        .configure(font=font)
+        .configure(font="Helvetica, Arial, sans-serif")
         .configure_view(stroke=None)
         .configure_title(
             fontSize=16, color=INK_COLOUR, subtitleFontSize=12, subtitleColor=QUIET_COLOUR, subtitlePadding=5
         )
-        .configure_axis(
-            labelColor=QUIET_COLOUR,
-            titleColor=INK_COLOUR,
-            titleFontWeight="normal",
-            labelFontSize=11,
-            titleFontSize=12,
-            gridColor=LINE_COLOUR,
-            domainColor=LINE_COLOUR,
-            tickColor=LINE_COLOUR,
-        )
-        .configure_legend(
-            labelColor=INK_COLOUR, titleColor=INK_COLOUR, titleFontWeight="normal", labelFontSize=12, titleFontSize=12
-        )
+        .configure_axis(labelColor=QUIET_COLOUR, **titles, labelFontSize=11, titleFontSize=12, **lines)
+        .configure_legend(labelColor=INK_COLOUR, **titles, labelFontSize=12, titleFontSize=12)
     )

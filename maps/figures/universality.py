@@ -22,18 +22,13 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     ]
     with_hit = [row for row in rows if row["score"] > 0]
     models = list(dict.fromkeys(row["model"] for row in rows))
-    ticks = (
-        alt.Chart(SharedRows(values=with_hit), width=560, height=40 * max(1, len(models)))
-        .mark_tick(thickness=2, size=22, color=BLUE, opacity=0.7)
-        .encode(
-            x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelLimit=220)),
-            tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
-        )
+    ticks = alt.Chart(SharedRows(values=with_hit), width=560, height=40 * max(1, len(models)))
+    ticks = ticks.mark_tick(thickness=2, size=22, color=BLUE, opacity=0.7).encode(
+        x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
+        y=alt.Y("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelLimit=220)),
+        tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
     )
-    rule = (
-        alt.Chart(SharedRows(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET_COLOUR).encode(x="tau:Q")
-    )
+    rule = alt.Chart(SharedRows(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET_COLOUR)
     subtitle = [f"{len(with_hit):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
     title = f"Scores on {relation_label(relation)} by model"
-    return style_chart(alt.layer(ticks, rule), title, subtitle, f"One tick per head. {subtitle[0]}")
+    return style_chart(alt.layer(ticks, rule.encode(x="tau:Q")), title, subtitle, f"One tick per head. {subtitle[0]}")

@@ -41,8 +41,7 @@ class HeadWeights(NamedTuple):
 
     def head_output(self, rows: Tensor, head: int) -> Tensor:
         """What one head writes for source rows: ẽ W_V W_O, (n, d) to (n, d)."""
-        output: Tensor = (rows @ self.values[head // self.group_size]) @ self.outputs[head]
-        return output
+        return (rows @ self.values[head // self.group_size]) @ self.outputs[head]
 
     def output_per_head(self, rows: Tensor) -> Tensor:
         """What each head writes for its own source row: row h through head h, (H, d) to (H, d)."""

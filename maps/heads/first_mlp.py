@@ -61,12 +61,7 @@ def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     out = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         x = apply_norm(rows[start : start + ROWS], mlp)  # (n, d)
-        inner = apply_linear(x, mlp.up, mlp.up_bias)  # (n, inner)
-        if mlp.gate is None:
-            inner = mlp.activation(inner)
-        else:
-            inner = mlp.activation(apply_linear(x, mlp.gate, mlp.gate_bias)) * inner
-        torch.mm(inner, mlp.down.T, out=out[start : start + ROWS])
+        torch.mm(inner_values(x, mlp), mlp.down.T, out=out[start : start + ROWS])
     return out if mlp.down_bias is None else out.add_(mlp.down_bias)
 
 
@@ -76,18 +71,22 @@ def apply_first_mlp_float64(rows: Tensor, mlp: FirstMlp) -> Tensor:
     out = torch.zeros_like(x)
     for start in range(0, len(mlp.up), INNER_BLOCK):
         units = slice(start, start + INNER_BLOCK)
-        inner = apply_linear(x, mlp.up[units].double(), bias_slice(mlp.up_bias, units))
-        if mlp.gate is None:
-            inner = mlp.activation(inner)
-        else:
-            inner = mlp.activation(apply_linear(x, mlp.gate[units].double(), bias_slice(mlp.gate_bias, units))) * inner
-        out += inner @ mlp.down[:, units].T.double()
+        out += inner_values(x, mlp, units) @ mlp.down[:, units].T.double()
     return out if mlp.down_bias is None else out + mlp.down_bias
 
 
-def bias_slice(bias: Tensor | None, units: slice) -> Tensor | None:
-    """A slice of a bias in float64."""
-    return None if bias is None else bias[units].double()
+def inner_values(x: Tensor, mlp: FirstMlp, units: slice = slice(None)) -> Tensor:
+    """What W_down reads from some of the inner units, (n, d) to (n, units), in the precision of x."""
+    up = apply_linear(x, mlp.up, mlp.up_bias, units)
+    if mlp.gate is None:
+        return mlp.activation(up)
+    return mlp.activation(apply_linear(x, mlp.gate, mlp.gate_bias, units)) * up
+
+
+def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None, units: slice) -> Tensor:
+    """x Wᵀ + b of some outputs, (n, inputs) to (n, units), in the precision of x."""
+    weights = weight[units].to(x.dtype).T
+    return x @ weights if bias is None else torch.addmm(bias[units].to(x.dtype), x, weights)
 
 
 def apply_norm(x: Tensor, mlp: FirstMlp) -> Tensor:
@@ -98,8 +97,3 @@ def apply_norm(x: Tensor, mlp: FirstMlp) -> Tensor:
         x = x - x.mean(1, keepdim=True)
     x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + mlp.epsilon) * mlp.norm
     return x if mlp.norm_bias is None else x + mlp.norm_bias
-
-
-def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x Wᵀ + b, (n, inputs) to (n, outputs)."""
-    return x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)

@@ -125,9 +125,8 @@ def best_targets(
     def search(rows: slice) -> tuple[Tensor, Tensor]:
         return search_blocks(z.select(rows), blocks, slack[rows], screen)
 
-    parts = run_in_shares(search, len(slack))
-    best = torch.cat([part_best for part_best, _ in parts])
-    doubtful = torch.cat([has_rival for _, has_rival in parts]).nonzero()[:, 0]
+    best, has_rival = map(torch.cat, zip(*run_in_shares(search, len(slack)), strict=True))
+    doubtful = has_rival.nonzero()[:, 0]
     best[doubtful] = exact_best_targets(read_exactly(doubtful), targets)
     return best
 
@@ -139,12 +138,10 @@ def sample_best_targets(unit_rows: Tensor, targets: Tensor) -> Tensor:
     return best[: len(best) // 8 * 8 or len(best)]  # `count_true` is fast for multiples of 8; the rest comes later
 
 
-BlockScreen = Callable[[RoundedRows, TargetBlock, Tensor], Tensor]
+Screen = Callable[[RoundedRows, TargetBlock, Tensor], Tensor]
 
 
-def search_blocks(
-    z: RoundedRows, blocks: list[TargetBlock], slack: Tensor, screen: BlockScreen
-) -> tuple[Tensor, Tensor]:
+def search_blocks(z: RoundedRows, blocks: list[TargetBlock], slack: Tensor, screen: Screen) -> tuple[Tensor, Tensor]:
     """The best target of some sources in float32, (n,) ids, and whether another score is within rounding of it (n,).
 
     The first block is scored for all sources, a later one only for sources whose bound reaches their best so far.
@@ -175,14 +172,8 @@ def int8_block_bounds(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Te
     Only the first term differs between targets, so its maximum is taken; the others use the block's largest norms. The
     float32 rounding of the bound itself is covered by the slack that is added later: half of it is for a second score.
     """
-    highest = torch.empty(len(z.int8_rows), dtype=torch.int32, device=scratch.device)
     columns = block.rounded_targets
-    width = columns.int8_columns.shape[1]
-    for start in range(0, len(highest), BLOCK):
-        rows = z.int8_rows[start : start + BLOCK]
-        products = scratch[: len(rows) * width].view(len(rows), width)
-        torch._int_mm(rows, columns.int8_columns, out=products)
-        torch.amax(products, 1, out=highest[start : start + BLOCK])
+    highest = row_maxima(torch._int_mm, z.int8_rows, columns.int8_columns, scratch)
     # A negative maximum becomes 0, so that the factor 1 + 10⁻⁶ always rounds upward.
     scores = highest.clamp_min_(0).float() * (z.step * (columns.step * (1 + 1e-6)))
     return scores + z.rounding_norms * columns.largest_norm + z.norms * columns.largest_rounding_norm
@@ -190,13 +181,20 @@ def int8_block_bounds(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Te
 
 def float32_block_maxima(z: RoundedRows, block: TargetBlock, scratch: Tensor) -> Tensor:
     """Each source's highest float32 score in a block: (n,)."""
-    highest = torch.empty_like(z.norms)
-    width = block.float32_targets.shape[1]
-    for start in range(0, len(highest), BLOCK):
-        rows = z.unit_rows[start : start + BLOCK]
-        scores = scratch.view(torch.float32)[: len(rows) * width].view(len(rows), width)
-        torch.mm(rows, block.float32_targets, out=scores)
-        torch.amax(scores, 1, out=highest[start : start + BLOCK])
+    return row_maxima(torch.mm, z.unit_rows, block.float32_targets, scratch.view(torch.float32))
+
+
+def row_maxima(multiply: Callable[..., Tensor], rows: Tensor, columns: Tensor, scratch: Tensor) -> Tensor:
+    """The highest entry of each row of a product, (n, d_h) and (d_h, w) to (n,).
+
+    At most BLOCK rows are multiplied at once; `scratch` holds the products and has their dtype.
+    """
+    highest = scratch.new_empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        products = scratch[: len(part) * columns.shape[1]].view(len(part), columns.shape[1])
+        multiply(part, columns, out=products)
+        torch.amax(products, 1, out=highest[start : start + BLOCK])
     return highest
 
 

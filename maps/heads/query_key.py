@@ -39,9 +39,7 @@ class QueryKeyWeights(NamedTuple):
         return len(self.queries) // len(self.keys)
 
     def to(self, target: torch.dtype | torch.device) -> QueryKeyWeights:
-        query_gain = None if self.query_gain is None else self.query_gain.to(target)
-        key_gain = None if self.key_gain is None else self.key_gain.to(target)
-        return QueryKeyWeights(self.queries.to(target), self.keys.to(target), query_gain, key_gain)
+        return QueryKeyWeights._make(None if tensor is None else tensor.to(target) for tensor in self)
 
     def compute_queries(self, rows: Tensor) -> Tensor:
         """q of every head for rows x̃, (n, d) to (n, H, d_h)."""
@@ -126,13 +124,9 @@ def screen_tokens(sources: Sources, weights: QueryKeyWeights) -> AttentionScreen
         saliency = torch.einsum("nhr,hrs->nhs", queries, factors).norm(dim=2) / root
         key_errors = moved * lipschitz_bounds(k, weights.keys, weights.key_gain)
         saliency_errors = moved * lipschitz_bounds(q, weights.queries, weights.query_gain) * stretch / root
-        parts.append(AttentionScreen(apply_head_norm(k, weights.key_gain), key_errors, saliency, saliency_errors))
-    return AttentionScreen(
-        torch.cat([part.keys for part in parts]),
-        torch.cat([part.key_error_bounds for part in parts]),
-        torch.cat([part.saliency for part in parts]).T.contiguous(),
-        torch.cat([part.saliency_error_bounds for part in parts]).T.contiguous(),
-    )
+        parts.append((apply_head_norm(k, weights.key_gain), key_errors, saliency, saliency_errors))
+    keys, key_errors, saliency, saliency_errors = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
+    return AttentionScreen(keys, key_errors, saliency.T.contiguous(), saliency_errors.T.contiguous())
 
 
 class QueryKeyCircuit:
@@ -173,17 +167,13 @@ class QueryKeyCircuit:
         key_errors, slack = self.screen.key_error_bounds[:, kv], SCREEN_ERROR_SHARE * float(self.largest_key_norms[kv])
 
         def best_keys(i: int) -> tuple[Tensor, Tensor]:
-            length, query = lengths[i], queries[i]
-            return confirm_highest(
-                scores[i],
-                length * key_errors,
-                slack * float(length),
-                wanted,
-                lambda ids: self.exact_keys(ids, kv) @ query,
-            )
+            def exact_scores(ids: Tensor) -> Tensor:
+                return self.exact_keys(ids, kv) @ queries[i]
+
+            return confirm_highest(scores[i], lengths[i] * key_errors, slack * float(lengths[i]), wanted, exact_scores)
 
         keys = [best_keys(i) for i in range(len(queries))]
-        return Targets(torch.stack([ids for ids, _ in keys]), torch.stack([key_scores for _, key_scores in keys]))
+        return Targets(*map(torch.stack, zip(*keys, strict=True)))
 
     def exact_keys(self, ids: Tensor, key_head: int) -> Tensor:
         """k of some tokens under a key head in float64, (n,) to (n, d_h)."""

@@ -161,7 +161,10 @@ class ScoreScreen(NamedTuple):
         `largest_rounding_norm` that of what rounding left of one.
         """
         ceiling, floor = self.score_limits(row_ids, largest_norm, largest_rounding_norm)
-        scores = grouped_scores(block, self.rounded_rows[row_ids])  # (groups, GROUP_COLUMNS, m)
+        scores = block @ self.rounded_rows[row_ids].T  # (w, m)
+        if len(scores) % GROUP_COLUMNS:
+            scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP_COLUMNS), value=-torch.inf)
+        scores = scores.view(-1, GROUP_COLUMNS, len(row_ids))  # (groups, GROUP_COLUMNS, m)
         open_groups = scores.amax(1) >= floor  # (groups, m): groups that hold a candidate
         certain_count = torch.zeros_like(needed_count)
         if int(open_groups.sum()) > DENSE_GROUPS_SHARE * open_groups.numel():
@@ -187,14 +190,6 @@ class ScoreScreen(NamedTuple):
         # rounded by at most eps / 2 of that.
         error += 1.05 * torch.finfo(dtype).eps * (own.abs() + error)
         return round_outward(own + error, own - error, dtype)
-
-
-def grouped_scores(block: Tensor, rows: Tensor) -> Tensor:
-    """Scores of rows (m, d) on columns (w, d) in groups of columns, (groups, GROUP_COLUMNS, m), filled up with −∞."""
-    scores = block @ rows.T
-    if len(scores) % GROUP_COLUMNS:
-        scores = torch.nn.functional.pad(scores, (0, 0, 0, -len(scores) % GROUP_COLUMNS), value=-torch.inf)
-    return scores.view(-1, GROUP_COLUMNS, len(rows))
 
 
 def locate_undecided(
@@ -264,11 +259,7 @@ def count_ranks(y: Tensor, targets: Tensor, unembedding: Unembedding) -> RankCou
     Float32 settles nearly all scores (see `score_limits`); those between its limits are redone in float64.
     """
     parts = [count_ranks_of_block(*part, unembedding) for part in zip(y.split(ROWS), targets.split(ROWS), strict=True)]
-    return RankCounts(
-        torch.cat([part.higher_count for part in parts]),
-        torch.cat([part.lower_count for part in parts]),
-        torch.cat([part.target_scores for part in parts]),
-    )
+    return RankCounts(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def count_ranks_of_block(y: Tensor, targets: Tensor, unembedding: Unembedding) -> RankCounts:

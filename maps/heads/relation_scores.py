@@ -72,12 +72,7 @@ class UsablePairs:
         sources = [source for relation in relations for source in relation.sources]
         targets = [target for relation in relations for target in relation.targets]
         k = [relation.k for relation in relations for _ in relation.sources]
-        return cls(
-            tuple(relations),
-            torch.tensor(sources, dtype=torch.long, device=device),
-            torch.tensor(targets, dtype=torch.long, device=device),
-            torch.tensor(k, dtype=torch.long, device=device),
-        )
+        return cls(tuple(relations), *torch.tensor([sources, targets, k], dtype=torch.long, device=device))
 
 
 def score_layer_relations(
@@ -114,7 +109,7 @@ def find_hits(z: Tensor, outputs: Tensor, targets: Tensor, k: Tensor, unembeddin
     z (n, KV, d_h) in float64, each shared by a group of heads; outputs (H, d_h, d) in float64, targets (n,) and k (n,).
     """
     hits = torch.zeros(2, len(outputs), len(k), dtype=torch.bool, device=k.device)  # side, head, pair
-    for pool in pool_pairs(sieve_pairs(z, outputs, targets, k, unembedding), POOLED_ROWS):
+    for pool in pool_pairs(sieve_pairs(z, outputs, targets, k, unembedding)):
         pair_ids = torch.cat([survivors.pair_ids for survivors in pool])
         output_rows = torch.cat([survivors.output_rows for survivors in pool])
         is_hit = is_among_highest(output_rows, targets[pair_ids], k[pair_ids], unembedding)
@@ -137,12 +132,12 @@ def sieve_pairs(
                 yield SurvivingPairs(side, head, pair_ids, -output_rows if side else output_rows)
 
 
-def pool_pairs(survivors: Iterable[SurvivingPairs], rows: int) -> Iterator[list[SurvivingPairs]]:
-    """Collects survivors of several heads until there are at least so many rows: one large product is faster."""
+def pool_pairs(survivors: Iterable[SurvivingPairs]) -> Iterator[list[SurvivingPairs]]:
+    """Collects survivors of several heads until there are POOLED_ROWS rows or more: one large product is faster."""
     pool: list[SurvivingPairs] = []
     for each in survivors:
         pool.append(each)
-        if sum(len(waiting.pair_ids) for waiting in pool) >= rows:
+        if sum(len(waiting.pair_ids) for waiting in pool) >= POOLED_ROWS:
             yield pool
             pool = []
     if pool:
@@ -151,13 +146,8 @@ def pool_pairs(survivors: Iterable[SurvivingPairs], rows: int) -> Iterator[list[
 
 def scores_from_hits(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:
     """One head's scores from its hits (n,), which are in the order of the relations' pairs."""
-    scores = []
-    start = 0
-    for usable in relations:
-        n = len(usable.sources)
-        pairs = slice(start, start + n)
-        start += n
-        score = int(top[pairs].sum()) / n if n else None
-        suppression = int(bottom[pairs].sum()) / n if n else None
+    sizes, scores = [len(usable.sources) for usable in relations], []
+    for usable, n, own_top, own_bottom in zip(relations, sizes, top.split(sizes), bottom.split(sizes), strict=True):
+        score, suppression = (int(hits.sum()) / n if n else None for hits in (own_top, own_bottom))
         scores.append(RelationScore(usable.relation.name, usable.relation.category, usable.k, n, score, suppression))
     return scores

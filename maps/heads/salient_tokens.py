@@ -110,8 +110,7 @@ def find_salient_mappings(
     gains = head_gains(exact_heads).tolist()
     count = wanted.salient + wanted.heldout
     tokens = [find_salient_tokens(sources, sigma[h], exact_heads, h, count, gains[h]) for h in range(len(sigma))]
-    ids = torch.stack([head_ids for head_ids, _ in tokens])  # (H, n)
-    saliency = torch.stack([head_saliency for _, head_saliency in tokens])
+    ids, saliency = map(torch.stack, zip(*tokens, strict=True))  # (H, n)
     outputs = torch.stack([scoring_heads.head_output(sources.exact_rows(row), h) for h, row in enumerate(ids)])
     # The salient tokens of all heads come first, then the held-out ones: only the first part needs kurtosis and lows.
     parts = [part for part in (outputs[:, : wanted.salient], outputs[:, wanted.salient :]) if part.shape[1]]

@@ -19,7 +19,7 @@ from torch import Tensor
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import SCREEN_ERROR_SHARE, confirm_highest
 from maps.heads.sources import Sources
-from maps.heads.top_targets import Targets, find_highest_targets
+from maps.heads.top_targets import find_highest_targets
 from maps.heads.unembedding import Unembedding
 
 RANK_TOLERANCE = 1e-12  # a direction weaker than this share of the strongest is rounding
@@ -105,17 +105,19 @@ class DirectionEnds(NamedTuple):
 
     sources: Tensor  # (2, m, n) ids of the tokens with the highest cosine with ±u
     cosines: Tensor  # (2, m, n) float64, of ẽ with ±u
-    targets: Targets  # (2, m, t) the highest of ±v Uᵀ, by falling ±v · u_t
+    targets: Tensor  # (2, m, t) ids of the highest of ±v Uᵀ, by falling ±v · u_t
 
     def select(self, indices: slice) -> DirectionEnds:
-        targets = Targets(self.targets.ids[:, indices], self.targets.scores[:, indices])
-        return DirectionEnds(self.sources[:, indices], self.cosines[:, indices], targets)
+        return DirectionEnds(*(field[:, indices] for field in self))
 
 
 def direction_ends(
     sources: Sources, reads: Tensor, writes: Tensor, unembedding: Unembedding, wanted: int
-) -> DirectionEnds:
-    """The `wanted` sources and targets at both ends of m directions, given as u and v (m, d) in float64."""
+) -> tuple[DirectionEnds, Tensor]:
+    """The `wanted` sources and targets at both ends of m directions, given as u and v (m, d) in float64.
+
+    The end of the higher cosine comes first. Also which directions (m,) were turned round for that.
+    """
     norms = sources.norms.where(sources.norms > 0, 1)
     products = torch.cat([block @ reads.T.float() for _, block in sources.blocks()])  # (V, m)
     cosines = (products / norms[:, None]).T.contiguous()
@@ -125,35 +127,15 @@ def direction_ends(
     sources.exact_rows(screen.topk(min(2 * wanted, len(sources)), dim=1).indices.unique())
 
     def find_end(i: int) -> tuple[Tensor, Tensor]:
-        u = signed_reads[i]
-        return confirm_highest(
-            screen[i],
-            error_bounds,
-            SCREEN_ERROR_SHARE,
-            wanted,
-            lambda ids: cosine_similarities(sources.exact_rows(ids), u),
-        )
+        def exact_cosines(ids: Tensor) -> Tensor:
+            rows = sources.exact_rows(ids)
+            lengths = rows.norm(dim=1)
+            return (rows @ signed_reads[i]) / lengths.where(lengths > 0, 1)
 
-    ends = [find_end(i) for i in range(len(screen))]
-    ids = torch.stack([end_ids for end_ids, _ in ends]).unflatten(0, (2, -1))
-    values = torch.stack([end_values for _, end_values in ends]).unflatten(0, (2, -1))
+        return confirm_highest(screen[i], error_bounds, SCREEN_ERROR_SHARE, wanted, exact_cosines)
+
+    ids, values = map(torch.stack, zip(*(find_end(i) for i in range(len(screen))), strict=True))
     highest, _ = find_highest_targets(torch.cat([writes, -writes]), wanted, unembedding)
-    targets = Targets(highest.ids.unflatten(0, (2, -1)), highest.scores.unflatten(0, (2, -1)))
-    return DirectionEnds(ids, values, targets)
-
-
-def cosine_similarities(rows: Tensor, u: Tensor) -> Tensor:
-    """The cosine of rows (n, d) with a direction of length 1, (n,); 0 for rows of zeros."""
-    norms = rows.norm(dim=1)
-    return (rows @ u) / norms.where(norms > 0, 1)
-
-
-def orient_ends(ends: DirectionEnds) -> tuple[DirectionEnds, Tensor]:
-    """The ends with that of the higher cosine first, and which directions (m,) were turned round for that."""
-    is_flipped = ends.cosines[1, :, 0] > ends.cosines[0, :, 0]
-
-    def orient(field: Tensor) -> Tensor:
-        return torch.where(is_flipped[None, :, None], field.flip(0), field)
-
-    targets = Targets(orient(ends.targets.ids), orient(ends.targets.scores))
-    return DirectionEnds(orient(ends.sources), orient(ends.cosines), targets), is_flipped
+    ends = [field.unflatten(0, (2, -1)) for field in (ids, values, highest.ids)]
+    is_flipped = ends[1][1, :, 0] > ends[1][0, :, 0]
+    return DirectionEnds(*(field.flip(0).where(is_flipped[None, :, None], field) for field in ends)), is_flipped

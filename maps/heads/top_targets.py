@@ -67,19 +67,18 @@ def find_highest_targets(
     y, lengths = normalise_rows(y)
     keep = min(wanted + SPARE_CANDIDATES + y.shape[1] // WIDTH_PER_SPARE, len(unembedding))
     parts = [find_candidates(part, keep, unembedding, kurtosis_rows - i * ROWS) for i, part in enumerate(y.split(ROWS))]
-    positions = torch.cat([part.positions for part in parts])
+    coarse, positions, missed_bounds, kurtosis = map(torch.cat, zip(*parts, strict=True))
     error_bound, tie = unembedding.score_error_bounds(y), unembedding.tie_tolerances(y)
     # A true score of the `wanted` highest is at least the last wanted candidate's float32 score less one error bound,
     # so its own float32 score is at least that less two.
-    cut = torch.cat([part.scores for part in parts])[:, wanted - 1] - 2 * error_bound.float()
-    open_rows = (torch.cat([part.missed_bounds for part in parts]) >= cut).nonzero()[:, 0]
+    cut = coarse[:, wanted - 1] - 2 * error_bound.float()
+    open_rows = (missed_bounds >= cut).nonzero()[:, 0]
     exact = [torch.linalg.vecdot(unembedding.rows[p].double(), x[:, None]) for p, x in split_candidates(positions, y)]
     ids, scores = sort_candidates(torch.cat(exact), unembedding.token_ids[positions], tie, wanted)
     if len(open_rows):
-        ids[open_rows], scores[open_rows] = search_full_rows(
-            y[open_rows], cut[open_rows], wanted, tie[open_rows], unembedding
-        )
-    return Targets(ids, scores * lengths[:, None]), torch.cat([part.kurtosis for part in parts])
+        found = search_rows(y[open_rows], cut[open_rows], wanted, tie[open_rows], unembedding)
+        ids[open_rows], scores[open_rows] = found
+    return Targets(ids, scores * lengths[:, None]), kurtosis
 
 
 def split_candidates(positions: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -140,18 +139,14 @@ def sort_candidates(exact: Tensor, ids: Tensor, tie: Tensor, wanted: int) -> tup
     return ids[:, :wanted].contiguous(), scores[:, :wanted].contiguous()
 
 
-def search_full_rows(
-    y: Tensor, cut: Tensor, wanted: int, tie: Tensor, unembedding: Unembedding
-) -> tuple[Tensor, Tensor]:
+def search_rows(y: Tensor, cut: Tensor, wanted: int, tie: Tensor, unembedding: Unembedding) -> tuple[Tensor, Tensor]:
     """The highest targets of rows y (n, d) with many near ties: all columns that reach `cut` (n,) are candidates."""
     ids = torch.arange(wanted, device=y.device).repeat(len(y), 1)  # in a row of zeros all tokens tie
     scores = y.new_zeros(len(y), wanted)
     live = y.any(1).nonzero()[:, 0]
     blocks = unembedding.blocks(BLOCK_COLUMNS)
     parts = [scores_above_cut(y[live], cut[live], start, block, unembedding) for start, block in blocks]
-    row = torch.cat([part_row for part_row, _, _ in parts])
-    position = torch.cat([part_position for _, part_position, _ in parts])
-    exact = torch.cat([part_exact for _, _, part_exact in parts])
+    row, position, exact = map(torch.cat, zip(*parts, strict=True))
     for i, target_row in enumerate(live.tolist()):
         mine = (row == i).nonzero()[:, 0]
         row_ids, row_scores = unembedding.token_ids[position[mine]], exact[mine]

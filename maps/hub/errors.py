@@ -102,8 +102,11 @@ def translate_hub_errors(kind: str, name: str, unreachable: str = "") -> Iterato
         cause = underlying_error(error)
         if not isinstance(cause, HUB_ERRORS) or is_local_error(cause):
             raise
-        message = hub_error_message(cause, kind, name)
-        raise MapsError(message or unreachable or no_hub_message(kind, name)) from error
+        no_hub = (
+            f"There is no file or folder {name}, and the Hub cannot be reached to look for a {kind} of that name; "
+            "check the name and the network."
+        )
+        raise MapsError(hub_error_message(cause, kind, name) or unreachable or no_hub) from error
 
 
 def is_local_error(error: BaseException) -> bool:
@@ -129,11 +132,3 @@ def hub_error_message(error: BaseException, kind: str, name: str) -> str:
     if isinstance(error, HfHubHTTPError):
         return f"The Hub answered with status {error.response.status_code} for {name}; try again later."
     return f"The Hub's answer for {name} cannot be read; try again later." if isinstance(error, ValueError) else ""
-
-
-def no_hub_message(kind: str, name: str) -> str:
-    """The message where the name is not a local file and no Hub answers."""
-    return (
-        f"There is no file or folder {name}, and the Hub cannot be reached to look for a {kind} of that name; "
-        "check the name and the network."
-    )

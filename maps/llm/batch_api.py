@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -44,10 +45,6 @@ class BatchClient:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
-    @property
-    def request_options(self) -> RequestOptions:
-        return self._chat.request_options
-
     async def upload(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> str:
         """Uploads requests, as (custom id, body), as the file of a batch; returns the file's id."""
         fixed = {"method": "POST", "url": "/v1/chat/completions"}
@@ -60,31 +57,29 @@ class BatchClient:
             )
         client = self._chat.client
         uploaded = await self._explain_errors(
-            client.files.create(file=("batch.jsonl", content, "application/jsonl"), purpose="batch"),
-            self._no_api_error(),
+            client.files.create(file=("batch.jsonl", content, "application/jsonl"), purpose="batch")
         )
         if not isinstance(uploaded, FileObject) or not isinstance(uploaded.id, str):
-            raise self._no_api_error()
+            raise self._missing_error("Batch API")
         return uploaded.id
 
     async def start(self, file_id: str) -> BatchState:
         """Starts the batch of an uploaded file. If the server already has a batch of this file, returns that one."""
         client = self._chat.client
-        page = await self._explain_errors(client.batches.list(limit=100), self._no_api_error())
+        page = await self._explain_errors(client.batches.list(limit=100))
         if not isinstance(page, AsyncCursorPage):
-            raise self._no_api_error()
+            raise self._missing_error("Batch API")
         for batch in page.data or []:
             if batch.input_file_id == file_id:
                 return self._parse_state(batch)
         created = await self._explain_errors(
-            client.batches.create(input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h"),
-            self._no_api_error(),
+            client.batches.create(input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h")
         )
         return self._parse_state(created)
 
     async def fetch_state(self, batch_id: str) -> BatchState:
         retrieve = partial(self._chat.client.batches.retrieve, batch_id)
-        batch = await self._explain_errors(self._chat.call_with_retries(retrieve), self._no_batch_error())
+        batch = await self._explain_errors(self._chat.call_with_retries(retrieve), "such batch")
         return self._parse_state(batch)
 
     async def fetch_results(self, state: BatchState) -> list[dict[str, Any]]:
@@ -92,9 +87,11 @@ class BatchClient:
         lines = []
         for file in state.result_files:
             download = partial(self._chat.client.files.content, file)
-            content = await self._explain_errors(self._chat.call_with_retries(download), self._no_batch_error())
-            lines += [line for text in content.text.split("\n") if (line := _parse_line(text))]
-        return lines
+            content = await self._explain_errors(self._chat.call_with_retries(download), "such batch")
+            for text in content.text.split("\n"):
+                with suppress(ValueError):
+                    lines.append(read_json(text))
+        return [line for line in lines if isinstance(line, dict)]
 
     def parse_result(self, line: dict[str, Any], question: ChatRequest, options: RequestOptions) -> Reply:
         """The reply in a result line; raises ReplyError if it contains no usable one.
@@ -117,19 +114,20 @@ class BatchClient:
         reason = chat.error_messages.excerpt(message) or "the server gave no reason"
         raise ReplyError(f"No reply in the batch: {reason}")
 
-    async def _explain_errors(self, call: Awaitable[T], missing: NoBatchError) -> T:
+    async def _explain_errors(self, call: Awaitable[T], what: str = "Batch API") -> T:
+        """The result of a call; `what`: the thing that the server lacks if it answers so."""
         try:
             return await call
         except ValueError:  # the openai package cannot read the answer
-            raise self._no_api_error() from None
+            raise self._missing_error("Batch API") from None
         except openai.APIError as error:
             if isinstance(error, openai.APIStatusError) and error.status_code in MISSING_STATUSES:
-                raise missing from None
+                raise self._missing_error(what) from None
             self._chat.raise_explained(error)
 
     def _parse_state(self, batch: Batch) -> BatchState:
         if not isinstance(batch, Batch) or not (isinstance(batch.id, str) and isinstance(batch.status, str)):
-            raise self._no_api_error()
+            raise self._missing_error("Batch API")
         errors = batch.errors.data if batch.errors and batch.errors.data else []
         reason = " ".join(error.message or error.code or "" for error in errors) or "the server gave no reason"
         counts = batch.request_counts
@@ -137,22 +135,11 @@ class BatchClient:
         files = tuple(file for file in (batch.output_file_id, batch.error_file_id) if file)
         return BatchState(batch.id, batch.status, answer_count, files, reason)
 
-    def _no_api_error(self) -> NoBatchError:
-        return NoBatchError(f"{self._chat.error_messages.host} has no Batch API: describe without --batch.")
-
-    def _no_batch_error(self) -> NoBatchError:
-        return NoBatchError(f"{self._chat.error_messages.host} has no such batch: describe without --batch.")
+    def _missing_error(self, what: str) -> NoBatchError:
+        return NoBatchError(f"{self._chat.error_messages.host} has no {what}: describe without --batch.")
 
 
 def has_reply(line: dict[str, Any]) -> bool:
     """Whether a result line contains a reply, usable or not."""
     response = object_at(line, "response")
     return response.get("status_code") == 200 and bool(object_at(response, "body").get("choices"))
-
-
-def _parse_line(text: str) -> dict[str, Any] | None:
-    try:
-        line = read_json(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None

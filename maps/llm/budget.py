@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from maps.errors import DescriberError, MapsError
 from maps.llm.messages import Message
@@ -126,9 +125,7 @@ class CostReservation:
         await self.renew()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         self._release()
 
     async def renew(self) -> None:

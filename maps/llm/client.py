@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 import httpx2  # the transport of the openai package
@@ -110,9 +109,7 @@ class Chat:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -130,18 +127,13 @@ class Chat:
         max_cost = self.budget.max_cost(messages, max_reply_tokens)
         async with CostReservation(self.budget, max_cost) as reservation:
             response, request = await self._send_until_accepted(question, reservation)
-            return self._parse_response(response, request, max_reply_tokens, max_cost)
-
-    def _parse_response(
-        self, response: httpx2.Response, request: dict[str, Any], max_reply_tokens: int, max_cost: float
-    ) -> Reply:
-        """The reply in a response. It is counted first, since an unusable reply costs money too."""
-        try:
-            answer = read_json(response.content)
-        except ValueError:
-            self.budget.record_answer(max_cost, None, None)
-            raise ReplyError(f"{self.error_messages.host} sent a reply that is not JSON: check --base-url.") from None
-        return self.parse_answer(answer, request, max_reply_tokens, max_cost)
+            try:
+                answer = read_json(response.content)
+            except ValueError:
+                self.budget.record_answer(max_cost, None, None)  # an unusable reply costs money too
+                host = self.error_messages.host
+                raise ReplyError(f"{host} sent a reply that is not JSON: check --base-url.") from None
+            return self.parse_answer(answer, request, max_reply_tokens, max_cost)
 
     def parse_answer(self, answer: object, request: dict[str, Any], max_reply_tokens: int, max_cost: float) -> Reply:
         """The reply in a server's answer, with the key masked; raises ReplyError if there is no usable one."""
@@ -154,7 +146,6 @@ class Chat:
         return Reply(
             content=reply_text(answer, max_reply_tokens),
             model=string_at(answer, "model") or self.model,
-            fingerprint=string_at(answer, "system_fingerprint"),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cost_usd=cost,

@@ -14,7 +14,6 @@ class Reply(NamedTuple):
 
     content: str
     model: str
-    fingerprint: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_usd: float | None

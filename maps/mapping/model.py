@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -62,6 +62,7 @@ class LayerWeights:
         return saliency(self.sources, self.heads)
 
 
+@dataclass(eq=False, repr=False)
 class Model:
     """A model's weights. E, U and Ẽ stay in memory once they are read; of the layers, only the last one.
 
@@ -69,27 +70,20 @@ class Model:
     read MLP₀(norm(E)) instead of E. `final_norm`: outputs are multiplied by the final norm's gain (docs/contract.md).
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        requested_name: str,
-        device: torch.device,
-        dtype: str = "stored",
-        first_mlp: bool = True,
-        final_norm: bool = False,
-    ) -> None:
-        if dtype not in DTYPES:
-            raise MapsError(f"There is no dtype {dtype}; the dtypes are {', '.join(DTYPES)}.")
-        self.checkpoint = checkpoint
-        self.requested_name = requested_name
-        self.device = device
-        self.dtype = dtype
-        self.first_mlp = first_mlp
-        self.final_norm = final_norm
-        self._last_layer: tuple[int, LayerWeights] | None = None
-        self._cached_heads: dict[int, HeadWeights] = {}
-        self.mean_saliency: dict[int, Tensor] = {}  # (H,) by layer, filled by a probe
-        self._cached_pairs: tuple[tuple[tuple[Relation, ...], int | None], UsablePairs] | None = None
+    checkpoint: Checkpoint
+    requested_name: str
+    device: torch.device
+    dtype: str = "stored"
+    first_mlp: bool = True
+    final_norm: bool = False
+    mean_saliency: dict[int, Tensor] = field(init=False, default_factory=dict)  # (H,) by layer, filled by a probe
+    _last_layer: tuple[int, LayerWeights] | None = field(init=False, default=None)
+    _cached_heads: dict[int, HeadWeights] = field(init=False, default_factory=dict)
+    _cached_pairs: tuple[object, UsablePairs] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise MapsError(f"There is no dtype {self.dtype}; the dtypes are {', '.join(DTYPES)}.")
 
     @classmethod
     def open(
@@ -180,10 +174,8 @@ class Model:
         """The pairs of relations whose words are single tokens. `k`: None for the paper's. The last result is kept."""
         key = tuple(relations), k
         if self._cached_pairs is None or self._cached_pairs[0] != key:
-            token_ids, size = self.vocabulary.single_token_ids, self.vocabulary.size
-            usable = [
-                select_usable_pairs(relation, token_ids, k or default_k(relation, size)) for relation in relations
-            ]
+            ids, size = self.vocabulary.single_token_ids, self.vocabulary.size
+            usable = [select_usable_pairs(each, ids, k or default_k(each, size)) for each in relations]
             self._cached_pairs = key, UsablePairs.from_relations(usable, self.device)
         return self._cached_pairs[1]
 

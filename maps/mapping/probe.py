@@ -22,16 +22,9 @@ from maps.heads.relation_scores import score_layer_relations
 from maps.heads.sources import FAINT_NORM, Sources
 from maps.heads.top_targets import find_highest_targets, sort_order
 from maps.heads.unembedding import UNIT_ROUNDOFF, gamma
+from maps.mapping import probe_results as results
 from maps.mapping.model import LayerWeights, Model
-from maps.mapping.probe_results import (
-    HeadBestSource,
-    HeadPairRank,
-    HeadTargets,
-    OwnPairsResult,
-    OwnPairsScore,
-    Probe,
-    VocabularyToken,
-)
+from maps.mapping.probe_results import OwnPairsScore, Probe, VocabularyToken
 from maps.text import visible_token
 from maps.types import HeadId, Progress
 
@@ -93,9 +86,8 @@ def prepare_model(model: Model, progress: Progress[int], with_means: bool = True
             means[layer] = mean
 
 
-def iterate_layers(model: Model) -> Iterator[tuple[int, LayerWeights]]:
-    for layer in range(model.shape.layers):
-        yield layer, model.cached_layer(layer)
+def iterate_layers(model: Model) -> Iterator[LayerWeights]:
+    return map(model.cached_layer, range(model.shape.layers))
 
 
 def all_heads(model: Model) -> list[HeadId]:
@@ -105,43 +97,39 @@ def all_heads(model: Model) -> list[HeadId]:
 def outputs_of_all_heads(model: Model, sources: Sequence[int]) -> Tensor:
     """The output of every head for a source of its own: N token ids, one for each head, to (N, d) float64."""
     ids = torch.tensor(sources, device=model.device).view(model.shape.layers, -1)
+    layers = zip(iterate_layers(model), ids, strict=True)
     with use_one_thread():
-        return torch.cat(
-            [x.scoring_heads.output_per_head(x.sources.exact_rows(ids[number])) for number, x in iterate_layers(model)]
-        )
+        return torch.cat([x.scoring_heads.output_per_head(x.sources.exact_rows(own)) for x, own in layers])
 
 
 def count_around_target(model: Model, rows: Tensor, target: VocabularyToken) -> RankCounts:
     """The score of a target in each row of outputs (N, d), and how many tokens score higher and lower."""
     targets = torch.full((len(rows),), target.id, device=rows.device)
     parts = run_in_shares(lambda part: count_ranks(rows[part], targets[part], model.unembedding), len(rows))
-    return RankCounts(
-        higher_count=torch.cat([part.higher_count for part in parts]),
-        lower_count=torch.cat([part.lower_count for part in parts]),
-        target_scores=torch.cat([part.target_scores for part in parts]),
-    )
+    return RankCounts(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def probe_pair(model: Model, source: VocabularyToken, target: VocabularyToken) -> tuple[HeadPairRank, ...]:
+def probe_pair(model: Model, source: VocabularyToken, target: VocabularyToken) -> tuple[results.HeadPairRank, ...]:
     """The target's ranks in the source's row of M under every head, the best rank first."""
     heads = all_heads(model)
     counts = count_around_target(model, outputs_of_all_heads(model, [source.id] * len(heads)), target)
     scores, higher, lower = counts.target_scores.tolist(), counts.higher_count.tolist(), counts.lower_count.tolist()
-    ranks = [HeadPairRank(head, scores[i], 1 + higher[i], 1 + lower[i]) for i, head in enumerate(heads)]
+    ranks = [results.HeadPairRank(head, scores[i], 1 + higher[i], 1 + lower[i]) for i, head in enumerate(heads)]
     return tuple(sorted(ranks, key=lambda each: (each.rank, each.head)))
 
 
-def probe_source(model: Model, source: VocabularyToken) -> tuple[HeadTargets, ...]:
+def probe_source(model: Model, source: VocabularyToken) -> tuple[results.HeadTargets, ...]:
     """What every head does with a source. First the head on which it acts most strongly relative to the head's mean."""
     heads, tokens = all_heads(model), model.vocabulary.tokens
     outputs = outputs_of_all_heads(model, [source.id] * len(heads))
-    saliencies, means = exact_saliencies(model, source, outputs), torch.cat(mean_saliencies(model)).tolist()
+    saliencies = exact_saliencies(model, source, outputs)
+    means = torch.cat([model.mean_saliency[layer] for layer in range(model.shape.layers)]).tolist()
     parts = run_in_shares(
         lambda part: find_highest_targets(outputs[part], TARGETS_PER_HEAD, model.unembedding)[0], len(outputs)
     )
     target_ids, scores = torch.cat([p.ids for p in parts]).tolist(), torch.cat([p.scores for p in parts]).tolist()
-    results = [
-        HeadTargets(
+    rows = [
+        results.HeadTargets(
             head,
             saliencies[i],
             saliencies[i] / means[i] if means[i] else None,
@@ -150,12 +138,7 @@ def probe_source(model: Model, source: VocabularyToken) -> tuple[HeadTargets, ..
         )
         for i, head in enumerate(heads)
     ]
-    return tuple(sorted(results, key=lambda each: (-(each.ratio or 0.0), each.head)))
-
-
-def mean_saliencies(model: Model) -> list[Tensor]:
-    """The mean saliency of every head: one (H,) for each layer."""
-    return [model.mean_saliency[layer] for layer in range(model.shape.layers)]
+    return tuple(sorted(rows, key=lambda each: (-(each.ratio or 0.0), each.head)))
 
 
 def exact_saliencies(model: Model, source: VocabularyToken, outputs: Tensor) -> list[float]:
@@ -166,7 +149,7 @@ def exact_saliencies(model: Model, source: VocabularyToken, outputs: Tensor) -> 
     """
     token, saliencies = torch.tensor([source.id], device=model.device), list[float]()
     with use_one_thread():
-        for (_, layer), of_layer in zip(iterate_layers(model), outputs.split(model.shape.heads), strict=True):
+        for layer, of_layer in zip(iterate_layers(model), outputs.split(model.shape.heads), strict=True):
             row = layer.sources.exact_rows(token)
             if layer.final_norm_gain is not None:
                 of_layer = layer.exact_heads.output_per_head(row.expand(len(of_layer), -1))
@@ -174,22 +157,22 @@ def exact_saliencies(model: Model, source: VocabularyToken, outputs: Tensor) -> 
     return saliencies
 
 
-def probe_target(model: Model, target: VocabularyToken) -> tuple[HeadBestSource, ...]:
+def probe_target(model: Model, target: VocabularyToken) -> tuple[results.HeadBestSource, ...]:
     """The source with the highest score for a target under every head, and the target's rank there, best first."""
     heads, tokens = all_heads(model), model.vocabulary.tokens
     u = model.unembedding.rows_of_tokens(torch.tensor([target.id], device=model.device))[0].double()
     with use_one_thread():  # M's column of the target is ẽ · (W_V W_O u)
-        directions = [layer.scoring_heads.target_directions(u) for _, layer in iterate_layers(model)]
+        directions = [layer.scoring_heads.target_directions(u) for layer in iterate_layers(model)]
     best = best_sources(model.embedding_sources, directions[0])
     if len(directions) > 1:
         best += best_sources(model.mlp_sources, torch.cat(directions[1:]))
     counts = count_around_target(model, outputs_of_all_heads(model, best), target)
     scores, higher = counts.target_scores.tolist(), counts.higher_count.tolist()
-    results = [
-        HeadBestSource(head, VocabularyToken(best[i], tokens[best[i]]), scores[i], 1 + higher[i])
+    rows = [
+        results.HeadBestSource(head, VocabularyToken(best[i], tokens[best[i]]), scores[i], 1 + higher[i])
         for i, head in enumerate(heads)
     ]
-    return tuple(sorted(results, key=lambda each: (each.rank, each.head)))
+    return tuple(sorted(rows, key=lambda each: (each.rank, each.head)))
 
 
 def best_sources(sources: Sources, directions: Tensor) -> list[int]:
@@ -251,7 +234,7 @@ def iterate_small_blocks(sources: Sources) -> Iterator[tuple[int, Tensor]]:
 
 def score_own_pairs(
     model: Model, pairs: Sequence[Sequence[str]], progress: Progress[int], k: int | None = None
-) -> OwnPairsResult:
+) -> results.OwnPairsResult:
     """Scores a person's own pairs on every head, as `map --relation` does; lists the pairs that are not two tokens."""
     relation = parse_relation("own", pairs)
     token_ids = model.vocabulary.single_token_ids
@@ -272,4 +255,4 @@ def score_own_pairs(
 
     scores = [score for layer in map_in_threads(score_layer, range(model.shape.layers)) for score in layer]
     [used] = usable.relations
-    return OwnPairsResult(model.name, used.k, len(used.sources), tuple(unusable), tuple(scores))
+    return results.OwnPairsResult(model.name, used.k, len(used.sources), tuple(unusable), tuple(scores))

@@ -10,29 +10,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from maps.analysis.breadth import BREADTH_SCHEMA, layer_breadth
-from maps.analysis.classification import (
-    CATEGORIES_SCHEMA,
-    HEADS_PER_RELATION_SCHEMA,
-    SUMMARY_SCHEMA,
-    RelationsByHead,
-    categories_table,
-    classification_summary,
-    classify,
-    heads_per_relation,
-)
-from maps.analysis.identification import IDENTIFICATION_SCHEMA
+from maps.analysis import breadth, classification, identification
 from maps.analysis.value_groups import BETWEEN, GROUPS_SCHEMA, SETS, WITHIN, value_group_similarity
 from maps.text import escape_invisible, pluralize, relation_label, three_decimals
 from maps.types import HeadId
 
 REPORT_TABLES = {
-    "categories": CATEGORIES_SCHEMA,
-    "heads_per_relation": HEADS_PER_RELATION_SCHEMA,
-    "summary": SUMMARY_SCHEMA,
+    "categories": classification.CATEGORIES_SCHEMA,
+    "heads_per_relation": classification.HEADS_PER_RELATION_SCHEMA,
+    "summary": classification.SUMMARY_SCHEMA,
     "groups": GROUPS_SCHEMA,
-    "breadth": BREADTH_SCHEMA,
-    "identification": IDENTIFICATION_SCHEMA,
+    "breadth": breadth.BREADTH_SCHEMA,
+    "identification": identification.IDENTIFICATION_SCHEMA,
 }
 SIMILARITY_NAMES = dict(zip(SETS, ("salient sources", "mappings", "relations"), strict=True))
 PAGE_STYLE = (
@@ -48,7 +37,7 @@ class AtlasFindings:
     model: str
     tau: float
     min_pairs: int
-    classified_heads: RelationsByHead
+    classified_heads: classification.RelationsByHead
     tables: dict[str, pa.Table]
 
 
@@ -73,14 +62,14 @@ def compute_findings(
 ) -> AtlasFindings:
     """The report's tables, from the tables of an atlas; a described atlas has an `identification_table` too."""
     ids = [HeadId(row["layer"], row["head"]) for row in heads.select(["layer", "head"]).to_pylist()]
-    classified = classify(relations, tau, min_pairs)
-    per_relation = heads_per_relation(relations, tau, min_pairs)
+    classified = classification.classify(relations, tau, min_pairs)
+    per_relation = classification.heads_per_relation(relations, tau, min_pairs)
     tables = {
-        "categories": categories_table(ids, classified),
+        "categories": classification.categories_table(ids, classified),
         "heads_per_relation": per_relation,
-        "summary": classification_summary(ids, classified, per_relation),
+        "summary": classification.classification_summary(ids, classified, per_relation),
         "groups": value_group_similarity(heads, mappings, classified),
-        "breadth": layer_breadth(heads),
+        "breadth": breadth.layer_breadth(heads),
     }
     if identification_table is not None:
         tables["identification"] = identification_table
@@ -170,9 +159,8 @@ def identification_sentences(findings: AtlasFindings) -> list[str]:
             continue
         name, described = escape_invisible(row["describer"]), row["described"]
         if described:
-            exact = count_and_share(
-                {"count": row["patterns"], "share": row["rate"]}, f" of {described:,} described heads"
-            )
+            whole = f" of {described:,} described heads"
+            exact = count_and_share({"count": row["patterns"], "share": row["rate"]}, whole)
             paper = count_and_share({"count": row["patterns_paper"], "share": row["rate_paper"]})
             sentences.append(f"{name} describes a pattern in {exact}, by the paper's reading in {paper}.")
         if row["stale"]:

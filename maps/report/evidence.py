@@ -98,8 +98,8 @@ def current_rows(atlas: Atlas, name: str) -> tuple[list[Row], int]:
 def concentration_by_head(atlas: Atlas, concentrations: list[Row]) -> dict[HeadId, Row]:
     """The concentration of every head, with the kurtosis from the table `heads`."""
     kurtosis = {HeadId(row["layer"], row["head"]): row["target_kurtosis"] for row in atlas.table("heads").to_pylist()}
-    rows = {HeadId(row["layer"], row["head"]): row for row in concentrations}
-    return {head: {**row, "target_kurtosis": kurtosis[head]} for head, row in rows.items()}
+    heads = [HeadId(row["layer"], row["head"]) for row in concentrations]
+    return {head: {**row, "target_kurtosis": kurtosis[head]} for head, row in zip(heads, concentrations, strict=True)}
 
 
 def compared_random_heads(atlas: Atlas) -> list[Row]:

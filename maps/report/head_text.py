@@ -77,11 +77,9 @@ def current_measurements(atlas: Atlas, head: HeadId, present_hash: str) -> tuple
     return current, current != all_rows
 
 
-def check_text(row: Row, mappings: int) -> str:
+def check_text(row: Row, total: int) -> str:
     chance = "" if row["by_chance"] is None else f", {row['by_chance']:.1f} by chance"
-    return (
-        f"named check, supported by {row['support']} of {mappings} mappings{chance}: {escape_invisible(row['check'])}"
-    )
+    return f"named check, supported by {row['support']} of {total} mappings{chance}: {escape_invisible(row['check'])}"
 
 
 def concentration_text(row: Row) -> str:

@@ -1,37 +1,48 @@
-"""How concentrated the targets are of heads with a pattern, of heads called unclear, and of random heads.
+"""How concentrated the targets are of one head, of heads with a pattern, of heads called unclear, and of random heads.
 
 If heads that a describer calls unclear are as little concentrated as random heads, "Unclear" was to be expected.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from math import log2
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.text import pluralize
 from maps.types import HeadId
 
 CONCENTRATION_SUMMARY_SCHEMA = pa.schema(
     [
-        ("describer", pa.string()),
-        ("heads", pa.string()),
-        ("measure", pa.string()),
-        ("count", pa.int32()),
-        ("low", pa.float64()),
-        ("median", pa.float64()),
-        ("high", pa.float64()),
-        ("beyond_random", pa.int32()),
+        *columns(TEXT, "describer", "heads", "measure"),
+        ("count", INTEGER),
+        *columns(NUMBER, "low", "median", "high"),
+        ("beyond_random", INTEGER),
     ]
 )
 PATTERN_LABEL, UNCLEAR_LABEL, RANDOM_LABEL = "with a pattern", "said to be unclear", "random"
 BELOW_COLUMNS = {"target_entropy": "entropy_below", "target_kurtosis": "kurtosis_below"}
 # The share of random heads below a head that is more concentrated than all of them: lower entropy, higher kurtosis.
 BEYOND_RANDOM_SHARES = {"target_entropy": 0.0, "target_kurtosis": 1.0}
+
+
+def entropy(targets: Iterable[int]) -> float:
+    """Shannon entropy of a multiset, in bits: −Σ p log₂ p over its different members; 0 for one member or none."""
+    counts = Counter(targets)
+    total = counts.total()
+    return sum(n / total * log2(total / n) for n in counts.values())
+
+
+def share_below(value: float | None, others: Sequence[float]) -> float | None:
+    """The share of `others` below a value, where equal ones count half; None without a value or without others."""
+    if value is None or not others:
+        return None
+    return sum((other < value) + 0.5 * (other == value) for other in others) / len(others)
 
 
 class ConcentrationGroup(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas.append_log import open_row_writer, write_atlas_table
@@ -19,17 +18,10 @@ from maps.text import shorten
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat
-    from maps.llm.replies import Reply
 
 MAX_REPLY_TOKENS = 256  # twenty numbers take about seventy
+QUESTION_COLUMNS = ("describer", "description_id", "shown_id", "prompt_hash")
 REPLY_COLUMNS = ("model", "prompt_tokens", "completion_tokens", "cost_usd")
-
-
-class ScorerAnswer(NamedTuple):
-    """A scorer's answer to one question, as counts, and the reply that it was read from."""
-
-    counts: DetectionCounts
-    reply: Reply
 
 
 class DetectionRun(NamedTuple):
@@ -50,7 +42,10 @@ def run_detection(
     try:
         with open_row_writer(atlas, "detections") as store_row:
             todo = unanswered_questions(atlas, questions, chat.model, seed)
-            return _ask_questions(todo, chat, seed, concurrency, store_row) if todo else DetectionRun(0, 0)
+            run = _ScorerRun(chat, seed, store_row)
+            if todo:
+                run_to_completion(run.ask_all(todo, concurrency))
+            return DetectionRun(run.answered, run.failed)
     finally:
         rows = compute_scores(atlas.table("detections").to_pylist())
         if rows:
@@ -69,71 +64,46 @@ def unanswered_questions(
     return [each for each in questions if (scorer, seed, each.shown_id, each.prompt_hash) not in answered]
 
 
-def _ask_questions(
-    questions: Sequence[DetectionQuestion], chat: Chat, seed: int, concurrency: int, store_row: Callable[[Row], None]
-) -> DetectionRun:
-    from tqdm import tqdm
+class _ScorerRun:
+    """Asks a scorer; stores a row of `detections` for each answer and each failure, and counts them."""
 
-    with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as bar:
-        store = _DetectionStore(chat.model, seed, store_row, bar.update)
-        run_to_completion(_ask_scorer(questions, chat, store, seed, concurrency))
-    return DetectionRun(store.answer_count, store.failure_count)
+    def __init__(self, chat: Chat, seed: int, store_row: Callable[[Row], None]) -> None:
+        self.answered = self.failed = 0
+        self._chat, self._seed, self._store_row = chat, seed, store_row
 
+    async def ask_all(self, questions: Sequence[DetectionQuestion], concurrency: int) -> None:
+        from tqdm import tqdm
 
-async def _ask_scorer(
-    questions: Sequence[DetectionQuestion], chat: Chat, store: _DetectionStore, seed: int, concurrency: int
-) -> None:
-    async with chat:
-        await ask_each(
-            questions,
-            partial(_ask_question, chat),
-            on_answer=store.store_answer,
-            on_failure=store.store_failure,
-            seed=seed,
-            concurrency=concurrency,
-        )
+        with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as self._bar:
+            async with self._chat:
+                await ask_each(
+                    questions,
+                    self._ask,
+                    on_answer=self._store_answer,
+                    on_failure=self._store_failure,
+                    seed=self._seed,
+                    concurrency=concurrency,
+                )
 
+    async def _ask(self, question: DetectionQuestion, seed: int) -> Row:
+        """The scorer's answer as columns: the counts, and those of the reply."""
+        reply = await self._chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
+        counts = count_answer(question.truth, parse_named_items(reply.content, len(question.truth)))
+        return {**counts._asdict(), **{name: getattr(reply, name) for name in REPLY_COLUMNS}}
 
-async def _ask_question(chat: Chat, question: DetectionQuestion, seed: int) -> ScorerAnswer:
-    reply = await chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
-    named_items = parse_named_items(reply.content, len(question.truth))
-    return ScorerAnswer(count_answer(question.truth, named_items), reply)
+    def _store_answer(self, question: DetectionQuestion, answer: Row) -> None:
+        self._store(question, answer)
+        self.answered += 1
 
-
-class _DetectionStore:
-    """Stores a row of `detections` for each answer and each failure, and counts them."""
-
-    def __init__(
-        self, scorer: str, seed: int, store_row: Callable[[Row], None], update_bar: Callable[[], object]
-    ) -> None:
-        self.answer_count = self.failure_count = 0
-        self._scorer = scorer
-        self._seed = seed
-        self._store_row = store_row
-        self._update_bar = update_bar
-
-    def store_answer(self, question: DetectionQuestion, answer: ScorerAnswer) -> None:
-        reply_columns = {name: getattr(answer.reply, name) for name in REPLY_COLUMNS}
-        self._store(question, {**answer.counts._asdict(), **reply_columns})
-        self.answer_count += 1
-
-    def store_failure(self, question: DetectionQuestion, reason: str, attempts: int) -> None:
+    def _store_failure(self, question: DetectionQuestion, reason: str, attempts: int) -> None:
         self._store(question, {"reason": shorten(reason, MAX_REASON_LENGTH), "attempts": attempts})
-        self.failure_count += 1
+        self.failed += 1
 
     def _store(self, question: DetectionQuestion, result: Row) -> None:
-        row = {
-            "layer": question.head.layer,
-            "head": question.head.head,
-            "describer": question.describer,
-            "description_id": question.description_id,
-            "shown_id": question.shown_id,
-            "prompt_hash": question.prompt_hash,
-            "scorer": self._scorer,
-            "seed": self._seed,
-        }
-        self._store_row({**row, **result, "created_at": utc_now()})
-        self._update_bar()
+        asked = {name: getattr(question, name) for name in QUESTION_COLUMNS}
+        row = {**question.head._asdict(), **asked, "scorer": self._chat.model, "seed": self._seed, **result}
+        self._store_row({**row, "created_at": utc_now()})
+        self._bar.update()
 
 
 def compute_scores(detections: Sequence[Row]) -> list[Row]:

@@ -7,34 +7,22 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.scoring.comparison import BELOW_COLUMNS
 from maps.types import HeadId
 
-EVIDENCE_SCHEMA = pa.schema(
-    [
-        ("layer", pa.int32()),
-        ("head", pa.int32()),
-        ("describer", pa.string()),
-        ("observed_pattern", pa.string()),
-        ("pattern", pa.bool_()),
-        ("check", pa.string()),
-        ("support", pa.int32()),
-        ("by_chance", pa.float64()),
-        ("target_entropy", pa.float64()),
-        ("entropy_below", pa.float64()),
-        ("target_kurtosis", pa.float64()),
-        ("kurtosis_below", pa.float64()),
-        ("scorer", pa.string()),
-        ("seed", pa.int32()),
-        ("detection", pa.float64()),
-        ("detection_low", pa.float64()),
-        ("detection_high", pa.float64()),
-        ("detection_swapped", pa.float64()),
-        ("stale", pa.bool_()),
-    ]
-)
 DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped")
+EVIDENCE_SCHEMA = table_by_head(
+    *columns(TEXT, "describer", "observed_pattern"),
+    ("pattern", pa.bool_()),
+    ("check", TEXT),
+    ("support", INTEGER),
+    *columns(NUMBER, "by_chance", "target_entropy", "entropy_below", "target_kurtosis", "kurtosis_below"),
+    ("scorer", TEXT),
+    ("seed", INTEGER),
+    *columns(NUMBER, *DETECTION_COLUMNS),
+    ("stale", pa.bool_()),
+)
 
 
 def evidence_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas.append_log import open_row_writer, write_atlas_table
@@ -11,14 +11,23 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table
 from maps.data import predefined_relations
 from maps.describers.offline.describer import OfflineDescriber
+from maps.describers.offline.hypotheses import Hypothesis
+from maps.describers.offline.tokens import ParsedMapping
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
-from maps.scoring.checks import supported_checks
-from maps.scoring.concentration import entropy, share_below
-from maps.types import HeadId, Progress, Relation, check_at_least_one, no_progress_bar
+from maps.scoring.comparison import entropy, share_below
+from maps.types import HeadId, Mapping, Progress, Relation, check_at_least_one, no_progress_bar
 
 if TYPE_CHECKING:
     from maps.mapping.model import Model
+
+
+class NamedCheck(NamedTuple):
+    """A hypothesis, the number of mappings that support it, and the number expected by chance (None: not defined)."""
+
+    check: str
+    support: int
+    by_chance: float | None
 
 
 class RandomHeadDraw(NamedTuple):
@@ -52,6 +61,24 @@ def write_checks(atlas: Atlas, relations: Sequence[Relation]) -> list[Row]:
     ]
     write_atlas_table(atlas, "checks", make_table("checks", rows))
     return rows
+
+
+def supported_checks(
+    mappings: Sequence[Mapping], hypotheses_for: Callable[[Sequence[ParsedMapping]], Sequence[Hypothesis]]
+) -> list[NamedCheck]:
+    """The hypotheses for these mappings that at least one mapping supports, highest support first.
+
+    `by_chance` is the mean support when each source is paired with the targets of another one; None for a hypothesis
+    about the targets alone.
+    """
+    lines = [ParsedMapping.parse(mapping) for mapping in mappings]
+    checks = []
+    for hypothesis in hypotheses_for(lines):
+        support = hypothesis.support(lines)
+        if support:
+            by_chance = hypothesis.support_by_chance(lines) if hypothesis.depends_on_source else None
+            checks.append(NamedCheck(hypothesis.name, support, by_chance))
+    return sorted(checks, key=lambda check: -check.support)
 
 
 def write_concentration(atlas: Atlas, draw: RandomHeadDraw) -> list[Row]:
@@ -113,15 +140,9 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
     """The model of an atlas, opened with the settings of the atlas; raises MapsError if its revision is another."""
     from maps.mapping.model import Model
 
-    info = atlas.info
-    settings: Mapping[str, object] = info["settings"]
+    info, settings = atlas.info, atlas.info["settings"]
     model_name = name or str(info["asked_for"])
-    model = Model.open(
-        model_name,
-        dtype=str(settings["dtype"]),
-        first_mlp=bool(settings["first_mlp"]),
-        final_norm=bool(settings["final_norm"]),
-    )
+    model = Model.open(model_name, "cpu", settings["dtype"], settings["first_mlp"], settings["final_norm"])
     if model.checkpoint.revision != info["revision"]:
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "

@@ -13,7 +13,7 @@ from maps.heads.circuit import HeadWeights, saliency
 from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
 from maps.heads.salient_tokens import SalientCounts, find_salient_mappings
 from maps.mapping.model import LayerWeights, Model
-from maps.scoring.concentration import entropy
+from maps.scoring.comparison import entropy
 
 MAX_MATRIX_ENTRIES = 1 << 25  # entries of random matrices in memory at a time
 

@@ -7,20 +7,17 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.scoring.accuracy import mean_over_heads
 from maps.text import pluralize
 
 DETECTION_SUMMARY_SCHEMA = pa.schema(
     [
-        ("describer", pa.string()),
-        ("scorer", pa.string()),
-        ("seed", pa.int32()),
-        ("shown", pa.string()),
-        ("heads", pa.int32()),
-        ("mean", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
+        *columns(TEXT, "describer", "scorer"),
+        ("seed", INTEGER),
+        ("shown", TEXT),
+        ("heads", INTEGER),
+        *columns(NUMBER, "mean", "low", "high"),
     ]
 )
 OWN_LABEL, EXCHANGED_LABEL = "own description", "another head's description"

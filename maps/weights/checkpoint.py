@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -79,28 +79,26 @@ class Checkpoint:
         architecture = self.shape.architecture
         return MapsError(f"{self.model} has no tensor {name}, so it is not a complete {architecture} model.")
 
-    def check_files(
-        self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
-    ) -> None:
+    def check_files(self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES) -> None:
         """Raises MapsError if a file that holds a needed tensor is missing or damaged."""
         if isinstance(self.source, TensorFiles):
-            self.source.check_files(self.needed_tensors(layers, first_mlp, head_roles))
+            self.source.check_files(self.needed_tensors(layers, first_mlp, roles))
 
     def needed_tensors(
-        self, layers: Iterable[int], first_mlp: bool = True, head_roles: Sequence[str] = MAPPING_ROLES
+        self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES
     ) -> list[str]:
         """The names of the tensors that are read for some layers; raises MapsError if one is missing.
 
-        `head_roles` are the roles of the heads' weights: those that mapping reads, or others of LAYER_ROLES.
+        `roles` are the roles of the heads' weights: those that mapping reads, or others of LAYER_ROLES.
         """
-        roles = [role for role in self.layout.names if role not in LAYER_ROLES]
-        roles = [role for role in roles if first_mlp or not role.startswith("mlp_")]
-        names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in roles if role != "embedding")]
-        names += [self.mlp_bias_name(role) for role in roles if role.startswith("mlp_")]
+        once = [role for role in self.layout.names if role not in LAYER_ROLES]
+        once = [role for role in once if first_mlp or not role.startswith("mlp_")]
+        names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
+        names += [self.mlp_bias_name(role) for role in once if role.startswith("mlp_")]
         if self.declares_untied and self.is_tied:
             names.append(self.tensor_name(UNEMBEDDING))  # raises: it is declared and missing
         for layer in layers:
-            names += [self.locate_head_weights(role, layer)[0] for role in head_roles]
+            names += [self.locate_head_weights(role, layer)[0] for role in roles]
         return [name for name in names if name is not None and name in self.source.names()]
 
     def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:
@@ -115,17 +113,12 @@ class Checkpoint:
 
     def read(self, name: str) -> Tensor:
         """A tensor by its name; raises MapsError if it is quantised or holds numbers that are not finite."""
-        tensor = self.source.read(name)
+        tensor, title = self.source.read(name), f"The tensor {name} of {self.model}"
         if tensor.dtype not in PLAIN_DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise MapsError(
-                f"The tensor {name} of {self.model} holds quantised weights ({kind}); use the unquantised model "
-                "or a .gguf file."
-            )
+            raise MapsError(f"{title} holds quantised weights ({kind}); use the unquantised model or a .gguf file.")
         if tensor.numel() and not all(isfinite(float(end)) for end in torch.aminmax(tensor)):  # NaN if any number is
-            raise MapsError(
-                f"The tensor {name} of {self.model} holds NaN or infinite weights; download the model again."
-            )
+            raise MapsError(f"{title} holds NaN or infinite weights; download the model again.")
         return tensor
 
     def read_with_shape(self, name: str, expected_shape: tuple[int, ...]) -> Tensor:
@@ -217,34 +210,19 @@ class Checkpoint:
             raise self.missing_tensor_error(name)
         return self.read(name).float()
 
-    def gate_and_up(self) -> tuple[Tensor | None, Tensor | None]:
-        """W_gate and W_up of the first MLP. A tensor that holds both has the gate first."""
-        both = self.mlp_weight("mlp_gate_up")
-        if both is None:
-            return self.mlp_weight("mlp_gate"), self.mlp_weight("mlp_up")
-        gate, up = both.tensor_split(2)
-        return gate, up
-
     def first_mlp(self) -> FirstMlp:
         """The first block's MLP with the norm in front of it, in float32; raises MapsError if a shape is wrong."""
         d = self.shape.width
-        gate, up = self.gate_and_up()
-        down = self.mlp_weight("mlp_down")
+        gate, up, both = (self.mlp_weight(role) for role in ("mlp_gate", "mlp_up", "mlp_gate_up"))
+        if both is not None:
+            gate, up = both.tensor_split(2)
         inner = 0 if up is None else len(up)
         shapes = {"norm": (d,), "gate": (inner, d), "up": (inner, d), "down": (d, inner)}
-        tensors = {"norm": self.norm_gain("mlp_norm"), "gate": gate, "up": up, "down": down}
-        biases = {f"{name}_bias": self.mlp_bias(f"mlp_{name}") for name in shapes}
+        tensors: dict[str, Any] = {"norm": self.norm_gain("mlp_norm"), "gate": gate, "up": up}
+        tensors |= {"down": self.mlp_weight("mlp_down")} | {f"{n}_bias": self.mlp_bias(f"mlp_{n}") for n in shapes}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
-        wrong = [n for n, x in {**tensors, **biases}.items() if x is not None and tuple(x.shape) != shapes[n]]
-        if wrong or up is None or down is None:
+        wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]
+        if wrong or up is None or tensors["down"] is None:
             raise MapsError(f"The first MLP of {self.model} has tensors whose shapes do not fit its width {d}.")
-        return FirstMlp(
-            norm=tensors["norm"],
-            epsilon=self.shape.epsilon,
-            gate=gate,
-            up=up,
-            down=down,
-            activation=ACTIVATIONS[self.shape.activation],
-            subtracts_mean=self.family.norm == "LayerNorm",
-            **biases,
-        )
+        activation, subtracts_mean = ACTIVATIONS[self.shape.activation], self.family.norm == "LayerNorm"
+        return FirstMlp(**tensors, epsilon=self.shape.epsilon, activation=activation, subtracts_mean=subtracts_mean)

@@ -65,12 +65,11 @@ def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern
     }
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     tokenizer = Tokenizer(models.BPE(vocabulary, pairs, fuse_unk=False))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split_pattern is None)
+    tokenizer.pre_tokenizer = byte_level
     if split_pattern is not None:
-        plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(split_pattern), "isolated"), plain]
-        )
+        split = pre_tokenizers.Split(Regex(split_pattern), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
@@ -87,18 +86,15 @@ def build_sentencepiece(tokens: Sequence[str], entries: Mapping[str, Any], archi
     vocabulary = {token: i for i, token in enumerate(tokens)}
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in entries.get("merges", ()))]
     bpe = models.BPE(vocabulary, pairs or infer_merges(vocabulary, order), fuse_unk=True, byte_fallback=True)
-    tokenizer = Tokenizer(bpe)
+    tokenizer, replace_spaces = Tokenizer(bpe), normalizers.Replace(" ", SPACE_SYMBOL)
     if gemma:
-        tokenizer.normalizer = normalizers.Replace(" ", SPACE_SYMBOL)
+        tokenizer.normalizer = replace_spaces
     elif architecture == "phi3":
-        tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.Prepend(SPACE_SYMBOL), normalizers.Replace(" ", SPACE_SYMBOL)]
-        )
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE_SYMBOL), replace_spaces])
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE_SYMBOL, prepend_scheme="first", split=False)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(SPACE_SYMBOL, " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    steps = [decoders.Replace(SPACE_SYMBOL, " "), decoders.ByteFallback(), decoders.Fuse()]
+    tokenizer.decoder = decoders.Sequence(steps)
     return tokenizer
 
 
@@ -128,7 +124,5 @@ def add_whole_tokens(tokenizer: Tokenizer, tokens: Sequence[str], kinds: Sequenc
     control = [t for t, kind in marked if kind == CONTROL_TOKEN and (not bytes_only or alphabet.keys() >= set(t))]
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
     known = tokenizer.get_vocab()
-    own = [
-        AddedToken(token, normalized=False) for token, kind in marked if kind == USER_DEFINED_TOKEN and token in known
-    ]
-    tokenizer.add_tokens(own)
+    own = [token for token, kind in marked if kind == USER_DEFINED_TOKEN and token in known]
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in own])

@@ -1,20 +1,32 @@
-"""Opens models on the Hugging Face Hub. Only the needed tensors are downloaded, and no code of a model is run."""
+"""Opens models on the Hugging Face Hub. Only the needed tensors are downloaded, and no code of a model is run.
+
+A safetensors file begins with the length of its header (8 bytes) and the header, JSON with the byte range of every
+tensor. Both are requested first; a tensor's range is requested when the tensor is read. All of it is kept on disk.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, Any, NamedTuple
+from urllib.parse import quote
 
-from huggingface_hub import HfApi, constants, get_cached_repo_tree
+import torch
+from huggingface_hub import HfApi, constants, get_cached_repo_tree, get_session, hf_hub_url
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 from torch import Tensor
 
-from maps.errors import MapsError
+from maps.errors import HubError, MapsError, RangesUnsupportedError
+from maps.files.atomic import atomic_writer
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.folder import build_checkpoint, read_index
-from maps.weights.ranged import HubSnapshot, RangedSafetensors
-from maps.weights.stored import BinFiles
+from maps.weights.stored import BinFiles, SafetensorsFiles, tensor_names_in
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 BIN_INDEX = "pytorch_model.bin.index.json"
@@ -22,6 +34,12 @@ SMALL_FILE_PATTERNS = [
     *("config.json", "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json"),
     *(SAFETENSORS_INDEX, BIN_INDEX),
 ]
+MAX_HEADER_BYTES = 100_000_000  # the safetensors library's limit; a file with a longer header is refused
+SAFETENSORS_DTYPES = {
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
+}
 
 
 def open_hub_model(
@@ -72,7 +90,7 @@ def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     if files:
         return RangedSafetensors(snapshot, ["model.safetensors"] if "model.safetensors" in files else files)
     if BIN_INDEX in snapshot.file_sizes:
-        return HubBinFiles(snapshot, BinFiles(read_index(snapshot.folder / BIN_INDEX)))
+        return HubBinFiles(snapshot, read_index(snapshot.folder / BIN_INDEX))
     if "pytorch_model.bin" in snapshot.file_sizes:
         return BinFiles.from_file(snapshot.fetch_file("pytorch_model.bin"))
     raise MapsError(
@@ -81,23 +99,204 @@ def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     )
 
 
-class HubBinFiles:
+class HubBinFiles(BinFiles):
     """Tensors of .bin files; a file is downloaded when one of its tensors is first read."""
 
-    def __init__(self, snapshot: HubSnapshot, files: BinFiles) -> None:
+    def __init__(self, snapshot: HubSnapshot, file_of_tensor: Mapping[str, Path]) -> None:
+        super().__init__(file_of_tensor)
         self.snapshot = snapshot
-        self.files = files
+
+    def check_files(self, names: Iterable[str]) -> None:
+        """Checks nothing: files that are missing are downloaded later."""
+
+    def file_holding(self, name: str) -> Path:
+        return self.snapshot.fetch_file(self.file_of_tensor[name].name)
+
+
+class SafetensorsEntry(NamedTuple):
+    """A tensor's place in a file."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int  # its first byte
+    stop: int  # the byte after its last
+
+
+@dataclass(frozen=True)
+class HubSnapshot:
+    """A model on the Hub at one commit, and where its files are kept on this machine."""
+
+    api: HfApi
+    model: str
+    folder: Path  # of the commit in the Hub's cache
+    tensor_folder: Path  # for headers and tensors that were fetched by their byte range
+    file_sizes: Mapping[str, int]  # in bytes
+    cache: Path | None = None  # the Hub's cache; None: the usual one
+    retry_waits: Sequence[float] = RETRY_WAITS  # seconds
+
+    @property
+    def commit(self) -> str:
+        return self.folder.name
+
+    def file_size(self, file: str) -> int:
+        """A file's size in bytes; raises MapsError if the repository has no such file."""
+        if file not in self.file_sizes:
+            raise MapsError(
+                f"{self.model} on the Hub lacks {file}, which its index lists; use another revision or another model."
+            )
+        return self.file_sizes[file]
+
+    def fetch_file(self, file: str) -> Path:
+        """A file in the Hub's cache, downloaded if it is not there."""
+        path = self.folder / file
+
+        def download() -> str:
+            return self.api.hf_hub_download(self.model, file, revision=self.commit, cache_dir=self.cache)
+
+        if not path.exists():
+            with translate_hub_errors("model", self.model):
+                call_with_retries(download, self.retry_waits)
+        return path
+
+    def fetch_range(self, file: str, name: str, start: int, stop: int) -> Path:
+        """The bytes of a file from `start` to before `stop`, kept on disk as `name`; raises RangesUnsupportedError."""
+        from tqdm import tqdm
+
+        path, size = self.tensor_folder / file / name, stop - start
+        if path.exists() and path.stat().st_size == size:
+            return path
+        # The progress bar is shown if writing takes over two seconds.
+        bar = {"unit": "B", "unit_scale": True, "leave": False, "delay": 2, "dynamic_ncols": True}
+        with (
+            translate_hub_errors("model", self.model),
+            atomic_writer(path) as out,
+            tqdm.wrapattr(out, "write", total=size, desc=name, **bar) as writer,
+        ):
+            # After a dropped connection only the rest is requested, and the waits start again.
+            request = partial(self.request_range, writer, file, start, stop)
+            call_with_retries(request, self.retry_waits, received_bytes=writer.tell)
+        return path
+
+    def request_range(self, out: IO[bytes], file: str, start: int, stop: int) -> None:
+        """One request for the part of a range that `out` does not have yet."""
+        url = hf_hub_url(self.model, file, revision=self.commit, endpoint=self.api.endpoint)
+        first = start + out.tell()
+        headers = build_hf_headers(token=self.api.token)
+        headers |= {"Range": f"bytes={first}-{stop - 1}", "Accept-Encoding": "identity"}
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        with get_session().stream("GET", url, headers=headers, timeout=timeout) as response:
+            hf_raise_for_status(response)
+            if not response.headers.get("Content-Range", "").startswith(f"bytes {first}-{stop - 1}/"):
+                raise RangesUnsupportedError(f"{url} is only sent whole.")
+            for chunk in response.iter_raw():
+                out.write(chunk)
+        missing = stop - start - out.tell()
+        if missing:
+            raise HubError(
+                f"{missing:,} bytes of {file} of {self.model} did not arrive; check the network and try again.",
+                is_retryable=True,
+            )
+
+
+class RangedSafetensors:
+    """The tensors of a snapshot's safetensors files.
+
+    `index` has the file of each tensor; without one the headers of all `files` are read. A file that is in the Hub's
+    cache is read there. If the server does not support ranges, whole files are downloaded, each when it is needed.
+    """
+
+    def __init__(self, snapshot: HubSnapshot, files: Sequence[str], index: Mapping[str, str] | None = None) -> None:
+        self.snapshot = snapshot
+        self.headers: dict[str, dict[str, SafetensorsEntry]] = {}
+        self.has_range_support = True
+        if index is None:
+            index = {name: file for file in files for name in self.tensor_names_in(file)}
+        self.file_of_tensor = dict(index)
+        self.tensor_names = set(self.file_of_tensor)
 
     def names(self) -> set[str]:
-        return self.files.names()
+        return self.tensor_names
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self.fetch_file_of(name).shape(name)
+        """A tensor's shape, from the header of its file."""
+        entry = self.entry(name)
+        return self.fetch_whole_file(name).shape(name) if entry is None else entry.shape
 
     def read(self, name: str) -> Tensor:
-        return self.fetch_file_of(name).read(name)
+        entry = self.entry(name)
+        if entry is None:
+            return self.fetch_whole_file(name).read(name)
+        try:
+            file = self.file_of_tensor[name]
+            path = self.snapshot.fetch_range(file, f"{quote(name, safe='')}.tensor", entry.start, entry.stop)
+        except RangesUnsupportedError:
+            self.has_range_support = False
+            return self.fetch_whole_file(name).read(name)
+        flat = torch.from_file(str(path), shared=False, size=math.prod(entry.shape), dtype=entry.dtype)
+        return flat.view(entry.shape)
 
-    def fetch_file_of(self, name: str) -> BinFiles:
-        """Downloads the file that holds a tensor, and returns all files."""
-        self.snapshot.fetch_file(self.files.file_of_tensor[name].name)
-        return self.files
+    def fetch_whole_file(self, name: str) -> SafetensorsFiles:
+        """Downloads the file that holds a tensor."""
+        return SafetensorsFiles({name: self.snapshot.fetch_file(self.file_of_tensor[name])})
+
+    def entry(self, name: str) -> SafetensorsEntry | None:
+        """A tensor's place in its file; None if the whole file is to be read."""
+        file = self.file_of_tensor[name]
+        header = self.header(file)
+        if header is None:
+            return None
+        if name not in header:
+            raise MapsError(f"{file} of {self.snapshot.model} lacks {name}, which its index lists; use another model.")
+        return header[name]
+
+    def tensor_names_in(self, file: str) -> list[str]:
+        header = self.header(file)
+        return tensor_names_in(self.snapshot.fetch_file(file)) if header is None else list(header)
+
+    def header(self, file: str) -> dict[str, SafetensorsEntry] | None:
+        """A file's header; None if the file is in the Hub's cache or the server does not support ranges."""
+        if not self.has_range_support or (self.snapshot.folder / file).exists():
+            return None
+        if file not in self.headers:
+            try:
+                self.headers[file] = read_header(self.snapshot, file)
+            except RangesUnsupportedError:
+                self.has_range_support = False
+                return None
+        return self.headers[file]
+
+
+def read_header(snapshot: HubSnapshot, file: str) -> dict[str, SafetensorsEntry]:
+    """Requests a file's header; raises MapsError if it is damaged, and then deletes it so that the next try is new."""
+    size = snapshot.file_size(file)
+    length = 0 if size < 8 else int.from_bytes(snapshot.fetch_range(file, "length", 0, 8).read_bytes(), "little")
+    content = b""
+    if 0 < length <= min(MAX_HEADER_BYTES, size - 8):
+        content = snapshot.fetch_range(file, "head", 8, 8 + length).read_bytes()
+    try:
+        return parse_header(content, size)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        for name in ("length", "head"):
+            (snapshot.tensor_folder / file / name).unlink(missing_ok=True)
+        raise MapsError(
+            f"{file} of {snapshot.model} on the Hub is not a complete safetensors file; use another revision."
+        ) from error
+
+
+def parse_header(head: bytes, size: int) -> dict[str, SafetensorsEntry]:
+    """The tensors in a header. Raises what `parse_entry` does, and ValueError if they do not fill the file."""
+    start = 8 + len(head)
+    entries = {name: parse_entry(tensor, start) for name, tensor in json.loads(head).items() if name != "__metadata__"}
+    if max((entry.stop for entry in entries.values()), default=start) != size:
+        raise ValueError("the header implies another size of the file")
+    return entries
+
+
+def parse_entry(tensor: Mapping[str, Any], offset: int) -> SafetensorsEntry:
+    """One tensor of a header; raises ValueError, KeyError or TypeError if its entry makes no sense."""
+    dtype, shape, (start, stop) = SAFETENSORS_DTYPES[tensor["dtype"]], tuple(tensor["shape"]), tensor["data_offsets"]
+    if any(type(n) is not int or n < 0 for n in (*shape, start, stop)):
+        raise ValueError(f"{tensor} has a negative or fractional number")
+    if math.prod(shape) * dtype.itemsize != stop - start:
+        raise ValueError(f"the bytes of {tensor} do not fit its shape")
+    return SafetensorsEntry(dtype, shape, offset + start, offset + stop)

@@ -68,14 +68,22 @@ class SafetensorsFiles(TensorFiles):
         tensor_names_in(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        path = self.file_holding(name)
-        with open_safetensors(path) as file, translate_missing_tensor(name, path):
+        with self.open_holding(name) as file:
             return tuple(file.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        path = self.file_holding(name)
-        with open_safetensors(path) as file, translate_missing_tensor(name, path):
+        with self.open_holding(name) as file:
             return file.get_tensor(name)
+
+    @contextmanager
+    def open_holding(self, name: str) -> Iterator[Any]:
+        """The open file that holds a tensor; turns the library's error for one that is not in it into a MapsError."""
+        path = self.file_holding(name)
+        with open_safetensors(path) as file:
+            try:
+                yield file
+            except SafetensorError as error:
+                raise MapsError(f"{path} lacks {name}, which its index lists; download it again.") from error
 
 
 def open_safetensors(path: Path) -> Any:
@@ -84,15 +92,6 @@ def open_safetensors(path: Path) -> Any:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
         raise MapsError(f"{path} is not a complete safetensors file ({error}); download it again.") from error
-
-
-@contextmanager
-def translate_missing_tensor(name: str, path: Path) -> Iterator[None]:
-    """Turns the library's error for a tensor that is not in its file, though an index lists it, into a MapsError."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise MapsError(f"{path} lacks {name}, which its index lists; download it again.") from error
 
 
 def tensor_names_in(path: Path) -> list[str]:
@@ -120,12 +119,9 @@ class BinFiles(TensorFiles):
             self.tensors_by_file[file] = load_tensors(file)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self.mapped_tensor(name).shape)
+        return tuple(self.read(name).shape)
 
     def read(self, name: str) -> Tensor:
-        return self.mapped_tensor(name)
-
-    def mapped_tensor(self, name: str) -> Tensor:
         """A tensor mapped into memory: its numbers are read when they are used."""
         path = self.file_holding(name)
         self.check_file(path)
@@ -137,7 +133,9 @@ class BinFiles(TensorFiles):
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .bin file, mapped into memory. No code in the file is run."""
     try:
-        content = load_bin_file(path)
+        with path.open("rb") as file:
+            is_zip_file = file.read(4) == b"PK\x03\x04"  # else it is from before PyTorch 1.6 and cannot be mapped
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip_file)
     except Exception as error:  # a damaged file may raise anything
         raise MapsError(
             f"{path} is damaged, or holds more than tensors, and no code in it is run; "
@@ -145,10 +143,3 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     tensors = content.items() if isinstance(content, dict) else ()
     return {name: tensor for name, tensor in tensors if isinstance(name, str) and isinstance(tensor, Tensor)}
-
-
-def load_bin_file(path: Path) -> Any:
-    """The content of a .bin file. Files from before PyTorch 1.6 are no zip files and cannot be mapped into memory."""
-    with path.open("rb") as file:
-        is_zip_file = file.read(4) == b"PK\x03\x04"
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip_file)

@@ -61,14 +61,13 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
                 raise
             skipped.append(f"The atlas {name} is not shown: {error}")
             continue
-        if atlas.model in atlases:
-            skipped.append(
-                f"The atlas {name} is not shown, because another atlas of {atlas.model} is listed before it."
-            )
+        model = atlas.model
+        if model in atlases:
+            skipped.append(f"The atlas {name} is not shown, because another atlas of {model} is listed before it.")
             continue
-        atlases[atlas.model] = atlas
+        atlases[model] = atlas
         if is_dataset:
-            datasets[atlas.model] = name
+            datasets[model] = name
     if not atlases:
         raise MapsError(" ".join(skipped))
     for sentence in skipped:

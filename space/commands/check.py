@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,16 +30,12 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         ),
         epilog="example: python -m space check",
     )
-    p.add_argument(
-        "--installed",
-        action="store_true",
-        help="link the packages installed here instead of installing them; they must have the Space's versions",
-    )
+    link_help = "link the packages installed here instead of installing them; they must have the Space's versions"
+    p.add_argument("--installed", action="store_true", help=link_help)
     p.add_argument("--port", type=int, metavar="N", help="the app's port (default: 7860, or a free one)")
-    p.add_argument(
-        "--folder", type=Path, metavar="DIR", help="build in this folder and keep it (default: a temporary folder)"
-    )
-    p.add_argument("--pictures", type=Path, metavar="DIR", help="save a screenshot of every page in this folder")
+    folder = partial(p.add_argument, type=Path, metavar="DIR")
+    folder("--folder", help="build in this folder and keep it (default: a temporary folder)")
+    folder("--pictures", help="save a screenshot of every page in this folder")
     p.add_argument("--no-browser", action="store_true", help="start the app and read its health, without opening pages")
     p.set_defaults(run=run)
 
@@ -81,9 +78,8 @@ def print_health(running_app: RunningApp) -> None:
     health = running_app.health
     versions = ", ".join(f"{name} {version}" for name, version in health["versions"].items())
     print_now(f"The app answers at {running_app.url} after {running_app.start_seconds:.1f} seconds ({versions}).")
-    print_now(
-        f"Models: {', '.join(health['models'])}. Ledger: {health['ledger']['state']}. Live questions: {health['live']}."
-    )
+    models, ledger = ", ".join(health["models"]), health["ledger"]["state"]
+    print_now(f"Models: {models}. Ledger: {ledger}. Live questions: {health['live']}.")
 
 
 def check_in_browser(url: str, screenshot_folder: Path | None) -> None:

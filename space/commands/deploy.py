@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,30 +34,15 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("--space", required=True, metavar="REPO", help="the Space, such as user/name")
     p.add_argument("--dataset", required=True, metavar="REPO", help="the private dataset for the judgments")
-    p.add_argument(
-        "--atlas",
-        action="append",
-        default=[],
-        metavar="REPO",
-        help="an atlas on the Hub to show (repeatable; default: the prebuilt one)",
-    )
-    p.add_argument(
-        "--organiser",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a Hugging Face user who organises studies (repeatable; default: the token's owner)",
-    )
+    repeatable = partial(p.add_argument, action="append", default=[])
+    repeatable("--atlas", metavar="REPO", help="an atlas on the Hub to show (repeatable; default: the prebuilt one)")
+    organiser_help = "a Hugging Face user who organises studies (repeatable; default: the token's owner)"
+    repeatable("--organiser", metavar="NAME", help=organiser_help)
     p.add_argument("--private", action="store_true", help="make the Space private")
     p.add_argument("--hardware", metavar="NAME", help="such as cpu-basic or zero-a10g (default: unchanged)")
     p.add_argument("--data", metavar="DIR", help="the folder with the pseudonym key (default: MAPS_DATA, or data)")
-    p.add_argument(
-        "--timeout",
-        type=float,
-        default=DEFAULT_TIMEOUT,
-        metavar="SECONDS",
-        help="how long to wait until the Space runs (default: 1800; 0: do not wait)",
-    )
+    timeout_help = "how long to wait until the Space runs (default: 1800; 0: do not wait)"
+    p.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help=timeout_help)
     p.add_argument("--dry-run", action="store_true", help="print the steps without carrying them out")
     p.set_defaults(run=run)
 
@@ -64,10 +50,10 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Inspects the Space, plans and carries out the steps, waits, and prints the addresses."""
     from maps.hub.repository import HubDataset
-    from space.hosting.card import direct_address
     from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
     from space.hosting.hub import HubSpace
     from space.hosting.plan import deployment_notes, plan_deployment, step_sentence
+    from space.hosting.upload import direct_address
 
     for name in (options.space, options.dataset, *options.atlas):
         if not HUB_NAME_PATTERN.fullmatch(name):
@@ -112,7 +98,7 @@ def read_token(environment: Mapping[str, str]) -> str:
 
 def check_token(space: HubSpace, repositories: list[tuple[str, str]]) -> str:
     """The token's owner; raises MapsError if the token has no write access to these repositories (kind, name)."""
-    from space.hosting.permissions import missing_permission
+    from space.hosting.hub import missing_permission
 
     whoami = space.whoami()
     if problem := missing_permission(whoami, repositories):

@@ -88,9 +88,8 @@ def run_map(options: argparse.Namespace) -> None:
     print_text("This Job is already running." if job else "Starting the Job.")
     job = job or jobs.start_job(api, plan, jobs.upload_source(api, plan), {"HF_TOKEN": token})
     again = f"python -m space jobs logs {job.id} --namespace {plan.namespace}"
-    print_text(
-        f"The Job is at {job.url}; `{again}` prints its output, `hf jobs cancel {plan.namespace}/{job.id}` ends it."
-    )
+    cancel = f"hf jobs cancel {plan.namespace}/{job.id}"
+    print_text(f"The Job is at {job.url}; `{again}` prints its output, `{cancel}` ends it.")
     if not options.detach:
         watch_job(api, job.id, plan.namespace)
         print_text(f"The atlas is in the dataset {options.out}.")
@@ -147,10 +146,9 @@ def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobP
     repo = str(options.out)
     if not HUB_NAME_PATTERN.fullmatch(repo):
         raise MapsError(f"{repo!r} is not a valid name of a dataset on the Hub; write --out user/name.")
-    if options.model != BUNDLED_MODEL and (Path(options.model).exists() or not HUB_ID.fullmatch(options.model)):
-        raise MapsError(
-            f"A Job cannot read {options.model}; put the model on the Hub and give its id, such as user/name."
-        )
+    model = options.model
+    if model != BUNDLED_MODEL and (Path(model).exists() or not HUB_ID.fullmatch(model)):
+        raise MapsError(f"A Job cannot read {model}; put the model on the Hub and give its id, such as user/name.")
     settings_from(options)  # raises MapsError for invalid relations
     relations = [spec.partition("=")[::2] for spec in options.relation]
     files = {f"relations/{number}.json": Path(file).read_bytes() for number, (_, file) in enumerate(relations)}
@@ -159,7 +157,7 @@ def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobP
     ]
     if has_gpu and options.device == "cpu":
         options.device = "cuda"  # the machine's price includes the GPU
-    command = jobs.shell_command(options.model, [*relation_options, *changed_options(options)], repo, options.private)
+    command = jobs.shell_command(model, [*relation_options, *changed_options(options)], repo, options.private)
     return jobs.JobPlan(namespace, command, options.flavor, options.timeout, jobs.source_files(PROJECT_ROOT, files))
 
 

@@ -68,13 +68,25 @@ def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]
     relations = cache.relation_names(atlas)
     choices = [("Category of relations", CATEGORY_COLOURING)] if relations else []
     for column, name in MEASURES.items():
-        if any(value is not None for value in cache.head_column(atlas, "heads", column)):
+        if any(value is not None for value in cache.head_column(atlas, column)):
             choices.append((name.capitalize(), column))
     if any(cache.detection_scores(atlas)):
         choices.append(("Detection score of the description", DETECTION_COLOURING))
     if has_verdicts:
         choices.append(("Human verdict on the description", VERDICT_COLOURING))
     return choices + [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
+
+
+def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
+    if colouring == VERDICT_COLOURING and verdicts is not None:
+        return verdicts
+    if colouring == CATEGORY_COLOURING:
+        return category_grid(atlas, tau)
+    if colouring == DETECTION_COLOURING:
+        return detection_grid(atlas)
+    if colouring in MEASURES:
+        return measure_grid(atlas, colouring)
+    return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
 
 
 def category_grid(atlas: Atlas, tau: float) -> Grid:
@@ -96,9 +108,8 @@ def category_grid(atlas: Atlas, tau: float) -> Grid:
     listed = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
     title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
     title += f": {listed}. A head can belong to several categories." if texts else "."
-    return Grid(
-        title, bands=bands, cell_texts=texts, default_text="no relation at this threshold", sort_values=strongest
-    )
+    absent = "no relation at this threshold"
+    return Grid(title, bands=bands, cell_texts=texts, default_text=absent, sort_values=strongest)
 
 
 def band_bits(names: Sequence[str]) -> int:
@@ -139,7 +150,7 @@ def score_grid(values: Sequence[float | None], name: str, side: str, tau: float,
 
 def measure_grid(atlas: Atlas, column: str) -> Grid:
     """Each head by a column of the table `heads`."""
-    values = cache.head_column(atlas, "heads", column)
+    values = cache.head_column(atlas, column)
     return scaled_grid(values, MEASURES[column], is_logarithmic=column == "output_space")
 
 
@@ -181,13 +192,12 @@ def grid_html(grid: Grid, atlas: Atlas) -> Html:
         data |= {"bands": list(grid.bands), "words": grid.cell_texts}
     else:
         data |= {"share": grid.shares, "value": grid.values}
+    text = json.dumps(data, separators=(",", ":"))
     return Html(
         '<div class="head-grid" data-hint="{hint}" data-grid="{data}"><p class="grid-title">{title}</p>'
         '<div class="scroll"><canvas tabindex="0" role="application" aria-label="{title} Arrow keys move from head to '
         'head, Enter opens one."></canvas></div><p class="pointed" aria-live="polite">{hint}</p>{legend}</div>'
-    ).format(
-        hint=POINTER_HINT, data=escape(json.dumps(data, separators=(",", ":"))), title=grid.title, legend=legend(grid)
-    )
+    ).format(hint=POINTER_HINT, data=escape(text), title=grid.title, legend=legend(grid))
 
 
 def legend(grid: Grid) -> Html:

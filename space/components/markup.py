@@ -186,16 +186,10 @@ def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> Html:
         for target, score in zip(row.targets, row.scores, strict=True)
     )
     return Html(
-        '<li value="{rank}"><span class="source">{source}'
-        '<span class="bar" style="--share:{bar_length:.3f}" title="saliency {saliency:.3f}"></span></span>'
-        '<span class="arrow" aria-label="to">→</span><span class="targets">{targets}</span></li>'
-    ).format(
-        rank=row.rank,
-        source=token_chip(row.source, linked),
-        bar_length=bar_length,
-        saliency=row.saliency,
-        targets=targets,
-    )
+        '<li value="{}"><span class="source">{}'
+        '<span class="bar" style="--share:{:.3f}" title="saliency {:.3f}"></span></span>'
+        '<span class="arrow" aria-label="to">→</span><span class="targets">{}</span></li>'
+    ).format(row.rank, token_chip(row.source, linked), bar_length, row.saliency, targets)
 
 
 def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> Html:
@@ -221,17 +215,11 @@ def stronger_side(score: RelationScore) -> float:
 def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) -> Html:
     """One relation: two bars, score and suppression, with the threshold drawn; its name links to its page."""
     few = f" · fewer than {min_pairs} pairs, so no head is classified by it" if score.pairs < min_pairs else ""
-    bars = bar_html("score-up", "score", score.score, tau) + bar_html(
-        "score-down", "suppression", score.suppression, tau
-    )
+    bars = bar_html("score-up", "score", score.score, tau)
+    bars += bar_html("score-down", "suppression", score.suppression, tau)
+    name, category = anchor(link, relation_label(score.relation)), score.category or "own relation"
     return Html('<li class="category-{}"><b>{}</b> <small>{}, {} pairs, top {}{}</small>{}</li>').format(
-        score.category or "own",
-        anchor(link, relation_label(score.relation)),
-        score.category or "own relation",
-        score.pairs,
-        score.k,
-        few,
-        bars,
+        score.category or "own", name, category, score.pairs, score.k, few, bars
     )
 
 

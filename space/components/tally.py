@@ -11,11 +11,8 @@ from space.components.markup import Html, join_html
 
 def answer_counts(judgments: list[Judgment]) -> dict[str, dict[str, int]]:
     """How often each answer to each question was given, by their codes."""
-    counts = {question.field: Counter(getattr(row, question.field) for row in judgments) for question in QUESTIONS}
-    return {
-        question.field: {choice.code: counts[question.field][choice.code] for choice in question.choices}
-        for question in QUESTIONS
-    }
+    counts = {each.field: Counter(getattr(row, each.field) for row in judgments) for each in QUESTIONS}
+    return {each.field: {code: counts[each.field][code] for code in each.codes} for each in QUESTIONS}
 
 
 def answer_counts_html(judgments: list[Judgment]) -> Html:

@@ -14,7 +14,7 @@ from space.atlases.cache import group_mates
 from space.components.tally import answer_counts
 from space.endpoints.values import JsonRows, json_value
 from space.services import Services
-from space.studies.open_answers import published_judgments
+from space.studies.results import published_judgments
 from space.web.addresses import requested_head
 
 HEAD_TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")

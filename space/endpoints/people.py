@@ -8,8 +8,7 @@ from typing import Any
 from annotation.report.paper_file import load_paper
 from maps.errors import MapsError
 from space.services import Services
-from space.studies.access import answers_hidden_reason
-from space.studies.current import select_study
+from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import study_results
 
 

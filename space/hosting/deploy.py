@@ -10,24 +10,9 @@ from collections.abc import Callable
 
 from maps.errors import CommitConflictError, MapsError
 from maps.hub.repository import HubDataset, RepositoryState
+from space.hosting import plan
 from space.hosting.hub import HubSpace
-from space.hosting.plan import (
-    CreateDataset,
-    CreateSpace,
-    CurrentSpace,
-    DeleteVariable,
-    DeploymentStep,
-    DesiredSpace,
-    MakePrivate,
-    RequestHardware,
-    RestartSpace,
-    SetSecret,
-    SetVariable,
-    UploadFiles,
-    plan_upload,
-    secret_description,
-    step_sentence,
-)
+from space.hosting.plan import CurrentSpace, DesiredSpace
 
 POLL_SECONDS = 5.0  # between looks at a Space that starts
 GRACE_SECONDS = 30.0  # for so long a Space may still report its previous stage
@@ -49,46 +34,45 @@ def inspect_space(space: HubSpace, judgments: HubDataset) -> CurrentSpace:
 
 
 def carry_out_steps(
-    steps: tuple[DeploymentStep, ...], desired: DesiredSpace, space: HubSpace, judgments: HubDataset, report: Reporter
+    steps: plan.Steps, desired: DesiredSpace, space: HubSpace, judgments: HubDataset, report: Reporter
 ) -> None:
     """Carries out the steps in order and reports each one before it starts."""
     for number, step in enumerate(steps, start=1):
-        report(f"{number}/{len(steps)}  {step_sentence(step, desired.space)}")
+        report(f"{number}/{len(steps)}  {plan.step_sentence(step, desired.space)}")
         carry_out_step(step, desired, space, judgments)
 
 
-def carry_out_step(step: DeploymentStep, desired: DesiredSpace, space: HubSpace, judgments: HubDataset) -> None:
+def carry_out_step(step: plan.DeploymentStep, desired: DesiredSpace, space: HubSpace, judgments: HubDataset) -> None:
     match step:
-        case CreateDataset(_):
+        case plan.CreateDataset(_):
             judgments.create(private=True)
-        case CreateSpace(private, hardware):
+        case plan.CreateSpace(private, hardware):
             space.create_space(private, hardware)
-        case MakePrivate():
+        case plan.MakePrivate():
             space.make_private()
-        case SetSecret(name):
-            space.set_secret(name, desired.secrets[name], secret_description(desired.secrets[name]))
-        case SetVariable(name, value):
+        case plan.SetSecret(name):
+            space.set_secret(name, desired.secrets[name], plan.secret_description(desired.secrets[name]))
+        case plan.SetVariable(name, value):
             space.set_variable(name, value)
-        case DeleteVariable(name):
+        case plan.DeleteVariable(name):
             space.delete_variable(name)
-        case UploadFiles():
+        case plan.UploadFiles():
             upload_files(step, desired, space)
-        case RequestHardware(name):
+        case plan.RequestHardware(name):
             space.request_hardware(name)
-        case RestartSpace():
+        case plan.RestartSpace():
             space.restart()
 
 
-def upload_files(step: UploadFiles, desired: DesiredSpace, space: HubSpace) -> None:
+def upload_files(step: plan.UploadFiles, desired: DesiredSpace, space: HubSpace) -> None:
     """Uploads in one commit. On a conflict (perhaps with its own commit, whose response was lost) it plans again."""
     for _ in range(MAX_TRIES):
         files = {path: desired.files[path] for path in step.changed_paths}
+        parent = step.parent_commit or require_space_state(space).commit
         try:
-            space.commit(
-                "Deploy the app", files, step.deleted_paths, step.parent_commit or require_space_state(space).commit
-            )
+            space.commit("Deploy the app", files, step.deleted_paths, parent)
         except CommitConflictError:
-            remaining = plan_upload(desired, CurrentSpace(space=require_space_state(space)))
+            remaining = plan.plan_upload(desired, CurrentSpace(space=require_space_state(space)))
             if remaining is None:
                 return
             step = remaining

@@ -1,4 +1,4 @@
-"""A Space on the Hub: the files of a repository, and the settings of a Space."""
+"""A Space on the Hub: the files of a repository, the settings of a Space, and what a token permits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from maps.hub.repository import HubDataset
 from space.hosting.upload import ZERO_GPU_HARDWARE
 
 PAYMENT_REQUIRED = 402
+WRITE_PERMISSION = "repo.write"
+WRITER_ROLES = ("admin", "write", "contributor")  # roles in an organisation
+TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
 class SpaceRuntime(NamedTuple):
@@ -57,9 +60,8 @@ class HubSpace(HubDataset):
             return super().commit(message, add, delete, parent)
 
     def make_private(self) -> None:
-        self._call_with_retries(
-            lambda: self._api.update_repo_settings(self.name, repo_type=self.repo_type, private=True)
-        )
+        kind = self.repo_type
+        self._call_with_retries(lambda: self._api.update_repo_settings(self.name, repo_type=kind, private=True))
 
     def secret_descriptions(self) -> dict[str, str]:
         """The descriptions of the secrets, by name. The values cannot be read."""
@@ -105,3 +107,38 @@ def explain_refusal(error: HubError, hardware: str | None) -> MapsError:
     if hardware != ZERO_GPU_HARDWARE:
         advice = f"; a free account can host two Spaces with --hardware {ZERO_GPU_HARDWARE}"
     return MapsError(f"The Hub requires a paid plan for a Gradio Space on {hardware or 'cpu-basic'}{advice}.")
+
+
+def missing_permission(whoami: Mapping[str, Any], repositories: Iterable[tuple[str, str]]) -> str | None:
+    """A sentence about the permission that a token lacks to write these repositories (kind, name), or None.
+
+    `whoami` is the Hub's answer to `/api/whoami-v2`. If that does not settle it, the Hub itself refuses later.
+    """
+    token = whoami.get("auth", {}).get("accessToken") or {}
+    if token.get("role") == "read":
+        return f"The token can only read; create one with write access at {TOKENS_PAGE} and set HF_TOKEN to it."
+    for kind, name in repositories:
+        owner = name.partition("/")[0]
+        if not can_write_for(whoami, owner):
+            return f"{whoami.get('name')} cannot write for {owner}; choose a {kind} of your own, or use another token."
+        if token.get("role") == "fineGrained" and not can_write_repository(token.get("fineGrained", {}), kind, name):
+            return (
+                f"The token has no write access to the {kind} {name}; give it write access to the repositories of "
+                f"{owner} at {TOKENS_PAGE}, or set HF_TOKEN to another token."
+            )
+    return None
+
+
+def can_write_for(whoami: Mapping[str, Any], owner: str) -> bool:
+    roles = {each.get("name"): each.get("roleInOrg") for each in whoami.get("orgs", ())}
+    role = roles.get(owner)
+    return whoami.get("name") == owner or (owner in roles and (role is None or role in WRITER_ROLES))
+
+
+def can_write_repository(fine_grained: Mapping[str, Any], kind: str, name: str) -> bool:
+    """Whether a fine-grained token has write access to a repository, directly or through its owner."""
+    scopes = [each for each in fine_grained.get("scoped", ()) if WRITE_PERMISSION in each.get("permissions", ())]
+    named = {(each.get("entity", {}).get("type"), each.get("entity", {}).get("name")) for each in scopes}
+    owner = name.partition("/")[0]
+    everywhere = WRITE_PERMISSION in fine_grained.get("global", ())
+    return everywhere or not named.isdisjoint({("user", owner), ("org", owner), (kind, name)})

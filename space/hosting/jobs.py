@@ -10,6 +10,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,8 @@ def upload_source(api: HfApi, plan: JobPlan) -> str:
         changes += [CommitOperationDelete(path) for path in sorted(obsolete)]
         if not changes:
             return str(info.sha)
-        commit = call_with_retries(
-            lambda: api.create_commit(plan.dataset, changes, commit_message="Source", repo_type="dataset")
-        )
-    return str(commit.oid)
+        send = partial(api.create_commit, plan.dataset, changes, commit_message="Source", repo_type="dataset")
+        return str(call_with_retries(send).oid)
 
 
 def find_active_job(api: HfApi, plan: JobPlan) -> JobInfo | None:
@@ -130,6 +129,7 @@ def start_job(api: HfApi, plan: JobPlan, commit: str, secrets: dict[str, str]) -
     from huggingface_hub import Volume
     from huggingface_hub.errors import HfHubHTTPError
 
+    source = Volume(type="dataset", source=plan.dataset, mount_path=SOURCE_FOLDER, revision=commit, read_only=True)
     try:
         return api.run_job(
             image=IMAGE,
@@ -140,9 +140,7 @@ def start_job(api: HfApi, plan: JobPlan, commit: str, secrets: dict[str, str]) -
             timeout=plan.timeout,
             name=f"maps-{plan.run_id}",
             labels={RUN_LABEL: plan.run_id},
-            volumes=[
-                Volume(type="dataset", source=plan.dataset, mount_path=SOURCE_FOLDER, revision=commit, read_only=True)
-            ],
+            volumes=[source],
             namespace=plan.namespace,
         )
     except TransportError as error:

@@ -50,15 +50,11 @@ class CurrentSpace:
 
 @dataclass(frozen=True)
 class CreateDataset:
-    """Create a private dataset."""
-
     name: str
 
 
 @dataclass(frozen=True)
 class CreateSpace:
-    """Create an empty Space."""
-
     is_private: bool
     hardware: str | None
 
@@ -77,16 +73,12 @@ class SetSecret:
 
 @dataclass(frozen=True)
 class SetVariable:
-    """Set a variable."""
-
     name: str
     value: str
 
 
 @dataclass(frozen=True)
 class DeleteVariable:
-    """Delete a variable that is no longer wanted."""
-
     name: str
 
 
@@ -101,8 +93,6 @@ class UploadFiles:
 
 @dataclass(frozen=True)
 class RequestHardware:
-    """Request other hardware."""
-
     name: str
 
 
@@ -122,9 +112,10 @@ DeploymentStep = (
     | RequestHardware
     | RestartSpace
 )
+Steps = tuple[DeploymentStep, ...]
 
 
-def plan_deployment(desired: DesiredSpace, current: CurrentSpace) -> tuple[DeploymentStep, ...]:
+def plan_deployment(desired: DesiredSpace, current: CurrentSpace) -> Steps:
     """The steps from the current to the desired state, in order; none if nothing differs."""
     steps: list[DeploymentStep] = [] if current.judgments else [CreateDataset(desired.judgments)]
     if current.space is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from maps.errors import MapsError
-from space.hosting.card import subdomain
+from space.hosting.upload import subdomain
 
 SPACE_PORT = 7860
 START_TIMEOUT = 180.0  # seconds
@@ -109,9 +109,8 @@ def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadl
             if process.poll() is not None:
                 raise MapsError(f"The app stopped while starting: {last_log_lines(log)}") from error
             if time.monotonic() > deadline:
-                raise MapsError(
-                    f"The app did not answer within {START_TIMEOUT:.0f} seconds: {last_log_lines(log)}"
-                ) from error
+                end = last_log_lines(log)
+                raise MapsError(f"The app did not answer within {START_TIMEOUT:.0f} seconds: {end}") from error
             time.sleep(0.2)
 
 

@@ -1,13 +1,15 @@
-"""Collects the files of a Space from the project's root, by their path on the Space."""
+"""Collects the files of a Space from the project's root, by their path on the Space, and makes its card (README.md)."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from string import Template
 
 from maps.errors import MapsError
-from space.hosting.card import space_card
+from maps.weights.bundled import BUNDLED_FILE, BUNDLED_REPOSITORY, BUNDLED_REVISION
 
 UPLOADED_FOLDERS = ("maps", "annotation", "space")
 COPIED_FILES = ("app.py", "LICENSE")
@@ -17,6 +19,9 @@ UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".txt", ".csv", ".parquet", ".css
 UNUSED_PACKAGES = ("transformers", "accelerate", "openai", "datasets")  # used by commands and tests only
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU
 ZERO_GPU_PACKAGE = "spaces==0.51.3"
+PYTHON_VERSION = "3.11"  # the version of the tests
+ZERO_GPU_PYTHON_VERSION = "3.12.12"  # the version among those of ZeroGPU that the packages support
+CARD_MODELS = ("HuggingFaceTB/SmolLM2-135M-Instruct", BUNDLED_REPOSITORY)
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -38,12 +43,8 @@ def space_files(
 
 def code_files(root: Path, folders: Iterable[str]) -> list[Path]:
     """The files of some packages, without caches and other files of tools."""
-    paths = [path for folder in folders for path in sorted((root / folder).rglob("*"))]
-    return [
-        path
-        for path in paths
-        if path.is_file() and path.suffix in UPLOADED_SUFFIXES and not is_hidden(path.relative_to(root))
-    ]
+    paths = [path for folder in folders for path in sorted((root / folder).rglob("*")) if path.is_file()]
+    return [path for path in paths if path.suffix in UPLOADED_SUFFIXES and not is_hidden(path.relative_to(root))]
 
 
 def is_hidden(path: Path) -> bool:
@@ -80,3 +81,28 @@ def pinned_version(package: str, requirements: str) -> str:
 def package_name(requirement: str) -> str:
     match = PACKAGE_NAME.match(requirement)
     return match[0].lower() if match else ""
+
+
+def space_card(
+    template: str, space: str, gradio: str, datasets: Iterable[str], models: Iterable[str], is_zero_gpu: bool
+) -> str:
+    """The text of the card, front matter first. JSON lists are valid YAML."""
+    return Template(template).substitute(
+        gradio=gradio,
+        python=f'"{ZERO_GPU_PYTHON_VERSION if is_zero_gpu else PYTHON_VERSION}"',
+        models=json.dumps([*dict.fromkeys([*CARD_MODELS, *models])]),
+        datasets=json.dumps([*datasets]),
+        preloaded=json.dumps([f"{BUNDLED_REPOSITORY} {BUNDLED_FILE} {BUNDLED_REVISION}"]),
+        direct=direct_address(space),
+    )
+
+
+def direct_address(space: str) -> str:
+    """The address of a Space outside the frame of huggingface.co, as the Hub derives it from the name."""
+    return f"https://{subdomain(space)}.hf.space"
+
+
+def subdomain(space: str) -> str:
+    """The part of the direct address that comes from the Space's name."""
+    plain = "".join(character if character.isascii() and character.isalnum() else "-" for character in space.lower())
+    return "-".join(filter(None, plain.split("-")))

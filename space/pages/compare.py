@@ -9,16 +9,8 @@ from maps.atlas.reader import Atlas
 from maps.text import relation_label
 from space.atlases import cache
 from space.atlases.compare import DescriberAgreement, compare_describers
-from space.components.markup import (
-    Html,
-    controls_form,
-    description_preview,
-    head_link,
-    hidden_field,
-    notice,
-    select_field,
-    table,
-)
+from space.components import markup
+from space.components.markup import Html
 from space.services import Services
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -33,9 +25,9 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     second = services.atlas(query.get("other") or next((name for name in names if name != first.model), first.model))
     if first.model == second.model:
         title = f"Describers of {first.model}"
-        models = notice("There is only one model here, so there is no other to compare it with.")
+        models = markup.notice("There is only one model here, so there is no other to compare it with.")
         if len(names) > 1:
-            models = notice("The same model is chosen twice. Choose another one to compare models.")
+            models = markup.notice("The same model is chosen twice. Choose another one to compare models.")
     else:
         title = f"{first.model} and {second.model} compared"
         models = model_tables(first, second)
@@ -47,8 +39,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 
 def model_chooser(names: list[str], first: Atlas, second: Atlas) -> Html:
     choices = [(name, name) for name in names]
-    first_field = select_field("Model", "model", choices, first.model)
-    return controls_form("compare", [first_field, select_field("compared with", "other", choices, second.model)])
+    one = markup.select_field("Model", "model", choices, first.model)
+    return markup.controls_form("compare", [one, markup.select_field("compared with", "other", choices, second.model)])
 
 
 def model_tables(first: Atlas, second: Atlas) -> Html:
@@ -60,7 +52,7 @@ def model_tables(first: Atlas, second: Atlas) -> Html:
         (relation_label(name), first_counts.get(name, "not scored"), second_counts.get(name, "not scored"))
         for name in dict.fromkeys((*cache.relation_names(first), *cache.relation_names(second)))
     ]
-    return table(("Category", first.model, second.model), categories, "Heads by category") + table(
+    return markup.table(("Category", first.model, second.model), categories, "Heads by category") + markup.table(
         ("Relation", first.model, second.model), relations, "Heads that implement or suppress each relation"
     )
 
@@ -85,22 +77,22 @@ def describers_section(atlas: Atlas, second: Atlas, query: Mapping[str, str]) ->
     names = sorted(cache.descriptions_by_describer(atlas))
     heading = Html("<h2>Describers</h2>")
     if agreement is None and not names:
-        return heading + notice(f"The heads of {atlas.model} have not been described yet.")
+        return heading + markup.notice(f"The heads of {atlas.model} have not been described yet.")
     if agreement is None:
         sentence = f"Only one describer ({names[0]}) has described {atlas.model}, so there is nothing to compare."
-        return heading + notice(sentence)
+        return heading + markup.notice(sentence)
     sentence = (
         f"{agreement.describer} and {agreement.against} agree on {agreement.agreed:,} of {agreement.heads:,} heads "
         "whether there is a pattern."
     )
     rows = [
-        (head_link(atlas.model, head), description_preview(one), description_preview(other))
+        (markup.head_link(atlas.model, head), markup.description_preview(one), markup.description_preview(other))
         for head, one, other in agreement.differing_heads[:MAX_DIFFERENCES_SHOWN]
     ]
     differences = Html("")
     if rows:
         caption = f"The first {len(rows)} of {len(agreement.differing_heads):,} heads on which they differ"
-        differences = table(("Head", agreement.describer, agreement.against), rows, caption)
+        differences = markup.table(("Head", agreement.describer, agreement.against), rows, caption)
     chooser = describer_chooser(names, agreement, atlas, second)
     return heading + chooser + Html("<p>{}</p>").format(sentence) + differences
 
@@ -111,9 +103,9 @@ def describer_chooser(names: list[str], agreement: DescriberAgreement, atlas: At
         return Html("")
     choices = [(name, name) for name in names]
     fields = (
-        hidden_field("model", atlas.model),
-        hidden_field("other", second.model),
-        select_field("Describer", "describer", choices, agreement.describer),
-        select_field("compared with", "against", choices, agreement.against),
+        markup.hidden_field("model", atlas.model),
+        markup.hidden_field("other", second.model),
+        markup.select_field("Describer", "describer", choices, agreement.describer),
+        markup.select_field("compared with", "against", choices, agreement.against),
     )
-    return controls_form("compare", fields)
+    return markup.controls_form("compare", fields)

@@ -12,18 +12,9 @@ from maps.errors import MapsError
 from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
+from space.components import markup
 from space.components.links import head_in_query, link_to_grid, link_to_relation
-from space.components.markup import (
-    Html,
-    anchor,
-    controls_form,
-    description_preview,
-    head_link,
-    join_html,
-    select_field,
-    table,
-    token_chip,
-)
+from space.components.markup import Html
 from space.services import Services
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -43,11 +34,11 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     if not atlases:
         raise MapsError(f"{chosen[0].model} was not scored on {relation_label(name)}.")
     sentences = [relation_sentence(atlas, name) for atlas in atlases]
-    html = join_html(
+    html = markup.join_html(
         (
             Html("<h1>{}</h1>").format(relation_label(name)),
-            controls_form(
-                "relation", [select_field("Relation", "name", [(relation_label(r), r) for r in known], name)]
+            markup.controls_form(
+                "relation", [markup.select_field("Relation", "name", [(relation_label(r), r) for r in known], name)]
             ),
             *(Html("<p>{}</p>").format(sentence) for sentence in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
@@ -80,7 +71,7 @@ def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
         return Html("")
     index = atlas.head_ids.index(head)
     sentence = Html("<p>{}: score {}, suppression {}.</p>").format(
-        head_link(atlas.model, head),
+        markup.head_link(atlas.model, head),
         score_text(cache.relation_values(atlas, name, SCORE)[index]),
         score_text(cache.relation_values(atlas, name, SUPPRESSION)[index]),
     )
@@ -105,13 +96,13 @@ def pair_lists(rows: list[dict[str, Any]], head: str) -> Html:
                 Html(" open") if is_open else "", summary, Html(" ").join(map(pair_html, pairs))
             )
         )
-    return join_html(parts)
+    return markup.join_html(parts)
 
 
 def pair_html(row: dict[str, Any]) -> Html:
     """Source and target, kept on one line."""
     return Html('<span class="pair">{} <span aria-label="to">→</span> {}</span>').format(
-        token_chip(row["source"]), token_chip(row["target"])
+        markup.token_chip(row["source"]), markup.token_chip(row["target"])
     )
 
 
@@ -129,29 +120,20 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
     ranked = sorted(with_hits, key=lambda index: (-strongest[index], index))[:MAX_HEADS_SHOWN]
     rows = []
     for index in ranked:
-        head = atlas.head_ids[index]
-        rows.append(
-            (
-                head_link(atlas.model, head),
-                anchor(link_to_relation(name, atlas.model, head), "pairs"),
-                score_text(scores[index]),
-                score_text(suppressions[index]),
-                description_preview(descriptions[index]),
-            )
-        )
+        head, description = atlas.head_ids[index], markup.description_preview(descriptions[index])
+        pairs = markup.anchor(link_to_relation(name, atlas.model, head), "pairs")
+        values = score_text(scores[index]), score_text(suppressions[index])
+        rows.append((markup.head_link(atlas.model, head), pairs, *values, description))
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
     header = ("Head", "Hits and misses", "Score", "Suppression", "Description")
-    grid = anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
-    return table(header, rows, caption) + Html("<p>{}</p>").format(grid)
+    grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
+    return markup.table(header, rows, caption) + Html("<p>{}</p>").format(grid)
 
 
 def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
     from maps.figures.universality import scores_by_model  # imported here: the figure library is slow to load
 
-    taus = {atlas.model: float(atlas.info["settings"]["tau"]) for atlas, _ in scores}
-    named = [
-        (atlas.model, str(head), value)
-        for atlas, values in scores
-        for head, value in zip(atlas.head_ids, values, strict=True)
-    ]
-    return scores_by_model(named, name, max(taus.values()))
+    named = []
+    for atlas, values in scores:
+        named += [(atlas.model, str(head), value) for head, value in zip(atlas.head_ids, values, strict=True)]
+    return scores_by_model(named, name, max(float(atlas.info["settings"]["tau"]) for atlas, _ in scores))

@@ -16,20 +16,13 @@ from numpy.typing import NDArray
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.search.query import split_words
+from space.search.results import DescriptionHit
 from space.search.spelling import near_words, stem
 
 FIELD_WEIGHTS = {"observed_pattern": 1.0, "input_strings": 0.5}  # weight of a word in each searched field
 BM25_K1, BM25_B = 1.2, 0.75
 EXACT_WEIGHT, SAME_STEM_WEIGHT, PREFIX_WEIGHT, NEAR_WEIGHT = 1.0, 0.9, 0.7, 0.5  # by how a word matches a search word
 SHORTEST_PREFIX = 4  # letters from which a search word also matches the words that begin with it
-
-
-@dataclass(frozen=True)
-class IndexedDescription:
-    head: HeadId
-    describer: str
-    observed_pattern: str
-    input_strings: str
 
 
 @dataclass(frozen=True)
@@ -85,14 +78,13 @@ class DescriptionIndex:
     def __len__(self) -> int:
         return len(self.heads)
 
-    def description(self, row: int) -> IndexedDescription:
-        layer, head = self.heads[row].tolist()
-        return IndexedDescription(
-            HeadId(layer, head),
-            self.describers[row].as_py(),
-            self.texts["observed_pattern"][row].as_py(),
-            self.texts["input_strings"][row].as_py(),
-        )
+    def hit(self, model: str, matches: DescriptionMatches, row: int) -> DescriptionHit:
+        """The description in a row; bit i of its field bits stands for field i of FIELD_WEIGHTS."""
+        pattern, inputs = (self.texts[field][row].as_py() for field in FIELD_WEIGHTS)
+        bits = int(matches.field_bits[row])
+        where = tuple(field.replace("_", " ") for bit, field in enumerate(FIELD_WEIGHTS) if bits >> bit & 1)
+        head = HeadId(*self.heads[row].tolist())
+        return DescriptionHit(model, head, self.describers[row].as_py(), pattern, inputs, where)
 
     def match_words(self, words: Sequence[str]) -> DescriptionMatches:
         """Scores every description; each search word also matches similar words, which count less."""
@@ -112,10 +104,8 @@ class DescriptionIndex:
     def expand_word(self, word: str) -> dict[int, float]:
         """Indices and weights of the words that match a search word; words with typing errors only if no other does."""
         first = bisect_left(self.words, word)
-        end = (
-            word + "\U0010ffff" if len(word) >= SHORTEST_PREFIX else word + "\0"
-        )  # words with this prefix, or the word
-        last = bisect_left(self.words, end)
+        # Up to the last word with this prefix, or to the word itself.
+        last = bisect_left(self.words, word + ("\U0010ffff" if len(word) >= SHORTEST_PREFIX else "\0"))
         weights = {index: EXACT_WEIGHT if self.words[index] == word else PREFIX_WEIGHT for index in range(first, last)}
         for index in self.stems.get(stem(word), ()):
             weights[index] = max(weights.get(index, 0.0), SAME_STEM_WEIGHT)

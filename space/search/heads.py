@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +13,7 @@ from space.search.similar_tokens import TokenDistances
 from space.search.tokens import Ints, TokenIndex, TokenOccurrences
 
 MAX_HITS_SHOWN = 3  # mappings shown of a head
-
-
-class TokenRole(Enum):
-    """The part of a mapping in which a token is searched."""
-
-    SOURCE = "source"
-    TARGET = "target"
+FindTokens = Callable[[TokenIndex, Sequence[int]], TokenOccurrences]  # TokenIndex.source_occurrences or the targets'
 
 
 class RankedHeads(NamedTuple):
@@ -38,10 +31,10 @@ class RankedHeads(NamedTuple):
 
 
 def find_heads(
-    indexes: Sequence[SearchIndex], matching_tokens: TokenDistances, role: TokenRole, page_slice: PageSlice
+    indexes: Sequence[SearchIndex], matching_tokens: TokenDistances, find: FindTokens, page_slice: PageSlice
 ) -> ResultSection[HeadHit]:
     """A page of the heads: those with the token exactly as typed first, then by position and rank."""
-    ranked = [rank_heads(index.tokens, tokens, role) for index, tokens in zip(indexes, matching_tokens, strict=True)]
+    ranked = [rank_heads(index.tokens, tokens, find) for index, tokens in zip(indexes, matching_tokens, strict=True)]
     total = sum(len(part.heads) for part in ranked)
     # One long list over all indexes: which index, which head of it, and the head's sort keys.
     places = [(number, head) for number, part in enumerate(ranked) for head in range(len(part.heads))]
@@ -54,12 +47,9 @@ def find_heads(
     return ResultSection.build(hits, total, page_slice)
 
 
-def rank_heads(tokens: TokenIndex, token_distances: dict[int, int], role: TokenRole) -> RankedHeads:
+def rank_heads(tokens: TokenIndex, token_distances: dict[int, int], find: FindTokens) -> RankedHeads:
     """The heads of one atlas that have some tokens (given with their distances from the search), best first."""
-    if role is TokenRole.SOURCE:
-        occurrences = tokens.source_occurrences(list(token_distances))
-    else:
-        occurrences = tokens.target_occurrences(list(token_distances))
+    occurrences = find(tokens, list(token_distances))
     mappings, positions = occurrences.mappings, occurrences.positions
     distances = np.array([token_distances[token] for token in occurrences.tokens.tolist()], np.int32)
     head_numbers = tokens.head_numbers(mappings)

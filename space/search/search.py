@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from maps.errors import MapsError
 from maps.text import relation_label
-from space.search.descriptions import FIELD_WEIGHTS, DescriptionMatches
-from space.search.heads import TokenRole, find_heads
+from space.search.heads import find_heads
 from space.search.index import SearchIndex
 from space.search.query import Query, split_words
 from space.search.results import (
@@ -26,6 +25,7 @@ from space.search.results import (
 )
 from space.search.similar_tokens import find_similar_tokens, make_token_hits, match_tokens
 from space.search.spelling import near_words, stem
+from space.search.tokens import TokenIndex
 
 HIGHEST_PAGE = 10**6
 
@@ -55,8 +55,8 @@ def search(indexes: Sequence[SearchIndex], typed_text: str, kind: str = "", page
         has_every_word=has_every_word,
         matching_tokens=make_token_hits(indexes, matching_tokens),
         has_exact_tokens=has_exact_tokens,
-        sources=find_heads(indexes, matching_tokens, TokenRole.SOURCE, slices["sources"]),
-        targets=find_heads(indexes, matching_tokens, TokenRole.TARGET, slices["targets"]),
+        sources=find_heads(indexes, matching_tokens, TokenIndex.source_occurrences, slices["sources"]),
+        targets=find_heads(indexes, matching_tokens, TokenIndex.target_occurrences, slices["targets"]),
         alike=find_similar_tokens(indexes, near_tokens, matching_tokens, slices["tokens"]),
     )
 
@@ -77,7 +77,7 @@ def find_descriptions(
     scores = join_arrays([match.scores[part] for match, part in zip(matches, rows_by_index, strict=True)])
     order = np.argsort(-scores, kind="stable")[page_slice.as_slice]
     hits = [
-        make_description_hit(indexes[number], matches[number], row)
+        indexes[number].descriptions.hit(indexes[number].model, matches[number], row)
         for number, row in zip(index_numbers[order].tolist(), rows[order].tolist(), strict=True)
     ]
     highlighted_words = frozenset[str]().union(*(match.matched_words for match in matches))
@@ -89,20 +89,6 @@ def join_arrays(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def make_description_hit(index: SearchIndex, matches: DescriptionMatches, row: int) -> DescriptionHit:
-    """A matching description; bit i of its field bits stands for field i of FIELD_WEIGHTS."""
-    description, field_bits = index.descriptions.description(row), int(matches.field_bits[row])
-    where = tuple(field.replace("_", " ") for bit, field in enumerate(FIELD_WEIGHTS) if field_bits >> bit & 1)
-    return DescriptionHit(
-        index.model,
-        description.head,
-        description.describer,
-        description.observed_pattern,
-        description.input_strings,
-        where,
-    )
-
-
 def find_relations(indexes: Sequence[SearchIndex], query: Query, page_slice: PageSlice) -> ResultSection[RelationHit]:
     """Relations whose names contain every word of the search or a similar word, shortest name first."""
     models_by_name: dict[str, list[str]] = {}
@@ -111,11 +97,9 @@ def find_relations(indexes: Sequence[SearchIndex], query: Query, page_slice: Pag
             models_by_name.setdefault(name, []).append(index.model)
     words_by_name = {name: split_words(relation_label(name)) for name in models_by_name}
     names = [
-        name
-        for name, words in words_by_name.items()
-        if query.words and all(is_similar_to_any(word, words) for word in query.words)
+        name for name, words in words_by_name.items() if all(is_similar_to_any(word, words) for word in query.words)
     ]
-    names.sort(key=lambda name: (len(words_by_name[name]), name))
+    names = sorted(names, key=lambda name: (len(words_by_name[name]), name)) if query.words else []
     hits = [RelationHit(name, tuple(models_by_name[name])) for name in names[page_slice.as_slice]]
     return ResultSection.build(hits, len(names), page_slice)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from space.search.index import SearchIndex
 from space.search.query import Query
@@ -45,16 +44,6 @@ def select_strings(
     ]
 
 
-@dataclass
-class TokenCounts:
-    """One string in all atlases searched: its distance, its ids by model, and how many heads have it."""
-
-    errors: int
-    ids: dict[str, int] = field(default_factory=dict)
-    sources: int = 0
-    targets: int = 0
-
-
 def find_similar_tokens(
     indexes: Sequence[SearchIndex], near_tokens: TokenDistances, matching_tokens: TokenDistances, page_slice: PageSlice
 ) -> ResultSection[TokenHit]:
@@ -75,15 +64,13 @@ def find_similar_tokens(
 
 def make_token_hits(indexes: Sequence[SearchIndex], tokens: TokenDistances) -> tuple[TokenHit, ...]:
     """Tokens with their ids and the number of heads that have them, by distance and string."""
-    counts_by_string: dict[str, TokenCounts] = {}
+    hits: dict[str, TokenHit] = {}
     for index, distances in zip(indexes, tokens, strict=True):
         for token, errors in distances.items():
-            counts = counts_by_string.setdefault(index.tokens.string(token), TokenCounts(errors))
-            counts.ids[index.model] = int(index.tokens.ids[token])
-            counts.sources += index.tokens.head_count(index.tokens.source_occurrences([token]).mappings)
-            counts.targets += index.tokens.head_count(index.tokens.target_occurrences([token]).mappings)
-    hits = [
-        TokenHit(string, counts.errors, counts.ids, counts.sources, counts.targets)
-        for string, counts in counts_by_string.items()
-    ]
-    return tuple(sorted(hits, key=lambda hit: (hit.errors, hit.string)))
+            string = index.tokens.string(token)
+            earlier = hits.get(string) or TokenHit(string, errors, {}, 0, 0)
+            ids = {**earlier.ids, index.model: int(index.tokens.ids[token])}
+            sources = earlier.sources + index.tokens.head_count(index.tokens.source_occurrences([token]).mappings)
+            targets = earlier.targets + index.tokens.head_count(index.tokens.target_occurrences([token]).mappings)
+            hits[string] = TokenHit(string, earlier.errors, ids, sources, targets)
+    return tuple(sorted(hits.values(), key=lambda hit: (hit.errors, hit.string)))

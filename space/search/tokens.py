@@ -59,16 +59,16 @@ class TokenIndex:
     def build(cls, atlas: Atlas) -> TokenIndex:
         """Reads the salient mappings in batches; raises MapsError if the file is damaged."""
         path = atlas.folder / "mappings.parquet"
-        columns, strings = MappingColumns([], [], [], [], [], []), StringColumns(set(), [NO_STRINGS])
+        parts, strings = [[np.zeros(0, np.int32) for _ in range(6)]], StringColumns(set(), [NO_STRINGS])
         try:
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 for batch in file.iter_batches(BATCH_ROWS, columns=list(COLUMNS), use_threads=False):
-                    columns.add(batch)
+                    parts.append(mapping_columns(batch))
                     strings.add(batch["source_id"], batch["source"])
                     strings.add(batch["target_ids"].flatten(), batch["targets"].flatten())
         except pa.ArrowInvalid as error:
             raise MapsError(f"{path} is damaged ({error}). Map the model again.") from error
-        layers, heads, ranks, sources, target_counts, targets = columns.concatenate()
+        layers, heads, ranks, sources, target_counts, targets = map(np.concatenate, zip(*parts, strict=True))
         table = strings.sorted_table()
         lengths, ids = table["length"].to_numpy(), table["id"].to_numpy()
         return cls(
@@ -152,31 +152,11 @@ class TokenIndex:
         return self.layers[mappings].astype(np.int32) * 65_536 + self.heads[mappings]
 
 
-class MappingColumns(NamedTuple):
-    """Columns of the mappings, a part per batch."""
-
-    layers: list[Ints]
-    heads: list[Ints]
-    ranks: list[Ints]
-    sources: list[Ints]
-    target_counts: list[Ints]
-    targets: list[Ints]
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        target_lists = batch["target_ids"]
-        self.layers.append(as_ints(batch["layer"]))
-        self.heads.append(as_ints(batch["head"]))
-        self.ranks.append(as_ints(batch["rank"]))
-        self.sources.append(as_ints(batch["source_id"]))
-        self.target_counts.append(as_ints(pc.list_value_length(target_lists)))
-        self.targets.append(as_ints(target_lists.flatten()))
-
-    def concatenate(self) -> tuple[Ints, ...]:
-        return tuple(np.concatenate([np.zeros(0, np.int32), *parts]) for parts in self)
-
-
-def as_ints(column: pa.Array) -> Ints:
-    return column.to_numpy(zero_copy_only=False).astype(np.int32)
+def mapping_columns(batch: pa.RecordBatch) -> list[Ints]:
+    """Layers, heads, ranks and sources of some mappings, their numbers of targets, and all their targets in a row."""
+    targets = batch["target_ids"]
+    columns = [*map(batch.column, COLUMNS[:4]), pc.list_value_length(targets), targets.flatten()]
+    return [column.to_numpy(zero_copy_only=False).astype(np.int32) for column in columns]
 
 
 class StringColumns(NamedTuple):

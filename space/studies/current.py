@@ -1,17 +1,24 @@
-"""Finds the study that an annotator works on, its stale items, and the reason if judging is closed."""
+"""Finds the study that an annotator works on, its stale items, and why judging is closed or answers are hidden.
+
+Answers must not influence other annotators. So in a study with a fixed number of judgments per item they are shown
+only when the study is complete or over, or after an organiser opened them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from annotation.statistics.progress import is_complete
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies, newest_open_study
 from annotation.study.study import DEFAULT_STUDY, Study, stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
+from space.atlases.cache import table_times
 from space.services import LedgerView, Services
 
 
@@ -44,15 +51,12 @@ def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> set[str]
     atlas = atlases.get(settings.model)
     if study.name == DEFAULT_STUDY or atlas is None:
         return set()
-    files = [atlas.folder / f"{name}.parquet" for name in ("mappings", "descriptions")]
-    changed = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    changed = table_times(atlas, ("mappings", "descriptions"))
     return stale_item_keys(study, _current_descriptions(atlas.folder, changed, settings.describer))
 
 
 @lru_cache(maxsize=8)
-def _current_descriptions(
-    folder: Path, _modification_times: tuple[int, ...], describer: str
-) -> dict[HeadId, tuple[str, str]]:
+def _current_descriptions(folder: Path, _changed: tuple[int, ...], describer: str) -> dict[HeadId, tuple[str, str]]:
     return current_versions(Atlas.open(folder), describer)
 
 
@@ -70,3 +74,16 @@ def judging_closed_reason(services: Services, study: Study) -> str | None:
 def storage_closed_reason(ledger: LedgerView | None) -> str | None:
     """Why nothing may be stored yet, in one sentence: the ledger has not been read. None if it may."""
     return ledger.closed_reason() if ledger is not None else None
+
+
+def answers_hidden_reason(services: Services, study: Study) -> str | None:
+    """Why a study's answers are not shown yet, in one sentence; None if they are shown."""
+    journal = services.journal
+    if study.settings.per_item is None or study.is_over(datetime.now(UTC)) or journal.answers_opened_at(study.name):
+        return None
+    if is_complete(study, journal.slot_holders(study).judged_by, find_stale_item_keys(services.atlases, study)):
+        return None
+    return (
+        f"The study {study.name} is still running. Answers are shown when every item has enough judgments, after the "
+        "deadline, or when an organiser opens them."
+    )

@@ -1,4 +1,4 @@
-"""The results of a study, computed again only when the journal has new rows."""
+"""The results of a study, computed again only when the journal has new rows, and the answers that everybody may see."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from annotation.statistics.answer_counts import answer_counts_by_quarter
 from annotation.statistics.evidence import correlate_measures
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.summary import AgreementReport, summarise_judgments
-from annotation.study.study import Study, StudySettings, layers_by_model, stale_judgment_ids
+from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
 from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
+from maps.types import HeadId
 from space.services import Services
-from space.studies.access import answers_hidden_reason
-from space.studies.current import find_stale_item_keys
+from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
 from space.web.sessions import Annotator
 
 
@@ -95,3 +95,22 @@ def visible_judgments(services: Services, study: Study, annotator: Annotator | N
     rows = services.journal.all_judgments(study.name)
     mine = {row.item for row in rows if annotator is not None and row.annotator == annotator.pseudonym}
     return [row for row in rows if row.item in mine]
+
+
+def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
+    """The study whose answers everybody may see and its judgments of a head; (None, []) if there are none."""
+    study = study_with_open_answers(services, atlas)
+    item = study.item_by_head.get(head) if study is not None else None
+    if study is None or item is None:
+        return None, []
+    judgments = services.journal.current_judgments(study.name, item=item)
+    return (study, judgments) if judgments else (None, [])
+
+
+def study_with_open_answers(services: Services, atlas: Atlas) -> Study | None:
+    """The newest created study of the atlas's model that has answers and shows them to everybody; None without one."""
+    created = [study for name, study in all_studies(services).items() if name != DEFAULT_STUDY]
+    own = [study for study in created if study.settings.model == atlas.model]
+    shown = [study for study in own if answers_hidden_reason(services, study) is None]
+    answered = [study for study in shown if len(counted_judgments(services, study).rows)]
+    return max(answered, key=lambda study: study.settings.created_at, default=None)

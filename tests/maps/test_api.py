@@ -19,7 +19,6 @@ from torch import Tensor
 import maps
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import ReplyError
 from maps.heads.circuit import HeadWeights
 from maps.mapping.settings import MappingSettings
@@ -27,6 +26,7 @@ from maps.types import Answer
 from maps.weights.checkpoint import Checkpoint
 from tests import chat_server
 from tests.hub.loopback import LoopbackHub
+from tests.scripted import ScriptedDescriber
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, approximate_rows, random_weights, save_model_folder
 
 ROOT = Path(__file__).parents[2]

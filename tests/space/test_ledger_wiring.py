@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -24,7 +25,6 @@ from maps.atlas.reader import Atlas
 from maps.hashes import mapping_hash
 from space.pages.annotate import outbox
 from space.pages.annotate.handlers import for_visitor, restore_copies
-from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
 from space.web.sessions import Annotator
 from tests.annotation.ledger_app import ledger_rows, published_ids
@@ -191,8 +191,7 @@ def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_pat
         row = judgment(ada, used.default_study.order[0])
         request = gr.Request(username=None)
         sent = {"seals": [outbox.seal_copy(row, used.pseudonym_key)]}
-        components = SimpleNamespace(token="token", task="task", copies="copies", notices="notices")
-        page = AnnotatePage(used, components)  # type: ignore[arg-type]
+        page: Any = SimpleNamespace(services=used, token="token", task="task", copies="copies", notices="notices")
         token = session_token("Ada", used.pseudonym_key)
         updates = for_visitor(page, restore_copies)({"token": token, "task": None, "copies": sent}, request)
         assert updates == gr.skip()

@@ -12,6 +12,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,22 +96,14 @@ def copying_triples(wordnet: WordNet) -> list[Triple]:
     return [(word, word, "wordfreq") for word in words if word not in excluded]
 
 
-def name_copying_triples(_: WordNet) -> list[Triple]:
-    return [(name, name, "names") for name in first_names()]
-
-
-def letter_builder(position: int) -> Callable[[WordNet], list[Triple]]:
-    """A builder of words to their letter at `position`; words have four or more letters, 11 per first letter."""
-
-    def build(wordnet: WordNet) -> list[Triple]:
-        excluded, by_letter = excluded_entries("letters"), defaultdict(list)
-        for word in ordinary_words(wordnet):
-            if len(word) >= 4 and word not in excluded:
-                by_letter[word[0]].append(word)
-        words = [word for letter in sorted(by_letter) for word in by_letter[letter][:WORDS_PER_LETTER]]
-        return [(word, word.casefold()[position], "wordfreq") for word in words]
-
-    return build
+def letter_triples(position: int, wordnet: WordNet) -> list[Triple]:
+    """Words to their letter at `position`; words have four or more letters, 11 per first letter."""
+    excluded, by_letter = excluded_entries("letters"), defaultdict(list)
+    for word in ordinary_words(wordnet):
+        if len(word) >= 4 and word not in excluded:
+            by_letter[word[0]].append(word)
+    words = [word for letter in sorted(by_letter) for word in by_letter[letter][:WORDS_PER_LETTER]]
+    return [(word, word.casefold()[position], "wordfreq") for word in words]
 
 
 def year_triples(_: WordNet) -> list[Triple]:
@@ -154,28 +147,17 @@ def only_inflection(word: str, tag: str) -> str | None:
     return forms[0] if len(forms) == 1 and forms[0] != word else None
 
 
-def inflection_builder(
-    name: str, part: str, tag: str, floor: float, group: str = ""
-) -> Callable[[WordNet], list[Triple]]:
-    """A builder of frequent words of a part of speech to their inflection, if its frequency is at least `floor`."""
-
-    def build(wordnet: WordNet) -> list[Triple]:
-        words = [word for word in frequent_words() if word in wordnet.lemmas[part]]
-        forms = [(word, only_inflection(word, tag)) for word in words]
-        triples = [(word, form, "lemminflect") for word, form in forms if form and word_frequency(form) >= floor]
-        return apply_corrections(name, triples, group)
-
-    return build
+def inflection_triples(name: str, part: str, tag: str, floor: float, group: str, wordnet: WordNet) -> list[Triple]:
+    """Frequent words of a part of speech to their inflection, if its frequency is at least `floor`."""
+    words = [word for word in frequent_words() if word in wordnet.lemmas[part]]
+    forms = [(word, only_inflection(word, tag)) for word in words]
+    triples = [(word, form, "lemminflect") for word, form in forms if form and word_frequency(form) >= floor]
+    return apply_corrections(name, triples, group)
 
 
-def antonym_triples(wordnet: WordNet) -> list[Triple]:
-    """Handwritten antonyms; those that WordNet confirms have it as their origin."""
-    return [(a, b, "wordnet" if (a, b) in wordnet.antonyms else "hand") for a, b in read_handwritten("word_to_antonym")]
-
-
-def synonym_triples(wordnet: WordNet) -> list[Triple]:
-    """Handwritten synonyms; those that WordNet confirms have it as their origin."""
-    return [(a, b, "wordnet" if (a, b) in wordnet.synonyms else "hand") for a, b in read_handwritten("word_to_synonym")]
+def confirmed_triples(name: str, confirmed: set[Pair]) -> list[Triple]:
+    """Handwritten pairs; those that WordNet confirms have it as their origin."""
+    return [(a, b, "wordnet" if (a, b) in confirmed else "hand") for a, b in read_handwritten(name)]
 
 
 def homophone_triples(_: WordNet) -> list[Triple]:
@@ -191,18 +173,22 @@ def homophone_triples(_: WordNet) -> list[Triple]:
 
 BUILDERS: dict[str, Callable[[WordNet], list[Triple]]] = {
     "copying": copying_triples,
-    "name_copying": name_copying_triples,
-    "word_to_first_letter": letter_builder(0),
-    "word_to_last_letter": letter_builder(-1),
+    "name_copying": lambda _: [(name, name, "names") for name in first_names()],
+    "word_to_first_letter": partial(letter_triples, 0),
+    "word_to_last_letter": partial(letter_triples, -1),
     "year_to_following": year_triples,
     "country_to_capital": capital_triples,
     "country_to_language": language_triples,
-    "word_to_antonym": antonym_triples,
-    "adj_to_comparative": inflection_builder("adj_to_comparative", "adj", "JJR", COMPARATIVE_FLOOR, "adjectives"),
-    "adj_to_superlative": inflection_builder("adj_to_superlative", "adj", "JJS", SUPERLATIVE_FLOOR, "adjectives"),
-    "verb_to_past_tense": inflection_builder("verb_to_past_tense", "verb", "VBD", PAST_FLOOR),
+    "word_to_antonym": lambda wordnet: confirmed_triples("word_to_antonym", wordnet.antonyms),
+    "adj_to_comparative": partial(
+        inflection_triples, "adj_to_comparative", "adj", "JJR", COMPARATIVE_FLOOR, "adjectives"
+    ),
+    "adj_to_superlative": partial(
+        inflection_triples, "adj_to_superlative", "adj", "JJS", SUPERLATIVE_FLOOR, "adjectives"
+    ),
+    "verb_to_past_tense": partial(inflection_triples, "verb_to_past_tense", "verb", "VBD", PAST_FLOOR, ""),
     "word_to_homophone": homophone_triples,
-    "word_to_synonym": synonym_triples,
+    "word_to_synonym": lambda wordnet: confirmed_triples("word_to_synonym", wordnet.synonyms),
 }
 
 

@@ -72,7 +72,8 @@ class OfflineDescriber:
         del seed
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
         hypotheses = self.applicable_hypotheses(lines)
-        supported = _supported_hypotheses(hypotheses, lines)
+        checked = [_check_hypothesis(hypothesis, lines) for hypothesis in hypotheses]
+        supported = sorted(filter(None, checked), key=lambda each: each.sort_key)  # best first
         sources = [line.source for line in lines]
         names = ", ".join(hypothesis.name for hypothesis in hypotheses)
         description = Description(
@@ -90,14 +91,6 @@ class OfflineDescriber:
 def _two_thirds(lines: Sequence[ParsedMapping]) -> int:
     """Two thirds of the number of mappings, rounded up, and at least 1."""
     return max(1, -(-2 * len(lines) // 3))
-
-
-def _supported_hypotheses(
-    hypotheses: Sequence[Hypothesis], lines: Sequence[ParsedMapping]
-) -> list[SupportedHypothesis]:
-    """The hypotheses with enough support, best first."""
-    checked = [_check_hypothesis(hypothesis, lines) for hypothesis in hypotheses]
-    return sorted((supported for supported in checked if supported), key=lambda supported: supported.sort_key)
 
 
 def _check_hypothesis(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> SupportedHypothesis | None:

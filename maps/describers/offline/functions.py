@@ -1,16 +1,14 @@
-"""Functions from one string to another, as tests of a (source, target) pair."""
+"""Functions from one string to another, as tests of a (source, target) pair. What a test needs is before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import pairwise
 from posixpath import commonprefix
 
 from maps.describers.offline.inflections import has_form, possible_bases
 from maps.describers.offline.lexicon import Lexicon
 from maps.describers.offline.tokens import ParsedToken
-
-PairTest = Callable[[ParsedToken, ParsedToken], bool]
 
 SEQUENCE_STRINGS = (  # lists in which each word is followed by the next
     "monday tuesday wednesday thursday friday saturday sunday monday",
@@ -27,7 +25,7 @@ NUMBER_NAMES = (
     "eighteen nineteen twenty"
 )
 NUMBER_WORDS, SEQUENCES = NUMBER_NAMES.split(), [names.split() for names in SEQUENCE_STRINGS]
-NEXT_PAIRS = frozenset(pair for names in SEQUENCES for pair in pairwise(names))
+NEXT_PAIRS = frozenset(pair for names in SEQUENCES for pair in pairwise(names))  # for numbers see `is_number_step`
 MONTH_NAMES = SEQUENCES[2][:12]
 NEGATING_PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "mis")
 
@@ -38,19 +36,14 @@ def _number_value(token: ParsedToken) -> int | None:
     return int(token.word) if token.word.isdecimal() and len(token.word) <= 9 else None
 
 
-def number_step_test(step: int) -> PairTest:
+def is_number_step(step: int, source: ParsedToken, target: ParsedToken) -> bool:
     """Both are numbers, in digits or words; the target is greater by `step`, or the same number written differently."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        number = _number_value(source)
-        return number is not None and _number_value(target) == number + step and source.word != target.word
-
-    return fits
+    number = _number_value(source)
+    return number is not None and _number_value(target) == number + step and source.word != target.word
 
 
-def is_next_in_list(source: ParsedToken, target: ParsedToken) -> bool:
-    """The target follows the source in a list such as the weekdays; for numbers see `number_step_test`."""
-    return (source.word, target.word) in NEXT_PAIRS
+def is_listed_pair(pairs: Collection[tuple[str, str]], source: ParsedToken, target: ParsedToken) -> bool:
+    return (source.word, target.word) in pairs
 
 
 def is_month_number(source: ParsedToken, target: ParsedToken) -> bool:
@@ -83,13 +76,9 @@ def is_other_spacing(source: ParsedToken, target: ParsedToken) -> bool:
     return source.text != target.text and source.text.lstrip(" ") == target.text.lstrip(" ")
 
 
-def letter_at_test(position: int) -> PairTest:
+def is_letter_at(position: int, source: ParsedToken, target: ParsedToken) -> bool:
     """The target is the letter at a position of the source, which has at least two letters; case is ignored."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        return len(source.word) > 1 and source.word.isalpha() and target.word == source.word[position]
-
-    return fits
+    return len(source.word) > 1 and source.word.isalpha() and target.word == source.word[position]
 
 
 def is_beginning_of_source(source: ParsedToken, target: ParsedToken) -> bool:
@@ -113,15 +102,11 @@ def has_source_as_part(source: ParsedToken, target: ParsedToken) -> bool:
     return len(source.word) > 1 and source.word.isalpha() and source.word != target.word and source.word in target.word
 
 
-def completion_test(words: Collection[str]) -> PairTest:
+def completes_word(words: Collection[str], source: ParsedToken, target: ParsedToken) -> bool:
     """Source and target, of two or more letters each, together spell one of the words."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        if len(source.word) < 2 or len(target.word) < 2 or not (target.text.islower() and target.text.isalpha()):
-            return False
-        return source.text.strip().isalpha() and source.word + target.word in words
-
-    return fits
+    if len(source.word) < 2 or len(target.word) < 2 or not (target.text.islower() and target.text.isalpha()):
+        return False
+    return source.text.strip().isalpha() and source.word + target.word in words
 
 
 def is_negation(source: ParsedToken, target: ParsedToken) -> bool:
@@ -130,75 +115,56 @@ def is_negation(source: ParsedToken, target: ParsedToken) -> bool:
     return len(short) > 2 and any(long == prefix + short for prefix in NEGATING_PREFIXES)
 
 
-def inflection_test(name: str, irregular: Collection[tuple[str, str]] = (), *, is_reversed: bool = False) -> PairTest:
+def is_inflection(
+    name: str,
+    irregular: Collection[tuple[str, str]],
+    source: ParsedToken,
+    target: ParsedToken,
+    *,
+    is_reversed: bool = False,
+) -> bool:
     """The target is an inflection of the source, by rule or by list; `is_reversed`: the source is one of the target."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        word, form = (target.word, source.word) if is_reversed else (source.word, target.word)
-        return (word, form) in irregular or has_form(word, form, name)
-
-    return fits
+    word, form = (target.word, source.word) if is_reversed else (source.word, target.word)
+    return (word, form) in irregular or has_form(word, form, name)
 
 
-def related_form_test(lexicon: Lexicon) -> PairTest:
+def is_related_form(lexicon: Lexicon, source: ParsedToken, target: ParsedToken) -> bool:
     """One is an inflected form of the other, or both are inflected forms of one known word."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        first, second = source.word, target.word
-        if first == second or not (source.is_word and target.is_word):
-            return False
-        if first in possible_bases(second) or second in possible_bases(first):
-            return True
-        return not lexicon.lemmas.isdisjoint(lexicon.possible_roots(first) & lexicon.possible_roots(second))
-
-    return fits
+    first, second = source.word, target.word
+    if first == second or not (source.is_word and target.is_word):
+        return False
+    if first in possible_bases(second) or second in possible_bases(first):
+        return True
+    return not lexicon.lemmas.isdisjoint(lexicon.possible_roots(first) & lexicon.possible_roots(second))
 
 
-def word_family_test(lexicon: Lexicon) -> PairTest:
+def is_same_family(lexicon: Lexicon, source: ParsedToken, target: ParsedToken) -> bool:
     """The same word, a related form, or a shared beginning of at least five letters and 2/3 of the longer word."""
-    is_related = related_form_test(lexicon)
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        first, second = source.word, target.word
-        if first == second or is_related(source, target):
-            return True
-        shared = len(commonprefix((first, second)))
-        return shared >= 5 and 3 * shared >= 2 * max(len(first), len(second))
-
-    return fits
+    first, second = source.word, target.word
+    if first == second or is_related_form(lexicon, source, target):
+        return True
+    shared = len(commonprefix((first, second)))
+    return shared >= 5 and 3 * shared >= 2 * max(len(first), len(second))
 
 
-def shared_letters_test(length: int, *, at_end: bool = False) -> PairTest:
+def shares_letters(length: int, source: ParsedToken, target: ParsedToken, *, at_end: bool = False) -> bool:
     """Two different, longer words with the same first (with `at_end`: last) `length` letters."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        first, second = source.word, target.word
-        if at_end:
-            first, second = first[::-1], second[::-1]
-        longer = len(first) > length and len(second) > length
-        return longer and first[:length].isalpha() and second.startswith(first[:length]) and second != first
-
-    return fits
+    first, second = source.word, target.word
+    if at_end:
+        first, second = first[::-1], second[::-1]
+    longer = len(first) > length and len(second) > length
+    return longer and first[:length].isalpha() and second.startswith(first[:length]) and second != first
 
 
-def rhyme_test(lexicon: Lexicon) -> PairTest:
+def rhymes(lexicon: Lexicon, source: ParsedToken, target: ParsedToken) -> bool:
     """Two different words that rhyme: they sound alike from the last stressed vowel on."""
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        sounds = lexicon.rhyme_groups.get(source.word, frozenset())
-        return source.word != target.word and not sounds.isdisjoint(lexicon.rhyme_groups.get(target.word, ()))
-
-    return fits
+    sounds = lexicon.rhyme_groups.get(source.word, frozenset())
+    return source.word != target.word and not sounds.isdisjoint(lexicon.rhyme_groups.get(target.word, ()))
 
 
-def shared_class_test(lexicon: Lexicon) -> PairTest:
+def shares_class(lexicon: Lexicon, source: ParsedToken, target: ParsedToken) -> bool:
     """Two words of the same closed class or semantic field that are not forms of one word."""
-    is_family = word_family_test(lexicon)
-
-    def fits(source: ParsedToken, target: ParsedToken) -> bool:
-        if not (source.is_word and target.is_word):
-            return False
-        shared = lexicon.class_names(source.word) & lexicon.class_names(target.word)
-        return bool(shared) and not is_family(source, target)
-
-    return fits
+    if not (source.is_word and target.is_word):
+        return False
+    shared = lexicon.class_names(source.word) & lexicon.class_names(target.word)
+    return bool(shared) and not is_same_family(lexicon, source, target)

@@ -10,16 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 
-from maps.describers.offline import functions
+from maps.describers.offline import functions, kinds
 from maps.describers.offline.inflections import INFLECTIONS
-from maps.describers.offline.kinds import (
-    KIND_TESTS,
-    TARGET_SHAPE_TESTS,
-    closed_classes,
-    wide_kind_tests,
-    word_kind_tests,
-)
 from maps.describers.offline.lexicon import Lexicon
 from maps.describers.offline.tokens import ParsedMapping, ParsedToken, TokenTest
 from maps.types import Relation
@@ -99,12 +93,14 @@ def fixed_hypotheses(relations: Sequence[Relation], words: Collection[str], lexi
 
 def _target_kind_hypotheses(relations: Sequence[Relation], lexicon: Lexicon) -> list[Hypothesis]:
     """Kinds of most targets; then closed classes with two targets or one in each mapping; then wide kinds."""
-    closed = closed_classes(relations, lexicon)
-    kinds = word_kind_tests(closed, lexicon) | KIND_TESTS | TARGET_SHAPE_TESTS
-    narrow = [_target_kind_hypothesis(name, test) for name, test in kinds.items()]
-    few = [_target_kind_hypothesis(name, kinds[name], Tier.FEW_TARGETS, count) for count in (2, 1) for name in closed]
-    wide = [_target_kind_hypothesis(name, test, Tier.WIDE_TARGETS) for name, test in wide_kind_tests(lexicon).items()]
-    return [*narrow, *few, *wide]
+    closed, wide = kinds.closed_classes(relations, lexicon), kinds.wide_kind_tests(lexicon)
+    narrow = kinds.word_kind_tests(closed, lexicon) | kinds.KIND_TESTS | kinds.TARGET_SHAPE_TESTS
+    few = [_target_kind_hypothesis(name, narrow[name], Tier.FEW_TARGETS, count) for count in (2, 1) for name in closed]
+    return [
+        *(_target_kind_hypothesis(name, test) for name, test in narrow.items()),
+        *few,
+        *(_target_kind_hypothesis(name, test, Tier.WIDE_TARGETS) for name, test in wide.items()),
+    ]
 
 
 def _target_kind_hypothesis(
@@ -122,18 +118,15 @@ def _relation_hypotheses(relation: Relation) -> list[Hypothesis]:
     pairs = {(source, target) for source, target in pairs if source != target}
     if not pairs:
         return []
+    phrase, tier = f"its counterpart in the relation “{name}”", Tier.RELATION
+    backwards = {(target, source) for source, target in pairs}
     return [
-        Hypothesis(
-            f"relation {name}",
-            f"its counterpart in the relation “{name}”",
-            Tier.RELATION,
-            lambda s, t: (s.word, t.word) in pairs,
-        ),
+        Hypothesis(f"relation {name}", phrase, tier, partial(functions.is_listed_pair, pairs)),
         Hypothesis(
             f"relation {name}, reversed",
-            f"its counterpart in the relation “{name}”, read backwards",
-            Tier.RELATION,
-            lambda s, t: (t.word, s.word) in pairs,
+            f"{phrase}, read backwards",
+            tier,
+            partial(functions.is_listed_pair, backwards),
         ),
     ]
 
@@ -142,22 +135,25 @@ def _exact_hypotheses(words: Collection[str]) -> list[Hypothesis]:
     """Numbers and fixed lists, and exact operations on the string."""
     relation, operation = Tier.RELATION, Tier.OPERATION
     month = "the month's number or the month of that number"
+    following = partial(functions.is_listed_pair, functions.NEXT_PAIRS)
     respaced = "the same word with or without a leading space"
     completes = "a piece that completes the source to a word"
     return [
-        Hypothesis("next number", "the number that follows the source", relation, functions.number_step_test(1)),
-        Hypothesis("previous number", "the number before the source", relation, functions.number_step_test(-1)),
-        Hypothesis("same number", "the same number in digits or in words", relation, functions.number_step_test(0)),
-        Hypothesis("next in a list", "what follows the source in its list", relation, functions.is_next_in_list),
+        Hypothesis("next number", "the number that follows the source", relation, partial(functions.is_number_step, 1)),
+        Hypothesis("previous number", "the number before the source", relation, partial(functions.is_number_step, -1)),
+        Hypothesis(
+            "same number", "the same number in digits or in words", relation, partial(functions.is_number_step, 0)
+        ),
+        Hypothesis("next in a list", "what follows the source in its list", relation, following),
         Hypothesis("month and number", month, relation, functions.is_month_number),
         Hypothesis("copying", "the source itself", operation, lambda s, t: s.text == t.text),
         Hypothesis("change of case", "the same word in another case", operation, functions.is_other_case),
         Hypothesis("change of leading space", respaced, operation, functions.is_other_spacing),
-        Hypothesis("first letter", "the first letter of the source", operation, functions.letter_at_test(0)),
-        Hypothesis("last letter", "the last letter of the source", operation, functions.letter_at_test(-1)),
+        Hypothesis("first letter", "the first letter of the source", operation, partial(functions.is_letter_at, 0)),
+        Hypothesis("last letter", "the last letter of the source", operation, partial(functions.is_letter_at, -1)),
         Hypothesis("abbreviation", "an abbreviation of the source in capitals", operation, functions.is_abbreviation),
         Hypothesis("negation", "the source with or without a negating prefix", operation, functions.is_negation),
-        Hypothesis("completion of a sub-word", completes, operation, functions.completion_test(words)),
+        Hypothesis("completion of a sub-word", completes, operation, partial(functions.completes_word, words)),
     ]
 
 
@@ -168,8 +164,8 @@ def _inflection_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
     hypotheses = []
     for name, ending, tier in forms:
         irregular = lexicon.irregular_forms.get(name, frozenset())
-        inflect = functions.inflection_test(ending, irregular)
-        undo = functions.inflection_test(ending, irregular, is_reversed=True)
+        inflect = partial(functions.is_inflection, ending, irregular)
+        undo = partial(functions.is_inflection, ending, irregular, is_reversed=True)
         hypotheses += [
             Hypothesis(name, f"the {name} of the source", tier, inflect),
             Hypothesis(f"{name} undone", f"the word of which the source is the {name}", tier, undo),
@@ -181,33 +177,26 @@ def _family_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
     """One of several exact operations, and likeness in letters."""
     same_word = "the source's own word, whatever its case and leading space"
     family = "words of the source's own family: the word itself, its inflected forms and derivations"
+    start, operations, likeness = "the first letter or letters of the source", Tier.OPERATION_FAMILY, Tier.LIKENESS
+    related, same_family = partial(functions.is_related_form, lexicon), partial(functions.is_same_family, lexicon)
     return [
-        Hypothesis("spelling", same_word, Tier.OPERATION_FAMILY, lambda s, t: s.word == t.word),
-        Hypothesis(
-            "inflection",
-            "another inflected form of the source",
-            Tier.OPERATION_FAMILY,
-            functions.related_form_test(lexicon),
-        ),
-        Hypothesis(
-            "beginning",
-            "the first letter or letters of the source",
-            Tier.OPERATION_FAMILY,
-            functions.is_beginning_of_source,
-        ),
-        Hypothesis("end", "the last letters of the source", Tier.OPERATION_FAMILY, functions.is_ending_of_source),
-        Hypothesis("word family", family, Tier.LIKENESS, functions.word_family_test(lexicon)),
-        Hypothesis("part", "a part of the source", Tier.LIKENESS, functions.is_part_of_source),
-        Hypothesis("whole", "words that contain the source", Tier.LIKENESS, functions.has_source_as_part),
+        Hypothesis("spelling", same_word, operations, lambda s, t: s.word == t.word),
+        Hypothesis("inflection", "another inflected form of the source", operations, related),
+        Hypothesis("beginning", start, operations, functions.is_beginning_of_source),
+        Hypothesis("end", "the last letters of the source", operations, functions.is_ending_of_source),
+        Hypothesis("word family", family, likeness, same_family),
+        Hypothesis("part", "a part of the source", likeness, functions.is_part_of_source),
+        Hypothesis("whole", "words that contain the source", likeness, functions.has_source_as_part),
     ]
 
 
 def _likeness_hypotheses(lexicon: Lexicon) -> list[Hypothesis]:
     """Likeness in sound and in meaning."""
-    field = "other words of the source's own semantic field"
+    field, shares_class = "other words of the source's own semantic field", partial(functions.shares_class, lexicon)
+    rhymes = partial(functions.rhymes, lexicon)
     return [
-        Hypothesis("rhyme", "words that rhyme with the source", Tier.LIKENESS, functions.rhyme_test(lexicon)),
-        Hypothesis("semantic field", field, Tier.LIKENESS, functions.shared_class_test(lexicon), min_targets=2),
+        Hypothesis("rhyme", "words that rhyme with the source", Tier.LIKENESS, rhymes),
+        Hypothesis("semantic field", field, Tier.LIKENESS, shares_class, min_targets=2),
     ]
 
 
@@ -215,12 +204,12 @@ def _prefix_hypothesis(length: int) -> Hypothesis:
     """At least two targets (three for one letter) begin as the source does and are not the source itself."""
     letters, min_targets = ("letter", 3) if length == 1 else (f"{length} letters", 2)
     phrase = f"words that begin with the same {letters} as the source"
-    test = functions.shared_letters_test(length)
+    test = partial(functions.shares_letters, length)
     return Hypothesis(f"shared prefix of {length}", phrase, Tier.LIKENESS, test, min_targets)
 
 
 def _suffix_hypothesis(length: int) -> Hypothesis:
     """At least two targets end as the source does and are not the source itself."""
     phrase = f"words that end with the same {length} letters as the source"
-    test = functions.shared_letters_test(length, at_end=True)
+    test = partial(functions.shares_letters, length, at_end=True)
     return Hypothesis(f"shared suffix of {length}", phrase, Tier.LIKENESS, test, min_targets=2)

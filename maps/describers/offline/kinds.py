@@ -45,10 +45,10 @@ KIND_TESTS: dict[str, TokenTest] = {
     **{kind: partial(_is_in_script, names) for kind, names in SCRIPTS.items()},
 }
 TARGET_SHAPE_TESTS: dict[str, TokenTest] = {  # for targets only
-    "strings in capitals": lambda token: token.is_word and token.text.isupper(),
+    "strings in capitals": lambda token: token.is_word and token.text.isupper()
 }
 WIDE_KIND_TESTS: dict[str, TokenTest] = {
-    "punctuation or white space": lambda token: token.text.isspace() or _is_punctuation(token),
+    "punctuation or white space": lambda token: token.text.isspace() or _is_punctuation(token)
 }
 
 # The class of a relation's sources (0) or targets (1); sides that are not a closed class are left out.

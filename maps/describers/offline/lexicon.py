@@ -61,7 +61,5 @@ class Lexicon:
     def class_names(self, word: str) -> frozenset[str]:
         """The closed classes and semantic fields of a word, without parts of speech."""
         closed = {name for name, words in self.closed_classes.items() if word in words}
-        return frozenset(closed | {name for name in self.semantic_fields if self._is_in_specific_field(word, name)})
-
-    def _is_in_specific_field(self, word: str, name: str) -> bool:
-        return name not in PART_OF_SPEECH_FIELDS and self.is_in_field(word, name)
+        telling = self.semantic_fields.keys() - set(PART_OF_SPEECH_FIELDS)
+        return frozenset(closed | {name for name in telling if self.is_in_field(word, name)})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from maps.atlas.random_csv import read_random_csv
+from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.report import extensions
 from maps.experiments.report.causal import causal_part
 from maps.experiments.report.claims import claims_part
 from maps.experiments.report.correlation import correlation_part, multi_token_part
-from maps.experiments.report.extensions import attention_part, biases_part, directions_part, known_heads_part
 from maps.experiments.report.html import ReportPart, ReportTable, latex_table, report_html
+from maps.experiments.results import Result
 from maps.figures import render
 from maps.figures.experiments import random_head_curves
 from maps.figures.style import vega_spec
@@ -19,10 +20,19 @@ from maps.files.atomic import read_json, write_file
 from maps.text import escape_invisible, pluralize
 from maps.types import TAU
 
+# By the name of the experiment. Some run the model, the others read its weights alone.
+RUNNING_PARTS = {"correlation": correlation_part, "multi_token": multi_token_part, "causal": causal_part}
+WEIGHTS_PARTS = {
+    "known_heads": extensions.known_heads_part,
+    "directions": extensions.directions_part,
+    "attention": extensions.attention_part,
+    "biases": extensions.biases_part,
+}
+
 
 def write_experiments_report(folder: Path) -> Path:
     """Writes the report of all finished experiments in a folder, replacing older files, and returns its page."""
-    parts = [part for build_part in REPORT_PARTS if (part := build_part(folder)) is not None]
+    parts = finished_parts(folder)
     figures = {name: figure for part in parts for name, figure in part.figures.items()}
     pictures = {name: render.render_svg(figure) for name, figure in figures.items()} if render.can_draw() else {}
     for name, figure in figures.items():
@@ -36,6 +46,19 @@ def write_experiments_report(folder: Path) -> Path:
     title = f"The paper's experiments on {', '.join(map(escape_invisible, models))}"
     write_file(folder / "report.html", report_html(title, parts, pictures).encode())
     return folder / "report.html"
+
+
+def finished_parts(folder: Path) -> list[ReportPart]:
+    """The parts on all finished experiments in a folder, in the order of the page."""
+    running = {name: result for name in RUNNING_PARTS if (result := Result.find(folder, name))}
+    weights = {name: tables for name in WEIGHTS_PARTS if (tables := ExperimentTables.find(folder, name))}
+    parts = [
+        claims_part(folder),
+        *(RUNNING_PARTS[name](result) for name, result in running.items()),
+        random_baseline_part(folder),
+        *(WEIGHTS_PARTS[name](tables) for name, tables in weights.items()),
+    ]
+    return [part for part in parts if part is not None]
 
 
 def random_baseline_part(folder: Path) -> ReportPart | None:
@@ -54,16 +77,3 @@ def random_baseline_part(folder: Path) -> ReportPart | None:
     )
     figures = {"random": vega_spec(random_head_curves(rows, model))}
     return ReportPart("Do random heads pass the threshold?", [sentence], [table], figures, {"model": model})
-
-
-REPORT_PARTS: tuple[Callable[[Path], ReportPart | None], ...] = (
-    claims_part,
-    correlation_part,
-    multi_token_part,
-    causal_part,
-    random_baseline_part,
-    known_heads_part,
-    directions_part,
-    attention_part,
-    biases_part,
-)

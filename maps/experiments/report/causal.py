@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.experiments.report.format import (
-    format_number,
-    format_percent,
-    left_out_table,
-    result_settings_text,
-)
+from maps.experiments.report import cells
 from maps.experiments.report.html import ReportPart, ReportTable
-from maps.experiments.report.paper_figures import figures_by_model, published_model_name
 from maps.experiments.results import Result
 from maps.figures.experiments import ablation_curves
 from maps.figures.style import Rows, vega_spec
@@ -21,10 +14,7 @@ from maps.text import pluralize, relation_label
 LARGE_LOSS = 0.48  # every relation in Pythia 12B lost more than this share of its accuracy (section 4.3)
 
 
-def causal_part(folder: Path) -> ReportPart | None:
-    result = Result.find(folder, "causal")
-    if result is None:
-        return None
+def causal_part(result: Result) -> ReportPart:
     model = str(result.settings["model"])
     header = (
         *("Relation", "Pairs", "Heads removed", "Base", "− relation heads", "− random heads", "Controls"),
@@ -35,8 +25,8 @@ def causal_part(folder: Path) -> ReportPart | None:
             relation_label(row["relation"]),
             f"{row['pairs']:,}",
             f"{row['heads_removed']:,}",
-            format_number(row["base"]),
-            format_number(row["relation_heads_removed"]),
+            cells.number(row["base"]),
+            cells.number(row["relation_heads_removed"]),
             format_with_deviation(row["random_heads_removed"], row["random_sd"]),
             f"{row['control_tasks']}",
             format_with_deviation(row["control_base"], row["control_base_sd"]),
@@ -44,34 +34,35 @@ def causal_part(folder: Path) -> ReportPart | None:
         )
         for row in result.rows
     ]
-    tables = [ReportTable("causal_accuracy", "Accuracy before and after heads are removed", header, rows)]
-    tables += [
-        table for table in (published_accuracy_table(result.rows, model), left_out_table(result)) if table is not None
+    tables = [
+        ReportTable("causal_accuracy", "Accuracy before and after heads are removed", header, rows),
+        *published_accuracy_tables(result.rows, model),
+        *cells.left_out_tables(result),
     ]
     curves = {row["relation"]: curves_by_kind(result.detail(row["relation"])) for row in result.rows}
     figures = {"causal": vega_spec(ablation_curves(curves, model))} if curves else {}
-    sentences, settings = causal_sentences(result.rows), result_settings_text(result)
+    sentences, settings = causal_sentences(result.rows), cells.settings_text(result.settings)
     return ReportPart("Tasks without the heads of their relation", sentences, tables, figures, settings)
 
 
 def format_with_deviation(value: float | None, deviation: float | None) -> str:
     if value is None or deviation is None:
-        return format_number(value)
+        return cells.number(value)
     return f"{value:.2f} ± {deviation:.2f}"
 
 
-def published_accuracy_table(rows: Rows, model: str) -> ReportTable | None:
-    """The published accuracies of the model, or of all published models when it is none of them."""
-    own, names = published_model_name(model), [row["relation"] for row in rows]
-    published = {name: figures for name, figures in figures_by_model("causal").items() if own in (None, name)}
+def published_accuracy_tables(rows: Rows, model: str) -> list[ReportTable]:
+    """The published accuracies of the model, or of all published models when it is none of them; [] without any."""
+    own, names = cells.published_model_name(model), [row["relation"] for row in rows]
+    published = {name: figures for name, figures in cells.figures_by_model("causal").items() if own in (None, name)}
     if not any(name in figures for figures in published.values() for name in names):
-        return None
+        return []
     lines = [
         (relation_label(name), *(format_accuracy_drop(figures.get(name)) for figures in published.values()))
         for name in names
     ]
     caption = "Published accuracies before and after the relation's heads are removed"
-    return ReportTable("causal_published", caption, ("Relation", *published), lines)
+    return [ReportTable("causal_published", caption, ("Relation", *published), lines)]
 
 
 def format_accuracy_drop(row: dict[str, Any] | None) -> str:
@@ -101,28 +92,27 @@ def lost_share(row: dict[str, Any], before: str, after: str) -> float:
     return 1 - float(row[after]) / float(row[before])
 
 
-def losses_against_random(rows: Rows) -> TaskLosses:
-    """Losses without the relation's heads, compared with losses without as many random heads."""
-    known = [row for row in rows if row["random_heads_removed"] is not None]
-    own = [lost_share(row, "base", "relation_heads_removed") for row in known]
-    return TaskLosses(own, [lost_share(row, "base", "random_heads_removed") for row in known])
+def compared_losses(rows: Rows) -> tuple[TaskLosses, TaskLosses]:
+    """Losses without the relation's heads, compared with losses without as many random heads, and of control tasks."""
 
+    def compare(known: Rows, before: str, after: str) -> TaskLosses:
+        own = [lost_share(row, "base", "relation_heads_removed") for row in known]
+        return TaskLosses(own, [lost_share(row, before, after) for row in known])
 
-def losses_against_controls(rows: Rows) -> TaskLosses:
-    """Losses of tasks, compared with losses of their control tasks, both without the relation's heads."""
-    known = [row for row in rows if row["control_tasks"] and row["control_base"]]
-    own = [lost_share(row, "base", "relation_heads_removed") for row in known]
-    return TaskLosses(own, [lost_share(row, "control_base", "control_relation_heads_removed") for row in known])
+    with_random = [row for row in rows if row["random_heads_removed"] is not None]
+    with_controls = [row for row in rows if row["control_tasks"] and row["control_base"]]
+    random = compare(with_random, "base", "random_heads_removed")
+    return random, compare(with_controls, "control_base", "control_relation_heads_removed")
 
 
 def causal_sentences(rows: Rows) -> list[str]:
     """In how many tasks the relation's heads matter more than random heads, and more than in other tasks."""
-    random, controls = losses_against_random(rows), losses_against_controls(rows)
+    random, controls = compared_losses(rows)
     large = sum(lost_share(row, "base", "relation_heads_removed") > LARGE_LOSS for row in rows)
     return [
         f"In {random.larger_count} of {len(random.own_losses)} tasks, removing the relation's heads lowers the "
         f"accuracy more than removing as many random heads. {large} of {pluralize(len(rows), 'task')} lose more than "
-        f"{format_percent(LARGE_LOSS)} of their accuracy.",
+        f"{cells.percent(LARGE_LOSS)} of their accuracy.",
         f"In {controls.larger_count} of {len(controls.own_losses)} tasks with controls, the relation's own task loses "
         "a larger share of its accuracy than the controls.",
     ]

@@ -7,11 +7,10 @@ from statistics import fmean
 from typing import NamedTuple
 
 from maps.atlas.random_csv import read_random_csv
-from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, losses_against_controls, losses_against_random
+from maps.experiments.report import cells
+from maps.experiments.report.causal import LARGE_LOSS, TaskLosses, compared_losses
 from maps.experiments.report.correlation import CONTEXT_LABELS, SIMILAR_DROP
-from maps.experiments.report.format import format_percent
 from maps.experiments.report.html import ReportPart, ReportTable
-from maps.experiments.report.paper_figures import figures_by_model
 from maps.experiments.results import Result
 from maps.figures.style import Rows
 from maps.text import pluralize
@@ -41,12 +40,8 @@ class PaperClaim(NamedTuple):
 
 def claims_part(folder: Path) -> ReportPart | None:
     """The first part of a report: all claims that the finished experiments in a folder can decide."""
-    claims = [
-        *correlation_claims(folder),
-        *multi_token_claims(folder),
-        *causal_claims(folder),
-        *random_baseline_claims(folder),
-    ]
+    claims = [*correlation_claims(folder), *multi_token_claims(folder)]
+    claims += [*causal_claims(folder), *random_baseline_claims(folder)]
     if not claims:
         return None
     held = sum(claim.verdict == HOLDS for claim in claims)
@@ -54,16 +49,21 @@ def claims_part(folder: Path) -> ReportPart | None:
     sentences = [
         f"{held} of {pluralize(len(claims), 'claim')} {'holds' if held == 1 else 'hold'} in full.",
         "A claim about a correlation holds when the mean is as high as in the weakest published model, over the "
-        f"relations that both have; it is weaker when at least {format_percent(WEAKER_SHARE)} of the relations "
+        f"relations that both have; it is weaker when at least {cells.percent(WEAKER_SHARE)} of the relations "
         "correlate. A claim about tasks holds when it is true of all of them; it is weaker when it is true of most.",
     ]
     return ReportPart("Which of the paper's claims hold", sentences, [table])
 
 
+def result_rows(folder: Path, experiment: str) -> Rows:
+    """The rows of an experiment; none when it is not finished."""
+    result = Result.find(folder, experiment)
+    return result.rows if result else []
+
+
 def correlation_claims(folder: Path) -> list[PaperClaim]:
     """Static scores correlate with dynamic ones (section 4.2), at least as well as in the weakest published model."""
-    result = Result.find(folder, "correlation")
-    rows = result.rows if result else []
+    rows = result_rows(folder, "correlation")
     claims = [correlation_claim(rows, kind, statement) for kind, statement in CORRELATION_CLAIMS.items()]
     return [claim for claim in claims if claim is not None]
 
@@ -75,7 +75,7 @@ def correlation_claim(rows: Rows, kind: str, statement: str) -> PaperClaim | Non
         return None
     values = {row["relation"]: row[kind] for row in known}
     mean, published_means = fmean(values.values()), []
-    for figures in figures_by_model("correlation").values():
+    for figures in cells.figures_by_model("correlation").values():
         shared = [figures[name][kind] for name in values if figures.get(name, {}).get(kind) is not None]
         if shared:
             published_means.append(fmean(shared))
@@ -94,10 +94,9 @@ def correlation_claim(rows: Rows, kind: str, statement: str) -> PaperClaim | Non
 
 def multi_token_claims(folder: Path) -> list[PaperClaim]:
     """The scores hold for sources of several tokens too (section 4.4)."""
-    result = Result.find(folder, "multi_token")
     known = [
         row
-        for row in (result.rows if result else [])
+        for row in result_rows(folder, "multi_token")
         if all(row[name] is not None for kind in CONTEXT_LABELS for name in (kind, f"single_{kind}"))
     ]
     if not known:
@@ -114,14 +113,13 @@ def multi_token_claims(folder: Path) -> list[PaperClaim]:
 
 def causal_claims(folder: Path) -> list[PaperClaim]:
     """Removing a relation's heads hurts its task, more than removing random heads, and more than other tasks."""
-    result = Result.find(folder, "causal")
-    rows = result.rows if result else []
-    random, controls = losses_against_random(rows), losses_against_controls(rows)
+    rows = result_rows(folder, "causal")
+    random, controls = compared_losses(rows)
     if not random.own_losses:
         return []
     large = [loss > LARGE_LOSS for loss in random.own_losses]
     small = [loss < SMALL_LOSS for loss in random.other_losses]
-    all_large, all_small = f"all lose over {format_percent(LARGE_LOSS)}", f"all lose under {format_percent(SMALL_LOSS)}"
+    all_large, all_small = f"all lose over {cells.percent(LARGE_LOSS)}", f"all lose under {cells.percent(SMALL_LOSS)}"
     claims = [
         comparison_claim("Removing a relation's heads hurts its task more than removing random heads", random),
         threshold_claim("It costs the task nearly half of its accuracy", all_large, large),
@@ -134,7 +132,7 @@ def causal_claims(folder: Path) -> list[PaperClaim]:
 
 def comparison_claim(statement: str, losses: TaskLosses) -> PaperClaim:
     """In how many tasks the own loss is the larger one."""
-    means = f"{format_percent(fmean(losses.own_losses))} against {format_percent(fmean(losses.other_losses))}"
+    means = f"{cells.percent(fmean(losses.own_losses))} against {cells.percent(fmean(losses.other_losses))}"
     here = f"{losses.larger_count} of {len(losses.own_losses)} tasks; on average {means}"
     verdict = verdict_on_tasks(losses.larger_count, len(losses.own_losses))
     return PaperClaim(statement, PAPER_TASKS, here, verdict)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from maps.experiments.report.format import (
-    format_number,
-    format_p_value,
-    format_published,
-    left_out_table,
-    result_settings_text,
-)
+from maps.experiments.report import cells
 from maps.experiments.report.html import ReportPart, ReportTable
-from maps.experiments.report.paper_figures import figures_by_model, relation_figures
 from maps.experiments.results import Result
 from maps.figures.experiments import correlation_points
 from maps.figures.style import Rows, vega_spec
@@ -29,18 +21,12 @@ SIDES = {  # of each table: what is correlated, the columns without and with con
 CONTEXT_LABELS = {"without_context": "without context", "with_context": "with context"}
 
 
-def correlation_part(folder: Path) -> ReportPart | None:
-    result = Result.find(folder, "correlation")
-    if result is None:
-        return None
+def correlation_part(result: Result) -> ReportPart:
     sentences = [*correlation_sentences(result), *threshold_sentences(result), prompts_sentence(result)]
     return build_part("Static and dynamic scores", result, sentences, correlation_tables(result), CONTEXT_LABELS)
 
 
-def multi_token_part(folder: Path) -> ReportPart | None:
-    result = Result.find(folder, "multi_token")
-    if result is None:
-        return None
+def multi_token_part(result: Result) -> ReportPart:
     sentences = [*correlation_sentences(result), prompts_sentence(result), multi_token_sentence(result.rows)]
     tables = [*correlation_tables(result), single_token_table(result)]
     kinds = {f"single_{kind}": f"one token, {label}" for kind, label in CONTEXT_LABELS.items()}
@@ -52,32 +38,30 @@ def build_part(
     heading: str, result: Result, sentences: list[str], tables: list[ReportTable], kinds: dict[str, str]
 ) -> ReportPart:
     """A part with the figure of some kinds of correlation, which are columns with their names in words."""
-    name = result.experiment
+    name, relations = result.experiment, [row["relation"] for row in result.rows]
     published = {
-        kind: {row["relation"]: list(relation_figures(name, row["relation"], kind).values()) for row in result.rows}
+        kind: {relation: list(cells.relation_figures(name, relation, kind).values()) for relation in relations}
         for kind in CONTEXT_LABELS
     }
-    left = left_out_table(result)
-    if left is not None:
-        tables = [*tables, left]
     figures = {}
     if result.rows:
         points = correlation_points(result.rows, kinds, published, str(result.settings["model"]))
         figures = {name: vega_spec(points)}
-    return ReportPart(heading, sentences, tables, figures, result_settings_text(result))
+    tables = [*tables, *cells.left_out_tables(result)]
+    return ReportPart(heading, sentences, tables, figures, cells.settings_text(result.settings))
 
 
 def correlation_tables(result: Result) -> list[ReportTable]:
     """A table of scores and one of suppression, with the published values if there are any."""
     name, model = result.experiment, str(result.settings["model"])
-    has_published = any(figures_by_model(name).values())
+    has_published = any(cells.figures_by_model(name).values())
     tables = []
     for side, (values, without, with_context, highest) in SIDES.items():
         header = ["Relation", "Pairs", "Without context", "p", "With context", "p", "Highest score"]
         columns = [
             column
             for column in (without, with_context)
-            if any(relation_figures(name, row["relation"], column) for row in result.rows)
+            if any(cells.relation_figures(name, row["relation"], column) for row in result.rows)
         ]
         if has_published:
             header += [f"Published, {CONTEXT_LABELS[column.removeprefix('suppression_')]}" for column in columns]
@@ -85,12 +69,12 @@ def correlation_tables(result: Result) -> list[ReportTable]:
             (
                 relation_label(row["relation"]),
                 f"{row['pairs']:,}",
-                format_number(row[without]),
-                format_p_value(row[f"{without}_p"]),
-                format_number(row[with_context]),
-                format_p_value(row[f"{with_context}_p"]),
-                format_number(row[highest]),
-                *(format_published(name, row["relation"], column, model) for column in columns),
+                cells.number(row[without]),
+                cells.p_value(row[f"{without}_p"]),
+                cells.number(row[with_context]),
+                cells.p_value(row[f"{with_context}_p"]),
+                cells.number(row[highest]),
+                *(cells.published_value(name, row["relation"], column, model) for column in columns),
             )
             for row in result.rows
         ]
@@ -163,7 +147,7 @@ def single_token_table(result: Result) -> ReportTable:
         (
             relation_label(row["relation"]),
             f"{row['single_pairs']:,}",
-            *(format_number(row[f"{prefix}{kind}"]) for kind in CONTEXT_LABELS for prefix in ("single_", "")),
+            *(cells.number(row[f"{prefix}{kind}"]) for kind in CONTEXT_LABELS for prefix in ("single_", "")),
         )
         for row in result.rows
     ]

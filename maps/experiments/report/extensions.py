@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE
 from maps.experiments.directions import MIN_OPERATION_TOKENS
 from maps.experiments.layer_runs import ExperimentTables
-from maps.experiments.report.format import SHOWN_SETTINGS, format_number, format_percent
+from maps.experiments.report import cells
 from maps.experiments.report.html import ReportPart, ReportTable
 from maps.figures.experiments import heads_by_layer
 from maps.figures.style import Rows, vega_spec
@@ -19,10 +18,7 @@ from maps.types import HeadId
 MAX_TABLE_HEADS = 20
 
 
-def known_heads_part(folder: Path) -> ReportPart | None:
-    result = ExperimentTables.find(folder, "known_heads")
-    if result is None:
-        return None
+def known_heads_part(result: ExperimentTables) -> ReportPart:
     groups = result.tables["known_groups"]
     rows = [
         (
@@ -37,13 +33,10 @@ def known_heads_part(folder: Path) -> ReportPart | None:
     alike, heads = sum(row["likewise"] or 0 for row in groups), sum(row["heads"] for row in groups)
     sentence = f"MAPS classifies {alike} of {heads} heads as the earlier work that names them does."
     table = ReportTable("known_groups", "Heads that earlier work found", columns, rows)
-    return ReportPart("Heads that earlier work found", [sentence], [table], {}, tables_settings_text(result))
+    return ReportPart("Heads that earlier work found", [sentence], [table], {}, cells.settings_text(result.settings))
 
 
-def directions_part(folder: Path) -> ReportPart | None:
-    result = ExperimentTables.find(folder, "directions")
-    if result is None:
-        return None
+def directions_part(result: ExperimentTables) -> ReportPart:
     heads, ends = result.tables["direction_heads"], result.tables["directions"]
     several = [row for row in heads if row["operations"] > 1]
     sentences = [
@@ -57,28 +50,25 @@ def directions_part(folder: Path) -> ReportPart | None:
     rows = []
     for head in shown:
         for end in sorted(rows_of_head(ends, head), key=lambda end: -end["salient"])[:2]:
-            name, share = f"{end['direction']} {end['end']}", format_percent(end["share"])
+            name, share = f"{end['direction']} {end['end']}", cells.percent(end["share"])
             sources, targets = tokens_text(end["sources"]), tokens_text(end["targets"])
             rows.append((head_name(end), name, f"{end['salient']}", share, sources, targets))
     columns = ("Head", "Direction", "Salient tokens", "Share", "Sources", "Targets")
     caption = table_caption("The two ends with the most salient tokens", shown, several)
     table = ReportTable("directions_several", caption, columns, rows)
-    model = str(result.settings["model"])
-    figure = heads_by_layer(heads, "directions_90", "Directions for 90 % of a head's OV map", model)
+    title, model = "Directions for 90 % of a head's OV map", str(result.settings["model"])
+    figures = {"directions": vega_spec(heads_by_layer(heads, "directions_90", title, model))}
     heading = "Beyond the paper: the directions of a head's OV map"
-    return ReportPart(heading, sentences, [table], {"directions": vega_spec(figure)}, tables_settings_text(result))
+    return ReportPart(heading, sentences, [table], figures, cells.settings_text(result.settings))
 
 
-def attention_part(folder: Path) -> ReportPart | None:
-    result = ExperimentTables.find(folder, "attention")
-    if result is None:
-        return None
+def attention_part(result: ExperimentTables) -> ReportPart:
     heads, queries = result.tables["attention_heads"], result.tables["attention"]
     same = [row for row in heads if row["own_share"] >= SELF_ATTENTION_SHARE]
     sentences = [
         "W_QK is read as W_VO is: the tables show the queries on which a head acts most, and the keys to which these "
         "attend most, without positions.",
-        f"In {len(same)} of {pluralize(len(heads), 'head')}, at least {format_percent(SELF_ATTENTION_SHARE)} of the "
+        f"In {len(same)} of {pluralize(len(heads), 'head')}, at least {cells.percent(SELF_ATTENTION_SHARE)} of the "
         f"tokens are among the {KEYS_PER_QUERY} keys to which they attend most: these heads look for the same token.",
     ]
     tables = []
@@ -88,12 +78,7 @@ def attention_part(folder: Path) -> ReportPart | None:
     ):
         shown = sorted(heads, key=lambda row: (sign * row[column], row["layer"], row["head"]))[:MAX_TABLE_HEADS]
         rows = [
-            (
-                head_name(row),
-                format_percent(row["own_share"]),
-                f"{row['distinct_keys']}",
-                *first_queries(queries, row),
-            )
+            (head_name(row), cells.percent(row["own_share"]), f"{row['distinct_keys']}", *first_queries(queries, row))
             for row in shown
         ]
         columns = ("Head", "Same token", "Different keys", "Query", "Keys", "Query", "Keys")
@@ -101,13 +86,10 @@ def attention_part(folder: Path) -> ReportPart | None:
     title = f"Share of tokens among their own {KEYS_PER_QUERY} keys"
     figures = {"attention": vega_spec(heads_by_layer(heads, "own_share", title, str(result.settings["model"])))}
     heading = "Beyond the paper: which tokens attend to which"
-    return ReportPart(heading, sentences, tables, figures, tables_settings_text(result))
+    return ReportPart(heading, sentences, tables, figures, cells.settings_text(result.settings))
 
 
-def biases_part(folder: Path) -> ReportPart | None:
-    result = ExperimentTables.find(folder, "biases")
-    if result is None:
-        return None
+def biases_part(result: ExperimentTables) -> ReportPart:
     heads = [row for row in result.tables["biases"] if row["head"] is not None]
     changed = [row for row in heads if row["gained"] or row["lost"]]
     sentence = (
@@ -118,8 +100,8 @@ def biases_part(folder: Path) -> ReportPart | None:
     rows = [
         (
             head_name(row),
-            format_number(row["length"]),
-            format_number(row["written"]),
+            cells.number(row["length"]),
+            cells.number(row["written"]),
             f"{row['hits_changed'] or 0:,}",
             ", ".join(map(relation_label, row["gained"] or [])) or "–",
             ", ".join(map(relation_label, row["lost"] or [])) or "–",
@@ -129,13 +111,7 @@ def biases_part(folder: Path) -> ReportPart | None:
     ]
     columns = ("Head", "Length of the bias", "Mean length without it", "Hits changed", "Gained", "Lost", "Targets")
     table = ReportTable("biases_strongest", table_caption("The strongest value biases", shown, heads), columns, rows)
-    return ReportPart("Beyond the paper: the biases", [sentence], [table], {}, tables_settings_text(result))
-
-
-def tables_settings_text(result: ExperimentTables) -> dict[str, str]:
-    """The settings of a run by name; those without a value are left out."""
-    names = (*SHOWN_SETTINGS, "heads", "directions")
-    return {name: str(result.settings[name]) for name in names if result.settings.get(name) not in (None, [])}
+    return ReportPart("Beyond the paper: the biases", [sentence], [table], {}, cells.settings_text(result.settings))
 
 
 def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:

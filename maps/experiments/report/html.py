@@ -92,18 +92,7 @@ def latex_table(table: ReportTable) -> str:
     """The table in LaTeX, with the package booktabs."""
     lines = [" & ".join(cell.translate(LATEX_ESCAPES) for cell in row) + r" \\" for row in (table.header, *table.rows)]
     alignment = "".join("r" if number else "l" for number in numeric_columns(table))
-    return "\n".join(
-        (
-            r"\begin{table}",
-            rf"\caption{{{table.caption.translate(LATEX_ESCAPES)}}}",
-            rf"\begin{{tabular}}{{{alignment}}}",
-            r"\toprule",
-            lines[0],
-            r"\midrule",
-            *lines[1:],
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        )
-    )
+    caption = table.caption.translate(LATEX_ESCAPES)
+    start = [r"\begin{table}", rf"\caption{{{caption}}}", rf"\begin{{tabular}}{{{alignment}}}"]
+    end = [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    return "\n".join([*start, r"\toprule", lines[0], r"\midrule", *lines[1:], *end])

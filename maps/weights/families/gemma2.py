@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, HUB_NAMES, MODEL_PREFIXES, Family, TensorLayout
 
-GEMMA_CONFIG_KEYS = {**CONFIG_KEYS, "activation": "hidden_activation"}
 GEMMA_NAMES = {**HUB_NAMES, "mlp_norm": "model.layers.0.pre_feedforward_layernorm.weight"}
-GEMMA_CONFIG_DEFAULTS = {"rms_norm_eps": 1e-6, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
 
 GEMMA2 = Family(
     model_types=("gemma2",),
@@ -14,7 +12,7 @@ GEMMA2 = Family(
     hub=TensorLayout(GEMMA_NAMES, norms_minus_one=True, prefixes=MODEL_PREFIXES),
     gguf=TensorLayout(GGUF_NAMES),  # stores whole gains
     activation="gelu_pytorch_tanh",
-    config_keys=GEMMA_CONFIG_KEYS,
-    config_defaults=GEMMA_CONFIG_DEFAULTS,
+    config_keys={**CONFIG_KEYS, "activation": "hidden_activation"},
+    config_defaults={"rms_norm_eps": 1e-6, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256},
     scales_embeddings=True,
 )

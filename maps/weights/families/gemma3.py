@@ -6,21 +6,18 @@ for all, so text-only models have no row for the image token.
 
 from __future__ import annotations
 
-from maps.weights.families.gemma2 import GEMMA_CONFIG_DEFAULTS, GEMMA_CONFIG_KEYS, GEMMA_NAMES
-from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, Family, TensorLayout
+from dataclasses import replace
 
-GEMMA3 = Family(
+from maps.weights.families.gemma2 import GEMMA2, GEMMA_NAMES
+from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, MODEL_PREFIXES, TensorLayout
+
+PREFIXES = (*MODEL_PREFIXES, "language_model.model.", "model.language_model.")
+
+GEMMA3 = replace(
+    GEMMA2,
     model_types=("gemma3_text", "gemma3"),
     architecture="gemma3",
-    hub=TensorLayout(
-        GEMMA_NAMES | HUB_HEAD_NORMS,
-        norms_minus_one=True,
-        prefixes=("model.", "", "language_model.model.", "model.language_model."),
-    ),
+    hub=TensorLayout(GEMMA_NAMES | HUB_HEAD_NORMS, norms_minus_one=True, prefixes=PREFIXES),
     gguf=TensorLayout(GGUF_NAMES | GGUF_HEAD_NORMS),
-    activation="gelu_pytorch_tanh",
-    config_keys=GEMMA_CONFIG_KEYS,
-    config_defaults=GEMMA_CONFIG_DEFAULTS,
-    scales_embeddings=True,
     tokens_without_rows=("<image_soft_token>",),
 )

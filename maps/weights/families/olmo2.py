@@ -5,21 +5,15 @@ One norm covers the queries of all heads of a layer, another the keys.
 
 from __future__ import annotations
 
-from maps.weights.family import (
-    GGUF_HEAD_NORMS,
-    GGUF_NAMES,
-    HUB_HEAD_NORMS,
-    HUB_NAMES,
-    MODEL_PREFIXES,
-    Family,
-    TensorLayout,
-    without_roles,
-)
+from maps.weights import family
 
-OLMO2 = Family(
+HUB_NAMES = family.without_roles(family.HUB_NAMES, "mlp_norm") | family.HUB_HEAD_NORMS
+GGUF_NAMES = family.without_roles(family.GGUF_NAMES, "mlp_norm") | family.GGUF_HEAD_NORMS
+
+OLMO2 = family.Family(
     model_types=("olmo2",),
     architecture="olmo2",
-    hub=TensorLayout(without_roles(HUB_NAMES, "mlp_norm") | HUB_HEAD_NORMS, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout(without_roles(GGUF_NAMES, "mlp_norm") | GGUF_HEAD_NORMS),
+    hub=family.TensorLayout(HUB_NAMES, prefixes=family.MODEL_PREFIXES),
+    gguf=family.TensorLayout(GGUF_NAMES),
     config_defaults={"rms_norm_eps": 1e-5},
 )

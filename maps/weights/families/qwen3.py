@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from maps.weights.family import (
-    GGUF_HEAD_NORMS,
-    GGUF_NAMES,
-    HUB_HEAD_NORMS,
-    HUB_NAMES,
-    MODEL_PREFIXES,
-    Family,
-    TensorLayout,
-)
+from maps.weights import family
 
-QWEN3 = Family(
+QWEN3 = family.Family(
     model_types=("qwen3",),
     architecture="qwen3",
-    hub=TensorLayout(HUB_NAMES | HUB_HEAD_NORMS, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout(GGUF_NAMES | GGUF_HEAD_NORMS),
+    hub=family.TensorLayout(family.HUB_NAMES | family.HUB_HEAD_NORMS, prefixes=family.MODEL_PREFIXES),
+    gguf=family.TensorLayout(family.GGUF_NAMES | family.GGUF_HEAD_NORMS),
     config_defaults={"rms_norm_eps": 1e-6, "head_dim": 128},
 )

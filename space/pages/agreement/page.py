@@ -17,8 +17,7 @@ from maps.errors import MapsError
 from space.components.markup import Html, author_words, notice
 from space.pages.agreement.view import overview, question_summary, question_tables, remaining_sections
 from space.services import Services
-from space.studies.access import answers_hidden_reason
-from space.studies.current import select_study
+from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
     find_stale_judgment_ids,

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from annotation.form import QUESTIONS, FormQuestion
+from annotation.report import sections
 from annotation.report.paper import Paper
 from annotation.report.phrases import COEFFICIENT_NAMES, percent_words, rate_words
-from annotation.report.sections import (
-    CONTROL_WORDS,
-    RATE_WORDS,
-    answer_sentences,
-    evidence_sentences,
-    group_sentences,
-    label_sentences,
-    majority_sentences,
-    rate_sentences,
-)
 from annotation.report.sentences import agreement_sentence, agreement_sentences, size_sentences
 from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.annotators import MajorityComparison
@@ -28,6 +19,7 @@ from maps.text import pluralize
 from space.components.markup import Html, bullet_list, table
 
 INTERVAL_HEADING = "95 % interval, or why there is none"
+MAJORITY = ("Annotator", "Same answer", "Cohen's kappa", "Items", "Items where the others tie", "Items of nobody else")
 
 
 def paragraph(sentences: Iterable[str]) -> Html:
@@ -67,7 +59,7 @@ def estimate_cells(estimate: BootstrapEstimate | PairEstimate) -> tuple[str, str
 def question_summary(report: AgreementReport, question: FormQuestion, paper: Paper) -> Html:
     name = question.short_name[0].upper() + question.short_name[1:]
     agreement = agreement_sentences(question.short_name, report.questions[question.field], pairs=False)
-    answers = answer_sentences(report.answers, paper)[QUESTIONS.index(question)]
+    answers = sections.answer_sentences(report.answers, paper)[QUESTIONS.index(question)]
     return heading(name) + paragraph([question.text]) + paragraph(agreement) + paragraph([answers])
 
 
@@ -78,22 +70,11 @@ def question_tables(report: AgreementReport, question: FormQuestion) -> Html:
     coefficients = [(names[name], *estimate_cells(estimate)) for name, estimate in agreement.coefficients.items()]
     pairs = [(" and ".join(estimate.pair), *estimate_cells(estimate)) for estimate in agreement.cohen_kappa]
     annotators = [annotator_row(comparison) for comparison in report.majority[question.field]]
-    columns = ("Value", INTERVAL_HEADING, "Items")
+    columns, name = ("Value", INTERVAL_HEADING, "Items"), question.short_name
     return (
-        folded_table(f"Agreement on {question.short_name}", ("Coefficient", *columns), coefficients)
-        + folded_table(f"Cohen's kappa by pair on {question.short_name}", ("Annotators", *columns), pairs)
-        + folded_table(
-            f"Annotators compared with the majority of the others on {question.short_name}",
-            (
-                "Annotator",
-                "Same answer",
-                "Cohen's kappa",
-                "Items",
-                "Items where the others tie",
-                "Items of nobody else",
-            ),
-            annotators,
-        )
+        folded_table(f"Agreement on {name}", ("Coefficient", *columns), coefficients)
+        + folded_table(f"Cohen's kappa by pair on {name}", ("Annotators", *columns), pairs)
+        + folded_table(f"Annotators compared with the majority of the others on {name}", MAJORITY, annotators)
     )
 
 
@@ -102,26 +83,19 @@ def annotator_row(comparison: MajorityComparison) -> tuple[str, ...]:
     share, kappa = comparison.share, comparison.kappa
     same = f"undefined ({share.reason})" if share.value is None else percent_words(share.value, share.low, share.high)
     value = f"undefined ({kappa.reason})" if kappa.value is None else f"{kappa.value:.3f}"
-    return (
-        comparison.annotator,
-        same,
-        value,
-        f"{share.n:,}",
-        f"{comparison.tied:,}",
-        f"{comparison.alone:,}",
-    )
+    return comparison.annotator, same, value, f"{share.n:,}", f"{comparison.tied:,}", f"{comparison.alone:,}"
 
 
 def rates_section(report: AgreementReport, paper: Paper) -> Html:
     """Every rate next to the same rate on controls and in the paper."""
-    kinds = [TRUE_ITEMS, *(kind for kind in CONTROL_WORDS if report.controls[kind].judgments)]
+    kinds = [TRUE_ITEMS, *(kind for kind in sections.CONTROL_WORDS if report.controls[kind].judgments)]
     rows = []
     for name in RATE_DEFINITIONS:
         published = paper.rates[name]
         cells = [rate_words(report.controls[kind].rates[name]) for kind in kinds]
-        rows.append((RATE_WORDS[name], *cells, f"{100 * published.value:.1f} % of {published.n}"))
-    header = ("Share", "Here", *(f"Controls {CONTROL_WORDS[kind]}" for kind in kinds[1:]), "In the paper")
-    sentences = rate_sentences(report.controls, paper)
+        rows.append((sections.RATE_WORDS[name], *cells, f"{100 * published.value:.1f} % of {published.n}"))
+    header = ("Share", "Here", *(f"Controls {sections.CONTROL_WORDS[kind]}" for kind in kinds[1:]), "In the paper")
+    sentences = sections.rate_sentences(report.controls, paper)
     return (
         heading("Compared with chance and with the paper")
         + paragraph([sentences[0], sentences[-1]])
@@ -148,25 +122,24 @@ def groups_section(report: AgreementReport, paper: Paper) -> Html:
     models = report.by_model.groups if len(report.by_model.groups) > 1 else []
     rows = [group_row(group) for group in [*models, *report.by_quarter.groups]]
     header = ("Model and layers", "Items", "Recognised", *(f"Agreement on {q.short_name}" for q in QUESTIONS))
+    sentences = bullet_list(sections.group_sentences(report.by_quarter, paper))
     return (
         heading("By layer quarter")
         + folded_table("Agreement by layer quarter", header, rows)
-        + details_block(
-            "The same in sentences, with every coefficient", bullet_list(group_sentences(report.by_quarter, paper))
-        )
+        + details_block("The same in sentences, with every coefficient", sentences)
     )
 
 
 def remaining_sections(report: AgreementReport, paper: Paper) -> Html:
     """The sections after the questions: chance and paper, layer quarters, annotators, labels, evidence."""
-    annotators = majority_sentences(report.majority)
+    annotators = sections.majority_sentences(report.majority)
     return (
         rates_section(report, paper)
         + groups_section(report, paper)
         + heading("Annotators compared with the majority of the others")
         + details_block(pluralize(len(annotators), "sentence"), bullet_list(annotators))
         + heading("One label per item")
-        + bullet_list(label_sentences(report.aggregated))
+        + bullet_list(sections.label_sentences(report.aggregated))
         + heading("Measured evidence and human judgments")
-        + bullet_list(evidence_sentences(report.evidence or ()))
+        + bullet_list(sections.evidence_sentences(report.evidence or ()))
     )

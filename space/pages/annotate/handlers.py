@@ -22,17 +22,8 @@ from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_h
 from space.services import Services
 from space.studies.current import select_study, storage_closed_reason
 from space.studies.participant import Participant
-from space.web.sessions import (
-    Annotator,
-    annotator_for_name,
-    begin_session,
-    end_session,
-    identify_annotator,
-    make_token,
-    personal_link,
-    session_from_link,
-    valid_session,
-)
+from space.web import sessions
+from space.web.sessions import Annotator, annotator_for_name, identify_annotator
 from space.web.updates import Inputs, Updates
 from space.web.visitors import network_address
 
@@ -65,7 +56,7 @@ def for_visitor(page: AnnotatePage, handler: VisitorHandler) -> Any:
         try:
             return handler(page, inputs, request) or gr.skip()
         except MapsError as error:
-            return {page.components.notices: notice(str(error), "problem")}
+            return {page.notices: notice(str(error), "problem")}
 
     handle.__name__ = handler.__name__  # Gradio names the endpoint after it
     return handle
@@ -75,15 +66,14 @@ def for_annotator(page: AnnotatePage, handler: AnnotatorHandler) -> Any:
     """Wraps a handler for whoever is signed in; others see the welcome. An error is shown next to the form."""
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
-        c = page.components
         try:
-            study = current_study(page.services, inputs[c.task])
-            annotator = identify_annotator(page.services, inputs[c.token], request)
+            study = current_study(page.services, inputs[page.task])
+            annotator = identify_annotator(page.services, inputs[page.token], request)
             if annotator is None:
                 return welcome_updates(page, study)
             return handler(page, Participant(page.services, study, annotator), inputs) or gr.skip()
         except MapsError as error:
-            return {c.message: notice(str(error), "problem")}
+            return {page.message: notice(str(error), "problem")}
 
     handle.__name__ = handler.__name__
     return handle
@@ -99,20 +89,20 @@ def current_study(services: Services, browser_state: object) -> Study:
 
 def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     """Opens the item in the address, else the browser's task, else the next item; without a session the welcome."""
-    c, services, browser_state = page.components, page.services, inputs[page.components.task]
+    services, browser_state = page.services, inputs[page.task]
     query: Mapping[str, str] = request.query_params
     previous_study = browser_state.get("study") if isinstance(browser_state, dict) else None
     study = select_study(services, query.get("study"), previous_study)
     requested_item = tasks.requested_study_item(study, head_in_query(query))
-    token, link_notice = open_session(services, inputs[c.token], query.get("code"))
+    token, link_notice = open_session(services, inputs[page.token], query.get("code"))
     annotator = identify_annotator(services, token, request)
-    copies = {c.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[c.copies]))}
+    copies = {page.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[page.copies]))}
     has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
         notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
-        return welcome_updates(page, study, requested_item, notices) | copies | {c.token: token}
+        return welcome_updates(page, study, requested_item, notices) | copies | {page.token: token}
     participant = Participant(services, study, annotator)
-    task = tasks.restore_task(participant, browser_state, inputs[c.draft])
+    task = tasks.restore_task(participant, browser_state, inputs[page.draft])
     if requested_item is not None and task.item != requested_item:
         task = tasks.open_item(participant, requested_item, task.skipped_handles)
     return open_form_updates(page, token, task) | copies
@@ -126,35 +116,35 @@ def open_session(services: Services, token: object, code: str | None) -> tuple[s
     if services.is_on_space:
         return None, ""
     if code is not None:
-        token = session_from_link(services, code)
+        token = sessions.session_from_link(services, code)
         return token, "" if token else notice(LINK_WORTHLESS, "problem")
-    session = valid_session(services, token)
-    return (make_token(services, session) if session else None), ""
+    session = sessions.valid_session(services, token)
+    return (sessions.make_token(services, session) if session else None), ""
 
 
 def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     """Records the consent and opens the form. Off a Space, whoever is the first with a name gets a personal link."""
-    c, services = page.components, page.services
-    known = identify_annotator(services, inputs[c.token], request)
-    name = known.name if known else inputs[c.name] or ""
+    services = page.services
+    known = identify_annotator(services, inputs[page.token], request)
+    name = known.name if known else inputs[page.name] or ""
     if services.is_on_space and not known:
-        return {c.notices: notice(SIGN_IN_FIRST, "problem")}
+        return {page.notices: notice(SIGN_IN_FIRST, "problem")}
     if (reason := storage_closed_reason(services.ledger)) is not None:
-        return {c.notices: notice(reason, "problem")}
+        return {page.notices: notice(reason, "problem")}
     if problems := pseudonyms.name_problems(name):
-        return {c.notices: notice(" ".join(problems), "problem")}
-    token, notices = inputs[c.token], Html("")
+        return {page.notices: notice(" ".join(problems), "problem")}
+    token, notices = inputs[page.token], Html("")
     if known is None:
         try:
             register_newcomer(services, name, request)
         except DuplicateRowError:
-            return {c.notices: notice(NAME_TAKEN, "problem")}
-        token, notices = begin_session(services, name), personal_link_notice(services, name, request)
+            return {page.notices: notice(NAME_TAKEN, "problem")}
+        token, notices = sessions.begin_session(services, name), personal_link_notice(services, name, request)
     annotator = known or annotator_for_name(name, services.pseudonym_key)
     if known:
         services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION)
-    participant = Participant(services, current_study(services, inputs[c.task]), annotator)
-    return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[c.task]), notices)
+    participant = Participant(services, current_study(services, inputs[page.task]), annotator)
+    return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
 
 def register_newcomer(services: Services, name: str, request: gr.Request) -> None:
@@ -166,7 +156,7 @@ def register_newcomer(services: Services, name: str, request: gr.Request) -> Non
 
 def personal_link_notice(services: Services, name: str, request: gr.Request) -> Html:
     """The personal link, which is shown this once."""
-    link = personal_link(services, name, request)
+    link = sessions.personal_link(services, name, request)
     return Html(
         '<div class="notice" role="status" id="personal-link"><p>{}</p><p><a href="{}">{}</a></p></div>'
     ).format(PERSONAL_LINK_TEXT, link, link)
@@ -174,44 +164,42 @@ def personal_link_notice(services: Services, name: str, request: gr.Request) -> 
 
 def sign_out(page: AnnotatePage, inputs: Inputs, _request: gr.Request) -> Updates:
     """Ends the session for good, on the server too; the draft goes, the copies of answers stay until published."""
-    c, services = page.components, page.services
-    end_session(services, inputs[c.token], services.pseudonym_key)
-    study = current_study(services, inputs[c.task])
+    services = page.services
+    sessions.end_session(services, inputs[page.token], services.pseudonym_key)
+    study = current_study(services, inputs[page.task])
     updates = welcome_updates(page, study, notices=notice(SIGNED_OUT_MESSAGE, "receipt"))
-    return updates | {c.token: None, c.draft: None}
+    return updates | {page.token: None, page.draft: None}
 
 
 def submit(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
     """Stores the answers, then shows the receipt and the next item; the form stays as it is if an answer is missing."""
-    c = page.components
-    task = tasks.task_from_browser(participant, inputs[c.task])
+    task = tasks.task_from_browser(participant, inputs[page.task])
     if task is None or task.item is None:
-        skipped = tasks.parse_skipped_handles(inputs[c.task])
-        return task_updates(page, inputs[c.token], tasks.reserve_next_task(participant, skipped))
-    codes = {field: inputs[question] for field, question in c.questions.items()}
-    answers = form.keep_applicable_answers(codes, inputs[c.comment])
+        skipped = tasks.parse_skipped_handles(inputs[page.task])
+        return task_updates(page, inputs[page.token], tasks.reserve_next_task(participant, skipped))
+    codes = {field: inputs[question] for field, question in page.questions.items()}
+    answers = form.keep_applicable_answers(codes, inputs[page.comment])
     if problems := form.answer_problems(answers):
-        return {c.message: notice(" ".join(problems), "problem")}
+        return {page.message: notice(" ".join(problems), "problem")}
     judgment, receipt = tasks.store_judgment(replace(task, answers=answers))
-    copies = {c.copies: {"keep": {judgment.judgment_id: outbox.seal_copy(judgment, page.services.pseudonym_key)}}}
+    copies = {page.copies: {"keep": {judgment.judgment_id: outbox.seal_copy(judgment, page.services.pseudonym_key)}}}
     if task.practice_example is not None:  # it stays on the page, with feedback
         same_task = tasks.open_item(participant, task.item, task.skipped_handles)
-        return task_updates(page, inputs[c.token], same_task) | copies
+        return task_updates(page, inputs[page.token], same_task) | copies
     next_task = tasks.reserve_next_task(participant, task.skipped_handles)
-    return task_updates(page, inputs[c.token], next_task) | {c.message: receipt_html(task, receipt)} | copies
+    return task_updates(page, inputs[page.token], next_task) | {page.message: receipt_html(task, receipt)} | copies
 
 
 def skip(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
     """Releases the item, which comes back at the end, and shows the next; a judged item just stays as it is."""
-    c = page.components
-    task = tasks.task_from_browser(participant, inputs[c.task])
-    skipped = tasks.parse_skipped_handles(inputs[c.task])
+    task = tasks.task_from_browser(participant, inputs[page.task])
+    skipped = tasks.parse_skipped_handles(inputs[page.task])
     if task is not None and is_unanswered(task) and task.item is not None:
         journal = page.services.journal
         journal.release_reservation(participant.study.name, task.item.key, participant.annotator.pseudonym)
         handle = participant.item_handle(task.item)
         skipped = (*(each for each in skipped if each != handle), handle)
-    return task_updates(page, inputs[c.token], tasks.reserve_next_task(participant, skipped))
+    return task_updates(page, inputs[page.token], tasks.reserve_next_task(participant, skipped))
 
 
 def is_unanswered(task: tasks.AnnotationTask) -> bool:
@@ -220,22 +208,20 @@ def is_unanswered(task: tasks.AnnotationTask) -> bool:
 
 
 def go_back(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
-    c = page.components
-    task = tasks.task_from_browser(participant, inputs[c.task])
+    task = tasks.task_from_browser(participant, inputs[page.task])
     if task is None:
-        task = tasks.reserve_next_task(participant, tasks.parse_skipped_handles(inputs[c.task]))
-    return task_updates(page, inputs[c.token], tasks.previous_task(participant, task))
+        task = tasks.reserve_next_task(participant, tasks.parse_skipped_handles(inputs[page.task]))
+    return task_updates(page, inputs[page.token], tasks.previous_task(participant, task))
 
 
 def keep_reserved(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
     """Keeps the item reserved while the annotator is active, and compares the browser's copies with the journal."""
-    c = page.components
-    copies = outbox.compare_copies(page.services, outbox.extract_ids(inputs[c.copies]))
-    updates: Updates = {c.copies: copies}
+    copies = outbox.compare_copies(page.services, outbox.extract_ids(inputs[page.copies]))
+    updates: Updates = {page.copies: copies}
     if copies["drop"] and not copies["missing"]:
-        updates[c.notices] = notice(COPIES_PUBLISHED_MESSAGE, "receipt")
-    if not participant.is_in_open_study and not renew_reservation(participant, inputs[c.task]):
-        updates[c.message] = notice(RESERVATION_LOST_MESSAGE)
+        updates[page.notices] = notice(COPIES_PUBLISHED_MESSAGE, "receipt")
+    if not participant.is_in_open_study and not renew_reservation(participant, inputs[page.task]):
+        updates[page.message] = notice(RESERVATION_LOST_MESSAGE)
     return updates
 
 
@@ -252,33 +238,31 @@ def renew_reservation(participant: Participant, browser_state: object) -> bool:
 
 def restore_copies(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     """Stores copies of judgments that this server has lost, says so, and opens the form again if any was stored."""
-    c, services = page.components, page.services
-    seals = outbox.extract_copies(inputs[c.copies])
+    services = page.services
+    seals = outbox.extract_copies(inputs[page.copies])
     if not seals or storage_closed_reason(services.ledger) is not None:
         return {}  # not even empty copies: they could replace the copy of an answer that was submitted just now
-    annotator = identify_annotator(services, inputs[c.token], request)
+    annotator = identify_annotator(services, inputs[page.token], request)
     result = outbox.restore_copies(services, annotator, seals)
     notices = join_html(notice(sentence) for sentence in result.sentences)
-    copies: Updates = {c.copies: {"drop": list(result.droppable_ids)}}
+    copies: Updates = {page.copies: {"drop": list(result.droppable_ids)}}
     if annotator is None or not result.stored_count:
-        return {c.notices: notices} | copies
+        return {page.notices: notices} | copies
     return reopen_form(page, annotator, inputs, notices) | copies
 
 
 def reopen_form(page: AnnotatePage, annotator: Annotator, inputs: Inputs, notices: str) -> Updates:
     """The form for an annotator whose answers were restored, or the reason why it cannot be shown."""
-    c = page.components
     try:
-        participant = Participant(page.services, current_study(page.services, inputs[c.task]), annotator)
-        task = tasks.restore_task(participant, inputs[c.task], None)
-        return open_form_updates(page, inputs[c.token], task, notices)
+        participant = Participant(page.services, current_study(page.services, inputs[page.task]), annotator)
+        task = tasks.restore_task(participant, inputs[page.task], None)
+        return open_form_updates(page, inputs[page.token], task, notices)
     except MapsError as error:
-        return {c.notices: notices + notice(str(error), "problem")}
+        return {page.notices: notices + notice(str(error), "problem")}
 
 
 def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: Inputs) -> Updates:
     """Withdraws the annotator: the answers no longer count and their copies go; the withdrawal itself is kept."""
-    c = page.components
     copies = outbox.withdraw_annotator(page.services, participant.annotator)
     updates = welcome_updates(page, participant.study, notices=notice(WITHDRAWAL_RECEIPT))
-    return updates | {c.token: None, c.draft: None, c.copies: copies}
+    return updates | {page.token: None, page.draft: None, page.copies: copies}

@@ -79,10 +79,7 @@ def compare_copies(services: Services, sent_ids: object) -> dict[str, list[str]]
     unpublished_withdrawals = {row.annotator for row in journal.unpublished_rows().withdrawals}
     published = journal.publication_commits(ids).keys() | (withdrawn - unpublished_withdrawals)
     stored = journal.known_judgment_ids(ids) | withdrawn
-    return {
-        "drop": [each for each in ids if each in published],
-        "missing": [each for each in ids if each not in stored],
-    }
+    return {"drop": [one for one in ids if one in published], "missing": [one for one in ids if one not in stored]}
 
 
 def restore_copies(services: Services, annotator: Annotator | None, sent_copies: object) -> RestoreResult:
@@ -142,17 +139,12 @@ def has_consented(services: Services, annotator: Annotator) -> bool:
 
 def withdraw_annotator(services: Services, annotator: Annotator) -> dict[str, Any]:
     """Withdraws an annotator; returns which copies the browser keeps (the withdrawal) and drops (the answers)."""
-    ids = [
-        row.judgment_id
-        for row in services.journal.all_judgments(include_withdrawn=True)
-        if row.annotator == annotator.pseudonym
-    ]
+    rows = services.journal.all_judgments(include_withdrawn=True)
+    ids = [row.judgment_id for row in rows if row.annotator == annotator.pseudonym]
     services.journal.withdraw(annotator.pseudonym)
     moment = services.journal.withdrawal_times()[annotator.pseudonym]
-    return {
-        "keep": {annotator.pseudonym: seal_copy(Withdrawal(annotator.pseudonym, moment), services.pseudonym_key)},
-        "drop": ids,
-    }
+    copy = seal_copy(Withdrawal(annotator.pseudonym, moment), services.pseudonym_key)
+    return {"keep": {annotator.pseudonym: copy}, "drop": ids}
 
 
 def extract_copies(sent: object) -> object:

@@ -1,65 +1,99 @@
-"""What the annotator's page shows of a task: the evidence, the questions that apply, progress and receipts."""
+"""The annotator's page laid out, and what it shows of a task: the evidence, the questions that apply, the receipt."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import gradio as gr
 from gradio.blocks import Block
 
 from annotation import form
-from annotation.identity.pseudonyms import derive_item_handle
+from annotation.form import CONSENT_SENTENCE, GUIDELINES, FormQuestion
+from annotation.identity.pseudonyms import MAX_NAME_LENGTH, derive_item_handle
+from annotation.study.practice import PracticeExample
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
 from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, mapping_list, notice, sticky_panel
+from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
-from space.pages.annotate.practice import feedback_html
 from space.pages.annotate.task import AnnotationTask
 from space.services import Services
 from space.studies.current import judging_closed_reason
+from space.web.browser_storage import draft_state, task_state, token_state
 from space.web.updates import Updates
 
 NO_ITEMS = "There is nothing to judge yet: no head has a description."
 CHANGE_HINT = "You can close this page. To look at your answers or change them, press Back."
+KEYBOARD_HELP = (
+    "**Keys.** 1 to 4 answer the marked question. Enter submits (in the comment: Ctrl+Enter). S skips, Backspace goes "
+    "back, ? opens this help."
+)
+FRAME_HINT = Html("If signing in does not work inside the frame of huggingface.co, please use the {}.")
 
 
-class AnnotateComponents(NamedTuple):
-    """The components that handlers read and fill."""
+class AnnotatePage:
+    """The page as a handler sees it: the services, and the components to read and fill, which are laid out here."""
 
-    token: gr.BrowserState
-    task: gr.BrowserState
-    draft: gr.BrowserState
-    copies: gr.JSON
-    notices: gr.HTML
-    welcome_column: gr.Column
-    name: gr.Textbox
-    agree_button: gr.Button
-    form_column: gr.Column
-    evidence: gr.HTML
-    progress: gr.HTML
-    description: gr.HTML
-    questions: dict[str, gr.Radio]  # by the field of the question
-    comment: gr.Textbox
-    message: gr.HTML
-    back_button: gr.Button
-    skip_button: gr.Button
-    submit_button: gr.Button
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.token, self.task, self.draft = token_state(), task_state(), draft_state()
+        self.copies = gr.JSON({}, visible="hidden", elem_id="copies")
+        self.notices = gr.HTML(elem_id="notices")
+        with gr.Column(elem_id="welcome", visible=False) as self.welcome_column:  # the load shows this or the form
+            self.name, self.agree_button = lay_out_welcome(services)
+        with gr.Column(visible=False, elem_id="annotation-form") as self.form_column, gr.Row():
+            with gr.Column(scale=3, elem_classes="evidence"):
+                self.evidence = gr.HTML(elem_id="evidence")
+            with gr.Column(scale=2, elem_id="questions"):
+                self.progress = gr.HTML(elem_id="progress")
+                self.description = gr.HTML(elem_id="description")
+                self.questions, self.comment = lay_out_questions()
+                self.message = gr.HTML(elem_id="message")
+                with gr.Row():
+                    self.back_button = gr.Button("Back", elem_id="back", min_width=80)
+                    self.skip_button = gr.Button("Skip", elem_id="skip", min_width=80)
+                    self.submit_button = gr.Button("Submit", variant="primary", elem_id="submit", min_width=80)
+                with gr.Accordion("Guidelines and keys", open=False, elem_id="guidelines"):
+                    gr.Markdown(f"{GUIDELINES}\n\n{KEYBOARD_HELP}")
 
     def outputs(self) -> list[Block]:
-        return [*(part for part in self if isinstance(part, Block)), *self.questions.values()]
-
-    def dependent_questions(self) -> list[gr.Radio]:
-        """The questions that are not always asked."""
-        return [self.questions[question.field] for question in form.QUESTIONS if question.asked_when]
+        return [*(part for part in vars(self).values() if isinstance(part, Block)), *self.questions.values()]
 
 
-class AnnotatePage(NamedTuple):
-    """The page as a handler sees it."""
+def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button]:
+    """Guidelines, consent and sign-in; returns the field for the name and the button to start."""
+    gr.HTML("<h1>Judge descriptions of attention heads</h1>")
+    gr.Markdown(GUIDELINES)
+    privacy = anchor("privacy", "What is stored, where, and how to withdraw")
+    gr.HTML(Html("<p>{} {}.</p>").format(CONSENT_SENTENCE, privacy))
+    is_typed = not services.is_on_space
+    name = gr.Textbox(label="Your name", max_length=MAX_NAME_LENGTH, elem_id="name", autofocus=True, visible=is_typed)
+    if services.has_login:
+        gr.LoginButton()
+    if services.public_address:
+        direct = anchor(f"{services.public_address}/annotate", "direct address of this Space", target="_blank")
+        gr.HTML(Html('<p class="hint">{}</p>').format(FRAME_HINT.format(direct)))
+    return name, gr.Button("I agree: start", variant="primary", elem_id="agree")
 
-    services: Services
-    components: AnnotateComponents
+
+def lay_out_questions() -> tuple[dict[str, gr.Radio], gr.Textbox]:
+    """The questions by their fields, and the comment; an organiser's decision has the same."""
+    questions = {question.field: question_radio(question) for question in form.QUESTIONS}
+    comment = gr.Textbox(label="Comment (optional)", lines=2, max_length=form.MAX_COMMENT_LENGTH, elem_id="comment")
+    return questions, comment
+
+
+def question_radio(question: FormQuestion) -> gr.Radio:
+    """One question of the form; a dependent one appears once it applies."""
+    choices = [(choice.label, choice.code) for choice in question.choices]
+    visible: bool | Literal["hidden"] = "hidden" if question.asked_when else True
+    return gr.Radio(choices, label=question.text, visible=visible, elem_id=question.field, elem_classes="question")
+
+
+def dependent_questions(questions: dict[str, gr.Radio]) -> list[gr.Radio]:
+    """The questions that are not always asked."""
+    return [questions[question.field] for question in form.QUESTIONS if question.asked_when]
 
 
 def welcome_updates(
@@ -69,51 +103,43 @@ def welcome_updates(
 
     Without other notices, it says why nobody can judge at the moment, if that is so.
     """
-    c = page.components
     key = page.services.pseudonym_key
+    wanted = None if requested_item is None else derive_item_handle(requested_item.key, key)
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
     return {
-        c.welcome_column: gr.update(visible=True),
-        c.form_column: gr.update(visible=False),
-        c.task: {
-            "study": study.name,
-            "wanted": None if requested_item is None else derive_item_handle(requested_item.key, key),
-        },
-        c.notices: notices or (notice(reason) if reason else ""),
+        page.welcome_column: gr.update(visible=True),
+        page.form_column: gr.update(visible=False),
+        page.task: {"study": study.name, "wanted": wanted},
+        page.notices: notices or (notice(reason) if reason else ""),
     }
 
 
 def open_form_updates(page: AnnotatePage, token: object, task: AnnotationTask, notices: str = "") -> Updates:
     """The form in place of the welcome. Only used here: making a column visible also shows what is hidden in it."""
-    c = page.components
     return task_updates(page, token, task) | {
-        c.welcome_column: gr.update(visible=False),
-        c.form_column: gr.update(visible=True),
-        c.notices: notices,
+        page.welcome_column: gr.update(visible=False),
+        page.form_column: gr.update(visible=True),
+        page.notices: notices,
     }
 
 
 def task_updates(page: AnnotatePage, token: object, task: AnnotationTask) -> Updates:
-    c = page.components
     has_item, example = task.item is not None, task.practice_example
     is_answered_example = example is not None and task.earlier_judgment is not None
     feedback = feedback_html(example, task.answers) if example is not None and is_answered_example else ""
-    return question_updates(c.questions, task.answers, has_item, is_editable=not is_answered_example) | {
-        c.token: token,
-        c.task: task.browser_state(),
-        c.draft: task.draft(),
-        c.evidence: evidence_html(task),
-        c.progress: progress_html(task),
-        c.description: description_html(task),
-        c.comment: gr.update(visible=has_item and example is None, value=task.answers.comment),
-        c.message: feedback,
-        c.back_button: gr.update(interactive=task.progress.done > 0),
-        c.skip_button: gr.update(
-            visible=has_item and (is_answered_example or example is None), value=skip_button_label(task)
-        ),
-        c.submit_button: gr.update(
-            visible=has_item and not is_answered_example, value="Change" if task.earlier_judgment else "Submit"
-        ),
+    can_skip, can_submit = has_item and (is_answered_example or example is None), has_item and not is_answered_example
+    return question_updates(page.questions, task.answers, has_item, is_editable=not is_answered_example) | {
+        page.token: token,
+        page.task: task.browser_state(),
+        page.draft: task.draft(),
+        page.evidence: evidence_html(task),
+        page.progress: progress_html(task),
+        page.description: description_html(task),
+        page.comment: gr.update(visible=has_item and example is None, value=task.answers.comment),
+        page.message: feedback,
+        page.back_button: gr.update(interactive=task.progress.done > 0),
+        page.skip_button: gr.update(visible=can_skip, value=skip_button_label(task)),
+        page.submit_button: gr.update(visible=can_submit, value="Change" if task.earlier_judgment else "Submit"),
     }
 
 
@@ -131,10 +157,28 @@ def question_updates(
         visible: bool | Literal["hidden"] = has_item
         if question.asked_when:
             visible = True if question.field in fields else "hidden"
-        updates[questions[question.field]] = gr.update(
-            visible=visible, value=codes[question.field], interactive=is_editable
-        )
+        shown = gr.update(visible=visible, value=codes[question.field], interactive=is_editable)
+        updates[questions[question.field]] = shown
     return updates
+
+
+def feedback_html(example: PracticeExample, answers: form.Answers) -> Html:
+    """For each question: whether the answer is right, which answer is better, and a sentence why."""
+    right_codes, own_codes = example.answers.codes_by_field(), answers.codes_by_field()
+    wrong, parts = example.wrong_fields(answers), []
+    for question in form.QUESTIONS:
+        right = right_codes[question.field]
+        if right is None and own_codes[question.field] is None:
+            continue
+        verdict = "Right."
+        if question.field in wrong:
+            labels = {choice.code: choice.label for choice in question.choices}
+            verdict = f"Not quite. Better: {'this question is not asked here' if right is None else labels[right]}."
+        name = question.short_name[0].upper() + question.short_name[1:]
+        why = example.feedback.get(question.field, "")
+        parts.append(Html("<p>{}: <b>{}</b> {}</p>").format(name, verdict, why))
+    intro = Html('<div class="feedback notice" role="status"><p>This was a worked example.</p>{}</div>')
+    return intro.format(join_html(parts))
 
 
 def skip_button_label(task: AnnotationTask) -> str:
@@ -210,10 +254,8 @@ def progress_html(task: AnnotationTask) -> Html:
 
 def receipt_html(task: AnnotationTask, receipt: Receipt) -> Html:
     """The confirmation that a judgment is stored, and whether it is published."""
-    name = head_name(task)
-    sentences = [
-        f"Stored{f': {name}' if name else ''} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."
-    ]
+    name = f": {head_name(task)}" if head_name(task) else ""
+    sentences = [f"Stored{name} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."]
     if receipt.is_duplicate:
         sentences.append("This answer was stored before; it is kept once.")
     if receipt.published_commit is not None:

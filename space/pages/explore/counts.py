@@ -26,9 +26,8 @@ MEASURE_PHRASES = {
 def counts_section(atlas: Atlas, tau: float) -> Html:
     if not cache.relation_names(atlas):
         return Html("")
-    summary = classification_summary(
-        atlas.head_ids, cache.classified_heads(atlas, tau), cache.relation_summary(atlas, tau)
-    )
+    heads, relations = cache.classified_heads(atlas, tau), cache.relation_summary(atlas, tau)
+    summary = classification_summary(atlas.head_ids, heads, relations)
     rows = [
         (MEASURE_PHRASES.get(row["measure"], row["measure"]), f"{row['count']:,}", percent_text(row["share"]))
         for row in summary.to_pylist()
@@ -81,18 +80,13 @@ def best_head_link(atlas: Atlas, name: str | None, value: float | None) -> Html:
 def usage_section(atlas: Atlas, dataset: str | None) -> Html:
     hub = Html("")
     if dataset:
-        hub = Html(" They are also the dataset {} on the Hugging Face Hub.").format(
-            anchor(dataset_address(dataset), dataset)
-        )
+        link = anchor(dataset_address(dataset), dataset)
+        hub = Html(" They are also the dataset {} on the Hugging Face Hub.").format(link)
+    about = anchor("about", "How to use them from a program, and how to cite them")
     return Html(
-        "<h2>Use these data</h2><p>Everything shown here for {model} can be downloaded as tables.{hub} {about}.</p>"
-        "<details><summary>Download the tables</summary>{links}</details>"
-    ).format(
-        model=atlas.model,
-        hub=hub,
-        about=anchor("about", "How to use them from a program, and how to cite them"),
-        links=download_links(atlas),
-    )
+        "<h2>Use these data</h2><p>Everything shown here for {} can be downloaded as tables.{} {}.</p>"
+        "<details><summary>Download the tables</summary>{}</details>"
+    ).format(atlas.model, hub, about, download_links(atlas))
 
 
 def dataset_address(name: str) -> str:
@@ -108,7 +102,7 @@ def model_figure_makers(atlas: Atlas, tau: float) -> list[Callable[[], Any]]:
         makers.append(partial(relations_figure, atlas, tau))
     if any(cache.head_descriptions(atlas)):
         makers.append(partial(identification_figure, atlas))
-    if any(value is not None for value in cache.head_column(atlas, "heads", "output_space")):
+    if any(value is not None for value in cache.head_column(atlas, "output_space")):
         makers += [partial(output_space_figure, atlas, tau), partial(breadth_figure, atlas)]
     return makers
 

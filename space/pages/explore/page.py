@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from annotation.statistics.labels import compute_labels
+from annotation.statistics.rates import CORRECT_CODES
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.types import HeadId
 from space.atlases import cache
 from space.components.grid import (
     CATEGORY_COLOURING,
-    DETECTION_COLOURING,
-    MEASURES,
     RELATION_PREFIX,
-    VERDICT_COLOURING,
     Grid,
-    category_grid,
+    band_bits,
+    build_grid,
     colouring_choices,
-    detection_grid,
     grid_html,
-    measure_grid,
-    relation_grid,
 )
 from space.components.markup import (
     Html,
@@ -35,8 +34,8 @@ from space.components.markup import (
     tau_slider,
 )
 from space.pages.explore.counts import counts_section, model_figure_makers, usage_section
-from space.pages.explore.verdicts import verdict_grid
 from space.services import Services
+from space.studies.results import counted_judgments, study_with_open_answers
 from space.web.addresses import SIDE_LABELS, threshold_in_query
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -75,16 +74,34 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     return PageContent(f"Attention heads of {atlas.model}", grid.title, html, tuple(model_figure_makers(atlas, tau)))
 
 
-def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
-    if colouring == VERDICT_COLOURING and verdicts is not None:
-        return verdicts
-    if colouring == CATEGORY_COLOURING:
-        return category_grid(atlas, tau)
-    if colouring == DETECTION_COLOURING:
-        return detection_grid(atlas)
-    if colouring in MEASURES:
-        return measure_grid(atlas, colouring)
-    return relation_grid(atlas, colouring.removeprefix(RELATION_PREFIX), side, tau)
+def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:
+    """Each head by the majority's answer to question one: is the description right?
+
+    In the newest study of the model whose answers everybody may see; None without one.
+    """
+    study = study_with_open_answers(services, atlas)
+    if study is None:
+        return None
+    labels = compute_labels(counted_judgments(services, study))
+    rows = labels[labels["question"] == "presence"].to_dict("records")
+    by_head = {HeadId(int(row["layer"]), int(row["head"])): verdict(row["label"]) for row in rows}
+    people = {HeadId(int(row["layer"]), int(row["head"])): int(row["n"]) for row in rows}
+    bands, texts = [0] * len(atlas.head_ids), {}
+    for index, head in enumerate(atlas.head_ids):
+        if head in by_head:
+            bands[index] = band_bits([by_head[head]])
+            count = "1 person" if people[head] == 1 else f"{people[head]:,} people"
+            texts[index] = f"description judged {by_head[head]} by {count}"
+    right = sum(bands[index] == band_bits(["right"]) for index in texts)
+    title = f"{right:,} of {len(texts):,} judged descriptions are right about whether the head has a pattern."
+    return Grid(title, bands=bands, cell_texts=texts, default_text="not judged")
+
+
+def verdict(label: Any) -> str:
+    """The band for a majority's answer; a label that is not a string means that the answers are tied."""
+    if not isinstance(label, str):
+        return "tied"
+    return "right" if label in CORRECT_CODES else "wrong"
 
 
 def grid_controls(

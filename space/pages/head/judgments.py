@@ -9,8 +9,8 @@ from maps.types import HeadId
 from space.components.markup import Html, anchor, notice
 from space.components.tally import answer_counts_html
 from space.services import Services
-from space.studies.open_answers import published_judgments
 from space.studies.participant import Participant, current_judgments
+from space.studies.results import published_judgments
 from space.web.sessions import Annotator
 
 
@@ -44,9 +44,8 @@ def default_study_judgments(
     if item is None:
         return HeadJudgments(notice("This head is not part of the study."), is_personal=False)
     rows = services.journal.current_judgments(study.name, item=item)
-    link = Html("<p>{}</p>").format(
-        anchor(f"annotate?layer={head.layer}&head={head.head}", "Judge this description yourself")
-    )
+    address = f"annotate?layer={head.layer}&head={head.head}"
+    link = Html("<p>{}</p>").format(anchor(address, "Judge this description yourself"))
     if not rows:
         return HeadJudgments(notice("Nobody has judged this description yet.") + link, is_personal=False)
     if annotator is not None:

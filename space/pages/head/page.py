@@ -10,18 +10,9 @@ from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
+from space.components import markup
 from space.components.links import link_to_head, link_to_model
-from space.components.markup import (
-    Html,
-    anchor,
-    description_preview,
-    head_link,
-    join_html,
-    mapping_list,
-    notice,
-    relation_bars,
-    table,
-)
+from space.components.markup import Html
 from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, leading_description
 from space.pages.head.judgments import judgments_section
 from space.services import Services
@@ -53,10 +44,10 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     html = TEMPLATE.format(
         neighbours=neighbour_links(atlas, head),
         head=head,
-        model=anchor(link_to_model(atlas.model), atlas.model),
+        model=markup.anchor(link_to_model(atlas.model), atlas.model),
         leading_description=leading_description(rows),
-        mappings=mapping_list(rows.mappings),
-        relations=relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
+        mappings=markup.mapping_list(rows.mappings),
+        relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         descriptions=descriptions_side_by_side(rows),
         evidence=evidence_list(rows),
         judgments=judgments.html,
@@ -73,42 +64,42 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 def neighbour_links(atlas: Atlas, head: HeadId) -> Html:
     """Links to the heads before and after, which the arrow keys follow too, and back to the grid."""
     index = atlas.head_ids.index(head)
-    links = [anchor(link_to_model(atlas.model), "All heads")]
+    links = [markup.anchor(link_to_model(atlas.model), "All heads")]
     if index > 0:
         before = atlas.head_ids[index - 1]
-        links.insert(0, anchor(link_to_head(atlas.model, before), f"← {before}", rel="prev"))
+        links.insert(0, markup.anchor(link_to_head(atlas.model, before), f"← {before}", rel="prev"))
     if index + 1 < len(atlas.head_ids):
         after = atlas.head_ids[index + 1]
-        links.append(anchor(link_to_head(atlas.model, after), f"{after} →", rel="next"))
-    return Html('<nav class="neighbours" aria-label="Other heads">{}</nav>').format(join_html(links))
+        links.append(markup.anchor(link_to_head(atlas.model, after), f"{after} →", rel="next"))
+    return Html('<nav class="neighbours" aria-label="Other heads">{}</nav>').format(markup.join_html(links))
 
 
 def similar_heads_table(atlas: Atlas, head: HeadId) -> Html:
     """The heads whose mappings overlap most with this head's, with their descriptions."""
     similar = similar_heads(cache.mapping_index(atlas), head, MAX_SIMILAR_HEADS)
     if not similar:
-        return notice("No other head acts strongly on any of the same tokens.")
+        return markup.notice("No other head acts strongly on any of the same tokens.")
     descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
     rows = [
         (
-            head_link(atlas.model, other.head),
+            markup.head_link(atlas.model, other.head),
             f"{100 * other.mappings:.1f} %",
             f"{100 * other.sources:.1f} %",
-            description_preview(descriptions[other.head]),
+            markup.description_preview(descriptions[other.head]),
         )
         for other in similar
     ]
     caption = "Heads with the most mappings in common; the shares are of all that either head has"
-    return table(("Head", "Mappings in common", "Sources in common", "Description"), rows, caption)
+    return markup.table(("Head", "Mappings in common", "Sources in common", "Description"), rows, caption)
 
 
 def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:
     """The heads that read through the same value head (grouped-query attention), as links."""
     mates = group_mates(atlas, head)
     if not mates:
-        return notice("None: it has a value head of its own.")
-    links = Html(", ").join(head_link(atlas.model, mate) for mate in mates)
-    value_head = cache.head_column(atlas, "heads", "kv_head")[atlas.head_ids.index(head)]
+        return markup.notice("None: it has a value head of its own.")
+    links = Html(", ").join(markup.head_link(atlas.model, mate) for mate in mates)
+    value_head = cache.head_column(atlas, "kv_head")[atlas.head_ids.index(head)]
     return Html("<p>It shares value head {} of its layer with {}.</p>").format(value_head, links)
 
 
@@ -125,5 +116,5 @@ def provenance_list(atlas: Atlas, rows: HeadRows) -> Html:
     numbers["Value head"] = str(row["kv_head"])
     numbers["Model"] = f"{atlas.info['revision']}, mapped {atlas.info['created_at'][:10]}"
     return Html("<dl>{}</dl>").format(
-        join_html(Html("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in numbers.items())
+        markup.join_html(Html("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in numbers.items())
     )

@@ -26,7 +26,7 @@ from space.pages.organise.updates import (
     withdrawals_html,
 )
 from space.pages.organise.view import study_address
-from space.studies.access import answers_hidden_reason
+from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web import sessions
 from space.web.downloads import one_time_link
@@ -43,7 +43,7 @@ def for_organisers(page: OrganisePage, handler: OrganiserHandler, *extra: Any) -
     """Wraps a handler so that it runs for organisers only; everybody else gets an error."""
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
-        organiser = sessions.identify_organiser(page.services, inputs[page.components.organiser_token], request)
+        organiser = sessions.identify_organiser(page.services, inputs[page.organiser_token], request)
         if organiser is None:
             raise MapsError(ORGANISERS_ONLY)
         return handler(page, organiser, inputs, *extra) or gr.skip()
@@ -56,21 +56,21 @@ def page_load_handler(page: OrganisePage) -> Any:
     """The page's load: the study and item in the address; everybody else reads how to get in."""
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
-        c, services = page.components, page.services
-        token, key = inputs[c.organiser_token], request.query_params.get("key")
+        services = page.services
+        token, key = inputs[page.organiser_token], request.query_params.get("key")
         if key:
             token = sessions.organiser_session_from_key(services, key) or token
         organiser = sessions.identify_organiser(services, token, request)
         if organiser is None:
             return access_denied_updates(page)
         selection = selection_from_query(services, organiser, request.query_params)
-        return page_updates(page, organiser, selection) | {c.organiser_token: token}
+        return page_updates(page, organiser, selection) | {page.organiser_token: token}
 
     return show_errors(handle)
 
 
 def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    tab = page.components.new_study
+    tab = page.new_study
     try:
         study = studies.build_study(page.services, study_request(tab, inputs))
     except MapsError as error:
@@ -86,7 +86,7 @@ def study_request(tab: NewStudyTab, inputs: Inputs) -> StudyRequest:
 
 def create_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Creates a study, whose settings and items are then frozen."""
-    c, tab = page.components, page.components.new_study
+    tab = page.new_study
     try:
         study = studies.create_study(page.services, study_request(tab, inputs))
     except MapsError as error:
@@ -96,14 +96,14 @@ def create_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> U
     return {
         tab.summary: Html("{}<p>{}</p>").format(created, link),
         tab.create_button: gr.update(visible=False),
-        c.overview: overview_html(page.services, studies.study_statuses(page.services)),
+        page.overview: overview_html(page.services, studies.study_statuses(page.services)),
     }
 
 
 def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Explains what showing the answers to annotators means, before it is done."""
-    c, tab = page.components, page.components.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[c.selection]).study)
+    tab = page.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
     if answers_hidden_reason(page.services, study) is None:
         already_open = notice("The answers of this study are shown already.")
         return {tab.notice: already_open, tab.confirm_button: gr.update(visible=False)}
@@ -116,19 +116,19 @@ def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Input
 
 def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
     """Shows the answers of a study to its annotators from now on."""
-    c, tab = page.components, page.components.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[c.selection]).study)
+    tab = page.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
     page.services.journal.open_answers(study.name, organiser.pseudonym)
     return {
         tab.notice: notice(f"The answers of {study.name} are now shown to its annotators.", "receipt"),
         tab.confirm_button: gr.update(visible=False),
-        tab.open_answers_button: gr.update(visible=False),
+        tab.open_button: gr.update(visible=False),
     }
 
 
 def ask_to_withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Explains what withdrawing a person means, before it is done."""
-    tab, journal = page.components.withdrawal, page.services.journal
+    tab, journal = page.withdrawal, page.services.journal
     pseudonym = typed_pseudonym(inputs[tab.pseudonym])
     hidden: Updates = {tab.confirm_button: gr.update(visible=False)}
     if pseudonym in journal.withdrawal_times():
@@ -147,7 +147,7 @@ def typed_pseudonym(value: object) -> str:
 
 
 def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    tab = page.components.withdrawal
+    tab = page.withdrawal
     pseudonym = typed_pseudonym(inputs[tab.pseudonym])
     page.services.journal.withdraw(pseudonym)
     return {
@@ -158,8 +158,8 @@ def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updat
 
 
 def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:
-    c, services = page.components, page.services
-    study = studies.find_study(services, adjudication.parse_selection(inputs[c.selection]).study)
+    services = page.services
+    study = studies.find_study(services, adjudication.parse_selection(inputs[page.selection]).study)
     rows = services.journal.all_judgments(study.name)
     stale = find_stale_judgment_ids(services.atlases, study, rows)
 
@@ -170,13 +170,13 @@ def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: 
             return Path(shutil.make_archive(str(data), "zip", folder, study.name))
         return paths[0]
 
-    return {c.study.files: one_time_link(services, write)}
+    return {page.study.files: one_time_link(services, write)}
 
 
 def decide(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
     """Stores a decision and shows it next to the answers; the form stays as it is if an answer is missing."""
-    c, tab, services = page.components, page.components.decision, page.services
-    selection = adjudication.parse_selection(inputs[c.selection])
+    tab, services = page.decision, page.services
+    selection = adjudication.parse_selection(inputs[page.selection])
     study = studies.find_study(services, selection.study)
     if not selection.reveal_answers and answers_hidden_reason(services, study) is not None:
         raise MapsError(HIDDEN_ANSWERS)

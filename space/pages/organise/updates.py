@@ -4,106 +4,143 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
 from annotation import form
+from annotation.export.files import EXPORT_FORMATS
+from annotation.study.sampling import SAMPLE_METHODS
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate.task import NO_ANSWERS
-from space.pages.annotate.view import question_updates
-from space.pages.organise import adjudication, studies
+from space.pages.annotate.view import lay_out_questions, question_updates
+from space.pages.organise import adjudication, studies, view
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyStatus
-from space.pages.organise.view import (
-    annotators_table,
-    disagreement_html,
-    disagreements_table,
-    studies_table,
-    study_address,
-    study_detail_html,
-    study_state,
-)
 from space.services import Services
-from space.studies.access import answers_hidden_reason
+from space.studies.current import answers_hidden_reason
+from space.web.browser_storage import organiser_token_state
 from space.web.sessions import Annotator
 from space.web.updates import Updates
 
-
-class StudyTab(NamedTuple):
-    """One study."""
-
-    detail: gr.HTML
-    export_buttons: dict[str, gr.Button]  # by the format of the files
-    files: gr.HTML
-    open_answers_button: gr.Button
-    notice: gr.HTML
-    confirm_button: gr.Button
+DOWNLOADS_HINT = (
+    '<p class="hint">The downloads contain every judgment: who answered what, and which items are controls.</p>'
+)
+WITHDRAWAL_HINT = (
+    "<p>After a withdrawal this person's answers are excluded from all figures, downloads and future releases. "
+    "This cannot be undone.</p>"
+)
 
 
-class DecisionTab(NamedTuple):
+class StudyTab:
+    """One study: its state, its downloads, and showing its answers to annotators."""
+
+    def __init__(self) -> None:
+        self.detail = gr.HTML(elem_id="study")
+        gr.HTML(DOWNLOADS_HINT)
+        with gr.Row():
+            self.export_buttons = {
+                fmt: gr.Button(f"Download all ({fmt})", min_width=120, elem_id=f"rows-{fmt}") for fmt in EXPORT_FORMATS
+            }
+        self.files = gr.HTML(elem_id="rows")
+        self.open_button = gr.Button("Show answers to annotators …", visible=False, elem_id="open-answers")
+        self.notice = gr.HTML(elem_id="open-answers-notice")
+        self.confirm_button = gr.Button("Yes, show them", visible=False, variant="stop", elem_id="open-answers-confirm")
+
+
+class DecisionTab:
     """The items in disagreement, and the decision on one of them."""
 
-    disagreements: gr.HTML
-    row: gr.Row
-    evidence: gr.HTML
-    questions: dict[str, gr.Radio]  # by the field of the question
-    comment: gr.Textbox
-    message: gr.HTML
-    decide_button: gr.Button
-
-    def dependent_questions(self) -> list[gr.Radio]:
-        """The questions that are not always asked."""
-        return [self.questions[question.field] for question in form.QUESTIONS if question.asked_when]
+    def __init__(self) -> None:
+        self.disagreements = gr.HTML(elem_id="disagreements")
+        with gr.Row(visible=False) as self.row:
+            with gr.Column(scale=3, elem_classes="evidence"):
+                self.evidence = gr.HTML(elem_id="disagreement")
+            with gr.Column(scale=2, elem_id="questions"):
+                self.questions, self.comment = lay_out_questions()
+                self.message = gr.HTML(elem_id="message")
+                self.decide_button = gr.Button("Save decision", variant="primary", elem_id="decide")
 
 
-class NewStudyTab(NamedTuple):
+class NewStudyTab:
     """The settings of a new study, by the fields of `StudyRequest`."""
 
-    fields: dict[str, Any]
-    preview_button: gr.Button
-    summary: gr.HTML
-    create_button: gr.Button
+    def __init__(self, describers: list[str]) -> None:
+        fields: dict[str, Any] = {}
+        with gr.Row():
+            fields["name"] = gr.Textbox(
+                label="Name (small letters, digits, hyphens)", max_length=40, elem_id="study-name"
+            )
+            fields["described"] = gr.Dropdown(
+                describers, value=next(iter(describers), None), label="Model and describer"
+            )
+        with gr.Row():
+            fields["heads"] = count_field("Heads in the study", 138, "study-heads")
+            fields["sample"] = gr.Dropdown(
+                list(SAMPLE_METHODS), value=SAMPLE_METHODS[0], label="Draw from all heads, or by layer quarter"
+            )
+            fields["per_item"] = count_field("Judgments per item", 3, "study-per-item")
+            fields["overlap"] = count_field("Heads that everybody judges (overlap)", 10, "study-overlap")
+        with gr.Row():
+            fields["swapped"] = count_field("Controls with another head's description", 7, "study-swapped")
+            fields["shuffled"] = count_field("Controls with shuffled mappings", 7, "study-shuffled")
+            fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
+            fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
+            fields["seed"] = count_field("Seed of the sample and the order", 0, "study-seed")
+        fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
+        self.fields = fields
+        self.preview_button = gr.Button("Preview", elem_id="preview")
+        self.summary = gr.HTML(elem_id="preview-summary")
+        self.create_button = gr.Button("Create study", variant="primary", visible=False, elem_id="create")
 
 
-class WithdrawalTab(NamedTuple):
+def count_field(label: str, value: int, elem_id: str) -> gr.Number:
+    """A field for a whole number; `studies.build_study` checks its range."""
+    return gr.Number(value, label=label, precision=0, elem_id=elem_id, min_width=160)
+
+
+class WithdrawalTab:
     """Withdrawing an annotator."""
 
-    pseudonym: gr.Textbox
-    ask_button: gr.Button
-    notice: gr.HTML
-    confirm_button: gr.Button
-    withdrawals: gr.HTML
+    def __init__(self) -> None:
+        gr.HTML(WITHDRAWAL_HINT)
+        self.pseudonym = gr.Textbox(label="Pseudonym, like a-3f9c2b81d0e4", max_length=40, elem_id="pseudonym")
+        self.ask_button = gr.Button("Withdraw …", elem_id="withdraw")
+        self.notice = gr.HTML(elem_id="withdrawal")
+        self.confirm_button = gr.Button(
+            "Yes, exclude all their answers", variant="stop", visible=False, elem_id="withdraw-confirm"
+        )
+        self.withdrawals = gr.HTML(elem_id="withdrawals")
 
 
-class OrganiseComponents(NamedTuple):
-    """The components that handlers read and fill."""
+class OrganisePage:
+    """The page as a handler sees it: the services, and the components to read and fill, which are laid out here."""
 
-    organiser_token: gr.BrowserState
-    access_notice: gr.HTML
-    selection: gr.Textbox
-    content_column: gr.Column
-    overview: gr.HTML
-    tabs: gr.Tabs
-    study: StudyTab
-    decision: DecisionTab
-    new_study: NewStudyTab
-    withdrawal: WithdrawalTab
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.organiser_token, self.access_notice = organiser_token_state(), gr.HTML(elem_id="access-notice")
+        if services.has_login:
+            gr.LoginButton()
+        self.selection = gr.Textbox(visible="hidden", elem_id="selection")  # in the column it would appear with it
+        with gr.Column(visible=False, elem_id="organise") as self.content_column:
+            self.overview = gr.HTML(elem_id="overview")
+            with gr.Tabs() as self.tabs:
+                with gr.Tab("Study", id="study"):
+                    self.study = StudyTab()
+                with gr.Tab("Disagreements", id="disagreements"):
+                    self.decision = DecisionTab()
+                with gr.Tab("New study", id="new"):
+                    self.new_study = NewStudyTab(studies.describer_choices(services))
+                with gr.Tab("Withdrawals", id="withdrawals"):
+                    self.withdrawal = WithdrawalTab()
 
     def selection_outputs(self) -> list[Block]:
-        parts = (*self, *self.decision, *self.decision.questions.values())
-        more = (self.study.detail, self.study.open_answers_button, self.withdrawal.withdrawals)
+        parts = (*vars(self).values(), *vars(self.decision).values(), *self.decision.questions.values())
+        more = (self.study.detail, self.study.open_button, self.withdrawal.withdrawals)
         return [*(part for part in parts if isinstance(part, Block)), *more]
-
-
-class OrganisePage(NamedTuple):
-    """The page as a handler sees it."""
-
-    services: Services
-    components: OrganiseComponents
 
 
 def access_denied_updates(page: OrganisePage) -> Updates:
@@ -113,8 +150,8 @@ def access_denied_updates(page: OrganisePage) -> Updates:
         how = "log in to Hugging Face with an organiser's account"
     message = notice(f"This page is for the organisers of studies. To get in, {how}.", "problem")
     return {
-        page.components.access_notice: Html("<h1>Studies</h1>{}").format(message),
-        page.components.content_column: gr.update(visible=False),
+        page.access_notice: Html("<h1>Studies</h1>{}").format(message),
+        page.content_column: gr.update(visible=False),
     }
 
 
@@ -127,36 +164,34 @@ def selection_from_query(services: Services, organiser: Annotator, query: Mappin
 
 
 def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
-    c, services = page.components, page.services
+    services = page.services
     study = studies.find_study(services, selection.study)
     statuses = studies.study_statuses(services)
     are_hidden = answers_hidden_reason(services, study) is not None
     shows_answers = selection.reveal_answers or not are_hidden
     on_disagreements = selection.item is not None or selection.reveal_answers
     updates: Updates = {
-        c.access_notice: "",
-        c.content_column: gr.update(visible=True),
-        c.selection: selection.to_json(),
-        c.overview: overview_html(services, statuses),
-        c.tabs: gr.update(selected="disagreements" if on_disagreements else "study"),
-        c.study.detail: study_html(services, statuses[study.name]),
-        c.study.open_answers_button: gr.update(visible=are_hidden),
-        c.withdrawal.withdrawals: withdrawals_html(services),
-        c.decision.message: "",
+        page.access_notice: "",
+        page.content_column: gr.update(visible=True),
+        page.selection: selection.to_json(),
+        page.overview: overview_html(services, statuses),
+        page.tabs: gr.update(selected="disagreements" if on_disagreements else "study"),
+        page.study.detail: study_html(services, statuses[study.name]),
+        page.study.open_button: gr.update(visible=are_hidden),
+        page.withdrawal.withdrawals: withdrawals_html(services),
+        page.decision.message: "",
     }
+    tab = page.decision
     if not shows_answers:
-        return updates | {
-            c.decision.disagreements: hidden_answers_html(study),
-            c.decision.row: gr.update(visible=False),
-        }
+        return updates | {tab.disagreements: hidden_answers_html(study), tab.row: gr.update(visible=False)}
     disagreements = adjudication.study_disagreements(services, study)
-    table = disagreements_table(study, disagreements, selection.reveal_answers)
-    return updates | {c.decision.disagreements: table} | decision_updates(page, organiser, study, selection)
+    table = view.disagreements_table(study, disagreements, selection.reveal_answers)
+    return updates | {tab.disagreements: table} | decision_updates(page, organiser, study, selection)
 
 
 def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, selection: OrganiserSelection) -> Updates:
     """The selected item, with the organiser's own decision in the form; hidden if no item is selected."""
-    tab, services = page.components.decision, page.services
+    tab, services = page.decision, page.services
     if selection.item is None:
         return {tab.row: gr.update(visible=False)}
     try:
@@ -167,18 +202,18 @@ def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, sel
     answers = form.answers_of_judgment(decision) if decision else NO_ANSWERS
     return question_updates(tab.questions, answers) | {
         tab.row: gr.update(visible=True),
-        tab.evidence: disagreement_html(study, disagreement),
+        tab.evidence: view.disagreement_html(study, disagreement),
         tab.comment: gr.update(value=answers.comment),
     }
 
 
 def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Html:
     rows = [(each.study, each.progress, current_study_state(each)) for each in statuses.values()]
-    return Html("<h1>Studies</h1>{}{}").format(studies_table(rows), ledger_status_html(services))
+    return Html("<h1>Studies</h1>{}{}").format(view.studies_table(rows), ledger_status_html(services))
 
 
 def current_study_state(status: StudyStatus) -> str:
-    return study_state(status.study, status.is_complete, datetime.now(UTC))
+    return view.study_state(status.study, status.is_complete, datetime.now(UTC))
 
 
 def study_html(services: Services, status: StudyStatus) -> Html:
@@ -188,8 +223,8 @@ def study_html(services: Services, status: StudyStatus) -> Html:
     if opened_at is not None:
         opened = notice(f"Annotators can see its answers since {opened_at:%Y-%m-%d, %H:%M UTC}.")
     address = f"{services.public_address}/annotate?study={name}".removeprefix("/")
-    detail = study_detail_html(status.study, status.progress, current_study_state(status), address)
-    return join_html((detail, opened, annotators_table(studies.annotator_work(services, status.study))))
+    detail = view.study_detail_html(status.study, status.progress, current_study_state(status), address)
+    return join_html((detail, opened, view.annotators_table(studies.annotator_work(services, status.study))))
 
 
 def ledger_status_html(services: Services) -> Html:
@@ -214,5 +249,5 @@ def hidden_answers_html(study: Study) -> Html:
         "This study is still running. Somebody who knows the answers may influence those who still judge, so they are "
         "shown when the study has ended."
     )
-    link = anchor(study_address(study.name, reveal_answers=True), "Show them now anyway")
+    link = anchor(view.study_address(study.name, reveal_answers=True), "Show them now anyway")
     return Html("{}<p>{}</p>").format(reason, link)

@@ -93,10 +93,7 @@ def annotators_table(rows: Sequence[AnnotatorSummary]) -> Html:
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
     header = ("Annotator", "Items judged", "Median seconds", "Agrees with the majority of the others on question one")
-    lines = [
-        (each.annotator, f"{each.items:,}", f"{each.median_seconds:.0f}", majority_agreement_text(each))
-        for each in rows
-    ]
+    lines = [(n.annotator, f"{n.items:,}", f"{n.median_seconds:.0f}", majority_agreement_text(n)) for n in rows]
     return table(header, lines, "Annotators")
 
 
@@ -151,8 +148,7 @@ def disagreement_html(study: Study, disagreement: Disagreement) -> Html:
 
 def answers_table(disagreement: Disagreement) -> Html:
     """A column for each annotator and a row for each question; the decision, if there is one, comes last."""
-    columns = list(disagreement.judgments)
-    header = ["", *(row.annotator for row in columns)]
+    header, columns = ["", *(row.annotator for row in disagreement.judgments)], [*disagreement.judgments]
     if disagreement.decision:
         columns.append(disagreement.decision)
         header.append("Decision")

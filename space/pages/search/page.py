@@ -34,12 +34,11 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         return PageContent("Search the heads", INTRODUCTION, form + introduction_html())
     indexes = [services.search_indexes.get(atlas) for atlas in atlases]
     results = search(indexes, text, kind, page_in_query(query))
+    undescribed = [index.model for index in indexes if not len(index.descriptions)]
     notes = list(results.query.notes)
-    for index in indexes:
-        if not len(index.descriptions):
-            notes.append(
-                f"The heads of {index.model} have no descriptions yet, so only tokens and relations are found."
-            )
+    notes += [
+        f"The heads of {name} have no descriptions yet, so only tokens and relations are found." for name in undescribed
+    ]
     body = results_html(SearchView(results, model)) if results.total or kind else no_results_html(results, model)
     return PageContent(f"Search: {text[:60]}", results_summary(results), form + join_html(map(notice, notes)) + body)
 
@@ -72,9 +71,7 @@ def search_form(services: Services, typed_text: str, model: str, kind: str) -> H
 
 
 def introduction_html() -> Html:
-    examples = Html(", ").join(
-        anchor(link_to_search(example), token_chip(example, linked=False)) for example in EXAMPLES
-    )
+    examples = Html(", ").join(anchor(link_to_search(text), token_chip(text, linked=False)) for text in EXAMPLES)
     return Html('<p class="lead">{}</p><p>For example {}.</p>').format(INTRODUCTION, examples)
 
 

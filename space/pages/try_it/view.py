@@ -40,25 +40,14 @@ class HeadLinks:
 def pair_answer(probe: Probe, atlas: Atlas) -> Html:
     """The heads under which the target ranks highest, and those under which it ranks lowest."""
     links = HeadLinks(atlas)
-    highest = probe.pair[:MAX_HEADS_SHOWN]
-    lowest = probe.pair_by_suppression()[:MAX_HEADS_SHOWN]
-    return (
-        pair_sentence(probe)
-        + rank_table(
-            links,
-            highest,
-            [row.rank for row in highest],
-            f"Rank of {probe.vocabulary:,}",
-            "The heads that promote the target most",
-        )
-        + rank_table(
-            links,
-            lowest,
-            [row.from_lowest for row in lowest],
-            f"Rank from the lowest of {probe.vocabulary:,}",
-            "The heads that suppress the target most",
-        )
+    highest = [(row, row.rank) for row in probe.pair[:MAX_HEADS_SHOWN]]
+    lowest = [(row, row.from_lowest) for row in probe.pair_by_suppression()[:MAX_HEADS_SHOWN]]
+    size = f"{probe.vocabulary:,}"
+    promoting = rank_table(links, highest, f"Rank of {size}", "The heads that promote the target most")
+    suppressing = rank_table(
+        links, lowest, f"Rank from the lowest of {size}", "The heads that suppress the target most"
     )
+    return pair_sentence(probe) + promoting + suppressing
 
 
 def pair_sentence(probe: Probe) -> Html:
@@ -84,12 +73,10 @@ def pair_sentence(probe: Probe) -> Html:
     )
 
 
-def rank_table(
-    links: HeadLinks, rows: Sequence[HeadPairRank], ranks: Sequence[int], rank_heading: str, caption: str
-) -> Html:
+def rank_table(links: HeadLinks, ranked: Sequence[tuple[HeadPairRank, int]], rank_heading: str, caption: str) -> Html:
     lines = [
         (links.link(row.head), f"{rank:,}", f"{row.score:.2f}", links.description_html(row.head))
-        for row, rank in zip(rows, ranks, strict=True)
+        for row, rank in ranked
     ]
     return table(("Head", rank_heading, "Score", "Description"), lines, f"{caption} (first {len(lines)})")
 
@@ -107,12 +94,7 @@ def token_answer(probe: Probe, atlas: Atlas) -> Html:
 
 def promoting_heads_table(links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> Html:
     lines = [
-        (
-            links.link(row.head),
-            f"{row.rank:,}",
-            token_chip(row.source.string),
-            links.description_html(row.head),
-        )
+        (links.link(row.head), f"{row.rank:,}", token_chip(row.source.string), links.description_html(row.head))
         for row in best_sources[:MAX_HEADS_SHOWN]
     ]
     caption = f"The {len(lines)} heads that promote the token most"
@@ -163,16 +145,10 @@ def unusable_sentence(result: OwnPairsResult) -> str:
 
 
 def best_heads_table(result: OwnPairsResult, links: HeadLinks, side: str) -> Html:
-    ranked = sorted(
-        (row for row in result.heads if getattr(row, side)), key=lambda row: (-getattr(row, side), row.head)
-    )
+    with_hits = [row for row in result.heads if getattr(row, side)]
+    ranked = sorted(with_hits, key=lambda row: (-getattr(row, side), row.head))
     lines = [
-        (
-            links.link(row.head),
-            f"{row.score or 0:.2f}",
-            f"{row.suppression or 0:.2f}",
-            links.description_html(row.head),
-        )
+        (links.link(row.head), f"{row.score or 0:.2f}", f"{row.suppression or 0:.2f}", links.description_html(row.head))
         for row in ranked[:MAX_HEADS_SHOWN]
     ]
     name = "score" if side == SCORE else "suppression"
@@ -196,9 +172,8 @@ def command_html(command: str) -> Html:
 
 def relation_command_html(pairs: Sequence[tuple[str, str]]) -> Html:
     """The command that scores own pairs, with the file that it reads."""
-    command = shlex.join(
-        ["python", "-m", "maps", "map", BUNDLED_MODEL, "--out", "data/atlases/own", "--relation", "own=own.json"]
-    )
+    options = ["--out", "data/atlases/own", "--relation", "own=own.json"]
+    command = shlex.join(["python", "-m", "maps", "map", BUNDLED_MODEL, *options])
     file = json.dumps([list(pair) for pair in pairs], ensure_ascii=False)
     return command_html(command) + Html(
         '<details><summary>The file own.json</summary><pre class="scroll"><code>{}</code></pre></details>'

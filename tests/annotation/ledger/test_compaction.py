@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from annotation.ledger.compaction import find_fragmented_days, plan_compaction, plan_removal_of_withdrawn
 from annotation.ledger.rows import files_from_rows, parse_rows
+from annotation.ledger.upkeep import find_fragmented_days, plan_compaction, plan_removal_of_withdrawn
 from annotation.types import Consent, Judgment, StoredJudgment, Withdrawal
 from maps.hub.repository import HubFile, content_digest
 

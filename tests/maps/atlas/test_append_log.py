@@ -10,8 +10,8 @@ import pytest
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.types import Answer, Description
+from tests.scripted import ScriptedDescriber
 
 Capture = pytest.CaptureFixture[str]
 

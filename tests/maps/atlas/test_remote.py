@@ -15,10 +15,10 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.remote import download_atlas, load_atlas, push
 from maps.atlas.schema import LAYER_TABLES, make_table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.types import Answer, Description, HeadId
 from tests.hub.loopback import LoopbackHub
+from tests.scripted import ScriptedDescriber
 
 ROOT = Path(__file__).parents[3]
 REPO = "tester/atlas"

@@ -11,9 +11,9 @@ import pytest
 
 from maps.describers.ask_many import ask_each, describe_heads, run_to_completion
 from maps.describers.describer import Describer
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.types import Answer, Description, HeadId, Mapping
+from tests.scripted import ScriptedDescriber
 
 Log = list[tuple[HeadId, str] | tuple[HeadId, str, int]]
 

@@ -15,10 +15,10 @@ from maps.atlas.schema import Row, make_table
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, describe_atlas
 from maps.describers.offline.describer import OfflineDescriber
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, MapsError, ReplyError
 from maps.hashes import mapping_hash
 from maps.types import Answer, Description, HeadId, Mapping
+from tests.scripted import ScriptedDescriber
 
 
 def answer(pattern: str) -> Answer:

@@ -12,12 +12,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from maps.describers.ask_many import as_async_context
-from maps.describers.describer import Describer
-from maps.describers.named import make_describer
+from maps.describers.describer import Describer, make_describer
 from maps.describers.offline.describer import OfflineDescriber
 from maps.describers.openai_compatible import OpenAICompatibleDescriber
 from maps.describers.prompt import REPLY_SCHEMA, description_messages
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.budget import Budget
 from maps.llm.client import Chat
@@ -26,6 +24,7 @@ from maps.llm.prices import Price
 from maps.types import Answer, Description, Mapping
 from tests import chat_server
 from tests.chat_server import Behaviour, ChatServer
+from tests.scripted import ScriptedDescriber
 
 KEY = "sk-secret"
 OFFLINE = "python -m maps describe ATLAS --describer offline"

@@ -11,10 +11,10 @@ import pytest
 from maps.atlas.random_csv import RANDOM_CSV_SCHEMA
 from maps.errors import MapsError
 from maps.experiments.report import build
+from maps.experiments.report.cells import figures_by_model, published_model_name, relation_figures
 from maps.experiments.report.claims import claims_part, correlation_claim
 from maps.experiments.report.correlation import CONTEXT_LABELS, correlation_tables
 from maps.experiments.report.html import ReportTable, latex_table
-from maps.experiments.report.paper_figures import figures_by_model, published_model_name, relation_figures
 from maps.experiments.results import RESULT_SCHEMAS, LeftOutRelation, Result, experiment_parts
 
 HOSTILE = "<script>alert(1)</script> & 100%_\\"

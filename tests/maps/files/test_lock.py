@@ -16,12 +16,12 @@ import pytest
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.files.lock import HOLDER_FILE, lock_folder
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import Answer, Description, Mapping
+from tests.scripted import ScriptedDescriber
 
 Capture = pytest.CaptureFixture[str]
 

@@ -11,12 +11,12 @@ import pytest
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS, Row, make_table, relation_row
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.report.head_text import head_text, mapping_text
 from maps.text import escape_invisible, visible_token
 from maps.types import Answer, Description, HeadId, Mapping, RelationScore
+from tests.scripted import ScriptedDescriber
 
 
 @pytest.mark.parametrize(

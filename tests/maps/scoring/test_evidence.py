@@ -14,11 +14,11 @@ from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.report.evidence import EVIDENCE_FIGURES, EVIDENCE_TABLES, compute_evidence
 from maps.scoring.comparison import PATTERN_LABEL, RANDOM_LABEL, UNCLEAR_LABEL, concentration_rows, group_heads
 from maps.scoring.summary import detection_rows, detection_sentences
 from maps.types import Answer, Description, HeadId
+from tests.scripted import ScriptedDescriber
 
 HOSTILE = "</script><script>alert(1)</script>\u202e[x](y)"
 

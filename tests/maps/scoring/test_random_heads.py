@@ -15,7 +15,7 @@ from maps.heads.random_heads import apply_random_head, mean_and_deviation, rando
 from maps.heads.salient_tokens import SalientCounts
 from maps.mapping.model import Model
 from maps.scoring import random_heads
-from maps.scoring.concentration import entropy
+from maps.scoring.comparison import entropy
 from maps.scoring.measures import RandomHeadDraw, draw_random_heads, write_checks, write_concentration
 from maps.scoring.random_heads import random_head_rows
 from maps.types import no_progress_bar

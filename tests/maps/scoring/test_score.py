@@ -21,11 +21,11 @@ from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
 from maps.describers.describe_atlas import describe_atlas
-from maps.describers.scripted import ScriptedDescriber
 from maps.text import quote_for_prompt
 from maps.types import Answer, Description, HeadId
 from tests import chat_server
 from tests.chat_server import Behaviour
+from tests.scripted import ScriptedDescriber
 
 Capture = pytest.CaptureFixture[str]
 SCORER = "some-model"

@@ -13,8 +13,7 @@ import space.hosting.deploy
 from maps.hub.repository import HubDataset
 from space.__main__ import main
 from space.hosting.deploy import carry_out_steps, inspect_space, wait_until_running
-from space.hosting.hub import HubSpace
-from space.hosting.permissions import missing_permission
+from space.hosting.hub import HubSpace, missing_permission
 from space.hosting.plan import (
     PSEUDONYM_KEY_SECRET,
     TOKEN_SECRET,

@@ -9,8 +9,7 @@ import yaml  # type: ignore[import-untyped]
 
 from maps.errors import MapsError
 from space.hosting.building import collect_distributions, find_distribution, link_packages, write_upload
-from space.hosting.card import direct_address
-from space.hosting.upload import UNUSED_PACKAGES, is_managed, package_name, space_files
+from space.hosting.upload import UNUSED_PACKAGES, direct_address, is_managed, package_name, space_files
 from tests.test_package import files
 
 ROOT = Path(__file__).parents[3]

@@ -104,7 +104,7 @@ def test_a_body_is_refused_before_it_is_kept() -> None:
         return {"type": "http.request", "body": b"x" * 1_000_000, "more_body": True}
 
     with pytest.raises(BodyTooLargeError):
-        asyncio.run(read_body(receive, Headers({})))  # type: ignore[arg-type]
+        asyncio.run(read_body(receive, Headers({})))
     assert parts == 3
 
 

@@ -56,17 +56,15 @@ def use_page(data: Path) -> dict[str, Any]:
     import gradio as gr
 
     from space.pages.annotate.handlers import for_annotator, for_visitor, sign_in, submit
-    from space.pages.annotate.page import lay_out
     from space.pages.annotate.view import AnnotatePage
     from space.services import open_services
 
     services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"})
     with gr.Blocks():
-        page = AnnotatePage(services, lay_out(services))
-    c = page.components
-    updates = for_visitor(page, sign_in)({c.name: "Ada", c.task: None}, NO_REQUEST)
-    state = {c.token: updates[c.token], c.task: updates[c.task], c.comment: ""}
-    found: dict[str, Any] = {"label": c.questions["certainty"].label, "messages": [], "visible": []}
+        page = AnnotatePage(services)
+    updates = for_visitor(page, sign_in)({page.name: "Ada", page.task: None}, NO_REQUEST)
+    state = {page.token: updates[page.token], page.task: updates[page.task], page.comment: ""}
+    found: dict[str, Any] = {"label": page.questions["certainty"].label, "messages": [], "visible": []}
     tries: tuple[tuple[str | None, ...], ...] = (
         ("present_described", "accurate", "general", None),
         ("present_described", "accurate", "general", "certain"),
@@ -74,12 +72,12 @@ def use_page(data: Path) -> dict[str, Any]:
         ("present_described", "accurate", "general", "sure"),
     )
     for codes in tries:
-        chosen = {c.questions[field.field]: code for field, code in zip(form.QUESTIONS, codes, strict=True)}
+        chosen = {page.questions[field.field]: code for field, code in zip(form.QUESTIONS, codes, strict=True)}
         updates = for_annotator(page, submit)(state | chosen, NO_REQUEST)
-        found["messages"].append(updates[c.message])
-        if c.task in updates:
-            state[c.task] = updates[c.task]
-            found["visible"].append(updates[c.questions["certainty"]]["visible"])
+        found["messages"].append(updates[page.message])
+        if page.task in updates:
+            state[page.task] = updates[page.task]
+            found["visible"].append(updates[page.questions["certainty"]]["visible"])
     services.journal.close()
     with sqlite3.connect(data / "journal.sqlite") as database:
         found["stored"] = database.execute("SELECT precision, certainty FROM judgments ORDER BY position").fetchall()

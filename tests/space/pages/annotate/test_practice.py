@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from annotation.form import Answers
 from annotation.study.practice import load_practice_examples
-from space.pages.annotate.practice import feedback_html
+from space.pages.annotate.view import feedback_html
 
 
 def test_right_answers_are_confirmed_and_others_mended_with_the_reason() -> None:

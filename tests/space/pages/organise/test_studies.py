@@ -12,7 +12,7 @@ from maps.errors import MapsError
 from space.pages.organise import studies
 from space.pages.organise.studies import StudyRequest
 from space.services import Services
-from space.studies.access import answers_hidden_reason
+from space.studies.current import answers_hidden_reason
 from space.studies.results import study_results, visible_judgments
 from space.web.sessions import Annotator
 from tests.space.judging import record_judgment

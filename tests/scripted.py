@@ -1,4 +1,4 @@
-"""A describer that answers from a script, for tests and trials."""
+"""A describer that answers from a script."""
 
 from __future__ import annotations
 
