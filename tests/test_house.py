@@ -46,7 +46,7 @@ LAYERS = (
     ("annotation.export",),
     ("annotation.commands",),
     ("annotation.__main__",),
-    ("space", "space.settings", "space.live", "space.atlases"),
+    ("space", "space.settings", "space.live", "space.atlases", "space.rate_limit", "space.one_time_files"),
     ("space.search",),
     ("space.services", "space.components"),
     ("space.web",),
@@ -81,7 +81,7 @@ ROOMS = {  # one outside thing, one room
     "filelock": ("maps.files.lock",),
     "crowdkit": ("annotation.statistics.dawid_skene",),
     "cryptography": ("annotation.identity.seals",),
-    "itsdangerous": ("annotation.identity.pseudonyms",),
+    "itsdangerous": ("annotation.identity.tokens",),
     "krippendorff": (),  # GPL: for tests only
 }
 # Packages of functions from values to values: they import no file, network, database or web, and open no file.
@@ -99,6 +99,7 @@ PURE = (
     "annotation.errors",
     "annotation.form",
     "annotation.identity.pseudonyms",
+    "annotation.identity.tokens",
     "annotation.report",
     "annotation.statistics",
     "annotation.study",

@@ -12,6 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from annotation.identity import pseudonyms
+from annotation.identity.tokens import PersonalCode, make_personal_code
 from space.services import Services, open_services
 from space.web import sessions
 from space.web.sessions import Annotator
@@ -66,7 +67,8 @@ def test_elsewhere_a_session_cookie_says_nothing(served: Services) -> None:
 
 
 def test_the_printed_link_gives_the_organisers_role_and_nothing_else_does(served: Services) -> None:
-    found = sessions.identify_organiser(served, served.organiser_key, NOBODY)
+    token = sessions.organiser_session_from_key(served, served.organiser_key)
+    found = sessions.identify_organiser(served, token, NOBODY)
     assert found is not None
     assert found.pseudonym != pseudonyms.derive_pseudonym("Organiser", served.pseudonym_key)
     link = sessions.organiser_link(served, "http://127.0.0.1:7860")
@@ -81,7 +83,44 @@ def test_the_printed_link_gives_the_organisers_role_and_nothing_else_does(served
         session_token("Organiser", served.pseudonym_key),
         served.pseudonym_key.decode(),
     )
-    assert [key for key in wrong if sessions.identify_organiser(served, key, NOBODY) is not None] == []
+    assert [key for key in wrong if sessions.organiser_session_from_key(served, key) is not None] == []
+    assert [key for key in (*wrong, served.organiser_key) if sessions.identify_organiser(served, key, NOBODY)] == []
+
+
+def test_an_organisers_session_ends_when_it_is_ended(served: Services) -> None:
+    token = sessions.organiser_session_from_key(served, served.organiser_key)
+    sessions.end_session(served, token, served.organiser_key.encode())
+    assert sessions.identify_organiser(served, token, NOBODY) is None
+    other = sessions.organiser_session_from_key(served, served.organiser_key)
+    assert sessions.identify_organiser(served, other, NOBODY) is not None
+
+
+def test_signing_out_ends_one_session_and_leaves_the_others(served: Services) -> None:
+    one, other = (sessions.begin_session(served, "Ada") for _ in range(2))
+    sessions.end_session(served, one, served.pseudonym_key)
+    sessions.end_session(served, "no token", served.pseudonym_key)
+    assert sessions.identify_annotator(served, one, NOBODY) is None
+    assert sessions.identify_annotator(served, other, NOBODY) is not None
+
+
+def test_a_new_personal_link_ends_all_earlier_ones_and_their_sessions(served: Services) -> None:
+    code = make_personal_code(PersonalCode("Ada", 0), served.pseudonym_key)
+    token = sessions.session_from_link(served, code)
+    assert sessions.identify_annotator(served, token, NOBODY) is not None
+    number = served.journal.replace_personal_link(pseudonyms.derive_pseudonym("Ada", served.pseudonym_key))
+    assert sessions.session_from_link(served, code) is None
+    assert sessions.identify_annotator(served, token, NOBODY) is None
+    new = make_personal_code(PersonalCode("Ada", number), served.pseudonym_key)
+    assert sessions.identify_annotator(served, sessions.session_from_link(served, new), NOBODY) is not None
+    ahead = make_personal_code(PersonalCode("Ada", number + 1), b"another key, as long as keys must be")
+    assert [each for each in (ahead, token, "", None) if sessions.session_from_link(served, each) is not None] == []
+
+
+def test_a_personal_link_has_the_address_that_the_browser_uses(served: Services) -> None:
+    headers = [(b"origin", b"https://study.example.org"), (b"host", b"127.0.0.1:7860")]
+    scope = {"type": "http", "headers": headers, "root_path": "/heads/", "scheme": "http", "path": "/"}
+    link = sessions.personal_link(served, "Ada", Asked(Request(scope)))
+    assert link.startswith("https://study.example.org/heads/annotate?code=")
 
 
 def test_the_link_is_another_one_after_each_start(tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ from maps.mapping.probe_results import Probe, VocabularyToken
 from space.live.process import LiveModel
 from space.live.worker import LiveAnswer, LiveQuestion
 from space.pages.try_it import page
-from space.rate_limit import MAX_VISITORS, RateLimiter
+from space.rate_limit import (
+    MAX_VISITORS,
+    SIGN_INS_PER_ADDRESS,
+    SIGN_INS_TOGETHER,
+    RateLimiter,
+    SignInLimits,
+)
 from space.services import Services, open_services
 from space.web.visitors import ask_within_limit, visitor_id
 
@@ -142,3 +148,21 @@ def test_the_page_says_how_long_to_wait(used: Services) -> None:
 def test_an_endpoint_knows_who_asks_by_what_the_proxy_says(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", ASKING, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.splitlines() == ["[200, 500, 200]", "['source', 'target']"], run.stderr
+
+
+def test_names_cannot_be_tried_out() -> None:
+    now = [0.0]
+    limits = SignInLimits(lambda: now[0])
+    for _ in range(SIGN_INS_PER_ADDRESS[0]):
+        limits.consume("10.0.0.1")
+    with pytest.raises(MapsError, match="Many people have signed in within a short time; please wait 20 s"):
+        limits.consume("10.0.0.1")
+    limits.consume("10.0.0.2")
+    for number in range(2 * SIGN_INS_TOGETHER[0]):  # from ever new addresses
+        try:
+            limits.consume(f"10.1.{number}.1")
+        except MapsError:
+            break
+    assert number < SIGN_INS_TOGETHER[0]
+    now[0] = 1200.0
+    limits.consume("10.0.0.1")
