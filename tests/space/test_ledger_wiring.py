@@ -29,7 +29,7 @@ from space.services import open_services
 from space.web.sessions import Annotator
 from tests.annotation.ledger_app import ledger_rows, published_ids
 from tests.hub.loopback import TOKEN, LoopbackHub
-from tests.sign_in import session_token
+from tests.sign_in import organiser_token, session_token
 from tests.space.conftest import BASE_SETTINGS
 from tests.space.judging import record_judgment
 from tests.space.running import ROOT, AppUnderTest, CallResult, Visitor, run_app
@@ -80,7 +80,7 @@ def annotating(app: AppUnderTest, who: Visitor) -> str:
 
 def organising(app: AppUnderTest) -> str:
     """What /organise shows its organiser."""
-    who = Visitor({"maps-organiser": app.organiser_key})
+    who = Visitor({"maps-organiser": organiser_token(app.organiser_key)})
     [one] = [each for each in app.endpoints() if each.name == "opened_for_organisers"]
     return app.call(one, who).text
 

@@ -18,7 +18,7 @@ from space.pages.organise import studies
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyRequest
 from space.services import Services, open_services
-from tests.sign_in import session_token
+from tests.sign_in import organiser_token, session_token
 from tests.space.running import AppUnderTest, CallResult, Endpoint, Visitor, fetch_text, route_paths, run_app
 
 pytestmark = pytest.mark.process
@@ -40,6 +40,7 @@ TABLE = {
     "agreement": ANYONE,  # as on its page: of studies whose answers are open
     **dict.fromkeys(("ask", "score_pairs"), ANYONE),  # questions to the weights, as on their page
     "sign_in": ANYONE,
+    "sign_out": ANYONE,  # ends the session whose token the browser sends
     "submit": ANNOTATORS,
     "skip": ANNOTATORS,
     "go_back": ANNOTATORS,
@@ -150,7 +151,7 @@ def visitor(scene: Scene, role: str) -> Visitor:
     """A browser of somebody in a role; an annotator tries their token as the organiser's key, too."""
     name = {"annotator": "Ada", "another annotator": "Grace", "a newcomer": "Eve"}.get(role)
     signed = None if name is None else token(scene.used, name)
-    key = scene.app.organiser_key if role == "organiser" else signed or "guessed"
+    key = organiser_token(scene.app.organiser_key) if role == "organiser" else signed or "guessed"
     return Visitor({"maps-token": signed, "maps-organiser": key}, typed(scene))
 
 
