@@ -43,7 +43,7 @@ class Crowd:
     def __init__(self, port: int, load: Load) -> None:
         known = page_functions(port)
         self._port, self._load = port, load
-        self._sign_in, self._submit = known["sign_in"], known["submit"]
+        self._open, self._sign_in, self._submit = (known[name] for name in ("load_annotate_page", "sign_in", "submit"))
         self._threads = [
             threading.Thread(target=self._run_annotator, args=(n,), daemon=True) for n in range(load.people)
         ]
@@ -66,7 +66,9 @@ class Crowd:
             self.refusals.append(f"Annotator {number} stopped: {error!r}")
 
     def _annotate(self, line: AppConnection, name: str) -> None:
-        kept, _ = self._call_until_answered(line, self._sign_in, {"name": name})
+        opened, _ = self._call_until_answered(line, self._open, {})
+        asked = {"name": name, "maps-token": opened["maps-token"]}
+        kept, _ = self._call_until_answered(line, self._sign_in, asked)
         for number in range(self._load.each):
             presence, precision, category = ANSWERS[(number + len(name)) % len(ANSWERS)]
             comment = f"{name}, {number}"

@@ -34,13 +34,12 @@ class Journal(Database):
         name: str | None,
         guidelines_version: str,
         at: datetime | None = None,
-        *,
-        is_newcomer: bool = False,
+        first_session: str | None = None,
     ) -> None:
         """Records that a person agreed to the consent sentence, now or earlier (`at`). Required before any judgment.
 
-        The first consent to the same guidelines keeps its time. A person who withdrew is refused. With `is_newcomer`,
-        somebody who is known already is refused: DuplicateRowError.
+        The first consent to the same guidelines keeps its time. A person who withdrew is refused. With
+        `first_session`, the id of a newcomer's session, DuplicateRowError is raised if the name is somebody else's.
         """
         query = (
             "INSERT INTO annotators (pseudonym, name, consented_at, guidelines_version) VALUES (?, ?, ?, ?) "
@@ -50,8 +49,8 @@ class Journal(Database):
             "WHERE guidelines_version <> excluded.guidelines_version OR name IS NULL"
         )
         with self.transaction("Your consent was not stored: {reason}."):
-            if is_newcomer and self.is_known(pseudonym):
-                raise DuplicateRowError("Somebody with this pseudonym has signed in before.")
+            if first_session is not None and not sessions.claim_name(self, pseudonym, first_session):
+                raise DuplicateRowError("Somebody has signed in under this name before.")
             reservations.check_not_withdrawn(self, pseudonym)
             now = self.now()
             self.execute(query, (pseudonym, name, utc_timestamp(min(at or now, now)), guidelines_version))

@@ -84,7 +84,7 @@ _TABLES = (
     )
     """,
     "CREATE TABLE ended_sessions (session_id TEXT PRIMARY KEY, ended_at TEXT NOT NULL)",
-    "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL)",
+    "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL, first_session TEXT)",
     """
     CREATE TABLE published (
         kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal', 'opening')),

@@ -1,4 +1,7 @@
-"""Sessions that were ended, and how many personal links a person was given. Functions on the journal's database."""
+"""Who was the first with a name, how many personal links they were given, and sessions that were ended.
+
+Functions on the journal's database.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,20 @@ def is_session_ended(db: Database, session_id: str) -> bool:
     return bool(db.select("SELECT 1 FROM ended_sessions WHERE session_id = ?", [session_id]))
 
 
+def claim_name(db: Database, pseudonym: str, session_id: str) -> bool:
+    """Makes a session the first one of a new person; False if another session was. Runs inside a transaction.
+
+    The same session may come again: a browser that got no answer repeats its request.
+    """
+    query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
+    if db.select(query, [pseudonym]):
+        query = "SELECT 1 FROM personal_links WHERE pseudonym = ? AND first_session = ?"
+        return bool(db.select(query, [pseudonym, session_id]))
+    query = "INSERT INTO personal_links (pseudonym, number, first_session) VALUES (?, 0, ?)"
+    db.execute(query, [pseudonym, session_id])
+    return True
+
+
 def personal_link_number(db: Database, pseudonym: str) -> int:
     """See `Journal.personal_link_number`."""
     rows = db.select("SELECT number FROM personal_links WHERE pseudonym = ?", [pseudonym])
@@ -33,7 +50,7 @@ def replace_personal_link(db: Database, pseudonym: str) -> int:
     """See `Journal.replace_personal_link`."""
     query = (
         "INSERT INTO personal_links (pseudonym, number) VALUES (?, 1) "
-        "ON CONFLICT (pseudonym) DO UPDATE SET number = number + 1"
+        "ON CONFLICT (pseudonym) DO UPDATE SET number = number + 1, first_session = NULL"
     )
     with db.transaction("The link was not replaced: {reason}."):
         db.execute(query, [pseudonym])

@@ -52,10 +52,21 @@ def identify_annotator(services: Services, token: object, request: HasRequest) -
 def valid_session(services: Services, token: object) -> Session | None:
     """The session in a token, unless it has expired, was ended, or came from a personal link that was replaced."""
     session = tokens.read_session_token(token, services.pseudonym_key)
-    if session is None or services.journal.is_session_ended(session.session_id):
+    if session is None or not session.name or services.journal.is_session_ended(session.session_id):
         return None
     pseudonym = pseudonyms.derive_pseudonym(session.name, services.pseudonym_key)
     return session if session.link_number == services.journal.personal_link_number(pseudonym) else None
+
+
+def visitor_token(services: Services) -> str:
+    """A token for somebody who has not signed in. If they do, its id shows that a repeated request is theirs."""
+    return make_token(services, tokens.new_session(PersonalCode("", 0)))
+
+
+def visitor_session_id(services: Services, token: object) -> str | None:
+    """The id in the token of somebody who has not signed in; None for any other token."""
+    session = tokens.read_session_token(token, services.pseudonym_key)
+    return session.session_id if session is not None and not session.name else None
 
 
 def begin_session(services: Services, name: str) -> str:

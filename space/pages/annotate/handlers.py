@@ -34,6 +34,7 @@ NAME_TAKEN = (
     "Somebody has signed in here under this name before. If that was you, open your personal link; if you no longer "
     "have it, ask the person who runs the study for a new one. Otherwise choose another name."
 )
+RELOAD_FIRST = "This page is too old to sign in; please reload it."
 LINK_WORTHLESS = "This personal link is not valid here, or a newer one took its place. Ask for a new link."
 PERSONAL_LINK_TEXT = (
     "This is your personal link; keep it, for it is shown only now. With it you sign in on another device, or here "
@@ -100,6 +101,7 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
         notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
+        token = token or (None if services.is_on_space else sessions.visitor_token(services))
         return welcome_updates(page, study, requested_item, notices) | copies | {page.token: token}
     participant = Participant(services, study, annotator)
     task = tasks.restore_task(participant, browser_state, inputs[page.draft])
@@ -136,7 +138,7 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     token, notices = inputs[page.token], Html("")
     if known is None:
         try:
-            register_newcomer(services, name, request)
+            register_newcomer(services, name, inputs[page.token], request)
         except DuplicateRowError:
             return {page.notices: notice(NAME_TAKEN, "problem")}
         token, notices = sessions.begin_session(services, name), personal_link_notice(services, name, request)
@@ -147,11 +149,14 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
 
-def register_newcomer(services: Services, name: str, request: gr.Request) -> None:
+def register_newcomer(services: Services, name: str, token: object, request: gr.Request) -> None:
     """Records the consent of the first person with this name; DuplicateRowError for a name that is in use."""
     services.sign_in_limits.consume(network_address(services, request))
     annotator = annotator_for_name(name, services.pseudonym_key)
-    services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION, is_newcomer=True)
+    session_id = sessions.visitor_session_id(services, token)
+    if session_id is None:
+        raise MapsError(RELOAD_FIRST)
+    services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION, first_session=session_id)
 
 
 def personal_link_notice(services: Services, name: str, request: gr.Request) -> Html:
@@ -168,7 +173,7 @@ def sign_out(page: AnnotatePage, inputs: Inputs, _request: gr.Request) -> Update
     sessions.end_session(services, inputs[page.token], services.pseudonym_key)
     study = current_study(services, inputs[page.task])
     updates = welcome_updates(page, study, notices=notice(SIGNED_OUT_MESSAGE, "receipt"))
-    return updates | {page.token: None, page.draft: None}
+    return updates | {page.token: sessions.visitor_token(services), page.draft: None}
 
 
 def submit(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
