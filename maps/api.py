@@ -179,9 +179,8 @@ def describe(
     from maps.describers.describer import make_describer
 
     if isinstance(describer, str):
-        describer = make_describer(
-            describer, base_url, api_key, concurrency=concurrency, relations=predefined_relations()
-        )
+        relations = predefined_relations()
+        describer = make_describer(describer, base_url, api_key, concurrency=concurrency, relations=relations)
     if isinstance(what, Atlas | str | Path):
         return describe_atlas(atlas_folder(what), describer, concurrency, seed=seed, redo=redo)
     return describe_mappings(what, describer, seed).description

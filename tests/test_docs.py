@@ -76,7 +76,7 @@ FILES = {  # heading of the contract: the schema that it describes
 READERS = (
     "app.py",
     "space/services.py",
-    "maps/commands/server.py",
+    "maps/commands/arguments.py",
     "annotation/commands/arguments.py",
     "annotation/commands/publish.py",
     "space/commands/jobs.py",

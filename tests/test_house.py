@@ -107,7 +107,6 @@ PURE = (
 )
 NOT_PURE = (  # inside these packages, what reads or writes
     "maps.describers.offline.describer",
-    "maps.describers.offline.word_lists",
     "maps.figures.render",
     "maps.scoring.detection",
     "maps.scoring.measures",

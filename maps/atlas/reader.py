@@ -1,7 +1,7 @@
 """An atlas on disk: a folder of Parquet tables and `atlas.json` with everything known about one model.
 
 Every file is replaced as a whole, so a reader never sees half of one. `atlas.json` is written last: a folder without
-it is an unfinished mapping, whose finished layers are in `parts/` (`maps.mapping.layer_store`).
+it is an unfinished mapping, whose finished layers are in `parts/` (`maps.mapping.mapper`).
 """
 
 from __future__ import annotations

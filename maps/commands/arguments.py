@@ -1,13 +1,22 @@
-"""Argument types of the commands, and the progress bar."""
+"""The options that several commands share, what they configure, and the progress bar."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from maps.command_line import positive_int, share
 from maps.text import escape_invisible
+from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
+
+if TYPE_CHECKING:
+    from maps.llm.budget import Budget
+    from maps.llm.client import Chat
+    from maps.mapping.settings import MappingSettings
+
 
 MISSING_PICTURES_HINT = (
     "Pictures need vl-convert: `python -m pip install vl-convert-python`, then run this command again."
@@ -64,3 +73,87 @@ def print_above_bar(sentence: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(escape_invisible(sentence), file=sys.stderr)
+
+
+def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
+    """Declares the model, the folder for results (`out`: its help), and the options of relations and weights."""
+    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    p.add_argument("--out", required=True, type=Path, help=out)
+    p.add_argument("--relations", metavar="NAME,…", help="score only these predefined relations")
+    p.add_argument("--relation", action="append", default=[], metavar="NAME=FILE.json", help="score your own relation")
+    p.add_argument(
+        "--k", type=positive_int, help="highest targets that count as a hit (default: the paper's k of each relation)"
+    )
+    p.add_argument("--tau", type=share, default=TAU, help=f"lowest score of a head that implements a relation ({TAU})")
+    p.add_argument(
+        "--min-pairs", type=positive_int, default=MIN_PAIRS, help=f"usable pairs a relation needs ({MIN_PAIRS})"
+    )
+    p.add_argument("--layers", type=layer_range, metavar="0-3", help="only these layers")
+    add_reading_options(p)
+
+
+def add_reading_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--no-first-mlp", action="store_true", help="use E itself instead of the first MLP's output")
+    p.add_argument("--final-norm", action="store_true", help="multiply the outputs by the final norm's gain")
+    p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")
+    p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
+
+
+def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSettings:
+    """The settings from these options; `further`: those from options of one command."""
+    from maps.mapping.settings import MappingSettings
+
+    return MappingSettings(
+        relations_from(arguments),
+        k=arguments.k,
+        tau=arguments.tau,
+        min_pairs=arguments.min_pairs,
+        first_mlp=not arguments.no_first_mlp,
+        layers=arguments.layers,
+        final_norm=arguments.final_norm,
+        dtype=arguments.dtype,
+        **further,
+    )
+
+
+def relations_from(arguments: argparse.Namespace) -> tuple[Relation, ...]:
+    """The chosen relations and the user's own, by default all predefined ones; MapsError where two have one name."""
+    from maps import data
+
+    names = [name.strip() for name in arguments.relations.split(",")] if arguments.relations else []
+    own = [data.read_own_relation(spec) for spec in arguments.relation]
+    return data.resolve_relations([*names, *own] or None)
+
+
+def add_server_options(p: argparse.ArgumentParser, unit: str) -> None:
+    """Declares the options. `unit`: what `--concurrency` counts, such as "heads asked about"."""
+    p.add_argument("--base-url", help="the server's address (default: OPENAI_BASE_URL, else OpenAI)")
+    p.add_argument("--concurrency", type=positive_int, default=8, help=f"{unit} at once (default 8)")
+    p.add_argument("--timeout", type=seconds, default=120, metavar="SECONDS", help="to wait for a reply (default 120)")
+    p.add_argument(
+        "--max-tokens", type=positive_int, metavar="N", help="of a reply, with reasoning (default: enough for most)"
+    )
+    p.add_argument("--max-cost", type=dollars, metavar="USD", help="stop before the run can cost more than this")
+    p.add_argument("--prices", type=Path, metavar="FILE", help="a price table to use instead of the built-in one")
+
+
+def chat_from(model: str, arguments: argparse.Namespace, budget: Budget, fallback_advice: str) -> Chat:
+    """The client for a model, from the options and the environment; raises DescriberError where they are invalid.
+
+    `fallback_advice`: what to do instead where there is no API key.
+    """
+    from maps.llm.client import Chat
+
+    environment = arguments.environment
+    return Chat(
+        model,
+        arguments.base_url or environment.get("OPENAI_BASE_URL") or None,
+        environment.get("OPENAI_API_KEY") or None,
+        timeout=arguments.timeout,
+        max_tokens=arguments.max_tokens,
+        concurrency=arguments.concurrency,
+        budget=budget,
+        fallback_advice=fallback_advice,
+        organization=environment.get("OPENAI_ORG_ID") or None,
+        project=environment.get("OPENAI_PROJECT_ID") or None,
+    )

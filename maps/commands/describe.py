@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 import maps
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
-from maps.commands.arguments import model_name
-from maps.commands.server import add_server_options, chat_from
+from maps.commands.arguments import add_server_options, chat_from, model_name
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import OFFLINE
 from maps.describers.prompt import description_messages
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.cost_estimate import cost_estimate_text
-from maps.llm.prices import PriceTable, read_prices
+from maps.llm.prices import PriceTable, cost_estimate_text, read_prices
 from maps.text import pluralize
 
 if TYPE_CHECKING:

@@ -6,37 +6,37 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
-from maps.commands import weights
-from maps.commands.arguments import MISSING_PICTURES_HINT, progress_bar
-from maps.commands.model import add_model_options, settings_from
+from maps.commands.arguments import MISSING_PICTURES_HINT, add_model_options, progress_bar, settings_from
 from maps.errors import MapsError
 from maps.text import pluralize
+from maps.types import HeadId
 
 if TYPE_CHECKING:
-    from maps.experiments.results import Result
+    from maps.atlas.schema import Row
+    from maps.experiments.results import ExperimentRun, Result
 
 
-class ExperimentCommand(NamedTuple):
-    """An experiment: a function that runs it and returns a summary, and the options that it uses."""
+def experiment_run(arguments: argparse.Namespace, doing: str, unit: str = "layer") -> ExperimentRun:
+    from maps.experiments.results import ExperimentRun
 
-    run: Callable[[argparse.Namespace], str]
-    accepted_options: tuple[str, ...]
+    bar, settings = partial(progress_bar, doing=doing, unit=unit), settings_from(arguments)
+    return ExperimentRun(arguments.model, arguments.out, settings, arguments.device, bar)
 
 
 def run_random(arguments: argparse.Namespace) -> str:
     """Compares the model's heads with random ones."""
     from maps.experiments.random_baseline import evaluate_random_baseline
 
-    settings, out = settings_from(arguments), arguments.out
-    result = evaluate_random_baseline(arguments.model, out, settings, arguments.seed, arguments.device, progress_bar)
-    tau = result.taus.index(settings.tau)
+    run = experiment_run(arguments, "mapping")
+    result = evaluate_random_baseline(run, arguments.seed)
+    tau = result.taus.index(run.settings.tau)
     trained, random = result.trained_counts[tau], result.random_counts[tau]
     return (
-        f"τ = {settings.tau:g} is passed by {trained:,} of {result.head_count:,} heads, and by {random:,} of as many "
-        f"random ones: {out}/random.csv"
+        f"τ = {run.settings.tau:g} is passed by {trained:,} of {result.head_count:,} heads, and by {random:,} of as "
+        f"many random ones: {run.out}/random.csv"
     )
 
 
@@ -44,28 +44,23 @@ def run_correlation(arguments: argparse.Namespace) -> str:
     """Correlates static with dynamic scores."""
     from maps.experiments.correlation import evaluate_correlation
 
-    return run_prompts(evaluate_correlation, arguments)
+    run = experiment_run(arguments, "running", "relation")
+    return result_text(evaluate_correlation(run, arguments.prompts or "paper"))
 
 
 def run_multi_token(arguments: argparse.Namespace) -> str:
     """The same for sources of several tokens."""
-    from maps.experiments.multi_token import evaluate_multi_token
+    from maps.experiments.correlation import evaluate_multi_token
 
-    return run_prompts(evaluate_multi_token, arguments)
-
-
-def run_prompts(evaluate: Callable[..., Result], arguments: argparse.Namespace) -> str:
-    bar, settings = partial(progress_bar, doing="running", unit="relation"), settings_from(arguments)
-    prompts = arguments.prompts or "paper"
-    return result_text(evaluate(arguments.model, arguments.out, settings, prompts, arguments.device, bar))
+    run = experiment_run(arguments, "running", "relation")
+    return result_text(evaluate_multi_token(run, arguments.prompts or "paper"))
 
 
 def run_causal(arguments: argparse.Namespace) -> str:
     """Ablates the heads of relations."""
     from maps.experiments.causal import evaluate_causal
 
-    bar, settings = partial(progress_bar, doing="removing heads", unit="task"), settings_from(arguments)
-    return result_text(evaluate_causal(arguments.model, arguments.out, settings, arguments.seed, arguments.device, bar))
+    return result_text(evaluate_causal(experiment_run(arguments, "removing heads", "task"), arguments.seed))
 
 
 def result_text(result: Result) -> str:
@@ -74,16 +69,83 @@ def result_text(result: Result) -> str:
     return "\n".join([*lines, f"{pluralize(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
 
 
+def head_list(text: str) -> tuple[HeadId, ...]:
+    """An argument such as `L26H2,L23H4`."""
+    try:
+        return tuple(dict.fromkeys(HeadId.parse(each) for each in text.split(",")))
+    except MapsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run_directions(arguments: argparse.Namespace) -> str:
+    """Splits heads into their singular directions."""
+    from maps.experiments.directions import MIN_OPERATION_TOKENS, evaluate_directions
+
+    run = experiment_run(arguments, "splitting")
+    rows = evaluate_directions(run, arguments.heads, arguments.directions).tables["direction_heads"]
+    several = sum(row["operations"] > 1 for row in rows)
+    return (
+        f"{several:,} of {len(rows):,} heads have {MIN_OPERATION_TOKENS} or more of their salient mappings at each of "
+        f"two ends of directions: {run.out}/directions.csv and direction_heads.csv"
+    )
+
+
+def run_known_heads(arguments: argparse.Namespace) -> str:
+    """Compares known heads with their relation scores."""
+    from maps.experiments.known_heads import evaluate_known_heads
+
+    run = experiment_run(arguments, "scoring")
+    groups = evaluate_known_heads(run, arguments.known).tables["known_groups"]
+    lines = [group_text(row, run.settings.tau) for row in groups]
+    return "\n".join([*lines, f"{run.out}/known_heads.csv and known_groups.csv"])
+
+
+def group_text(row: Row, tau: float) -> str:
+    """How many heads of a group their relation score classifies in the same way."""
+    relation = f"{row['relation']} ({row['side']})"
+    if row["likewise"] is None:
+        return f"{row['group']}: not compared, because too few pairs of {relation} are usable"
+    paper = "" if row["published"] is None else f" (in the paper: {row['published']})"
+    passed = f"{row['likewise']} of {row['heads']} pass τ = {tau:g} on {relation}{paper}"
+    return f"{row['group']}: {passed}; so do {row['further']} other heads of the model"
+
+
+def run_biases(arguments: argparse.Namespace) -> str:
+    """Compares heads with and without their value bias."""
+    from maps.experiments.biases import evaluate_biases
+
+    result = evaluate_biases(experiment_run(arguments, "comparing"), arguments.heads)
+    rows = [row for row in result.tables["biases"] if row["head"] is not None]
+    changed = sum(bool(row["gained"] or row["lost"]) for row in rows)
+    return f"The value bias changes the relations of {changed:,} of {len(rows):,} heads: {arguments.out}/biases.csv"
+
+
+def run_attention(arguments: argparse.Namespace) -> str:
+    """Finds the keys that each head's queries attend to."""
+    from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE, evaluate_attention
+
+    if arguments.final_norm:
+        raise MapsError("evaluate attention does not use --final-norm; leave it out.")
+    run = experiment_run(arguments, "reading")
+    rows = evaluate_attention(run, arguments.heads).tables["attention_heads"]
+    count = sum(row["own_share"] >= SELF_ATTENTION_SHARE for row in rows)
+    return (
+        f"In {count:,} of {len(rows):,} heads, {SELF_ATTENTION_SHARE:.0%} or more of the tokens have themselves among "
+        f"their {KEYS_PER_QUERY} keys: {run.out}/attention.csv and attention_heads.csv"
+    )
+
+
 SCORING_OPTIONS = ("relations", "relation", "k", "tau", "min_pairs")
-EXPERIMENTS = {
-    "correlation": ExperimentCommand(run_correlation, (*SCORING_OPTIONS, "layers", "prompts")),
-    "multi-token": ExperimentCommand(run_multi_token, (*SCORING_OPTIONS, "layers", "prompts")),
-    "causal": ExperimentCommand(run_causal, (*SCORING_OPTIONS, "layers", "seed")),
-    "random": ExperimentCommand(run_random, (*SCORING_OPTIONS, "layers", "seed")),
-    "known-heads": ExperimentCommand(weights.run_known_heads, (*SCORING_OPTIONS, "known")),
-    "directions": ExperimentCommand(weights.run_directions, ("layers", "heads", "directions")),
-    "attention": ExperimentCommand(weights.run_attention, ("layers", "heads")),
-    "biases": ExperimentCommand(weights.run_biases, (*SCORING_OPTIONS, "layers", "heads")),
+# By name: the function that runs the experiment and returns a summary, and the options that it uses.
+EXPERIMENTS: dict[str, tuple[Callable[[argparse.Namespace], str], tuple[str, ...]]] = {
+    "correlation": (run_correlation, (*SCORING_OPTIONS, "layers", "prompts")),
+    "multi-token": (run_multi_token, (*SCORING_OPTIONS, "layers", "prompts")),
+    "causal": (run_causal, (*SCORING_OPTIONS, "layers", "seed")),
+    "random": (run_random, (*SCORING_OPTIONS, "layers", "seed")),
+    "known-heads": (run_known_heads, (*SCORING_OPTIONS, "known")),
+    "directions": (run_directions, ("layers", "heads", "directions")),
+    "attention": (run_attention, ("layers", "heads")),
+    "biases": (run_biases, (*SCORING_OPTIONS, "layers", "heads")),
 }
 COMMON_OPTIONS = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
 
@@ -107,7 +169,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     add_model_options(p, "the folder for the results, which may be the model's atlas")
     p.add_argument("--prompts", choices=("paper", "all"), help="the paper's prompt (default), or three more, pooled")
     p.add_argument("--seed", type=whole_number, default=0, help="of random draws (default 0)")
-    p.add_argument("--heads", type=weights.head_list, default=(), metavar="L26H2,…", help="only these heads")
+    p.add_argument("--heads", type=head_list, default=(), metavar="L26H2,…", help="only these heads")
     p.add_argument("--directions", type=positive_int, default=5, help="directions shown for each head (default 5)")
     p.add_argument("--known", type=Path, metavar="FILE.json", help="compare these known heads, not the built-in ones")
     p.set_defaults(run=partial(run, {action.dest: action for action in p._actions}))
@@ -115,12 +177,12 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(options: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Runs an experiment and prints its summary; raises MapsError for an option that it does not use."""
-    experiment = EXPERIMENTS[arguments.experiment]
-    accepted = {"help", "experiment", *COMMON_OPTIONS, *experiment.accepted_options}
+    run_experiment, own_options = EXPERIMENTS[arguments.experiment]
+    accepted = {"help", "experiment", *COMMON_OPTIONS, *own_options}
     for name, option in options.items():
         if name not in accepted and getattr(arguments, name, None) != option.default:
             raise MapsError(f"evaluate {arguments.experiment} does not use {option.option_strings[-1]}; leave it out.")
-    print_text(experiment.run(arguments))
+    print_text(run_experiment(arguments))
     print_text(write_report(arguments.out))
 
 

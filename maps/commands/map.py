@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import print_above_bar, progress_bar
-from maps.commands.model import add_model_options, settings_from
+from maps.commands.arguments import add_model_options, print_above_bar, progress_bar, settings_from
 from maps.errors import MapsError
 from maps.text import pluralize
 

@@ -7,8 +7,7 @@ from functools import partial
 
 import maps
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import progress_bar
-from maps.commands.model import add_reading_options
+from maps.commands.arguments import add_reading_options, progress_bar
 from maps.mapping.probe_results import Probe
 from maps.text import visible_token
 

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from maps.command_line import Subparsers, positive_int, print_text, share
 from maps.commands.arguments import MISSING_PICTURES_HINT
-from maps.errors import MapsError
 
 if TYPE_CHECKING:
-    from pyarrow import Table
-
     from maps.atlas.reader import Atlas
-    from maps.report.atlas_report import AtlasFindings, ReportSection
+    from maps.report.atlas_report import AtlasFindings
 
 FIGURE_NAMES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 FIGURE_FORMATS = ("svg", "html", "vl.json")
@@ -45,13 +42,10 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.report.evidence import compute_evidence
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
-    findings, evidence = atlas_findings(atlas, arguments.tau, arguments.min_pairs), compute_evidence(atlas)
+    findings = atlas_report.compute_findings(atlas, arguments.tau, arguments.min_pairs)
+    evidence = compute_evidence(atlas)
     specs = figure_specs(atlas, findings) | evidence.figures
-    sections = [
-        *atlas_report.build_sections(findings, "output_space" in specs),
-        breadth_section(atlas, findings),
-        *evidence.sections,
-    ]
+    sections = [*atlas_report.build_sections(findings, "output_space" in specs), *evidence.sections]
     tables = findings.tables | evidence.tables
     files = {f"{name}.csv": table_to_csv(table) for name, table in tables.items()} | figure_files(specs)
     files["report.md"] = atlas_report.render_markdown(findings, sections, render.can_draw())
@@ -85,56 +79,16 @@ def report_file_names() -> set[str]:
     return figures | {f"{name}.csv" for name in (*REPORT_TABLES, *EVIDENCE_TABLES)}
 
 
-def atlas_findings(atlas: Atlas, tau: float | None, min_pairs: int | None) -> AtlasFindings:
-    """The tables of the report; raises MapsError where the atlas has no relation scores."""
-    from maps.report import atlas_report
-
-    relations = atlas.table("relations")
-    if not len(relations):
-        raise MapsError(f"{atlas.folder} contains no relation scores; map the model again with relations.")
-    settings = atlas.info["settings"]
-    return atlas_report.compute_findings(
-        atlas.model,
-        atlas.table("heads"),
-        atlas.table("mappings", ["layer", "head", "source_id", "target_ids"]),
-        relations,
-        settings["tau"] if tau is None else tau,
-        settings["min_pairs"] if min_pairs is None else min_pairs,
-        identification_table(atlas),
-    )
-
-
-def identification_table(atlas: Atlas) -> Table | None:
-    """How often describers see a pattern; None where no head is described."""
-    from maps.analysis.identification import identification_rates
-
-    descriptions = atlas.descriptions()
-    if not descriptions:
-        return None
-    return identification_rates(atlas.head_ids, descriptions, atlas.stale_description_ids())
-
-
-def breadth_section(atlas: Atlas, findings: AtlasFindings) -> ReportSection:
-    """The section on how global or specific the heads are."""
-    from maps.analysis.breadth import OutputSpaceReferences, breadth_sentences
-    from maps.report.atlas_report import ReportSection
-
-    sentences = tuple(breadth_sentences(findings.tables["breadth"], OutputSpaceReferences.from_info(atlas.info)))
-    return ReportSection("Global and specific heads", sentences, "breadth", "breadth")
-
-
 def figure_specs(atlas: Atlas, findings: AtlasFindings) -> dict[str, dict[str, Any]]:
     """The figures as Vega-Lite, by file name; some only where their data was computed."""
     from maps import figures
-    from maps.analysis.breadth import OutputSpaceReferences
 
     tables, model, heads = findings.tables, atlas.model, atlas.table("heads")
-    references = OutputSpaceReferences.from_info(atlas.info)
     by_name = {
         "categories": figures.functionality_map(tables["categories"], model, atlas.info["layers"], atlas.info["heads"]),
         "heads_per_relation": figures.heads_per_relation(tables["heads_per_relation"], model),
         "groups": figures.group_similarity(tables["groups"], model),
-        "breadth": figures.breadth_by_layer(heads, model, references),
+        "breadth": figures.breadth_by_layer(heads, model, findings.references),
         "output_space": figures.skewness_by_output_space(heads, list(findings.classified_heads), model),
     }
     if "identification" in tables:

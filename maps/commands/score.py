@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
-from maps.commands.arguments import model_name, progress_bar
-from maps.commands.server import add_server_options, chat_from
+from maps.commands.arguments import add_server_options, chat_from, model_name, progress_bar
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.cost_estimate import SCORER_ROLE, cost_estimate_text
-from maps.llm.prices import read_prices
+from maps.llm.prices import SCORER_ROLE, cost_estimate_text, read_prices
 from maps.text import pluralize
 
 if TYPE_CHECKING:
@@ -97,8 +95,8 @@ def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse
 
 def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> None:
     """Prints the expected cost, asks the scorer, prints the scores."""
+    from maps.scoring.accuracy import detection_sentences
     from maps.scoring.detection import run_detection
-    from maps.scoring.summary import detection_sentences
 
     print_text(" ".join(plan_sentences(planned)))
     if not planned.questions:

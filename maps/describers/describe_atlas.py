@@ -156,10 +156,8 @@ def summarise_run(work: DescribeWork, answers: AnswerStore) -> DescribeSummary:
             "its files. Run the command again when nothing else writes there."
         )
     rows = [row for row in work.atlas.descriptions() if row["describer"] == work.describer]
-    patterns = sum(row["pattern"] for row in rows)
-    return DescribeSummary(
-        answers.row_counts["descriptions"], answers.row_counts["failures"], patterns, len(work.atlas.head_ids)
-    )
+    patterns, counts = sum(row["pattern"] for row in rows), answers.row_counts
+    return DescribeSummary(counts["descriptions"], counts["failures"], patterns, len(work.atlas.head_ids))
 
 
 class AnswerStore:
@@ -175,10 +173,8 @@ class AnswerStore:
         from tqdm import tqdm
 
         with ExitStack() as stack:
-            self._append = {
-                name: stack.enter_context(open_row_writer(self._work.atlas, name)) for name in ANSWER_TABLES
-            }
-            total = len(self._work.todo)
+            atlas, total = self._work.atlas, len(self._work.todo)
+            self._append = {name: stack.enter_context(open_row_writer(atlas, name)) for name in ANSWER_TABLES}
             self._bar = stack.enter_context(tqdm(total=total, unit="head", desc="describing", dynamic_ncols=True))
             yield
 

@@ -6,17 +6,15 @@ W_Q W_Kᵀ is read as the paper reads W_V W_O, without positions (formulas: `map
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
-from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, pick_settings
+from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, ExperimentRun, pick_settings
 from maps.heads.circuit import skewness
 from maps.heads.query_key import QueryKeyCircuit
-from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, Progress, no_progress_bar
+from maps.types import HeadId
 from maps.weights.attention import read_query_key_weights
 
 QUERIES_PER_HEAD = 30  # the most salient ones
@@ -35,20 +33,13 @@ SCHEMAS = {
 }
 
 
-def evaluate_attention(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    heads: Sequence[HeadId] = (),
-    device: str = "cpu",
-    progress: Progress[int] = no_progress_bar,
-) -> ExperimentTables:
+def evaluate_attention(run: ExperimentRun, heads: Sequence[HeadId] = ()) -> ExperimentTables:
     """Reads W_Q W_Kᵀ of heads and writes `attention.csv` and `attention_heads.csv`; continues a stopped run.
 
     `heads`: only these heads, or all heads of the settings' layers.
     """
-    opened, selected = open_heads(model, settings, heads, device, ("query", "key"))
-    asked = {**pick_settings(settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
+    opened, selected = open_heads(run, heads, ("query", "key"))
+    asked = {**pick_settings(run.settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
     group_size = opened.shape.heads // opened.shape.kv_heads
 
     def compute_layer(layer: int) -> TableRows:
@@ -61,7 +52,7 @@ def evaluate_attention(
             tables["attention_heads"].append({**head_row, "key_head": head // group_size})
         return tables
 
-    return run_layers("attention", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
+    return run_layers("attention", run, opened, asked, list(selected), SCHEMAS, compute_layer)
 
 
 def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:

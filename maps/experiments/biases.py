@@ -7,7 +7,6 @@ tests are made with and without it. The output bias b_O belongs to a layer, not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,15 +14,14 @@ from torch import Tensor
 from maps.atlas.schema import INTEGER, NUMBER, Row, table_by_head
 from maps.errors import RunFailedError
 from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
-from maps.experiments.results import INTEGERS, TEXTS, pick_settings
+from maps.experiments.results import INTEGERS, TEXTS, ExperimentRun, pick_settings
 from maps.heads.query_key import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
 from maps.heads.top_targets import find_highest_targets
 from maps.mapping.mapper import LayerMapper
 from maps.mapping.model import LayerWeights
-from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, Progress, no_progress_bar
+from maps.types import HeadId
 from maps.weights.attention import read_attention_bias
 
 TARGETS_SHOWN = 5  # for each bias
@@ -35,30 +33,23 @@ SCHEMAS = {
 }
 
 
-def evaluate_biases(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    heads: Sequence[HeadId] = (),
-    device: str = "cpu",
-    progress: Progress[int] = no_progress_bar,
-) -> ExperimentTables:
+def evaluate_biases(run: ExperimentRun, heads: Sequence[HeadId] = ()) -> ExperimentTables:
     """Compares heads with and without their value bias and shows each layer's output bias; writes `biases.csv`.
 
     `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run. Raises RunFailedError for
     a model without such biases.
     """
-    opened, selected = open_heads(model, settings, heads, device)
+    opened, selected = open_heads(run, heads)
     first = min(selected)
     if all(read_attention_bias(opened.checkpoint, role, first) is None for role in ("value", "output")):
         raise RunFailedError(f"The attention of {opened.name} has no biases of values or outputs: nothing to compare.")
-    asked = {**pick_settings(settings), "heads": [str(head) for head in heads]}
-    work = LayerMapper.prepare(opened, settings)
+    asked = {**pick_settings(run.settings), "heads": [str(head) for head in heads]}
+    work = LayerMapper.prepare(opened, run.settings)
 
     def compute_layer(layer: int) -> TableRows:
         return {"biases": bias_rows(work, layer, selected[layer])}
 
-    return run_layers("biases", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
+    return run_layers("biases", run, opened, asked, list(selected), SCHEMAS, compute_layer)
 
 
 def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:

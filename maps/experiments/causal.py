@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from itertools import islice
-from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, NamedTuple
 
@@ -20,13 +19,12 @@ from maps.experiments import static_scores
 from maps.experiments.ablation import LastPosition
 from maps.experiments.hooked_model import MAX_BATCH_TOKENS, HookedModel
 from maps.experiments.prompts import FilledPrompts, PromptPair, single_token_pairs
-from maps.experiments.results import LeftOutRelation, Result, experiment_parts
+from maps.experiments.results import ExperimentRun, LeftOutRelation, Result, experiment_parts
 from maps.experiments.task_prompts import TASK_PROMPTS
 from maps.files.run_folder import RunFolder
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper
-from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, Progress, no_progress_bar
+from maps.types import HeadId
 
 REMOVAL_LIMITS = ((300, 30), (500, 50), (1000, 100), (1500, 150))  # (heads of the model, heads removed): below, at most
 HIGHEST_REMOVAL_LIMIT = 250  # heads removed at most in larger models
@@ -62,23 +60,16 @@ class RemovalPlan(NamedTuple):
     control_tasks: dict[str, list[str]]
 
 
-def evaluate_causal(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    seed: int = 0,
-    device: str = "cpu",
-    progress: Progress[str] = no_progress_bar,
-) -> Result:
+def evaluate_causal(run: ExperimentRun, seed: int = 0) -> Result:
     """Removes heads from the last position of every task's prompts and writes `causal.csv`; continues a stopped run.
 
     `seed` draws the random heads and the controls. Raises MapsError when `out` holds a run or an atlas with other
     settings.
     """
-    work, asked = static_scores.prepare_run(model, out, settings, device, {"seed": seed, "tasks": TASK_PROMPTS})
-    parts = experiment_parts(out, "causal")
+    work, asked = static_scores.prepare_run(run, {"seed": seed, "tasks": TASK_PROMPTS})
+    parts = experiment_parts(run.out, "causal")
     with parts.begin("evaluate", asked):
-        finished = Result.find(out, "causal")
+        finished = Result.find(run.out, "causal")
         if finished is not None:
             return finished
         enough, left = static_scores.relations_with_enough_pairs(work)
@@ -89,9 +80,9 @@ def evaluate_causal(
             bases = {name: accuracy_curves(hooked_model, task, [[]])[0][0] for name, task in tasks.items()}
             parts.store(BASE_ACCURACIES_PART, bases)  # with no head removed
         plan = plan_removals(tasks, parts.read(BASE_ACCURACIES_PART), static_scores.selected_heads(work), seed)
-        parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), progress)
+        parts.compute_missing(list(tasks), lambda name: measure_task(hooked_model, plan, name), run.progress)
         rows, further_left = causal_rows(parts, plan)
-        return Result("causal", out, asked, rows, left + further_left).write()
+        return Result("causal", run.out, asked, rows, left + further_left).write()
 
 
 def has_task(usable: UsableRelation) -> bool:

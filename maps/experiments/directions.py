@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
-from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, pick_settings
+from maps.experiments.results import INTEGERS, NUMBERS, TEXTS, ExperimentRun, pick_settings
 from maps.heads import singular_directions
 from maps.heads.circuit import HeadWeights
 from maps.heads.salient_tokens import find_salient_tokens, head_gains
 from maps.heads.unembedding import Unembedding
 from maps.mapping.model import LayerWeights
-from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, Progress, check_at_least_one, no_progress_bar
+from maps.types import HeadId, check_at_least_one
 
 TOKENS_SHOWN = 5  # sources and targets at each end of a direction
 SALIENT_TOKENS = 30  # a head's salient tokens, each assigned to one end of one direction
@@ -41,22 +39,14 @@ SCHEMAS = {
 }
 
 
-def evaluate_directions(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    heads: Sequence[HeadId] = (),
-    max_directions: int = 5,
-    device: str = "cpu",
-    progress: Progress[int] = no_progress_bar,
-) -> ExperimentTables:
+def evaluate_directions(run: ExperimentRun, heads: Sequence[HeadId] = (), max_directions: int = 5) -> ExperimentTables:
     """Splits heads into their strongest `max_directions` directions; writes `directions.csv` and `direction_heads.csv`.
 
     `heads`: only these heads, or all heads of the settings' layers. Continues a stopped run.
     """
     check_at_least_one("directions", max_directions)
-    opened, selected = open_heads(model, settings, heads, device)
-    asked = pick_settings(settings, ("first_mlp", "final_norm", "dtype", "layers"))
+    opened, selected = open_heads(run, heads)
+    asked = pick_settings(run.settings, ("first_mlp", "final_norm", "dtype", "layers"))
     asked |= {"heads": [str(head) for head in heads], "directions": max_directions}
     moments: dict[int, Tensor] = {}  # one for layer 0, one for all other layers, which read the same sources
 
@@ -72,7 +62,7 @@ def evaluate_directions(
             "direction_heads": [head_row(each) for each in split],
         }
 
-    return run_layers("directions", opened, asked, list(selected), SCHEMAS, out, compute_layer, progress)
+    return run_layers("directions", run, opened, asked, list(selected), SCHEMAS, compute_layer)
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,23 @@ relation reaches τ, or its suppression for a group that suppresses.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
-from maps.data import known_heads as known
-from maps.data.known_heads import KnownGroup
+from maps.data import is_text, read_own_json
 from maps.errors import MapsError
 from maps.experiments.layer_runs import ExperimentTables, TableRows, run_layers
-from maps.experiments.results import TEXTS, pick_settings
+from maps.experiments.results import TEXTS, ExperimentRun, pick_settings
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.rows import score_rows
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, Progress, no_progress_bar
+from maps.types import HeadId
 
 SCHEMAS = {
     "known_heads": pa.schema(
@@ -37,27 +39,78 @@ SCHEMAS = {
         ]
     ),
 }
+SCORE_SIDES = ("score", "suppression")
 USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "relations")
 
 
-def evaluate_known_heads(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    groups_file: Path | None = None,
-    device: str = "cpu",
-    progress: Progress[int] = no_progress_bar,
-) -> ExperimentTables:
+class KnownGroup(NamedTuple):
+    """Heads with one function in earlier work, and the relation by which MAPS should find them.
+
+    `side`: whether they promote the targets ("score") or suppress them ("suppression"). `published`: how many of them
+    the paper finds; None if it does not say.
+    """
+
+    name: str
+    relation: str
+    side: str
+    heads: tuple[HeadId, ...]
+    published: int | None
+    source: str
+
+
+def shipped_groups(model: str, architecture: str, layers: int, heads: int) -> tuple[str, tuple[KnownGroup, ...]]:
+    """The usual name of the model with that shape, and its groups; raises MapsError if none ships."""
+    known_models = json.loads(files("maps.data").joinpath("known_heads.json").read_text(encoding="utf-8"))
+    for known in known_models:
+        if (known["architecture"], known["layers"], known["heads"]) == (architecture, layers, heads):
+            return known["model"], parse_groups(known["groups"])
+    names = " and ".join(f"{m['model']} ({m['layers']} layers of {m['heads']} heads)" for m in known_models)
+    raise MapsError(
+        f"Known heads are available for {names}, but {model} is {architecture} with {layers} layers of {heads} heads. "
+        "Give your own list with --known FILE.json."
+    )
+
+
+def read_own_groups(path: Path) -> tuple[KnownGroup, ...]:
+    """A user's groups: a list of objects with group, relation and heads; side, published and source are optional."""
+    data = read_own_json(path, "file of known heads")
+    try:
+        return parse_groups(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MapsError(
+            f'{path} must be a list such as [{{"group": "movers", "relation": "name_copying", "heads": ["L9H9"]}}].'
+        ) from error
+
+
+def parse_groups(data: Sequence[dict[str, Any]]) -> tuple[KnownGroup, ...]:
+    """The groups in a JSON value; raises various exceptions if it has another form, MapsError for an invalid head."""
+    groups = tuple(map(parse_group, data))
+    if not groups:
+        raise ValueError("no groups")
+    return groups
+
+
+def parse_group(data: dict[str, Any]) -> KnownGroup:
+    side, published, source = data.get("side", "score"), data.get("published"), data.get("source", "")
+    heads = tuple(dict.fromkeys(HeadId.parse(head) for head in data["heads"]))
+    has_texts = is_text(data["group"]) and is_text(data["relation"]) and isinstance(source, str)
+    if not has_texts or side not in SCORE_SIDES or not heads or not (published is None or type(published) is int):
+        raise ValueError("not a group of heads")
+    return KnownGroup(data["group"], data["relation"], side, heads, published, source)
+
+
+def evaluate_known_heads(run: ExperimentRun, groups_file: Path | None = None) -> ExperimentTables:
     """Compares known heads with their relation scores and writes `known_heads.csv` and `known_groups.csv`.
 
     `groups_file`: your own groups instead of those that ship. Raises MapsError for a model without known heads.
     """
-    opened = open_model(model, settings, device)
+    settings = run.settings
+    opened = open_model(run.model, settings, run.device)
     if groups_file is None:
         shape = opened.shape
-        _, groups = known.shipped_groups(opened.name, shape.architecture, shape.layers, shape.heads)
+        _, groups = shipped_groups(opened.name, shape.architecture, shape.layers, shape.heads)
     else:
-        groups = known.read_own_groups(groups_file)
+        groups = read_own_groups(groups_file)
     for group in groups:
         for head in group.heads:
             opened.head(head)  # raises MapsError for a head that the model lacks
@@ -76,7 +129,7 @@ def evaluate_known_heads(
     def build_tables(rows: TableRows) -> TableRows:
         return compare_known_heads(groups, rows["relations"], settings)
 
-    return run_layers("known_heads", opened, asked, layers, SCHEMAS, out, compute_layer, progress, build_tables)
+    return run_layers("known_heads", run, opened, asked, layers, SCHEMAS, compute_layer, build_tables)
 
 
 ScoresByHead = dict[HeadId, dict[str, Row]]  # rows of `relations` by head and relation

@@ -14,14 +14,14 @@ import pyarrow as pa
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
-from maps.experiments.results import experiment_parts, read_finished
+from maps.experiments.results import ExperimentRun, experiment_parts, read_finished
 from maps.files.atomic import write_file, write_json
 from maps.files.csv_export import table_to_csv
 from maps.files.run_folder import REMEDY
 from maps.mapping.mapper import open_model
 from maps.mapping.model import Model
-from maps.mapping.settings import MappingSettings, select_layers
-from maps.types import HeadId, Progress
+from maps.mapping.settings import select_layers
+from maps.types import HeadId
 from maps.weights.checkpoint import MAPPING_ROLES
 
 TableRows = dict[str, list[Row]]  # the rows of each table
@@ -55,14 +55,14 @@ class ExperimentTables(NamedTuple):
 
 
 def open_heads(
-    model: str, settings: MappingSettings, heads: Sequence[HeadId], device: str, roles: Sequence[str] = MAPPING_ROLES
+    run: ExperimentRun, heads: Sequence[HeadId], roles: Sequence[str] = MAPPING_ROLES
 ) -> tuple[Model, dict[int, list[int]]]:
     """Opens a model; returns it with the heads to look at by layer: `heads`, or all of the settings' layers if empty.
 
     `roles` are those of the needed weights. Raises MapsError for a head that the model or the layers lack.
     """
-    opened = open_model(model, settings, device)
-    layers = select_layers(settings, opened.shape.layers)
+    opened = open_model(run.model, run.settings, run.device)
+    layers = select_layers(run.settings, opened.shape.layers)
     named = sorted({opened.head(head) for head in heads})
     outside = [str(head) for head in named if head.layer not in layers]
     if outside:
@@ -70,19 +70,18 @@ def open_heads(
     selected: dict[int, list[int]] = {} if named else {layer: list(range(opened.shape.heads)) for layer in layers}
     for layer, head in named:
         selected.setdefault(layer, []).append(head)
-    opened.checkpoint.check_files(selected, settings.first_mlp, roles)
+    opened.checkpoint.check_files(selected, run.settings.first_mlp, roles)
     return opened, selected
 
 
 def run_layers(
     experiment: str,
+    run: ExperimentRun,
     model: Model,
     settings: dict[str, Any],
     layers: Sequence[int],
     schemas: dict[str, pa.Schema],
-    out: Path,
     compute_layer: Callable[[int], TableRows],
-    progress: Progress[int],
     build_tables: Callable[[TableRows], TableRows] = lambda rows: rows,
 ) -> ExperimentTables:
     """Computes the layers that are missing, then writes one CSV file for each table and one JSON file with all.
@@ -91,12 +90,12 @@ def run_layers(
     layer's rows by name; `build_tables` makes the tables from the rows of all layers. Raises MapsError when the folder
     holds a run with other settings or the atlas of another model.
     """
-    revision, parts = model.checkpoint.revision, experiment_parts(out, experiment)
+    out, revision, parts = run.out, model.checkpoint.revision, experiment_parts(run.out, experiment)
     settings = {"model": model.requested_name, "revision": revision, **settings}
     if (out / "atlas.json").exists() and Atlas.open(out).info["revision"] != revision:
         raise MapsError(f"{out} holds an atlas of another model; choose another --out.")
     with parts.begin("evaluate", settings):
-        computed = parts.compute_missing(layers, compute_layer, progress)
+        computed = parts.compute_missing(layers, compute_layer, run.progress)
         tables = build_tables({name: [row for layer in computed for row in layer[name]] for name in computed[0]})
         for name, schema in schemas.items():
             table = pa.Table.from_pylist(tables[name], schema=schema)

@@ -7,19 +7,18 @@ with the mean and the standard deviation of the entries of W_V W_O in the same l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from maps.atlas.append_log import write_card
 from maps.atlas.random_csv import RANDOM_CSV, RANDOM_CSV_SCHEMA
-from maps.experiments.results import experiment_parts, open_matching_atlas
+from maps.experiments.results import ExperimentRun, experiment_parts, open_matching_atlas
 from maps.files.atomic import write_file
 from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
 from maps.heads.rank_tests import target_hits
 from maps.heads.relation_scores import score_layer_relations, scores_from_hits
 from maps.mapping.mapper import LayerMapper, open_model
-from maps.mapping.settings import MappingSettings, select_layers
-from maps.types import Progress, RelationScore, no_progress_bar
+from maps.mapping.settings import select_layers
+from maps.types import RelationScore
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -33,25 +32,19 @@ class RandomBaseline(NamedTuple):
     head_count: int
 
 
-def evaluate_random_baseline(
-    model: str,
-    out: Path,
-    settings: MappingSettings,
-    seed: int = 0,
-    device: str = "cpu",
-    progress: Progress[int] = no_progress_bar,
-) -> RandomBaseline:
+def evaluate_random_baseline(run: ExperimentRun, seed: int = 0) -> RandomBaseline:
     """Counts trained and random heads that pass each τ and writes `random.csv`; continues a stopped run.
 
     `out` may be the folder of the model's atlas; raises MapsError when that has other settings.
     """
-    opened = open_model(model, settings, device)
+    out, settings = run.out, run.settings
+    opened = open_model(run.model, settings, run.device)
     layers = select_layers(settings, opened.shape.layers)
     atlas = open_matching_atlas(out, opened.checkpoint.revision, settings)
     work = LayerMapper.prepare(opened, settings)
     parts = experiment_parts(out, "random")
-    with parts.begin("evaluate", {"model": model, "seed": seed, **settings.as_json()}):
-        scores = parts.compute_missing(layers, lambda layer: best_scores_of_layer(work, layer, seed), progress)
+    with parts.begin("evaluate", {"model": run.model, "seed": seed, **settings.as_json()}):
+        scores = parts.compute_missing(layers, lambda layer: best_scores_of_layer(work, layer, seed), run.progress)
         baseline = count_passing_heads(scores, settings.tau)
         rows = zip(baseline.taus, baseline.trained_counts, baseline.random_counts, strict=True)
         lines = [",".join(map(str, row)) + "\n" for row in (RANDOM_CSV_SCHEMA.names, *rows)]

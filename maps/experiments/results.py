@@ -19,6 +19,7 @@ from maps.files.atomic import read_json, write_file, write_json
 from maps.files.csv_export import table_to_csv
 from maps.files.run_folder import REMEDY, RunFolder, settings_difference
 from maps.mapping.settings import MappingSettings
+from maps.types import Progress, no_progress_bar
 
 # The settings of a mapping that change an experiment's scores.
 USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
@@ -46,6 +47,16 @@ CAUSAL_SCHEMA = pa.schema(
     ]
 )
 RESULT_SCHEMAS = {"correlation": CORRELATION_SCHEMA, "multi_token": MULTI_TOKEN_SCHEMA, "causal": CAUSAL_SCHEMA}
+
+
+class ExperimentRun(NamedTuple):
+    """What every experiment needs; `progress` wraps the layers, relations or tasks that are still to do."""
+
+    model: str
+    out: Path
+    settings: MappingSettings
+    device: str = "cpu"
+    progress: Progress[Any] = no_progress_bar
 
 
 class LeftOutRelation(NamedTuple):

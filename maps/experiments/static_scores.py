@@ -5,30 +5,27 @@ Static scores are φ and suppression of a relation on every head, read from the 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.experiments.results import LeftOutRelation, open_matching_atlas, pick_settings
+from maps.experiments.results import ExperimentRun, LeftOutRelation, open_matching_atlas, pick_settings
 from maps.heads.relation_scores import UsableRelation
 from maps.mapping.mapper import LayerMapper, open_model
-from maps.mapping.settings import MappingSettings, select_layers
+from maps.mapping.settings import select_layers
 from maps.text import pluralize
 from maps.types import HeadId
 
 
-def prepare_run(
-    model: str, out: Path, settings: MappingSettings, device: str, further_settings: dict[str, Any]
-) -> tuple[LayerMapper, dict[str, Any]]:
+def prepare_run(run: ExperimentRun, further_settings: dict[str, Any]) -> tuple[LayerMapper, dict[str, Any]]:
     """Opens the model, reading no tensor, and returns it with the run's settings. Writes nothing.
 
     Raises MapsError when `out` holds an atlas of another model or with other settings.
     """
-    opened = open_model(model, settings, device)
-    select_layers(settings, opened.shape.layers)
+    opened = open_model(run.model, run.settings, run.device)
+    select_layers(run.settings, opened.shape.layers)
     revision = opened.checkpoint.revision
-    open_matching_atlas(out, revision, settings)
-    asked = {"model": model, "revision": revision, **pick_settings(settings), **further_settings}
-    return LayerMapper.prepare(opened, settings), asked
+    open_matching_atlas(run.out, revision, run.settings)
+    asked = {"model": run.model, "revision": revision, **pick_settings(run.settings), **further_settings}
+    return LayerMapper.prepare(opened, run.settings), asked
 
 
 def relations_with_enough_pairs(work: LayerMapper) -> tuple[list[UsableRelation], list[LeftOutRelation]]:

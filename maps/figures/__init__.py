@@ -1,10 +1,8 @@
 """Tables → figures. Every figure has a title and a description, and says in words what it says in colour."""
 
-from maps.figures.breadth import breadth_by_layer
+from maps.figures.by_layer import breadth_by_layer, group_similarity, identification_rate
 from maps.figures.evidence import concentration_ticks, detection_bars
-from maps.figures.groups import group_similarity
 from maps.figures.heads import functionality_map, skewness_by_output_space
-from maps.figures.identification import identification_rate
 from maps.figures.relations import heads_per_relation
 from maps.figures.style import Figure, vega_spec
 

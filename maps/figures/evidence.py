@@ -10,8 +10,8 @@ from typing import Any
 import altair as alt
 
 from maps.figures.style import BLUE, ORANGE, VERMILION, Figure, Rows, SharedRows, style_chart
+from maps.scoring.accuracy import SCORE_COLUMNS, detection_sentences
 from maps.scoring.comparison import PATTERN_LABEL, RANDOM_LABEL, UNCLEAR_LABEL, ConcentrationGroup
-from maps.scoring.summary import SCORE_COLUMNS, detection_sentences
 from maps.text import escape_invisible
 
 VALUES_PER_UNIT = 20  # detection scores are multiples of 1/20: ten items match and ten do not

@@ -25,8 +25,7 @@ class HeadHits(NamedTuple):
 def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
     """A row of `heads`. `sigma`: (V,) saliency of every token. Columns computed on request are left empty."""
     return {
-        "layer": head.layer,
-        "head": head.head,
+        **head._asdict(),
         "kv_head": kv_head,
         "saliency_mean": float(sigma.double().mean()),
         "saliency_max": float(sigma.max()),

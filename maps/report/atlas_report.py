@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from maps.analysis import breadth, classification, identification
 from maps.analysis.value_groups import BETWEEN, GROUPS_SCHEMA, SETS, WITHIN, value_group_similarity
+from maps.atlas.reader import Atlas
+from maps.errors import MapsError
 from maps.text import escape_invisible, pluralize, relation_label, three_decimals
-from maps.types import HeadId
 
 REPORT_TABLES = {
     "categories": classification.CATEGORIES_SCHEMA,
@@ -39,6 +40,7 @@ class AtlasFindings:
     min_pairs: int
     classified_heads: classification.RelationsByHead
     tables: dict[str, pa.Table]
+    references: breadth.OutputSpaceReferences
 
 
 @dataclass(frozen=True)
@@ -51,29 +53,32 @@ class ReportSection:
     figure: str | None = None
 
 
-def compute_findings(
-    model: str,
-    heads: pa.Table,
-    mappings: pa.Table,
-    relations: pa.Table,
-    tau: float,
-    min_pairs: int,
-    identification_table: pa.Table | None = None,
-) -> AtlasFindings:
-    """The report's tables, from the tables of an atlas; a described atlas has an `identification_table` too."""
-    ids = [HeadId(row["layer"], row["head"]) for row in heads.select(["layer", "head"]).to_pylist()]
+def compute_findings(atlas: Atlas, tau: float | None = None, min_pairs: int | None = None) -> AtlasFindings:
+    """The report's tables, by default with the atlas's τ and `min_pairs`; `identification` if a head is described.
+
+    Raises MapsError where the atlas has no relation scores.
+    """
+    relations, heads = atlas.table("relations"), atlas.table("heads")
+    if not len(relations):
+        raise MapsError(f"{atlas.folder} contains no relation scores; map the model again with relations.")
+    settings = atlas.info["settings"]
+    tau = settings["tau"] if tau is None else tau
+    min_pairs = settings["min_pairs"] if min_pairs is None else min_pairs
     classified = classification.classify(relations, tau, min_pairs)
     per_relation = classification.heads_per_relation(relations, tau, min_pairs)
+    mappings = atlas.table("mappings", ["layer", "head", "source_id", "target_ids"])
     tables = {
-        "categories": classification.categories_table(ids, classified),
+        "categories": classification.categories_table(atlas.head_ids, classified),
         "heads_per_relation": per_relation,
-        "summary": classification.classification_summary(ids, classified, per_relation),
+        "summary": classification.classification_summary(atlas.head_ids, classified, per_relation),
         "groups": value_group_similarity(heads, mappings, classified),
         "breadth": breadth.layer_breadth(heads),
     }
-    if identification_table is not None:
-        tables["identification"] = identification_table
-    return AtlasFindings(model, tau, min_pairs, classified, tables)
+    if descriptions := atlas.descriptions():
+        stale = atlas.stale_description_ids()
+        tables["identification"] = identification.identification_rates(atlas.head_ids, descriptions, stale)
+    references = breadth.OutputSpaceReferences.from_info(atlas.info)
+    return AtlasFindings(atlas.model, tau, min_pairs, classified, tables, references)
 
 
 def build_sections(findings: AtlasFindings, has_output_space: bool) -> list[ReportSection]:
@@ -91,7 +96,8 @@ def build_sections(findings: AtlasFindings, has_output_space: bool) -> list[Repo
     if "identification" in findings.tables:
         sentences = tuple(identification_sentences(findings))
         sections.append(ReportSection("Heads with a described pattern", sentences, "identification", "identification"))
-    return sections
+    sentences = tuple(breadth.breadth_sentences(findings.tables["breadth"], findings.references))
+    return [*sections, ReportSection("Global and specific heads", sentences, "breadth", "breadth")]
 
 
 def category_sentences(findings: AtlasFindings) -> list[str]:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from maps import figures
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.report.atlas_report import ReportSection
-from maps.scoring import comparison, evidence_table, summary
+from maps.scoring import accuracy, comparison
 from maps.scoring.measures import RandomHeadDraw, stored_random_heads
 from maps.text import pluralize
 from maps.types import HeadId
 
+DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped")
+EVIDENCE_SCHEMA = table_by_head(
+    *columns(TEXT, "describer", "observed_pattern"),
+    ("pattern", pa.bool_()),
+    ("check", TEXT),
+    ("support", INTEGER),
+    *columns(NUMBER, "by_chance", "target_entropy", "entropy_below", "target_kurtosis", "kurtosis_below"),
+    ("scorer", TEXT),
+    ("seed", INTEGER),
+    *columns(NUMBER, *DETECTION_COLUMNS),
+    ("stale", pa.bool_()),
+)
 EVIDENCE_TABLES = {
-    "detection": summary.DETECTION_SUMMARY_SCHEMA,
+    "detection": accuracy.DETECTION_SUMMARY_SCHEMA,
     "concentration": comparison.CONCENTRATION_SUMMARY_SCHEMA,
-    "evidence": evidence_table.EVIDENCE_SCHEMA,
+    "evidence": EVIDENCE_SCHEMA,
 }
 EVIDENCE_FIGURES = ("detection", "concentration")
 
@@ -58,7 +72,7 @@ def compute_evidence(atlas: Atlas) -> ReportEvidence:
     )
     heading = "Evidence: concentration of targets"
     evidence.sections.append(ReportSection(heading, sentences, "concentration", "concentration"))
-    add_table(evidence, "evidence", evidence_table.evidence_rows(descriptions, stale, checks, measured, scores))
+    add_table(evidence, "evidence", evidence_rows(descriptions, stale, checks, measured, scores))
     sentences = (
         "Each description with its scores and with the named check that most mappings of its head support. A "
         "description is marked as stale if the mappings changed after it.",
@@ -75,10 +89,10 @@ def add_table(evidence: ReportEvidence, name: str, rows: list[Row]) -> None:
 def add_detection(evidence: ReportEvidence, scores: list[Row], stale: set[str], model: str) -> None:
     """Adds detection scores and their control; scores of stale descriptions are left out and counted."""
     fresh = [row for row in scores if row["description_id"] not in stale]
-    add_table(evidence, "detection", summary.detection_rows(fresh))
+    add_table(evidence, "detection", accuracy.detection_rows(fresh))
     evidence.figures["detection"] = figures.vega_spec(figures.detection_bars(fresh, model))
     left = left_out_sentences(len(scores) - len(fresh), "score", "describe these heads again, then score them")
-    sentences = (*summary.detection_sentences(fresh), *left)
+    sentences = (*accuracy.detection_sentences(fresh), *left)
     evidence.sections.append(ReportSection("Evidence: detection scores", sentences, "detection", "detection"))
 
 
@@ -106,3 +120,42 @@ def compared_random_heads(atlas: Atlas) -> list[Row]:
     rows = atlas.table("concentration", ["random_heads", "seed"]).to_pylist()
     compared = next((row for row in rows if row["random_heads"]), None)
     return stored_random_heads(atlas, RandomHeadDraw(compared["random_heads"], compared["seed"])) if compared else []
+
+
+def evidence_rows(
+    descriptions: Iterable[Row],
+    stale: Collection[str],
+    checks: Iterable[Row],
+    measures: dict[HeadId, Row],
+    scores: Iterable[Row],
+) -> list[Row]:
+    """Rows of `EVIDENCE_SCHEMA`: each description with its evidence, one row per scorer and seed.
+
+    `check` is the check with the highest support by the head's mappings, whatever the description says. `stale`: the
+    ids of descriptions whose mappings have changed since.
+    """
+    best_checks: dict[HeadId, Row] = {}
+    for row in checks:
+        head = HeadId(row["layer"], row["head"])
+        if head not in best_checks or row["support"] > best_checks[head]["support"]:
+            best_checks[head] = row
+    scores_of: dict[str, list[Row | None]] = defaultdict(list)
+    for row in scores:
+        scores_of[row["description_id"]].append(row)
+    rows = []
+    for row in descriptions:
+        head = HeadId(row["layer"], row["head"])
+        known = {
+            **_select_columns(row, ("layer", "head", "describer", "observed_pattern", "pattern")),
+            **_select_columns(best_checks.get(head), ("check", "support", "by_chance")),
+            **_select_columns(measures.get(head), (*comparison.BELOW_COLUMNS, *comparison.BELOW_COLUMNS.values())),
+            "stale": row["description_id"] in stale,
+        }
+        for score in scores_of[row["description_id"]] or [None]:
+            rows.append({**known, **_select_columns(score, ("scorer", "seed", *DETECTION_COLUMNS))})
+    return rows
+
+
+def _select_columns(row: Row | None, names: Sequence[str]) -> Row:
+    """Some columns of a row; all null without a row."""
+    return {name: row[name] if row else None for name in names}

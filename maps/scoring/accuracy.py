@@ -1,15 +1,31 @@
-"""Balanced accuracy of a scorer with an interval, and means over heads."""
+"""Balanced accuracy of a scorer with an interval, and means over heads as numbers, a table and sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
+from maps.text import pluralize
 
 Z_975 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 BOOTSTRAP_DRAWS = 1000
+DETECTION_SUMMARY_SCHEMA = pa.schema(
+    [
+        *columns(TEXT, "describer", "scorer"),
+        ("seed", INTEGER),
+        ("shown", TEXT),
+        ("heads", INTEGER),
+        *columns(NUMBER, "mean", "low", "high"),
+    ]
+)
+OWN_LABEL, EXCHANGED_LABEL = "own description", "another head's description"
+SCORE_COLUMNS = {OWN_LABEL: "detection", EXCHANGED_LABEL: "detection_swapped"}
 
 
 class AccuracyEstimate(NamedTuple):
@@ -83,3 +99,39 @@ def mean_over_heads(values: Sequence[float], seed: int = 0) -> HeadMean | None:
     indices = np.random.default_rng(seed).integers(len(data), size=(BOOTSTRAP_DRAWS, len(data)))
     low, high = np.percentile(data[indices].mean(axis=1), (2.5, 97.5))
     return HeadMean(float(data.mean()), float(low), float(high), len(data))
+
+
+def detection_rows(scores: Iterable[Row]) -> list[Row]:
+    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, with own and with exchanged descriptions."""
+    groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    for row in scores:
+        groups[row["describer"], row["scorer"], row["seed"]].append(row)
+    return [
+        {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **_mean_columns(rows, column)}
+        for (describer, scorer, seed), rows in sorted(groups.items())
+        for shown, column in SCORE_COLUMNS.items()
+    ]
+
+
+def _mean_columns(rows: Iterable[Row], column: str) -> Row:
+    mean = mean_over_heads([row[column] for row in rows if row[column] is not None])
+    if mean is None:
+        return {"heads": 0, "mean": None, "low": None, "high": None}
+    return {"heads": mean.heads, "mean": mean.value, "low": mean.low, "high": mean.high}
+
+
+def detection_sentences(scores: Iterable[Row]) -> list[str]:
+    """The means as sentences, one for each describer and scorer."""
+    rows = detection_rows(scores)  # each row with own descriptions is followed by its control
+    return [
+        f"{own['scorer']} picks out a head's mappings from descriptions by {own['describer']}: {_mean_text(own)}; "
+        f"from another head's descriptions (control): {_mean_text(control)}. Chance is 0.5."
+        for own, control in zip(rows[::2], rows[1::2], strict=True)
+    ]
+
+
+def _mean_text(row: Row) -> str:
+    if row["mean"] is None:
+        return "undefined, since no head has a score"
+    interval = "" if row["low"] is None else f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
+    return f"balanced accuracy {row['mean']:.2f} (mean of {pluralize(row['heads'], 'head')}{interval})"

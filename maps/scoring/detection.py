@@ -12,8 +12,8 @@ from maps.atlas.schema import Row, make_table
 from maps.describers.ask_many import ask_each, run_to_completion
 from maps.describers.describe_atlas import MAX_REASON_LENGTH, utc_now
 from maps.scoring.accuracy import AccuracyEstimate, DetectionCounts, balanced_accuracy, count_answer
+from maps.scoring.items import REPLY_SCHEMA, parse_named_items
 from maps.scoring.plan import DetectionQuestion
-from maps.scoring.prompt import REPLY_SCHEMA, parse_named_items
 from maps.text import shorten
 
 if TYPE_CHECKING:

@@ -94,8 +94,7 @@ def write_concentration(atlas: Atlas, draw: RandomHeadDraw) -> list[Row]:
         other_kurtosis = [row["target_kurtosis"] for row in others if row["target_kurtosis"] is not None]
         rows.append(
             {
-                "layer": head.layer,
-                "head": head.head,
+                **head._asdict(),
                 "target_entropy": bits,
                 "random_heads": len(others),
                 "seed": draw.seed if others else None,

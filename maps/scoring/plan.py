@@ -9,8 +9,14 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.llm.messages import Message, prompt_hash
-from maps.scoring.items import ITEMS_PER_KIND, DetectionItem, draw_items, exchange_partners, item_truth
-from maps.scoring.prompt import detection_messages
+from maps.scoring.items import (
+    ITEMS_PER_KIND,
+    DetectionItem,
+    detection_messages,
+    draw_items,
+    exchange_partners,
+    item_truth,
+)
 from maps.types import HeadId
 
 

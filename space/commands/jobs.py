@@ -139,7 +139,7 @@ def job_namespace(api: HfApi, options: argparse.Namespace) -> str:
 def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobPlan:
     """The Job that the options describe; raises MapsError if it cannot run on the Hub."""
     from maps.atlas.remote import HUB_NAME_PATTERN
-    from maps.commands.model import settings_from
+    from maps.commands.arguments import settings_from
     from maps.weights.bundled import BUNDLED_MODEL
     from space.hosting import jobs
 

@@ -131,7 +131,7 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
 
 
 def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
-    from maps.figures.universality import scores_by_model  # imported here: the figure library is slow to load
+    from maps.figures.experiments import scores_by_model  # imported here: the figure library is slow to load
 
     named = []
     for atlas, values in scores:

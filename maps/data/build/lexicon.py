@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from maps.data.build.relations import import_package, word_frequency
-from maps.describers.offline.inflections import has_any_form
+from maps.describers.offline.lexicon import has_any_form
 
 LEXICON_FOLDER = Path(__file__).parents[1] / "lexicon"
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")

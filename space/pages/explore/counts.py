@@ -116,7 +116,7 @@ def relations_figure(atlas: Atlas, tau: float) -> Any:
 
 def identification_figure(atlas: Atlas) -> Any:
     """The share of heads with a described pattern by layer."""
-    from maps.figures.identification import identification_rate
+    from maps.figures.by_layer import identification_rate
 
     return identification_rate(cache.pattern_rates(atlas), atlas.model)
 
@@ -131,6 +131,6 @@ def output_space_figure(atlas: Atlas, tau: float) -> Any:
 def breadth_figure(atlas: Atlas) -> Any:
     """Skewness and output space by layer, with two reference heads."""
     from maps.analysis.breadth import OutputSpaceReferences
-    from maps.figures.breadth import breadth_by_layer
+    from maps.figures.by_layer import breadth_by_layer
 
     return breadth_by_layer(atlas.table("heads"), atlas.model, OutputSpaceReferences.from_info(atlas.info))

@@ -17,6 +17,7 @@ from maps.__main__ import main
 from maps.errors import RunFailedError
 from maps.experiments.biases import SCHEMAS, evaluate_biases
 from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.results import ExperimentRun
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights.attention import read_attention_bias
@@ -53,7 +54,7 @@ def with_biases(layers: int = 2) -> dict[str, Tensor]:
 def result(tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     """A finished run on the small Llama with biases."""
     folder = save_model_folder(tmp_path_factory.mktemp("models") / "biased", SmallModel(), with_biases())
-    return evaluate_biases(str(folder), tmp_path_factory.mktemp("runs") / "biases", SETTINGS)
+    return evaluate_biases(ExperimentRun(str(folder), tmp_path_factory.mktemp("runs") / "biases", SETTINGS))
 
 
 @torch.no_grad()
@@ -161,7 +162,7 @@ def test_an_output_bias_has_a_row_of_its_own_without_a_head(result: ExperimentTa
 
 def test_named_heads_have_the_same_rows_as_among_all_heads(result: ExperimentTables, tmp_path: Path) -> None:
     model = result.settings["model"]
-    alone = evaluate_biases(model, tmp_path, replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
+    alone = evaluate_biases(ExperimentRun(model, tmp_path, replace(SETTINGS, layers=(1, 1))), (HeadId(1, 2),))
     assert alone.tables["biases"] == [
         row for row in result.tables["biases"] if row["layer"] == 1 and row["head"] in (2, None)
     ]
@@ -169,7 +170,7 @@ def test_named_heads_have_the_same_rows_as_among_all_heads(result: ExperimentTab
 
 def test_a_model_without_biases_says_so(small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RunFailedError, match=r"has no biases of values or outputs: nothing to compare\.$"):
-        evaluate_biases(str(small_model), tmp_path, SETTINGS)
+        evaluate_biases(ExperimentRun(str(small_model), tmp_path, SETTINGS))
     assert main(["evaluate", "biases", str(small_model), "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 

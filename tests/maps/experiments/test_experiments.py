@@ -26,12 +26,11 @@ from maps.experiments.causal import (
     plan_removals,
     removal_limit,
 )
-from maps.experiments.correlation import evaluate_correlation
+from maps.experiments.correlation import evaluate_correlation, evaluate_multi_token
 from maps.experiments.hooked_model import HookedModel
-from maps.experiments.multi_token import evaluate_multi_token
 from maps.experiments.pearson import two_sided_p_value
 from maps.experiments.prompts import PromptPair
-from maps.experiments.results import CORRELATION_KINDS, RESULT_SCHEMAS, LeftOutRelation, Result
+from maps.experiments.results import CORRELATION_KINDS, RESULT_SCHEMAS, ExperimentRun, LeftOutRelation, Result
 from maps.experiments.static_scores import StaticScores
 from maps.experiments.task_prompts import FURTHER_PROMPTS, PAPER_PROMPT, PROMPT_SETS, SUBJECT_MARKER, TASK_PROMPTS
 from maps.heads.relation_scores import UsableRelation
@@ -63,7 +62,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def correlated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A finished run with all prompts."""
-    return evaluate_correlation(str(model), tmp_path_factory.mktemp("runs") / "all", SETTINGS, "all")
+    return evaluate_correlation(ExperimentRun(str(model), tmp_path_factory.mktemp("runs") / "all", SETTINGS), "all")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def removed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A finished causal run in which every task counts, however badly the model does it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(causal_module, "MIN_BASE_ACCURACY", 0.0)
-        return evaluate_causal(str(model), tmp_path_factory.mktemp("runs") / "causal", SETTINGS, 3)
+        return evaluate_causal(ExperimentRun(str(model), tmp_path_factory.mktemp("runs") / "causal", SETTINGS), 3)
 
 
 def plain_scores(model: Path, template: str, pairs: Sequence[tuple[str, str]], k: int) -> dict[str, list[float]]:
@@ -141,7 +140,7 @@ def test_the_file_has_the_contracts_columns_and_reads_back(correlated: Result) -
 @pytest.mark.transformers
 def test_a_correlation_of_what_does_not_vary_is_an_empty_cell_with_its_reason(model: Path, tmp_path: Path) -> None:
     result = evaluate_correlation(
-        str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400)
+        ExperimentRun(str(model), tmp_path, replace(SETTINGS, relations=(NEXT,), k=400))
     )  # every token is a hit
     assert [result.rows[0][kind] for kind in CORRELATION_KINDS] == [None] * 4
     assert set(result.detail("copying")["undefined"]) == set(CORRELATION_KINDS)
@@ -161,10 +160,10 @@ def test_a_stopped_run_continues_and_ends_the_same(model: Path, correlated: Resu
         return todo
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate_correlation(str(model), tmp_path, SETTINGS, "all", progress=stopped)
+        evaluate_correlation(ExperimentRun(str(model), tmp_path, SETTINGS, progress=stopped), "all")
     assert not (tmp_path / "correlation.csv").exists()
     for _ in range(2):
-        evaluate_correlation(str(model), tmp_path, SETTINGS, "all", progress=watched)
+        evaluate_correlation(ExperimentRun(str(model), tmp_path, SETTINGS, progress=watched), "all")
     assert seen == [(["copying", "name_copying"], 0), (["name_copying"], 1)]
     assert (tmp_path / "correlation.csv").read_bytes() == (correlated.folder / "correlation.csv").read_bytes()
 
@@ -175,20 +174,20 @@ def test_other_settings_another_prompt_or_another_atlas_are_refused(
 ) -> None:
     start = rf"^{re.escape(str(correlated.folder))} holds a run with other settings \("
     with pytest.raises(MapsError, match=rf"{start}k was 60, now 3\); choose another --out\.$"):
-        evaluate_correlation(str(model), correlated.folder, replace(SETTINGS, k=3), "all")
+        evaluate_correlation(ExperimentRun(str(model), correlated.folder, replace(SETTINGS, k=3)), "all")
     with pytest.raises(MapsError, match=rf"{start}.*prompts.*choose another --out\.$"):
-        evaluate_correlation(str(model), correlated.folder, SETTINGS)
+        evaluate_correlation(ExperimentRun(str(model), correlated.folder, SETTINGS))
     with pytest.raises(MapsError, match="There are no prompts own; the choices are paper and all"):
-        evaluate_correlation(str(model), tmp_path, SETTINGS, "own")
+        evaluate_correlation(ExperimentRun(str(model), tmp_path, SETTINGS), "own")
     map_model(str(model), tmp_path, SETTINGS)
     with pytest.raises(MapsError, match="holds an atlas made with other settings"):
-        evaluate_correlation(str(model), tmp_path, replace(SETTINGS, tau=0.4))
+        evaluate_correlation(ExperimentRun(str(model), tmp_path, replace(SETTINGS, tau=0.4)))
     assert sorted(path.name for path in tmp_path.glob("*.parts")) == []
 
 
 def test_longer_sources_are_compared_with_single_ones(model: Path, tmp_path: Path) -> None:
-    result = evaluate_multi_token(str(model), tmp_path / "multi", SETTINGS)
-    single = evaluate_correlation(str(model), tmp_path / "single", SETTINGS)
+    result = evaluate_multi_token(ExperimentRun(str(model), tmp_path / "multi", SETTINGS))
+    single = evaluate_correlation(ExperimentRun(str(model), tmp_path / "single", SETTINGS))
     [row] = result.rows
     own = next(each for each in single.rows if each["relation"] == "name_copying")
     assert (row["relation"], row["pairs"], row["single_pairs"]) == ("name_copying", 15, 15)
@@ -285,7 +284,7 @@ def test_the_curves_are_kept_with_what_was_removed(model: Path, removed: Result)
 
 def test_tasks_that_the_model_cannot_do_are_left_out_with_the_reason(model: Path, tmp_path: Path) -> None:
     own = replace(NEXT, name="mine", category="")
-    result = evaluate_causal(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW)))
+    result = evaluate_causal(ExperimentRun(str(model), tmp_path, replace(SETTINGS, relations=(NEXT, own, FEW))))
     assert result.rows == []
     assert result.left_out_relations[:2] == [
         LeftOutRelation("word_to_antonym", 3, "3 usable pairs, fewer than 5"),

@@ -11,10 +11,11 @@ import torch
 import transformers
 
 from maps.__main__ import main
-from maps.data import known_heads as known
 from maps.errors import MapsError
+from maps.experiments import known_heads as known
 from maps.experiments.known_heads import SCHEMAS, compare_known_heads, evaluate_known_heads
 from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.results import ExperimentRun
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
@@ -42,7 +43,7 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
-    return evaluate_known_heads(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS)
+    return evaluate_known_heads(ExperimentRun(str(gpt2), tmp_path_factory.mktemp("runs") / "known", SETTINGS))
 
 
 def test_the_lists_that_ship_are_of_heads_that_their_models_have() -> None:
@@ -145,6 +146,6 @@ def test_an_invalid_list_is_refused_in_one_sentence(
     file = tmp_path / "known.json"
     file.write_text(content)
     with pytest.raises(MapsError) as caught:
-        evaluate_known_heads(str(small_model), tmp_path / "out", SETTINGS, file)
+        evaluate_known_heads(ExperimentRun(str(small_model), tmp_path / "out", SETTINGS), file)
     assert message in str(caught.value)
     assert not (tmp_path / "out").exists()

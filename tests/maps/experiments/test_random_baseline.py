@@ -15,6 +15,7 @@ from maps.__main__ import main
 from maps.errors import MapsError
 from maps.experiments import random_baseline
 from maps.experiments.random_baseline import best_score, count_passing_heads
+from maps.experiments.results import ExperimentRun
 from maps.heads import random_heads
 from maps.heads.circuit import HeadWeights
 from maps.heads.random_heads import apply_random_head, mean_and_deviation
@@ -39,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    random_baseline.evaluate_random_baseline(str(model), out, SETTINGS, seed=3)
+    random_baseline.evaluate_random_baseline(ExperimentRun(str(model), out, SETTINGS), seed=3)
     return out
 
 
@@ -112,8 +113,8 @@ def test_trained_heads_pass_as_in_the_atlas(model: Path, whole: Path, tmp_path: 
 
 
 def test_a_seed_gives_the_same_and_another_one_other_heads(model: Path, whole: Path, tmp_path: Path) -> None:
-    random_baseline.evaluate_random_baseline(str(model), tmp_path / "again", SETTINGS, seed=3)
-    random_baseline.evaluate_random_baseline(str(model), tmp_path / "other", SETTINGS, seed=4)
+    random_baseline.evaluate_random_baseline(ExperimentRun(str(model), tmp_path / "again", SETTINGS), seed=3)
+    random_baseline.evaluate_random_baseline(ExperimentRun(str(model), tmp_path / "other", SETTINGS), seed=4)
     files = [f"random.parts/layer-00{layer}.json" for layer in range(3)]
     first, again, other = (
         [(out / file).read_text() for file in files] for out in (whole, tmp_path / "again", tmp_path / "other")
@@ -136,9 +137,9 @@ def test_a_stopped_run_continues_and_ends_the_same(model: Path, whole: Path, tmp
         return todo
 
     with pytest.raises(KeyboardInterrupt):
-        random_baseline.evaluate_random_baseline(str(model), tmp_path, SETTINGS, 3, progress=stopped)
+        random_baseline.evaluate_random_baseline(ExperimentRun(str(model), tmp_path, SETTINGS, progress=stopped), 3)
     assert not (tmp_path / "random.csv").exists()
-    random_baseline.evaluate_random_baseline(str(model), tmp_path, SETTINGS, 3, progress=watched)
+    random_baseline.evaluate_random_baseline(ExperimentRun(str(model), tmp_path, SETTINGS, progress=watched), 3)
     assert seen == [([0, 1, 2], 0), ([2], 2)]
     assert (tmp_path / "random.csv").read_bytes() == (whole / "random.csv").read_bytes()
 
@@ -153,7 +154,7 @@ def test_a_folder_of_other_settings_is_refused(
     out = Path(shutil.copytree(whole, tmp_path / "copy"))
     start = re.escape(f"{out} holds a run with other settings ({differs}")
     with pytest.raises(MapsError, match=rf"^{start}.*choose another --out\.$"):
-        random_baseline.evaluate_random_baseline(str(model), out, settings, seed)
+        random_baseline.evaluate_random_baseline(ExperimentRun(str(model), out, settings), seed)
     assert (out / "random.csv").read_bytes() == (whole / "random.csv").read_bytes()
 
 
@@ -161,7 +162,9 @@ def test_a_folder_of_other_settings_is_refused(
 def test_a_layer_alone_draws_the_heads_that_it_draws_among_all(
     layer: int, model: Path, whole: Path, tmp_path: Path
 ) -> None:
-    random_baseline.evaluate_random_baseline(str(model), tmp_path, replace(SETTINGS, layers=(layer, layer)), seed=3)
+    random_baseline.evaluate_random_baseline(
+        ExperimentRun(str(model), tmp_path, replace(SETTINGS, layers=(layer, layer))), seed=3
+    )
     file = f"random.parts/layer-00{layer}.json"
     assert (tmp_path / file).read_text() == (whole / file).read_text()
 
@@ -194,7 +197,7 @@ def test_a_run_into_the_models_atlas_is_kept_with_it(model: Path, whole: Path, t
     atlas = map_model(str(model), out, SETTINGS)
     assert atlas.random_baseline() == []
     before = {path.name: path.read_bytes() for path in out.glob("*.parquet")}
-    random_baseline.evaluate_random_baseline(str(model), out, SETTINGS, seed=3)
+    random_baseline.evaluate_random_baseline(ExperimentRun(str(model), out, SETTINGS), seed=3)
     lines = [line.split(",") for line in (whole / "random.csv").read_text().splitlines()[1:]]
     rows = [{"tau": float(tau), "trained_heads": int(own), "random_heads": int(other)} for tau, own, other in lines]
     assert atlas.random_baseline() == rows
@@ -211,5 +214,5 @@ def test_an_atlas_of_other_settings_is_left_alone(model: Path, tmp_path: Path) -
     before = sorted(path.name for path in out.iterdir())
     message = re.escape(f"{out} holds an atlas made with other settings (tau was 0.15, now 0.5); choose another --out.")
     with pytest.raises(MapsError, match=f"^{message}$"):
-        random_baseline.evaluate_random_baseline(str(model), out, replace(SETTINGS, tau=0.5), 3)
+        random_baseline.evaluate_random_baseline(ExperimentRun(str(model), out, replace(SETTINGS, tau=0.5)), 3)
     assert sorted(path.name for path in out.iterdir()) == before

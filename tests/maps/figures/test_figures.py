@@ -23,9 +23,7 @@ from space.atlases.catalogue import PREBUILT_FOLDER
 @pytest.fixture(scope="module")
 def findings() -> AtlasFindings:
     """The tables of the prebuilt atlas."""
-    atlas = Atlas.open(PREBUILT_FOLDER / "smollm2")
-    heads, mappings, relations = (atlas.table(name) for name in ("heads", "mappings", "relations"))
-    return compute_findings(atlas.model, heads, mappings, relations, 0.15, 30)
+    return compute_findings(Atlas.open(PREBUILT_FOLDER / "smollm2"), 0.15, 30)
 
 
 def values(chart: figures.Figure) -> tuple[dict[str, Any], list[dict[str, Any]]]:

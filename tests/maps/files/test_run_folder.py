@@ -16,6 +16,7 @@ from maps.errors import MapsError
 from maps.experiments.attention import evaluate_attention
 from maps.experiments.correlation import evaluate_correlation
 from maps.experiments.random_baseline import evaluate_random_baseline
+from maps.experiments.results import ExperimentRun
 from maps.files.run_folder import RunFolder
 from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
@@ -117,9 +118,9 @@ def test_a_killed_process_leaves_whole_parts_and_no_lock(tmp_path: Path) -> None
     "run",
     [
         lambda model, out: map_model(model, out, SETTINGS),
-        lambda model, out: evaluate_correlation(model, out, SETTINGS),
-        lambda model, out: evaluate_attention(model, out, SETTINGS),
-        lambda model, out: evaluate_random_baseline(model, out, SETTINGS),
+        lambda model, out: evaluate_correlation(ExperimentRun(model, out, SETTINGS)),
+        lambda model, out: evaluate_attention(ExperimentRun(model, out, SETTINGS)),
+        lambda model, out: evaluate_random_baseline(ExperimentRun(model, out, SETTINGS)),
     ],
     ids=["map", "correlation", "attention", "random"],
 )

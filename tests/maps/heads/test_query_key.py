@@ -17,6 +17,7 @@ from maps.__main__ import main
 from maps.errors import MapsError
 from maps.experiments.attention import SCHEMAS, evaluate_attention
 from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.results import ExperimentRun
 from maps.heads.query_key import QueryKeyCircuit, scale_to_root_width
 from maps.mapping.model import Model
 from maps.mapping.settings import MappingSettings
@@ -141,7 +142,7 @@ def same_as_the_formula(folder: Path, result: ExperimentTables) -> None:
 
 @pytest.mark.canary
 def test_the_small_model_attends_as_the_formula_says(small_model: Path, tmp_path: Path) -> None:
-    result = evaluate_attention(str(small_model), tmp_path, SETTINGS)
+    result = evaluate_attention(ExperimentRun(str(small_model), tmp_path, SETTINGS))
     assert len(result.tables["attention_heads"]) == 8
     same_as_the_formula(small_model, result)
     for name, schema in SCHEMAS.items():
@@ -155,7 +156,7 @@ def test_heads_that_norm_queries_and_keys_attend_as_the_formula_says(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
 ) -> None:
     _, folder = made[family]
-    same_as_the_formula(folder, evaluate_attention(str(folder), tmp_path, SETTINGS))
+    same_as_the_formula(folder, evaluate_attention(ExperimentRun(str(folder), tmp_path, SETTINGS)))
 
 
 def test_lengths_of_rows_change_nothing() -> None:
@@ -181,8 +182,10 @@ def test_what_is_too_close_for_float32_is_decided_in_float64(small_model: Path) 
 
 @pytest.mark.slow
 def test_named_heads_alone_are_the_same_rows(small_model: Path, tmp_path: Path) -> None:
-    whole = evaluate_attention(str(small_model), tmp_path / "whole", SETTINGS)
-    alone = evaluate_attention(str(small_model), tmp_path / "alone", replace(SETTINGS, layers=(1, 1)), (HeadId(1, 2),))
+    whole = evaluate_attention(ExperimentRun(str(small_model), tmp_path / "whole", SETTINGS))
+    alone = evaluate_attention(
+        ExperimentRun(str(small_model), tmp_path / "alone", replace(SETTINGS, layers=(1, 1))), (HeadId(1, 2),)
+    )
     for name in SCHEMAS:
         rows = [row for row in whole.tables[name] if (row["layer"], row["head"]) == (1, 2)]
         assert alone.tables[name] == rows != []
@@ -200,7 +203,7 @@ def test_norms_that_a_family_is_not_known_to_have_are_refused(small_model: Path,
         "model normalises its queries and keys (model.layers.1.self_attn.q_norm.weight), which is not supported for"
     )
     with pytest.raises(MapsError, match=rf"^{re.escape(message)}"):
-        evaluate_attention(str(folder), tmp_path / "out", SETTINGS)
+        evaluate_attention(ExperimentRun(str(folder), tmp_path / "out", SETTINGS))
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from maps.__main__ import main
 from maps.errors import MapsError
 from maps.experiments.directions import SCHEMAS, evaluate_directions
 from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.results import ExperimentRun
 from maps.heads.circuit import HeadWeights
 from maps.heads.singular_directions import (
     assign_directions,
@@ -39,7 +40,7 @@ SETTINGS = MappingSettings(())
 @pytest.fixture(scope="module")
 def finished_run(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> ExperimentTables:
     return evaluate_directions(
-        str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS, max_directions=3
+        ExperimentRun(str(small_model), tmp_path_factory.mktemp("runs") / "directions", SETTINGS), max_directions=3
     )
 
 
@@ -167,7 +168,9 @@ def test_the_final_norms_gain_goes_on_the_side_of_the_targets(tmp_path: Path) ->
     weights = random_weights(SmallModel())
     weights["model.norm.weight"] = 1 + normal_tensor(32, seed=5).float().abs()
     folder = save_model_folder(tmp_path / "model", SmallModel(), weights)
-    result = evaluate_directions(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True), (HeadId(1, 2),), 1)
+    result = evaluate_directions(
+        ExperimentRun(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True)), (HeadId(1, 2),), 1
+    )
     _, formed, unembedding = rows_and_map(1, 2)
     _, _, right = torch.linalg.svd(formed)
     scores = (right[0] * weights["model.norm.weight"].double()) @ unembedding.T
@@ -183,9 +186,9 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3, progress=stopped)
+        evaluate_directions(ExperimentRun(str(small_model), tmp_path, SETTINGS, progress=stopped), max_directions=3)
     assert not (tmp_path / "directions.csv").exists()
-    again = evaluate_directions(str(small_model), tmp_path, SETTINGS, max_directions=3)
+    again = evaluate_directions(ExperimentRun(str(small_model), tmp_path, SETTINGS), max_directions=3)
     assert again.tables == finished_run.tables == ExperimentTables.read(tmp_path, "directions").tables
     for name in ("directions.csv", "direction_heads.csv", "directions.json"):
         assert (tmp_path / name).read_bytes() == (finished_run.folder / name).read_bytes()
@@ -195,10 +198,10 @@ def test_a_folder_of_other_settings_or_of_another_models_atlas_is_refused(
     small_model: Path, finished_run: ExperimentTables, mapped_once: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(MapsError, match=r"holds a run with other settings \(directions was 3, now 4\)"):
-        evaluate_directions(str(small_model), finished_run.folder, SETTINGS, max_directions=4)
+        evaluate_directions(ExperimentRun(str(small_model), finished_run.folder, SETTINGS), max_directions=4)
     other = save_model_folder(tmp_path / "other", SmallModel(layers=1), random_weights(SmallModel(layers=1)))
     with pytest.raises(MapsError, match=r"holds an atlas of another model; choose another --out\.$"):
-        evaluate_directions(str(other), mapped_once, SETTINGS)
+        evaluate_directions(ExperimentRun(str(other), mapped_once, SETTINGS))
 
 
 def test_the_command_looks_at_named_heads_and_says_where_its_tables_are(

@@ -11,9 +11,8 @@ import pytest
 
 from maps.errors import DescriberError, MapsError
 from maps.llm.budget import Budget, token_upper_bound
-from maps.llm.cost_estimate import cost_estimate_text
 from maps.llm.messages import Message
-from maps.llm.prices import Price, PriceTable, read_prices
+from maps.llm.prices import Price, PriceTable, cost_estimate_text, read_prices
 
 MESSAGES = [Message(role="user", content="x" * 984)]  # 1,000 tokens at most
 

@@ -15,8 +15,8 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
 from maps.describers.describe_atlas import describe_atlas
 from maps.report.evidence import EVIDENCE_FIGURES, EVIDENCE_TABLES, compute_evidence
+from maps.scoring.accuracy import detection_rows, detection_sentences
 from maps.scoring.comparison import PATTERN_LABEL, RANDOM_LABEL, UNCLEAR_LABEL, concentration_rows, group_heads
-from maps.scoring.summary import detection_rows, detection_sentences
 from maps.types import Answer, Description, HeadId
 from tests.scripted import ScriptedDescriber
 

@@ -11,9 +11,15 @@ from maps.describers.offline.describer import OfflineDescriber
 from maps.errors import ReplyError
 from maps.scoring.accuracy import DetectionCounts, balanced_accuracy, count_answer, mean_over_heads, wilson_interval
 from maps.scoring.comparison import entropy, share_below
-from maps.scoring.items import DetectionItem, draw_items, exchange_partners, item_truth
+from maps.scoring.items import (
+    DetectionItem,
+    detection_messages,
+    draw_items,
+    exchange_partners,
+    item_truth,
+    parse_named_items,
+)
 from maps.scoring.measures import NamedCheck, supported_checks
-from maps.scoring.prompt import detection_messages, parse_named_items
 from maps.types import HeadId, Mapping
 from tests.invented_heads import build_mappings, build_noisy_mappings, rows_from_templates
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from maps.describers.offline.describer import load_lexicon
 from maps.describers.offline.lexicon import PART_OF_SPEECH_FIELDS
-from maps.describers.offline.word_lists import load_lexicon
 
 FOLDER = Path(__file__).parents[4] / "maps" / "data" / "lexicon"
 
