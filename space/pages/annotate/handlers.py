@@ -28,8 +28,8 @@ SIGN_IN_FIRST = "Please sign in with Hugging Face first."
 WITHDRAWN_MESSAGE = "You have withdrawn your answers, so you can no longer take part."
 WITHDRAWAL_RECEIPT = "Your answers are withdrawn and will not be in the next release. You can no longer take part."
 RESERVATION_LOST_MESSAGE = (
-    "You were away for over 30 minutes and someone else took this item. You can still submit: we will say if the "
-    "answer is no longer needed. Skip gives you another item."
+    "You were away for a while, and someone else took this item. You can still submit: we will say if the answer is no "
+    "longer needed. Skip gives you another item."
 )
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
 VisitorHandler = Callable[[AnnotatePage, Inputs, gr.Request], Updates]
