@@ -34,7 +34,7 @@ def test_the_address_of_a_head_shows_the_same_item_whatever_the_head_is(tmp_path
                 query = f"study=pilot&layer={item.layer}&head={item.head}"
                 values = app.call(load, visitor, query).values
                 shown.add(str(values[evidence]))
-                task = visitor.stored_values["maps-task"]
+                task = visitor.stored_values["maps-desk"]
                 kept.add((task.get("item"), task.get("wanted")))
     assert len(shown) == 2  # one item, and the welcome
     assert len(kept) == 2
