@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
 from annotation.errors import JournalError
 from annotation.form import Answers
 from annotation.study.practice import load_practice_examples
-from annotation.types import ITEM_KINDS, StudyItem
+from annotation.types import ItemKind, StudyItem
 from maps.types import HeadId
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
@@ -114,7 +115,7 @@ def test_the_length_of_a_sealed_copy_does_not_tell_a_control(served: Services, a
         replace(tasks.reserve_next_task(Participant(served, study, ada), ()), answers=ANSWERS)
     )
     for length in range(17):
-        rows = [replace(judgment, comment="x" * length, item_kind=kind) for kind in ITEM_KINDS]
+        rows = [replace(judgment, comment="x" * length, item_kind=kind) for kind in get_args(ItemKind)]
         copies = [outbox.seal_copy(row, served.pseudonym_key) for row in rows]
         assert len({len(copy) for copy in copies}) == 1
         assert [outbox.unseal_copy(copy, served.pseudonym_key) for copy in copies] == rows
