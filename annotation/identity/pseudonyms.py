@@ -61,7 +61,7 @@ def derive_handle_key(pseudonym: str, key: bytes) -> bytes:
 
 def derive_item_handle(item_key: str, handle_key: bytes) -> str:
     """The opaque handle of an item in a person's browser. The item's own key would reveal which items are controls."""
-    return hmac.digest(handle_key, item_key.encode(), hashlib.sha256).hex()[:24]
+    return hashlib.blake2b(item_key.encode(), digest_size=12, key=handle_key).hexdigest()  # a third of HMAC's time
 
 
 def derive_organiser_pseudonym(key: bytes) -> str:

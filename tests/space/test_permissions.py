@@ -55,7 +55,7 @@ TABLE = {
     "ask_to_open_answers": ORGANISERS,
     "open_answers": ORGANISERS,
     "ask_to_close_study": ORGANISERS,
-    "close_study": ORGANISERS,  # last: afterwards nobody judges
+    "close_study": ORGANISERS,
     "preview_study": ORGANISERS,
     "create_study": ORGANISERS,
     "ask_to_withdraw": ORGANISERS,
