@@ -149,7 +149,28 @@ class Opening:
         return self.study
 
 
-LedgerRow = StoredJudgment | Consent | Withdrawal | Opening
+EndingReason = Literal["closed", "deadline", "complete"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a study, which is final: nobody judges any more, and the answers are open.
+
+    `reason`: an organiser closed it, its deadline has passed, or every invited place is done. `ended_by` is the
+    organiser who closed it, else None.
+    """
+
+    study: str
+    reason: str
+    ended_by: str | None
+    ended_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        return self.study
+
+
+LedgerRow = StoredJudgment | Consent | Withdrawal | Opening | Ending
 
 
 @dataclass(frozen=True)
@@ -160,10 +181,11 @@ class LedgerRows:
     consents: tuple[Consent, ...]
     withdrawals: tuple[Withdrawal, ...]
     openings: tuple[Opening, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
     @property
     def all_rows(self) -> tuple[LedgerRow, ...]:
-        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings)
+        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings, *self.endings)
 
 
 def adjudication_item(item: StudyItem) -> StudyItem:

@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from annotation.commands.arguments import add_data_option, data_folder, parse_deadline, studies_folder
+from annotation.journal.endings import OVER_REASONS
 from annotation.journal.journal import Journal
 from annotation.statistics.progress import compute_study_progress
 from annotation.study.candidates import create_study, load_fresh_items, main_describer
 from annotation.study.sampling import SAMPLE_METHODS
 from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import Study, StudyPlan
+from annotation.types import Ending
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, positive_int, print_text, share, whole_number
 from maps.errors import MapsError
@@ -80,6 +82,11 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="skip the three worked examples at the start")
     number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")
+    annotators_help = (
+        "number of invited annotators: with an overlap, the study ends by itself once so many have judged it "
+        "(default: unknown)"
+    )
+    number("--annotators", type=positive_int, help=annotators_help)
     deadline_help = "last day (UTC), such as 2027-01-31 (default: none)"
     p.add_argument("--deadline", type=parse_deadline, metavar="DAY", help=deadline_help)
     number("--seed", type=whole_number, default=0, help="seed of the sample and the order (default: 0)")
@@ -112,6 +119,7 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         per_annotator=options.per_annotator,
         deadline=options.deadline,
         seed=options.seed,
+        annotators=options.annotators,
     )
 
 
@@ -144,11 +152,32 @@ def study_summary(study: Study) -> str:
 def run_list(options: argparse.Namespace) -> None:
     folder = studies_folder(options)
     studies = load_studies(folder).values()
+    ended = recorded_endings(options)
     for study in sorted(studies, key=lambda study: study.settings.created_at, reverse=True):
-        state = "over" if study.is_over(datetime.now(UTC)) else "open"
+        state = "over" if study.name in ended or study.is_past_deadline(datetime.now(UTC)) else "open"
         print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not studies:
         print_text(f"There is no study in {folder} yet; create one: `python -m annotation study create`.")
+
+
+def recorded_endings(options: argparse.Namespace) -> dict[str, Ending]:
+    """The recorded end of each study, by name; empty without a journal."""
+    path = data_folder(options) / "journal.sqlite"
+    if not path.is_file():
+        return {}
+    with Journal(path) as journal:
+        return journal.endings()
+
+
+def state_line(study: Study, ending: Ending | None) -> str:
+    """Whether a study is over, since when and why."""
+    if ending is not None:
+        return (
+            f"state: over since {ending.ended_at:%Y-%m-%d %H:%M} (UTC): {OVER_REASONS.get(ending.reason, 'it ended')}"
+        )
+    if study.is_past_deadline(datetime.now(UTC)):
+        return "state: nobody judges any more, its deadline has passed; the app records the end"
+    return "state: running"
 
 
 def run_show(options: argparse.Namespace) -> None:
@@ -159,6 +188,7 @@ def run_show(options: argparse.Namespace) -> None:
     study = studies[options.name]
     for name, value in asdict(study.settings).items():
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
+    print_text(state_line(study, recorded_endings(options).get(study.name)))
     fresh = set(load_fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
     print_text(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))

@@ -17,9 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from annotation.errors import DuplicateRowError, JournalError
+from annotation.journal.deadlines import DeadlineWatch
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
 
 LOCK_WAIT_SECONDS = 10.0
+OWNER_ONLY_MODE = 0o600  # names and pseudonyms stand side by side in the file
 UNIQUE_VIOLATION = "SQLITE_CONSTRAINT_UNIQUE"
 
 ERROR_REASONS = {
@@ -47,14 +49,18 @@ def utc_timestamp(moment: datetime) -> str:
 
 
 class Database:
-    """The journal's file. `now` is the clock. Every method may raise JournalError.
+    """The journal's file, readable by its owner only. Every method may raise JournalError.
 
-    Any thread may call the methods, and several processes may open the file.
+    `now` is the clock, `seconds` one that nobody can set. Any thread may call the methods, and several processes may
+    open the file.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, path: Path, now: Callable[[], datetime] = utc_now, seconds: Callable[[], float] = monotonic
+    ) -> None:
         self.path = path
         self.now = now
+        self.deadlines = DeadlineWatch(seconds)
         self._lock = RLock()
         with self.explain_errors("The journal {path} cannot be used: {reason}."):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +79,7 @@ class Database:
             raise JournalError(f"The database {self.path} is not a journal; choose another file or move it away.")
         if (damage := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise JournalError(f"The journal {self.path} is damaged ({damage}); replace it with an intact copy.")
+        self._close_to_others()
         self._enable_write_ahead_log()
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -88,6 +95,13 @@ class Database:
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _close_to_others(self) -> None:
+        """Makes the file its owner's alone. A new one is still empty; what SQLite makes next to it gets its mode."""
+        for suffix in ("", "-wal", "-shm"):
+            path = self.path.with_name(self.path.name + suffix)
+            if path.exists() and path.stat().st_mode & 0o077:
+                path.chmod(OWNER_ONLY_MODE)
 
     def _enable_write_ahead_log(self) -> None:
         """Turns on write-ahead logging. If another process does the same for a new file, SQLite fails; this waits."""

@@ -11,21 +11,20 @@ from datetime import datetime
 
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.form import answer_problems, answers_of_judgment
-from annotation.journal import opened_studies, reservations, sessions, sync
+from annotation.journal import endings, opened_studies, reservations, sessions, study_rules, sync
 from annotation.journal.database import Database, utc_timestamp
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
 from annotation.journal.rows import JUDGMENT_COLUMNS_SQL, insert_judgment, is_same_answer, judgment_from_row
 from annotation.study.study import Study
-from annotation.types import ITEM_COLUMNS, ConsentedAnnotator, Judgment, LedgerRows, Receipt, StudyItem
+from annotation.types import ITEM_COLUMNS, ConsentedAnnotator, Ending, Judgment, LedgerRows, Receipt, StudyItem
 
 NOT_SUPERSEDED_SQL = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
 
 
 class Journal(Database):
-    """Judgments, consents, withdrawals, reservations and opened studies in one SQLite file.
+    """Judgments, consents, withdrawals, reservations, opened and ended studies in one SQLite file.
 
-    `now` is the clock. Every method may raise JournalError. Any thread may call the methods, and several processes
-    may open the file.
+    Every method may raise JournalError. Any thread may call the methods, and several processes may open the file.
     """
 
     def record_consent(
@@ -60,22 +59,25 @@ class Journal(Database):
         query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
         return bool(self.select(query, (pseudonym,)))
 
-    def record_judgment(self, judgment: Judgment, study: Study | None = None) -> Receipt:
+    def record_judgment(
+        self, judgment: Judgment, study: Study | None = None, closed_keys: Collection[str] = ()
+    ) -> Receipt:
         """Stores a judgment and returns its receipt once it is on disk.
 
         If the same annotator sends the same id with the same answers again, nothing is stored and the first receipt
-        comes back, as a duplicate. With a `study`, the item must belong to it and have a slot for this annotator,
-        whose reservation ends. Without a study (for a judgment that was acknowledged before and is sent again) slots
-        are not checked. Raises JournalError if there is no slot, the answers are incomplete, the annotator has not
-        consented or has withdrawn, the id belongs to another judgment, the item is already answered and `supersedes`
-        does not name the current answer, or the disk fails.
+        comes back, as a duplicate. With a `study`, its rules are checked (see `study_rules.take_slot`; `closed_keys`
+        are the keys of its stale items), and the annotator's reservation of the item ends. Without a study (for a
+        judgment that was acknowledged before and is sent again) they are not. Raises JournalError if a rule forbids the
+        judgment, the answers are incomplete, the annotator has not consented or has withdrawn, the id belongs to
+        another judgment, the item is already answered and `supersedes` does not name the current answer, or the disk
+        fails.
         """
         if problems := answer_problems(answers_of_judgment(judgment)):
             raise JournalError(" ".join(problems))
         try:
             with self.transaction("Your answer was not stored: {reason}."):
                 reservations.check_consented(self, judgment.annotator)
-                return self._receipt_of_repeat(judgment) or self._add_judgment(judgment, study)
+                return self._receipt_of_repeat(judgment) or self._add_judgment(judgment, study, closed_keys)
         except UnicodeEncodeError as error:
             raise JournalError("Your answer was not stored: it contains invalid characters.") from error
 
@@ -90,7 +92,7 @@ class Journal(Database):
         stored_at = datetime.fromisoformat(rows[0]["stored_at"])
         return Receipt(judgment.judgment_id, stored_at, is_duplicate=True, published_commit=commit)
 
-    def _add_judgment(self, judgment: Judgment, study: Study | None) -> Receipt:
+    def _add_judgment(self, judgment: Judgment, study: Study | None, closed_keys: Collection[str]) -> Receipt:
         if judgment.supersedes is not None:
             rows = self.select(
                 f"SELECT {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE judgment_id = ?", (judgment.supersedes,)
@@ -99,7 +101,7 @@ class Journal(Database):
             if earlier is None or (earlier.item, earlier.annotator) != (judgment.item, judgment.annotator):
                 raise JournalError("Not stored: the answer would replace one to another item. Reload the page.")
         if study is not None:
-            reservations.take_slot(self, judgment, study)
+            study_rules.take_slot(self, judgment, study, closed_keys)
         stored_at = self.now()
         try:
             insert_judgment(self, judgment, stored_at)
@@ -119,18 +121,26 @@ class Journal(Database):
 
         The choice is the item `preferred_key` if it is open to them; else the item they reserved before, on any
         device, unless they skipped it; else that of `select_next_item`. A person has at most one reservation in a
-        study, and none after its deadline. Nobody gets the items `closed_keys` (stale ones). In a study without a
-        limit nothing is reserved. All keys are item keys.
+        study, and none after its end. Before their first answer it lasts 10 minutes, and yields where somebody would
+        get no item otherwise. Nobody gets the items `closed_keys` (stale ones). In a study without a limit nothing is
+        reserved. All keys are item keys.
         """
         return reservations.reserve_next_item(self, study, annotator, skipped_keys, preferred_key, closed_keys)
 
     def renew_reservation(self, study: str, item_key: str, annotator: str) -> bool:
-        """Extends a reservation to 30 minutes from now; False if it has already ended."""
+        """Extends a reservation to 30 minutes from now; False if it has already ended.
+
+        Before a person's first answer it is extended to 10 minutes from now, and lasts 30 minutes in all.
+        """
         return reservations.renew_reservation(self, study, item_key, annotator)
 
     def release_reservation(self, study: str, item_key: str, annotator: str) -> None:
         """Ends a reservation, if there is one."""
         reservations.release_reservation(self, study, item_key, annotator)
+
+    def given_keys(self, study: Study, annotator: str) -> set[str]:
+        """The keys of all items of a study that were ever reserved for a person on this disk."""
+        return reservations.load_given_keys(self, study, annotator)
 
     def slot_holders(self, study: Study) -> SlotHolders:
         return reservations.load_slot_holders(self, study)
@@ -158,6 +168,31 @@ class Journal(Database):
         """Makes all earlier links and sessions of a person worthless; returns the number of the new link."""
         return sessions.replace_personal_link(self, pseudonym)
 
+    def close_study(self, study: Study, organiser: str) -> None:
+        """Ends a study, for good. A study that is over stays as it is; raises JournalError for the default study."""
+        endings.close_study(self, study, organiser)
+
+    def endings(self) -> dict[str, Ending]:
+        """The recorded end of each study that is over, by its name."""
+        return endings.load_endings(self)
+
+    def study_ending(self, study: Study) -> Ending | None:
+        """The end of a study, which is recorded now if it is due; None while the study goes on.
+
+        It is due when every invited place is done (`has_all_judgments`), or when the clock of this process has been
+        past the deadline for ten minutes without a break.
+        """
+        ending = endings.load_ending(self, study.name)
+        if ending is None and endings.due_reason(self, study, self.slot_holders(study).judged_by) is not None:
+            with self.transaction("The end of the study could not be recorded: {reason}."):
+                endings.record_if_due(self, study, self.slot_holders(study).judged_by)
+            ending = endings.load_ending(self, study.name)
+        return ending
+
+    def over_reason(self, study: Study) -> str | None:
+        """Why nobody can judge in a study any more, as a clause: its end is recorded, or its deadline has passed."""
+        return endings.over_reason(self, study)
+
     def withdraw(self, annotator: str) -> None:
         """Excludes all of an annotator's answers from now on and forgets the name. Repeating it changes nothing.
 
@@ -168,7 +203,8 @@ class Journal(Database):
                 raise JournalError(f"Nobody has the pseudonym {annotator!r}; copy it from the annotator's page.")
             query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
             self.execute(query, (annotator, utc_timestamp(self.now())))
-            self.execute("DELETE FROM reservations WHERE annotator = ?", (annotator,))
+            for table in ("reservations", "given_items"):
+                self.execute(f"DELETE FROM {table} WHERE annotator = ?", (annotator,))
 
     def withdrawal_times(self) -> dict[str, datetime]:
         """The time of each withdrawal, by pseudonym."""

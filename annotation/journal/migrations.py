@@ -83,8 +83,6 @@ _TABLES = (
         opened_at TEXT NOT NULL
     )
     """,
-    "CREATE TABLE ended_sessions (session_id TEXT PRIMARY KEY, ended_at TEXT NOT NULL)",
-    "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL, first_session TEXT)",
     """
     CREATE TABLE published (
         kind TEXT NOT NULL CHECK (kind IN ('judgment', 'consent', 'withdrawal', 'opening')),
@@ -99,4 +97,41 @@ _TABLES = (
     *_append_only("openings"),
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES,)
+_STUDY_RULES_AND_SESSIONS = (
+    """
+    CREATE TABLE endings (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        study TEXT NOT NULL UNIQUE CHECK (study <> ''),
+        reason TEXT NOT NULL CHECK (reason <> ''),
+        ended_by TEXT CHECK (ended_by <> ''),
+        ended_at TEXT NOT NULL
+    )
+    """,
+    *_append_only("endings"),
+    # Every item that a person was given in a study, so that nobody sees both a head and its control.
+    """
+    CREATE TABLE given_items (
+        study TEXT NOT NULL,
+        annotator TEXT NOT NULL REFERENCES annotators (pseudonym),
+        item TEXT NOT NULL,
+        PRIMARY KEY (study, annotator, item)
+    ) WITHOUT ROWID
+    """,
+    # The table of what is published, without a list of the kinds: SQLite cannot change a CHECK.
+    "ALTER TABLE published RENAME TO published_before",
+    """
+    CREATE TABLE published (
+        kind TEXT NOT NULL,
+        row_id TEXT NOT NULL,
+        commit_id TEXT NOT NULL CHECK (commit_id <> ''),
+        published_at TEXT NOT NULL,
+        PRIMARY KEY (kind, row_id)
+    )
+    """,
+    "INSERT INTO published SELECT kind, row_id, commit_id, published_at FROM published_before",
+    "DROP TABLE published_before",
+    "CREATE TABLE ended_sessions (session_id TEXT PRIMARY KEY, ended_at TEXT NOT NULL)",
+    "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL, first_session TEXT)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS)

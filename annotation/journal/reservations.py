@@ -3,6 +3,9 @@
 Functions on the journal's database. A reservation ends 30 minutes after it was made or renewed. If the clock was set
 back, a reservation that would last longer is shortened to 30 minutes. Ended reservations are deleted before anything
 is decided, so that a clock set back cannot revive them.
+
+A newcomer has no stored answer in the study yet (worked examples do not count). Names cost nothing, so the reservations
+of newcomers are short, few of them count against others, and none does where somebody would stand without an item.
 """
 
 from __future__ import annotations
@@ -10,25 +13,45 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from annotation.errors import JournalError
+from annotation.journal import endings
 from annotation.journal.database import Database, utc_timestamp
-from annotation.study.next_item import AssignmentState, count_heads, list_available_items, select_next_item
+from annotation.study.next_item import (
+    AssignmentState,
+    count_heads,
+    list_available_items,
+    list_offered_items,
+    select_next_item,
+)
 from annotation.study.study import Study
-from annotation.types import ITEM_COLUMNS, Judgment, StudyItem
+from annotation.types import ITEM_COLUMNS, StudyItem
 
 RESERVATION_DURATION = timedelta(minutes=30)
+NEWCOMER_DURATION = timedelta(minutes=10)  # renewed while the page is active, but for RESERVATION_DURATION in all
+COUNTED_NEWCOMERS = 8  # in a study; the newest reservations count
 NOT_WITHDRAWN_SQL = "annotator NOT IN (SELECT annotator FROM withdrawals)"
 KINDS_OUTSIDE_ORDER = ("practice", "adjudication")  # items of these kinds are not in the study's order
 
 
 @dataclass(frozen=True)
 class SlotHolders:
-    """By item key, the people who judged the item, and those who have it reserved now."""
+    """By item key, the people who judged the item, and those who have it reserved now.
+
+    `newcomers` are the people among the latter who have judged nothing yet, the newest reservation first.
+    """
 
     judged_by: dict[str, set[str]]
     reserved_by: dict[str, set[str]]
+    newcomers: tuple[str, ...] = ()
+
+    def against(self, annotator: str, counted_newcomers: int = COUNTED_NEWCOMERS) -> SlotHolders:
+        """The holders that count when this person wants an item: of the other newcomers only the newest."""
+        others = [one for one in self.newcomers if one != annotator]
+        yielding = set(others[counted_newcomers:])
+        reserved = {key: left for key, people in self.reserved_by.items() if (left := people - yielding)}
+        return SlotHolders(self.judged_by, reserved, tuple(others[:counted_newcomers]))
 
     def items_held_by(self, annotator: str) -> set[str]:
         """The items that a person has judged or reserved."""
@@ -62,10 +85,14 @@ def load_slot_holders(db: Database, study: Study) -> SlotHolders:
         if (key := study.key_by_columns.get(tuple(item))) is not None:
             judged[key] = set(json.loads(people))
     reserved: dict[str, set[str]] = {}
-    query = "SELECT item, annotator FROM reservations WHERE study = ? AND until > ?"
-    for key, annotator in db.select(query, [study.name, utc_timestamp(db.now())]):
+    query = (
+        "SELECT item, annotator FROM reservations WHERE study = ? AND until > ? ORDER BY reserved_at DESC, rowid DESC"
+    )
+    rows = db.select(query, [study.name, utc_timestamp(db.now())])
+    for key, annotator in rows:
         reserved.setdefault(key, set()).add(annotator)
-    return SlotHolders(judged, reserved)
+    known = set().union(*judged.values())
+    return SlotHolders(judged, reserved, tuple(row["annotator"] for row in rows if row["annotator"] not in known))
 
 
 def reserve_next_item(
@@ -81,57 +108,111 @@ def reserve_next_item(
         check_not_withdrawn(db, annotator)
         if study.settings.per_item is not None:
             check_consented(db, annotator)
-        _delete_ended_reservations(db)
-        if study.is_over(db.now()):
+        delete_ended_reservations(db)
+        holders = load_slot_holders(db, study)
+        endings.record_if_due(db, study, holders.judged_by)
+        if endings.over_reason(db, study) is not None:
             return ReservationResult(None, 0)
-        result = _choose_item(study, load_slot_holders(db, study), annotator, skipped_keys, preferred_key, closed_keys)
+        asked = _Request(annotator, skipped_keys, preferred_key, closed_keys, load_given_keys(db, study, annotator))
+        result = _choose_item(study, holders, asked)
         if study.settings.per_item is not None:
-            db.execute("DELETE FROM reservations WHERE study = ? AND annotator = ?", [study.name, annotator])
-            if result.item is not None:
-                _insert_reservation(db, study.name, result.item.key, annotator)
+            _reserve_only(db, study.name, result.item.key if result.item else None, annotator)
         return result
 
 
-def _choose_item(
-    study: Study,
-    holders: SlotHolders,
-    annotator: str,
-    skipped_keys: Sequence[str],
-    preferred_key: str | None,
-    closed_keys: Collection[str],
-) -> ReservationResult:
-    mine = {key for key, people in holders.judged_by.items() if annotator in people}
-    others = [holders.items_held_by(one) for one in sorted(holders.annotators() - {annotator})]
-    taken = {item.key: holders.slots_taken_by_others(item.key, annotator) + (item.key in mine) for item in study.order}
-    state = AssignmentState(taken, mine, skipped_keys, others, closed_keys)
-    reserved = [key for key, people in holders.reserved_by.items() if annotator in people and key not in skipped_keys]
-    free = {item.key: item for item in list_available_items(study.order, study.settings, state)}
-    item = next((free[key] for key in (preferred_key, *reserved) if key in free), None)
+@dataclass(frozen=True)
+class _Request:
+    """What a person asks for; see `Journal.reserve_next_item`. `given_keys` are the items they were given before."""
+
+    annotator: str
+    skipped_keys: Sequence[str]
+    preferred_key: str | None
+    closed_keys: Collection[str]
+    given_keys: Collection[str]
+
+
+def _choose_item(study: Study, holders: SlotHolders, asked: _Request) -> ReservationResult:
+    """The item for a person. If there is none, the other newcomers' reservations yield, the oldest first.
+
+    Two people may then work on one item. The journal stores the answers of the first.
+    """
+    counted = holders.against(asked.annotator)
+    while True:
+        result = _choose_item_against(study, counted, asked)
+        if result.item is not None or not counted.newcomers:
+            return result
+        counted = holders.against(asked.annotator, len(counted.newcomers) - 1)
+
+
+def _choose_item_against(study: Study, holders: SlotHolders, asked: _Request) -> ReservationResult:
+    who = asked.annotator
+    mine = {key for key, people in holders.judged_by.items() if who in people}
+    others = [holders.items_held_by(one) for one in sorted(holders.annotators() - {who})]
+    taken = {item.key: holders.slots_taken_by_others(item.key, who) + (item.key in mine) for item in study.order}
+    state = AssignmentState(taken, mine, asked.skipped_keys, others, asked.closed_keys, asked.given_keys)
+    reserved = [key for key, people in holders.reserved_by.items() if who in people and key not in asked.skipped_keys]
+    offered = {item.key: item for item in list_offered_items(study.order, study.settings, state)}
+    item = next((offered[key] for key in (asked.preferred_key, *reserved) if key in offered), None)
     item = item or select_next_item(study.order, study.settings, state)
-    return ReservationResult(item, count_heads(free.values()))
+    return ReservationResult(item, count_heads(list_available_items(study.order, study.settings, state)))
 
 
-def _delete_ended_reservations(db: Database) -> None:
+def load_given_keys(db: Database, study: Study, annotator: str) -> set[str]:
+    """See `Journal.given_keys`."""
+    query = "SELECT item FROM given_items WHERE study = ? AND annotator = ?"
+    return {row["item"] for row in db.select(query, [study.name, annotator])}
+
+
+def delete_ended_reservations(db: Database) -> None:
+    """Deletes ended reservations, and shortens those that a clock set back would lengthen."""
     now = db.now()
     db.execute("DELETE FROM reservations WHERE until <= ?", [utc_timestamp(now)])
-    db.execute("UPDATE reservations SET until = ?1 WHERE until > ?1", [utc_timestamp(now + RESERVATION_DURATION)])
-
-
-def _insert_reservation(db: Database, study: str, item_key: str, annotator: str) -> None:
-    now = db.now()
     db.execute(
-        "INSERT INTO reservations (study, item, annotator, reserved_at, until) VALUES (?, ?, ?, ?, ?)",
-        [study, item_key, annotator, utc_timestamp(now), utc_timestamp(now + RESERVATION_DURATION)],
+        "UPDATE reservations SET reserved_at = min(reserved_at, ?1), until = min(until, ?2) "
+        "WHERE reserved_at > ?1 OR until > ?2",
+        [utc_timestamp(now), utc_timestamp(now + RESERVATION_DURATION)],
     )
+
+
+def _reserve_only(db: Database, study: str, item_key: str | None, annotator: str) -> None:
+    """Reserves this item for a person, or renews it, and ends their other reservations in the study."""
+    where = "WHERE study = ? AND annotator = ?"
+    db.execute(f"DELETE FROM reservations {where} AND item IS NOT ?", [study, annotator, item_key])
+    if item_key is None or _extend_reservation(db, study, item_key, annotator):
+        return
+    now = db.now()
+    until = now + (NEWCOMER_DURATION if _is_newcomer(db, study, annotator) else RESERVATION_DURATION)
+    query = "INSERT INTO reservations (study, item, annotator, reserved_at, until) VALUES (?, ?, ?, ?, ?)"
+    db.execute(query, [study, item_key, annotator, utc_timestamp(now), utc_timestamp(until)])
+    query = "INSERT INTO given_items (study, annotator, item) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    db.execute(query, [study, annotator, item_key])
+
+
+def _extend_reservation(db: Database, study: str, item_key: str, annotator: str) -> bool:
+    """Extends a reservation from now; False if there is none. A newcomer's lasts `RESERVATION_DURATION` in all."""
+    where, values = "WHERE study = ? AND item = ? AND annotator = ?", [study, item_key, annotator]
+    rows = db.select(f"SELECT reserved_at FROM reservations {where}", values)
+    if not rows:
+        return False
+    until = db.now() + RESERVATION_DURATION
+    if _is_newcomer(db, study, annotator):
+        reserved_at = datetime.fromisoformat(rows[0]["reserved_at"])
+        until = min(db.now() + NEWCOMER_DURATION, reserved_at + RESERVATION_DURATION)
+    db.execute(f"UPDATE reservations SET until = ? {where}", [utc_timestamp(until), *values])
+    return True
+
+
+def _is_newcomer(db: Database, study: str, annotator: str) -> bool:
+    kinds = ", ".join(f"'{kind}'" for kind in KINDS_OUTSIDE_ORDER)
+    query = f"SELECT 1 FROM judgments WHERE study = ? AND annotator = ? AND item_kind NOT IN ({kinds}) LIMIT 1"
+    return not db.select(query, [study, annotator])
 
 
 def renew_reservation(db: Database, study: str, item_key: str, annotator: str) -> bool:
     """See `Journal.renew_reservation`."""
     with db.transaction("The reservation could not be extended: {reason}."):
-        _delete_ended_reservations(db)
-        where = "WHERE study = ? AND item = ? AND annotator = ?"
-        until = utc_timestamp(db.now() + RESERVATION_DURATION)
-        return bool(db.execute(f"UPDATE reservations SET until = ? {where}", [until, study, item_key, annotator]))
+        delete_ended_reservations(db)
+        return _extend_reservation(db, study, item_key, annotator)
 
 
 def release_reservation(db: Database, study: str, item_key: str, annotator: str) -> None:
@@ -139,33 +220,6 @@ def release_reservation(db: Database, study: str, item_key: str, annotator: str)
     with db.transaction("The reservation could not be ended: {reason}."):
         where = "WHERE study = ? AND item = ? AND annotator = ?"
         db.execute(f"DELETE FROM reservations {where}", [study, item_key, annotator])
-
-
-def take_slot(db: Database, judgment: Judgment, study: Study) -> None:
-    """Checks that a judgment has a slot and ends its reservation, inside the transaction that stores the judgment.
-
-    Raises JournalError if the study has no such item, or if the annotator has not reserved the item and the deadline
-    has passed or all slots are taken. A changed answer needs no slot.
-    """
-    item, annotator = judgment.item, judgment.annotator
-    if item.study != study.name or (item.key not in study.item_by_key and item.item_kind not in KINDS_OUTSIDE_ORDER):
-        raise JournalError("Your answer was not stored: the study does not contain this item. Reload the page.")
-    _delete_ended_reservations(db)
-    reserved = db.execute(
-        "DELETE FROM reservations WHERE study = ? AND item = ? AND annotator = ?", [study.name, item.key, annotator]
-    )
-    if reserved or item.item_kind in KINDS_OUTSIDE_ORDER:
-        return
-    if study.is_over(db.now()):
-        raise JournalError("Your answer was not stored: the study's deadline has passed.")
-    limit = study.settings.per_item
-    if limit is None or item.item_kind == "overlap" or judgment.supersedes is not None:
-        return
-    if load_slot_holders(db, study).slots_taken_by_others(item.key, annotator) >= limit:
-        raise JournalError(
-            "Your answer was not stored: others judged this item in the meantime, so it needs no more judgments. "
-            "Continue with the next item."
-        )
 
 
 def check_not_withdrawn(db: Database, annotator: str) -> None:

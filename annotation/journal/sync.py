@@ -11,6 +11,7 @@ from typing import Literal
 
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.journal.database import Database, Row, utc_timestamp
+from annotation.journal.endings import ending_from_row
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
@@ -19,15 +20,16 @@ from annotation.journal.rows import (
     judgment_from_row,
     stored_judgment_from_row,
 )
-from annotation.types import Consent, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
+from annotation.types import Consent, Ending, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
-RowKind = Literal["judgment", "consent", "withdrawal", "opening"]
+RowKind = Literal["judgment", "consent", "withdrawal", "opening", "ending"]
 CONSENT_ID_SQL = "pseudonym || ' ' || guidelines_version"
 UNPUBLISHED_SQL: dict[RowKind, tuple[str, str, str]] = {  # table, id of a row in the ledger, further condition
     "judgment": ("judgments", "judgment_id", NOT_WITHDRAWN_SQL),
     "consent": ("annotators", CONSENT_ID_SQL, "pseudonym NOT IN (SELECT annotator FROM withdrawals)"),
     "withdrawal": ("withdrawals", "annotator", "TRUE"),
     "opening": ("openings", "study", "TRUE"),
+    "ending": ("endings", "study", "TRUE"),
 }
 IDS_PER_QUERY = 500
 
@@ -47,7 +49,8 @@ def load_unpublished_rows(db: Database) -> LedgerRows:
         Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"]))
         for row in _select_unpublished(db, "opening")
     )
-    return LedgerRows(judgments, consents, withdrawals, openings)
+    endings = tuple(map(ending_from_row, _select_unpublished(db, "ending")))
+    return LedgerRows(judgments, consents, withdrawals, openings, endings)
 
 
 def _select_unpublished(db: Database, kind: RowKind) -> list[Row]:
@@ -94,6 +97,7 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
         restored = sum(_restore_withdrawal(db, row) for row in rows.withdrawals)
         restored += sum(_restore_consent(db, row) for row in rows.consents)
         restored += sum(_restore_opening(db, row) for row in rows.openings)
+        restored += sum(_restore_ending(db, row) for row in rows.endings)
         withdrawn = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
         staying = [row for row in rows.judgments if row.judgment.annotator not in withdrawn]
         restored += sum(_restore_judgment(db, row) for row in staying)
@@ -102,6 +106,7 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
             "consent": rows.consents,
             "withdrawal": rows.withdrawals,
             "opening": rows.openings,
+            "ending": rows.endings,
         }
         for kind, published in rows_by_kind.items():
             ids = {row.row_id for row in published}
@@ -125,6 +130,11 @@ def _restore_withdrawal(db: Database, row: Withdrawal) -> int:
 def _restore_opening(db: Database, row: Opening) -> int:
     query = "INSERT INTO openings (study, organiser, opened_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
     return db.execute(query, [row.study, row.organiser, utc_timestamp(row.opened_at)])
+
+
+def _restore_ending(db: Database, row: Ending) -> int:
+    query = "INSERT INTO endings (study, reason, ended_by, ended_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    return db.execute(query, [row.study, row.reason, row.ended_by, utc_timestamp(row.ended_at)])
 
 
 def _restore_consent(db: Database, row: Consent) -> int:

@@ -17,9 +17,9 @@ pretty_name: Ledger of judgments
 The private copy of everything that annotators answered. The app writes it, and reads it when it starts. Do not make
 this dataset public: `python -m annotation publish` makes a public release from it.
 
-- `judgments/`, `consents/`, `withdrawals/`, `openings/` (an organiser opened the answers of a study): one JSON object a
-  line, in files by day. Rows are only added. A row may be in two files for a while; its `judgment_id`, the annotator
-  who agreed or withdrew, or the opened study identifies it.
+- `judgments/`, `consents/`, `withdrawals/`, `openings/` (an organiser opened the answers of a study), `endings/` (a
+  study is over): one JSON object a line, in files by day. Rows are only added. A row may be in two files for a while;
+  its `judgment_id`, the annotator who agreed or withdrew, or the study identifies it.
 - `studies/`: the frozen studies.
 - No names and no e-mail addresses: `annotator` is a pseudonym, whose key stays on the server.
 - When somebody withdraws, only their withdrawal stays. Their other rows are removed from the files, and the history is

@@ -19,6 +19,7 @@ SINGULAR_KINDS: dict[str, RowKind] = {
     "consents": "consent",
     "withdrawals": "withdrawal",
     "openings": "opening",
+    "endings": "ending",
 }
 
 
@@ -62,7 +63,7 @@ class PendingFile:
         try:
             content = json.loads(self.path.read_bytes())
             files = {str(path): str(text).encode(errors=DECODE_ERRORS) for path, text in content["files"].items()}
-            rows = {kind: tuple(map(str, content["rows"][kind])) for kind in ROW_KINDS}
+            rows = {kind: tuple(map(str, content["rows"].get(kind, ()))) for kind in ROW_KINDS}
         except FileNotFoundError:
             return None
         except OSError as error:

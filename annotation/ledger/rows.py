@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from annotation.errors import LedgerError
-from annotation.types import Consent, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
+from annotation.types import Consent, Ending, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
 MAX_FILE_BYTES = 5_000_000  # the Hub stores larger files apart, where squashing the history does not delete them
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
-NULLABLE_COLUMNS = ("precision", "category", "supersedes")
+NULLABLE_COLUMNS = ("precision", "category", "supersedes", "ended_by")
 JUDGMENTS = "judgments"
 # The kinds of row whose columns are simply the fields of their class.
-FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening}
+FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening, "endings": Ending}
 COLUMNS_BY_KIND: dict[str, tuple[str, ...]] = {
     JUDGMENTS: ("stored_at", *(field.name for field in fields(Judgment))),
     **{kind: tuple(field.name for field in fields(row)) for kind, row in FLAT_ROW_CLASSES.items()},
@@ -38,13 +38,16 @@ def row_time(row: LedgerRow) -> datetime:
         return row.stored_at
     if isinstance(row, Consent):
         return row.consented_at
-    return row.withdrawn_at if isinstance(row, Withdrawal) else row.opened_at
+    if isinstance(row, Opening):
+        return row.opened_at
+    return row.ended_at if isinstance(row, Ending) else row.withdrawn_at
 
 
-def row_annotator(row: LedgerRow) -> str:
+def row_annotator(row: LedgerRow) -> str | None:
+    """The annotator whose row it is; None for a decision about a study."""
     if isinstance(row, StoredJudgment):
         return row.judgment.annotator
-    return row.organiser if isinstance(row, Opening) else row.annotator
+    return None if isinstance(row, Opening | Ending) else row.annotator
 
 
 def row_kind(row: LedgerRow) -> str:

@@ -131,4 +131,4 @@ def plan_removal_of_withdrawn(contents: Mapping[str, bytes], withdrawn: Collecti
 
 def is_kept(row: LedgerRow, withdrawn: Collection[str]) -> bool:
     """Whether a row stays: of annotators who withdrew, only the withdrawal does."""
-    return ledger_rows.row_kind(row) in ("withdrawals", "openings") or ledger_rows.row_annotator(row) not in withdrawn
+    return ledger_rows.row_kind(row) == "withdrawals" or ledger_rows.row_annotator(row) not in withdrawn

@@ -74,6 +74,8 @@ def settings_sentences(settings: StudySettings) -> list[str]:
     parts = [f"{per_item} for each item"]
     if settings.per_annotator is not None:
         parts.append(f"at most {pluralize(settings.per_annotator, 'item')} for each annotator")
+    if settings.annotators is not None:
+        parts.append(f"{pluralize(settings.annotators, 'annotator')} invited")
     parts.append("no deadline" if settings.deadline is None else f"deadline {settings.deadline:%Y-%m-%d %H:%M} (UTC)")
     return [
         f"Frozen on {settings.created_at:%Y-%m-%d}, before anybody judged: {settings.heads:,} heads described by "

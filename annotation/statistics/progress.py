@@ -69,23 +69,6 @@ def compute_study_progress(
     )
 
 
-def is_complete(study: Study, judged_by: AnnotatorsByItem, stale_keys: Collection[str] = ()) -> bool:
-    """Whether each item has all its judgments and every annotator has judged the whole overlap.
-
-    Stale items do not count. A study without a limit, or without a judgment, is never complete.
-    """
-    per_item = study.settings.per_item
-    annotators = set().union(*judged_by.values())
-    if per_item is None or not annotators:
-        return False
-    for item in study.fresh_items(stale_keys):
-        judges = set(judged_by.get(item.key, ()))
-        is_finished = annotators <= judges if item.item_kind == "overlap" else len(judges) >= per_item
-        if not is_finished:
-            return False
-    return True
-
-
 def summarise_annotators(judgments: Sequence[Judgment]) -> list[AnnotatorSummary]:
     """One summary for each annotator, most items first; practice items and adjudications do not count.
 

@@ -43,7 +43,8 @@ class AssignmentState:
 
     `taken_slots` counts everybody's judgments and other people's reservations of each item. `judged_keys` are the
     items that this person has judged, `keys_of_others` the items that each other person has judged or reserved.
-    `skipped_keys` are in the order of skipping. `closed_keys` are items that nobody gets any more.
+    `skipped_keys` are in the order of skipping. `closed_keys` are items that nobody gets any more. `given_keys` are
+    the items that this person was given before, judged or not.
     """
 
     taken_slots: Mapping[str, int]
@@ -51,6 +52,7 @@ class AssignmentState:
     skipped_keys: Sequence[str] = ()
     keys_of_others: Sequence[Collection[str]] = ()
     closed_keys: Collection[str] = ()
+    given_keys: Collection[str] = ()
 
 
 def study_order(items: Iterable[StudyItem], seed: int) -> list[StudyItem]:
@@ -61,17 +63,13 @@ def study_order(items: Iterable[StudyItem], seed: int) -> list[StudyItem]:
 def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> StudyItem | None:
     """The next item for the person who asks; None if there is none for them.
 
-    Nobody gets an item twice, nor two items of one head (the head itself and a control). Skipped items come last, the
+    Nobody gets an item twice, nor two items of one head (the head itself and a control), not even after skipping one,
+    because the two side by side tell which is the control. Skipped items come last, the
     longest skipped first. Overlap items, which everybody judges, are spread over a person's work. Of the other items
     those with the fewest judgments come first, then those earlier in the order; no item gets more than `per_item`.
     Near the end of the study an item is given away only if all other slots stay fillable (see `max_flow`).
     """
-    free = list_available_items(order, limits, state)
-    if limits.per_annotator is not None:
-        overlap = [item for item in free if item.item_kind == "overlap"]
-        items_left = limits.per_annotator - len(_keys_in_order(order, state.judged_keys))
-        if items_left <= len(overlap):
-            free = overlap if items_left > 0 else []
+    free = list_offered_items(order, limits, state)
     last_skip = {key: position for position, key in enumerate(state.skipped_keys)}
     overlap_due = _is_overlap_due(order, limits, state)
     free.sort(
@@ -86,9 +84,28 @@ def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: 
 
 def list_available_items(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> list[StudyItem]:
     """The items that this person may get, in the study's order."""
-    mine = set(state.judged_keys)
-    heads = {(item.layer, item.head) for item in order if item.key in mine}
-    return [item for item in order if (item.layer, item.head) not in heads and _has_open_slot(item, limits, state)]
+    judged, given = set(state.judged_keys), set(state.given_keys)
+    judged_heads = {(item.layer, item.head) for item in order if item.key in judged}
+    given_heads = {(item.layer, item.head) for item in order if item.key in given}
+    return [
+        item
+        for item in order
+        if (head := (item.layer, item.head)) not in judged_heads
+        and (item.key in given or head not in given_heads)
+        and _has_open_slot(item, limits, state)
+    ]
+
+
+def list_offered_items(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> list[StudyItem]:
+    """The items among them that this person still has answers left for, after the overlap, which everybody judges."""
+    free = list_available_items(order, limits, state)
+    if limits.per_annotator is None:
+        return free
+    overlap = [item for item in free if item.item_kind == "overlap"]
+    items_left = limits.per_annotator - len(_keys_in_order(order, state.judged_keys))
+    if items_left > len(overlap):
+        return free
+    return overlap if items_left > 0 else []
 
 
 def count_heads(items: Iterable[StudyItem]) -> int:

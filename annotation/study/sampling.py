@@ -100,6 +100,12 @@ def _check_settings(settings: StudySettings, described_heads: int) -> None:
             f"Everybody judges the {settings.overlap:,} items of the overlap, but a person judges at most "
             f"{settings.per_annotator:,} items; raise that limit or lower the overlap."
         )
+    limited = settings.heads - settings.overlap + settings.swapped + settings.shuffled
+    if settings.annotators is not None and limited and settings.annotators < (settings.per_item or 1):
+        raise MapsError(
+            f"The study asks for {settings.per_item} judgments of each item, but for only {settings.annotators} "
+            "annotators, and nobody judges an item twice; invite more people or ask for fewer judgments."
+        )
 
 
 def _sample_heads(settings: StudySettings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:

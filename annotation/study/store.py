@@ -49,7 +49,7 @@ def load_studies(folder: Path) -> dict[str, Study]:
 
 def newest_open_study(studies: Mapping[str, Study], now: datetime) -> Study | None:
     """The study created last among those whose deadline has not passed."""
-    running = [study for study in studies.values() if not study.is_over(now)]
+    running = [study for study in studies.values() if not study.is_past_deadline(now)]
     return max(running, key=lambda study: (study.settings.created_at, study.name), default=None)
 
 

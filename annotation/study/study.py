@@ -31,6 +31,7 @@ class StudyPlan:
     per_annotator: int | None
     deadline: datetime | None
     seed: int
+    annotators: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class StudySettings:
     `layers` is the model's number of layers, `heads` the number of sampled heads. Everybody judges `overlap` of them;
     each of the other items needs `per_item` judgments (None: no limit). `swapped` and `shuffled` are the numbers of
     controls. One person judges at most `per_annotator` items (None: no limit).
+    `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class StudySettings:
     seed: int
     guidelines_version: str
     created_at: datetime
+    annotators: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,29 @@ class Study:
     def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
         return [item for item in self.order if item.key not in stale_keys]
 
-    def is_over(self, now: datetime) -> bool:
-        """Whether the deadline has passed. No item is given away afterwards."""
+    def is_past_deadline(self, now: datetime) -> bool:
+        """Whether this time is after the deadline. Nobody judges then; the study is over once that is recorded."""
         return self.settings.deadline is not None and now >= self.settings.deadline
+
+
+def has_all_judgments(study: Study, judged_by: Mapping[str, Collection[str]]) -> bool:
+    """Whether every invited place is done; `judged_by` holds, by item key, who has judged the item.
+
+    Each limited item needs `per_item` judgments, and `annotators` people need to have judged all items of the overlap.
+    A study without a limit, or with overlap but without that number, is never done by itself. Stale items count: their
+    places stay open, because a study must not end for good by a change of its atlas.
+    """
+    settings = study.settings
+    overlap = [item.key for item in study.order if item.item_kind == "overlap"]
+    if settings.per_item is None or (overlap and settings.annotators is None):
+        return False
+    limited = (item.key for item in study.order if item.item_kind != "overlap")
+    if not all(len(judged_by.get(key, ())) >= settings.per_item for key in limited):
+        return False
+    if not overlap:
+        return True
+    finished_overlap = set.intersection(*(set(judged_by.get(key, ())) for key in overlap))
+    return len(finished_overlap) >= (settings.annotators or 1)
 
 
 def head_item(study: str, model: str, candidate: Candidate, is_overlap: bool = False) -> StudyItem:

@@ -101,7 +101,12 @@ def storage_table(services: Services) -> str:
             answers_place,
             "other annotators, as you agreed above; later everybody",
         ),
-        (f"under your pseudonym: which item you are working on, for {minutes:.0f} minutes", database, OPERATORS),
+        (
+            f"under your pseudonym: which item you are working on, for {minutes:.0f} minutes at most; in a study, also "
+            "which items you were given",
+            database,
+            OPERATORS,
+        ),
         ("under your pseudonym: that you have withdrawn", answers_place, OPERATORS),
         (
             f"your draft; a copy of each answer until it is published, which only the server can read; {session}",

@@ -1,17 +1,17 @@
 """Finds the study that an annotator works on, its stale items, and why judging is closed or answers are hidden.
 
 Answers must not influence other annotators. So in a study with a fixed number of judgments per item they are shown
-only when the study is complete or over, or after an organiser opened them.
+only when the study is over, or after an organiser opened them. Both are rows of the journal, which nothing takes back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from annotation.statistics.progress import is_complete
+from annotation.errors import JournalError
+from annotation.journal.deadlines import DEADLINE_CONFIRMATION
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies, newest_open_study
 from annotation.study.study import DEFAULT_STUDY, Study, stale_item_keys
@@ -39,9 +39,12 @@ def select_study(services: Services, requested_name: str | None, previous_name: 
             raise MapsError(f"There is no study {requested_name!r} here; ask the person who sent you the link.")
         return studies[requested_name]
     now = services.journal.now()
-    created = {name: study for name, study in studies.items() if name != DEFAULT_STUDY}
-    if isinstance(previous_name, str) and previous_name in created and not created[previous_name].is_over(now):
-        return created[previous_name]
+    ended = services.journal.endings()
+    created = {name: study for name, study in studies.items() if name != DEFAULT_STUDY and name not in ended}
+    if isinstance(previous_name, str) and previous_name in created:
+        previous = created[previous_name]
+        if not previous.is_past_deadline(now):
+            return previous
     return newest_open_study(created, now) or services.default_study
 
 
@@ -66,8 +69,8 @@ def judging_closed_reason(services: Services, study: Study) -> str | None:
         return "Judging is closed: this Space has no login. Please tell the person who runs it."
     if (reason := storage_closed_reason(services.ledger)) is not None:
         return reason
-    if study.is_over(services.journal.now()):
-        return f"The study {study.name} is over: its deadline has passed. Thank you to everybody who took part!"
+    if (reason := services.journal.over_reason(study)) is not None:
+        return f"The study {study.name} is over: {reason}. Thank you to everybody who took part!"
     return None
 
 
@@ -78,12 +81,31 @@ def storage_closed_reason(ledger: LedgerView | None) -> str | None:
 
 def answers_hidden_reason(services: Services, study: Study) -> str | None:
     """Why a study's answers are not shown yet, in one sentence; None if they are shown."""
+    if study.settings.per_item is None:
+        return None
+    reason = _not_over_reason(services, study)
+    return None if reason is None or services.journal.answers_opened_at(study.name) else reason
+
+
+def _not_over_reason(services: Services, study: Study) -> str | None:
+    """Why a study does not count as over, in one sentence; None if it does. An end that is due is recorded."""
     journal = services.journal
-    if study.settings.per_item is None or study.is_over(datetime.now(UTC)) or journal.answers_opened_at(study.name):
+    if study.name in journal.endings():
         return None
-    if is_complete(study, journal.slot_holders(study).judged_by, find_stale_item_keys(services.atlases, study)):
-        return None
+    if (reason := storage_closed_reason(services.ledger)) is not None:  # the ledger may hold an earlier end
+        return reason
+    try:
+        if journal.study_ending(study) is not None:
+            return None
+    except JournalError as error:
+        return f"The answers of the study {study.name} are not shown yet. {error}"
+    if study.is_past_deadline(journal.now()):
+        minutes = DEADLINE_CONFIRMATION.total_seconds() / 60
+        return (
+            f"The deadline of the study {study.name} has passed. Its answers are shown {minutes:.0f} minutes after "
+            "this server has noticed it; please come back then."
+        )
     return (
-        f"The study {study.name} is still running. Answers are shown when every item has enough judgments, after the "
-        "deadline, or when an organiser opens them."
+        f"The study {study.name} is still running. Answers are shown when it is over (all judgments are there, its "
+        "deadline has passed, or an organiser closes it), or when an organiser shows them before."
     )

@@ -38,13 +38,20 @@ class Participant:
 
     @cached_property
     def items_by_handle(self) -> dict[str, StudyItem]:
-        """Every item that the annotator may see, by its handle."""
+        """The study's items and worked examples by handle. Only those that the server gave away are known outside."""
         items = [*(example.item for example in self.examples_by_key.values()), *self.study.order]
         return {self.item_handle(item): item for item in items}
 
+    @cached_property
+    def _handle_key(self) -> bytes:
+        return pseudonyms.derive_handle_key(self.annotator.pseudonym, self.services.pseudonym_key)
+
     def item_handle(self, item: StudyItem) -> str:
-        """The handle of an item, which does not reveal whether it is a control."""
-        return pseudonyms.derive_item_handle(item.key, self.services.pseudonym_key)
+        """The handle of an item for this annotator, which does not reveal whether it is a control.
+
+        Whoever knows it was given the item: nobody can guess it, and other people have other handles.
+        """
+        return pseudonyms.derive_item_handle(item.key, self._handle_key)
 
     def item_content(self, item: StudyItem) -> ItemContent:
         example = self.examples_by_key.get(item.key)

@@ -182,3 +182,25 @@ def test_a_study_that_is_over_or_none_is_said(server: BrowserTestApp, page: Page
     page.goto(f"{server.url}/{path}")
     sentence = "The study over is over" if path.endswith("over") else "There is no study 'nosuch' here"
     expect(page.get_by_text(sentence).first).to_be_visible()
+
+
+def test_an_organiser_closes_a_study_after_being_asked(server: BrowserTestApp, page: Page, other_page: Page) -> None:
+    created(server.data)
+    sign_in(page, server, "Ada")
+    answer(page)
+    other_page.goto(server.organiser_link)
+    expect(other_page.locator("#study")).to_contain_text("State: running.")
+    other_page.locator("#close-study").click()
+    expect(other_page.locator("#close-study-notice")).to_contain_text("Nobody will be able to judge in pilot")
+    expect(other_page.locator("#study")).to_contain_text("State: running.")
+    other_page.locator("#close-study-confirm").click()
+    expect(other_page.locator("#study")).to_contain_text("State: over: an organiser closed it.")
+    expect(other_page.locator("#close-study")).to_be_hidden()
+    expect(other_page.locator("#close-study-confirm")).to_be_hidden()
+    expect(other_page.locator("#open-answers")).to_be_hidden()
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("The study pilot is over: an organiser closed it.")
+    assert len(rows(server)) == 1
+    page.goto(f"{server.url}/agreement?study=pilot")
+    expect(page.locator("#agreement-words")).to_contain_text("1 annotator")

@@ -61,19 +61,19 @@ def chosen(page: Page, keys: str) -> None:
         expect(page.locator(question).locator("input").nth(int(key) - 1)).to_be_checked()
 
 
-def judged(page: Page, answers: tuple[str, ...]) -> None:
+def judged(page: Page, answers: tuple[str, ...], end: str) -> None:
     for done, keys in enumerate(answers):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 6")
         chosen(page, keys)
         page.keyboard.press("Enter")
         expect(page.locator("#progress")).to_contain_text(f"{done + 1} of 6")
         expect(page.locator("#questions[inert]")).to_have_count(0)
-    expect(page.locator("#evidence")).to_contain_text("All done: you judged all 6 items. Thank you!")
+    expect(page.locator("#evidence")).to_contain_text(end)
 
 
 def decided(page: Page, server: BrowserTestApp) -> None:
     page.goto(f"{server.url}/organise?study=whole")
-    expect(page.locator("#overview")).to_contain_text("complete: all judgments are there")
+    expect(page.locator("#overview")).to_contain_text("over: all its judgments are there")
     expect(page.locator("#study")).to_contain_text("18 of 18")
     page.get_by_role("tab", name="Disagreements").click()
     expect(page.locator("#disagreements")).to_contain_text("0 of 1 decided.")
@@ -113,10 +113,12 @@ def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Br
         expect(organiser.locator("#overview")).to_contain_text("default")
         expect(organiser).to_have_url(f"{server.url}/organise")
         created(organiser)
-        for name, answers in (("Ada", MOST), ("Grace", GRACE), ("Alan", MOST)):
+        done = "All done: you judged all 6 items. Thank you!"
+        over = "The study whole is over: all its judgments are there."  # by the last answer
+        for name, answers, end in (("Ada", MOST, done), ("Grace", GRACE, done), ("Alan", MOST, over)):
             with open_fresh_page(browser) as page:
                 practised(page, server, name)
-                judged(page, answers)
+                judged(page, answers, end)
         decided(organiser, server)
         folder = downloaded(organiser, tmp_path / "export")
 

@@ -56,6 +56,8 @@ TABLE = {
     "rows_datasets": ORGANISERS,
     "ask_to_open_answers": ORGANISERS,
     "open_answers": ORGANISERS,
+    "ask_to_close_study": ORGANISERS,
+    "close_study": ORGANISERS,
     "preview_study": ORGANISERS,
     "create_study": ORGANISERS,
     "ask_to_withdraw": ORGANISERS,
@@ -175,7 +177,8 @@ def asked(scene: Scene) -> list[Endpoint]:
 def state(used: Services) -> tuple[object, ...]:
     """All that an organiser or an answer can change."""
     with sqlite3.connect(used.data_folder / "journal.sqlite") as database:
-        tables = [database.execute(f"SELECT * FROM {name}").fetchall() for name in ("withdrawals", "openings")]
+        names = ("withdrawals", "openings", "endings")
+        tables = [database.execute(f"SELECT * FROM {name}").fetchall() for name in names]
     files = [(path.name, path.read_bytes()) for path in sorted((used.data_folder / "studies").iterdir())]
     return *tables, files
 
@@ -271,6 +274,7 @@ def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     assert SECRET in found["decide"].text
     assert sorted(studies.studies_newest_first(scene.used)) == ["another", "default", "pilot"]
     assert scene.used.journal.answers_opened_at("pilot") is not None
+    assert list(scene.used.journal.endings()) == ["pilot"]
     [decision] = [row for row in scene.used.journal.all_judgments("pilot") if row.item_kind == "adjudication"]
     assert decision.annotator == pseudonyms.derive_organiser_pseudonym(scene.used.pseudonym_key)
     grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)

@@ -42,8 +42,8 @@ PERSONAL_LINK_TEXT = (
 )
 SIGNED_OUT_MESSAGE = "You are signed out. Your personal link signs you in again."
 RESERVATION_LOST_MESSAGE = (
-    "You were away for over 30 minutes and someone else took this item. You can still submit: we will say if the "
-    "answer is no longer needed. Skip gives you another item."
+    "You were away for a while, and someone else took this item. You can still submit: we will say if the answer is no "
+    "longer needed. Skip gives you another item."
 )
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
 VisitorHandler = Callable[[AnnotatePage, Inputs, gr.Request], Updates]

@@ -15,12 +15,13 @@ from typing import Any
 from annotation.errors import JournalError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity.seals import seal_text, unseal_text
-from annotation.types import Judgment, Withdrawal
+from annotation.types import ITEM_KINDS, Judgment, Withdrawal
 from maps.errors import MapsError
 from space.services import Services
 from space.web.sessions import Annotator
 
 MAX_COPY_IDS = 10_000  # more than fit into a browser's storage
+LONGEST_ITEM_KIND = max(map(len, ITEM_KINDS))
 MAX_COPIES_PER_REQUEST = 500  # the page sends the rest with its next request
 
 RESTORED_SENTENCES = (
@@ -49,7 +50,8 @@ class RestoreResult:
 def seal_copy(row: Judgment | Withdrawal, key: bytes) -> str:
     kind = "judgment" if isinstance(row, Judgment) else "withdrawal"
     cells = {name: cell.isoformat() if isinstance(cell, datetime) else cell for name, cell in asdict(row).items()}
-    return seal_text(json.dumps([kind, cells], ensure_ascii=False), key)
+    padding = " " * (LONGEST_ITEM_KIND - len(cells.get("item_kind", "")))  # else the length would tell a control
+    return seal_text(json.dumps([kind, cells], ensure_ascii=False) + padding, key)
 
 
 def unseal_copy(seal: object, key: bytes) -> Judgment | Withdrawal | None:

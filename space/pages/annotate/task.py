@@ -24,9 +24,9 @@ from annotation.study.next_item import (
     list_available_items,
 )
 from annotation.study.practice import PracticeExample
-from annotation.study.study import Study
+from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment, Receipt, StudyItem
-from maps.types import HeadId
+from maps.types import HEAD_NAME_PATTERN, HeadId
 from space.studies.current import find_stale_item_keys, judging_closed_reason
 from space.studies.participant import JUDGMENT_ID_PATTERN, MAX_TASK_AGE, Participant, current_judgments
 
@@ -106,9 +106,16 @@ def reserve_next_task(
         participant.annotator.pseudonym,
         skipped_keys=[participant.items_by_handle[each].key for each in known_handles],
         preferred_key=None if preferred_item is None else preferred_item.key,
-        closed_keys=find_stale_item_keys(participant.services.atlases, participant.study),
+        closed_keys=stale_keys(participant),
     )
-    return replace(new_task(participant, reserved.item, known_handles), open_head_count=reserved.available_heads)
+    task = replace(new_task(participant, reserved.item, known_handles), open_head_count=reserved.available_heads)
+    if task.item is None:  # the last answer may have ended the study
+        return replace(task, closed_reason=judging_closed_reason(participant.services, participant.study))
+    return task
+
+
+def stale_keys(participant: Participant) -> set[str]:
+    return find_stale_item_keys(participant.services.atlases, participant.study)
 
 
 def new_task(participant: Participant, item: StudyItem | None, skipped_handles: tuple[str, ...]) -> AnnotationTask:
@@ -156,16 +163,19 @@ def annotator_progress(
 
 def count_open_heads(participant: Participant, judged_keys: set[str]) -> int:
     """How many heads this annotator, who has judged the items with these keys, can still be given."""
-    study, slots = participant.study, participant.services.journal.slot_holders(participant.study)
-    taken = {item.key: slots.slots_taken_by_others(item.key, participant.annotator.pseudonym) for item in study.order}
-    state = AssignmentState(taken, judged_keys, closed_keys=find_stale_item_keys(participant.services.atlases, study))
+    study, annotator = participant.study, participant.annotator.pseudonym
+    journal = participant.services.journal
+    slots, given_keys = journal.slot_holders(study).against(annotator), journal.given_keys(study, annotator)
+    taken = {item.key: slots.slots_taken_by_others(item.key, annotator) for item in study.order}
+    state = AssignmentState(taken, judged_keys, closed_keys=stale_keys(participant), given_keys=given_keys)
     return count_heads(list_available_items(study.order, study.settings, state))
 
 
 def reserve_first_task(participant: Participant, browser_state: object) -> AnnotationTask:
-    """The task after signing in: the item that the address asked for, else the next open one."""
-    handle = browser_state.get("wanted") if isinstance(browser_state, dict) else None
-    item = participant.items_by_handle.get(handle) if isinstance(handle, str) else None
+    """The task after signing in: the item of the head that the address asked for, else the next open one."""
+    name = browser_state.get("wanted") if isinstance(browser_state, dict) else None
+    head = HeadId.parse(name) if isinstance(name, str) and HEAD_NAME_PATTERN.fullmatch(name) else None
+    item = requested_study_item(participant.study, head)
     return reserve_next_task(participant, ()) if item is None else open_item(participant, item, ())
 
 
@@ -250,7 +260,11 @@ def open_item(participant: Participant, item: StudyItem, skipped_handles: tuple[
 
 
 def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
-    return None if head is None else study.item_by_head.get(head)
+    """The item of a head that an address names, in the default study; else None.
+
+    In a created study it would tell controls: the head itself is always a true item.
+    """
+    return study.item_by_head.get(head) if head is not None and study.name == DEFAULT_STUDY else None
 
 
 def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
@@ -275,4 +289,5 @@ def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
         supersedes=task.replaced_judgment_id,
         app_version=participant.services.app_version,
     )
-    return judgment, participant.services.journal.record_judgment(judgment, participant.study)
+    journal = participant.services.journal
+    return judgment, journal.record_judgment(judgment, participant.study, stale_keys(participant))

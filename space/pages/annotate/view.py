@@ -9,7 +9,7 @@ from gradio.blocks import Block
 
 from annotation import form
 from annotation.form import CONSENT_SENTENCE, GUIDELINES, FormQuestion
-from annotation.identity.pseudonyms import MAX_NAME_LENGTH, derive_item_handle
+from annotation.identity.pseudonyms import MAX_NAME_LENGTH
 from annotation.study.practice import PracticeExample
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
@@ -99,12 +99,11 @@ def dependent_questions(questions: dict[str, gr.Radio]) -> list[gr.Radio]:
 def welcome_updates(
     page: AnnotatePage, study: Study, requested_item: StudyItem | None = None, notices: str = ""
 ) -> Updates:
-    """The page before signing in. The browser keeps the study and the item that the address asked for.
+    """The page before signing in. The browser keeps the study and the head that the address asked for.
 
     Without other notices, it says why nobody can judge at the moment, if that is so.
     """
-    key = page.services.pseudonym_key
-    wanted = None if requested_item is None else derive_item_handle(requested_item.key, key)
+    wanted = None if requested_item is None else str(HeadId(requested_item.layer, requested_item.head))
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
     return {
         page.welcome_column: gr.update(visible=True),

@@ -44,7 +44,7 @@ def default_study_judgments(
     if item is None:
         return HeadJudgments(notice("This head is not part of the study."), is_personal=False)
     rows = services.journal.current_judgments(study.name, item=item)
-    address = f"annotate?layer={head.layer}&head={head.head}"
+    address = f"annotate?study={study.name}&layer={head.layer}&head={head.head}"
     link = Html("<p>{}</p>").format(anchor(address, "Judge this description yourself"))
     if not rows:
         return HeadJudgments(notice("Nobody has judged this description yet.") + link, is_personal=False)

@@ -20,6 +20,7 @@ from space.pages.organise.updates import (
     NewStudyTab,
     OrganisePage,
     access_denied_updates,
+    can_be_closed,
     overview_html,
     page_updates,
     selection_from_query,
@@ -123,6 +124,33 @@ def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Up
         tab.notice: notice(f"The answers of {study.name} are now shown to its annotators.", "receipt"),
         tab.confirm_button: gr.update(visible=False),
         tab.open_button: gr.update(visible=False),
+    }
+
+
+def ask_to_close_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Explains what closing a study means, before it is done."""
+    tab = page.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    if not can_be_closed(page.services, study):
+        cannot = notice("This study is over already, or it is the one that is always open.")
+        return {tab.close_notice: cannot, tab.close_confirm_button: gr.update(visible=False)}
+    warning = (
+        f"Nobody will be able to judge in {study.name}, and its answers will be shown: annotators see what others "
+        "answered to items that they have judged themselves, and everybody sees the agreement. You can still decide on "
+        "disagreements. This cannot be undone."
+    )
+    return {tab.close_notice: notice(warning, "problem"), tab.close_confirm_button: gr.update(visible=True)}
+
+
+def close_study(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
+    """Ends a study, whose answers are open from now on."""
+    tab = page.study
+    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    page.services.journal.close_study(study, organiser.pseudonym)
+    selection = adjudication.new_selection(page.services, organiser, study, None, reveal_answers=False)
+    return page_updates(page, organiser, selection) | {
+        tab.close_notice: notice(f"The study {study.name} is closed.", "receipt"),
+        tab.close_confirm_button: gr.update(visible=False),
     }
 
 

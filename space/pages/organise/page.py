@@ -41,7 +41,7 @@ def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
 
 
 def connect_study_tab(here: OrganisePage) -> None:
-    """Downloads, and showing the answers, which must be confirmed."""
+    """Downloads; showing the answers and closing the study, which must be confirmed."""
     tab, selection = here.study, inputs_of(here.organiser_token, here.selection)
     for fmt, button in tab.export_buttons.items():
         export = for_organisers(here, handlers.export_rows, fmt)
@@ -50,6 +50,10 @@ def connect_study_tab(here: OrganisePage) -> None:
     asked = [tab.notice, tab.confirm_button]
     tab.open_button.click(ask, selection, asked, **PRIVATE_EVENT)
     tab.confirm_button.click(confirm, selection, [*asked, tab.open_button], **PRIVATE_EVENT)
+    ask, confirm = for_organisers(here, handlers.ask_to_close_study), for_organisers(here, handlers.close_study)
+    asked = [tab.close_notice, tab.close_confirm_button]
+    tab.close_button.click(ask, selection, asked, **PRIVATE_EVENT)
+    tab.close_confirm_button.click(confirm, selection, [*here.selection_outputs(), *asked], **PRIVATE_EVENT)
 
 
 def connect_new_study_tab(here: OrganisePage) -> None:

@@ -11,15 +11,14 @@ from annotation.statistics.progress import (
     AnnotatorSummary,
     StudyProgress,
     compute_study_progress,
-    is_complete,
     summarise_annotators,
 )
 from annotation.study import candidates
 from annotation.study.store import check_study_name, save_study
-from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan
+from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan, StudySettings
 from maps.errors import MapsError
 from space.services import Services
-from space.studies.current import all_studies, find_stale_item_keys
+from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
 from space.studies.results import find_stale_judgment_ids
 
 SECONDS_PER_ITEM = 45
@@ -43,6 +42,7 @@ class StudyRequest:
     per_annotator: float | None
     deadline: str | None
     seed: float | None
+    annotators: float | None = None
 
 
 def studies_newest_first(services: Services) -> dict[str, Study]:
@@ -89,6 +89,7 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         per_annotator=parse_whole_number("The limit per person", request.per_annotator or 0, 0) or None,
         deadline=parse_deadline(request.deadline),
         seed=parse_whole_number("The seed", request.seed, 0),
+        annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
     )
     if name in studies_newest_first(services):
         raise MapsError(f"A study named {name!r} exists already; choose another name.")
@@ -135,17 +136,36 @@ def study_summary_sentences(study: Study) -> list[str]:
     if settings.overlap:
         wanted += f", and {settings.overlap:,} more from each annotator (the overlap)"
         work += f", and {work_minutes(settings.overlap):,} minutes more for each annotator (the overlap)"
-    people = minimum_annotators(study)
     return [
         f"{len(study.order):,} items: {settings.heads:,} heads of {settings.model}, described by {settings.describer}, "
         f"and {settings.swapped + settings.shuffled:,} controls ({settings.swapped:,} swapped, "
         f"{settings.shuffled:,} shuffled).",
         f"{wanted}.",
         f"{work}.",
-        f"It needs at least {people:,} annotators."
-        if people
-        else "With this limit per person it cannot be completed, however many annotators there are.",
+        annotators_sentence(study),
+        end_sentence(settings),
     ]
+
+
+def annotators_sentence(study: Study) -> str:
+    """How many people a study needs, and whether so many are invited."""
+    people, invited = minimum_annotators(study), study.settings.annotators
+    if people is None:
+        return "With this limit per person it cannot be completed, however many annotators there are."
+    few = f", but only {invited:,} are invited" if invited is not None and invited < people else ""
+    return f"It needs at least {people:,} annotators{few}."
+
+
+def end_sentence(settings: StudySettings) -> str:
+    """When a study is over, so that its answers are shown."""
+    deadline = "" if settings.deadline is None else f", or after {settings.deadline:%Y-%m-%d}"
+    if settings.overlap and settings.annotators is None:
+        return (
+            f"It is over when you close it{deadline}. To end by itself, it needs the number of invited annotators, "
+            "because everybody judges the overlap."
+        )
+    overlap = f" and {settings.annotators:,} annotators have judged the whole overlap" if settings.overlap else ""
+    return f"It is over when every item has its judgments{overlap}, when you close it{deadline}."
 
 
 def work_minutes(items: int) -> int:
@@ -173,11 +193,11 @@ def minimum_annotators(study: Study) -> int | None:
 
 
 class StudyStatus(NamedTuple):
-    """The progress of a study, and whether it has all its judgments."""
+    """The progress of a study, and why it is over; None while it goes on."""
 
     study: Study
     progress: StudyProgress
-    is_complete: bool
+    over_reason: str | None
 
 
 def study_statuses(services: Services) -> dict[str, StudyStatus]:
@@ -187,7 +207,8 @@ def study_statuses(services: Services) -> dict[str, StudyStatus]:
 def study_status(services: Services, study: Study) -> StudyStatus:
     stale_keys, slots = find_stale_item_keys(services.atlases, study), services.journal.slot_holders(study)
     progress = compute_study_progress(study, slots.judged_by, slots.reserved_by, stale_keys)
-    return StudyStatus(study, progress, is_complete(study, slots.judged_by, stale_keys))
+    answers_hidden_reason(services, study)  # records an end that is due
+    return StudyStatus(study, progress, services.journal.over_reason(study))
 
 
 def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:

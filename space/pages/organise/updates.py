@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import gradio as gr
@@ -36,7 +35,7 @@ WITHDRAWAL_HINT = (
 
 
 class StudyTab:
-    """One study: its state, its downloads, and showing its answers to annotators."""
+    """One study: its state, its downloads, showing its answers to annotators, and closing it."""
 
     def __init__(self) -> None:
         self.detail = gr.HTML(elem_id="study")
@@ -49,6 +48,11 @@ class StudyTab:
         self.open_button = gr.Button("Show answers to annotators …", visible=False, elem_id="open-answers")
         self.notice = gr.HTML(elem_id="open-answers-notice")
         self.confirm_button = gr.Button("Yes, show them", visible=False, variant="stop", elem_id="open-answers-confirm")
+        self.close_button = gr.Button("Close the study …", visible=False, elem_id="close-study")
+        self.close_notice = gr.HTML(elem_id="close-study-notice")
+        self.close_confirm_button = gr.Button(
+            "Yes, close it", visible=False, variant="stop", elem_id="close-study-confirm"
+        )
 
 
 class DecisionTab:
@@ -88,6 +92,7 @@ class NewStudyTab:
             fields["swapped"] = count_field("Controls with another head's description", 7, "study-swapped")
             fields["shuffled"] = count_field("Controls with shuffled mappings", 7, "study-shuffled")
             fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
+            fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
             fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
             fields["seed"] = count_field("Seed of the sample and the order", 0, "study-seed")
         fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
@@ -139,7 +144,8 @@ class OrganisePage:
 
     def selection_outputs(self) -> list[Block]:
         parts = (*vars(self).values(), *vars(self.decision).values(), *self.decision.questions.values())
-        more = (self.study.detail, self.study.open_button, self.withdrawal.withdrawals)
+        tab = self.study
+        more = (tab.detail, tab.open_button, tab.close_button, self.withdrawal.withdrawals)
         return [*(part for part in parts if isinstance(part, Block)), *more]
 
 
@@ -178,6 +184,7 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
         page.tabs: gr.update(selected="disagreements" if on_disagreements else "study"),
         page.study.detail: study_html(services, statuses[study.name]),
         page.study.open_button: gr.update(visible=are_hidden),
+        page.study.close_button: gr.update(visible=can_be_closed(services, study)),
         page.withdrawal.withdrawals: withdrawals_html(services),
         page.decision.message: "",
     }
@@ -187,6 +194,11 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
     disagreements = adjudication.study_disagreements(services, study)
     table = view.disagreements_table(study, disagreements, selection.reveal_answers)
     return updates | {tab.disagreements: table} | decision_updates(page, organiser, study, selection)
+
+
+def can_be_closed(services: Services, study: Study) -> bool:
+    """Whether a study was created and has no recorded end."""
+    return study.settings.per_item is not None and study.name not in services.journal.endings()
 
 
 def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, selection: OrganiserSelection) -> Updates:
@@ -208,12 +220,8 @@ def decision_updates(page: OrganisePage, organiser: Annotator, study: Study, sel
 
 
 def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Html:
-    rows = [(each.study, each.progress, current_study_state(each)) for each in statuses.values()]
+    rows = [(each.study, each.progress, view.study_state(each.over_reason)) for each in statuses.values()]
     return Html("<h1>Studies</h1>{}{}").format(view.studies_table(rows), ledger_status_html(services))
-
-
-def current_study_state(status: StudyStatus) -> str:
-    return view.study_state(status.study, status.is_complete, datetime.now(UTC))
 
 
 def study_html(services: Services, status: StudyStatus) -> Html:
@@ -223,7 +231,7 @@ def study_html(services: Services, status: StudyStatus) -> Html:
     if opened_at is not None:
         opened = notice(f"Annotators can see its answers since {opened_at:%Y-%m-%d, %H:%M UTC}.")
     address = f"{services.public_address}/annotate?study={name}".removeprefix("/")
-    detail = view.study_detail_html(status.study, status.progress, current_study_state(status), address)
+    detail = view.study_detail_html(status.study, status.progress, view.study_state(status.over_reason), address)
     return join_html((detail, opened, view.annotators_table(studies.annotator_work(services, status.study))))
 
 

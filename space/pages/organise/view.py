@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from urllib.parse import urlencode
 
 from annotation.form import QUESTIONS, FormQuestion
@@ -23,11 +22,8 @@ def study_address(study: str, item: int | None = None, reveal_answers: bool = Fa
     return "organise?" + urlencode(query | ({"answers": "shown"} if reveal_answers else {}))
 
 
-def study_state(study: Study, is_complete: bool, now: datetime) -> str:
-    """Whether a study is running, complete or closed."""
-    if study.is_over(now):
-        return "closed: its deadline has passed"
-    return "complete: all judgments are there" if is_complete else "running"
+def study_state(over_reason: str | None) -> str:
+    return "running" if over_reason is None else f"over: {over_reason}"
 
 
 def slots_text(progress: StudyProgress) -> str:
@@ -77,7 +73,8 @@ def stale_notice(progress: StudyProgress) -> Html:
     return notice(
         f"{pluralize(progress.stale_items, 'stale item')}: the head now has other mappings or another description. "
         f"These items are no longer given to anybody. Their judgments ({progress.stale_judgments:,}) are kept and "
-        "marked, but excluded from the figures."
+        "marked, but excluded from the figures. While they lack judgments, the study does not end by itself: close it "
+        "when the other items have theirs."
     )
 
 

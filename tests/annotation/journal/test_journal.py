@@ -199,7 +199,7 @@ def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypa
             assert journal.all_judgments() == [judge()]
             [row] = journal.select("SELECT name, language FROM annotators")
             assert tuple(row) == ("Ada", None)
-            assert journal.select("PRAGMA user_version")[0][0] == 2
+            assert journal.select("PRAGMA user_version")[0][0] == len(later)
 
 
 def test_other_files_and_newer_journals_are_refused(tmp_path: Path) -> None:
@@ -346,3 +346,25 @@ def test_the_extent_grows_with_every_judgment_and_withdrawal_and_with_nothing_el
     journal.record_consent("a-3", None, "1")
     journal.open_answers("default", "a-2")
     assert journal.last_positions() == last
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
+
+
+def test_the_file_is_its_owners_alone_also_one_that_was_made_open(tmp_path: Path, judge: Judge) -> None:
+    path = tmp_path / "journal.sqlite"
+    owners = {f"journal.sqlite{suffix}": "0o600" for suffix in ("", "-wal", "-shm")}
+    earlier = os.umask(0o022)
+    try:
+        with Journal(path) as journal:
+            journal.record_consent("a-1", "Ada", "1")
+            assert modes(tmp_path) == owners
+            for file in tmp_path.iterdir():
+                file.chmod(0o644)
+            with Journal(path) as again:
+                again.record_judgment(judge())
+                assert modes(tmp_path) == owners
+    finally:
+        os.umask(earlier)
+    assert modes(tmp_path) == {"journal.sqlite": "0o600"}

@@ -72,10 +72,19 @@ def taken(journal: Journal, made: Study, who: str) -> StudyItem:
 
 
 SMALL = freeze_invented_study(heads=2, overlap=0, swapped=0, shuffled=0, per_item=1)
+WITH_FIRST_ANSWERS = freeze_invented_study(heads=10, overlap=0, swapped=0, shuffled=0, per_item=1)
+
+
+def with_two_items_left(journal: Journal) -> Study:
+    """A study in which each of the eight people has answered once, so nobody is a newcomer."""
+    for who in "abcdefgh":
+        journal.record_judgment(judged(taken(journal, WITH_FIRST_ANSWERS, who), who), WITH_FIRST_ANSWERS)
+    return WITH_FIRST_ANSWERS
 
 
 def test_somebody_who_comes_back_gets_the_same_item_on_any_device(journal: Journal, clock: Clock) -> None:
     made = freeze_invented_study()
+    journal.record_judgment(judged(taken(journal, made, "a"), "a"), made)
     first = taken(journal, made, "a")
     clock.time += 10 * MINUTE
     with Journal(journal.path, now=clock) as another_process:
@@ -86,25 +95,28 @@ def test_somebody_who_comes_back_gets_the_same_item_on_any_device(journal: Journ
 
 
 def test_people_at_work_get_different_items_and_then_none(journal: Journal) -> None:
-    assert {taken(journal, SMALL, who) for who in "ab"} == set(SMALL.order)
-    assert journal.reserve_next_item(SMALL, "c").item is None
+    made = with_two_items_left(journal)
+    assert len({taken(journal, made, who) for who in "ab"}) == 2
+    assert journal.reserve_next_item(made, "c").item is None
 
 
 def test_an_abandoned_item_is_free_after_thirty_minutes_unless_renewed(journal: Journal, clock: Clock) -> None:
-    a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
+    made = with_two_items_left(journal)
+    a, b = taken(journal, made, "a"), taken(journal, made, "b")
     clock.time += 29 * MINUTE
     assert journal.renew_reservation("pilot", b.key, "b")
-    assert journal.reserve_next_item(SMALL, "c").item is None
+    assert journal.reserve_next_item(made, "c").item is None
     clock.time += 1 * MINUTE
-    assert journal.reserve_next_item(SMALL, "c").item == a
+    assert journal.reserve_next_item(made, "c").item == a
     assert not journal.renew_reservation("pilot", a.key, "a")
     with pytest.raises(JournalError, match=FULL):
-        journal.record_judgment(judged(a, "a"), SMALL)
-    assert journal.all_judgments() == []
-    journal.record_judgment(judged(b, "b"), SMALL)
-    journal.record_judgment(judged(a, "c"), SMALL)
-    assert journal.slot_holders(SMALL).judged_by == {a.key: {"c"}, b.key: {"b"}}
-    assert journal.slot_holders(SMALL).reserved_by == {}
+        journal.record_judgment(judged(a, "a"), made)
+    assert len(journal.all_judgments()) == 8
+    journal.record_judgment(judged(b, "b"), made)
+    journal.record_judgment(judged(a, "c"), made)
+    judged_by = journal.slot_holders(made).judged_by
+    assert (judged_by[a.key], judged_by[b.key]) == ({"c"}, {"b"})
+    assert journal.slot_holders(made).reserved_by == {}
 
 
 def test_an_answer_after_an_expired_reservation_counts_while_there_is_a_place(journal: Journal, clock: Clock) -> None:
@@ -115,13 +127,14 @@ def test_an_answer_after_an_expired_reservation_counts_while_there_is_a_place(jo
 
 
 def test_a_clock_put_back_neither_frees_nor_doubles_nor_blocks_a_place(journal: Journal, clock: Clock) -> None:
+    made = with_two_items_left(journal)
     clock.time += timedelta(days=1)
-    a, b = taken(journal, SMALL, "a"), taken(journal, SMALL, "b")
+    a, b = taken(journal, made, "a"), taken(journal, made, "b")
     clock.time -= timedelta(days=1)
-    assert journal.reserve_next_item(SMALL, "c").item is None
-    assert (taken(journal, SMALL, "a"), taken(journal, SMALL, "b")) == (a, b)
+    assert journal.reserve_next_item(made, "c").item is None
+    assert (taken(journal, made, "a"), taken(journal, made, "b")) == (a, b)
     clock.time += 31 * MINUTE
-    assert taken(journal, SMALL, "c") in (a, b)
+    assert taken(journal, made, "c") in (a, b)
 
 
 def test_a_place_that_a_leaping_clock_gave_away_does_not_come_back_to_life(journal: Journal, clock: Clock) -> None:
@@ -168,10 +181,11 @@ def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) 
 
 
 def test_a_claim_tells_how_many_heads_were_open(journal: Journal) -> None:
-    a, _ = SMALL.order
-    assert journal.reserve_next_item(SMALL, "a").available_heads == 2
-    assert journal.reserve_next_item(SMALL, "b", preferred_key=a.key).available_heads == 1
-    assert journal.reserve_next_item(SMALL, "c").available_heads == 0
+    made = with_two_items_left(journal)
+    a = journal.reserve_next_item(made, "a")
+    assert (a.item is None, a.available_heads) == (False, 2)
+    assert journal.reserve_next_item(made, "b", preferred_key=a.item.key if a.item else None).available_heads == 1
+    assert journal.reserve_next_item(made, "c").available_heads == 0
     assert (
         journal.reserve_next_item(
             replace(SMALL, settings=replace(SMALL.settings, deadline=CREATED)), "a"
@@ -185,19 +199,6 @@ def test_items_that_are_closed_are_given_to_nobody(journal: Journal) -> None:
     assert journal.reserve_next_item(SMALL, "a", closed_keys=[a.key]).item == b
     assert journal.reserve_next_item(SMALL, "a", closed_keys=[a.key, b.key]).item is None
     assert journal.slot_holders(SMALL).reserved_by == {}
-
-
-def test_after_the_deadline_only_what_is_reserved_is_taken(journal: Journal, clock: Clock) -> None:
-    made = freeze_invented_study(deadline=CREATED + 10 * MINUTE)
-    a = taken(journal, made, "a")
-    b = taken(journal, made, "b")
-    journal.record_judgment(judged(b, "b"), made)
-    clock.time += 10 * MINUTE
-    assert journal.reserve_next_item(made, "c").item is None
-    journal.record_judgment(judged(a, "a"), made)
-    for late in (judged(a, "c"), judged(b, "b", judged(b, "b").judgment_id)):
-        with pytest.raises(JournalError, match="the study's deadline has passed"):
-            journal.record_judgment(late, made)
 
 
 def test_an_answer_to_no_item_of_the_study_is_refused(journal: Journal) -> None:

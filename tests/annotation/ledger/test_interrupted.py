@@ -128,6 +128,7 @@ def test_a_pending_file_is_whole_or_not_there(mortal: LedgerApp) -> None:
         "consents": ["a-1 1"],
         "withdrawals": [],
         "openings": [],
+        "endings": [],
     }
 
 

@@ -15,6 +15,7 @@ from annotation.journal.journal import Journal
 from annotation.ledger import HubLedger
 from maps.errors import HubError
 from maps.hub.repository import HubDataset
+from tests.annotation.invented_study import freeze_invented_study
 from tests.annotation.ledger_app import (
     LEDGER_NAME,
     START_TIME,
@@ -86,6 +87,21 @@ def test_a_wiped_disk_gets_all_published_rows_back(app: LedgerApp, hub: Loopback
     assert app.ledger.restore() == 0
     assert app.ledger.publish() is None
     assert published_ids(hub) == ["j-1", "j-2"]
+
+
+def test_a_study_that_is_over_is_over_after_a_wiped_disk(app: LedgerApp, hub: LoopbackHub) -> None:
+    app.journal.close_study(freeze_invented_study(), "a-organiser")
+    app.journal.record_consent("a-organiser", None, "1")
+    app.journal.withdraw("a-organiser")  # as an annotator; what an organiser decided about a study stays
+    ending = app.journal.endings()["pilot"]
+    app.ledger.publish()
+    app.ledger.forget_withdrawn()
+    [line] = ledger_rows(hub, "endings")
+    assert (line["study"], line["reason"], line["ended_by"]) == ("pilot", "closed", "a-organiser")
+    app.restart(wipe_disk=True)
+    app.ledger.restore()
+    assert app.journal.endings() == {"pilot": ending}
+    assert not app.ledger.has_unsent_changes()
 
 
 def test_answers_that_an_organiser_opened_are_open_after_a_wiped_disk(app: LedgerApp, hub: LoopbackHub) -> None:

@@ -10,7 +10,7 @@ import pytest
 from annotation.errors import LedgerError
 from annotation.ledger.card import ledger_card
 from annotation.ledger.rows import files_from_rows, json_line, merge_rows, parse_rows
-from annotation.types import Consent, Judgment, StoredJudgment, Withdrawal
+from annotation.types import Consent, Ending, Judgment, Opening, StoredJudgment, Withdrawal
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -27,10 +27,21 @@ def test_what_is_written_is_read_again(judge: Judge) -> None:
     assert path == f"judgments/2026/11/24/20261124T120130Z-{path[-22:]}"
     assert content.count(b"\n") == 2
     assert parse_rows(path, content) == [first, second]
-    for row, kind in ((Consent("a-1", NOON, "1"), "consents"), (Withdrawal("a-1", NOON), "withdrawals")):
+    for row, kind in (
+        (Consent("a-1", NOON, "1"), "consents"),
+        (Withdrawal("a-1", NOON), "withdrawals"),
+        (Opening("pilot", "o-1", NOON), "openings"),
+        (Ending("pilot", "closed", "o-1", NOON), "endings"),
+        (Ending("pilot", "deadline", None, NOON), "endings"),
+    ):
         [(path, content)] = files_from_rows([row]).items()
         assert path.startswith(f"{kind}/2026/11/24/20261124T120000Z-")
         assert parse_rows(path, content) == [row]
+
+
+def test_the_first_of_two_ends_of_a_study_counts() -> None:
+    first, second = (Ending("pilot", "closed", f"o-{n}", NOON + timedelta(minutes=n)) for n in (1, 2))
+    assert merge_rows([second, first]).endings == (first,)
 
 
 def test_the_same_rows_make_the_same_files(judge: Judge) -> None:

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
 from annotation.statistics.progress import (
     AnnotatorSummary,
     StudyProgress,
     compute_study_progress,
-    is_complete,
     summarise_annotators,
 )
 from annotation.study.study import Candidate, Study, build_default_study
@@ -48,28 +45,6 @@ def test_places_and_items_are_counted_without_the_overlap_and_what_is_stale() ->
 def test_an_open_study_wants_no_number_of_places() -> None:
     study = a_study(per_item=None, overlap=0)
     assert compute_study_progress(study, judged(study, "ab", "", "a"), {}) == StudyProgress(None, 3, 0, 3, 2, 0, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("people", "expected"),
-    [
-        (("ab", "ab", "ab"), True),
-        (("ab", "ab", "a"), False),  # a place of the third is free
-        (("a", "ab", "ab"), False),  # b has not judged the overlap
-        (("abc", "ab", "bc"), True),
-        (("", "", ""), False),
-    ],
-)
-def test_a_study_is_complete_when_every_place_is_filled(people: tuple[str, ...], expected: bool) -> None:
-    study = a_study()
-    assert is_complete(study, judged(study, *people)) is expected
-
-
-def test_stale_items_keep_no_study_open_and_an_open_study_never_ends() -> None:
-    study = a_study()
-    assert is_complete(study, judged(study, "ab", "ab", ""), {study.order[2].key})
-    unlimited = a_study(per_item=None, overlap=0)
-    assert not is_complete(unlimited, judged(unlimited, "ab", "ab", "ab"))
 
 
 def test_each_person_is_compared_with_the_majority_of_the_others(judge: Judge) -> None:

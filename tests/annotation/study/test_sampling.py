@@ -136,6 +136,7 @@ def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> N
             "The overlap of 13 items does not fit into 12 heads",
         ),
         ({"overlap": 5, "per_annotator": 4}, "Everybody judges the 5 items of the overlap"),
+        ({"per_item": 3, "annotators": 2}, "3 judgments of each item, but for only 2 annotators"),
         ({"swapped": 40}, "The study asks for 40 swapped controls, but only 30 heads"),
         ({"swapped": 20, "shuffled": 20}, "The study asks for 20 shuffled controls, but only 10 heads"),
         ({"sample": "any"}, "'any' is not a sampling method; choose uniform or stratified."),

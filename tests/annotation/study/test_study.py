@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.file import study_from_json, study_to_json
 from annotation.study.store import check_study_name, load_studies, newest_open_study, save_study
-from annotation.study.study import build_default_study, stale_item_keys
+from annotation.study.study import Study, build_default_study, has_all_judgments, stale_item_keys
 from annotation.types import StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId
@@ -26,9 +27,18 @@ def test_a_study_survives_its_file() -> None:
     for made in (
         freeze_invented_study(),
         freeze_invented_study(hostile, deadline=CREATED, revision="abc", per_annotator=7),
-        freeze_invented_study(practice=False),
+        freeze_invented_study(practice=False, annotators=5),
     ):
         assert study_from_json(study_to_json(made)) == made
+
+
+def test_a_file_from_before_annotators_were_counted_is_read() -> None:
+    whole = json.loads(study_to_json(freeze_invented_study()))
+    del whole["settings"]["annotators"]
+    content = {name: whole[name] for name in ("settings", "items")}
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    whole["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    assert study_from_json(json.dumps(whole)) == freeze_invented_study()
 
 
 def test_a_file_that_was_damaged_or_changed_is_refused() -> None:
@@ -123,7 +133,7 @@ def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
     }
     controls = {"overlap": 0, "swapped": 0, "shuffled": 0, "practice": False}
     assert made.settings == replace(BASE_SETTINGS, **kept_settings, **controls)  # type: ignore[arg-type]
-    assert not made.is_over(datetime.max.replace(tzinfo=UTC))
+    assert not made.is_past_deadline(datetime.max.replace(tzinfo=UTC))
     assert stale_item_keys(made, PRESENT) == set()
 
 
@@ -132,3 +142,43 @@ def test_items_are_found_by_their_columns() -> None:
     found = made.order[3]
     assert made.key_by_columns[tuple(json.loads(found.key))] == found.key
     assert made.item_by_key[found.key] == StudyItem(*json.loads(found.key))
+
+
+def judged_by(study: Study, people: str, overlap_people: str) -> dict[str, set[str]]:
+    """Each limited item judged by `people`, each item of the overlap by `overlap_people`; a letter is a person."""
+    return {item.key: set(overlap_people if item.item_kind == "overlap" else people) for item in study.order}
+
+
+@pytest.mark.parametrize(
+    ("changes", "people", "overlap_people", "expected"),
+    [
+        ({"overlap": 0}, "ab", "", True),
+        ({"overlap": 0}, "a", "", False),
+        ({"overlap": 0, "annotators": 5}, "ab", "", True),  # the limited places are all that is invited
+        ({"annotators": None}, "ab", "abc", False),
+        ({"annotators": 3}, "ab", "ab", False),
+        ({"annotators": 3}, "ab", "abc", True),
+        ({"annotators": 3}, "a", "abc", False),
+        ({"heads": 4, "overlap": 4, "swapped": 0, "shuffled": 0}, "", "abcdefgh", False),
+        ({"heads": 4, "overlap": 4, "swapped": 0, "shuffled": 0, "annotators": 1}, "", "", False),
+        ({"heads": 4, "overlap": 4, "swapped": 0, "shuffled": 0, "annotators": 1}, "", "a", True),
+    ],
+)
+def test_a_study_is_done_when_every_invited_place_is(
+    changes: dict[str, object], people: str, overlap_people: str, expected: bool
+) -> None:
+    made = freeze_invented_study(CANDIDATES, **changes)
+    assert has_all_judgments(made, judged_by(made, people, overlap_people)) is expected
+    assert not has_all_judgments(made, {})
+
+
+def test_the_overlap_is_done_by_people_who_judged_all_of_it() -> None:
+    made = freeze_invented_study(annotators=3)
+    judged = judged_by(made, "ab", "abc")
+    first = next(item.key for item in made.order if item.item_kind == "overlap")
+    assert not has_all_judgments(made, judged | {first: {"a", "b", "d"}})
+
+
+def test_the_study_of_all_described_heads_is_never_done() -> None:
+    default = build_default_study("m", "r", 8, "offline", CANDIDATES, CREATED)
+    assert not has_all_judgments(default, {item.key: {"a", "b", "c"} for item in default.order})

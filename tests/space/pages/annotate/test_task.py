@@ -60,8 +60,9 @@ def test_a_draft_of_another_item_is_not_used(served: Services, ada: Annotator) -
 def test_signing_in_opens_the_item_that_the_address_asked_for(served: Services, ada: Annotator) -> None:
     wanted = served.default_study.order[7]
     participant = Participant(served, served.default_study, ada)
-    assert tasks.reserve_first_task(participant, {"wanted": participant.item_handle(wanted)}).item == wanted
-    for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}):
+    name = f"L{wanted.layer}H{wanted.head}"
+    assert tasks.reserve_first_task(participant, {"wanted": name}).item == wanted
+    for kept in (None, {}, {"wanted": "none"}, {"wanted": [1]}, {"wanted": f" {name}"}, {"wanted": "L99999H1"}):
         assert tasks.reserve_first_task(participant, kept).item == served.default_study.order[0]
 
 

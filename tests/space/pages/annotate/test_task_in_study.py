@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
 from annotation.errors import JournalError
 from annotation.form import Answers
 from annotation.study.practice import load_practice_examples
+from annotation.types import ItemKind, StudyItem
+from maps.types import HeadId
+from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.task import AnnotationTask
+from space.pages.head.judgments import judgments_section
 from space.services import Services
 from space.studies.participant import Participant
 from space.web.sessions import Annotator
@@ -80,10 +85,87 @@ def test_what_the_browser_keeps_does_not_tell_a_control(served: Services, ada: A
         tasks.store_judgment(replace(task, answers=ANSWERS))
 
 
+def test_no_head_opens_an_item_in_a_created_study(served: Services, ada: Annotator) -> None:
+    """The address of a head opened true items only, so it told controls, in an address and before signing in."""
+    study = create_test_study(served)
+    participant = Participant(served, study, ada)
+    first = tasks.reserve_next_task(participant, ())
+    for item in study.order:
+        head = HeadId(item.layer, item.head)
+        assert tasks.requested_study_item(study, head) is None
+        assert tasks.reserve_first_task(participant, {"wanted": str(head)}).item == first.item
+        by_handle = {"wanted": participant.item_handle(item)}
+        assert tasks.reserve_first_task(participant, by_handle).item == first.item
+
+
+def test_a_handle_opens_nothing_for_another_person(served: Services, ada: Annotator, grace: Annotator) -> None:
+    study = create_test_study(served)
+    adas, graces = Participant(served, study, ada), Participant(served, study, grace)
+    assert adas.items_by_handle.keys().isdisjoint(graces.items_by_handle)
+    given = tasks.reserve_next_task(graces, ())
+    assert tasks.task_from_browser(graces, given.browser_state()) is not None
+    assert tasks.task_from_browser(adas, given.browser_state()) is None
+    assert served.journal.slot_holders(study).items_held_by("a-ada") == set()
+
+
+def test_the_length_of_a_sealed_copy_does_not_tell_a_control(served: Services, ada: Annotator) -> None:
+    """The cipher pads to whole blocks, so a comment of the right length would show one character of difference."""
+    study = create_test_study(served)
+    judgment, _ = tasks.store_judgment(
+        replace(tasks.reserve_next_task(Participant(served, study, ada), ()), answers=ANSWERS)
+    )
+    for length in range(17):
+        rows = [replace(judgment, comment="x" * length, item_kind=kind) for kind in get_args(ItemKind)]
+        copies = [outbox.seal_copy(row, served.pseudonym_key) for row in rows]
+        assert len({len(copy) for copy in copies}) == 1
+        assert [outbox.unseal_copy(copy, served.pseudonym_key) for copy in copies] == rows
+
+
+def test_a_heads_page_leads_to_the_study_in_which_heads_are_named(served: Services) -> None:
+    create_test_study(served)
+    atlas = served.atlas("SmolLM2-135M-Instruct")
+    shown = judgments_section(served, atlas, HeadId(5, 5), None).html
+    assert "annotate?study=default&amp;layer=5&amp;head=5" in shown
+
+
+def test_the_rules_hold_for_a_task_that_a_browser_kept(served: Services, ada: Annotator) -> None:
+    """A script sends back tasks that it was given before: more answers than one person may give."""
+    study = create_test_study(served, per_annotator=2)
+    participant = Participant(served, study, ada)
+    given: list[AnnotationTask] = []
+    while len(given) < 3:
+        task = tasks.reserve_next_task(participant, tuple(participant.item_handle(item) for item in skipped(given)))
+        given.append(task)
+    for task in given[:2]:
+        tasks.store_judgment(replace(task, answers=ANSWERS))
+    kept = tasks.task_from_browser(participant, given[2].browser_state())
+    assert kept is not None
+    with pytest.raises(JournalError, match="one person judges at most 2 items in this study"):
+        tasks.store_judgment(replace(kept, answers=ANSWERS))
+    assert len(served.journal.all_judgments()) == 2
+
+
+def skipped(given: list[AnnotationTask]) -> list[StudyItem]:
+    return [task.item for task in given if task.item is not None]
+
+
+def test_after_the_last_answer_the_study_is_over(served: Services, ada: Annotator, grace: Annotator) -> None:
+    study = create_test_study(served, overlap=0)
+    participants = [Participant(served, study, who) for who in (ada, grace)]
+    for participant in participants:
+        for _ in study.order:
+            answer_next(participant)
+    after = tasks.reserve_next_task(participants[1], ())
+    over = "The study pilot is over: all its judgments are there. Thank you to everybody who took part!"
+    assert (after.item, after.closed_reason) == (None, over)
+
+
 def test_the_next_item_replaces_one_whose_reservation_went_to_somebody_else(
     served: Services, ada: Annotator, grace: Annotator
 ) -> None:
     study = create_test_study(served, per_item=1, overlap=0)
+    for who in (ada, grace):
+        answer_next(Participant(served, study, who))
     mine = tasks.reserve_next_task(Participant(served, study, ada), ())
     assert mine.item is not None
     served.journal.now = lambda: datetime.now(UTC) + timedelta(minutes=31)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from maps.errors import MapsError
 from space.pages.organise import studies
 from space.pages.organise.studies import StudyRequest
 from space.services import Services
-from space.studies.current import answers_hidden_reason
+from space.studies.current import answers_hidden_reason, judging_closed_reason, select_study
 from space.studies.results import study_results, visible_judgments
 from space.web.sessions import Annotator
+from tests.space.conftest import record_consent
 from tests.space.judging import record_judgment
 
 DESCRIBED = "SmolLM2-135M-Instruct · offline"
@@ -30,6 +32,8 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
         "Judgments wanted: 102 (3 of each of 34 items), and 10 more from each annotator (the overlap).",
         "Work: about 77 minutes in all, at 45 seconds per item, and 8 minutes more for each annotator (the overlap).",
         "It needs at least 3 annotators.",
+        "It is over when you close it. To end by itself, it needs the number of invited annotators, because everybody "
+        "judges the overlap.",
     ]
     assert list(studies.studies_newest_first(served)) == ["default"]
 
@@ -86,11 +90,87 @@ def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada:
     assert study_results(served, study).report.left_out["stale"] == 0
 
 
-def test_answers_are_open_once_every_place_is_filled(served: Services, ada: Annotator, grace: Annotator) -> None:
-    small = replace(PILOT, heads=2, per_item=2, overlap=1, swapped=0, shuffled=0)
-    study = studies.create_study(served, small)
+SMALL = replace(PILOT, heads=2, per_item=2, overlap=1, swapped=0, shuffled=0)
+
+
+@pytest.mark.slow
+def test_answers_are_open_once_every_invited_place_is_done(served: Services, ada: Annotator, grace: Annotator) -> None:
+    study = studies.create_study(served, replace(SMALL, annotators=3))
+    overlap, limited = sorted(study.order, key=lambda item: item.item_kind != "overlap")
     for who in (ada, grace):
-        assert answers_hidden_reason(served, study) is not None
+        for item in (limited, overlap):
+            record_judgment(served, study, item, who, NONE_SEEN)
+            assert "still running" in (answers_hidden_reason(served, study) or "")
+    record_judgment(served, study, overlap, record_consent(served, "Emmy", "a-emmy"), NONE_SEEN)
+    assert answers_hidden_reason(served, study) is None
+    assert studies.study_status(served, study).over_reason == "all its judgments are there"
+
+
+def test_nobody_sees_answers_because_one_person_did_the_overlap(served: Services, ada: Annotator) -> None:
+    """A study of overlap only was complete with its first annotator, and its answers open."""
+    study = studies.create_study(served, replace(SMALL, heads=2, overlap=2))
+    for item in study.order:
+        record_judgment(served, study, item, ada, NONE_SEEN)
+    assert "still running" in (answers_hidden_reason(served, study) or "")
+    assert visible_judgments(served, study, ada) == []
+
+
+def test_a_clock_that_leaps_past_the_deadline_shows_no_answers(served: Services, ada: Annotator) -> None:
+    day = datetime.now(UTC) + timedelta(days=1)
+    study = studies.create_study(served, replace(SMALL, deadline=f"{day:%Y-%m-%d}"))
+    record_judgment(served, study, study.order[0], ada, NONE_SEEN)
+    served.journal.now = lambda: datetime.now(UTC) + timedelta(days=2)
+    assert "10 minutes after this server has noticed it" in (answers_hidden_reason(served, study) or "")
+    assert judging_closed_reason(served, study) is not None
+    assert visible_judgments(served, study, ada) == []
+    served.journal.now = lambda: datetime.now(UTC)
+    assert "still running" in (answers_hidden_reason(served, study) or "")
+    assert judging_closed_reason(served, study) is None
+    assert served.journal.endings() == {}
+
+
+def test_a_closed_study_shows_its_answers_and_is_nobodys_newest(served: Services, ada: Annotator) -> None:
+    study = studies.create_study(served, SMALL)
+    record_judgment(served, study, study.order[0], ada, NONE_SEEN)
+    assert select_study(served, None) == study
+    served.journal.close_study(study, "a-organiser")
+    assert answers_hidden_reason(served, study) is None
+    assert len(visible_judgments(served, study, ada)) == 1
+    assert select_study(served, None, study.name) is served.default_study
+    over = "The study pilot is over: an organiser closed it. Thank you to everybody who took part!"
+    assert judging_closed_reason(served, study) == over
+
+
+def test_an_end_that_cannot_be_recorded_shows_no_answers(served: Services, ada: Annotator, grace: Annotator) -> None:
+    study = studies.create_study(served, replace(SMALL, overlap=0))
+    for who in (ada, grace):
         for item in study.order:
             record_judgment(served, study, item, who, NONE_SEEN)
+    served.journal._connection.execute("PRAGMA query_only = ON")
+    reason = answers_hidden_reason(served, study) or ""
+    assert reason.startswith("The answers of the study pilot are not shown yet. The end of the study could not")
+    served.journal._connection.execute("PRAGMA query_only = OFF")
     assert answers_hidden_reason(served, study) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"overlap": 0}, "It is over when every item has its judgments, when you close it."),
+        (
+            {"annotators": 5, "deadline": "2999-01-31"},
+            "It is over when every item has its judgments and 5 annotators have judged the whole overlap, when you "
+            "close it, or after 2999-01-31.",
+        ),
+    ],
+)
+def test_when_a_study_ends_is_said_before_it_is_created(
+    served: Services, changes: dict[str, Any], sentence: str
+) -> None:
+    study = studies.build_study(served, replace(SMALL, **changes))
+    assert studies.study_summary_sentences(study)[-1] == sentence
+
+
+def test_too_few_invited_people_are_said_before_a_study_is_created(served: Services) -> None:
+    study = studies.build_study(served, replace(PILOT, per_annotator=20, annotators=5))
+    assert studies.annotators_sentence(study) == "It needs at least 11 annotators, but only 5 are invited."
