@@ -15,6 +15,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from maps.errors import MapsError
 
+PSEUDONYM_PREFIX = "a-"
 MAX_NAME_LENGTH = 80
 MAX_TOKEN_LENGTH = 4096
 SESSION_DAYS = 30  # a token older than this counts for nothing: the annotator types their name again
@@ -52,7 +53,7 @@ def _keyed_hash(purpose: str, text: str, key: bytes) -> str:
 
 def derive_pseudonym(name: str, key: bytes) -> str:
     """The pseudonym of a name, like `a-3f9c2b81d0e4`: 48 bits of HMAC-SHA256 over the normalised name."""
-    return "a-" + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
+    return PSEUDONYM_PREFIX + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -63,7 +64,7 @@ def derive_item_handle(item_key: str, key: bytes) -> str:
 
 def derive_organiser_pseudonym(key: bytes) -> str:
     """The pseudonym of whoever opened the organiser's link; no name has this pseudonym."""
-    return "a-" + _keyed_hash("organiser", "", key)[:12]
+    return PSEUDONYM_PREFIX + _keyed_hash("organiser", "", key)[:12]
 
 
 def _serializer(key: bytes) -> URLSafeTimedSerializer:
