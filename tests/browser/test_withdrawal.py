@@ -44,14 +44,18 @@ def test_the_organisers_browser_gives_back_a_withdrawal_that_was_lost_with_the_d
     page.locator("#pseudonym textarea, #pseudonym input").fill(ada)
     page.locator("#withdraw").click()
     page.locator("#withdraw-confirm").click()
-    expect(page.locator("#withdrawal")).to_contain_text(f"{ada} is withdrawn. The withdrawal is stored here but not in")
+    expect(page.locator("#withdrawal")).to_contain_text(
+        f"{ada} is withdrawn. The withdrawal is stored here but not in", timeout=30_000
+    )
     page.wait_for_function(f"{COPIES}.includes('maps-outbox:{ada}')")
     app.kill()
     shutil.rmtree(app.data)
     hub.ordered_failures.clear()
     app.start()
     page.goto(f"{app.url}/organise")  # the earlier link counts no more
-    expect(page.locator("#copies-notice")).to_contain_text("This server had lost 1 withdrawal. Stored again from this")
+    expect(page.locator("#copies-notice")).to_contain_text(
+        "This server had lost 1 withdrawal. Stored again from this", timeout=30_000
+    )
     while not hub.repositories or not ledger_rows(hub, "withdrawals"):
         page.wait_for_timeout(100)
     assert [row["annotator"] for row in ledger_rows(hub, "withdrawals")] == [ada]
