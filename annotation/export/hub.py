@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.export.files import export_judgments
-from annotation.ledger.rows import merge_rows, row_annotator
+from annotation.ledger.rows import merge_rows
 from annotation.ledger.upkeep import is_kept, read_ledger_rows
 from annotation.report.card import WITHDRAWALS_SECTION
 from annotation.study.file import study_from_json
@@ -54,7 +54,7 @@ def load_source_from_ledger(dataset: HubDataset, study: str, withdrawn_here: Col
             f"The Hub has no dataset {dataset.name} that this token may see; check the name and HF_TOKEN."
         )
     rows = merge_rows(read_ledger_rows(dataset, state))
-    people = {row_annotator(row) for row in (*rows.judgments, *rows.consents)}
+    people = {row.judgment.annotator for row in rows.judgments} | {row.annotator for row in rows.consents}
     withdrawn = {row.annotator for row in rows.withdrawals} | people.intersection(withdrawn_here)
     judgments = tuple(row.judgment for row in rows.judgments if is_kept(row, withdrawn))
     return ReleaseSource(judgments, len(withdrawn), _read_study(dataset, state, study))

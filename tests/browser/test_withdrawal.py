@@ -28,9 +28,11 @@ def app(hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     started = BrowserTestApp(tmp_path / "data")
-    started.start()
-    yield started
-    started.kill()
+    try:
+        started.start()
+        yield started
+    finally:
+        started.kill()
 
 
 def test_the_organisers_browser_gives_back_a_withdrawal_that_was_lost_with_the_disk(
