@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # returns memory after a page is built
 
-from maps.command_line import run_and_report
+from maps.command_line import print_text, run_and_report
 from maps.errors import MapsError
 from space.services import ListenAddress, Services, open_services, read_listen_address
 from space.web.memory import limit_memory_arenas
@@ -57,8 +57,8 @@ def serve() -> None:
         site.block_thread()
     finally:
         services.live_model.close()
-        if services.publisher is not None and not services.publisher.stop():
-            print("Some answers are not in the ledger yet; the next start publishes them.", file=sys.stderr, flush=True)
+        for sentence in services.publisher.stop() if services.publisher is not None else ():
+            print_text(sentence, sys.stderr)
         services.one_time_files.close()
         services.journal.close()
 

@@ -4,6 +4,7 @@ MapsError                     a person can fix it; the message says how
 ├── JournalError              a judgment was not stored, or the journal cannot be opened
 │   └── DuplicateRowError     the journal already contains the row
 ├── LedgerError               the ledger on the Hub cannot be read or written
+│   └── WithdrawnMeanwhileError   somebody withdrew after the rows to publish were chosen
 ├── DatasetError              a file of judgments cannot be read or written
 ├── SummaryError              a table of judgments has a fault
 └── DawidSkeneError           the labels of Dawid and Skene's model cannot be computed
@@ -24,6 +25,10 @@ class DuplicateRowError(JournalError):
 
 class LedgerError(MapsError):
     """Raised when the ledger, the private dataset on the Hub, cannot be read or written."""
+
+
+class WithdrawnMeanwhileError(LedgerError):
+    """Raised when somebody withdrew after the rows to publish were chosen; choose them again and publish those."""
 
 
 class DatasetError(MapsError):

@@ -31,8 +31,12 @@ def studies_folder(options: argparse.Namespace) -> Path:
     return data_folder(options) / "studies"
 
 
+def journal_path(options: argparse.Namespace) -> Path:
+    return data_folder(options) / "journal.sqlite"
+
+
 def open_journal(options: argparse.Namespace) -> Journal:
-    path = data_folder(options) / "journal.sqlite"
+    path = journal_path(options)
     if not path.is_file():
         raise MapsError(
             f"There is no journal at {path} yet. The first answer creates it; if it is elsewhere, give its folder with "

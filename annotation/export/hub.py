@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from annotation.errors import LedgerError
+from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.export.files import export_judgments
 from annotation.ledger.rows import merge_rows
 from annotation.ledger.upkeep import is_kept, read_ledger_rows
@@ -43,15 +43,19 @@ class ReleaseSource:
     study: Study | None = None
 
 
-def load_source_from_ledger(dataset: HubDataset, study: str) -> ReleaseSource:
-    """The judgments of a ledger, each once, in the order of storing, and the frozen study of this name."""
+def load_source_from_ledger(dataset: HubDataset, study: str, withdrawn_here: Collection[str] = ()) -> ReleaseSource:
+    """The judgments of a ledger, each once, in the order of storing, and the frozen study of this name.
+
+    `withdrawn_here`: annotators whose withdrawal may not have reached the ledger yet; they are left out too.
+    """
     state = dataset.read_state()
     if state is None:
         raise LedgerError(
             f"The Hub has no dataset {dataset.name} that this token may see; check the name and HF_TOKEN."
         )
     rows = merge_rows(read_ledger_rows(dataset, state))
-    withdrawn = {row.annotator for row in rows.withdrawals}
+    people = {row.judgment.annotator for row in rows.judgments} | {row.annotator for row in rows.consents}
+    withdrawn = {row.annotator for row in rows.withdrawals} | people.intersection(withdrawn_here)
     judgments = tuple(row.judgment for row in rows.judgments if is_kept(row, withdrawn))
     return ReleaseSource(judgments, len(withdrawn), _read_study(dataset, state, study))
 
@@ -83,12 +87,20 @@ def publish_release(
     squash: bool,
     settings: StudySettings | None = None,
     stale: Collection[str] | None = None,
+    load_withdrawn: Callable[[], Collection[str]] = tuple,
 ) -> str:
     """Publishes judgments as a dataset for `datasets`, creating it if it is missing; returns the commit's hash.
 
     `settings` add the study's design to the card; `stale` holds the ids of stale judgments, None if nobody checked.
-    Equal judgments make no new commit. With `squash` the dataset's history becomes one commit.
+    Equal judgments make no new commit. With `squash` the dataset's history becomes one commit. `load_withdrawn` says
+    who has withdrawn by now: it is called right before the commit and after it, and WithdrawnMeanwhileError is raised
+    if any of the judgments are theirs.
     """
+
+    def check_withdrawals() -> None:
+        if {row.annotator for row in judgments}.intersection(load_withdrawn()):
+            raise WithdrawnMeanwhileError("Somebody withdrew while the release was being made; publish it again.")
+
     with TemporaryDirectory() as folder:
         paths = export_judgments(judgments, Path(folder), "datasets", settings=settings, stale=stale)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -101,7 +113,8 @@ def publish_release(
         dataset.create(private)
     elif private and not state.is_private:
         raise MapsError(f"The dataset {dataset.name} is public; make it private on its page, or use another one.")
-    commit = dataset.commit(f"{len(judgments):,} judgments", files)
+    commit = dataset.commit(f"{len(judgments):,} judgments", files, before_try=check_withdrawals)
+    check_withdrawals()
     if squash:
         dataset.squash_history(f"{len(judgments):,} judgments")
         squashed = dataset.read_state()

@@ -12,6 +12,7 @@ import unicodedata
 
 from maps.errors import MapsError
 
+PSEUDONYM_PREFIX = "a-"
 MAX_NAME_LENGTH = 80
 
 
@@ -47,7 +48,7 @@ def _keyed_hash(purpose: str, text: str, key: bytes) -> str:
 
 def derive_pseudonym(name: str, key: bytes) -> str:
     """The pseudonym of a name, like `a-3f9c2b81d0e4`: 48 bits of HMAC-SHA256 over the normalised name."""
-    return "a-" + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
+    return PSEUDONYM_PREFIX + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
 
 
 def derive_handle_key(pseudonym: str, key: bytes) -> bytes:
@@ -62,4 +63,4 @@ def derive_item_handle(item_key: str, handle_key: bytes) -> str:
 
 def derive_organiser_pseudonym(key: bytes) -> str:
     """The pseudonym of whoever opened the organiser's link; no name has this pseudonym."""
-    return "a-" + _keyed_hash("organiser", "", key)[:12]
+    return PSEUDONYM_PREFIX + _keyed_hash("organiser", "", key)[:12]

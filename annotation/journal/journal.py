@@ -14,9 +14,24 @@ from annotation.form import answer_problems, answers_of_judgment
 from annotation.journal import endings, opened_studies, reservations, sessions, study_rules, sync
 from annotation.journal.database import Database, utc_timestamp
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
-from annotation.journal.rows import JUDGMENT_COLUMNS_SQL, insert_judgment, is_same_answer, judgment_from_row
+from annotation.journal.rows import (
+    JUDGMENT_COLUMNS_SQL,
+    insert_judgment,
+    insert_withdrawal,
+    is_same_answer,
+    judgment_from_row,
+)
 from annotation.study.study import Study
-from annotation.types import ITEM_COLUMNS, ConsentedAnnotator, Ending, Judgment, LedgerRows, Receipt, StudyItem
+from annotation.types import (
+    ITEM_COLUMNS,
+    ConsentedAnnotator,
+    Ending,
+    Judgment,
+    LedgerRows,
+    Receipt,
+    StudyItem,
+    Withdrawal,
+)
 
 NOT_SUPERSEDED_SQL = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
 
@@ -199,12 +214,16 @@ class Journal(Database):
         Raises JournalError for an unknown pseudonym.
         """
         with self.transaction("The withdrawal was not stored: {reason}."):
-            if not self.execute("UPDATE annotators SET name = NULL WHERE pseudonym = ?", (annotator,)):
+            if not self.select("SELECT 1 FROM annotators WHERE pseudonym = ?", (annotator,)):
                 raise JournalError(f"Nobody has the pseudonym {annotator!r}; copy it from the annotator's page.")
-            query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-            self.execute(query, (annotator, utc_timestamp(self.now())))
-            for table in ("reservations", "given_items"):
-                self.execute(f"DELETE FROM {table} WHERE annotator = ?", (annotator,))
+            insert_withdrawal(self, Withdrawal(annotator, self.now()))
+
+    def restore_withdrawals(self, rows: Iterable[Withdrawal]) -> int:
+        """Stores withdrawals from elsewhere with their times; returns how many were missing.
+
+        The annotators may be unknown here: after a lost disk a withdrawal may come back before anything else.
+        """
+        return sync.restore_withdrawals(self, rows)
 
     def withdrawal_times(self) -> dict[str, datetime]:
         """The time of each withdrawal, by pseudonym."""
@@ -262,6 +281,10 @@ class Journal(Database):
         """The rows that no commit of the ledger contains yet, without answers and consents of withdrawn annotators."""
         return sync.load_unpublished_rows(self)
 
+    def unpublished_withdrawals(self) -> tuple[Withdrawal, ...]:
+        """The withdrawals that no commit of the ledger contains yet."""
+        return sync.load_unpublished_withdrawals(self)
+
     def mark_published(self, kind: sync.RowKind, ids: Iterable[str], commit_id: str) -> None:
         """Records that a commit of the ledger contains the rows with these `row_id`s. The first commit stays."""
         sync.mark_published(self, kind, ids, commit_id)
@@ -273,6 +296,10 @@ class Journal(Database):
     def known_judgment_ids(self, judgment_ids: Sequence[str]) -> set[str]:
         """The ids among these that the journal contains, also of withdrawn annotators."""
         return sync.load_known_judgment_ids(self, judgment_ids)
+
+    def withdrawn_judgment_ids(self, judgment_ids: Sequence[str]) -> set[str]:
+        """The ids among these that are of withdrawn annotators."""
+        return sync.load_withdrawn_judgment_ids(self, judgment_ids)
 
     def restore(self, rows: LedgerRows, commit_id: str) -> int:
         """Restores all rows of the ledger with their times, marks them as published, and returns how many were missing.

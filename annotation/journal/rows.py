@@ -6,7 +6,7 @@ from datetime import datetime
 
 from annotation.form import answers_of_judgment
 from annotation.journal.database import Database, Row, utc_timestamp
-from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment
+from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment, Withdrawal
 
 JUDGMENT_COLUMNS_SQL = ", ".join(JUDGMENT_COLUMNS)
 
@@ -37,3 +37,11 @@ def insert_judgment(db: Database, judgment: Judgment, stored_at: datetime) -> in
         f"INSERT INTO judgments (stored_at, {JUDGMENT_COLUMNS_SQL}) VALUES ({marks})",
         [utc_timestamp(stored_at), *values],
     )
+
+
+def insert_withdrawal(db: Database, row: Withdrawal) -> int:
+    """Adds a withdrawal inside a transaction, deletes the name and reservations; returns 0 if it was there before."""
+    db.execute("UPDATE annotators SET name = NULL WHERE pseudonym = ?", [row.annotator])
+    db.execute("DELETE FROM reservations WHERE annotator = ?", [row.annotator])
+    query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    return db.execute(query, [row.annotator, utc_timestamp(row.withdrawn_at)])

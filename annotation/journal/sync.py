@@ -16,6 +16,7 @@ from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
     insert_judgment,
+    insert_withdrawal,
     is_same_answer,
     judgment_from_row,
     stored_judgment_from_row,
@@ -41,16 +42,20 @@ def load_unpublished_rows(db: Database) -> LedgerRows:
         Consent(row["pseudonym"], datetime.fromisoformat(row["consented_at"]), row["guidelines_version"])
         for row in _select_unpublished(db, "consent")
     )
-    withdrawals = tuple(
-        Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"]))
-        for row in _select_unpublished(db, "withdrawal")
-    )
     openings = tuple(
         Opening(row["study"], row["organiser"], datetime.fromisoformat(row["opened_at"]))
         for row in _select_unpublished(db, "opening")
     )
     endings = tuple(map(ending_from_row, _select_unpublished(db, "ending")))
-    return LedgerRows(judgments, consents, withdrawals, openings, endings)
+    return LedgerRows(judgments, consents, load_unpublished_withdrawals(db), openings, endings)
+
+
+def load_unpublished_withdrawals(db: Database) -> tuple[Withdrawal, ...]:
+    """See `Journal.unpublished_withdrawals`."""
+    return tuple(
+        Withdrawal(row["annotator"], datetime.fromisoformat(row["withdrawn_at"]))
+        for row in _select_unpublished(db, "withdrawal")
+    )
 
 
 def _select_unpublished(db: Database, kind: RowKind) -> list[Row]:
@@ -83,6 +88,12 @@ def load_known_judgment_ids(db: Database, judgment_ids: Sequence[str]) -> set[st
     return {row["judgment_id"] for row in _select_in_parts(db, query, judgment_ids)}
 
 
+def load_withdrawn_judgment_ids(db: Database, judgment_ids: Sequence[str]) -> set[str]:
+    """See `Journal.withdrawn_judgment_ids`."""
+    query = f"SELECT judgment_id FROM judgments WHERE NOT ({NOT_WITHDRAWN_SQL}) AND judgment_id IN"
+    return {row["judgment_id"] for row in _select_in_parts(db, query, judgment_ids)}
+
+
 def _select_in_parts(db: Database, query: str, ids: Sequence[str]) -> Iterator[Row]:
     """The rows of a query that ends with IN, for any number of ids: SQLite limits the parameters of one query."""
     for start in range(0, len(ids), IDS_PER_QUERY):
@@ -94,7 +105,7 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
     """See `Journal.restore`."""
     with db.transaction("The ledger's rows could not be restored: {reason}."):
         db.execute("PRAGMA defer_foreign_keys = ON")  # a judgment may come before the one that it supersedes
-        restored = sum(_restore_withdrawal(db, row) for row in rows.withdrawals)
+        restored = sum(insert_withdrawal(db, row) for row in rows.withdrawals)
         restored += sum(_restore_consent(db, row) for row in rows.consents)
         restored += sum(_restore_opening(db, row) for row in rows.openings)
         restored += sum(_restore_ending(db, row) for row in rows.endings)
@@ -115,16 +126,17 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
         return restored
 
 
+def restore_withdrawals(db: Database, rows: Iterable[Withdrawal]) -> int:
+    """See `Journal.restore_withdrawals`."""
+    with db.transaction("The withdrawal was not stored: {reason}."):
+        return sum(insert_withdrawal(db, row) for row in rows)
+
+
 def _unmark_others(db: Database, kind: RowKind, ids: Collection[str]) -> None:
     """Rows that the ledger no longer contains count as unpublished: somebody may have emptied it."""
     marked = {row["row_id"] for row in db.select("SELECT row_id FROM published WHERE kind = ?", [kind])}
     for row_id in marked.difference(ids):
         db.execute("DELETE FROM published WHERE kind = ? AND row_id = ?", [kind, row_id])
-
-
-def _restore_withdrawal(db: Database, row: Withdrawal) -> int:
-    query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-    return db.execute(query, [row.annotator, utc_timestamp(row.withdrawn_at)])
 
 
 def _restore_opening(db: Database, row: Opening) -> int:

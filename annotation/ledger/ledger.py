@@ -1,27 +1,28 @@
 """The ledger: a private dataset on the Hub with every row of the journal, so that a lost disk loses no answer.
 
 Rows are added as files whose names and bytes are fixed before the first try, so sending them twice adds them once.
+Withdrawals go first. Answers of somebody who has withdrawn are not sent any more, not even in a fixed file.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from annotation.errors import LedgerError
+from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.journal.journal import Journal
 from annotation.ledger import upkeep
 from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import split_acceptable
 from annotation.ledger.pending import SINGULAR_KINDS, PendingFile, PublicationBatch, build_batch, is_batch_in_rows
-from annotation.ledger.rows import merge_rows, row_annotator, row_time
-from annotation.ledger.status import LedgerStatus
-from annotation.types import LedgerRow, LedgerRows
+from annotation.ledger.rows import ROW_FILE_PATH, files_from_rows, merge_rows, row_annotator, row_time
+from annotation.ledger.status import LedgerStatus, unpublished_sentences
+from annotation.types import LedgerRow, LedgerRows, Withdrawal
 from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 from maps.hub.repository import HubDataset, RepositoryState, content_digest
@@ -89,19 +90,36 @@ class HubLedger:
             rows = merge_rows(upkeep.read_ledger_rows(self.dataset, state))
             self._restore_studies(state)
             new = self._restore_rows(rows, state.commit)
-            self._file_digests = {path: file.digest for path, file in state.files.items()}
-            withdrawn = self._journal.withdrawal_times()
-            answers: list[LedgerRow] = [*rows.judgments, *rows.consents]
-            theirs = any(row_annotator(row) in withdrawn for row in answers)
-            self.is_forget_due = theirs or upkeep.SQUASH_MARKER in state.files
+            self._note_files(state, rows)
             self._pending = self._pending or self._pending_file.read()
             if self._pending is not None and is_batch_in_rows(self._pending, rows):
                 self._clear_pending()
             self.is_restored = True
             return new
 
-    def _refresh_file_digests(self) -> None:
+    def _read_news(self) -> None:
+        """Reads the files that somebody else added: another app, or a request that arrived after its sender was killed.
+
+        Their withdrawals count here from now on. Their other rows are read at the next start. If files are gone
+        (merged, or somebody emptied the ledger), it is read as a whole, so that rows that it lacks are sent again.
+        """
         state = upkeep.read_or_create_ledger(self.dataset)
+        if any(path not in state.files for path in self._file_digests if ROW_FILE_PATH.fullmatch(path)):
+            self.restore()
+            return
+        new = [path for path in upkeep.row_paths(state) if self._file_digests.get(path) != state.files[path].digest]
+        rows = merge_rows(upkeep.read_row_files(self.dataset, state, new))
+        if rows.withdrawals:
+            self.is_forget_due = bool(self._journal.restore_withdrawals(rows.withdrawals)) or self.is_forget_due
+            self._journal.mark_published("withdrawal", [row.row_id for row in rows.withdrawals], state.commit)
+        self._note_files(state, rows)
+
+    def _note_files(self, state: RepositoryState, rows: LedgerRows) -> None:
+        """Notes which files the ledger has, and whether `rows`, those just read, are of people who have withdrawn."""
+        withdrawn = self._journal.withdrawal_times()
+        answers: list[LedgerRow] = [*rows.judgments, *rows.consents]
+        theirs = any(row_annotator(row) in withdrawn for row in answers)
+        self.is_forget_due = self.is_forget_due or theirs or upkeep.SQUASH_MARKER in state.files
         self._file_digests = {path: file.digest for path, file in state.files.items()}
 
     def _restore_rows(self, rows: LedgerRows, commit: str) -> int:
@@ -128,36 +146,74 @@ class HubLedger:
                     "create it under another name."
                 )
 
+    def publish_withdrawals(self) -> str | None:
+        """Publishes the withdrawals that the ledger lacks, in a commit of their own; returns its hash, None if none.
+
+        The ledger need not have been read before. Each withdrawal is one file, whose name and bytes never change, so
+        nothing is added twice.
+        """
+        with self._exclusive_turn():
+            rows = self._journal.unpublished_withdrawals()
+            if not rows:
+                return None
+            state = upkeep.read_or_create_ledger(self.dataset)
+            digests = {path: file.digest for path, file in state.files.items()}
+            new = {path: content for row in rows for path, content in files_from_rows([row]).items()}
+            files = _with_card(new, digests)
+            commit = self.dataset.commit(f"Add {pluralize(len(rows), 'withdrawal')}", files)
+            self._journal.mark_published("withdrawal", [row.row_id for row in rows], commit)
+            self.is_forget_due = True
+            self._note_commit(commit, files)
+            return commit
+
     def publish(self) -> str | None:
         """Publishes every row and study that the ledger lacks; returns the commit's hash, None if there is nothing.
 
-        A batch that an earlier try may have sent already is sent again unchanged, so nothing is added twice.
+        Withdrawals go first. A batch that an earlier try may have sent already is sent again unchanged, so nothing is
+        added twice; with answers or consents of people who have withdrawn since, it is replaced by one without them.
         """
         with self._exclusive_turn():
+            commit = self.publish_withdrawals()
             if not self.is_restored:
                 self.restore()
-            batch = self._pending or self._fix_next_batch()
-            if batch is None:
-                return None
-            commit = self.dataset.commit(f"Add {pluralize(batch.row_count, 'row')}", batch.files)
-            for kind, ids in batch.row_ids.items():
-                self._journal.mark_published(SINGULAR_KINDS[kind], ids, commit)
-            self.is_forget_due = self.is_forget_due or bool(batch.row_ids["withdrawals"])
-            self._file_digests |= {path: content_digest(content) for path, content in batch.files.items()}
-            self._clear_pending()
-            self._published_at, self._commit = self._now(), commit
+            while (batch := self._next_batch()) is not None:
+                self._read_news()
+                try:
+                    return self._send(batch)
+                except WithdrawnMeanwhileError:
+                    commit = self.publish_withdrawals() or commit
             return commit
+
+    def _next_batch(self) -> PublicationBatch | None:
+        if self._pending is not None and self._pending.holds_rows_of(self._journal.withdrawal_times()):
+            self.is_forget_due = True  # an earlier try may have arrived
+            self._clear_pending()
+        return self._pending or self._fix_next_batch()
+
+    def _send(self, batch: PublicationBatch) -> str:
+        def check_withdrawals() -> None:
+            if self._journal.unpublished_withdrawals() or batch.holds_rows_of(self._journal.withdrawal_times()):
+                raise WithdrawnMeanwhileError("Somebody withdrew while rows were being published; try again.")
+
+        title = f"Add {pluralize(batch.row_count, 'row')}"
+        commit = self.dataset.commit(title, batch.files, before_try=check_withdrawals)
+        for kind, ids in batch.row_ids.items():
+            self._journal.mark_published(SINGULAR_KINDS[kind], ids, commit)
+        self._note_commit(commit, batch.files)
+        self._clear_pending()
+        return commit
+
+    def _note_commit(self, commit: str, files: Mapping[str, bytes]) -> None:
+        self._file_digests |= {path: content_digest(content) for path, content in files.items()}
+        self._published_at, self._commit = self._now(), commit
 
     def _fix_next_batch(self) -> PublicationBatch | None:
         """Fixes the next publication on disk; if the disk cannot be written it is kept in memory only."""
         studies = {name: path.read_bytes() for name, path in self._unpublished_studies().items()}
-        batch = build_batch(self._journal.unpublished_rows(), studies)
+        batch = build_batch(replace(self._journal.unpublished_rows(), withdrawals=()), studies)
         if not batch.files:
             return None
-        kinds = {path.partition("/")[0] for path in (*self._file_digests, *batch.files)}
-        card = ledger_card(kinds).encode()
-        if self._file_digests.get("README.md") != content_digest(card):
-            batch = PublicationBatch({**batch.files, "README.md": card}, batch.row_ids)
+        batch = PublicationBatch(_with_card(batch.files, self._file_digests), batch.row_ids)
         self._pending = batch
         try:
             self._pending_file.write(batch)
@@ -183,26 +239,35 @@ class HubLedger:
         with self._exclusive_turn():
             commit = upkeep.compact_ledger(self.dataset, self._now().date())
             if commit is not None:
-                self._refresh_file_digests()
+                self._read_news()
             return commit
 
     def forget_withdrawn(self) -> bool:
         """Removes withdrawn annotators from the ledger and its history, after publishing their withdrawal.
 
-        Returns whether there was anything to remove. After an interruption it stays due.
+        Returns whether there was anything to remove. After an interruption it stays due. The ledger need not have been
+        read before.
         """
         with self._exclusive_turn():
-            if self._pending is not None or self._journal.unpublished_rows().withdrawals:
-                self.publish()
+            self.publish_withdrawals()
             is_changed = upkeep.forget_withdrawn(self.dataset, self._journal.withdrawal_times())
-            if is_changed:
-                self._refresh_file_digests()
             self.is_forget_due = False
+            if is_changed and self.is_restored:
+                self._read_news()
             return is_changed
 
-    def has_unsent_changes(self) -> bool:
-        has_changes = self._pending or self.is_forget_due or self._unpublished_studies()
-        return bool(has_changes or self._journal.unpublished_rows().all_rows)
+    def unpublished_withdrawals(self) -> set[str]:
+        """The annotators whose withdrawal the ledger does not have yet."""
+        return {row.annotator for row in self._journal.unpublished_withdrawals()}
+
+    def unpublished_sentences(self) -> tuple[str, ...]:
+        """What the ledger does not have yet, for the end of the app; empty if it has everything."""
+        rows, studies = self._journal.unpublished_rows(), self._unpublished_studies()
+        return unpublished_sentences(self.dataset.name, rows, len(studies), self.is_forget_due)
+
+    def has_unpublished_rows(self) -> bool:
+        """Whether the ledger lacks rows or studies."""
+        return bool(self._pending or self._unpublished_studies() or self._journal.unpublished_rows().all_rows)
 
     def note_next_try(self, seconds: float) -> None:
         self._next_try_at = self._now() + timedelta(seconds=seconds)
@@ -225,6 +290,7 @@ class HubLedger:
             dataset=self.dataset.name,
             is_restored=self.is_restored,
             unpublished_count=len(rows),
+            unpublished_withdrawals=sum(isinstance(row, Withdrawal) for row in rows),
             oldest_unpublished_at=min(map(row_time, rows), default=None),
             published_at=self._published_at,
             commit=self._commit,
@@ -234,3 +300,10 @@ class HubLedger:
             next_try_at=self._next_try_at,
             closed_reason=self.closed_reason(),
         )
+
+
+def _with_card(files: Mapping[str, bytes], known_digests: Mapping[str, str]) -> dict[str, bytes]:
+    """The files to add to a ledger that has those of `known_digests`, with a new card if its tables change."""
+    card = ledger_card({path.partition("/")[0] for path in (*known_digests, *files)}).encode()
+    is_known = known_digests.get("README.md") == content_digest(card)
+    return dict(files) if is_known else {**files, "README.md": card}

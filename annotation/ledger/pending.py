@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from annotation.errors import LedgerError
 from annotation.journal.sync import RowKind
-from annotation.ledger.rows import ROW_KINDS, files_from_rows
-from annotation.types import LedgerRows
+from annotation.ledger.rows import ROW_FILE_PATH, ROW_KINDS, files_from_rows, parse_rows
+from annotation.ledger.upkeep import is_kept
+from annotation.types import LedgerRow, LedgerRows
 from maps.files.atomic import atomic_writer
 
 DECODE_ERRORS = "surrogateescape"  # any bytes fit into JSON this way
@@ -33,6 +35,15 @@ class PublicationBatch:
     @property
     def row_count(self) -> int:
         return sum(map(len, self.row_ids.values()))
+
+    @cached_property
+    def rows(self) -> list[LedgerRow]:
+        contents = self.files.items()
+        return [row for path, content in contents if ROW_FILE_PATH.fullmatch(path) for row in parse_rows(path, content)]
+
+    def holds_rows_of(self, withdrawn: Collection[str]) -> bool:
+        """Whether it has answers or consents of these annotators."""
+        return bool(withdrawn) and not all(is_kept(row, withdrawn) for row in self.rows)
 
 
 def build_batch(rows: LedgerRows, other_files: Mapping[str, bytes]) -> PublicationBatch:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from annotation.types import LedgerRows
+from maps.text import pluralize
+
 
 @dataclass(frozen=True)
 class LedgerStatus:
     """The state of the ledger. No field contains a secret.
 
-    `unpublished_count` counts the journal's rows that the ledger lacks, the oldest stored at `oldest_unpublished_at`.
+    `unpublished_count` counts the journal's rows that the ledger lacks, the oldest stored at `oldest_unpublished_at`;
+    `unpublished_withdrawals` of them are withdrawals.
     `error` is the last error, None after a success; `notes` are other problems; `closed_reason` says why nobody can
     judge, None if they can.
     """
@@ -26,6 +30,7 @@ class LedgerStatus:
     notes: tuple[str, ...]
     next_try_at: datetime | None
     closed_reason: str | None
+    unpublished_withdrawals: int = 0
 
     @property
     def state(self) -> str:
@@ -58,6 +63,11 @@ class LedgerStatus:
     def state_sentences(self) -> list[str]:
         """What is published, and when the next try is due."""
         sentences = [self._waiting_sentence()]
+        if self.unpublished_withdrawals:
+            sentences.append(
+                f"{pluralize(self.unpublished_withdrawals, 'withdrawal')} not in the ledger yet: do not publish a "
+                "release before that."
+            )
         if self.published_at is not None:
             sentences.append(f"Last published {_format_time(self.published_at)}, in commit {(self.commit or '')[:10]}.")
         if self.next_try_at is not None and (self.unpublished_count or self.error):
@@ -76,3 +86,24 @@ class LedgerStatus:
 
 def _format_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def unpublished_sentences(dataset: str, rows: LedgerRows, studies: int, is_forget_due: bool) -> tuple[str, ...]:
+    """What a ledger lacks when the app ends, withdrawals first; empty if it lacks nothing."""
+    sentences = []
+    if rows.withdrawals:
+        sentences.append(
+            f"Not in the ledger {dataset} yet: {pluralize(len(rows.withdrawals), 'withdrawal')}. Keep the data folder "
+            "and start the app again, which sends withdrawals first; do not publish a release before that."
+        )
+    others = {"answer": len(rows.judgments), "consent": len(rows.consents), "opening": len(rows.openings)}
+    counts = [pluralize(count, what) for what, count in others.items() if count]
+    counts += [f"{studies:,} {'study' if studies == 1 else 'studies'}"] if studies else []
+    if counts:
+        sentences.append(f"Not in the ledger {dataset} yet: {', '.join(counts)}; the next start publishes them.")
+    if is_forget_due:
+        sentences.append(
+            f"Answers of people who withdrew may still be in the files or the history of the ledger {dataset}; the "
+            "next start removes them."
+        )
+    return tuple(sentences)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 
 from annotation.errors import LedgerError
 from annotation.ledger import rows as ledger_rows
-from annotation.types import LedgerRow
+from annotation.types import LedgerRow, Withdrawal
 from maps.errors import CommitConflictError
 from maps.hub.repository import HubDataset, HubFile, RepositoryState
 
@@ -42,8 +42,20 @@ def row_paths(state: RepositoryState) -> list[str]:
 
 def read_ledger_rows(dataset: HubDataset, state: RepositoryState) -> list[LedgerRow]:
     """All rows of a ledger; a row that is in two files occurs twice."""
-    contents = dataset.read_files(state, row_paths(state))
+    return read_row_files(dataset, state, row_paths(state))
+
+
+def read_row_files(dataset: HubDataset, state: RepositoryState, paths: Iterable[str]) -> list[LedgerRow]:
+    contents = dataset.read_files(state, paths)
     return [row for path, content in contents.items() for row in ledger_rows.parse_rows(path, content)]
+
+
+def read_withdrawn_annotators(dataset: HubDataset) -> set[str]:
+    """Who has withdrawn by the ledger's newest commit; nobody if there is no ledger. Reads only those files."""
+    state = dataset.read_state()
+    paths = [path for path in row_paths(state) if path.startswith("withdrawals/")] if state else []
+    rows = read_row_files(dataset, state, paths) if state else []
+    return {row.annotator for row in rows if isinstance(row, Withdrawal)}
 
 
 def compact_ledger(dataset: HubDataset, today: date) -> str | None:
@@ -117,12 +129,17 @@ def plan_compaction(files: Mapping[str, HubFile], read: FileReader, today: date)
 
 
 def plan_removal_of_withdrawn(contents: Mapping[str, bytes], withdrawn: Collection[str]) -> FileChanges:
-    """The files to add and the paths to delete, so that no answer and no consent of these annotators is left."""
+    """The files to add and the paths to delete, so that no answer and no consent of a withdrawn annotator is left.
+
+    Withdrawn are `withdrawn` and those whose withdrawal is in the files.
+    """
     add: dict[str, bytes] = {}
     delete: list[str] = []
-    for path, content in contents.items():
-        rows = ledger_rows.parse_rows(path, content)
-        kept = [row for row in rows if is_kept(row, withdrawn)]
+    rows_by_path = {path: ledger_rows.parse_rows(path, content) for path, content in contents.items()}
+    rows_of_all = [row for rows in rows_by_path.values() for row in rows]
+    everybody = {*withdrawn, *(row.annotator for row in rows_of_all if isinstance(row, Withdrawal))}
+    for path, rows in rows_by_path.items():
+        kept = [row for row in rows if is_kept(row, everybody)]
         if len(kept) < len(rows):
             add |= ledger_rows.files_from_rows(kept)
             delete.append(path)

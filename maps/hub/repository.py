@@ -142,14 +142,22 @@ class HubDataset:
         return bytes(response.content)
 
     def commit(
-        self, message: str, add: Mapping[str, bytes], delete: Iterable[str] = (), parent: str | None = None
+        self,
+        message: str,
+        add: Mapping[str, bytes],
+        delete: Iterable[str] = (),
+        parent: str | None = None,
+        before_try: Callable[[], object] | None = None,
     ) -> str:
         """Adds and deletes files in one commit. Returns its hash, or the newest commit's where nothing changes.
 
-        Raises CommitConflictError where `parent` is given and is no longer the newest commit.
+        Raises CommitConflictError where `parent` is given and is no longer the newest commit. `before_try` is called
+        before every try; where it raises, nothing more is sent.
         """
 
         def send() -> str:
+            if before_try is not None:
+                before_try()
             operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
                 *(CommitOperationAdd(path, content) for path, content in sorted(add.items())),
                 *(CommitOperationDelete(path) for path in sorted(delete)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from maps.errors import HubError, MapsError
@@ -52,12 +52,17 @@ class HubSpace(HubDataset):
             raise explain_refusal(error, hardware) from None
 
     def commit(
-        self, message: str, add: Mapping[str, bytes], delete: Iterable[str] = (), parent: str | None = None
+        self,
+        message: str,
+        add: Mapping[str, bytes],
+        delete: Iterable[str] = (),
+        parent: str | None = None,
+        before_try: Callable[[], object] | None = None,
     ) -> str:
         """As for any repository, without the client's warning about data files (the prebuilt atlas)."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
-            return super().commit(message, add, delete, parent)
+            return super().commit(message, add, delete, parent, before_try)
 
     def make_private(self) -> None:
         kind = self.repo_type

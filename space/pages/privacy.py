@@ -109,7 +109,8 @@ def storage_table(services: Services) -> str:
         ),
         ("under your pseudonym: that you have withdrawn", answers_place, OPERATORS),
         (
-            f"your draft; a copy of each answer until it is published, which only the server can read; {session}",
+            "your draft; a copy of each answer and of your withdrawal until it is published, which only the server can "
+            f"read; {session}",
             "your browser",
             "you",
         ),

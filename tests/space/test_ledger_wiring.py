@@ -181,7 +181,7 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         for one in app.endpoints():
             if one.runs_on_load:
                 assert not app.call(one, eve).is_error, one
-        assert "Some answers" not in app.stop()
+        assert app.stop() == ""
 
 
 def test_an_answer_that_comes_back_to_an_empty_disk_waits_for_the_ledger(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_with_a_journal_and_no_hub_judging_goes_on_and_the_organiser_is_told(tmp
         assert f"The ledger {NAME} has not been read since the app started." in told
         assert "The next try is due" in told
         assert "2 of 270" in annotating(app, ada)
-        assert "the next start publishes them" in app.stop()
+        assert app.stop() == f"Not in the ledger {NAME} yet: 2 answers, 1 consent; the next start publishes them.\n"
 
 
 def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: Path) -> None:
@@ -225,10 +225,75 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
         annotating(app, ada)
         assert "Not yet published" in submitted(app, ada)
         ended = app.stop()
-        assert "Some answers are not in the ledger yet" in ended
+        assert f"Not in the ledger {NAME} yet: 2 answers, 1 consent; the next start publishes them." in ended
         assert TOKEN not in ended
     assert hub.repositories == {}
     with run_app(Host(host.data, hub.url, "hf_new").settings) as app:
         eventually(lambda: organising(app), "3 rows are not yet published")
         assert app.stop() == ""
     assert len(published_ids(hub)) == 2
+
+
+def withdrawing(app: AppUnderTest, name: str) -> tuple[str, CallResult]:
+    """An organiser withdraws a person; returns the pseudonym and what the page says."""
+    pseudonym = pseudonyms.derive_pseudonym(name, b"for tests")
+    who = Visitor({"maps-organiser": app.organiser_key}, {"pseudonym": pseudonym})
+    return pseudonym, asked(app, who, "withdraw", "withdrawals")
+
+
+def test_an_organisers_withdrawal_is_in_the_ledger_before_its_receipt(hub: LoopbackHub, tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", hub.url)
+    with run_app(host.settings) as app:
+        eventually(lambda: organising(app), f"published in the ledger {NAME}")
+        submitted(app, signed_in(app, "Ada"))
+        ada, said = withdrawing(app, "Ada")
+        assert f"{ada} is withdrawn. The withdrawal is in the ledger." in said.text
+        assert [line["annotator"] for line in ledger_rows(hub, "withdrawals")] == [ada]
+    shutil.rmtree(host.data)  # and the process was killed
+    with run_app(host.settings) as app:
+        assert ada in eventually(lambda: organising(app), "Withdrawn so far:")
+        signing = next(each for each in app.endpoints() if each.name == "sign_in")
+        assert "You withdrew your answers" in app.call(signing, somebody("Ada")).text
+        assert app.stop() == ""
+    assert published_ids(hub) == []
+
+
+def test_an_organisers_withdrawal_outlives_an_outage_a_kill_and_the_disk(hub: LoopbackHub, tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", hub.url)
+    with run_app(host.settings) as app:
+        eventually(lambda: organising(app), f"published in the ledger {NAME}")
+        submitted(app, signed_in(app, "Ada"))
+        hub.fail_next("POST .*/commit/", 503, times=1000)
+        ada, said = withdrawing(app, "Ada")
+        assert outbox.WITHDRAWAL_NOT_PUBLISHED in said.text
+        assert "1 withdrawal not in the ledger yet: do not publish a release before that." in organising(app)
+        [seal] = [value["keep"][ada] for value in said.values if isinstance(value, dict) and "keep" in value]
+    shutil.rmtree(host.data)
+    hub.ordered_failures.clear()
+    with run_app(host.settings) as app:  # with another organiser's link
+        browser = Visitor(typed_values={"copies": {"ids": [ada, "0" * 32]}})
+        compared = asked(app, browser, "opened_for_organisers", "copies")
+        assert {"drop": [], "missing": [ada]} in compared.values
+        browser.typed_values = {"copies": {"seals": [seal]}}
+        assert "This server had lost 1 withdrawal." in asked(app, browser, "restore_copies", "copies-notice").text
+        eventually(lambda: str(ledger_rows(hub, "withdrawals")) if NAME in str(hub.repositories) else "", ada)
+        browser.typed_values = {"copies": {"ids": [ada]}}
+        assert {"drop": [ada], "missing": []} in asked(app, browser, "opened_for_organisers", "copies").values
+
+
+def test_without_a_ledger_a_withdrawal_says_nothing_of_one(tmp_path: Path) -> None:
+    with run_app({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"}) as app:
+        signed_in(app, "Ada")
+        ada, said = withdrawing(app, "Ada")
+        assert f"{ada} is withdrawn.</p>" in said.text.replace("\\u003c", "<")
+        assert {} in said.values
+
+
+def test_the_end_says_that_a_withdrawal_is_not_in_the_ledger(tmp_path: Path) -> None:
+    host = Host(tmp_path / "data", NOWHERE)
+    judged_before(host, "Ada")
+    used = open_services(host.settings)
+    used.journal.withdraw(pseudonyms.derive_pseudonym("Ada", used.pseudonym_key))
+    used.journal.close()
+    with run_app(host.settings) as app:
+        assert app.stop().startswith(f"Not in the ledger {NAME} yet: 1 withdrawal. Keep the data folder and start the")

@@ -245,8 +245,11 @@ def restore_copies(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> U
     """Stores copies of judgments that this server has lost, says so, and opens the form again if any was stored."""
     services = page.services
     seals = outbox.extract_copies(inputs[page.copies])
-    if not seals or storage_closed_reason(services.ledger) is not None:
+    if not seals:
         return {}  # not even empty copies: they could replace the copy of an answer that was submitted just now
+    if storage_closed_reason(services.ledger) is not None:
+        outbox.restore_withdrawals(services, seals)
+        return {}
     annotator = identify_annotator(services, inputs[page.token], request)
     result = outbox.restore_copies(services, annotator, seals)
     notices = join_html(notice(sentence) for sentence in result.sentences)
@@ -268,6 +271,8 @@ def reopen_form(page: AnnotatePage, annotator: Annotator, inputs: Inputs, notice
 
 def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: Inputs) -> Updates:
     """Withdraws the annotator: the answers no longer count and their copies go; the withdrawal itself is kept."""
-    copies = outbox.withdraw_annotator(page.services, participant.annotator)
-    updates = welcome_updates(page, participant.study, notices=notice(WITHDRAWAL_RECEIPT))
+    pseudonym = participant.annotator.pseudonym
+    copies = outbox.withdraw_annotator(page.services, pseudonym)
+    receipt = f"{WITHDRAWAL_RECEIPT} {outbox.publication_sentence(page.services, pseudonym)}".rstrip()
+    updates = welcome_updates(page, participant.study, notices=notice(receipt))
     return updates | {page.token: None, page.draft: None, page.copies: copies}

@@ -32,6 +32,11 @@ OTHER_ANNOTATOR_SENTENCES = (
     "This browser keeps one answer of somebody else. It will be stored again when they sign in here.",
     "This browser keeps {} answers of somebody else. They will be stored again when they sign in here.",
 )
+WITHDRAWAL_PUBLISHED = "The withdrawal is in the ledger."
+WITHDRAWAL_NOT_PUBLISHED = (
+    "The withdrawal is stored here but not in the ledger yet: it is sent again until it arrives. This browser keeps a "
+    "copy; please open this page again later."
+)
 OTHER_SERVER_SENTENCES = (
     "One answer in this browser comes from another server and cannot be stored here.",
     "{} answers in this browser come from another server and cannot be stored here.",
@@ -67,7 +72,9 @@ def unseal_copy(seal: object, key: bytes) -> Judgment | Withdrawal | None:
 
 
 def compare_copies(services: Services, sent_ids: object) -> dict[str, list[str]]:
-    """Which of the browser's copies it can `drop`, because they are published, and which are `missing` on the server.
+    """Which of the browser's copies it can `drop`, and which are `missing` on the server.
+
+    It drops what is published, and answers of somebody who has withdrawn since, perhaps in another browser.
 
     The id of a withdrawal is its annotator's pseudonym. Raises MapsError for anything that our page does not send.
     """
@@ -78,10 +85,14 @@ def compare_copies(services: Services, sent_ids: object) -> dict[str, list[str]]
         )
     journal = services.journal
     withdrawn = journal.withdrawal_times().keys()
-    unpublished_withdrawals = {row.annotator for row in journal.unpublished_rows().withdrawals}
+    unpublished_withdrawals = {row.annotator for row in journal.unpublished_withdrawals()}
     published = journal.publication_commits(ids).keys() | (withdrawn - unpublished_withdrawals)
+    droppable = published | journal.withdrawn_judgment_ids(ids)
     stored = journal.known_judgment_ids(ids) | withdrawn
-    return {"drop": [one for one in ids if one in published], "missing": [one for one in ids if one not in stored]}
+    return {
+        "drop": [each for each in ids if each in droppable],
+        "missing": [each for each in ids if each not in stored | droppable],
+    }
 
 
 def restore_copies(services: Services, annotator: Annotator | None, sent_copies: object) -> RestoreResult:
@@ -93,9 +104,7 @@ def restore_copies(services: Services, annotator: Annotator | None, sent_copies:
     if len(seals) > MAX_COPIES_PER_REQUEST:
         raise MapsError(f"At most {MAX_COPIES_PER_REQUEST} answers can be sent at once; send the rest afterwards.")
     rows = [row for row in (unseal_copy(seal, services.pseudonym_key) for seal in seals) if row is not None]
-    for row in rows:
-        if isinstance(row, Withdrawal):
-            _restore_withdrawal(services, row)
+    services.journal.restore_withdrawals(row for row in rows if isinstance(row, Withdrawal))
     withdrawn = services.journal.withdrawal_times()
     judgments = sorted((row for row in rows if isinstance(row, Judgment)), key=lambda row: row.submitted_at)
     droppable_ids = [row.judgment_id for row in judgments if row.annotator in withdrawn]
@@ -126,11 +135,15 @@ def _restore_judgment(services: Services, annotator: Annotator | None, row: Judg
     return not services.journal.record_judgment(row).is_duplicate
 
 
-def _restore_withdrawal(services: Services, row: Withdrawal) -> None:
-    """Stores a withdrawal if the journal does not have it; the browser keeps its copy until it is published."""
-    if row.annotator not in services.journal.withdrawal_times():
-        services.journal.record_consent(row.annotator, None, GUIDELINES_VERSION)
-        services.journal.withdraw(row.annotator)
+def restore_withdrawals(services: Services, sent_copies: object) -> int:
+    """Stores the withdrawals among the sent copies; returns how many the journal did not have.
+
+    They are taken from anybody, and before the ledger has been read: only this server can have sealed them. The browser
+    keeps its copies until they are published.
+    """
+    seals = sent_copies if isinstance(sent_copies, list) else []
+    rows = (unseal_copy(seal, services.pseudonym_key) for seal in seals[:MAX_COPIES_PER_REQUEST])
+    return services.journal.restore_withdrawals([row for row in rows if isinstance(row, Withdrawal)])
 
 
 def has_consented(services: Services, annotator: Annotator) -> bool:
@@ -139,14 +152,21 @@ def has_consented(services: Services, annotator: Annotator) -> bool:
     return any((row.pseudonym, row.guidelines_version) == (annotator.pseudonym, GUIDELINES_VERSION) for row in rows)
 
 
-def withdraw_annotator(services: Services, annotator: Annotator) -> dict[str, Any]:
+def withdraw_annotator(services: Services, pseudonym: str) -> dict[str, Any]:
     """Withdraws an annotator; returns which copies the browser keeps (the withdrawal) and drops (the answers)."""
     rows = services.journal.all_judgments(include_withdrawn=True)
-    ids = [row.judgment_id for row in rows if row.annotator == annotator.pseudonym]
-    services.journal.withdraw(annotator.pseudonym)
-    moment = services.journal.withdrawal_times()[annotator.pseudonym]
-    copy = seal_copy(Withdrawal(annotator.pseudonym, moment), services.pseudonym_key)
-    return {"keep": {annotator.pseudonym: copy}, "drop": ids}
+    ids = [row.judgment_id for row in rows if row.annotator == pseudonym]
+    services.journal.withdraw(pseudonym)
+    moment = services.journal.withdrawal_times()[pseudonym]
+    seal = seal_copy(Withdrawal(pseudonym, moment), services.pseudonym_key)
+    return {"keep": {pseudonym: seal}, "drop": ids}
+
+
+def publication_sentence(services: Services, pseudonym: str) -> str:
+    """Whether the ledger has a withdrawal that was just stored, after waiting some seconds; empty without a ledger."""
+    if services.publisher is None:
+        return ""
+    return WITHDRAWAL_PUBLISHED if services.publisher.wait_for_withdrawal(pseudonym) else WITHDRAWAL_NOT_PUBLISHED
 
 
 def extract_copies(sent: object) -> object:

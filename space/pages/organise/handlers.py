@@ -11,9 +11,12 @@ import gradio as gr
 
 from annotation import form
 from annotation.export.files import export_judgments
+from annotation.identity.pseudonyms import PSEUDONYM_PREFIX
 from maps.errors import MapsError
+from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, notice
+from space.pages.annotate import outbox
 from space.pages.organise import adjudication, studies
 from space.pages.organise.studies import StudyRequest
 from space.pages.organise.updates import (
@@ -27,6 +30,7 @@ from space.pages.organise.updates import (
     withdrawals_html,
 )
 from space.pages.organise.view import study_address
+from space.services import Services
 from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web import sessions
@@ -54,20 +58,41 @@ def for_organisers(page: OrganisePage, handler: OrganiserHandler, *extra: Any) -
 
 
 def page_load_handler(page: OrganisePage) -> Any:
-    """The page's load: the study and item in the address; everybody else reads how to get in."""
+    """The page's load: the study and item in the address; everybody else reads how to get in.
+
+    Of either, the copies of withdrawals are compared: after a restart the organiser's link is another one.
+    """
 
     def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
         services = page.services
+        copies = {page.copies: compare_withdrawals(services, inputs[page.copies])}
         token, key = inputs[page.organiser_token], request.query_params.get("key")
         if key:
             token = sessions.organiser_session_from_key(services, key) or token
         organiser = sessions.identify_organiser(services, token, request)
         if organiser is None:
-            return access_denied_updates(page)
+            return access_denied_updates(page) | copies
         selection = selection_from_query(services, organiser, request.query_params)
-        return page_updates(page, organiser, selection) | {page.organiser_token: token}
+        return page_updates(page, organiser, selection) | {page.organiser_token: token} | copies
 
     return show_errors(handle)
+
+
+def compare_withdrawals(services: Services, sent: object) -> dict[str, list[str]]:
+    """As `outbox.compare_copies`, but answers are asked for by the annotator's page only."""
+    copies = outbox.compare_copies(services, outbox.extract_ids(sent))
+    return copies | {"missing": [each for each in copies["missing"] if each.startswith(PSEUDONYM_PREFIX)]}
+
+
+def restore_copies_handler(page: OrganisePage) -> Any:
+    """Stores withdrawals that this server has lost, from the copies in whatever browser; see `outbox`."""
+
+    def restore_copies(inputs: dict[Any, Any]) -> Any:
+        count = outbox.restore_withdrawals(page.services, outbox.extract_copies(inputs[page.copies]))
+        restored = f"This server had lost {pluralize(count, 'withdrawal')}. Stored again from this browser's copy."
+        return {page.copies_notice: notice(restored, "receipt")} if count else gr.skip()
+
+    return show_errors(restore_copies)
 
 
 def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
@@ -175,11 +200,14 @@ def typed_pseudonym(value: object) -> str:
 
 
 def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    tab = page.withdrawal
+    """Withdraws a person. With a ledger it waits some seconds until it has the withdrawal; the browser keeps a copy."""
+    tab, services = page.withdrawal, page.services
     pseudonym = typed_pseudonym(inputs[tab.pseudonym])
-    page.services.journal.withdraw(pseudonym)
+    copies = outbox.withdraw_annotator(services, pseudonym)
+    receipt = f"{pseudonym} is withdrawn. {outbox.publication_sentence(services, pseudonym)}".rstrip()
     return {
-        tab.notice: notice(f"{pseudonym} is withdrawn.", "receipt"),
+        page.copies: copies if services.publisher is not None else {},
+        tab.notice: notice(receipt, "receipt"),
         tab.confirm_button: gr.update(visible=False),
         tab.withdrawals: withdrawals_html(page.services),
     }

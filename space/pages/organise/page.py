@@ -26,10 +26,15 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
     tab, outputs = here.decision, here.selection_outputs()
-    load, key = handlers.page_load_handler(here), inputs_of(here.organiser_token)
+    load, sent = handlers.page_load_handler(here), inputs_of(here.organiser_token, here.copies)
     # The endpoint's name must not be shared with a page that anybody may load: see tests/space/test_permissions.py.
-    loaded = page.load(load, key, outputs, api_name="opened_for_organisers", **PRIVATE_EVENT)
+    loaded = page.load(
+        load, sent, outputs, js="studyForm.sendIdsOfOrganiser", api_name="opened_for_organisers", **PRIVATE_EVENT
+    )
     loaded.then(None, js="studyForm.removeKey")
+    compared = loaded.then(None, here.copies, here.copies_notice, js="studyForm.updateCopies")
+    restore, copies = handlers.restore_copies_handler(here), inputs_of(here.copies)
+    compared.then(restore, copies, here.copies_notice, js="studyForm.sendMissingCopiesOnly", **PRIVATE_EVENT)
     questions = list(tab.questions.values())
     answers = inputs_of(here.organiser_token, here.selection, *questions, tab.comment)
     decided = tab.decide_button.click(for_organisers(here, handlers.decide), answers, outputs, **PRIVATE_EVENT)
@@ -72,4 +77,6 @@ def connect_withdrawal_tab(here: OrganisePage) -> None:
     ask, confirm = for_organisers(here, handlers.ask_to_withdraw), for_organisers(here, handlers.withdraw)
     tab.ask_button.click(ask, pseudonym, confirmation, **PRIVATE_EVENT)
     tab.pseudonym.input(None, None, confirmation, js="studyForm.resetConfirmation", **PRIVATE_EVENT)
-    tab.confirm_button.click(confirm, pseudonym, [*confirmation, tab.withdrawals], **PRIVATE_EVENT)
+    outputs = [here.copies, *confirmation, tab.withdrawals]
+    withdrawn = tab.confirm_button.click(confirm, pseudonym, outputs, **PRIVATE_EVENT)
+    withdrawn.then(None, here.copies, here.copies_notice, js="studyForm.updateCopies")

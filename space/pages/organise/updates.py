@@ -127,6 +127,11 @@ class OrganisePage:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.organiser_token, self.access_notice = organiser_token_state(), gr.HTML(elem_id="access-notice")
+        # Copies of withdrawals, which the browser keeps as the annotator's page does.
+        self.copies, self.copies_notice = (
+            gr.JSON({}, visible="hidden", elem_id="copies"),
+            gr.HTML(elem_id="copies-notice"),
+        )
         if services.has_login:
             gr.LoginButton()
         self.selection = gr.Textbox(visible="hidden", elem_id="selection")  # in the column it would appear with it

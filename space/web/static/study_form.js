@@ -52,12 +52,13 @@ window.studyForm = (() => {
     return QUESTIONS.every(({field, askedWhen}) => !askedWhen || fields.has(field) === shown.has(field));
   };
 
-  // Copies of the annotator's answers: `keep` and `drop` are orders of the server, `ids` and `seals` what is sent to it.
+  // Copies of the annotator's answers and of withdrawals: `keep` and `drop` are orders of the server, `ids` and `seals` what is sent to it.
   const copyIds = () => Object.keys(localStorage).filter(name => name.startsWith(COPY_PREFIX))
     .map(name => name.slice(COPY_PREFIX.length));
   const sendIdsOnLoad = (token, task, draft) => [token, task, draft, {ids: copyIds()}];
   const sendIds = (token, task) => [token, task, {ids: copyIds()}];
-  const sendMissingCopies = (token, task, copies) => {
+  const sendIdsOfOrganiser = organiserKey => [organiserKey, {ids: copyIds()}];
+  const missingCopies = copies => {
     const {missing = []} = copies || {};
     const seals = [];
     let size = 0;
@@ -67,15 +68,17 @@ window.studyForm = (() => {
       if (size > MAX_SENT) break;  // the rest goes with the next request
       if (copy) seals.push(copy);
     }
-    return [token, task, {seals}];
+    return {seals};
   };
+  const sendMissingCopies = (token, task, copies) => [token, task, missingCopies(copies)];
+  const sendMissingCopiesOnly = copies => [missingCopies(copies)];
   const updateCopies = copies => {
     const {keep = {}, drop = []} = copies || {};
     for (const id of drop) localStorage.removeItem(COPY_PREFIX + id);
     try {
       for (const [id, copy] of Object.entries(keep)) localStorage.setItem(COPY_PREFIX + id, copy);
     } catch (error) {
-      return {__type__: 'update', value: '<p class="notice problem" role="alert">Your answer is stored on the server, ' +
+      return {__type__: 'update', value: '<p class="notice problem" role="alert">All is stored on the server, ' +
         'but this browser could not keep a copy of it: its storage is full or blocked for this page.</p>'};
     }
     return {__type__: 'update'};
@@ -91,7 +94,8 @@ window.studyForm = (() => {
   const resetConfirmation = () => ['', {__type__: 'update', visible: false}];
 
   return {
-    fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad,
-    sendIds, sendMissingCopies, updateCopies, removeQuery, removeKey, announceTask, resetConfirmation,
+    fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad, sendIds,
+    sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, announceTask,
+    resetConfirmation,
   };
 })();

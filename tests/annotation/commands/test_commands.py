@@ -25,6 +25,8 @@ from annotation.study.store import load_studies
 from annotation.types import Judgment
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS, make_table
+from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, published_ids
+from tests.hub.loopback import TOKEN, LoopbackHub
 
 Judge = Callable[..., Judgment]
 ROOT = Path(__file__).parents[3]
@@ -279,6 +281,45 @@ def test_a_withdrawal_leaves_the_export(tmp_path: Path, data: Path) -> None:
     done = run("export", "--data", data, "--format", "csv", "--out", tmp_path / "out")
     assert done.stdout == f"{UNMARKED}{tmp_path / 'out' / 'judgments.csv'}: 5 judgments\n"
     assert "a-1" not in (tmp_path / "out" / "judgments.csv").read_text().replace("a-1-", "")
+
+
+def withdraw_with_ledger(hub: LoopbackHub, data: Path, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+    settings = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token, "MAPS_JUDGMENTS": LEDGER_NAME}
+    command = [sys.executable, "-m", "annotation", "withdraw", "a-1", "--data", str(data)]
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.process
+def test_a_withdrawal_reaches_the_ledger_or_the_command_says_what_to_do(
+    hub: LoopbackHub, tmp_path: Path, judge: MakeJudgment
+) -> None:
+    app = LedgerApp(hub, tmp_path / "data", judge)
+    app.record_answer("j-1")
+    app.record_answer("j-2", annotator="a-2")
+    app.ledger.publish()
+    recorded = "a-1 has withdrawn. Left out from now on: 1 judgment.\n"
+    failed = withdraw_with_ledger(hub, app.data, "hf_wrong")
+    assert (failed.returncode, failed.stdout) == (1, recorded)
+    assert failed.stderr == (
+        f"The withdrawal is not in the ledger {LEDGER_NAME} yet: The Hub does not accept the token for {LEDGER_NAME}: "
+        f"set HF_TOKEN to one that may write it. Keep {app.data} and run this command again, or start the app, which "
+        "sends withdrawals first; do not publish a release before that.\n"
+    )
+    hub.fail_next("POST .*/super-squash/", 403)
+    published = f"{recorded}The withdrawal is in the ledger {LEDGER_NAME}.\n"
+    halfway = withdraw_with_ledger(hub, app.data)
+    assert (halfway.returncode, halfway.stdout) == (1, published)
+    assert halfway.stderr.startswith(f"The ledger {LEDGER_NAME} still holds answers that were withdrawn: The Hub does")
+    done = withdraw_with_ledger(hub, app.data)
+    forgotten = f"The ledger {LEDGER_NAME} and its history no longer hold these answers.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, published + forgotten, "")
+    assert published_ids(hub) == ["j-2"]
+    commits = hub.repositories["dataset", LEDGER_NAME].commits
+    assert not any(b"j-1" in content for commit in commits for content in commit.files.values())
+    app.record_answer("j-3", annotator="a-2")
+    app.ledger.publish()  # the app has been running all the time
+    assert published_ids(hub) == ["j-2", "j-3"]
+    app.journal.close()
 
 
 @pytest.mark.process

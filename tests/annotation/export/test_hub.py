@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.commands.publish import load_source_from_journal
-from annotation.errors import LedgerError
+from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.export.hub import (
     ReleaseSource,
     check_release_name,
@@ -126,14 +128,66 @@ def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hu
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("app")
-def test_the_command_publishes_from_the_ledger(hub: LoopbackHub) -> None:
-    done = command(hub, "--to", PUBLIC, MAPS_JUDGMENTS=LEDGER_NAME)
+def test_the_command_publishes_from_the_ledger(hub: LoopbackHub, app: LedgerApp) -> None:
+    done = command(hub, "--to", PUBLIC, "--data", str(app.data), MAPS_JUDGMENTS=LEDGER_NAME)
     address = f"{hub.url}/datasets/{PUBLIC}/commit/{hub.repositories['dataset', PUBLIC].head.oid}"
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{UNMARKED}Published 2 judgments of the study default: {address}\n"
     assert ids(hub) == ["j-1", "j-2"]
     assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
+
+
+@pytest.mark.process
+def test_a_withdrawal_that_only_the_journal_here_knows_leaves_the_release(hub: LoopbackHub, app: LedgerApp) -> None:
+    app.journal.withdraw("a-2")
+    done = command(hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, "--data", str(app.data))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ids(hub) == ["j-1"]
+    assert "2 annotators withdrew. No answer" in hub.files(PUBLIC)["README.md"].decode()
+
+
+@pytest.mark.process
+def test_without_a_journal_here_the_command_says_what_it_cannot_know(
+    hub: LoopbackHub, app: LedgerApp, tmp_path: Path
+) -> None:
+    done = command(hub, "--to", PUBLIC, "--ledger", app.ledger_name, "--data", str(tmp_path / "none"))
+    assert done.stdout.splitlines()[0] == (
+        f"Withdrawals that have not reached the ledger {LEDGER_NAME} are unknown here, as there is no journal at "
+        f"{tmp_path}/none/journal.sqlite; give the app's data folder with --data, or look at the page /organise first."
+    )
+    assert ids(hub) == ["j-1", "j-2"]
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("request_line", ["GET /api/datasets/tester/judgments", "POST .*tester/judgments/commit/"])
+@pytest.mark.parametrize("is_here", [False, True])
+def test_a_withdrawal_while_the_release_is_made_leaves_it(
+    hub: LoopbackHub, app: LedgerApp, tmp_path: Path, request_line: str, is_here: bool
+) -> None:
+    hub.stall_next(request_line, 1.0)
+    with ThreadPoolExecutor() as pool:
+        data = app.data if is_here else tmp_path / "none"
+        publishing = pool.submit(command, hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, "--data", str(data))
+        while hub.ordered_failures[0].times:
+            time.sleep(0.01)
+        app.journal.withdraw("a-2")
+        if not is_here:
+            app.ledger.publish_withdrawals()
+        done = publishing.result()
+    assert (done.returncode, done.stderr) == (0, "")
+    again = "Somebody withdrew in the meantime: the release is made again without their judgments."
+    assert done.stdout.count(again) == 1
+    assert ids(hub) == ["j-1"]
+
+
+def test_a_release_with_judgments_of_somebody_who_has_withdrawn_is_not_sent(hub: LoopbackHub, app: LedgerApp) -> None:
+    rows = judgments_of_study(load_source_from_ledger(app.dataset, "default"), "default")
+    with pytest.raises(WithdrawnMeanwhileError):
+        publish_release(rows, 1, target(hub), private=False, squash=False, load_withdrawn=lambda: {"a-2", "a-9"})
+    assert hub.files(PUBLIC) == {}
+    publish_release(rows, 1, target(hub), private=False, squash=False, load_withdrawn=lambda: {"a-9"})
+    assert ids(hub) == ["j-1", "j-2"]
 
 
 def test_without_a_ledger_the_journal_is_read(app: LedgerApp, tmp_path: Path) -> None:
@@ -154,8 +208,7 @@ def test_the_ledger_is_no_place_for_a_release() -> None:
     check_release_name("me/judgments", None)
 
 
-@pytest.mark.usefixtures("app")
-def test_the_command_says_what_is_wrong_and_shows_no_token(hub: LoopbackHub) -> None:
-    done = command(hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, HF_TOKEN="hf_wrong")
+def test_the_command_says_what_is_wrong_and_shows_no_token(hub: LoopbackHub, app: LedgerApp) -> None:
+    done = command(hub, "--to", PUBLIC, "--ledger", LEDGER_NAME, "--data", str(app.data), HF_TOKEN="hf_wrong")
     sentence = f"The Hub does not accept the token for {LEDGER_NAME}: set HF_TOKEN to one that may write it.\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

@@ -12,6 +12,7 @@ import pytest
 from annotation.errors import JournalError
 from annotation.journal.journal import Journal
 from annotation.types import Consent, ConsentedAnnotator, Judgment, LedgerRows, Receipt, StoredJudgment, Withdrawal
+from tests.annotation.invented_study import freeze_invented_study
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -170,6 +171,27 @@ def test_publishing_and_restoring_obey_a_withdrawal(journal: Journal, empty: Jou
     assert empty.withdrawal_times() == {"a-1": NOON}
     with pytest.raises(JournalError, match=WITHDRAWN):
         empty.record_judgment(replace(hers, judgment_id="sent again"))
+
+
+@pytest.mark.parametrize("way", ["ledger", "copy"])
+def test_a_withdrawal_from_elsewhere_deletes_the_name_and_the_reservations(
+    journal: Journal, judge: Judge, way: str
+) -> None:
+    journal.record_judgment(judge("j-1"))
+    study = freeze_invented_study(overlap=0)
+    assert journal.reserve_next_item(study, "a-1").item is not None
+    row = Withdrawal("a-1", NOON - timedelta(days=1))
+    assert journal.annotators()[0].name is not None
+    if way == "ledger":
+        journal.restore(LedgerRows((), (), (row,)), "abc")
+    else:
+        assert journal.restore_withdrawals([row, Withdrawal("a-unknown", NOON)]) == 2
+        assert journal.restore_withdrawals([row]) == 0
+        assert [each.annotator for each in journal.unpublished_withdrawals()] == ["a-1", "a-unknown"]
+    assert journal.withdrawal_times()["a-1"] == row.withdrawn_at
+    assert journal.annotators()[0].name is None
+    assert journal.slot_holders(study).reserved_by == {}
+    assert journal.all_judgments() == []
 
 
 def test_a_withdrawal_that_comes_back_first_holds_for_rows_that_come_later(empty: Journal, judge: Judge) -> None:

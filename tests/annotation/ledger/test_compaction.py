@@ -83,4 +83,5 @@ def test_of_who_withdrew_only_that_is_kept(judge: Judge) -> None:
     assert sorted(delete) == sorted(
         {**files_from_rows([mine, theirs]), **files_from_rows(consents), **files_from_rows([alone])}
     )
-    assert plan_removal_of_withdrawn(before, set()) == ({}, [])
+    assert plan_removal_of_withdrawn(before, set()) == (add, delete)  # the withdrawal in the files says who
+    assert plan_removal_of_withdrawn({path: before[path] for path in before.keys() - gone}, set()) == ({}, [])

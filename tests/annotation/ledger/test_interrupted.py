@@ -92,6 +92,7 @@ def survived(work: Callable[[], object], last: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wiped", [False, True])
 def test_publishing_may_end_anywhere(mortal: LedgerApp, hub: LoopbackHub, wiped: bool) -> None:
     names: list[str] = []

@@ -113,7 +113,7 @@ def test_answers_that_an_organiser_opened_are_open_after_a_wiped_disk(app: Ledge
     app.restart(wipe_disk=True)
     assert app.ledger.restore() == 1
     assert app.journal.answers_opened_at("pilot") == opened
-    assert not app.ledger.has_unsent_changes()
+    assert app.ledger.unpublished_sentences() == ()
 
 
 def test_a_clock_that_jumped_back_loses_no_chain(app: LedgerApp) -> None:

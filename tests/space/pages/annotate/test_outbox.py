@@ -112,9 +112,10 @@ def test_a_withdrawal_outlives_the_disk_and_its_answers_do_not_come_back(
 ) -> None:
     rows = answer_next(served, ada, 2)
     kept = copies(rows, served.pseudonym_key)
-    told = outbox.withdraw_annotator(served, ada)
+    told = outbox.withdraw_annotator(served, ada.pseudonym)
     assert told["drop"] == [row.judgment_id for row in rows]
     assert outbox.compare_copies(served, [ada.pseudonym]) == {"drop": [], "missing": []}
+    assert outbox.compare_copies(served, told["drop"]) == {"drop": told["drop"], "missing": []}  # another browser's
     assert outbox.compare_copies(wiped, [ada.pseudonym]) == {"drop": [], "missing": [ada.pseudonym]}
     assert outbox.restore_copies(wiped, None, list(told["keep"].values())).stored_count == 0
     assert list(wiped.journal.withdrawal_times()) == [ada.pseudonym]
