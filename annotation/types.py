@@ -77,10 +77,9 @@ ITEM_COLUMNS = tuple(field.name for field in fields(StudyItem))
 
 @dataclass(frozen=True)
 class ConsentedAnnotator:
-    """A person who agreed to the consent sentence. The name stays in the journal and is never exported."""
+    """A person who agreed to the consent sentence."""
 
     pseudonym: str
-    name: str | None
     consented_at: datetime
     guidelines_version: str
 

@@ -16,7 +16,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "withdraw",
         help="leave out everything of an annotator who asks for it",
         description="Records that an annotator withdrew: their answers are left out of all later results, exports and "
-        "releases, they can give no more answers, and their name is deleted. This cannot be undone. If MAPS_JUDGMENTS "
+        "releases, and they can give no more answers. This cannot be undone. If MAPS_JUDGMENTS "
         "names a ledger, the withdrawal is also published there, and their answers are removed from its files and "
         "history.",
         epilog="example: python -m annotation withdraw a-3f9c2b81d0e4",

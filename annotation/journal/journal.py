@@ -43,12 +43,7 @@ class Journal(Database):
     """
 
     def record_consent(
-        self,
-        pseudonym: str,
-        name: str | None,
-        guidelines_version: str,
-        at: datetime | None = None,
-        first_session: str | None = None,
+        self, pseudonym: str, guidelines_version: str, at: datetime | None = None, first_session: str | None = None
     ) -> None:
         """Records that a person agreed to the consent sentence, now or earlier (`at`). Required before any judgment.
 
@@ -56,18 +51,16 @@ class Journal(Database):
         `first_session`, the id of a newcomer's session, DuplicateRowError is raised if the name is somebody else's.
         """
         query = (
-            "INSERT INTO annotators (pseudonym, name, consented_at, guidelines_version) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (pseudonym) DO UPDATE SET name = excluded.name, "
-            "consented_at = iif(guidelines_version = excluded.guidelines_version, consented_at, excluded.consented_at),"
-            " guidelines_version = excluded.guidelines_version "
-            "WHERE guidelines_version <> excluded.guidelines_version OR name IS NULL"
+            "INSERT INTO annotators (pseudonym, consented_at, guidelines_version) VALUES (?, ?, ?) "
+            "ON CONFLICT (pseudonym) DO UPDATE SET consented_at = excluded.consented_at, "
+            "guidelines_version = excluded.guidelines_version WHERE guidelines_version <> excluded.guidelines_version"
         )
         with self.transaction("Your consent was not stored: {reason}."):
             if first_session is not None and not sessions.claim_name(self, pseudonym, first_session):
                 raise DuplicateRowError("Somebody has signed in under this name before.")
             reservations.check_not_withdrawn(self, pseudonym)
             now = self.now()
-            self.execute(query, (pseudonym, name, utc_timestamp(min(at or now, now)), guidelines_version))
+            self.execute(query, (pseudonym, utc_timestamp(min(at or now, now)), guidelines_version))
 
     def is_known(self, pseudonym: str) -> bool:
         """Whether a person with this pseudonym has ever consented or withdrawn."""
@@ -209,7 +202,7 @@ class Journal(Database):
         return endings.over_reason(self, study)
 
     def withdraw(self, annotator: str) -> None:
-        """Excludes all of an annotator's answers from now on and forgets the name. Repeating it changes nothing.
+        """Excludes all of an annotator's answers from now on. Repeating it changes nothing.
 
         Raises JournalError for an unknown pseudonym.
         """
@@ -268,12 +261,7 @@ class Journal(Database):
         """Everyone who consented, in the order of their first consent."""
         rows = self.select("SELECT * FROM annotators ORDER BY position")
         return [
-            ConsentedAnnotator(
-                row["pseudonym"],
-                row["name"],
-                datetime.fromisoformat(row["consented_at"]),
-                row["guidelines_version"],
-            )
+            ConsentedAnnotator(row["pseudonym"], datetime.fromisoformat(row["consented_at"]), row["guidelines_version"])
             for row in rows
         ]
 

@@ -130,6 +130,7 @@ _STUDY_RULES_AND_SESSIONS = (
     """,
     "INSERT INTO published SELECT kind, row_id, commit_id, published_at FROM published_before",
     "DROP TABLE published_before",
+    "ALTER TABLE annotators DROP COLUMN name",  # a pseudonym can be found by its name with the key, and not otherwise
     "CREATE TABLE ended_sessions (session_id TEXT PRIMARY KEY, ended_at TEXT NOT NULL)",
     "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL, first_session TEXT)",
 )

@@ -40,8 +40,8 @@ def insert_judgment(db: Database, judgment: Judgment, stored_at: datetime) -> in
 
 
 def insert_withdrawal(db: Database, row: Withdrawal) -> int:
-    """Adds a withdrawal inside a transaction, deletes the name and reservations; returns 0 if it was there before."""
-    db.execute("UPDATE annotators SET name = NULL WHERE pseudonym = ?", [row.annotator])
-    db.execute("DELETE FROM reservations WHERE annotator = ?", [row.annotator])
+    """Adds a withdrawal inside a transaction, deletes what was reserved and given; returns 0 if it was there before."""
+    for table in ("reservations", "given_items"):
+        db.execute(f"DELETE FROM {table} WHERE annotator = ?", [row.annotator])
     query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
     return db.execute(query, [row.annotator, utc_timestamp(row.withdrawn_at)])

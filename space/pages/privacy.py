@@ -24,7 +24,7 @@ sends nothing to anybody else. {rate_limit}
 
 Your pseudonym, such as `a-3f9c2b81d0e4`, is made from {name} with a key that never leaves the server. Without the key,
 nobody can tell whose pseudonym it is. The people who run this app have the key, so they can. Anybody can see that two
-answers are by the same person. Your name is not part of any {published_in}.
+answers are by the same person. Your name itself is not stored here, and is not part of any {published_in}.
 
 Comments are published as you write them. Do not write anything in them that identifies you.
 
@@ -36,7 +36,7 @@ Open [Annotate](annotate), sign in, and press "Withdraw my answers" under the fo
 
 - all your answers, in all studies on this site, are left out of every figure, download and release;
 - {answers_after}
-- your name is forgotten. We keep a note that this pseudonym has withdrawn, so that none of your answers comes back.
+- we keep a note that this pseudonym has withdrawn, so that none of your answers comes back.
 
 We cannot call back what others have already downloaded. Releases that are already public contain your answers until the
 next release. You cannot take part again under the same name.
@@ -81,11 +81,10 @@ def privacy_text(services: Services) -> str:
 
 def storage_table(services: Services) -> str:
     """What is stored, where, and who sees it, as a table in Markdown."""
-    database, name = "the database of this app", "the name that you type"
+    database = "the database of this app"
     session = f"your name, signed (until you sign out, or do not come for {SESSION_DAYS} days)"
     if services.is_on_space:
         database += ", lost when the Space restarts"
-        name = "your Hugging Face user name"
         session = "that you are signed in (for eight hours at most)"
     answers_place = database
     if services.ledger is not None:
@@ -94,7 +93,6 @@ def storage_table(services: Services) -> str:
     rows = (
         ("What", "Where", "Who sees it"),
         ("---", "---", "---"),
-        (name, database, OPERATORS),
         ("under your pseudonym: when you agreed, and to which version of the guidelines", answers_place, OPERATORS),
         (
             "under your pseudonym: your answers, your comments, and when you began and submitted each",

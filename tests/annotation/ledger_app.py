@@ -63,7 +63,7 @@ class LedgerApp:
 
     def record_answer(self, judgment_id: str, annotator: str = "a-1", **changes: object) -> None:
         """One answer of somebody who agrees first; another layer for every id, unless it is named."""
-        self.journal.record_consent(annotator, f"Name of {annotator}", "1")
+        self.journal.record_consent(annotator, "1")
         layer = {"layer": crc32(judgment_id.encode()) % 1_000_000} if "supersedes" not in changes else {}
         self.journal.record_judgment(self.make_judgment(judgment_id, annotator=annotator, **{**layer, **changes}))
 

@@ -18,7 +18,7 @@ from tests.hub.loopback import TOKEN, LoopbackHub
 pytestmark = pytest.mark.browser
 
 COPIES = "Object.keys(localStorage).filter(name => name.startsWith('maps-outbox:'))"
-KEY = "for tests"
+KEY = "for tests, as long as keys must be"
 
 
 @pytest.fixture

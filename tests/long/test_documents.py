@@ -110,7 +110,7 @@ class Place:
         now = datetime.now(UTC)
         journal = Journal(data / "journal.sqlite")
         for person in PEOPLE if not journal.all_judgments(study.name) else ():
-            journal.record_consent(person, person, form.GUIDELINES_VERSION)
+            journal.record_consent(person, form.GUIDELINES_VERSION)
             for place, item in enumerate(study.order[:12]):
                 chosen = GIVEN[place % len(GIVEN)]
                 assert form.answer_problems(chosen) == []

@@ -41,7 +41,7 @@ def grace(served: Services) -> Annotator:
 
 
 def record_consent(served: Services, name: str, pseudonym: str) -> Annotator:
-    served.journal.record_consent(pseudonym, name, GUIDELINES_VERSION)
+    served.journal.record_consent(pseudonym, GUIDELINES_VERSION)
     return Annotator(name, pseudonym)
 
 

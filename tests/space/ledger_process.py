@@ -44,7 +44,7 @@ def answer(services: Services, name: str, judgment_id: str, layer: int) -> objec
     if (reason := storage_closed_reason(services.ledger)) is not None:
         raise MapsError(reason)
     who = person(services, name)
-    services.journal.record_consent(who.pseudonym, name, GUIDELINES_VERSION)
+    services.journal.record_consent(who.pseudonym, GUIDELINES_VERSION)
     judgment = replace(BASE_JUDGMENT, judgment_id=judgment_id, annotator=who.pseudonym, layer=layer)
     services.journal.record_judgment(judgment)
     return {"keep": {judgment_id: outbox.seal_copy(judgment, services.pseudonym_key)}}

@@ -11,6 +11,7 @@ from annotation.identity import pseudonyms
 from space.pages.organise import studies
 from space.pages.organise.studies import StudyRequest
 from space.services import open_services
+from tests.sign_in import session_token
 from tests.space.running import Visitor, run_app
 
 pytestmark = pytest.mark.process
@@ -19,11 +20,11 @@ STUDY = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 15, "uniform",
 
 
 def test_the_address_of_a_head_shows_the_same_item_whatever_the_head_is(tmp_path: Path) -> None:
-    settings = {"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"}
+    settings = {"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"}
     used = open_services(settings)
     study = studies.create_study(used, STUDY)
-    used.journal.record_consent(pseudonyms.derive_pseudonym("Ada", used.pseudonym_key), "Ada", GUIDELINES_VERSION)
-    token = pseudonyms.make_session_token("Ada", used.pseudonym_key)
+    used.journal.record_consent(pseudonyms.derive_pseudonym("Ada", used.pseudonym_key), GUIDELINES_VERSION)
+    token = session_token("Ada", used.pseudonym_key)
     used.journal.close()
     with run_app(settings) as app:
         [load] = [one for one in app.endpoints() if one.name == "load_annotate_page"]

@@ -111,7 +111,7 @@ def signed_in(app: AppUnderTest, name: str) -> Visitor:
 def judged_before(host: Host, name: str) -> Visitor:
     used = open_services(host.settings)
     who = Annotator(name, pseudonyms.derive_pseudonym(name, used.pseudonym_key))
-    used.journal.record_consent(who.pseudonym, name, GUIDELINES_VERSION)
+    used.journal.record_consent(who.pseudonym, GUIDELINES_VERSION)
     record_judgment(used, used.default_study, used.default_study.order[0], who, Answers("absent_none", None, None, ""))
     used.journal.close()
     there = somebody(name)
@@ -236,7 +236,7 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
 
 def withdrawing(app: AppUnderTest, name: str) -> tuple[str, CallResult]:
     """An organiser withdraws a person; returns the pseudonym and what the page says."""
-    pseudonym = pseudonyms.derive_pseudonym(name, b"for tests")
+    pseudonym = pseudonyms.derive_pseudonym(name, b"for tests, as long as keys must be")
     who = Visitor({"maps-organiser": app.organiser_key}, {"pseudonym": pseudonym})
     return pseudonym, asked(app, who, "withdraw", "withdrawals")
 
@@ -282,7 +282,7 @@ def test_an_organisers_withdrawal_outlives_an_outage_a_kill_and_the_disk(hub: Lo
 
 
 def test_without_a_ledger_a_withdrawal_says_nothing_of_one(tmp_path: Path) -> None:
-    with run_app({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests"}) as app:
+    with run_app({"MAPS_DATA": str(tmp_path), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"}) as app:
         signed_in(app, "Ada")
         ada, said = withdrawing(app, "Ada")
         assert f"{ada} is withdrawn.</p>" in said.text.replace("\\u003c", "<")

@@ -103,7 +103,7 @@ def token(used: Services, name: str) -> str:
 
 def answered(used: Services, item: StudyItem, name: str, answers: Answers) -> None:
     who, now = pseudonyms.derive_pseudonym(name, used.pseudonym_key), datetime.now(UTC)
-    used.journal.record_consent(who, name, GUIDELINES_VERSION)
+    used.journal.record_consent(who, GUIDELINES_VERSION)
     used.journal.record_judgment(
         build_judgment(
             item,
@@ -129,7 +129,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     answered(used, study.order[position], "Grace", Answers("absent_none", None, None, SECRET))
     for name in ("Ada", "Alan"):
         answered(used, study.order[position], name, Answers("absent_described", None, None, ""))
-    used.journal.record_consent(pseudonyms.derive_pseudonym("Eve", used.pseudonym_key), "Eve", GUIDELINES_VERSION)
+    used.journal.record_consent(pseudonyms.derive_pseudonym("Eve", used.pseudonym_key), GUIDELINES_VERSION)
     place = OrganiserSelection("pilot", position, True, "0" * 32, None, datetime.now(UTC)).to_json()
     with run_app(settings) as app:
         yield Scene(app, used, place)

@@ -59,7 +59,11 @@ class Process:
 @contextmanager
 def run_process(hub: LoopbackHub, data: Path) -> Iterator[Process]:
     """A process that is killed with SIGKILL at the end."""
-    settings = {"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests", "MAPS_JUDGMENTS": LEDGER_NAME}
+    settings = {
+        "MAPS_DATA": str(data),
+        "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
+        "MAPS_JUDGMENTS": LEDGER_NAME,
+    }
     environment = {**os.environ, **settings, "HF_TOKEN": TOKEN, "HF_ENDPOINT": hub.url}
     command = [sys.executable, "-m", "tests.space.ledger_process"]
     with subprocess.Popen(

@@ -144,7 +144,7 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
         token, notices = sessions.begin_session(services, name), personal_link_notice(services, name, request)
     annotator = known or annotator_for_name(name, services.pseudonym_key)
     if known:
-        services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION)
+        services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION)
     participant = Participant(services, current_study(services, inputs[page.task]), annotator)
     return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
@@ -156,7 +156,7 @@ def register_newcomer(services: Services, name: str, token: object, request: gr.
     session_id = sessions.visitor_session_id(services, token)
     if session_id is None:
         raise MapsError(RELOAD_FIRST)
-    services.journal.record_consent(annotator.pseudonym, name.strip(), GUIDELINES_VERSION, first_session=session_id)
+    services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION, first_session=session_id)
 
 
 def personal_link_notice(services: Services, name: str, request: gr.Request) -> Html:

@@ -131,7 +131,7 @@ def _restore_judgment(services: Services, annotator: Annotator | None, row: Judg
     The time of the consent is lost. It was at the latest when the annotator began with the first of these items.
     """
     if annotator is not None and not has_consented(services, annotator):
-        services.journal.record_consent(annotator.pseudonym, annotator.name, row.guidelines_version, row.started_at)
+        services.journal.record_consent(annotator.pseudonym, row.guidelines_version, row.started_at)
     return not services.journal.record_judgment(row).is_duplicate
 
 

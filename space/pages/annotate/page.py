@@ -15,7 +15,7 @@ from space.web.updates import inputs_of
 
 WITHDRAWAL_WARNING = (
     "After a withdrawal all your answers, in all studies here, are excluded from the figures, from every later "
-    "download and release, and from the ledger with its history. Your name is deleted. Files that were downloaded "
+    "download and release, and from the ledger with its history. Files that were downloaded "
     "before cannot be recalled. You cannot take part again under the same name, and this cannot be undone."
 )
 QUIET_EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}

@@ -118,5 +118,5 @@ def store_decision(
         supersedes=selection.replaced_judgment_id,
         app_version=services.app_version,
     )
-    services.journal.record_consent(organiser.pseudonym, organiser.name, study.settings.guidelines_version)
+    services.journal.record_consent(organiser.pseudonym, study.settings.guidelines_version)
     return services.journal.record_judgment(judgment, study)

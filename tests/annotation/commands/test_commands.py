@@ -56,7 +56,7 @@ def called(*arguments: object) -> subprocess.CompletedProcess[str]:
 def data(tmp_path: Path, judge: Judge) -> Path:
     with Journal(tmp_path / "data" / "journal.sqlite") as journal:
         for person in ("a-1", "a-2"):
-            journal.record_consent(person, "Ada", "1")
+            journal.record_consent(person, "1")
             for layer in range(5):
                 journal.record_judgment(judge(f"{person}-{layer}", annotator=person, layer=layer))
     return tmp_path / "data"
@@ -192,7 +192,7 @@ def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
     controlled, overlapping = (next(i for i in pilot.order if i.item_kind == kind) for kind in ("swapped", "overlap"))
     with Journal(tmp_path / "journal.sqlite") as journal:
         for person in ("a-1", "a-2", "a-3"):
-            journal.record_consent(person, None, "1")
+            journal.record_consent(person, "1")
         for person, item in (("a-1", controlled), ("a-2", controlled), ("a-1", overlapping)):
             answer = Answers("absent_none", None, None, "")
             times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
@@ -230,7 +230,7 @@ def test_an_export_marks_what_an_atlas_has_made_stale_and_leaves_it_out_of_the_f
     created(tmp_path, "--name", "pilot", "--heads", 20, "--overlap", 0, "--swapped", 0)
     pilot = load_studies(tmp_path / "studies")["pilot"]
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.record_consent("a-1", None, "1")
+        journal.record_consent("a-1", "1")
         for number, item in enumerate(pilot.order[:3]):
             times = dict.fromkeys(("started_at", "submitted_at"), pilot.settings.created_at)
             more = {"judgment_id": f"j-{number}", "supersedes": None, "app_version": "0"}

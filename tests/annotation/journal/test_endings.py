@@ -39,7 +39,7 @@ def machine() -> Machine:
 def journal(tmp_path: Path, machine: Machine) -> Iterator[Journal]:
     with opened(tmp_path, machine) as journal:
         for person in "abcd":
-            journal.record_consent(person, None, "1")
+            journal.record_consent(person, "1")
         yield journal
 
 
@@ -169,7 +169,7 @@ def test_a_journal_without_endings_keeps_what_is_published(tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", migrations.MIGRATIONS[:1])
         with Journal(tmp_path / "old.sqlite") as old:
-            old.record_consent("a", "Ada", "1")
+            old.record_consent("a", "1")
             old.open_answers("pilot", "o-1")
             old.mark_published("opening", ["pilot"], "c0ffee")
     with Journal(tmp_path / "old.sqlite") as journal:

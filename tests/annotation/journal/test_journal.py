@@ -44,7 +44,7 @@ def judgment(name, layer=0):
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
         for pseudonym in ("a-1", "a-2"):
-            opened.record_consent(pseudonym, None, "1")
+            opened.record_consent(pseudonym, "1")
         yield opened
 
 
@@ -132,11 +132,11 @@ def test_nothing_is_stored_without_consent(journal: Journal, judge: Judge) -> No
 def test_consent_keeps_its_first_time_until_the_guidelines_change(tmp_path: Path) -> None:
     clock = iter(NOON.replace(hour=hour) for hour in (12, 13, 14))
     with Journal(tmp_path / "journal.sqlite", now=lambda: next(clock)) as journal:
-        journal.record_consent("a-1", "Ada", "1")
-        journal.record_consent("a-1", "Ada", "1")
-        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON, "1")]
-        journal.record_consent("a-1", "Ada", "2")
-        assert journal.annotators() == [ConsentedAnnotator("a-1", "Ada", NOON.replace(hour=14), "2")]
+        journal.record_consent("a-1", "1")
+        journal.record_consent("a-1", "1")
+        assert journal.annotators() == [ConsentedAnnotator("a-1", NOON, "1")]
+        journal.record_consent("a-1", "2")
+        assert journal.annotators() == [ConsentedAnnotator("a-1", NOON.replace(hour=14), "2")]
 
 
 def test_incomplete_and_unstorable_answers_are_refused_in_words(journal: Journal, judge: Judge) -> None:
@@ -182,7 +182,7 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
     (tmp_path / "journal.sqlite").touch()  # version 0: an empty file
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
-            journal.record_consent("a-1", "Ada", "1")
+            journal.record_consent("a-1", "1")
             journal.record_judgment(judge())
     with Journal(tmp_path / "journal.sqlite") as journal:
         assert journal.all_judgments() == [judge()]
@@ -190,7 +190,7 @@ def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge)
 
 def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.record_consent("a-1", "Ada", "1")
+        journal.record_consent("a-1", "1")
         journal.record_judgment(judge())
     later = (*MIGRATIONS, ("ALTER TABLE annotators ADD COLUMN language TEXT",))
     monkeypatch.setattr(database, "MIGRATIONS", later)
@@ -255,7 +255,7 @@ except JournalError as error:
 def test_a_receipt_survives_kill_9(tmp_path: Path) -> None:
     script = """
 journal = Journal(Path(sys.argv[1]))
-journal.record_consent("a-1", "Ada", "1")
+journal.record_consent("a-1", "1")
 print(journal.record_judgment(judgment("j-1")).judgment_id, flush=True)
 sys.stdin.read()
 """
@@ -272,7 +272,7 @@ def test_two_processes_that_send_the_same_ids_store_each_once(tmp_path: Path) ->
     script = """
 sys.stdin.readline()
 journal = Journal(Path(sys.argv[1]))
-journal.record_consent("a-1", None, "1")
+journal.record_consent("a-1", "1")
 for layer in range(25):
     print(journal.record_judgment(judgment(f"j-{layer}", layer)).is_duplicate)
 """
@@ -343,7 +343,7 @@ def test_the_extent_grows_with_every_judgment_and_withdrawal_and_with_nothing_el
     assert extents == sorted(set(extents))
     journal.record_judgment(judge("j-3", annotator="a-2"))
     last = journal.last_positions()
-    journal.record_consent("a-3", None, "1")
+    journal.record_consent("a-3", "1")
     journal.open_answers("default", "a-2")
     assert journal.last_positions() == last
 
@@ -358,7 +358,7 @@ def test_the_file_is_its_owners_alone_also_one_that_was_made_open(tmp_path: Path
     earlier = os.umask(0o022)
     try:
         with Journal(path) as journal:
-            journal.record_consent("a-1", "Ada", "1")
+            journal.record_consent("a-1", "1")
             assert modes(tmp_path) == owners
             for file in tmp_path.iterdir():
                 file.chmod(0o644)

@@ -29,7 +29,7 @@ def clock() -> Clock:
 def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
         for person in ("a", "b", "c", "honest", *INVENTED):
-            opened.record_consent(person, None, "1")
+            opened.record_consent(person, "1")
         yield opened
 
 

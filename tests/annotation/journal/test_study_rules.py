@@ -37,7 +37,7 @@ def clock() -> Clock:
 def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
         for person in "abcdefgh":
-            opened.record_consent(person, None, "1")
+            opened.record_consent(person, "1")
         yield opened
 
 

@@ -25,7 +25,7 @@ WITHDRAWN = "You withdrew your answers, so nothing of yours is stored any more"
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
         for pseudonym in ("a-1", "a-2"):
-            opened.record_consent(pseudonym, f"Name of {pseudonym}", "1")
+            opened.record_consent(pseudonym, "1")
         yield opened
 
 
@@ -70,7 +70,7 @@ def test_a_receipt_says_where_a_judgment_is(journal: Journal, judge: Judge) -> N
 
 def test_consent_to_other_guidelines_is_another_row(journal: Journal) -> None:
     publish(journal, "abc")
-    journal.record_consent("a-1", "Ada", "2")
+    journal.record_consent("a-1", "2")
     assert journal.unpublished_rows().consents == (Consent("a-1", NOON, "2"),)
 
 
@@ -95,11 +95,11 @@ def test_a_wiped_disk_gets_everything_back_with_its_times_and_without_names(
     assert empty.unpublished_rows() == NOTHING
     assert empty.record_judgment(judge("j-1")) == Receipt("j-1", NOON, is_duplicate=True, published_commit="abc")
     assert empty.annotators() == [
-        ConsentedAnnotator("a-1", None, NOON, "1"),
-        ConsentedAnnotator("a-2", None, NOON, "1"),
+        ConsentedAnnotator("a-1", NOON, "1"),
+        ConsentedAnnotator("a-2", NOON, "1"),
     ]
-    empty.record_consent("a-1", "Ada", "1")
-    assert empty.annotators()[0] == ConsentedAnnotator("a-1", "Ada", NOON, "1")
+    empty.record_consent("a-1", "1")
+    assert empty.annotators()[0] == ConsentedAnnotator("a-1", NOON, "1")
 
 
 def test_restoring_again_changes_nothing(journal: Journal, empty: Journal, judge: Judge) -> None:
@@ -148,8 +148,8 @@ def test_who_withdraws_is_left_out_everywhere_and_stays_out(journal: Journal, ju
     assert journal.all_judgments() == journal.all_judgments("default") == journal.current_judgments("default") == [his]
     assert journal.current_judgments("default", "a-1") == []
     assert journal.all_judgments(include_withdrawn=True) == [hers, his]
-    assert journal.annotators()[0] == ConsentedAnnotator("a-1", None, NOON, "1")
-    for attempt in (lambda: journal.record_judgment(hers), lambda: journal.record_consent("a-1", "Ada", "2")):
+    assert journal.annotators()[0] == ConsentedAnnotator("a-1", NOON, "1")
+    for attempt in (lambda: journal.record_judgment(hers), lambda: journal.record_consent("a-1", "2")):
         with pytest.raises(JournalError, match=WITHDRAWN):
             attempt()
     with pytest.raises(JournalError, match="Nobody has the pseudonym 'a-9'"):
@@ -174,14 +174,11 @@ def test_publishing_and_restoring_obey_a_withdrawal(journal: Journal, empty: Jou
 
 
 @pytest.mark.parametrize("way", ["ledger", "copy"])
-def test_a_withdrawal_from_elsewhere_deletes_the_name_and_the_reservations(
-    journal: Journal, judge: Judge, way: str
-) -> None:
+def test_a_withdrawal_from_elsewhere_deletes_the_reservations(journal: Journal, judge: Judge, way: str) -> None:
     journal.record_judgment(judge("j-1"))
     study = freeze_invented_study(overlap=0)
     assert journal.reserve_next_item(study, "a-1").item is not None
     row = Withdrawal("a-1", NOON - timedelta(days=1))
-    assert journal.annotators()[0].name is not None
     if way == "ledger":
         journal.restore(LedgerRows((), (), (row,)), "abc")
     else:
@@ -189,7 +186,6 @@ def test_a_withdrawal_from_elsewhere_deletes_the_name_and_the_reservations(
         assert journal.restore_withdrawals([row]) == 0
         assert [each.annotator for each in journal.unpublished_withdrawals()] == ["a-1", "a-unknown"]
     assert journal.withdrawal_times()["a-1"] == row.withdrawn_at
-    assert journal.annotators()[0].name is None
     assert journal.slot_holders(study).reserved_by == {}
     assert journal.all_judgments() == []
 

@@ -81,7 +81,7 @@ def test_only_the_hosts_variable_says_that_it_is_zero_gpu(tmp_path: Path) -> Non
 def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Services) -> None:
     hosted = privacy_text(used)
     for said in (
-        "your Hugging Face user name",
+        "made from your user name",
         "lost when the Space restarts, and a private dataset on the Hugging Face Hub",
         "[ada](https://huggingface.co/ada)",
         "taken out of the private dataset and its history",
@@ -90,7 +90,7 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
     ):
         assert said in hosted
     local = privacy_text(replace(used, is_on_space=False, ledger=None))
-    assert "the name that you type" in local
+    assert "Your name itself is not stored here" in local
     assert f"your name, signed (until you sign out, or do not come for {SESSION_DAYS} days)" in local
     assert "Hugging Face" not in local
     assert "write to the people who run this app" in local

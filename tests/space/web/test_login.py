@@ -84,9 +84,9 @@ class Space:
         body = {"fn_index": event["id"], "data": data, "session_hash": "s"}
         return json.dumps(self.asked("/gradio_api/run/predict", body, cookie))
 
-    def consents(self) -> list[tuple[str, str]]:
+    def consents(self) -> list[str]:
         with sqlite3.connect(self.data / "journal.sqlite") as database:
-            return database.execute("SELECT pseudonym, name FROM annotators").fetchall()
+            return [row[0] for row in database.execute("SELECT pseudonym FROM annotators")]
 
 
 def login(name: str, secret: str = SECRET) -> str:
@@ -111,7 +111,7 @@ def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) 
     assert "Please sign in with Hugging Face first." in space.agree("grace", login("grace", "another secret"))
     assert space.consents() == []
     assert "signed in as ada" in space.agree("grace", login("ada"))
-    assert space.consents() == [(pseudonyms.derive_pseudonym("ada", KEY.encode()), "ada")]
+    assert space.consents() == [pseudonyms.derive_pseudonym("ada", KEY.encode())]
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
     assert "https://lab-heads.hf.space/annotate" in page

@@ -99,7 +99,7 @@ def test_an_answer_that_contradicts_a_newer_one_is_refused_in_words(
     served: Services, wiped: Services, ada: Annotator
 ) -> None:
     kept = copies(answer_next(served, ada), served.pseudonym_key)
-    wiped.journal.record_consent(ada.pseudonym, "Ada", "1")
+    wiped.journal.record_consent(ada.pseudonym, "1")
     answer_next(wiped, ada)
     found = outbox.restore_copies(wiped, ada, kept)
     assert found.stored_count == 0
