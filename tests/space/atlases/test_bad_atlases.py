@@ -1,0 +1,139 @@
+"""Damaged and hostile atlases: left out with a reason, before the start and while the app runs; others stay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maps.atlas.reader import Atlas
+from maps.errors import MapsError
+from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.shown import ShownAtlases
+from space.endpoints import heads as for_heads
+from space.endpoints import models as for_models
+from space.pages import compare, relation
+from space.pages.explore import page as explore
+from space.pages.head import page as head
+from space.pages.search import page as search
+from space.services import Services
+from space.web.downloads import csv_chunks
+from space.web.health import health_report
+from space.web.page import open_page
+from tests.bad_atlases import damage_atlas
+
+PREBUILT = PREBUILT_FOLDER / "smollm2"
+GOOD, BAD = "SmolLM2-135M-Instruct", "Other"
+FAST_SEEDS, ALL_SEEDS = range(12), range(12, 400)
+
+
+def copy_atlas(folder: Path, model: str = BAD) -> Path:
+    """A copy of the prebuilt atlas under another model's name."""
+    shutil.copytree(PREBUILT, folder)
+    info = json.loads((folder / "atlas.json").read_text(encoding="utf-8"))
+    (folder / "atlas.json").write_text(json.dumps({**info, "model": model}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def both(served: Services, tmp_path: Path) -> tuple[Services, Path]:
+    """Services that show the prebuilt atlas and a valid copy, and the folder of the copy."""
+    folder = copy_atlas(tmp_path / "other")
+    atlases = ShownAtlases({BAD: Atlas.open(folder), GOOD: served.atlas(GOOD)})
+    return replace(served, atlases=atlases), folder
+
+
+def use_pages_of(services: Services, model: str) -> list[bool]:
+    """Builds every page of a model, its figures included; whether each page exists."""
+    one = {"model": model}
+    queries: list[tuple[Any, dict[str, str]]] = [
+        *((explore, {**one, "colour": colour}) for colour in ("", "output_space", "saliency_mean", "relation:copying")),
+        (head, {**one, "layer": "26", "head": "2"}),
+        (relation, {**one, "name": "copying", "layer": "26", "head": "2"}),
+        (search, {**one, "q": "word"}),
+        (compare, {**one, "other": model}),
+    ]
+    pages = [open_page(services, page, query) for page, query in queries]
+    for page in pages:
+        for make in page.figure_makers:
+            make()
+    return [page.exists for page in pages]
+
+
+def use_pages_of_all(services: Services) -> list[bool]:
+    """Builds the pages that read every atlas; whether each exists."""
+    queries: tuple[tuple[Any, dict[str, str]], ...] = (
+        (explore, {}),
+        (relation, {}),
+        (search, {"q": " he"}),
+        (compare, {}),
+    )
+    assert health_report(services)["status"] == "ok"
+    for endpoint in for_models.endpoints(services):
+        if endpoint.__name__ == "models":
+            endpoint()
+        if endpoint.__name__ == "search":
+            endpoint("word")
+    for endpoint in for_heads.endpoints(services):
+        if endpoint.__name__ == "relation":
+            endpoint("copying")
+    return [open_page(services, page, query).exists for page, query in queries]
+
+
+def use_endpoints_of(services: Services, model: str) -> None:
+    """Asks every endpoint about a model; a MapsError is an answer."""
+    calls: dict[str, tuple[object, ...]] = {
+        **{"model": (model,), "heads": (model,), "compare": (model, model), "describers": (model,)},
+        **{"search": ("word", model), "head": (model, 26, 2), "relation": ("copying", model)},
+        "pairs": ("copying", model, 26, 2),
+    }
+    for name in ("mappings", "heads"):
+        answer_or_sentence(lambda name=name: list(csv_chunks(services.atlas(model), name)))
+    for endpoint in (*for_models.endpoints(services), *for_heads.endpoints(services)):
+        if endpoint.__name__ in calls:
+            answer_or_sentence(endpoint, *calls[endpoint.__name__])
+
+
+def answer_or_sentence(function: Callable[..., Any], *arguments: object) -> object:
+    try:
+        return function(*arguments)
+    except MapsError as error:
+        return str(error)
+
+
+def check_a_damage(services: Services, folder: Path, seed: int) -> None:
+    """Damages the copy while the app runs: only its own pages may fail, and with a sentence."""
+    use_pages_of_all(services)
+    done = damage_atlas(folder, seed)
+    try:
+        Atlas.open(folder).check_tables()
+        is_valid = True
+    except MapsError:
+        is_valid = False
+    shown = use_pages_of(services, BAD)
+    use_endpoints_of(services, BAD)
+    assert all(use_pages_of(services, GOOD)), done
+    assert all(use_pages_of_all(services)), done
+    if is_valid:
+        assert any(shown), done
+    elif "atlas.json" not in done:  # the app does not read it again, unless a table changed too
+        assert not any(shown), done
+        assert [BAD in problem for problem in services.atlas_problems()] == [True]
+
+
+@pytest.mark.slow
+@pytest.mark.canary
+@pytest.mark.parametrize("seed", FAST_SEEDS)
+def test_an_atlas_that_is_damaged_while_the_app_runs_fails_alone(both: tuple[Services, Path], seed: int) -> None:
+    check_a_damage(*both, seed)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", ALL_SEEDS)
+def test_no_damage_reaches_another_atlas(both: tuple[Services, Path], seed: int) -> None:
+    check_a_damage(*both, seed)
