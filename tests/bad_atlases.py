@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from maps.atlas.schema import SCHEMAS
+from maps.atlas.append_log import write_atlas_table
+from maps.atlas.reader import Atlas, write_table
+from maps.atlas.schema import SCHEMAS, make_table
 
 Damage = Callable[[Path, random.Random], str]
 HUGE_TEXT = "x" * 10_000_000
@@ -158,3 +162,46 @@ def damage_atlas(folder: Path, seed: int) -> str:
     """Damages an atlas; returns what was done. Not every damage makes it invalid: one of no consequence may stay."""
     chooser = random.Random(seed)
     return chooser.choice(DAMAGES)(folder, chooser)
+
+
+HOSTILE_NAME = "\0\x01\x1b[2J\u202e<b>\ufffe"
+NAMES = {
+    "relations": ("relation", "category"),
+    "hits": ("relation",),
+    "pairs": ("relation", "category", "source", "target"),
+    "descriptions": ("describer", "observed_pattern", "input_strings", "reasoning", "model"),
+    "checks": ("check",),
+}
+
+
+def write_atlas_of_hostile_names(folder: Path, prebuilt: Path) -> Path:
+    """A copy of the prebuilt atlas whose every name ends in control characters; it is valid."""
+    shutil.copytree(prebuilt, folder)
+    info = json.loads((folder / "atlas.json").read_text(encoding="utf-8"))
+    info |= {key: info[key] + HOSTILE_NAME for key in ("model", "asked_for")}
+    info["settings"]["relations"] = {
+        name + HOSTILE_NAME: value for name, value in info["settings"]["relations"].items()
+    }
+    (folder / "atlas.json").write_text(json.dumps(info), encoding="utf-8")
+    atlas = Atlas.open(folder)
+    for table, names in NAMES.items():
+        content = atlas.table(table)
+        for name in names:
+            renamed = pc.binary_join_element_wise(content[name], HOSTILE_NAME, "")
+            content = content.set_column(content.column_names.index(name), name, renamed)
+        write_table(folder, table, content)
+    measured = {
+        "detection": 0.8,
+        "detection_low": 0.6,
+        "detection_high": 0.9,
+        "detection_swapped": 0.5,
+        "n": 20,
+        "seed": 0,
+    }
+    scores = [
+        {**{key: row[key] for key in ("layer", "head", "description_id", "describer")}, **measured}
+        | {"scorer": HOSTILE_NAME}
+        for row in Atlas.open(folder).descriptions()
+    ]
+    write_atlas_table(Atlas.open(folder), "scores", make_table("scores", scores))
+    return folder

@@ -24,6 +24,7 @@ from maps.text import escape_invisible, shorten
 
 REPAIR_HINT = "repair or delete that line, then run the command again"
 MAX_LINE_BYTES = 1_000_000
+ROW_ERRORS = (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class AppendLog:
@@ -137,6 +138,19 @@ def parse_pending_row(line: bytes, table: str, sizes: AtlasSizes, location: str)
         content = pa.Table.from_pylist([row], schema=SCHEMAS[table])
         check_rows(content, table, sizes)
         return dict(content.to_pylist()[0])
-    except (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        reason = shorten(escape_invisible(str(error)), MAX_REASON_LENGTH)
-        raise MapsError(f"{location} is damaged ({reason}); {REPAIR_HINT}.") from error
+    except ROW_ERRORS as error:
+        raise MapsError(f"{location} is damaged ({short_reason(error)}); {REPAIR_HINT}.") from error
+
+
+def refusal_of_row(row: Row, table: str, sizes: AtlasSizes) -> str:
+    """Why a row cannot be stored, since it could not be read again; empty if it can."""
+    try:
+        times = {"created_at": datetime.fromisoformat(row["created_at"])} if "created_at" in row else {}
+        check_rows(pa.Table.from_pylist([row | times], schema=SCHEMAS[table]), table, sizes)
+    except ROW_ERRORS as error:
+        return short_reason(error)
+    return ""
+
+
+def short_reason(error: Exception) -> str:
+    return shorten(escape_invisible(str(error)), MAX_REASON_LENGTH)

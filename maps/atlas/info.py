@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 MAX_LAYERS = MAX_HEADS = 10_000  # the name of a head has at most four digits for each
 MAX_MAPPED_HEADS = 100_000  # six times as many as the largest model has
 MAX_VOCABULARY = 1 << 22
+MAX_TOKENS = 100_000_000  # sources and targets of all mappings: fifty times those of a model of 70 billion parameters
 MAX_NAME_LENGTH = 4_000  # characters
 MAX_RELATIONS = 10_000
 INFO_BYTES = 4_000_000  # the longest atlas.json that is read
@@ -59,6 +60,9 @@ class AtlasSizes(NamedTuple):
         first, last = check_mapped_layers(settings, info["layers"])
         if (last - first + 1) * info["heads"] > MAX_MAPPED_HEADS:
             raise ValueError(f"it has more than {MAX_MAPPED_HEADS:,} heads")
+        mappings = (last - first + 1) * info["heads"] * (settings["salient"] + settings["heldout"])
+        if mappings * (settings["targets"] + 1) > MAX_TOKENS:
+            raise ValueError(f"its mappings have more than {MAX_TOKENS:,} tokens")
         sizes = (settings[name] for name in ("salient", "heldout", "targets"))
         return cls(first, last, info["heads"], info["kv_heads"], info["vocabulary"], *sizes, len(settings["relations"]))
 

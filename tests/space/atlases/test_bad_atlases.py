@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,10 @@ import pytest
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.types import HeadId
 from space.atlases.catalogue import PREBUILT_FOLDER
 from space.atlases.shown import ShownAtlases
+from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.pages import compare, relation
@@ -23,9 +26,10 @@ from space.pages.head import page as head
 from space.pages.search import page as search
 from space.services import Services
 from space.web.downloads import csv_chunks
+from space.web.first_html import insert_content
 from space.web.health import health_report
 from space.web.page import open_page
-from tests.bad_atlases import damage_atlas
+from tests.bad_atlases import HOSTILE_NAME, damage_atlas, write_atlas_of_hostile_names
 
 PREBUILT = PREBUILT_FOLDER / "smollm2"
 GOOD, BAD = "SmolLM2-135M-Instruct", "Other"
@@ -137,3 +141,20 @@ def test_an_atlas_that_is_damaged_while_the_app_runs_fails_alone(both: tuple[Ser
 @pytest.mark.parametrize("seed", ALL_SEEDS)
 def test_no_damage_reaches_another_atlas(both: tuple[Services, Path], seed: int) -> None:
     check_a_damage(*both, seed)
+
+
+@pytest.mark.slow
+def test_pages_of_hostile_names_are_built(served: Services, tmp_path: Path) -> None:
+    atlas = Atlas.open(write_atlas_of_hostile_names(tmp_path / "names", PREBUILT))
+    services = replace(served, atlases=ShownAtlases({atlas.model: atlas, GOOD: served.atlas(GOOD)}))
+    assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 2  # no "copying"
+    use_endpoints_of(services, atlas.model)
+    assert all(use_pages_of_all(services))
+    content = open_page(services, head, {"model": atlas.model, "layer": "26", "head": "2"})
+    page = insert_content("<head></head><body></body>", content, "head", {}, "http://app", "http://app/head")
+    head_of_page = page[: page.index("</head>")]
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", re.sub('content="http[^"]*"', "", head_of_page))
+    text = PreviewText.from_head("L26H2", atlas.model, HOSTILE_NAME, atlas.mappings(HeadId(26, 2)))
+    assert draw_preview(text).startswith(b"\x89PNG")
+    for name in atlas.table_names:
+        assert "".join(csv_chunks(atlas, name)).encode()
