@@ -20,7 +20,7 @@ from maps.atlas.schema import SCHEMAS, make_table
 Damage = Callable[[Path, random.Random], str]
 HUGE_TEXT = "x" * 10_000_000
 DEEP_JSON = "[" * 100_000
-BAD_JSON_VALUES = (
+BAD_JSON_VALUES: tuple[Any, ...] = (
     *(None, True, [], {}, "", "4", -1, 0, 10**9, 2**40, 1.5, float("nan"), float("inf"), "\ud800"),
     *(HUGE_TEXT, [[[[]]]], {"a": {}}, "99999-01-01T00:00:00+00:00", [0, 10**9], [-1, 0], "1969-12-31T00:00:00"),
 )

@@ -63,8 +63,17 @@ class AtlasSizes(NamedTuple):
         mappings = (last - first + 1) * info["heads"] * (settings["salient"] + settings["heldout"])
         if mappings * (settings["targets"] + 1) > MAX_TOKENS:
             raise ValueError(f"its mappings have more than {MAX_TOKENS:,} tokens")
-        sizes = (settings[name] for name in ("salient", "heldout", "targets"))
-        return cls(first, last, info["heads"], info["kv_heads"], info["vocabulary"], *sizes, len(settings["relations"]))
+        return cls(
+            first_layer=first,
+            last_layer=last,
+            heads=info["heads"],
+            kv_heads=info["kv_heads"],
+            vocabulary=info["vocabulary"],
+            salient=settings["salient"],
+            heldout=settings["heldout"],
+            targets=settings["targets"],
+            relations=len(settings["relations"]),
+        )
 
 
 def check_texts(info: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
+from maps.atlas.info import MAX_MAPPED_HEADS
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 
@@ -15,7 +16,7 @@ MAX_BYTES = 1_000_000
 RANDOM_CSV_SCHEMA = pa.schema([("tau", pa.float64()), ("trained_heads", pa.int32()), ("random_heads", pa.int32())])
 
 
-def read_random_csv(folder: Path, heads: int) -> list[Row]:
+def read_random_csv(folder: Path, heads: int = MAX_MAPPED_HEADS) -> list[Row]:
     """The rows by τ; an empty list where there is no such file. Raises MapsError where it is damaged.
 
     `heads`: the mapped heads of the model, of which no row may count more.

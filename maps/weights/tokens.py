@@ -21,7 +21,7 @@ from maps.text import shorten
 from maps.weights.tokenizer_limits import MAX_TOKENS
 
 ESCAPED_BYTE_PATTERN = re.compile(r"\\\\|\\x([0-9a-f]{2})")
-MAX_ENCODING_SECONDS, TEXTS_AT_ONCE = 20.0, 8
+MAX_ENCODING_SECONDS, TEXTS_AT_ONCE = 20.0, 16
 MAX_REASON_LENGTH = 200  # characters of the library's reason that an error message quotes
 BYTE_PIECE_PATTERN = re.compile(r"<0x([0-9A-F]{2})>")
 

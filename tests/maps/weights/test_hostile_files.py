@@ -69,19 +69,21 @@ def test_files_that_recurse_or_do_not_end_are_refused(folder: Path, name: str, c
     assert name.split(".")[0] in refusal(folder) or name == "config.json"
 
 
+BAD_ENTRIES: dict[str, tuple[object, ...]] = {
+    "num_hidden_layers": (10**9, 20_000, -1, 0, 1e400, float("nan"), "2", True, [2]),
+    "num_attention_heads": (0, 10**9, 20_000, 33),
+    "num_key_value_heads": (0, -1, 2**63),
+    "hidden_size": (10**9, 0, 3),
+    "head_dim": (0, -8, 10**9),
+    "rms_norm_eps": (1e400, float("nan"), 10**400, "0.1"),
+    "vocab_size": (10**18, 1, -5),
+    "model_type": ("x" * 1_000_000, [[[]]] * 1_000, "a\0b"),
+    "hidden_act": ("x" * 1_000_000,),
+}
+
+
 @pytest.mark.parametrize(
-    ("entry", "value"),
-    [
-        *(("num_hidden_layers", value) for value in (10**9, 20_000, -1, 0, 1e400, float("nan"), "2", True, [2])),
-        *(("num_attention_heads", value) for value in (0, 10**9, 20_000, 33)),
-        *(("num_key_value_heads", value) for value in (0, -1, 2**63)),
-        *(("hidden_size", value) for value in (10**9, 0, 3)),
-        *(("head_dim", value) for value in (0, -8, 10**9)),
-        *(("rms_norm_eps", value) for value in (1e400, float("nan"), 10**400, "0.1")),
-        *(("vocab_size", value) for value in (10**18, 1, -5)),
-        *(("model_type", value) for value in ("x" * 1_000_000, [[[]]] * 1_000, "a\0b")),
-        ("hidden_act", "x" * 1_000_000),
-    ],
+    ("entry", "value"), [(entry, value) for entry, values in BAD_ENTRIES.items() for value in values]
 )
 def test_sizes_that_no_model_has_are_refused(tmp_path: Path, entry: str, value: object) -> None:
     folder = save_model_folder(tmp_path / "m", SmallModel(), random_weights(SmallModel()), **{entry: value})
