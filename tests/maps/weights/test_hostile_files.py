@@ -16,8 +16,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from maps.errors import MapsError
 from maps.weights.gguf_tokens import read_vocabulary
-from maps.weights.open import open_checkpoint
 from maps.weights.hub import parse_header
+from maps.weights.open import open_checkpoint
 from maps.weights.tokenizer_limits import check_tokenizer
 from maps.weights.tokens import Vocabulary
 from tests.small_models import SmallModel, random_weights, save_model_folder
