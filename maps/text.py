@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 WHITESPACE_SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 COMBINING_CATEGORIES = {"Mn", "Me"}  # marks that are only seen on a letter before them
 # Markers that tokenizers read as commands: <|im_end|>, <turn|>, </s>, <<SYS>>, <｜User｜>, ]<]image[>[ …
 ANGLE_MARKER = re.compile(r"<([|｜][^<>]*|[^<>]*[|｜]|[^<>\s]+)>")
@@ -31,6 +32,11 @@ def escape_invisible(text: str) -> str:
     """
     symbols = WHITESPACE_SYMBOLS.values()
     return "".join(unicode_escape(c) if c not in symbols and is_invisible(c) else c for c in text)
+
+
+def escape_controls(text: str) -> str:
+    """Text without the characters that XML forbids (control characters, half characters): `\\u0000` instead."""
+    return NOT_IN_XML.sub(lambda match: unicode_escape(match.group()), text)
 
 
 def is_invisible(character: str) -> bool:

@@ -23,6 +23,7 @@ from maps.errors import MapsError
 from maps.hub.repository import HubDataset
 from space import __version__
 from space.atlases.catalogue import HubAccess, open_atlases
+from space.atlases.shown import ShownAtlases
 from space.live.download import WEIGHTS_ORIGIN, download_weights
 from space.live.process import LiveModel, make_live_model
 from space.one_time_files import OneTimeFiles
@@ -89,10 +90,23 @@ class Services:
     is_zero_gpu: bool = False
 
     def atlas(self, model: str) -> Atlas:
-        """The atlas of a model; for an unknown model raises MapsError that lists the models."""
+        """The atlas of a model; raises MapsError for a damaged one and, with all models, for an unknown one."""
+        if isinstance(self.atlases, ShownAtlases) and (problem := self.atlases.problem(model)):
+            raise MapsError(problem)
         if model not in self.atlases:
             raise MapsError(f"There is no model {model!r} here; choose one of {', '.join(self.atlases)}.")
         return self.atlases[model]
+
+    def default_model(self) -> str:
+        """The model that is shown if an address names none; raises MapsError if no atlas is left."""
+        for model in self.atlases:
+            return model
+        raise MapsError("No atlas can be shown at the moment. Please tell the person who runs this site.")
+
+    def atlas_problems(self) -> list[str]:
+        """A sentence for each atlas that is not shown: those that were skipped, and those that became damaged."""
+        damaged = self.atlases.problems() if isinstance(self.atlases, ShownAtlases) else []
+        return [*self.skipped_atlas_messages, *damaged]
 
 
 @dataclass(frozen=True)

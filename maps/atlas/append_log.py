@@ -14,12 +14,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from maps.atlas.card import atlas_card
-from maps.atlas.reader import Atlas, list_card_files, write_table
-from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS, Row
+from maps.atlas.info import AtlasSizes
+from maps.atlas.reader import MAX_REASON_LENGTH, Atlas, list_card_files, write_table
+from maps.atlas.schema import SCHEMAS, Row
+from maps.atlas.table_checks import check_rows
 from maps.errors import MapsError
 from maps.files.atomic import write_file
+from maps.text import escape_invisible, shorten
 
 REPAIR_HINT = "repair or delete that line, then run the command again"
+MAX_LINE_BYTES = 1_000_000
+ROW_ERRORS = (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class AppendLog:
@@ -83,9 +88,10 @@ def read_pending_rows(atlas: Atlas, table: str) -> list[Row]:
     path = pending_file(atlas, table)
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # an incomplete last line was cut off by a crash
     rows = [
-        parse_pending_row(line, table, f"{path}, line {number},") for number, line in enumerate(lines, start=1) if line
+        parse_pending_row(line, table, atlas.sizes, f"{path}, line {number},")
+        for number, line in enumerate(read_lines(path), start=1)
+        if line
     ]
     stored = {tuple(row.values()) for row in atlas.table(table).to_pylist()} if rows else set()
     return [row for row in rows if tuple(row.values()) not in stored]
@@ -110,16 +116,41 @@ def write_card(atlas: Atlas) -> None:
     write_file(atlas.folder / "README.md", atlas_card(atlas.info, list_card_files(atlas.folder)).encode())
 
 
-def parse_pending_row(line: bytes, table: str, location: str) -> Row:
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a log without their ends, one at a time. An incomplete last line was cut off by a crash.
+
+    Raises MapsError at a line that is longer than any row.
+    """
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise MapsError(f"{path} is damaged (a line has more than {MAX_LINE_BYTES:,} bytes); {REPAIR_HINT}.")
+            if line.endswith(b"\n"):
+                yield line[:-1]
+
+
+def parse_pending_row(line: bytes, table: str, sizes: AtlasSizes, location: str) -> Row:
     """A line of the log as a row of the table; raises MapsError where no run can have written it."""
     try:
         row: Row = json.loads(line)
         if "created_at" in row:
             row = {**row, "created_at": datetime.fromisoformat(row["created_at"])}
-        stored: Row = pa.Table.from_pylist([row], schema=SCHEMAS[table]).to_pylist()[0]
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise MapsError(f"{location} is damaged ({error}); {REPAIR_HINT}.") from error
-    missing = [name for name, value in stored.items() if value is None and name not in NULLABLE_COLUMNS]
-    if missing:
-        raise MapsError(f"{location} is damaged (it lacks {missing[0]}); {REPAIR_HINT}.")
-    return stored
+        content = pa.Table.from_pylist([row], schema=SCHEMAS[table])
+        check_rows(content, table, sizes)
+        return dict(content.to_pylist()[0])
+    except ROW_ERRORS as error:
+        raise MapsError(f"{location} is damaged ({short_reason(error)}); {REPAIR_HINT}.") from error
+
+
+def refusal_of_row(row: Row, table: str, sizes: AtlasSizes) -> str:
+    """Why a row cannot be stored, since it could not be read again; empty if it can."""
+    try:
+        times = {"created_at": datetime.fromisoformat(row["created_at"])} if "created_at" in row else {}
+        check_rows(pa.Table.from_pylist([row | times], schema=SCHEMAS[table]), table, sizes)
+    except ROW_ERRORS as error:
+        return short_reason(error)
+    return ""
+
+
+def short_reason(error: Exception) -> str:
+    return shorten(escape_invisible(str(error)), MAX_REASON_LENGTH)

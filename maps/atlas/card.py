@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from maps.text import escape_invisible
+
 TABLE_DESCRIPTIONS = {
     "heads": "saliency, input skewness and target kurtosis of every head",
     "mappings": "the {salient} most salient tokens of every head, {targets} targets each",
@@ -35,22 +37,23 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     content = "".join(f"| {name} | {TABLE_DESCRIPTIONS.get(name, name).format_map(settings)} |\n" for name in tables)
     first, last = settings["layers"] or (0, info["layers"] - 1)
     heads = (last - first + 1) * info["heads"]
+    model, revision, asked_for = (escape_invisible(info[key]) for key in ("model", "revision", "asked_for"))
     return f"""---
-pretty_name: {json.dumps(f"Atlas of {info['model']}", ensure_ascii=False)}
+pretty_name: {json.dumps(f"Atlas of {model}", ensure_ascii=False)}
 tags:
 - attention-heads
 - interpretability
 configs:
 {configs}---
 
-# Atlas of {info["model"]}
+# Atlas of {model}
 
-What {heads:,} attention heads of {info["model"]} ({info["revision"]}) do, read from their weights
+What {heads:,} attention heads of {model} ({revision}) do, read from their weights
 alone with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
 
 | table | content |
 |---|---|
 {content}
-Made by `python -m maps map {info["asked_for"]}` at {info["created_at"]}. Tokens keep their leading space. Bytes that
+Made by `python -m maps map {asked_for}` at {info["created_at"]}. Tokens keep their leading space. Bytes that
 are not valid text are written as `\\xE2`; a backslash is doubled.
 """

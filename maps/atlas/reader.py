@@ -6,7 +6,8 @@ it is an unfinished mapping, whose finished layers are in `parts/` (`maps.mappin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, groupby
@@ -17,15 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from maps.atlas.info import INFO_BYTES, AtlasSizes
 from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
 from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, add_hit_columns, mapping_from_row, relation_score_from_row
+from maps.atlas.table_checks import check_footer, check_rows
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file
 from maps.hashes import mapping_hash, mapping_ids_hash
+from maps.text import escape_invisible, shorten
 from maps.types import HeadId, Mapping, RelationScore
 
 FORMAT_VERSION = 1
 PARTS_FOLDER = "parts"
+MAX_REASON_LENGTH = 300  # characters of a reason that an error message quotes
 
 
 def write_table(folder: Path, name: str, content: pa.Table) -> None:
@@ -37,12 +42,14 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
 
 
-def check_parquet_file(path: Path) -> None:
-    """Raises MapsError where a Parquet file is cut off; its metadata is at its end."""
+@contextmanager
+def translate_damage(path: Path) -> Iterator[None]:
+    """Turns what a damaged file may raise into a MapsError that names the file."""
     try:
-        pq.read_metadata(path)
-    except pa.ArrowInvalid as error:
-        raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:  # a ValueError of the checks too
+        reason = shorten(escape_invisible(str(error)), MAX_REASON_LENGTH)
+        raise MapsError(f"{path} is damaged ({reason}); map the model again.") from error
 
 
 def list_atlas_files(folder: Path) -> list[str]:
@@ -65,9 +72,13 @@ class Atlas:
 
     @classmethod
     def open(cls, folder: str | Path) -> Atlas:
-        """Opens a folder; raises MapsError where it does not contain a finished atlas."""
+        """Opens a folder; raises MapsError where it does not contain a finished atlas, or where it is damaged.
+
+        Checks `atlas.json` and what the files of the tables promise. Values are checked when they are read
+        (`maps.atlas.table_checks`); `check_tables` reads and checks all of them.
+        """
         path = Path(folder)
-        info = read_json(path / "atlas.json")
+        info = read_json(path / "atlas.json", max_bytes=INFO_BYTES)
         if info is None:
             if (path / PARTS_FOLDER).is_dir():
                 raise MapsError(f"{path} contains an unfinished mapping; run the same map command again to finish it.")
@@ -75,17 +86,26 @@ class Atlas:
         version = info.get("format_version")
         if version != FORMAT_VERSION:
             raise MapsError(f"{path} has atlas format {version}, but this version reads {FORMAT_VERSION}; map again.")
-        for name in SCHEMAS:
-            if (path / f"{name}.parquet").exists():
-                check_parquet_file(path / f"{name}.parquet")
-        missing = [name for name in (*LAYER_TABLES, "pairs") if not (path / f"{name}.parquet").exists()]
+        try:
+            AtlasSizes.from_info(info)
+        except ValueError as error:
+            raise MapsError(f"{path / 'atlas.json'} is damaged ({error}); delete the folder and map again.") from error
+        atlas = cls(path, info)
+        missing = [name for name in (*LAYER_TABLES, "pairs") if not atlas.has_table(name)]
         if missing:
             raise MapsError(f"{path} lacks {missing[0]}.parquet; delete the folder and map the model again.")
-        return cls(path, info)
+        for name in atlas.table_names:
+            with atlas.open_file(name):
+                pass  # its footer is checked
+        return atlas
 
     @property
     def model(self) -> str:
         return str(self.info["model"])
+
+    @cached_property
+    def sizes(self) -> AtlasSizes:
+        return AtlasSizes.from_info(self.info)
 
     @cached_property
     def head_ids(self) -> tuple[HeadId, ...]:
@@ -97,20 +117,48 @@ class Atlas:
         """The names of the tables that exist."""
         return [name for name in SCHEMAS if self.has_table(name)]
 
+    def table_file(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
+
     def has_table(self, name: str) -> bool:
-        return (self.folder / f"{name}.parquet").exists()
+        return self.table_file(name).exists()
 
     def table(self, name: str, columns: Sequence[str] | None = None, head: HeadId | None = None) -> pa.Table:
         """A table, or some of its columns, or one head's rows; empty where it does not exist yet."""
-        path = self.folder / f"{name}.parquet"
-        if not path.exists():
+        if not self.has_table(name):
             schema = SCHEMAS[name]
             return schema.empty_table().select(list(columns or schema.names))
         filters = [("layer", "=", head.layer), ("head", "=", head.head)] if head else None
-        try:
-            return pq.read_table(path, columns=None if columns is None else list(columns), filters=filters)
-        except pa.ArrowInvalid as error:
-            raise MapsError(f"{path} is damaged ({error}); map the model again.") from error
+        with self.open_file(name):
+            path = self.table_file(name)
+            content = pq.read_table(path, columns=None if columns is None else list(columns), filters=filters)
+            check_rows(content, name, self.sizes)
+        return content
+
+    def batches(
+        self, name: str, rows: int, columns: Sequence[str] | None = None, **options: bool
+    ) -> Iterator[pa.RecordBatch]:
+        """A table that exists, or some of its columns, `rows` rows at a time; `options` of ParquetFile.iter_batches."""
+        with self.open_file(name) as file:
+            for batch in file.iter_batches(rows, columns=None if columns is None else list(columns), **options):
+                check_rows(pa.Table.from_batches([batch]), name, self.sizes)
+                yield batch
+
+    def check_tables(self, names: Iterable[str] = (*SCHEMAS, RANDOM_CSV)) -> None:
+        """Reads tables once and checks every value; raises MapsError at the first that is not valid."""
+        for name in names:
+            if name == RANDOM_CSV:
+                self.random_baseline()
+            else:
+                self.table(name)
+
+    @contextmanager
+    def open_file(self, name: str) -> Iterator[pq.ParquetFile]:
+        """The open file of a table, its footer checked; errors in the block are MapsErrors that name the file."""
+        path = self.table_file(name)
+        with translate_damage(path), pq.ParquetFile(path, pre_buffer=False) as file:
+            check_footer(file, name, self.sizes)
+            yield file
 
     def mappings(self, head: HeadId, name: str = "mappings") -> list[Mapping]:
         """A head's salient mappings by rank (with `heldout`: those of the next ranks)."""
@@ -149,7 +197,7 @@ class Atlas:
 
     def random_baseline(self) -> list[Row]:
         """The rows of `random.csv` by τ; empty where `evaluate random` was not run into this folder."""
-        return read_random_csv(self.folder)
+        return read_random_csv(self.folder, self.sizes.mapped_heads)
 
     def descriptions(self, head: HeadId | None = None) -> list[Row]:
         """The current descriptions: the newest row of each head and describer."""

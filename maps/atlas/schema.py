@@ -99,10 +99,12 @@ SCHEMAS = {
 }
 LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # made by `map`, layer by layer
 OPTIONAL_LAYER_TABLES = ("suppressive",)
-NULLABLE_COLUMNS = frozenset(  # of the tables that have an append-only log
+NULLABLE_COLUMNS = frozenset(
     [
-        *("model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens", "cost_usd"),
-        *("own", "own_named", "other", "other_left", "reason", "attempts", "target_kurtosis"),
+        *("category", "score", "suppression", "input_skewness", "target_kurtosis", "output_space"),
+        *("top_scoring_jaccard", "model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens"),
+        *("cost_usd", "own", "own_named", "other", "other_left", "reason", "attempts", "by_chance"),
+        *("detection", "detection_low", "detection_high", "detection_swapped", "entropy_below", "kurtosis_below"),
     ]
 )
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maps.atlas.append_log import merge_pending_rows, open_row_writer, read_pending_rows
+from maps.atlas.append_log import merge_pending_rows, open_row_writer, read_pending_rows, refusal_of_row
+from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
 from maps.atlas.schema import Row, description_row
@@ -81,6 +82,8 @@ def run_describer(
 ) -> DescribeSummary:
     """Runs `ask` on the heads that a describer still has to describe, and notes an unfinished `redo`."""
     atlas = Atlas.open(folder)
+    if not is_text(describer):
+        raise MapsError(f"The describer's name {shorten(describer, 80)!r} cannot be stored; give it another one.")
     with lock_folder(folder, "describe"):
         for table in ANSWER_TABLES:
             merge_pending_rows(atlas, table)
@@ -184,7 +187,11 @@ class AnswerStore:
     def store_answer(self, head: HeadId, answer: Answer) -> None:
         row = description_row(head, self._work.describer, answer, {"mapping_hash": self.mapping_hash_of(head)})
         description_id = compute_description_id(self._work.atlas.model, row, self._work.earlier_counts[head])
-        self._store_row("descriptions", {**row, "description_id": description_id, "created_at": utc_now()})
+        row = {**row, "description_id": description_id, "created_at": utc_now()}
+        if refusal := refusal_of_row(row, "descriptions", self._work.atlas.sizes):
+            self.store_failure(head, f"The answer cannot be stored: {refusal}.", 1)
+        else:
+            self._store_row("descriptions", row)
 
     def store_failure(self, head: HeadId, reason: str, attempts: int) -> None:
         row = {**head._asdict(), "describer": self._work.describer, "reason": shorten(reason, MAX_REASON_LENGTH)}
@@ -202,7 +209,7 @@ def compute_description_id(model: str, row: Row, earlier_count: int) -> str:
     A deterministic describer gets the same ids on every machine, so that judgments stay with their description.
     """
     content = json.dumps([model, earlier_count, sorted(row.items())], ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()[:20]
+    return hashlib.sha256(content.encode(errors="replace")).hexdigest()[:20]
 
 
 def utc_now() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 
 from maps.analysis.classification import CATEGORIES
+from maps.text import escape_controls
 
 # The palette of Okabe and Ito, which colour-blind readers can tell apart. https://jfly.uni-koeln.de/color/
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
@@ -34,9 +35,22 @@ class SharedRows(alt.InlineData):
 
 
 def vega_spec(figure: Figure, validate: bool = True) -> dict[str, Any]:
-    """The figure as Vega-Lite, with any number of rows; `validate` says whether altair checks each of them."""
+    """The figure as Vega-Lite, with any number of rows; `validate` says whether altair checks each of them.
+
+    Names may come from anybody's atlas: characters that no SVG can hold are escaped, since one would end vl-convert's
+    whole process.
+    """
     with alt.data_transformers.enable("default", max_rows=None):
-        return dict(figure.to_dict(validate=validate))
+        return {key: without_controls(value) for key, value in figure.to_dict(validate=validate).items()}
+
+
+def without_controls(value: Any) -> Any:
+    """A part of a figure with `escape_controls` applied to every text in it."""
+    if isinstance(value, str):
+        return escape_controls(value)
+    if isinstance(value, dict):
+        return {escape_controls(key): without_controls(part) for key, part in value.items()}
+    return [without_controls(part) for part in value] if isinstance(value, list) else value
 
 
 def themed_json(figure: Figure) -> str:

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from maps.errors import MapsError
 
+MAX_JSON_BYTES = 256_000_000
+
 
 @contextmanager
 def atomic_writer(path: Path, mode: int = 0o666, exclusive: bool = False) -> Iterator[IO[bytes]]:
@@ -42,10 +44,17 @@ def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
         file.write(content)
 
 
-def read_json(path: Path, remedy: str = "delete the folder and map the model again") -> dict[str, Any] | None:
-    """A JSON object, or None where there is no such file; raises MapsError with the remedy where it is damaged."""
+def read_json(
+    path: Path, remedy: str = "delete the folder and map the model again", max_bytes: int = MAX_JSON_BYTES
+) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file; raises MapsError with the remedy where it is damaged.
+
+    A file of more than `max_bytes` is not read: MapsError too.
+    """
     if not path.exists():
         return None
+    if path.stat().st_size > max_bytes:
+        raise MapsError(f"{path} is damaged (it has more than {max_bytes:,} bytes); {remedy}.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -30,6 +30,7 @@ from maps.llm.error_messages import (
 from maps.llm.messages import Message
 from maps.llm.rate_gate import LONGEST_WAIT, RateGate, backoff_seconds, requested_wait
 from maps.llm.replies import Reply, reply_text, string_at, token_usage
+from maps.llm.reply_limit import LongReplyError
 from maps.llm.request import ChatRequest, RequestOptions
 from maps.llm.sanitise import read_json, sanitise_json
 
@@ -204,6 +205,10 @@ class Chat:
             await self._gate.wait_until_open()
             try:
                 result = await call()
+            except LongReplyError:
+                if reservation:
+                    reservation.record_lost_reply()
+                raise
             except openai.APIError as error:
                 if reservation and has_reached_server(error):
                     reservation.record_lost_reply()

@@ -15,6 +15,7 @@ import httpx2  # the transport of the openai package
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from maps.errors import DescriberError
+from maps.llm.reply_limit import ACCEPTED_ENCODINGS, limit_response
 
 PROXY_VARIABLES = "http_proxy, https_proxy or all_proxy"
 
@@ -25,7 +26,12 @@ def open_client(
     """A client with one pool of connections; raises DescriberError if settings of the environment are not usable."""
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     try:
-        transport = DefaultAsyncHttpxClient(limits=limits, trust_env=not is_local_address(url))
+        transport = DefaultAsyncHttpxClient(
+            limits=limits,
+            trust_env=not is_local_address(url),
+            headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
+            event_hooks={"response": [limit_response]},
+        )
     except ImportError:
         raise DescriberError(
             f"The proxy in {PROXY_VARIABLES} is a SOCKS proxy: pip install socksio, or unset the variable."

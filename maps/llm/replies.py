@@ -8,6 +8,9 @@ from maps.errors import ReplyError
 from maps.llm.messages import EXCERPT_LENGTH
 from maps.text import shorten
 
+MAX_REPLY_LENGTH = 100_000  # characters
+MAX_NAME_LENGTH = 500  # characters of the model's name
+
 
 class Reply(NamedTuple):
     """A reply with its provenance. A value that the server does not report is None; so is a seed that was not sent."""
@@ -53,13 +56,15 @@ def reply_text(answer: object, max_tokens: int) -> str:
         raise ReplyError(f"The reply is a refusal: {shorten(refusal, EXCERPT_LENGTH)}")
     if not isinstance(content, str) or not content.strip():
         raise ReplyError("The reply is empty.")
+    if len(content) > MAX_REPLY_LENGTH:
+        raise ReplyError(f"The reply has {len(content):,} characters; at most {MAX_REPLY_LENGTH:,} are read.")
     return content
 
 
 def string_at(answer: object, key: str) -> str | None:
-    """The non-empty string under a key, or None."""
+    """The non-empty string under a key, on one line and not longer than a name, or None."""
     value = answer.get(key) if isinstance(answer, dict) else None
-    return value if isinstance(value, str) and value else None
+    return shorten(value, MAX_NAME_LENGTH) if isinstance(value, str) and value else None
 
 
 def object_at(value: object, key: str) -> dict[str, Any]:

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maps.atlas.card import atlas_card
+from maps.atlas.info import AtlasSizes
 from maps.atlas.reader import FORMAT_VERSION, PARTS_FOLDER, Atlas, list_card_files, write_table
 from maps.atlas.schema import LAYER_TABLES, OPTIONAL_LAYER_TABLES, Row, make_table, mapping_row
+from maps.errors import MapsError
 from maps.files.atomic import write_file, write_json
 from maps.files.run_folder import RunFolder, part_name
 from maps.heads.output_space import output_space_sizes
@@ -57,7 +59,8 @@ def map_model(
         return Atlas.open(out)
     opened = model if isinstance(model, Model) else open_model(model, settings, device)
     checkpoint, store = opened.checkpoint, LayerStore(out)
-    layers = select_layers(settings, checkpoint.shape.layers)
+    layers, info = select_layers(settings, checkpoint.shape.layers), atlas_info(checkpoint, name, settings)
+    check_info(info)
     with store.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()}):
         if is_mapping_finished(name, out, settings):  # by a run that held the lock until now
             store.remove_parts()
@@ -69,7 +72,7 @@ def map_model(
             computed = (engine or compute_in_process)(mapper, todo)
             store_layers(store, computed, progress(todo, len(layers) - len(todo)))
         pairs = pair_rows(mapper.pairs.relations, checkpoint.vocabulary.tokens)
-        store.finish(layers, pairs, atlas_info(checkpoint, name, settings))
+        store.finish(layers, pairs, info | {"created_at": time_now()})
     return Atlas.open(out)
 
 
@@ -113,8 +116,20 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         "first_mlp": settings.first_mlp,
         "settings": settings.as_json(),
         "versions": {name: package_version(name) for name in packages},
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_at": time_now(),
     }
+
+
+def time_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_info(info: dict[str, Any]) -> None:
+    """Refuses at the start what no command could read at the end; raises MapsError."""
+    try:
+        AtlasSizes.from_info(info)
+    except ValueError as error:
+        raise MapsError(f"{info['asked_for']} cannot be mapped with these settings: {error}.") from error
 
 
 def package_version(package: str) -> str | None:

@@ -14,7 +14,7 @@ from maps.analysis import breadth, classification, identification
 from maps.analysis.value_groups import BETWEEN, GROUPS_SCHEMA, SETS, WITHIN, value_group_similarity
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.text import escape_invisible, pluralize, relation_label, three_decimals
+from maps.text import escape_controls, escape_invisible, pluralize, relation_label, three_decimals
 
 REPORT_TABLES = {
     "categories": classification.CATEGORIES_SCHEMA,
@@ -193,7 +193,7 @@ def render_markdown(findings: AtlasFindings, sections: Sequence[ReportSection], 
             lines += [f"[![{section.heading}]({section.figure}.svg)]({section.figure}.html)", ""]
         links = ", ".join(f"[{name}]({name})" for name in linked_files(section, has_pictures))
         lines += [links, ""] if links else []
-    return "\n".join([*lines, "All counts: [summary.csv](summary.csv)", ""])
+    return escape_controls("\n".join([*lines, "All counts: [summary.csv](summary.csv)", ""]))
 
 
 def escape_markdown(text: str) -> str:
@@ -225,4 +225,5 @@ def page_html(title: str, style: str, body: Sequence[str]) -> str:
         f"<style>{style}</style>"
     )
     lines = "\n".join(body)
-    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{lines}\n</body>\n</html>\n'
+    page = f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{lines}\n</body>\n</html>\n'
+    return escape_controls(page)

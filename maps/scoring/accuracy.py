@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
-from maps.text import pluralize
+from maps.text import escape_invisible, pluralize
 
 Z_975 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 BOOTSTRAP_DRAWS = 1000
@@ -123,11 +123,14 @@ def _mean_columns(rows: Iterable[Row], column: str) -> Row:
 def detection_sentences(scores: Iterable[Row]) -> list[str]:
     """The means as sentences, one for each describer and scorer."""
     rows = detection_rows(scores)  # each row with own descriptions is followed by its control
-    return [
-        f"{own['scorer']} picks out a head's mappings from descriptions by {own['describer']}: {_mean_text(own)}; "
-        f"from another head's descriptions (control): {_mean_text(control)}. Chance is 0.5."
-        for own, control in zip(rows[::2], rows[1::2], strict=True)
-    ]
+    sentences = []
+    for own, control in zip(rows[::2], rows[1::2], strict=True):
+        scorer, describer = escape_invisible(own["scorer"]), escape_invisible(own["describer"])
+        sentences.append(
+            f"{scorer} picks out a head's mappings from descriptions by {describer}: {_mean_text(own)}; "
+            f"from another head's descriptions (control): {_mean_text(control)}. Chance is 0.5."
+        )
+    return sentences
 
 
 def _mean_text(row: Row) -> str:

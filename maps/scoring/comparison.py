@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
-from maps.text import pluralize
+from maps.text import escape_invisible, pluralize
 from maps.types import HeadId
 
 CONCENTRATION_SUMMARY_SCHEMA = pa.schema(
@@ -98,7 +98,7 @@ def concentration_sentences(rows: Iterable[Row]) -> list[str]:
         if row["measure"] != "target_entropy" or row["median"] is None:
             continue
         if row["describer"]:
-            heads = f"{pluralize(row['count'], 'head')} {row['heads']} by {row['describer']}"
+            heads = f"{pluralize(row['count'], 'head')} {row['heads']} by {escape_invisible(row['describer'])}"
         else:
             heads = pluralize(row["count"], f"{row['heads']} head")
         beyond = row["beyond_random"]

@@ -14,7 +14,12 @@ from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.families import family_of_type
 from maps.weights.shape import ConfigEntries, read_shape
 from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles, tensor_names_in
-from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows
+from maps.weights.tokenizer_limits import MAX_TOKENIZER_BYTES, check_tokenizer
+from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows, translate_panics
+
+MAX_JSON_BYTES = 64_000_000  # of config.json and an index
+OLD_TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json", "tokenizer_config.json")
+MAX_OLD_TOKENIZER_BYTES = 32_000_000
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
@@ -80,11 +85,13 @@ def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: s
     return checkpoint
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; raises MapsError if it holds anything else."""
+def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in a file of at most `max_bytes`; raises MapsError if it holds anything else."""
     try:
+        if path.stat().st_size > max_bytes:
+            raise MapsError(f"{path} has more than {max_bytes:,} bytes; download the model again.")
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits is a ValueError
         raise MapsError(f"{path} is not valid JSON ({error}); download the model again.") from error
     if not isinstance(content, dict):
         raise MapsError(f"{path} is not a JSON object; download the model again.")
@@ -95,16 +102,16 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of tokenizer.json; older tokenizer files are converted by transformers."""
     file = folder / "tokenizer.json"
     if file.exists():
-        try:
-            tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises nothing narrower
-            raise MapsError(f"{file} is not a valid tokenizer ({error}); download the model again.") from error
+        content = read_json_object(file, MAX_TOKENIZER_BYTES)
+        with translate_panics(f"{file} is not a valid tokenizer", "download the model again"):
+            check_tokenizer(content)
+            tokenizer = Tokenizer.from_str(json.dumps(content))  # what was checked, each key once
         tokenizer.no_padding()  # some files pad every text of a batch to the longest
         return tokenizer
+    for path in sorted(folder.glob("*")):
+        if path.name in OLD_TOKENIZER_FILES and path.stat().st_size > MAX_OLD_TOKENIZER_BYTES:
+            raise MapsError(f"{path} has more than {MAX_OLD_TOKENIZER_BYTES:,} bytes; download the model again.")
     from transformers import AutoTokenizer
 
-    try:
-        converted = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-    except (OSError, ValueError) as error:
-        raise MapsError(f"{folder} has no readable tokenizer; put the model's tokenizer.json there.") from error
-    return converted.backend_tokenizer
+    with translate_panics(f"{folder} has no readable tokenizer", "put the model's tokenizer.json there"):
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True).backend_tokenizer

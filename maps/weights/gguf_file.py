@@ -25,7 +25,7 @@ from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
 from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.shape import ConfigEntries, read_shape
-from maps.weights.tokens import check_embedding_fits
+from maps.weights.tokens import check_embedding_fits, translate_panics
 
 REVISION_BYTES = 1 << 20  # bytes of the file that are hashed for its revision
 BLOCK = 1 << 22  # values that are dequantised at once
@@ -33,6 +33,8 @@ PLAIN_DTYPES = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: tor
 VERSIONS = (2, 3)
 STRING_TYPE, ARRAY_TYPE = 8, 9
 MAX_DIMENSIONS = 4
+MAX_HEADER_BYTES = 128 << 20  # of metadata and tensors' names: ten times what the largest vocabularies take
+MAX_ARRAY, MAX_ENTRIES, MAX_TENSORS = 1 << 23, 1 << 16, 1 << 20
 SCALAR_FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 LENGTH_FORMAT = Struct("<Q")
 
@@ -79,8 +81,8 @@ class HeaderReader:
             return self.read_text()
         if kind == ARRAY_TYPE:
             element, count = self.read_numbers("IQ")
-            if count > len(self.data):
-                raise ValueError("an array goes beyond the end")
+            if count > min(len(self.data), MAX_ARRAY):
+                raise ValueError("an array goes beyond the end, or is too long")
             if element in SCALAR_FORMATS:
                 return list(self.read_numbers(f"{count}{SCALAR_FORMATS[element]}"))
             read: Callable[[], Any] = self.read_text if element == STRING_TYPE else lambda: self.read_value(element)
@@ -104,9 +106,11 @@ def read_header(data: memoryview) -> GgufHeader:
         magic, version = unpack_from("<4sI", data)
         if magic != b"GGUF" or version not in VERSIONS:
             raise ValueError("not a GGUF file of a supported version")
-        reader = HeaderReader(data)
+        reader = HeaderReader(data[:MAX_HEADER_BYTES])
         reader.position = 8
         tensor_count, entry_count = reader.read_numbers("QQ")
+        if tensor_count > MAX_TENSORS or entry_count > MAX_ENTRIES:
+            raise ValueError("the header is too long")
         metadata = {}
         for _ in range(entry_count):
             key = reader.read_text()
@@ -199,10 +203,8 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     family = family_of_architecture(architecture, model)
     entries = ConfigEntries(str(path), metadata, {})
     shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
-    try:
+    with translate_panics(f"{path} has no readable tokenizer", "use a file with one"):
         vocabulary = read_vocabulary(metadata)
-    except Exception as error:  # the tokenizers library raises nothing narrower
-        raise MapsError(f"{path} has no readable tokenizer; use a file with one.") from error
     embedding = header.tensors.get(family.gguf.names["embedding"])
     if embedding is not None:
         check_embedding_fits(vocabulary, embedding.shape[0], model)

@@ -13,11 +13,14 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from maps.weights.tokenizer_limits import MAX_ADDED_TOKENS, MAX_TOKENS
 from maps.weights.tokens import Vocabulary, byte_alphabet
 
 CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4
 GEMMA_ARCHITECTURES = ("gemma", "gemma2", "gemma3")
 SPACE_SYMBOL = "▁"
+MAX_TOKEN_LENGTH = 10_000  # characters
+MAX_SQUARED_LENGTHS = 500_000_000  # in all: `infer_merges` cuts every token at every place
 
 # How a byte-level tokenizer splits text before its merges, by `tokenizer.ggml.pre`; GPT-2's way if it is not listed.
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -43,6 +46,7 @@ def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
     tokens, kind = entries.get("tokens"), entries.get("model")
     if not tokens or not isinstance(tokens, list):
         raise ValueError("no tokens")
+    check_sizes(tokens, entries.get("token_type") or [])
     if kind == "gpt2" and "merges" in entries:
         tokenizer = build_byte_level(tokens, entries["merges"], SPLIT_PATTERNS.get(str(entries.get("pre"))))
     elif kind == "llama":
@@ -52,6 +56,17 @@ def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
     add_whole_tokens(tokenizer, tokens, entries.get("token_type") or [], kind == "gpt2")
     padding = takewhile(lambda i: tokens[i] == f"[PAD{i}]", reversed(range(len(tokens))))
     return Vocabulary(tokenizer, len(tokens) - len(list(padding)))
+
+
+def check_sizes(tokens: Sequence[str], kinds: Sequence[int]) -> None:
+    """Raises ValueError if tokens are so long or many that building the tokenizer would take hours."""
+    if (
+        len(tokens) > MAX_TOKENS
+        or sum(kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN) for kind in kinds) > MAX_ADDED_TOKENS
+    ):
+        raise ValueError("too many tokens")
+    if max(map(len, tokens)) > MAX_TOKEN_LENGTH or sum(len(token) ** 2 for token in tokens) > MAX_SQUARED_LENGTHS:
+        raise ValueError("tokens are too long")
 
 
 def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern: str | None) -> Tokenizer:

@@ -34,7 +34,8 @@ SMALL_FILE_PATTERNS = [
     *("config.json", "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json"),
     *(SAFETENSORS_INDEX, BIN_INDEX),
 ]
-MAX_HEADER_BYTES = 100_000_000  # the safetensors library's limit; a file with a longer header is refused
+MAX_HEADER_BYTES = 25_000_000  # of 200,000 tensors; a file with a longer header is refused
+MAX_DIMENSIONS = 16
 SAFETENSORS_DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
     **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
@@ -275,7 +276,7 @@ def read_header(snapshot: HubSnapshot, file: str) -> dict[str, SafetensorsEntry]
         content = snapshot.fetch_range(file, "head", 8, 8 + length).read_bytes()
     try:
         return parse_header(content, size)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         for name in ("length", "head"):
             (snapshot.tensor_folder / file / name).unlink(missing_ok=True)
         raise MapsError(
@@ -295,8 +296,8 @@ def parse_header(head: bytes, size: int) -> dict[str, SafetensorsEntry]:
 def parse_entry(tensor: Mapping[str, Any], offset: int) -> SafetensorsEntry:
     """One tensor of a header; raises ValueError, KeyError or TypeError if its entry makes no sense."""
     dtype, shape, (start, stop) = SAFETENSORS_DTYPES[tensor["dtype"]], tuple(tensor["shape"]), tensor["data_offsets"]
-    if any(type(n) is not int or n < 0 for n in (*shape, start, stop)):
-        raise ValueError(f"{tensor} has a negative or fractional number")
+    if len(shape) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**63 for n in (*shape, start, stop)):
+        raise ValueError("a tensor has a number that is negative, fractional or too large")
     if math.prod(shape) * dtype.itemsize != stop - start:
-        raise ValueError(f"the bytes of {tensor} do not fit its shape")
+        raise ValueError("the bytes of a tensor do not fit its shape")
     return SafetensorsEntry(dtype, shape, offset + start, offset + stop)

@@ -22,6 +22,10 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     """
     if model == BUNDLED_MODEL:
         return open_bundled()
+    try:
+        model.encode()
+    except UnicodeEncodeError:
+        raise MapsError(f"The name {model!r} is not valid UTF-8; rename the model's file or folder.") from None
     path = Path(model).expanduser()
     if path.is_dir():
         return open_folder(path, path.resolve().name)

@@ -8,13 +8,16 @@ from typing import Any
 
 from maps.errors import MapsError
 from maps.heads.first_mlp import ACTIVATIONS
+from maps.text import shorten
 
 LARGEST_NUMBER = 1 << 22  # far above any size of a real model; larger numbers are refused as damaged
+
+MOST_OF_EACH = 10_000  # layers, and heads of a layer: the name of a head has at most four digits for each
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """The sizes of a model's architecture; raises MapsError if the heads cannot share the value heads evenly."""
+    """The sizes of a model's architecture; raises MapsError for sizes that no model has."""
 
     architecture: str
     layers: int
@@ -27,6 +30,11 @@ class ModelShape:
     embedding_scale: float = 1.0  # the model multiplies its embeddings by this
 
     def __post_init__(self) -> None:
+        if self.layers > MOST_OF_EACH or self.heads > MOST_OF_EACH or not self.head_width:
+            raise MapsError(
+                f"The model's configuration gives {self.layers:,} layers and {self.heads:,} heads of width "
+                f"{self.head_width}, which no model has; download the model again."
+            )
         if self.heads % self.kv_heads:
             raise MapsError(
                 f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which cannot "
@@ -62,7 +70,7 @@ class ConfigEntries:
         name = str((self.values.get(key) if key else None) or default)
         if name not in ACTIVATIONS:
             raise MapsError(
-                f"{self.origin} names the activation {name}, which is not supported; "
+                f"{self.origin} names the activation {shorten(name, 80)}, which is not supported; "
                 f"supported are {', '.join(sorted(ACTIVATIONS))}."
             )
         return name

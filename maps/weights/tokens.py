@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tokenizers import Tokenizer
 
 from maps.errors import MapsError
+from maps.text import shorten
+from maps.weights.tokenizer_limits import MAX_TOKENS
 
 ESCAPED_BYTE_PATTERN = re.compile(r"\\\\|\\x([0-9a-f]{2})")
+MAX_ENCODING_SECONDS, TEXTS_AT_ONCE = 20.0, 16
+MAX_REASON_LENGTH = 200  # characters of the library's reason that an error message quotes
 BYTE_PIECE_PATTERN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -30,6 +36,17 @@ def byte_alphabet() -> dict[str, int]:
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+@contextmanager
+def translate_panics(problem: str, remedy: str) -> Iterator[None]:
+    """Turns errors of the tokenizers library into a MapsError. Its panics are no Exceptions and have no public type."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise MapsError(f"{problem} ({shorten(str(error), MAX_REASON_LENGTH)}); {remedy}.") from error
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,8 @@ class Vocabulary:
     def token_bytes(self) -> tuple[bytes, ...]:
         """The bytes of every token, by id; an id that the tokenizer skips becomes `<unused 17>`."""
         entries = {i: token for token, i in self.tokenizer.get_vocab(with_added_tokens=True).items()}
+        if max(entries, default=0) >= MAX_TOKENS:
+            raise MapsError(f"The tokenizer has a token with the id {max(entries):,}; ids go up to {MAX_TOKENS - 1:,}.")
         added = self.tokenizer.get_added_tokens_decoder()
         byte_level = "ByteLevel" in decoder_types(self.tokenizer)
         alphabet = byte_alphabet()
@@ -87,17 +106,32 @@ class Vocabulary:
         """
         spaced = [" " + word.strip() for word in words]
         ids: list[int | None] = []
-        for text, encoding in zip(spaced, self.tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
-            pieces = [self.token_bytes[i] if i < self.size else b"" for i in encoding.ids]
+        for text, pieces_of_text in zip(spaced, self.encode(spaced), strict=True):
+            pieces = [self.token_bytes[i] if i < self.size else b"" for i in pieces_of_text]
             if len(pieces) == 2 and pieces[0] == b" ":
                 pieces = pieces[1:]
-            ids.append(encoding.ids[-1] if pieces == [text.encode()] else None)
+            ids.append(pieces_of_text[-1] if pieces == [text.encode()] else None)
+        return ids
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, without special tokens.
+
+        Raises MapsError if the tokenizer cannot read a text, or takes too long: its regular expressions may be hostile.
+        The library gives up on one search after ten million steps, which takes under a second.
+        """
+        deadline = time.monotonic() + MAX_ENCODING_SECONDS
+        ids: list[list[int]] = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            if time.monotonic() > deadline:
+                raise MapsError(f"The tokenizer takes over {MAX_ENCODING_SECONDS:g} seconds for {len(texts):,} words.")
+            with translate_panics("The tokenizer cannot read a word", "use the tokenizer that the model came with"):
+                some = self.tokenizer.encode_batch(list(texts[start : start + TEXTS_AT_ONCE]), add_special_tokens=False)
+            ids += [encoding.ids for encoding in some]
         return ids
 
     def pieces(self, word: str) -> list[str]:
         """The tokens of a word, stripped and given one leading space, in the stored form."""
-        ids = self.tokenizer.encode(" " + word.strip(), add_special_tokens=False).ids
-        return [self.tokens[i] if i < self.size else f"<unused {i}>" for i in ids]
+        return [self.tokens[i] if i < self.size else f"<unused {i}>" for i in self.encode([" " + word.strip()])[0]]
 
     def token_id(self, word: str) -> int | None:
         """The id of a word by `single_token_ids`, or else of the token whose stored form is exactly this."""

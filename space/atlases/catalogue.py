@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.atlas.remote import HUB_NAME_PATTERN, load_atlas
+from maps.atlas.verification import verify_atlas
 from maps.errors import MapsError
+from space.atlases.shown import ShownAtlases
 
 PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 
@@ -41,9 +43,9 @@ def open_atlases(comma_separated_names: str, data: Path, hub: HubAccess = HubAcc
 
 
 def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
-    """Opens folders and Hub datasets. A dataset that cannot be read is skipped.
+    """Opens folders and Hub datasets, and checks all their values. An atlas that cannot be read is skipped.
 
-    Raises MapsError if a folder is not an atlas, and if no atlas is left.
+    Raises MapsError if no atlas is left.
     """
     if not names:
         raise MapsError(
@@ -56,9 +58,8 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
         is_dataset = not Path(name).expanduser().exists() and HUB_NAME_PATTERN.fullmatch(name) is not None
         try:
             atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
+            verify_atlas(atlas.folder)
         except MapsError as error:
-            if not is_dataset:
-                raise
             skipped.append(f"The atlas {name} is not shown: {error}")
             continue
         model = atlas.model
@@ -72,7 +73,7 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
         raise MapsError(" ".join(skipped))
     for sentence in skipped:
         print(sentence, file=sys.stderr)
-    return OpenedAtlases(atlases, datasets, tuple(skipped))
+    return OpenedAtlases(ShownAtlases(atlases), datasets, tuple(skipped))
 
 
 def open_default_atlases(data: Path) -> OpenedAtlases:
@@ -87,15 +88,17 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
                 file=sys.stderr,
             )
         atlases[atlas.model] = atlas
-    return OpenedAtlases(atlases, {}, ())
+    return OpenedAtlases(ShownAtlases(atlases), {}, ())
 
 
 def open_computed_atlases(folder: Path) -> list[Atlas]:
-    """Opens the finished atlases in a folder; anything else in it is named on the terminal."""
+    """Opens the finished and valid atlases in a folder; anything else in it is named on the terminal."""
     opened = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            opened.append(Atlas.open(path))
+            atlas = Atlas.open(path)
+            verify_atlas(path)
+            opened.append(atlas)
         except MapsError as error:
             print(f"Skipped: {error}", file=sys.stderr)
     return opened

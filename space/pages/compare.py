@@ -21,7 +21,7 @@ MAX_DIFFERENCES_SHOWN = 50  # heads on which describers differ
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
     """The models in the address, by default the first two; and two describers of the first model."""
     names = list(services.atlases)
-    first = services.atlas(query.get("model") or names[0])
+    first = services.atlas(query.get("model") or services.default_model())
     second = services.atlas(query.get("other") or next((name for name in names if name != first.model), first.model))
     if first.model == second.model:
         title = f"Describers of {first.model}"

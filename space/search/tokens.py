@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from maps.atlas.reader import Atlas
-from maps.errors import MapsError
 from maps.types import HeadId
 from space.search.query import Query, fold_token
 from space.search.spelling import allowed_errors, near_words
@@ -58,16 +56,11 @@ class TokenIndex:
     @classmethod
     def build(cls, atlas: Atlas) -> TokenIndex:
         """Reads the salient mappings in batches; raises MapsError if the file is damaged."""
-        path = atlas.folder / "mappings.parquet"
         parts, strings = [[np.zeros(0, np.int32) for _ in range(6)]], StringColumns(set(), [NO_STRINGS])
-        try:
-            with pq.ParquetFile(path, pre_buffer=False) as file:
-                for batch in file.iter_batches(BATCH_ROWS, columns=list(COLUMNS), use_threads=False):
-                    parts.append(mapping_columns(batch))
-                    strings.add(batch["source_id"], batch["source"])
-                    strings.add(batch["target_ids"].flatten(), batch["targets"].flatten())
-        except pa.ArrowInvalid as error:
-            raise MapsError(f"{path} is damaged ({error}). Map the model again.") from error
+        for batch in atlas.batches("mappings", BATCH_ROWS, COLUMNS, use_threads=False):
+            parts.append(mapping_columns(batch))
+            strings.add(batch["source_id"], batch["source"])
+            strings.add(batch["target_ids"].flatten(), batch["targets"].flatten())
         layers, heads, ranks, sources, target_counts, targets = map(np.concatenate, zip(*parts, strict=True))
         table = strings.sorted_table()
         lengths, ids = table["length"].to_numpy(), table["id"].to_numpy()

@@ -14,7 +14,7 @@ from space.services import Services
 
 def requested_head(services: Services, query: Mapping[str, str]) -> tuple[Atlas, HeadId]:
     """The head in an address and its atlas (the first one if no model is named); raises MapsError if there is none."""
-    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
+    atlas = services.atlas(query.get("model") or services.default_model())
     head = head_in_query(query)
     if head is None:
         raise MapsError("The address names no head; it should end like ?model=…&layer=26&head=2.")

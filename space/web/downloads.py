@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pyarrow.parquet as pq
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from maps.atlas.reader import Atlas
+from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.files.csv_export import rows_to_csv, spreadsheet_safe_cell
 from space.components.markup import Html, anchor, join_html
@@ -38,10 +38,9 @@ def table_response(atlas: Atlas, name: str, file_format: str) -> Response:
 
 def csv_chunks(atlas: Atlas, name: str) -> Iterator[str]:
     """A table as CSV, some rows at a time. Null is an empty cell; no spreadsheet takes a cell for a formula."""
-    with pq.ParquetFile(atlas.folder / f"{name}.parquet") as stored:
-        yield rows_to_csv([stored.schema_arrow.names])
-        for batch in stored.iter_batches(BATCH_ROWS):
-            yield rows_to_csv(map(spreadsheet_safe_cell, row.values()) for row in batch.to_pylist())
+    yield rows_to_csv([SCHEMAS[name].names])
+    for batch in atlas.batches(name, BATCH_ROWS):
+        yield rows_to_csv(map(spreadsheet_safe_cell, row.values()) for row in batch.to_pylist())
 
 
 def download_links(atlas: Atlas) -> Html:

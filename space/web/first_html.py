@@ -25,6 +25,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maps.errors import MapsError
+from maps.text import escape_controls
 from space.atlases.cache import head_descriptions
 from space.components.markup import Html, anchor, join_html
 from space.services import Services
@@ -125,16 +126,16 @@ def insert_content(
 
 def head_tags(content: PageContent, base: str, address: str) -> str:
     """Title, link preview (Open Graph) and assets."""
-    summary = content.summary
+    title, summary = escape_controls(content.title), escape_controls(content.summary)
     if len(summary) > MAX_SUMMARY_LENGTH:
         summary = summary[:MAX_SUMMARY_LENGTH] + "…"
-    properties = {"og:title": content.title, "og:description": summary, "og:type": "website", "og:url": address}
+    properties = {"og:title": title, "og:description": summary, "og:type": "website", "og:url": address}
     if content.image_address:
         properties["og:image"] = f"{base}/{content.image_address}"
     tags = "".join(f'<meta property="{name}" content="{escape(value)}">' for name, value in properties.items())
     card = "summary_large_image" if content.image_address else "summary"
     return (
-        f'<title>{escape(content.title)}</title><meta name="description" content="{escape(summary)}">{tags}'
+        f'<title>{escape(title)}</title><meta name="description" content="{escape(summary)}">{tags}'
         f'<meta name="twitter:card" content="{card}"><link rel="stylesheet" href="{asset_address("style.css")}">'
     )
 

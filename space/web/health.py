@@ -24,7 +24,7 @@ def health_report(services: Services) -> dict[str, Any]:
             **{name: version(name) for name in REPORTED_PACKAGES},
         },
         "models": list(services.atlases),
-        "left_out": len(services.skipped_atlas_messages),
+        "left_out": len(services.atlas_problems()),
         "ledger": {"state": "none"} if services.ledger is None else services.ledger.status().public_summary(),
         "live": "off" if services.live_model.model_name is None else "on",
     }

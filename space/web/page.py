@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from maps.errors import MapsError
+from maps.text import escape_controls
 from space.components.markup import Html, anchor, join_html, notice
 from space.services import Services
 from space.web.sessions import Annotator
@@ -78,7 +79,7 @@ def article_html(content: PageContent, page_name: str, turn: str = "") -> Html:
 
     `turn` is the number of the script's request; the script uses only the answer to its latest request.
     """
-    marks = {"turn": turn, "title": content.title, "figures": str(len(content.figure_makers))}
+    marks = {"turn": turn, "title": escape_controls(content.title), "figures": str(len(content.figure_makers))}
     marks |= {"unfinished": "yes"} if content.is_unfinished else {}
     marks |= {"personal": "yes"} if content.is_personal else {}
     attributes = join_html(Html(' data-{}="{}"').format(name, value) for name, value in marks.items())

@@ -33,6 +33,8 @@ def test_without_settings_the_prebuilt_atlas_is_shown(tmp_path: Path) -> None:
     assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).atlases.items()} == {MODEL: PREBUILT}
 
 
+@pytest.mark.canary
+@pytest.mark.process
 def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: Path) -> None:
     own = copy_of_the_prebuilt(tmp_path / "atlases" / "mine")
     other = copy_of_the_prebuilt(tmp_path / "atlases" / "other", "Other")
@@ -40,6 +42,7 @@ def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: 
     assert {name: atlas.folder for name, atlas in found.items()} == {MODEL: own, "Other": other}
 
 
+@pytest.mark.process
 def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +59,7 @@ def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.
     assert "Skipped:" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_named_atlases_replace_the_others(tmp_path: Path) -> None:
     named = copy_of_the_prebuilt(tmp_path / "named", "Named")
     assert list(open_atlases(f" {named} ,", tmp_path).atlases) == ["Named"]

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from maps.report.atlas_report import page_html
+from maps.text import escape_controls
 
 STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b2430}"
@@ -90,9 +91,12 @@ def numeric_columns(table: ReportTable) -> list[bool]:
 
 def latex_table(table: ReportTable) -> str:
     """The table in LaTeX, with the package booktabs."""
-    lines = [" & ".join(cell.translate(LATEX_ESCAPES) for cell in row) + r" \\" for row in (table.header, *table.rows)]
+    lines = [" & ".join(map(latex_text, row)) + r" \\" for row in (table.header, *table.rows)]
     alignment = "".join("r" if number else "l" for number in numeric_columns(table))
-    caption = table.caption.translate(LATEX_ESCAPES)
-    start = [r"\begin{table}", rf"\caption{{{caption}}}", rf"\begin{{tabular}}{{{alignment}}}"]
+    start = [r"\begin{table}", rf"\caption{{{latex_text(table.caption)}}}", rf"\begin{{tabular}}{{{alignment}}}"]
     end = [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join([*start, r"\toprule", lines[0], r"\midrule", *lines[1:], *end])
+
+
+def latex_text(text: str) -> str:
+    return escape_controls(text).translate(LATEX_ESCAPES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maps.errors import MapsError
+from maps.text import shorten
 from maps.weights.families.gemma2 import GEMMA2
 from maps.weights.families.gemma3 import GEMMA3
 from maps.weights.families.gpt2 import GPT2
@@ -32,5 +33,7 @@ def family_of_architecture(architecture: str, model: str) -> Family:
 def select_family(families: dict[str, Family], name: str, model: str) -> Family:
     if name not in families:
         supported = ", ".join(sorted(families))
-        raise MapsError(f"{model} has the model type {name}, which is not supported; supported are {supported}.")
+        raise MapsError(
+            f"{model} has the model type {shorten(name, 80)}, which is not supported; supported are {supported}."
+        )
     return families[name]

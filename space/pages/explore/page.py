@@ -48,7 +48,7 @@ INTRODUCTION = Html(
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
     """The grid of the model in the address, in its colouring and at its threshold."""
-    atlas = services.atlas(query.get("model") or next(iter(services.atlases)))
+    atlas = services.atlas(query.get("model") or services.default_model())
     verdicts = verdict_grid(services, atlas)
     choices = colouring_choices(atlas, verdicts is not None)
     colouring = query.get("colour") or choices[0][1]
@@ -62,7 +62,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     html = join_html(
         (
             INTRODUCTION,
-            *(notice(sentence, "problem") for sentence in services.skipped_atlas_messages),
+            *(notice(sentence, "problem") for sentence in services.atlas_problems()),
             grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),
             head_picker(atlas),

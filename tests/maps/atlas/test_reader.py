@@ -72,8 +72,10 @@ def test_tables_that_were_not_made_yet_are_empty(mapped_once: Path) -> None:
 def test_the_newest_description_of_a_describer_is_the_current_one(atlas_folder: Path) -> None:
     then = datetime(2026, 11, 22, tzinfo=UTC)
     descriptions = [("a", 0, "first"), ("a", 9, "third"), ("b", 1, "other"), ("a", 5, "second")]
+    texts = dict.fromkeys(("description_id", "input_strings", "reasoning", "mapping_hash"), "")
+    rest = {"layer": 0, "head": 1, "pattern": True, "pattern_paper": True, **texts}
     rows = [
-        {"layer": 0, "head": 1, "describer": who, "observed_pattern": what, "created_at": then + timedelta(minutes=n)}
+        {**rest, "describer": who, "observed_pattern": what, "created_at": then + timedelta(minutes=n)}
         for who, n, what in descriptions
     ]
     write_table(atlas_folder, "descriptions", make_table("descriptions", rows))

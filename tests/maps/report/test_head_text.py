@@ -81,7 +81,7 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
 def scored(head: HeadId, of: str, scorer: str, detection: float | None, swapped: float | None, seed: int = 0) -> Row:
     low, high = (None, None) if detection is None else (0.5, 1.0)
     values = {"detection": detection, "detection_low": low, "detection_high": high, "detection_swapped": swapped}
-    shared = {"layer": head.layer, "head": head.head, "description_id": of, "scorer": scorer, "seed": seed}
+    shared = {"layer": head.layer, "head": head.head, "description_id": of, "scorer": scorer, "seed": seed, "n": 20}
     return {**shared, **values, "describer": "secret", "reason": None if swapped else "The reply is empty.\x1b[2J"}
 
 
@@ -129,7 +129,7 @@ def test_evidence_is_shown_with_the_description_it_belongs_to(atlas_folder: Path
 
 def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: Path) -> None:
     path = atlas_folder / "atlas.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "small\x1b[31m", "heads": "4\x1b]0;"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "small\x1b[31m"}))
     relations = Atlas.open(atlas_folder).table("relations").to_pylist()
     strange = [{**row, "relation": "own\x1b[2J", "score": 1.0, "suppression": 0.0} for row in relations]
     write_table(atlas_folder, "relations", make_table("relations", strange))

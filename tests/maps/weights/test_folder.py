@@ -153,8 +153,9 @@ def test_a_damaged_tokenizer_is_refused(folder: Path) -> None:
 
 def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
-    message = f"{folder} has no readable tokenizer; put the model's tokenizer.json there."
-    assert refusal(folder) == message
+    message = refusal(folder)
+    assert message.startswith(f"{folder} has no readable tokenizer (")
+    assert message.endswith("); put the model's tokenizer.json there.")
 
 
 def test_a_tokenizer_of_the_older_files_is_converted(folder: Path) -> None:

@@ -122,7 +122,7 @@ def metadata_only(path: Path, architecture: str, **keys: int) -> Path:
         (
             "llama",
             {"block_count": 2, "embedding_length": 32, "attention__head_count": 4},
-            "{} has no readable tokenizer; use a file with one.",
+            "{} has no readable tokenizer (no tokens); use a file with one.",
         ),
     ],
 )

@@ -1,0 +1,66 @@
+"""The atlases that pages use: those whose files are valid. A file that is replaced is checked again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from maps.atlas.random_csv import RANDOM_CSV
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import SCHEMAS
+from maps.errors import MapsError
+
+CHECKED_FILES = (*SCHEMAS, RANDOM_CSV)
+
+
+class ShownAtlases(Mapping[str, Atlas]):
+    """Atlases by model, without those that have become damaged since they were opened and checked."""
+
+    def __init__(self, atlases: Mapping[str, Atlas]) -> None:
+        self._atlases = dict(atlases)
+        self._times = {model: file_times(atlas) for model, atlas in self._atlases.items()}
+        self._damage: dict[str, str] = {}
+
+    def __getitem__(self, model: str) -> Atlas:
+        """Raises KeyError for an unknown model and for a damaged atlas."""
+        atlas = self._atlases[model]
+        if self.problem(model):
+            raise KeyError(model)
+        return atlas
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([model for model in self._atlases if not self.problem(model)])
+
+    def __len__(self) -> int:
+        return sum(not self.problem(model) for model in self._atlases)
+
+    def problem(self, model: str) -> str:
+        """Why the atlas of a model is not shown now, in one sentence for visitors; empty if it is shown."""
+        if model not in self._atlases:
+            return ""
+        atlas, before = self._atlases[model], self._times[model]
+        times = file_times(atlas)
+        if times != before:
+            self._check(model, atlas, [name for name in CHECKED_FILES if times[name] != before[name]])
+            self._times[model] = times
+        return self._damage.get(model, "")
+
+    def problems(self) -> list[str]:
+        return [problem for model in self._atlases if (problem := self.problem(model))]
+
+    def _check(self, model: str, atlas: Atlas, changed: list[str]) -> None:
+        """Checks the changed files, or all if the atlas was damaged; the operator is told the reason."""
+        was_damaged = self._damage.pop(model, None)
+        try:
+            Atlas.open(atlas.folder).check_tables(CHECKED_FILES if was_damaged else changed)
+        except MapsError as error:
+            print(f"The atlas of {model} is no longer shown: {error}", file=sys.stderr)
+            self._damage[model] = (
+                f"The atlas of {model} is damaged, so it is not shown. Please tell the person who runs this site."
+            )
+
+
+def file_times(atlas: Atlas) -> dict[str, int]:
+    """When each file of an atlas was last written, in nanoseconds; 0 for a missing file."""
+    paths = {name: atlas.table_file(name) for name in SCHEMAS} | {RANDOM_CSV: atlas.folder / RANDOM_CSV}
+    return {name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in paths.items()}
