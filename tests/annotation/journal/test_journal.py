@@ -197,8 +197,8 @@ def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypa
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
             assert journal.all_judgments() == [judge()]
-            [row] = journal.select("SELECT name, language FROM annotators")
-            assert tuple(row) == ("Ada", None)
+            [row] = journal.select("SELECT pseudonym, language FROM annotators")
+            assert tuple(row) == ("a-1", None)
             assert journal.select("PRAGMA user_version")[0][0] == len(later)
 
 

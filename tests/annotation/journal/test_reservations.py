@@ -261,7 +261,7 @@ made, who = load_studies(Path(sys.argv[1]))["pilot"], sys.argv[2]
 sys.stdin.readline()
 with Journal(Path(sys.argv[1]) / "journal.sqlite") as journal:
     for one in who:
-        journal.record_consent(one, None, "1")
+        journal.record_consent(one, "1")
     busy = list(who)
     while busy:
         one = busy.pop(0)

@@ -33,7 +33,6 @@ def hostile(tmp_path: Path) -> Path:
 
 
 @pytest.mark.process
-@pytest.mark.canary
 def test_a_report_of_hostile_names_is_written_whole(hostile: Path, tmp_path: Path) -> None:
     """In a process of its own: a NUL in a figure ends the whole process."""
     out = tmp_path / "report"
