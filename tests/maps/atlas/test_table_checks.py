@@ -197,7 +197,6 @@ def write_bomb(path: Path, rows: int, text: str) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.canary
 def test_a_file_that_unpacks_to_gigabytes_ends_only_the_child(atlas_folder: Path) -> None:
     verify_atlas(atlas_folder)
     write_bomb(atlas_folder / "descriptions.parquet", 7_000, "x" * 3_000_000)
