@@ -24,6 +24,7 @@ import annotation.export.files
 import benchmarks.scaling_plan
 import docs.performance
 import docs.reference
+import docs.security
 import maps
 import maps.__main__
 import maps.report.atlas_report
@@ -201,6 +202,14 @@ def test_the_reference_is_written_from_the_code() -> None:
     assert docs.reference.reference_page() == docs.reference.PAGE.read_text(encoding="utf-8"), (
         "run python -m docs.reference"
     )
+
+
+def test_the_page_on_security_has_the_tables_of_the_code_and_names_tests_that_exist() -> None:
+    page = docs.security.PAGE.read_text(encoding="utf-8")
+    assert docs.security.security_page(page) == page, "run python -m docs.security"
+    proofs = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page))
+    assert len(proofs) > 20
+    assert [path for path in sorted(proofs) if not (ROOT / path).is_file()] == []
 
 
 def test_the_reference_lists_the_settings_that_are_read() -> None:

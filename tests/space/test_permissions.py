@@ -18,6 +18,7 @@ from space.pages.organise import studies
 from space.pages.organise.adjudication import OrganiserSelection
 from space.pages.organise.studies import StudyRequest
 from space.services import Services, open_services
+from space.web.audience import FUNCTIONS, Audience
 from tests.sign_in import organiser_token, session_token
 from tests.space.running import AppUnderTest, CallResult, Endpoint, Visitor, fetch_text, route_paths, run_app
 
@@ -27,43 +28,8 @@ SECRET = "WHAT-GRACE-REMARKED"
 NOT_YOURS = "Only an organiser can do that"
 PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, 0)
 
-# Who may use an endpoint; to everybody else it says only that they may not, or how to get in.
 # A name that Gradio numbers (opened_2) stands for the first of its kind.
-ANYONE, ANNOTATORS, ORGANISERS = "anyone", "annotators", "organisers"
-TABLE = {
-    "load_annotate_page": ANYONE,  # to each their own
-    **dict.fromkeys(("load_sections", "load_figures"), ANYONE),  # /agreement: of studies whose answers are open
-    "show_address": ANYONE,  # the explorer's pages: judgments of a head under the rules of its words
-    **dict.fromkeys(
-        ("models", "model", "heads", "compare", "describers", "search", "head", "relation", "pairs"), ANYONE
-    ),  # for programs: what atlases hold; of a head also what is open of people's answers
-    "agreement": ANYONE,  # as on its page: of studies whose answers are open
-    **dict.fromkeys(("ask", "score_pairs"), ANYONE),  # questions to the weights, as on their page
-    "sign_in": ANYONE,
-    "sign_out": ANYONE,  # ends the session whose token the browser sends
-    "submit": ANNOTATORS,
-    "skip": ANNOTATORS,
-    "go_back": ANNOTATORS,
-    "keep_reserved": ANNOTATORS,
-    "withdraw_own_answers": ANNOTATORS,
-    "restore_copies": ANYONE,  # what a browser kept of its own answers, sealed by this server
-    "lambda": ANYONE,  # shows or hides the button that withdraws; takes nothing from the browser
-    "draw_figures": ANYONE,  # the figures of the explorer
-    "write_file": ANYONE,  # the downloads of /agreement: what each may see
-    "opened_for_organisers": ORGANISERS,
-    "rows_csv": ORGANISERS,
-    "rows_parquet": ORGANISERS,
-    "rows_datasets": ORGANISERS,
-    "ask_to_open_answers": ORGANISERS,
-    "open_answers": ORGANISERS,
-    "ask_to_close_study": ORGANISERS,
-    "close_study": ORGANISERS,
-    "preview_study": ORGANISERS,
-    "create_study": ORGANISERS,
-    "ask_to_withdraw": ORGANISERS,
-    "withdraw": ORGANISERS,
-    "decide": ORGANISERS,
-}
+TABLE = {name: audience for name, (audience, _) in FUNCTIONS.items()}
 # Gradio's own routes beside the pages, none of which reads what the app keeps; files are tried below.
 ROUTES = {
     "/openapi.json",
@@ -204,7 +170,7 @@ def test_every_route_is_a_page_or_known() -> None:
 @pytest.mark.parametrize("role", ["nobody", "annotator", "another annotator"])
 def test_what_is_an_organisers_is_nobody_elses(scene: Scene, role: str) -> None:
     before = state(scene.used), scene.used.journal.all_judgments("pilot")
-    found = called(scene, visitor(scene, role), {name for name, who in TABLE.items() if who == ORGANISERS})
+    found = called(scene, visitor(scene, role), {name for name, who in TABLE.items() if who is Audience.ORGANISERS})
     entering = found.pop("opened_for_organisers")
     assert "for the organisers of studies" in entering.text
     assert "pilot" not in entering.text
@@ -247,7 +213,7 @@ def test_no_endpoint_changes_what_somebody_else_answered(scene: Scene, role: str
 
 def test_nobody_stores_and_withdraws_nothing(scene: Scene) -> None:
     before = state(scene.used), scene.used.journal.all_judgments()
-    called(scene, visitor(scene, "nobody"), {name for name, who in TABLE.items() if who == ANNOTATORS})
+    called(scene, visitor(scene, "nobody"), {name for name, who in TABLE.items() if who is Audience.ANNOTATORS})
     assert (state(scene.used), scene.used.journal.all_judgments()) == before
 
 
@@ -268,7 +234,7 @@ def test_no_file_that_the_app_keeps_can_be_fetched(scene: Scene) -> None:
 
 def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     who = visitor(scene, "organiser")
-    found = called(scene, who, {name for name, role in TABLE.items() if role == ORGANISERS} - {"withdraw"})
+    found = called(scene, who, {name for name, role in TABLE.items() if role is Audience.ORGANISERS} - {"withdraw"})
     assert {name: each.is_error for name, each in found.items()} == dict.fromkeys(found, False)
     assert "pilot" in found["opened_for_organisers"].text
     assert SECRET in found["decide"].text

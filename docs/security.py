@@ -1,0 +1,47 @@
+"""Writes the two tables of docs/security.md from the code: `python -m docs.security`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from space.web.audience import FUNCTIONS
+from space.web.routes import ROUTE_RULES, RouteKind
+
+PAGE = Path(__file__).with_name("security.md")
+OTHER_SITES = {RouteKind.PAGE: "link", RouteKind.FILE: "link, show", RouteKind.LOGIN: "link", RouteKind.CALL: "nothing"}
+
+
+def calls_table() -> str:
+    """Who may call which function."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for name, (audience, purpose) in FUNCTIONS.items():
+        grouped.setdefault((audience.value, purpose), []).append(f"`{name}`")
+    rows = [f"| {who} | {purpose} | {', '.join(names)} |" for (who, purpose), names in grouped.items()]
+    return "\n".join(["| who | what | functions |", "|---|---|---|", *rows])
+
+
+def routes_table() -> str:
+    """Every address that the app answers."""
+    rows = []
+    for rule in ROUTE_RULES:
+        pattern = rule.pattern.replace("|", "\\|")
+        more = " (only with `GRADIO_MCP_SERVER`)" if rule.is_for_mcp else ""
+        rows.append(f"| `/{pattern}` | {', '.join(rule.methods)} | {rule.purpose}{more} | {OTHER_SITES[rule.kind]} |")
+    return "\n".join(["| address | methods | what | other sites |", "|---|---|---|---|", *rows])
+
+
+def security_page(page: str) -> str:
+    """The page with its tables as the code is now."""
+    for name, table in (("calls", calls_table()), ("routes", routes_table())):
+        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        page, count = re.subn(f"{start}.*?{end}", lambda _: f"{start}\n\n{table}\n\n{end}", page, flags=re.DOTALL)  # noqa: B023
+        if count != 1:
+            raise ValueError(f"{PAGE} lacks the marks {start} and {end}")
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(security_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{PAGE} is written.\n")

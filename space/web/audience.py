@@ -1,0 +1,49 @@
+"""Who may call which function of the app. Each handler itself finds out who asks; this table is what they must hold to.
+
+`tests/space/test_permissions.py` calls every function of the running app in every role; `docs/security.md` shows the
+table.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Audience(Enum):
+    """Whom a function serves. To everybody else it says only that they may not, or how to get in."""
+
+    ANYONE = "anyone"
+    ANNOTATORS = "annotators"
+    ORGANISERS = "organisers"
+
+
+ANYONE, ANNOTATORS, ORGANISERS = Audience.ANYONE, Audience.ANNOTATORS, Audience.ORGANISERS
+FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
+    "show_address": (ANYONE, "a page of the explorer; single answers to a head only once they are open"),
+    "draw_figures": (ANYONE, "the figures of a page"),
+    **dict.fromkeys(
+        ("models", "model", "heads", "compare", "describers", "search", "head", "relation", "pairs"),
+        (ANYONE, "for programs: what the explorer's pages show"),
+    ),
+    **dict.fromkeys(("ask", "score_pairs"), (ANYONE, "for programs: questions to the weights, as on /try")),
+    "agreement": (ANYONE, "for programs: the agreement in a study whose answers are open"),
+    **dict.fromkeys(("load_sections", "load_figures"), (ANYONE, "/agreement, of studies whose answers are open")),
+    "write_file": (ANYONE, "the downloads of /agreement: what the person who asks may see"),
+    "load_annotate_page": (ANYONE, "/annotate, to each their own"),
+    "sign_in": (ANYONE, "a new name, or the login of a Space"),
+    "sign_out": (ANYONE, "ends the session whose token is sent"),
+    "restore_copies": (ANYONE, "copies of a person's own answers, and of withdrawals, which this server sealed"),
+    "lambda": (ANYONE, "shows or hides a button; takes nothing from the browser"),
+    "submit": (ANNOTATORS, "stores their own answer"),
+    "skip": (ANNOTATORS, "gives back their item"),
+    "go_back": (ANNOTATORS, "their own earlier answers"),
+    "keep_reserved": (ANNOTATORS, "renews their reservation"),
+    "withdraw_own_answers": (ANNOTATORS, "withdraws themselves"),
+    "opened_for_organisers": (ORGANISERS, "/organise: studies, disagreements, the state of the ledger"),
+    **dict.fromkeys(("rows_csv", "rows_parquet", "rows_datasets"), (ORGANISERS, "all judgments of a study")),
+    **dict.fromkeys(("ask_to_open_answers", "open_answers"), (ORGANISERS, "shows answers before the end")),
+    **dict.fromkeys(("ask_to_close_study", "close_study"), (ORGANISERS, "ends a study")),
+    **dict.fromkeys(("preview_study", "create_study"), (ORGANISERS, "a new study")),
+    **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
+    "decide": (ORGANISERS, "decides on a disagreement"),
+}
