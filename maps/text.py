@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 WHITESPACE_SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -92,3 +93,8 @@ def relation_label(name: str) -> str:
 def three_decimals(value: float) -> str:
     """A number from 0 to 1 with three decimals; one that would round to 0 is written as `under 0.001`."""
     return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from annotation.errors import LedgerError
+from annotation.form import QUESTIONS
 from annotation.types import Consent, Ending, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
 MAX_FILE_BYTES = 5_000_000  # the Hub stores larger files apart, where squashing the history does not delete them
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
-NULLABLE_COLUMNS = ("precision", "category", "supersedes", "ended_by")
+NULLABLE_COLUMNS = (*(question.field for question in QUESTIONS if question.asked_when), "supersedes", "ended_by")
 JUDGMENTS = "judgments"
 # The kinds of row whose columns are simply the fields of their class.
 FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening, "endings": Ending}

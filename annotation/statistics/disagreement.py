@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from annotation.form import QUESTIONS, FormQuestion
 from annotation.types import COUNTED_KINDS, Judgment, StudyItem, adjudication_item
 
-QUESTION_WEIGHT = 1 / 3  # of questions two and three, where the answers to question one are equal
+FIRST_QUESTION, *LATER_QUESTIONS = QUESTIONS
+QUESTION_WEIGHT = 1 / len(QUESTIONS)  # of each later question, where the answers to the first are equal
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,13 @@ def answer_distance(first: Judgment, second: Judgment) -> float:
     1 if the answers to question one differ; else 1/3 for each of questions two and three with different answers.
     Annotators who agree on question one were asked the same questions.
     """
-    if first.presence != second.presence:
+    if _differ(first, second, FIRST_QUESTION):
         return 1.0
-    return QUESTION_WEIGHT * ((first.precision != second.precision) + (first.category != second.category))
+    return QUESTION_WEIGHT * sum(_differ(first, second, question) for question in LATER_QUESTIONS)
+
+
+def _differ(first: Judgment, second: Judgment, question: FormQuestion) -> bool:
+    return bool(getattr(first, question.field) != getattr(second, question.field))
 
 
 def find_disagreements(order: Sequence[StudyItem], judgments: Iterable[Judgment]) -> list[Disagreement]:

@@ -12,6 +12,7 @@ import pandas as pd
 from annotation.errors import SummaryError
 from annotation.form import QUESTIONS
 from annotation.types import CONTROL_KINDS, COUNTED_KINDS, ITEM_KINDS, JUDGMENT_COLUMNS, Judgment
+from maps.text import join_words
 
 ITEM_KEY_COLUMNS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
 ANSWER_COLUMNS = ("annotator", *(question.field for question in QUESTIONS))
@@ -68,7 +69,7 @@ def _check_columns(table: pd.DataFrame) -> None:
     if missing:
         raise SummaryError(
             f"The table has no column {', '.join(missing)}; it needs item (or model, layer, head), annotator, "
-            "presence, precision and category."
+            f"{join_words([question.field for question in QUESTIONS])}."
         )
     if "supersedes" in present and "judgment_id" not in present and table["supersedes"].notna().any():
         raise SummaryError("The table has a column supersedes but no column judgment_id; add judgment_id.")
@@ -78,7 +79,8 @@ def _check_filled(table: pd.DataFrame, names: Iterable[str]) -> None:
     for name in names:
         if table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax()) + 1
-            raise SummaryError(f"Row {row} has no {name}; only precision and category may be blank.")
+            optional = join_words([question.field for question in QUESTIONS if question.asked_when])
+            raise SummaryError(f"Row {row} has no {name}; only {optional} may be blank.")
 
 
 def _check_codes(table: pd.DataFrame, name: str, codes: tuple[str, ...]) -> None:
