@@ -43,6 +43,8 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     ]
     form_values = [here.task, *here.questions.values(), here.comment]
     form_outputs = [here.draft, *dependent_questions(here.questions)]
+    for event in entered:
+        event.then(None, js="studyForm.showTop")
     for event in (loaded, *entered):  # showing the column has also shown the hidden questions in it
         event.then(None, form_values, form_outputs, js="studyForm.updateDraft")
     for typed in (*(question.input for question in here.questions.values()), here.comment.input):

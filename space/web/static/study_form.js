@@ -90,12 +90,13 @@ window.studyForm = (() => {
     address.searchParams.delete('key');
     history.replaceState({}, '', address);
   };
+  const showTop = () => window.scrollTo(0, 0);  // where the personal link is
   const announceTask = () => { document.dispatchEvent(new Event('task-shown')); };
   const resetConfirmation = () => ['', {__type__: 'update', visible: false}];
 
   return {
     fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad, sendIds,
     sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, announceTask,
-    resetConfirmation,
+    showTop, resetConfirmation,
   };
 })();
