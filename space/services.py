@@ -119,9 +119,13 @@ class Services:
     def hidden_heads(self, model: str, except_study: str = "") -> frozenset[HeadId]:
         """The heads of a model whose descriptions a study hides: one that was created and whose end is not recorded.
 
-        `except_study` does not count. Raises MapsError if a study's file is damaged, as nobody knows then.
+        `except_study` does not count. All heads on an empty disk until the ledger, which holds the studies, is read.
+        Raises MapsError if a study's file is damaged, as nobody knows then.
         """
         studies = load_studies(self.data_folder / "studies").values()
+        if not studies and self.ledger is not None and self.ledger.closed_reason() is not None:
+            atlas = self.whole_atlases.get(model)  # the disk may be a new one, and the ledger may hold a study
+            return frozenset(atlas.head_ids if atlas is not None else ())
         hiding = [study for study in studies if study.settings.hides_descriptions and study.settings.model == model]
         if not hiding:
             return frozenset()

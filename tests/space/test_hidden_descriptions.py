@@ -6,11 +6,12 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow.parquet as pq
 import pytest
@@ -40,6 +41,7 @@ from space.studies.current import all_studies, select_study
 from space.studies.participant import Participant
 from space.studies.results import visible_judgments
 from space.web.first_html import app_arguments
+from tests.ports import free_port
 from tests.space.conftest import create_test_study, record_consent
 from tests.space.described_atlas import MODEL, SCRIBE, make_described_atlas, scribes_row, word_of, words_of
 from tests.space.judging import record_judgment
@@ -66,9 +68,10 @@ def used(own_folder: Path, tmp_path: Path) -> Iterator[Services]:
     services.journal.close()
 
 
-def start(atlas: Path, folder: Path) -> Services:
+def start(atlas: Path, folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Services:
     return open_services(
         {
+            **settings,
             "MAPS_ATLASES": str(atlas),
             "MAPS_DATA": str(folder / "data"),
             "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
@@ -300,6 +303,19 @@ def test_where_the_folder_cannot_be_written_the_atlas_is_not_shown(used: Service
         used.atlas(MODEL)
     (tmp_path / "data" / "hidden").unlink()
     assert used.atlas(MODEL).folder.parent == tmp_path / "data" / "hidden"
+
+
+def test_on_an_empty_disk_everything_is_hidden_until_the_ledger_is_read(own_folder: Path, tmp_path: Path) -> None:
+    ledger = {
+        "MAPS_JUDGMENTS": "lab/judgments",
+        "HF_TOKEN": "hf_none",
+        "HF_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+    }
+    used = start(own_folder, tmp_path, ledger)
+    assert used.atlas(MODEL).descriptions() == []
+    study = hiding_study(used)
+    assert described_heads(used) == set(other_heads(used, study))
+    used.journal.close()
 
 
 def test_with_a_damaged_study_nothing_is_shown_by_mistake(used: Services, tmp_path: Path) -> None:
