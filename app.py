@@ -45,7 +45,7 @@ def serve() -> None:
     if services.is_zero_gpu:
         register_with_zero_gpu()
     services.live_model.start()
-    services.search_indexes.start_building(services.atlases.values())
+    services.search_indexes.start_building(services.atlases)
     if services.publisher is not None:
         services.publisher.start()
     limits = ConnectionLimits(connection_limit())

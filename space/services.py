@@ -17,12 +17,15 @@ from annotation.journal.journal import Journal
 from annotation.ledger import HubLedger
 from annotation.ledger.publisher import Publisher
 from annotation.study.candidates import load_default_study
+from annotation.study.store import load_studies
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.hub.repository import HubDataset
+from maps.types import HeadId
 from space import __version__
 from space.atlases.catalogue import HubAccess, open_atlases
+from space.atlases.hidden import VisibleAtlases
 from space.atlases.shown import ShownAtlases
 from space.live.download import WEIGHTS_ORIGIN, download_weights
 from space.live.process import LiveModel, make_live_model
@@ -58,15 +61,16 @@ class LedgerView(Protocol):
 class Services:
     """Everything that a page may use.
 
-    Atlases are by model name. `hub_datasets` names the Hub dataset of each atlas that came from one, and
-    `skipped_atlas_messages` explain which configured atlases are not shown. `data_folder` contains the journal and the
-    studies. On a Space (`is_on_space`) people sign in with Hugging Face if it has a login, and `organisers` are user
-    names, normalised; elsewhere `organiser_key` is the key in the organiser's link. `public_address` is the Space's
-    address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments; `publisher` keeps
-    it up to date. With `has_mcp` the endpoints are MCP tools too.
+    Atlases are by model name: `whole_atlases` for studies and organisers, and `atlases` as visitors see them, without
+    the descriptions that a running study hides. `hub_datasets` names the Hub dataset of each atlas that came from one,
+    and `skipped_atlas_messages` explain which configured atlases are not shown. `data_folder` contains the journal and
+    the studies. On a Space (`is_on_space`) people sign in with Hugging Face if it has a login, and `organisers` are
+    user names, normalised; elsewhere `organiser_key` is the key in the organiser's link. `public_address` is the
+    Space's address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments;
+    `publisher` keeps it up to date. With `has_mcp` the endpoints are MCP tools too.
     """
 
-    atlases: Mapping[str, Atlas]
+    whole_atlases: Mapping[str, Atlas]
     default_study: Study
     journal: Journal
     pseudonym_key: bytes = field(repr=False)
@@ -88,14 +92,45 @@ class Services:
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits, repr=False)
     has_mcp: bool = False
     is_zero_gpu: bool = False
+    atlases: Mapping[str, Atlas] = field(init=False)
+
+    def __post_init__(self) -> None:
+        visible = VisibleAtlases(self.whole_atlases, self.data_folder / "hidden", self.hidden_heads)
+        object.__setattr__(self, "atlases", visible)
 
     def atlas(self, model: str) -> Atlas:
-        """The atlas of a model; raises MapsError for a damaged one and, with all models, for an unknown one."""
-        if isinstance(self.atlases, ShownAtlases) and (problem := self.atlases.problem(model)):
+        """The atlas of a model as visitors see it.
+
+        Raises MapsError for a damaged one and, with all models, for an unknown one.
+        """
+        return self._find_atlas(self.atlases, model)
+
+    def whole_atlas(self, model: str) -> Atlas:
+        """The same with all descriptions."""
+        return self._find_atlas(self.whole_atlases, model)
+
+    def _find_atlas(self, atlases: Mapping[str, Atlas], model: str) -> Atlas:
+        if isinstance(self.whole_atlases, ShownAtlases) and (problem := self.whole_atlases.problem(model)):
             raise MapsError(problem)
-        if model not in self.atlases:
-            raise MapsError(f"There is no model {model!r} here; choose one of {', '.join(self.atlases)}.")
-        return self.atlases[model]
+        if model not in atlases:
+            raise MapsError(f"There is no model {model!r} here; choose one of {', '.join(atlases)}.")
+        return atlases[model]
+
+    def hidden_heads(self, model: str, except_study: str = "") -> frozenset[HeadId]:
+        """The heads of a model whose descriptions a study hides: one that was created and whose end is not recorded.
+
+        `except_study` does not count. All heads on an empty disk until the ledger, which holds the studies, is read.
+        Raises MapsError if a study's file is damaged, as nobody knows then.
+        """
+        studies = load_studies(self.data_folder / "studies").values()
+        if not studies and self.ledger is not None and self.ledger.closed_reason() is not None:
+            atlas = self.whole_atlases.get(model)  # the disk may be a new one, and the ledger may hold a study
+            return frozenset(atlas.head_ids if atlas is not None else ())
+        hiding = [study for study in studies if study.settings.hides_descriptions and study.settings.model == model]
+        if not hiding:
+            return frozenset()
+        without = {*self.journal.endings(), except_study}
+        return frozenset().union(*(study.heads_to_hide for study in hiding if study.name not in without))
 
     def default_model(self) -> str:
         """The model that is shown if an address names none; raises MapsError if no atlas is left."""
@@ -105,7 +140,7 @@ class Services:
 
     def atlas_problems(self) -> list[str]:
         """A sentence for each atlas that is not shown: those that were skipped, and those that became damaged."""
-        damaged = self.atlases.problems() if isinstance(self.atlases, ShownAtlases) else []
+        damaged = self.whole_atlases.problems() if isinstance(self.whole_atlases, ShownAtlases) else []
         return [*self.skipped_atlas_messages, *damaged]
 
 

@@ -25,6 +25,11 @@ from maps.text import pluralize
 from maps.types import HeadId
 
 DEFAULT_CONTROLS_SHARE = 0.1  # of the sampled heads
+SHOW_DESCRIPTIONS_HELP = (
+    "go on showing the descriptions of these heads in the app's explorer: visitors miss nothing, but an annotator who "
+    "looks a head up can tell controls (default: hidden until the study is over). Whoever has the atlas's files from "
+    "elsewhere can tell them in both cases"
+)
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -90,6 +95,7 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     deadline_help = "last day (UTC), such as 2027-01-31 (default: none)"
     p.add_argument("--deadline", type=parse_deadline, metavar="DAY", help=deadline_help)
     number("--seed", type=whole_number, default=0, help="seed of the sample and the order (default: 0)")
+    p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
     add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
 
@@ -120,6 +126,7 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         deadline=options.deadline,
         seed=options.seed,
         annotators=options.annotators,
+        hides_descriptions=not options.show_descriptions,
     )
 
 

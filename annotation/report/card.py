@@ -83,6 +83,12 @@ def settings_sentences(settings: StudySettings) -> list[str]:
         f"Every annotator judges {settings.overlap:,} of these heads. Blind controls: {settings.swapped:,} with "
         f"another head's description, {settings.shuffled:,} with shuffled mappings. Worked examples before the first "
         f"item: {'yes' if settings.practice else 'no'}.",
+        "Until the study is over, the app's explorer "
+        + (
+            "hides the descriptions of these heads and of the controls."
+            if settings.hides_descriptions
+            else "shows the descriptions of these heads, so annotators who look a head up can tell controls."
+        ),
     ]
 
 

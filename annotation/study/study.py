@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -32,6 +32,7 @@ class StudyPlan:
     deadline: datetime | None
     seed: int
     annotators: int | None = None
+    hides_descriptions: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class StudySettings:
     each of the other items needs `per_item` judgments (None: no limit). `swapped` and `shuffled` are the numbers of
     controls. One person judges at most `per_annotator` items (None: no limit).
     `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
+    `hides_descriptions`: until the study is over, the explorer does not show the descriptions of its heads.
     """
 
     name: str
@@ -62,6 +64,7 @@ class StudySettings:
     guidelines_version: str
     created_at: datetime
     annotators: int | None = None
+    hides_descriptions: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,18 @@ class Study:
     def item_by_head(self) -> dict[HeadId, StudyItem]:
         """The item of each sampled head, without the controls."""
         return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
+
+    @cached_property
+    def heads_to_hide(self) -> frozenset[HeadId]:
+        """The heads whose mappings or description the study shows, controls included; none if it hides nothing."""
+        if not self.settings.hides_descriptions:
+            return frozenset()
+        shown = {HeadId(item.layer, item.head) for item in self.order}
+        return frozenset(shown | {origin.described_head for origin in self.origins.values()})
+
+    def without_heads(self, heads: Collection[HeadId]) -> Study:
+        """The same study without the items of some heads."""
+        return replace(self, order=tuple(item for item in self.order if HeadId(item.layer, item.head) not in heads))
 
     def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
         return [item for item in self.order if item.key not in stale_keys]

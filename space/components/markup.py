@@ -14,10 +14,12 @@ from typing import Any, Self
 
 from markupsafe import Markup, escape
 
+from maps.atlas.reader import Atlas
 from maps.describers.describer import OFFLINE
 from maps.text import is_invisible, relation_label, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
+from space.atlases.hidden import hidden_descriptions_sentence
 from space.components.links import link_to_head, link_to_relation, link_to_search
 from space.search.query import MAX_QUERY_LENGTH
 
@@ -116,6 +118,12 @@ def notice(message: str, kind: str = "note") -> Html:
     """A paragraph with a message in plain text: `note`, `problem` or `receipt`. Parts between backticks become code."""
     role = "alert" if kind == "problem" else "status"
     return Html('<p class="notice {}" role="{}">{}</p>').format(kind, role, render_backticks(message))
+
+
+def hidden_descriptions_notice(atlas: Atlas) -> Html:
+    """How many heads' descriptions a running study hides; empty if none."""
+    sentence = hidden_descriptions_sentence(atlas)
+    return notice(sentence) if sentence else Html("")
 
 
 def author_words(describer: str) -> str:

@@ -11,6 +11,7 @@ from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from space.atlases import cache
 from space.atlases.cache import group_mates
+from space.atlases.hidden import hidden_heads
 from space.components.tally import answer_counts
 from space.endpoints.values import JsonRows, json_value
 from space.services import Services
@@ -31,7 +32,8 @@ def make_head_endpoint(services: Services) -> Callable[..., Any]:
 
     def head(model: str, layer: int, head: int) -> dict:  # type: ignore[type-arg]
         """One head: its salient mappings, its scores on all relations, its descriptions and their evidence, similar
-        heads, heads of its group, and people's judgments once their study is open.
+        heads, heads of its group, and people's judgments once their study is open. While a study hides its description,
+        these and the evidence for them are left out.
 
         Args:
             model: a name that `models` lists
@@ -48,6 +50,7 @@ def make_head_endpoint(services: Services) -> Callable[..., Any]:
             "name": str(head_id),
             **numbers,
             "mapping_hash": mapping_hash(atlas.mappings(head_id)),
+            "is_description_hidden": head_id in hidden_heads(atlas),
             **rows,
             "similar": [json_value(each._asdict()) for each in similar],
             "group_mates": json_value(group_mates(atlas, head_id)),

@@ -10,6 +10,7 @@ from maps.analysis.classification import categories_table, classification_summar
 from maps.errors import MapsError
 from space.atlases import cache
 from space.atlases.compare import compare_describers as compare_two_describers
+from space.atlases.hidden import hidden_heads
 from space.endpoints.values import JsonRows, json_value, threshold_or_default
 from space.search.search import search as search_indexes
 from space.services import Services
@@ -32,13 +33,15 @@ def make_models_endpoint(services: Services) -> Callable[..., Any]:
     """The endpoint `models`."""
 
     def models() -> JsonRows:
-        """Every mapped model: its numbers of layers and heads, its vocabulary, and the tables of its atlas."""
+        """Every mapped model: its numbers of layers and heads, its vocabulary, the tables of its atlas, and how many
+        descriptions are hidden while a study goes on."""
         return [
             {
                 **{name: atlas.info[name] for name in SHOWN_INFO_FIELDS},
                 "mapped_heads": len(atlas.head_ids),
                 "tau": atlas.info["settings"]["tau"],
                 "describers": sorted(cache.descriptions_by_describer(atlas)),
+                "hidden_descriptions": len(hidden_heads(atlas)),
                 "tables": atlas.table_names,
             }
             for atlas in services.atlases.values()

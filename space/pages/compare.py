@@ -9,6 +9,7 @@ from maps.atlas.reader import Atlas
 from maps.text import relation_label
 from space.atlases import cache
 from space.atlases.compare import DescriberAgreement, compare_describers
+from space.atlases.hidden import hidden_heads
 from space.components import markup
 from space.components.markup import Html
 from space.services import Services
@@ -75,7 +76,9 @@ def describers_section(atlas: Atlas, second: Atlas, query: Mapping[str, str]) ->
     """How often two describers agree that a head has a pattern, and the heads on which they do not."""
     agreement = compare_describers(atlas, query.get("describer", ""), query.get("against", ""))
     names = sorted(cache.descriptions_by_describer(atlas))
-    heading = Html("<h2>Describers</h2>")
+    heading = Html("<h2>Describers</h2>") + markup.hidden_descriptions_notice(atlas)
+    if agreement is None and not names and hidden_heads(atlas):
+        return heading
     if agreement is None and not names:
         return heading + markup.notice(f"The heads of {atlas.model} have not been described yet.")
     if agreement is None:

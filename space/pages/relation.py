@@ -12,6 +12,7 @@ from maps.errors import MapsError
 from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
+from space.atlases.hidden import shown_descriptions
 from space.components import markup
 from space.components.links import head_in_query, link_to_grid, link_to_relation
 from space.components.markup import Html
@@ -114,7 +115,7 @@ def score_text(value: float | None) -> str:
 def best_heads_table(atlas: Atlas, name: str) -> Html:
     scores = cache.relation_values(atlas, name, SCORE)
     suppressions = cache.relation_values(atlas, name, SUPPRESSION)
-    descriptions = cache.head_descriptions(atlas)
+    descriptions = shown_descriptions(atlas)
     strongest = [max(score or 0, suppression or 0) for score, suppression in zip(scores, suppressions, strict=True)]
     with_hits = [index for index, value in enumerate(strongest) if value > 0]
     ranked = sorted(with_hits, key=lambda index: (-strongest[index], index))[:MAX_HEADS_SHOWN]

@@ -1,9 +1,9 @@
-"""One search index per atlas, shared by all visitors; it is built again when the atlas's files change."""
+"""One search index per model, shared by all visitors; it is built again when the atlas or its files change."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
@@ -37,33 +37,34 @@ class SearchIndex:
 
 
 class SearchIndexes:
-    """The indexes by atlas. A request waits while its index is being built, but not for other indexes."""
+    """The indexes by model. A request waits while its index is being built, but not for other indexes."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._build_locks: dict[Path, Lock] = {}
-        self._indexes: dict[Path, tuple[tuple[int, ...], SearchIndex]] = {}
+        self._build_locks: dict[str, Lock] = {}
+        self._indexes: dict[str, tuple[tuple[Path, tuple[int, ...]], SearchIndex]] = {}
 
     def get(self, atlas: Atlas) -> SearchIndex:
         """The index of the atlas's current files."""
         with self._lock:
-            build_lock = self._build_locks.setdefault(atlas.folder, Lock())
+            build_lock = self._build_locks.setdefault(atlas.model, Lock())
         with build_lock:
-            times = table_times(atlas, INDEXED_TABLES)
-            cached = self._indexes.get(atlas.folder)
-            if cached is None or cached[0] != times:
-                cached = self._indexes[atlas.folder] = times, SearchIndex.build(atlas)
+            files = atlas.folder, table_times(atlas, INDEXED_TABLES)
+            cached = self._indexes.get(atlas.model)
+            if cached is None or cached[0] != files:
+                cached = self._indexes[atlas.model] = files, SearchIndex.build(atlas)
             return cached[1]
 
-    def start_building(self, atlases: Iterable[Atlas]) -> Thread:
-        """Builds the indexes in a background thread; a damaged atlas is named on the terminal."""
-        thread = Thread(target=self._build_all, args=(list(atlases),), name="search indexes", daemon=True)
+    def start_building(self, atlases: Mapping[str, Atlas]) -> Thread:
+        """Builds the indexes of atlases by model in a background thread; one that cannot be built is named."""
+        thread = Thread(target=self._build_all, args=(atlases,), name="search indexes", daemon=True)
         thread.start()
         return thread
 
-    def _build_all(self, atlases: list[Atlas]) -> None:
-        for atlas in atlases:
+    def _build_all(self, atlases: Mapping[str, Atlas]) -> None:
+        for model in atlases:
             try:
-                self.get(atlas)
+                if (atlas := atlases.get(model)) is not None:  # it may be damaged by now
+                    self.get(atlas)
             except MapsError as error:
-                print(f"{atlas.model} cannot be searched: {error}", file=sys.stderr)
+                print(f"{model} cannot be searched: {error}", file=sys.stderr)

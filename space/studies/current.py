@@ -29,7 +29,7 @@ def all_studies(services: Services) -> dict[str, Study]:
 
 def select_study(services: Services, requested_name: str | None, previous_name: object = None) -> Study:
     """The study named in an address; else the browser's previous one, if it was created and is open; else the newest
-    open one; else the default study.
+    open one; else the default study, as `visible_default_study`.
 
     Raises MapsError if the address names an unknown study.
     """
@@ -37,7 +37,7 @@ def select_study(services: Services, requested_name: str | None, previous_name: 
     if requested_name is not None:
         if requested_name not in studies:
             raise MapsError(f"There is no study {requested_name!r} here; ask the person who sent you the link.")
-        return studies[requested_name]
+        return studies[requested_name] if requested_name != DEFAULT_STUDY else visible_default_study(services)
     now = services.journal.now()
     ended = services.journal.endings()
     created = {name: study for name, study in studies.items() if name != DEFAULT_STUDY and name not in ended}
@@ -45,7 +45,17 @@ def select_study(services: Services, requested_name: str | None, previous_name: 
         previous = created[previous_name]
         if not previous.is_past_deadline(now):
             return previous
-    return newest_open_study(created, now) or services.default_study
+    return newest_open_study(created, now) or visible_default_study(services)
+
+
+def visible_default_study(services: Services) -> Study:
+    """The study of all described heads, without those whose descriptions are hidden while another study goes on.
+
+    So nobody is given these heads in it, no address or handle opens them, and answers to them do not count.
+    """
+    study = services.default_study
+    hidden = services.hidden_heads(study.settings.model)
+    return study.without_heads(hidden) if hidden else study
 
 
 def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> set[str]:

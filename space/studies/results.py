@@ -17,6 +17,7 @@ from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_b
 from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
+from space.atlases.hidden import hidden_heads
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
 from space.web.sessions import Annotator
@@ -34,7 +35,7 @@ class StudyResults:
 def study_results(services: Services, study: Study) -> StudyResults:
     """The current results of a study, with the correlation of people's precision and the atlas's evidence."""
     results = results_without_evidence(services, study)
-    atlas = services.atlases.get(study.settings.model)
+    atlas = services.whole_atlases.get(study.settings.model)
     if not results.report.judgments or atlas is None:
         return results
     descriptions, scores = atlas.table("descriptions").to_pandas(), atlas.table("scores").to_pandas()
@@ -68,7 +69,7 @@ class _ResultsKey:
 
 
 def _results_key(services: Services, study: Study) -> _ResultsKey:
-    fresh = tuple(study.fresh_items(find_stale_item_keys(services.atlases, study)))
+    fresh = tuple(study.fresh_items(find_stale_item_keys(services.whole_atlases, study)))
     return _ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
@@ -88,17 +89,29 @@ def _compute_results(key: _ResultsKey) -> StudyResults:
 def visible_judgments(services: Services, study: Study, annotator: Annotator | None) -> list[Judgment]:
     """The single judgments that a visitor may see: everybody's, of the items that the visitor judged too.
 
-    Empty while the study's answers are closed. Organisers have a page of their own.
+    Empty while the study's answers are closed. Judgments of heads that another study hides are left out. Organisers
+    have a page of their own.
     """
     if answers_hidden_reason(services, study) is not None:
         return []
     rows = services.journal.all_judgments(study.name)
     mine = {row.item for row in rows if annotator is not None and row.annotator == annotator.pseudonym}
-    return [row for row in rows if row.item in mine]
+    hidden = heads_hidden_by_others(services, study)
+    return [row for row in rows if row.item in mine and HeadId(row.layer, row.head) not in hidden]
+
+
+def heads_hidden_by_others(services: Services, study: Study) -> frozenset[HeadId]:
+    """The heads of a study's model whose descriptions another running study hides."""
+    return services.hidden_heads(study.settings.model, except_study=study.name)
 
 
 def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple[Study | None, list[Judgment]]:
-    """The study whose answers everybody may see and its judgments of a head; (None, []) if there are none."""
+    """The study whose answers everybody may see and its judgments of a head; (None, []) if there are none.
+
+    A head whose description is hidden has none.
+    """
+    if head in hidden_heads(atlas):
+        return None, []
     study = study_with_open_answers(services, atlas)
     item = study.item_by_head.get(head) if study is not None else None
     if study is None or item is None:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maps.errors import MapsError
 from maps.text import escape_controls
-from space.atlases.cache import head_descriptions
+from space.atlases.hidden import shown_descriptions
 from space.components.markup import Html, anchor, join_html
 from space.services import Services
 from space.web.addresses import requested_head
@@ -156,15 +156,15 @@ def app_arguments(services: Services, pages: Mapping[str, Any], links: Mapping[s
 
     def send_sentences(request: Request) -> Response:
         """The first sentence about each head, shown when the pointer is on its cell of the grid."""
-        return JSONResponse(head_descriptions(services.atlas(request.query_params.get("model", ""))))
+        return JSONResponse(shown_descriptions(services.atlas(request.query_params.get("model", ""))))
 
     def send_preview_image(request: Request) -> Response:
         from space.components.preview_image import PreviewText, draw_preview  # imported here: it is rarely needed
 
         atlas, head = requested_head(services, request.query_params)
-        description = head_descriptions(atlas)[atlas.head_ids.index(head)]
+        description = shown_descriptions(atlas)[atlas.head_ids.index(head)]
         text = PreviewText.from_head(str(head), atlas.model, description, atlas.mappings(head))
-        return Response(draw_preview(text), media_type="image/png", headers={"cache-control": "public, max-age=3600"})
+        return Response(draw_preview(text), media_type="image/png", headers={"cache-control": "public, max-age=60"})
 
     def send_table(request: Request) -> Response:
         query = request.query_params

@@ -62,6 +62,11 @@ BASE_SETTINGS = replace(
 def create_test_study(served: Services, **changes: object) -> Study:
     """A study of seven items (one overlap, two controls), two judgments each, kept where the app finds it."""
     settings = replace(BASE_SETTINGS, **changes)  # type: ignore[arg-type]
-    study = freeze_study(settings, load_candidates(served.atlas(settings.model), settings.describer), mapping_hash)
+    atlas = served.whole_atlas(settings.model)
+    mappings = atlas.mappings_by_head()  # all at once: faster than head by head
+    candidates = [
+        replace(one, mappings=tuple(mappings[one.head])) for one in load_candidates(atlas, settings.describer)
+    ]
+    study = freeze_study(settings, candidates, mapping_hash)
     save_study(study, served.data_folder / "studies")
     return study

@@ -21,6 +21,7 @@ from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
     find_stale_judgment_ids,
+    heads_hidden_by_others,
     results_without_evidence,
     study_results,
     visible_judgments,
@@ -31,6 +32,7 @@ from space.web.errors import for_visitors
 from space.web.sessions import identify_annotator, identify_organiser
 
 FIGURES_PER_QUESTION = 2  # coefficients; answers compared with the paper's
+JUDGMENTS_LEFT_OUT = "Without judgments of the heads whose descriptions are hidden while another study goes on."
 DOWNLOAD_FORMATS = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
 
@@ -88,12 +90,13 @@ def judgments_file_handler(services: Services, fmt: str) -> Any:
         rows = visible_judgments(services, study, identify_annotator(services, signed, request))
         if not rows:
             raise MapsError("You can download the judgments of items that you have judged yourself. Judge some first.")
-        stale = find_stale_judgment_ids(services.atlases, study, rows)
+        stale = find_stale_judgment_ids(services.whole_atlases, study, rows)
 
         def write(folder: Path) -> Path:
             return export_judgments(rows, folder, fmt, settings=study.settings, stale=stale)[0]
 
-        return one_time_link(services, write)
+        left_out = notice(JUDGMENTS_LEFT_OUT) if heads_hidden_by_others(services, study) else Html("")
+        return one_time_link(services, write) + left_out
 
     return write_file
 

@@ -20,7 +20,7 @@ from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
 from space.services import Services
-from space.studies.current import select_study, storage_closed_reason
+from space.studies.current import select_study, storage_closed_reason, visible_default_study
 from space.studies.participant import Participant
 from space.web import sessions
 from space.web.sessions import Annotator, annotator_for_name, identify_annotator
@@ -45,6 +45,7 @@ RESERVATION_LOST_MESSAGE = (
     "You were away for a while, and someone else took this item. You can still submit: we will say if the answer is no "
     "longer needed. Skip gives you another item."
 )
+ITEM_NOT_OPEN = "Your answer was not stored, because that item is not open any more. Continue with this one."
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
 VisitorHandler = Callable[[AnnotatePage, Inputs, gr.Request], Updates]
 AnnotatorHandler = Callable[[AnnotatePage, Participant, Inputs], Updates]
@@ -84,7 +85,7 @@ def current_study(services: Services, browser_state: object) -> Study:
     """The study of the browser's task, else the present one."""
     name = browser_state.get("study") if isinstance(browser_state, dict) else None
     if name == services.default_study.name:
-        return services.default_study
+        return visible_default_study(services)
     return select_study(services, name if isinstance(name, str) else None)
 
 
@@ -181,7 +182,8 @@ def submit(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Upda
     task = tasks.task_from_browser(participant, inputs[page.task])
     if task is None or task.item is None:
         skipped = tasks.parse_skipped_handles(inputs[page.task])
-        return task_updates(page, inputs[page.token], tasks.reserve_next_task(participant, skipped))
+        next_task = tasks.reserve_next_task(participant, skipped)
+        return task_updates(page, inputs[page.token], next_task) | {page.message: notice(ITEM_NOT_OPEN, "problem")}
     codes = {field: inputs[question] for field, question in page.questions.items()}
     answers = form.keep_applicable_answers(codes, inputs[page.comment])
     if problems := form.answer_problems(answers):

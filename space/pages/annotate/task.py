@@ -115,7 +115,7 @@ def reserve_next_task(
 
 
 def stale_keys(participant: Participant) -> set[str]:
-    return find_stale_item_keys(participant.services.atlases, participant.study)
+    return find_stale_item_keys(participant.services.whole_atlases, participant.study)
 
 
 def new_task(participant: Participant, item: StudyItem | None, skipped_handles: tuple[str, ...]) -> AnnotationTask:

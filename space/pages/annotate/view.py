@@ -23,7 +23,7 @@ from space.studies.current import judging_closed_reason
 from space.web.browser_storage import draft_state, task_state, token_state
 from space.web.updates import Updates
 
-NO_ITEMS = "There is nothing to judge yet: no head has a description."
+NO_ITEMS = "There is nothing to judge at the moment: no head has a description that is shown."
 CHANGE_HINT = "You can close this page. To look at your answers or change them, press Back."
 KEYBOARD_HELP = (
     "**Keys.** 1 to 4 answer the marked question. Enter submits (in the comment: Ctrl+Enter). S skips, Backspace goes "
@@ -206,6 +206,8 @@ def evidence_html(task: AnnotationTask) -> Html:
 
 def no_item_reason(task: AnnotationTask) -> str:
     study, done = task.participant.study, task.progress.done
+    if not study.order:
+        return NO_ITEMS
     if done >= len(study.order):
         return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {CHANGE_HINT}"
     limit = study.settings.per_annotator

@@ -11,7 +11,7 @@ from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.atlases import cache
+from space.atlases.hidden import hidden_heads, shown_descriptions
 from space.components.grid import (
     CATEGORY_COLOURING,
     RELATION_PREFIX,
@@ -26,6 +26,7 @@ from space.components.markup import (
     controls_form,
     description_preview,
     head_link,
+    hidden_descriptions_notice,
     hidden_field,
     join_html,
     notice,
@@ -63,6 +64,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         (
             INTRODUCTION,
             *(notice(sentence, "problem") for sentence in services.atlas_problems()),
+            hidden_descriptions_notice(atlas),
             grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),
             head_picker(atlas),
@@ -84,7 +86,8 @@ def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:
         return None
     labels = compute_labels(counted_judgments(services, study))
     rows = labels[labels["question"] == "presence"].to_dict("records")
-    by_head = {HeadId(int(row["layer"]), int(row["head"])): verdict(row["label"]) for row in rows}
+    verdicts = {HeadId(int(row["layer"]), int(row["head"])): verdict(row["label"]) for row in rows}
+    by_head = {head: band for head, band in verdicts.items() if head not in hidden_heads(atlas)}
     people = {HeadId(int(row["layer"]), int(row["head"])): int(row["n"]) for row in rows}
     bands, texts = [0] * len(atlas.head_ids), {}
     for index, head in enumerate(atlas.head_ids):
@@ -119,7 +122,7 @@ def grid_controls(
 
 
 def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
-    descriptions = cache.head_descriptions(atlas)
+    descriptions = shown_descriptions(atlas)
     rows = []
     for index in grid.strongest_indices():
         head = atlas.head_ids[index]

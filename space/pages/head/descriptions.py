@@ -6,16 +6,21 @@ from maps.atlas.schema import Row
 from maps.describers.describer import OFFLINE
 from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, detection_text
 from space.atlases.head_rows import HeadRows
+from space.atlases.hidden import HIDDEN_DESCRIPTION
 from space.components.markup import Html, author_words, bullet_list, foldable_description, join_html, notice
 
 NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet."
+HIDDEN_CHECKS_MESSAGE = "Checks that would give the description away are hidden too."
 
 
-def leading_description(rows: HeadRows) -> Html:
-    """The description to read first, a language model's before the rules', with its author and its evidence."""
+def leading_description(rows: HeadRows, is_hidden: bool) -> Html:
+    """The description to read first, a language model's before the rules', with its author and its evidence.
+
+    `is_hidden`: a running study hides it.
+    """
     row = min(rows.descriptions, key=lambda row: row["describer"] == OFFLINE, default=None)
     if row is None:
-        return notice(NO_DESCRIPTION_MESSAGE)
+        return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
     sentences = [author_sentence(row)]
     if row["support"] is not None:
         sentences.append(support_sentence(row, rows))
@@ -37,10 +42,10 @@ def support_sentence(row: Row, rows: HeadRows) -> str:
     return f"Supported by {row['support']} of {len(rows.mappings)} examples."
 
 
-def descriptions_side_by_side(rows: HeadRows) -> Html:
+def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
     """What each describer says, with its inputs, its support and its detection scores."""
     if not rows.descriptions:
-        return notice(NO_DESCRIPTION_MESSAGE)
+        return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
     sections = join_html(description_section(row, rows) for row in rows.descriptions)
     return Html('<div class="side-by-side">{}</div>').format(sections)
 
@@ -63,11 +68,12 @@ def description_section(row: Row, rows: HeadRows) -> Html:
     )
 
 
-def evidence_list(rows: HeadRows) -> Html:
+def evidence_list(rows: HeadRows, is_hidden: bool) -> Html:
     """What was measured without a language model: checks with names, and how concentrated the head's targets are."""
     checks = sorted(rows.checks, key=lambda row: -row["support"])[:MAX_CHECKS]
     lines = [check_text(row, len(rows.mappings)) for row in checks]
     lines += map(concentration_text, rows.concentration)
     if rows.has_outdated_evidence:
         lines.append("Evidence measured on earlier mappings of this head is left out.")
-    return bullet_list(lines) or notice("No evidence has been measured for this head.")
+    nothing = HIDDEN_CHECKS_MESSAGE if is_hidden else "No evidence has been measured for this head."
+    return bullet_list(lines) + notice(nothing) if is_hidden or not lines else bullet_list(lines)

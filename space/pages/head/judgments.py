@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
+from space.atlases.hidden import hidden_heads
 from space.components.markup import Html, anchor, notice
 from space.components.tally import answer_counts_html
 from space.services import Services
+from space.studies.current import visible_default_study
 from space.studies.participant import Participant, current_judgments
 from space.studies.results import published_judgments
 from space.web.sessions import Annotator
+
+HIDDEN_JUDGMENTS_MESSAGE = "Judgments of this head are hidden too, and nobody can judge it here."
 
 
 class HeadJudgments(NamedTuple):
@@ -22,7 +26,12 @@ class HeadJudgments(NamedTuple):
 
 
 def judgments_section(services: Services, atlas: Atlas, head: HeadId, annotator: Annotator | None) -> HeadJudgments:
-    """Judgments of a study that is open to everybody, and of the default study for those who judged this head."""
+    """Judgments of a study that is open to everybody, and of the default study for those who judged this head.
+
+    None are shown while a study hides the head's description.
+    """
+    if head in hidden_heads(atlas):
+        return HeadJudgments(notice(HIDDEN_JUDGMENTS_MESSAGE), is_personal=False)
     own = default_study_judgments(services, atlas, head, annotator)
     return HeadJudgments(published_judgments_html(services, atlas, head) + own.html, own.is_personal)
 
@@ -39,7 +48,7 @@ def default_study_judgments(
     services: Services, atlas: Atlas, head: HeadId, annotator: Annotator | None
 ) -> HeadJudgments:
     """The judgments in the default study, to those who have judged the head; to others only how many there are."""
-    study = services.default_study
+    study = visible_default_study(services)
     item = study.item_by_head.get(head) if atlas.model == study.settings.model else None
     if item is None:
         return HeadJudgments(notice("This head is not part of the study."), is_personal=False)

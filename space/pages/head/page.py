@@ -10,6 +10,7 @@ from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
+from space.atlases.hidden import hidden_heads, shown_descriptions
 from space.components import markup
 from space.components.links import link_to_head, link_to_model
 from space.components.markup import Html
@@ -39,23 +40,23 @@ most when it attends to them.</p>{mappings}
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:
     atlas, head = requested_head(services, query)
     settings = atlas.info["settings"]
-    rows = HeadRows.read(atlas, head)
+    rows, is_hidden = HeadRows.read(atlas, head), head in hidden_heads(atlas)
     judgments = judgments_section(services, atlas, head, annotator)
     html = TEMPLATE.format(
         neighbours=neighbour_links(atlas, head),
         head=head,
         model=markup.anchor(link_to_model(atlas.model), atlas.model),
-        leading_description=leading_description(rows),
+        leading_description=leading_description(rows, is_hidden),
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
-        descriptions=descriptions_side_by_side(rows),
-        evidence=evidence_list(rows),
+        descriptions=descriptions_side_by_side(rows, is_hidden),
+        evidence=evidence_list(rows, is_hidden),
         judgments=judgments.html,
         similar_heads=similar_heads_table(atlas, head),
         group_mates=group_mates_sentence(atlas, head),
         provenance=provenance_list(atlas, rows),
     )
-    summary = cache.head_descriptions(atlas)[atlas.head_ids.index(head)] or "Not described yet."
+    summary = shown_descriptions(atlas)[atlas.head_ids.index(head)] or "Not described yet."
     image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)
     title = f"{head} of {atlas.model}"
     return PageContent(title, summary, html, image_address=image, is_personal=judgments.is_personal)
@@ -79,7 +80,7 @@ def similar_heads_table(atlas: Atlas, head: HeadId) -> Html:
     similar = similar_heads(cache.mapping_index(atlas), head, MAX_SIMILAR_HEADS)
     if not similar:
         return markup.notice("No other head acts strongly on any of the same tokens.")
-    descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
+    descriptions = dict(zip(atlas.head_ids, shown_descriptions(atlas), strict=True))
     rows = [
         (
             markup.head_link(atlas.model, other.head),

@@ -217,7 +217,7 @@ def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: 
     services = page.services
     study = studies.find_study(services, adjudication.parse_selection(inputs[page.selection]).study)
     rows = services.journal.all_judgments(study.name)
-    stale = find_stale_judgment_ids(services.atlases, study, rows)
+    stale = find_stale_judgment_ids(services.whole_atlases, study, rows)
 
     def write(folder: Path) -> Path:
         data = folder / study.name

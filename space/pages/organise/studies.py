@@ -43,6 +43,7 @@ class StudyRequest:
     deadline: str | None
     seed: float | None
     annotators: float | None = None
+    hides_descriptions: bool = True
 
 
 def studies_newest_first(services: Services) -> dict[str, Study]:
@@ -67,7 +68,7 @@ def describer_choices(services: Services) -> list[str]:
     """The describers whose descriptions can be judged, as `model · describer`."""
     return [
         MODEL_DESCRIBER_SEPARATOR.join((model, describer))
-        for model, atlas in services.atlases.items()
+        for model, atlas in services.whole_atlases.items()
         for describer in sorted({str(row["describer"]) for row in atlas.descriptions()})
     ]
 
@@ -90,10 +91,11 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         deadline=parse_deadline(request.deadline),
         seed=parse_whole_number("The seed", request.seed, 0),
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
+        hides_descriptions=bool(request.hides_descriptions),
     )
     if name in studies_newest_first(services):
         raise MapsError(f"A study named {name!r} exists already; choose another name.")
-    return candidates.create_study(services.atlas(model), describer, name, plan)
+    return candidates.create_study(services.whole_atlas(model), describer, name, plan)
 
 
 def create_study(services: Services, request: StudyRequest) -> Study:
@@ -143,6 +145,7 @@ def study_summary_sentences(study: Study) -> list[str]:
         f"{wanted}.",
         f"{work}.",
         annotators_sentence(study),
+        descriptions_sentence(settings),
         end_sentence(settings),
     ]
 
@@ -154,6 +157,13 @@ def annotators_sentence(study: Study) -> str:
         return "With this limit per person it cannot be completed, however many annotators there are."
     few = f", but only {invited:,} are invited" if invited is not None and invited < people else ""
     return f"It needs at least {people:,} annotators{few}."
+
+
+def descriptions_sentence(settings: StudySettings) -> str:
+    """Whether the explorer shows the descriptions of the study's heads while it goes on."""
+    if settings.hides_descriptions:
+        return "Until it is over, the explorer hides the descriptions of its heads and controls from visitors."
+    return "The explorer goes on showing the descriptions of its heads: who looks one up can tell controls."
 
 
 def end_sentence(settings: StudySettings) -> str:
@@ -205,7 +215,7 @@ def study_statuses(services: Services) -> dict[str, StudyStatus]:
 
 
 def study_status(services: Services, study: Study) -> StudyStatus:
-    stale_keys, slots = find_stale_item_keys(services.atlases, study), services.journal.slot_holders(study)
+    stale_keys, slots = find_stale_item_keys(services.whole_atlases, study), services.journal.slot_holders(study)
     progress = compute_study_progress(study, slots.judged_by, slots.reserved_by, stale_keys)
     answers_hidden_reason(services, study)  # records an end that is due
     return StudyStatus(study, progress, services.journal.over_reason(study))
@@ -214,5 +224,5 @@ def study_status(services: Services, study: Study) -> StudyStatus:
 def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
     """The work of each annotator in a study, without judgments of stale items."""
     rows = services.journal.current_judgments(study.name)
-    stale_ids = find_stale_judgment_ids(services.atlases, study, rows)
+    stale_ids = find_stale_judgment_ids(services.whole_atlases, study, rows)
     return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids])

@@ -28,6 +28,10 @@ from space.web.updates import Updates
 DOWNLOADS_HINT = (
     '<p class="hint">The downloads contain every judgment: who answered what, and which items are controls.</p>'
 )
+HIDING_HINT = (
+    "Hidden: visitors miss these heads' descriptions until the study is over. Shown: an annotator who looks a head up "
+    "can tell controls. Whoever has the atlas's files from elsewhere can tell them in both cases."
+)
 WITHDRAWAL_HINT = (
     "<p>After a withdrawal this person's answers are excluded from all figures, downloads and future releases. "
     "This cannot be undone.</p>"
@@ -96,6 +100,12 @@ class NewStudyTab:
             fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
             fields["seed"] = count_field("Seed of the sample and the order", 0, "study-seed")
         fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
+        fields["hides_descriptions"] = gr.Checkbox(
+            True,
+            label="Hide the descriptions of these heads in the explorer until the study is over",
+            info=HIDING_HINT,
+            elem_id="study-hides-descriptions",
+        )
         self.fields = fields
         self.preview_button = gr.Button("Preview", elem_id="preview")
         self.summary = gr.HTML(elem_id="preview-summary")

@@ -14,6 +14,7 @@ from annotation.types import Judgment
 from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel, table
+from space.pages.organise.studies import descriptions_sentence
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
@@ -61,6 +62,7 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
         )
     parts = [Html("<p>{}</p>").format(line) for line in lines]
     if study.name != DEFAULT_STUDY:
+        parts.append(Html("<p>{}</p>").format(descriptions_sentence(study.settings)))
         parts.append(Html("<p>Send annotators the address of this link: {}</p>").format(anchor(address, address)))
     parts += [stale_notice(progress), settings_list(study)]
     return Html("<h2>{}</h2>{}").format(study.name, join_html(parts))

@@ -8,6 +8,7 @@ from markupsafe import escape
 
 from maps.errors import MapsError
 from maps.text import pluralize
+from space.atlases.hidden import hidden_descriptions_sentence, hidden_heads
 from space.components.links import link_to_search
 from space.components.markup import Html, anchor, join_html, notice, select_field, token_chip
 from space.pages.search.view import SearchView, results_html
@@ -34,8 +35,12 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         return PageContent("Search the heads", INTRODUCTION, form + introduction_html())
     indexes = [services.search_indexes.get(atlas) for atlas in atlases]
     results = search(indexes, text, kind, page_in_query(query))
-    undescribed = [index.model for index in indexes if not len(index.descriptions)]
-    notes = list(results.query.notes)
+    undescribed = [
+        atlas.model
+        for atlas, index in zip(atlases, indexes, strict=True)
+        if not len(index.descriptions) and not hidden_heads(atlas)
+    ]
+    notes = [*results.query.notes, *filter(None, map(hidden_descriptions_sentence, atlases))]
     notes += [
         f"The heads of {name} have no descriptions yet, so only tokens and relations are found." for name in undescribed
     ]

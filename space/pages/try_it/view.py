@@ -12,7 +12,7 @@ from maps.mapping.probe_results import HeadBestSource, HeadPairRank, HeadTargets
 from maps.text import pluralize
 from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
-from space.atlases import cache
+from space.atlases.hidden import shown_descriptions
 from space.components.grid import grid_html, score_grid
 from space.components.markup import Html, description_preview, escape_html, head_link, notice, table, token_chip
 
@@ -26,7 +26,7 @@ class HeadLinks:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.descriptions = dict(zip(atlas.head_ids, cache.head_descriptions(atlas), strict=True))
+        self.descriptions = dict(zip(atlas.head_ids, shown_descriptions(atlas), strict=True))
 
     def link(self, head: HeadId) -> Html:
         if head not in self.descriptions:

@@ -323,6 +323,15 @@ def test_a_withdrawal_reaches_the_ledger_or_the_command_says_what_to_do(
 
 
 @pytest.mark.process
+def test_a_study_hides_descriptions_unless_they_are_to_be_shown(tmp_path: Path) -> None:
+    for name, options, hides in (("hiding", (), True), ("showing", ("--show-descriptions",), False)):
+        done = created(tmp_path, "--name", name, "--heads", 5, "--overlap", 0, *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = called("study", "show", name, "--data", tmp_path)
+        assert f"hides descriptions: {hides}\n" in shown.stdout
+
+
+@pytest.mark.process
 def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
     sentences = {

@@ -52,7 +52,7 @@ def both(served: Services, tmp_path: Path) -> tuple[Services, Path]:
     """Services that show the prebuilt atlas and a valid copy, and the folder of the copy."""
     folder = copy_atlas(tmp_path / "other")
     atlases = ShownAtlases({BAD: Atlas.open(folder), GOOD: served.atlas(GOOD)})
-    return replace(served, atlases=atlases), folder
+    return replace(served, whole_atlases=atlases), folder
 
 
 def use_pages_of(services: Services, model: str) -> list[bool]:
@@ -148,7 +148,7 @@ def test_no_damage_reaches_another_atlas(both: tuple[Services, Path], seed: int)
 @pytest.mark.slow
 def test_pages_of_hostile_names_are_built(served: Services, tmp_path: Path) -> None:
     atlas = Atlas.open(write_atlas_of_hostile_names(tmp_path / "names", PREBUILT))
-    services = replace(served, atlases=ShownAtlases({atlas.model: atlas, GOOD: served.atlas(GOOD)}))
+    services = replace(served, whole_atlases=ShownAtlases({atlas.model: atlas, GOOD: served.atlas(GOOD)}))
     assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 2  # no "copying"
     use_endpoints_of(services, atlas.model)
     assert all(use_pages_of_all(services))
@@ -198,7 +198,7 @@ def test_an_atlas_that_was_repaired_is_shown_again(both: tuple[Services, Path]) 
 
 def test_without_any_valid_atlas_pages_say_so(served: Services, tmp_path: Path) -> None:
     folder = copy_atlas(tmp_path / "other")
-    services = replace(served, atlases=ShownAtlases({BAD: Atlas.open(folder)}))
+    services = replace(served, whole_atlases=ShownAtlases({BAD: Atlas.open(folder)}))
     (folder / "heads.parquet").unlink()
     for page in (explore, relation, search, compare, head):
         assert not open_page(services, page, {"q": "x"}).exists or page is search

@@ -36,7 +36,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services that show both models."""
     used = open_services({"MAPS_DATA": str(tmp_path_factory.mktemp("data"))})
     large = write_large_atlas(tmp_path_factory.mktemp("large"))
-    yield replace(used, atlases={**used.atlases, MODEL: large})
+    yield replace(used, whole_atlases={**used.whole_atlases, MODEL: large})
     used.journal.close()
 
 

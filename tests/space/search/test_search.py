@@ -198,7 +198,7 @@ def test_what_is_built_before_it_is_asked_for_says_what_is_damaged(
     (atlas.folder / "mappings.parquet").write_bytes(b"PAR1 cut off")
     whole = Atlas.open(PREBUILT_FOLDER / "smollm2")
     indexes = SearchIndexes()
-    indexes.start_building([atlas, whole]).join()
+    indexes.start_building({"damaged": atlas, whole.model: whole}).join()
     assert "is damaged" in capsys.readouterr().err
     assert indexes.get(whole).model == whole.model
 

@@ -61,9 +61,9 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
 ) -> None:
     folder = tmp_path / "atlas"
     shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
-    own = replace(served, atlases={BASE_SETTINGS.model: Atlas.open(folder)})
+    own = replace(served, whole_atlases={BASE_SETTINGS.model: Atlas.open(folder)})
     study = create_test_study(own)
-    assert find_stale_item_keys(own.atlases, study) == set()
+    assert find_stale_item_keys(own.whole_atlases, study) == set()
     first, second = study.order[:2]
     for item in (first, second):
         record_judgment(own, study, item, ada, Answers("absent_none", None, None, ""))
@@ -74,10 +74,10 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
         if row["description_id"] == first.description_id:
             row["description_id"] = "another"
     pq.write_table(table.from_pylist(rows, schema=table.schema), folder / "descriptions.parquet")
-    assert first.key in find_stale_item_keys(own.atlases, study)
+    assert first.key in find_stale_item_keys(own.whole_atlases, study)
     assert [each.items for each in annotator_work(own, study)] == [1]
     assert results_without_evidence(own, study).report.left_out["stale"] == 1
-    assert find_stale_item_keys(own.atlases, served.default_study) == set()
+    assert find_stale_item_keys(own.whole_atlases, served.default_study) == set()
     assert find_stale_item_keys({}, study) == set()
     assert stale_item_keys(study, {}) == set(study.item_by_key)
 

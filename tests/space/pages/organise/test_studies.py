@@ -32,6 +32,7 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
         "Judgments wanted: 102 (3 of each of 34 items), and 10 more from each annotator (the overlap).",
         "Work: about 77 minutes in all, at 45 seconds per item, and 8 minutes more for each annotator (the overlap).",
         "It needs at least 3 annotators.",
+        "Until it is over, the explorer hides the descriptions of its heads and controls from visitors.",
         "It is over when you close it. To end by itself, it needs the number of invited annotators, because everybody "
         "judges the overlap.",
     ]

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def both(served: Services, folder: Path) -> Services:
     """The app over the bundled atlas and the large one."""
-    return replace(served, atlases={**served.atlases, MODEL: Atlas.open(folder)})
+    return replace(served, whole_atlases={**served.whole_atlases, MODEL: Atlas.open(folder)})
 
 
 def plain(html: str) -> str:
