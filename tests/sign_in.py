@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from annotation.identity.tokens import Session, make_session_token
+from annotation.identity.tokens import PersonalCode, make_session_token, new_session
 
 
-def session_token(name: str, key: bytes, link_number: int = 0, session_id: str = "a session") -> str:
-    """The token of somebody who is signed in under this name."""
-    return make_session_token(Session(name, link_number, session_id), key)
+def session_token(name: str, key: bytes) -> str:
+    """The token of somebody who has just signed in under this name: each call is a session of its own."""
+    return make_session_token(new_session(PersonalCode(name, 0)), key)
 
 
 def organiser_token(organiser_key: str) -> str:
