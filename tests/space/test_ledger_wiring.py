@@ -17,6 +17,7 @@ import pytest
 from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
 from annotation.identity import pseudonyms
+from annotation.identity.tokens import read_session_token
 from annotation.study.candidates import load_candidates
 from annotation.study.sampling import freeze_study
 from annotation.study.store import save_study
@@ -37,6 +38,7 @@ from tests.space.running import ROOT, AppUnderTest, CallResult, Visitor, run_app
 pytestmark = pytest.mark.process
 
 NAME = "tester/ledger"
+KEY = b"for tests, as long as keys must be"
 CLOSED = f"Judging is closed until the stored answers have been read from {NAME}."
 NOWHERE = "http://127.0.0.1:9"  # nothing listens on the port of discarded bytes
 LONGEST = 40.0  # seconds: longer than the tries of the Hub's client take
@@ -54,7 +56,7 @@ class Host:
     def __post_init__(self) -> None:
         self.settings = {
             "MAPS_DATA": str(self.data),
-            "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be",
+            "MAPS_PSEUDONYM_KEY": KEY.decode(),
             "MAPS_JUDGMENTS": NAME,
             "HF_TOKEN": self.token,
             "HF_ENDPOINT": self.endpoint,
@@ -171,10 +173,12 @@ def test_with_an_empty_disk_and_no_hub_exploring_works_and_judging_is_closed(tmp
         assert CLOSED in told
         signing = next(each for each in app.endpoints() if each.name == "sign_in")
         assert CLOSED in app.call(signing, eve).text
-        assert eve.stored_values.get("maps-token") is None
+        token = read_session_token(eve.stored_values["maps-token"], KEY)
+        assert token is not None
+        assert token.name == ""  # nobody's
         assert CLOSED in annotating(app, eve)
         ada = somebody("Ada")  # she signed in before the disk was lost
-        ada.stored_values["maps-token"] = session_token("Ada", b"for tests, as long as keys must be")
+        ada.stored_values["maps-token"] = session_token("Ada", KEY)
         assert CLOSED in annotating(app, ada)
         assert CLOSED in submitted(app, ada)
         assert CLOSED in organising(app)
@@ -237,7 +241,7 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
 def withdrawing(app: AppUnderTest, name: str) -> tuple[str, CallResult]:
     """An organiser withdraws a person; returns the pseudonym and what the page says."""
     pseudonym = pseudonyms.derive_pseudonym(name, b"for tests, as long as keys must be")
-    who = Visitor({"maps-organiser": app.organiser_key}, {"pseudonym": pseudonym})
+    who = Visitor({"maps-organiser": organiser_token(app.organiser_key)}, {"pseudonym": pseudonym})
     return pseudonym, asked(app, who, "withdraw", "withdrawals")
 
 

@@ -90,7 +90,11 @@ def test_near_ties_that_float32_gets_wrong_are_decided_in_float64(spread: float,
 
 @pytest.mark.parametrize(
     ("size", "block", "group", "rows"),
-    [pytest.param(250, 3, 4, 2, marks=pytest.mark.exhaustive), (1500, 100, 7, 7), (1500, 10_000, 64, 10_000)],
+    [
+        pytest.param(250, 3, 4, 2, marks=pytest.mark.exhaustive),
+        pytest.param(1500, 100, 7, 7, marks=pytest.mark.slow),
+        (1500, 10_000, 64, 10_000),
+    ],
 )
 @pytest.mark.parametrize("retry_share", [0, 1])
 @pytest.mark.parametrize("dense_share", [0, 1])
