@@ -257,7 +257,9 @@ def test_an_organisers_withdrawal_is_in_the_ledger_before_its_receipt(hub: Loopb
     with run_app(host.settings) as app:
         assert ada in eventually(lambda: organising(app), "Withdrawn so far:")
         signing = next(each for each in app.endpoints() if each.name == "sign_in")
-        assert "You withdrew your answers" in app.call(signing, somebody("Ada")).text
+        somebody_new = somebody("Ada")
+        annotating(app, somebody_new)
+        assert "under this name before" in app.call(signing, somebody_new).text
         assert app.stop() == ""
     assert published_ids(hub) == []
 
