@@ -124,7 +124,7 @@ def measure(port: int, annotator: Annotator) -> dict[str, Any]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        create_load_study(data, Load(1, 270, 260, 0, 1))
+        create_load_study(data, Load(1, 260, 260, 0, 1))
         app = AppProcess(data)
         app.start()
         try:

@@ -18,6 +18,8 @@ from space.web.routes import RouteKind, RouteRule, find_route
 
 MAX_BODY_BYTES = 2_000_000
 MAX_BODY_SECONDS = 30.0  # from the request's head to the end of its body
+PUBLIC_AT_ONCE = 2  # pages and public files that are answered at the same time
+MAX_PLACE_SECONDS = 5.0  # then the next one begins, too
 OWN_SITE = ("same-origin", "none")  # values of Sec-Fetch-Site: from the app's own page, or typed by the visitor
 
 OTHER_SITE_MESSAGE = (
@@ -65,6 +67,7 @@ class RequestGuard:
 
     def __init__(self, app: ASGIApp, is_on_space: bool, public_host: str = "", has_mcp: bool = False) -> None:
         self.app, self.public_host, self.has_mcp = app, public_host, has_mcp
+        self._places = asyncio.Semaphore(PUBLIC_AT_ONCE)
         ancestors = frame_ancestors(is_on_space)
         self.default_policy = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors {ancestors}"
 
@@ -92,7 +95,24 @@ class RequestGuard:
                 refusal = PlainTextResponse(BODY_TOO_LARGE_MESSAGE, 413, {"connection": "close"})
             except TimeoutError:
                 refusal = PlainTextResponse(BODY_TOO_SLOW_MESSAGE, 408, {"connection": "close"})
-        await (refusal or self.app)(scope, receive, send)
+        if refusal is None and rule is not None and rule.kind in (RouteKind.PAGE, RouteKind.FILE):
+            await self._answer_in_turn(scope, receive, send)
+        else:
+            await (refusal or self.app)(scope, receive, send)
+
+    async def _answer_in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers few public requests at once: calls, with which answers are stored, never queue behind them.
+
+        A request that takes long, because somebody reads it slowly, gives up its place.
+        """
+        await self._places.acquire()
+        place = asyncio.get_running_loop().call_later(MAX_PLACE_SECONDS, self._places.release)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if place.when() > asyncio.get_running_loop().time():
+                place.cancel()
+                self._places.release()
 
     def _is_allowed_here(self, rule: RouteRule | None, headers: Headers) -> bool:
         if is_from_own_site(headers, self.public_host):
