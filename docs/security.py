@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -35,11 +34,17 @@ def routes_table() -> str:
 def security_page(page: str) -> str:
     """The page with its tables as the code is now."""
     for name, table in (("calls", calls_table()), ("routes", routes_table())):
-        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        page, count = re.subn(f"{start}.*?{end}", lambda _: f"{start}\n\n{table}\n\n{end}", page, flags=re.DOTALL)  # noqa: B023
-        if count != 1:
-            raise ValueError(f"{PAGE} lacks the marks {start} and {end}")
+        page = fill_marked_part(page, name, table)
     return page
+
+
+def fill_marked_part(page: str, name: str, table: str) -> str:
+    """The page with a table between the marks of this name; ValueError if the page lacks them."""
+    before, start, rest = page.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    if not start or not end:
+        raise ValueError(f"{PAGE} lacks the marks <!-- {name} --> and <!-- end of {name} -->")
+    return f"{before}{start}\n\n{table}\n\n{end}{after}"
 
 
 if __name__ == "__main__":

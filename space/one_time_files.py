@@ -39,14 +39,14 @@ class OneTimeFiles:
         folder = Path(tempfile.mkdtemp(prefix="maps-download-"))
         try:
             path = write(folder)
+            if path.parent != folder:
+                path = path.rename(folder / path.name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._files[token] = OneTimeFile(folder / path.name, self._clock() + LIFETIME)
-            if path.parent != folder:
-                shutil.move(path, folder / path.name)
+            self._files[token] = OneTimeFile(path, self._clock() + LIFETIME)
             self._remove_old()
         return token, path.name
 

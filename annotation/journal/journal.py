@@ -64,8 +64,7 @@ class Journal(Database):
 
     def is_known(self, pseudonym: str) -> bool:
         """Whether a person with this pseudonym has ever consented or withdrawn."""
-        query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
-        return bool(self.select(query, (pseudonym,)))
+        return sessions.is_known(self, pseudonym)
 
     def record_judgment(
         self, judgment: Judgment, study: Study | None = None, closed_keys: Collection[str] = ()

@@ -26,13 +26,18 @@ def is_session_ended(db: Database, session_id: str) -> bool:
     return bool(db.select("SELECT 1 FROM ended_sessions WHERE session_id = ?", [session_id]))
 
 
+def is_known(db: Database, pseudonym: str) -> bool:
+    """See `Journal.is_known`."""
+    query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
+    return bool(db.select(query, [pseudonym]))
+
+
 def claim_name(db: Database, pseudonym: str, session_id: str) -> bool:
     """Makes a session the first one of a new person; False if another session was. Runs inside a transaction.
 
     The same session may come again: a browser that got no answer repeats its request.
     """
-    query = "SELECT 1 FROM annotators WHERE pseudonym = ?1 UNION SELECT 1 FROM withdrawals WHERE annotator = ?1"
-    if db.select(query, [pseudonym]):
+    if is_known(db, pseudonym):
         query = "SELECT 1 FROM personal_links WHERE pseudonym = ? AND first_session = ?"
         return bool(db.select(query, [pseudonym, session_id]))
     query = "INSERT INTO personal_links (pseudonym, number, first_session) VALUES (?, 0, ?)"

@@ -35,7 +35,9 @@ def table_times(atlas: Atlas, tables: Sequence[str]) -> tuple[int, ...]:
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
 
-def cached(*tables: str) -> Callable[[Callable[Concatenate[Atlas, P], Value]], Callable[Concatenate[Atlas, P], Value]]:
+def cache_results(
+    *tables: str,
+) -> Callable[[Callable[Concatenate[Atlas, P], Value]], Callable[Concatenate[Atlas, P], Value]]:
     """For functions of an atlas that read these tables: they compute again only after one of the tables changed."""
     return partial(_remember, tables)
 
@@ -60,30 +62,30 @@ def _remember(
     return result
 
 
-@cached("relations")
+@cache_results("relations")
 def classified_heads(atlas: Atlas, tau: float) -> RelationsByHead:
     return classify(atlas.table("relations"), tau, atlas.info["settings"]["min_pairs"])
 
 
-@cached("relations")
+@cache_results("relations")
 def relation_summary(atlas: Atlas, tau: float) -> pa.Table:
     """How many heads implement or suppress each relation at a threshold, and its best heads."""
     return heads_per_relation(atlas.table("relations"), tau, atlas.info["settings"]["min_pairs"])
 
 
-@cached("relations")
+@cache_results("relations")
 def relation_names(atlas: Atlas) -> tuple[str, ...]:
     """The names of the relations that were scored, in the order of the table."""
     return tuple(dict.fromkeys(atlas.table("relations", ["relation"])["relation"].to_pylist()))
 
 
-@cached("heads")
+@cache_results("heads")
 def head_column(atlas: Atlas, name: str) -> list[Any]:
     """A column of the table `heads`, in the order of `atlas.head_ids`; None for heads without a row."""
     return values_by_head(atlas, atlas.table("heads", ["layer", "head", name]), name)
 
 
-@cached("relations")
+@cache_results("relations")
 def relation_values(atlas: Atlas, relation: str, side: str) -> list[float | None]:
     """Each head's score on one relation, or its suppression, in the order of `atlas.head_ids`."""
     rows = atlas.table("relations", ["layer", "head", "relation", side])
@@ -97,13 +99,13 @@ def values_by_head(atlas: Atlas, rows: pa.Table, column: str) -> list[Any]:
     return [by_head.get(head) for head in atlas.head_ids]
 
 
-@cached("mappings")
+@cache_results("mappings")
 def mapping_index(atlas: Atlas) -> MappingIndex:
     """The mappings of all heads as numbers, in which similar heads are searched."""
     return MappingIndex.from_table(atlas.table("mappings", similar_heads.MAPPING_COLUMNS))
 
 
-@cached("descriptions")
+@cache_results("descriptions")
 def head_descriptions(atlas: Atlas) -> list[str]:
     """The current description of each head, in the order of `atlas.head_ids`; empty for heads without one.
 
@@ -115,7 +117,7 @@ def head_descriptions(atlas: Atlas) -> list[str]:
     return [by_head.get(head, "") for head in atlas.head_ids]
 
 
-@cached("scores", "descriptions")
+@cache_results("scores", "descriptions")
 def detection_scores(atlas: Atlas) -> list[float | None]:
     """The detection score of each head's current description by the newest scorer, in the order of `atlas.head_ids`."""
     current = atlas.description_table(["description_id"])["description_id"]
@@ -123,14 +125,14 @@ def detection_scores(atlas: Atlas) -> list[float | None]:
     return values_by_head(atlas, rows.filter(pc.is_in(rows["description_id"], current)), "detection")
 
 
-@cached("mappings", "descriptions")
+@cache_results("mappings", "descriptions")
 def pattern_rates(atlas: Atlas) -> pa.Table:
     """How often describers see a pattern, by layer and over all layers."""
     rows = atlas.description_table(["description_id", "pattern", "pattern_paper"]).to_pylist()
     return identification_rates(atlas.head_ids, rows, atlas.stale_description_ids())
 
 
-@cached("descriptions")
+@cache_results("descriptions")
 def descriptions_by_describer(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool, str]]]:
     """By describer and head: whether the describer sees a pattern, and its description."""
     by_describer: dict[str, dict[HeadId, tuple[bool, str]]] = {}

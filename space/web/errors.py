@@ -23,13 +23,13 @@ def show_errors(handler: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(handler)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return handler(*args, **kwargs)
         except MapsError as error:
             raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
 
-    return wrapped
+    return wrapper
 
 
 def for_visitors(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
@@ -37,7 +37,7 @@ def for_visitors(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     guarded = show_errors(handler)
 
     @wraps(handler)
-    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         return await in_turn(guarded, *args, **kwargs)
 
-    return wrapped
+    return wrapper

@@ -51,11 +51,16 @@ def identify_annotator(services: Services, token: object, request: HasRequest) -
 
 def valid_session(services: Services, token: object) -> Session | None:
     """The session in a token, unless it has expired, was ended, or came from a personal link that was replaced."""
-    session = tokens.read_session_token(token, services.pseudonym_key)
-    if session is None or not session.name or services.journal.is_session_ended(session.session_id):
+    session = lasting_session(services, token, services.pseudonym_key)
+    if session is None or not session.name:
         return None
-    pseudonym = pseudonyms.derive_pseudonym(session.name, services.pseudonym_key)
-    return session if session.link_number == services.journal.personal_link_number(pseudonym) else None
+    return session if session.link_number == current_code(services, session.name).link_number else None
+
+
+def lasting_session(services: Services, token: object, key: bytes) -> Session | None:
+    """The session in a token that `key` signed, unless it has expired or was ended."""
+    session = tokens.read_session_token(token, key)
+    return None if session is None or services.journal.is_session_ended(session.session_id) else session
 
 
 def visitor_token(services: Services) -> str:
@@ -83,7 +88,7 @@ def session_from_link(services: Services, code: object) -> str | None:
     read = tokens.read_personal_code(code, services.pseudonym_key)
     if read is None or read != current_code(services, read.name):
         return None
-    return begin_session(services, read.name)
+    return make_token(services, tokens.new_session(read))
 
 
 def current_code(services: Services, name: str) -> PersonalCode:
@@ -112,8 +117,7 @@ def identify_organiser(services: Services, token: object, request: HasRequest) -
         if name is None or pseudonyms.normalise_name(name) not in services.organisers:
             return None
         return annotator_for_name(name, services.pseudonym_key)
-    session = tokens.read_session_token(token, services.organiser_key.encode()) if services.organiser_key else None
-    if session is None or services.journal.is_session_ended(session.session_id):
+    if not services.organiser_key or lasting_session(services, token, services.organiser_key.encode()) is None:
         return None
     return Annotator(ORGANISER_NAME, pseudonyms.derive_organiser_pseudonym(services.pseudonym_key))
 

@@ -28,14 +28,11 @@ def visitor_id(request: HasRequest | None) -> str:
         return f"login {name}"
     forwarded = str(request.request.headers.get("x-forwarded-for", "")).split(",")
     public = [text.strip() for text in forwarded if is_public_address(text.strip())]
-    client = request.request.client
-    return public[-1] if public else str(client.host if client else "nobody")
+    return public[-1] if public else connection_address(request)
 
 
-def network_address(services: Services, request: HasRequest) -> str:
-    """The address that a request came from, as far as it can be believed."""
-    if services.is_on_space:
-        return visitor_id(request)
+def connection_address(request: HasRequest) -> str:
+    """The network address at the other end of the connection."""
     client = request.request.client if request.request is not None else None
     return str(client.host if client else "nobody")
 

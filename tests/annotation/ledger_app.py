@@ -22,6 +22,16 @@ MakeJudgment = Callable[..., Judgment]
 
 
 @dataclass
+class Seconds:
+    """A clock that never jumps, moved by hand."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class ManualClock:
     """A clock that is moved by hand."""
 

@@ -12,10 +12,11 @@ from annotation import form
 from annotation.errors import DuplicateRowError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
+from annotation.identity.tokens import SESSION_DAYS
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.links import head_in_query
-from space.components.markup import Html, join_html, notice
+from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
@@ -25,7 +26,7 @@ from space.studies.participant import Participant
 from space.web import sessions
 from space.web.sessions import Annotator, annotator_for_name, identify_annotator
 from space.web.updates import Inputs, Updates
-from space.web.visitors import network_address
+from space.web.visitors import connection_address
 
 SIGN_IN_FIRST = "Please sign in with Hugging Face first."
 WITHDRAWN_MESSAGE = "You have withdrawn your answers, so you can no longer take part."
@@ -37,8 +38,8 @@ NAME_TAKEN = (
 RELOAD_FIRST = "This page is too old to sign in; please reload it."
 LINK_WORTHLESS = "This personal link is not valid here, or a newer one took its place. Ask for a new link."
 PERSONAL_LINK_TEXT = (
-    "This is your personal link; keep it, for it is shown only now. With it you sign in on another device, or here "
-    "when you have signed out or have not come for 30 days. Whoever has it can answer in your name."
+    "This is your personal link. Keep it: it is not shown again. It signs you in on another device, and here after you "
+    f"sign out or stay away for {SESSION_DAYS} days. Anybody who has it can answer in your name."
 )
 SIGNED_OUT_MESSAGE = "You are signed out. Your personal link signs you in again."
 RESERVATION_LOST_MESSAGE = (
@@ -139,33 +140,33 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     token, notices = inputs[page.token], Html("")
     if known is None:
         try:
-            register_newcomer(services, name, inputs[page.token], request)
+            annotator = register_newcomer(services, name, inputs[page.token], request)
         except DuplicateRowError:
             return {page.notices: notice(NAME_TAKEN, "problem")}
         token, notices = sessions.begin_session(services, name), personal_link_notice(services, name, request)
-    annotator = known or annotator_for_name(name, services.pseudonym_key)
-    if known:
+    else:
+        annotator = known
         services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION)
     participant = Participant(services, current_study(services, inputs[page.task]), annotator)
     return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
 
-def register_newcomer(services: Services, name: str, token: object, request: gr.Request) -> None:
+def register_newcomer(services: Services, name: str, token: object, request: gr.Request) -> Annotator:
     """Records the consent of the first person with this name; DuplicateRowError for a name that is in use."""
-    services.sign_in_limits.consume(network_address(services, request))
+    services.sign_in_limits.consume(connection_address(request))
     annotator = annotator_for_name(name, services.pseudonym_key)
     session_id = sessions.visitor_session_id(services, token)
     if session_id is None:
         raise MapsError(RELOAD_FIRST)
     services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION, first_session=session_id)
+    return annotator
 
 
 def personal_link_notice(services: Services, name: str, request: gr.Request) -> Html:
     """The personal link, which is shown this once."""
     link = sessions.personal_link(services, name, request)
-    return Html(
-        '<div class="notice" role="status" id="personal-link"><p>{}</p><p><a href="{}">{}</a></p></div>'
-    ).format(PERSONAL_LINK_TEXT, link, link)
+    text = Html('<div class="notice" role="status" id="personal-link"><p>{}</p><p>{}</p></div>')
+    return text.format(PERSONAL_LINK_TEXT, anchor(link, link))
 
 
 def sign_out(page: AnnotatePage, inputs: Inputs, _request: gr.Request) -> Updates:

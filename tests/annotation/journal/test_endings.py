@@ -14,7 +14,8 @@ from annotation.journal.journal import Journal
 from annotation.study.study import Study, build_default_study
 from annotation.types import Ending
 from tests.annotation.invented_study import CANDIDATES, CREATED, freeze_invented_study
-from tests.annotation.journal.test_reservations import MINUTE, Clock, judged
+from tests.annotation.journal.conftest import Clock
+from tests.annotation.journal.test_reservations import MINUTE, judged
 
 DEADLINE = CREATED + timedelta(days=1)
 

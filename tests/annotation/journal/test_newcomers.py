@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,23 +13,16 @@ from annotation.study.practice import load_practice_examples
 from annotation.study.study import Study
 from annotation.types import StudyItem
 from tests.annotation.invented_study import freeze_invented_study
-from tests.annotation.journal.test_reservations import FULL, MINUTE, Clock, judged, taken
+from tests.annotation.journal.conftest import Clock
+from tests.annotation.journal.test_reservations import FULL, MINUTE, judged, taken
 
 INVENTED = [f"invented-{number}" for number in range(276)]
 STUDY = freeze_invented_study(heads=20, overlap=0, swapped=0, shuffled=0, per_item=2)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
-        for person in ("a", "b", "c", "honest", *INVENTED):
-            opened.record_consent(person, "1")
-        yield opened
+def people() -> Iterable[str]:
+    return ("a", "b", "c", "honest", *INVENTED)
 
 
 def judge_all_but(journal: Journal, study: Study, items_left: int) -> list[StudyItem]:

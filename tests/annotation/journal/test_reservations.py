@@ -6,10 +6,9 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,33 +22,11 @@ from annotation.study.store import save_study
 from annotation.study.study import Study
 from annotation.types import Judgment, StudyItem
 from tests.annotation.invented_study import CREATED, freeze_invented_study
+from tests.annotation.journal.conftest import Clock
 
 ROOT = Path(__file__).parents[3]
 MINUTE = timedelta(minutes=1)
 FULL = "others judged this item in the meantime, so it needs no more judgments"
-
-
-class Clock:
-    """A clock that a test turns."""
-
-    def __init__(self) -> None:
-        self.time = CREATED
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
-        for person in "abcdefgh":
-            opened.record_consent(person, "1")
-        yield opened
 
 
 def judged(item: StudyItem, who: str, supersedes: str | None = None) -> Judgment:

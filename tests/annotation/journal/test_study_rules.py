@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,8 @@ from annotation.study.practice import load_practice_examples
 from annotation.study.study import Study
 from annotation.types import StudyItem
 from tests.annotation.invented_study import CANDIDATES, CREATED, freeze_invented_study
-from tests.annotation.journal.test_reservations import MINUTE, Clock, judged, taken
+from tests.annotation.journal.conftest import Clock
+from tests.annotation.journal.test_reservations import MINUTE, judged, taken
 
 LIMIT = "one person judges at most 2 items in this study"
 HEAD = "you have judged this head before"
@@ -26,19 +25,6 @@ ALL_HEADS: dict[str, object] = {
     "swapped": 3,
     "shuffled": 3,
 }  # so controls are of sampled heads
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", now=clock) as opened:
-        for person in "abcdefgh":
-            opened.record_consent(person, "1")
-        yield opened
 
 
 def head_and_control(study: Study) -> tuple[StudyItem, StudyItem]:

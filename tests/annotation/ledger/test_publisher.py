@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,18 +12,8 @@ import pytest
 
 from annotation.ledger.publisher import MAX_RETRY_WAIT, PUBLISH_INTERVAL, Publisher
 from maps.hub.repository import RepositoryState
-from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, published_ids
+from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, Seconds, published_ids
 from tests.hub.loopback import LoopbackHub
-
-
-@dataclass
-class Seconds:
-    """A clock that never jumps, moved by hand."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,11 @@ from annotation.errors import LedgerError
 from annotation.ledger.pending import PendingFile
 from annotation.ledger.publisher import FORGET_INTERVAL, PUBLISH_INTERVAL, Publisher
 from maps.errors import HubError
-from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, ledger_rows, published_ids
+from tests.annotation.ledger_app import LEDGER_NAME, LedgerApp, MakeJudgment, Seconds, ledger_rows, published_ids
 from tests.hub.loopback import LoopbackHub, OrderedFailure
 
 COMMIT = "POST .*/commit/"
 NEXT_START = "start the app again, which sends withdrawals first; do not publish a release before that."
-
-
-@dataclass
-class Seconds:
-    """A clock that never jumps, moved by hand."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
