@@ -45,5 +45,6 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(("ask_to_close_study", "close_study"), (ORGANISERS, "ends a study")),
     **dict.fromkeys(("preview_study", "create_study"), (ORGANISERS, "a new study")),
     **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
+    "sign_out_organiser": (ORGANISERS, "ends their session"),
     "decide": (ORGANISERS, "decides on a disagreement"),
 }

@@ -33,7 +33,9 @@ from space.web.addresses import requested_head
 from space.web.assets import asset_address, serve_asset
 from space.web.downloads import table_response
 from space.web.page import ExplorerPage, PageContent, article_html, open_page
+from space.web.reply_cache import ReplyCache
 from space.web.request_guard import frame_ancestors
+from space.web.routes import path_in_app
 from space.web.turns import in_turn
 
 GRADIO_META_TAGS = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*>')
@@ -60,7 +62,7 @@ class FirstHtmlMiddleware:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
+        path = path_in_app(scope).strip("/")
         insert, exists = None, True
         if path in self.pages:
             request = Request(scope)
@@ -171,7 +173,10 @@ def app_arguments(services: Services, pages: Mapping[str, Any], links: Mapping[s
         return table_response(services.atlas(query.get("model", "")), query.get("name", ""), query.get("format", ""))
 
     return {
-        "middleware": [Middleware(FirstHtmlMiddleware, services=services, pages=pages, links=links)],
+        "middleware": [
+            Middleware(FirstHtmlMiddleware, services=services, pages=pages, links=links),
+            Middleware(ReplyCache),
+        ],
         "routes": [
             Route("/look/sentences.json", send_error_as_text(send_sentences)),
             Route("/look/card.png", send_error_as_text(send_preview_image)),

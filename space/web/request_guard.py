@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from space.web.routes import RouteKind, RouteRule, find_route
+from space.web.routes import RouteKind, RouteRule, find_route, path_in_app
 
 MAX_BODY_BYTES = 2_000_000
 MAX_BODY_SECONDS = 30.0  # from the request's head to the end of its body
@@ -80,8 +80,7 @@ class RequestGuard:
             await self._answer(scope, receive, HeaderSetter(send, self.default_policy).send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/")
-        rule, headers = find_route(scope["method"], path, self.has_mcp), Headers(scope=scope)
+        rule, headers = find_route(scope["method"], path_in_app(scope), self.has_mcp), Headers(scope=scope)
         refusal: Response | None = None
         if not self._is_allowed_here(rule, headers):
             refusal = PlainTextResponse(OTHER_SITE_MESSAGE, 403)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from starlette.types import Scope
+
 
 class RouteKind(Enum):
     """What a route is. Other sites may link to pages and show public files; nothing else is theirs."""
@@ -30,6 +32,7 @@ class RouteRule:
     kind: RouteKind
     purpose: str
     is_for_mcp: bool = False  # exists only if the endpoints are tools of MCP
+    is_same_for_all: bool = False  # Gradio's reply depends on the address alone: see reply_cache.py
 
     @cached_property
     def expression(self) -> re.Pattern[str]:
@@ -39,14 +42,14 @@ class RouteRule:
 GET, POST = ("GET", "HEAD"), ("POST",)
 PAGE, FILE, CALL, LOGIN = RouteKind.PAGE, RouteKind.FILE, RouteKind.CALL, RouteKind.LOGIN
 ROUTE_RULES = (
-    RouteRule("(head|relation|search|try|compare)?/?", GET, PAGE, "the explorer"),
-    RouteRule("(annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages"),
+    RouteRule("(head|relation|search|try|compare)?/?", GET, PAGE, "the explorer", is_same_for_all=True),
+    RouteRule("(annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages", is_same_for_all=True),
     RouteRule("health", GET, FILE, "that the app works"),
     RouteRule(r"look/[a-z_]+(\.[a-z]+)?", GET, FILE, "tables, preview images, styles and scripts of the app"),
     RouteRule("download/[A-Za-z0-9_-]+", GET, CALL, "a file that was made for one visitor, once"),
     RouteRule("(assets|static|svelte)/.+", GET, FILE, "Gradio's scripts, styles and fonts"),
     RouteRule(r"(gradio_api/)?theme\.css|favicon\.ico|robots\.txt|manifest\.json", GET, FILE, "look of the pages"),
-    RouteRule("config/?", GET, FILE, "the layout of all pages"),
+    RouteRule("config/?", GET, FILE, "the layout of all pages", is_same_for_all=True),
     RouteRule(r"gradio_api/(info/?|openapi\.json|app_id/?|startup-events)", GET, FILE, "what programs may call"),
     RouteRule("gradio_api/queue/join", POST, CALL, "a call of a page or a program"),
     RouteRule("gradio_api/queue/data", GET, CALL, "the answers to calls of one session"),
@@ -58,6 +61,12 @@ ROUTE_RULES = (
     RouteRule("logout/?", GET, CALL, "signing out"),
     RouteRule("gradio_api/mcp(/.*)?", ("GET", "HEAD", "POST", "DELETE"), CALL, "tools for MCP", is_for_mcp=True),
 )
+
+
+def path_in_app(scope: Scope) -> str:
+    """A request's path below the app's own address, without the first slash."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")).removeprefix("/")
 
 
 def find_route(method: str, path: str, has_mcp: bool = False) -> RouteRule | None:

@@ -244,5 +244,5 @@ def test_an_organiser_may_do_all_that_is_theirs(scene: Scene) -> None:
     [decision] = [row for row in scene.used.journal.all_judgments("pilot") if row.item_kind == "adjudication"]
     assert decision.annotator == pseudonyms.derive_organiser_pseudonym(scene.used.pseudonym_key)
     grace = pseudonyms.derive_pseudonym("Grace", scene.used.pseudonym_key)
-    called(scene, who, {"withdraw"})
+    called(scene, visitor(scene, "organiser"), {"withdraw"})  # the first session has signed out
     assert grace in scene.used.journal.withdrawal_times()

@@ -41,6 +41,7 @@ from space.web.updates import Inputs, Updates
 
 ORGANISERS_ONLY = "Only an organiser can do that. Reload the page and sign in as one."
 HIDDEN_ANSWERS = "The answers of this study are hidden while it is running. Open the item with the answers shown."
+SIGNED_OUT_MESSAGE = "You are signed out. The organiser's link signs you in until the app is started anew."
 OrganiserHandler = Callable[Concatenate[OrganisePage, Annotator, Inputs, ...], Updates]
 
 
@@ -93,6 +94,14 @@ def restore_copies_handler(page: OrganisePage) -> Any:
         return {page.copies_notice: notice(restored, "receipt")} if count else gr.skip()
 
     return show_errors(restore_copies)
+
+
+def sign_out_organiser(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Ends the session for good, on the server too; the printed link opens another one."""
+    services = page.services
+    sessions.end_session(services, inputs[page.organiser_token], services.organiser_key.encode())
+    updates = access_denied_updates(page)
+    return updates | {page.organiser_token: None, page.access_notice: notice(SIGNED_OUT_MESSAGE, "receipt")}
 
 
 def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:

@@ -22,6 +22,8 @@ def build(services: Services, page: gr.Blocks) -> None:
     connect_study_tab(here)
     connect_new_study_tab(here)
     connect_withdrawal_tab(here)
+    leave = for_organisers(here, handlers.sign_out_organiser)
+    here.sign_out_button.click(leave, inputs_of(here.organiser_token), here.selection_outputs(), **PRIVATE_EVENT)
 
 
 def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:

@@ -156,6 +156,9 @@ class OrganisePage:
                     self.new_study = NewStudyTab(studies.describer_choices(services))
                 with gr.Tab("Withdrawals", id="withdrawals"):
                     self.withdrawal = WithdrawalTab()
+            self.sign_out_button = gr.Button(
+                "Sign out", visible=not services.is_on_space, elem_id="organiser-sign-out", size="sm"
+            )
 
     def selection_outputs(self) -> list[Block]:
         parts = (*vars(self).values(), *vars(self.decision).values(), *self.decision.questions.values())
