@@ -80,6 +80,9 @@ def check_texts(info: Mapping[str, Any]) -> None:
     for key in (*NAMES, *TEXTS):
         if not is_text(info.get(key)) or not (key in NAMES or info[key].isprintable()):
             raise ValueError(f"{key} is not a valid text")
+    weights = info.get("weights")
+    if weights is not None and not (is_text(weights) and weights.isprintable()):
+        raise ValueError("weights is not a valid text")
     try:
         created_at = datetime.fromisoformat(info["created_at"])
     except ValueError:

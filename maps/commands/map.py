@@ -26,6 +26,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     add_mapping_options(p, "the atlas's folder")
+    p.add_argument("--name", help="what the model is called (default: its Hub id, or its folder's or file's name)")
     p.add_argument(
         "--engine", choices=ENGINES, default="process", help="compute in this process (default), or on a Ray cluster"
     )
@@ -46,8 +47,6 @@ def add_mapping_options(p: argparse.ArgumentParser, out: str) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Maps a model; returns at once where the atlas is finished."""
-    from maps.mapping.settings import is_mapping_finished
-
     out: Path = arguments.out
     settings = settings_from(
         arguments,
@@ -58,14 +57,15 @@ def run(arguments: argparse.Namespace) -> None:
         top_scoring=arguments.top_scoring,
     )
     check_engine(arguments)
-    if is_mapping_finished(arguments.model, out, settings):
-        print_text(f"The atlas in {out} was already finished.")
-        return
     from maps.mapping.mapper import map_model
 
     engine = make_ray_engine(arguments) if arguments.engine == "ray" else None
     device = "cpu" if engine else arguments.device  # with Ray, --device is that of the workers
-    atlas = map_model(arguments.model, out, settings, device, progress_bar, engine)
+    was_finished = (out / "atlas.json").exists()
+    atlas = map_model(arguments.model, out, settings, device, progress_bar, engine, arguments.name)
+    if was_finished:
+        print_text(f"The atlas in {out} was already finished.")
+        return
     print_text(f"Mapped {pluralize(len(atlas.head_ids), 'head')} of {atlas.model}: the atlas is in {out}.")
 
 

@@ -23,6 +23,7 @@ from maps.mapping.model import Model
 from maps.mapping.settings import select_layers
 from maps.types import HeadId
 from maps.weights.checkpoint import MAPPING_ROLES
+from maps.weights.identity import identity_entries, is_model_of
 
 TableRows = dict[str, list[Row]]  # the rows of each table
 
@@ -90,9 +91,9 @@ def run_layers(
     layer's rows by name; `build_tables` makes the tables from the rows of all layers. Raises MapsError when the folder
     holds a run with other settings or the atlas of another model.
     """
-    out, revision, parts = run.out, model.checkpoint.revision, experiment_parts(run.out, experiment)
-    settings = {"model": model.requested_name, "revision": revision, **settings}
-    if (out / "atlas.json").exists() and Atlas.open(out).info["revision"] != revision:
+    out, parts = run.out, experiment_parts(run.out, experiment)
+    settings = {"model": model.requested_name, **identity_entries(model.checkpoint), **settings}
+    if (out / "atlas.json").exists() and not is_model_of(model.checkpoint, Atlas.open(out).info):
         raise MapsError(f"{out} holds an atlas of another model; choose another --out.")
     with parts.begin("evaluate", settings):
         computed = parts.compute_missing(layers, compute_layer, run.progress)

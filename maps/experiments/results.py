@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from maps.files.csv_export import table_to_csv
 from maps.files.run_folder import REMEDY, RunFolder, settings_difference
 from maps.mapping.settings import MappingSettings
 from maps.types import Progress, no_progress_bar
+
+if TYPE_CHECKING:
+    from maps.weights.checkpoint import Checkpoint
 
 # The settings of a mapping that change an experiment's scores.
 USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
@@ -132,13 +135,17 @@ def pick_settings(settings: MappingSettings, names: Sequence[str] = USED_SETTING
     return {name: values[name] for name in names}
 
 
-def open_matching_atlas(out: Path, revision: str, settings: MappingSettings) -> Atlas | None:
+def open_matching_atlas(out: Path, checkpoint: Checkpoint, settings: MappingSettings) -> Atlas | None:
     """The atlas in a folder, if there is one; raises MapsError when its model or settings differ."""
     if not (out / "atlas.json").exists():
         return None
+    from maps.weights.identity import is_model_of
+
     atlas = Atlas.open(out)
-    stored = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS} | {"revision": atlas.info["revision"]}
-    asked = pick_settings(settings) | {"revision": revision}
+    if not is_model_of(checkpoint, atlas.info):
+        raise MapsError(f"{out} holds an atlas of another model, {atlas.model}; choose another --out.")
+    stored = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS}
+    asked = pick_settings(settings)
     if stored != asked:
         difference = settings_difference(stored, asked)
         raise MapsError(f"{out} holds an atlas made with other settings ({difference}); choose another --out.")

@@ -98,6 +98,8 @@ def part_name(part: int | str) -> str:
 
 def settings_difference(before: Dictionary[str, Any], after: Dictionary[str, Any]) -> str:
     """The first setting that differs, in words: `k was 60, now 3`."""
+    if before.get("weights") != after.get("weights"):
+        return "the model's weights have changed"
     for key in after:
         if before.get(key) != json.loads(json.dumps(after[key])):
             old, new = json.dumps(before.get(key), ensure_ascii=False), json.dumps(after[key], ensure_ascii=False)

@@ -33,6 +33,7 @@ from maps.mapping.rows import HeadHits, head_row, hit_rows, pair_rows, score_row
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.identity import hash_weights, identity_entries, is_model_of
 
 LayerTables = dict[str, pa.Table]
 # Computes the tables of layers, in any order.
@@ -46,31 +47,38 @@ def map_model(
     device: str = "cpu",
     progress: Progress[int] = no_progress_bar,
     engine: MappingEngine | None = None,
+    title: str | None = None,
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and returns the atlas; continues where a run stopped.
 
     A Model brings its own device, dtype, first_mlp and final_norm. `progress` wraps the layers still to do.
-    `engine` computes them; without one, this process computes them in turn.
+    `engine` computes them; without one, this process computes them in turn. `title` names the model in the atlas
+    (default: the Hub id, or the name of its folder or file). Raises MapsError if `out` holds the atlas of other
+    weights.
     """
     if isinstance(model, Model):
         settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
-    name = model.requested_name if isinstance(model, Model) else model
-    if is_mapping_finished(name, out, settings):
-        return Atlas.open(out)
-    opened = model if isinstance(model, Model) else open_model(model, settings, device)
-    checkpoint, store = opened.checkpoint, LayerStore(out)
+    opened = model if isinstance(model, Model) else open_model(model, settings, device, title)
+    name, checkpoint, store = opened.requested_name, opened.checkpoint, LayerStore(out)
+    if (finished := find_finished_atlas(out, opened, settings, title)) is not None:
+        return finished
     layers, info = select_layers(settings, checkpoint.shape.layers), atlas_info(checkpoint, name, settings)
     check_info(info)
-    with store.begin({"model": name, "revision": checkpoint.revision, **settings.as_json()}):
-        if is_mapping_finished(name, out, settings):  # by a run that held the lock until now
+    with store.begin({"model": name, **identity_entries(checkpoint), **settings.as_json()}):
+        if (finished := find_finished_atlas(out, opened, settings, title)) is not None:  # by another run, until now
             store.remove_parts()
-            return Atlas.open(out)
+            return finished
         mapper = LayerMapper.prepare(opened, settings)
         todo = [layer for layer in layers if not store.has(layer)]
         if todo:
             checkpoint.check_files(todo, settings.first_mlp)
             computed = (engine or compute_in_process)(mapper, todo)
             store_layers(store, computed, progress(todo, len(layers) - len(todo)))
+        if checkpoint.is_on_disk and hash_weights(checkpoint) != checkpoint.weights:
+            raise MapsError(
+                f"The weights of {checkpoint.model} changed while they were mapped; delete {store.parts} and map it "
+                "again."
+            )
         pairs = pair_rows(mapper.pairs.relations, checkpoint.vocabulary.tokens)
         store.finish(layers, pairs, info | {"created_at": time_now()})
     return Atlas.open(out)
@@ -91,9 +99,26 @@ def compute_in_process(mapper: LayerMapper, layers: Sequence[int]) -> Generator[
         yield layer, mapper.compute_tables(layer)
 
 
-def open_model(name: str, settings: MappingSettings, device: str) -> Model:
+def open_model(name: str, settings: MappingSettings, device: str, title: str | None = None) -> Model:
     """Opens a model with the dtype, first_mlp and final_norm of the settings."""
-    return Model.open(name, device, settings.dtype, settings.first_mlp, settings.final_norm)
+    return Model.open(name, device, settings.dtype, settings.first_mlp, settings.final_norm, title=title)
+
+
+def find_finished_atlas(out: Path, opened: Model, settings: MappingSettings, title: str | None) -> Atlas | None:
+    """The finished atlas of this mapping in `out`; MapsError if there is one of other settings, weights or title."""
+    name, checkpoint = opened.requested_name, opened.checkpoint
+    if not is_mapping_finished(name, out, settings):
+        return None
+    atlas = Atlas.open(out)
+    if not is_model_of(checkpoint, atlas.info):
+        raise MapsError(
+            f"{out} holds an atlas of {name} with other weights (revision {atlas.info['revision']}, now "
+            f"{checkpoint.revision}): the model has changed since. Choose another --out, or delete {out} to map it "
+            "anew."
+        )
+    if title is not None and atlas.model != checkpoint.model:
+        raise MapsError(f"{out} holds this mapping under the name {atlas.model}; choose another --out.")
+    return atlas
 
 
 def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) -> dict[str, Any]:
@@ -104,7 +129,7 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         "format_version": FORMAT_VERSION,
         "model": checkpoint.model,
         "asked_for": model,
-        "revision": checkpoint.revision,
+        **identity_entries(checkpoint),
         "architecture": shape.architecture,
         "layers": shape.layers,
         "heads": shape.heads,
@@ -214,12 +239,16 @@ class LayerStore:
 
     def begin(self, settings: Dictionary[str, Any]) -> AbstractContextManager[None]:
         """Locks the folder until the block ends; raises MapsError when its layers were made with other settings."""
-        remedy = f"choose another --out or delete {self.folder / PARTS_FOLDER}"
+        remedy = f"choose another --out or delete {self.parts}"
         run = RunFolder(self.folder, PARTS_FOLDER)
         return run.begin("map", settings, "an unfinished mapping made", remedy)
 
+    @property
+    def parts(self) -> Path:
+        return self.folder / PARTS_FOLDER
+
     def layer_folder(self, layer: int) -> Path:
-        return self.folder / PARTS_FOLDER / part_name(layer)
+        return self.parts / part_name(layer)
 
     def has(self, layer: int) -> bool:
         """Whether a layer is finished; its folder appears with all its tables at once."""
@@ -246,4 +275,4 @@ class LayerStore:
         self.remove_parts()
 
     def remove_parts(self) -> None:
-        shutil.rmtree(self.folder / PARTS_FOLDER)
+        shutil.rmtree(self.parts)

@@ -87,11 +87,22 @@ class Model:
 
     @classmethod
     def open(
-        cls, name: str, device: str = "cpu", dtype: str = "stored", first_mlp: bool = True, final_norm: bool = False
+        cls,
+        name: str,
+        device: str = "cpu",
+        dtype: str = "stored",
+        first_mlp: bool = True,
+        final_norm: bool = False,
+        *,
+        revision: str | None = None,
+        title: str | None = None,
     ) -> Model:
-        """Opens a checkpoint; reads its configuration and its tokenizer, but no tensor yet."""
+        """Opens a checkpoint; reads its configuration and its tokenizer, but no tensor yet.
+
+        `revision`: a commit on the Hub; ignored for other models. `title`: what it is called in tables and pages.
+        """
         found_device = find_device(device)  # before a download
-        return cls(open_checkpoint(name), name, found_device, dtype, first_mlp, final_norm)
+        return cls(open_checkpoint(name, revision, title), name, found_device, dtype, first_mlp, final_norm)
 
     def __repr__(self) -> str:
         s = self.shape

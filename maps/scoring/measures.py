@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas.append_log import open_row_writer, write_atlas_table
 from maps.atlas.reader import Atlas
+from maps.atlas.remote import COMMIT_PATTERN
 from maps.atlas.schema import Row, make_table
 from maps.data import predefined_relations
 from maps.describers.offline.describer import OfflineDescriber
@@ -136,13 +137,20 @@ def draw_random_heads(atlas: Atlas, model: str | None, draw: RandomHeadDraw, pro
 
 
 def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
-    """The model of an atlas, opened with the settings of the atlas; raises MapsError if its revision is another."""
+    """The model of an atlas, opened with the settings of the atlas; raises MapsError if its weights are others.
+
+    Without a `name` a model on the Hub is opened at the commit that was mapped.
+    """
     from maps.mapping.model import Model
+    from maps.weights.identity import is_model_of
 
     info, settings = atlas.info, atlas.info["settings"]
     model_name = name or str(info["asked_for"])
-    model = Model.open(model_name, "cpu", settings["dtype"], settings["first_mlp"], settings["final_norm"])
-    if model.checkpoint.revision != info["revision"]:
+    revision = info["revision"] if name is None and COMMIT_PATTERN.fullmatch(info["revision"]) else None
+    model = Model.open(
+        model_name, "cpu", settings["dtype"], settings["first_mlp"], settings["final_norm"], revision=revision
+    )
+    if not is_model_of(model.checkpoint, info):
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "
             f"{info['revision']}. Give the right model with --model, or leave random heads out with --no-random."

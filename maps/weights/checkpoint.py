@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any, Protocol
 
@@ -26,8 +27,9 @@ from maps.weights.family import (
     Family,
     TensorLayout,
 )
+from maps.weights.identity import hash_weights
 from maps.weights.shape import ModelShape
-from maps.weights.stored import TensorFiles
+from maps.weights.stored import StoredTensor, TensorFiles
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
@@ -47,19 +49,33 @@ class TensorSource(Protocol):
     def read(self, name: str) -> Tensor:
         """One tensor in the dtype that it is stored in; quantised ones of GGUF files in float32."""
 
+    def stored_tensor(self, name: str) -> StoredTensor:
+        """One tensor as it lies in its file."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
     """An opened model: reads tensors by role, checks their shapes, and cuts padding off the vocabulary."""
 
     model: str
-    revision: str
+    pinned_revision: str | None  # a commit on the Hub or a package's version; None: the weights tell
     shape: ModelShape
     vocabulary: Vocabulary
     source: TensorSource
     family: Family
     layout: TensorLayout  # the family's layout for this kind of file
     declares_untied: bool = False  # the configuration says that the unembedding is a tensor of its own
+    is_on_disk: bool = True  # else its tensors are fetched one by one, and its commit tells which model it is
+
+    @cached_property
+    def weights(self) -> str | None:
+        """The hash that identifies the model; None if its tensors are not all on this machine."""
+        return hash_weights(self) if self.is_on_disk else None
+
+    @property
+    def revision(self) -> str:
+        """What people call this state of the model: the pinned revision, else the beginning of its weights' hash."""
+        return self.pinned_revision or str(self.weights)[:16]
 
     def find_tensor_name(self, role: str, layer: int = 0) -> str | None:
         """The name of a role's tensor; None if the checkpoint has none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,14 @@ MAX_OLD_TOKENIZER_BYTES = 32_000_000
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
-    """A checkpoint from a folder; `revision` is by default a hash of its configuration and its files' sizes."""
+    """A checkpoint from a folder; `revision` is its commit if it is known."""
     config_file = folder / "config.json"
     if not config_file.exists():
         raise MapsError(
             f"{folder} has no config.json, so it is not a model folder; give the folder that holds the model."
         )
     source = find_weight_files(folder)
-    files = sorted(path for path in set(source.file_of_tensor.values()) if path.exists())
-    return build_checkpoint(folder, source, model, revision or folder_revision(config_file, files))
+    return build_checkpoint(folder, source, model, revision)
 
 
 def find_weight_files(folder: Path) -> TensorFiles:
@@ -60,12 +58,9 @@ def read_index(index: Path) -> dict[str, Path]:
     return {name: index.parent / Path(file).name for name, file in files.items()}
 
 
-def folder_revision(config_file: Path, files: list[Path]) -> str:
-    sizes = "".join(f"{file.name}:{file.stat().st_size};" for file in files)
-    return hashlib.sha256(config_file.read_bytes() + sizes.encode()).hexdigest()[:16]
-
-
-def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: str) -> Checkpoint:
+def build_checkpoint(
+    folder: Path, source: TensorSource, model: str, revision: str | None, is_on_disk: bool = True
+) -> Checkpoint:
     """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `source`."""
     config = read_json_object(folder / "config.json")
     model_type, nested = str(config.get("model_type", "unknown")), config.get("text_config")
@@ -80,7 +75,7 @@ def build_checkpoint(folder: Path, source: TensorSource, model: str, revision: s
     vocabulary = limit_to_embedding_rows(vocabulary, rows, family.tokens_without_rows)
     check_embedding_fits(vocabulary, rows, model)
     untied = config.get("tie_word_embeddings") is False
-    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
+    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied, is_on_disk)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins
     return checkpoint
 

@@ -6,9 +6,8 @@ makes an array of every string, which takes a second for every 50,000 tokens of 
 
 from __future__ import annotations
 
-import hashlib
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
 from struct import Struct, error, unpack_from
@@ -25,10 +24,10 @@ from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
 from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.shape import ConfigEntries, read_shape
+from maps.weights.stored import StoredTensor
 from maps.weights.tokens import check_embedding_fits, translate_panics
 
-REVISION_BYTES = 1 << 20  # bytes of the file that are hashed for its revision
-BLOCK = 1 << 22  # values that are dequantised at once
+BLOCK = 1 << 22  # values that are dequantised at once, and bytes that are hashed at once
 PLAIN_DTYPES = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}
 VERSIONS = (2, 3)
 STRING_TYPE, ARRAY_TYPE = 8, 9
@@ -168,6 +167,24 @@ class GgufFile:
                 "use a file quantised as F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K."
             ) from error
 
+    def stored_tensor(self, name: str) -> StoredTensor:
+        """One tensor as it lies in the file, read from disk so that its pages do not count as memory."""
+        stored = self.header.tensors[name]
+        return StoredTensor(str(stored.kind), stored.shape, read_blocks(self.path, stored.start, stored.end))
+
+
+def read_blocks(path: Path, start: int, end: int) -> Iterator[memoryview]:
+    """A range of a file, in blocks that share their memory."""
+    block = memoryview(bytearray(min(BLOCK, end - start)))
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end:
+            count = file.readinto(block[: end - start])
+            if not count:
+                raise MapsError(f"{path} was cut off while it was read; wait until it is written, and try again.")
+            start += count
+            yield block[:count]
+
 
 def dequantise(content: numpy.ndarray, tensor: GgufTensor) -> Tensor:
     """A quantised tensor's bytes as float32; a few rows at a time, so that numpy's intermediate values stay small."""
@@ -194,7 +211,7 @@ def read_gguf(path: Path) -> tuple[memoryview, GgufHeader]:
 
 
 def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint:
-    """A checkpoint from a GGUF file; `revision` is by default a hash of the file's beginning."""
+    """A checkpoint from a GGUF file; `revision` is its package's version if it comes with one."""
     data, header = read_gguf(path)
     metadata = header.metadata
     if metadata.get("split.count", 0) not in (0, 1):
@@ -209,13 +226,6 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     if embedding is not None:
         check_embedding_fits(vocabulary, embedding.shape[0], model)
     source = GgufFile(path, data, header)
-    checkpoint = Checkpoint(model, revision or file_revision(path), shape, vocabulary, source, family, family.gguf)
+    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a file without some of them before work begins
     return checkpoint
-
-
-def file_revision(path: Path) -> str:
-    """A revision for a file: a hash of its size and its first mebibyte, which usually has all metadata."""
-    with path.open("rb") as file:
-        head = file.read(REVISION_BYTES)
-    return hashlib.sha256(f"{path.stat().st_size}:".encode() + head).hexdigest()[:16]

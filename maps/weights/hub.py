@@ -26,7 +26,7 @@ from maps.files.atomic import atomic_writer
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.folder import build_checkpoint, read_index
-from maps.weights.stored import BinFiles, SafetensorsFiles, tensor_names_in
+from maps.weights.stored import BinFiles, SafetensorsFiles, StoredTensor, tensor_names_in
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 BIN_INDEX = "pytorch_model.bin.index.json"
@@ -70,7 +70,7 @@ def open_hub_model(
             f"{model} on the Hub has no config.json; use a repository that transformers can read, or download its "
             ".gguf file and give that."
         )
-    return build_checkpoint(folder, open_tensor_source(snapshot), model, snapshot.commit)
+    return build_checkpoint(folder, open_tensor_source(snapshot), model, snapshot.commit, is_on_disk=False)
 
 
 def list_file_sizes(model: str, folder: Path, cache: Path | None) -> dict[str, int]:
@@ -235,6 +235,9 @@ class RangedSafetensors:
             return self.fetch_whole_file(name).read(name)
         flat = torch.from_file(str(path), shared=False, size=math.prod(entry.shape), dtype=entry.dtype)
         return flat.view(entry.shape)
+
+    def stored_tensor(self, name: str) -> StoredTensor:
+        return StoredTensor.from_tensor(self.read(name))
 
     def fetch_whole_file(self, name: str) -> SafetensorsFiles:
         """Downloads the file that holds a tensor."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from maps.errors import MapsError
@@ -12,14 +15,31 @@ from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
 from maps.weights.gguf_file import open_gguf
 
+SNAPSHOT_PREFIX = "models--"  # in the Hub's cache: models--openai-community--gpt2
+CHECKPOINT_PATTERN = re.compile(r"(checkpoint|step|iter|epoch)[-_]?\d+")  # as training programs name them
+MAX_TITLE_LENGTH = 200
+logger = logging.getLogger(__name__)  # Python prints warnings to standard error unless told otherwise
 HUB_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
+def open_checkpoint(model: str, revision: str | None = None, title: str | None = None) -> Checkpoint:
     """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError if that fails.
 
-    `revision` is a commit on the Hub; for models on this machine it is ignored.
+    `revision` is a commit on the Hub; for models on this machine it is ignored. `title` names the model in tables and
+    on pages; without one it has the name of its Hub repository, folder or file.
     """
+    checkpoint = open_named(model, revision)
+    return checkpoint if title is None else replace(checkpoint, model=checked_title(title))
+
+
+def checked_title(title: str) -> str:
+    """A name for a model; raises MapsError if it is empty or could not be printed on one line."""
+    if not title.strip() or not title.isprintable() or len(title) > MAX_TITLE_LENGTH:
+        raise MapsError(f"The name {title!r} cannot be used; give 1 to {MAX_TITLE_LENGTH} printable characters.")
+    return title.strip()
+
+
+def open_named(model: str, revision: str | None) -> Checkpoint:
     if model == BUNDLED_MODEL:
         return open_bundled()
     try:
@@ -28,7 +48,9 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
         raise MapsError(f"The name {model!r} is not valid UTF-8; rename the model's file or folder.") from None
     path = Path(model).expanduser()
     if path.is_dir():
-        return open_folder(path, path.resolve().name)
+        if HUB_ID_PATTERN.fullmatch(model):
+            logger.warning("%s is read from the folder here, not from the Hub; ./%s says the same.", model, model)
+        return open_folder(path, folder_title(path), snapshot_commit(path))
     if path.is_file() and path.suffix == ".gguf":
         return open_gguf(path, path.stem)
     if path.is_file():
@@ -40,6 +62,29 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     from maps.weights.hub import open_hub_model
 
     return open_hub_model(model, revision)
+
+
+def folder_title(folder: Path) -> str:
+    """What the model in a folder is called: the Hub repository of a cached snapshot, else the folder's own name.
+
+    A link has its own name, too. A checkpoint of a training run has that of the run in front: `run/checkpoint-500`.
+    """
+    path = unresolved(folder)
+    if snapshot_commit(folder) is not None:
+        return path.parents[1].name.removeprefix(SNAPSHOT_PREFIX).replace("--", "/")
+    return f"{path.parent.name}/{path.name}" if CHECKPOINT_PATTERN.fullmatch(path.name) else path.name
+
+
+def unresolved(path: Path) -> Path:
+    """The absolute path without `..`, following no link."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def snapshot_commit(folder: Path) -> str | None:
+    """The commit of a snapshot in the Hub's cache, `models--org--name/snapshots/commit`; None for other folders."""
+    path = unresolved(folder)
+    is_snapshot = len(path.parts) > 3 and path.parent.name == "snapshots"
+    return path.name if is_snapshot and path.parents[1].name.startswith(SNAPSHOT_PREFIX) else None
 
 
 def open_bundled() -> Checkpoint:

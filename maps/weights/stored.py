@@ -6,13 +6,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from maps.errors import MapsError
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as it lies in its file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    blocks: Iterable[memoryview]  # its bytes in order; each block is valid until the next
+
+    @classmethod
+    def from_tensor(cls, tensor: Tensor) -> StoredTensor:
+        content = tensor.contiguous().flatten().view(torch.uint8).numpy()
+        return cls(str(tensor.dtype), tuple(tensor.shape), [content.data])
 
 
 class TensorFiles(ABC):
@@ -51,6 +64,10 @@ class TensorFiles(ABC):
     @abstractmethod
     def read(self, name: str) -> Tensor:
         """One tensor, in the dtype that it is stored in."""
+
+    def stored_tensor(self, name: str) -> StoredTensor:
+        """One tensor as it lies in its file."""
+        return StoredTensor.from_tensor(self.read(name))
 
 
 def missing_files_error(files: Sequence[Path]) -> MapsError:

@@ -11,8 +11,10 @@ from maps.atlas.reader import Atlas
 from maps.atlas.remote import HUB_NAME_PATTERN, load_atlas
 from maps.atlas.verification import verify_atlas
 from maps.errors import MapsError
+from maps.hashes import is_same_model
 from space.atlases.shown import ShownAtlases
 
+HASH_LENGTH = 12  # characters that tell two models of one name apart
 PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 
 
@@ -34,7 +36,8 @@ class OpenedAtlases(NamedTuple):
 def open_atlases(comma_separated_names: str, data: Path, hub: HubAccess = HubAccess()) -> OpenedAtlases:
     """Opens the atlases of MAPS_ATLASES; if that is empty, the prebuilt one and those in the data folder.
 
-    A model is shown once: an atlas in the data folder replaces the prebuilt one, and a newer atlas an older one.
+    A model is shown once: an atlas in the data folder replaces the prebuilt one, and a newer atlas an older one. Models
+    with different weights and the same name are all shown, see `distinguish`.
     Skipped atlases are named on the terminal; those of MAPS_ATLASES also on the first page.
     """
     if comma_separated_names:
@@ -62,6 +65,7 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
         except MapsError as error:
             skipped.append(f"The atlas {name} is not shown: {error}")
             continue
+        atlas = distinguish(atlas, atlases)
         model = atlas.model
         if model in atlases:
             skipped.append(f"The atlas {name} is not shown, because another atlas of {model} is listed before it.")
@@ -79,7 +83,9 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
 def open_default_atlases(data: Path) -> OpenedAtlases:
     """Opens the prebuilt atlas and those in the data folder."""
     atlases = {atlas.model: atlas for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir()))}
-    for atlas in sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"])):
+    computed = sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"]))
+    for each in computed:
+        atlas = distinguish(each, atlases)
         before = atlases.get(atlas.model)
         if before is not None and before.folder.parent != PREBUILT_FOLDER:
             print(
@@ -89,6 +95,18 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
             )
         atlases[atlas.model] = atlas
     return OpenedAtlases(ShownAtlases(atlases), {}, ())
+
+
+def distinguish(atlas: Atlas, before: Mapping[str, Atlas]) -> Atlas:
+    """The atlas; with the hash of its weights in the model's name if a model before it has the same name and others.
+
+    Two folders may be called `checkpoint-500`; pages and studies name an atlas by its model.
+    """
+    namesake = before.get(atlas.model)
+    if namesake is None or is_same_model(namesake.info, atlas.info):
+        return atlas
+    name = f"{atlas.model} ({(atlas.info.get('weights') or atlas.info['revision'])[:HASH_LENGTH]})"
+    return Atlas(atlas.folder, atlas.info | {"model": name})
 
 
 def open_computed_atlases(folder: Path) -> list[Atlas]:

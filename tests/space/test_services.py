@@ -21,11 +21,11 @@ PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
 
 
-def copy_of_the_prebuilt(folder: Path, model: str = MODEL) -> Path:
-    """An atlas like the prebuilt one, of another model where one is named."""
+def copy_of_the_prebuilt(folder: Path, model: str = MODEL, **changes: str | None) -> Path:
+    """An atlas like the prebuilt one, of another model where one is named, with other entries of atlas.json."""
     shutil.copytree(PREBUILT, folder)
     info = json.loads((folder / "atlas.json").read_text(encoding="utf-8"))
-    (folder / "atlas.json").write_text(json.dumps({**info, "model": model}), encoding="utf-8")
+    (folder / "atlas.json").write_text(json.dumps({**info, "model": model, **changes}), encoding="utf-8")
     return folder
 
 
@@ -46,11 +46,28 @@ def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: 
 def test_of_two_atlases_of_one_model_the_newer_is_shown_and_the_other_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer, older = (copy_of_the_prebuilt(tmp_path / "atlases" / name) for name in ("a", "b"))
-    info = json.loads((newer / "atlas.json").read_text(encoding="utf-8"))
-    (newer / "atlas.json").write_text(json.dumps({**info, "created_at": "2999-01-01T00:00:00+00:00"}), encoding="utf-8")
+    newer = copy_of_the_prebuilt(tmp_path / "atlases" / "a", created_at="2999-01-01T00:00:00+00:00")
+    older = copy_of_the_prebuilt(tmp_path / "atlases" / "b")
     assert open_atlases("", tmp_path).atlases[MODEL].folder == newer
     assert f"{older} is not shown" in capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_models_of_one_name_and_other_weights_are_all_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, folders = "checkpoint-500", []
+    for number, (revision, weights) in enumerate([("r1", "w1"), ("r2", "0123456789abcdef"), ("commit", None)]):
+        created_at = f"2026-0{number + 1}-01T00:00:00+00:00"
+        folder = tmp_path / "atlases" / f"run-{number}"
+        folders.append(copy_of_the_prebuilt(folder, name, revision=revision, weights=weights, created_at=created_at))
+    found = open_atlases("", tmp_path).atlases
+    assert {model: found[model].folder for model in found if model != MODEL} == {
+        name: folders[0],
+        f"{name} (0123456789ab)": folders[1],
+        f"{name} (commit)": folders[2],
+    }
+    named = open_atlases(",".join(map(str, folders)), tmp_path).atlases
+    assert [atlas.model for atlas in named.values()] == [name, f"{name} (0123456789ab)", f"{name} (commit)"]
+    assert capsys.readouterr().err == ""
 
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

