@@ -14,7 +14,7 @@ from annotation.journal.endings import OVER_REASONS
 from annotation.journal.journal import Journal
 from annotation.statistics.progress import compute_study_progress
 from annotation.study.candidates import create_study, load_fresh_items, main_describer
-from annotation.study.sampling import SAMPLE_METHODS
+from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS, draw_seed
 from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import Study, StudyPlan
 from annotation.types import Ending
@@ -94,7 +94,7 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     number("--annotators", type=positive_int, help=annotators_help)
     deadline_help = "last day (UTC), such as 2027-01-31 (default: none)"
     p.add_argument("--deadline", type=parse_deadline, metavar="DAY", help=deadline_help)
-    number("--seed", type=whole_number, default=0, help="seed of the sample and the order (default: 0)")
+    number("--seed", type=parse_seed, help="seed of the sample, the controls and the order (default: drawn, and kept)")
     p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
     add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
@@ -112,6 +112,13 @@ def run_create(options: argparse.Namespace) -> None:
     print_text(f"{path}: {study_summary(study)}")
 
 
+def parse_seed(text: str) -> int:
+    """An argument from 0 to the largest seed of a study."""
+    if not text.isdecimal() or len(text) > len(str(MAX_SEED)) or int(text) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED:,}")
+    return int(text)
+
+
 def plan_from_options(options: argparse.Namespace) -> StudyPlan:
     swapped, shuffled = _control_counts(options)
     return StudyPlan(
@@ -124,7 +131,7 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         practice=not options.no_practice,
         per_annotator=options.per_annotator,
         deadline=options.deadline,
-        seed=options.seed,
+        seed=draw_seed() if options.seed is None else options.seed,
         annotators=options.annotators,
         hides_descriptions=not options.show_descriptions,
     )

@@ -6,6 +6,7 @@ Each draw takes the first heads in an order by a hash of seed, purpose and head,
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ from maps.types import Mapping as TokenMapping
 
 SAMPLE_METHODS = ("uniform", "stratified")
 QUARTER_COUNT = 4
+MAX_SEED = 2**53 - 1  # the largest whole number that a browser keeps exactly
 MAX_LENGTH_RATIO = 2  # descriptions count as similar in length up to this ratio
 
 MappingHashFunction = Callable[[Sequence[TokenMapping]], str]
@@ -62,6 +64,11 @@ def freeze_study(settings: StudySettings, candidates: Iterable[Candidate], mappi
         {item.key: draft_by_key[item.key].content for item in order},
         {item.key: draft_by_key[item.key].origin for item in order},
     )
+
+
+def draw_seed() -> int:
+    """A seed that nobody can guess: whoever knows atlas, settings and seed can compute which items are controls."""
+    return secrets.randbelow(MAX_SEED + 1)
 
 
 def shuffle_targets(mappings: Sequence[TokenMapping], seed: int) -> tuple[TokenMapping, ...]:

@@ -112,7 +112,8 @@ def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> 
         return {tab.summary: notice(str(error), "problem"), tab.create_button: gr.update(visible=False)}
     lines = join_html(Html("<li>{}</li>").format(line) for line in studies.study_summary_sentences(study))
     summary = Html("<ul>{}</ul><p>Once created, a study cannot be changed.</p>").format(lines)
-    return {tab.summary: summary, tab.create_button: gr.update(visible=True)}
+    seed = {tab.fields["seed"]: study.settings.seed}  # what was drawn, so that the study is the one in the preview
+    return {tab.summary: summary, tab.create_button: gr.update(visible=True)} | seed
 
 
 def study_request(tab: NewStudyTab, inputs: Inputs) -> StudyRequest:

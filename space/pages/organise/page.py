@@ -66,9 +66,10 @@ def connect_study_tab(here: OrganisePage) -> None:
 def connect_new_study_tab(here: OrganisePage) -> None:
     """Preview first, then create."""
     tab = here.new_study
-    settings, shown = inputs_of(here.organiser_token, *tab.fields.values()), [tab.summary, tab.create_button]
+    settings = inputs_of(here.organiser_token, *tab.fields.values())
+    shown = [tab.summary, tab.create_button]
     preview, create = for_organisers(here, handlers.preview_study), for_organisers(here, handlers.create_study)
-    tab.preview_button.click(preview, settings, shown, **PRIVATE_EVENT)
+    tab.preview_button.click(preview, settings, [*shown, tab.fields["seed"]], **PRIVATE_EVENT)
     tab.create_button.click(create, settings, [*shown, here.overview], **PRIVATE_EVENT)
 
 

@@ -14,6 +14,7 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
+from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan, StudySettings
 from maps.errors import MapsError
@@ -89,7 +90,7 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         practice=bool(request.practice),
         per_annotator=parse_whole_number("The limit per person", request.per_annotator or 0, 0) or None,
         deadline=parse_deadline(request.deadline),
-        seed=parse_whole_number("The seed", request.seed, 0),
+        seed=draw_seed() if request.seed is None else parse_whole_number("The seed", request.seed, 0, MAX_SEED),
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
         hides_descriptions=bool(request.hides_descriptions),
     )
@@ -105,12 +106,12 @@ def create_study(services: Services, request: StudyRequest) -> Study:
     return study
 
 
-def parse_whole_number(label: str, value: object, minimum: int) -> int:
+def parse_whole_number(label: str, value: object, minimum: int, maximum: int = MAX_COUNT) -> int:
     """A whole number in the settings; MapsError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise MapsError(f"{label} is missing or not a whole number.")
-    if not minimum <= value <= MAX_COUNT:
-        raise MapsError(f"{label} is {value:,.0f}; it must be from {minimum} to {MAX_COUNT:,}.")
+    if not minimum <= value <= maximum:
+        raise MapsError(f"{label} is {value:,.0f}; it must be from {minimum} to {maximum:,}.")
     return int(value)
 
 

@@ -98,7 +98,7 @@ class NewStudyTab:
             fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
             fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
             fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
-            fields["seed"] = count_field("Seed of the sample and the order", 0, "study-seed")
+            fields["seed"] = count_field("Seed (empty: drawn; whoever knows it can tell controls)", None, "study-seed")
         fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
         fields["hides_descriptions"] = gr.Checkbox(
             True,
@@ -112,7 +112,7 @@ class NewStudyTab:
         self.create_button = gr.Button("Create study", variant="primary", visible=False, elem_id="create")
 
 
-def count_field(label: str, value: int, elem_id: str) -> gr.Number:
+def count_field(label: str, value: int | None, elem_id: str) -> gr.Number:
     """A field for a whole number; `studies.build_study` checks its range."""
     return gr.Number(value, label=label, precision=0, elem_id=elem_id, min_width=160)
 

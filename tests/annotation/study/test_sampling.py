@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from annotation.study.sampling import shuffle_targets, split_proportionally
+from annotation.commands.study import parse_seed
+from annotation.study.sampling import MAX_SEED, draw_seed, shuffle_targets, split_proportionally
 from annotation.study.study import layer_quarter
 from annotation.types import CONTROL_KINDS, StudyItem
 from maps.errors import MapsError
@@ -145,3 +147,15 @@ def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> N
 def test_settings_that_cannot_be_met_are_refused_in_one_sentence(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
         freeze_invented_study(CANDIDATES, **changes)
+
+
+def test_a_drawn_seed_cannot_be_guessed_and_can_be_given_again() -> None:
+    drawn = {draw_seed() for _ in range(20)}
+    assert len(drawn) == 20
+    assert max(drawn) > 10**9  # far more seeds than anybody tries
+    for seed in (*drawn, MAX_SEED):
+        assert parse_seed(str(seed)) == seed
+        assert float(seed) == seed  # as JavaScript keeps it
+    for text in (str(MAX_SEED + 1), "-1", "1.5", "", "9" * 5000):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 0 to"):
+            parse_seed(text)

@@ -175,3 +175,11 @@ def test_when_a_study_ends_is_said_before_it_is_created(
 def test_too_few_invited_people_are_said_before_a_study_is_created(served: Services) -> None:
     study = studies.build_study(served, replace(PILOT, per_annotator=20, annotators=5))
     assert studies.annotators_sentence(study) == "It needs at least 11 annotators, but only 5 are invited."
+
+
+def test_a_study_without_a_seed_draws_one(served: Services) -> None:
+    blank = replace(PILOT, seed=None)
+    seeds = {studies.build_study(served, blank).settings.seed for _ in range(3)}
+    assert len(seeds) == 3
+    seed = float(seeds.pop())  # as the page sends it back
+    assert studies.build_study(served, replace(blank, seed=seed)).settings.seed == seed
