@@ -136,12 +136,12 @@ def open_scorer(arguments: argparse.Namespace) -> Chat:
 
 def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> str:
     from maps.atlas.append_log import merge_pending_rows
+    from maps.llm.request import ChatRequest
     from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 
     merge_pending_rows(atlas, "detections")
     todo = unanswered_questions(atlas, planned.questions, chat.model, arguments.seed)
-    options = chat.request_options
-    longest_reply = options.token_limit or MAX_REPLY_TOKENS + options.reasoning_tokens
+    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, MAX_REPLY_TOKENS))
     prompts = [message["content"] for question in todo for message in question.messages]
     prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
     return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=SCORER_ROLE)

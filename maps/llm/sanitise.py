@@ -9,7 +9,10 @@ from typing import Any
 MASKED_LENGTH = 8  # every part of the key with at least so many characters is masked
 MIN_KEY_LENGTH = 4  # a shorter key protects nothing and is not masked
 KEY_MASK = "[key]"
-MESSAGE_KEYS = ("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason")
+MESSAGE_KEYS = (
+    *("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason"),
+    *("metadata", "raw"),  # OpenRouter's: the words of the provider behind it
+)
 MAX_MESSAGE_DEPTH = 6  # levels of nesting that are searched for an error message
 
 
