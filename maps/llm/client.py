@@ -28,6 +28,7 @@ from maps.llm.error_messages import (
     bad_request_details,
     has_reached_server,
     is_late,
+    is_overload,
     is_retryable,
     is_server_failure,
     is_unreachable,
@@ -293,7 +294,7 @@ class Chat:
                 if reservation and has_reached_server(error):
                     reservation.record_lost_reply()
                 if is_late(error):
-                    self._places.record_late_reply(place)
+                    self._places.record_late_reply(place, is_refused=is_overload(error))
                 raise
             self._places.record_reply(place)
             self._has_answered = self._has_served = True

@@ -100,8 +100,11 @@ class ConcurrencyLimit:
             self.limit += 1
             self._replies_in_a_row = 0
 
-    def record_late_reply(self, place: Place) -> None:
-        """Notes that a reply did not come in time; sets `is_crowded_out`, and lowers the limit if that is so."""
+    def record_late_reply(self, place: Place, *, is_refused: bool = False) -> None:
+        """Notes that a reply did not come in time; sets `is_crowded_out`, and lowers the limit if that is so.
+
+        `is_refused`: the server had no room for the question, so it does not work on it.
+        """
         self._replies_in_a_row = 0
         if self._is_hopeless or not place.is_crowded:
             self._record_late_alone()
@@ -110,8 +113,12 @@ class ConcurrencyLimit:
         now = time.monotonic()
         if self._fall_time is None or place.started > self._fall_time:  # not sent before the limit fell
             self._lower(now)
-        # The server may still work on this question, for as long as on any other.
-        self._resume_time = max(now, self._resume_time) + (self._shortest_reply or 0.0)
+        if is_refused:
+            return
+        if self._shortest_reply is None:
+            self._resume_time = max(self._resume_time, now + self._timeout)
+        else:  # the server may still work on this question, for as long as on any other
+            self._resume_time = max(self._resume_time, now) + self._shortest_reply
 
     def _record_late_alone(self) -> None:
         if self._shortest_reply is None:  # the server is too slow, and fewer questions at once do not help
@@ -126,5 +133,3 @@ class ConcurrencyLimit:
         else:
             self._patience = min(LONGEST_PATIENCE, 2 * self._patience)
         self._fall_time = now
-        if self._shortest_reply is None:
-            self._resume_time = now + self._timeout

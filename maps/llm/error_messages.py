@@ -162,8 +162,13 @@ def is_server_failure(error: openai.APIError) -> bool:
 
 def is_late(error: openai.APIError) -> bool:
     """Whether a server or its gateway did not reply in time, or has no room for the question now."""
-    statuses = (408, 503, 504, 524, 529)
-    return isinstance(error, openai.APITimeoutError) or getattr(error, "status_code", None) in statuses
+    has_late_status = isinstance(error, openai.APIStatusError) and error.status_code in (408, 504, 524)
+    return isinstance(error, openai.APITimeoutError) or has_late_status or is_overload(error)
+
+
+def is_overload(error: openai.APIError) -> bool:
+    """Whether a server has no room for the question now."""
+    return isinstance(error, openai.APIStatusError) and error.status_code in (503, 529)
 
 
 def is_quota_error(error: openai.OpenAIError) -> bool:
