@@ -19,7 +19,7 @@ NUMBER_PATTERN = re.compile(r"\d[\d.,]*")
 class ReasonKind(NamedTuple):
     """Reasons that differ in numbers or in a server's words only. `example`: the most frequent one."""
 
-    count: int
+    failures: int
     example: str
     is_uniform: bool
 
@@ -37,7 +37,7 @@ def count_reasons(reasons: Iterable[str]) -> list[ReasonKind]:
     for reason in reasons:
         kinds[NUMBER_PATTERN.sub("N", reason.partition(": ")[0])][reason] += 1
     counted = [ReasonKind(kind.total(), kind.most_common(1)[0][0], len(kind) == 1) for kind in kinds.values()]
-    return sorted(counted, key=lambda kind: -kind.count)
+    return sorted(counted, key=lambda kind: -kind.failures)
 
 
 def reason_lines(reasons: Iterable[str]) -> list[str]:
@@ -46,9 +46,9 @@ def reason_lines(reasons: Iterable[str]) -> list[str]:
     if not kinds:
         return []
     lines = [
-        f"  {kind.count:,} × {'' if kind.is_uniform else 'for example: '}{escape_invisible(kind.example)}"
+        f"  {kind.failures:,} × {'' if kind.is_uniform else 'for example: '}{escape_invisible(kind.example)}"
         for kind in kinds[:MAX_REASONS]
     ]
-    rest = sum(kind.count for kind in kinds[MAX_REASONS:])
+    rest = sum(kind.failures for kind in kinds[MAX_REASONS:])
     others = [f"  {rest:,} × other reasons"] if rest else []
     return ["Why it failed, the most frequent reason first:", *lines, *others]

@@ -150,7 +150,7 @@ def is_refusal(status: int, words: str, *, has_format: bool) -> bool:
     return (status >= 500 and has_format and names_format(words)) or (status == 402 and "max_tokens" in words)
 
 
-def asks_for_format(error: openai.APIStatusError) -> bool:
+def asks_for_format(error: openai.APIError) -> bool:
     """Whether the request that failed asked for a form of the reply."""
     return b'"response_format"' in error.request.content  # inside a prompt, the quotation marks would be escaped
 

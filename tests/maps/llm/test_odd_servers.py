@@ -37,7 +37,7 @@ LLAMA_CPP_REFUSAL = (
 
 
 def chat_with(url: str, **options: Any) -> Chat:
-    settings = {"max_retries": 2, "first_wait": 0.01, "on_notice": lambda _: None}
+    settings: dict[str, Any] = {"max_retries": 2, "first_wait": 0.01, "on_notice": lambda _: None}
     return Chat("some-model", url, "sk-secret", **(settings | options))
 
 

@@ -33,7 +33,7 @@ def reply(content: object, **fields: Any) -> Behaviour:
 
 
 def chat_with(url: str, **options: Any) -> Chat:
-    settings = {"max_retries": 2, "first_wait": 0.01, "on_notice": lambda _: None}
+    settings: dict[str, Any] = {"max_retries": 2, "first_wait": 0.01, "on_notice": lambda _: None}
     return Chat("some-model", url, "sk-secret", **(settings | options))
 
 
@@ -193,9 +193,13 @@ def test_a_cost_limit_with_room_holds_with_more_tokens() -> None:
         "the request exceeds the available context size",
     ],
 )
-@pytest.mark.parametrize("code", [None, "context_length_exceeded"])
+@pytest.mark.parametrize("code", [None, "context_length_exceeded", "402"])
 def test_tokens_to_think_that_do_not_fit_are_taken_back(message: str, code: str | None) -> None:
     def small_context(body: dict[str, Any]) -> Response:
+        if body["max_tokens"] > 4096 and code == "402":
+            return error_response(
+                402, "This request requires more credits, or fewer max_tokens. You can only afford 4096"
+            )
         if body["max_tokens"] > 4096:
             return error_response(400, message, code)
         return cut_below(1000)(body)
