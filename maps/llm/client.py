@@ -182,8 +182,8 @@ class Chat:
             return
         self.request_options = replace(options, thinks=True)
         self._on_notice(
-            f"{self.model} needs more tokens to think: from now on, each reply may have {options.reasoning_tokens:,} "
-            "more. --max-tokens sets another limit."
+            f"{self.model} thinks before it answers, or its reply was cut off: from now on, each reply may have "
+            f"{options.reasoning_tokens:,} more tokens. --max-tokens sets another limit."
         )
 
     def _report_fewer_questions(self, before: int, after: int) -> None:

@@ -122,8 +122,8 @@ def test_a_model_whose_reply_was_cut_off_gets_tokens_to_think_and_is_asked_again
     assert (run.asked, run.failed) == (8, 0)
     assert token_limits(server.request_bodies) == [1024, *[1024 + 8192] * 8]
     assert notices == [
-        "some-model needs more tokens to think: from now on, each reply may have 8,192 more. --max-tokens sets another "
-        "limit."
+        "some-model thinks before it answers, or its reply was cut off: from now on, each reply may have 8,192 more "
+        "tokens. --max-tokens sets another limit."
     ]
 
 
