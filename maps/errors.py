@@ -1,7 +1,7 @@
 """The errors that the library raises.
 
     MapsError                      a person can fix it; the message says how
-    ├── RunFailedError             the input was right, but the run came to nothing
+    ├── RunFailedError             the input was right, but the run came to nothing, or most of it
     ├── ReplyError                 no usable reply about one head
     │   └── NoReplyError           the server did not reply at all
     ├── DescriberError             the model's server cannot be used, so the run ends
@@ -22,7 +22,7 @@ class MapsError(Exception):
 
 
 class RunFailedError(MapsError):
-    """Raised when a run with valid input produced nothing, such as a describer that failed on all heads."""
+    """Raised when a run with valid input produced nothing, or failed on more heads or questions than it answered."""
 
 
 class ReplyError(MapsError):

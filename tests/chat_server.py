@@ -27,8 +27,11 @@ MODEL = "scripted-model-2026-01-01"
 Behaviour = Callable[[dict[str, Any]], Response]
 
 
-def completion_response(content: str | None, finish: str = "stop", refusal: str | None = None) -> Response:
-    message = {"role": "assistant", "content": content, "refusal": refusal}
+def completion_response(
+    content: object, finish: str = "stop", refusal: str | None = None, tokens: int = 60, **message_fields: object
+) -> Response:
+    """A chat completion. `tokens`: how many the reply has; `message_fields`: further fields of the message."""
+    message = {"role": "assistant", "content": content, "refusal": refusal, **message_fields}
     return JSONResponse(
         {
             "id": "chatcmpl-1",
@@ -36,7 +39,7 @@ def completion_response(content: str | None, finish: str = "stop", refusal: str 
             "created": 1,
             "model": MODEL,
             "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
-            "usage": {"prompt_tokens": 700, "completion_tokens": 60, "total_tokens": 760},
+            "usage": {"prompt_tokens": 700, "completion_tokens": tokens, "total_tokens": 700 + tokens},
         }
     )
 
@@ -142,8 +145,9 @@ def filtered_reply(_body: dict[str, Any]) -> Response:
     return completion_response(None, finish="content_filter")
 
 
-def truncated_reply(_body: dict[str, Any]) -> Response:
-    return completion_response(json.dumps(DESCRIPTION)[:40], finish="length")
+def truncated_reply(body: dict[str, Any]) -> Response:
+    """A reply that was cut off because it has as many tokens as it may have."""
+    return completion_response(json.dumps(DESCRIPTION)[:40], finish="length", tokens=body["max_tokens"])
 
 
 def malformed_reply(_body: dict[str, Any]) -> Response:

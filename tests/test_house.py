@@ -93,6 +93,7 @@ PURE = (
     "maps.heads",
     "maps.describers.offline",
     "maps.llm.messages",
+    "maps.llm.thoughts",
     "maps.scoring",
     "maps.text",
     "maps.types",

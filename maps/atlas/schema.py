@@ -104,7 +104,7 @@ NULLABLE_COLUMNS = frozenset(
         *("category", "score", "suppression", "input_skewness", "target_kurtosis", "output_space"),
         *("top_scoring_jaccard", "model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens"),
         *("cost_usd", "own", "own_named", "other", "other_left", "reason", "attempts", "by_chance"),
-        *("detection", "detection_low", "detection_high", "detection_swapped", "entropy_below", "kurtosis_below"),
+        *("detection", "detection_low", "detection_high", "detection_swapped", "n", "entropy_below", "kurtosis_below"),
     ]
 )
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from maps.command_line import positive_int, share
-from maps.text import escape_invisible
 from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 
 if TYPE_CHECKING:
@@ -67,12 +65,6 @@ def progress_bar(
     from tqdm import tqdm
 
     return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
-
-
-def print_above_bar(sentence: str) -> None:
-    from tqdm import tqdm
-
-    tqdm.write(escape_invisible(sentence), file=sys.stderr)
 
 
 def add_model_options(p: argparse.ArgumentParser, out: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
     with lock_folder(Atlas.open(arguments.atlas).folder, "describe"):
         if not arguments.batch:
             check_no_open_batch(arguments.atlas, name)
-        work = plan_work(arguments)
+        work, start = plan_work(arguments), datetime.now(UTC)
         if work.todo:
             chat.check_key()
         print_text(cost_preview(arguments, work, prices))
@@ -94,7 +95,18 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
         finally:
             if budget.answer_count or budget.lost_count:
                 print_text(budget.cost_summary())
+            print_reasons(arguments, start)
     print_result(arguments, summary)
+
+
+def print_reasons(arguments: argparse.Namespace, start: datetime) -> None:
+    """Prints why heads failed since `start`, also at the end of a run that stops early."""
+    from maps.describers.failure_reasons import reason_lines, reasons_since
+
+    with suppress(MapsError):  # a damaged table is reported by what ended the run
+        reasons = reasons_since(Atlas.open(arguments.atlas), "failures", start, describer=arguments.describer)
+        if lines := reason_lines(reasons):
+            print_text("\n".join(lines))
 
 
 def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: DescribeWork) -> DescribeSummary:
@@ -127,14 +139,19 @@ def cost_preview(arguments: argparse.Namespace, work: DescribeWork, prices: Pric
 
 
 def print_result(arguments: argparse.Namespace, summary: DescribeSummary) -> None:
-    """Prints how many heads were described; raises RunFailedError where all of them failed."""
+    """Prints how many heads were described; raises RunFailedError where more failed."""
     name, folder = arguments.describer, arguments.atlas
-    if summary.failed and summary.failed == summary.heads:
+    if summary.failed and not summary.asked:
         raise RunFailedError(
-            f"{name} described none of {pluralize(summary.heads, 'head')}; the reasons are in "
+            f"{name} described none of {pluralize(summary.failed, 'head')}; the reasons are in "
             f"{folder}/failures.parquet."
         )
     failed = f" and failed on {summary.failed:,} (see failures.parquet)" if summary.failed else ""
     print_text(f"{name} described {pluralize(summary.asked, 'head')} now{failed}.")
     heads = pluralize(summary.heads, "head")
     print_text(f"It sees a pattern in {summary.patterns:,} of {heads}: {folder}/descriptions.parquet")
+    if summary.failed > summary.asked:
+        raise RunFailedError(
+            f"{name} failed on more heads than it described; the reasons are in {folder}/failures.parquet. The same "
+            "command again asks about these heads again."
+        )

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import add_model_options, print_above_bar, progress_bar, settings_from
+from maps.commands.arguments import add_model_options, progress_bar, settings_from
 from maps.errors import MapsError
+from maps.llm.notices import print_above_bar
 from maps.text import pluralize
 
 if TYPE_CHECKING:

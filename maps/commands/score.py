@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from maps.text import pluralize
 if TYPE_CHECKING:
     from maps.atlas.reader import Atlas
     from maps.llm.client import Chat
+    from maps.scoring.detection import DetectionRun
     from maps.scoring.measures import RandomHeadDraw
     from maps.scoring.plan import DetectionPlan
 
@@ -94,8 +96,7 @@ def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse
 
 
 def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> None:
-    """Prints the expected cost, asks the scorer, prints the scores."""
-    from maps.scoring.accuracy import detection_sentences
+    """Prints the expected cost, asks the scorer, prints why questions failed, and the scores."""
     from maps.scoring.detection import run_detection
 
     print_text(" ".join(plan_sentences(planned)))
@@ -103,25 +104,46 @@ def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argp
         print_text(f"There is nothing to ask {chat.model}.")
         return
     print_text(cost_preview(atlas, planned, chat, arguments))
+    start = datetime.now(UTC)
     try:
         result = run_detection(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
         if chat.budget.answer_count or chat.budget.lost_count:
             print_text(chat.budget.cost_summary())
-    if result.failed == len(planned.questions):
-        raise RunFailedError(
-            f"{chat.model} answered none of {pluralize(result.failed, 'question')}; the reasons are in "
-            f"{atlas.folder}/detections.parquet."
-        )
+        print_reasons(atlas, start, chat.model, arguments.seed)
+    print_scores(atlas, planned, result, chat.model, arguments.seed)
+
+
+def print_reasons(atlas: Atlas, start: datetime, scorer: str, seed: int) -> None:
+    """Prints why questions failed since `start`, also at the end of a run that stops early."""
+    from maps.describers.failure_reasons import reason_lines, reasons_since
+
+    with suppress(MapsError):  # a damaged table is reported by what ended the run
+        if lines := reason_lines(reasons_since(atlas, "detections", start, scorer=scorer, seed=seed)):
+            print_text("\n".join(lines))
+
+
+def print_scores(atlas: Atlas, planned: DetectionPlan, result: DetectionRun, scorer: str, seed: int) -> None:
+    """Prints the scores; raises RunFailedError where more questions failed than were answered."""
+    from maps.scoring.accuracy import detection_sentences
+
+    place = f"the reasons are in {atlas.folder}/detections.parquet."
+    if result.failed and not result.answered:
+        raise RunFailedError(f"{scorer} answered none of {pluralize(result.failed, 'question')}; {place}")
     failed = f", {result.failed:,} without a usable answer" if result.failed else ""
-    print_text(f"{chat.model} was asked {pluralize(result.answered + result.failed, 'question')} now{failed}.")
+    print_text(f"{scorer} was asked {pluralize(result.answered + result.failed, 'question')} now{failed}.")
     planned_for = {question.description_id for question in planned.questions}
     scores = [
         row
         for row in atlas.table("scores").to_pylist()
-        if (row["scorer"], row["seed"]) == (chat.model, arguments.seed) and row["description_id"] in planned_for
+        if (row["scorer"], row["seed"]) == (scorer, seed) and row["description_id"] in planned_for
     ]
     print_text("\n".join([*detection_sentences(scores), f"Scores: {atlas.folder}/scores.parquet"]))
+    if result.failed > result.answered:
+        raise RunFailedError(
+            f"{scorer} left more questions without a usable answer than it answered; {place} The same command again "
+            "asks them again."
+        )
 
 
 def open_scorer(arguments: argparse.Namespace) -> Chat:
@@ -136,12 +158,12 @@ def open_scorer(arguments: argparse.Namespace) -> Chat:
 
 def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> str:
     from maps.atlas.append_log import merge_pending_rows
+    from maps.llm.request import ChatRequest
     from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 
     merge_pending_rows(atlas, "detections")
     todo = unanswered_questions(atlas, planned.questions, chat.model, arguments.seed)
-    options = chat.request_options
-    longest_reply = options.token_limit or MAX_REPLY_TOKENS + options.reasoning_tokens
+    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, MAX_REPLY_TOKENS))
     prompts = [message["content"] for question in todo for message in question.messages]
     prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
     return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=SCORER_ROLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -13,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from maps.describers.describer import Describer
 from maps.errors import DescriberError, MapsError, NoReplyError, ReplyError
+from maps.llm.notices import print_above_bar
 from maps.text import pluralize
 from maps.types import Answer, HeadId, Mapping, check_seed
 
@@ -170,12 +170,9 @@ class _Asker(Generic[Q, T]):
 
 
 def _print_waiting(reply_count: int) -> None:
-    from tqdm import tqdm
-
     if reply_count:
         replies = pluralize(reply_count, "reply")
-        message = f"Waiting for {replies} that may already cost money; press Ctrl+C again to stop at once."
-        tqdm.write(message, file=sys.stderr)
+        print_above_bar(f"Waiting for {replies} that may already cost money; press Ctrl+C again to stop at once.")
 
 
 async def _ask_with_retries(

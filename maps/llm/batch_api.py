@@ -14,6 +14,8 @@ from openai.types import Batch, FileObject
 
 from maps.errors import DescriberError, NoBatchError, ReplyError
 from maps.llm.client import Chat
+from maps.llm.error_messages import is_refusal
+from maps.llm.hidden_errors import hidden_error, hidden_status
 from maps.llm.replies import Reply, object_at
 from maps.llm.request import ChatRequest, RequestOptions
 from maps.llm.sanitise import message_in_body, read_json
@@ -101,12 +103,15 @@ class BatchClient:
         chat = self._chat
         request, max_tokens = options.request_body(chat.model, question), options.max_reply_tokens(question)
         response = object_at(line, "response")
+        body = response.get("body")
         status = response.get("status_code")
         if status == 200:
+            status = hidden_status(body) or 200
+        if status == 200:
             max_cost = chat.budget.max_cost(question.messages, max_tokens)
-            return chat.parse_answer(response.get("body"), request, max_tokens, max_cost)
-        message = message_in_body(response.get("body") or line.get("error"))
-        if status in (400, 422):
+            return chat.parse_answer(body, request, max_tokens, max_cost)
+        message = message_in_body(hidden_error(body)) or message_in_body(body or line.get("error"))
+        if isinstance(status, int) and is_refusal(status, message, has_format="response_format" in request):
             accepted = chat.options_after_refusal(options, message, "", request) or options
             chat.request_options = chat.request_options.combined_with(accepted)
         if isinstance(status, int):

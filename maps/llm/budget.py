@@ -45,6 +45,10 @@ class Budget:
         prompt = sum(token_upper_bound(message["content"]) for message in messages)
         return 0.0 if self.price is None else self.price.cost(prompt, completion_tokens, batch=self.is_batch)
 
+    def has_room_for(self, cost: float) -> bool:
+        """Whether so many dollars may still be spent, if open questions cost nothing."""
+        return self.cost_limit is None or self.spent_dollars + cost <= self.cost_limit
+
     async def reserve(self, cost: float) -> None:
         """Reserves dollars for a question.
 

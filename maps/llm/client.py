@@ -7,7 +7,9 @@ Name, address, key, organization and project are parameters; only proxies and ce
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -17,21 +19,27 @@ from openai import AsyncOpenAI
 
 from maps.errors import DescriberError, ReplyError
 from maps.llm.budget import Budget, CostReservation
+from maps.llm.concurrency import ConcurrencyLimit, Place
 from maps.llm.connection import open_client
 from maps.llm.error_messages import (
     DESCRIBE_OFFLINE_ADVICE,
     ErrorMessages,
+    asks_for_format,
     bad_request_details,
     has_reached_server,
+    is_late,
+    is_overload,
     is_retryable,
+    is_server_failure,
     is_unreachable,
     validate_model_name,
 )
 from maps.llm.messages import Message
+from maps.llm.notices import print_above_bar
 from maps.llm.rate_gate import LONGEST_WAIT, RateGate, backoff_seconds, requested_wait
-from maps.llm.replies import Reply, reply_text, string_at, token_usage
+from maps.llm.replies import Reply, is_cut, reply_text, shows_thinking, string_at, token_usage
 from maps.llm.reply_limit import LongReplyError
-from maps.llm.request import ChatRequest, RequestOptions
+from maps.llm.request import ChatRequest, ReplyFormat, RequestOptions
 from maps.llm.sanitise import read_json, sanitise_json
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -39,6 +47,7 @@ OPENAI_HOST = "api.openai.com"
 REPLY_TIMEOUT = 120.0  # seconds for one reply
 MAX_RETRIES = 7  # of one question; about a minute in all if the server names no waiting time
 RATE_LIMIT_RETRY_FACTOR = 4  # times as many retries after a rate-limit answer (429)
+MAX_CROWDED_TRIES = 2  # late replies to one question among others; then it is asked while no other question is open
 
 T = TypeVar("T")
 
@@ -46,8 +55,9 @@ T = TypeVar("T")
 class Chat:
     """Asks one model: `async with Chat("gpt-4o", api_key=key) as chat: await chat.ask(…)`.
 
-    All questions in the block share one pool of `concurrency` connections. An optional parameter that the server
-    refuses (JSON schema, then JSON mode; seed; a name for the token limit) is left out from then on.
+    All questions in the block share one pool of `concurrency` connections; fewer are used while replies are late. An
+    optional parameter that the server refuses (JSON schema, then JSON mode; seed; a name for the token limit) is left
+    out from then on. If the model turns out to think before it answers, replies get more tokens from then on.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class Chat:
         fallback_advice: str = DESCRIBE_OFFLINE_ADVICE,
         organization: str | None = None,
         project: str | None = None,
+        on_notice: Callable[[str], None] = print_above_bar,
     ) -> None:
         """Stores the settings; sends nothing. Raises DescriberError for an invalid name, address or key.
 
@@ -73,7 +84,7 @@ class Chat:
         `max_retries`: retries of one question after 429, 5xx or a lost connection; the wait is what the server asks
         for, otherwise `first_wait` seconds, doubled each time. `budget` counts the cost and may end the run.
         `fallback_advice`: what to do without the server, for error messages. `organization`, `project`: as in OpenAI's
-        API.
+        API. `on_notice` gets a sentence about each thing that the chat changes by itself.
         """
         self.model = validate_model_name(model)
         self.budget = budget or Budget()
@@ -88,7 +99,10 @@ class Chat:
         self._max_retries = max_retries
         self._first_wait = first_wait
         self.request_options = RequestOptions.for_model(model, max_tokens)
+        self._on_notice = on_notice
         self._gate = RateGate()
+        self._places = ConcurrencyLimit(concurrency, timeout, self._report_fewer_questions)
+        self._doubts_format = False  # a question was answered only without a format, after server errors with it
         self._has_answered = False  # the server has sent any response, also an error
         self._has_served = False  # the server has sent a reply, so the key is valid
         self._client: AsyncOpenAI | None = None
@@ -124,26 +138,33 @@ class Chat:
         and DescriberError if no question will get one (key, model, quota, no server).
         """
         question = ChatRequest(messages, seed, schema, max_tokens)
-        max_reply_tokens = self.request_options.max_reply_tokens(question)
-        max_cost = self.budget.max_cost(messages, max_reply_tokens)
+        options = self.request_options
+        max_cost = self.budget.max_cost(messages, options.max_reply_tokens(question))
         async with CostReservation(self.budget, max_cost) as reservation:
-            response, request = await self._send_until_accepted(question, reservation)
+            # While the question waited, options may have been refused; more tokens than reserved must not be used.
+            options = replace(self.request_options, thinks=options.thinks)
+            response, request, options = await self._send_until_accepted(question, options, reservation)
             try:
                 answer = read_json(response.content)
             except ValueError:
                 self.budget.record_answer(max_cost, None, None)  # an unusable reply costs money too
                 host = self.error_messages.host
                 raise ReplyError(f"{host} sent a reply that is not JSON: check --base-url.") from None
-            return self.parse_answer(answer, request, max_reply_tokens, max_cost)
+            return self.parse_answer(answer, request, options.max_reply_tokens(question), max_cost)
 
     def parse_answer(self, answer: object, request: dict[str, Any], max_reply_tokens: int, max_cost: float) -> Reply:
-        """The reply in a server's answer, with the key masked; raises ReplyError if there is no usable one."""
+        """The reply in a server's answer, with the key masked; raises ReplyError if there is no usable one.
+
+        Notes whether the model thinks, so that the next questions leave it enough tokens.
+        """
         try:
             answer = sanitise_json(answer, self.error_messages.sanitise)
         except ValueError:
             answer = None
         usage = token_usage(answer)
         cost = self.budget.record_answer(max_cost, *usage)
+        if shows_thinking(answer) or is_cut(answer):
+            self._allow_thoughts(max_cost)
         return Reply(
             content=reply_text(answer, max_reply_tokens),
             model=string_at(answer, "model") or self.model,
@@ -153,23 +174,61 @@ class Chat:
             seed=request.get("seed"),
         )
 
-    async def _send_until_accepted(
-        self, question: ChatRequest, reservation: CostReservation
-    ) -> tuple[httpx2.Response, dict[str, Any]]:
-        """Sends the question with fewer and fewer options until the server accepts; returns response and request."""
+    def _allow_thoughts(self, max_cost: float) -> None:
+        """Gives replies more tokens from now on, unless --max-tokens or the cost limit forbids it."""
         options = self.request_options
+        extra_cost = self.budget.max_cost([], options.reasoning_tokens)
+        if options.thinks or options.token_limit or not self.budget.has_room_for(max_cost + extra_cost):
+            return
+        self.request_options = replace(options, thinks=True)
+        self._on_notice(
+            f"{self.model} thinks before it answers, or its reply was cut off: from now on, each reply may have "
+            f"{options.reasoning_tokens:,} more tokens. --max-tokens sets another limit."
+        )
+
+    def _report_fewer_questions(self, before: int, after: int) -> None:
+        self._on_notice(
+            f"{self.error_messages.host} does not reply to {before} questions at once in time: {after} are asked at "
+            "once now, and more again when it keeps up. The questions without a reply are asked again."
+        )
+
+    async def _send_until_accepted(
+        self, question: ChatRequest, options: RequestOptions, reservation: CostReservation
+    ) -> tuple[httpx2.Response, dict[str, Any], RequestOptions]:
+        """Sends the question with fewer and fewer options until the server accepts; returns the accepted options too.
+
+        A server error may be about the format of the reply although it does not say so. After all retries, the question
+        is therefore sent without a format once. If that works, the format is doubted: the next server error to a
+        question with a format counts as a refusal, and the next reply to one ends the doubt.
+        """
+        is_trial = False  # without a format, to see whether the format is at fault
         while True:
             body = options.request_body(self.model, question)
+            has_format = "response_format" in body
+            is_one_try = is_trial or (has_format and self._doubts_format)
             try:
-                response = await self.call_with_retries(partial(self._post, body), reservation)
+                call = partial(self._post, body)
+                response = await self.call_with_retries(call, reservation, 0 if is_one_try else None)
             except openai.APIError as error:
                 fewer_options = self.options_after_refusal(options, *bad_request_details(error), body)
+                is_trial = fewer_options is None and not self._doubts_format
+                fewer_options = fewer_options or self._options_after_failure(options, error)
                 if fewer_options is None:
                     self.raise_explained(error)
                 options = fewer_options
             else:
-                self.request_options = self.request_options.combined_with(options)
-                return response, body
+                self._doubts_format = is_trial or (self._doubts_format and not has_format)
+                if not is_trial:
+                    self.request_options = self.request_options.combined_with(options)
+                return response, body, options
+
+    def _options_after_failure(self, options: RequestOptions, error: openai.APIError) -> RequestOptions | None:
+        """The options with a less strict format after a server error, or with none for a trial; None if useless."""
+        if not (is_server_failure(error) and asks_for_format(error)):
+            return None
+        if self._doubts_format:
+            return options.with_less_strict_format()
+        return replace(options, reply_format=ReplyFormat.TEXT)
 
     def options_after_refusal(
         self, options: RequestOptions, refusal: str, code: str, request: dict[str, Any]
@@ -192,17 +251,39 @@ class Chat:
         return response
 
     async def call_with_retries(
-        self, call: Callable[[], Awaitable[T]], reservation: CostReservation | None = None
+        self,
+        call: Callable[[], Awaitable[T]],
+        reservation: CostReservation | None = None,
+        failure_retries: int | None = None,
     ) -> T:
         """The result of a call, retried where that may help; raises the client's error otherwise.
 
-        `reservation`: for the cost of the call; it counts as spent if the reply gets lost.
+        A reply that is late because other questions are open does not count as a try. `reservation`: for the cost of
+        the call; it counts as spent if the reply gets lost. `failure_retries`: after a failure of the server, by
+        default as many as the chat was told.
         """
-        attempt = 0
+        attempt = crowded_tries = 0
         while True:
             if reservation:
                 await reservation.renew()
+            place = Place(is_alone=crowded_tries >= MAX_CROWDED_TRIES)
+            try:
+                return await self._call_in_place(call, place, reservation)
+            except openai.APIError as error:
+                max_retries = self._max_retries
+                if failure_retries is not None and is_server_failure(error):
+                    max_retries = failure_retries
+                await self._wait_before_retry(error, 0 if place.is_crowded_out else attempt, max_retries)
+            crowded_tries += place.is_crowded_out
+            attempt += not place.is_crowded_out
+
+    async def _call_in_place(
+        self, call: Callable[[], Awaitable[T]], place: Place, reservation: CostReservation | None
+    ) -> T:
+        """The result of one call, made when there is a place for it and the rate limit allows it."""
+        async with self._places.hold(place):
             await self._gate.wait_until_open()
+            place.started = time.monotonic()
             try:
                 result = await call()
             except LongReplyError:
@@ -212,19 +293,20 @@ class Chat:
             except openai.APIError as error:
                 if reservation and has_reached_server(error):
                     reservation.record_lost_reply()
-                await self._wait_before_retry(error, attempt)
-            else:
-                self._has_answered = self._has_served = True
-                return result
-            attempt += 1
+                if is_late(error):
+                    self._places.record_late_reply(place, is_refused=is_overload(error))
+                raise
+            self._places.record_reply(place)
+            self._has_answered = self._has_served = True
+            return result
 
-    async def _wait_before_retry(self, error: openai.APIError, attempt: int) -> None:
+    async def _wait_before_retry(self, error: openai.APIError, attempt: int, max_retries: int) -> None:
         """Waits before a retry; raises the error if no retry helps.
 
         If the server names a waiting time or limits the rate, the gate keeps back all questions of the run.
         """
         never_reached = is_unreachable(error) and not self._has_answered
-        max_retries = self._max_retries * (RATE_LIMIT_RETRY_FACTOR if isinstance(error, openai.RateLimitError) else 1)
+        max_retries *= RATE_LIMIT_RETRY_FACTOR if isinstance(error, openai.RateLimitError) else 1
         if attempt >= max_retries or never_reached or not is_retryable(error, attempt):
             raise error
         pause = backoff_seconds(self._first_wait, attempt)

@@ -15,6 +15,7 @@ import httpx2  # the transport of the openai package
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from maps.errors import DescriberError
+from maps.llm.hidden_errors import reveal_error
 from maps.llm.reply_limit import ACCEPTED_ENCODINGS, limit_response
 
 PROXY_VARIABLES = "http_proxy, https_proxy or all_proxy"
@@ -30,7 +31,7 @@ def open_client(
             limits=limits,
             trust_env=not is_local_address(url),
             headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
-            event_hooks={"response": [limit_response]},
+            event_hooks={"response": [limit_response, reveal_error]},
         )
     except ImportError:
         raise DescriberError(

@@ -11,6 +11,8 @@ import openai
 
 from maps.errors import DescriberError, NoReplyError, ReplyError
 from maps.llm.connection import is_behind_proxy
+from maps.llm.hidden_errors import hidden_error
+from maps.llm.request import names_format
 from maps.llm.sanitise import escape_surrogates, make_key_mask, message_in_body, read_json
 from maps.text import escape_invisible
 
@@ -58,17 +60,20 @@ class ErrorMessages:
         `has_answered`: whether the server has answered before; `has_served`: whether it has sent a reply, so that the
         key is valid.
         """
-        host, fallback = self.host, self._fallback_advice
+        host, fallback, words = self.host, self._fallback_advice, self._words_of(error)
         if isinstance(error, openai.PermissionDeniedError) and (
             has_served or MODERATION_PATTERN.search(refusal_message(error))
         ):
             raise ReplyError(self.error_message(error)) from None
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            raise DescriberError(f"{host} rejected the API key: set a valid OPENAI_API_KEY, or {fallback}.") from None
+            advice = f"set a valid OPENAI_API_KEY, or {fallback}"
+            raise DescriberError(f"{host} rejected the API key: {advice}.{words}") from None
         if isinstance(error, openai.NotFoundError):
-            raise DescriberError(f"{host} has no model {self._model!r}: check the name and --base-url.") from None
+            advice = "check the name and --base-url"
+            raise DescriberError(f"{host} has no model {self._model!r}: {advice}.{words}") from None
         if is_quota_error(error):
-            raise DescriberError(f"The account at {host} has no quota left: add credit, or {fallback}.") from None
+            advice = f"add credit, or {fallback}"
+            raise DescriberError(f"The account at {host} has no quota left: {advice}.{words}") from None
         if is_unreachable(error) and has_answered:
             raise DescriberError(f"{host} stopped answering: restart it, then {RESUME_ADVICE}.") from None
         if is_unreachable(error) and is_behind_proxy(self._url):
@@ -80,6 +85,11 @@ class ErrorMessages:
             raise DescriberError(f"No server answers at {host}: start it, or check --base-url.") from None
         raise NoReplyError(self.error_message(error)) from None
 
+    def _words_of(self, error: openai.OpenAIError) -> str:
+        """What the server says, as a sentence to add to our own; empty if it says nothing."""
+        words = self.excerpt(refusal_message(error)) if isinstance(error, openai.APIStatusError) else ""
+        return f" It says: {words}" if words else ""
+
     def error_message(self, error: openai.OpenAIError) -> str:
         """The message for an error that is about one question."""
         if isinstance(error, openai.APITimeoutError):
@@ -87,7 +97,9 @@ class ErrorMessages:
         if isinstance(error, openai.APIConnectionError):
             return f"The connection to {self.host} was lost before the reply: {RESUME_ADVICE}."
         if isinstance(error, openai.RateLimitError):
-            return f"{self.host} limits the request rate: try again later or lower --concurrency."
+            return (
+                f"{self.host} limits the request rate: try again later or lower --concurrency.{self._words_of(error)}"
+            )
         if isinstance(error, openai.APIStatusError):
             return self.status_message(error.status_code, refusal_message(error))
         return f"The reply of {self.host} cannot be read: {self.excerpt(str(error))}"
@@ -112,16 +124,51 @@ def refusal_message(error: openai.APIStatusError) -> str:
         return words
     text = error.response.text
     try:
-        return message_in_body(read_json(text)) or text
+        body = read_json(text)
     except ValueError:
         return text
+    return message_in_body(hidden_error(body)) or message_in_body(body) or text
 
 
 def bad_request_details(error: openai.APIError) -> tuple[str, str]:
     """Why the server refused a request as invalid, and its error code; empty strings for another kind of error."""
-    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        return f"{error.param or ''} {refusal_message(error)}", error.code or ""
+    if isinstance(error, openai.APIStatusError):
+        words = refusal_message(error)
+        if is_refusal(error.status_code, words, has_format=asks_for_format(error)):
+            return f"{error.param or ''} {words}", error.code or ""
     return "", ""
+
+
+def is_refusal(status: int, words: str, *, has_format: bool) -> bool:
+    """Whether a server refuses a request as invalid, so that it may accept the same one without some parameter.
+
+    llama-cpp-python answers 500 to a format that it does not know; a gateway may answer 402 to a token limit that the
+    account cannot pay.
+    """
+    if status in (400, 422, 501):
+        return True
+    return (status >= 500 and has_format and names_format(words)) or (status == 402 and "max_tokens" in words)
+
+
+def asks_for_format(error: openai.APIError) -> bool:
+    """Whether the request that failed asked for a form of the reply."""
+    return b'"response_format"' in error.request.content  # inside a prompt, the quotation marks would be escaped
+
+
+def is_server_failure(error: openai.APIError) -> bool:
+    """Whether the server failed, which may be because of a parameter; not whether it is overloaded or slow."""
+    return isinstance(error, openai.APIStatusError) and error.status_code in (500, 502)
+
+
+def is_late(error: openai.APIError) -> bool:
+    """Whether a server or its gateway did not reply in time, or has no room for the question now."""
+    has_late_status = isinstance(error, openai.APIStatusError) and error.status_code in (408, 504, 524)
+    return isinstance(error, openai.APITimeoutError) or has_late_status or is_overload(error)
+
+
+def is_overload(error: openai.APIError) -> bool:
+    """Whether a server has no room for the question now."""
+    return isinstance(error, openai.APIStatusError) and error.status_code in (503, 529)
 
 
 def is_quota_error(error: openai.OpenAIError) -> bool:
@@ -141,11 +188,18 @@ def has_reached_server(error: openai.OpenAIError) -> bool:
 
 
 def is_retryable(error: openai.OpenAIError, attempt: int) -> bool:
-    """Whether a retry may bring a reply. After a time-out only one retry, since each attempt may cost money."""
+    """Whether a retry may bring a reply.
+
+    After a time-out only one retry, since each attempt may cost money; one also where the format seems to be at fault.
+    """
     if isinstance(error, openai.APITimeoutError):
         return attempt < 1
+    if isinstance(error, openai.APIStatusError) and error.status_code == 501:
+        return False
     if isinstance(error, openai.APIStatusError):
-        return not is_quota_error(error) and (error.status_code in (408, 409, 425, 429) or error.status_code >= 500)
+        names_refused_format = asks_for_format(error) and names_format(refusal_message(error))
+        is_passing = error.status_code in (408, 409, 425, 429) or error.status_code >= 500
+        return is_passing and not is_quota_error(error) and not (names_refused_format and attempt >= 1)
     return isinstance(error, openai.APIConnectionError)
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from maps.errors import ReplyError
+from maps.llm.thoughts import DECODER, text_behind_thoughts
 from maps.text import shorten
 
 EXCERPT_LENGTH = 80  # characters of a reply that an error message quotes
+MORE_TOKENS_ADVICE = "raise --max-tokens, or switch off the model's thinking at the server"
 
 FENCED_BLOCK = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 REFUSAL_PATTERN = re.compile(
@@ -33,18 +35,20 @@ def prompt_hash(messages: Sequence[Message]) -> str:
 
 
 def parse_json_object(text: str, keys: Sequence[str]) -> dict[str, object]:
-    """The JSON object in a reply: bare, inside a ``` fence, or with words around it.
+    """The JSON object in a reply: bare, inside a ``` fence, or with words around it; never one in a model's thoughts.
 
     With words around it, the object must have all the keys and be the only text in braces. Raises ReplyError if the
     reply is empty, a refusal or contains no such object.
     """
-    reply = text.strip()
-    if not reply:
+    if not text.strip():
         raise ReplyError("The reply is empty.")
+    reply = text_behind_thoughts(text).strip()
+    if not reply:
+        raise ReplyError(f"The reply contains the model's thoughts and no answer: {MORE_TOKENS_ADVICE}.")
     fence = FENCED_BLOCK.search(reply)
     for candidate in (reply, fence[1] if fence else ""):
         try:
-            answer = json.loads(candidate)
+            answer = json.loads(candidate, strict=False)
         except (ValueError, RecursionError):
             continue
         if isinstance(answer, dict):
@@ -63,7 +67,7 @@ def _object_among_words(reply: str) -> dict[str, object] | None:
     if start < 0:
         return None
     try:
-        answer, end = json.JSONDecoder().raw_decode(reply, start)
+        answer, end = DECODER.raw_decode(reply, start)
     except (ValueError, RecursionError):
         return None
     if {"{", "}"} & set(reply[end:]) or reply[:start].rstrip().endswith("["):

@@ -9,14 +9,20 @@ from typing import Any
 MASKED_LENGTH = 8  # every part of the key with at least so many characters is masked
 MIN_KEY_LENGTH = 4  # a shorter key protects nothing and is not masked
 KEY_MASK = "[key]"
-MESSAGE_KEYS = ("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason")
+MESSAGE_KEYS = (
+    *("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason"),
+    *("metadata", "raw"),  # OpenRouter's: the words of the provider behind it
+)
 MAX_MESSAGE_DEPTH = 6  # levels of nesting that are searched for an error message
 
 
 def read_json(text: str | bytes) -> Any:
-    """The JSON value of a text; raises ValueError if it is not JSON or nested too deeply."""
+    """The JSON value of a text; raises ValueError if it is not JSON or nested too deeply.
+
+    A raw newline or tab inside a string is accepted.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

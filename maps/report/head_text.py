@@ -14,7 +14,7 @@ MAX_CHECKS = 3  # named checks that are shown
 
 
 def head_text(atlas: Atlas, head: HeadId) -> str:
-    """A head's descriptions with their scores, its relations with a score of τ or more, its evidence and mappings.
+    """A head's descriptions with their scores, failures of describers, relations with τ or more, evidence and mappings.
 
     Raises MapsError for a head that was not mapped.
     """
@@ -30,6 +30,7 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         if row["support"] is not None:
             lines.append(f"  supported by {pluralize(row['support'], 'mapping')}")
         lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
+    lines += failure_texts(atlas, head)
     tau = float(atlas.info["settings"]["tau"])
     for score in atlas.relation_scores(head):
         if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
@@ -44,6 +45,21 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         lines.append("evidence from earlier mappings is left out; score the atlas again")
     lines += similar_heads_text(atlas, head)
     return "\n".join([*lines, "", *map(mapping_text, mappings)])
+
+
+def failure_texts(atlas: Atlas, head: HeadId) -> list[str]:
+    """A line for each describer whose newest result for the head is a failure."""
+    described = {row["describer"]: row["created_at"] for row in atlas.descriptions(head)}
+    rows = sorted(atlas.table("failures", head=head).to_pylist(), key=lambda row: row["created_at"])
+    lines = []
+    for describer, row in {row["describer"]: row for row in rows}.items():
+        name, reason = escape_invisible(describer), escape_invisible(row["reason"])
+        tries = f"asked {pluralize(row['attempts'], 'time')}, last on {row['created_at']:%Y-%m-%d}"
+        if describer not in described:
+            lines.append(f"{name} failed ({tries}): {reason}")
+        elif described[describer] < row["created_at"]:
+            lines.append(f"{name} failed when it was asked again ({tries}): {reason}")
+    return lines
 
 
 def similar_heads_text(atlas: Atlas, head: HeadId) -> list[str]:

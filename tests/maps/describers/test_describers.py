@@ -93,23 +93,25 @@ def test_a_server_without_json_schema_is_asked_in_json_mode_from_then_on() -> No
         answers = describe_fire(model(server.url), 1, 2)
     assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
     assert requested_formats(server) == ["json_schema", "json_object", "json_object"]
+    assert [body["response_format"].get("schema") for body in server.request_bodies[1:]] == [REPLY_SCHEMA] * 2
 
 
 def test_a_server_without_json_mode_is_asked_in_plain_text_from_then_on() -> None:
     with chat_server.serve_chat(chat_server.no_json_mode_support) as server:
         answers = describe_fire(model(server.url), 1, 2)
     assert [answer.description.observed_pattern for answer in answers] == ["The first letter."] * 2
-    assert requested_formats(server) == ["json_schema", "json_object", None, None]
+    assert requested_formats(server) == ["json_schema", "json_object", "json_object", None, None]
 
 
 def test_one_question_that_is_refused_does_not_end_json_mode() -> None:
-    for refused, tries in ((chat_server.too_long_error, 1), (chat_server.invalid_request_error, 3)):
+    for refused, tries in ((chat_server.too_long_error, 1), (chat_server.invalid_request_error, 4)):
         with chat_server.serve_chat(*[refused] * tries, chat_server.good_reply) as server:
             describer = model(server.url)
             with pytest.raises(NoReplyError, match=r"answered with status 400: "):
                 describe_fire(describer, 1)
             describe_fire(describer, 1)
-        assert requested_formats(server) == [*["json_schema", "json_object", None][:tries], "json_schema"]
+        formats = ["json_schema", "json_object", "json_object", None]
+        assert requested_formats(server) == [*formats[:tries], "json_schema"]
 
 
 def test_a_parameter_that_a_model_refuses_is_left_out_from_then_on() -> None:
@@ -152,7 +154,10 @@ def test_a_rate_limit_is_retried_more_often_than_a_server_error() -> None:
     assert len(server.request_bodies) == 11
     with chat_server.serve_chat(chat_server.server_error) as server, pytest.raises(NoReplyError, match="status 500"):
         describe_fire(model(server.url, max_retries=3), 1)
-    assert len(server.request_bodies) == 4
+    assert requested_formats(server) == [
+        *["json_schema"] * 4,
+        None,
+    ]  # the last one to see whether the format is at fault
 
 
 def test_one_chat_keeps_its_connection_for_successive_questions() -> None:
@@ -215,16 +220,23 @@ def test_a_chat_is_usable_inside_its_block_only() -> None:
     [
         (
             chat_server.bad_key_error,
-            "HOST rejected the API key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE.",
+            "HOST rejected the API key: set a valid OPENAI_API_KEY, or describe without a key: OFFLINE. It says: "
+            "Incorrect API key provided: [key].",
         ),
-        (chat_server.unknown_model_error, "HOST has no model 'some-model': check the name and --base-url."),
+        (
+            chat_server.unknown_model_error,
+            "HOST has no model 'some-model': check the name and --base-url. It says: The model some-model does not "
+            "exist",
+        ),
         (
             chat_server.no_quota_error,
-            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE. It says: "
+            "You exceeded your current quota",
         ),
         (
             chat_server.no_credit_error,
-            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE.",
+            "The account at HOST has no quota left: add credit, or describe without a key: OFFLINE. It says: "
+            "Insufficient credits",
         ),
     ],
 )
@@ -275,7 +287,7 @@ def test_an_unreachable_server_ends_the_run_without_showing_a_password() -> None
         (chat_server.filtered_reply, "The server's content filter withheld the reply."),
         (chat_server.truncated_reply, "The reply was cut off after 1024 tokens: raise --max-tokens."),
         (chat_server.malformed_reply, "The reply is not a JSON object: The first letter, it seems."),
-        (chat_server.reply_without_choices, "The server's answer contains no reply."),
+        (chat_server.reply_without_choices, "The server's answer contains no reply: upstream failed"),
         (chat_server.web_page_reply, "sent a reply that is not JSON: check --base-url."),
         (chat_server.half_json_reply, "sent a reply that is not JSON: check --base-url."),
         (chat_server.dropped_reply, "was lost before the reply: run the same command again to continue."),

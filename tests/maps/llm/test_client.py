@@ -83,11 +83,11 @@ def test_waits_grow_up_to_thirty_seconds() -> None:
 @pytest.mark.parametrize(
     ("refusal", "remaining"),
     [
-        ("Unknown parameter: 'response_format.json_schema'", RequestOptions(reply_format=ReplyFormat.JSON)),
+        ("Unknown parameter: 'response_format.json_schema'", RequestOptions(reply_format=ReplyFormat.JSON_WITH_SCHEMA)),
         ("Unsupported value: 'seed'", RequestOptions(sends_seed=False)),
         ("Use 'max_completion_tokens' instead of 'max_tokens'", RequestOptions(limit_names=("max_completion_tokens",))),
-        ("seedling is not a word", RequestOptions(reply_format=ReplyFormat.JSON)),
-        ("Bad request", RequestOptions(reply_format=ReplyFormat.JSON)),
+        ("seedling is not a word", RequestOptions(reply_format=ReplyFormat.JSON_WITH_SCHEMA)),
+        ("Bad request", RequestOptions(reply_format=ReplyFormat.JSON_WITH_SCHEMA)),
     ],
 )
 def test_a_parameter_that_a_refusal_names_is_left_out(refusal: str, remaining: RequestOptions) -> None:
@@ -134,7 +134,7 @@ def test_an_answer_of_another_shape_contains_no_reply(answer: object) -> None:
     assert token_usage(answer) == TokenUsage(None, None, 0)
 
 
-@pytest.mark.parametrize("message", [None, {}, {"content": None}, {"content": [{"text": "a"}]}, {"content": "  "}])
+@pytest.mark.parametrize("message", [None, {}, {"content": None}, {"content": [{"image": "a"}]}, {"content": "  "}])
 def test_a_reply_without_text_is_empty(message: object) -> None:
     with pytest.raises(ReplyError, match=r"^The reply is empty\.$"):
         reply_text({"choices": [{"message": message}]}, 10)
