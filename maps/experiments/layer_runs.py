@@ -23,7 +23,6 @@ from maps.mapping.model import Model
 from maps.mapping.settings import select_layers
 from maps.types import HeadId
 from maps.weights.checkpoint import MAPPING_ROLES
-from maps.weights.identity import identity_entries, is_model_of
 
 TableRows = dict[str, list[Row]]  # the rows of each table
 
@@ -92,8 +91,8 @@ def run_layers(
     holds a run with other settings or the atlas of another model.
     """
     out, parts = run.out, experiment_parts(run.out, experiment)
-    settings = {"model": model.requested_name, **identity_entries(model.checkpoint), **settings}
-    if (out / "atlas.json").exists() and not is_model_of(model.checkpoint, Atlas.open(out).info):
+    settings = {"model": model.requested_name, **model.checkpoint.identity, **settings}
+    if (out / "atlas.json").exists() and not model.checkpoint.is_model_of(Atlas.open(out).info):
         raise MapsError(f"{out} holds an atlas of another model; choose another --out.")
     with parts.begin("evaluate", settings):
         computed = parts.compute_missing(layers, compute_layer, run.progress)

@@ -19,7 +19,6 @@ from maps.heads.relation_scores import score_layer_relations, scores_from_hits
 from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.settings import select_layers
 from maps.types import RelationScore
-from maps.weights.identity import identity_entries
 
 TAUS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -44,7 +43,7 @@ def evaluate_random_baseline(run: ExperimentRun, seed: int = 0) -> RandomBaselin
     atlas = open_matching_atlas(out, opened.checkpoint, settings)
     work = LayerMapper.prepare(opened, settings)
     parts = experiment_parts(out, "random")
-    identity = identity_entries(opened.checkpoint)
+    identity = opened.checkpoint.identity
     with parts.begin("evaluate", {"model": run.model, **identity, "seed": seed, **settings.as_json()}):
         scores = parts.compute_missing(layers, lambda layer: best_scores_of_layer(work, layer, seed), run.progress)
         baseline = count_passing_heads(scores, settings.tau)

@@ -139,10 +139,9 @@ def open_matching_atlas(out: Path, checkpoint: Checkpoint, settings: MappingSett
     """The atlas in a folder, if there is one; raises MapsError when its model or settings differ."""
     if not (out / "atlas.json").exists():
         return None
-    from maps.weights.identity import is_model_of
 
     atlas = Atlas.open(out)
-    if not is_model_of(checkpoint, atlas.info):
+    if not checkpoint.is_model_of(atlas.info):
         raise MapsError(f"{out} holds an atlas of another model, {atlas.model}; choose another --out.")
     stored = {name: atlas.info["settings"].get(name) for name in USED_SETTINGS}
     asked = pick_settings(settings)

@@ -13,7 +13,6 @@ from maps.mapping.mapper import LayerMapper, open_model
 from maps.mapping.settings import select_layers
 from maps.text import pluralize
 from maps.types import HeadId
-from maps.weights.identity import identity_entries
 
 
 def prepare_run(run: ExperimentRun, further_settings: dict[str, Any]) -> tuple[LayerMapper, dict[str, Any]]:
@@ -24,7 +23,7 @@ def prepare_run(run: ExperimentRun, further_settings: dict[str, Any]) -> tuple[L
     opened = open_model(run.model, run.settings, run.device)
     select_layers(run.settings, opened.shape.layers)
     open_matching_atlas(run.out, opened.checkpoint, run.settings)
-    identity = identity_entries(opened.checkpoint)
+    identity = opened.checkpoint.identity
     asked = {"model": run.model, **identity, **pick_settings(run.settings), **further_settings}
     return LayerMapper.prepare(opened, run.settings), asked
 

@@ -33,7 +33,6 @@ from maps.mapping.rows import HeadHits, head_row, hit_rows, pair_rows, score_row
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import HeadId, Progress, no_progress_bar
 from maps.weights.checkpoint import Checkpoint
-from maps.weights.identity import hash_weights, identity_entries, is_model_of
 
 LayerTables = dict[str, pa.Table]
 # Computes the tables of layers, in any order.
@@ -64,7 +63,7 @@ def map_model(
         return finished
     layers, info = select_layers(settings, checkpoint.shape.layers), atlas_info(checkpoint, name, settings)
     check_info(info)
-    with store.begin({"model": name, **identity_entries(checkpoint), **settings.as_json()}):
+    with store.begin({"model": name, **checkpoint.identity, **settings.as_json()}):
         if (finished := find_finished_atlas(out, opened, settings, title)) is not None:  # by another run, until now
             store.remove_parts()
             return finished
@@ -74,7 +73,7 @@ def map_model(
             checkpoint.check_files(todo, settings.first_mlp)
             computed = (engine or compute_in_process)(mapper, todo)
             store_layers(store, computed, progress(todo, len(layers) - len(todo)))
-        if checkpoint.is_on_disk and hash_weights(checkpoint) != checkpoint.weights:
+        if checkpoint.is_on_disk and checkpoint.hash_weights() != checkpoint.weights:
             raise MapsError(
                 f"The weights of {checkpoint.model} changed while they were mapped; delete {store.parts} and map it "
                 "again."
@@ -110,7 +109,7 @@ def find_finished_atlas(out: Path, opened: Model, settings: MappingSettings, tit
     if not is_mapping_finished(name, out, settings):
         return None
     atlas = Atlas.open(out)
-    if not is_model_of(checkpoint, atlas.info):
+    if not checkpoint.is_model_of(atlas.info):
         raise MapsError(
             f"{out} holds an atlas of {name} with other weights (revision {atlas.info['revision']}, now "
             f"{checkpoint.revision}): the model has changed since. Choose another --out, or delete {out} to map it "
@@ -129,7 +128,7 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         "format_version": FORMAT_VERSION,
         "model": checkpoint.model,
         "asked_for": model,
-        **identity_entries(checkpoint),
+        **checkpoint.identity,
         "architecture": shape.architecture,
         "layers": shape.layers,
         "heads": shape.heads,

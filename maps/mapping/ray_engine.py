@@ -26,7 +26,6 @@ from maps.mapping.model import Model, find_device
 from maps.mapping.settings import MappingSettings
 from maps.text import pluralize
 from maps.weights.bundled import BUNDLED_MODEL
-from maps.weights.identity import is_model_of
 from maps.weights.open import open_checkpoint
 
 LIBRARY = Path(__file__).parents[1]  # the package `maps`, which Ray sends to its workers
@@ -138,7 +137,7 @@ def open_layer_mapper(task_settings: RayTaskSettings) -> LayerMapper:
             "its Hub id."
         )
     checkpoint = open_checkpoint(task_settings.model, task_settings.revision)
-    if not is_model_of(checkpoint, {"revision": task_settings.revision, "weights": task_settings.weights}):
+    if not checkpoint.is_model_of({"revision": task_settings.revision, "weights": task_settings.weights}):
         raise MapsError(
             f"The machine {machine} has another {task_settings.model}: its revision is {checkpoint.revision}, not "
             f"{task_settings.revision}; put the same model on all machines."

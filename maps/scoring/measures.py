@@ -142,7 +142,6 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
     Without a `name` a model on the Hub is opened at the commit that was mapped.
     """
     from maps.mapping.model import Model
-    from maps.weights.identity import is_model_of
 
     info, settings = atlas.info, atlas.info["settings"]
     model_name = name or str(info["asked_for"])
@@ -150,7 +149,7 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
     model = Model.open(
         model_name, "cpu", settings["dtype"], settings["first_mlp"], settings["final_norm"], revision=revision
     )
-    if not is_model_of(model.checkpoint, info):
+    if not model.checkpoint.is_model_of(info):
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "
             f"{info['revision']}. Give the right model with --model, or leave random heads out with --no-random."

@@ -7,7 +7,7 @@ built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from maps.errors import MapsError
+from maps.hashes import is_same_model
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp
 from maps.weights.family import (
     ATTENTION_ROLES,
@@ -27,7 +28,7 @@ from maps.weights.family import (
     Family,
     TensorLayout,
 )
-from maps.weights.identity import hash_weights
+from maps.weights.identity import hash_model
 from maps.weights.shape import ModelShape
 from maps.weights.stored import StoredTensor, TensorFiles
 from maps.weights.tokens import Vocabulary
@@ -69,13 +70,40 @@ class Checkpoint:
 
     @cached_property
     def weights(self) -> str | None:
-        """The hash that identifies the model; None if its tensors are not all on this machine."""
-        return hash_weights(self) if self.is_on_disk else None
+        """The hash that identifies the model; None if its tensors are fetched from the Hub."""
+        return self.hash_weights() if self.is_on_disk else None
+
+    def hash_weights(self) -> str:
+        """The hash of the weights as they are on disk now, see `identity.py`."""
+        names = self.tensor_names()
+        if isinstance(self.source, TensorFiles):  # of a large model, some people download the files of some layers only
+            names = {name for name in names if self.source.file_of_tensor[name].exists()}
+        return hash_model(
+            self.shape, self.vocabulary, ((name, self.source.stored_tensor(name)) for name in sorted(names))
+        )
+
+    def tensor_names(self) -> set[str]:
+        """The names of all tensors with a role, in all layers, and of their biases."""
+        places = [
+            (role, i) for role in self.layout.names for i in range(self.shape.layers if role in LAYER_ROLES else 1)
+        ]
+        names = {name for place in places if (name := self.find_tensor_name(*place)) is not None}
+        biases = {name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")}
+        return names | biases & self.source.names()
 
     @property
     def revision(self) -> str:
         """What people call this state of the model: the pinned revision, else the beginning of its weights' hash."""
         return self.pinned_revision or str(self.weights)[:16]
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What `atlas.json` and the settings of a run keep to know the model again."""
+        return {"revision": self.revision, "weights": self.weights}
+
+    def is_model_of(self, info: Mapping[str, Any]) -> bool:
+        """Whether this is the model in an `atlas.json`."""
+        return is_same_model(self.identity, info)
 
     def find_tensor_name(self, role: str, layer: int = 0) -> str | None:
         """The name of a role's tensor; None if the checkpoint has none."""

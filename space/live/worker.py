@@ -30,10 +30,9 @@ def run_worker(pipe: Connection, model: str, atlas_info: Mapping[str, Any] | Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C ends the app, which then ends this process
     import maps
     from maps.mapping.probe import prepare_model
-    from maps.weights.identity import is_model_of
 
     loaded = maps.load(model)
-    is_shown_model = atlas_info is None or is_model_of(loaded.checkpoint, atlas_info)
+    is_shown_model = atlas_info is None or loaded.checkpoint.is_model_of(atlas_info)
     prepare_model(loaded, no_progress_bar)
     while True:
         try:
