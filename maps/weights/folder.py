@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from maps.weights.unreadable import (
     ADAPTER_CONFIG,
     explain_missing_config,
     explain_missing_weights,
+    quantisation_in_config,
+    quantisation_in_names,
     refuse_quantised,
 )
 from maps.weights.weight_files import SAFETENSORS, check_index, choose_weight_files
@@ -37,7 +40,7 @@ def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkp
     names = file_names(folder)
     if "config.json" not in names:
         raise MapsError(explain_missing_config(str(folder), names, read_adapter(folder)))
-    return build_checkpoint(folder, find_weight_files(folder), model, revision)
+    return build_checkpoint(folder, partial(find_weight_files, folder), model, revision)
 
 
 def file_names(folder: Path) -> list[str]:
@@ -74,15 +77,16 @@ def read_index(index: Path) -> dict[str, Path]:
 
 def build_checkpoint(
     folder: Path,
-    source: TensorSource,
+    open_source: Callable[[], TensorSource],
     model: str,
     revision: str | None,
     is_on_disk: bool = True,
     names: Collection[str] | None = None,
 ) -> Checkpoint:
-    """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `source`.
+    """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `open_source()`.
 
-    `names`: of the model's files, if there are more than those in the folder.
+    The source is opened after the configuration was checked: files of weights that are quantised may have types that
+    look like damage. `names`: of the model's files, if there are more than those in the folder.
     """
     own_config = read_json_object(folder / "config.json")
     model_type, nested = own_config.get("model_type"), own_config.get("text_config")
@@ -93,7 +97,9 @@ def build_checkpoint(
             "download the model again."
         )
     family = family_of_type(str(model_type), model)
-    refuse_quantised(model, config, source.names())
+    refuse_quantised(model, quantisation_in_config(config))
+    source = open_source()
+    refuse_quantised(model, quantisation_in_names(source.names()))
     entries = ConfigEntries(f"The configuration of {model}", config, family.config_defaults)
     shape = read_shape(str(model_type), entries, family.config_keys, family.activation, family.scales_embeddings)
     vocabulary = Vocabulary(load_tokenizer(folder, file_names(folder) if names is None else names))

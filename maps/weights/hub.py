@@ -42,6 +42,7 @@ SAFETENSORS_DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
     **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
+    **{"U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16, "F8_E8M0": torch.float8_e8m0fnu},
 }
 
 
@@ -69,7 +70,7 @@ def open_hub_model(
     snapshot = HubSnapshot(api, model, folder, tensors, list_file_sizes(model, folder, cache), cache, waits)
     if not (folder / "config.json").exists():
         raise MapsError(explain_missing_config(f"{model} on the Hub", snapshot.file_sizes, read_adapter(folder)))
-    source, names = open_tensor_source(snapshot), tuple(snapshot.file_sizes)
+    source, names = partial(open_tensor_source, snapshot), tuple(snapshot.file_sizes)
     return build_checkpoint(folder, source, model, snapshot.commit, is_on_disk=False, names=names)
 
 

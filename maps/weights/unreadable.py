@@ -41,9 +41,8 @@ QUANTISED_TENSORS = (  # endings of the tensors that stand for a weight, the fir
 EXPERT_PATTERN = re.compile(r"blk\.\d+\.ffn_\w+?(_exps|\.\d+)\.weight")  # in GGUF files, newer and older ones
 
 
-def refuse_quantised(model: str, config: Mapping[str, Any], names: Collection[str]) -> None:
-    """Raises MapsError if the configuration or the tensors' names say that weights are quantised."""
-    kind = quantisation_in_config(config) or quantisation_in_names(names)
+def refuse_quantised(model: str, kind: str | None) -> None:
+    """Raises MapsError if weights are quantised; `kind` says how, None that they are not."""
     if kind is not None:
         raise MapsError(
             f"{model} holds weights quantised by {kind}, which are not read; use the unquantised model, or a .gguf "

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from maps.errors import MapsError
 
 SHOWN_FILES = 3  # names of files that a sentence lists
 
 
-class WeightFormat(NamedTuple):
+@dataclass(frozen=True)
+class WeightFormat:
     """The names that transformers gives to files of weights of one kind."""
 
     single: str
@@ -35,7 +36,8 @@ ADAPTER_PREFIX = "adapter_"  # adapter_model.safetensors holds no weights of the
 VARIANT_PATTERN = re.compile(r"model\.[^.]+\.safetensors")  # model.fp16.safetensors: read on request only
 
 
-class WeightFiles(NamedTuple):
+@dataclass(frozen=True)
+class WeightFiles:
     """The files with a model's weights."""
 
     form: WeightFormat

@@ -202,7 +202,7 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
     build_model(family, tmp_path)
     source = Counting(load_file(tmp_path / "model.safetensors"))
     (tmp_path / "model.safetensors").unlink()
-    checkpoint = build_checkpoint(tmp_path, source, "name", "revision")
+    checkpoint = build_checkpoint(tmp_path, lambda: source, "name", "revision")
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
     assert source.reads == dict.fromkeys(checkpoint.needed_tensors(range(checkpoint.shape.layers)), 1)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from maps.errors import MapsError
-from maps.weights.tokens import Vocabulary, byte_alphabet, fit_to_embedding, stored_form
-from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, byte_level_tokenizer
+from maps.weights.tokens import Vocabulary, fit_to_embedding, stored_form
+from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, byte_level_tokenizer, tokenizer_with_words
 
 PIECES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab", "é", "▁é"]
 MERGES = [("▁", "a"), ("▁a", "b"), ("▁", "é")]
@@ -161,13 +159,7 @@ def test_a_few_tokens_without_a_row_need_not_be_added_ones() -> None:
 
 @pytest.mark.parametrize("script", ["中国", "東京", "ひと", "ไทย", "ລາວ", "ខ"])
 def test_words_of_scripts_without_spaces_are_tokens_without_a_space(script: str) -> None:
-    tokenizer = byte_level_tokenizer()
-    state = json.loads(tokenizer.to_str())
-    letter = {byte: character for character, byte in byte_alphabet().items()}
-    for word in (script, "garden's"):
-        state["model"]["vocab"]["".join(letter[byte] for byte in word.encode())] = len(state["model"]["vocab"]) + 1
-    state["model"]["ignore_merges"] = True
-    vocabulary = Vocabulary(Tokenizer.from_str(json.dumps(state)))
+    vocabulary = Vocabulary(tokenizer_with_words([script, "garden's"]))
     assert vocabulary.single_token_ids([script]) == [None]
     assert vocabulary.unspaced_token_ids([f" {script} ", "am", "z", "한", ""]) == [
         VOCABULARY_SIZE,

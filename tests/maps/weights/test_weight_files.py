@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
@@ -24,7 +24,8 @@ NAME = "tester/small"
 HEAD, VALUE = "lm_head.weight", "model.layers.1.self_attn.v_proj.weight"
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True)
+class Kind:
     """How files of weights of one kind are written and named."""
 
     save: Callable[[Weights, Path], object]
