@@ -52,7 +52,7 @@ class AtlasSizes(NamedTuple):
         check_texts(info)
         for key, highest in COUNTS.items():
             check_count(info, key, 1, highest)
-        if "tokens_without_rows" in info:  # atlases of earlier versions do not say
+        if "tokens_without_rows" in info:
             check_count(info, "tokens_without_rows", 0, MAX_VOCABULARY)
         if info["kv_heads"] > info["heads"]:
             raise ValueError("kv_heads is larger than heads")
