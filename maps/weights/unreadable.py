@@ -45,7 +45,7 @@ def refuse_quantised(model: str, kind: str | None) -> None:
     """Raises MapsError if weights are quantised; `kind` says how, None that they are not."""
     if kind is not None:
         raise MapsError(
-            f"{model} holds weights quantised by {kind}, which are not read; use the unquantised model, or a .gguf "
+            f"{model} holds weights quantised with {kind}, which are not read; use the unquantised model, or a .gguf "
             "file of it."
         )
 

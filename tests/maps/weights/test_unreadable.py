@@ -43,7 +43,9 @@ def hub_refusal(hub: LoopbackHub, folder: Path, home: Path) -> str:
     return str(caught.value)
 
 
-QUANTISED = "small holds weights quantised by {}, which are not read; use the unquantised model, or a .gguf file of it."
+QUANTISED = (
+    "small holds weights quantised with {}, which are not read; use the unquantised model, or a .gguf file of it."
+)
 
 
 @pytest.mark.parametrize(
