@@ -65,6 +65,17 @@ def byte_level_tokenizer() -> Tokenizer:
 VOCABULARY_SIZE = len(tokens_and_merges()[0])
 
 
+def tokenizer_with_words(texts: Sequence[str]) -> Tokenizer:
+    """The byte-level tokenizer with further tokens, which no merges lead to, and `ignore_merges` as Llama 3 has it."""
+    state = json.loads(byte_level_tokenizer().to_str())
+    letter = {byte: character for character, byte in byte_alphabet().items()}
+    words = ["".join(letter[byte] for byte in text.encode()) for text in texts]
+    vocabulary = {token: i for i, token in enumerate([*tokens_and_merges()[0], *words])}
+    return Tokenizer.from_str(
+        json.dumps(state | {"model": state["model"] | {"vocab": vocabulary, "ignore_merges": True}})
+    )
+
+
 def random_weights(small: SmallModel, seed: int = 0) -> Weights:
     """Random weights under their Hugging Face names; three pairs of embedding rows are the same."""
     generator = torch.Generator().manual_seed(seed)

@@ -52,6 +52,8 @@ class AtlasSizes(NamedTuple):
         check_texts(info)
         for key, highest in COUNTS.items():
             check_count(info, key, 1, highest)
+        if "tokens_without_rows" in info:
+            check_count(info, "tokens_without_rows", 0, MAX_VOCABULARY)
         if info["kv_heads"] > info["heads"]:
             raise ValueError("kv_heads is larger than heads")
         if not is_number_between(info.get("capitalised_share", 0.0), 0, 1):

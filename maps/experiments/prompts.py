@@ -11,7 +11,7 @@ from torch import Tensor
 
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.task_prompts import SUBJECT_MARKER
-from maps.heads.relation_scores import UsableRelation
+from maps.heads.relation_scores import UsableRelation, first_id
 from maps.mapping.model import Model
 from maps.types import Relation
 
@@ -83,7 +83,10 @@ def single_token_pairs(model: Model, usable: UsableRelation) -> list[PromptPair]
 def multi_token_pairs(model: Model, relation: Relation) -> list[PromptPair]:
     """The pairs whose source is two or more tokens and whose target is one token, without duplicates."""
     vocabulary = model.vocabulary
-    targets = vocabulary.single_token_ids([target for _, target in relation.pairs])
+    words = [target for _, target in relation.pairs]
+    targets = vocabulary.single_token_ids(words)
+    if not relation.category:
+        targets = [first_id(*ids) for ids in zip(targets, vocabulary.unspaced_token_ids(words), strict=True)]
     pairs = []
     for (source, _), target in zip(relation.pairs, targets, strict=True):
         first, *others = vocabulary.pieces(source) or [""]  # some tokenizers put a space in front as a token of its own

@@ -49,12 +49,38 @@ def default_k(relation: Relation, vocabulary: int) -> int:
     return 1 if is_copying else 10
 
 
-def select_usable_pairs(relation: Relation, single_tokens: SingleTokenLookup, k: int) -> UsableRelation:
+def find_token_pairs(
+    relation: Relation, single_tokens: SingleTokenLookup, unspaced_tokens: SingleTokenLookup | None = None
+) -> list[tuple[int, int] | None]:
+    """The ids of each pair of a relation, None where one of its strings is not one token.
+
+    In a user's own relation, words that are no single token behind a space are looked up by `unspaced_tokens` too.
+    """
+    sources, targets = ([pair[side] for pair in relation.pairs] for side in (0, 1))
+    source_ids, target_ids = single_tokens(sources), single_tokens(targets)
+    pairs = [join_pair(s, t) for s, t in zip(source_ids, target_ids, strict=True)]
+    if unspaced_tokens is None or relation.category or None not in pairs:
+        return pairs
+    # Both words without the space if possible, as they stand next to each other in a text.
+    bare = zip(unspaced_tokens(sources), source_ids, unspaced_tokens(targets), target_ids, strict=True)
+    own = [join_pair(first_id(s, spaced_s), first_id(t, spaced_t)) for s, spaced_s, t, spaced_t in bare]
+    return [pair or other for pair, other in zip(pairs, own, strict=True)]
+
+
+def join_pair(source: int | None, target: int | None) -> tuple[int, int] | None:
+    return None if source is None or target is None else (source, target)
+
+
+def first_id(*ids: int | None) -> int | None:
+    return next((i for i in ids if i is not None), None)
+
+
+def select_usable_pairs(
+    relation: Relation, single_tokens: SingleTokenLookup, k: int, unspaced_tokens: SingleTokenLookup | None = None
+) -> UsableRelation:
     """The pairs whose strings are both one token; pairs that become the same two ids count once."""
-    sources = single_tokens([source for source, _ in relation.pairs])
-    targets = single_tokens([target for _, target in relation.pairs])
-    pairs = zip(sources, targets, strict=True)
-    usable = list(dict.fromkeys((s, t) for s, t in pairs if s is not None and t is not None))
+    pairs = find_token_pairs(relation, single_tokens, unspaced_tokens)
+    usable = list(dict.fromkeys(pair for pair in pairs if pair is not None))
     return UsableRelation(relation, k, tuple(s for s, _ in usable), tuple(t for _, t in usable))
 
 

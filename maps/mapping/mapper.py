@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -31,9 +32,11 @@ from maps.heads.top_targets import Targets
 from maps.mapping.model import LayerWeights, Model
 from maps.mapping.rows import HeadHits, head_row, hit_rows, pair_rows, score_rows
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
-from maps.types import HeadId, Progress, no_progress_bar
+from maps.text import pluralize, shorten
+from maps.types import HeadId, Progress, Relation, no_progress_bar
 from maps.weights.checkpoint import Checkpoint
 
+logger = logging.getLogger(__name__)
 LayerTables = dict[str, pa.Table]
 # Computes the tables of layers, in any order.
 MappingEngine = Callable[["LayerMapper", Sequence[int]], Generator[tuple[int, LayerTables]]]
@@ -136,6 +139,7 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         "width": shape.width,
         "head_width": shape.head_width,
         "vocabulary": checkpoint.vocabulary.size,
+        "tokens_without_rows": checkpoint.vocabulary.rowless,
         "capitalised_share": checkpoint.vocabulary.capitalised_share,
         "first_mlp": settings.first_mlp,
         "settings": settings.as_json(),
@@ -164,6 +168,14 @@ def package_version(package: str) -> str | None:
         return None
 
 
+def warn_of_unusable_pairs(model: Model, relation: Relation) -> None:
+    pairs = model.token_pairs(relation)
+    usable = len(pairs) - pairs.count(None)
+    if usable < len(pairs):
+        name = shorten(relation.name, 80)
+        logger.warning("%s: %d of %s usable with %s.", name, usable, pluralize(len(pairs), "pair"), model.name)
+
+
 @dataclass(frozen=True)
 class LayerMapper:
     """Computes the tables of a model's layers."""
@@ -174,7 +186,10 @@ class LayerMapper:
 
     @classmethod
     def prepare(cls, model: Model, settings: MappingSettings) -> LayerMapper:
-        """Finds the usable pairs of the relations; reads no tensor."""
+        """Finds the usable pairs of the relations, and says how many of a person's own are; reads no tensor."""
+        for relation in settings.relations:
+            if not relation.category:
+                warn_of_unusable_pairs(model, relation)
         return cls(model, settings, model.usable_pairs(settings.relations, settings.k))
 
     def compute_tables(self, layer: int) -> LayerTables:

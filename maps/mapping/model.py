@@ -11,7 +11,7 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights, saliency
-from maps.heads.relation_scores import UsablePairs, default_k, select_usable_pairs
+from maps.heads.relation_scores import UsablePairs, default_k, find_token_pairs, select_usable_pairs
 from maps.heads.salient_tokens import SalientMappings
 from maps.heads.sources import Sources
 from maps.heads.top_targets import Targets
@@ -185,10 +185,15 @@ class Model:
         """The pairs of relations whose words are single tokens. `k`: None for the paper's. The last result is kept."""
         key = tuple(relations), k
         if self._cached_pairs is None or self._cached_pairs[0] != key:
-            ids, size = self.vocabulary.single_token_ids, self.vocabulary.size
-            usable = [select_usable_pairs(each, ids, k or default_k(each, size)) for each in relations]
+            known, size = self.vocabulary, self.vocabulary.size
+            spaced, unspaced = known.single_token_ids, known.unspaced_token_ids
+            usable = [select_usable_pairs(each, spaced, k or default_k(each, size), unspaced) for each in relations]
             self._cached_pairs = key, UsablePairs.from_relations(usable, self.device)
         return self._cached_pairs[1]
+
+    def token_pairs(self, relation: Relation) -> list[tuple[int, int] | None]:
+        """The ids of each pair of a relation, None where the pair is not usable."""
+        return find_token_pairs(relation, self.vocabulary.single_token_ids, self.vocabulary.unspaced_token_ids)
 
     def mappings(self, salient: SalientMappings, targets: Targets) -> list[list[Mapping]]:
         """The mappings of each head, with the text of their tokens.

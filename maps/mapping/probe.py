@@ -237,10 +237,8 @@ def score_own_pairs(
 ) -> results.OwnPairsResult:
     """Scores a person's own pairs on every head, as `map --relation` does; lists the pairs that are not two tokens."""
     relation = parse_relation("own", pairs)
-    token_ids = model.vocabulary.single_token_ids
-    sources = token_ids([source for source, _ in relation.pairs])
-    targets = token_ids([target for _, target in relation.pairs])
-    unusable = [pair for pair, s, t in zip(relation.pairs, sources, targets, strict=True) if s is None or t is None]
+    found = zip(relation.pairs, model.token_pairs(relation), strict=True)
+    unusable = [pair for pair, ids in found if ids is None]
     usable = model.usable_pairs([relation], k)
     prepare_model(model, progress, with_means=False)
     for rows in (model.embedding_sources, model.mlp_sources):

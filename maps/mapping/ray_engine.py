@@ -146,7 +146,7 @@ def open_layer_mapper(task_settings: RayTaskSettings) -> LayerMapper:
     model = Model(
         checkpoint, task_settings.model, find_device(task_settings.device), s.dtype, s.first_mlp, s.final_norm
     )
-    return LayerMapper.prepare(model, s)
+    return LayerMapper(model, s, model.usable_pairs(s.relations, s.k))
 
 
 def portable_model_name(model: Model) -> str:

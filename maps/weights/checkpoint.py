@@ -7,7 +7,7 @@ built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -30,7 +30,7 @@ from maps.weights.family import (
 )
 from maps.weights.identity import hash_model
 from maps.weights.shape import ModelShape
-from maps.weights.stored import StoredTensor, TensorFiles
+from maps.weights.stored import SplitSource, StoredTensor, TensorFiles
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
@@ -65,7 +65,7 @@ class Checkpoint:
     source: TensorSource
     family: Family
     layout: TensorLayout  # the family's layout for this kind of file
-    declares_untied: bool = False  # the configuration says that the unembedding is a tensor of its own
+    must_be_untied: bool = False  # by the configuration or the family, the unembedding is a tensor of its own
     is_on_disk: bool = True  # else its tensors are fetched one by one, and its commit tells which model it is
 
     @cached_property
@@ -84,10 +84,10 @@ class Checkpoint:
 
     def tensor_names(self) -> set[str]:
         """The names of all tensors with a role, in all layers, and of their biases."""
-        places = [
-            (role, i) for role in self.layout.names for i in range(self.shape.layers if role in LAYER_ROLES else 1)
-        ]
-        names = {name for place in places if (name := self.find_tensor_name(*place)) is not None}
+        names = set()
+        for role in self.layout.names:
+            layers = range(self.shape.layers if role in LAYER_ROLES else 1)
+            names |= {name for i in layers if (name := self.find_tensor_name(role, i)) is not None}
         biases = {name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")}
         return names | biases & self.source.names()
 
@@ -116,17 +116,45 @@ class Checkpoint:
         """The name of a role's tensor; raises MapsError if the checkpoint has none."""
         name = self.find_tensor_name(role, layer)
         if name is None:
-            raise self.missing_tensor_error(self.layout.candidate_names(role, layer)[0])
+            raise self.missing_tensor_error(*self.layout.candidate_names(role, layer))
         return name
 
-    def missing_tensor_error(self, name: str) -> MapsError:
-        architecture = self.shape.architecture
-        return MapsError(f"{self.model} has no tensor {name}, so it is not a complete {architecture} model.")
+    def missing_tensor_error(self, *names: str, advice: str = "") -> MapsError:
+        """The error for a tensor that is there under none of its names, the usual one first."""
+        by_index = self.source.missing_error(names) if isinstance(self.source, SplitSource) else None
+        kind = f"a complete {self.shape.architecture} model"
+        return by_index or MapsError(f"{self.model} has no tensor {names[0]}, so it is not {kind}{advice}.")
+
+    def missing_unembedding_error(self) -> MapsError:
+        """The error for a model whose unembedding must be a tensor of its own, and is missing."""
+        names = self.layout.candidate_names(UNEMBEDDING)
+        advice = '; if its embedding is the unembedding too, config.json must say so: "tie_word_embeddings": true'
+        return self.missing_tensor_error(*names, advice=advice)
 
     def check_files(self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES) -> None:
-        """Raises MapsError if a file that holds a needed tensor is missing or damaged."""
-        if isinstance(self.source, TensorFiles):
-            self.source.check_files(self.needed_tensors(layers, first_mlp, roles))
+        """Raises MapsError if a file that holds a needed tensor is missing, damaged or not as its index says."""
+        if isinstance(self.source, SplitSource):
+            readable = {name for group in self.possible_names() for name in group}
+            self.source.check_files(self.needed_tensors(layers, first_mlp, roles), readable)
+
+    def check_copies(self) -> None:
+        """Raises MapsError if a tensor lies in several files, also under two of its names, and no index says which."""
+        source = self.source
+        if not isinstance(source, SplitSource) or source.index is not None:
+            return
+        for group in self.possible_names():
+            present = [name for name in group if name in source.names()]
+            files = {file for name in present for file in source.files_with(name)}
+            if len(files) > 1:
+                raise source.copies_error(present[0], files)
+
+    def possible_names(self) -> Iterator[list[str]]:
+        """The names that each tensor with a role, and its bias, may have; the usual name first."""
+        for role in self.layout.names:
+            for layer in range(self.shape.layers if role in LAYER_ROLES else 1):
+                names = self.layout.candidate_names(role, layer)
+                yield names
+                yield [name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")]
 
     def needed_tensors(
         self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES
@@ -139,8 +167,8 @@ class Checkpoint:
         once = [role for role in once if first_mlp or not role.startswith("mlp_")]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
         names += [self.mlp_bias_name(role) for role in once if role.startswith("mlp_")]
-        if self.declares_untied and self.is_tied:
-            names.append(self.tensor_name(UNEMBEDDING))  # raises: it is declared and missing
+        if self.must_be_untied and self.is_tied:
+            raise self.missing_unembedding_error()
         for layer in layers:
             names += [self.locate_head_weights(role, layer)[0] for role in roles]
         return [name for name in names if name is not None and name in self.source.names()]
@@ -204,8 +232,8 @@ class Checkpoint:
         """U with a row for each token, (V, d), in the dtype that it is stored in; `embedding` itself if it is tied."""
         if not self.is_tied:
             return self.read_vocabulary_rows(UNEMBEDDING)
-        if self.declares_untied:
-            raise self.missing_tensor_error(self.layout.candidate_names(UNEMBEDDING)[0])
+        if self.must_be_untied:
+            raise self.missing_unembedding_error()
         return embedding
 
     def value_weights(self, layer: int) -> Tensor:

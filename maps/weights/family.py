@@ -186,7 +186,7 @@ class Family:
     config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
     has_biases: bool = False  # attention and MLP always have biases
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width
-    tokens_without_rows: tuple[str, ...] = ()  # tokens that the tokenizer may know beyond the embedding's last row
+    ties_embeddings: bool = False  # the embedding is the unembedding too if config.json does not say (as transformers)
 
     @property
     def gguf_keys(self) -> dict[str, str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Collection
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +16,55 @@ from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.families import family_of_type
 from maps.weights.shape import ConfigEntries, read_shape
-from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles, tensor_names_in
+from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles
 from maps.weights.tokenizer_limits import MAX_TOKENIZER_BYTES, check_tokenizer
-from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows, translate_panics
+from maps.weights.tokens import Vocabulary, fit_to_embedding, translate_panics
+from maps.weights.unreadable import (
+    ADAPTER_CONFIG,
+    explain_missing_config,
+    explain_missing_weights,
+    quantisation_in_config,
+    quantisation_in_names,
+    refuse_quantised,
+)
+from maps.weights.weight_files import SAFETENSORS, check_index, choose_weight_files
 
 MAX_JSON_BYTES = 64_000_000  # of config.json and an index
 OLD_TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json", "tokenizer_config.json")
 MAX_OLD_TOKENIZER_BYTES = 32_000_000
+TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
 
 
 def open_folder(folder: Path, model: str, revision: str | None = None) -> Checkpoint:
     """A checkpoint from a folder; `revision` is its commit if it is known."""
-    config_file = folder / "config.json"
-    if not config_file.exists():
-        raise MapsError(
-            f"{folder} has no config.json, so it is not a model folder; give the folder that holds the model."
-        )
-    source = find_weight_files(folder)
-    return build_checkpoint(folder, source, model, revision)
+    names = file_names(folder)
+    if "config.json" not in names:
+        raise MapsError(explain_missing_config(str(folder), names, read_adapter(folder)))
+    return build_checkpoint(folder, partial(find_weight_files, folder), model, revision)
+
+
+def file_names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_file()]
+
+
+def read_adapter(folder: Path) -> dict[str, Any] | None:
+    """The content of adapter_config.json; None if there is none."""
+    file = folder / ADAPTER_CONFIG
+    return read_json_object(file) if file.exists() else None
 
 
 def find_weight_files(folder: Path) -> TensorFiles:
-    """The files with a folder's weights: of an index, else model.safetensors, else *.safetensors, else .bin files."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        return SafetensorsFiles(read_index(index))
-    files, single = sorted(folder.glob("*.safetensors")), folder / "model.safetensors"
-    if single in files:
-        files = [single]
-    if files:
-        return SafetensorsFiles({name: file for file in files for name in tensor_names_in(file)})
-    index, single = folder / "pytorch_model.bin.index.json", folder / "pytorch_model.bin"
-    if index.exists():
-        return BinFiles(read_index(index))
-    if single.exists():
-        return BinFiles.from_file(single)
-    raise MapsError(f"{folder} has a config.json but no *.safetensors file; download the model's weights into it.")
+    """The files with a folder's weights, chosen as `weight_files` says."""
+    names = file_names(folder)
+    chosen = choose_weight_files(names)
+    if chosen is None:
+        raise MapsError(explain_missing_weights(str(folder), names, read_adapter(folder)))
+    source, files = SafetensorsFiles if chosen.form is SAFETENSORS else BinFiles, [folder / f for f in chosen.files]
+    if chosen.index is None:
+        return source.from_files(files)
+    places = read_index(folder / chosen.index)
+    check_index(chosen, {path.name for path in places.values()}, str(folder), "move the files of the older one away")
+    return source(places, folder / chosen.index, files)
 
 
 def read_index(index: Path) -> dict[str, Path]:
@@ -59,24 +76,39 @@ def read_index(index: Path) -> dict[str, Path]:
 
 
 def build_checkpoint(
-    folder: Path, source: TensorSource, model: str, revision: str | None, is_on_disk: bool = True
+    folder: Path,
+    open_source: Callable[[], TensorSource],
+    model: str,
+    revision: str | None,
+    is_on_disk: bool = True,
+    names: Collection[str] | None = None,
 ) -> Checkpoint:
-    """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `source`."""
-    config = read_json_object(folder / "config.json")
-    model_type, nested = str(config.get("model_type", "unknown")), config.get("text_config")
-    config = {**config, **nested} if isinstance(nested, dict) else config
-    if config.get("quantization_config"):
-        raise MapsError(f"{model} holds quantised weights; use the unquantised model or a .gguf file.")
-    family = family_of_type(model_type, model)
+    """A checkpoint from the config.json and tokenizer in `folder`, with tensors from `open_source()`.
+
+    The source is opened after the configuration was checked: files of weights that are quantised may have types that
+    look like damage. `names`: of the model's files, if there are more than those in the folder.
+    """
+    own_config = read_json_object(folder / "config.json")
+    model_type, nested = own_config.get("model_type"), own_config.get("text_config")
+    config = {**own_config, **nested} if isinstance(nested, dict) else own_config
+    if model_type is None:
+        raise MapsError(
+            f"The config.json of {model} has no model_type, so the family of the model is not known; add the entry, or "
+            "download the model again."
+        )
+    family = family_of_type(str(model_type), model)
+    refuse_quantised(model, quantisation_in_config(config))
+    source = open_source()
+    refuse_quantised(model, quantisation_in_names(source.names()))
     entries = ConfigEntries(f"The configuration of {model}", config, family.config_defaults)
-    shape = read_shape(model_type, entries, family.config_keys, family.activation, family.scales_embeddings)
-    vocabulary = Vocabulary(load_tokenizer(folder))
-    rows = entries.positive_integer("vocab_size", vocabulary.size)
-    vocabulary = limit_to_embedding_rows(vocabulary, rows, family.tokens_without_rows)
-    check_embedding_fits(vocabulary, rows, model)
-    untied = config.get("tie_word_embeddings") is False
+    shape = read_shape(str(model_type), entries, family.config_keys, family.activation, family.scales_embeddings)
+    vocabulary = Vocabulary(load_tokenizer(folder, file_names(folder) if names is None else names))
+    vocabulary = fit_to_embedding(vocabulary, entries.positive_integer("vocab_size", vocabulary.size), model)
+    tied = own_config.get("tie_word_embeddings")
+    untied = not (family.ties_embeddings if tied is None else tied)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied, is_on_disk)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins
+    checkpoint.check_copies()
     return checkpoint
 
 
@@ -93,8 +125,11 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
     return content
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of tokenizer.json; older tokenizer files are converted by transformers."""
+def load_tokenizer(folder: Path, names: Collection[str]) -> Tokenizer:
+    """The tokenizer of tokenizer.json; older tokenizer files are converted by transformers.
+
+    `names`: of the model's files, also those that are not in the folder.
+    """
     file = folder / "tokenizer.json"
     if file.exists():
         content = read_json_object(file, MAX_TOKENIZER_BYTES)
@@ -106,6 +141,34 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     for path in sorted(folder.glob("*")):
         if path.name in OLD_TOKENIZER_FILES and path.stat().st_size > MAX_OLD_TOKENIZER_BYTES:
             raise MapsError(f"{path} has more than {MAX_OLD_TOKENIZER_BYTES:,} bytes; download the model again.")
+    if (folder / "vocab.json").exists():
+        return convert_tokenizer(folder)
+    if (folder / "tokenizer.model").exists():
+        check_packages(folder / "tokenizer.model")
+    elif "tekken.json" in names:
+        raise MapsError(
+            f"{folder} has its tokenizer only as tekken.json, Mistral's own format, which is not read; "
+            "put the model's tokenizer.json there."
+        )
+    return convert_tokenizer(folder)
+
+
+def check_packages(file: Path) -> None:
+    """Raises MapsError if the package that reads a tokenizer.model is not installed.
+
+    It is a file of SentencePiece (binary) or of tiktoken (lines of a token in Base64 and its rank).
+    """
+    with file.open("rb") as opened:
+        package = "tiktoken" if TIKTOKEN_LINE.match(opened.read(200)) else "sentencepiece"
+    if find_spec(package) is None:
+        raise MapsError(
+            f"{file} can only be read with the package {package}: run `python -m pip install {package}`, or put the "
+            "model's tokenizer.json there."
+        )
+
+
+def convert_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of older files, converted by transformers."""
     from transformers import AutoTokenizer
 
     with translate_panics(f"{folder} has no readable tokenizer", "put the model's tokenizer.json there"):

@@ -25,7 +25,8 @@ from maps.weights.families import family_of_architecture
 from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.shape import ConfigEntries, read_shape
 from maps.weights.stored import StoredTensor
-from maps.weights.tokens import check_embedding_fits, translate_panics
+from maps.weights.tokens import fit_to_embedding, translate_panics
+from maps.weights.unreadable import is_mixture_of_experts
 
 BLOCK = 1 << 22  # values that are dequantised at once, and bytes that are hashed at once
 PLAIN_DTYPES = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}
@@ -52,6 +53,10 @@ class GgufHeader(NamedTuple):
 
     metadata: dict[str, Any]
     tensors: dict[str, GgufTensor]
+
+
+class UnsupportedVersionError(Exception):
+    """Raised for a GGUF file of a version that is not read."""
 
 
 class HeaderReader:
@@ -103,8 +108,10 @@ def read_header(data: memoryview) -> GgufHeader:
     """The header of a file; raises ValueError if it is not a complete GGUF file."""
     try:
         magic, version = unpack_from("<4sI", data)
-        if magic != b"GGUF" or version not in VERSIONS:
-            raise ValueError("not a GGUF file of a supported version")
+        if magic != b"GGUF":
+            raise ValueError("not a GGUF file")
+        if version not in VERSIONS:
+            raise UnsupportedVersionError(version)
         reader = HeaderReader(data[:MAX_HEADER_BYTES])
         reader.position = 8
         tensor_count, entry_count = reader.read_numbers("QQ")
@@ -121,8 +128,10 @@ def read_header(data: memoryview) -> GgufHeader:
     if not isinstance(alignment, int) or alignment <= 0:
         raise ValueError("the alignment is not a positive integer")
     first = -(-reader.position // alignment) * alignment  # the tensors begin at a multiple of the alignment
-    tensors = {}
+    tensors: dict[str, GgufTensor] = {}
     for name, kind, shape, offset in infos:
+        if name in tensors:
+            raise ValueError("two tensors have one name")
         start = first + offset
         tensors[name] = GgufTensor(kind, shape, start, start + tensor_bytes(kind, shape))
         if tensors[name].end > len(data):
@@ -206,6 +215,10 @@ def read_gguf(path: Path) -> tuple[memoryview, GgufHeader]:
         return data, read_header(data)
     except OSError as error:
         raise MapsError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnsupportedVersionError as error:
+        raise MapsError(
+            f"{path} is a GGUF file of version {error}; only little-endian files of versions 2 and 3 are read."
+        ) from error
     except ValueError as error:
         raise MapsError(f"{path} is not a complete GGUF file: it may be cut off; download it again.") from error
 
@@ -216,15 +229,21 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     metadata = header.metadata
     if metadata.get("split.count", 0) not in (0, 1):
         raise MapsError(f"{path} is one of several parts of a model; merge them with `llama-gguf-split --merge`.")
-    architecture = str(metadata.get("general.architecture", "unknown"))
+    if metadata.get("general.type") == "adapter":
+        raise MapsError(f"{path} is an adapter, not a model; merge it into its model with `llama-export-lora`.")
+    if "general.architecture" not in metadata:
+        raise MapsError(f"{path} does not say its general.architecture, so the family is not known; use another file.")
+    architecture = str(metadata["general.architecture"])
     family = family_of_architecture(architecture, model)
+    if is_mixture_of_experts(header.tensors.keys()):
+        raise MapsError(f"{path} is a mixture of experts, which is not supported; use a model without experts.")
     entries = ConfigEntries(str(path), metadata, {})
     shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
     with translate_panics(f"{path} has no readable tokenizer", "use a file with one"):
         vocabulary = read_vocabulary(metadata)
     embedding = header.tensors.get(family.gguf.names["embedding"])
     if embedding is not None:
-        check_embedding_fits(vocabulary, embedding.shape[0], model)
+        vocabulary = fit_to_embedding(vocabulary, embedding.shape[0], model)
     source = GgufFile(path, data, header)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a file without some of them before work begins

@@ -32,12 +32,18 @@ CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER
 SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 TEKKEN = CASED % ("", "") + r"|\p{N}" + SIGNS
 GPT_4O = CASED % (f"{CONTRACTIONS}?", f"{CONTRACTIONS}?") + r"|\p{N}{1,3}" + SIGNS
+LLAMA_3_KINDS = (
+    *("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"),
+)
 SPLIT_PATTERNS = {
-    **dict.fromkeys(("llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "dbrx", "smaug-bpe"), LLAMA_3),
-    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "megrez"), QWEN_2),
-    **dict.fromkeys(("gpt-4o", "llama4"), GPT_4O),
+    **dict.fromkeys((*LLAMA_3_KINDS, "dbrx", "smaug-bpe"), LLAMA_3),
+    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"), QWEN_2),
+    **dict.fromkeys(("gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"), GPT_4O),
     "tekken": TEKKEN,
 }
+# Tokenizers that take a piece which is a token as that token, whatever the merges say (`ignore_merges` in
+# tokenizer.json). GGUF files do not store it; this is the list of llama.cpp, src/llama-vocab.cpp.
+MERGE_IGNORING_KINDS = {*LLAMA_3_KINDS, "tekken", "youtu", "minicpm5", "granite-embed-multi-97m"}
 
 
 def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
@@ -48,7 +54,7 @@ def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
         raise ValueError("no tokens")
     check_sizes(tokens, entries.get("token_type") or [])
     if kind == "gpt2" and "merges" in entries:
-        tokenizer = build_byte_level(tokens, entries["merges"], SPLIT_PATTERNS.get(str(entries.get("pre"))))
+        tokenizer = build_byte_level(tokens, entries["merges"], str(entries.get("pre")))
     elif kind == "llama":
         tokenizer = build_sentencepiece(tokens, entries, str(metadata.get("general.architecture")))
     else:
@@ -69,8 +75,11 @@ def check_sizes(tokens: Sequence[str], kinds: Sequence[int]) -> None:
         raise ValueError("tokens are too long")
 
 
-def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern: str | None) -> Tokenizer:
-    """A tokenizer like GPT-2's. Tokens with characters outside its byte alphabet are spelled in that alphabet first."""
+def build_byte_level(tokens: Sequence[str], merges: Sequence[str], kind: str) -> Tokenizer:
+    """A tokenizer like GPT-2's, or of another `tokenizer.ggml.pre`.
+
+    Tokens with characters outside its byte alphabet are spelled in that alphabet first.
+    """
     alphabet = byte_alphabet()
     letter = {byte: c for c, byte in alphabet.items()}
     known = set(alphabet)
@@ -79,7 +88,8 @@ def build_byte_level(tokens: Sequence[str], merges: Sequence[str], split_pattern
         for i, token in enumerate(tokens)
     }
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
-    tokenizer = Tokenizer(models.BPE(vocabulary, pairs, fuse_unk=False))
+    bpe = models.BPE(vocabulary, pairs, fuse_unk=False, ignore_merges=kind in MERGE_IGNORING_KINDS)
+    tokenizer, split_pattern = Tokenizer(bpe), SPLIT_PATTERNS.get(kind)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split_pattern is None)
     tokenizer.pre_tokenizer = byte_level
     if split_pattern is not None:

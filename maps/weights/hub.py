@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,21 +25,24 @@ from maps.errors import HubError, MapsError, RangesUnsupportedError
 from maps.files.atomic import atomic_writer
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
 from maps.weights.checkpoint import Checkpoint, TensorSource
-from maps.weights.folder import build_checkpoint, read_index
-from maps.weights.stored import BinFiles, SafetensorsFiles, StoredTensor, tensor_names_in
+from maps.weights.folder import build_checkpoint, read_adapter, read_index
+from maps.weights.stored import BinFiles, SafetensorsFiles, SplitSource, StoredTensor, tensor_names_in
+from maps.weights.unreadable import explain_missing_config, explain_missing_weights
+from maps.weights.weight_files import BIN, SAFETENSORS, WeightFiles, check_index, choose_weight_files, place_tensors
 
-SAFETENSORS_INDEX = "model.safetensors.index.json"
-BIN_INDEX = "pytorch_model.bin.index.json"
 SMALL_FILE_PATTERNS = [
     *("config.json", "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json"),
-    *(SAFETENSORS_INDEX, BIN_INDEX),
+    *(SAFETENSORS.index, BIN.index, "adapter_config.json"),
 ]
+HUB_REMEDY = "use another revision or another model"
+HUB_CHOICE = "download the files that belong together into a folder and give that"
 MAX_HEADER_BYTES = 25_000_000  # of 200,000 tensors; a file with a longer header is refused
 MAX_DIMENSIONS = 16
 SAFETENSORS_DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
     **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "BOOL": torch.bool, "U8": torch.uint8},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
+    **{"U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16, "F8_E8M0": torch.float8_e8m0fnu},
 }
 
 
@@ -66,11 +69,9 @@ def open_hub_model(
     tensors = (home or Path(constants.HF_HOME)) / "maps" / f"models--{model.replace('/', '--')}" / folder.name
     snapshot = HubSnapshot(api, model, folder, tensors, list_file_sizes(model, folder, cache), cache, waits)
     if not (folder / "config.json").exists():
-        raise MapsError(
-            f"{model} on the Hub has no config.json; use a repository that transformers can read, or download its "
-            ".gguf file and give that."
-        )
-    return build_checkpoint(folder, open_tensor_source(snapshot), model, snapshot.commit, is_on_disk=False)
+        raise MapsError(explain_missing_config(f"{model} on the Hub", snapshot.file_sizes, read_adapter(folder)))
+    source, names = partial(open_tensor_source, snapshot), tuple(snapshot.file_sizes)
+    return build_checkpoint(folder, source, model, snapshot.commit, is_on_disk=False, names=names)
 
 
 def list_file_sizes(model: str, folder: Path, cache: Path | None) -> dict[str, int]:
@@ -84,31 +85,38 @@ def list_file_sizes(model: str, folder: Path, cache: Path | None) -> dict[str, i
 
 def open_tensor_source(snapshot: HubSnapshot) -> TensorSource:
     """The snapshot's weights: safetensors files, or else PyTorch's .bin files."""
-    files = sorted(name for name in snapshot.file_sizes if name.endswith(".safetensors"))
-    if SAFETENSORS_INDEX in snapshot.file_sizes:
-        index = read_index(snapshot.folder / SAFETENSORS_INDEX)
-        return RangedSafetensors(snapshot, files, {name: path.name for name, path in index.items()})
-    if files:
-        return RangedSafetensors(snapshot, ["model.safetensors"] if "model.safetensors" in files else files)
-    if BIN_INDEX in snapshot.file_sizes:
-        return HubBinFiles(snapshot, read_index(snapshot.folder / BIN_INDEX))
-    if "pytorch_model.bin" in snapshot.file_sizes:
-        return BinFiles.from_file(snapshot.fetch_file("pytorch_model.bin"))
-    raise MapsError(
-        f"{snapshot.model} on the Hub has neither safetensors nor pytorch_model.bin files; use a repository with "
-        "the model's weights, or download a .gguf file and give that."
-    )
+    chosen = choose_weight_files(snapshot.file_sizes)
+    if chosen is None:
+        owner = f"{snapshot.model} on the Hub"
+        raise MapsError(explain_missing_weights(owner, snapshot.file_sizes, read_adapter(snapshot.folder)))
+    if chosen.index is None:
+        if chosen.form is SAFETENSORS:
+            return RangedSafetensors(snapshot, chosen.files)
+        return BinFiles.from_files([snapshot.fetch_file(file) for file in chosen.files])
+    places = read_index(snapshot.folder / chosen.index)
+    check_index(chosen, {path.name for path in places.values()}, f"{snapshot.model} on the Hub", HUB_CHOICE)
+    if chosen.form is SAFETENSORS:
+        return RangedSafetensors(snapshot, chosen.files, {name: path.name for name, path in places.items()})
+    return HubBinFiles(snapshot, places, chosen)
 
 
 class HubBinFiles(BinFiles):
     """Tensors of .bin files; a file is downloaded when one of its tensors is first read."""
 
-    def __init__(self, snapshot: HubSnapshot, file_of_tensor: Mapping[str, Path]) -> None:
-        super().__init__(file_of_tensor)
-        self.snapshot = snapshot
+    remedy, completion, choice = HUB_REMEDY, HUB_REMEDY, HUB_CHOICE
 
-    def check_files(self, names: Iterable[str]) -> None:
+    def __init__(self, snapshot: HubSnapshot, file_of_tensor: Mapping[str, Path], chosen: WeightFiles) -> None:
+        super().__init__(file_of_tensor, files=[snapshot.folder / file for file in chosen.files])
+        self.index, self.snapshot = f"{chosen.index} of {snapshot.model}", snapshot
+
+    def check_files(self, names: Iterable[str], readable: Collection[str] = ()) -> None:
         """Checks nothing: files that are missing are downloaded later."""
+
+    def names_in_file(self, file: str) -> Collection[str]:
+        """The tensors of a file that was downloaded; raises MapsError for others, which may be large."""
+        if not (self.folder / file).exists():
+            raise MapsError(f"{file} of {self.snapshot.model} is not downloaded.")
+        return super().names_in_file(file)
 
     def file_holding(self, name: str) -> Path:
         return self.snapshot.fetch_file(self.file_of_tensor[name].name)
@@ -199,24 +207,31 @@ class HubSnapshot:
             )
 
 
-class RangedSafetensors:
+class RangedSafetensors(SplitSource):
     """The tensors of a snapshot's safetensors files.
 
     `index` has the file of each tensor; without one the headers of all `files` are read. A file that is in the Hub's
     cache is read there. If the server does not support ranges, whole files are downloaded, each when it is needed.
     """
 
+    remedy, completion, choice = HUB_REMEDY, HUB_REMEDY, HUB_CHOICE
+
     def __init__(self, snapshot: HubSnapshot, files: Sequence[str], index: Mapping[str, str] | None = None) -> None:
+        index_name = None if index is None else f"{SAFETENSORS.index} of {snapshot.model}"
+        super().__init__(f"{snapshot.model} on the Hub", index_name, files)
         self.snapshot = snapshot
         self.headers: dict[str, dict[str, SafetensorsEntry]] = {}
         self.has_range_support = True
         if index is None:
-            index = {name: file for file in files for name in self.tensor_names_in(file)}
+            index, self.copies = place_tensors({file: self.names_in_file(file) for file in files})
         self.file_of_tensor = dict(index)
         self.tensor_names = set(self.file_of_tensor)
 
-    def names(self) -> set[str]:
-        return self.tensor_names
+    def listed_file(self, name: str) -> str:
+        return self.file_of_tensor[name]
+
+    def has_file(self, file: str) -> bool:
+        return file in self.snapshot.file_sizes
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, from the header of its file."""
@@ -241,21 +256,26 @@ class RangedSafetensors:
 
     def fetch_whole_file(self, name: str) -> SafetensorsFiles:
         """Downloads the file that holds a tensor."""
-        return SafetensorsFiles({name: self.snapshot.fetch_file(self.file_of_tensor[name])})
+        path = self.snapshot.fetch_file(self.file_of_tensor[name])
+        if name not in tensor_names_in(path):
+            raise self.lacking_file_error(name)
+        return SafetensorsFiles({name: path})
 
     def entry(self, name: str) -> SafetensorsEntry | None:
         """A tensor's place in its file; None if the whole file is to be read."""
         file = self.file_of_tensor[name]
+        if not self.has_file(file):
+            raise self.missing_files_error([file], name)
         header = self.header(file)
         if header is None:
             return None
         if name not in header:
-            raise MapsError(f"{file} of {self.snapshot.model} lacks {name}, which its index lists; use another model.")
+            raise self.lacking_file_error(name)
         return header[name]
 
-    def tensor_names_in(self, file: str) -> list[str]:
+    def names_in_file(self, file: str) -> Collection[str]:
         header = self.header(file)
-        return tensor_names_in(self.snapshot.fetch_file(file)) if header is None else list(header)
+        return tensor_names_in(self.snapshot.fetch_file(file)) if header is None else header
 
     def header(self, file: str) -> dict[str, SafetensorsEntry] | None:
         """A file's header; None if the file is in the Hub's cache or the server does not support ranges."""

@@ -14,10 +14,12 @@ from maps.weights.bundled import BUNDLED_MODEL, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
 from maps.weights.gguf_file import open_gguf
+from maps.weights.unreadable import explain_file
 
 SNAPSHOT_PREFIX = "models--"  # in the Hub's cache: models--openai-community--gpt2
 CHECKPOINT_PATTERN = re.compile(r"(checkpoint|step|iter|epoch)[-_]?\d+")  # as training programs name them
 MAX_TITLE_LENGTH = 200
+HEAD_BYTES = 16  # that tell what kind of file it is
 logger = logging.getLogger(__name__)  # Python prints warnings to standard error unless told otherwise
 HUB_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
@@ -51,17 +53,30 @@ def open_named(model: str, revision: str | None) -> Checkpoint:
         if HUB_ID_PATTERN.fullmatch(model):
             logger.warning("%s is read from the folder here, not from the Hub; ./%s says the same.", model, model)
         return open_folder(path, folder_title(path), snapshot_commit(path))
-    if path.is_file() and path.suffix == ".gguf":
-        return open_gguf(path, path.stem)
     if path.is_file():
-        raise MapsError(f"{path} is neither a folder nor a .gguf file; give one of these or a Hub id.")
-    if path.suffix == ".gguf" or not HUB_ID_PATTERN.fullmatch(model):
+        return open_file(path)
+    if is_gguf_name(path) or not HUB_ID_PATTERN.fullmatch(model):
         raise MapsError(
             f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED_MODEL}."
         )
     from maps.weights.hub import open_hub_model
 
     return open_hub_model(model, revision)
+
+
+def open_file(path: Path) -> Checkpoint:
+    """A GGUF file, which is known by its first bytes: files in a cache have no ending."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if is_gguf_name(path):
+        return open_gguf(path, path.stem)
+    if head.startswith(b"GGUF"):
+        return open_gguf(path, path.name)
+    raise MapsError(explain_file(path, head))
+
+
+def is_gguf_name(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
 
 
 def folder_title(folder: Path) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from maps.errors import MapsError
+from maps.weights.weight_files import name_files, place_tensors
 
 
 class StoredTensor(NamedTuple):
@@ -28,34 +29,149 @@ class StoredTensor(NamedTuple):
         return cls(str(tensor.dtype), tuple(tensor.shape), [content.data])
 
 
-class TensorFiles(ABC):
-    """Named tensors in one or many files."""
+class SplitSource(ABC):
+    """Named tensors in one or many files, each in the file that an index names, or that has it."""
 
-    def __init__(self, file_of_tensor: Mapping[str, Path]) -> None:
-        self.file_of_tensor = dict(file_of_tensor)
-        self.tensor_names = set(self.file_of_tensor)
+    remedy = "download the model again into an empty folder"
+    completion = "download the rest of the model"
+    choice = "keep the files of one state of the model and move the others away"
+
+    def __init__(
+        self,
+        owner: str,
+        index: str | None = None,
+        files: Sequence[str] = (),
+        copies: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.owner, self.index = owner, index  # the folder or the model on the Hub, for error messages
+        self.files = tuple(files)  # all files of this kind, those that the index does not list too
+        self.copies = copies or {}  # without an index: the tensors that lie in several files, and these files
+        self.tensor_names: set[str] = set()
 
     def names(self) -> set[str]:
         return self.tensor_names
 
-    def check_files(self, names: Iterable[str]) -> None:
-        """Raises MapsError if a file that holds one of these tensors is missing or damaged; opens no other file."""
-        files = sorted({self.file_of_tensor[name] for name in names})
-        missing = [file for file in files if not file.exists()]
+    @abstractmethod
+    def listed_file(self, name: str) -> str:
+        """The name of the file that should hold a tensor."""
+
+    @abstractmethod
+    def names_in_file(self, file: str) -> Collection[str]:
+        """The tensors that a file has; raises MapsError if it is missing or damaged."""
+
+    def files_with(self, name: str) -> Sequence[str]:
+        return self.copies.get(name) or [self.listed_file(name)]
+
+    def copies_error(self, name: str, files: Collection[str]) -> MapsError:
+        return MapsError(
+            f"{self.owner} has {name} in more than one file ({name_files(files)}), and no index says which of them to "
+            f"read; {self.choice}."
+        )
+
+    def find_other_file(self, name: str) -> str | None:
+        """A file that has a tensor which the index does not place there; None if there is none."""
+        listed = self.listed_file(name) if name in self.tensor_names else None
+        for file in self.files:
+            try:
+                if file != listed and name in self.names_in_file(file):
+                    return file
+            except MapsError:  # a damaged file does not say what it has
+                continue
+        return None
+
+    def lacking_file_error(self, name: str) -> MapsError:
+        """The error for a tensor that is not in the file in which the index lists it."""
+        file = self.listed_file(name)
+        if self.index is None:
+            return MapsError(f"{file} of {self.owner} changed while it was read and lacks {name} now; try again.")
+        other = self.find_other_file(name)
+        found = f", and {other} has it" if other else ""
+        return MapsError(f"{self.index} lists {name} in {file}, which lacks it{found}; {self.remedy}.")
+
+    def unlisted_error(self, name: str, file: str) -> MapsError:
+        """The error for a tensor that a file has and the index does not list."""
+        return MapsError(f"{self.index} does not list {name}, which {file} has; {self.remedy}.")
+
+    def missing_error(self, names: Iterable[str]) -> MapsError | None:
+        """The error for a tensor that the index does not list under any of these names, if a file has it."""
+        if self.index is None:
+            return None
+        found = ((name, self.find_other_file(name)) for name in names)
+        return next((self.unlisted_error(name, file) for name, file in found if file is not None), None)
+
+    def check_files(self, names: Iterable[str], readable: Collection[str] = ()) -> None:
+        """Raises MapsError if a file that holds one of these tensors is missing, damaged or not as its index says.
+
+        Opens no other file. `readable`: all names that MAPS may read. If an opened file has one that the index does not
+        list, the index is refused, because the model would be read without it.
+        """
+        by_file: dict[str, list[str]] = {}
+        for name in names:
+            by_file.setdefault(self.listed_file(name), []).append(name)
+        missing = [file for file in sorted(by_file) if not self.has_file(file)]
         if missing:
-            raise missing_files_error(missing)
-        for file in files:
-            self.check_file(file)
+            raise self.missing_files_error(missing, by_file[missing[0]][0])
+        for file, listed in sorted(by_file.items()):
+            present = self.names_in_file(file)
+            if self.index is None:
+                continue
+            for name in listed:
+                if name not in present:
+                    raise self.lacking_file_error(name)
+            for name in sorted(set(present) - self.tensor_names):
+                if name in readable:
+                    raise self.unlisted_error(name, file)
+
+    @abstractmethod
+    def has_file(self, file: str) -> bool:
+        """Whether a file is there, or can be fetched."""
+
+    def missing_files_error(self, files: Sequence[str], name: str) -> MapsError:
+        """The error for files that an index lists and that are not there; `name` is a tensor of the first."""
+        other = self.find_other_file(name)
+        if other is not None:
+            return MapsError(f"{self.index} lists {name} in {files[0]}, but {other} has it; {self.remedy}.")
+        return MapsError(f"{self.owner} lacks {name_files(files)}, which its index lists; {self.completion}.")
+
+
+class TensorFiles(SplitSource):
+    """Named tensors in files on disk."""
+
+    def __init__(
+        self,
+        file_of_tensor: Mapping[str, Path],
+        index: Path | None = None,
+        files: Sequence[Path] = (),
+        copies: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        folder = next((path.parent for path in (*files, *file_of_tensor.values())), Path())
+        super().__init__(str(folder), None if index is None else str(index), [path.name for path in files], copies)
+        self.folder = folder
+        self.file_of_tensor = dict(file_of_tensor)
+        self.tensor_names = set(self.file_of_tensor)
+
+    @classmethod
+    def from_files(cls, files: Sequence[Path]) -> Self:
+        """The tensors of files without an index: each file is opened to see what it has."""
+        by_name = {path.name: path for path in files}
+        opened = cls({}, files=files)
+        places, copies = place_tensors({name: opened.names_in_file(name) for name in by_name})
+        opened.file_of_tensor = {name: by_name[file] for name, file in places.items()}
+        opened.copies, opened.tensor_names = copies, set(places)
+        return opened
+
+    def listed_file(self, name: str) -> str:
+        return self.file_of_tensor[name].name
+
+    def has_file(self, file: str) -> bool:
+        return (self.folder / file).exists()
 
     def file_holding(self, name: str) -> Path:
         """The file that holds a tensor; raises MapsError if the file is missing."""
-        if not self.file_of_tensor[name].exists():
-            raise missing_files_error([self.file_of_tensor[name]])
-        return self.file_of_tensor[name]
-
-    @abstractmethod
-    def check_file(self, file: Path) -> None:
-        """Raises MapsError if a file is damaged."""
+        path = self.file_of_tensor[name]
+        if not path.exists():
+            raise self.missing_files_error([path.name], name)
+        return path
 
     @abstractmethod
     def shape(self, name: str) -> tuple[int, ...]:
@@ -70,19 +186,11 @@ class TensorFiles(ABC):
         return StoredTensor.from_tensor(self.read(name))
 
 
-def missing_files_error(files: Sequence[Path]) -> MapsError:
-    """The error for files that an index lists and that are not there; names the first three."""
-    names = ", ".join(file.name for file in files[:3])
-    more = f" and {len(files) - 3} more files" if len(files) > 3 else ""
-    return MapsError(f"{files[0].parent} lacks {names}{more}, which its index lists; download the rest of the model.")
-
-
 class SafetensorsFiles(TensorFiles):
     """The tensors of safetensors files."""
 
-    def check_file(self, file: Path) -> None:
-        """Reads the names in a file's header; raises MapsError if the file is damaged."""
-        tensor_names_in(file)
+    def names_in_file(self, file: str) -> Collection[str]:
+        return tensor_names_in(self.folder / file)
 
     def shape(self, name: str) -> tuple[int, ...]:
         with self.open_holding(name) as file:
@@ -100,7 +208,7 @@ class SafetensorsFiles(TensorFiles):
             try:
                 yield file
             except SafetensorError as error:
-                raise MapsError(f"{path} lacks {name}, which its index lists; download it again.") from error
+                raise self.lacking_file_error(name) from error
 
 
 def open_safetensors(path: Path) -> Any:
@@ -119,32 +227,34 @@ def tensor_names_in(path: Path) -> list[str]:
 class BinFiles(TensorFiles):
     """The tensors of PyTorch's .bin files. A file that was opened once stays open, mapped into memory."""
 
-    def __init__(self, file_of_tensor: Mapping[str, Path]) -> None:
-        super().__init__(file_of_tensor)
+    def __init__(
+        self,
+        file_of_tensor: Mapping[str, Path],
+        index: Path | None = None,
+        files: Sequence[Path] = (),
+        copies: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(file_of_tensor, index, files, copies)
         self.tensors_by_file: dict[Path, dict[str, Tensor]] = {}
 
-    @classmethod
-    def from_file(cls, file: Path) -> BinFiles:
-        tensors = load_tensors(file)
-        files = cls(dict.fromkeys(tensors, file))
-        files.tensors_by_file[file] = tensors
-        return files
+    def names_in_file(self, file: str) -> Collection[str]:
+        return self.open_file(self.folder / file)
 
-    def check_file(self, file: Path) -> None:
-        """Opens a file; raises MapsError if it is damaged or holds more than tensors."""
-        if file not in self.tensors_by_file:
-            self.tensors_by_file[file] = load_tensors(file)
+    def open_file(self, path: Path) -> dict[str, Tensor]:
+        """A file's tensors; raises MapsError if it is damaged or holds more than tensors."""
+        if path not in self.tensors_by_file:
+            self.tensors_by_file[path] = load_tensors(path)
+        return self.tensors_by_file[path]
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.read(name).shape)
 
     def read(self, name: str) -> Tensor:
         """A tensor mapped into memory: its numbers are read when they are used."""
-        path = self.file_holding(name)
-        self.check_file(path)
-        if name not in self.tensors_by_file[path]:
-            raise MapsError(f"{path} lacks {name}, which its index lists; download it again.")
-        return self.tensors_by_file[path][name]
+        tensors = self.open_file(self.file_holding(name))
+        if name not in tensors:
+            raise self.lacking_file_error(name)
+        return tensors[name]
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

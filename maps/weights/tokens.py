@@ -7,6 +7,7 @@ that are not valid UTF-8 as `\\xE2`, and a backslash doubled.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,20 @@ from functools import cached_property
 from tokenizers import Tokenizer
 
 from maps.errors import MapsError
-from maps.text import shorten
+from maps.text import pluralize, shorten, visible_token
 from maps.weights.tokenizer_limits import MAX_TOKENS
 
 ESCAPED_BYTE_PATTERN = re.compile(r"\\\\|\\x([0-9a-f]{2})")
 MAX_ENCODING_SECONDS, TEXTS_AT_ONCE = 20.0, 16
 MAX_REASON_LENGTH = 200  # characters of the library's reason that an error message quotes
+MAX_UNMARKED_SURPLUS, MAX_SURPLUS_SHARE = 16, 0.01  # ids without a row that need not be added tokens
+# Letters of Chinese, Japanese, Thai, Lao, Burmese, Khmer: these are written without spaces between words.
+UNSPACED_PATTERN = re.compile(
+    "[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u312f\u31f0-\u31ff\u3400-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
+)
+SHOWN_TOKENS, MAX_TOKEN_SHOWN = 3, 40
+logger = logging.getLogger(__name__)
 BYTE_PIECE_PATTERN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -55,6 +64,7 @@ class Vocabulary:
 
     tokenizer: Tokenizer
     limit: int | None = None  # the number of ids that belong to the model, if the tokenizer holds more
+    rowless: int = 0  # how many tokens are left out because the embedding has no row for them
 
     @property
     def size(self) -> int:
@@ -83,6 +93,15 @@ class Vocabulary:
 
         return tuple(bytes_of(i) for i in range(max(entries, default=-1) + 1)[: self.limit])
 
+    @property
+    def known_ids(self) -> set[int]:
+        return set(self.tokenizer.get_vocab(with_added_tokens=True).values())
+
+    @property
+    def added_ids(self) -> set[int]:
+        """The ids of the tokens that were added to the tokenizer's model, such as [PAD]."""
+        return set(self.tokenizer.get_added_tokens_decoder())
+
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """The stored form of every token, by id."""
@@ -104,9 +123,17 @@ class Vocabulary:
         Some tokenizers (Llama-2, Mistral) put a piece with a lone space first; it is dropped. The token must read back
         as the spaced word.
         """
-        spaced = [" " + word.strip() for word in words]
+        return self.exact_token_ids([" " + word.strip() for word in words])
+
+    def unspaced_token_ids(self, words: Sequence[str]) -> list[int | None]:
+        """The same without the leading space, for words in scripts that put no spaces between words; else None."""
+        stripped = [word.strip() for word in words]
+        return self.exact_token_ids([word if UNSPACED_PATTERN.search(word) else "" for word in stripped])
+
+    def exact_token_ids(self, texts: Sequence[str]) -> list[int | None]:
+        """The id of each text that is exactly one token, after a piece with a lone space if there is one; else None."""
         ids: list[int | None] = []
-        for text, pieces_of_text in zip(spaced, self.encode(spaced), strict=True):
+        for text, pieces_of_text in zip(texts, self.encode(texts), strict=True):
             pieces = [self.token_bytes[i] if i < self.size else b"" for i in pieces_of_text]
             if len(pieces) == 2 and pieces[0] == b" ":
                 pieces = pieces[1:]
@@ -152,16 +179,26 @@ def decoder_types(tokenizer: Tokenizer) -> set[str]:
     return {state["type"], *(step["type"] for step in state.get("decoders", ()))}
 
 
-def limit_to_embedding_rows(vocabulary: Vocabulary, rows: int, rowless: Sequence[str]) -> Vocabulary:
-    """The vocabulary cut to the embedding's rows, if all tokens beyond are in `rowless`, the family's list of such."""
-    beyond = vocabulary.tokens[rows:]
-    return replace(vocabulary, limit=rows) if beyond and set(beyond) <= set(rowless) else vocabulary
+def fit_to_embedding(vocabulary: Vocabulary, rows: int, model: str) -> Vocabulary:
+    """The vocabulary without the tokens that have no row in the embedding; says how many are left out.
 
-
-def check_embedding_fits(vocabulary: Vocabulary, rows: int, model: str) -> None:
-    """Raises MapsError if the tokenizer knows no ids, or ids without a row in the embedding."""
-    if not 0 < vocabulary.size <= rows:
+    Tokens are often added to a tokenizer, such as [PAD], while the embedding stays as it is. Raises MapsError if the
+    tokenizer knows no ids, or if what lies beyond the last row does not look like added tokens.
+    """
+    if 0 < vocabulary.size <= rows:
+        return vocabulary
+    known = vocabulary.known_ids
+    rowless = [i for i in range(rows, vocabulary.size) if i in known]
+    is_small = len(rowless) <= min(MAX_UNMARKED_SURPLUS, rows * MAX_SURPLUS_SHARE)
+    if not rows or not rowless or not (is_small or vocabulary.added_ids.issuperset(rowless)):
         raise MapsError(
             f"The tokenizer of {model} knows {vocabulary.size:,} ids and its embedding has {rows:,} rows: "
             "they do not belong together. Use the tokenizer that the model was trained with."
         )
+    names = ", ".join(visible_token(shorten(vocabulary.tokens[i], MAX_TOKEN_SHOWN)) for i in rowless[:SHOWN_TOKENS])
+    more = ", …" if len(rowless) > SHOWN_TOKENS else ""
+    tokens = pluralize(len(rowless), "token")
+    logger.warning(
+        "The tokenizer of %s has %s without a row in its embedding (%s%s): left out.", model, tokens, names, more
+    )
+    return replace(vocabulary, limit=rows, rowless=len(rowless))

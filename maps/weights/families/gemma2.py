@@ -15,4 +15,5 @@ GEMMA2 = Family(
     config_keys={**CONFIG_KEYS, "activation": "hidden_activation"},
     config_defaults={"rms_norm_eps": 1e-6, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256},
     scales_embeddings=True,
+    ties_embeddings=True,
 )

@@ -1,7 +1,6 @@
 """Gemma 3: like Gemma 2, with norms of queries and keys.
 
-Models that see images (`gemma3`) nest the text model in their configuration and tensor names. The tokenizer is the same
-for all, so text-only models have no row for the image token.
+Models that see images (`gemma3`) nest the text model in their configuration and tensor names.
 """
 
 from __future__ import annotations
@@ -19,5 +18,4 @@ GEMMA3 = replace(
     architecture="gemma3",
     hub=TensorLayout(GEMMA_NAMES | HUB_HEAD_NORMS, norms_minus_one=True, prefixes=PREFIXES),
     gguf=TensorLayout(GGUF_NAMES | GGUF_HEAD_NORMS),
-    tokens_without_rows=("<image_soft_token>",),
 )

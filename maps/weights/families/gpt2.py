@@ -31,4 +31,5 @@ GPT2 = Family(
     },
     config_defaults={"layer_norm_epsilon": 1e-5},
     has_biases=True,
+    ties_embeddings=True,
 )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import make_table
 from maps.types import HeadId
-from tests.small_models import WORDS, SmallModel, random_weights, save_gguf, save_model_folder
+from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_gguf, save_model_folder
 
 ROOT = Path(__file__).parents[3]
 Capture = pytest.CaptureFixture[str]
@@ -87,6 +89,26 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     assert [line[:3] for line in shown[-8:]] == ["  1", "  2", "  3", "  4", "  5", "  6", "  7", ""]
 
 
+def test_tokens_without_a_row_are_left_out_said_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, small_model: Path
+) -> None:
+    folder = tmp_path / "padded"
+    shutil.copytree(small_model, folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_special_tokens(["[PAD]", "<|im_start|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    command = ["map", str(folder), "--out", str(tmp_path / "atlas"), "--relations", "copying"]
+    assert main(command) == 0
+    said = "has 2 tokens without a row in its embedding ([PAD], <|im_start|>): left out."
+    assert caplog.messages == [f"The tokenizer of padded {said}"]
+    atlas = Atlas.open(tmp_path / "atlas")
+    assert (atlas.info["tokens_without_rows"], atlas.info["vocabulary"]) == (2, VOCABULARY_SIZE)
+    assert main(["map", str(small_model), "--out", str(tmp_path / "whole"), "--relations", "copying"]) == 0
+    whole = Atlas.open(tmp_path / "whole")
+    assert whole.info["tokens_without_rows"] == 0
+    assert atlas.table("mappings") == whole.table("mappings")
+
+
 def test_an_own_relation_alone_replaces_the_predefined_ones(tmp_path: Path, capsys: Capture, small_model: Path) -> None:
     file = tmp_path / "own.json"
     file.write_text('[["amber", "basket"]]')
@@ -111,8 +133,8 @@ def bad_inputs(here: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     must = 'The relation r must be a list of pairs such as [["France", "Paris"]].'
     return {
         "path": (["map", "no/such/model", *out], "There is no file or folder no/such/model; give a Hub id, a model"),
-        "folder": (["map", empty, *out], f"{empty} has no config.json, so it is not a model folder; give the folder"),
-        "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json but no *.safetensors file;"),
+        "folder": (["map", empty, *out], f"{empty} has no config.json, so it is not a model; give the folder"),
+        "weights": (["map", empty / "only", *out], f"{empty / 'only'} has a config.json but no *.safetensors file and"),
         "truncated": (["map", cut, *out], f"{cut} is not a complete GGUF file: it may be cut off; download it again."),
         "relation": (["map", model, *out, "--relations", "copying,rhyme"], "There is no relation rhyme. Choose from"),
         "spec": (["map", model, *out, "--relation", "rhyme"], "--relation takes NAME=FILE.json, not 'rhyme'."),

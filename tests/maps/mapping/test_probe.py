@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,20 @@ from maps.mapping.model import Model
 from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_target, score_own_pairs
 from maps.mapping.probe_results import VocabularyToken
 from maps.mapping.settings import MappingSettings
-from maps.types import HeadId, no_progress_bar
+from maps.types import HeadId, Relation, no_progress_bar
 from tests.families import FAMILY_MODELS
 from tests.maps.mapping.test_oracle import PAIRS
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula
 from tests.plain_bundled import PlainHead, distinct_rows, open_bundled_model
 from tests.sampling import with_canary
-from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
+from tests.small_models import (
+    VOCABULARY_SIZE,
+    WORDS,
+    SmallModel,
+    random_weights,
+    save_model_folder,
+    tokenizer_with_words,
+)
 
 OPTIONS = {
     "as it stands": MappingSettings(()),
@@ -172,6 +180,24 @@ def test_own_pairs_score_as_they_do_in_an_atlas(small_model: Path, tmp_path: Pat
     assert found.unusable == (("xylophone", "amber"), ("amber", "two words"))
     with pytest.raises(MapsError, match="list of pairs"):
         score_own_pairs(maps.load(small_model), [], no_progress_bar)
+
+
+def test_own_pairs_of_scripts_without_spaces_are_tried_without_the_space(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = save_model_folder(tmp_path / "small", SmallModel(), random_weights(SmallModel(padding_rows=2)))
+    tokenizer_with_words(["中国", "北京"]).save(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "config.json").read_text()) | {"vocab_size": VOCABULARY_SIZE + 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    pairs = [("中国", "北京"), ("amber", "北京"), ("日本", "東京"), ("xylophone", "z")]
+    atlas = maps.map(str(folder), tmp_path / "atlas", relations={"own": pairs})
+    rows = [(row["source"], row["target"]) for row in atlas.table("pairs").to_pylist()]
+    assert rows == [("中国", "北京"), (" amber", "北京")]
+    assert caplog.messages == ["own: 2 of 4 pairs usable with small."]
+    found = score_own_pairs(maps.load(folder), pairs, no_progress_bar)
+    assert (found.pairs, found.unusable) == (2, (("日本", "東京"), ("xylophone", "z")))
+    named = maps.map(str(folder), tmp_path / "b", relations=[Relation("own", "knowledge", tuple(pairs))])
+    assert len(named.table("pairs")) == 0  # the rule of predefined relations, which have a category, is the paper's
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import tests.families
 from maps.errors import MapsError
@@ -23,6 +24,7 @@ from tests.families import (
     FAST_FAMILIES,
     PADDING_ROWS,
     BuiltOnce,
+    build_config,
     build_model,
     model_body,
     run_own_first_mlp,
@@ -119,10 +121,37 @@ def test_the_small_gemmas_have_no_row_for_the_token_of_a_picture(tmp_path: Path)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     checkpoint = open_checkpoint(str(tmp_path))
     assert checkpoint.vocabulary.size == len(checkpoint.embedding()) == rows
-    tokenizer.add_tokens(["<one more>"])
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(MapsError, match=r"knows 354 ids and its embedding has 352 rows"):
-        open_checkpoint(str(tmp_path))
+    assert checkpoint.vocabulary.rowless == 1
+
+
+@pytest.mark.parametrize("family", FAMILY_MODELS)
+def test_embeddings_are_tied_by_default_where_transformers_ties_them(family: str) -> None:
+    default = type(build_config(family))().tie_word_embeddings
+    declared = next(each.ties_embeddings for each in FAMILIES if family in each.model_types)
+    assert declared == default
+
+
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+def test_without_an_unembedding_a_silent_configuration_is_read_as_transformers_reads_it(
+    family: str, tmp_path: Path
+) -> None:
+    build_model(family, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file(
+        {name: x for name, x in weights.items() if "head" not in name and "embed_out" not in name},
+        tmp_path / "model.safetensors",
+    )
+    config = json.loads((tmp_path / "config.json").read_text())
+    for entries in (config, config.get("text_config", {})):
+        entries.pop("tie_word_embeddings", None)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    if type(build_config(family))().tie_word_embeddings:
+        checkpoint = open_checkpoint(str(tmp_path))
+        embedding = checkpoint.embedding()
+        assert checkpoint.unembedding(embedding) is embedding
+    else:
+        with pytest.raises(MapsError, match=r"has no tensor (lm_head|embed_out)\.weight, so it is not a complete"):
+            open_checkpoint(str(tmp_path))
 
 
 def test_a_multimodal_configuration_may_leave_out_what_its_class_knows(tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_the_vocabulary_is_the_files_own_list_without_its_padding(special: str, 
     assert checkpoint.vocabulary.single_token_ids([*WORDS[:2], "xyz"]) == [260, 266, None]
 
 
+def test_tokens_of_a_file_without_a_row_are_left_out_and_counted(tmp_path: Path) -> None:
+    weights = random_weights(SmallModel())
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        weights[name] = weights[name][: VOCABULARY_SIZE - 1].clone()
+    vocabulary = open_checkpoint(str(save_gguf(tmp_path / "m.gguf", SmallModel(), weights))).vocabulary
+    assert (vocabulary.size, vocabulary.rowless, vocabulary.tokens[-1]) == (VOCABULARY_SIZE - 1, 1, " orange")
+
+
 def test_a_revision_tells_files_apart(tmp_path: Path) -> None:
     small = SmallModel()
     one, same, other = (

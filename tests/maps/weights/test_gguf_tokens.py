@@ -13,7 +13,7 @@ from maps.weights.gguf_file import GgufFile
 from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.open import open_checkpoint
 from maps.weights.tokens import Vocabulary
-from tests.small_models import SPECIAL_TOKEN, WORDS, tokens_and_merges
+from tests.small_models import SPECIAL_TOKEN, WORDS, tokenizer_with_words, tokens_and_merges
 
 TEXTS = [
     *WORDS,
@@ -62,7 +62,7 @@ def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
     assert ours.single_token_ids(words) == theirs.single_token_ids(words)
 
 
-PRE = ["default", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "dbrx"]
+PRE = ["default", "smollm", "llama-bpe", "falcon-h1", "qwen2", "kormo", "tekken", "gpt-4o", "kanana2", "dbrx"]
 
 
 @pytest.mark.parametrize("pre", PRE)
@@ -84,6 +84,26 @@ def test_byte_level_tokenizers_are_those_of_transformers(pre: str) -> None:
     assert ours.single_token_ids(["amber", "xyz"]) == [260, None]
     for text in ("amber's basket 1999 12345", "  two  spaces\n\nAMBERbasket", "é!? <think> candle<|endoftext|>"):
         assert ours.tokenizer.encode(text).ids == theirs.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("pre", ["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "tekken"])
+def test_words_that_no_merges_lead_to_are_tokens_as_in_a_folder(pre: str) -> None:
+    """Llama 3 and others set `ignore_merges` in tokenizer.json; a GGUF file only has the name of the tokenizer."""
+    tokens, merges = tokens_and_merges()
+    listed = [*tokens, "Ġxylophone", "Ġquartz"]
+    entries = {"model": "gpt2", "tokens": listed, "merges": [" ".join(merge) for merge in merges]}
+    folders = Vocabulary(tokenizer_with_words([" xylophone", " quartz"]))
+    asked = [*TEXTS, "xylophone", "quartz", "xylophones"]
+
+    def read(kind: str) -> list[int | None]:
+        metadata = {f"tokenizer.ggml.{key}": value for key, value in {**entries, "pre": kind}.items()}
+        return read_vocabulary({"general.architecture": "llama", **metadata}).single_token_ids(asked)
+
+    found = dict(zip(asked, read(pre), strict=True))
+    known = [word for word in asked if word != SPECIAL_TOKEN]  # an added token here, a plain one without types there
+    assert [found[word] for word in known] == folders.single_token_ids(known)
+    assert (found["xylophone"], found["quartz"], found["xylophones"]) == (len(tokens), len(tokens) + 1, None)
+    assert dict(zip(asked, read("qwen2"), strict=True))["xylophone"] is None
 
 
 def pieces() -> tuple[list[str], list[float], list[int]]:

@@ -253,8 +253,8 @@ def test_models_that_cannot_be_had_are_refused_in_one_sentence(hub: LoopbackHub,
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("config.json", "has no config.json; use a repository that transformers can read, or download its .gguf"),
-        ("model.safetensors", "has neither safetensors nor pytorch_model.bin files; use a repository with"),
+        ("config.json", "has no config.json, so it is not a model; give the folder or the repository that holds"),
+        ("model.safetensors", "has a config.json but no *.safetensors file and no pytorch_model.bin; add"),
     ],
 )
 def test_a_repository_that_holds_no_model_is_refused(
@@ -311,7 +311,10 @@ def test_a_tensor_that_the_index_promises_in_vain_is_told(hub: LoopbackHub, fold
     file_of_tensor["lm_head.weight"] = SECOND
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": file_of_tensor}))
     hub.add_model(NAME, folder)
-    assert refusal(hub, tmp_path / "home").startswith(f"{SECOND} of {NAME} lacks lm_head.weight, which its index lists")
+    assert refusal(hub, tmp_path / "home") == (
+        f"model.safetensors.index.json of {NAME} lists lm_head.weight in {SECOND}, which lacks it, and {FIRST} has it; "
+        "use another revision or another model."
+    )
 
 
 def mapping(hub: LoopbackHub, here: Path) -> subprocess.Popen[str]:

@@ -109,7 +109,10 @@ def test_a_tensor_that_an_index_lists_wrongly_is_named(kind: str, folder: Path) 
     file = sharded(folder, kind)[name]
     save = SHARDS[kind][0]
     save({"other": torch.zeros(2)}, file)
-    assert refusal(folder) == f"{file} lacks {name}, which its index lists; download it again."
+    index = folder / SHARDS[kind][2]
+    assert refusal(folder) == (
+        f"{index} lists {name} in {file.name}, which lacks it; download the model again into an empty folder."
+    )
 
 
 @pytest.mark.parametrize("content", ['{"weight_map": [1]}', '{"weight_map": {"a": 1}}', "{}"])
@@ -199,7 +202,7 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
     build_model(family, tmp_path)
     source = Counting(load_file(tmp_path / "model.safetensors"))
     (tmp_path / "model.safetensors").unlink()
-    checkpoint = build_checkpoint(tmp_path, source, "name", "revision")
+    checkpoint = build_checkpoint(tmp_path, lambda: source, "name", "revision")
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
     assert source.reads == dict.fromkeys(checkpoint.needed_tensors(range(checkpoint.shape.layers)), 1)
@@ -217,15 +220,15 @@ def test_quantised_weights_are_refused_though_the_configuration_does_not_say_so(
     assert refusal(folder) == f"{message} .gguf file."
 
 
-def test_an_unembedding_that_must_be_there_is_named_where_it_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", [False, None])
+def test_an_unembedding_that_must_be_there_is_named_where_it_is_missing(said: bool | None, tmp_path: Path) -> None:
+    """Llama ties nothing unless its configuration says so."""
     weights = {name: x for name, x in random_weights(SmallModel()).items() if name != "lm_head.weight"}
-    folder = save_model_folder(tmp_path / "small", SmallModel(), weights)
-    assert refusal(folder) == "small has no tensor lm_head.weight, so it is not a complete llama model."
-    folder = save_model_folder(tmp_path / "unsaid", SmallModel(), weights, tie_word_embeddings=None)
-    checkpoint = open_checkpoint(str(folder))
-    embedding = checkpoint.embedding()
-    assert checkpoint.unembedding(embedding) is embedding
-    assert checkpoint.is_tied
+    folder = save_model_folder(tmp_path / "small", SmallModel(), weights, tie_word_embeddings=said)
+    assert refusal(folder) == (
+        "small has no tensor lm_head.weight, so it is not a complete llama model; if its embedding is the unembedding "
+        'too, config.json must say so: "tie_word_embeddings": true.'
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])

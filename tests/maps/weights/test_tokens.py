@@ -6,8 +6,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from maps.errors import MapsError
-from maps.weights.tokens import Vocabulary, check_embedding_fits, limit_to_embedding_rows, stored_form
-from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, byte_level_tokenizer
+from maps.weights.tokens import Vocabulary, fit_to_embedding, stored_form
+from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, byte_level_tokenizer, tokenizer_with_words
 
 PIECES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab", "é", "▁é"]
 MERGES = [("▁", "a"), ("▁a", "b"), ("▁", "é")]
@@ -126,25 +126,58 @@ def test_special_tokens_are_not_put_around_a_word() -> None:
     assert Vocabulary(tokenizer).single_token_ids(["ab"]) == [263]
 
 
-def test_a_tokenizer_with_more_ids_than_the_embedding_has_rows_is_refused() -> None:
+def test_a_wholly_different_tokenizer_is_refused() -> None:
     vocabulary = Vocabulary(byte_level_tokenizer())
-    check_embedding_fits(vocabulary, VOCABULARY_SIZE, "small")
-    check_embedding_fits(vocabulary, VOCABULARY_SIZE + 9, "small")
-    with pytest.raises(MapsError, match=r"^The tokenizer of small knows 346 ids and its embedding has 345 rows: they"):
-        check_embedding_fits(vocabulary, VOCABULARY_SIZE - 1, "small")
+    assert fit_to_embedding(vocabulary, VOCABULARY_SIZE, "small") is vocabulary
+    assert fit_to_embedding(vocabulary, VOCABULARY_SIZE + 9, "small") is vocabulary
+    with pytest.raises(MapsError, match=r"^The tokenizer of small knows 346 ids and its embedding has 300 rows: they"):
+        fit_to_embedding(vocabulary, 300, "small")
     with pytest.raises(MapsError, match=r"^The tokenizer of small knows 0 ids"):
-        check_embedding_fits(Vocabulary(Tokenizer(models.BPE())), 10, "small")
+        fit_to_embedding(Vocabulary(Tokenizer(models.BPE())), 10, "small")
+    with pytest.raises(MapsError, match=r"^The tokenizer of small knows 346 ids and its embedding has 0 rows"):
+        fit_to_embedding(vocabulary, 0, "small")
 
 
-def test_tokens_that_are_known_to_have_no_row_are_cut_off() -> None:
-    vocabulary, rows = Vocabulary(byte_level_tokenizer()), VOCABULARY_SIZE - 1
-    cut = limit_to_embedding_rows(vocabulary, rows, [SPECIAL_TOKEN])
-    check_embedding_fits(cut, rows, "small")
-    assert cut.tokens == vocabulary.tokens[:rows]
-    assert cut.single_token_ids(["amber", SPECIAL_TOKEN]) == [260, None]
-    assert limit_to_embedding_rows(vocabulary, rows, ["<other>"]) is vocabulary
-    assert limit_to_embedding_rows(vocabulary, rows - 1, [SPECIAL_TOKEN]) is vocabulary
-    assert limit_to_embedding_rows(vocabulary, VOCABULARY_SIZE, [SPECIAL_TOKEN]) is vocabulary
+@pytest.mark.parametrize("added", [1, 300])
+def test_added_tokens_without_a_row_are_left_out_and_counted(added: int, caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_special_tokens([f"[PAD{i}]" for i in range(added)])
+    vocabulary = fit_to_embedding(Vocabulary(tokenizer), VOCABULARY_SIZE, "small")
+    assert (vocabulary.size, vocabulary.rowless) == (VOCABULARY_SIZE, added)
+    assert vocabulary.tokens == Vocabulary(byte_level_tokenizer()).tokens
+    assert vocabulary.single_token_ids(["amber", "[PAD0]"]) == [260, None]
+    counted = {1: "1 token without a row in its embedding ([PAD0])", 300: "300 tokens without a row in its embedding ("}
+    assert caplog.messages[0].startswith(f"The tokenizer of small has {counted[added]}")
+
+
+def test_a_few_tokens_without_a_row_need_not_be_added_ones() -> None:
+    vocabulary = Vocabulary(byte_level_tokenizer())  # its last id is an added token, those before it are not
+    assert fit_to_embedding(vocabulary, VOCABULARY_SIZE - 3, "small").rowless == 3
+    with pytest.raises(MapsError, match="346 ids and its embedding has 342 rows"):
+        fit_to_embedding(vocabulary, VOCABULARY_SIZE - 4, "small")
+
+
+@pytest.mark.parametrize("script", ["中国", "東京", "ひと", "ไทย", "ລາວ", "ខ"])
+def test_words_of_scripts_without_spaces_are_tokens_without_a_space(script: str) -> None:
+    vocabulary = Vocabulary(tokenizer_with_words([script, "garden's"]))
+    assert vocabulary.single_token_ids([script]) == [None]
+    assert vocabulary.unspaced_token_ids([f" {script} ", "am", "z", "한", ""]) == [
+        VOCABULARY_SIZE,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_dummy_piece_before_a_word_without_a_space_is_dropped() -> None:
+    pieces = [*PIECES, "中"]
+    bpe = models.BPE({piece: i for i, piece in enumerate(pieces)}, MERGES, byte_fallback=True, unk_token="<unk>")
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = sentencepiece(True).decoder
+    assert Vocabulary(tokenizer).single_token_ids(["中"]) == [None]
+    assert Vocabulary(tokenizer).unspaced_token_ids(["中"]) == [len(PIECES)]
 
 
 def test_capitalised_tokens_are_a_space_and_what_begins_with_a_capital() -> None:
