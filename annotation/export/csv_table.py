@@ -41,6 +41,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DatasetError(f"{path} is empty.")
     check_headings(path, start[0], start[1:])
     (heading_row, headings), *first = start
+    headings = headings[: max(place for place, name in enumerate(headings, start=1) if name.strip())]
     places = [place for place, name in enumerate(headings) if not is_ignored(name)]
     numbers: list[int] = []
     columns: list[list[str]] = [[] for _ in places]

@@ -20,6 +20,7 @@ EXAMPLE = (
 )
 # Columns that only this program's exports have.
 MARKS = {
+    "Mechanical Turk": re.compile(r"HITId|WorkerId|Answer\..*"),
     "Prodigy": re.compile(r"_(input|task)_hash|_(annotator|session)_id"),
     "Potato": re.compile(r"label_annotations|span_annotations|displayed_text|instance_id.*|.*:::.*"),
     "Argilla": re.compile(r".*\.responses(\..*)?|.*[.-]suggestion(\..*)?|responses|_server_id|annotation_agent"),

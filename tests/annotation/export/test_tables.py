@@ -62,6 +62,7 @@ def with_blank_rows(text: str) -> str:
     [
         with_blank_rows,
         lambda text: text.replace("\r\n", ",,,\r\n"),  # blank cells to the right
+        lambda text: text.replace("comment\r\n", "comment,,\r\n"),  # and in the headings only
         lambda text: f",,,,,\r\n\r\n{text}",
         lambda text: f"sep=,\r\n{text}",
         lambda text: f'\ufeff"sep=,",,,,,\r\n{text}',  # the line for Excel, saved again by a program that kept it
@@ -146,10 +147,11 @@ def test_numbers_that_pandas_made_decimals_are_the_same_ids(tmp_path: Path) -> N
 
 
 def test_large_ids_of_parquet_stay_exact(tmp_path: Path) -> None:
-    ids = [2**53 + 1, 2**53 + 3]
-    table = frame().head(2).assign(judgment_id=ids, supersedes=pd.array([None, None], dtype="Int64"))
+    table = frame().iloc[[0, 0]].assign(judgment_id=[2**53 + 1, 2**53 + 3])
+    table["supersedes"] = pd.array([None, 2**53 + 1], dtype="Int64")  # a column with a gap
     table.to_parquet(tmp_path / "t.parquet")
-    assert counted(tmp_path / "t.parquet").rows["judgment_id"].tolist() == [str(number) for number in ids]
+    found = counted(tmp_path / "t.parquet")
+    assert (found.rows["judgment_id"].tolist(), found.excluded_counts["superseded"]) == ([str(2**53 + 3)], 1)
 
 
 def test_rows_are_numbered_as_a_spreadsheet_shows_them(tmp_path: Path) -> None:
@@ -263,6 +265,7 @@ def as_csv(*rows: dict[str, object]) -> str:
         ("t.json", json.dumps([ARGILLA_RECORD]), "Argilla"),
         ("t.jsonl", json.dumps(ARGILLA_ROW), "Argilla"),
         ("t.jsonl", json.dumps(PRODIGY_ROW), "Prodigy"),
+        ("t.csv", as_csv({"HITId": "h", "WorkerId": "w", "Answer.presence": "absent_none"}), "Mechanical Turk"),
     ],
 )
 def test_exports_of_annotation_programs_are_refused_with_an_example(
