@@ -32,6 +32,7 @@ from annotation.form import QUESTIONS, applicable_fields
 from annotation.report.paper_file import load_paper
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.labels import compute_labels
+from annotation.statistics.pairs import PairSummary, tabulate_pairwise_kappas
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings
 from annotation.types import JUDGMENT_COLUMNS
@@ -237,7 +238,7 @@ def test_the_contract_lists_the_keys_of_the_agreement() -> None:
         select_counted_judgments(pd.DataFrame([same | {"annotator": name} for name in "ab"]))
     ).as_json()
     found |= {"paper": load_paper().as_json()}
-    whole, left_out, question, coefficient, headline = map(first, tables(CONTRACT, "8. Agreement"))
+    whole, left_out, question, coefficient, pair_summary, headline = map(first, tables(CONTRACT, "8. Agreement"))
     precision = found["questions"]["precision"]
     assert whole == code(list(found))
     assert left_out == code(list(found["left_out"]))
@@ -245,10 +246,23 @@ def test_the_contract_lists_the_keys_of_the_agreement() -> None:
     assert set(precision) - set(found["questions"]["presence"]) == {"gwet_ac2"}
     assert coefficient == code(list(precision["percent"]))
     assert set(precision["cohen_kappa"][0]) == {"pair", *precision["percent"]}
+    assert pair_summary == code([field.name for field in fields(PairSummary)])
     assert headline == code(list(found["headline"]))
     assert set(found["headline"]["poor"]) == {"value", "count", "n"}
     assert first(table(CONTRACT, "Annotators and the majority")) == code(list(found["majority"]["precision"][0]))
     assert first(table(CONTRACT, "Rates and controls")) == code(list(found["controls"]["true"]["rates"]))
+
+
+def test_the_contract_lists_the_columns_of_pairs() -> None:
+    columns = {"item": "1", "annotator": "a", "presence": "absent_none", "precision": "", "category": ""}
+    table_of_pairs = tabulate_pairwise_kappas(select_counted_judgments(pd.DataFrame([columns])).rows, 0)
+    assert first(table(CONTRACT, "`pairs.csv`")) == code(list(table_of_pairs.columns))
+
+
+def test_the_contract_lists_the_endings_of_tables() -> None:
+    endings = [name for row in table(CONTRACT, "`python -m annotation agreement`") for name in row[0].split(", ")]
+    assert endings == code(list(annotation.export.files.READERS)[:3]) + code([".json", ".jsonl", ".ndjson", ".parquet"])
+    assert {name.strip("`") for name in endings} == set(annotation.export.files.READERS)
 
 
 def test_the_contract_lists_the_columns_of_labels() -> None:

@@ -16,6 +16,8 @@ from maps.command_line import print_text
 from maps.errors import MapsError
 from maps.text import pluralize
 
+TABLE_HELP = "a .csv, .tsv, .json, .jsonl or .parquet file of judgments"
+
 
 def add_data_option(parser: argparse.ArgumentParser, what: str) -> None:
     text = f"where the app keeps {what} (default: MAPS_DATA, or data/)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from annotation.commands.arguments import TABLE_HELP
 from annotation.export.files import check_suffix, read_judgments_table, write_table
 from annotation.report.sections import dawid_skene_sentence, label_sentences
 from annotation.statistics.dawid_skene import estimate_labels
@@ -24,7 +25,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         ),
         epilog="example: python -m annotation labels judgments.csv --out labels.csv",
     )
-    p.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file of judgments")
+    p.add_argument("file", type=Path, metavar="FILE", help=TABLE_HELP)
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .csv or .parquet file to write")
     p.add_argument("--majority-only", action="store_true", help="leave out the labels of Dawid and Skene's model")
     p.set_defaults(run=run)

@@ -1,9 +1,8 @@
-"""Writes and reads judgments as files: CSV, Parquet, and a folder for `datasets.load_dataset`."""
+"""Writes judgments as CSV, Parquet and a folder for `datasets.load_dataset`; reads them from tables of any source."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.errors import DatasetError
+from annotation.export.csv_table import FIRST_ROWS, read_csv
+from annotation.export.headings import check_headings, check_program, check_unique, column_name, is_ignored
+from annotation.export.json_table import read_json, read_json_lines
 from annotation.report.card import dataset_card
 from annotation.report.paper_file import load_paper
-from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.cells import cell_value
+from annotation.statistics.judgments_table import ROW_INDEX, judgments_to_frame, select_counted_judgments
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import JUDGMENT_COLUMNS, Judgment
 from maps.files.atomic import atomic_writer, write_file
-from maps.files.csv_export import escape_formula, rows_to_csv, unescape_formula
+from maps.files.csv_export import escape_formula, rows_to_csv
 
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
 COLUMN_TYPES = {
@@ -34,11 +37,10 @@ JUDGMENTS_SCHEMA = pa.schema(
     [*((name, COLUMN_TYPES.get(name, pa.string())) for name in JUDGMENT_COLUMNS), ("stale", pa.bool_())]
 )
 EXPORT_FORMATS = ("csv", "parquet", "datasets")
-SEPARATOR_WORDS = {";": "semicolons", "\t": "tabs"}
 
 
 def _csv_cell(value: object) -> object:
-    """A time ends in Z; text that a spreadsheet would run as a formula gets an apostrophe (`_read_csv` removes it)."""
+    """A time ends in Z; text that a spreadsheet would run as a formula gets an apostrophe (`read_csv` removes it)."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return escape_formula(value) if isinstance(value, str) else value
@@ -88,7 +90,7 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
 
 def _column_type(column: pd.Series[Any]) -> pa.DataType:
     """int32 for whole numbers; a column that is neither a number nor a boolean is text, even if all cells are null."""
-    if column.name in ("layer", "head", "n"):
+    if column.name in ("layer", "head", "n", "draws"):
         return pa.int32()
     return {"b": pa.bool_(), "f": pa.float64()}.get(column.dtype.kind, pa.string())
 
@@ -140,52 +142,51 @@ def export_judgments(
     raise DatasetError(f"{export_format!r} is not an export format; choose one of {', '.join(EXPORT_FORMATS)}.")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All cells as text with the escaping removed; words such as NA stay text."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        heading = next(reader, None)
-        if heading is None:
-            raise DatasetError(f"{path} is empty.")
-        if len(heading) == 1 and (other := next((mark for mark in ";\t" if mark in heading[0]), None)):
-            raise DatasetError(f"{path} is separated by {SEPARATOR_WORDS[other]}; save it again with commas.")
-        lines = []
-        for line in reader:
-            if line and len(line) != len(heading):
-                raise DatasetError(
-                    f"Line {reader.line_num} of {path} has {len(line)} cells, its heading {len(heading)}."
-                )
-            lines += [list(map(unescape_formula, line))] if line else []
-    named = [place for place, name in enumerate(heading) if name]  # spreadsheets leave columns without a name behind
-    cells = [[line[place] for place in named] for line in lines]
-    return pd.DataFrame(cells, columns=[heading[place] for place in named], dtype=object)
-
-
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """The table with the columns of a data frame's index; rows are numbered as a spreadsheet would show them."""
     with path.open("rb") as file:
-        judgments: pd.DataFrame = pq.read_table(file).to_pandas()
-    return judgments
+        frame: pd.DataFrame = pq.read_table(file).to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    frame.index = pd.RangeIndex(2, len(frame) + 2, name=ROW_INDEX)  # the headings are row 1
+    start = frame.head(FIRST_ROWS)
+    check_headings(path, (1, list(frame.columns)), zip(start.index, start.to_numpy(dtype=object), strict=True))
+    return frame.loc[:, [not is_ignored(name) for name in frame.columns]]
 
 
-READERS = {".csv": _read_csv, ".parquet": _read_parquet}
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".txt": read_csv,
+    ".parquet": _read_parquet,
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+}
+
+
+def _leave_out_blank_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Spreadsheets leave rows behind in which every cell is blank, data frames rows in which every value is missing."""
+    columns = [table.iloc[:, place].tolist() for place in range(table.shape[1])]
+    is_filled = [any(cell_value(cell) is not None for cell in row) for row in zip(*columns, strict=True)]
+    return table if all(is_filled) else table[is_filled]
 
 
 def read_judgments_table(path: Path) -> pd.DataFrame:
-    """The table of judgments in a CSV (UTF-8, commas) or Parquet file, unchecked.
+    """The table of judgments in a CSV, TSV, JSON or Parquet file, unchecked; the index `row` numbers its rows.
 
-    Raises DatasetError if the file is missing, unreadable, of another kind, or has a column twice.
+    Known columns have their names, whatever the headings' case, spaces and hyphens. Blank rows are left out. Raises
+    DatasetError if the file is missing, unreadable, of another kind, has its headings below the first row, or has a
+    known column twice.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise DatasetError(f"{path} is neither a .csv nor a .parquet file.")
+        raise DatasetError(f"{path} is not a table that can be read; save it as .csv, .tsv, .jsonl or .parquet.")
     try:
-        judgments = reader(path)
+        table = reader(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not in UTF-8; save it again as UTF-8.") from error
-    except (csv.Error, pa.ArrowException) as error:
+    except pa.ArrowException as error:
         raise DatasetError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
-    if not judgments.columns.is_unique:
-        raise DatasetError(f"{path} has a column twice: {judgments.columns[judgments.columns.duplicated()][0]}.")
-    return judgments
+    columns = [column_name(heading) for heading in table.columns]
+    check_unique(path, columns)
+    check_program(path, columns)
+    return _leave_out_blank_rows(table.set_axis(columns, axis=1))

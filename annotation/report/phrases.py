@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.bootstrap import BOOTSTRAP_DRAWS, BootstrapEstimate, RateEstimate
+from annotation.statistics.pairs import PairEstimate
 from maps.text import escape_invisible, pluralize
 
 COEFFICIENT_NAMES = {

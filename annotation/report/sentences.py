@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from annotation.form import QUESTIONS
 from annotation.report.paper import Paper
-from annotation.report.phrases import COEFFICIENT_NAMES, coefficient_words, pair_words, percent_words
+from annotation.report.phrases import COEFFICIENT_NAMES, coefficient_words, number_words, pair_words, percent_words
 from annotation.report.sections import rate_sentences, section_paragraphs
+from annotation.statistics.pairs import PairSummary
 from annotation.statistics.summary import AgreementReport, QuestionReport
 from maps.text import pluralize
 
@@ -28,7 +29,10 @@ def agreement_sentence(short_name: str, question: QuestionReport) -> str:
 
 
 def agreement_sentences(short_name: str, question: QuestionReport, pairs: bool) -> list[str]:
-    """The agreement on one question: the share, the coefficients, and with `pairs` Cohen's kappa of each pair."""
+    """The agreement on one question: the share, the coefficients, and with `pairs` Cohen's kappa of each pair.
+
+    The pairs of more than 20 annotators are summarised, with or without `pairs`.
+    """
     coefficients = [
         coefficient_words(name, question.coefficients[name])
         for name in COEFFICIENT_NAMES
@@ -39,19 +43,48 @@ def agreement_sentences(short_name: str, question: QuestionReport, pairs: bool) 
         scale += "; alpha and AC2 use the order of the answers"
     sentences = [agreement_sentence(short_name, question)]
     sentences.append(f"Corrected for chance ({scale}): {'; '.join(coefficients)}.")
-    estimates = [each for each in question.cohen_kappa if each.n]
-    without_items = len(question.cohen_kappa) - len(estimates)
-    if pairs and estimates:
-        sentences.append(f"Cohen's kappa by pair of annotators: {'; '.join(map(pair_words, estimates))}.")
-    if pairs and without_items:
-        number = pluralize(without_items, "pair")
-        sentences.append(f"Cohen's kappa is undefined for {number} of annotators without an item in common.")
+    if pairs or question.pair_summary is not None:
+        sentences += pair_sentences(question)
     if question.blank:
         sentences.append(f"Left blank although the form asks: {pluralize(question.blank, 'judgment')}.")
     if question.unasked:
         number = pluralize(question.unasked, "judgment")
         sentences.append(f"Answered although the form does not ask, and counted: {number}.")
     return sentences
+
+
+def pair_sentences(question: QuestionReport) -> list[str]:
+    """Cohen's kappa of each pair of annotators, or of many pairs the median, the range and the lowest."""
+    if question.pair_summary is not None:
+        return _pair_summary_sentences(question.pair_summary)
+    estimates = [each for each in question.cohen_kappa if each.n]
+    without_items = len(question.cohen_kappa) - len(estimates)
+    sentences = []
+    if estimates:
+        sentences.append(f"Cohen's kappa by pair of annotators: {'; '.join(map(pair_words, estimates))}.")
+    return [*sentences, *_undefined_pairs_sentences(without_items, 0)]
+
+
+def _pair_summary_sentences(summary: PairSummary) -> list[str]:
+    sentences = []
+    if summary.median is not None and summary.lowest is not None and summary.highest is not None:
+        defined = summary.pairs - summary.without_items - summary.without_variation
+        items = pluralize(summary.worst_items, "item")
+        sentences += [
+            f"Cohen's kappa of {pluralize(defined, 'pair')} of annotators: median {number_words(summary.median)}, from "
+            f"{number_words(summary.lowest)} to {number_words(summary.highest)}.",
+            f"The lowest among pairs with {items} or more in common: {'; '.join(map(pair_words, summary.worst))}.",
+        ]
+    return [*sentences, *_undefined_pairs_sentences(summary.without_items, summary.without_variation)]
+
+
+def _undefined_pairs_sentences(without_items: int, without_variation: int) -> list[str]:
+    reasons = {"without an item in common": without_items, "whose answers are all the same": without_variation}
+    return [
+        f"Cohen's kappa is undefined for {pluralize(number, 'pair')} of annotators {reason}."
+        for reason, number in reasons.items()
+        if number
+    ]
 
 
 def size_sentences(report: AgreementReport) -> list[str]:

@@ -8,15 +8,15 @@ the agreement expected by chance, below 0 is worse than chance. They differ in w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotation.statistics.bootstrap import (
-    AnswerCodes,
     BootstrapEstimate,
     BootstrapItems,
+    Counts,
     Floats,
     Statistic,
     estimate_statistic,
@@ -25,20 +25,6 @@ from annotation.statistics.bootstrap import (
 
 NO_PAIRS = "no item has two or more answers"
 NO_VARIATION = "every answer is the same, so there is nothing to compare with chance"
-NO_COMMON_ITEMS = "there is no item that both annotators answered"
-
-
-@dataclass(frozen=True)
-class PairEstimate:
-    """Cohen's kappa of two annotators over the `n` items that both answered; otherwise like `BootstrapEstimate`."""
-
-    pair: tuple[str, str]
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
-    draws: int
-    reason: str | None
 
 
 def _observed_agreement(draw_counts: Floats, counts: Floats, weights: Floats) -> Floats:
@@ -174,60 +160,44 @@ def estimate_coefficient(coefficient: Statistic, items: BootstrapItems) -> Boots
 def same_answer_share(draw_counts: Floats, joint: Floats) -> Floats:
     """p_o of two raters: the share of the items both answered to which they gave the same answer; in [0, 1]; (draws,).
 
-    `joint` (distinct items, categories, categories) as in `joint_answers`.
+    `joint` (distinct items, categories, categories) as in `joint_items`.
     """
     return quotient_or_nan(draw_counts @ np.trace(joint, axis1=1, axis2=2), draw_counts @ joint.sum((1, 2)))
 
 
-def cohen_kappa(draw_counts: Floats, joint: Floats) -> Floats:
-    """κ = (p_o − p_e) / (1 − p_e) of two raters with p_e = Σ p_k q_k; at most 1; (draws,).
+def table_kappas(tables: Floats) -> Floats:
+    """κ = (p_o − p_e) / (1 − p_e) with p_e = Σ p_k q_k of each table of two raters' answers; at most 1; (tables,).
 
-    p_k and q_k are the shares of category k among each rater's answers. `joint` (distinct items, categories,
-    categories) as in `joint_answers`. Cohen, Educational and Psychological Measurement 20 (1960).
+    p_k and q_k are the shares of category k among each rater's answers. `tables` (tables, categories, categories) count
+    the items by the answers of both. Cohen, Educational and Psychological Measurement 20 (1960).
     """
-    n = draw_counts @ joint.sum((1, 2))
-    expected = quotient_or_nan(((draw_counts @ joint.sum(1)) * (draw_counts @ joint.sum(2))).sum(1), n**2)
-    return _correct_for_chance(same_answer_share(draw_counts, joint), expected)
+    n = tables.sum((1, 2))
+    expected = quotient_or_nan((tables.sum(1) * tables.sum(2)).sum(1), n**2)
+    return _correct_for_chance(quotient_or_nan(np.trace(tables, axis1=1, axis2=2), n), expected)
 
 
-def joint_answers(first: AnswerCodes, second: AnswerCodes, categories: int, seed: int) -> BootstrapItems:
+def cohen_kappa(draw_counts: Floats, joint: Floats) -> Floats:
+    """Cohen's κ of two raters (`table_kappas`); `joint` (distinct items, …) as in `joint_items`; (draws,)."""
+    return table_kappas(np.tensordot(draw_counts, joint, 1))
+
+
+def tabulate_joint_answers(first: Counts, second: Counts, categories: int) -> Counts:
+    """How many items have which answers by two raters; `first` and `second` (items,), −1 without an answer.
+
+    (categories, categories); items that one of the two did not answer are not counted.
+    """
+    both = (first >= 0) & (second >= 0)
+    cells = first[both] * categories + second[both]
+    return np.bincount(cells, minlength=categories**2).reshape(categories, categories)
+
+
+def joint_items(table: NDArray[np.integer[Any]], items: int, seed: int) -> BootstrapItems:
     """The items as two raters answered them: a (categories, categories) table each, with a 1 at (first, second).
 
-    `first` and `second` (items,) are answer codes, −1 without an answer. The table of an item that one of the two did
-    not answer is all 0.
+    `table` counts the items by the answers of both; the rest of the `items` has a table of zeros.
     """
-    missing = categories**2  # the cell of items without both answers, cut off below
-    cells = first * categories + second
-    cells[(first < 0) | (second < 0)] = missing
-    multiplicities = np.bincount(cells, minlength=missing + 1)
+    categories = len(table)
+    multiplicities = np.append(table.reshape(-1), items - table.sum())
     occurring = np.flatnonzero(multiplicities)
-    tables = np.eye(missing + 1)[occurring, :missing].reshape(-1, categories, categories)
+    tables = np.eye(categories**2 + 1)[occurring, :-1].reshape(-1, categories, categories)
     return BootstrapItems(tables, multiplicities[occurring], seed)
-
-
-def count_common_items(items: BootstrapItems) -> int:
-    """How many items of `joint_answers` both raters answered."""
-    return int(items.multiplicities @ items.distinct_items.sum((1, 2)))
-
-
-def estimate_cohen_kappa(items: BootstrapItems) -> BootstrapEstimate:
-    """Cohen's kappa from `joint_answers`, at least one of them an item that both answered."""
-    return estimate_statistic(cohen_kappa, items, count_common_items(items), NO_VARIATION)
-
-
-def estimate_pairwise_kappas(
-    answers: AnswerCodes, annotators: list[str], seed: int, categories: int
-) -> list[PairEstimate]:
-    """Cohen's kappa of every two annotators, in the order of `annotators`; `answers` (items, annotators)."""
-    columns = np.ascontiguousarray(answers.T)
-    answered = (columns >= 0).astype(np.float32)
-    have_common_items = answered @ answered.T > 0  # (annotators, annotators); most pairs of a large study have none
-    undefined = BootstrapEstimate(None, None, None, 0, 0, NO_COMMON_ITEMS)
-    estimates = []
-    for first, second in combinations(range(len(annotators)), 2):
-        kappa = undefined
-        if have_common_items[first, second]:
-            kappa = estimate_cohen_kappa(joint_answers(columns[first], columns[second], categories, seed))
-        pair = (annotators[first], annotators[second])
-        estimates.append(PairEstimate(pair, kappa.n, kappa.value, kappa.low, kappa.high, kappa.draws, kappa.reason))
-    return estimates

@@ -29,16 +29,15 @@ class MajorityComparison:
 
 def compare_with_majority(ratings: Ratings, seed: int) -> list[MajorityComparison]:
     """One comparison for each annotator, in the order of `ratings.annotators`."""
-    categories = len(ratings.question.codes)
+    majority = majority_codes_of_others(ratings)
+    answered_by_others = ratings.counts.sum(1)[ratings.item_numbers] > 1  # (answers,)
     comparisons = []
-    for number, annotator in enumerate(ratings.annotators):
-        own = ratings.answers[:, number]
-        answered = own >= 0
-        answered_by_others = ratings.counts.sum(1) > answered
-        items, alone = int(answered.sum()), int((answered & ~answered_by_others).sum())
-        joint = agreement.joint_answers(own, majority_codes_of_others(ratings, number), categories, seed)
-        n = agreement.count_common_items(joint)
+    for annotator, answers in zip(ratings.annotators, ratings.answers_by_annotator(), strict=True):
+        table = agreement.tabulate_joint_answers(ratings.codes[answers], majority[answers], len(ratings.question.codes))
+        joint = agreement.joint_items(table, len(ratings.items), seed)
+        n = int(table.sum())
+        alone = int((~answered_by_others[answers]).sum())
         share = estimate_statistic(agreement.same_answer_share, joint, n, NO_MAJORITY)
-        kappa = agreement.estimate_cohen_kappa(joint) if n else share
-        comparisons.append(MajorityComparison(annotator, items, alone, items - alone - n, share, kappa))
+        kappa = estimate_statistic(agreement.cohen_kappa, joint, n, agreement.NO_VARIATION) if n else share
+        comparisons.append(MajorityComparison(annotator, len(answers), alone, len(answers) - alone - n, share, kappa))
     return comparisons

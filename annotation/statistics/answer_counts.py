@@ -36,7 +36,10 @@ def layer_quarters(rows: pd.DataFrame, layers: Mapping[str, int]) -> tuple[Count
             unknown_models.add(model)
         elif layer >= layers[model]:
             name = escape_invisible(model)
-            raise SummaryError(f"The table has layer {layer}, but {name} has {layers[model]} layers, counted from 0.")
+            raise SummaryError(
+                f"The table has layer {layer}, but {name} has {layers[model]} layers, counted from 0 (row "
+                f"{rows['row'].iloc[number]})."
+            )
         else:
             quarters[number] = layer_quarter(layer, layers[model])
     names = ", ".join(escape_invisible(name) for name in sorted(unknown_models))

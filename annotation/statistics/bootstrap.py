@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-AnswerCodes = NDArray[np.int16]  # positions of answers in their question's codes, -1 without an answer
 Statistic = Callable[[Floats, Floats], Floats]  # (draw_counts, distinct_items) -> (draws,)
 
 BOOTSTRAP_DRAWS = 1000

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from annotation.form import QUESTIONS, FormQuestion
+from annotation.form import QUESTIONS
 from annotation.types import COUNTED_KINDS, Judgment, StudyItem, adjudication_item
 
-FIRST_QUESTION, *LATER_QUESTIONS = QUESTIONS
-QUESTION_WEIGHT = 1 / len(QUESTIONS)  # of each later question, where the answers to the first are equal
+AnswersToForm = tuple[str | None, ...]  # an answer to each question
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,32 @@ def answer_distance(first: Judgment, second: Judgment) -> float:
     1 if the answers to question one differ; else 1/3 for each of questions two and three with different answers.
     Annotators who agree on question one were asked the same questions.
     """
-    if _differ(first, second, FIRST_QUESTION):
-        return 1.0
-    return QUESTION_WEIGHT * sum(_differ(first, second, question) for question in LATER_QUESTIONS)
+    return _count_differences(_answers(first), _answers(second)) / len(QUESTIONS)
 
 
-def _differ(first: Judgment, second: Judgment, question: FormQuestion) -> bool:
-    return bool(getattr(first, question.field) != getattr(second, question.field))
+def _answers(judgment: Judgment) -> AnswersToForm:
+    return tuple(getattr(judgment, question.field) for question in QUESTIONS)
+
+
+def _count_differences(first: AnswersToForm, second: AnswersToForm) -> int:
+    """In how many questions the answers differ; in all where they differ in question one."""
+    if first[0] != second[0]:
+        return len(QUESTIONS)
+    return sum(one != other for one, other in zip(first, second, strict=True))
+
+
+def mean_distance(judgments: Sequence[Judgment]) -> float:
+    """The mean of `answer_distance` over all pairs of judgments; 0 for fewer than two.
+
+    Equal judgments are counted first, so that the time grows with their number, not with that of their pairs.
+    """
+    numbers = Counter(map(_answers, judgments))
+    pairs = len(judgments) * (len(judgments) - 1) // 2
+    differences = sum(
+        numbers[first] * numbers[second] * _count_differences(first, second)
+        for first, second in combinations(numbers, 2)
+    )
+    return differences / (len(QUESTIONS) * pairs) if pairs else 0.0
 
 
 def find_disagreements(order: Sequence[StudyItem], judgments: Iterable[Judgment]) -> list[Disagreement]:
@@ -55,8 +74,8 @@ def find_disagreements(order: Sequence[StudyItem], judgments: Iterable[Judgment]
         if item.item_kind not in COUNTED_KINDS:
             continue
         answers = by_item.get(item, [])
-        distances = [answer_distance(*pair) for pair in combinations(answers, 2)]
-        if any(distances):
+        distance = mean_distance(answers)
+        if distance:
             decision = by_item.get(adjudication_item(item), [None])[-1]
-            disagreements.append(Disagreement(item, tuple(answers), sum(distances) / len(distances), decision))
+            disagreements.append(Disagreement(item, tuple(answers), distance, decision))
     return sorted(disagreements, key=lambda each: -each.distance)

@@ -1,32 +1,46 @@
-"""A table of judgments from any source: checked, and divided into rows that count and rows that do not."""
+"""A table of judgments from any source: checked, and divided into rows that count and rows that do not.
+
+The index of a table from somebody's file is named `row` (`ROW_INDEX`) and has the rows' numbers as a spreadsheet shows
+them. Only there do words such as NA stand for a missing value. Rows of other tables are counted from 1.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from annotation.errors import SummaryError
-from annotation.form import QUESTIONS
+from annotation.form import PRESENCE, QUESTIONS
+from annotation.statistics.cells import cell_text, cell_value, parse_boolean, parse_index, unify_whole_numbers
 from annotation.types import CONTROL_KINDS, COUNTED_KINDS, ITEM_KINDS, JUDGMENT_COLUMNS, Judgment
 from maps.text import join_words
 
+Value = TypeVar("Value")
+ROW_INDEX = "row"
 ITEM_KEY_COLUMNS = ("study", "model", "layer", "head", "item", "mapping_hash", "description_id")
 ANSWER_COLUMNS = ("annotator", *(question.field for question in QUESTIONS))
-WHOLE_NUMBER = re.compile(r"(\d{1,9})(\.0+)?")  # 3 or 3.0, as pandas writes a column with gaps
+KNOWN_COLUMNS = frozenset(
+    ("judgment_id", "supersedes", "item_kind", "stale", *ANSWER_COLUMNS, *ITEM_KEY_COLUMNS)
+)  # what the statistics use
+# Columns of ids; those in one group refer to each other.
+ID_COLUMNS = (
+    ("judgment_id", "supersedes"),
+    *((name,) for name in ("item", "annotator", "study", "model", "mapping_hash", "description_id")),
+)
 EXCLUSION_REASONS = ("superseded", "stale", "control", "practice", "adjudication")
-BOOLEAN_WORDS = {"true": True, "false": False, "1": True, "0": False, None: False}  # blank: not checked
 
 
 @dataclass(frozen=True)
 class CountedJudgments:
     """The judgments that count, and how many others were left out for which reason.
 
-    `rows` has one row a judgment; the column `key` identifies the item and is made of `key_columns`. `controls` and
-    `adjudications` have the same columns and hold the current rows of these kinds, which no other figure includes.
+    `rows` has one row a judgment; the column `key` identifies the item and is made of `key_columns`, and `row` numbers
+    the row in its file. `controls` and `adjudications` have the same columns and hold the current rows of these kinds,
+    which no other figure includes.
     """
 
     rows: pd.DataFrame
@@ -48,17 +62,22 @@ def judgments_to_frame(judgments: Iterable[Judgment], stale: Collection[str] | N
     return pd.DataFrame(cells, columns=[*JUDGMENT_COLUMNS, "stale"], dtype=object)
 
 
-def _clean_cell(cell: object) -> str | None:
-    """A cell as text without surrounding white space; None if it is blank."""
-    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and np.isnan(cell)):
-        return None
-    return str(cell).strip() or None
+def _texts(cells: Sequence[object], read_cell: Callable[[object], str | None]) -> list[str | None]:
+    """The cells as text; text that occurs often is read once."""
+    known = {cell: read_cell(cell) for cell in {cell for cell in cells if isinstance(cell, str)}}
+    return [known[cell] if isinstance(cell, str) else read_cell(cell) for cell in cells]
 
 
 def _text_columns(table: pd.DataFrame) -> pd.DataFrame:
-    known = {"judgment_id", "supersedes", "item_kind", "stale", *ANSWER_COLUMNS, *ITEM_KEY_COLUMNS}
-    columns = {name: [_clean_cell(cell) for cell in table[name].tolist()] for name in table.columns if name in known}
-    return pd.DataFrame(columns, dtype=object)
+    """The known columns as text, None where a cell is blank, and the column `row`."""
+    is_from_file = table.index.name == ROW_INDEX
+    read_cell = cell_value if is_from_file else cell_text
+    rows = [int(number) for number in (table.index if is_from_file else range(1, len(table) + 1))]
+    columns = {name: _texts(table[name].tolist(), read_cell) for name in table.columns if name in KNOWN_COLUMNS}
+    for names in ID_COLUMNS:
+        present = [name for name in names if name in columns]
+        columns |= dict(zip(present, unify_whole_numbers([columns[name] for name in present]), strict=True))
+    return pd.DataFrame(columns, dtype=object).assign(row=rows)
 
 
 def _check_columns(table: pd.DataFrame) -> None:
@@ -75,61 +94,75 @@ def _check_columns(table: pd.DataFrame) -> None:
         raise SummaryError("The table has a column supersedes but no column judgment_id; add judgment_id.")
 
 
-def _check_filled(table: pd.DataFrame, names: Iterable[str]) -> None:
+def _check_filled(table: pd.DataFrame, given: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raises SummaryError for the first blank cell in one of the columns; `given` has the cells as they were."""
     for name in names:
-        if table[name].isna().any():
-            row = int(table[name].isna().to_numpy().argmax()) + 1
+        blank = table[name].isna().to_numpy()
+        if not blank.any():
+            continue
+        place = int(blank.argmax())
+        row, word = table["row"].iloc[place], cell_text(given[name].iloc[place])
+        if word is None:
             optional = join_words([question.field for question in QUESTIONS if question.asked_when])
             raise SummaryError(f"Row {row} has no {name}; only {optional} may be blank.")
+        allowed = "fill it in, or write it in another way if it is a name"
+        if name == PRESENCE.field:
+            allowed = f"it must be one of {', '.join(PRESENCE.codes)}"
+        raise SummaryError(f"Row {row} has {word!r} as {name}, which stands for a missing value; {allowed}.")
 
 
 def _check_codes(table: pd.DataFrame, name: str, codes: tuple[str, ...]) -> None:
     unknown = (table[name].notna() & ~table[name].isin(codes)).to_numpy()
     if unknown.any():
-        row = int(unknown.argmax())
-        raise SummaryError(
-            f"Row {row + 1} has {table[name].iloc[row]!r} as {name}; it must be one of {', '.join(codes)}."
-        )
+        row = table.iloc[int(unknown.argmax())]
+        raise SummaryError(f"Row {row['row']} has {row[name]!r} as {name}; it must be one of {', '.join(codes)}.")
 
 
-def _parse_whole_numbers(table: pd.DataFrame, name: str) -> list[int | None]:
-    numbers: list[int | None] = []
-    for row, cell in enumerate(table[name].tolist(), start=1):
-        match = WHOLE_NUMBER.fullmatch(cell) if cell is not None else None
-        if cell is not None and match is None:
-            raise SummaryError(f"Row {row} has {cell!r} as {name}; it must be a whole number from 0.")
-        numbers.append(int(match[1]) if match else None)
-    return numbers
-
-
-def _parse_booleans(table: pd.DataFrame, name: str) -> list[bool]:
-    values: list[bool] = []
-    for row, cell in enumerate(table[name].tolist(), start=1):
-        word = cell if cell is None else cell.lower()
-        if word not in BOOLEAN_WORDS:
-            raise SummaryError(f"Row {row} has {cell!r} as {name}; it must be true, false or blank.")
-        values.append(BOOLEAN_WORDS[word])
+def _parse_column(table: pd.DataFrame, name: str, parse: Callable[[str | None], Value], allowed: str) -> list[Value]:
+    values = []
+    for row, cell in zip(table["row"], table[name].tolist(), strict=True):
+        try:
+            values.append(parse(cell))
+        except ValueError as error:
+            raise SummaryError(f"Row {row} has {cell!r} as {name}; it must be {allowed}.") from error
     return values
 
 
-def _check_table(table: pd.DataFrame) -> pd.DataFrame:
-    table = _text_columns(table)
+def _check_table(given: pd.DataFrame) -> pd.DataFrame:
+    table = _text_columns(given)
     _check_columns(table)
     item_columns = ["item"] if "item" in table else ["model", "layer", "head"]
-    _check_filled(table, [*item_columns, "annotator", "presence"])
+    _check_filled(table, given, [*item_columns, "annotator", "presence"])
     for question in QUESTIONS:
         _check_codes(table, question.field, question.codes)
     table["item_kind"] = table["item_kind"].fillna("head") if "item_kind" in table else "head"
     _check_codes(table, "item_kind", ITEM_KINDS)
-    for name in {"layer", "head"} & set(table.columns):
-        table[name] = pd.Series(_parse_whole_numbers(table, name), index=table.index, dtype=object)
-    table["stale"] = _parse_booleans(table, "stale") if "stale" in table else False
+    for name in sorted({"layer", "head"} & set(table.columns)):
+        numbers = _parse_column(table, name, parse_index, "a whole number from 0")
+        table[name] = pd.Series(numbers, index=table.index, dtype=object)
+    is_marked = "stale" in table
+    table["stale"] = _parse_column(table, "stale", parse_boolean, "true, false or blank") if is_marked else False
     if "judgment_id" in table:
-        ids = table["judgment_id"].dropna()
-        if ids.duplicated().any():
-            name = ids[ids.duplicated()].iloc[0]
-            raise SummaryError(f"The judgment {name} is in the table more than once; keep one of its rows.")
+        _check_unique_ids(table)
     return table
+
+
+def _check_unique_ids(table: pd.DataFrame) -> None:
+    named = table[table["judgment_id"].notna()]
+    repeated = named["judgment_id"].duplicated().to_numpy()
+    if repeated.any():
+        name = named["judgment_id"].iloc[int(repeated.argmax())]
+        rows = named["row"][(named["judgment_id"] == name).to_numpy()]
+        raise SummaryError(
+            f"The judgment {name} is in the table more than once; keep one of its rows ({_row_words(rows)})."
+        )
+
+
+def _row_words(numbers: Iterable[int]) -> str:
+    """`row 3`, `rows 3 and 8`, or `rows 3, 8 and more`."""
+    few = [str(number) for number in numbers][:4]
+    few = [*few[:3], "more"] if len(few) > 3 else few
+    return f"row{'s' if len(few) > 1 else ''} {join_words(few)}"
 
 
 def _check_supersedes(table: pd.DataFrame) -> None:
@@ -139,6 +172,7 @@ def _check_supersedes(table: pd.DataFrame) -> None:
     """
     changed = table[table["supersedes"].notna() & table["judgment_id"].notna()]
     earlier = dict(zip(changed["judgment_id"], changed["supersedes"], strict=True))
+    rows = dict(zip(changed["judgment_id"], changed["row"], strict=True))
     checked: set[str] = set()
     for start in earlier:
         chain: set[str] = set()
@@ -146,7 +180,8 @@ def _check_supersedes(table: pd.DataFrame) -> None:
         while name is not None and name not in checked:
             if name in chain:
                 raise SummaryError(
-                    f"The judgment {name} supersedes itself, directly or through others; correct one of these rows."
+                    f"The judgment {name} supersedes itself, directly or through others; correct one of these rows "
+                    f"({_row_words(sorted(rows[each] for each in chain))})."
                 )
             chain.add(name)
             name = earlier.get(name)
@@ -158,7 +193,7 @@ def _check_supersedes(table: pd.DataFrame) -> None:
         if authors.get(superseded, authors[name]) != authors[name]:
             raise SummaryError(
                 f"The judgment {name} supersedes {superseded}, which another annotator gave; it may only supersede an "
-                "answer of the same annotator."
+                f"answer of the same annotator (row {rows[name]})."
             )
 
 
@@ -192,9 +227,10 @@ def _check_one_answer_per_item(rows: pd.DataFrame, key_columns: list[str]) -> No
     if len(repeated):
         row = repeated.iloc[0]
         item = ", ".join(f"{name} {row[name]}" for name in key_columns if row[name] is not None)
+        same = rows[(rows["key"] == row["key"]) & (rows["annotator"] == row["annotator"])]
         raise SummaryError(
             f"The annotator {row['annotator']} answers an item more than once ({item}); a changed answer must name the "
-            "earlier one in supersedes."
+            f"earlier one in supersedes ({_row_words(same['row'])})."
         )
 
 

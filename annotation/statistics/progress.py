@@ -79,12 +79,11 @@ def summarise_annotators(judgments: Sequence[Judgment]) -> list[AnnotatorSummary
         if judgment.item_kind not in ("practice", "adjudication"):
             seconds.setdefault(judgment.annotator, []).append(judgment.seconds)
     ratings = collect_ratings(select_counted_judgments(judgments_to_frame(judgments)).rows, PRESENCE)
+    majority = majority_codes_of_others(ratings)
     agreement: dict[str, tuple[int, int]] = {}
-    for number, annotator in enumerate(ratings.annotators):
-        majority = majority_codes_of_others(ratings, number)
-        has_majority = majority >= 0
-        agrees = has_majority & (majority == ratings.answers[:, number])
-        agreement[annotator] = int(agrees.sum()), int(has_majority.sum())
+    for annotator, answers in zip(ratings.annotators, ratings.answers_by_annotator(), strict=True):
+        agrees = majority[answers] == ratings.codes[answers]
+        agreement[annotator] = int(agrees.sum()), int((majority[answers] >= 0).sum())
     summaries = [
         AnnotatorSummary(annotator, len(times), median(times), *agreement.get(annotator, (0, 0)))
         for annotator, times in seconds.items()

@@ -8,22 +8,31 @@ import numpy as np
 import pandas as pd
 
 from annotation.form import FormQuestion
-from annotation.statistics.bootstrap import AnswerCodes, Counts
+from annotation.statistics.bootstrap import Counts
 
 
 @dataclass(frozen=True)
 class Ratings:
     """The answers to one question; items and annotators without an answer to it are left out.
 
-    `answers` (items, annotators) holds the position of the answer in `question.codes`, −1 without an answer; `counts`
-    (items, codes) holds how many annotators gave each answer.
+    Each answer has its position in `items`, in `annotators` and in `question.codes`: `item_numbers`,
+    `annotator_numbers` and `codes`, each (answers,), ordered by item and then by annotator. `counts` (items, codes)
+    holds how many annotators gave each answer. No array is (items, annotators): memory grows with the answers.
     """
 
     question: FormQuestion
     items: pd.Index
     annotators: list[str]
-    answers: AnswerCodes
+    item_numbers: Counts
+    annotator_numbers: Counts
+    codes: Counts
     counts: Counts
+
+    def answers_by_annotator(self) -> list[Counts]:
+        """For each annotator the positions of their answers."""
+        order = np.argsort(self.annotator_numbers, kind="stable")
+        ends = np.bincount(self.annotator_numbers, minlength=len(self.annotators)).cumsum()
+        return np.split(order, ends[:-1]) if self.annotators else []
 
 
 def collect_ratings(rows: pd.DataFrame, question: FormQuestion) -> Ratings:
@@ -35,19 +44,22 @@ def collect_ratings(rows: pd.DataFrame, question: FormQuestion) -> Ratings:
     codes = pd.Index(question.codes).get_indexer(pd.Index(answered[question.field]))
     counts = np.zeros((len(items), len(question.codes)), dtype=np.int64)
     np.add.at(counts, (item_numbers, codes), 1)
-    answers = np.full((len(items), len(annotators)), -1, dtype=np.int16)
-    answers[item_numbers, annotator_numbers] = codes
-    return Ratings(question, pd.Index(items), annotators, answers, counts)
+    order = np.lexsort((annotator_numbers, item_numbers))
+    return Ratings(
+        question,
+        pd.Index(items),
+        annotators,
+        item_numbers[order].astype(np.int64),
+        annotator_numbers[order].astype(np.int64),
+        codes[order].astype(np.int64),
+        counts,
+    )
 
 
-def majority_codes_of_others(ratings: Ratings, number: int) -> AnswerCodes:
-    """The majority of the other annotators on each item that annotator `number` answered, else −1; (items,)."""
-    own = ratings.answers[:, number]
-    answered = own >= 0
-    own_counts = np.eye(ratings.counts.shape[1], dtype=np.int64)[own[answered]]
-    majority = np.full_like(own, -1)
-    majority[answered] = majority_codes(ratings.counts[answered] - own_counts)
-    return majority
+def majority_codes_of_others(ratings: Ratings) -> Counts:
+    """For each answer the majority of the other annotators on its item, −1 where they have none; (answers,)."""
+    own_counts = np.eye(ratings.counts.shape[1], dtype=np.int64)[ratings.codes]
+    return majority_codes(ratings.counts[ratings.item_numbers] - own_counts)
 
 
 def majority_codes(counts: Counts) -> Counts:

@@ -17,6 +17,13 @@ from annotation.statistics.bootstrap import BootstrapEstimate, Statistic, group_
 from annotation.statistics.evidence import MeasureCorrelation
 from annotation.statistics.judgments_table import CountedJudgments
 from annotation.statistics.labels import LabelCounts, compute_labels, count_labels
+from annotation.statistics.pairs import (
+    MOST_LISTED,
+    PairEstimate,
+    PairSummary,
+    estimate_pairwise_kappas,
+    summarise_pairs,
+)
 from annotation.statistics.ratings import Ratings, collect_ratings
 from maps.text import pluralize
 
@@ -37,7 +44,8 @@ class QuestionReport:
     """The answers to one question: how many items and judgments have one, and how far they agree.
 
     `blank` counts judgments without an answer although the form asks for one, `unasked` judgments with an answer
-    although the form does not ask; the latter count like any other.
+    although the form does not ask; the latter count like any other. `cohen_kappa` lists every two annotators; of more
+    than 20 annotators it is empty, and `pair_summary` summarises their pairs.
     """
 
     n_items: int
@@ -45,7 +53,8 @@ class QuestionReport:
     blank: int
     unasked: int
     coefficients: dict[str, BootstrapEstimate]
-    cohen_kappa: list[agreement.PairEstimate]
+    cohen_kappa: list[PairEstimate]
+    pair_summary: PairSummary | None
 
 
 @dataclass(frozen=True)
@@ -94,11 +103,16 @@ class AgreementReport:
     evidence: list[MeasureCorrelation] | None
 
     def as_json(self) -> dict[str, Any]:
-        """The object of `agreement --json` without the paper's numbers: dicts, lists, numbers and None."""
+        """The object of `agreement --json` without the paper's numbers: dicts, lists, numbers and None.
+
+        `cohen_kappa` is a list, or the summary of the pairs of more than 20 annotators.
+        """
         report = asdict(self)
         for part in [report, *report["by_model"]["groups"], *report["by_quarter"]["groups"]]:
             for question in part["questions"].values():
                 question |= question.pop("coefficients")
+                if (summary := question.pop("pair_summary")) is not None:
+                    question["cohen_kappa"] = summary
         return report
 
 
@@ -132,13 +146,15 @@ def _question_report(
     applies = np.array([question.field in fields for fields in fields_by_row], dtype=np.bool_)
     answered = rows[question.field].notna().to_numpy(dtype=np.bool_)
     ratings = collect_ratings(rows, question)
+    is_listed = len(ratings.annotators) <= MOST_LISTED
     return QuestionReport(
         n_items=len(ratings.items),
         n_judgments=int(answered.sum()),
         blank=int((applies & ~answered).sum()),
         unasked=int((answered & ~applies).sum()),
         coefficients=estimate_coefficients(ratings, seed),
-        cohen_kappa=agreement.estimate_pairwise_kappas(ratings.answers, ratings.annotators, seed, len(question.codes)),
+        cohen_kappa=estimate_pairwise_kappas(ratings, seed) if is_listed else [],
+        pair_summary=None if is_listed else summarise_pairs(ratings, seed),
     )
 
 

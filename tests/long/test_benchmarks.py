@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import agreement_scale
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long
 
@@ -49,3 +51,16 @@ def test_the_offline_describer_sees_next_to_nothing_where_nothing_is() -> None:
     printed = run("-m", "benchmarks.offline_quality", "--rounds", "1")
     assert "\n| 29 | 2 of 9 | 22% |\n" in printed
     assert printed.count("Null, targets of ") == printed.count(": 0 of 270 lists get a false pattern (0.00%).") == 2
+
+
+def test_the_agreement_of_500_annotators_is_quick_small_and_short(tmp_path: Path) -> None:
+    agreement_scale.write_table(agreement_scale.DESIGNS[0], tmp_path / "judgments.csv")
+    found, _ = agreement_scale.run_command(tmp_path / "judgments.csv")
+    assert found["cpu_seconds"] < agreement_scale.GOAL["seconds"]
+    assert found["megabytes"] < agreement_scale.GOAL["megabytes"]
+    assert found["longest_line"] < 2000
+
+
+def test_the_benchmark_of_agreement_runs() -> None:
+    [found] = json.loads(run("-m", "benchmarks.agreement_scale", "--quick"))["designs"]
+    assert found["judgments"] == 300

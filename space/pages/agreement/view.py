@@ -9,10 +9,10 @@ from annotation.report import sections
 from annotation.report.paper import Paper
 from annotation.report.phrases import COEFFICIENT_NAMES, percent_words, rate_words
 from annotation.report.sentences import agreement_sentence, agreement_sentences, size_sentences
-from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.annotators import MajorityComparison
 from annotation.statistics.answer_counts import QUARTER_NAMES
 from annotation.statistics.bootstrap import BootstrapEstimate
+from annotation.statistics.pairs import PairEstimate
 from annotation.statistics.rates import RATE_DEFINITIONS, TRUE_ITEMS
 from annotation.statistics.summary import AgreementReport, JudgmentGroup
 from maps.text import pluralize
@@ -64,16 +64,25 @@ def question_summary(report: AgreementReport, question: FormQuestion, paper: Pap
 
 
 def question_tables(report: AgreementReport, question: FormQuestion) -> Html:
-    """One question's coefficients, Cohen's kappa by pair and agreement with the majority, each folded."""
+    """One question's coefficients, Cohen's kappa by pair and agreement with the majority, each folded.
+
+    Of the pairs of more than 20 annotators only the lowest kappas are there.
+    """
     agreement = report.questions[question.field]
     names = {"percent": "Share of agreeing pairs", **COEFFICIENT_NAMES}
     coefficients = [(names[name], *estimate_cells(estimate)) for name, estimate in agreement.coefficients.items()]
-    pairs = [(" and ".join(estimate.pair), *estimate_cells(estimate)) for estimate in agreement.cohen_kappa]
+    summary = agreement.pair_summary
+    estimates = agreement.cohen_kappa if summary is None else summary.worst
+    pairs = [(" and ".join(estimate.pair), *estimate_cells(estimate)) for estimate in estimates]
     annotators = [annotator_row(comparison) for comparison in report.majority[question.field]]
     columns, name = ("Value", INTERVAL_HEADING, "Items"), question.short_name
     return (
         folded_table(f"Agreement on {name}", ("Coefficient", *columns), coefficients)
-        + folded_table(f"Cohen's kappa by pair on {name}", ("Annotators", *columns), pairs)
+        + folded_table(
+            f"{'Cohen' if summary is None else 'Lowest Cohen'}'s kappa by pair on {name}",
+            ("Annotators", *columns),
+            pairs,
+        )
         + folded_table(f"Annotators compared with the majority of the others on {name}", MAJORITY, annotators)
     )
 

@@ -152,7 +152,7 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
     sentences = {
         ("agreement", tmp_path / "none.csv"): f"{tmp_path}/none.csv cannot be read: No such file or directory.\n",
         ("agreement", tmp_path / "bad.csv"): (
-            "Row 1 has 'maybe' as presence; it must be one of absent_none, absent_described, present_missed, "
+            "Row 2 has 'maybe' as presence; it must be one of absent_none, absent_described, present_missed, "
             "present_described.\n"
         ),
         ("labels", tmp_path / "bad.csv", "--out", "labels.txt"): "labels.txt is neither a .csv nor a .parquet file.\n",
@@ -168,6 +168,47 @@ def test_bad_input_gets_one_sentence_and_status_two(tmp_path: Path) -> None:
     for arguments, sentence in sentences.items():
         done = run(*arguments)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
+def test_every_pair_is_written_to_a_file_where_the_report_summarises(tmp_path: Path) -> None:
+    codes = ("absent_none", "absent_described", "present_missed")
+    rows = [
+        {"item": item, "annotator": f"=a{n:02}", "presence": codes[item * n % 3], "precision": None, "category": None}
+        for item in range(5)
+        for n in range(21)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    done = called("agreement", tmp_path / "t.csv", "--pairs", tmp_path / "pairs.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) < 1000
+    assert "--pairs" not in done.stdout
+    assert "name a file to write with --pairs" in called("agreement", tmp_path / "t.csv").stdout
+    table = pd.read_csv(tmp_path / "pairs.csv")
+    assert table.columns.tolist() == ["question", "first", "second", "n", "value", "low", "high", "draws", "reason"]
+    assert (len(table), table["first"][0], table["n"].unique().tolist()) == (210, "'=a00", [5])
+    found = json.loads(called("agreement", tmp_path / "t.csv", "--json").stdout)["questions"]["presence"]["cohen_kappa"]
+    assert (found["pairs"], found["median"]) == (210, pytest.approx(table["value"].median()))
+    assert called("agreement", tmp_path / "t.csv", "--pairs", tmp_path / "pairs.parquet", "--json").returncode == 0
+    assert pq.read_table(tmp_path / "pairs.parquet")["draws"].type == pa.int32()
+    done = called("agreement", tmp_path / "t.csv", "--pairs", "pairs.txt")
+    assert (done.returncode, done.stderr) == (2, "pairs.txt is neither a .csv nor a .parquet file.\n")
+
+
+def test_agreement_and_labels_read_a_table_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
+    plain = "item,annotator,presence,precision,category\n1,a,absent_none,,\n1,b,absent_none,,\n"
+    saved = (
+        "sep=;\nItem;Annotator;Presence;Precision;Category\n1.0;a;absent_none;NA;NA\n;;;;\n1;b;absent_none;;\n;;;;\n"
+    )
+    (tmp_path / "plain.csv").write_text(plain)
+    (tmp_path / "saved.csv").write_text(saved)
+    one, other = (called("agreement", tmp_path / f"{name}.csv", "--json") for name in ("plain", "saved"))
+    assert (one.returncode, one.stdout) == (0, other.stdout)
+    labels = ("labels", tmp_path / "saved.csv", "--majority-only", "--out", tmp_path / "labels.csv")
+    assert called(*labels).returncode == 0
+    assert pd.read_csv(tmp_path / "labels.csv")["item"].tolist() == [1]
+    (tmp_path / "saved.csv").write_text(saved.replace("1;b;absent_none", "1;b;maybe"))
+    for command in (("agreement", tmp_path / "saved.csv"), labels):
+        assert called(*command).stderr.startswith("Row 4 has 'maybe' as presence; it must be one of absent_none, ")
 
 
 def created(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from annotation.report.phrases import coefficient_words, pair_words, rate_words
-from annotation.statistics.agreement import PairEstimate
 from annotation.statistics.bootstrap import ONE_ITEM_REASON, BootstrapEstimate, RateEstimate
+from annotation.statistics.pairs import PairEstimate
 
 
 def test_intervals_are_shown_with_the_draws_that_had_none() -> None:

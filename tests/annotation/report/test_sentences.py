@@ -84,3 +84,27 @@ def test_pairs_without_an_item_in_common_are_counted() -> None:
         "Cohen's kappa is undefined for 1 pair of annotators without an item in common."
     ]
     assert [each.reason for each in presence.cohen_kappa] == ["there is no item that both annotators answered"]
+
+
+def test_the_pairs_of_more_than_twenty_annotators_are_summarised() -> None:
+    codes = ("absent_none", "absent_described")
+    rows = [(str(item), f"a{n:02}\x1b", codes[(item + n // 20) % 2], "", "") for item in range(12) for n in range(21)]
+    rows += [("alone", "b", "absent_none", "", "")]
+    presence = report_of(rows).questions["presence"]
+    assert presence.cohen_kappa == []
+    for pairs in (True, False):
+        assert sentences.agreement_sentences("question one", presence, pairs=pairs)[2:] == [
+            "Cohen's kappa of 210 pairs of annotators: median 1.00, from -1.00 to 1.00.",
+            "The lowest among pairs with 10 items or more in common: "
+            + "; ".join(f"a{n:02}\\u001B and a20\\u001B: -1.00 (-1.00 to -0.38) over 12 items" for n in range(5))
+            + ".",
+            "Cohen's kappa is undefined for 21 pairs of annotators without an item in common.",
+        ]
+
+
+def test_pairs_without_a_defined_kappa_are_counted_by_reason() -> None:
+    rows = [(str(item), f"a{n:02}", "absent_none", "", "") for item in range(2) for n in range(21)]
+    presence = report_of(rows).questions["presence"]
+    assert sentences.pair_sentences(presence) == [
+        "Cohen's kappa is undefined for 210 pairs of annotators whose answers are all the same."
+    ]

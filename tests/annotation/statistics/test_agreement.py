@@ -205,34 +205,3 @@ def test_percent_fleiss_and_gwet_equal_their_formulas_written_out(seed: int) -> 
     assert value(agreement.fleiss_kappa, counts) == pytest.approx(equal[1])
     assert value(agreement.gwet_ac1, counts) == pytest.approx(equal[2])
     assert value(agreement.gwet_ac2, counts) == pytest.approx(ordered[2])
-
-
-def test_cohens_kappa_of_a_table_worked_by_hand() -> None:
-    # 50 items, both yes 20, first yes only 5, second yes only 10, both no 15:
-    # p_o = 35/50, p_e = 25/50 · 30/50 + 25/50 · 20/50 = 1/2, κ = (0.7 − 0.5) / 0.5 = 0.4.
-    answers = np.array([[0, 0]] * 20 + [[0, 1]] * 5 + [[1, 0]] * 10 + [[1, 1]] * 15, dtype=np.int16)
-    (found,) = agreement.estimate_pairwise_kappas(answers, ["a", "b"], 0, 2)
-    assert (found.pair, found.n, found.draws, found.reason) == (("a", "b"), 50, 1000, None)
-    assert found.value == pytest.approx(0.4)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < 0.4 < found.high
-
-
-def test_cohens_kappa_of_gwets_abstractors_gives_the_published_number() -> None:
-    table = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]  # irrCAC, cont3x3abstractors: 0.7964094
-    both = [[i, j] for i in range(3) for j in range(3) for _ in range(table[i][j])]
-    answers = np.array([*both, [0, -1], [2, -1], [-1, 1], [-1, -1]], dtype=np.int16)  # what one left out counts nowhere
-    (found,) = agreement.estimate_pairwise_kappas(answers, ["a", "b"], 0, 3)
-    assert found.value == pytest.approx(0.7964094)
-    assert found.n == 100
-
-
-def test_pairs_without_shared_items_or_variation_are_undefined() -> None:
-    answers = np.array([[0, -1, 0], [0, -1, 0], [-1, 1, -1]], dtype=np.int16)
-    found = agreement.estimate_pairwise_kappas(answers, ["a", "b", "c"], 0, 4)
-    assert [(each.pair, each.n, each.value, each.reason) for each in found] == [
-        (("a", "b"), 0, None, agreement.NO_COMMON_ITEMS),
-        (("a", "c"), 2, None, agreement.NO_VARIATION),
-        (("b", "c"), 0, None, agreement.NO_COMMON_ITEMS),
-    ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
+from statistics import fmean
 
 import pytest
 
-from annotation.statistics.disagreement import answer_distance, find_disagreements
+from annotation.statistics.disagreement import answer_distance, find_disagreements, mean_distance
 from annotation.types import Judgment, adjudication_item
 
 Judge = Callable[..., Judgment]
@@ -47,6 +51,21 @@ def test_most_disagreement_comes_first_and_agreement_not_at_all(judge: Judge) ->
     found = find_disagreements(order, rows)
     assert [(each.item.head, round(each.distance, 6)) for each in found] == [(5, 1), (3, 0.666667), (2, 0.222222)]
     assert [row.judgment_id for row in found[0].judgments] == ["j-5-0", "j-5-1"]
+
+
+def test_the_mean_over_pairs_is_that_of_every_pair(judge: Judge) -> None:
+    chance = random.Random(0)
+    options: list[dict[str, object]] = [{}, {"precision": "poor"}, {"category": "general"}, NOTHING]
+    rows = [judge(f"j-{n}", annotator=f"a-{n}", **chance.choice(options)) for n in range(9)]
+    assert mean_distance(rows) == pytest.approx(fmean(answer_distance(*pair) for pair in combinations(rows, 2)))
+    assert (mean_distance(rows[:1]), mean_distance([])) == (0, 0)
+
+
+def test_an_item_with_thousands_of_judgments_takes_no_time(judge: Judge) -> None:
+    rows = [judge(f"j-{n}", annotator=f"a-{n}", **(NOTHING if n % 2 else {})) for n in range(3000)]
+    begin = time.process_time()
+    assert mean_distance(rows) == pytest.approx(1500 * 1500 / (3000 * 2999 / 2))
+    assert time.process_time() - begin < 0.5  # 4.5 million pairs
 
 
 def test_controls_and_practice_are_not_adjudicated(judge: Judge) -> None:

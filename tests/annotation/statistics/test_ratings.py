@@ -18,13 +18,15 @@ ROWS = pd.DataFrame(
 def test_answers_stand_by_item_and_annotator() -> None:
     found = collect_ratings(select_counted_judgments(ROWS).rows, PRESENCE)
     assert found.annotators == ["ada", "bob"]
-    assert found.answers.tolist() == [[3, 3], [0, -1]]
+    answers = zip(found.item_numbers, found.annotator_numbers, found.codes, strict=True)
+    assert list(answers) == [(0, 0, 3), (0, 1, 3), (1, 0, 0)]
+    assert [each.tolist() for each in found.answers_by_annotator()] == [[0, 2], [1]]
     assert found.counts.tolist() == [[0, 0, 0, 2], [1, 0, 0, 0]]
 
 
 def test_only_items_and_annotators_with_an_answer_are_there() -> None:
     found = collect_ratings(select_counted_judgments(ROWS).rows, PRECISION)
-    assert (len(found.items), found.annotators, found.answers.tolist()) == (1, ["bob"], [[3]])
+    assert (len(found.items), found.annotators, found.codes.tolist()) == (1, ["bob"], [3])
 
 
 def test_a_shared_first_place_is_no_majority() -> None:

@@ -68,6 +68,33 @@ def test_the_json_object_has_the_contracts_keys() -> None:
     assert found["headline"]["poor"] == {"value": 0.0, "count": 0, "n": 2}
 
 
+def rows_of_many(annotators: int) -> list[tuple[str, ...]]:
+    chance = random.Random(0)
+    return [
+        (str(item), f"a{n:03}", chance.choice(QUESTIONS[0].codes), "", "")
+        for item in range(3)
+        for n in range(annotators)
+    ]
+
+
+def test_twenty_annotators_are_listed_by_pair_and_more_are_summarised() -> None:
+    few, many = (report_of(rows_of_many(number)).as_json()["questions"] for number in (20, 21))
+    assert len(few["presence"]["cohen_kappa"]) == 190
+    found = many["presence"]["cohen_kappa"]
+    assert {name: found[name] for name in ("pairs", "without_items", "worst_items")} == {
+        **{"pairs": 210, "without_items": 0, "worst_items": 3}
+    }
+    assert len(found["worst"]) == 5
+    assert set(found["worst"][0]) == {"pair", "n", "value", "low", "high", "draws", "reason"}
+    assert not any("pair_summary" in question for report in (few, many) for question in report.values())
+    assert many["precision"]["cohen_kappa"] == []  # nobody answered it
+
+
+def test_the_report_does_not_grow_with_the_pairs() -> None:
+    sizes = [len(json.dumps(report_of(rows_of_many(number)).as_json())) for number in (30, 60)]
+    assert sizes[1] < 2.1 * sizes[0]  # as the annotators; the pairs are four times as many
+
+
 def test_without_judgments_everything_is_undefined_with_its_reason() -> None:
     found = report_of([])
     assert (found.items, found.annotators, found.judgments) == (0, 0, 0)

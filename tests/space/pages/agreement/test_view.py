@@ -63,6 +63,23 @@ def test_undefined_coefficients_say_why_in_their_cell(found: AgreementReport) ->
     assert rows["b\\u202E"] == ["100 % (100 to 100 %)", f"undefined ({reason})", "2", "0", "0"]
 
 
+def test_the_page_shows_the_lowest_pairs_of_many_annotators_and_a_summary_of_all() -> None:
+    codes = PRESENCE.codes
+    rows = [
+        ("m", layer, 0, "head", f"{EVIL}{n:02}", codes[(layer * n) % 4], "", "")
+        for layer in range(12)
+        for n in range(30)
+    ]
+    report = summarise_judgments(select_counted_judgments(pd.DataFrame(rows, columns=COLUMNS)))
+    tables = view.question_tables(report, PRESENCE)
+    assert "Lowest Cohen&#39;s kappa by pair on question one (presence)" in tables
+    assert len(cells(tables)) == (1 + 4) + (1 + 5) + (1 + 30)  # coefficients, pairs, annotators
+    summary = view.question_summary(report, PRESENCE, load_paper())
+    assert re.search(r"Cohen&#39;s kappa of \d+ pairs of annotators: median ", summary)
+    assert "<img" not in tables + summary
+    assert len(summary) < 4000
+
+
 def test_a_question_stands_with_its_answers_beside_the_papers(found: AgreementReport) -> None:
     html = view.question_summary(found, PRECISION, load_paper())
     assert html.startswith("<h2>Question two (precision)</h2><p>How precise is the description?</p>")
