@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
 
 from benchmarks.study_app import AppConnection, AppProcess, page_functions
 from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, STUDY_NAME, create_load_study
@@ -27,11 +28,12 @@ from benchmarks.study_receipts import Load
 from space.pages.annotate.handlers import for_annotator, for_visitor, sign_in, submit
 from space.pages.annotate.view import AnnotatePage
 from space.services import open_services
+from space.web.sessions import visitor_token
 
 PART_COUNT = 8
 ANSWER_FIELDS = ("presence", "precision", "category", "comment")
 STORED_KEYS = ("maps-token", "maps-desk")  # what the browser keeps between two submits
-NO_REQUEST = SimpleNamespace(request=None)  # off a Space nothing is read of a request
+REQUEST = SimpleNamespace(request=Request({"type": "http", "headers": [], "path": "/", "server": ("127.0.0.1", 7860)}))
 
 SignIn = Callable[[str], dict[str, Any]]  # a name → what the browser keeps
 Submit = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]  # what it kept, the answers → what it keeps
@@ -48,12 +50,13 @@ def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
         return {"token": updates[page.token], "task": updates[page.task], "message": updates[page.message]}
 
     def enter(name: str) -> dict[str, Any]:
-        return browser_values(sign_in_handler({page.name: name, page.task: {"study": STUDY_NAME}}, NO_REQUEST))
+        inputs = {page.name: name, page.task: {"study": STUDY_NAME}, page.token: visitor_token(services)}
+        return browser_values(sign_in_handler(inputs, REQUEST))
 
     def answer(before: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         chosen = {question: answers[field] for field, question in page.questions.items()}
         state = {page.token: before["token"], page.task: before["task"], page.comment: answers["comment"]}
-        return browser_values(submit_handler(state | chosen, NO_REQUEST))
+        return browser_values(submit_handler(state | chosen, REQUEST))
 
     try:
         yield enter, answer
@@ -68,8 +71,9 @@ def handlers_over_http(data: Path) -> Iterator[tuple[SignIn, Submit]]:
     try:
         known = page_functions(app.port)
         with AppConnection(app.port) as line:
+            opened = known["load_annotate_page"]
             yield (
-                lambda name: line.call(known["sign_in"], {"name": name}),
+                lambda name: line.call(known["sign_in"], line.call(opened, {}) | {"name": name}),
                 lambda at, said: line.call(known["submit"], {key: at[key] for key in STORED_KEYS} | said),
             )
     finally:

@@ -258,6 +258,7 @@ def atlas_info() -> dict[str, Any]:
         "width": 8192,
         "head_width": 128,
         "vocabulary": VOCABULARY,
+        "capitalised_share": 0.25,
         "first_mlp": False,
         "settings": {
             "salient": SALIENT,

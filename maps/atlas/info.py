@@ -56,7 +56,7 @@ class AtlasSizes(NamedTuple):
             check_count(info, "tokens_without_rows", 0, MAX_VOCABULARY)
         if info["kv_heads"] > info["heads"]:
             raise ValueError("kv_heads is larger than heads")
-        if not is_number_between(info.get("capitalised_share", 0.0), 0, 1):
+        if not is_number_between(info.get("capitalised_share"), 0, 1):
             raise ValueError("capitalised_share is not a number from 0 to 1")
         settings = check_settings(info)
         first, last = check_mapped_layers(settings, info["layers"])

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from annotation import form
+from space.site import STATIC
 from space.web.browser_storage import study_form_tags
 from tests.space.pages.annotate.added_question import CERTAINTY
 
@@ -17,6 +18,7 @@ def test_the_browser_asks_an_added_question_where_its_condition_holds(
 ) -> None:
     monkeypatch.setattr(form, "QUESTIONS", (*form.QUESTIONS, CERTAINTY))
     page.set_content(f"<head>{study_form_tags()}</head>")
+    page.add_script_tag(path=STATIC / "study_form.js")  # its address leads nowhere without the app
     assert page.evaluate("studyForm.fields") == ["presence", "precision", "category", "certainty"]
 
     def shown(*codes: str | None) -> list[tuple[object, str | None]]:

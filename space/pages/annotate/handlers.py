@@ -278,4 +278,4 @@ def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: 
     copies = outbox.withdraw_annotator(page.services, pseudonym)
     receipt = f"{WITHDRAWAL_RECEIPT} {outbox.publication_sentence(page.services, pseudonym)}".rstrip()
     updates = welcome_updates(page, participant.study, notices=notice(receipt))
-    return updates | {page.token: None, page.draft: None, page.copies: copies}
+    return updates | {page.token: sessions.visitor_token(page.services), page.draft: None, page.copies: copies}

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from starlette.requests import Request
+
 from annotation import form, types
 from annotation.form import AskedWhen, Choice, FormQuestion
 from annotation.journal import migrations
@@ -25,7 +27,7 @@ CERTAINTY = FormQuestion(
     (Choice("sure", "Sure"), Choice("unsure", "Not sure")),
     asked_when=AskedWhen("precision", ("accurate", "inaccurate")),
 )
-NO_REQUEST = SimpleNamespace(request=None)
+REQUEST = SimpleNamespace(request=Request({"type": "http", "headers": [], "path": "/", "server": ("127.0.0.1", 7860)}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +60,13 @@ def use_page(data: Path) -> dict[str, Any]:
     from space.pages.annotate.handlers import for_annotator, for_visitor, sign_in, submit
     from space.pages.annotate.view import AnnotatePage
     from space.services import open_services
+    from space.web.sessions import visitor_token
 
     services = open_services({"MAPS_DATA": str(data), "MAPS_PSEUDONYM_KEY": "for tests, as long as keys must be"})
     with gr.Blocks():
         page = AnnotatePage(services)
-    updates = for_visitor(page, sign_in)({page.name: "Ada", page.task: None}, NO_REQUEST)
+    inputs = {page.name: "Ada", page.task: None, page.token: visitor_token(services)}
+    updates = for_visitor(page, sign_in)(inputs, REQUEST)
     state = {page.token: updates[page.token], page.task: updates[page.task], page.comment: ""}
     found: dict[str, Any] = {"label": page.questions["certainty"].label, "messages": [], "visible": []}
     tries: tuple[tuple[str | None, ...], ...] = (
@@ -73,7 +77,7 @@ def use_page(data: Path) -> dict[str, Any]:
     )
     for codes in tries:
         chosen = {page.questions[field.field]: code for field, code in zip(form.QUESTIONS, codes, strict=True)}
-        updates = for_annotator(page, submit)(state | chosen, NO_REQUEST)
+        updates = for_annotator(page, submit)(state | chosen, REQUEST)
         found["messages"].append(updates[page.message])
         if page.task in updates:
             state[page.task] = updates[page.task]
