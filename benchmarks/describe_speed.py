@@ -27,6 +27,7 @@ if __name__ == "__main__":  # a script's own folder is on the path, the project'
 SEED_ATLAS = ROOT / "space" / "seed" / "smollm2"
 RESULTS = ROOT / "benchmarks" / "results" / "describe_speed.json"
 HEADS, CONCURRENCY, DELAY = 1_000, 32, 0.5  # seconds
+HEADS_PER_LAYER = 8
 
 DESCRIPTION = {"Reasoning": "Seen in most lines.", "Input strings": "Words.", "Observed pattern": "The first letter."}
 COMPLETION = {
@@ -82,20 +83,23 @@ def serve_slow_model() -> Iterator[str]:
 def write_repeated_atlas(heads: int, folder: Path) -> Path:
     """An atlas of that many heads, whose mappings are those of the bundled model's, over and over."""
     from maps.atlas.reader import Atlas, write_table
-    from maps.atlas.schema import make_table
+    from maps.atlas.schema import LAYER_TABLES, make_table
+    from maps.files.atomic import write_json
 
-    shutil.copytree(SEED_ATLAS, folder)
-    (folder / "descriptions.parquet").unlink()
-    atlas = Atlas.open(folder)
-    known, width = atlas.head_ids, int(atlas.info["heads"])
-    mapped = {of: atlas.table("mappings", head=of).to_pylist() for of in known}
-    first = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-    places = [(n, {"layer": n // width, "head": n % width}) for n in range(heads)]
-    mappings = [{**row, **place} for n, place in places for row in mapped[known[n % len(known)]]]
-    write_table(folder, "mappings", make_table("mappings", mappings))
-    write_table(
-        folder, "heads", make_table("heads", [{**first[known[n % len(known)]], **place} for n, place in places])
-    )
+    seed = Atlas.open(SEED_ATLAS)
+    folder.mkdir()
+    shutil.copy(SEED_ATLAS / "pairs.parquet", folder)
+    for name in LAYER_TABLES:
+        by_head: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        for row in seed.table(name).to_pylist():
+            by_head.setdefault((row["layer"], row["head"]), []).append(row)
+        rows = [
+            {**row, "layer": n // HEADS_PER_LAYER, "head": n % HEADS_PER_LAYER}
+            for n in range(heads)
+            for row in by_head.get(seed.head_ids[n % len(seed.head_ids)], ())
+        ]
+        write_table(folder, name, make_table(name, rows))
+    write_json(folder / "atlas.json", {**seed.info, "layers": heads // HEADS_PER_LAYER, "heads": HEADS_PER_LAYER})
     return folder
 
 

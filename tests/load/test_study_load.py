@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from annotation import form
 from annotation.form import Answers
 from annotation.types import Judgment, StudyItem
 from benchmarks import study_submit
-from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, RESULTS, create_load_study, run_load
+from benchmarks.study_app import ROOT
+from benchmarks.study_load import ANSWERS, FULL_LOAD, QUICK_LOAD, RESULTS, run_load
 from benchmarks.study_receipts import Load, LoadResult, SubmitReceipt
 
 
@@ -26,11 +28,12 @@ def test_annotators_at_once_get_what_was_promised_though_the_app_is_killed() -> 
 
 
 @pytest.mark.process
-def test_one_at_a_time_the_study_is_filled_too(tmp_path: Path) -> None:
-    create_load_study(tmp_path, QUICK_LOAD)
-    with study_submit.handlers_in_process(tmp_path) as (enter, submit):
-        times = study_submit.fill_study(QUICK_LOAD, enter, submit)
-    assert len(times) == QUICK_LOAD.items * QUICK_LOAD.per_item
+def test_one_at_a_time_the_study_is_filled_too() -> None:
+    command = [sys.executable, "-m", "benchmarks.study_submit", "--quick"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    submits = QUICK_LOAD.items * QUICK_LOAD.per_item
+    lasts = [line for line in printed if f" to {submits}: " in line]
+    assert [line.partition(",")[0] for line in lasts] == ["in process", "over HTTP"]
     assert list(study_submit.summary_lines("here", [0.001] * 9))[-1] == "here, submits 9 to 9: 1.0 ms, mean 1.0 ms"
 
 

@@ -33,7 +33,10 @@ def test_a_larger_shape_is_mapped() -> None:
 
 
 def test_a_newcomers_wait_is_measured() -> None:
-    assert "map smollm2, all heads" in run("benchmarks/end_to_end.py")
+    found = json.loads(run("benchmarks/end_to_end.py", "--print-only"))
+    assert 0 < found["map_again_seconds"] < found["map_seconds"]
+    assert found["describe_seconds"] > 0
+    assert found["app_seconds"] > 0
 
 
 def test_describing_keeps_a_server_busy() -> None:
