@@ -90,9 +90,13 @@ class Annotator:
 
     def __init__(self, port: int) -> None:
         known = page_functions(port)
-        self._line, self._submit = AppConnection(port), known["submit"]
+        self._port, self._line, self._submit = port, AppConnection(port), known["submit"]
         opened = self._line.call(known["load_annotate_page"], {})
         self._kept = self._line.call(known["sign_in"], {"name": "Ada", "maps-token": opened["maps-token"]})
+
+    def reconnect(self) -> None:
+        """Opens a new connection: the server closes one on which nothing came for some seconds."""
+        self._line = AppConnection(self._port)
 
     def submit_seconds(self) -> float:
         """Submits one answer; the seconds until its receipt."""
@@ -110,6 +114,7 @@ class Annotator:
 def measure(port: int, annotator: Annotator) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     for name, (path, body) in {"nothing": ("", None), **ADDRESSES}.items():
+        annotator.reconnect()
         if path:
             with Flood(port, path, body) as flood:
                 waits = [annotator.submit_seconds() for _ in range(ANSWERS_EACH)]

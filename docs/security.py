@@ -9,7 +9,11 @@ from space.web.audience import FUNCTIONS
 from space.web.routes import ROUTE_RULES, RouteKind
 
 PAGE = Path(__file__).with_name("security.md")
-OTHER_SITES = {RouteKind.PAGE: "link", RouteKind.FILE: "link, show", RouteKind.LOGIN: "link", RouteKind.CALL: "nothing"}
+OTHER_SITES = dict.fromkeys(RouteKind, "nothing") | {
+    RouteKind.PAGE: "link",
+    RouteKind.FILE: "link, show",
+    RouteKind.LOGIN: "link",
+}
 
 
 def calls_table() -> str:

@@ -18,7 +18,8 @@ from space.web.routes import RouteKind, RouteRule, find_route, path_in_app
 
 MAX_BODY_BYTES = 2_000_000
 MAX_BODY_SECONDS = 30.0  # from the request's head to the end of its body
-PUBLIC_AT_ONCE = 2  # pages and public files that are answered at the same time
+ANSWERED_IN_TURN = (RouteKind.PAGE, RouteKind.FILE, RouteKind.PROGRAM)
+PUBLIC_AT_ONCE = 2  # requests of these kinds that are answered at the same time
 MAX_PLACE_SECONDS = 5.0  # then the next one begins, too
 OWN_SITE = ("same-origin", "none")  # values of Sec-Fetch-Site: from the app's own page, or typed by the visitor
 
@@ -94,7 +95,7 @@ class RequestGuard:
                 refusal = PlainTextResponse(BODY_TOO_LARGE_MESSAGE, 413, {"connection": "close"})
             except TimeoutError:
                 refusal = PlainTextResponse(BODY_TOO_SLOW_MESSAGE, 408, {"connection": "close"})
-        if refusal is None and rule is not None and rule.kind in (RouteKind.PAGE, RouteKind.FILE):
+        if refusal is None and rule is not None and rule.kind in ANSWERED_IN_TURN:
             await self._answer_in_turn(scope, receive, send)
         else:
             await (refusal or self.app)(scope, receive, send)
@@ -117,7 +118,7 @@ class RequestGuard:
         if is_from_own_site(headers, self.public_host):
             return True
         is_link = "origin" not in headers  # links and images of other sites have no Origin, scripts' requests have one
-        return is_link and rule is not None and rule.kind is not RouteKind.CALL
+        return is_link and rule is not None and rule.kind not in (RouteKind.CALL, RouteKind.PROGRAM)
 
 
 class BodyTooLargeError(Exception):

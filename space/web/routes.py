@@ -19,6 +19,7 @@ class RouteKind(Enum):
 
     PAGE = "page"  # HTML; other sites may link to it
     FILE = "public file"  # the same for everybody; other sites may link to it or show it
+    PROGRAM = "call by name"  # of an endpoint for programs: reads what is public; few are answered at once
     CALL = "call"  # may read or change what is a person's: from the app's own pages, or from programs
     LOGIN = "login"  # Hugging Face sends the browser back to it
 
@@ -40,7 +41,7 @@ class RouteRule:
 
 
 GET, POST = ("GET", "HEAD"), ("POST",)
-PAGE, FILE, CALL, LOGIN = RouteKind.PAGE, RouteKind.FILE, RouteKind.CALL, RouteKind.LOGIN
+PAGE, FILE, PROGRAM, CALL, LOGIN = RouteKind
 ROUTE_RULES = (
     RouteRule("(head|relation|search|try|compare)?/?", GET, PAGE, "the explorer", is_same_for_all=True),
     RouteRule("(annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages", is_same_for_all=True),
@@ -53,7 +54,8 @@ ROUTE_RULES = (
     RouteRule(r"gradio_api/(info/?|openapi\.json|app_id/?|startup-events)", GET, FILE, "what programs may call"),
     RouteRule("gradio_api/queue/join", POST, CALL, "a call of a page or a program"),
     RouteRule("gradio_api/queue/data", GET, CALL, "the answers to calls of one session"),
-    RouteRule("gradio_api/(run|api|call|call/v2)/[A-Za-z0-9_]+/?", POST, CALL, "a call of a page or a program"),
+    RouteRule("gradio_api/(run|api)/predict/?", POST, CALL, "a call of a page"),
+    RouteRule("gradio_api/(run|api|call|call/v2)/[A-Za-z0-9_]+/?", POST, PROGRAM, "a call of a program"),
     RouteRule("gradio_api/call/[A-Za-z0-9_]+/[A-Za-z0-9_-]+", GET, CALL, "the answer to one call"),
     RouteRule("gradio_api/(cancel|reset/?)", POST, CALL, "ends a call"),
     RouteRule("gradio_api/heartbeat/[A-Za-z0-9_-]+", GET, CALL, "that a page is still open"),

@@ -21,13 +21,13 @@ import pytest
 
 from maps.atlas.reader import Atlas, write_table
 from maps.describers.prompt import REPLY_KEYS
+from maps.files.atomic import write_json
 from tests.bundled_modules import save_bundled_model
 from tests.ports import free_port
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 SEED = ROOT / "space" / "seed" / "smollm2"
-HEADS = 10
 LAYER = 26  # nine heads; one more of the next
 
 
@@ -68,17 +68,18 @@ def server(model: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
-    """The seed's first ten heads from one layer on, with the offline describer's words."""
-    folder = Path(shutil.copytree(SEED, tmp_path_factory.mktemp("atlas") / "ten"))
+    """The seed's heads of one layer, with the offline describer's words."""
+    folder = Path(shutil.copytree(SEED, tmp_path_factory.mktemp("atlas") / "layer"))
     whole = Atlas.open(folder)
-    first = whole.head_ids.index(next(head for head in whole.head_ids if head.layer == LAYER))
-    kept = {(head.layer, head.head) for head in whole.head_ids[first : first + HEADS]}
+    kept = {(head.layer, head.head) for head in whole.head_ids if head.layer == LAYER}
     for name in whole.table_names:
         table = whole.table(name)
         if "layer" not in table.column_names:  # the pairs of the relations
             continue
         rows = [index for index, row in enumerate(table.to_pylist()) if (row["layer"], row["head"]) in kept]
         write_table(folder, name, pc.take(table, rows))
+    settings = whole.info["settings"] | {"layers": [LAYER, LAYER]}
+    write_json(folder / "atlas.json", whole.info | {"settings": settings})
     return Atlas.open(folder)
 
 
@@ -97,7 +98,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
-def test_ten_heads_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
+def test_the_heads_of_a_layer_end_as_descriptions_or_recorded_failures(atlas: Atlas, model: Path, server: str) -> None:
     asked = [
         "--describer",
         str(model),

@@ -40,6 +40,7 @@ NOT_RUN = {  # the beginning of a command, and why it is not executed here
     "make test": "it runs the other tests",
     "make test-all": "it is what runs this test",
     "make audit": "it asks a service of the network",
+    ".venv/bin/python -m benchmarks": "it takes hours and keeps its figures; test_benchmarks.py runs the quick forms",
     "make run": "it installs; what it runs is in the same document's commands",
     ".venv/bin/python -m pip": "it installs",
     "pip install": "it installs",

@@ -88,7 +88,7 @@ def test_an_atlas_is_the_same_where_a_machine_of_the_cluster_is_lost(machines: M
         _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "Ray: 2 layers at once on 2 machines, 1 thread for each layer." in said
-    assert re.search(r"Layer \d+ was lost with its worker \(\w+\) and is done again\.", said)
+    assert re.search(r"The worker of layer \d+ was lost \(\w+\); the layer is computed again\.", said)
     alone = tmp_path / "alone"
     subprocess.run([*run, "--out", str(alone)], cwd=ROOT, env=machines.environment, capture_output=True, check=True)
     assert tables(out) == tables(alone)
