@@ -31,7 +31,7 @@ from space.web.request_guard import RequestGuard, host_of
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
-SESSIONS_KEPT = 100  # Gradio copies the layout of all pages for each; an older one starts anew, unnoticed
+SESSIONS_KEPT = 40  # Gradio copies the layout of all pages for each, 0.4 MB; one used long ago starts anew, unnoticed
 SITE_TITLE = "Attention heads, read from their weights"
 EXPLORER_PAGES = {
     "": explore,

@@ -26,11 +26,12 @@ PAGES = {
     "privacy": "privacy",
 }
 SCREEN_MODES = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
+ANNOTATORS = {"light": "Ada", "dark": "Grace", "phone": "Alan"}  # a name belongs to the browser that used it first
 SETTLE_MILLISECONDS = 2500  # ms, for figures and fading
 
 
-def annotate_items(page: Page, count: int) -> None:
-    page.locator("#name textarea, #name input").fill("Ada")
+def annotate_items(page: Page, name: str, count: int) -> None:
+    page.locator("#name textarea, #name input").fill(name)
     page.get_by_role("button", name="I agree: start").click()
     for number in range(count):
         page.wait_for_timeout(SETTLE_MILLISECONDS // 2)
@@ -49,7 +50,7 @@ def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Pat
         page.goto(f"{app.url}/organise?key={app.organiser_key}" if name == "organise" else f"{app.url}/{path}")
         page.wait_for_timeout(SETTLE_MILLISECONDS)
         if name == "annotate":
-            annotate_items(page, 4)
+            annotate_items(page, ANNOTATORS[mode], 4)
         if name == "try":  # the first question loads the weights
             page.locator(".answer table").first.wait_for(timeout=120_000)
         page.wait_for_timeout(SETTLE_MILLISECONDS)
