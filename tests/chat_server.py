@@ -150,6 +150,12 @@ def truncated_reply(body: dict[str, Any]) -> Response:
     return completion_response(json.dumps(DESCRIPTION)[:40], finish="length", tokens=body["max_tokens"])
 
 
+def reply_cut_in_thoughts(body: dict[str, Any]) -> Response:
+    """A reply that was cut off while the model thought aloud."""
+    thoughts = "Let me look at the strings first. Most of them are"
+    return completion_response(thoughts, finish="length", tokens=body["max_tokens"])
+
+
 def malformed_reply(_body: dict[str, Any]) -> Response:
     """A chat completion whose content is not JSON."""
     return completion_response("The first letter, it seems.")

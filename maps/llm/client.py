@@ -37,7 +37,7 @@ from maps.llm.error_messages import (
 from maps.llm.messages import Message
 from maps.llm.notices import print_above_bar
 from maps.llm.rate_gate import LONGEST_WAIT, RateGate, backoff_seconds, requested_wait
-from maps.llm.replies import Reply, is_cut, reply_text, shows_thinking, string_at, token_usage
+from maps.llm.replies import Reply, is_cut_before_answer, reply_text, shows_thinking, string_at, token_usage
 from maps.llm.reply_limit import LongReplyError
 from maps.llm.request import ChatRequest, ReplyFormat, RequestOptions
 from maps.llm.sanitise import read_json, sanitise_json
@@ -163,7 +163,7 @@ class Chat:
             answer = None
         usage = token_usage(answer)
         cost = self.budget.record_answer(max_cost, *usage)
-        if shows_thinking(answer) or is_cut(answer):
+        if shows_thinking(answer) or is_cut_before_answer(answer):
             self._allow_thoughts(max_cost)
         return Reply(
             content=reply_text(answer, max_reply_tokens),
@@ -182,8 +182,8 @@ class Chat:
             return
         self.request_options = replace(options, thinks=True)
         self._on_notice(
-            f"{self.model} thinks before it answers, or its reply was cut off: from now on, each reply may have "
-            f"{options.reasoning_tokens:,} more tokens. --max-tokens sets another limit."
+            f"{self.model} thinks before it answers: from now on, each reply may have {options.reasoning_tokens:,} "
+            "more tokens. --max-tokens sets another limit."
         )
 
     def _report_fewer_questions(self, before: int, after: int) -> None:

@@ -8,7 +8,7 @@ from maps.errors import ReplyError
 from maps.llm.hidden_errors import hidden_error
 from maps.llm.messages import EXCERPT_LENGTH, MORE_TOKENS_ADVICE
 from maps.llm.sanitise import message_in_body
-from maps.llm.thoughts import shows_thoughts
+from maps.llm.thoughts import OBJECT_START, shows_thoughts
 from maps.text import shorten
 
 MAX_REPLY_LENGTH = 100_000  # characters
@@ -96,6 +96,15 @@ def is_cut(answer: object) -> bool:
     """Whether the reply was cut off: it has as many tokens as it may have, or the server's context is full."""
     reason = _first_choice(answer).get("finish_reason")
     return isinstance(reason, str) and reason.lower() in CUT_REASONS
+
+
+def is_cut_before_answer(answer: object) -> bool:
+    """Whether the reply was cut off before an object began: the model thought in plain words, or where nobody sees it.
+
+    A reply that is cut off inside its object is one that would not end; more tokens would be spent for nothing.
+    """
+    content = content_text(object_at(_first_choice(answer), "message"))
+    return is_cut(answer) and OBJECT_START.search(content) is None
 
 
 def _first_choice(answer: object) -> dict[str, Any]:

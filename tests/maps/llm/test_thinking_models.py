@@ -110,8 +110,19 @@ def test_each_command_that_asks_a_model_has_the_option_that_the_message_names(
 
 
 def cut_below(tokens: int, then: Behaviour = good_reply) -> Behaviour:
-    """A reply that is cut off if it may have fewer tokens than that."""
-    return lambda body: chat_server.truncated_reply(body) if body["max_tokens"] < tokens else then(body)
+    """A reply that is cut off in its thoughts if it may have fewer tokens than that."""
+    return lambda body: chat_server.reply_cut_in_thoughts(body) if body["max_tokens"] < tokens else then(body)
+
+
+def test_a_reply_that_is_cut_off_inside_its_object_brings_no_more_tokens() -> None:
+    notices: list[str] = []
+    with serve_chat(chat_server.truncated_reply) as server:
+        chat = chat_with(server.url, on_notice=notices.append)
+        for _ in range(2):
+            with pytest.raises(ReplyError, match="cut off after 100 tokens"):
+                ask(chat)
+    assert token_limits(server.request_bodies) == [100, 100]
+    assert notices == []
 
 
 def test_a_model_whose_reply_was_cut_off_gets_tokens_to_think_and_is_asked_again(atlas_folder: Path) -> None:
@@ -122,8 +133,8 @@ def test_a_model_whose_reply_was_cut_off_gets_tokens_to_think_and_is_asked_again
     assert (run.asked, run.failed) == (8, 0)
     assert token_limits(server.request_bodies) == [1024, *[1024 + 8192] * 8]
     assert notices == [
-        "some-model thinks before it answers, or its reply was cut off: from now on, each reply may have 8,192 more "
-        "tokens. --max-tokens sets another limit."
+        "some-model thinks before it answers: from now on, each reply may have 8,192 more tokens. --max-tokens sets "
+        "another limit."
     ]
 
 
@@ -166,7 +177,7 @@ def test_a_model_that_does_not_think_gets_no_more_tokens() -> None:
 
 def test_a_given_limit_or_a_cost_limit_without_room_forbids_more_tokens() -> None:
     for options in ({"max_tokens": 100}, {"budget": Budget(Price(1, 10), cost_limit=0.05)}):
-        with serve_chat(chat_server.truncated_reply) as server:
+        with serve_chat(chat_server.reply_cut_in_thoughts) as server:
             chat = chat_with(server.url, **options)
             for _ in range(2):
                 with pytest.raises(ReplyError, match="cut off after 100 tokens"):
@@ -217,7 +228,7 @@ def test_a_server_that_answers_again_without_room_for_thoughts_is_asked_with_the
     def tiny_context(body: dict[str, Any]) -> Response:
         if body["max_tokens"] > 500:
             return error_response(400, "max_tokens is too large")
-        return completion_response("{}", finish="length", tokens=body["max_tokens"])
+        return chat_server.reply_cut_in_thoughts(body)
 
     with serve_chat(tiny_context) as server:
         chat = chat_with(server.url)
