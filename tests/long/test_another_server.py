@@ -115,7 +115,7 @@ def test_the_heads_of_a_layer_end_as_descriptions_or_recorded_failures(atlas: At
     mine = [row for row in atlas.table("descriptions").to_pylist() if row["describer"] == str(model)]
     failed = atlas.table("failures").to_pylist()
     print(said, [row["observed_pattern"] for row in mine], [row["reason"] for row in failed], sep="\n")
-    assert status == (0 if mine else 1)  # 1 says that every head failed
+    assert status == (1 if len(failed) > len(mine) else 0)
     heads = [(row["layer"], row["head"]) for row in [*mine, *failed]]
     assert sorted(heads) == [(head.layer, head.head) for head in atlas.head_ids]
     for row in mine:
@@ -131,7 +131,8 @@ def test_a_scorers_answers_are_scores_or_recorded_failures(atlas: Atlas, model: 
     status, said = run("score", str(atlas.folder), *asked, "--concurrency", "2")
     rows = [row for row in atlas.table("detections").to_pylist() if row["scorer"] == str(model)]
     print(said, *rows, sep="\n")
-    assert status == (0 if any(row["reason"] is None for row in rows) else 1)
+    failed = sum(row["reason"] is not None for row in rows)
+    assert status == (1 if failed > len(rows) - failed else 0)
     patterns = [row for row in atlas.descriptions() if row["describer"] == "offline" and row["pattern"]]
     assert {row["description_id"] for row in rows} == {row["description_id"] for row in patterns} != set()
     for row in rows:
