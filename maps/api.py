@@ -100,11 +100,10 @@ def map(
     `model`: a Model, or the name of one, which is then opened with the defaults of `load`. `layers`: the first and the
     last, both included. `progress`: wraps the layers still to do, given them and how many are done. The other options
     are those of `python -m maps map` (docs/contract.md). Raises MapsError where `out` contains an atlas made with
-    other settings.
+    other settings or of other weights.
     """
-    from maps.atlas.reader import Atlas
     from maps.data import resolve_relations
-    from maps.mapping.settings import MappingSettings, is_mapping_finished
+    from maps.mapping.settings import MappingSettings
 
     settings = MappingSettings(
         resolve_relations(relations),
@@ -118,12 +117,9 @@ def map(
         output_space=output_space,
         top_scoring=top_scoring,
     )
-    if isinstance(model, str | Path):
-        model = str(model)
-        if is_mapping_finished(model, Path(out), settings):
-            return Atlas.open(out)  # without importing torch
     from maps.mapping.mapper import map_model
 
+    model = str(model) if isinstance(model, Path) else model
     return map_model(model, Path(out), settings, progress=progress or no_progress_bar)
 
 

@@ -73,10 +73,10 @@ def print_text(text: str, file: TextIO | None = None) -> None:
     print("\n".join(map(escape_invisible, text.split("\n"))), file=file, flush=True)
 
 
-def whole_number(text: str) -> int:
+def whole_number(text: str, maximum: int = 999_999_999) -> int:
     """An argument from 0 to 999,999,999: a seed in this range stays within 32 bits when a layer or head is added."""
-    if not text.isdecimal() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 999,999,999")
+    if not text.isdecimal() or len(text) > len(str(maximum)) or int(text) > maximum:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {maximum:,}")
     return int(text)
 
 

@@ -114,9 +114,7 @@ def run_create(options: argparse.Namespace) -> None:
 
 def parse_seed(text: str) -> int:
     """An argument from 0 to the largest seed of a study."""
-    if not text.isdecimal() or len(text) > len(str(MAX_SEED)) or int(text) > MAX_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED:,}")
-    return int(text)
+    return whole_number(text, MAX_SEED)
 
 
 def plan_from_options(options: argparse.Namespace) -> StudyPlan:

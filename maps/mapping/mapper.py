@@ -35,6 +35,7 @@ from maps.mapping.settings import MappingSettings, is_mapping_finished, select_l
 from maps.text import pluralize, shorten
 from maps.types import HeadId, Progress, Relation, no_progress_bar
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.open import is_missing_path
 
 logger = logging.getLogger(__name__)
 LayerTables = dict[str, pa.Table]
@@ -60,8 +61,12 @@ def map_model(
     """
     if isinstance(model, Model):
         settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
+    name = model.requested_name if isinstance(model, Model) else model
+    # Other settings are refused before anything is downloaded. A model that was deleted is not compared.
+    if is_mapping_finished(name, out, settings) and is_missing_path(name):
+        return Atlas.open(out)
     opened = model if isinstance(model, Model) else open_model(model, settings, device, title)
-    name, checkpoint, store = opened.requested_name, opened.checkpoint, LayerStore(out)
+    checkpoint, store = opened.checkpoint, LayerStore(out)
     if (finished := find_finished_atlas(out, opened, settings, title)) is not None:
         return finished
     layers, info = select_layers(settings, checkpoint.shape.layers), atlas_info(checkpoint, name, settings)

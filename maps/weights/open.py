@@ -55,7 +55,7 @@ def open_named(model: str, revision: str | None) -> Checkpoint:
         return open_folder(path, folder_title(path), snapshot_commit(path))
     if path.is_file():
         return open_file(path)
-    if is_gguf_name(path) or not HUB_ID_PATTERN.fullmatch(model):
+    if is_missing_path(model):
         raise MapsError(
             f"There is no file or folder {model}; give a Hub id, a model folder, a .gguf file or {BUNDLED_MODEL}."
         )
@@ -75,6 +75,13 @@ def open_file(path: Path) -> Checkpoint:
     raise MapsError(explain_file(path, head))
 
 
+def is_missing_path(model: str) -> bool:
+    """Whether a name can only be that of a file or folder here, and there is none."""
+    path = Path(model).expanduser()
+    is_path = is_gguf_name(path) or not HUB_ID_PATTERN.fullmatch(model)
+    return is_path and not path.exists()
+
+
 def is_gguf_name(path: Path) -> bool:
     return path.suffix.lower() == ".gguf"
 
@@ -84,20 +91,20 @@ def folder_title(folder: Path) -> str:
 
     A link has its own name, too. A checkpoint of a training run has that of the run in front: `run/checkpoint-500`.
     """
-    path = unresolved(folder)
+    path = absolute_path(folder)
     if snapshot_commit(folder) is not None:
         return path.parents[1].name.removeprefix(SNAPSHOT_PREFIX).replace("--", "/")
     return f"{path.parent.name}/{path.name}" if CHECKPOINT_PATTERN.fullmatch(path.name) else path.name
 
 
-def unresolved(path: Path) -> Path:
+def absolute_path(path: Path) -> Path:
     """The absolute path without `..`, following no link."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def snapshot_commit(folder: Path) -> str | None:
     """The commit of a snapshot in the Hub's cache, `models--org--name/snapshots/commit`; None for other folders."""
-    path = unresolved(folder)
+    path = absolute_path(folder)
     is_snapshot = len(path.parts) > 3 and path.parent.name == "snapshots"
     return path.name if is_snapshot and path.parents[1].name.startswith(SNAPSHOT_PREFIX) else None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
+import maps
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
@@ -55,6 +56,8 @@ def atlas(tmp_path: Path, model: Path) -> Atlas:
 def test_map_refuses_the_finished_atlas_of_other_weights(model: Path, atlas: Atlas) -> None:
     assert map_model(str(model), atlas.folder, SETTINGS).info == atlas.info
     train_on(model)
+    with pytest.raises(MapsError, match="with other weights"):
+        maps.map(model, out=atlas.folder, relations=[COPYING], min_pairs=5)
     with pytest.raises(MapsError, match=r"^\S+ holds an atlas of \S+ with other weights \(revision \w+, now \w+\)"):
         map_model(str(model), atlas.folder, SETTINGS)
     assert Atlas.open(atlas.folder).info == atlas.info
