@@ -65,7 +65,7 @@ class KernelBench:
         self.exact_rows: dict[bool, Tensor] = {}
 
     def sources(self, layer: int) -> Sources:
-        return self.model.mlp_sources if layer else self.model.embedding_sources
+        return self.model.sources(layer)
 
     def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.FullWidthHead:
         """A head as the plain method knows it; in float64 Ẽ is computed in float64 too."""

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
 from maps.mapping.mapper import map_model
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
 from maps.types import Relation
 from maps.weights.stored import SafetensorsFiles
@@ -189,7 +190,11 @@ def measure(name: str, now: Callable[[], float] = time.perf_counter) -> dict[str
         generator = torch.Generator().manual_seed(1)
         ids = torch.randint(shape.vocabulary, (PAIR_COUNT, 2), generator=generator).tolist()
         relation = Relation("random", "", tuple((invented_word(s), invented_word(t)) for s, t in ids))
-        settings = MappingSettings((relation,), first_mlp=shape.first_mlp, layers=(MAPPED_LAYERS[0], MAPPED_LAYERS[-1]))
+        settings = MappingSettings(
+            (relation,),
+            reading=Reading("mlp" if shape.first_mlp else "embedding"),
+            layers=(MAPPED_LAYERS[0], MAPPED_LAYERS[-1]),
+        )
         start = now()
         map_model(str(folder), folder / "atlas", settings, progress=clock)
         seconds = now() - start

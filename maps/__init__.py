@@ -12,7 +12,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from maps.api import describe, load, load_atlas, map, probe, push, relation_scores, salient_mappings, score, show
+from maps.api import (
+    calibrate,
+    describe,
+    load,
+    load_atlas,
+    map,
+    probe,
+    push,
+    relation_scores,
+    salient_mappings,
+    score,
+    show,
+)
 from maps.errors import MapsError
 from maps.types import Description, HeadId, Mapping, Relation, RelationScore
 
@@ -29,6 +41,7 @@ __all__ = [
     "Model",
     "Relation",
     "RelationScore",
+    "calibrate",
     "describe",
     "load",
     "load_atlas",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from maps.types import (
     MIN_PAIRS,
@@ -29,17 +29,41 @@ if TYPE_CHECKING:
 
 
 def load(
-    model: str | Path, *, device: str = "cpu", dtype: str = "stored", first_mlp: bool = True, final_norm: bool = False
+    model: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: str = "stored",
+    reading: str = "paper",
+    calibration: str | Path | None = None,
 ) -> Model:
     """Opens a model: a Hub id, a model folder, a .gguf file, or `smollm2` (the bundled one). Reads no weights yet.
 
-    `device`: a torch device. `dtype`: of E and U in memory: `stored`, `float32` or `bfloat16`. `first_mlp`: layers
-    after the first read MLP₀(norm(E)) instead of E (paper, section 2). `final_norm`: multiply the heads' outputs by
-    the gain of the final norm. Raises MapsError where the model cannot be opened or the device cannot be used.
+    `device`: a torch device. `dtype`: of E and U in memory: `stored`, `float32` or `bfloat16`. `reading`: how sources
+    and targets are read, such as `mlp+input-norm+final-norm` (docs/readings.md). `calibration`: the file that
+    `calibrate` made, for a reading that needs it. Raises MapsError where the model cannot be opened, the device cannot
+    be used, or the calibration is of another model.
     """
+    from maps.mapping.calibration import Calibration
     from maps.mapping.model import Model
+    from maps.mapping.reading import Reading
 
-    return Model.open(str(model), device, dtype, first_mlp, final_norm)
+    maps = None if calibration is None else Calibration.open(Path(calibration))
+    return Model.open(str(model), device, dtype, Reading.parse(reading), maps)
+
+
+def calibrate(
+    model: Model | str | Path, out: str | Path, *, tokens: int | None = None, progress: Progress[Any] | None = None
+) -> Path:
+    """Fits the maps that calibrated readings need, by running the model on `tokens` tokens; returns the file `out`.
+
+    Continues where a run stopped. Raises MapsError where the model cannot be run, or `out` holds another calibration.
+    """
+    from maps.experiments.calibrate import TOKENS
+    from maps.experiments.calibrate import calibrate as fit
+
+    opened = load(model) if isinstance(model, str | Path) else model
+    count = TOKENS if tokens is None else check_at_least_one("tokens", tokens)
+    return fit(opened, Path(out), count, progress or no_progress_bar).path
 
 
 def salient_mappings(model: Model, head: HeadId | str, salient: int = 30, targets: int = 5) -> list[Mapping]:
@@ -76,7 +100,8 @@ def relation_scores(
     pairs = model.usable_pairs(chosen, None if k is None else check_at_least_one("k", k))
     layer = model.layer(head.layer)
     single = layer.scoring_heads.single_head(head.head)
-    return score_layer_relations(pairs, layer.sources, single, model.unembedding)[0]
+    copied = model.copied_pairs(pairs, layer)
+    return score_layer_relations(pairs, layer.sources, single, model.unembedding, copied)[0]
 
 
 def map(

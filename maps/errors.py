@@ -1,6 +1,7 @@
 """The errors that the library raises.
 
     MapsError                      a person can fix it; the message says how
+    ├── NotRunnableError           transformers cannot run the model, whose weights MAPS can read
     ├── RunFailedError             the input was right, but the run came to nothing, or most of it
     ├── ReplyError                 no usable reply about one head
     │   └── NoReplyError           the server did not reply at all
@@ -23,6 +24,10 @@ class MapsError(Exception):
 
 class RunFailedError(MapsError):
     """Raised when a run with valid input produced nothing, or failed on more heads or questions than it answered."""
+
+
+class NotRunnableError(MapsError):
+    """Raised when transformers cannot run a model; what only reads its weights still can."""
 
 
 class ReplyError(MapsError):

@@ -11,6 +11,8 @@ from maps.errors import MapsError
 
 TAU = 0.15  # a head implements a relation where φ ≥ τ (paper, section 4.1)
 MIN_PAIRS = 30  # usable pairs below which no head is classified by a relation
+MIN_PAIRS_BEYOND_COPYING = 10  # pairs that copying does not hit, below which there is no score beyond copying
+COPYING_RELATIONS = ("copying", "name_copying")
 DTYPES = ("stored", "float32", "bfloat16")  # of E and U in memory; stored: as in the checkpoint
 HEAD_NAME_PATTERN = re.compile(r"L(\d{1,4})H(\d{1,4})")
 
@@ -84,7 +86,10 @@ class Relation:
 class RelationScore:
     """How much one head implements (`score`, φ) and suppresses a relation, in [0, 1]; None without usable pairs.
 
-    `k`: how many highest targets count as a hit. `pairs`: the number of usable pairs.
+    `k`: how many highest targets count as a hit. `pairs`: the number of usable pairs. The control: `identity` is the
+    score of the identity matrix in the head's place, which only copies; `beyond_copying` and
+    `suppression_beyond_copying` are the head's own on the `beyond_copying_pairs` that the identity does not hit, None
+    where these are fewer than MIN_PAIRS_BEYOND_COPYING.
     """
 
     relation: str
@@ -93,6 +98,30 @@ class RelationScore:
     pairs: int
     score: float | None
     suppression: float | None
+    identity: float | None = None
+    beyond_copying: float | None = None
+    suppression_beyond_copying: float | None = None
+    beyond_copying_pairs: int = 0
+
+    @property
+    def is_copying(self) -> bool:
+        """Whether the relation is copying itself, for which copying is no control."""
+        return is_copying_relation(self.relation, self.category)
+
+    @property
+    def classified_score(self) -> float | None:
+        """What τ is compared with: the score on pairs that copying does not hit, of copying relations the score."""
+        return self.score if self.is_copying else self.beyond_copying
+
+    @property
+    def classified_suppression(self) -> float | None:
+        """The same of the suppression."""
+        return self.suppression if self.is_copying else self.suppression_beyond_copying
+
+
+def is_copying_relation(relation: str, category: str | None) -> bool:
+    """Whether this is one of the predefined copying relations; a user's own, without a category, never is."""
+    return bool(category) and relation in COPYING_RELATIONS
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,6 @@ def cancelling_first_mlp(
     inner = relu(embedding[CANCELLED_TOKEN].double() @ up.double().T)
     return (
         embedding,
-        FirstMlp(None, 0.0, None, up, down, relu, down_bias=(left - inner @ down.double().T).float()),
+        FirstMlp(None, None, up, down, relu, down_bias=(left - inner @ down.double().T).float()),
         heads,
     )

@@ -168,6 +168,14 @@ def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
 
 
 @torch.no_grad()
+def run_own_input_norm(model: Any, layer: int, rows: Tensor) -> Tensor:
+    """Rows (n, d) through the block's own norm in front of attention; unchanged where it has none."""
+    block = model_blocks(model)[layer]
+    norm = next((getattr(block, name) for name in ("input_layernorm", "ln_1") if hasattr(block, name)), None)
+    return rows if norm is None else norm(rows)
+
+
+@torch.no_grad()
 def run_own_head(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
     """The model's attention output for one position, with only this head's part of the output projection, no biases.
 

@@ -8,13 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from maps.heads.first_mlp import FirstMlp
+from maps.heads.norm import Norm
 from maps.mapping.model import TORCH_DTYPES
 from maps.mapping.settings import MappingSettings
 from maps.weights.checkpoint import Checkpoint
-from tests.families import build_model, model_body, run_own_first_mlp, run_own_head, scaled_embedding
+from tests.families import (
+    build_model,
+    model_blocks,
+    model_body,
+    run_own_first_mlp,
+    run_own_head,
+    run_own_input_norm,
+    scaled_embedding,
+)
 from tests.small_models import VOCABULARY_SIZE, PlainMatrix
 
 
@@ -73,14 +83,18 @@ def first_equal_tokens(embedding: Tensor) -> Tensor:
     return (which[:, None] == which).int().argmax(1)
 
 
+def plain_norm(x: Tensor, n: Norm) -> Tensor:
+    """A norm as it is written down, (V, d)."""
+    x = x - x.mean(1, keepdim=True) if n.subtracts_mean else x
+    x = x / (x.square().mean(1, keepdim=True) + n.epsilon).sqrt() * n.gain.double()
+    return x if n.bias is None else x + n.bias.double()
+
+
 def plain_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     """MLP₀(norm(rows)) as it is written down, (V, d)."""
     m, x, no = mlp.to(torch.float64), rows, torch.zeros(1, dtype=torch.float64)
-    if m.subtracts_mean:
-        x = x - x.mean(1, keepdim=True)
     if m.norm is not None:
-        x = x / (x.square().mean(1, keepdim=True) + m.epsilon).sqrt() * m.norm
-        x = x + (no if m.norm_bias is None else m.norm_bias)
+        x = plain_norm(x, m.norm)
     up = x @ m.up.T + (no if m.up_bias is None else m.up_bias)
     if m.gate is not None:
         inner = m.activation(x @ m.gate.T + (no if m.gate_bias is None else m.gate_bias)) * up
@@ -95,13 +109,43 @@ def oracle_by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: M
     stored = checkpoint.embedding()
     embedding, unembedding = (each.to(kept).double() for each in (stored, checkpoint.unembedding(stored)))
     rows = embedding * checkpoint.shape.embedding_scale
-    if layer and settings.first_mlp:
-        rows = plain_mlp(rows, checkpoint.first_mlp())
+    rows = read_plainly(rows, checkpoint, layer, settings)
     values, outputs = checkpoint.value_weights(layer).double(), checkpoint.output_weights(layer).double()
     written = rows @ (values[head // (len(outputs) // len(values))] @ outputs[head])
-    if settings.final_norm:
+    written = written @ target_map(settings, layer, checkpoint.shape.layers, written)
+    if settings.reading.final_norm:
         unembedding = unembedding * checkpoint.final_norm_gain().double()
     return build_oracle(rows, written, unembedding, first_equal_tokens(embedding))
+
+
+def read_plainly(rows: Tensor, checkpoint: Checkpoint, layer: int, settings: MappingSettings) -> Tensor:
+    """What a layer's heads read in a reading, from rows of the embedding (V, d)."""
+    reading = settings.reading
+    if layer and reading.source != "embedding":
+        mlp = plain_mlp(rows, checkpoint.first_mlp())
+        if reading.source == "calibrated":
+            rows = map_plainly(settings, layer, rows, mlp)
+        else:
+            rows = mlp if reading.source == "mlp" else rows + mlp
+    norm = checkpoint.input_norm(layer) if reading.input_norm else None
+    return rows if norm is None else plain_norm(rows, norm)
+
+
+def map_plainly(settings: MappingSettings, layer: int, embedding: Tensor, mlp: Tensor) -> Tensor:
+    """The calibrated stream in front of a layer from rows of E and of the first MLP (V, d)."""
+    if settings.calibration is None:
+        return embedding
+    tensors = load_file(settings.calibration.path)
+    features = torch.cat([x / x.square().mean(1, keepdim=True).sqrt() for x in (embedding, mlp)], 1)
+    return features @ tensors[f"source.{layer}.weight"].double() + tensors[f"source.{layer}.offset"].double()
+
+
+def target_map(settings: MappingSettings, layer: int, layers: int, like: Tensor) -> Tensor:
+    """What a layer's writes are multiplied by on their way to U, (d, d)."""
+    identity = torch.eye(like.shape[1], dtype=torch.float64)
+    if settings.calibration is None or not settings.reading.target_map or layer == layers - 1:
+        return identity
+    return identity + load_file(settings.calibration.path)[f"target.{layer}"].double()
 
 
 def round_embeddings(model: Any, settings: MappingSettings) -> Any:
@@ -127,9 +171,17 @@ def final_norm_gain(model: Any) -> Tensor:
 def oracle_by_own_modules(model: Any, layer: int, head: int, settings: MappingSettings) -> Oracle:
     """M from the model's own embedding, norm, MLP, attention of one position and unembedding."""
     kept = round_embeddings(model, settings)
-    rows = run_own_first_mlp(kept) if layer and settings.first_mlp else scaled_embedding(kept)
+    rows, reading = scaled_embedding(kept), settings.reading
+    if layer and reading.source != "embedding":
+        mapped = run_own_first_mlp(kept)
+        rows = {"mlp": mapped, "residual": rows + mapped, "calibrated": map_plainly(settings, layer, rows, mapped)}[
+            reading.source
+        ]
+    rows = run_own_input_norm(kept, layer, rows) if reading.input_norm else rows
     unembedding = kept.get_output_embeddings().weight[:VOCABULARY_SIZE]
-    if settings.final_norm:
+    if reading.final_norm:
         unembedding = unembedding * final_norm_gain(kept)
     first = first_equal_tokens(kept.get_input_embeddings().weight[:VOCABULARY_SIZE])
-    return build_oracle(rows, run_own_head(kept, layer, head, rows), unembedding, first)
+    written = run_own_head(kept, layer, head, rows)
+    written = written @ target_map(settings, layer, len(model_blocks(kept)), written)
+    return build_oracle(rows, written, unembedding, first)

@@ -1,8 +1,9 @@
 """Classifies heads by their relation scores: the relations that each implements or suppresses, and its categories.
 
-A head implements a relation if φ ≥ τ and suppresses it if suppression ≥ τ; relations with fewer than `min_pairs` usable
-pairs classify no head. It belongs to a category if it implements or suppresses one of its relations (paper, section
-5.1). A user's own relation has no category.
+A head implements a relation if φ ≥ τ on the pairs that copying does not hit, and suppresses it if its suppression is;
+for copying itself all pairs count. Relations with fewer than `min_pairs` usable pairs classify no head. A head belongs
+to a category if it implements or suppresses one of its relations (paper, section 5.1). A user's own relation has no
+category.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns, table_by_head
-from maps.types import HeadId
+from maps.types import COPYING_RELATIONS, HeadId, is_copying_relation
 
 CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
 SCORE, SUPPRESSION = "score", "suppression"
+BEYOND_COPYING = {SCORE: "beyond_copying", SUPPRESSION: "suppression_beyond_copying"}
 CATEGORIES_SCHEMA = table_by_head(*columns(pa.list_(TEXT), "categories", "relations", "suppressed"))
 HEADS_PER_RELATION_SCHEMA = pa.schema(
     [
@@ -51,16 +53,23 @@ def classify(relations: pa.Table, tau: float, min_pairs: int) -> RelationsByHead
 
     `relations` is the atlas's table. Heads that implement and suppress nothing are left out.
     """
-    reaches_tau = [pc.greater_equal(relations[side], pa.scalar(tau, pa.float64())) for side in (SCORE, SUPPRESSION)]
+    reached = [pc.greater_equal(relations[side], pa.scalar(tau, pa.float64())) for side in BEYOND_COPYING.values()]
+    may_pass = pc.or_kleene(pc.or_kleene(*reached), pc.is_in(relations["relation"], pa.array(COPYING_RELATIONS)))
     has_enough_pairs = pc.greater_equal(relations["pairs"], pa.scalar(min_pairs, pa.int64()))
-    candidates = relations.filter(pc.and_kleene(has_enough_pairs, pc.or_kleene(*reaches_tau)))
+    candidates = relations.filter(pc.and_kleene(has_enough_pairs, may_pass))
     classified: RelationsByHead = {}
     for row in candidates.to_pylist():
         for side in (SCORE, SUPPRESSION):
-            if row[side] is not None and row[side] >= tau:
+            value = row[classifying_column(side, row["relation"], row["category"])]
+            if value is not None and value >= tau:
                 relation = HeadRelation(row["relation"], row["category"] or "", side, row[side])
                 classified.setdefault(HeadId(row["layer"], row["head"]), []).append(relation)
     return {head: sorted(classified[head], key=lambda relation: -relation.value) for head in sorted(classified)}
+
+
+def classifying_column(side: str, relation: str, category: str | None) -> str:
+    """The column of `relations` that τ is compared with: all pairs of copying relations, else those beyond copying."""
+    return side if is_copying_relation(relation, category) else BEYOND_COPYING[side]
 
 
 def categories_of(head_relations: Sequence[HeadRelation]) -> list[str]:
@@ -99,7 +108,9 @@ def heads_per_relation(relations: pa.Table, tau: float, min_pairs: int) -> pa.Ta
             "counted": pairs >= min_pairs,
         }
         if row["counted"]:  # else the numbers of heads are null
-            implements, suppresses = scored[SCORE] >= tau, scored[SUPPRESSION] >= tau
+            implements, suppresses = (
+                scored[classifying_column(side, str(name), row["category"])] >= tau for side in (SCORE, SUPPRESSION)
+            )
             row |= {"heads": int(implements.sum()), "suppression_heads": int(suppresses.sum())}
             row |= {"either": int((implements | suppresses).sum())}
         row["best_head"], row["best_score"] = highest_scoring_head(scored, SCORE)

@@ -22,7 +22,7 @@ COUNTS = {
     **{"width": MAX_VOCABULARY, "head_width": MAX_VOCABULARY, "vocabulary": MAX_VOCABULARY},
 }
 SETTINGS_COUNTS = {"salient": 1, "targets": 1, "heldout": 0, "min_pairs": 1}  # the lowest value of each
-SETTINGS_SWITCHES = ("first_mlp", "final_norm", "suppressive", "output_space", "top_scoring")  # may be missing
+SETTINGS_SWITCHES = ("suppressive", "output_space", "top_scoring")  # may be missing
 
 
 class AtlasSizes(NamedTuple):
@@ -109,6 +109,10 @@ def check_settings(info: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("tau is not a number from 0 to 1")
     if not all(isinstance(settings.get(key, False), bool) for key in SETTINGS_SWITCHES):
         raise ValueError("a setting is neither true nor false")
+    if not is_text(settings.get("reading")) or not settings["reading"].isprintable():
+        raise ValueError("reading is not a valid text")
+    if not is_text(settings.get("calibration") or ""):
+        raise ValueError("calibration is not a valid text")
     relations = settings.get("relations")
     if not isinstance(relations, dict) or len(relations) > MAX_RELATIONS:
         raise ValueError("relations is not valid")

@@ -28,7 +28,7 @@ from maps.hashes import mapping_hash, mapping_ids_hash
 from maps.text import escape_invisible, shorten
 from maps.types import HeadId, Mapping, RelationScore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTS_FOLDER = "parts"
 MAX_REASON_LENGTH = 300  # characters of a reason that an error message quotes
 

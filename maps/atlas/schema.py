@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
@@ -48,6 +49,9 @@ SCHEMAS = {
         *columns(TEXT, "relation", "category"),
         *columns(INTEGER, "k", "pairs"),
         *columns(NUMBER, "score", "suppression"),
+        ("reading", TEXT),
+        *columns(NUMBER, "identity", "beyond_copying", "suppression_beyond_copying"),
+        ("beyond_copying_pairs", INTEGER),
     ),
     "hits": table_by_head(("relation", TEXT), *columns(pa.list_(INTEGER), "hits", "suppressed")),
     "pairs": pa.schema(
@@ -101,7 +105,17 @@ LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # made by 
 OPTIONAL_LAYER_TABLES = ("suppressive",)
 NULLABLE_COLUMNS = frozenset(
     [
-        *("category", "score", "suppression", "input_skewness", "target_kurtosis", "output_space"),
+        *(
+            "category",
+            "score",
+            "suppression",
+            "identity",
+            "beyond_copying",
+            "suppression_beyond_copying",
+            "input_skewness",
+            "target_kurtosis",
+            "output_space",
+        ),
         *("top_scoring_jaccard", "model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens"),
         *("cost_usd", "own", "own_named", "other", "other_left", "reason", "attempts", "by_chance"),
         *("detection", "detection_low", "detection_high", "detection_swapped", "n", "entropy_below", "kurtosis_below"),
@@ -133,15 +147,14 @@ def mapping_from_row(row: Row) -> Mapping:
     )
 
 
-def relation_row(head: HeadId, score: RelationScore) -> Row:
+def relation_row(head: HeadId, score: RelationScore, reading: str) -> Row:
     """A row of `relations`; a user's own relation has no category."""
-    return {**head._asdict(), **vars(score), "category": score.category or None}
+    return {**head._asdict(), **vars(score), "category": score.category or None, "reading": reading}
 
 
 def relation_score_from_row(row: Row) -> RelationScore:
-    return RelationScore(
-        row["relation"], row["category"] or "", row["k"], row["pairs"], row["score"], row["suppression"]
-    )
+    values = {field.name: row[field.name] for field in fields(RelationScore)}
+    return RelationScore(**values | {"category": row["category"] or ""})
 
 
 def add_hit_columns(pairs: pa.Table, hits: pa.Table) -> pa.Table:

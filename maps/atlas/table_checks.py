@@ -23,7 +23,8 @@ MAX_PAIRS = 1_000_000  # of a relation
 MAX_RANDOM_HEADS = 100_000  # of a layer
 MAX_MICROSECONDS = 253_402_300_799_999_999  # the end of the year 9999
 SHARES = (
-    *("output_space", "top_scoring_jaccard", "score", "suppression", "entropy_below", "kurtosis_below"),
+    *("output_space", "top_scoring_jaccard", "score", "suppression", "identity", "entropy_below", "kurtosis_below"),
+    *("beyond_copying", "suppression_beyond_copying"),
     *("detection", "detection_low", "detection_high", "detection_swapped"),
 )
 TOKEN_IDS = ("source_id", "target_id", "target_ids")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,8 @@ from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
 if TYPE_CHECKING:
     from maps.llm.budget import Budget
     from maps.llm.client import Chat
+    from maps.mapping.calibration import Calibration
+    from maps.mapping.reading import Reading
     from maps.mapping.settings import MappingSettings
 
 
@@ -85,10 +88,37 @@ def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
 
 
 def add_reading_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--no-first-mlp", action="store_true", help="use E itself instead of the first MLP's output")
-    p.add_argument("--final-norm", action="store_true", help="multiply the outputs by the final norm's gain")
+    p.add_argument(
+        "--reading",
+        metavar="NAME",
+        help="how sources and targets are read: paper (default), or such as mlp+input-norm+final-norm",
+    )
+    p.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="from `maps calibrate`, for a reading that needs it"
+    )
+    p.add_argument("--no-first-mlp", action="store_true", help="short for --reading embedding")
+    p.add_argument("--final-norm", action="store_true", help="adds +final-norm to the reading")
     p.add_argument("--dtype", choices=DTYPES, default="stored", help="precision of E and U in memory (default stored)")
     p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
+
+
+def reading_from(arguments: argparse.Namespace) -> Reading:
+    """The reading from these options; raises MapsError for one that does not exist."""
+    from maps.errors import MapsError
+    from maps.mapping.reading import PAPER, Reading
+
+    reading = Reading.parse(arguments.reading or PAPER)
+    if arguments.no_first_mlp:
+        if arguments.reading is not None:
+            raise MapsError("--no-first-mlp and --reading both name the source; leave one of them out.")
+        reading = Reading("embedding")
+    return replace(reading, final_norm=reading.final_norm or arguments.final_norm)
+
+
+def calibration_from(arguments: argparse.Namespace) -> Calibration | None:
+    from maps.mapping.calibration import Calibration
+
+    return None if arguments.calibration is None else Calibration.open(arguments.calibration)
 
 
 def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSettings:
@@ -100,9 +130,9 @@ def settings_from(arguments: argparse.Namespace, **further: Any) -> MappingSetti
         k=arguments.k,
         tau=arguments.tau,
         min_pairs=arguments.min_pairs,
-        first_mlp=not arguments.no_first_mlp,
         layers=arguments.layers,
-        final_norm=arguments.final_norm,
+        reading=reading_from(arguments),
+        calibration=calibration_from(arguments),
         dtype=arguments.dtype,
         **further,
     )

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
-from maps.commands.arguments import MISSING_PICTURES_HINT, add_model_options, progress_bar, settings_from
+from maps.commands.arguments import (
+    MISSING_PICTURES_HINT,
+    add_model_options,
+    calibration_from,
+    progress_bar,
+    settings_from,
+)
 from maps.errors import MapsError
 from maps.text import pluralize
 from maps.types import HeadId
@@ -124,14 +130,28 @@ def run_attention(arguments: argparse.Namespace) -> str:
     """Finds the keys that each head's queries attend to."""
     from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE, evaluate_attention
 
-    if arguments.final_norm:
-        raise MapsError("evaluate attention does not use --final-norm; leave it out.")
     run = experiment_run(arguments, "reading")
+    if run.settings.reading.final_norm or run.settings.reading.target_map:
+        raise MapsError("evaluate attention reads no targets; leave out +final-norm and +target-map.")
     rows = evaluate_attention(run, arguments.heads).tables["attention_heads"]
     count = sum(row["own_share"] >= SELF_ATTENTION_SHARE for row in rows)
     return (
         f"In {count:,} of {len(rows):,} heads, {SELF_ATTENTION_SHARE:.0%} or more of the tokens have themselves among "
         f"their {KEYS_PER_QUERY} keys: {run.out}/attention.csv and attention_heads.csv"
+    )
+
+
+def run_readings(arguments: argparse.Namespace) -> str:
+    """Judges readings by what heads really write."""
+    from maps.commands.calibrate import calibration_bar
+    from maps.experiments.readings import evaluate_readings, read_recommendation, readings_text
+
+    calibration, arguments.calibration = calibration_from(arguments), None
+    run = experiment_run(arguments, "judging")
+    result = evaluate_readings(run, calibration, calibration_bar)
+    lines = readings_text(result.tables["readings"])
+    return "\n".join(
+        [*lines, f"Recommended: {read_recommendation(run.out)}", f"{run.out}/readings.csv and target_sides.csv"]
     )
 
 
@@ -145,9 +165,10 @@ EXPERIMENTS: dict[str, tuple[Callable[[argparse.Namespace], str], tuple[str, ...
     "known-heads": (run_known_heads, (*SCORING_OPTIONS, "known")),
     "directions": (run_directions, ("layers", "heads", "directions")),
     "attention": (run_attention, ("layers", "heads")),
+    "readings": (run_readings, ("layers",)),
     "biases": (run_biases, (*SCORING_OPTIONS, "layers", "heads")),
 }
-COMMON_OPTIONS = ("model", "out", "no_first_mlp", "final_norm", "dtype", "device")
+COMMON_OPTIONS = ("model", "out", "reading", "calibration", "no_first_mlp", "final_norm", "dtype", "device")
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -161,8 +182,9 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "the heads that earlier work found in GPT-2 small and medium, or of your own list, have a matching relation "
         "score. Beyond the paper: directions: each head's OV map split into singular directions, and what the "
         "strongest of them map to what. attention: the queries on which each head acts most, and the keys that they "
-        "attend to. biases: what the biases of values and outputs write, and which relations they make or break. The "
-        "folder may be the model's atlas. The same command again continues a run that was stopped.",
+        "attend to. readings: how well each way to read heads predicts what they really write in the running model, "
+        "with a recommendation. biases: what the biases of values and outputs write, and which relations they make or "
+        "break. The folder may be the model's atlas. The same command again continues a run that was stopped.",
         epilog="example: python -m maps evaluate correlation smollm2 --out data/correlation",
     )
     p.add_argument("experiment", choices=tuple(EXPERIMENTS), help="the experiment")

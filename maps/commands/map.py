@@ -16,6 +16,7 @@ from maps.text import pluralize
 if TYPE_CHECKING:
     from maps.mapping.mapper import MappingEngine
 
+AUTO = "auto"
 ENGINES = ("process", "ray")
 
 
@@ -49,6 +50,7 @@ def add_mapping_options(p: argparse.ArgumentParser, out: str) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Maps a model; returns at once where the atlas is finished."""
     out: Path = arguments.out
+    resolve_auto_reading(arguments)
     settings = settings_from(
         arguments,
         salient=arguments.salient,
@@ -68,6 +70,20 @@ def run(arguments: argparse.Namespace) -> None:
         print_text(f"The atlas in {out} was already finished.")
         return
     print_text(f"Mapped {pluralize(len(atlas.head_ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+
+
+def resolve_auto_reading(arguments: argparse.Namespace) -> None:
+    """Puts the reading that `auto` stands for, and its calibration, into the arguments."""
+    if arguments.reading != AUTO:
+        return
+    if arguments.no_first_mlp or arguments.final_norm:
+        raise MapsError("--reading auto chooses the whole reading; leave out --no-first-mlp and --final-norm.")
+    from maps.commands.calibrate import calibration_bar
+    from maps.experiments.auto_reading import choose_reading
+
+    choice = choose_reading(arguments.model, arguments.out, arguments.calibration, arguments.device, calibration_bar)
+    arguments.reading, arguments.calibration = str(choice.reading), choice.calibration
+    print_above_bar(choice.sentence)
 
 
 def check_engine(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import maps
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import add_reading_options, progress_bar
+from maps.commands.arguments import add_reading_options, progress_bar, reading_from
 from maps.mapping.probe_results import Probe
 from maps.text import visible_token
 
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.model,
         device=arguments.device,
         dtype=arguments.dtype,
-        first_mlp=not arguments.no_first_mlp,
-        final_norm=arguments.final_norm,
+        reading=str(reading_from(arguments)),
+        calibration=arguments.calibration,
     )
     bar = partial(progress_bar, doing="reading")
     probe = maps.probe(model, arguments.source, arguments.target, progress=bar)

@@ -39,12 +39,16 @@ def evaluate_attention(run: ExperimentRun, heads: Sequence[HeadId] = ()) -> Expe
     `heads`: only these heads, or all heads of the settings' layers.
     """
     opened, selected = open_heads(run, heads, ("query", "key"))
-    asked = {**pick_settings(run.settings, ("first_mlp", "dtype", "layers")), "heads": [str(head) for head in heads]}
+    asked = {
+        **pick_settings(run.settings, ("reading", "calibration", "dtype", "layers")),
+        "heads": [str(head) for head in heads],
+    }
     group_size = opened.shape.heads // opened.shape.kv_heads
 
     def compute_layer(layer: int) -> TableRows:
-        sources = opened.embedding_sources if layer == 0 else opened.mlp_sources
-        circuit = QueryKeyCircuit(sources, read_query_key_weights(opened.checkpoint, layer).to(opened.device))
+        circuit = QueryKeyCircuit(
+            opened.sources(layer), read_query_key_weights(opened.checkpoint, layer).to(opened.device)
+        )
         tables: TableRows = {name: [] for name in SCHEMAS}
         for head in selected[layer]:
             query_rows, head_row = compute_head_rows(circuit, HeadId(layer, head), opened.vocabulary.tokens)

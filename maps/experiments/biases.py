@@ -15,7 +15,7 @@ from maps.atlas.schema import INTEGER, NUMBER, Row, table_by_head
 from maps.errors import RunFailedError
 from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits, open_heads, run_layers
 from maps.experiments.results import INTEGERS, TEXTS, ExperimentRun, pick_settings
-from maps.heads.query_key import scale_to_root_width
+from maps.heads.norm import scale_to_root_width
 from maps.heads.rank_tests import TargetHits
 from maps.heads.relation_scores import find_hits, scores_from_hits
 from maps.heads.top_targets import find_highest_targets
@@ -82,8 +82,7 @@ def bias_rows(work: LayerMapper, layer: int, heads: Sequence[int]) -> list[Row]:
 
 def constant_columns(work: LayerMapper, weights: LayerWeights, constants: Tensor) -> list[Row]:
     """The length and the highest targets of the vectors that biases write, (n, d)."""
-    gain, tokens = weights.final_norm_gain, work.model.vocabulary.tokens
-    projected = constants if gain is None else constants * gain
+    tokens, projected = work.model.vocabulary.tokens, weights.target_side.apply(constants)
     ids = find_highest_targets(projected, TARGETS_SHOWN, work.model.unembedding)[0].ids.tolist()
     return [
         {
@@ -99,37 +98,37 @@ def bias_effects(work: LayerMapper, weights: LayerWeights, value: Tensor) -> lis
     """What b_V (KV, d_h) changes in every head of a layer: the columns `hits_changed`, `gained` and `lost`.
 
     A rank test does not depend on the length of ẽ, but with a constant added it does. So ẽ is scaled to length √d,
-    as the norm before attention does, apart from its gain.
+    as the norm before attention does, apart from its gain; a reading with the input norm has done it already.
     """
     pairs, heads, unembedding = work.pairs, weights.scoring_heads, work.model.unembedding
     tokens, which = pairs.sources.unique(return_inverse=True)
-    rows = scale_to_root_width(weights.sources.exact_rows(tokens))  # (tokens, d)
+    rows = weights.sources.exact_rows(tokens)  # (tokens, d)
+    rows = rows if work.model.reading.input_norm else scale_to_root_width(rows)
     read = torch.einsum("nd,kdh->nkh", rows, heads.values)[which]  # (pairs, KV, d_h)
+    copied = work.model.copied_pairs(pairs, weights)
     before = find_hits(read, heads.outputs, pairs.targets, pairs.k, unembedding)
     after = find_hits(read + value, heads.outputs, pairs.targets, pairs.k, unembedding)
-    return [
-        compare_hits(work, TargetHits(before.top[i], before.bottom[i]), TargetHits(after.top[i], after.bottom[i]))
-        for i in range(len(before.top))
-    ]
+    return [compare_hits(work, before.of_head(i), after.of_head(i), copied) for i in range(len(before.top))]
 
 
-def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits) -> Row:
+def compare_hits(work: LayerMapper, before: TargetHits, after: TargetHits, copied: Tensor) -> Row:
     """One head's rank tests without (before) and with its bias (after).
 
     Pairs that become a hit or stop being one, among the highest or the lowest tokens, and the relations that the head
     implements or suppresses only with the bias (gained) or only without it (lost).
     """
     changed = int((before.top != after.top).sum()) + int((before.bottom != after.bottom).sum())
-    had, has = implemented_relations(work, before), implemented_relations(work, after)
+    had, has = (implemented_relations(work, hits, copied) for hits in (before, after))
     gained, lost = [name for name in has if name not in had], [name for name in had if name not in has]
     return {"hits_changed": changed, "gained": gained, "lost": lost}
 
 
-def implemented_relations(work: LayerMapper, hits: TargetHits) -> list[str]:
+def implemented_relations(work: LayerMapper, hits: TargetHits, copied: Tensor) -> list[str]:
     """The relations that a head implements, or suppresses: `copying`, `copying (suppression)`."""
     names = []
-    for score in scores_from_hits(work.pairs.relations, hits.top, hits.bottom):
+    for score in scores_from_hits(work.pairs.relations, *hits, copied):
         if score.pairs >= work.settings.min_pairs:
-            sides = ((score.relation, score.score), (f"{score.relation} (suppression)", score.suppression))
+            suppression = f"{score.relation} (suppression)"
+            sides = ((score.relation, score.classified_score), (suppression, score.classified_suppression))
             names += [name for name, value in sides if value is not None and value >= work.settings.tau]
     return names

@@ -46,7 +46,7 @@ def evaluate_directions(run: ExperimentRun, heads: Sequence[HeadId] = (), max_di
     """
     check_at_least_one("directions", max_directions)
     opened, selected = open_heads(run, heads)
-    asked = pick_settings(run.settings, ("first_mlp", "final_norm", "dtype", "layers"))
+    asked = pick_settings(run.settings, ("reading", "calibration", "dtype", "layers"))
     asked |= {"heads": [str(head) for head in heads], "directions": max_directions}
     moments: dict[int, Tensor] = {}  # one for layer 0, one for all other layers, which read the same sources
 
@@ -94,8 +94,8 @@ def split_heads(
     # The n directions of all heads are stacked, Σn rows, so that one pass over the vocabulary finds all their ends.
     reads = torch.cat([rows[:n] for rows, n in zip(directions.reads, counts, strict=True)])
     writes = torch.cat([rows[:n] for rows, n in zip(directions.writes, counts, strict=True)])
-    gained = writes if weights.final_norm_gain is None else writes * weights.final_norm_gain
-    ends, flipped = singular_directions.direction_ends(sources, reads, gained, unembedding, TOKENS_SHOWN)
+    read_by_targets = weights.target_side.apply(writes)
+    ends, flipped = singular_directions.direction_ends(sources, reads, read_by_targets, unembedding, TOKENS_SHOWN)
     written, gains = singular_directions.output_shares(directions, moment), head_gains(exact).tolist()
     likely_salient = weights.saliency[heads].topk(min(SALIENT_TOKENS, len(sources)), dim=1).indices.unique()
     sources.exact_rows(likely_salient)  # computed for all heads at once; the sources keep them for the loop below

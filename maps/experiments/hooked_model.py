@@ -10,14 +10,14 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from maps.errors import MapsError
+from maps.errors import MapsError, NotRunnableError
 from maps.hub.errors import translate_hub_errors
 from maps.mapping.model import Model
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
@@ -75,10 +75,10 @@ class HookedModel:
         return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
     def output_weights(self, layer: int) -> Tensor:
-        """W_O of each head of a layer in float64, (H, d_h, d); times the final norm's gain with `final_norm`."""
-        layout, gain = self.model.checkpoint.family.hub.output, self.model.final_norm_gain
+        """W_O of each head of a layer in float64, (H, d_h, d), as the reading's target side makes them."""
+        layout = self.model.checkpoint.family.hub.output
         heads = layout.heads(self.output_projections[layer].weight.detach(), self.model.shape).double()
-        return heads if gain is None else heads * gain
+        return self.model.target_side(layer).apply(heads)
 
     def check_weights(self) -> None:
         """Raises MapsError when the output weights of the first or last layer differ from those that MAPS reads."""
@@ -111,12 +111,42 @@ class HookedModel:
 
     def run(self, ids: Tensor, cache: Any = None) -> Any:
         """One pass over tokens (n, T) after those in the cache; its logits are of the last position only, (n, 1, V)."""
+        return self._run(self.network, ids, cache, logits_to_keep=1)
+
+    def run_body(self, ids: Tensor, cache: Any = None) -> None:
+        """The same without logits, for hooks that look at the layers."""
+        self._run(self.network.base_model, ids, cache)
+
+    def _run(self, module: Any, ids: Tensor, cache: Any, **further: Any) -> Any:
         before = 0 if cache is None else cache.get_seq_length()
         seen = torch.ones(len(ids), before + ids.shape[1], dtype=torch.long, device=ids.device)
         with torch.no_grad():
-            return self.network(
-                input_ids=ids, attention_mask=seen, past_key_values=cache, use_cache=cache is not None, logits_to_keep=1
+            return module(
+                input_ids=ids, attention_mask=seen, past_key_values=cache, use_cache=cache is not None, **further
             )
+
+    def effects_of_writes(self, ids: Tensor, writes: Sequence[tuple[int, Tensor]]) -> Tensor:
+        """What writes change in the logits behind a prompt (T,): one row for each write, (w, V).
+
+        Each write is a layer and a vector (d,), which is added to what the layer's attention writes at the last
+        position; all else follows as the model computes it.
+        """
+        prompt = ids.expand(len(writes) + 1, -1)  # the last row stays without a write
+        shared, cache = self.compute_shared_prefix(prompt, prompt.shape[1] - 1)
+        rows_of_layer: dict[int, list[int]] = {}
+        for row, (layer, _) in enumerate(writes):
+            rows_of_layer.setdefault(layer, []).append(row)
+        with ExitStack() as hooks:
+            for layer, rows in rows_of_layer.items():
+                vectors = torch.stack([writes[row][1] for row in rows]).float()
+
+                def add(_module: nn.Module, _given: object, output: Tensor, rows: list[int], vectors: Tensor) -> Tensor:
+                    return output.index_add(0, torch.tensor(rows, device=output.device), vectors[:, None])
+
+                hook = partial(add, rows=rows, vectors=vectors)
+                hooks.enter_context(self.output_projections[layer].register_forward_hook(hook))
+            logits: Tensor = self.run(prompt[:, shared:], cache).logits[:, -1].float()
+        return logits[:-1] - logits[-1]
 
     @contextmanager
     def record_head_inputs(self) -> Iterator[list[Tensor]]:
@@ -181,7 +211,9 @@ def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
     if not path.is_file():
         return name, {"revision": model.checkpoint.revision}
     if importlib.util.find_spec("accelerate") is None:
-        raise MapsError("transformers reads .gguf files with the package accelerate: run `pip install accelerate`.")
+        raise NotRunnableError(
+            "transformers reads .gguf files with the package accelerate: run `pip install accelerate`."
+        )
     return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
 
 
@@ -193,7 +225,7 @@ def load_network(name: str, extra: dict[str, Any]) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(name, **extra)
         network = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, attn_implementation="eager", **extra)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise MapsError(f"transformers cannot run {name}: {' '.join(str(error).split())[:300]}") from error
+        raise NotRunnableError(f"transformers cannot run {name}: {' '.join(str(error).split())[:300]}") from error
     return network, tokenizer
 
 

@@ -40,7 +40,7 @@ SCHEMAS = {
     ),
 }
 SCORE_SIDES = ("score", "suppression")
-USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "relations")
+USED_SETTINGS = ("k", "tau", "min_pairs", "reading", "calibration", "dtype", "relations")
 
 
 class KnownGroup(NamedTuple):
@@ -120,7 +120,7 @@ def evaluate_known_heads(run: ExperimentRun, groups_file: Path | None = None) ->
     asked = pick_settings(settings, USED_SETTINGS)
     asked["groups"] = [{**group._asdict(), "heads": [str(head) for head in group.heads]} for group in groups]
     layers = range(opened.shape.layers)
-    opened.checkpoint.check_files(layers, settings.first_mlp)
+    opened.check_files(layers)
     work = LayerMapper.prepare(opened, settings)
 
     def compute_layer(layer: int) -> TableRows:

@@ -70,7 +70,7 @@ def open_heads(
     selected: dict[int, list[int]] = {} if named else {layer: list(range(opened.shape.heads)) for layer in layers}
     for layer, head in named:
         selected.setdefault(layer, []).append(head)
-    opened.checkpoint.check_files(selected, run.settings.first_mlp, roles)
+    opened.check_files(selected, roles)
     return opened, selected
 
 

@@ -58,14 +58,15 @@ def evaluate_random_baseline(run: ExperimentRun, seed: int = 0) -> RandomBaselin
 def best_scores_of_layer(work: LayerMapper, layer: int, seed: int) -> dict[str, list[float]]:
     """The best score of every head of a layer, and of as many random heads."""
     weights, pairs, min_pairs = work.model.layer(layer), work.pairs, work.settings.min_pairs
-    unembedding, gain = work.model.unembedding, weights.final_norm_gain
-    trained = score_layer_relations(pairs, weights.sources, weights.scoring_heads, unembedding)
+    unembedding = work.model.unembedding
+    copied = work.model.copied_pairs(pairs, weights)
+    trained = score_layer_relations(pairs, weights.sources, weights.scoring_heads, unembedding, copied)
     mean, deviation = mean_and_deviation(weights.exact_heads)
     rows, random = weights.sources.exact_rows(pairs.sources), []  # (n, d), one row for each pair
     for head in range(len(weights.heads.outputs)):
         written = apply_random_head(rows, mean, deviation, random_head_seed(seed, layer, head))
-        hits = target_hits(written if gain is None else written * gain, pairs.targets, pairs.k, unembedding)
-        random.append(best_score(scores_from_hits(pairs.relations, hits.top, hits.bottom), min_pairs))
+        hits = target_hits(weights.target_side.apply(written), pairs.targets, pairs.k, unembedding)
+        random.append(best_score(scores_from_hits(pairs.relations, *hits, copied), min_pairs))
     return {"trained": [best_score(scores, min_pairs) for scores in trained], "random": random}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maps.weights.checkpoint import Checkpoint
 
 # The settings of a mapping that change an experiment's scores.
-USED_SETTINGS = ("k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "relations")
+USED_SETTINGS = ("k", "tau", "min_pairs", "reading", "calibration", "dtype", "layers", "relations")
 CORRELATION_KINDS = ("without_context", "with_context", "suppression_without_context", "suppression_with_context")
 P_VALUE_COLUMNS = tuple(f"{kind}_p" for kind in CORRELATION_KINDS)
 INTEGERS, NUMBERS, TEXTS = pa.list_(INTEGER), pa.list_(NUMBER), pa.list_(TEXT)

@@ -1,8 +1,7 @@
 """The first block's MLP, which turns an embedding into what later layers read: Ẽ = MLP₀(norm(E)).
 
-With x a row of E and n the norm in front of the MLP (gain g, LayerNorm or RMS norm):
+With x a row of E and n = norm(x) what the norm in front of the MLP makes of it:
 
-    n      = g · (x − mean x) / √(variance + ε)             RMS norm: without the mean
     MLP₀   = (act(n W_gateᵀ) ⊙ (n W_upᵀ)) W_downᵀ           without a gate: act(n W_upᵀ) W_downᵀ
 
 with biases where the model has them. The embedding is not added back (paper, section 2.1 and appendix). Computed in
@@ -20,9 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, relu, silu
 
+from maps.heads.norm import Norm
+
 ROWS = 4096  # tokens in one block: its intermediate values stay in the processor's cache
 INNER_BLOCK = 2048  # inner units whose weights are held in float64 at once
-TENSOR_FIELDS = ("norm", "norm_bias", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
+TENSOR_FIELDS = ("norm", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
 TANH_GELU = partial(gelu, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": gelu,
@@ -39,35 +40,35 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class FirstMlp:
     """The weights of the first MLP and of the norm in front of it."""
 
-    norm: Tensor | None  # (d,) the gain, as it multiplies (also where a checkpoint stores gain − 1); None: no norm
-    epsilon: float
+    norm: Norm | None
     gate: Tensor | None  # (inner, d); None where the MLP has no gate
     up: Tensor  # (inner, d)
     down: Tensor  # (d, inner)
     activation: Callable[[Tensor], Tensor]
-    subtracts_mean: bool = False  # LayerNorm instead of RMS norm
-    norm_bias: Tensor | None = None  # (d,)
     gate_bias: Tensor | None = None  # (inner,)
     up_bias: Tensor | None = None  # (inner,)
     down_bias: Tensor | None = None  # (d,)
 
+    def apply_norm(self, rows: Tensor) -> Tensor:
+        return rows if self.norm is None else self.norm.apply(rows)
+
     def to(self, target: torch.device | torch.dtype) -> FirstMlp:
-        tensors: dict[str, Any] = {name: getattr(self, name) for name in TENSOR_FIELDS}
-        return replace(self, **{name: tensor.to(target) for name, tensor in tensors.items() if tensor is not None})
+        parts: dict[str, Any] = {name: getattr(self, name) for name in TENSOR_FIELDS}
+        return replace(self, **{name: part.to(target) for name, part in parts.items() if part is not None})
 
 
 def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     """MLP₀(norm(rows)), (n, d) to (n, d), in the precision of the rows."""
     out = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
-        x = apply_norm(rows[start : start + ROWS], mlp)  # (n, d)
+        x = mlp.apply_norm(rows[start : start + ROWS])  # (n, d)
         torch.mm(inner_values(x, mlp), mlp.down.T, out=out[start : start + ROWS])
     return out if mlp.down_bias is None else out.add_(mlp.down_bias)
 
 
 def apply_first_mlp_float64(rows: Tensor, mlp: FirstMlp) -> Tensor:
     """MLP₀(norm(rows)) in float64, (n, d) to (n, d). Only INNER_BLOCK units' weights are copied to float64 at once."""
-    x = apply_norm(rows, mlp)
+    x = mlp.apply_norm(rows)
     out = torch.zeros_like(x)
     for start in range(0, len(mlp.up), INNER_BLOCK):
         units = slice(start, start + INNER_BLOCK)
@@ -87,13 +88,3 @@ def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None, units: slice) -
     """x Wᵀ + b of some outputs, (n, inputs) to (n, units), in the precision of x."""
     weights = weight[units].to(x.dtype).T
     return x @ weights if bias is None else torch.addmm(bias[units].to(x.dtype), x, weights)
-
-
-def apply_norm(x: Tensor, mlp: FirstMlp) -> Tensor:
-    """The rows through the norm in front of the MLP, (n, d) to (n, d); without a norm they stay as they are."""
-    if mlp.norm is None:
-        return x
-    if mlp.subtracts_mean:
-        x = x - x.mean(1, keepdim=True)
-    x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + mlp.epsilon) * mlp.norm
-    return x if mlp.norm_bias is None else x + mlp.norm_bias

@@ -27,6 +27,7 @@ from maps.heads.eight_bit import RoundedColumns, RoundedRows, has_fast_int8
 from maps.heads.parallel import run_in_shares
 from maps.heads.rank_tests import count_true
 from maps.heads.sources import Sources
+from maps.heads.target_side import PAPER_TARGET_SIDE, TargetSide
 from maps.heads.unembedding import Unembedding
 
 BLOCK = 1024  # targets, and sources, in one product: their scores stay in the processor's cache
@@ -35,11 +36,11 @@ SAMPLE_SOURCES = 256  # sources whose best targets make up the first block
 
 
 def output_space_sizes(
-    sources: Sources, heads: HeadWeights, unembedding: Unembedding, gain: Tensor | None = None
+    sources: Sources, heads: HeadWeights, unembedding: Unembedding, target_side: TargetSide = PAPER_TARGET_SIDE
 ) -> list[float]:
     """The share of tokens that are the best target of some source, in (0, 1], for every head of a layer.
 
-    `heads` are in float64. `gain` (d,), the final norm's, multiplies every u_j before its length is taken.
+    `heads` are in float64. The target side is applied to every u_j before its length is taken.
     """
     rotation = random_rotation(heads.values.shape[2], heads.values)
     use_int8 = has_fast_int8(heads.values.device)
@@ -52,7 +53,7 @@ def output_space_sizes(
         relative_errors = sources.error_bounds * float(torch.linalg.matrix_norm(value, 2)) / z.lengths
         read_exactly = partial(read_sources_exactly, sources, value_weights)
         for outputs in heads.outputs[kv * heads.group_size : (kv + 1) * heads.group_size].split(heads_at_once):
-            for targets in unit_targets(unembedding, outputs, rotation, gain):
+            for targets in unit_targets(unembedding, outputs, rotation, target_side):
                 best = best_targets(z, targets, relative_errors, read_exactly, use_int8)
                 sizes.append(len(best.unique()) / len(unembedding))
     return sizes
@@ -63,12 +64,12 @@ def read_sources_exactly(sources: Sources, value_weights: Tensor, ids: Tensor) -
     return sources.exact_rows(ids) @ value_weights
 
 
-def unit_targets(unembedding: Unembedding, outputs: Tensor, rotation: Tensor, gain: Tensor | None) -> Tensor:
+def unit_targets(unembedding: Unembedding, outputs: Tensor, rotation: Tensor, target_side: TargetSide) -> Tensor:
     """c R = W_O u_j R / ‖u_j‖ of every token by id, for h heads, in float64: (h, d_h, d) to (h, V, d_h)."""
     weights = (rotation.T @ outputs).flatten(0, 1).T.contiguous()  # (d, h d_h)
     out = weights.new_empty(len(outputs), len(unembedding), len(rotation))
     for start, block in unembedding.blocks(4 * BLOCK):
-        rows = block.double() if gain is None else block.double() * gain
+        rows = target_side.unembed(block.double())
         norms = rows.norm(dim=1, keepdim=True)
         targets = ((rows @ weights) / norms.where(norms > 0, 1)).unflatten(1, (len(outputs), -1))  # (w, h, d_h)
         out[:, unembedding.token_ids[start : start + len(block)]] = targets.transpose(0, 1)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from maps.heads.circuit import output_factors
+from maps.heads.norm import scale_to_root_width
 from maps.heads.rank_tests import count_true
 from maps.heads.salient_tokens import SCREEN_ERROR_SHARE, confirm_highest
 from maps.heads.sources import Sources
@@ -73,12 +74,6 @@ def apply_head_norm(z: Tensor, gain: Tensor | None) -> Tensor:
         return z
     squares = z.square().mean((1, 2) if is_shared_norm(z, gain) else 2, keepdim=True)
     return z / squares.where(squares > 0, 1).sqrt() * gain.view(-1, z.shape[2])
-
-
-def scale_to_root_width(rows: Tensor) -> Tensor:
-    """Rows (n, d) at length √d; rows of zeros stay."""
-    norms = rows.norm(dim=1, keepdim=True)
-    return rows * (sqrt(rows.shape[1]) / norms.where(norms > 0, 1))
 
 
 def lipschitz_bounds(z: Tensor, weights: Tensor, gain: Tensor | None) -> Tensor:

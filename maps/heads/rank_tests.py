@@ -121,8 +121,12 @@ def round_outward(high: Tensor, low: Tensor, dtype: torch.dtype) -> tuple[Tensor
 class TargetHits(NamedTuple):
     """For each row: is its target among the k highest (fewer than k strictly higher), or the k lowest?"""
 
-    top: Tensor  # (n,) bool
-    bottom: Tensor  # (n,) bool
+    top: Tensor  # (n,) bool; (H, n) of several heads
+    bottom: Tensor
+
+    def of_head(self, head: int) -> TargetHits:
+        """One head's, of those of several heads."""
+        return TargetHits(self.top[head], self.bottom[head])
 
 
 def target_hits(y: Tensor, targets: Tensor, k: Tensor, unembedding: Unembedding) -> TargetHits:

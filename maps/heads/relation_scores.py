@@ -21,11 +21,11 @@ from maps.heads.circuit import HeadWeights
 from maps.heads.eight_bit import normalise_rows
 from maps.heads.rank_tests import LowRankSieve, TargetHits, is_among_highest
 from maps.heads.sources import Sources
+from maps.heads.target_side import TargetSide
 from maps.heads.unembedding import Unembedding
-from maps.types import Relation, RelationScore
+from maps.types import MIN_PAIRS_BEYOND_COPYING, Relation, RelationScore, is_copying_relation
 
 LARGE_VOCABULARY = 100_000  # entries; from here on the paper takes a larger k
-COPYING_RELATIONS = ("copying", "name_copying")
 POOLED_ROWS = 2048  # surviving pairs that are collected before a test at full width
 
 SingleTokenLookup = Callable[[Sequence[str]], list[int | None]]
@@ -43,7 +43,7 @@ class UsableRelation:
 
 def default_k(relation: Relation, vocabulary: int) -> int:
     """The paper's k: 1 for the copying relations, 10 for others; 3 and 25 with 100,000 tokens or more."""
-    is_copying = relation.category != "" and relation.name in COPYING_RELATIONS
+    is_copying = is_copying_relation(relation.name, relation.category)
     if vocabulary >= LARGE_VOCABULARY:
         return 3 if is_copying else 25
     return 1 if is_copying else 10
@@ -102,14 +102,22 @@ class UsablePairs:
 
 
 def score_layer_relations(
-    pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding
+    pairs: UsablePairs, sources: Sources, heads: HeadWeights, unembedding: Unembedding, copied: Tensor
 ) -> list[list[RelationScore]]:
     """φ and suppression of every relation under every head of a layer: one list of relations for each head.
 
-    Both are in [0, 1], or None for a relation without usable pairs. `heads` are the layer's weights in float64.
+    Both are in [0, 1], or None for a relation without usable pairs. `heads` are the layer's weights in float64,
+    `copied` the pairs that copying hits (`find_copied_pairs`).
     """
     hits = find_layer_hits(pairs, sources, heads, unembedding)
-    return [scores_from_hits(pairs.relations, hits.top[head], hits.bottom[head]) for head in range(len(hits.top))]
+    return [scores_from_hits(pairs.relations, *hits.of_head(head), copied) for head in range(len(hits.top))]
+
+
+def find_copied_pairs(
+    pairs: UsablePairs, sources: Sources, target_side: TargetSide, unembedding: Unembedding
+) -> Tensor:
+    """The pairs that the identity matrix in a head's place would hit, (n,) bool: what copying alone gives."""
+    return is_among_highest(target_side.apply(sources.exact_rows(pairs.sources)), pairs.targets, pairs.k, unembedding)
 
 
 class SurvivingPairs(NamedTuple):
@@ -170,10 +178,31 @@ def pool_pairs(survivors: Iterable[SurvivingPairs]) -> Iterator[list[SurvivingPa
         yield pool
 
 
-def scores_from_hits(relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor) -> list[RelationScore]:
-    """One head's scores from its hits (n,), which are in the order of the relations' pairs."""
+def scores_from_hits(
+    relations: Sequence[UsableRelation], top: Tensor, bottom: Tensor, copied: Tensor
+) -> list[RelationScore]:
+    """One head's scores from its hits (n,) and the pairs that copying hits (n,), in the order of the pairs."""
     sizes, scores = [len(usable.sources) for usable in relations], []
-    for usable, n, own_top, own_bottom in zip(relations, sizes, top.split(sizes), bottom.split(sizes), strict=True):
-        score, suppression = (int(hits.sum()) / n if n else None for hits in (own_top, own_bottom))
-        scores.append(RelationScore(usable.relation.name, usable.relation.category, usable.k, n, score, suppression))
+    parts = (hits.split(sizes) for hits in (top, bottom, copied))
+    for usable, n, own_top, own_bottom, own_copied in zip(relations, sizes, *parts, strict=True):
+        left = n - int(own_copied.sum())
+        is_enough = left >= MIN_PAIRS_BEYOND_COPYING
+        scores.append(
+            RelationScore(
+                usable.relation.name,
+                usable.relation.category,
+                usable.k,
+                n,
+                score=share_of(own_top, n),
+                suppression=share_of(own_bottom, n),
+                identity=share_of(own_copied, n),
+                beyond_copying=share_of(own_top & ~own_copied, left) if is_enough else None,
+                suppression_beyond_copying=share_of(own_bottom & ~own_copied, left) if is_enough else None,
+                beyond_copying_pairs=left,
+            )
+        )
     return scores
+
+
+def share_of(hits: Tensor, pairs: int) -> float | None:
+    return int(hits.sum()) / pairs if pairs else None

@@ -54,13 +54,13 @@ def map_model(
 ) -> Atlas:
     """Maps every head of a model into the folder `out` and returns the atlas; continues where a run stopped.
 
-    A Model brings its own device, dtype, first_mlp and final_norm. `progress` wraps the layers still to do.
+    A Model brings its own device, dtype, reading and calibration. `progress` wraps the layers still to do.
     `engine` computes them; without one, this process computes them in turn. `title` names the model in the atlas
     (default: the Hub id, or the name of its folder or file). Raises MapsError if `out` holds the atlas of other
     weights.
     """
     if isinstance(model, Model):
-        settings = replace(settings, dtype=model.dtype, first_mlp=model.first_mlp, final_norm=model.final_norm)
+        settings = replace(settings, dtype=model.dtype, reading=model.reading, calibration=model.calibration)
     name = model.requested_name if isinstance(model, Model) else model
     # Other settings are refused before anything is downloaded. A model that was deleted is not compared.
     if is_mapping_finished(name, out, settings) and is_missing_path(name):
@@ -78,7 +78,7 @@ def map_model(
         mapper = LayerMapper.prepare(opened, settings)
         todo = [layer for layer in layers if not store.has(layer)]
         if todo:
-            checkpoint.check_files(todo, settings.first_mlp)
+            opened.check_files(todo)
             computed = (engine or compute_in_process)(mapper, todo)
             store_layers(store, computed, progress(todo, len(layers) - len(todo)))
         if checkpoint.is_on_disk and checkpoint.hash_weights() != checkpoint.weights:
@@ -86,6 +86,8 @@ def map_model(
                 f"The weights of {checkpoint.model} changed while they were mapped; delete {store.parts} and map it "
                 "again."
             )
+        if settings.calibration is not None:
+            settings.calibration.copy_to(out)
         pairs = pair_rows(mapper.pairs.relations, checkpoint.vocabulary.tokens)
         store.finish(layers, pairs, info | {"created_at": time_now()})
     return Atlas.open(out)
@@ -107,8 +109,8 @@ def compute_in_process(mapper: LayerMapper, layers: Sequence[int]) -> Generator[
 
 
 def open_model(name: str, settings: MappingSettings, device: str, title: str | None = None) -> Model:
-    """Opens a model with the dtype, first_mlp and final_norm of the settings."""
-    return Model.open(name, device, settings.dtype, settings.first_mlp, settings.final_norm, title=title)
+    """Opens a model with the dtype, the reading and the calibration of the settings."""
+    return Model.open(name, device, settings.dtype, settings.reading, settings.calibration, title=title)
 
 
 def find_finished_atlas(out: Path, opened: Model, settings: MappingSettings, title: str | None) -> Atlas | None:
@@ -146,7 +148,8 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         "vocabulary": checkpoint.vocabulary.size,
         "tokens_without_rows": checkpoint.vocabulary.rowless,
         "capitalised_share": checkpoint.vocabulary.capitalised_share,
-        "first_mlp": settings.first_mlp,
+        "first_mlp": settings.reading.reads_first_mlp,
+        "reading": str(settings.reading),
         "settings": settings.as_json(),
         "versions": {name: package_version(name) for name in packages},
         "created_at": time_now(),
@@ -217,7 +220,7 @@ class LayerMapper:
             ],
             "mappings": [mapping_row(head, m) for head, some in mappings for m in some[: s.salient]],
             "heldout": [mapping_row(head, m) for head, some in mappings for m in some[s.salient :]],
-            "relations": score_rows(hits, relations),
+            "relations": score_rows(hits, relations, model.reading),
             "hits": [row for each in hits for row in hit_rows(each, relations)],
         }
         if salient.lowest_targets is not None:
@@ -229,16 +232,14 @@ class LayerMapper:
     def compute_head_hits(self, layer: int) -> list[HeadHits]:
         weights = self.model.layer(layer)
         hits = find_layer_hits(self.pairs, weights.sources, weights.scoring_heads, self.model.unembedding)
-        return [
-            HeadHits(HeadId(layer, head), top, bottom)
-            for head, (top, bottom) in enumerate(zip(hits.top, hits.bottom, strict=True))
-        ]
+        copied = self.model.copied_pairs(self.pairs, weights)
+        return [HeadHits(HeadId(layer, head), *hits.of_head(head), copied) for head in range(self.model.shape.heads)]
 
     def add_statistics(self, rows: list[Row], weights: LayerWeights, salient: SalientMappings) -> None:
         """Fills the columns of `heads` that are computed on request only, because they read all of M."""
         sources, unembedding = weights.sources, self.model.unembedding
         if self.settings.output_space:
-            sizes = output_space_sizes(sources, weights.exact_heads, unembedding, weights.final_norm_gain)
+            sizes = output_space_sizes(sources, weights.exact_heads, unembedding, weights.target_side)
             for row, size in zip(rows, sizes, strict=True):
                 row["output_space"] = size
         if self.settings.top_scoring:

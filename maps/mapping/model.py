@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,13 +11,23 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights, saliency
-from maps.heads.relation_scores import UsablePairs, default_k, find_token_pairs, select_usable_pairs
+from maps.heads.relation_scores import (
+    UsablePairs,
+    default_k,
+    find_copied_pairs,
+    find_token_pairs,
+    select_usable_pairs,
+)
 from maps.heads.salient_tokens import SalientMappings
+from maps.heads.source_rows import EmbeddingRows, FirstMlpRows, MappedRows, NormedRows, SourceRows, SumRows
 from maps.heads.sources import Sources
+from maps.heads.target_side import TargetSide
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Unembedding
+from maps.mapping.calibration import Calibration, check_reading
+from maps.mapping.reading import PAPER_READING, Reading
 from maps.types import DTYPES, HeadId, Mapping, Relation
-from maps.weights.checkpoint import Checkpoint
+from maps.weights.checkpoint import MAPPING_ROLES, Checkpoint
 from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from maps.weights.tokens import Vocabulary
@@ -42,7 +52,7 @@ class LayerWeights:
 
     sources: Sources
     heads: HeadWeights  # float32
-    final_norm_gain: Tensor | None  # (d,), None where it is not requested
+    target_side: TargetSide
 
     @cached_property
     def exact_heads(self) -> HeadWeights:
@@ -51,10 +61,10 @@ class LayerWeights:
 
     @cached_property
     def scoring_heads(self) -> HeadWeights:
-        """In float64, with outputs multiplied by the final norm's gain where that is requested."""
-        if self.final_norm_gain is None:
+        """In float64, with outputs as the reading's target side makes them."""
+        if self.target_side.is_plain:
             return self.exact_heads
-        return HeadWeights(self.exact_heads.values, self.exact_heads.outputs * self.final_norm_gain)
+        return HeadWeights(self.exact_heads.values, self.target_side.apply(self.exact_heads.outputs))
 
     @cached_property
     def saliency(self) -> Tensor:
@@ -64,26 +74,31 @@ class LayerWeights:
 
 @dataclass(eq=False, repr=False)
 class Model:
-    """A model's weights. E, U and Ẽ stay in memory once they are read; of the layers, only the last one.
+    """A model's weights. E, U and MLP₀(norm(E)) stay in memory once they are read; of the layers, only the last one.
 
-    `requested_name`: the name that it was opened by. `dtype`: of E and U in memory. `first_mlp`: layers after the first
-    read MLP₀(norm(E)) instead of E. `final_norm`: outputs are multiplied by the final norm's gain (docs/contract.md).
+    `requested_name`: the name that it was opened by. `dtype`: of E and U in memory. `reading`: how sources and targets
+    are read (docs/contract.md). `calibration`: the fitted maps, for a reading that needs them.
     """
 
     checkpoint: Checkpoint
     requested_name: str
     device: torch.device
     dtype: str = "stored"
-    first_mlp: bool = True
-    final_norm: bool = False
+    reading: Reading = PAPER_READING
+    calibration: Calibration | None = None
+    _sources: dict[int, Sources] = field(init=False, default_factory=dict)
     mean_saliency: dict[int, Tensor] = field(init=False, default_factory=dict)  # (H,) by layer, filled by a probe
     _last_layer: tuple[int, LayerWeights] | None = field(init=False, default=None)
+    _last_copied: tuple[tuple[int, int], Tensor] | None = field(init=False, default=None)
     _cached_heads: dict[int, HeadWeights] = field(init=False, default_factory=dict)
     _cached_pairs: tuple[object, UsablePairs] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise MapsError(f"There is no dtype {self.dtype}; the dtypes are {', '.join(DTYPES)}.")
+        check_reading(self.reading, self.calibration)
+        if self.calibration is not None:
+            self.calibration.check_model(self.checkpoint.identity, self.name)
 
     @classmethod
     def open(
@@ -91,8 +106,8 @@ class Model:
         name: str,
         device: str = "cpu",
         dtype: str = "stored",
-        first_mlp: bool = True,
-        final_norm: bool = False,
+        reading: Reading = PAPER_READING,
+        calibration: Calibration | None = None,
         *,
         revision: str | None = None,
         title: str | None = None,
@@ -102,7 +117,7 @@ class Model:
         `revision`: a commit on the Hub; ignored for other models. `title`: what it is called in tables and pages.
         """
         found_device = find_device(device)  # before a download
-        return cls(open_checkpoint(name, revision, title), name, found_device, dtype, first_mlp, final_norm)
+        return cls(open_checkpoint(name, revision, title), name, found_device, dtype, reading, calibration)
 
     def __repr__(self) -> str:
         s = self.shape
@@ -131,21 +146,58 @@ class Model:
         return Unembedding.from_tensor(weights.to(self.device, TORCH_DTYPES[self.dtype]))
 
     @cached_property
-    def final_norm_gain(self) -> Tensor | None:
-        """(d,) float64; None where it is not requested."""
-        return self.checkpoint.final_norm_gain().to(self.device).double() if self.final_norm else None
+    def final_norm_gain(self) -> Tensor:
+        """(d,) float64."""
+        return self.checkpoint.final_norm_gain().to(self.device).double()
 
     @cached_property
-    def embedding_sources(self) -> Sources:
-        """E, which layer 0 reads."""
-        return Sources(self.embedding, scale=self.shape.embedding_scale)
+    def embedding_rows(self) -> EmbeddingRows:
+        return EmbeddingRows(self.embedding, self.shape.embedding_scale)
 
     @cached_property
-    def mlp_sources(self) -> Sources:
-        """Ẽ, which later layers read: the first MLP's outputs, or E without `first_mlp`."""
-        if not self.first_mlp:
-            return self.embedding_sources
-        return Sources(self.embedding, self.checkpoint.first_mlp().to(self.device), self.shape.embedding_scale)
+    def mlp_rows(self) -> FirstMlpRows:
+        return FirstMlpRows(self.embedding_rows, self.checkpoint.first_mlp().to(self.device))
+
+    def source_rows(self, layer: int, reading: Reading | None = None) -> SourceRows:
+        """What a reading, by default the model's, takes for the rows that a layer's heads read."""
+        reading = reading or self.reading
+        rows: SourceRows = self.embedding_rows
+        if layer and reading.source == "mlp":
+            rows = self.mlp_rows
+        elif layer and reading.source == "residual":
+            rows = SumRows(self.embedding_rows, self.mlp_rows)
+        elif layer and reading.source == "calibrated":
+            assert self.calibration is not None
+            kinds = {"embedding": lambda: self.embedding_rows, "mlp": lambda: self.mlp_rows}
+            features = [kinds[name]() for name in self.calibration.features]
+            rows = MappedRows(features, self.calibration.source_map(layer, self.shape.width).to(self.device))
+        norm = self.checkpoint.input_norm(layer) if reading.input_norm else None
+        return rows if norm is None else NormedRows(rows, norm.to(self.device))
+
+    def sources(self, layer: int) -> Sources:
+        """The rows that a layer's heads read. Those that several layers share are kept in memory, else the last."""
+        key = layer if self.reading.has_own_sources_in_each_layer else min(layer, 1)
+        if key not in self._sources:
+            if self.reading.has_own_sources_in_each_layer:
+                self._sources.clear()  # frees them before the next are made
+            self._sources[key] = Sources(self.source_rows(layer))
+        return self._sources[key]
+
+    def target_side(self, layer: int, reading: Reading | None = None) -> TargetSide:
+        """What a reading, by default the model's, takes to lie between a layer's writes and U."""
+        reading = reading or self.reading
+        gain = self.final_norm_gain if reading.final_norm else None
+        if (
+            not reading.target_map or layer == self.shape.layers - 1
+        ):  # the stream behind the last layer is the final one
+            return TargetSide(gain=gain)
+        assert self.calibration is not None
+        return TargetSide(self.calibration.target_map(layer, self.shape.width).to(self.device), gain)
+
+    def check_files(self, layers: Iterable[int], roles: Sequence[str] = MAPPING_ROLES) -> None:
+        """Raises MapsError if a file that the reading of these layers needs is missing or damaged."""
+        roles = (*roles, "attn_norm") if self.reading.input_norm else roles
+        self.checkpoint.check_files(layers, self.reading.reads_first_mlp, roles)
 
     def layer(self, layer: int) -> LayerWeights:
         """A layer's weights, (KV, d, d_h) and (H, d_h, d) in float32. Only the last layer is kept in memory."""
@@ -171,7 +223,7 @@ class Model:
         return HeadWeights(values.to(self.device), outputs.to(self.device))
 
     def _add_sources(self, layer: int, heads: HeadWeights) -> LayerWeights:
-        return LayerWeights(self.embedding_sources if layer == 0 else self.mlp_sources, heads, self.final_norm_gain)
+        return LayerWeights(self.sources(layer), heads, self.target_side(layer))
 
     def head(self, head: HeadId | str) -> HeadId:
         """The id of one of its heads, given as id or as `L26H2`; raises MapsError where it has no such head."""
@@ -190,6 +242,14 @@ class Model:
             usable = [select_usable_pairs(each, spaced, k or default_k(each, size), unspaced) for each in relations]
             self._cached_pairs = key, UsablePairs.from_relations(usable, self.device)
         return self._cached_pairs[1]
+
+    def copied_pairs(self, pairs: UsablePairs, weights: LayerWeights) -> Tensor:
+        """The pairs that copying alone hits under the layer's reading, (n,) bool. The last result is kept."""
+        has_map = weights.target_side.map is not None
+        if self._last_copied is None or self._last_copied[0] != (id(pairs), id(weights.sources)) or has_map:
+            copied = find_copied_pairs(pairs, weights.sources, weights.target_side, self.unembedding)
+            self._last_copied = (id(pairs), id(weights.sources)), copied
+        return self._last_copied[1]
 
     def token_pairs(self, relation: Relation) -> list[tuple[int, int] | None]:
         """The ids of each pair of a relation, None where the pair is not usable."""

@@ -7,6 +7,7 @@ Products over the vocabulary are computed in float32, and every decision that fl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from threading import Lock
 
 import torch
@@ -72,8 +73,8 @@ def prepare_model(model: Model, progress: Progress[int], with_means: bool = True
     todo = [layer for layer in layers if not model.is_layer_cached(layer) or (with_means and layer not in means)]
     if not todo:
         return
-    model.checkpoint.check_files(todo, model.first_mlp)
-    _ = model.unembedding, model.mlp_sources  # read once, before threads use them
+    model.check_files(todo)
+    _ = model.unembedding  # read once, before threads use it
     read_lock = Lock()
 
     def read_layer(layer: int) -> Tensor | None:
@@ -144,14 +145,14 @@ def probe_source(model: Model, source: VocabularyToken) -> tuple[results.HeadTar
 def exact_saliencies(model: Model, source: VocabularyToken, outputs: Tensor) -> list[float]:
     """σ = ‖ẽ W_V W_O‖ / ‖ẽ‖ of a source under every head, in float64; 0 where ẽ is zero.
 
-    `outputs`: (N, d) of the heads for this source. Where they include the final norm's gain, they are computed anew
-    without it, because saliency is defined without it.
+    `outputs`: (N, d) of the heads for this source. Where the target side changes them, they are computed anew without
+    it, because saliency is defined without it.
     """
     token, saliencies = torch.tensor([source.id], device=model.device), list[float]()
     with use_one_thread():
         for layer, of_layer in zip(iterate_layers(model), outputs.split(model.shape.heads), strict=True):
             row = layer.sources.exact_rows(token)
-            if layer.final_norm_gain is not None:
+            if not layer.target_side.is_plain:
                 of_layer = layer.exact_heads.output_per_head(row.expand(len(of_layer), -1))
             saliencies += (of_layer.norm(dim=1) / (float(row.norm()) or 1.0)).tolist()
     return saliencies
@@ -161,11 +162,11 @@ def probe_target(model: Model, target: VocabularyToken) -> tuple[results.HeadBes
     """The source with the highest score for a target under every head, and the target's rank there, best first."""
     heads, tokens = all_heads(model), model.vocabulary.tokens
     u = model.unembedding.rows_of_tokens(torch.tensor([target.id], device=model.device))[0].double()
-    with use_one_thread():  # M's column of the target is ẽ · (W_V W_O u)
-        directions = [layer.scoring_heads.target_directions(u) for layer in iterate_layers(model)]
-    best = best_sources(model.embedding_sources, directions[0])
-    if len(directions) > 1:
-        best += best_sources(model.mlp_sources, torch.cat(directions[1:]))
+    best = []
+    for sources, layers in groupby(iterate_layers(model), lambda layer: layer.sources):
+        with use_one_thread():  # M's column of the target is ẽ · (W_V W_O u)
+            directions = torch.cat([layer.scoring_heads.target_directions(u) for layer in layers])
+        best += best_sources(sources, directions)
     counts = count_around_target(model, outputs_of_all_heads(model, best), target)
     scores, higher = counts.target_scores.tolist(), counts.higher_count.tolist()
     rows = [
@@ -241,14 +242,13 @@ def score_own_pairs(
     unusable = [pair for pair, ids in found if ids is None]
     usable = model.usable_pairs([relation], k)
     prepare_model(model, progress, with_means=False)
-    for rows in (model.embedding_sources, model.mlp_sources):
-        rows.exact_rows(usable.sources.unique())  # computed once, before threads read them
     read_lock = Lock()
 
     def score_layer(layer: int) -> list[OwnPairsScore]:
         with read_lock:
             weights = model.cached_layer(layer)
-        by_head = score_layer_relations(usable, weights.sources, weights.scoring_heads, model.unembedding)
+            copied = model.copied_pairs(usable, weights)
+        by_head = score_layer_relations(usable, weights.sources, weights.scoring_heads, model.unembedding, copied)
         return [OwnPairsScore(HeadId(layer, head), row.score, row.suppression) for head, [row] in enumerate(by_head)]
 
     scores = [score for layer in map_in_threads(score_layer, range(model.shape.layers)) for score in layer]

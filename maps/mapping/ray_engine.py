@@ -143,9 +143,7 @@ def open_layer_mapper(task_settings: RayTaskSettings) -> LayerMapper:
             f"{task_settings.revision}; put the same model on all machines."
         )
     s = task_settings.settings
-    model = Model(
-        checkpoint, task_settings.model, find_device(task_settings.device), s.dtype, s.first_mlp, s.final_norm
-    )
+    model = Model(checkpoint, task_settings.model, find_device(task_settings.device), s.dtype, s.reading, s.calibration)
     return LayerMapper(model, s, model.usable_pairs(s.relations, s.k))
 
 

@@ -11,15 +11,17 @@ from torch import Tensor
 from maps.atlas.schema import Row, relation_row
 from maps.heads.circuit import skewness
 from maps.heads.relation_scores import UsableRelation, scores_from_hits
+from maps.mapping.reading import Reading
 from maps.types import HeadId
 
 
 class HeadHits(NamedTuple):
-    """The rank tests of one head on n pairs, relation after relation. `top`, `bottom`: (n,) bool."""
+    """The rank tests of one head on n pairs, relation after relation, (n,) bool each."""
 
     head: HeadId
     top: Tensor
     bottom: Tensor
+    copied: Tensor  # the pairs that the identity matrix in the head's place would hit
 
 
 def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
@@ -36,12 +38,12 @@ def head_row(head: HeadId, kv_head: int, sigma: Tensor, kurtosis: float) -> Row:
     }
 
 
-def score_rows(head_hits: Sequence[HeadHits], relations: Sequence[UsableRelation]) -> list[Row]:
+def score_rows(head_hits: Sequence[HeadHits], relations: Sequence[UsableRelation], reading: Reading) -> list[Row]:
     """The rows of `relations` of some heads."""
     return [
-        relation_row(each.head, score)
+        relation_row(each.head, score, str(reading))
         for each in head_hits
-        for score in scores_from_hits(relations, each.top, each.bottom)
+        for score in scores_from_hits(relations, each.top, each.bottom, each.copied)
     ]
 
 

@@ -12,6 +12,8 @@ from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.files.atomic import read_json
 from maps.files.run_folder import settings_difference
+from maps.mapping.calibration import Calibration, check_reading
+from maps.mapping.reading import PAPER_READING, Reading
 from maps.types import MIN_PAIRS, TAU, Relation, check_at_least_one
 
 
@@ -29,8 +31,8 @@ class MappingSettings:
     k: int | None = None
     tau: float = TAU
     min_pairs: int = MIN_PAIRS
-    first_mlp: bool = True
-    final_norm: bool = False
+    reading: Reading = PAPER_READING
+    calibration: Calibration | None = None  # for a reading that needs one
     dtype: str = "stored"
     suppressive: bool = False
     output_space: bool = False
@@ -42,12 +44,18 @@ class MappingSettings:
             check_at_least_one(name, getattr(self, name))
         if not 0 <= self.tau <= 1:
             raise MapsError(f"tau must be a number from 0 to 1, not {self.tau!r}.")
+        check_reading(self.reading, self.calibration)
 
     def as_json(self) -> dict[str, Any]:
-        """The content of `settings` in `atlas.json`; each relation as a hash of its pairs."""
+        """The content of `settings` in `atlas.json`; relations and the calibration as hashes of their content."""
         relations = {r.name: hashlib.sha256(json.dumps(r.pairs).encode()).hexdigest()[:16] for r in self.relations}
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "relations"}
-        return values | {"layers": None if self.layers is None else list(self.layers), "relations": relations}
+        return values | {
+            "layers": None if self.layers is None else list(self.layers),
+            "relations": relations,
+            "reading": str(self.reading),
+            "calibration": None if self.calibration is None else self.calibration.hash,
+        }
 
 
 def is_mapping_finished(model: str, out: Path, settings: MappingSettings) -> bool:

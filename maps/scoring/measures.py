@@ -141,14 +141,15 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
 
     Without a `name` a model on the Hub is opened at the commit that was mapped.
     """
+    from maps.mapping.calibration import open_atlas_calibration
     from maps.mapping.model import Model
+    from maps.mapping.reading import Reading
 
     info, settings = atlas.info, atlas.info["settings"]
     model_name = name or str(info["asked_for"])
     revision = info["revision"] if name is None and COMMIT_PATTERN.fullmatch(info["revision"]) else None
-    model = Model.open(
-        model_name, "cpu", settings["dtype"], settings["first_mlp"], settings["final_norm"], revision=revision
-    )
+    reading, calibration = Reading.parse(settings["reading"]), open_atlas_calibration(atlas)
+    model = Model.open(model_name, "cpu", settings["dtype"], reading, calibration, revision=revision)
     if not model.checkpoint.is_model_of(info):
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "

@@ -54,9 +54,7 @@ def random_head_targets(
     )
     matrices = torch.stack([apply_random_head(identity, mean, deviation, seed) for seed in seeds])  # (n, d, d)
     exact = HeadWeights(identity[None], matrices)
-    reading = exact
-    if weights.final_norm_gain is not None:
-        reading = HeadWeights(identity[None], matrices * weights.final_norm_gain)
+    scoring = HeadWeights(identity[None], weights.target_side.apply(matrices))
     sigma = saliency(weights.sources, HeadWeights(identity[None].float(), matrices.float()))
-    mappings = find_salient_mappings(weights.sources, sigma, exact, reading, model.unembedding, counts)
+    mappings = find_salient_mappings(weights.sources, sigma, exact, scoring, model.unembedding, counts)
     return mappings.highest_targets.ids, mappings.kurtosis

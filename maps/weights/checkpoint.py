@@ -19,6 +19,7 @@ from torch import Tensor
 from maps.errors import MapsError
 from maps.hashes import is_same_model
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp
+from maps.heads.norm import Norm
 from maps.weights.family import (
     ATTENTION_ROLES,
     FUSED_QKV,
@@ -161,16 +162,16 @@ class Checkpoint:
     ) -> list[str]:
         """The names of the tensors that are read for some layers; raises MapsError if one is missing.
 
-        `roles` are the roles of the heads' weights: those that mapping reads, or others of LAYER_ROLES.
+        `roles` are those of each layer's weights: what mapping reads, or others of LAYER_ROLES.
         """
         once = [role for role in self.layout.names if role not in LAYER_ROLES]
         once = [role for role in once if first_mlp or not role.startswith("mlp_")]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
-        names += [self.mlp_bias_name(role) for role in once if role.startswith("mlp_")]
+        names += [self.bias_name(role) for role in once if role.startswith("mlp_")]
         if self.must_be_untied and self.is_tied:
             raise self.missing_unembedding_error()
         for layer in layers:
-            names += [self.locate_head_weights(role, layer)[0] for role in roles]
+            names += [self.locate_head_weights(role, layer)[0] for role in roles if role in self.layout.names]
         return [name for name in names if name is not None and name in self.source.names()]
 
     def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:
@@ -253,6 +254,22 @@ class Checkpoint:
         gain = self.read(self.tensor_name(role, layer)).float()
         return gain + 1 if self.layout.norms_minus_one else gain
 
+    def norm(self, role: str, layer: int = 0) -> Norm | None:
+        """A norm over the model's width, in float32; None if the family has no such norm."""
+        gain = self.norm_gain(role, layer)
+        if gain is None:
+            return None
+        bias, shape = self.bias(role, layer), (self.shape.width,)
+        if tuple(gain.shape) != shape or (bias is not None and tuple(bias.shape) != shape):
+            raise MapsError(
+                f"The tensor {self.tensor_name(role, layer)} of {self.model} does not fit its width {self.shape.width}."
+            )
+        return Norm(gain, self.shape.epsilon, self.family.norm == "LayerNorm", bias)
+
+    def input_norm(self, layer: int) -> Norm | None:
+        """The norm in front of a layer's attention; None if the family has none."""
+        return self.norm("attn_norm", layer)
+
     def final_norm_gain(self) -> Tensor:
         """The final norm's gain, (d,), in float32."""
         gain, d = self.norm_gain("final_norm"), self.shape.width
@@ -267,15 +284,15 @@ class Checkpoint:
         weight = self.read(self.tensor_name(role)).float()
         return weight.T.contiguous() if self.layout.mlp_inputs_first else weight
 
-    def mlp_bias_name(self, role: str) -> str | None:
+    def bias_name(self, role: str, layer: int = 0) -> str | None:
         """The name of the bias of a role's weight; None if there is no bias or no such weight."""
-        weight = self.find_tensor_name(role)
+        weight = self.find_tensor_name(role, layer)
         bias = None if weight is None else weight.removesuffix("weight") + "bias"
         return bias if self.family.has_biases or bias in self.source.names() else None
 
-    def mlp_bias(self, role: str) -> Tensor | None:
+    def bias(self, role: str, layer: int = 0) -> Tensor | None:
         """The bias of a role's weight in float32; raises MapsError if it is missing in a family that always has it."""
-        name = self.mlp_bias_name(role)
+        name = self.bias_name(role, layer)
         if name is None:
             return None
         if name not in self.source.names():
@@ -289,12 +306,11 @@ class Checkpoint:
         if both is not None:
             gate, up = both.tensor_split(2)
         inner = 0 if up is None else len(up)
-        shapes = {"norm": (d,), "gate": (inner, d), "up": (inner, d), "down": (d, inner)}
-        tensors: dict[str, Any] = {"norm": self.norm_gain("mlp_norm"), "gate": gate, "up": up}
-        tensors |= {"down": self.mlp_weight("mlp_down")} | {f"{n}_bias": self.mlp_bias(f"mlp_{n}") for n in shapes}
+        shapes = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
+        tensors: dict[str, Any] = {"gate": gate, "up": up, "down": self.mlp_weight("mlp_down")}
+        tensors |= {f"{name}_bias": self.bias(f"mlp_{name}") for name in shapes}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
         wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]
         if wrong or up is None or tensors["down"] is None:
             raise MapsError(f"The first MLP of {self.model} has tensors whose shapes do not fit its width {d}.")
-        activation, subtracts_mean = ACTIVATIONS[self.shape.activation], self.family.norm == "LayerNorm"
-        return FirstMlp(**tensors, epsilon=self.shape.epsilon, activation=activation, subtracts_mean=subtracts_mean)
+        return FirstMlp(self.norm("mlp_norm"), **tensors, activation=ACTIVATIONS[self.shape.activation])

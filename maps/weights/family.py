@@ -16,7 +16,7 @@ from torch import Tensor
 from maps.weights.shape import ModelShape
 
 ATTENTION_ROLES = ("query", "key", "value")
-LAYER_ROLES = (*ATTENTION_ROLES, "value_fused", "output", "query_norm", "key_norm")  # one tensor in every layer
+LAYER_ROLES = (*ATTENTION_ROLES, "value_fused", "output", "attn_norm", "query_norm", "key_norm")  # in every layer
 
 
 def head_count(role: str, s: ModelShape) -> int:
@@ -102,6 +102,7 @@ class TensorLayout:
     - embedding, unembedding, final_norm
     - query, key, value, output; with a fused `attention` layout, `value` names the tensor that holds all three
     - value_fused: a tensor with query, key and value that some files have instead of three
+    - attn_norm: the norm in front of attention
     - query_norm, key_norm: norms of queries and keys
     - mlp_norm, mlp_gate, mlp_up, mlp_down: the first MLP; mlp_gate_up: gate and up in one tensor
 
@@ -139,6 +140,7 @@ HUB_NAMES = {
     "key": "model.layers.{i}.self_attn.k_proj.weight",
     "value": "model.layers.{i}.self_attn.v_proj.weight",
     "output": "model.layers.{i}.self_attn.o_proj.weight",
+    "attn_norm": "model.layers.{i}.input_layernorm.weight",
     "mlp_norm": "model.layers.0.post_attention_layernorm.weight",
     "mlp_gate": "model.layers.0.mlp.gate_proj.weight",
     "mlp_up": "model.layers.0.mlp.up_proj.weight",
@@ -153,6 +155,7 @@ GGUF_NAMES = {
     "value": "blk.{i}.attn_v.weight",
     "value_fused": "blk.{i}.attn_qkv.weight",  # in files of any family whose converter joined the three
     "output": "blk.{i}.attn_output.weight",
+    "attn_norm": "blk.{i}.attn_norm.weight",
     "mlp_norm": "blk.0.ffn_norm.weight",
     "mlp_gate": "blk.0.ffn_gate.weight",
     "mlp_up": "blk.0.ffn_up.weight",

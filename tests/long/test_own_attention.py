@@ -30,7 +30,7 @@ def through(model: Any) -> Tensor:
 
 
 def test_the_first_mlp_is_the_models_own(through: Tensor) -> None:
-    ours = open_bundled_model().mlp_sources.exact_rows(TOKENS)
+    ours = open_bundled_model().mlp_rows.exact_rows(TOKENS)
     assert float(((ours - through).norm(dim=1) / through.norm(dim=1)).max()) < 1e-5
 
 

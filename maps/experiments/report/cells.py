@@ -15,7 +15,7 @@ from maps.experiments.results import Result
 from maps.text import relation_label
 
 SHOWN_SETTINGS = (
-    *("model", "revision", "k", "tau", "min_pairs", "first_mlp", "final_norm", "dtype", "layers", "seed"),
+    *("model", "revision", "k", "tau", "min_pairs", "reading", "calibration", "dtype", "layers", "seed"),
     *("heads", "directions"),
 )
 PAPER_NAMES = {  # by the model's name on the Hub, without its owner and in lower case

@@ -9,6 +9,7 @@ NAMES = {
     "unembedding": "lm_head.weight",
     "value": "transformer.h.{i}.attn.c_attn.weight",
     "output": "transformer.h.{i}.attn.c_proj.weight",
+    "attn_norm": "transformer.h.{i}.ln_1.weight",
     "mlp_norm": "transformer.h.0.ln_2.weight",
     "mlp_up": "transformer.h.0.mlp.c_fc.weight",
     "mlp_down": "transformer.h.0.mlp.c_proj.weight",

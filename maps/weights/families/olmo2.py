@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from maps.weights import family
 
-HUB_NAMES = family.without_roles(family.HUB_NAMES, "mlp_norm") | family.HUB_HEAD_NORMS
-GGUF_NAMES = family.without_roles(family.GGUF_NAMES, "mlp_norm") | family.GGUF_HEAD_NORMS
+HUB_NAMES = family.without_roles(family.HUB_NAMES, "attn_norm", "mlp_norm") | family.HUB_HEAD_NORMS
+GGUF_NAMES = family.without_roles(family.GGUF_NAMES, "attn_norm", "mlp_norm") | family.GGUF_HEAD_NORMS
 
 OLMO2 = family.Family(
     model_types=("olmo2",),

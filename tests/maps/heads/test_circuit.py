@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from maps.heads.circuit import HeadWeights, output_factors, saliency, skewness
-from maps.heads.sources import Sources
 from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
+from tests.sources import make_sources
 
 
 def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2) -> HeadWeights:
@@ -25,7 +25,7 @@ def plain_saliency(rows: Tensor, weights: HeadWeights) -> Tensor:
 
 def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
     embedding = normal(50, 24)
-    sources = Sources(embedding, GATED)
+    sources = make_sources(embedding, GATED)
     torch.testing.assert_close(sources.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
     torch.testing.assert_close(sources.exact_rows(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
@@ -33,7 +33,7 @@ def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
 
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
     embedding = normal(9, 24)
-    sources = Sources(embedding)
+    sources = make_sources(embedding)
     assert torch.equal(sources.rows, embedding)
     assert torch.equal(sources.exact_rows(torch.tensor([8, 0])), embedding[[8, 0]].double())
 
@@ -42,7 +42,7 @@ def test_without_an_mlp_the_sources_are_the_embedding() -> None:
 def test_saliency_is_the_gain_of_a_token_through_a_head(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maps.heads.sources.ROWS", rows)
     sources = normal(50, 24)
-    sigma = saliency(Sources(sources), heads())
+    sigma = saliency(make_sources(sources), heads())
     torch.testing.assert_close(sigma.double(), plain_saliency(sources, heads()), rtol=1e-5, atol=0)
 
 
@@ -50,7 +50,7 @@ def test_saliency_does_not_depend_on_a_tokens_length_and_is_zero_without_one() -
     sources = normal(3, 24)
     sources[1] = 1000 * sources[0]
     sources[2] = 0
-    sigma = saliency(Sources(sources), heads())
+    sigma = saliency(make_sources(sources), heads())
     torch.testing.assert_close(sigma[:, 0], sigma[:, 1])
     assert sigma[:, 2].tolist() == [0.0] * 4
 
@@ -73,11 +73,11 @@ def test_skewness_is_the_population_one() -> None:
 
 def test_sources_are_scaled_as_the_model_scales_them() -> None:
     embedding, m = normal(50, 24).bfloat16(), GATED
-    plain = Sources(embedding, scale=3.0)
+    plain = make_sources(embedding, scale=3.0)
     assert torch.equal(torch.cat([block for _, block in plain.blocks()]), 3 * embedding.float())
     assert torch.equal(plain.exact_rows(torch.tensor([4])), 3 * embedding[[4]].double())
     assert plain.rows.dtype == torch.bfloat16
-    through = Sources(embedding, m, scale=3.0)
+    through = make_sources(embedding, m, scale=3.0)
     wanted = plain_mlp(3 * embedding.double(), m)
     torch.testing.assert_close(through.rows.double(), wanted, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(through.exact_rows(torch.tensor([7, 7, 1])), wanted[[7, 7, 1]], rtol=1e-12, atol=1e-12)
@@ -86,7 +86,7 @@ def test_sources_are_scaled_as_the_model_scales_them() -> None:
 def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maps.heads.sources.EXACT_CACHE_BYTES", 8 * 24 * 10)  # ten rows
     embedding, m = normal(50, 24), GATED
-    sources, wanted = Sources(embedding, m), plain_mlp(embedding, m)
+    sources, wanted = make_sources(embedding, m), plain_mlp(embedding, m)
     for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):
         torch.testing.assert_close(
             sources.exact_rows(torch.tensor(ids, dtype=torch.long)), wanted[ids], rtol=1e-12, atol=1e-12
@@ -101,7 +101,7 @@ def test_rows_too_short_for_float32_are_read_in_their_direction(length: float, t
     embedding[[4, 30]] *= length
     embedding[7] = 0
     mlp = replace(GATED, norm_bias=None, gate_bias=None, up_bias=None, down_bias=None) if through else None
-    sources = Sources(embedding, mlp)
+    sources = make_sources(embedding, mlp)
     assert sources.faint_ids.tolist() == [4, 30]
     rows = embedding.double() if mlp is None else plain_mlp(embedding, mlp)
     wanted = plain_saliency(rows, heads())
@@ -115,4 +115,4 @@ def test_saliency_is_right_whatever_the_size_of_a_heads_weights(scale: float) ->
     rows, weights = normal(50, 24), heads()
     scaled = HeadWeights(weights.values * scale, weights.outputs * scale)
     wanted = plain_saliency(rows, weights) * scale**2
-    torch.testing.assert_close(saliency(Sources(rows), scaled).double(), wanted, rtol=1e-5, atol=0)
+    torch.testing.assert_close(saliency(make_sources(rows), scaled).double(), wanted, rtol=1e-5, atol=0)

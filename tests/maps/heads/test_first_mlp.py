@@ -12,14 +12,14 @@ from torch.nn.functional import layer_norm, linear, rms_norm, silu
 
 from maps.heads import first_mlp as mlp
 from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, apply_first_mlp, apply_first_mlp_float64
+from maps.heads.norm import Norm
 from tests.near_ties import normal_tensor
 
 D, INNER = 24, 40
 normal = partial(normal_tensor, dtype=torch.float32)
 
 GATED = FirstMlp(
-    norm=normal(D, seed=3),
-    epsilon=1e-5,
+    norm=Norm(normal(D, seed=3), 1e-5),
     gate=normal(INNER, D, seed=4),
     up=normal(INNER, D, seed=5),
     down=normal(D, INNER, seed=6),
@@ -27,7 +27,7 @@ GATED = FirstMlp(
 )
 BIASED = replace(
     GATED,
-    norm_bias=normal(D, seed=7),
+    norm=Norm(normal(D, seed=3), 1e-5, bias=normal(D, seed=7)),
     gate_bias=normal(INNER, seed=8),
     up_bias=normal(INNER, seed=9),
     down_bias=normal(D, seed=10),
@@ -36,22 +36,19 @@ KINDS = {
     "gated, RMS norm": GATED,
     "gated, biases": BIASED,
     "gated, no norm": replace(GATED, norm=None),
-    "plain, LayerNorm, biases": replace(BIASED, gate=None, gate_bias=None, subtracts_mean=True),
-    "plain, LayerNorm": replace(GATED, gate=None, subtracts_mean=True),
+    "plain, LayerNorm, biases": replace(
+        BIASED, gate=None, gate_bias=None, norm=Norm(normal(D, seed=3), 1e-5, True, normal(D, seed=7))
+    ),
+    "plain, LayerNorm": replace(GATED, gate=None, norm=Norm(normal(D, seed=3), 1e-5, subtracts_mean=True)),
 }
 
 
 def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
     """The formula with torch's layers, in float64."""
     m, x = m.to(torch.float64), rows.double()
-    if m.norm is not None:
-        x = (
-            layer_norm(x, (D,), m.norm, m.norm_bias, m.epsilon)
-            if m.subtracts_mean
-            else rms_norm(x, (D,), m.norm, m.epsilon)
-        )
-    if m.norm_bias is not None and not m.subtracts_mean:
-        x = x + m.norm_bias
+    if (n := m.norm) is not None:
+        x = layer_norm(x, (D,), n.gain, n.bias, n.epsilon) if n.subtracts_mean else rms_norm(x, (D,), n.gain, n.epsilon)
+        x = x if n.bias is None or n.subtracts_mean else x + n.bias
     inner = linear(x, m.up, m.up_bias)
     inner = m.activation(inner) if m.gate is None else m.activation(linear(x, m.gate, m.gate_bias)) * inner
     return linear(inner, m.down, m.down_bias)
@@ -72,7 +69,7 @@ def test_the_first_mlp_is_its_formula_whatever_the_blocks(
 
 def test_the_rows_that_come_in_stay_as_they_are() -> None:
     embedding = normal(50, D)
-    apply_first_mlp(embedding, replace(BIASED, norm=None, norm_bias=None))
+    apply_first_mlp(embedding, replace(BIASED, norm=None))
     assert torch.equal(embedding, normal(50, D))
 
 

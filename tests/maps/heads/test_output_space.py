@@ -14,12 +14,12 @@ from maps.heads import output_space
 from maps.heads.circuit import HeadWeights
 from maps.heads.eight_bit import RoundedRows, has_fast_int8
 from maps.heads.output_space import best_targets, output_space_sizes, random_rotation, unit_targets
-from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import cancelling_first_mlp
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal_tensor
 from tests.sampling import sampled
+from tests.sources import make_sources
 
 SIZES = (1, 2, 7, 8, 100, 257, 1023, 1024, 1025, 2500)
 
@@ -163,8 +163,8 @@ def test_the_share_is_that_of_all_of_m(
     gain = normal_tensor(24, seed=4) if gained else None
     seen = unembedding.double() if gain is None else unembedding.double() * gain
     for sources, rows in (
-        (Sources(embedding), embedding.double()),
-        (Sources(embedding, GATED), plain_mlp(embedding, GATED)),
+        (make_sources(embedding), embedding.double()),
+        (make_sources(embedding, GATED), plain_mlp(embedding, GATED)),
     ):
         wanted = [float(share) for share in shares(rows, seen, heads)]
         assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding), gain) == wanted
@@ -176,7 +176,7 @@ def test_every_token_may_be_its_own_best_target(size: int) -> None:
     embedding = embedding / embedding.norm(dim=1, keepdim=True)
     turn = random_rotation(12, normal_tensor(1))
     heads = HeadWeights(turn[None], turn.T[None])
-    assert output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(embedding)) == [1.0]
+    assert output_space_sizes(make_sources(embedding), heads, Unembedding.from_tensor(embedding)) == [1.0]
 
 
 def test_heads_of_a_group_may_be_done_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +185,9 @@ def test_heads_of_a_group_may_be_done_apart(monkeypatch: pytest.MonkeyPatch) -> 
         normal_tensor(300, 24, seed=1, dtype=torch.float32),
     )
     heads = HeadWeights(normal_tensor(1, 24, 6, seed=2), normal_tensor(4, 6, 24, seed=3))
-    together = output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(unembedding))
+    together = output_space_sizes(make_sources(embedding), heads, Unembedding.from_tensor(unembedding))
     monkeypatch.setattr(output_space, "TARGET_BYTES", 1)
-    assert output_space_sizes(Sources(embedding), heads, Unembedding.from_tensor(unembedding)) == together
+    assert output_space_sizes(make_sources(embedding), heads, Unembedding.from_tensor(unembedding)) == together
 
 
 def test_a_column_of_zeros_scores_zero() -> None:
@@ -236,7 +236,7 @@ def test_products_that_are_slow_are_not_used(
 @pytest.mark.parametrize("seed", [2, 8, 10, 13])
 def test_a_token_of_which_the_first_mlp_leaves_little_finds_its_best_target(seed: int) -> None:
     embedding, mlp, heads = cancelling_first_mlp(seed)
-    sources, unembedding = Sources(embedding, mlp), normal_tensor(2000, 24, seed=1, dtype=torch.float32)
+    sources, unembedding = make_sources(embedding, mlp), normal_tensor(2000, 24, seed=1, dtype=torch.float32)
     wanted = shares(sources.exact_rows(torch.arange(2000)), unembedding, heads)
     assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding)) == [
         float(share) for share in wanted

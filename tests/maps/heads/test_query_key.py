@@ -97,7 +97,7 @@ def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path
 def formula(folder: Path, layer: int, head: int) -> tuple[Tensor, Tensor]:
     """All scores (V, V) and ‖q W_Kᵀ‖ / √d (V,) of a head, in float64, token by token as the contract has it."""
     model = Model.open(str(folder))
-    sources, shape = model.embedding_sources if layer == 0 else model.mlp_sources, model.shape
+    sources, shape = model.sources(layer), model.shape
     rows = sources.exact_rows(torch.arange(VOCABULARY_SIZE))
     rows = rows / rows.norm(dim=1, keepdim=True) * shape.width**0.5
     heads = read_query_key_weights(model.checkpoint, layer).to(torch.float64)
@@ -169,7 +169,7 @@ def test_lengths_of_rows_change_nothing() -> None:
 @pytest.mark.slow
 def test_what_is_too_close_for_float32_is_decided_in_float64(small_model: Path) -> None:
     model = Model.open(str(small_model))
-    circuit = QueryKeyCircuit(model.embedding_sources, read_query_key_weights(model.checkpoint, 0))
+    circuit = QueryKeyCircuit(model.sources(0), read_query_key_weights(model.checkpoint, 0))
     scores, _ = formula(small_model, 0, 2)
     tokens = torch.arange(VOCABULARY_SIZE)
     wanted = ((scores > scores.diagonal()[:, None] + 1e-9).sum(1) < 40).tolist()

@@ -17,9 +17,9 @@ from maps.heads.relation_scores import (
     score_layer_relations,
     select_usable_pairs,
 )
-from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from maps.types import Relation, RelationScore
+from tests.sources import make_sources
 
 CAPITALS = Relation("country_to_capital", "knowledge", (("France", "Paris"), ("Peru", "Lima"), ("Chad", "N'Djamena")))
 IDS = {"France": 3, "Paris": 4, "Peru": 5, "Lima": 6, "Chad": 7, "Pérou": 5}
@@ -67,7 +67,7 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
         UsableRelation(CAPITALS, 2, (3, 5), (4, 5)),  # all zeros of a row tie behind its one
     ]
     scores = score_layer_relations(
-        UsablePairs.from_relations(wanted), Sources(one), heads.to_float64(), Unembedding.from_tensor(one)
+        UsablePairs.from_relations(wanted), make_sources(one), heads.to_float64(), Unembedding.from_tensor(one)
     )
     assert scores == [
         [
@@ -86,9 +86,9 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
 def test_a_layer_without_relations_has_no_scores() -> None:
     one = torch.eye(4)
     heads = HeadWeights(one[None].double(), one[None].double())
-    assert score_layer_relations(UsablePairs.from_relations([]), Sources(one), heads, Unembedding.from_tensor(one)) == [
-        []
-    ]
+    assert score_layer_relations(
+        UsablePairs.from_relations([]), make_sources(one), heads, Unembedding.from_tensor(one)
+    ) == [[]]
 
 
 @pytest.mark.parametrize("pool", [1, 100, 2048])
@@ -102,7 +102,7 @@ def test_the_hits_of_a_layer_are_those_of_float64(pool: int, monkeypatch: pytest
     ).to_float64()
     ids = torch.randint(400, (2, 300), generator=generator)
     pairs = UsablePairs((), ids[0], ids[1], torch.randint(1, 60, (300,), generator=generator))
-    hits = find_layer_hits(pairs, Sources(embedding), heads, Unembedding.from_tensor(unembedding))
+    hits = find_layer_hits(pairs, make_sources(embedding), heads, Unembedding.from_tensor(unembedding))
     rows, which = torch.unique(unembedding.double(), dim=0, return_inverse=True)
     for head in range(4):
         scores = (heads.head_output(embedding[ids[0]].double(), head) @ rows.T)[:, which]

@@ -7,11 +7,11 @@ import torch
 
 from maps.heads.circuit import HeadWeights, saliency
 from maps.heads.salient_tokens import SalientCounts, find_salient_mappings, find_salient_tokens, head_gains
-from maps.heads.sources import Sources
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import CANCELLED_TOKEN, cancelling_first_mlp
 from tests.maps.heads.test_circuit import heads, plain_saliency
 from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
+from tests.sources import make_sources
 
 
 def limit(weights: HeadWeights, head: int) -> float:
@@ -32,7 +32,7 @@ def test_the_gain_is_the_product_of_the_spectral_norms() -> None:
 def test_salient_tokens_are_those_of_float64(head: int, count: int) -> None:
     embedding = normal(200, 24)
     embedding[[17, 120]] = embedding[[90, 3]]
-    sources, weights = Sources(embedding, GATED), heads()
+    sources, weights = make_sources(embedding, GATED), heads()
     rows, which = torch.unique(embedding, dim=0, return_inverse=True)
     sigma = plain_saliency(plain_mlp(rows, GATED), weights)[head][which]
     wanted = sigma.sort(descending=True, stable=True).indices[:count]
@@ -48,15 +48,15 @@ def test_near_ties_of_saliency_are_decided_in_float64() -> None:
     weights = heads()
     sigma = plain_saliency(embedding, weights)[1]
     wanted = sigma.sort(descending=True, stable=True).indices[:30].tolist()
-    screen = saliency(Sources(embedding), weights)[1]
+    screen = saliency(make_sources(embedding), weights)[1]
     assert screen.topk(30).indices.tolist() != wanted  # else this shows nothing
-    ids, _ = find_salient_tokens(Sources(embedding), screen, weights.to_float64(), 1, 30, limit(weights, 1))
+    ids, _ = find_salient_tokens(make_sources(embedding), screen, weights.to_float64(), 1, 30, limit(weights, 1))
     assert ids.tolist() == wanted
 
 
 def test_a_vocabulary_of_equal_tokens_is_listed_by_id() -> None:
     embedding = normal(1, 24).repeat(9, 1)
-    sources = Sources(embedding)
+    sources = make_sources(embedding)
     ids, _ = find_salient_tokens(sources, saliency(sources, heads())[0], heads().to_float64(), 0, 4, limit(heads(), 0))
     assert ids.tolist() == [0, 1, 2, 3]
 
@@ -64,7 +64,7 @@ def test_a_vocabulary_of_equal_tokens_is_listed_by_id() -> None:
 @pytest.mark.parametrize(("first", "further"), [(3, 4), (5, 0), (200, 10)])
 def test_mappings_are_rows_of_m(first: int, further: int) -> None:
     embedding, unembedding, weights = normal(60, 24), normal(60, 24, seed=9), heads()
-    sources, exact = Sources(embedding, GATED), heads().to_float64()
+    sources, exact = make_sources(embedding, GATED), heads().to_float64()
     mappings = find_salient_mappings(
         sources,
         saliency(sources, weights),
@@ -94,7 +94,7 @@ def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:
     sigma = plain_saliency(embedding, heads())[2]
     wanted = sigma.topk(30).indices.tolist()
     embedding[wanted[3:9]] *= 1e-28
-    sources = Sources(embedding)
+    sources = make_sources(embedding)
     ids, _ = find_salient_tokens(sources, saliency(sources, heads())[2], heads().to_float64(), 2, 30, limit(heads(), 2))
     assert ids.tolist() == wanted
 
@@ -102,7 +102,7 @@ def test_tokens_of_the_shortest_rows_may_be_the_most_salient() -> None:
 @pytest.mark.parametrize("seed", [2, 8, 10, 13])
 def test_a_token_of_which_the_first_mlp_leaves_little_may_be_salient(seed: int) -> None:
     embedding, mlp, exact = cancelling_first_mlp(seed)
-    sources, single = Sources(embedding, mlp), HeadWeights(exact.values.float(), exact.outputs.float())
+    sources, single = make_sources(embedding, mlp), HeadWeights(exact.values.float(), exact.outputs.float())
     rows = sources.exact_rows(torch.arange(len(embedding)))
     wanted = (exact.head_output(rows, 0).norm(dim=1) / rows.norm(dim=1)).topk(30).indices.tolist()
     screen = saliency(sources, single)[0]

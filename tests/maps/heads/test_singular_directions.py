@@ -28,6 +28,7 @@ from maps.heads.singular_directions import (
     singular_directions,
 )
 from maps.mapping.model import Model
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId
 from tests.near_ties import normal_tensor
@@ -169,7 +170,9 @@ def test_the_final_norms_gain_goes_on_the_side_of_the_targets(tmp_path: Path) ->
     weights["model.norm.weight"] = 1 + normal_tensor(32, seed=5).float().abs()
     folder = save_model_folder(tmp_path / "model", SmallModel(), weights)
     result = evaluate_directions(
-        ExperimentRun(str(folder), tmp_path / "out", replace(SETTINGS, final_norm=True)), (HeadId(1, 2),), 1
+        ExperimentRun(str(folder), tmp_path / "out", replace(SETTINGS, reading=Reading.parse("mlp+final-norm"))),
+        (HeadId(1, 2),),
+        1,
     )
     _, formed, unembedding = rows_and_map(1, 2)
     _, _, right = torch.linalg.svd(formed)

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from maps.heads import top_entries
 from maps.heads.circuit import HeadWeights
-from maps.heads.sources import Sources
 from maps.heads.top_entries import TokenPair, find_highest_entries, mapping_overlap
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Unembedding
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal_tensor
+from tests.sources import make_sources
 
 
 def plain(rows: Tensor, unembedding: Tensor, heads: HeadWeights, head: int, wanted: int) -> list[TokenPair]:
@@ -39,9 +39,9 @@ def test_the_highest_entries_are_those_of_float64(size: int, wanted: int, dtype:
     embedding, unembedding = normal_tensor(size, 24).to(dtype), (normal_tensor(size, 24, seed=1) + 0.3).to(dtype)
     embedding[size // 2], unembedding[size // 3] = embedding[0].clone(), unembedding[size - 1].clone()
     columns, weights = Unembedding.from_tensor(unembedding), heads()
-    through = Sources(embedding, GATED)
+    through = make_sources(embedding, GATED)
     for head in (0, 3):
-        pairs = find_highest_entries(Sources(embedding), weights, head, columns, wanted)
+        pairs = find_highest_entries(make_sources(embedding), weights, head, columns, wanted)
         assert pairs == plain(embedding, unembedding, weights, head, wanted)
     pairs = find_highest_entries(through, weights, 3, columns, wanted)
     assert pairs == plain(plain_mlp(embedding, GATED), unembedding, weights, 3, wanted)
@@ -54,7 +54,7 @@ def test_block_sizes_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch)
         normal_tensor(90, 24, dtype=torch.float32),
         normal_tensor(90, 24, seed=1, dtype=torch.float32),
     )
-    pairs = find_highest_entries(Sources(embedding), heads(), 1, Unembedding.from_tensor(unembedding), 40)
+    pairs = find_highest_entries(make_sources(embedding), heads(), 1, Unembedding.from_tensor(unembedding), 40)
     assert pairs == plain(embedding, unembedding, heads(), 1, 40)
 
 
@@ -65,7 +65,9 @@ def test_entries_within_rounding_are_ordered_in_float64(spread: float) -> None:
     embedding = y.float().repeat(3, 1)
     scores = embedding[:1].double() @ unembedding.double().T
     assert (embedding[:1] @ unembedding.T).topk(50).indices.tolist() != scores.topk(50).indices.tolist()
-    pairs = find_highest_entries(Sources(embedding), HeadWeights(eye, eye), 0, Unembedding.from_tensor(unembedding), 50)
+    pairs = find_highest_entries(
+        make_sources(embedding), HeadWeights(eye, eye), 0, Unembedding.from_tensor(unembedding), 50
+    )
     assert pairs == plain(embedding, unembedding, HeadWeights(eye, eye), 0, 50)
 
 
@@ -76,7 +78,7 @@ def test_the_size_of_a_heads_weights_does_not_matter(scale: float) -> None:
         normal_tensor(300, 24, seed=1, dtype=torch.float32),
     )
     scaled = HeadWeights(heads().values * scale, heads().outputs * scale)
-    pairs = find_highest_entries(Sources(embedding), scaled, 2, Unembedding.from_tensor(unembedding), 40)
+    pairs = find_highest_entries(make_sources(embedding), scaled, 2, Unembedding.from_tensor(unembedding), 40)
     assert pairs == plain(embedding, unembedding, heads(), 2, 40)
 
 
@@ -88,8 +90,8 @@ def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
     silent = HeadWeights(weights.values, torch.zeros_like(weights.outputs))
     deaf = HeadWeights(torch.zeros_like(weights.values), weights.outputs)
     for head in (silent, deaf):
-        assert find_highest_entries(Sources(embedding), head, 0, columns, 10) == wanted
-    assert find_highest_entries(Sources(embedding[:2]), silent, 0, Unembedding.from_tensor(embedding[:2]), 10) == [
+        assert find_highest_entries(make_sources(embedding), head, 0, columns, 10) == wanted
+    assert find_highest_entries(make_sources(embedding[:2]), silent, 0, Unembedding.from_tensor(embedding[:2]), 10) == [
         (0, 0),
         (0, 1),
         (1, 0),
@@ -99,7 +101,7 @@ def test_a_head_that_writes_nothing_has_the_first_pairs() -> None:
 
 def test_many_equal_tokens_are_listed_by_id() -> None:
     embedding = normal_tensor(1, 24, dtype=torch.float32).repeat(3000, 1)
-    pairs = find_highest_entries(Sources(embedding[:70]), heads(), 0, Unembedding.from_tensor(embedding), 75)
+    pairs = find_highest_entries(make_sources(embedding[:70]), heads(), 0, Unembedding.from_tensor(embedding), 75)
     wanted = [divmod(i, 3000) for i in range(75)]
     assert pairs == wanted
 

@@ -15,6 +15,7 @@ from maps.atlas.schema import LAYER_TABLES
 from maps.errors import MapsError
 from maps.heads import rank_tests, relation_scores, sources, top_targets
 from maps.mapping.mapper import map_model
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Mapping, Relation
 from maps.weights.open import open_checkpoint
@@ -50,7 +51,7 @@ MODELS = {
         SmallModel(padding_rows=3, tied_embeddings=True, heads=3, kv_heads=3, head_width=20),
         replace(PLAIN, k=340),
     ),
-    "without the first MLP": (SmallModel(heads=6), replace(PLAIN, k=60, first_mlp=False)),
+    "without the first MLP": (SmallModel(heads=6), replace(PLAIN, k=60, reading=Reading("embedding"))),
     "more asked than there is": (
         SmallModel(layers=1, heads=1, kv_heads=1),
         replace(PLAIN, k=400, salient=400, targets=400),
@@ -106,7 +107,7 @@ def test_an_atlas_equals_the_plain_formula(name: str, tmp_path: Path) -> None:
     assert atlas.head_ids == tuple(HeadId(x, y) for x in range(small.layers) for y in range(small.heads))
     hits = 0.0
     for where in atlas.head_ids:
-        oracle = plain_matrix(small, made, where.layer, where.head, settings.first_mlp)
+        oracle = plain_matrix(small, made, where.layer, where.head, settings.reading.source == "mlp")
         check_head(atlas, where, oracle, settings)
         scores = {s.relation: (s.k, s.pairs, s.score, s.suppression) for s in atlas.relation_scores(where)}
         k, wide = own_k(settings, "copying"), own_k(settings, "next")

@@ -13,11 +13,13 @@ import torch
 
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import LAYER_TABLES
-from maps.heads import output_space, rank_tests, relation_scores, sources, top_entries, top_targets
+from maps.heads import output_space, rank_tests, relation_scores, source_rows, top_entries, top_targets
 from maps.mapping.mapper import map_model
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from maps.weights.open import open_checkpoint
+from tests.calibrations import save_random_calibration
 from tests.families import FAMILY_MODELS, BuiltOnce
 from tests.maps.mapping.test_mapper import check_head
 from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
@@ -34,12 +36,23 @@ RELATIONS = (
 WHOLE = MappingSettings(RELATIONS, k=60, suppressive=True, output_space=True, top_scoring=True)
 LATER = replace(WHOLE, layers=(1, 1))
 OPTIONS = {
-    "without the first MLP": replace(WHOLE, first_mlp=False),
-    "with the final gain": replace(WHOLE, final_norm=True, k=25),
+    "without the first MLP": replace(WHOLE, reading=Reading("embedding")),
+    "with the final gain": replace(WHOLE, reading=Reading(final_norm=True), k=25),
     "in bfloat16": replace(WHOLE, dtype="bfloat16"),
-    "all at once": replace(WHOLE, first_mlp=False, final_norm=True, dtype="bfloat16", k=None),
+    "all at once": replace(WHOLE, reading=Reading("embedding", final_norm=True), dtype="bfloat16", k=None),
     "other sizes": replace(WHOLE, salient=7, heldout=0, targets=40, k=20),
 }
+
+
+READINGS = (
+    "mlp+input-norm",
+    "embedding+input-norm+final-norm",
+    "residual",
+    "residual+input-norm+final-norm",
+    "mlp+target-map",
+    "calibrated",
+    "calibrated+input-norm+final-norm+target-map",
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +115,19 @@ def test_an_atlas_with_options_equals_values_from_all_of_m(
     check_model(model, folder, tmp_path / "atlas", OPTIONS[option], (1, 2))
 
 
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("family", with_canary(FAMILY_MODELS, "llama"))
+def test_an_atlas_in_any_reading_equals_values_from_all_of_m(
+    family: str, reading: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
+) -> None:
+    model, folder = made[family]
+    parsed, calibration = Reading.parse(reading), None
+    if parsed.needs_calibration:
+        calibration = save_random_calibration(tmp_path / "calibration.safetensors", open_checkpoint(str(folder)))
+    settings = replace(WHOLE, reading=parsed, calibration=calibration, k=40)
+    check_model(model, folder, tmp_path / "atlas", settings, (1, 2))
+
+
 def tables(atlas: Atlas) -> dict[str, list[dict[str, Any]]]:
     return {name: atlas.table(name).to_pylist() for name in (*LAYER_TABLES, "suppressive")}
 
@@ -115,7 +141,7 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         (top_targets, "BLOCK_COLUMNS", columns),
         (rank_tests, "ROWS", rows),
         (top_targets, "ROWS", rows),
-        (sources, "ROWS", rows),
+        (source_rows, "ROWS", rows),
         (rank_tests, "SIEVE_COLUMNS", 3 * columns),
         (rank_tests, "FIRST_SIEVE_COLUMNS", 2 * columns),
         (rank_tests, "GROUP_COLUMNS", 4),
@@ -123,7 +149,7 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         (rank_tests, "CACHE_BYTES", 8 * 32 * rows),
         (top_targets, "CACHE_BYTES", 8 * 32 * rows),
         (relation_scores, "POOLED_ROWS", rows),
-        (sources, "EXACT_CACHE_BYTES", 8 * 32 * rows),
+        (source_rows, "EXACT_CACHE_BYTES", 8 * 32 * rows),
         (output_space, "TARGET_BYTES", rows),
         (output_space, "BLOCK", square),
         (output_space, "SAMPLE_SOURCES", rows),

@@ -211,7 +211,7 @@ def test_a_head_of_the_bundled_model_ranks_a_pair_as_the_formula_does() -> None:
         distinct_rows(),
     )
     row = (plain.read_rows[different.row_of_token[france]] @ plain.target_columns)[different.row_of_token]
-    y = model.layer(head.layer).exact_heads.head_output(model.mlp_sources.exact_rows(torch.tensor([france])), head.head)
+    y = model.layer(head.layer).exact_heads.head_output(model.mlp_rows.exact_rows(torch.tensor([france])), head.head)
     found = count_ranks(y, torch.tensor([paris]), model.unembedding)
     assert (int(found.higher_count), int(found.lower_count)) == (
         int((row > row[paris]).sum()),

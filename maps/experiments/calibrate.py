@@ -1,0 +1,269 @@
+"""Calibrates the readings of a model: fits linear maps from a token to what each layer reads, and on to the last layer.
+
+The model is run on a few thousand tokens, each at the end of a neutral prompt. For every layer two maps are fitted to
+the residual stream x at the token, by ridge regression in closed form:
+
+    source map    x in front of the layer, at length √d    ≈  f W + w₀           f: rows of E and MLP₀(norm(E))
+    target map    x behind the last layer                  ≈  x' (I + R) + r₀    x': x behind this layer
+
+What differs between prompts for all tokens alike is taken out before. The features and the strength of each layer's
+ridge are those that leave the least unexplained on tokens that were not fitted. Tokens and prompts of the evaluation
+(`streams`) are never used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from maps.errors import MapsError
+from maps.experiments import ridge
+from maps.experiments.hooked_model import HookedModel
+from maps.experiments.ridge import RidgeFeatures
+from maps.experiments.streams import CALIBRATION_PROMPTS, evaluation_count, prompt_ids, read_streams, token_order
+from maps.files.atomic import write_file
+from maps.files.run_folder import RunFolder
+from maps.heads.norm import scale_to_root_width
+from maps.mapping.calibration import FORMAT_VERSION, METADATA_KEY, Calibration
+from maps.mapping.model import Model
+from maps.types import Progress, no_progress_bar
+
+TOKENS = 12_000
+HELD_OUT_SHARE = 1 / 8  # of the tokens: not fitted, they choose features and strengths
+BATCH = 256  # tokens in one pass
+FEATURE_SETS = (("embedding", "mlp"), ("embedding",), ("mlp",))
+TESTED_LAYERS = 4  # layers in which the sets of features are compared
+
+
+class TokenBatch(NamedTuple):
+    """Tokens that stand behind one prompt."""
+
+    prompt: int
+    start: int  # index of the first among the tokens of the prompt
+    tokens: Tensor  # (n,)
+
+    @property
+    def name(self) -> str:
+        return f"streams-{self.prompt:02d}-{self.start:06d}"
+
+
+class FittedSamples(NamedTuple):
+    """Something of all tokens, those to fit and those held out: (n, …) and (v, …)."""
+
+    fitted: Tensor
+    held_out: Tensor
+
+
+def calibrate(model: Model, out: Path, tokens: int = TOKENS, progress: Progress[Any] = no_progress_bar) -> Calibration:
+    """Fits the maps of a model and writes them into the file `out`; continues where a run stopped.
+
+    `tokens`: how many to run the model on. `progress` wraps first the passes of the model, then the layers. Raises
+    MapsError where transformers cannot run the model, and where `out` holds another calibration.
+    """
+    settings = calibration_settings(model, tokens)
+    if (finished := find_finished(out, settings)) is not None:
+        return finished
+    parts = CalibrationParts(RunFolder(out.parent, f"{out.name}.parts"))
+    with parts.run.begin("calibrate", settings):
+        if (finished := find_finished(out, settings)) is not None:
+            return finished
+        batches = split_tokens(model, tokens)
+        run_model(model, batches, parts, progress)
+        fit = CalibrationFit.prepare(model, batches, parts)
+        layers = range(model.shape.layers)
+        todo = [layer for layer in layers if not parts.has(f"maps-{layer:03d}")]
+        for layer in progress(todo, len(layers) - len(todo)):
+            parts.store(f"maps-{layer:03d}", fit.fit_layer(layer))
+        write_calibration(out, parts, layers, settings | {"features": list(fit.features)})
+        parts.remove()
+    return Calibration.open(out)
+
+
+def calibration_settings(model: Model, tokens: int) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": model.name,
+        **model.checkpoint.identity,
+        "layers": model.shape.layers,
+        "tokens": tokens,
+        "prompts": list(CALIBRATION_PROMPTS),
+    }
+
+
+def find_finished(out: Path, settings: dict[str, Any]) -> Calibration | None:
+    """The calibration in `out`, None if there is none; raises MapsError if it is another one."""
+    if not out.exists():
+        return None
+    calibration = Calibration.open(out)
+    if any(calibration.info.get(key) != value for key, value in settings.items()):
+        raise MapsError(f"{out} holds another calibration, of {calibration.info['model']}; choose another --out.")
+    return calibration
+
+
+@dataclass(frozen=True)
+class CalibrationParts:
+    """What an unfinished calibration has done: the streams of each batch of tokens, the maps of each layer."""
+
+    run: RunFolder
+
+    def path(self, name: str) -> Path:
+        return self.run.folder / f"{name}.safetensors"
+
+    def has(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def store(self, name: str, tensors: dict[str, Tensor]) -> None:
+        content = save({key: tensor.cpu().contiguous() for key, tensor in tensors.items()})
+        write_file(self.path(name), content)
+
+    def read(self, name: str) -> dict[str, Tensor]:
+        with safe_open(self.path(name), "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not iterable)
+
+    def read_layer(self, batches: Sequence[TokenBatch], layer: int) -> Tensor:
+        """The stream in front of a layer, or behind the last one for L, of all batches: (n, d) float32."""
+        rows = []
+        for batch in batches:
+            with safe_open(self.path(batch.name), "pt") as file:
+                rows.append(file.get_slice("directions")[layer].float() * file.get_slice("scales")[layer][:, None])
+        return torch.cat(rows)
+
+    def remove(self) -> None:
+        for path in self.run.folder.iterdir():
+            path.unlink()
+        self.run.folder.rmdir()
+
+
+def split_tokens(model: Model, count: int) -> list[TokenBatch]:
+    """The tokens of the calibration, those that are fitted first, shared among the prompts in turn."""
+    order, added = token_order(model.vocabulary.size), model.vocabulary.added_ids
+    usable = [token for token in order[evaluation_count(len(order)) :].tolist() if token not in added][:count]
+    prompts = len(CALIBRATION_PROMPTS)
+    return [
+        TokenBatch(prompt, start, torch.tensor(usable[prompt::prompts][start : start + BATCH]))
+        for prompt in range(prompts)
+        for start in range(0, len(usable[prompt::prompts]), BATCH)
+    ]
+
+
+def run_model(model: Model, batches: Sequence[TokenBatch], parts: CalibrationParts, progress: Progress[str]) -> None:
+    """Runs the model on the batches that are missing, and stores the streams of each."""
+    todo = {batch.name: batch for batch in batches if not parts.has(batch.name)}
+    if not todo:
+        return
+    hooked_model = HookedModel.open(model)
+    prefixes = prompt_ids(hooked_model, CALIBRATION_PROMPTS)
+    for name in progress(list(todo), len(batches) - len(todo)):
+        batch = todo[name]
+        rows = read_streams(hooked_model, prefixes[batch.prompt], batch.tokens).rows
+        scales = rows.square().mean(2).sqrt()
+        directions = scale_to_root_width(rows.flatten(0, 1)).view_as(rows)
+        # Float16 keeps three digits of a direction, far more than a linear map predicts.
+        parts.store(batch.name, {"directions": directions.half(), "scales": scales})
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationFit:
+    """The tokens' features, decomposed once for all layers."""
+
+    model: Model
+    batches: Sequence[TokenBatch]
+    parts: CalibrationParts
+    features: tuple[str, ...]
+    decomposed: RidgeFeatures
+    held_out_rows: Tensor  # (v, m) centred features of the held-out tokens
+    is_fitted: Tensor  # (n,) bool
+
+    @classmethod
+    def prepare(cls, model: Model, batches: Sequence[TokenBatch], parts: CalibrationParts) -> CalibrationFit:
+        """Decomposes each set of features and keeps the one that predicts held-out tokens best."""
+        is_fitted = torch.cat([torch.arange(len(b.tokens)) + b.start for b in batches])
+        per_prompt = max(int(is_fitted.max()) + 1, 2)
+        is_fitted = is_fitted < per_prompt - max(1, int(HELD_OUT_SHARE * per_prompt))
+        fits = [cls._decompose(model, batches, parts, names, is_fitted) for names in FEATURE_SETS]
+        last = model.shape.layers - 1
+        tested = sorted({1 + (last - 1) * i // TESTED_LAYERS for i in range(TESTED_LAYERS)} if last else {0})
+        return min(fits, key=lambda fit: sum(min(fit.source_errors(layer)) for layer in tested))
+
+    @classmethod
+    def _decompose(
+        cls,
+        model: Model,
+        batches: Sequence[TokenBatch],
+        parts: CalibrationParts,
+        names: tuple[str, ...],
+        is_fitted: Tensor,
+    ) -> CalibrationFit:
+        tokens = torch.cat([batch.tokens for batch in batches]).to(model.device)
+        kinds = {"embedding": model.embedding_rows, "mlp": model.mlp_rows}
+        rows = torch.cat([scale_to_root_width(kinds[name].rows(tokens)) for name in names], 1).cpu()
+        decomposed = RidgeFeatures.decompose(rows[is_fitted])
+        held_out = rows[~is_fitted] - decomposed.mean.float()
+        return cls(model, batches, parts, names, decomposed, held_out, is_fitted)
+
+    def source_errors(self, layer: int) -> list[float]:
+        """What each strength leaves unexplained of the stream in front of a layer on held-out tokens."""
+        targets, _ = self.source_targets(layer)
+        projection = self.decomposed.project(targets.fitted)
+        return ridge.held_out_errors(self.decomposed, projection, self.held_out_rows, targets.held_out)
+
+    def source_targets(self, layer: int) -> tuple[FittedSamples, Tensor]:
+        """The directions of the stream in front of a layer, centred for each prompt, and their mean (d,)."""
+        rows = scale_to_root_width(self.parts.read_layer(self.batches, layer))
+        return self.centre(rows), rows[self.is_fitted].double().mean(0)
+
+    def centre(self, rows: Tensor) -> FittedSamples:
+        """Rows (n, d) less the mean of each prompt's tokens."""
+        prompts = torch.cat([torch.full((len(batch.tokens),), batch.prompt) for batch in self.batches])
+        rows = rows.clone()
+        for prompt in prompts.unique():
+            rows[prompts == prompt] -= rows[(prompts == prompt) & self.is_fitted].mean(0)
+        return FittedSamples(rows[self.is_fitted], rows[~self.is_fitted])
+
+    def fit_layer(self, layer: int) -> dict[str, Tensor]:
+        """The maps of a layer, as they stand in the file."""
+        maps = {}
+        if layer:  # in front of layer 0 is the embedding itself
+            targets, mean = self.source_targets(layer)
+            weights, error, strength = best_weights(self.decomposed, self.held_out_rows, targets)
+            offset = mean - self.decomposed.mean @ weights
+            maps |= {f"source.{layer}.weight": weights.half(), f"source.{layer}.offset": offset.float()}
+            maps[f"source.{layer}.fit"] = torch.tensor([strength, error])
+        if layer < self.model.shape.layers - 1:
+            maps |= self.fit_target_map(layer)
+        return maps
+
+    def fit_target_map(self, layer: int) -> dict[str, Tensor]:
+        after, final = (self.parts.read_layer(self.batches, at) for at in (layer + 1, self.model.shape.layers))
+        scale = final.square().mean(1, keepdim=True).sqrt()
+        before, change = self.centre(after / scale), self.centre((final - after) / scale)
+        decomposed = RidgeFeatures.decompose(before.fitted)
+        weights, error, strength = best_weights(decomposed, before.held_out - decomposed.mean.float(), change)
+        return {f"target.{layer}": weights.half(), f"target.{layer}.fit": torch.tensor([strength, error])}
+
+
+def best_weights(features: RidgeFeatures, held_out: Tensor, targets: FittedSamples) -> tuple[Tensor, float, float]:
+    """The weights (m, d) that predict held-out tokens best, what they leave unexplained, and their strength."""
+    projection = features.project(targets.fitted)
+    errors = ridge.held_out_errors(features, projection, held_out, targets.held_out)
+    error = min(errors)
+    strength = ridge.STRENGTHS[errors.index(error)]
+    return features.weights(projection, strength), error, strength
+
+
+def write_calibration(out: Path, parts: CalibrationParts, layers: Iterable[int], settings: dict[str, Any]) -> None:
+    """Joins the maps of all layers into one file; how each was fitted goes into its metadata."""
+    tensors: dict[str, Tensor] = {}
+    for layer in layers:
+        tensors |= parts.read(f"maps-{layer:03d}")
+    fits = {name.removesuffix(".fit"): tensors.pop(name).tolist() for name in list(tensors) if name.endswith(".fit")}
+    settings["fits"] = {name: {"strength": strength, "unexplained": error} for name, (strength, error) in fits.items()}
+    write_file(out, save(tensors, {METADATA_KEY: json.dumps(settings)}))
