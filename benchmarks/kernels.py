@@ -20,7 +20,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import plain
 from maps.data import predefined_relations
 from maps.heads.circuit import saliency, skewness
-from maps.heads.first_mlp import apply_first_mlp_float64
 from maps.heads.output_space import output_space_sizes
 from maps.heads.relation_scores import find_layer_hits
 from maps.heads.salient_tokens import SalientCounts, SalientMappings, find_salient_mappings
@@ -70,9 +69,10 @@ class KernelBench:
     def plain_head(self, layer: int, head: int, dtype: torch.dtype = torch.float32) -> plain.FullWidthHead:
         """A head as the plain method knows it; in float64 Ẽ is computed in float64 too."""
         heads, sources = self.layers[layer], self.sources(layer)
-        rows = sources.rows.to(dtype)
-        if dtype == torch.float64 and sources.mlp is not None:
-            rows = self.exact_rows.setdefault(True, apply_first_mlp_float64(sources.embedding.double(), sources.mlp))
+        every = torch.arange(len(sources))
+        rows = sources.rows.rows(every)
+        if dtype == torch.float64:
+            rows = self.exact_rows.setdefault(bool(layer), sources.exact_rows(every))
         value, output = heads.values[head // heads.group_size].to(dtype), heads.outputs[head].to(dtype)
         return plain.FullWidthHead(rows, self.unembedding.to(dtype), value, output)
 

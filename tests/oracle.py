@@ -16,9 +16,9 @@ from maps.heads.norm import Norm
 from maps.mapping.model import TORCH_DTYPES
 from maps.mapping.settings import MappingSettings
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.shape import ModelShape
 from tests.families import (
     build_model,
-    model_blocks,
     model_body,
     run_own_first_mlp,
     run_own_head,
@@ -112,9 +112,9 @@ def oracle_by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: M
     rows = read_plainly(rows, checkpoint, layer, settings)
     values, outputs = checkpoint.value_weights(layer).double(), checkpoint.output_weights(layer).double()
     written = rows @ (values[head // (len(outputs) // len(values))] @ outputs[head])
-    written = written @ target_map(settings, layer, checkpoint.shape.layers, written)
     if settings.reading.final_norm:
         unembedding = unembedding * checkpoint.final_norm_gain().double()
+    unembedding = unembedding @ target_map(settings, layer, checkpoint.shape).T
     return build_oracle(rows, written, unembedding, first_equal_tokens(embedding))
 
 
@@ -136,14 +136,16 @@ def map_plainly(settings: MappingSettings, layer: int, embedding: Tensor, mlp: T
     if settings.calibration is None:
         return embedding
     tensors = load_file(settings.calibration.path)
-    features = torch.cat([x / x.square().mean(1, keepdim=True).sqrt() for x in (embedding, mlp)], 1)
+    means = [x.square().mean(1, keepdim=True).sqrt() for x in (embedding, mlp)]
+    # a row of zeros has no direction
+    features = torch.cat([x / m.where(m > 0, 1) for x, m in zip((embedding, mlp), means, strict=True)], 1)
     return features @ tensors[f"source.{layer}.weight"].double() + tensors[f"source.{layer}.offset"].double()
 
 
-def target_map(settings: MappingSettings, layer: int, layers: int, like: Tensor) -> Tensor:
+def target_map(settings: MappingSettings, layer: int, shape: ModelShape) -> Tensor:
     """What a layer's writes are multiplied by on their way to U, (d, d)."""
-    identity = torch.eye(like.shape[1], dtype=torch.float64)
-    if settings.calibration is None or not settings.reading.target_map or layer == layers - 1:
+    identity = torch.eye(shape.width, dtype=torch.float64)
+    if settings.calibration is None or not settings.reading.target_map or layer == shape.layers - 1:
         return identity
     return identity + load_file(settings.calibration.path)[f"target.{layer}"].double()
 
@@ -168,8 +170,10 @@ def final_norm_gain(model: Any) -> Tensor:
 
 
 @torch.no_grad()
-def oracle_by_own_modules(model: Any, layer: int, head: int, settings: MappingSettings) -> Oracle:
-    """M from the model's own embedding, norm, MLP, attention of one position and unembedding."""
+def oracle_by_own_modules(
+    model: Any, checkpoint: Checkpoint, layer: int, head: int, settings: MappingSettings
+) -> Oracle:
+    """M from the model's own embedding, norms, MLP, attention of one position and unembedding."""
     kept = round_embeddings(model, settings)
     rows, reading = scaled_embedding(kept), settings.reading
     if layer and reading.source != "embedding":
@@ -181,7 +185,6 @@ def oracle_by_own_modules(model: Any, layer: int, head: int, settings: MappingSe
     unembedding = kept.get_output_embeddings().weight[:VOCABULARY_SIZE]
     if reading.final_norm:
         unembedding = unembedding * final_norm_gain(kept)
+    unembedding = unembedding @ target_map(settings, layer, checkpoint.shape).T
     first = first_equal_tokens(kept.get_input_embeddings().weight[:VOCABULARY_SIZE])
-    written = run_own_head(kept, layer, head, rows)
-    written = written @ target_map(settings, layer, len(model_blocks(kept)), written)
-    return build_oracle(rows, written, unembedding, first)
+    return build_oracle(rows, run_own_head(kept, layer, head, rows), unembedding, first)

@@ -171,7 +171,9 @@ class Checkpoint:
         if self.must_be_untied and self.is_tied:
             raise self.missing_unembedding_error()
         for layer in layers:
-            names += [self.locate_head_weights(role, layer)[0] for role in roles if role in self.layout.names]
+            present = [role for role in roles if role in self.layout.names]
+            names += [self.locate_head_weights(role, layer)[0] for role in present]
+            names += [self.bias_name(role, layer) for role in present if role == "attn_norm"]
         return [name for name in names if name is not None and name in self.source.names()]
 
     def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:

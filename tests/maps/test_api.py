@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -55,6 +56,7 @@ def values(mappings: list[maps.Mapping]) -> list[dict[str, object]]:
 def test_the_public_names_are_these() -> None:
     classes = ["Atlas", "Description", "HeadId", "Mapping", "MapsError", "Model", "Relation", "RelationScore"]
     functions = [
+        "calibrate",
         "describe",
         "load",
         "load_atlas",
@@ -146,8 +148,10 @@ def test_own_relations_are_pairs_by_name_or_values(small: maps.Model) -> None:
     [found] = maps.relation_scores(small, "L1H0", {"same": PAIRS})
     assert maps.relation_scores(small, "L1H0", [own]) == [found]
     assert (found.relation, found.category, found.k, found.pairs) == ("same", "", 10, 15)
+    all_hit: dict[str, Any] = {"score": 1.0, "suppression": 1.0, "identity": 1.0, "beyond_copying_pairs": 0}
+    all_hit |= {"beyond_copying": None, "suppression_beyond_copying": None}
     assert maps.relation_scores(small, "L1H0", [own], k=VOCABULARY_SIZE) == [
-        replace(found, k=VOCABULARY_SIZE, score=1.0, suppression=1.0)
+        replace(found, k=VOCABULARY_SIZE, **all_hit)
     ]
     assert maps.relation_scores(small, "L1H0", []) == []
     unknown = maps.relation_scores(small, "L1H0", {"unknown": [["xylophone", "zebra"]]})
@@ -201,15 +205,15 @@ def test_an_invalid_tau_or_dtype_is_refused(small: maps.Model, tmp_path: Path) -
 
 def test_a_model_is_mapped_as_it_was_loaded(tmp_path: Path) -> None:
     folder = save_model_folder(tmp_path / "model", SmallModel(layers=2), random_weights(SmallModel(layers=2)))
-    plain, other = maps.load(folder), maps.load(folder, dtype="float32", first_mlp=False, final_norm=True)
+    plain, other = maps.load(folder), maps.load(folder, dtype="float32", reading="embedding+final-norm")
     atlas = maps.map(plain, tmp_path / "plain", relations={"same": PAIRS}, salient=7)
     head_id = maps.HeadId(1, 1)
     assert atlas.info["asked_for"] == str(folder)
     assert values(atlas.mappings(head_id)) == approximate_rows(values(maps.salient_mappings(plain, head_id, salient=7)))
     assert atlas.relation_scores(head_id) == maps.relation_scores(plain, head_id, {"same": PAIRS})
     mapped = maps.map(other, tmp_path / "other", relations={"same": PAIRS}, salient=7, layers=(1, 1))
-    assert {name: mapped.info["settings"][name] for name in ("dtype", "first_mlp", "final_norm", "layers")} == {
-        **{"dtype": "float32", "first_mlp": False, "final_norm": True, "layers": [1, 1]}
+    assert {name: mapped.info["settings"][name] for name in ("dtype", "reading", "calibration", "layers")} == {
+        **{"dtype": "float32", "reading": "embedding+final-norm", "calibration": None, "layers": [1, 1]}
     }
     assert values(mapped.mappings(head_id)) == approximate_rows(
         values(maps.salient_mappings(other, head_id, salient=7))

@@ -38,7 +38,9 @@ def scored(scores: dict[str, Any] = SCORES) -> pa.Table:
         [
             {
                 **{"layer": head.layer, "head": head.head, "relation": name, "category": category, "k": 10},
-                **{"pairs": pairs, "score": values[number][0], "suppression": values[number][1]},
+                **{"pairs": pairs, "score": values[number][0], "suppression": values[number][1], "reading": "mlp"},
+                **{"identity": 0.0, "beyond_copying": values[number][0], "beyond_copying_pairs": pairs},
+                "suppression_beyond_copying": values[number][1],
             }
             for number, head in enumerate(HEADS)
             for name, (category, pairs, values) in scores.items()
@@ -51,6 +53,19 @@ def counts(relations: pa.Table, heads: list[HeadId] = HEADS, min_pairs: int = MI
     per_relation = heads_per_relation(relations, TAU, min_pairs)
     rows = classification_summary(heads, classify(relations, TAU, min_pairs), per_relation).to_pylist()
     return {row["measure"]: (row["count"], row["of"], row["share"], row["note"]) for row in rows}
+
+
+def test_what_copying_gives_does_not_classify_a_head_but_for_copying_itself() -> None:
+    """All of a head's hits are the identity's, of a relation and of copying."""
+    rows = scored({"copying": ("algorithmic", 40, [(0.5, 0.3)] * 4), "mine": (None, 40, [(0.5, 0.3)] * 4)}).to_pylist()
+    for row in rows:
+        row |= {"identity": 0.9, "beyond_copying": 0.1, "suppression_beyond_copying": None, "beyond_copying_pairs": 12}
+    table = make_table("relations", rows)
+    for found in classify(table, TAU, MIN_PAIRS).values():
+        assert [(each.relation, each.side) for each in found] == [("copying", "score"), ("copying", "suppression")]
+    by_relation = {row["relation"]: row for row in heads_per_relation(table, TAU, MIN_PAIRS).to_pylist()}
+    assert [by_relation["mine"][name] for name in ("heads", "suppression_heads", "either")] == [0, 0, 0]
+    assert [by_relation["copying"][name] for name in ("heads", "suppression_heads", "either")] == [4, 4, 4]
 
 
 def test_a_head_does_what_reaches_the_threshold_with_enough_pairs_strongest_first() -> None:

@@ -29,7 +29,10 @@ def test_the_columns_are_those_of_the_contract() -> None:
         "mappings": mappings,
         "heldout": mappings,
         "suppressive": mappings,
-        "relations": "layer head relation category k pairs score suppression",
+        "relations": (
+            "layer head relation category k pairs score suppression reading identity beyond_copying "
+            "suppression_beyond_copying beyond_copying_pairs"
+        ),
         "hits": "layer head relation hits suppressed",
         "pairs": "relation category pair source_id source target_id target",
         "descriptions": (
@@ -64,8 +67,12 @@ def test_a_mapping_comes_back_from_its_row() -> None:
 
 
 def test_a_relation_score_comes_back_from_its_row_and_what_is_absent_is_null() -> None:
-    scores = [RelationScore("copying", "algorithmic", 1, 40, 0.25, 0.0), RelationScore("own", "", 10, 0, None, None)]
-    rows = make_table("relations", [relation_row(HEAD, score) for score in scores]).to_pylist()
+    scores = [
+        RelationScore("copying", "algorithmic", 1, 40, 0.25, 0.0, 0.5, 0.2, 0.0, 20),
+        RelationScore("own", "", 10, 0, None, None),
+    ]
+    rows = make_table("relations", [relation_row(HEAD, score, "mlp") for score in scores]).to_pylist()
+    assert [row["reading"] for row in rows] == ["mlp", "mlp"]
     assert [relation_score_from_row(row) for row in rows] == scores
     assert (rows[1]["category"], rows[1]["score"], rows[1]["suppression"]) == (None, None, None)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -17,6 +15,9 @@ def heads(width: int = 24, head_width: int = 6, count: int = 4, values: int = 2)
     return HeadWeights(normal(values, width, head_width, seed=1), normal(count, head_width, width, seed=2))
 
 
+ALL = slice(None)
+
+
 def plain_saliency(rows: Tensor, weights: HeadWeights) -> Tensor:
     exact = weights.to_float64()
     norms = [exact.head_output(rows.double(), head).norm(dim=1) / rows.double().norm(dim=1) for head in range(4)]
@@ -26,7 +27,7 @@ def plain_saliency(rows: Tensor, weights: HeadWeights) -> Tensor:
 def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
     embedding = normal(50, 24)
     sources = make_sources(embedding, GATED)
-    torch.testing.assert_close(sources.rows.double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sources.rows.rows(ALL).double(), plain_mlp(embedding, GATED), rtol=1e-4, atol=1e-4)
     picked = torch.tensor([3, 49, 3])
     torch.testing.assert_close(sources.exact_rows(picked), plain_mlp(embedding[picked], GATED), rtol=1e-12, atol=1e-12)
 
@@ -34,13 +35,13 @@ def test_sources_are_the_first_mlps_output_in_both_precisions() -> None:
 def test_without_an_mlp_the_sources_are_the_embedding() -> None:
     embedding = normal(9, 24)
     sources = make_sources(embedding)
-    assert torch.equal(sources.rows, embedding)
+    assert torch.equal(sources.rows.rows(ALL), embedding)
     assert torch.equal(sources.exact_rows(torch.tensor([8, 0])), embedding[[8, 0]].double())
 
 
 @pytest.mark.parametrize("rows", [1, 7, 4096])
 def test_saliency_is_the_gain_of_a_token_through_a_head(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maps.heads.sources.ROWS", rows)
+    monkeypatch.setattr("maps.heads.source_rows.ROWS", rows)
     sources = normal(50, 24)
     sigma = saliency(make_sources(sources), heads())
     torch.testing.assert_close(sigma.double(), plain_saliency(sources, heads()), rtol=1e-5, atol=0)
@@ -76,15 +77,14 @@ def test_sources_are_scaled_as_the_model_scales_them() -> None:
     plain = make_sources(embedding, scale=3.0)
     assert torch.equal(torch.cat([block for _, block in plain.blocks()]), 3 * embedding.float())
     assert torch.equal(plain.exact_rows(torch.tensor([4])), 3 * embedding[[4]].double())
-    assert plain.rows.dtype == torch.bfloat16
     through = make_sources(embedding, m, scale=3.0)
     wanted = plain_mlp(3 * embedding.double(), m)
-    torch.testing.assert_close(through.rows.double(), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(through.rows.rows(ALL).double(), wanted, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(through.exact_rows(torch.tensor([7, 7, 1])), wanted[[7, 7, 1]], rtol=1e-12, atol=1e-12)
 
 
 def test_exact_rows_are_kept_and_forgotten_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maps.heads.sources.EXACT_CACHE_BYTES", 8 * 24 * 10)  # ten rows
+    monkeypatch.setattr("maps.heads.source_rows.EXACT_CACHE_BYTES", 8 * 24 * 10)  # ten rows
     embedding, m = normal(50, 24), GATED
     sources, wanted = make_sources(embedding, m), plain_mlp(embedding, m)
     for ids in ([1, 2, 3], [3, 2, 9], [*range(9)], [*range(30)], [1], [49, 49], [*range(50)], []):
@@ -100,7 +100,7 @@ def test_rows_too_short_for_float32_are_read_in_their_direction(length: float, t
     embedding = normal(50, 24)
     embedding[[4, 30]] *= length
     embedding[7] = 0
-    mlp = replace(GATED, norm_bias=None, gate_bias=None, up_bias=None, down_bias=None) if through else None
+    mlp = GATED if through else None
     sources = make_sources(embedding, mlp)
     assert sources.faint_ids.tolist() == [4, 30]
     rows = embedding.double() if mlp is None else plain_mlp(embedding, mlp)

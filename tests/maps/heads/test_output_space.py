@@ -14,6 +14,7 @@ from maps.heads import output_space
 from maps.heads.circuit import HeadWeights
 from maps.heads.eight_bit import RoundedRows, has_fast_int8
 from maps.heads.output_space import best_targets, output_space_sizes, random_rotation, unit_targets
+from maps.heads.target_side import TargetSide
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import cancelling_first_mlp
 from tests.maps.heads.test_first_mlp import GATED, plain_mlp
@@ -167,7 +168,7 @@ def test_the_share_is_that_of_all_of_m(
         (make_sources(embedding, GATED), plain_mlp(embedding, GATED)),
     ):
         wanted = [float(share) for share in shares(rows, seen, heads)]
-        assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding), gain) == wanted
+        assert output_space_sizes(sources, heads, Unembedding.from_tensor(unembedding), TargetSide(gain=gain)) == wanted
 
 
 @pytest.mark.parametrize("size", [1, 8, 256])
@@ -194,7 +195,10 @@ def test_a_column_of_zeros_scores_zero() -> None:
     unembedding = normal_tensor(10, 4, dtype=torch.float32)
     unembedding[3] = 0
     targets = unit_targets(
-        Unembedding.from_tensor(unembedding), normal_tensor(2, 3, 4, seed=1), random_rotation(3, normal_tensor(1)), None
+        Unembedding.from_tensor(unembedding),
+        normal_tensor(2, 3, 4, seed=1),
+        random_rotation(3, normal_tensor(1)),
+        TargetSide(),
     )
     assert targets[:, 3].tolist() == [[0.0] * 3] * 2
     assert bool(targets.isfinite().all())

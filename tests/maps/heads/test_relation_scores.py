@@ -13,10 +13,13 @@ from maps.heads.relation_scores import (
     UsablePairs,
     UsableRelation,
     default_k,
+    find_copied_pairs,
     find_layer_hits,
     score_layer_relations,
+    scores_from_hits,
     select_usable_pairs,
 )
+from maps.heads.target_side import PAPER_TARGET_SIDE
 from maps.heads.unembedding import Unembedding
 from maps.types import Relation, RelationScore
 from tests.sources import make_sources
@@ -66,29 +69,53 @@ def test_scores_are_shares_of_pairs(pairs_at_once: int, monkeypatch: pytest.Monk
         UsableRelation(none, 10, (), ()),
         UsableRelation(CAPITALS, 2, (3, 5), (4, 5)),  # all zeros of a row tie behind its one
     ]
-    scores = score_layer_relations(
-        UsablePairs.from_relations(wanted), make_sources(one), heads.to_float64(), Unembedding.from_tensor(one)
-    )
+    pairs, sources, columns = UsablePairs.from_relations(wanted), make_sources(one), Unembedding.from_tensor(one)
+    copied = find_copied_pairs(pairs, sources, PAPER_TARGET_SIDE, columns)
+    assert copied.tolist() == [True, True, True, False, True, True]
+    scores = score_layer_relations(pairs, sources, heads.to_float64(), columns, copied)
     assert scores == [
         [
-            RelationScore("copying", "algorithmic", 1, 4, 0.75, 0.25),
+            RelationScore("copying", "algorithmic", 1, 4, 0.75, 0.25, identity=0.75, beyond_copying_pairs=1),
             RelationScore("none", "", 10, 0, None, None),
-            RelationScore("country_to_capital", "knowledge", 2, 2, 1.0, 0.5),
+            RelationScore("country_to_capital", "knowledge", 2, 2, 1.0, 0.5, identity=1.0),
         ],
         [
-            RelationScore("copying", "algorithmic", 1, 4, 0.25, 0.75),
+            RelationScore("copying", "algorithmic", 1, 4, 0.25, 0.75, identity=0.75, beyond_copying_pairs=1),
             RelationScore("none", "", 10, 0, None, None),
-            RelationScore("country_to_capital", "knowledge", 2, 2, 0.5, 1.0),
+            RelationScore("country_to_capital", "knowledge", 2, 2, 0.5, 1.0, identity=1.0),
         ],
     ]
+
+
+def test_what_copying_hits_is_taken_out_of_the_score_that_classifies() -> None:
+    usable = UsableRelation(CAPITALS, 1, tuple(range(30)), tuple(range(30)))
+    top, bottom, copied = torch.zeros(3, 30, dtype=torch.bool).unbind()
+    top[:20] = bottom[25:] = copied[:18] = copied[29] = True
+    [score] = scores_from_hits([usable], top, bottom, copied)
+    assert (score.score, score.suppression, score.identity) == (20 / 30, 5 / 30, 19 / 30)
+    assert (score.beyond_copying_pairs, score.beyond_copying, score.suppression_beyond_copying) == (11, 2 / 11, 4 / 11)
+    assert (score.classified_score, score.classified_suppression) == (2 / 11, 4 / 11)
+    copied[18:20] = True  # nine pairs are left: too few
+    [score] = scores_from_hits([usable], top, bottom, copied)
+    assert (score.beyond_copying_pairs, score.beyond_copying, score.classified_score) == (9, None, None)
+
+
+def test_copying_itself_is_classified_by_its_whole_score() -> None:
+    hits = torch.ones(30, dtype=torch.bool)
+    for relation, wanted in (
+        (Relation("name_copying", "algorithmic", ()), 1.0),
+        (Relation("copying", "", ()), None),  # a user's own, whatever its name
+    ):
+        [score] = scores_from_hits([UsableRelation(relation, 1, (1,) * 30, (1,) * 30)], hits, ~hits, hits)
+        assert (score.identity, score.beyond_copying, score.classified_score) == (1.0, None, wanted)
 
 
 def test_a_layer_without_relations_has_no_scores() -> None:
     one = torch.eye(4)
     heads = HeadWeights(one[None].double(), one[None].double())
-    assert score_layer_relations(
-        UsablePairs.from_relations([]), make_sources(one), heads, Unembedding.from_tensor(one)
-    ) == [[]]
+    pairs, columns = UsablePairs.from_relations([]), Unembedding.from_tensor(one)
+    copied = find_copied_pairs(pairs, make_sources(one), PAPER_TARGET_SIDE, columns)
+    assert score_layer_relations(pairs, make_sources(one), heads, columns, copied) == [[]]
 
 
 @pytest.mark.parametrize("pool", [1, 100, 2048])

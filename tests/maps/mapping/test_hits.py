@@ -65,7 +65,12 @@ def test_rows_of_hits_and_pairs_by_hand() -> None:
         UsableRelation(Relation("other", "", ()), 1, (1,), (1,)),
         UsableRelation(Relation("-", "", ()), 1, (), ()),
     )
-    tested = HeadHits(HeadId(3, 1), torch.tensor([False, True, False]), torch.tensor([True, True, False]))
+    tested = HeadHits(
+        HeadId(3, 1),
+        torch.tensor([False, True, False]),
+        torch.tensor([True, True, False]),
+        torch.zeros(3, dtype=torch.bool),
+    )
     assert hit_rows(tested, (one, none, other)) == [
         {"layer": 3, "head": 1, "relation": "one", "hits": [1], "suppressed": [0, 1]}
     ]

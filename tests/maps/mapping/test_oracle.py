@@ -92,7 +92,7 @@ def check_model(model: Any, folder: Path, out: Path, settings: MappingSettings, 
     assert checkpoint.vocabulary.size == VOCABULARY_SIZE
     telling = 0
     for where in (each for each in atlas.head_ids if each.head in heads):
-        for form in (partial(oracle_by_formula, checkpoint), partial(oracle_by_own_modules, model)):
+        for form in (partial(oracle_by_formula, checkpoint), partial(oracle_by_own_modules, model, checkpoint)):
             oracle = form(where.layer, where.head, settings)
             check(atlas, where, oracle, settings)
             telling += check_relations(atlas, where, oracle, settings)

@@ -16,6 +16,7 @@ from maps.mapping import probe
 from maps.mapping.model import Model
 from maps.mapping.probe import prepare_model, probe_pair, probe_source, probe_target, score_own_pairs
 from maps.mapping.probe_results import VocabularyToken
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation, no_progress_bar
 from tests.families import FAMILY_MODELS
@@ -34,8 +35,8 @@ from tests.small_models import (
 
 OPTIONS = {
     "as it stands": MappingSettings(()),
-    "without the first MLP": MappingSettings((), first_mlp=False),
-    "with the final gain": MappingSettings((), final_norm=True),
+    "without the first MLP": MappingSettings((), reading=Reading("embedding")),
+    "with the final gain": MappingSettings((), reading=Reading(final_norm=True)),
     "in bfloat16": MappingSettings((), dtype="bfloat16"),
 }
 IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY_SIZE - 1)  # among them tokens with the same row of E, or of U
@@ -43,7 +44,7 @@ IDS = (4, 7, 8, 9, 30, 200, 301, VOCABULARY_SIZE - 1)  # among them tokens with 
 
 def opened(folder: Path, settings: MappingSettings) -> Model:
     """The model, with everything that probes need in memory."""
-    model = Model.open(str(folder), "cpu", settings.dtype, settings.first_mlp, settings.final_norm)
+    model = Model.open(str(folder), "cpu", settings.dtype, settings.reading)
     prepare_model(model, no_progress_bar)
     return model
 

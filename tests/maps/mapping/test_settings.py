@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from maps.errors import MapsError
+from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import Relation
+from maps.weights.open import open_checkpoint
+from tests.calibrations import save_random_calibration
 from tests.small_models import WORDS
 
 ONE = Relation("one", "", (("a", "b"), ("c", "d")))
@@ -22,8 +25,6 @@ CHANGES: dict[str, object] = {
     "k": 7,
     "tau": 0.2,
     "min_pairs": 29,
-    "first_mlp": False,
-    "final_norm": True,
     "dtype": "bfloat16",
     "suppressive": True,
     "output_space": True,
@@ -32,11 +33,37 @@ CHANGES: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(MappingSettings)])
+@pytest.mark.parametrize(
+    "field", sorted({field.name for field in fields(MappingSettings)} - {"reading", "calibration"})
+)
 def test_every_setting_distinguishes_atlases(field: str) -> None:
     settings = MappingSettings((ONE,))
     changed = replace(settings, **{field: CHANGES[field]})  # type: ignore[arg-type]
     assert {key for key, value in settings.as_json().items() if changed.as_json()[key] != value} == {field}
+
+
+def test_readings_and_calibrations_distinguish_atlases(tmp_path: Path, small_model: Path) -> None:
+    checkpoint = open_checkpoint(str(small_model))
+    one, other = (save_random_calibration(tmp_path / f"{seed}.safetensors", checkpoint, seed) for seed in (0, 1))
+    plain, calibrated = MappingSettings((ONE,)).as_json(), Reading("calibrated")
+    with_one, with_other = (
+        MappingSettings((ONE,), reading=calibrated, calibration=each).as_json() for each in (one, other)
+    )
+    assert (plain["reading"], plain["calibration"]) == ("mlp", None)
+    assert (with_one["reading"], with_one["calibration"]) == ("calibrated", one.hash)
+    assert {key for key, value in with_one.items() if with_other[key] != value} == {"calibration"}
+
+
+def test_a_reading_has_the_calibration_that_it_needs_and_no_other(tmp_path: Path, small_model: Path) -> None:
+    calibration = save_random_calibration(tmp_path / "maps.safetensors", open_checkpoint(str(small_model)))
+    with pytest.raises(
+        MapsError, match=r"^The reading mlp uses no calibration; leave it out, or choose another reading\.$"
+    ):
+        MappingSettings((ONE,), calibration=calibration)
+    with pytest.raises(
+        MapsError, match=r"^The reading mlp\+target-map needs a calibration; make one with `python -m maps"
+    ):
+        MappingSettings((ONE,), reading=Reading.parse("mlp+target-map"))
 
 
 def test_relations_are_distinguished_by_their_pairs() -> None:

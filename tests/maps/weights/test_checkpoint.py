@@ -124,6 +124,7 @@ def everything(checkpoint: Checkpoint) -> None:
     for layer in range(2):
         checkpoint.value_weights(layer)
         checkpoint.output_weights(layer)
+        checkpoint.input_norm(layer)
 
 
 def refusal(folder: Path, name: str, tensor: Tensor | None) -> str:
@@ -149,7 +150,8 @@ LAYER = "model.layers.1.self_attn."
         ("model.layers.0.mlp.gate_proj.weight", (48, 31), "whose shapes do not fit its width 32."),
         ("model.layers.0.mlp.up_proj.weight", (47, 32), "whose shapes do not fit its width 32."),
         ("model.layers.0.mlp.down_proj.weight", (48, 32), "whose shapes do not fit its width 32."),
-        ("model.layers.0.post_attention_layernorm.weight", (1,), "whose shapes do not fit its width 32."),
+        ("model.layers.0.post_attention_layernorm.weight", (1,), "does not fit its width 32."),
+        ("model.layers.1.input_layernorm.weight", (31,), "does not fit its width 32."),
     ],
 )
 def test_a_wrong_shape_is_refused_in_one_sentence(

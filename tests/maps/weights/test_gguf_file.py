@@ -34,7 +34,7 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
     mlp = checkpoint.first_mlp()
     assert mlp.norm is not None
-    assert torch.equal(mlp.norm, weights["model.layers.0.post_attention_layernorm.weight"])
+    assert torch.equal(mlp.norm.gain, weights["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
         assert ours is not None
         assert torch.equal(ours, wanted(f"model.layers.0.mlp.{name}_proj.weight"))

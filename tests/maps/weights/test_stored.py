@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maps.errors import MapsError
-from maps.weights.checkpoint import Checkpoint
+from maps.weights.checkpoint import MAPPING_ROLES, Checkpoint
 from maps.weights.folder import build_checkpoint
 from maps.weights.open import open_checkpoint
 from maps.weights.stored import StoredTensor
@@ -34,8 +34,10 @@ def everything(checkpoint: Checkpoint) -> list[Tensor]:
     """All that mapping reads of a model."""
     embedding = checkpoint.embedding()
     mlp = checkpoint.first_mlp()
-    tensors = [embedding, checkpoint.unembedding(embedding), mlp.norm, mlp.gate, mlp.up, mlp.down]
     layers = range(checkpoint.shape.layers)
+    norms = [mlp.norm, *map(checkpoint.input_norm, layers)]
+    tensors = [embedding, checkpoint.unembedding(embedding), *(norm and norm.gain for norm in norms)]
+    tensors += [mlp.gate, mlp.up, mlp.down]
     heads = [x for layer in layers for x in (checkpoint.value_weights(layer), checkpoint.output_weights(layer))]
     return [x for x in [*tensors, *heads, checkpoint.final_norm_gain()] if x is not None]
 
@@ -205,8 +207,11 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
     checkpoint = build_checkpoint(tmp_path, lambda: source, "name", "revision")
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
-    assert source.reads == dict.fromkeys(checkpoint.needed_tensors(range(checkpoint.shape.layers)), 1)
-    assert not [name for name in source.reads if "q_proj" in name or "k_proj" in name or "ln_1" in name]
+    needed = checkpoint.needed_tensors(range(checkpoint.shape.layers), roles=(*MAPPING_ROLES, "attn_norm"))
+    in_front = [{checkpoint.find_tensor_name(role), checkpoint.bias_name(role)} for role in ("attn_norm", "mlp_norm")]
+    shared = (in_front[0] & in_front[1]) - {None}  # Phi has one norm in front of both
+    assert source.reads == dict.fromkeys(needed, 1) | dict.fromkeys(shared, 2)
+    assert not [name for name in source.reads if "q_proj" in name or "k_proj" in name]
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
