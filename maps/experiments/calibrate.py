@@ -163,7 +163,7 @@ def run_model(model: Model, batches: Sequence[TokenBatch], parts: CalibrationPar
     prefixes = prompt_ids(hooked_model, CALIBRATION_PROMPTS)
     for name in progress(list(todo), len(batches) - len(todo)):
         batch = todo[name]
-        rows = read_streams(hooked_model, prefixes[batch.prompt], batch.tokens).rows
+        rows = read_streams(hooked_model, prefixes[batch.prompt], batch.tokens)
         scales = rows.square().mean(2).sqrt()
         directions = scale_to_root_width(rows.flatten(0, 1)).view_as(rows)
         # Float16 keeps three digits of a direction, far more than a linear map predicts.

@@ -27,6 +27,7 @@ from maps.mapping.reading import Reading
 TOP = 10  # highest targets that are compared
 MIN_LETTERS = 3  # of a token that is taken as a word
 MAPPED = Reading(final_norm=True, target_map=True)  # its target side is that of every reading with the target map
+ROUNDING = 1e-12  # of a write's length: less is left of it by rounding alone
 WRITES_AT_ONCE = 512  # writes that are added in one pass of the model, each in a row of its own
 UNEMBEDDING_BLOCK = 4096
 
@@ -99,7 +100,7 @@ class ReadingJudge:
         rows = torch.empty(shape.layers + 1, len(self.words.tokens), shape.width, device=self.model.device)
         for prompt in self.words.prompts.unique().tolist():
             own = (self.words.prompts == prompt).nonzero()[:, 0]
-            rows[:, own] = read_streams(self.hooked_model, self.prefixes[prompt], self.words.tokens[own]).rows
+            rows[:, own] = read_streams(self.hooked_model, self.prefixes[prompt], self.words.tokens[own])
         return rows
 
     @cached_property
@@ -218,7 +219,8 @@ class ReadingJudge:
         for prompt in self.words.prompts.unique().tolist():
             own = (self.words.prompts == prompt).nonzero()[:, 0]
             rest[own] -= writes[own].mean(0)
-        return rest
+        is_rounding = rest.norm(dim=2, keepdim=True) < ROUNDING * writes.norm(dim=2, keepdim=True)
+        return rest.masked_fill_(is_rounding, 0)
 
 
 def divide_by_root(product: Tensor, squares: Tensor) -> Tensor:

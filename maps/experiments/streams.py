@@ -6,7 +6,6 @@ A prompt is a few words of text and then the token. Its stream is read in front 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,17 +44,6 @@ EVALUATION_SHARE = 0.05  # of the vocabulary: tokens that no calibration sees
 SPLIT_SEED = 0  # of the order of tokens, of which the first are for the evaluation
 
 
-class Streams(NamedTuple):
-    """The residual stream at the last position of n prompts: in front of layers 0 to L − 1, and behind the last."""
-
-    rows: Tensor  # (L + 1, n, d) float32
-
-    @property
-    def final(self) -> Tensor:
-        """Behind the last layer, (n, d)."""
-        return self.rows[-1]
-
-
 def token_order(vocabulary: int) -> Tensor:
     """All token ids in the order in which they are taken, the same for every run, (V,)."""
     return torch.randperm(vocabulary, generator=torch.Generator().manual_seed(SPLIT_SEED))
@@ -72,8 +60,11 @@ def prompt_ids(hooked_model: HookedModel, prompts: Sequence[str]) -> list[list[i
     return [[*front, *own] for own in ids]
 
 
-def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tensor) -> Streams:
-    """The streams at tokens (n,) that each stand behind the same prefix. The prefix is run once."""
+def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tensor) -> Tensor:
+    """The stream at tokens (n,) that each stand behind the same prefix, which is run once: (L + 1, n, d) in float32.
+
+    In front of layers 0 to L − 1, and behind the last.
+    """
     device = hooked_model.model.device
     ids = torch.cat([torch.tensor(prefix, device=device).expand(len(tokens), -1), tokens.to(device)[:, None]], 1)
     shared, cache = hooked_model.compute_shared_prefix(ids, len(prefix))
@@ -92,4 +83,4 @@ def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tenso
     finally:
         for hook in hooks:
             hook.remove()
-    return Streams(torch.stack(inputs))
+    return torch.stack(inputs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,8 @@ from maps.experiments.prompts import FilledPrompts, PromptPair, multi_token_pair
 from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, build_model, model_blocks, model_body
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_blocks, model_body
+from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
@@ -31,25 +31,7 @@ NO_NORM = "olmo2"  # its attention reads the residual stream as it is
 def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
     """Every family's small model."""
 
-    def open_family(family: str) -> HookedModel:
-        folder = tmp_path_factory.mktemp("families") / family
-        build_model(family, folder)
-        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
-        return HookedModel.open(Model.open(str(folder)))
-
-    return BuiltOnce(open_family)
-
-
-def bias_of_values(hooked_model: HookedModel, layer: int) -> Tensor:
-    """The value bias of each value head of a layer: (KV, d_h)."""
-    s, names = hooked_model.model.shape, ("v_proj.bias", "c_attn.bias", "query_key_value.bias")
-    parameters = hooked_model.blocks[layer].named_parameters()
-    bias = next((each for name, each in parameters if name.endswith(names)), None)
-    if bias is None:
-        return torch.zeros(s.kv_heads, s.head_width)
-    if s.architecture == "gpt_neox":
-        return bias.detach().view(s.heads, 3, s.head_width)[:, 2]
-    return bias.detach()[-s.kv_heads * s.head_width :].view(s.kv_heads, s.head_width)
+    return BuiltOnce(lambda family: open_family(family, tmp_path_factory.mktemp("families") / family))
 
 
 def first_norm(hooked_model: HookedModel) -> nn.Module:

@@ -1,0 +1,72 @@
+"""The streams that readings are fitted to and judged by, beside what the model's own modules compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from maps.experiments.hooked_model import HookedModel
+from maps.experiments.streams import evaluation_count, read_streams, token_order
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_body
+from tests.hooked_models import bias_of_values, open_family
+from tests.sampling import sampled
+
+pytestmark = pytest.mark.transformers
+PREFIX, TOKENS = [5, 6, 7, 301], torch.tensor([40, 2, 9, 310])
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
+    """Every family's small model."""
+    return BuiltOnce(lambda family: open_family(family, tmp_path_factory.mktemp("streams") / family))
+
+
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+def test_streams_are_the_models_own_hidden_states(family: str, opened: dict[str, HookedModel]) -> None:
+    hooked_model = opened[family]
+    ids = torch.cat([torch.tensor(PREFIX).expand(len(TOKENS), -1), TOKENS[:, None]], 1)
+    found: list[torch.Tensor] = []
+    hooks = [
+        block.register_forward_pre_hook(lambda _m, given: found.append(given[0][:, -1]))
+        for block in hooked_model.blocks
+    ]
+    with torch.no_grad():
+        hooked_model.network(input_ids=ids)  # every prompt whole, without a cache
+    for hook in hooks:
+        hook.remove()
+    streams = read_streams(hooked_model, PREFIX, TOKENS)
+    torch.testing.assert_close(streams[:-1], torch.stack(found), rtol=1e-4, atol=1e-4)
+    body = model_body(hooked_model.network)
+    norm = next(
+        getattr(body, name) for name in ("ln_f", "final_layer_norm", "final_layernorm", "norm") if hasattr(body, name)
+    )
+    with torch.no_grad():
+        logits = hooked_model.network.get_output_embeddings()(norm(streams[-1]))
+        capped = getattr(hooked_model.network.config.get_text_config(), "final_logit_softcapping", None)
+        wanted = hooked_model.network(input_ids=ids).logits[:, -1]
+    torch.testing.assert_close(
+        logits if capped is None else capped * torch.tanh(logits / capped), wanted, rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+def test_attention_reads_the_stream_through_the_input_norm(family: str, opened: dict[str, HookedModel]) -> None:
+    """norm(x) W_V is the value that the model itself computes, in every layer."""
+    hooked_model = opened[family]
+    model, streams = hooked_model.model, read_streams(hooked_model, PREFIX, TOKENS)
+    ids = torch.cat([torch.tensor(PREFIX).expand(len(TOKENS), -1), TOKENS[:, None]], 1)
+    values = hooked_model.read_heads(ids, torch.full((len(ids),), len(PREFIX))).without_context
+    for layer in range(model.shape.layers):
+        norm = model.checkpoint.input_norm(layer)
+        assert (norm is None) == (family == "olmo2")
+        rows = streams[layer] if norm is None else norm.apply(streams[layer])
+        bias = bias_of_values(hooked_model, layer)
+        ours = torch.einsum("nd,kde->nke", rows, model.checkpoint.value_weights(layer)) + bias
+        torch.testing.assert_close(ours, values[layer], rtol=1e-3, atol=1e-3)
+
+
+def test_tokens_of_the_evaluation_are_the_same_in_every_run_and_a_twentieth() -> None:
+    order = token_order(1000)
+    assert order.tolist() == token_order(1000).tolist()
+    assert sorted(order.tolist()) == list(range(1000))
+    assert (evaluation_count(1000), evaluation_count(5)) == (50, 1)
