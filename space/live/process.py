@@ -25,6 +25,7 @@ MAX_WAITING = 8  # questions that wait or are computed
 IDLE_SECONDS = 600.0  # without a question, after which the child is ended
 FIRST_ANSWER_SECONDS = 120.0  # limit for the first question, which loads the weights
 LATER_ANSWER_SECONDS = 20.0  # limit for any other question
+SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS = 240.0, 120.0  # the same in a slow reading
 RETRY_SECONDS = 600.0  # between attempts to download the weights
 BUSY_MESSAGE = "Too many questions are waiting; try again in a minute, or run the command below on your own machine."
 LOST_MESSAGE = "The computation stopped without an answer; ask again, or run the command below on your own machine."
@@ -209,7 +210,12 @@ def make_live_model(
     reading = choose_live_reading(shown)
     info = next((atlas for atlas in shown if atlas.reading == reading.name), shown[0]).info
     answer = partial(run_worker, atlas_info=info, reading=reading.name, calibration=reading.calibration)
-    make = partial(LiveModel, run_worker=answer, reading=reading)
+    first, later = FIRST_ANSWER_SECONDS, LATER_ANSWER_SECONDS
+    if reading.is_slow:
+        first, later = SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS
+    make = partial(
+        LiveModel, run_worker=answer, reading=reading, first_answer_seconds=first, later_answer_seconds=later
+    )
     try:
         bundled_file()
     except MapsError as error:

@@ -15,11 +15,15 @@ from maps.mapping.reading import Reading
 
 
 class LiveReading(NamedTuple):
-    """A reading, the file of its calibration if it needs one, and why it is not the first atlas's (empty if it is)."""
+    """A reading, the file of its calibration if it needs one, and why it is not the first atlas's (empty if it is).
+
+    `is_slow`: each layer has rows of its own, which do not all fit into memory and are computed for each question.
+    """
 
     name: str = PAPER_READING
     calibration: Path | None = None
     remark: str = ""
+    is_slow: bool = False
 
 
 def choose_live_reading(atlases: Sequence[Atlas]) -> LiveReading:
@@ -28,13 +32,12 @@ def choose_live_reading(atlases: Sequence[Atlas]) -> LiveReading:
     A reading cannot be used if its calibration is not in the atlas's folder, or if this version does not know it. The
     operator is told why.
     """
-    problems = []
     for atlas in atlases:
         problem = live_problem(atlas)
         if not problem:
-            calibration = calibration_file(atlas)
-            return LiveReading(atlas.reading, calibration, remark(atlases[0], atlas.reading) if problems else "")
-        problems.append(problem)
+            told = remark(atlases[0], atlas.reading) if atlas is not atlases[0] else ""
+            is_slow = Reading.parse(atlas.reading).has_own_sources_in_each_layer
+            return LiveReading(atlas.reading, calibration_file(atlas), told, is_slow)
         print(f"Live questions are not answered in the reading of {atlas.folder}: {problem}", file=sys.stderr)
     return LiveReading(PAPER_READING, None, remark(atlases[0], PAPER_READING))
 

@@ -48,6 +48,11 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     waiting = notice(
         f"Asking {len(atlas.head_ids):,} heads of {atlas.model} about {question.question_text}. "
         "The first question loads the weights, which takes some seconds."
+        + (
+            " In this reading a token without a target may take a minute."
+            if services.live_model.reading.is_slow
+            else ""
+        )
     )
     without_script = Html("<noscript>{}</noscript>").format(
         notice("The answer needs JavaScript. The command below computes it without.")

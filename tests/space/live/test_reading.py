@@ -26,7 +26,7 @@ def invented(folder: Path, reading: str, model: str = "m") -> Atlas:
 
 def test_the_first_atlas_whose_reading_can_be_used_is_answered_in(tmp_path: Path) -> None:
     norms, calibrated = invented(tmp_path, NORMS), invented(tmp_path, TARGETS)
-    assert choose_live_reading([norms, calibrated]) == LiveReading(NORMS)
+    assert choose_live_reading([norms, calibrated]) == LiveReading(NORMS, is_slow=True)
     (tmp_path / ATLAS_FILE).write_bytes(b"")
     assert choose_live_reading([calibrated, norms]) == LiveReading(TARGETS, tmp_path / ATLAS_FILE)
 
@@ -49,6 +49,13 @@ def test_an_atlas_in_another_reading_answers_before_the_papers_reading_is_taken(
     chosen = choose_live_reading([invented(tmp_path, TARGETS, "first"), invented(tmp_path, NORMS)])
     assert (chosen.name, chosen.calibration) == (NORMS, None)
     assert "The heads of first are shown in another reading" in chosen.remark
+
+
+@pytest.mark.parametrize(("reading", "seconds"), [("mlp", 20.0), ("residual+final-norm", 20.0), (NORMS, 120.0)])
+def test_a_question_may_take_longer_where_every_layer_has_rows_of_its_own(
+    served: Services, tmp_path: Path, reading: str, seconds: float
+) -> None:
+    assert live_in(served, reading, tmp_path).later_answer_seconds == seconds
 
 
 def live_in(served: Services, reading: str, folder: Path, calibration: str | None = None) -> LiveModel:

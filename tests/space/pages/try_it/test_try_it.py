@@ -222,6 +222,10 @@ def test_the_page_says_in_which_reading_it_answers_and_links_to_heads_in_it(used
         live.reading = LiveReading(reading)
         html = page.finish(replace(both, live_model=live), {"source": "France", "target": "Paris"}).html
         assert f'href="head?model={model}&amp;layer=0&amp;head=0"' in html
+    for is_slow in (True, False):
+        live.reading = LiveReading("mlp", is_slow=is_slow)
+        waiting = page.build_content(replace(both, live_model=live), {"source": "Spain"}).html
+        assert ("a token without a target may take a minute" in waiting) == is_slow
     live.reading = LiveReading("mlp", None, "Other heads <b>.")
     html = page.build_content(replace(both, live_model=live), {}).html
     assert "Other heads &lt;b&gt;." in html
