@@ -25,11 +25,12 @@ def make_copied_atlas(folder: Path) -> Atlas:
 
 
 def control(row: Row) -> Row:
-    if row["relation"] == EXPLAINED:
-        score = 0.6 if (row["layer"], row["head"]) == (26, 2) else 0.0
-        values = {"beyond_copying": score, "suppression_beyond_copying": 0.0, "beyond_copying_pairs": 43}
-        return {"identity": 0.25, **values}
+    """The columns of the control for one row; none where the row keeps its own."""
+    beyond: list[float | None] = [0.6 if (row["layer"], row["head"]) == (26, 2) else 0.0, 0.0]
+    if row["relation"] not in (EXPLAINED, EXHAUSTED):
+        return {}
+    identity, pairs = 0.25, 43
     if row["relation"] == EXHAUSTED:
-        values = {"beyond_copying": None, "suppression_beyond_copying": None, "beyond_copying_pairs": 4}
-        return {"identity": 0.9, **values}
-    return {}
+        identity, pairs, beyond = 0.9, 4, [None, None]
+    columns = dict(zip(("beyond_copying", "suppression_beyond_copying"), beyond, strict=True))
+    return {"identity": identity, **columns, "beyond_copying_pairs": pairs}
