@@ -21,6 +21,7 @@ from maps.mapping.probe_results import (
     VocabularyToken,
 )
 from maps.types import HeadId
+from space.endpoints import weights
 from space.live.process import LiveModel
 from space.live.reading import LiveReading
 from space.live.worker import LiveAnswer, LiveQuestion
@@ -222,6 +223,8 @@ def test_the_page_says_in_which_reading_it_answers_and_links_to_heads_in_it(used
         live.reading = LiveReading(reading)
         html = page.finish(replace(both, live_model=live), {"source": "France", "target": "Paris"}).html
         assert f'href="head?model={model}&amp;layer=0&amp;head=0"' in html
+    ask, _ = weights.endpoints(replace(both, live_model=live))
+    assert ask("France", "Paris")["reading"] == "mlp"
     for is_slow in (True, False):
         live.reading = LiveReading("mlp", is_slow=is_slow)
         waiting = page.build_content(replace(both, live_model=live), {"source": "Spain"}).html
