@@ -175,20 +175,30 @@ def heads_table(random: np.random.Generator) -> pa.Table:
 
 
 def relations_table(random: np.random.Generator) -> pa.Table:
-    """Every head's score on the twenty relations, with the highest in one head of two hundred."""
+    """Every head's score on the twenty relations, with the highest in one head of two hundred.
+
+    Copying alone hits every tenth pair.
+    """
     names, count = predefined_relations(), LAYERS * HEADS
     shape = count, len(names)
     scores, suppressions = (np.where(random.random(shape) < 0.005, random.random(shape), 0.03) for _ in range(2))
     scores, suppressions = scores * random.random(shape), suppressions * random.random(shape)
+    scores, suppressions = scores.ravel().round(4), suppressions.ravel().round(4)
     k = [3 if relation.name in ("copying", "name_copying") else 25 for relation in names]
+    pairs = np.array([len(relation.pairs) for relation in names] * count)
     columns = {
         **head_columns(len(names)),
         "relation": pa.array([relation.name for relation in names] * count),
         "category": pa.array([relation.category for relation in names] * count),
         "k": pa.array(k * count, pa.int32()),
-        "pairs": pa.array([len(relation.pairs) for relation in names] * count, pa.int32()),
-        "score": scores.ravel().round(4),
-        "suppression": suppressions.ravel().round(4),
+        "pairs": pa.array(pairs, pa.int32()),
+        "score": scores,
+        "suppression": suppressions,
+        "reading": pa.array(["mlp"] * len(pairs)),
+        "identity": np.full(len(pairs), 0.1),
+        "beyond_copying": scores,
+        "suppression_beyond_copying": suppressions,
+        "beyond_copying_pairs": pa.array(pairs - pairs // 10, pa.int32()),
     }
     return pa.table(columns, schema=SCHEMAS["relations"])
 
@@ -259,7 +269,8 @@ def atlas_info() -> dict[str, Any]:
         "head_width": 128,
         "vocabulary": VOCABULARY,
         "capitalised_share": 0.25,
-        "first_mlp": False,
+        "first_mlp": True,
+        "reading": "mlp",
         "settings": {
             "salient": SALIENT,
             "heldout": SALIENT,
@@ -267,7 +278,8 @@ def atlas_info() -> dict[str, Any]:
             "k": None,
             "tau": TAU,
             "min_pairs": MIN_PAIRS,
-            "first_mlp": False,
+            "reading": "mlp",
+            "calibration": None,
             "output_space": True,
             "top_scoring": True,
             "layers": None,

@@ -119,7 +119,13 @@ NOT_PURE = (  # inside these packages, what reads or writes
     "annotation.study.practice",
     "annotation.study.store",
 )
-PURE_VALUES = ("maps.atlas.schema", "maps.atlas.card", "maps.data.build.relation_info", "annotation.journal.migrations")
+PURE_VALUES = (
+    "maps.atlas.schema",
+    "maps.atlas.readings",
+    "maps.atlas.card",
+    "maps.data.build.relation_info",
+    "annotation.journal.migrations",
+)
 PURE_LIBRARIES = {"altair", "itsdangerous", "numpy", "pandas", "pyarrow", "torch"}
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}
 LIGHT = (

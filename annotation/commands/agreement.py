@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     judgments = select_counted_judgments(read_judgments_table(options.file))
     layers, evidence = dict(options.layers), None
     if options.atlas is not None:
-        atlas = Atlas.open(options.atlas)
+        atlas = Atlas.open(options.atlas).named_by_reading()
         layers = {atlas.model: int(atlas.info["layers"])} | layers
         descriptions, scores = atlas.table("descriptions").to_pandas(), atlas.table("scores").to_pandas()
         evidence = correlate_measures(judgments, descriptions, scores, options.seed)

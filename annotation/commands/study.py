@@ -102,7 +102,7 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_create(options: argparse.Namespace) -> None:
     folder, source = studies_folder(options), options.atlas
-    atlas = Atlas.open(source)
+    atlas = Atlas.open(source).named_by_reading()
     describer = options.describer or main_describer(atlas)
     if not describer:
         raise MapsError(f"The atlas {source} has no descriptions yet; run `python -m maps describe {source}`.")
@@ -201,7 +201,7 @@ def run_show(options: argparse.Namespace) -> None:
     for name, value in asdict(study.settings).items():
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
     print_text(state_line(study, recorded_endings(options).get(study.name)))
-    fresh = set(load_fresh_items(study, Atlas.open(options.atlas)) if options.atlas else study.order)
+    fresh = set(load_fresh_items(study, Atlas.open(options.atlas).named_by_reading()) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
     print_text(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))
     heads = ", ".join(map(str, sorted(HeadId(item.layer, item.head) for item in stale)))

@@ -143,5 +143,5 @@ def load_fresh_items(study: Study | None, atlas: Atlas) -> list[StudyItem]:
 
 
 def stale_judgment_ids_in_atlas(folder: Path, study: Study | None, judgments: Iterable[Judgment]) -> frozenset[str]:
-    atlas = Atlas.open(folder)
+    atlas = Atlas.open(folder).named_by_reading()
     return stale_judgment_ids(load_fresh_items(study, atlas), atlas.model, judgments)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from maps.atlas.readings import basis_phrase, reading_name, reading_phrase, targets_phrase
 from maps.text import escape_invisible
 
 TABLE_DESCRIPTIONS = {
@@ -38,6 +39,7 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     first, last = settings["layers"] or (0, info["layers"] - 1)
     heads = (last - first + 1) * info["heads"]
     model, revision, asked_for = (escape_invisible(info[key]) for key in ("model", "revision", "asked_for"))
+    reading = reading_name(info)
     return f"""---
 pretty_name: {json.dumps(f"Atlas of {model}", ensure_ascii=False)}
 tags:
@@ -48,8 +50,11 @@ configs:
 
 # Atlas of {model}
 
-What {heads:,} attention heads of {model} ({revision}) do, read from their weights
-alone with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
+What {heads:,} attention heads of {model} ({revision}) do, read from {basis_phrase(reading)}
+with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
+
+This is {escape_invisible(reading_phrase(reading))}: targets are {targets_phrase(reading)}. In the table `relations`,
+`identity` is the score of copying alone, and heads are classified by their scores beyond copying.
 
 | table | content |
 |---|---|

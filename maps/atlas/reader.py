@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from maps.atlas.info import INFO_BYTES, AtlasSizes
 from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
+from maps.atlas.readings import reading_name, title_with_reading
 from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, add_hit_columns, mapping_from_row, relation_score_from_row
 from maps.atlas.table_checks import check_footer, check_rows
 from maps.errors import MapsError
@@ -102,6 +103,15 @@ class Atlas:
     @property
     def model(self) -> str:
         return str(self.info["model"])
+
+    @property
+    def reading(self) -> str:
+        """The name of its reading, in which its heads were read."""
+        return reading_name(self.info)
+
+    def named_by_reading(self) -> Atlas:
+        """The atlas with its reading in the model's name, as the app and studies call it (`title_with_reading`)."""
+        return Atlas(self.folder, self.info | {"model": title_with_reading(self.model, self.reading)})
 
     @cached_property
     def sizes(self) -> AtlasSizes:

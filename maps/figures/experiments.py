@@ -115,10 +115,12 @@ def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
     return style_chart(chart, f"{title} in {escape_invisible(model)}", subtitle, f"Points by layer. {subtitle[0]}")
 
 
-def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float) -> Figure:
+def scores_by_model(
+    scores: Sequence[tuple[str, str, float | None]], relation: str, tau: float, label: str = "Relation score"
+) -> Figure:
     """One line per model with one tick per head that has a hit; `scores` contains (model, head, score).
 
-    The subtitle counts the heads without a hit; undefined scores are left out.
+    `label` names the scores. The subtitle counts the heads without a hit; undefined scores are left out.
     """
     rows: Rows = [
         {"model": escape_invisible(model), "head": head, "score": value}
@@ -129,11 +131,13 @@ def scores_by_model(scores: Sequence[tuple[str, str, float | None]], relation: s
     models = list(dict.fromkeys(row["model"] for row in rows))
     ticks = alt.Chart(SharedRows(values=with_hit), width=560, height=40 * max(1, len(models)))
     ticks = ticks.mark_tick(thickness=2, size=22, color=BLUE, opacity=0.7).encode(
-        x=alt.X("score:Q", title="Relation score", scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("score:Q", title=label, scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelLimit=220)),
         tooltip=["head:N", "model:N", alt.Tooltip("score:Q", format=".3f")],
     )
     rule = alt.Chart(SharedRows(values=[{"tau": tau}])).mark_rule(strokeDash=[4, 3], color=QUIET_COLOUR)
-    subtitle = [f"{len(with_hit):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."]
+    subtitle = [
+        f"{label}: {len(with_hit):,} of {len(rows):,} heads have a hit; the dashed line is the threshold of {tau:g}."
+    ]
     title = f"Scores on {relation_label(relation)} by model"
     return style_chart(alt.layer(ticks, rule.encode(x="tau:Q")), title, subtitle, f"One tick per head. {subtitle[0]}")

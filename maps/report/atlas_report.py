@@ -13,6 +13,7 @@ import pyarrow as pa
 from maps.analysis import breadth, classification, identification
 from maps.analysis.value_groups import BETWEEN, GROUPS_SCHEMA, SETS, WITHIN, value_group_similarity
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import basis_phrase, reading_phrase, targets_phrase
 from maps.errors import MapsError
 from maps.text import escape_controls, escape_invisible, pluralize, relation_label, three_decimals
 
@@ -33,9 +34,10 @@ PAGE_STYLE = (
 
 @dataclass(frozen=True)
 class AtlasFindings:
-    """The tables of a report, the classified heads, and the settings of the classification."""
+    """The tables of a report, the classified heads, the atlas's reading, and the settings of the classification."""
 
     model: str
+    reading: str
     tau: float
     min_pairs: int
     classified_heads: classification.RelationsByHead
@@ -78,7 +80,7 @@ def compute_findings(atlas: Atlas, tau: float | None = None, min_pairs: int | No
         stale = atlas.stale_description_ids()
         tables["identification"] = identification.identification_rates(atlas.head_ids, descriptions, stale)
     references = breadth.OutputSpaceReferences.from_info(atlas.info)
-    return AtlasFindings(atlas.model, tau, min_pairs, classified, tables, references)
+    return AtlasFindings(atlas.model, atlas.reading, tau, min_pairs, classified, tables, references)
 
 
 def build_sections(findings: AtlasFindings, has_output_space: bool) -> list[ReportSection]:
@@ -108,9 +110,14 @@ def category_sentences(findings: AtlasFindings) -> list[str]:
     named = list(rows)[first : list(rows).index("own_relations_only")]
     categories = ", ".join(f"{escape_invisible(name)} {rows[name]['count']:,}" for name in named)
     heads = count_and_share(classified, f" of {classified['of']:,} heads")
+    reading = findings.reading
     sentences = [
-        f"In {escape_invisible(findings.model)}, {heads} implement or suppress a relation (score {findings.tau:g} or "
-        f"more, at least {findings.min_pairs} usable pairs): {categories}; a head may count in several."
+        f"In {escape_invisible(findings.model)}, {heads} implement or suppress a relation (score beyond copying "
+        f"{findings.tau:g} or more, at least {findings.min_pairs} usable pairs): {categories}; a head may count in "
+        "several.",
+        f"Heads are read from {basis_phrase(reading)}, in {escape_invisible(reading_phrase(reading))}: targets are "
+        f"{targets_phrase(reading)}.",
+        "A score beyond copying counts the pairs that copying alone does not hit; for copying itself all pairs count.",
     ]
     own_only = rows["own_relations_only"]["count"]
     if own_only:
@@ -158,7 +165,7 @@ def group_sentences(findings: AtlasFindings) -> list[str]:
 
 
 def identification_sentences(findings: AtlasFindings) -> list[str]:
-    """How often each describer sees a pattern, in both readings, and how many descriptions are stale."""
+    """How often each describer sees a pattern, by both rules, and how many descriptions are stale."""
     sentences = []
     for row in findings.tables["identification"].to_pylist():
         if row["layer"] is not None:
@@ -168,7 +175,7 @@ def identification_sentences(findings: AtlasFindings) -> list[str]:
             whole = f" of {described:,} described heads"
             exact = count_and_share({"count": row["patterns"], "share": row["rate"]}, whole)
             paper = count_and_share({"count": row["patterns_paper"], "share": row["rate_paper"]})
-            sentences.append(f"{name} describes a pattern in {exact}, by the paper's reading in {paper}.")
+            sentences.append(f"{name} describes a pattern in {exact}, by the paper's rule in {paper}.")
         if row["stale"]:
             sentences.append(
                 f"Not counted: {pluralize(row['stale'], 'description')} by {name}, because the mappings changed; "

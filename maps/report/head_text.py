@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import reading_phrase, targets_phrase
 from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
+from maps.report.copying_control import classified_value, control_phrase, stronger_value
 from maps.text import escape_invisible, pluralize, visible_token
-from maps.types import HeadId, Mapping
+from maps.types import HeadId, Mapping, RelationScore
 
 MAX_SIMILAR_HEADS = 3
 MAX_CHECKS = 3  # named checks that are shown
 
 
 def head_text(atlas: Atlas, head: HeadId) -> str:
-    """A head's descriptions with their scores, failures of describers, relations with τ or more, evidence and mappings.
+    """A head's descriptions with their scores, failures of describers, relations, evidence and mappings.
 
+    Relations are those with τ or more beyond copying, and those with τ or more where the control leaves too few pairs.
     Raises MapsError for a head that was not mapped.
     """
     if head not in atlas.head_ids:
         raise MapsError(f"{escape_invisible(atlas.model)} has no mapped head {head}: {head_range_text(atlas)}.")
-    lines = [f"{head} of {escape_invisible(atlas.model)}", ""]
+    reading = f"{escape_invisible(reading_phrase(atlas.reading))}: targets are {targets_phrase(atlas.reading)}"
+    lines = [f"{head} of {escape_invisible(atlas.model)}", reading, ""]
     stale, scores = atlas.stale_description_ids(head), atlas.table("scores", head=head).to_pylist()
     for row in atlas.descriptions(head):
         pattern, inputs = escape_invisible(row["observed_pattern"]), escape_invisible(row["input_strings"])
@@ -32,11 +36,8 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
     lines += failure_texts(atlas, head)
     tau = float(atlas.info["settings"]["tau"])
-    for score in atlas.relation_scores(head):
-        if score.score is not None and max(score.score, score.suppression or 0.0) >= tau:
-            few = " (too few pairs to classify by)" if score.pairs < atlas.info["settings"]["min_pairs"] else ""
-            values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {pluralize(score.pairs, 'pair')}"
-            lines.append(f"{escape_invisible(score.relation)}: {values}{few}")
+    min_pairs = int(atlas.info["settings"]["min_pairs"])
+    lines += [relation_text(score, min_pairs) for score in atlas.relation_scores(head) if is_shown(score, tau)]
     mappings = atlas.mappings(head)
     (checks, concentration), has_outdated = current_measurements(atlas, head, mapping_hash(mappings))
     lines += [check_text(row, len(mappings)) for row in sorted(checks, key=lambda row: -row["support"])[:MAX_CHECKS]]
@@ -45,6 +46,22 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         lines.append("evidence from earlier mappings is left out; score the atlas again")
     lines += similar_heads_text(atlas, head)
     return "\n".join([*lines, "", *map(mapping_text, mappings)])
+
+
+def is_shown(score: RelationScore, tau: float) -> bool:
+    """Whether a relation reaches τ beyond copying, or reaches it and has too few pairs for that control."""
+    if score.score is None:
+        return False
+    if score.classified_score is None:
+        return stronger_value(score.score, score.suppression) >= tau
+    return classified_value(score) >= tau
+
+
+def relation_text(score: RelationScore, min_pairs: int) -> str:
+    """`country_to_capital: 0.63, suppression 0.00, 53 pairs; copying alone gives 0.10; …`."""
+    few = " (too few pairs to classify by)" if score.pairs < min_pairs else ""
+    values = f"{score.score:.2f}, suppression {score.suppression:.2f}, {pluralize(score.pairs, 'pair')}{few}"
+    return "; ".join(filter(None, (f"{escape_invisible(score.relation)}: {values}", control_phrase(score))))
 
 
 def failure_texts(atlas: Atlas, head: HeadId) -> list[str]:

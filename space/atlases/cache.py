@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maps.analysis import similar_heads
-from maps.analysis.classification import RelationsByHead, classify, heads_per_relation
+from maps.analysis.classification import RelationsByHead, classify, classifying_column, heads_per_relation
 from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.reader import Atlas
 from maps.describers.describer import OFFLINE
-from maps.types import HeadId
+from maps.types import HeadId, is_copying_relation
 
 P = ParamSpec("P")
 Value = TypeVar("Value")
@@ -86,10 +86,28 @@ def head_column(atlas: Atlas, name: str) -> list[Any]:
 
 
 @cache_results("relations")
-def relation_values(atlas: Atlas, relation: str, side: str) -> list[float | None]:
-    """Each head's score on one relation, or its suppression, in the order of `atlas.head_ids`."""
-    rows = atlas.table("relations", ["layer", "head", "relation", side])
-    return values_by_head(atlas, rows.filter(pc.equal(rows["relation"], relation)), side)
+def relation_values(atlas: Atlas, relation: str, column: str) -> list[Any]:
+    """Each head's score on one relation, or another column of the table, in the order of `atlas.head_ids`."""
+    rows = atlas.table("relations", ["layer", "head", "relation", column])
+    return values_by_head(atlas, rows.filter(pc.equal(rows["relation"], relation)), column)
+
+
+def classifying_values(atlas: Atlas, relation: str, side: str) -> list[float | None]:
+    """Each head's score or suppression that τ is compared with: beyond copying, unless the relation is copying."""
+    return relation_values(atlas, relation, classifying_column(side, relation, relation_category(atlas, relation)))
+
+
+@cache_results("relations")
+def relation_category(atlas: Atlas, relation: str) -> str | None:
+    """A relation's category; None for a user's own."""
+    rows = atlas.table("relations", ["relation", "category"])
+    categories = rows.filter(pc.equal(rows["relation"], relation))["category"]
+    return categories[0].as_py() if len(categories) else None
+
+
+def is_controlled_for_copying(atlas: Atlas, relation: str) -> bool:
+    """Whether heads are classified by this relation on the pairs that copying alone does not hit."""
+    return not is_copying_relation(relation, relation_category(atlas, relation))
 
 
 def values_by_head(atlas: Atlas, rows: pa.Table, column: str) -> list[Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import PAPER_READING, is_calibrated, title_with_reading
 from maps.atlas.remote import HUB_NAME_PATTERN, load_atlas
 from maps.atlas.verification import verify_atlas
 from maps.errors import MapsError
@@ -36,8 +37,8 @@ class OpenedAtlases(NamedTuple):
 def open_atlases(comma_separated_names: str, data: Path, hub: HubAccess = HubAccess()) -> OpenedAtlases:
     """Opens the atlases of MAPS_ATLASES; if that is empty, the prebuilt one and those in the data folder.
 
-    A model is shown once: an atlas in the data folder replaces the prebuilt one, and a newer atlas an older one. Models
-    with different weights and the same name are all shown, see `distinguish`.
+    A model is shown once in each reading: an atlas in the data folder replaces a prebuilt one, and a newer atlas an
+    older one. Models with different weights and the same name are all shown, see `distinguish`.
     Skipped atlases are named on the terminal; those of MAPS_ATLASES also on the first page.
     """
     if comma_separated_names:
@@ -55,6 +56,7 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
             "MAPS_ATLASES names neither a folder nor a dataset. Name one, or unset it to show the prebuilt atlas."
         )
     atlases: dict[str, Atlas] = {}
+    models: dict[str, Atlas] = {}
     datasets: dict[str, str] = {}
     skipped: list[str] = []
     for name in names:
@@ -65,7 +67,7 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
         except MapsError as error:
             skipped.append(f"The atlas {name} is not shown: {error}")
             continue
-        atlas = distinguish(atlas, atlases)
+        atlas = name_atlas(atlas, models)
         model = atlas.model
         if model in atlases:
             skipped.append(f"The atlas {name} is not shown, because another atlas of {model} is listed before it.")
@@ -81,26 +83,51 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
 
 
 def open_default_atlases(data: Path) -> OpenedAtlases:
-    """Opens the prebuilt atlas and those in the data folder."""
-    atlases = {atlas.model: atlas for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir()))}
+    """Opens the prebuilt atlases and those in the data folder."""
+    atlases: dict[str, Atlas] = {}
+    models: dict[str, Atlas] = {}
+    for atlas in map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir())):
+        named = name_atlas(atlas, models)
+        atlases[named.model] = named
     computed = sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"]))
     for each in computed:
-        atlas = distinguish(each, atlases)
+        atlas = name_atlas(each, models)
         before = atlases.get(atlas.model)
         if before is not None and before.folder.parent != PREBUILT_FOLDER:
             print(
-                f"{before.folder} is not shown, because {atlas.folder} is a newer atlas of the same model. "
+                f"{before.folder} is not shown, because {atlas.folder} is a newer atlas of the same model and reading. "
                 f"Set MAPS_ATLASES={before.folder} to show it.",
                 file=sys.stderr,
             )
         atlases[atlas.model] = atlas
-    return OpenedAtlases(ShownAtlases(atlases), {}, ())
+    return OpenedAtlases(ShownAtlases(sort_by_reading(atlases, list(models))), {}, ())
+
+
+def sort_by_reading(atlases: Mapping[str, Atlas], models: Sequence[str]) -> dict[str, Atlas]:
+    """The atlases in the order of their models; of one model calibrated ones first, then the paper's reading."""
+
+    def sort_key(name: str) -> tuple[int, bool, bool]:
+        reading = atlases[name].reading
+        place = next(i for i, model in enumerate(models) if title_with_reading(model, reading) == name)
+        return place, not is_calibrated(reading), reading != PAPER_READING
+
+    return {name: atlases[name] for name in sorted(atlases, key=sort_key)}
+
+
+def name_atlas(atlas: Atlas, models: dict[str, Atlas]) -> Atlas:
+    """The atlas under the name by which pages and studies call it: its model, and its reading if not the paper's.
+
+    `models` holds the first atlas of every model that was named before, and gets this one if its model is a new one.
+    """
+    distinguished = distinguish(atlas, models)
+    models.setdefault(distinguished.model, distinguished)
+    return distinguished.named_by_reading()
 
 
 def distinguish(atlas: Atlas, before: Mapping[str, Atlas]) -> Atlas:
     """The atlas; with the hash of its weights in the model's name if a model before it has the same name and others.
 
-    Two folders may be called `checkpoint-500`; pages and studies name an atlas by its model.
+    Two folders may be called `checkpoint-500`.
     """
     namesake = before.get(atlas.model)
     if namesake is None or is_same_model(namesake.info, atlas.info):

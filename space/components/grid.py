@@ -106,7 +106,8 @@ def category_grid(atlas: Atlas, tau: float) -> Grid:
             texts[index] = "; ".join(map(implemented_phrase, relations))
     counts = Counter(name for bits in bands for name in band_names(bits))
     listed = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
-    title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation (score {tau:g} or more)"
+    rule = f"score beyond copying {tau:g} or more"
+    title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation ({rule})"
     title += f": {listed}. A head can belong to several categories." if texts else "."
     absent = "no relation at this threshold"
     return Grid(title, bands=bands, cell_texts=texts, default_text=absent, sort_values=strongest)
@@ -131,19 +132,32 @@ def implemented_phrase(implemented: HeadRelation) -> str:
 
 
 def relation_grid(atlas: Atlas, name: str, side: str, tau: float) -> Grid:
-    """Each head by its score on one relation, or by its suppression."""
-    values = cache.relation_values(atlas, name, side)
+    """Each head by its score on one relation, or by its suppression; counted are those that the relation classifies."""
+    values, classifying = cache.relation_values(atlas, name, side), cache.classifying_values(atlas, name, side)
     row = next(row for row in cache.relation_summary(atlas, tau).to_pylist() if row["relation"] == name)
     least = atlas.info["settings"]["min_pairs"]
-    few = "" if row["counted"] else f" It has fewer than {least} usable pairs, so no head is classified by it."
-    return score_grid(values, relation_label(name), side, tau, row["pairs"], few)
-
-
-def score_grid(values: Sequence[float | None], name: str, side: str, tau: float, pairs: int, remark: str = "") -> Grid:
-    """Each head by a score from 0 to 1 on any relation, stored in the atlas or computed live."""
-    count = sum((value or 0.0) >= tau for value in values)
+    count = sum((value or 0.0) >= tau for value in classifying)
     verb = "implement" if side == SCORE else "suppress"
-    title = f"{count:,} of {len(values):,} heads {verb} {name} (score {tau:g} or more, {pairs:,} pairs).{remark}"
+    rule = "score beyond copying" if cache.is_controlled_for_copying(atlas, name) else "score"
+    title = f"{count:,} of {len(values):,} heads {verb} {relation_label(name)} ({rule} {tau:g} or more"
+    title += f", {row['pairs']:,} pairs)."
+    if not row["counted"]:
+        title += f" It has fewer than {least} usable pairs, so no head is classified by it."
+    elif not any(value is not None for value in classifying):
+        title += " Copying alone hits almost all of its pairs, so no head is classified by it."
+    return score_grid(values, relation_label(name), side, title)
+
+
+def own_pairs_grid(values: Sequence[float | None], side: str, tau: float, pairs: int, remark: str) -> Grid:
+    """Each head by its score on a visitor's own pairs, computed live, without a control for copying."""
+    count = sum((value or 0.0) >= tau for value in values)
+    title = f"{count:,} of {len(values):,} heads reach a {side} of {tau:g} or more on your pairs ({pairs:,} pairs)."
+    title += f" Heads that only copy count too.{remark}"
+    return score_grid(values, "your pairs", side, title)
+
+
+def score_grid(values: Sequence[float | None], name: str, side: str, title: str) -> Grid:
+    """Each head by a score or suppression from 0 to 1 on any relation, stored in the atlas or computed live."""
     rounded = [None if value is None else round(value, 3) for value in values]
     return Grid(title, shares=rounded, values=rounded, label=f"{name}: {side}", side=side)
 

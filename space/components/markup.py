@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from maps.atlas.reader import Atlas
 from maps.describers.describer import OFFLINE
+from maps.report.copying_control import classified_value, control_phrase, stronger_value
 from maps.text import is_invisible, relation_label, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
@@ -201,33 +202,38 @@ def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> Html:
 
 
 def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> Html:
-    """The relations that a head implements or suppresses, as bars with the threshold; the others folded."""
-    ranked = sorted(scores, key=stronger_side, reverse=True)
+    """The relations that a head implements or suppresses, as bars with the threshold; the others folded.
+
+    The value beyond copying is compared with the threshold, as heads are classified.
+    """
+    ranked = sorted(
+        scores, key=lambda each: (classified_value(each), stronger_value(each.score, each.suppression)), reverse=True
+    )
     bars = [relation_bar(score, tau, min_pairs, link_to_relation(score.relation, model, head)) for score in ranked]
-    count = sum(stronger_side(score) >= tau for score in ranked)
+    count = sum(classified_value(score) >= tau for score in ranked)
     listed = Html('<ul class="relations">{}</ul>')
     above = listed.format(join_html(bars[:count]))
     if not count:
-        above = notice(f"No relation reaches the threshold of {tau:g} on this head.")
+        above = notice(f"No relation reaches the threshold of {tau:g} on this head, beyond what copying alone gives.")
     if count == len(bars):
         return above
     folded = Html("<details><summary>The other {} relations</summary>{}</details>")
     return above + folded.format(len(bars) - count, listed.format(join_html(bars[count:])))
 
 
-def stronger_side(score: RelationScore) -> float:
-    """The higher of score and suppression."""
-    return max(score.score or 0.0, score.suppression or 0.0)
-
-
 def relation_bar(score: RelationScore, tau: float, min_pairs: int, link: str) -> Html:
-    """One relation: two bars, score and suppression, with the threshold drawn; its name links to its page."""
+    """One relation: two bars, score and suppression, with the threshold drawn, and what copying alone gives.
+
+    Its name links to its page.
+    """
     few = f" · fewer than {min_pairs} pairs, so no head is classified by it" if score.pairs < min_pairs else ""
     bars = bar_html("score-up", "score", score.score, tau)
     bars += bar_html("score-down", "suppression", score.suppression, tau)
     name, category = anchor(link, relation_label(score.relation)), score.category or "own relation"
-    return Html('<li class="category-{}"><b>{}</b> <small>{}, {} pairs, top {}{}</small>{}</li>').format(
-        score.category or "own", name, category, score.pairs, score.k, few, bars
+    phrase = control_phrase(score)
+    control = Html("<small>{}</small>").format(phrase) if phrase else Html("")
+    return Html('<li class="category-{}"><b>{}</b> <small>{}, {} pairs, top {}{}</small>{}{}</li>').format(
+        score.category or "own", name, category, score.pairs, score.k, few, bars, control
     )
 
 

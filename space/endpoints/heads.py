@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from maps.analysis.classification import SCORE, SUPPRESSION
+from maps.analysis.classification import BEYOND_COPYING, SCORE, SUPPRESSION
 from maps.analysis.similar_heads import similar_heads
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
@@ -19,6 +19,7 @@ from space.studies.results import published_judgments
 from space.web.addresses import requested_head
 
 HEAD_TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
+RELATION_COLUMNS = (SCORE, SUPPRESSION, "identity", *BEYOND_COPYING.values(), "beyond_copying_pairs")
 MAX_SIMILAR_HEADS = 10
 
 
@@ -64,7 +65,7 @@ def make_relation_endpoints(services: Services) -> tuple[Callable[..., Any], ...
     """The endpoints `relation` and `pairs`."""
 
     def relation(name: str, model: str = "") -> JsonRows:
-        """The score and suppression of every head on a relation.
+        """The score and suppression of every head on a relation, what copying alone gives, and both beyond copying.
 
         Args:
             name: a relation that `model` lists, such as country_to_capital
@@ -77,11 +78,10 @@ def make_relation_endpoints(services: Services) -> tuple[Callable[..., Any], ...
             raise MapsError(f"{subject} scores on {name!r}; `model` lists the relations of a model.")
         rows = []
         for atlas in scored:
-            scores = cache.relation_values(atlas, name, SCORE)
-            suppressions = cache.relation_values(atlas, name, SUPPRESSION)
-            for head, score, suppression in zip(atlas.head_ids, scores, suppressions, strict=True):
+            columns = [cache.relation_values(atlas, name, column) for column in RELATION_COLUMNS]
+            for head, *values in zip(atlas.head_ids, *columns, strict=True):
                 row = {"model": atlas.model, "layer": head.layer, "head": head.head}
-                rows.append(row | {SCORE: score, SUPPRESSION: suppression})
+                rows.append(row | dict(zip(RELATION_COLUMNS, values, strict=True)))
         return rows
 
     def pairs(name: str, model: str, layer: int, head: int) -> JsonRows:

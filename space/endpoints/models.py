@@ -33,11 +33,12 @@ def make_models_endpoint(services: Services) -> Callable[..., Any]:
     """The endpoint `models`."""
 
     def models() -> JsonRows:
-        """Every mapped model: its numbers of layers and heads, its vocabulary, the tables of its atlas, and how many
-        descriptions are hidden while a study goes on."""
+        """Every mapped model: its numbers of layers and heads, its vocabulary, the reading and the tables of its atlas,
+        and how many descriptions are hidden while a study goes on."""
         return [
             {
                 **{name: atlas.info[name] for name in SHOWN_INFO_FIELDS},
+                "reading": atlas.reading,
                 "mapped_heads": len(atlas.head_ids),
                 "tau": atlas.info["settings"]["tau"],
                 "describers": sorted(cache.descriptions_by_describer(atlas)),

@@ -42,7 +42,7 @@ def endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
 
 
 def answer_query(services: Services, query: dict[str, object], request: HasRequest | None) -> dict[str, Any]:
-    """The answer to the question in a query, which has the names of the page's address."""
+    """The answer to the question in a query, which has the names of the page's address, and the reading it is in."""
     question = TryQuestion.parse({name: value if isinstance(value, str) else "" for name, value in query.items()})
     if question.invalid_lines:
         lines = pluralize(len(question.invalid_lines), "line")
@@ -51,4 +51,4 @@ def answer_query(services: Services, query: dict[str, object], request: HasReque
         raise MapsError("There is no question; give a source or pairs.")
     result: Probe | OwnPairsResult = ask_within_limit(services, question.live_question, request)
     answer: dict[str, Any] = json_value(asdict(result))
-    return answer
+    return answer | {"reading": services.live_model.reading.name}

@@ -18,12 +18,14 @@ from typing import NamedTuple
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
+from space.live.reading import LiveReading, choose_live_reading
 from space.live.worker import LiveAnswer, LiveQuestion, run_worker
 
 MAX_WAITING = 8  # questions that wait or are computed
 IDLE_SECONDS = 600.0  # without a question, after which the child is ended
 FIRST_ANSWER_SECONDS = 120.0  # limit for the first question, which loads the weights
 LATER_ANSWER_SECONDS = 20.0  # limit for any other question
+SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS = 240.0, 120.0  # the same in a slow reading
 RETRY_SECONDS = 600.0  # between attempts to download the weights
 BUSY_MESSAGE = "Too many questions are waiting; try again in a minute, or run the command below on your own machine."
 LOST_MESSAGE = "The computation stopped without an answer; ask again, or run the command below on your own machine."
@@ -45,6 +47,7 @@ class Worker(NamedTuple):
 class LiveModel:
     """Answers questions about one model. `model_name` is its name for `maps.load`; None if live questions are off.
 
+    `reading` is the reading in which it answers.
     `off_reason` says why they are off. The child runs `run_worker` with its end of the pipe and the model's name.
     `fetch` downloads missing weights in the background after `start`; `weights_origin` names their source.
     """
@@ -61,11 +64,13 @@ class LiveModel:
         run_worker: Callable[[Connection, str], None] = run_worker,
         fetch: Callable[[], Path] | None = None,
         weights_origin: str = "",
+        reading: LiveReading = LiveReading(),
     ) -> None:
         self.model_name, self.off_reason = model_name, off_reason
         self.idle_seconds, self.max_waiting = idle_seconds, max_waiting
         self.first_answer_seconds, self.later_answer_seconds = first_answer_seconds, later_answer_seconds
         self.run_worker, self.weights_origin, self._fetch = run_worker, weights_origin, fetch
+        self.reading = reading
         self._stop_event = Event()
         self._worker: Worker | None = None
         self._question_lock, self._count_lock = Lock(), Lock()
@@ -196,17 +201,26 @@ def make_live_model(
 ) -> LiveModel:
     """Live questions about the bundled model, if its atlas is shown; else off, with the reason.
 
+    Of its atlases in several readings, the first whose reading can be used here is the one that answers belong to.
     If the package with the weights is not installed, `fetch` downloads them, and `weights_origin` names their source.
     """
-    info = next((atlas.info for atlas in atlases.values() if atlas.info.get("asked_for") == BUNDLED_MODEL), None)
-    if info is None:
+    shown = [atlas for atlas in atlases.values() if atlas.info.get("asked_for") == BUNDLED_MODEL]
+    if not shown:
         return LiveModel(None, NOT_SHOWN_MESSAGE)
-    answer = partial(run_worker, atlas_info=info)
+    reading = choose_live_reading(shown)
+    info = next((atlas for atlas in shown if atlas.reading == reading.name), shown[0]).info
+    answer = partial(run_worker, atlas_info=info, reading=reading.name, calibration=reading.calibration)
+    first, later = FIRST_ANSWER_SECONDS, LATER_ANSWER_SECONDS
+    if reading.is_slow:
+        first, later = SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS
+    make = partial(
+        LiveModel, run_worker=answer, reading=reading, first_answer_seconds=first, later_answer_seconds=later
+    )
     try:
         bundled_file()
     except MapsError as error:
         if fetch is not None:
-            return LiveModel(None, DOWNLOADING_MESSAGE, run_worker=answer, fetch=fetch, weights_origin=weights_origin)
+            return make(None, DOWNLOADING_MESSAGE, fetch=fetch, weights_origin=weights_origin)
         print(f"Live questions are off: {error}", file=sys.stderr)
         return LiveModel(None, NOT_INSTALLED_MESSAGE)
-    return LiveModel(BUNDLED_MODEL, run_worker=answer)
+    return make(BUNDLED_MODEL)

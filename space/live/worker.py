@@ -6,34 +6,53 @@ Only the child imports torch, when it starts.
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from maps.atlas.readings import PAPER_READING
 from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.types import no_progress_bar
+
+if TYPE_CHECKING:
+    from maps.mapping.model import Model
 
 OTHER_WEIGHTS_MESSAGE = (
     "The weights here are not those of the model that is shown, so questions are not answered. Please tell the person "
     "who runs this site to map the model again."
 )
+OTHER_CALIBRATION_MESSAGE = (
+    "The calibration here is not the one that the model was mapped with, so questions are not answered. Please tell "
+    "the person who runs this site to map the model again."
+)
+UNREADABLE_MESSAGE = (
+    "The model cannot be read here, so questions are not answered. Please tell the person who runs this site."
+)
 LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with a target or None; or pairs
 LiveAnswer = Probe | OwnPairsResult
 
 
-def run_worker(pipe: Connection, model: str, atlas_info: Mapping[str, Any] | None = None) -> None:
-    """Answers questions until the other end closes. A MapsError is sent back; other errors end the child.
+def run_worker(
+    pipe: Connection,
+    model: str,
+    atlas_info: Mapping[str, Any] | None = None,
+    reading: str = PAPER_READING,
+    calibration: Path | None = None,
+) -> None:
+    """Answers questions in a reading until the other end closes. A MapsError is sent back; other errors end the child.
 
-    With `atlas_info`, the content of an `atlas.json`, every answer is an error if the model has other weights.
+    With `atlas_info`, the content of an `atlas.json`, every answer is an error if the model has other weights, or the
+    calibration is another one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C ends the app, which then ends this process
-    import maps
-    from maps.mapping.probe import prepare_model
-
-    loaded = maps.load(model)
-    is_shown_model = atlas_info is None or loaded.checkpoint.is_model_of(atlas_info)
-    prepare_model(loaded, no_progress_bar)
+    loaded: Model | MapsError
+    try:
+        loaded = prepare_live_model(model, atlas_info, reading, calibration)
+    except MapsError as error:
+        loaded = error
     while True:
         try:
             question = pipe.recv()
@@ -43,20 +62,47 @@ def run_worker(pipe: Connection, model: str, atlas_info: Mapping[str, Any] | Non
             pipe.send(None)
             continue
         try:
-            if not is_shown_model:
-                raise MapsError(OTHER_WEIGHTS_MESSAGE)
+            if isinstance(loaded, MapsError):
+                raise loaded
             answer: LiveAnswer | MapsError = answer_question(loaded, question)
         except MapsError as error:
             answer = error
         pipe.send(answer)
 
 
-def answer_question(model: object, question: LiveQuestion) -> LiveAnswer:
+def prepare_live_model(
+    name: str, atlas_info: Mapping[str, Any] | None, reading: str, calibration: Path | None
+) -> Model:
+    """The model with all its weights in memory; raises MapsError with a sentence for visitors."""
     import maps
-    from maps.mapping.model import Model
+    from maps.mapping.probe import prepare_model
+
+    try:
+        model = maps.load(name, reading=reading, calibration=calibration)
+        message = mismatch_message(model, atlas_info) if atlas_info is not None else ""
+        if not message:
+            prepare_model(model, no_progress_bar)
+    except MapsError as error:  # it may name files and commands, which are for the operator
+        print(f"Live questions are not answered: {error}", file=sys.stderr)
+        raise MapsError(UNREADABLE_MESSAGE) from error
+    if message:
+        raise MapsError(message)
+    return model
+
+
+def mismatch_message(model: Model, atlas_info: Mapping[str, Any]) -> str:
+    """Why a model does not belong to an atlas; empty if it does."""
+    if not model.checkpoint.is_model_of(atlas_info):
+        return OTHER_WEIGHTS_MESSAGE
+    if model.calibration is not None and model.calibration.hash != atlas_info["settings"].get("calibration"):
+        return OTHER_CALIBRATION_MESSAGE
+    return ""
+
+
+def answer_question(model: Model, question: LiveQuestion) -> LiveAnswer:
+    import maps
     from maps.mapping.probe import score_own_pairs
 
-    assert isinstance(model, Model)
     if len(question) == 2 and isinstance(question[0], str):
         return maps.probe(model, *question)
     return score_own_pairs(model, question, no_progress_bar)

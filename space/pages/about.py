@@ -9,24 +9,32 @@ from typing import Any
 import gradio as gr
 
 from annotation.form import CONSENT_SENTENCE, GUIDELINES
+from maps.atlas.reader import Atlas
+from maps.atlas.readings import is_calibrated, reading_phrase, targets_phrase
+from maps.report.atlas_report import escape_markdown
+from maps.text import escape_invisible
 from space.services import Services
 
 ABOUT_TEXT = """\
 # About
 
-This site shows what the attention heads of language models do. Everything is read from the weights alone: the model is
-neither trained nor run. The method is MAPS, from *Inferring Functionality of Attention Heads from their Parameters* by
-Amit Elhelo and Mor Geva.
+This site shows what the attention heads of language models do. {basis} The method is MAPS, from *Inferring
+Functionality of Attention Heads from their Parameters* by Amit Elhelo and Mor Geva.
 
 **How a head is read.** A head moves information from the token that it attends to. Its value and output weights, taken
 together with the embedding and the unembedding, give a score for every pair of tokens: how strongly the head promotes
 the *target* when it attends to the *source*. From these scores we show
 
 - *mappings*: the thirty source tokens on which the head acts most strongly for their length (their *saliency*), each
-  with the five targets that the head promotes most;
+  with its five highest targets;
 - *relations*: we have lists of pairs, such as country and capital. The *score* of a head is the share of pairs whose
-  target is among the tokens that the head promotes most for the source. Its *suppression* is the share whose target is
-  among the tokens that it demotes most. A head implements a relation if its score is {tau:g} or more.
+  target is among the highest tokens for the source. Its *suppression* is the share whose target is among the lowest.
+  Some targets are reached by copying the source alone, so heads are judged *beyond copying*: on the pairs that a head
+  which only copies does not hit. A head implements a relation if its score on these is {tau:g} or more. For copying
+  itself, all pairs count.
+
+**In which reading.** A reading says what stands for a source in the model, and what lies between a head and the
+output. {readings} The file `docs/readings.md` of the source code explains them.
 
 **Who wrote the descriptions.** Each description names its author. *offline* is a rule-based baseline: it is neither a
 language model nor a person.
@@ -77,6 +85,8 @@ Models shown here: {models}. Version {version}. The code is licensed under Apach
 def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
     first = next(iter(services.atlases.values()))
     text = ABOUT_TEXT.format(
+        basis=basis_sentence(services),
+        readings=" ".join(reading_sentence(atlas) for atlas in services.atlases.values()),
         tau=first.info["settings"]["tau"],
         guidelines=GUIDELINES,
         consent=CONSENT_SENTENCE,
@@ -87,6 +97,22 @@ def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
         mcp="The server is on." if services.has_mcp else "On this site the server is off.",
     )
     gr.Markdown(text)
+
+
+def basis_sentence(services: Services) -> str:
+    """From what the heads that are shown are read."""
+    if any(is_calibrated(atlas.reading) for atlas in services.atlases.values()):
+        return (
+            "They are read from the weights. Calibrated readings also use linear maps that were fitted while the model "
+            "ran; no model is trained."
+        )
+    return "Everything is read from the weights alone: the model is neither trained nor run."
+
+
+def reading_sentence(atlas: Atlas) -> str:
+    """The reading of an atlas and what its targets are, as Markdown."""
+    phrase = f"{atlas.model} is shown in {reading_phrase(atlas.reading)}: targets are {targets_phrase(atlas.reading)}."
+    return escape_markdown(escape_invisible(phrase))
 
 
 def endpoint_row(endpoint: Callable[..., Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from maps.analysis.classification import SCORE, SUPPRESSION
+from maps.analysis.classification import BEYOND_COPYING, SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.report.copying_control import control_phrase, stronger_value, too_few_pairs_phrase
 from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
@@ -46,7 +47,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
             *(best_heads_table(atlas, name) for atlas in atlases),
         )
     )
-    figure = partial(scores_figure, [(atlas, cache.relation_values(atlas, name, SCORE)) for atlas in atlases], name)
+    figure = partial(scores_figure, atlases, name)
     title = f"Heads that implement {relation_label(name)}"
     return PageContent(title, " ".join(sentences), html, (figure,))
 
@@ -64,17 +65,36 @@ def relation_sentence(atlas: Atlas, name: str) -> str:
     if not row["counted"]:
         return f"{atlas.model}: too few pairs to classify heads by ({rule})."
     heads, suppressing_heads = pluralize(row["heads"], "head"), pluralize(row["suppression_heads"], "head")
-    return f"{atlas.model}: implemented by {heads}, suppressed by {suppressing_heads} ({rule})."
+    counts = f"{atlas.model}: implemented by {heads}, suppressed by {suppressing_heads} ({rule})."
+    return " ".join(filter(None, (counts, control_sentence(atlas, name))))
+
+
+def control_sentence(atlas: Atlas, name: str) -> str:
+    """What copying alone gives on the relation, and how many pairs that leaves to classify by; empty for copying."""
+    known = [value for value in cache.relation_values(atlas, name, "identity") if value is not None]
+    if not known or not cache.is_controlled_for_copying(atlas, name):
+        return ""
+    pairs = cache.relation_values(atlas, name, "beyond_copying_pairs")
+    counts = [count for count in pairs if count is not None]
+    alone = f"Copying alone gives {range_text([f'{min(known):.2f}', f'{max(known):.2f}'])}"
+    if all(value is None for value in cache.relation_values(atlas, name, BEYOND_COPYING[SCORE])):
+        return f"{alone}; {too_few_pairs_phrase(max(counts))}."
+    left = range_text([f"{min(counts):,}", f"{max(counts):,}"])
+    return f"{alone}; heads are classified by the {left} pairs that it does not hit."
+
+
+def range_text(ends: Sequence[str]) -> str:
+    """`0.10`, or `0.10 to 0.12` if the ends differ."""
+    return " to ".join(dict.fromkeys(ends))
 
 
 def head_section(atlas: Atlas, name: str, head: HeadId | None) -> Html:
     if head is None or head not in atlas.head_ids:
         return Html("")
-    index = atlas.head_ids.index(head)
-    sentence = Html("<p>{}: score {}, suppression {}.</p>").format(
-        markup.head_link(atlas.model, head),
-        score_text(cache.relation_values(atlas, name, SCORE)[index]),
-        score_text(cache.relation_values(atlas, name, SUPPRESSION)[index]),
+    score = next(score for score in atlas.relation_scores(head) if score.relation == name)
+    values = f"score {score_text(score.score)}, suppression {score_text(score.suppression)}"
+    sentence = Html("<p>{}: {}.</p>").format(
+        markup.head_link(atlas.model, head), "; ".join(filter(None, (values, control_phrase(score))))
     )
     return sentence + pair_lists(atlas.pairs(name, head).to_pylist(), str(head))
 
@@ -113,28 +133,42 @@ def score_text(value: float | None) -> str:
 
 
 def best_heads_table(atlas: Atlas, name: str) -> Html:
-    scores = cache.relation_values(atlas, name, SCORE)
-    suppressions = cache.relation_values(atlas, name, SUPPRESSION)
+    """The heads of a model with a hit, best first: by what they are classified by, then by their score on all pairs."""
+    columns = {"Score": SCORE, "Suppression": SUPPRESSION}
+    if cache.is_controlled_for_copying(atlas, name):
+        columns |= {"Copying alone": "identity", "Score beyond copying": BEYOND_COPYING[SCORE]}
+        columns |= {"Suppression beyond copying": BEYOND_COPYING[SUPPRESSION]}
+    values = {label: cache.relation_values(atlas, name, column) for label, column in columns.items()}
+    on_all_pairs = strongest_values(values["Score"], values["Suppression"])
+    classifying = strongest_values(*(cache.classifying_values(atlas, name, side) for side in (SCORE, SUPPRESSION)))
     descriptions = shown_descriptions(atlas)
-    strongest = [max(score or 0, suppression or 0) for score, suppression in zip(scores, suppressions, strict=True)]
-    with_hits = [index for index, value in enumerate(strongest) if value > 0]
-    ranked = sorted(with_hits, key=lambda index: (-strongest[index], index))[:MAX_HEADS_SHOWN]
+    with_hits = [index for index, value in enumerate(on_all_pairs) if value > 0]
+    ranked = sorted(with_hits, key=lambda index: (-classifying[index], -on_all_pairs[index], index))[:MAX_HEADS_SHOWN]
     rows = []
     for index in ranked:
         head, description = atlas.head_ids[index], markup.description_preview(descriptions[index])
         pairs = markup.anchor(link_to_relation(name, atlas.model, head), "pairs")
-        values = score_text(scores[index]), score_text(suppressions[index])
-        rows.append((markup.head_link(atlas.model, head), pairs, *values, description))
+        numbers = [score_text(of_heads[index]) for of_heads in values.values()]
+        rows.append((markup.head_link(atlas.model, head), pairs, *numbers, description))
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
-    header = ("Head", "Hits and misses", "Score", "Suppression", "Description")
+    header = ("Head", "Hits and misses", *columns, "Description")
     grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
     return markup.table(header, rows, caption) + Html("<p>{}</p>").format(grid)
 
 
-def scores_figure(scores: list[tuple[Atlas, list[float | None]]], name: str) -> Any:
+def strongest_values(scores: Sequence[float | None], suppressions: Sequence[float | None]) -> list[float]:
+    """The higher of the score and the suppression of each head."""
+    return [stronger_value(score, suppression) for score, suppression in zip(scores, suppressions, strict=True)]
+
+
+def scores_figure(atlases: Sequence[Atlas], name: str) -> Any:
+    """The scores by which heads are classified, with the threshold."""
     from maps.figures.experiments import scores_by_model  # imported here: the figure library is slow to load
 
     named = []
-    for atlas, values in scores:
+    for atlas in atlases:
+        values = cache.classifying_values(atlas, name, SCORE)
         named += [(atlas.model, str(head), value) for head, value in zip(atlas.head_ids, values, strict=True)]
-    return scores_by_model(named, name, max(float(atlas.info["settings"]["tau"]) for atlas, _ in scores))
+    is_controlled = any(cache.is_controlled_for_copying(atlas, name) for atlas in atlases)
+    label = "Relation score beyond copying" if is_controlled else "Relation score"
+    return scores_by_model(named, name, max(float(atlas.info["settings"]["tau"]) for atlas in atlases), label)

@@ -9,6 +9,7 @@ from annotation.statistics.labels import compute_labels
 from annotation.statistics.rates import CORRECT_CODES
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import is_calibrated, reading_phrase
 from maps.errors import MapsError
 from maps.types import HeadId
 from space.atlases.hidden import hidden_heads, shown_descriptions
@@ -23,6 +24,7 @@ from space.components.grid import (
 )
 from space.components.markup import (
     Html,
+    anchor,
     controls_form,
     description_preview,
     head_link,
@@ -43,7 +45,8 @@ from space.web.sessions import Annotator
 
 INTRODUCTION = Html(
     '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What the head does is read '
-    "from its weights alone. Point at a cell to see it; click to open it.</p>"
+    "from its weights{}. Point at a cell to see it; click to open it.</p>"
+    '<p class="hint">The heads of {} are shown in {} ({}).</p>'
 )
 
 
@@ -62,7 +65,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     grid = build_grid(atlas, colouring, side, tau, verdicts)
     html = join_html(
         (
-            INTRODUCTION,
+            introduction(atlas),
             *(notice(sentence, "problem") for sentence in services.atlas_problems()),
             hidden_descriptions_notice(atlas),
             grid_controls(services, atlas, choices, colouring, side, tau),
@@ -74,6 +77,13 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         )
     )
     return PageContent(f"Attention heads of {atlas.model}", grid.title, html, tuple(model_figure_makers(atlas, tau)))
+
+
+def introduction(atlas: Atlas) -> Html:
+    """What the page shows, and in which reading, with a link to its explanation."""
+    basis = " and a calibration" if is_calibrated(atlas.reading) else " alone"
+    link = anchor("about", "what a reading is")
+    return INTRODUCTION.format(basis, atlas.model, reading_phrase(atlas.reading), link)
 
 
 def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:

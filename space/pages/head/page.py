@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from maps.analysis.similar_heads import similar_heads
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import reading_phrase, targets_phrase
 from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
@@ -26,8 +27,8 @@ TEMPLATE = Html(
     """\
 {neighbours}<h1>{head} <small>of {model}</small></h1>{leading_description}
 <h2>What it promotes</h2>
-<p class="hint">On the left, the tokens on which the head acts most strongly. On the right, the tokens that it promotes
-most when it attends to them.</p>{mappings}
+<p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
+{targets_phrase}, highest first.</p>{mappings}
 <h2>Relations</h2>{relations}
 <h2>Descriptions</h2>{descriptions}{evidence}
 <h2>Human judgments</h2>{judgments}
@@ -47,6 +48,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         head=head,
         model=markup.anchor(link_to_model(atlas.model), atlas.model),
         leading_description=leading_description(rows, is_hidden),
+        targets_phrase=targets_phrase(atlas.reading),
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         descriptions=descriptions_side_by_side(rows, is_hidden),
@@ -115,6 +117,7 @@ def provenance_list(atlas: Atlas, rows: HeadRows) -> Html:
     }
     numbers = {name: "not computed" if value is None else f"{value:.3g}" for name, value in statistics.items()}
     numbers["Value head"] = str(row["kv_head"])
+    numbers["Reading"] = reading_phrase(atlas.reading)
     numbers["Model"] = f"{atlas.info['revision']}, mapped {atlas.info['created_at'][:10]}"
     return Html("<dl>{}</dl>").format(
         markup.join_html(Html("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in numbers.items())

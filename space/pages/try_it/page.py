@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import reading_phrase
 from maps.errors import MapsError
 from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.text import escape_invisible, pluralize
@@ -38,7 +39,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     except MapsError as error:
         return page_content(services, query, notice(str(error), "problem"), "")
     if services.live_model.model_name is None:
-        command = question.equivalent_command if question.has_question else Html("")
+        command = command_of(services, question) if question.has_question else Html("")
         return page_content(services, query, command, question.question_text)
     atlas = live_atlas(services)
     threshold_in_query(query, atlas)  # raises for an invalid threshold before anything is computed
@@ -47,11 +48,16 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     waiting = notice(
         f"Asking {len(atlas.head_ids):,} heads of {atlas.model} about {question.question_text}. "
         "The first question loads the weights, which takes some seconds."
+        + (
+            " In this reading a token without a target may take a minute."
+            if services.live_model.reading.is_slow
+            else ""
+        )
     )
     without_script = Html("<noscript>{}</noscript>").format(
         notice("The answer needs JavaScript. The command below computes it without.")
     )
-    answer = invalid_lines_notice(question) + waiting + without_script + question.equivalent_command
+    answer = invalid_lines_notice(question) + waiting + without_script + command_of(services, question)
     return page_content(services, query, answer, question.question_text, is_unfinished=True)
 
 
@@ -70,7 +76,7 @@ def finish(services: Services, query: Mapping[str, str], request: HasRequest | N
         answer = answer_html(live_answer, atlas, question.side, tau)
     except MapsError as error:
         answer = notice(str(error), "problem")
-    answer = invalid_lines_notice(question) + answer + question.equivalent_command
+    answer = invalid_lines_notice(question) + answer + command_of(services, question)
     return page_content(services, query, answer, question.question_text)
 
 
@@ -81,11 +87,27 @@ def answer_html(live_answer: Probe | OwnPairsResult, atlas: Atlas, side: str, ta
 
 
 def live_atlas(services: Services) -> Atlas:
-    """The atlas of the model that answers live; raises MapsError if it is not shown here."""
-    for atlas in services.atlases.values():
-        if atlas.info.get("asked_for") == BUNDLED_MODEL:
-            return atlas
-    raise MapsError(services.live_model.off_reason)
+    """The atlas of the model that answers live, in its reading if that is shown.
+
+    Raises MapsError if no atlas of the model is shown here.
+    """
+    shown = [atlas for atlas in services.atlases.values() if atlas.info.get("asked_for") == BUNDLED_MODEL]
+    if not shown:
+        raise MapsError(services.live_model.off_reason)
+    return next((atlas for atlas in shown if atlas.reading == services.live_model.reading.name), shown[0])
+
+
+def command_of(services: Services, question: TryQuestion) -> Html:
+    """The command that answers a question in the same reading."""
+    return question.equivalent_command(services.live_model.reading.name)
+
+
+def reading_notice(services: Services) -> Html:
+    """In which reading questions are answered."""
+    reading = services.live_model.reading
+    if reading.remark:
+        return notice(reading.remark)
+    return Html('<p class="hint">Answers are in {}.</p>').format(reading_phrase(reading.name))
 
 
 def invalid_lines_notice(question: TryQuestion) -> Html:
@@ -103,8 +125,11 @@ def page_content(
 ) -> PageContent:
     live_model = services.live_model
     is_off = live_model.model_name is None
-    html = Html('<h1>Try it</h1><p class="lead">{introduction}</p>{forms}{off}{answer}{examples}{origin}').format(
+    html = Html(
+        '<h1>Try it</h1><p class="lead">{introduction}</p>{reading}{forms}{off}{answer}{examples}{origin}'
+    ).format(
         introduction=INTRODUCTION,
+        reading=Html("") if is_off else reading_notice(services),
         forms=question_forms(query, slider_threshold(services, query)),
         off=notice(live_model.off_reason, "problem") if is_off else "",
         answer=Html('<section class="answer" aria-live="polite">{}</section>').format(answer) if answer else "",

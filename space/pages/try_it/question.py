@@ -10,7 +10,7 @@ from maps.errors import MapsError
 from maps.text import pluralize
 from space.components.markup import Html
 from space.live.worker import LiveQuestion
-from space.pages.try_it.view import command_html, probe_command, relation_command_html
+from space.pages.try_it.view import calibrate_commands, command_html, probe_command, relation_command_html
 from space.web.addresses import SIDE_LABELS
 
 MAX_PAIRS = 200
@@ -69,11 +69,11 @@ class TryQuestion:
     def live_question(self) -> LiveQuestion:
         return self.pairs or (self.source, self.target or None)
 
-    @property
-    def equivalent_command(self) -> Html:
-        return (
-            relation_command_html(self.pairs) if self.pairs else command_html(probe_command(self.source, self.target))
-        )
+    def equivalent_command(self, reading: str) -> Html:
+        """The command that computes the answer in a reading."""
+        if self.pairs:
+            return relation_command_html(self.pairs, reading)
+        return command_html([*calibrate_commands(reading), probe_command(self.source, self.target, reading)])
 
 
 def split_pair(line: str) -> tuple[str, str]:

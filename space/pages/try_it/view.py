@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import PAPER_READING, is_calibrated
+from maps.mapping.calibration import ATLAS_FILE
 from maps.mapping.probe_results import HeadBestSource, HeadPairRank, HeadTargets, OwnPairsResult, Probe
 from maps.text import pluralize
 from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
 from space.atlases.hidden import shown_descriptions
-from space.components.grid import grid_html, score_grid
+from space.components.grid import grid_html, own_pairs_grid
 from space.components.markup import Html, description_preview, escape_html, head_link, notice, table, token_chip
 
 MAX_HEADS_SHOWN = 20  # heads of each list
@@ -126,7 +128,7 @@ def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float)
     few = ""
     if result.pairs < min_pairs:
         few = f" Fewer than {min_pairs} usable pairs: too few to classify heads by."
-    grid = grid_html(score_grid(values, "your pairs", side, tau, result.pairs, few), atlas)
+    grid = grid_html(own_pairs_grid(values, side, tau, result.pairs, few), atlas)
     end = "highest" if side == SCORE else "lowest"
     rule = Html("<p>A pair counts if its target is among the {} {} tokens.</p>").format(result.k, end)
     return unusable + grid + rule + best_heads_table(result, HeadLinks(atlas), side)
@@ -156,25 +158,37 @@ def best_heads_table(result: OwnPairsResult, links: HeadLinks, side: str) -> Htm
     return table(("Head", "Score", "Suppression", "Description"), lines, caption)
 
 
-def probe_command(source: str, target: str) -> str:
-    """The command that asks the same, quoted for a shell."""
+def probe_command(source: str, target: str, reading: str = PAPER_READING) -> str:
+    """The command that asks the same in a reading, quoted for a shell."""
     words = [word for word in (source, target) if word]
     guard = ["--"] if any(word.startswith("-") for word in words) else []
-    return shlex.join(["python", "-m", "maps", "probe", BUNDLED_MODEL, *guard, *words])
+    return shlex.join(["python", "-m", "maps", "probe", BUNDLED_MODEL, *reading_options(reading), *guard, *words])
 
 
-def command_html(command: str) -> Html:
+def reading_options(reading: str) -> list[str]:
+    """The options of a command that name a reading; none for the paper's."""
+    calibration = ["--calibration", ATLAS_FILE] if is_calibrated(reading) else []
+    return [] if reading == PAPER_READING else ["--reading", reading, *calibration]
+
+
+def calibrate_commands(reading: str) -> list[str]:
+    """The command that makes the calibration that a reading needs, if it needs one."""
+    command = shlex.join(["python", "-m", "maps", "calibrate", BUNDLED_MODEL, "--out", ATLAS_FILE])
+    return [command] if is_calibrated(reading) else []
+
+
+def command_html(commands: Sequence[str]) -> Html:
+    start = "this command computes" if len(commands) == 1 else "these commands compute"
     return Html(
-        "<p>For programmers: this command computes the same on your own machine.</p>"
-        '<pre class="scroll"><code>{}</code></pre>'
-    ).format(command)
+        '<p>For programmers: {} the same on your own machine.</p><pre class="scroll"><code>{}</code></pre>'
+    ).format(start, "\n".join(commands))
 
 
-def relation_command_html(pairs: Sequence[tuple[str, str]]) -> Html:
-    """The command that scores own pairs, with the file that it reads."""
-    options = ["--out", "data/atlases/own", "--relation", "own=own.json"]
+def relation_command_html(pairs: Sequence[tuple[str, str]], reading: str) -> Html:
+    """The command that scores own pairs in a reading, with the file that it reads."""
+    options = ["--out", "data/atlases/own", "--relation", "own=own.json", *reading_options(reading)]
     command = shlex.join(["python", "-m", "maps", "map", BUNDLED_MODEL, *options])
     file = json.dumps([list(pair) for pair in pairs], ensure_ascii=False)
-    return command_html(command) + Html(
+    return command_html([*calibrate_commands(reading), command]) + Html(
         '<details><summary>The file own.json</summary><pre class="scroll"><code>{}</code></pre></details>'
     ).format(file)

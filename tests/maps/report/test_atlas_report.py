@@ -9,6 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,12 @@ ATLAS = PREBUILT_FOLDER / "smollm2"
 Capture = pytest.CaptureFixture[str]
 FIGURES = ("categories", "heads_per_relation", "groups", "output_space", "breadth", "identification")
 SENTENCES = (
-    "In SmolLM2-135M-Instruct, 20 of 270 heads (7.4 %) implement or suppress a relation (score 0.15 or more, at least "
-    "30 usable pairs): algorithmic 10, knowledge 8, linguistic 10, translation 0; a head may count in several.\n"
+    "In SmolLM2-135M-Instruct, 20 of 270 heads (7.4 %) implement or suppress a relation (score beyond copying 0.15 or "
+    "more, at least 30 usable pairs): algorithmic 10, knowledge 8, linguistic 10, translation 0; a head may count in "
+    "several.\n"
+    "Heads are read from their weights alone, in the paper's reading (mlp): targets are the tokens that the head "
+    "promotes directly.\n"
+    "A score beyond copying counts the pairs that copying alone does not hit; for copying itself all pairs count.\n"
     "Of these 20, 8 (40.0 %) belong to several categories and 5 (25.0 %) suppress at least one relation.\n"
 )
 HOSTILE = "=</script><script>alert(1)</script>;\\|[x](y)\u202e"
@@ -123,7 +128,7 @@ def test_its_links_lead_to_its_files_and_its_words_are_those_that_are_printed(re
         assert {f"{name}.csv" for name in REPORT_TABLES} < set(links)
         assert [link for link in links if not (written / link).exists()] == []
     assert report.printed == f"{SENTENCES}The report is in {written / 'report.html'}.\n"
-    assert SENTENCES.replace("\n", " ").strip() in page
+    assert escape(SENTENCES.replace("\n", " ").strip()) in page
     assert "no figure of the output space" not in page
 
 
@@ -175,15 +180,15 @@ def test_another_threshold_classifies_other_heads(tmp_path: Path, capsys: Captur
     command = ["report", str(ATLAS), "--out", str(tmp_path), "--tau", "0.5", "--min-pairs", "100"]
     assert main(command) == 0
     assert capsys.readouterr().out.startswith(
-        "In SmolLM2-135M-Instruct, 7 of 270 heads (2.6 %) implement or suppress a relation (score 0.5 or more, at "
-        "least 100 usable pairs): algorithmic 6, knowledge 0, linguistic 1, translation 0"
+        "In SmolLM2-135M-Instruct, 7 of 270 heads (2.6 %) implement or suppress a relation (score beyond copying 0.5 "
+        "or more, at least 100 usable pairs): algorithmic 6, knowledge 0, linguistic 1, translation 0"
     )
 
 
 @pytest.mark.slow
 def test_hostile_names_do_no_harm(atlas_folder: Path, tmp_path: Path) -> None:
     scores = Atlas.open(atlas_folder).table("relations").to_pylist()
-    renamed = [row | {"relation": HOSTILE, "category": None, "score": 0.9} for row in scores]
+    renamed = [row | {"relation": HOSTILE, "category": None, "score": 0.9, "beyond_copying": 0.9} for row in scores]
     write_table(atlas_folder, "relations", make_table("relations", renamed))
     out = tmp_path / "out"
     assert main(["report", str(atlas_folder), "--out", str(out)]) == 0

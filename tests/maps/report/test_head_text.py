@@ -13,6 +13,7 @@ from maps.atlas.schema import SCHEMAS, Row, make_table, relation_row
 from maps.describers.describe_atlas import describe_atlas
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
+from maps.report.copying_control import control_phrase
 from maps.report.head_text import head_text, mapping_text
 from maps.text import escape_invisible, visible_token
 from maps.types import Answer, Description, HeadId, Mapping, RelationScore
@@ -56,10 +57,15 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
         RelationScore("copying", "algorithmic", 1, 40, 0.5, 0.0),
         RelationScore("suppressed", "", 10, 5, 0.0, 0.25),
         RelationScore("weak", "", 10, 40, 0.1, 0.1),
+        RelationScore("beyond", "linguistic", 10, 53, 0.63, 0.0, 0.1, 0.6, 0.02, 43),
+        RelationScore("copied", "linguistic", 10, 40, 0.5, 0.0, 0.5, 0.1, 0.0, 20),
+        RelationScore("exhausted", "linguistic", 10, 40, 0.8, 0.0, 0.9, None, None, 4),
         RelationScore("none", "", 10, 0, None, None),
     ]
     head = HeadId(1, 2)
-    write_table(atlas_folder, "relations", make_table("relations", [relation_row(head, score) for score in scores]))
+    write_table(
+        atlas_folder, "relations", make_table("relations", [relation_row(head, score, "mlp") for score in scores])
+    )
     for tau in (0.15, 0):
         info = json.loads((atlas_folder / "atlas.json").read_text())
         info["settings"] |= {"tau": tau, "min_pairs": 30}
@@ -67,10 +73,14 @@ def test_a_head_is_shown_with_its_relations_and_mappings(atlas_folder: Path) -> 
         atlas = Atlas.open(atlas_folder)
         assert head_text(atlas, head).split("\n") == [
             "L1H2 of small",
+            "the paper's reading (mlp): targets are the tokens that the head promotes directly",
             "",
             "copying: 0.50, suppression 0.00, 40 pairs",
             "suppressed: 0.00, suppression 0.25, 5 pairs (too few pairs to classify by)",
             *(["weak: 0.10, suppression 0.10, 40 pairs"] if tau == 0 else []),
+            f"beyond: 0.63, suppression 0.00, 53 pairs; {control_phrase(scores[3])}",
+            *([f"copied: 0.50, suppression 0.00, 40 pairs; {control_phrase(scores[4])}"] if tau == 0 else []),
+            f"exhausted: 0.80, suppression 0.00, 40 pairs; {control_phrase(scores[5])}",
             "shares most mappings (Jaccard similarity) with L0H1 (0.01, sources 0.15), L1H3 (0.01, sources 0.40), "
             "L0H0 (0.00, sources 0.11)",
             "",
@@ -90,7 +100,7 @@ def test_evidence_is_shown_with_the_description_it_belongs_to(atlas_folder: Path
     answers = [Answer(Description("Words.", f"Pattern {n}.", ""), "scripted") for n in range(8)]
     describe_atlas(atlas_folder, ScriptedDescriber(answers, "secret"))
     plain = head_text(Atlas.open(atlas_folder), head).split("\n")
-    assert plain[2:4] == ["secret: Pattern 6.", "  inputs: Words."]
+    assert plain[3:5] == ["secret: Pattern 6.", "  inputs: Words."]
     names = {of: Atlas.open(atlas_folder).descriptions(of)[0]["description_id"] for of in (head, other)}
     scores = [
         scored(head, names[head], "gpt-4o", 0.85, 0.5),
@@ -119,9 +129,9 @@ def test_evidence_is_shown_with_the_description_it_belongs_to(atlas_folder: Path
         "named check, supported by 9 of 30 mappings, 2.2 by chance: rhyme",
         "entropy of the targets: 3.14 bits, lower in 2 % of 20 random heads",
     ]
-    end = plain.index("", 2) - 1
+    end = plain.index("", 3) - 1
     assert plain[end].startswith("shares most mappings")
-    assert head_text(atlas, head).split("\n") == [*plain[:4], *detected, *plain[4:end], *evidence, *plain[end:]]
+    assert head_text(atlas, head).split("\n") == [*plain[:5], *detected, *plain[5:end], *evidence, *plain[end:]]
     left_out = "evidence from earlier mappings is left out; score the atlas again"
     assert f"\nentropy of the targets: 4.00 bits\n{left_out}\n" in head_text(atlas, other)
     assert "colours" not in head_text(atlas, other)
@@ -131,7 +141,9 @@ def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: P
     path = atlas_folder / "atlas.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "small\x1b[31m"}))
     relations = Atlas.open(atlas_folder).table("relations").to_pylist()
-    strange = [{**row, "relation": "own\x1b[2J", "score": 1.0, "suppression": 0.0} for row in relations]
+    strange = [
+        {**row, "relation": "own\x1b[2J", "score": 1.0, "suppression": 0.0, "beyond_copying": 1.0} for row in relations
+    ]
     write_table(atlas_folder, "relations", make_table("relations", strange))
     shown = head_text(Atlas.open(atlas_folder), HeadId(0, 0))
     assert shown.startswith("L0H0 of small\\u001B[31m\n")
@@ -139,6 +151,17 @@ def test_the_words_of_a_strange_atlas_do_not_act_on_the_terminal(atlas_folder: P
     with pytest.raises(MapsError) as caught:
         head_text(Atlas.open(atlas_folder), HeadId(9, 0))
     assert "\x1b" not in shown + str(caught.value)
+
+
+def test_a_head_says_its_reading_and_what_its_targets_are(atlas_folder: Path) -> None:
+    path = atlas_folder / "atlas.json"
+    info = json.loads(path.read_text())
+    info["settings"]["reading"] = "calibrated+target-map"
+    path.write_text(json.dumps(info))
+    assert head_text(Atlas.open(atlas_folder), HeadId(1, 2)).split("\n")[1] == (
+        "the reading calibrated+target-map: targets are the tokens that the head raises in the end, after the layers "
+        "behind it"
+    )
 
 
 def test_a_head_that_was_not_mapped_is_refused(mapped_once: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
+from maps.report.copying_control import classified_value
 from space.atlases.catalogue import PREBUILT_FOLDER
 from space.components import grid
 from space.components.grid import Grid
+from tests.space.copied_atlas import EXHAUSTED, EXPLAINED, make_copied_atlas
 
 ATLAS = Atlas.open(PREBUILT_FOLDER / "smollm2")
 ROWS = {(r["layer"], r["head"], r["relation"]): r for r in ATLAS.table("relations").to_pylist()}
@@ -38,8 +41,28 @@ def test_a_head_has_a_band_for_every_category_it_reaches_the_threshold_in(tau: f
     assert bands is not None
     for head, shown in zip(ATLAS.head_ids, bands, strict=True):
         scores = ATLAS.relation_scores(head)
-        reached = {s.category for s in scores if s.pairs >= 30 and max(s.score or 0, s.suppression or 0) >= tau}
+        reached = {s.category for s in scores if s.pairs >= 30 and classified_value(s) >= tau}
         assert set(grid.band_names(shown)) == reached
+
+
+def test_heads_that_only_copy_are_not_counted_and_the_title_says_the_rule(tmp_path: Path) -> None:
+    atlas = make_copied_atlas(tmp_path / "copied")
+    shown = grid.relation_grid(atlas, EXPLAINED, SCORE, 0.15)
+    assert shown.title == ("1 of 270 heads implement noun to pronoun (score beyond copying 0.15 or more, 373 pairs).")
+    assert shown.shares == grid.relation_grid(ATLAS, EXPLAINED, SCORE, 0.15).shares
+    assert grid.relation_grid(ATLAS, EXPLAINED, SCORE, 0.15).title.startswith("4 of 270 heads implement")
+    exhausted = grid.relation_grid(atlas, EXHAUSTED, SCORE, 0.15).title
+    assert exhausted.startswith("0 of 270 heads implement country to capital")
+    assert exhausted.endswith("Copying alone hits almost all of its pairs, so no head is classified by it.")
+    assert "(score 0.15 or more, 276 pairs)" in grid.relation_grid(atlas, "name_copying", SCORE, 0.15).title
+    assert "capital" not in " ".join(grid.category_grid(atlas, 0.15).cell_texts.values())
+
+
+def test_own_pairs_are_counted_without_a_control_and_say_so() -> None:
+    shown = grid.own_pairs_grid([0.5, None, 0.1], SUPPRESSION, 0.15, 2, " Few.")
+    assert shown.title == (
+        "1 of 3 heads reach a suppression of 0.15 or more on your pairs (2 pairs). Heads that only copy count too. Few."
+    )
 
 
 def test_a_measure_runs_from_the_models_lowest_to_its_highest() -> None:

@@ -145,6 +145,21 @@ def test_relations_below_the_threshold_are_folded_and_undefined_scores_are_named
     assert "fewer than 30 pairs" in below
 
 
+def test_a_relation_shows_what_copying_gives_and_is_folded_where_copying_explains_it() -> None:
+    scores = [
+        RelationScore("explained", "linguistic", 10, 50, 0.9, 0.0, 0.5, 0.05, 0.0, 25),
+        RelationScore("beyond", "linguistic", 10, 53, 0.63, 0.0, 0.1, 0.6, 0.0, 43),
+        RelationScore("exhausted", "linguistic", 10, 50, 0.95, 0.0, 0.9, None, None, 5),
+    ]
+    above, below = markup.relation_bars(scores, 0.15, 30, "m", HeadId(1, 2)).split("<details>")
+    assert "score 0.63" in above
+    assert "copying alone gives 0.10; score 0.60, suppression 0.00 on the 43 other pairs" in above
+    assert "score 0.90" in below
+    assert "copying alone gives 0.90; that leaves 5 other pairs, too few to classify heads by" in below
+    none = markup.relation_bars(scores[::2], 0.15, 30, "m", HeadId(1, 2))
+    assert "No relation reaches the threshold of 0.15 on this head, beyond what copying alone gives." in none
+
+
 def test_a_very_long_description_is_folded_and_cut_in_tables() -> None:
     start = "a" * 400 + "… <small>10,000 characters</small>"
     assert (

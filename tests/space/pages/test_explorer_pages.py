@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from maps.analysis.similar_heads import MappingIndex, similar_heads
+from maps.atlas.reader import Atlas
+from maps.atlas.readings import CALIBRATED_READING
 from maps.errors import MapsError
 from maps.figures.style import INK_COLOUR, LINE_COLOUR, QUIET_COLOUR, themed_json
 from maps.types import HeadId
@@ -19,7 +21,7 @@ from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people
 from space.endpoints import weights as for_weights
-from space.pages import compare, relation
+from space.pages import about, compare, relation
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.services import Services, open_services
@@ -27,6 +29,7 @@ from space.web.downloads import csv_chunks
 from space.web.first_html import insert_content
 from space.web.page import PageAddress, article_html, open_page
 from tests.large_atlas import MODEL, write_large_atlas
+from tests.space.copied_atlas import EXHAUSTED, EXPLAINED, make_copied_atlas
 
 SMALL = "SmolLM2-135M-Instruct"
 
@@ -43,7 +46,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.mark.slow
 def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     shown = explore.build_content(both, {})
-    assert shown.summary.startswith("20 of 270 heads implement or suppress a relation (score 0.15 or more)")
+    assert shown.summary.startswith(
+        "20 of 270 heads implement or suppress a relation (score beyond copying 0.15 or more)"
+    )
     assert len(shown.figure_makers) == 4
     assert "<summary>Would random heads do as much by chance?</summary>" in shown.html
     assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
@@ -107,6 +112,8 @@ def test_endpoints_give_what_pages_show_as_json(both: Services) -> None:
     said = describers(MODEL)
     assert said["heads"] == said["agreed"] + len(said["differ"])
     assert {row["model"] for row in scores("noun_to_pronoun")} == {SMALL, MODEL}
+    assert [row["beyond_copying_pairs"] for row in scores("noun_to_pronoun", SMALL)] == [373] * 270
+    assert [each["reading"] for each in models()] == ["mlp", "mlp"]
     assert sum(row["hit"] for row in pairs("noun_to_pronoun", SMALL, 26, 2)) == 195
     assert one(SMALL, 26, 2)["group_mates"] == ["L26H0", "L26H1"]
     assert one(SMALL, 26, 2)["judgments"] is None
@@ -197,6 +204,86 @@ def test_a_head_is_shown_with_those_that_are_like_it(both: Services) -> None:
     )
     assert re.findall(r">(L\d+H\d+)</a>", part) == [str(each.head) for each in found]
     assert f"<td>{100 * found[0].mappings:.1f} %</td>" in part
+
+
+@pytest.fixture(scope="module")
+def copied(both: Services, tmp_path_factory: pytest.TempPathFactory) -> Services:
+    """Services with one atlas, in which copying explains what some heads do."""
+    return replace(both, whole_atlases={SMALL: make_copied_atlas(tmp_path_factory.mktemp("copied") / "atlas")})
+
+
+def test_a_relation_page_says_what_copying_gives_and_ranks_heads_beyond_it(copied: Services) -> None:
+    shown = relation.build_content(copied, {"name": EXPLAINED})
+    assert f"{SMALL}: implemented by 1 head, suppressed by 0 heads (373 usable pairs" in shown.summary
+    assert "Copying alone gives 0.25; heads are classified by the 43 pairs that it does not hit." in shown.summary
+    head_row = shown.html.split(">L26H2</a></td>")[1].split("</tr>")[0]
+    assert re.findall(r"<td>([\d.]+)</td>", head_row)[:5] == ["0.52", "0.00", "0.25", "0.60", "0.00"]
+    own = relation.build_content(copied, {"name": EXPLAINED, "model": SMALL, "layer": "26", "head": "2"}).html
+    assert (
+        "score 0.52, suppression 0.00; copying alone gives 0.25; score 0.60, suppression 0.00 on the 43 other pairs."
+    ) in own
+    ticks = json.loads(themed_json(shown.figure_makers[0]()))
+    assert "Relation score beyond copying: 1 of 270 heads have a hit" in json.dumps(ticks)
+
+
+def test_a_relation_that_copying_exhausts_says_why_it_classifies_no_head(copied: Services) -> None:
+    summary = relation.build_content(copied, {"name": EXHAUSTED}).summary
+    assert "implemented by 0 heads, suppressed by 0 heads" in summary
+    assert "Copying alone gives 0.90; that leaves 4 other pairs, too few to classify heads by." in summary
+    copying = relation.build_content(copied, {"name": "name_copying"})
+    assert "opying alone" not in copying.html
+    assert "beyond copying" not in copying.html
+    shown = head.build_content(copied, {"layer": "23", "head": "4"}).html
+    assert "copying alone gives 0.90; that leaves 4 other pairs, too few to classify heads by" in shown
+
+
+def in_reading(services: Services, reading: str) -> Services:
+    """Services that show the prebuilt atlas as if it had been read so."""
+    atlas = services.whole_atlases[SMALL]
+    info = atlas.info | {"settings": atlas.info["settings"] | {"reading": reading}}
+    named = Atlas(atlas.folder, info).named_by_reading()
+    return replace(services, whole_atlases={named.model: named})
+
+
+@pytest.mark.parametrize(
+    ("reading", "basis", "phrase", "targets"),
+    [
+        ("mlp", "read from its weights alone.", "the paper&#39;s reading (mlp)", "that the head promotes directly"),
+        (
+            CALIBRATED_READING,
+            "read from its weights and a calibration.",
+            "the calibrated reading (calibrated+",
+            "that the head raises in the end, after the layers behind it",
+        ),
+        (
+            "mlp+<b>",
+            "read from its weights alone.",
+            "the reading mlp+&lt;b&gt;",
+            "that the head promotes directly",
+        ),
+    ],
+)
+def test_pages_say_the_reading_and_what_targets_are(
+    both: Services, reading: str, basis: str, phrase: str, targets: str
+) -> None:
+    used = in_reading(both, reading)
+    first = explore.build_content(used, {}).html
+    assert basis in first
+    assert phrase in first
+    shown = head.build_content(used, {"layer": "26", "head": "2"}).html
+    assert targets in shown.split("<h2>What it promotes</h2>")[1].split("</p>")[0]
+    assert f"<dt>Reading</dt><dd>{phrase}" in shown
+
+
+def test_the_about_page_says_every_reading_and_whether_a_model_ran(both: Services) -> None:
+    assert about.basis_sentence(both).endswith("the model is neither trained nor run.")
+    calibrated = in_reading(both, CALIBRATED_READING)
+    assert "linear maps that were fitted while the model ran" in about.basis_sentence(calibrated)
+    [atlas] = in_reading(both, "mlp+<i>_x_").whole_atlases.values()
+    assert about.reading_sentence(atlas) == (
+        rf"{SMALL} (mlp+\<i\>\_x\_) is shown in the reading mlp+\<i\>\_x\_: targets are the tokens that the head "
+        "promotes directly."
+    )
 
 
 def test_figures_take_the_colours_of_the_page(both: Services) -> None:

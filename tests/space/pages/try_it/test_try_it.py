@@ -9,6 +9,7 @@ from html import unescape
 
 import pytest
 
+from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.mapping.probe_results import (
     HeadBestSource,
@@ -20,7 +21,9 @@ from maps.mapping.probe_results import (
     VocabularyToken,
 )
 from maps.types import HeadId
+from space.endpoints import weights
 from space.live.process import LiveModel
+from space.live.reading import LiveReading
 from space.live.worker import LiveAnswer, LiveQuestion
 from space.pages.try_it import page
 from space.pages.try_it.question import TryQuestion
@@ -28,6 +31,7 @@ from space.pages.try_it.view import probe_command
 from space.services import Services, open_services
 from space.web.page import article_html, open_page
 
+MODEL = "SmolLM2-135M-Instruct"
 HOSTILE = ("<script>alert(1)</script>", "\u202egnol", "\x00", '" onload="x', "</textarea><img src=x onerror=alert(1)>")
 BAD = ("<script", "<img", "\u202e", "\x00", 'onload="x', "</textarea><img")
 FIELD = re.compile(r'value="[^"]*"|<textarea[^>]*>[^<]*</textarea>')
@@ -125,11 +129,12 @@ def test_own_pairs_are_answered_by_a_grid_at_a_threshold(used: Services) -> None
     assert "2 lines without a source and a target left out: “nothing”; “,x”." in html
     assert "2 of 3 pairs can be used" in html
     assert "one → two words" in html
-    assert "1 of 270 heads implement your pairs (score 0.5 or more, 2 pairs). Fewer than 30 usable pairs" in html
+    assert "1 of 270 heads reach a score of 0.5 or more on your pairs (2 pairs)." in html
+    assert "Heads that only copy count too. Fewer than 30 usable pairs" in html
     assert "--relation own=own.json" in html
     assert '[["he", "him"], ["she", "her"], ["one", "two words"]]' in unescape(html)
     down = answered(used, own(2), pairs="he, him", side="suppression")
-    assert "1 of 270 heads suppress your pairs (score 0.15 or more" in down
+    assert "1 of 270 heads reach a suppression of 0.15 or more on your pairs" in down
     assert "None of the pairs can be used." in answered(used, own(0), pairs="a, b")
 
 
@@ -193,6 +198,41 @@ def test_no_hostile_string_is_markup(used: Services, word: str) -> None:
 )
 def test_the_command_is_quoted_for_a_shell(source: str, target: str, command: str) -> None:
     assert probe_command(source, target) == command
+
+
+def test_the_command_names_the_reading_and_makes_its_calibration_first() -> None:
+    plain = TryQuestion.parse({"source": "-x"}).equivalent_command("mlp+final-norm")
+    assert "python -m maps probe smollm2 --reading mlp+final-norm -- -x" in plain
+    assert "calibra" not in plain
+    for query, command in (({"source": "a"}, "probe smollm2"), ({"pairs": "a, b"}, "map smollm2 --out")):
+        calibrated = TryQuestion.parse(query).equivalent_command("calibrated+target-map")
+        first, second = calibrated.split("<code>")[1].split("</code>")[0].split("\n")
+        assert first == "python -m maps calibrate smollm2 --out calibration.safetensors"
+        assert second.startswith(f"python -m maps {command}")
+        assert "--reading calibrated+target-map --calibration calibration.safetensors" in second
+
+
+def test_the_page_says_in_which_reading_it_answers_and_links_to_heads_in_it(used: Services) -> None:
+    assert "Answers are in the paper&#39;s reading (mlp)." in answered(used, pair(), source="France")
+    paper = used.whole_atlases[MODEL]
+    info = paper.info | {"settings": paper.info["settings"] | {"reading": "embedding"}}
+    other = Atlas(paper.folder, info).named_by_reading()
+    both = replace(used, whole_atlases={other.model: other, MODEL: paper})
+    for reading, model in (("embedding", "SmolLM2-135M-Instruct+%28embedding%29"), ("mlp", MODEL)):
+        live = Scripted(pair())
+        live.reading = LiveReading(reading)
+        html = page.finish(replace(both, live_model=live), {"source": "France", "target": "Paris"}).html
+        assert f'href="head?model={model}&amp;layer=0&amp;head=0"' in html
+    ask, _ = weights.endpoints(replace(both, live_model=live))
+    assert ask("France", "Paris")["reading"] == "mlp"
+    for is_slow in (True, False):
+        live.reading = LiveReading("mlp", is_slow=is_slow)
+        waiting = page.build_content(replace(both, live_model=live), {"source": "Spain"}).html
+        assert ("a token without a target may take a minute" in waiting) == is_slow
+    live.reading = LiveReading("mlp", None, "Other heads <b>.")
+    html = page.build_content(replace(both, live_model=live), {}).html
+    assert "Other heads &lt;b&gt;." in html
+    assert "Answers are in" not in html
 
 
 def test_a_line_is_divided_at_its_first_kind_of_mark() -> None:
