@@ -46,10 +46,10 @@ def test_an_atlas_is_a_folder_of_tables(mapped_once: Path) -> None:
         name: SCHEMAS[name].names for name in MADE
     }
     info = {key: atlas.info[key] for key in ("format_version", "architecture", "layers", "heads", "kv_heads", "width")}
-    assert list(info.values()) == [1, "llama", 2, 4, 2, 32]
+    assert list(info.values()) == [2, "llama", 2, 4, 2, 32]
     assert (atlas.info["head_width"], atlas.info["vocabulary"], atlas.info["first_mlp"]) == (8, 346, True)
     assert atlas.info["settings"] == json.loads(json.dumps(SETTINGS.as_json()))
-    assert datetime.now(UTC) - datetime.fromisoformat(atlas.info["created_at"]) < timedelta(minutes=10)
+    assert datetime.now(UTC) - datetime.fromisoformat(atlas.info["created_at"]) < timedelta(hours=12)  # of this run, however long
 
 
 def test_one_heads_rows_are_those_of_the_whole_table(mapped_once: Path) -> None:
