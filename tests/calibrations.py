@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -22,7 +23,7 @@ def save_random_calibration(path: Path, checkpoint: Checkpoint, seed: int = 0) -
         tensors[f"source.{layer}.offset"] = torch.randn(d, generator=generator)
     for layer in range(layers - 1):
         tensors[f"target.{layer}"] = (torch.randn(d, d, generator=generator) / d**0.5).half()
-    info = {"format_version": FORMAT_VERSION, "model": checkpoint.model, **checkpoint.identity}
+    info: dict[str, Any] = {"format_version": FORMAT_VERSION, "model": checkpoint.model, **checkpoint.identity}
     info |= {"layers": layers, "features": list(FEATURES)}
     save_file(tensors, path, {METADATA_KEY: json.dumps(info)})
     return Calibration.open(path)

@@ -47,7 +47,7 @@ def distinct_rows() -> DistinctRows:
     assert mlp.norm is not None
     parts = []
     for x in e.split(ROWS_AT_ONCE):
-        x = x / (x.square().mean(1, keepdim=True) + mlp.epsilon).sqrt() * mlp.norm
+        x = x / (x.square().mean(1, keepdim=True) + mlp.norm.epsilon).sqrt() * mlp.norm.gain
         parts.append((silu(x @ mlp.gate.T) * (x @ mlp.up.T)) @ mlp.down.T)
     more = (counts > 1).nonzero()[:, 0]
     return DistinctRows(e, torch.cat(parts), which, more, counts[more] - 1)

@@ -31,6 +31,7 @@ from maps.types import HeadId, Mapping, RelationScore
 
 FORMAT_VERSION = 2
 PARTS_FOLDER = "parts"
+CALIBRATION_FILE = "calibration.safetensors"  # what an atlas of a calibrated reading was mapped with
 MAX_REASON_LENGTH = 300  # characters of a reason that an error message quotes
 
 

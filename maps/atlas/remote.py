@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from maps.atlas.card import atlas_card
 from maps.atlas.random_csv import RANDOM_CSV
-from maps.atlas.reader import Atlas, list_atlas_files, list_card_files
+from maps.atlas.reader import CALIBRATION_FILE, Atlas, list_atlas_files, list_card_files
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.files.atomic import json_bytes
@@ -70,11 +70,13 @@ def commit_operations(atlas: Atlas) -> list[CommitOperationAdd]:
     """The files of a push; only a changed file is uploaded."""
     from huggingface_hub import CommitOperationAdd
 
-    info = remove_local_paths(atlas.info)
+    info, files = remove_local_paths(atlas.info), list_atlas_files(atlas.folder)
+    if (atlas.folder / CALIBRATION_FILE).exists():  # visitors do not need it, so `download_atlas` leaves it out
+        files.append(CALIBRATION_FILE)
     return [
         CommitOperationAdd("README.md", atlas_card(info, list_card_files(atlas.folder)).encode()),
         CommitOperationAdd("atlas.json", json_bytes(info)),
-        *(CommitOperationAdd(file, atlas.folder / file) for file in list_atlas_files(atlas.folder)),
+        *(CommitOperationAdd(file, atlas.folder / file) for file in files),
     ]
 
 

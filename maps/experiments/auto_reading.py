@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maps.atlas.reader import CALIBRATION_FILE
 from maps.errors import NotRunnableError
 from maps.experiments.calibrate import TOKENS, calibrate
 from maps.experiments.readings import read_recommendation
-from maps.mapping.calibration import ATLAS_FILE
 from maps.mapping.model import Model
 from maps.mapping.reading import Reading
 from maps.types import Progress
@@ -39,7 +39,7 @@ def choose_reading(
     reason = "the best on other models" if recommended is None else "recommended by `evaluate readings` here"
     if not reading.needs_calibration:
         return ReadingChoice(reading, None, f"Reading: {reading} ({reason}).")
-    path = calibration or out / ATLAS_FILE
+    path = calibration or out / CALIBRATION_FILE
     if not path.exists():
         try:
             calibrate(Model.open(model, device), path, TOKENS, progress)

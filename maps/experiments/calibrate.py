@@ -230,7 +230,7 @@ class CalibrationFit:
 
     def fit_layer(self, layer: int) -> dict[str, Tensor]:
         """The maps of a layer, as they stand in the file."""
-        maps = {}
+        maps: dict[str, Tensor] = {}
         if layer:  # in front of layer 0 is the embedding itself
             targets, mean = self.source_targets(layer)
             weights, error, strength = best_weights(self.decomposed, self.held_out_rows, targets)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from maps.analysis.classification import classifying_column
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.data import is_text, read_own_json
 from maps.errors import MapsError
@@ -124,7 +125,7 @@ def evaluate_known_heads(run: ExperimentRun, groups_file: Path | None = None) ->
     work = LayerMapper.prepare(opened, settings)
 
     def compute_layer(layer: int) -> TableRows:
-        return {"relations": score_rows(work.compute_head_hits(layer), work.pairs.relations)}
+        return {"relations": score_rows(work.compute_head_hits(layer), work.pairs.relations, opened.reading)}
 
     def build_tables(rows: TableRows) -> TableRows:
         return compare_known_heads(groups, rows["relations"], settings)
@@ -146,8 +147,11 @@ def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], set
 
 
 def passes(row: Row, side: str, settings: MappingSettings) -> bool | None:
-    """Whether a head's score, or its suppression, reaches τ; None when the relation has too few usable pairs."""
-    return None if row["pairs"] < settings.min_pairs else row[side] >= settings.tau
+    """Whether a head's score, or its suppression, classifies it; None when the relation has too few usable pairs."""
+    if row["pairs"] < settings.min_pairs:
+        return None
+    value = row[classifying_column(side, row["relation"], row["category"])]
+    return value is not None and value >= settings.tau
 
 
 def known_head_row(group: KnownGroup, head: HeadId, scores: dict[str, Row], settings: MappingSettings) -> Row:

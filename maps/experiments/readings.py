@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from maps.atlas.reader import CALIBRATION_FILE
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.experiments.calibrate import TOKENS, calibrate
 from maps.experiments.hooked_model import HookedModel
@@ -31,7 +32,7 @@ from maps.experiments.layer_runs import ExperimentTables, TableRows, five_digits
 from maps.experiments.reading_judge import Measures, ReadingJudge, Words
 from maps.experiments.results import ExperimentRun, pick_settings
 from maps.files.atomic import read_json, write_json
-from maps.mapping.calibration import ATLAS_FILE, Calibration
+from maps.mapping.calibration import Calibration
 from maps.mapping.model import Model
 from maps.mapping.reading import Reading
 from maps.mapping.settings import select_layers
@@ -78,7 +79,7 @@ def evaluate_readings(
     layers = select_layers(run.settings, model.shape.layers)
     model.check_files(layers)
     if calibration is None:
-        calibration = calibrate(model, run.out / ATLAS_FILE, TOKENS, calibration_bar or run.progress)
+        calibration = calibrate(model, run.out / CALIBRATION_FILE, TOKENS, calibration_bar or run.progress)
     calibration.check_model(model.checkpoint.identity, model.name)
     model.calibration = calibration
     settings = pick_settings(run.settings, ("dtype", "layers")) | {

@@ -49,7 +49,7 @@ class EmbeddingRows(SourceRows):
     is_exact = True
 
     def __init__(self, embedding: Tensor, scale: float = 1.0) -> None:
-        super().__init__(*embedding.shape, embedding.device)
+        super().__init__(len(embedding), embedding.shape[1], embedding.device)
         self.embedding, self.scale = embedding, scale
 
     def rows(self, tokens: slice | Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 from maps.hashes import is_same_model
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 FEATURES = ("embedding", "mlp")  # rows of E and of MLP₀(norm(E))
 METADATA_KEY = "calibration"
-ATLAS_FILE = "calibration.safetensors"  # its name in the folder of an atlas that was mapped with it
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Calibration:
 
     def copy_to(self, folder: Path) -> None:
         """Puts the file beside an atlas, which is read with it."""
-        target = folder / ATLAS_FILE
+        target = folder / CALIBRATION_FILE
         if not (target.exists() and target.samefile(self.path)):
             with atomic_writer(target) as copy, self.path.open("rb") as file:
                 shutil.copyfileobj(file, copy)
@@ -124,7 +123,7 @@ def open_atlas_calibration(atlas: Atlas) -> Calibration | None:
     wanted = atlas.info["settings"].get("calibration")
     if wanted is None:
         return None
-    calibration = Calibration.open(atlas.folder / ATLAS_FILE)
+    calibration = Calibration.open(atlas.folder / CALIBRATION_FILE)
     if calibration.hash != wanted:
         raise MapsError(f"{calibration.path} is not the calibration that the atlas was mapped with; map it again.")
     return calibration

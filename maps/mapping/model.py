@@ -168,8 +168,9 @@ class Model:
             rows = SumRows(self.embedding_rows, self.mlp_rows)
         elif layer and reading.source == "calibrated":
             assert self.calibration is not None
-            kinds = {"embedding": lambda: self.embedding_rows, "mlp": lambda: self.mlp_rows}
-            features = [kinds[name]() for name in self.calibration.features]
+            names = self.calibration.features
+            features: list[SourceRows] = [self.embedding_rows] if "embedding" in names else []
+            features += [self.mlp_rows] if "mlp" in names else []
             rows = MappedRows(features, self.calibration.source_map(layer, self.shape.width).to(self.device))
         norm = self.checkpoint.input_norm(layer) if reading.input_norm else None
         return rows if norm is None else NormedRows(rows, norm.to(self.device))

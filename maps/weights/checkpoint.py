@@ -308,7 +308,7 @@ class Checkpoint:
         if both is not None:
             gate, up = both.tensor_split(2)
         inner = 0 if up is None else len(up)
-        shapes = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
+        shapes: dict[str, tuple[int, ...]] = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
         tensors: dict[str, Any] = {"gate": gate, "up": up, "down": self.mlp_weight("mlp_down")}
         tensors |= {f"{name}_bias": self.bias(f"mlp_{name}") for name in shapes}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.atlas.readings import PAPER_READING, reading_phrase
 from maps.errors import MapsError
-from maps.mapping.calibration import ATLAS_FILE
 from maps.mapping.reading import Reading
 
 
@@ -53,7 +52,7 @@ def live_problem(atlas: Atlas) -> str:
 
 def calibration_file(atlas: Atlas) -> Path | None:
     """Where the calibration of an atlas lies; None if its reading needs none. Raises MapsError for an unknown one."""
-    return atlas.folder / ATLAS_FILE if Reading.parse(atlas.reading).needs_calibration else None
+    return atlas.folder / CALIBRATION_FILE if Reading.parse(atlas.reading).needs_calibration else None
 
 
 def remark(atlas: Atlas, reading: str) -> str:

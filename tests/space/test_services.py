@@ -19,6 +19,7 @@ from space.services import ListenAddress, read_listen_address
 
 PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
+CALIBRATED, CALIBRATED_FOLDER = f"{MODEL} (calibrated)", PREBUILT_FOLDER / "smollm2-calibrated"
 
 
 def copy_of_the_prebuilt(folder: Path, model: str = MODEL, **changes: str | None) -> Path:
@@ -30,7 +31,10 @@ def copy_of_the_prebuilt(folder: Path, model: str = MODEL, **changes: str | None
 
 
 def test_without_settings_the_prebuilt_atlas_is_shown(tmp_path: Path) -> None:
-    assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).atlases.items()} == {MODEL: PREBUILT}
+    assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).atlases.items()} == {
+        CALIBRATED: CALIBRATED_FOLDER,
+        MODEL: PREBUILT,
+    }
 
 
 @pytest.mark.canary
@@ -39,7 +43,11 @@ def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: 
     own = copy_of_the_prebuilt(tmp_path / "atlases" / "mine")
     other = copy_of_the_prebuilt(tmp_path / "atlases" / "other", "Other")
     found = open_atlases("", tmp_path).atlases
-    assert {name: atlas.folder for name, atlas in found.items()} == {MODEL: own, "Other": other}
+    assert {name: atlas.folder for name, atlas in found.items()} == {
+        CALIBRATED: CALIBRATED_FOLDER,
+        MODEL: own,
+        "Other": other,
+    }
 
 
 @pytest.mark.process
@@ -72,7 +80,7 @@ def test_models_of_one_name_and_other_weights_are_all_shown(tmp_path: Path, caps
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
-    assert list(open_atlases("", tmp_path).atlases) == [MODEL]
+    assert list(open_atlases("", tmp_path).atlases) == [MODEL, CALIBRATED]
     assert "Skipped:" in capsys.readouterr().err
 
 

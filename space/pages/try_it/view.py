@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Sequence
 
 from maps.analysis.classification import SCORE
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.atlas.readings import PAPER_READING, is_calibrated
-from maps.mapping.calibration import ATLAS_FILE
 from maps.mapping.probe_results import HeadBestSource, HeadPairRank, HeadTargets, OwnPairsResult, Probe
 from maps.text import pluralize
 from maps.types import HeadId
@@ -167,13 +166,13 @@ def probe_command(source: str, target: str, reading: str = PAPER_READING) -> str
 
 def reading_options(reading: str) -> list[str]:
     """The options of a command that name a reading; none for the paper's."""
-    calibration = ["--calibration", ATLAS_FILE] if is_calibrated(reading) else []
+    calibration = ["--calibration", CALIBRATION_FILE] if is_calibrated(reading) else []
     return [] if reading == PAPER_READING else ["--reading", reading, *calibration]
 
 
 def calibrate_commands(reading: str) -> list[str]:
     """The command that makes the calibration that a reading needs, if it needs one."""
-    command = shlex.join(["python", "-m", "maps", "calibrate", BUNDLED_MODEL, "--out", ATLAS_FILE])
+    command = shlex.join(["python", "-m", "maps", "calibrate", BUNDLED_MODEL, "--out", CALIBRATION_FILE])
     return [command] if is_calibrated(reading) else []
 
 

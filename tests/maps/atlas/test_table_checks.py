@@ -63,7 +63,14 @@ BAD_SETTINGS: dict[str, tuple[object, ...]] = {
     "salient": (0, 10**9, None, 1.5),
     "layers": ([0, 10**9], [1], "01", [-1, 0], [1, 0]),
     "relations": ([], {"a": 1}, {"\ud800": "x"}, {"x" * 5_000: "x"}),
-    **{"targets": (4_000_000,), "first_mlp": ("yes",), "k": (0,), "min_pairs": (0,)},
+    **{
+        "targets": (4_000_000,),
+        "suppressive": ("yes",),
+        "reading": (5, "a\nb"),
+        "calibration": (5,),
+        "k": (0,),
+        "min_pairs": (0,),
+    },
 }
 
 

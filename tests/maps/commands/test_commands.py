@@ -68,7 +68,7 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     assert list(atlas.info["settings"]["relations"]) == ["copying", "to_amber"]
     assert settings == {
         **{"salient": 7, "heldout": 30, "targets": 3, "k": 40, "tau": 0.3, "min_pairs": 5},
-        **{"first_mlp": False, "final_norm": True, "dtype": "float32", "layers": [1, 1]},
+        **{"reading": "embedding+final-norm", "calibration": None, "dtype": "float32", "layers": [1, 1]},
         **{"suppressive": True, "output_space": True, "top_scoring": True},
     }
     assert {len(atlas.mappings(head, "suppressive")) for head in atlas.head_ids} == {7}
@@ -85,7 +85,9 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     )
     assert main(["show", str(out), "l1h3"]) == 0
     shown = capsys.readouterr().out.split("\n")
-    assert shown[:4] == ["L1H3 of small", "", "offline: Unclear", "  inputs: Unclear"]
+    assert shown[0] == "L1H3 of small"
+    assert shown[1].startswith("the reading embedding+final-norm: targets are ")
+    assert shown[2:5] == ["", "offline: Unclear", "  inputs: Unclear"]
     assert [line[:3] for line in shown[-8:]] == ["  1", "  2", "  3", "  4", "  5", "  6", "  7", ""]
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import maps
+from maps.atlas.reader import CALIBRATION_FILE
 from maps.errors import MapsError
 from maps.experiments import calibrate as fitting
 from maps.experiments.hooked_model import HookedModel
@@ -24,7 +25,7 @@ from maps.experiments.streams import (
     token_order,
 )
 from maps.heads.norm import scale_to_root_width
-from maps.mapping.calibration import ATLAS_FILE, Calibration
+from maps.mapping.calibration import Calibration
 from maps.mapping.model import Model
 from maps.mapping.reading import Reading
 from tests.hooked_models import open_family
@@ -138,10 +139,10 @@ def test_an_atlas_has_its_calibration_beside_it_and_is_read_with_it(
     model = maps.load(name, reading="calibrated+input-norm+final-norm+target-map", calibration=calibration.path)
     atlas = maps.map(model, tmp_path / "atlas", relations={"same": [["amber", "amber"]]}, min_pairs=1)
     assert atlas.info["settings"]["reading"] == "calibrated+input-norm+final-norm+target-map"
-    assert (atlas.folder / ATLAS_FILE).read_bytes() == calibration.path.read_bytes()
+    assert (atlas.folder / CALIBRATION_FILE).read_bytes() == calibration.path.read_bytes()
     assert {row["reading"] for row in atlas.table("relations").to_pylist()} == {str(model.reading)}
     maps.score(atlas, random_heads=2)  # opens the model with the atlas's reading
-    (atlas.folder / ATLAS_FILE).unlink()
+    (atlas.folder / CALIBRATION_FILE).unlink()
     with pytest.raises(MapsError, match=r"^There is no calibration "):
         maps.score(atlas, random_heads=3)
 

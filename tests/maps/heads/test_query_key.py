@@ -18,7 +18,8 @@ from maps.errors import MapsError
 from maps.experiments.attention import SCHEMAS, evaluate_attention
 from maps.experiments.layer_runs import ExperimentTables
 from maps.experiments.results import ExperimentRun
-from maps.heads.query_key import QueryKeyCircuit, scale_to_root_width
+from maps.heads.norm import scale_to_root_width
+from maps.heads.query_key import QueryKeyCircuit
 from maps.mapping.model import Model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId

@@ -7,6 +7,7 @@ import torch
 
 from maps.heads.eight_bit import RoundedRows, has_fast_int8
 from maps.heads.output_space import best_targets, random_rotation, read_sources_exactly, unit_targets
+from maps.heads.target_side import TargetSide
 from tests.plain_bundled import PlainHead, check_layer, open_bundled_model
 
 
@@ -25,7 +26,7 @@ def test_best_targets_of_the_bundled_model_are_those_of_the_formula() -> None:
     weights = heads.values[0] @ turn
     read = RoundedRows.from_exact(torch.cat([block.double() @ weights for _, block in sources.blocks()]))
     drift = sources.error_bounds * float(torch.linalg.matrix_norm(weights, 2)) / read.lengths
-    targets = unit_targets(shared.unembedding, heads.outputs[1:2], turn, None)[0]
+    targets = unit_targets(shared.unembedding, heads.outputs[1:2], turn, TargetSide())[0]
     screened = has_fast_int8(torch.device("cpu"))
     best = best_targets(read, targets, drift, lambda ids: read_sources_exactly(sources, weights, ids), screened)
     some = torch.arange(5, len(sources), 31)

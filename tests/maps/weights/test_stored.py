@@ -36,10 +36,10 @@ def everything(checkpoint: Checkpoint) -> list[Tensor]:
     mlp = checkpoint.first_mlp()
     layers = range(checkpoint.shape.layers)
     norms = [mlp.norm, *map(checkpoint.input_norm, layers)]
-    tensors = [embedding, checkpoint.unembedding(embedding), *(norm and norm.gain for norm in norms)]
-    tensors += [mlp.gate, mlp.up, mlp.down]
+    gains = [norm.gain for norm in norms if norm is not None]
+    tensors = [embedding, checkpoint.unembedding(embedding), mlp.gate, mlp.up, mlp.down]
     heads = [x for layer in layers for x in (checkpoint.value_weights(layer), checkpoint.output_weights(layer))]
-    return [x for x in [*tensors, *heads, checkpoint.final_norm_gain()] if x is not None]
+    return [x for x in [*tensors, *gains, *heads, checkpoint.final_norm_gain()] if x is not None]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.errors import MapsError
-from maps.mapping.calibration import ATLAS_FILE
 from maps.mapping.probe_results import Probe
 from space.live.process import LiveModel, make_live_model
 from space.live.reading import LiveReading, choose_live_reading
@@ -27,8 +26,8 @@ def invented(folder: Path, reading: str, model: str = "m") -> Atlas:
 def test_the_first_atlas_whose_reading_can_be_used_is_answered_in(tmp_path: Path) -> None:
     norms, calibrated = invented(tmp_path, NORMS), invented(tmp_path, TARGETS)
     assert choose_live_reading([norms, calibrated]) == LiveReading(NORMS, is_slow=True)
-    (tmp_path / ATLAS_FILE).write_bytes(b"")
-    assert choose_live_reading([calibrated, norms]) == LiveReading(TARGETS, tmp_path / ATLAS_FILE)
+    (tmp_path / CALIBRATION_FILE).write_bytes(b"")
+    assert choose_live_reading([calibrated, norms]) == LiveReading(TARGETS, tmp_path / CALIBRATION_FILE)
 
 
 @pytest.mark.parametrize("reading", [TARGETS, "calibrated", "of a later version"])
@@ -93,10 +92,10 @@ def test_a_calibration_is_used_only_if_it_is_the_atlass(served: Services, tmp_pa
 
     reading = "mlp+target-map"
     checkpoint = maps.load("smollm2").checkpoint
-    calibration = save_random_calibration(tmp_path / ATLAS_FILE, checkpoint)
+    calibration = save_random_calibration(tmp_path / CALIBRATION_FILE, checkpoint)
     assert answer(live_in(served, reading, tmp_path, calibration.hash)).pair
     with pytest.raises(MapsError, match=f"^{OTHER_CALIBRATION_MESSAGE}$"):
         answer(live_in(served, reading, tmp_path, "another"))
-    (tmp_path / ATLAS_FILE).write_bytes(b"damaged")
+    (tmp_path / CALIBRATION_FILE).write_bytes(b"damaged")
     with pytest.raises(MapsError, match=f"^{UNREADABLE_MESSAGE}$"):
         answer(live_in(served, reading, tmp_path, calibration.hash))

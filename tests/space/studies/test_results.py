@@ -44,7 +44,7 @@ def test_judgments_of_changed_mappings_or_descriptions_are_counted_as_stale(serv
 
 
 def test_the_default_study_has_every_described_head_once_in_one_order(served: Services) -> None:
-    [atlas] = served.atlases.values()
+    atlas = served.atlases[served.default_model()]
     study = load_default_study(atlas)
     assert study == served.default_study
     assert sorted(study.item_by_head) == list(atlas.head_ids)
