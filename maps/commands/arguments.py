@@ -105,8 +105,10 @@ def add_reading_options(p: argparse.ArgumentParser) -> None:
 def reading_from(arguments: argparse.Namespace) -> Reading:
     """The reading from these options; raises MapsError for one that does not exist."""
     from maps.errors import MapsError
-    from maps.mapping.reading import PAPER, Reading
+    from maps.mapping.reading import AUTO, PAPER, Reading
 
+    if arguments.reading == AUTO:
+        raise MapsError("Only `maps map` chooses a reading by itself; name the reading instead of auto.")
     reading = Reading.parse(arguments.reading or PAPER)
     if arguments.no_first_mlp:
         if arguments.reading is not None:

@@ -146,6 +146,8 @@ def run_readings(arguments: argparse.Namespace) -> str:
     from maps.commands.calibrate import calibration_bar
     from maps.experiments.readings import evaluate_readings, read_recommendation, readings_text
 
+    if arguments.reading or arguments.no_first_mlp or arguments.final_norm:
+        raise MapsError("evaluate readings judges all readings; leave out --reading, --no-first-mlp and --final-norm.")
     calibration, arguments.calibration = calibration_from(arguments), None
     run = experiment_run(arguments, "judging")
     result = evaluate_readings(run, calibration, calibration_bar)

@@ -11,12 +11,12 @@ from maps.command_line import Subparsers, positive_int, print_text
 from maps.commands.arguments import add_model_options, progress_bar, settings_from
 from maps.errors import MapsError
 from maps.llm.notices import print_above_bar
+from maps.mapping.reading import AUTO
 from maps.text import pluralize
 
 if TYPE_CHECKING:
     from maps.mapping.mapper import MappingEngine
 
-AUTO = "auto"
 ENGINES = ("process", "ray")
 
 

@@ -81,7 +81,7 @@ def evaluate_readings(
     if calibration is None:
         calibration = calibrate(model, run.out / CALIBRATION_FILE, TOKENS, calibration_bar or run.progress)
     calibration.check_model(model.checkpoint.identity, model.name)
-    model.calibration = calibration
+    model.calibration = calibration  # the model's own reading needs none, those that are judged do
     settings = pick_settings(run.settings, ("dtype", "layers")) | {
         "calibration": calibration.hash,
         "words": WORDS,

@@ -60,7 +60,7 @@ class Calibration:
             raise MapsError(f"{path} is no calibration, or is damaged; make it with `maps calibrate`.") from error
         if not is_valid_info(info, names):
             raise MapsError(f"{path} is no calibration that this version reads; make it with `maps calibrate`.")
-        return cls(path, info)
+        return cls(path.resolve(), info)  # other processes may have another working directory
 
     @cached_property
     def hash(self) -> str:

@@ -20,6 +20,7 @@ from maps.text import shorten
 
 SOURCES = ("mlp", "embedding", "residual", "calibrated")
 PAPER = "paper"  # another name of `mlp`
+AUTO = "auto"  # of `maps map`: the reading that predicts best
 INPUT_NORM, FINAL_NORM, TARGET_MAP = "input-norm", "final-norm", "target-map"
 PARTS = (INPUT_NORM, FINAL_NORM, TARGET_MAP)
 

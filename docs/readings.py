@@ -1,0 +1,108 @@
+"""Writes docs/readings.md from the kept results: `python -m docs.readings`.
+
+The results are those of `evaluate readings` in docs/experiments/MODEL, and the heads of atlases, counted layer by layer
+with `python -m docs.readings --count ATLAS docs/experiments/MODEL`, once for each reading.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from docs.performance import markdown_table
+from maps.analysis.classification import classify
+from maps.atlas.reader import Atlas
+
+PAGE = Path(__file__).with_name("readings.md")
+START = Path(__file__).with_name("readings_text.md")
+RESULTS = Path(__file__).with_name("experiments")
+MODELS = {"smollm2": "SmolLM2-135M-Instruct", "qwen2.5-coder-1.5b": "Qwen2.5-Coder-1.5B-Instruct"}
+COUNT_COLUMNS = ("reading", "layer", "heads", "with_relation", "with_pattern")
+THIRDS = ("early", "middle", "late")
+Row = dict[str, str]
+
+
+def read_rows(model: str, name: str) -> list[Row]:
+    """A kept table of a model; empty where it was not measured."""
+    path = RESULTS / model / name
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+
+
+def mean_by_third(rows: Iterable[Row], column: str) -> list[str]:
+    """The mean of a column over the early, middle and late third of the layers, in two digits."""
+    by_layer = {int(row["layer"]): float(row[column]) for row in rows}
+    layers = sorted(by_layer)
+    thirds = [layers[len(layers) * i // 3 : len(layers) * (i + 1) // 3] for i in range(3)]
+    return [f"{fmean(by_layer[layer] for layer in third):.2f}" for third in thirds]
+
+
+def prediction_table(model: str, name: str, key: str, measures: Sequence[str]) -> str:
+    """Each reading, or target side, with its measures by third of the layers."""
+    rows = read_rows(model, name)
+    lines = [
+        [each, *(", ".join(mean_by_third([r for r in rows if r[key] == each], measure)) for measure in measures)]
+        for each in dict.fromkeys(row[key] for row in rows)
+    ]
+    return markdown_table([key.replace("_", " "), *measures], lines)
+
+
+def count_table(model: str) -> str:
+    """How many heads have a relation, and how many a described pattern, by reading and third of the layers."""
+    rows, lines = read_rows(model, "heads_by_layer.csv"), []
+    for reading in dict.fromkeys(row["reading"] for row in rows):
+        own = sorted((row for row in rows if row["reading"] == reading), key=lambda row: int(row["layer"]))
+        thirds = [own[len(own) * i // 3 : len(own) * (i + 1) // 3] for i in range(3)]
+        cells = [
+            ", ".join(str(sum(int(row[column]) for row in third)) for third in thirds)
+            for column in ("with_relation", "with_pattern")
+        ]
+        lines.append([reading, *cells, str(sum(int(row["heads"]) for row in own))])
+    return markdown_table(["reading", "heads with a relation", "heads with a described pattern", "of"], lines)
+
+
+def count_heads(atlas: Atlas) -> list[Row]:
+    """The heads of every layer: all, those that are classified, and those in which the offline rules see a pattern."""
+    settings = atlas.info["settings"]
+    classified = classify(atlas.table("relations"), settings["tau"], settings["min_pairs"])
+    described = {(row["layer"], row["head"]) for row in atlas.descriptions() if row["pattern"]}
+    rows = []
+    for layer in sorted({head.layer for head in atlas.head_ids}):
+        heads = [head for head in atlas.head_ids if head.layer == layer]
+        counts = len(heads), sum(head in classified for head in heads), sum(tuple(head) in described for head in heads)
+        rows.append(dict(zip(COUNT_COLUMNS, (atlas.info["reading"], *map(str, (layer, *counts))), strict=True)))
+    return rows
+
+
+def keep_counts(atlas: Atlas, folder: Path) -> None:
+    """Writes an atlas's counts into a folder's `heads_by_layer.csv`, in the place of earlier ones of the reading."""
+    path = folder / "heads_by_layer.csv"
+    rows = [row for row in read_rows(folder.name, path.name) if row["reading"] != atlas.info["reading"]]
+    rows += count_heads(atlas)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COUNT_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def readings_page() -> str:
+    """The page: its text, with the tables in the place of their names."""
+    text = START.read_text(encoding="utf-8")
+    for model in MODELS:
+        tables = {
+            "readings": prediction_table(model, "readings.csv", "reading", ("overlap", "specific", "raised", "effect")),
+            "target sides": prediction_table(model, "target_sides.csv", "target_side", ("raised", "effect")),
+            "heads": count_table(model),
+        }
+        for name, table in tables.items():
+            text = text.replace(f"[{name} of {model}]\n", table)
+    return text
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--count"]:
+        keep_counts(Atlas.open(sys.argv[2]), Path(sys.argv[3]))
+    PAGE.write_text(readings_page(), encoding="utf-8")
+    print(f"{PAGE} is written.")
