@@ -15,11 +15,19 @@ from statistics import fmean
 from docs.performance import markdown_table
 from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
+from maps.experiments.calibrate import TOKENS
+from maps.mapping.calibration import FEATURES
 
 PAGE = Path(__file__).with_name("readings.md")
 START = Path(__file__).with_name("readings_text.md")
 RESULTS = Path(__file__).with_name("experiments")
 MODELS = {"smollm2": "SmolLM2-135M-Instruct", "qwen2.5-coder-1.5b": "Qwen2.5-Coder-1.5B-Instruct"}
+SIZES = {  # parameters, layers, width
+    "SmolLM2-135M": (134_515_008, 30, 576),
+    "Qwen2.5-1.5B": (1_543_714_304, 28, 1536),
+    "Llama-3.1-8B": (8_030_261_248, 32, 4096),
+    "Llama-3.1-70B": (70_553_706_496, 80, 8192),
+}
 COUNT_COLUMNS = ("reading", "layer", "heads", "with_relation", "with_pattern")
 THIRDS = ("early", "middle", "late")
 Row = dict[str, str]
@@ -87,6 +95,26 @@ def keep_counts(atlas: Atlas, folder: Path) -> None:
         writer.writerows(rows)
 
 
+def cost_table() -> str:
+    """What a calibration takes, from the sizes of models; the time is dominated by running the model on its tokens."""
+    lines = []
+    for name, (parameters, layers, width) in SIZES.items():
+        maps_bytes = 2 * (layers - 1) * (len(FEATURES) + 1) * width**2
+        stream_bytes = 2 * TOKENS * (layers + 1) * width
+        operations = 2 * TOKENS * parameters
+        lines.append(
+            [
+                name,
+                f"{4 * parameters / 1e9:,.1f} GB",
+                f"{operations / 1e12:,.1f}",
+                f"{stream_bytes / 1e9:,.1f} GB",
+                f"{maps_bytes / 1e9:,.2f} GB",
+            ]
+        )
+    header = ("model", "memory for its weights", "operations (10¹²) to run it", "streams on disk meanwhile", "the maps")
+    return markdown_table(header, lines)
+
+
 def readings_page() -> str:
     """The page: its text, with the tables in the place of their names."""
     text = START.read_text(encoding="utf-8")
@@ -98,7 +126,7 @@ def readings_page() -> str:
         }
         for name, table in tables.items():
             text = text.replace(f"[{name} of {model}]\n", table)
-    return text
+    return text.replace("[costs]\n", cost_table())
 
 
 if __name__ == "__main__":

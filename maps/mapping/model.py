@@ -175,6 +175,14 @@ class Model:
         norm = self.checkpoint.input_norm(layer) if reading.input_norm else None
         return rows if norm is None else NormedRows(rows, norm.to(self.device))
 
+    def prepare_shared_rows(self) -> None:
+        """Computes the rows that all layers share with all threads, before single threads ask for them."""
+        uses_mlp = self.reading.reads_first_mlp and (
+            self.reading.source != "calibrated" or self.calibration is None or "mlp" in self.calibration.features
+        )
+        if uses_mlp and self.shape.layers > 1:
+            self.mlp_rows.rows(slice(0, 1))
+
     def sources(self, layer: int) -> Sources:
         """The rows that a layer's heads read. Those that several layers share are kept in memory, else the last."""
         key = layer if self.reading.has_own_sources_in_each_layer else min(layer, 1)

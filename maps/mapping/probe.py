@@ -75,6 +75,8 @@ def prepare_model(model: Model, progress: Progress[int], with_means: bool = True
         return
     model.check_files(todo)
     _ = model.unembedding  # read once, before threads use it
+    if with_means:
+        model.prepare_shared_rows()
     read_lock = Lock()
 
     def read_layer(layer: int) -> Tensor | None:
