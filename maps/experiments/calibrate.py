@@ -7,7 +7,7 @@ the residual stream x at the token, by ridge regression in closed form:
     target map    x behind the last layer                  ≈  x' (I + R) + r₀    x': x behind this layer
 
 What differs between prompts for all tokens alike is taken out before. The features and the strength of each layer's
-ridge are those that leave the least unexplained on tokens that were not fitted. Tokens and prompts of the evaluation
+ridge are those that leave the least unexplained, of what is read of the stream, on tokens that were not fitted. Tokens and prompts of the evaluation
 (`streams`) are never used.
 """
 
@@ -213,7 +213,18 @@ class CalibrationFit:
         """What each strength leaves unexplained of the stream in front of a layer on held-out tokens."""
         targets, _ = self.source_targets(layer)
         projection = self.decomposed.project(targets.fitted)
-        return ridge.held_out_errors(self.decomposed, projection, self.held_out_rows, targets.held_out)
+        return ridge.held_out_errors(
+            self.decomposed, projection, self.held_out_rows, targets.held_out, self.source_readout(layer)
+        )
+
+    def source_readout(self, layer: int) -> Tensor:
+        """What a layer's value heads read of the stream: the norm's gain and W_V, (d, KV d_h)."""
+        values = self.model.checkpoint.value_weights(layer).transpose(0, 1).flatten(1)
+        norm = self.model.checkpoint.input_norm(layer)
+        if norm is None:
+            return values
+        values = norm.gain[:, None] * values
+        return values - values.mean(0) if norm.subtracts_mean else values
 
     def source_targets(self, layer: int) -> tuple[FittedSamples, Tensor]:
         """The directions of the stream in front of a layer, centred for each prompt, and their mean (d,)."""
@@ -233,7 +244,8 @@ class CalibrationFit:
         maps: dict[str, Tensor] = {}
         if layer:  # in front of layer 0 is the embedding itself
             targets, mean = self.source_targets(layer)
-            weights, error, strength = best_weights(self.decomposed, self.held_out_rows, targets)
+            readout = self.source_readout(layer)
+            weights, error, strength = best_weights(self.decomposed, self.held_out_rows, targets, readout)
             offset = mean - self.decomposed.mean @ weights
             maps |= {f"source.{layer}.weight": weights.half(), f"source.{layer}.offset": offset.float()}
             maps[f"source.{layer}.fit"] = torch.tensor([strength, error])
@@ -246,14 +258,18 @@ class CalibrationFit:
         scale = final.square().mean(1, keepdim=True).sqrt()
         before, change = self.centre(after / scale), self.centre((final - after) / scale)
         decomposed = RidgeFeatures.decompose(before.fitted)
-        weights, error, strength = best_weights(decomposed, before.held_out - decomposed.mean.float(), change)
+        readout = self.model.checkpoint.final_norm_gain().diag()
+        held_out = before.held_out - decomposed.mean.float()
+        weights, error, strength = best_weights(decomposed, held_out, change, readout)
         return {f"target.{layer}": weights.half(), f"target.{layer}.fit": torch.tensor([strength, error])}
 
 
-def best_weights(features: RidgeFeatures, held_out: Tensor, targets: FittedSamples) -> tuple[Tensor, float, float]:
+def best_weights(
+    features: RidgeFeatures, held_out: Tensor, targets: FittedSamples, readout: Tensor
+) -> tuple[Tensor, float, float]:
     """The weights (m, d) that predict held-out tokens best, what they leave unexplained, and their strength."""
     projection = features.project(targets.fitted)
-    errors = ridge.held_out_errors(features, projection, held_out, targets.held_out)
+    errors = ridge.held_out_errors(features, projection, held_out, targets.held_out, readout)
     error = min(errors)
     strength = ridge.STRENGTHS[errors.index(error)]
     return features.weights(projection, strength), error, strength

@@ -58,14 +58,19 @@ def sum_products(a: Tensor, b: Tensor) -> Tensor:
     return total
 
 
-def held_out_errors(features: RidgeFeatures, projection: Tensor, held_out: Tensor, targets: Tensor) -> list[float]:
+def held_out_errors(
+    features: RidgeFeatures, projection: Tensor, held_out: Tensor, targets: Tensor, readout: Tensor
+) -> list[float]:
     """The share of variance that each strength leaves unexplained on held-out tokens, in the order of STRENGTHS.
 
     `held_out` (v, m) are the features of these tokens, centred as those of the fit; `targets` (v, d) are centred too.
+    What counts of a target is its product with `readout` (d, r): what is read of it. A few entries of a residual
+    stream can be larger than all others together, and hardly be read.
     """
     rotated = (held_out.double() @ features.eigenvectors).float()
-    whole = float(targets.square().sum()) or 1.0
+    read = targets @ readout
+    whole = float(read.square().sum()) or 1.0
     return [
-        float((targets - rotated @ features.shrink(projection, strength).float()).square().sum()) / whole
+        float((read - rotated @ (features.shrink(projection, strength).float() @ readout)).square().sum()) / whole
         for strength in STRENGTHS
     ]
