@@ -21,7 +21,7 @@ from maps.mapping.calibration import FEATURES
 PAGE = Path(__file__).with_name("readings.md")
 START = Path(__file__).with_name("readings_text.md")
 RESULTS = Path(__file__).with_name("experiments")
-MODELS = {"smollm2": "SmolLM2-135M-Instruct", "qwen2.5-coder-1.5b": "Qwen2.5-Coder-1.5B-Instruct"}
+MODELS = ("smollm2",)  # the folders in docs/experiments
 SIZES = {  # parameters, layers, width
     "SmolLM2-135M": (134_515_008, 30, 576),
     "Qwen2.5-1.5B": (1_543_714_304, 28, 1536),

@@ -23,6 +23,7 @@ import annotation.__main__
 import annotation.export.files
 import benchmarks.scaling_plan
 import docs.performance
+import docs.readings
 import docs.reference
 import docs.security
 import maps
@@ -37,6 +38,7 @@ from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings
 from annotation.types import JUDGMENT_COLUMNS
 from maps.analysis.classification import classify
+from maps.atlas.reader import Atlas
 from maps.atlas.schema import SCHEMAS
 from maps.data import predefined_relations
 from maps.experiments import attention, biases, directions, known_heads, results
@@ -354,6 +356,16 @@ def test_the_page_on_performance_is_written_from_the_kept_results() -> None:
         "run python -m docs.performance"
     )
     assert docs.performance.readme_rows() in README
+
+
+def test_the_page_on_readings_is_written_from_the_kept_results() -> None:
+    assert docs.readings.readings_page() == docs.readings.PAGE.read_text(encoding="utf-8"), (
+        "run python -m docs.readings"
+    )
+    for atlas in sorted((ROOT / "space" / "seed").iterdir()):
+        kept = docs.readings.read_rows("smollm2", "heads_by_layer.csv")
+        counted = docs.readings.count_heads(Atlas.open(atlas))
+        assert [row for row in kept if row["reading"] == counted[0]["reading"]] == counted
 
 
 def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:

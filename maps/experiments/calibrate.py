@@ -7,8 +7,8 @@ the residual stream x at the token, by ridge regression in closed form:
     target map    x behind the last layer                  ≈  x' (I + R) + r₀    x': x behind this layer
 
 What differs between prompts for all tokens alike is taken out before. The features and the strength of each layer's
-ridge are those that leave the least unexplained, of what is read of the stream, on tokens that were not fitted. Tokens and prompts of the evaluation
-(`streams`) are never used.
+ridge are those that leave the least unexplained, of what is read of the stream, on tokens that were not fitted. Tokens
+and prompts of the evaluation (`streams`) are never used.
 """
 
 from __future__ import annotations
