@@ -13,7 +13,7 @@ import torch
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import LAYER_TABLES
 from maps.errors import MapsError
-from maps.heads import rank_tests, relation_scores, sources, top_targets
+from maps.heads import rank_tests, relation_scores, source_rows, top_targets
 from maps.mapping.mapper import map_model
 from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
@@ -169,7 +169,7 @@ def test_block_sizes_change_nothing(
     before = wider(tmp_path, "before", settings)
     monkeypatch.setattr(rank_tests, "BLOCK", block)
     monkeypatch.setattr(rank_tests, "ROWS", rows)
-    monkeypatch.setattr(sources, "ROWS", tokens)
+    monkeypatch.setattr(source_rows, "ROWS", tokens)
     monkeypatch.setattr(relation_scores, "POOLED_ROWS", pairs)
     monkeypatch.setattr(top_targets, "BLOCK_COLUMNS", block)
     monkeypatch.setattr(top_targets, "GROUP_COLUMNS", block)
