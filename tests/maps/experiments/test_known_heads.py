@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import transformers
 
 from maps.__main__ import main
+from maps.analysis.classification import classifying_column
 from maps.errors import MapsError
 from maps.experiments import known_heads as known
 from maps.experiments.known_heads import SCHEMAS, compare_known_heads, evaluate_known_heads
@@ -60,6 +62,12 @@ def test_the_lists_that_ship_are_of_heads_that_their_models_have() -> None:
 
 
 @pytest.mark.slow
+def classifying(row: dict[str, Any], side: str) -> float:
+    """What τ is compared with."""
+    value = row[classifying_column(side, row["relation"], row["category"])]
+    return 0.0 if value is None else float(value)
+
+
 def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, result: ExperimentTables, tmp_path: Path) -> None:
     atlas = map_model(str(gpt2), tmp_path, SETTINGS)
     scores = {(HeadId(row["layer"], row["head"]), row["relation"]): row for row in atlas.table("relations").to_pylist()}
@@ -69,11 +77,11 @@ def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, result: Experiment
         both = {name: scores[HeadId(row["layer"], row["head"]), name] for name in ("name_copying", "next")}
         own = both["name_copying"]
         assert all(row[name] == own[name] for name in ("score", "suppression", "pairs", "k"))
-        assert row["likewise"] == (own["suppression" if "negative" in row["group"] else "score"] >= 0.15)
-        assert row["implements"] == [name for name, each in both.items() if each["score"] >= 0.15]
-        assert row["suppresses"] == [name for name, each in both.items() if each["suppression"] >= 0.15]
-    up = {head for head in atlas.head_ids if scores[head, "name_copying"]["score"] >= 0.15}
-    down = {head for head in atlas.head_ids if scores[head, "name_copying"]["suppression"] >= 0.15}
+        assert row["likewise"] == (classifying(own, "suppression" if "negative" in row["group"] else "score") >= 0.15)
+        assert row["implements"] == [name for name, each in both.items() if classifying(each, "score") >= 0.15]
+        assert row["suppresses"] == [name for name, each in both.items() if classifying(each, "suppression") >= 0.15]
+    up = {head for head in atlas.head_ids if classifying(scores[head, "name_copying"], "score") >= 0.15}
+    down = {head for head in atlas.head_ids if classifying(scores[head, "name_copying"], "suppression") >= 0.15}
     movers, negative = (
         set(map(HeadId.parse, HEADS_OF_SMALL[:3] + HEADS_OF_SMALL[5:])),
         set(map(HeadId.parse, HEADS_OF_SMALL[3:5])),

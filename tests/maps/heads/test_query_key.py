@@ -218,4 +218,4 @@ def test_the_command_counts_heads_that_attend_to_the_same_token(
     summary = rf"In \d of 1 heads, 10% or more of the tokens have themselves among their 5 keys: {where}\n"
     assert re.fullmatch(rf"{summary}The report is in {re.escape(str(tmp_path))}/report\.html\.\n", printed)
     assert main([*command, "--final-norm"]) == 2
-    assert capsys.readouterr().err == "evaluate attention does not use --final-norm; leave it out.\n"
+    assert capsys.readouterr().err == ("evaluate attention reads no targets; leave out +final-norm and +target-map.\n")
