@@ -89,7 +89,7 @@ class Model:
     _sources: dict[int, Sources] = field(init=False, default_factory=dict)
     mean_saliency: dict[int, Tensor] = field(init=False, default_factory=dict)  # (H,) by layer, filled by a probe
     _last_layer: tuple[int, LayerWeights] | None = field(init=False, default=None)
-    _last_copied: tuple[tuple[int, int], Tensor] | None = field(init=False, default=None)
+    _last_copied: tuple[UsablePairs, Sources, Tensor] | None = field(init=False, default=None)
     _cached_heads: dict[int, HeadWeights] = field(init=False, default_factory=dict)
     _cached_pairs: tuple[object, UsablePairs] | None = field(init=False, default=None)
 
@@ -253,12 +253,17 @@ class Model:
         return self._cached_pairs[1]
 
     def copied_pairs(self, pairs: UsablePairs, weights: LayerWeights) -> Tensor:
-        """The pairs that copying alone hits under the layer's reading, (n,) bool. The last result is kept."""
-        has_map = weights.target_side.map is not None
-        if self._last_copied is None or self._last_copied[0] != (id(pairs), id(weights.sources)) or has_map:
+        """The pairs that copying alone hits under the layer's reading, (n,) bool.
+
+        The last result is kept where layers share their sources; other sources are freed with their layer.
+        """
+        if self.reading.has_own_sources_in_each_layer or weights.target_side.map is not None:
+            return find_copied_pairs(pairs, weights.sources, weights.target_side, self.unembedding)
+        last = self._last_copied
+        if last is None or last[0] is not pairs or last[1] is not weights.sources:
             copied = find_copied_pairs(pairs, weights.sources, weights.target_side, self.unembedding)
-            self._last_copied = (id(pairs), id(weights.sources)), copied
-        return self._last_copied[1]
+            self._last_copied = last = pairs, weights.sources, copied
+        return last[2]
 
     def token_pairs(self, relation: Relation) -> list[tuple[int, int] | None]:
         """The ids of each pair of a relation, None where the pair is not usable."""

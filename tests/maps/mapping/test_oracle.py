@@ -22,7 +22,14 @@ from maps.weights.open import open_checkpoint
 from tests.calibrations import save_random_calibration
 from tests.families import FAMILY_MODELS, BuiltOnce
 from tests.maps.mapping.test_mapper import check_head
-from tests.oracle import Oracle, build_model_with_ties, oracle_by_formula, oracle_by_own_modules
+from tests.oracle import (
+    Oracle,
+    build_model_with_ties,
+    oracle_by_formula,
+    oracle_by_own_modules,
+    read_plainly,
+    target_map,
+)
 from tests.sampling import with_canary
 from tests.small_models import VOCABULARY_SIZE, WORDS, approximate_rows
 
@@ -126,6 +133,34 @@ def test_an_atlas_in_any_reading_equals_values_from_all_of_m(
         calibration = save_random_calibration(tmp_path / "calibration.safetensors", open_checkpoint(str(folder)))
     settings = replace(WHOLE, reading=parsed, calibration=calibration, k=40)
     check_model(model, folder, tmp_path / "atlas", settings, (1, 2))
+
+
+@pytest.mark.parametrize("reading", ["mlp", "mlp+target-map", *READINGS[:2], READINGS[-1]])
+def test_what_copying_gives_is_that_of_each_layer(
+    reading: str, made: dict[str, tuple[Any, Path]], tmp_path: Path
+) -> None:
+    """The identity matrix in a head's place, by the formula from the weights."""
+    checkpoint, parsed = open_checkpoint(str(made["llama"][1])), Reading.parse(reading)
+    calibration = save_random_calibration(tmp_path / "maps", checkpoint) if parsed.needs_calibration else None
+    settings = replace(WHOLE, reading=parsed, calibration=calibration, k=40, output_space=False, top_scoring=False)
+    atlas = map_model(str(made["llama"][1]), tmp_path / "atlas", settings)
+    embedding = checkpoint.embedding()
+    unembedding = checkpoint.unembedding(embedding).double()
+    unembedding = unembedding * checkpoint.final_norm_gain() if parsed.final_norm else unembedding
+    pairs = {
+        name: list(zip(*(atlas.pairs(name)[c].to_pylist() for c in ("source_id", "target_id")), strict=True))
+        for name in ("copying", "next")
+    }
+    found = set()
+    for layer in range(checkpoint.shape.layers):
+        rows = read_plainly(embedding.double(), checkpoint, layer, settings)
+        scores = rows @ target_map(settings, layer, checkpoint.shape) @ unembedding.T
+        for score in atlas.relation_scores(HeadId(layer, 1)):
+            copied = [int((scores[s] > scores[s, t] + 1e-9).sum()) < 40 for s, t in pairs[score.relation]]
+            assert score.identity == sum(copied) / len(copied)
+            assert score.beyond_copying_pairs == copied.count(False)
+            found.add((score.relation, score.identity))
+    assert len(found) > 2
 
 
 def tables(atlas: Atlas) -> dict[str, list[dict[str, Any]]]:
