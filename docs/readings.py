@@ -16,6 +16,7 @@ from docs.performance import markdown_table
 from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
 from maps.experiments.calibrate import TOKENS
+from maps.experiments.readings import split_into_thirds
 from maps.mapping.calibration import FEATURES
 
 PAGE = Path(__file__).with_name("readings.md")
@@ -29,7 +30,6 @@ SIZES = {  # parameters, layers, width
     "Llama-3.1-70B": (70_553_706_496, 80, 8192),
 }
 COUNT_COLUMNS = ("reading", "layer", "heads", "with_relation", "with_pattern")
-THIRDS = ("early", "middle", "late")
 Row = dict[str, str]
 
 
@@ -42,9 +42,7 @@ def read_rows(model: str, name: str) -> list[Row]:
 def mean_by_third(rows: Iterable[Row], column: str) -> list[str]:
     """The mean of a column over the early, middle and late third of the layers, in two digits."""
     by_layer = {int(row["layer"]): float(row[column]) for row in rows}
-    layers = sorted(by_layer)
-    thirds = [layers[len(layers) * i // 3 : len(layers) * (i + 1) // 3] for i in range(3)]
-    return [f"{fmean(by_layer[layer] for layer in third):.2f}" for third in thirds]
+    return [f"{fmean(by_layer[layer] for layer in third):.2f}" for third in split_into_thirds(sorted(by_layer))]
 
 
 def prediction_table(model: str, name: str, key: str, measures: Sequence[str]) -> str:
@@ -62,7 +60,7 @@ def count_table(model: str) -> str:
     rows, lines = read_rows(model, "heads_by_layer.csv"), []
     for reading in dict.fromkeys(row["reading"] for row in rows):
         own = sorted((row for row in rows if row["reading"] == reading), key=lambda row: int(row["layer"]))
-        thirds = [own[len(own) * i // 3 : len(own) * (i + 1) // 3] for i in range(3)]
+        thirds = split_into_thirds(own)
         cells = [
             ", ".join(str(sum(int(row[column]) for row in third)) for third in thirds)
             for column in ("with_relation", "with_pattern")

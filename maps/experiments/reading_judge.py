@@ -73,6 +73,8 @@ class LayerWrites(NamedTuple):
     layer: int
     heads: HeadWeights  # float64
     real: Tensor  # (n, H, d) float64
+    gained: SeenWrites  # the real writes behind the final norm's gain
+    mapped: SeenWrites  # the same behind the layer's target map too
     effects: Tensor  # (r, H, V) float32
     raised: Tensor  # (r, H, TOP) the ids of the tokens whose logits rise most
 
@@ -123,7 +125,8 @@ class ReadingJudge:
         heads = self.model.layer(layer).exact_heads
         real = write_all(heads, self.norm_input(layer, self.streams[layer].double()))
         effects = torch.stack([self.effects(layer, word, rows) for word, rows in enumerate(real[: self.effect_words])])
-        return LayerWrites(layer, heads, real, effects, effects.topk(TOP, dim=2).indices)
+        gained, mapped = self.see(self.gain_alone, real), self.see(self.model.target_side(layer, MAPPED), real)
+        return LayerWrites(layer, heads, real, gained, mapped, effects, effects.topk(TOP, dim=2).indices)
 
     def norm_input(self, layer: int, rows: Tensor) -> Tensor:
         """Rows (n, d) as the layer's attention reads them."""
@@ -140,12 +143,12 @@ class ReadingJudge:
 
     def judge_all(self, writes: LayerWrites, readings: Sequence[Reading]) -> dict[str, Measures]:
         """Each reading in one layer. With the target map, real and predicted writes are compared behind it."""
-        gained = self.see(self.gain_alone, writes.real)
-        mapped = self.see(self.model.target_side(writes.layer, MAPPED), writes.real)
         measures = {}
         for reading in readings:
             predicted = self.see(self.model.target_side(writes.layer, reading), self.predicted_writes(writes, reading))
-            measures[str(reading)] = self.compare(writes, mapped if reading.target_map else gained, predicted)
+            measures[str(reading)] = self.compare(
+                writes, writes.mapped if reading.target_map else writes.gained, predicted
+            )
         return measures
 
     def predicted_writes(self, writes: LayerWrites, reading: Reading) -> Tensor:
@@ -163,21 +166,19 @@ class ReadingJudge:
         }
         if predicted.shape[1] > 1:
             controls["another head"] = predicted.roll(1, 1)
-        gained = self.see(self.gain_alone, writes.real)
-        return {n: self.compare(writes, gained, self.see(self.gain_alone, each)) for n, each in controls.items()}
+        return {n: self.compare(writes, writes.gained, self.see(self.gain_alone, each)) for n, each in controls.items()}
 
     def judge_target_sides(self, writes: LayerWrites) -> dict[str, Measures]:
         """Which target side says best what real writes change: `raised` and `effect` of each."""
         layers = self.model.shape.layers
-        sides = {
-            "U alone": TargetSide(),
-            "final norm": self.gain_alone,
-            "target map": self.model.target_side(writes.layer, MAPPED),
+        seen = {
+            "U alone": self.see(TargetSide(), writes.real),
+            "final norm": writes.gained,
+            "target map": writes.mapped,
         }
         if writes.layer < layers - 1:
             other = (writes.layer + (layers - 1) // 2) % (layers - 1)
-            sides["another layer's map"] = self.model.target_side(other, MAPPED)
-        seen = {name: self.see(side, writes.real) for name, side in sides.items()}
+            seen["another layer's map"] = self.see(self.model.target_side(other, MAPPED), writes.real)
         return {name: self.compare(writes, each, each) for name, each in seen.items()}
 
     def see(self, side: TargetSide, writes: Tensor) -> SeenWrites:

@@ -10,7 +10,7 @@ The model is run on tokens behind prompts, none of which a calibration saw. For 
     effect       correlation of the reading's scores with these changes of the logits
 
 A reading with the target map says what a write leads to in the end, so its first three figures compare real and
-predicted writes behind that map. Controls, under the recommended reading: the mean stream of all tokens in place of
+predicted writes behind that map. Controls, under one reading (CONTROLLED): the mean stream of all tokens in place of
 the token, another token, and another head of the layer. Intervals are 95 % percentile bootstraps over tokens.
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import torch
@@ -38,6 +38,7 @@ from maps.mapping.reading import Reading
 from maps.mapping.settings import select_layers
 from maps.types import Progress
 
+T = TypeVar("T")
 WORDS, EFFECT_WORDS = 32, 12  # tokens; of these, tokens for which writes are added to the running model
 BOOTSTRAP_DRAWS = 1_000
 WEIGHTS_ONLY = (
@@ -182,10 +183,14 @@ def read_recommendation(folder: Path) -> str | None:
     return recommended if isinstance(recommended, str) else None
 
 
+def split_into_thirds(layers: Sequence[T]) -> list[Sequence[T]]:
+    """The early, middle and late third of layers, or of something about each; empty ones where there are fewer."""
+    return [layers[len(layers) * i // 3 : len(layers) * (i + 1) // 3] for i in range(3)]
+
+
 def readings_text(rows: Sequence[Row]) -> list[str]:
     """The means of each reading over the early, middle and late third of the layers, as lines for the terminal."""
-    layers = sorted({row["layer"] for row in rows})
-    thirds = [layers[len(layers) * i // 3 : len(layers) * (i + 1) // 3] for i in range(3)]
+    thirds = split_into_thirds(sorted({row["layer"] for row in rows}))
     lines = ["Means over the early, middle and late third of the layers:"]
     for name in dict.fromkeys(row["reading"] for row in rows):
         own = {row["layer"]: row for row in rows if row["reading"] == name}

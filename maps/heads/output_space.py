@@ -69,7 +69,7 @@ def unit_targets(unembedding: Unembedding, outputs: Tensor, rotation: Tensor, ta
     weights = (rotation.T @ outputs).flatten(0, 1).T.contiguous()  # (d, h d_h)
     out = weights.new_empty(len(outputs), len(unembedding), len(rotation))
     for start, block in unembedding.blocks(4 * BLOCK):
-        rows = target_side.unembed(block.double())
+        rows = target_side.pull_back(block.double())
         norms = rows.norm(dim=1, keepdim=True)
         targets = ((rows @ weights) / norms.where(norms > 0, 1)).unflatten(1, (len(outputs), -1))  # (w, h, d_h)
         out[:, unembedding.token_ids[start : start + len(block)]] = targets.transpose(0, 1)

@@ -30,8 +30,8 @@ class TargetSide:
         writes = writes if self.map is None else writes @ self.map
         return writes if self.gain is None else writes * self.gain
 
-    def unembed(self, rows: Tensor) -> Tensor:
-        """Rows of U (n, d) in float64 as a write meets them: y · unembed(u) = apply(y) · u."""
+    def pull_back(self, rows: Tensor) -> Tensor:
+        """Rows of U (n, d) in float64 as a write meets them: y · pull_back(u) = apply(y) · u."""
         rows = rows if self.gain is None else rows * self.gain
         return rows if self.map is None else rows @ self.map.T
 
