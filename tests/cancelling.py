@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from maps.heads.circuit import HeadWeights
-from maps.heads.first_mlp import FirstMlp
+from maps.heads.mlp import Mlp
 from tests.near_ties import normal_tensor
 
 CANCELLED_TOKEN = 1  # not among those that are measured, which are some apart
@@ -15,7 +15,7 @@ CANCELLED_TOKEN = 1  # not among those that are measured, which are some apart
 
 def cancelling_first_mlp(
     seed: int, length: float = 2e-6, size: int = 2000, width: int = 24
-) -> tuple[Tensor, FirstMlp, HeadWeights]:
+) -> tuple[Tensor, Mlp, HeadWeights]:
     """E, the MLP, and a head that acts most strongly on what the terms leave of the token."""
     embedding = normal_tensor(size, width, dtype=torch.float32)
     up, down = (
@@ -28,6 +28,6 @@ def cancelling_first_mlp(
     inner = relu(embedding[CANCELLED_TOKEN].double() @ up.double().T)
     return (
         embedding,
-        FirstMlp(None, None, up, down, relu, down_bias=(left - inner @ down.double().T).float()),
+        Mlp(None, None, up, down, relu, down_bias=(left - inner @ down.double().T).float()),
         heads,
     )

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from maps.heads.first_mlp import FirstMlp
+from maps.heads.mlp import Mlp
 from maps.heads.norm import Norm
 from maps.mapping.model import TORCH_DTYPES
 from maps.mapping.settings import MappingSettings
@@ -90,7 +90,7 @@ def plain_norm(x: Tensor, n: Norm) -> Tensor:
     return x if n.bias is None else x + n.bias.double()
 
 
-def plain_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
+def plain_mlp(rows: Tensor, mlp: Mlp) -> Tensor:
     """MLP₀(norm(rows)) as it is written down, (V, d)."""
     m, x, no = mlp.to(torch.float64), rows, torch.zeros(1, dtype=torch.float64)
     if m.norm is not None:
@@ -122,24 +122,42 @@ def read_plainly(rows: Tensor, checkpoint: Checkpoint, layer: int, settings: Map
     """What a layer's heads read in a reading, from rows of the embedding (V, d)."""
     reading = settings.reading
     if layer and reading.source != "embedding":
-        mlp = plain_mlp(rows, checkpoint.first_mlp())
+        mlp = plain_mlp(rows, checkpoint.mlp())
         if reading.source == "calibrated":
-            rows = map_plainly(settings, layer, rows, mlp)
+            rows = map_plainly(settings, checkpoint, layer, rows, mlp)
         else:
             rows = mlp if reading.source == "mlp" else rows + mlp
     norm = checkpoint.input_norm(layer) if reading.input_norm else None
     return rows if norm is None else plain_norm(rows, norm)
 
 
-def map_plainly(settings: MappingSettings, layer: int, embedding: Tensor, mlp: Tensor) -> Tensor:
+def map_plainly(
+    settings: MappingSettings, checkpoint: Checkpoint, layer: int, embedding: Tensor, mlp: Tensor
+) -> Tensor:
     """The calibrated stream in front of a layer from rows of E and of the first MLP (V, d)."""
     if settings.calibration is None:
         return embedding
-    tensors = load_file(settings.calibration.path)
-    means = [x.square().mean(1, keepdim=True).sqrt() for x in (embedding, mlp)]
+    tensors, blocks = load_file(settings.calibration.path), embedding
+    for block in range(min(layer, settings.calibration.blocks)):
+        tensor = tensors[f"attention.{block}.constant"].double()
+        blocks = run_block_plainly(checkpoint, block, blocks, tensors[f"attention.{block}.own"].tolist(), tensor)
+    kinds = (embedding, mlp, blocks)
+    means = [x.square().mean(1, keepdim=True).sqrt() for x in kinds]
     # a row of zeros has no direction
-    features = torch.cat([x / m.where(m > 0, 1) for x, m in zip((embedding, mlp), means, strict=True)], 1)
+    features = torch.cat([x / m.where(m > 0, 1) for x, m in zip(kinds, means, strict=True)], 1)
     return features @ tensors[f"source.{layer}.weight"].double() + tensors[f"source.{layer}.offset"].double()
+
+
+def run_block_plainly(checkpoint: Checkpoint, layer: int, rows: Tensor, own: list[float], constant: Tensor) -> Tensor:
+    """Rows (V, d) behind a block whose heads attend to the token itself by their shares `own`."""
+    norm, post_norm = checkpoint.input_norm(layer), checkpoint.norm("mlp_post_norm", layer)
+    read = rows if norm is None else plain_norm(rows, norm)
+    values, outputs = checkpoint.value_weights(layer).double(), checkpoint.output_weights(layer).double()
+    after = rows + constant
+    for head, share in enumerate(own):
+        after = after + share * (read @ values[head // (len(outputs) // len(values))] @ outputs[head])
+    added = plain_mlp(after, checkpoint.mlp(layer))
+    return after + (added if post_norm is None else plain_norm(added, post_norm))
 
 
 def target_map(settings: MappingSettings, layer: int, shape: ModelShape) -> Tensor:
@@ -178,9 +196,8 @@ def oracle_by_own_modules(
     rows, reading = scaled_embedding(kept), settings.reading
     if layer and reading.source != "embedding":
         mapped = run_own_first_mlp(kept)
-        rows = {"mlp": mapped, "residual": rows + mapped, "calibrated": map_plainly(settings, layer, rows, mapped)}[
-            reading.source
-        ]
+        calibrated = map_plainly(settings, checkpoint, layer, rows, mapped)
+        rows = {"mlp": mapped, "residual": rows + mapped, "calibrated": calibrated}[reading.source]
     rows = run_own_input_norm(kept, layer, rows) if reading.input_norm else rows
     unembedding = kept.get_output_embeddings().weight[:VOCABULARY_SIZE]
     if reading.final_norm:

@@ -42,7 +42,7 @@ def distinct_rows() -> DistinctRows:
     """They are computed as the formula stands."""
     checkpoint = open_checkpoint("smollm2")
     e, which, counts = torch.unique(checkpoint.embedding().double(), dim=0, return_inverse=True, return_counts=True)
-    mlp = checkpoint.first_mlp().to(torch.float64)
+    mlp = checkpoint.mlp().to(torch.float64)
     assert mlp.gate is not None
     assert mlp.norm is not None
     parts = []

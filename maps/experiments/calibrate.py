@@ -3,8 +3,11 @@
 The model is run on a few thousand tokens, each at the end of a neutral prompt. For every layer two maps are fitted to
 the residual stream x at the token, by ridge regression in closed form:
 
-    source map    x in front of the layer, at length √d    ≈  f W + w₀           f: rows of E and MLP₀(norm(E))
+    source map    x in front of the layer, at length √d    ≈  f W + w₀           f: features of the token
     target map    x behind the last layer                  ≈  x' (I + R) + r₀    x': x behind this layer
+
+Features are rows of E and MLP₀(norm(E)), or what the first blocks make of the token in an average context: there the
+attention of a block is replaced by what it does on average (`average_block`), which is fitted first, block by block.
 
 What differs between prompts for all tokens alike is taken out before. The features and the strength of each layer's
 ridge are those that leave the least unexplained, of what is read of the stream, on tokens that were not fitted. Tokens
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +30,12 @@ from torch import Tensor
 from maps.errors import MapsError
 from maps.experiments import ridge
 from maps.experiments.hooked_model import HookedModel
+from maps.experiments.reading_judge import write_all
 from maps.experiments.ridge import RidgeFeatures
 from maps.experiments.streams import CALIBRATION_PROMPTS, evaluation_count, prompt_ids, read_streams, token_order
 from maps.files.atomic import write_file
 from maps.files.run_folder import RunFolder
+from maps.heads.average_block import AverageAttention
 from maps.heads.norm import scale_to_root_width
 from maps.mapping.calibration import FORMAT_VERSION, METADATA_KEY, Calibration
 from maps.mapping.model import Model
@@ -39,7 +44,9 @@ from maps.types import Progress, no_progress_bar
 TOKENS = 12_000
 HELD_OUT_SHARE = 1 / 8  # of the tokens: not fitted, they choose features and strengths
 BATCH = 256  # tokens in one pass
-FEATURE_SETS = (("embedding", "mlp"), ("embedding",), ("mlp",))
+FEATURE_SETS = (("blocks",), ("embedding", "mlp"), ("embedding",))
+RANK_TOLERANCE = 1e-6  # of G: smaller eigenvalues, as a share of the largest, count as zero
+BLOCKS = 4  # the first blocks that the features run through
 TESTED_LAYERS = 4  # layers in which the sets of features are compared
 
 
@@ -82,7 +89,7 @@ def calibrate(model: Model, out: Path, tokens: int = TOKENS, progress: Progress[
         todo = [layer for layer in layers if not parts.has(f"maps-{layer:03d}")]
         for layer in progress(todo, len(layers) - len(todo)):
             parts.store(f"maps-{layer:03d}", fit.fit_layer(layer))
-        write_calibration(out, parts, layers, settings | {"features": list(fit.features)})
+        write_calibration(out, parts, layers, settings | fit.settings)
         parts.remove()
     return Calibration.open(out)
 
@@ -136,6 +143,14 @@ class CalibrationParts:
                 rows.append(file.get_slice("directions")[layer].float() * file.get_slice("scales")[layer][:, None])
         return torch.cat(rows)
 
+    def read_attention(self, batches: Sequence[TokenBatch], layer: int) -> Tensor:
+        """What the attention of one of the first blocks adds to the stream, of all batches: (n, d) float32."""
+        rows = []
+        for batch in batches:
+            with safe_open(self.path(batch.name), "pt") as file:
+                rows.append(file.get_slice("attention")[layer])
+        return torch.cat(rows)
+
     def remove(self) -> None:
         for path in self.run.folder.iterdir():
             path.unlink()
@@ -163,59 +178,108 @@ def run_model(model: Model, batches: Sequence[TokenBatch], parts: CalibrationPar
     prefixes = prompt_ids(hooked_model, CALIBRATION_PROMPTS)
     for name in progress(list(todo), len(batches) - len(todo)):
         batch = todo[name]
-        rows = read_streams(hooked_model, prefixes[batch.prompt], batch.tokens)
-        scales = rows.square().mean(2).sqrt()
-        directions = scale_to_root_width(rows.flatten(0, 1)).view_as(rows)
+        streams = read_streams(hooked_model, prefixes[batch.prompt], batch.tokens, block_count(model))
+        scales = streams.layers.square().mean(2).sqrt()
+        directions = scale_to_root_width(streams.layers.flatten(0, 1)).view_as(streams.layers)
         # Float16 keeps three digits of a direction, far more than a linear map predicts.
-        parts.store(batch.name, {"directions": directions.half(), "scales": scales})
+        part = {"directions": directions.half(), "scales": scales, "attention": streams.attention}
+        parts.store(batch.name, part | {"is_parallel": torch.tensor(streams.is_parallel)})
+
+
+def block_count(model: Model) -> int:
+    """How many of the first blocks the features run through: those in front of a layer."""
+    return min(BLOCKS, model.shape.layers - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class CalibrationFit:
-    """The tokens' features, decomposed once for all layers."""
+    """The tokens' features and streams, from which each layer's maps are fitted."""
 
     model: Model
     batches: Sequence[TokenBatch]
     parts: CalibrationParts
-    features: tuple[str, ...]
-    decomposed: RidgeFeatures
-    held_out_rows: Tensor  # (v, m) centred features of the held-out tokens
-    is_fitted: Tensor  # (n,) bool
+    is_fitted: Tensor  # (n,) bool; the other tokens are held out
+    feature_sets: dict[str, list[Tensor]]  # rows (n, d) of each feature; of `blocks`, in front of each block and behind
+    attention: list[AverageAttention]  # of the first blocks
+    is_parallel: bool
+    features: tuple[str, ...] = ()
+    _decomposed: dict[int, tuple[RidgeFeatures, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, model: Model, batches: Sequence[TokenBatch], parts: CalibrationParts) -> CalibrationFit:
-        """Decomposes each set of features and keeps the one that predicts held-out tokens best."""
+        """Computes all features and keeps the set of them that predicts held-out tokens best."""
         is_fitted = torch.cat([torch.arange(len(b.tokens)) + b.start for b in batches])
         per_prompt = max(int(is_fitted.max()) + 1, 2)
         is_fitted = is_fitted < per_prompt - max(1, int(HELD_OUT_SHARE * per_prompt))
-        fits = [cls._decompose(model, batches, parts, names, is_fitted) for names in FEATURE_SETS]
+        tokens = torch.cat([batch.tokens for batch in batches]).to(model.device)
+        rows = {"embedding": [model.embedding_rows.rows(tokens).cpu()], "mlp": [model.mlp_rows.rows(tokens).cpu()]}
+        is_parallel = bool(parts.read(batches[0].name)["is_parallel"])
+        fit = cls(model, batches, parts, is_fitted, rows, [], is_parallel)
+        fit.run_blocks()
+        sets = [names for names in FEATURE_SETS if names != ("blocks",) or fit.attention]
         last = model.shape.layers - 1
         tested = sorted({1 + (last - 1) * i // TESTED_LAYERS for i in range(TESTED_LAYERS)} if last else {0})
+        fits = [replace(fit, features=names, _decomposed={}) for names in sets]
         return min(fits, key=lambda fit: sum(min(fit.source_errors(layer)) for layer in tested))
 
-    @classmethod
-    def _decompose(
-        cls,
-        model: Model,
-        batches: Sequence[TokenBatch],
-        parts: CalibrationParts,
-        names: tuple[str, ...],
-        is_fitted: Tensor,
-    ) -> CalibrationFit:
-        tokens = torch.cat([batch.tokens for batch in batches]).to(model.device)
-        kinds = {"embedding": model.embedding_rows, "mlp": model.mlp_rows}
-        rows = torch.cat([scale_to_root_width(kinds[name].rows(tokens)) for name in names], 1).cpu()
-        decomposed = RidgeFeatures.decompose(rows[is_fitted])
-        held_out = rows[~is_fitted] - decomposed.mean.float()
-        return cls(model, batches, parts, names, decomposed, held_out, is_fitted)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the file says of the features."""
+        blocks = len(self.attention) if "blocks" in self.features else 0
+        return {"features": list(self.features), "blocks": blocks, "parallel": bool(blocks) and self.is_parallel}
+
+    def run_blocks(self) -> None:
+        """Fits what attention does on average in each of the first blocks, and runs the tokens through them."""
+        rows = self.feature_sets["embedding"]
+        for layer in range(block_count(self.model)):
+            attention = self.fit_attention(layer, rows[-1])
+            block = self.model.average_block(layer, attention, self.is_parallel)
+            self.attention.append(attention)
+            rows = [*rows, block.apply(rows[-1].to(self.model.device)).cpu()]
+        self.feature_sets["blocks"] = rows
+
+    def fit_attention(self, layer: int, rows: Tensor) -> AverageAttention:
+        """The attention that explains best what a layer adds to the stream, from what its block reads (n, d).
+
+        Least squares over all entries of the writes, each head's write for the token with one factor:
+        G α = b with G_gh = Σ w_g · w_h and b_h = Σ w_h · y, where w and y are centred for each prompt.
+        """
+        added = self.parts.read_attention(self.batches, layer)
+        norm, heads = self.model.checkpoint.input_norm(layer), self.model.read_heads(layer)
+        read = rows if norm is None else norm.apply(rows)
+        gram = torch.zeros(self.model.shape.heads, self.model.shape.heads, dtype=torch.float64)
+        projection = torch.zeros(self.model.shape.heads, dtype=torch.float64)
+        batches = (self.centre(part).fitted.split(BATCH) for part in (read, added))
+        for x, y in zip(*batches, strict=True):
+            writes = write_all(heads, x.to(self.model.device)).transpose(0, 1).flatten(1)  # (H, n d)
+            gram += (writes @ writes.T).cpu()
+            projection += (writes @ y.to(self.model.device).flatten()).cpu()
+        # Heads that write nothing, or the same, leave G without an inverse.
+        own = torch.linalg.pinv(gram, rtol=RANK_TOLERANCE, hermitian=True) @ projection
+        on_average = read @ heads.sum_circuits(own.to(self.model.device)).cpu().float()
+        return AverageAttention(own.float(), (added - on_average)[self.is_fitted].double().mean(0).float())
+
+    def feature_rows(self, layer: int) -> Tensor:
+        """The features of all tokens for a layer, (n, m)."""
+        rows = [self.feature_sets[name] for name in self.features]
+        return torch.cat([scale_to_root_width(each[min(layer, len(each) - 1)]) for each in rows], 1)
+
+    def decompose(self, layer: int) -> tuple[RidgeFeatures, Tensor]:
+        """A layer's features, decomposed, and the centred ones of the held-out tokens; the last result is kept."""
+        key = min(layer, len(self.attention)) if "blocks" in self.features else 0
+        if key not in self._decomposed:
+            rows = self.feature_rows(layer)
+            decomposed = RidgeFeatures.decompose(rows[self.is_fitted])
+            self._decomposed.clear()
+            self._decomposed[key] = decomposed, rows[~self.is_fitted] - decomposed.mean.float()
+        return self._decomposed[key]
 
     def source_errors(self, layer: int) -> list[float]:
         """What each strength leaves unexplained of the stream in front of a layer on held-out tokens."""
         targets, _ = self.source_targets(layer)
-        projection = self.decomposed.project(targets.fitted)
-        return ridge.held_out_errors(
-            self.decomposed, projection, self.held_out_rows, targets.held_out, self.source_readout(layer)
-        )
+        decomposed, held_out = self.decompose(layer)
+        projection = decomposed.project(targets.fitted)
+        return ridge.held_out_errors(decomposed, projection, held_out, targets.held_out, self.source_readout(layer))
 
     def source_readout(self, layer: int) -> Tensor:
         """What a layer's value heads read of the stream: the norm's gain and W_V, (d, KV d_h)."""
@@ -245,12 +309,15 @@ class CalibrationFit:
         if layer:  # in front of layer 0 is the embedding itself
             targets, mean = self.source_targets(layer)
             readout = self.source_readout(layer)
-            weights, error, strength = best_weights(self.decomposed, self.held_out_rows, targets, readout)
-            offset = mean - self.decomposed.mean @ weights
+            decomposed, held_out = self.decompose(layer)
+            weights, error, strength = best_weights(decomposed, held_out, targets, readout)
+            offset = mean - decomposed.mean @ weights
             maps |= {f"source.{layer}.weight": weights.half(), f"source.{layer}.offset": offset.float()}
             maps[f"source.{layer}.fit"] = torch.tensor([strength, error])
         if layer < self.model.shape.layers - 1:
             maps |= self.fit_target_map(layer)
+        if layer < self.settings["blocks"]:
+            maps |= {f"attention.{layer}.{name}": x for name, x in self.attention[layer]._asdict().items()}
         return maps
 
     def fit_target_map(self, layer: int) -> dict[str, Tensor]:

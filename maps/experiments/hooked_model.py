@@ -74,6 +74,11 @@ class HookedModel:
         paths = [self.module("output", layer)[0] for layer in range(self.model.shape.layers)]
         return [self.modules[path[: path.index(f".{layer}.")] + f".{layer}"] for layer, path in enumerate(paths)]
 
+    def mlp_reader(self, layer: int) -> Any:
+        """The module that reads the stream for a block's MLP: its norm, or the MLP itself where it has none."""
+        names = self.model.checkpoint.family.hub.names
+        return self.module("mlp_norm" if "mlp_norm" in names else "mlp_up", layer)[1]
+
     def output_weights(self, layer: int) -> Tensor:
         """W_O of each head of a layer in float64, (H, d_h, d), as the reading's target side makes them."""
         layout = self.model.checkpoint.family.hub.output

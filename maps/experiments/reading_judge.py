@@ -102,7 +102,7 @@ class ReadingJudge:
         rows = torch.empty(shape.layers + 1, len(self.words.tokens), shape.width, device=self.model.device)
         for prompt in self.words.prompts.unique().tolist():
             own = (self.words.prompts == prompt).nonzero()[:, 0]
-            rows[:, own] = read_streams(self.hooked_model, self.prefixes[prompt], self.words.tokens[own])
+            rows[:, own] = read_streams(self.hooked_model, self.prefixes[prompt], self.words.tokens[own]).layers
         return rows
 
     @cached_property

@@ -6,6 +6,9 @@ A prompt is a few words of text and then the token. Its stream is read in front 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -60,27 +63,45 @@ def prompt_ids(hooked_model: HookedModel, prompts: Sequence[str]) -> list[list[i
     return [[*front, *own] for own in ids]
 
 
-def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tensor) -> Tensor:
-    """The stream at tokens (n,) that each stand behind the same prefix, which is run once: (L + 1, n, d) in float32.
+class TokenStreams(NamedTuple):
+    """The residual stream at n tokens, in float32."""
 
-    In front of layers 0 to L − 1, and behind the last.
+    layers: Tensor  # (L + 1, n, d) in front of layers 0 to L − 1, and behind the last
+    attention: Tensor  # (b, n, d) what attention adds to it in the first b blocks
+    is_parallel: bool  # whether attention and MLP of these blocks read the same
+
+
+def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tensor, blocks: int = 0) -> TokenStreams:
+    """The stream at tokens (n,) that each stand behind the same prefix, which is run once.
+
+    `blocks`: of how many of the first blocks to read what attention adds.
     """
     device = hooked_model.model.device
     ids = torch.cat([torch.tensor(prefix, device=device).expand(len(tokens), -1), tokens.to(device)[:, None]], 1)
     shared, cache = hooked_model.compute_shared_prefix(ids, len(prefix))
     inputs: list[Tensor] = []
+    mlp_inputs: list[Tensor] = []  # in front of the MLP's norm
+    writes: list[Tensor] = []  # of attention, in front of a norm behind it
 
-    def record(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        inputs.append(arguments[0][:, -1].detach().clone())
+    def record_input(kept: list[Tensor], _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        kept.append(arguments[0][:, -1].detach().clone())
 
-    def record_last(_module: nn.Module, _arguments: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
-        inputs.append((output if isinstance(output, Tensor) else output[0])[:, -1].detach().clone())
+    def record_output(kept: list[Tensor], _module: nn.Module, _arguments: object, output: Any) -> None:
+        kept.append((output if isinstance(output, Tensor) else output[0])[:, -1].detach().clone())
 
-    hooks = [block.register_forward_pre_hook(record) for block in hooked_model.blocks]
-    hooks.append(hooked_model.blocks[-1].register_forward_hook(record_last))
-    try:
+    with ExitStack() as hooks:
+        for block in hooked_model.blocks:
+            hooks.enter_context(block.register_forward_pre_hook(partial(record_input, inputs)))
+        hooks.enter_context(hooked_model.blocks[-1].register_forward_hook(partial(record_output, inputs)))
+        for layer in range(blocks):
+            reader = hooked_model.mlp_reader(layer)
+            hooks.enter_context(reader.register_forward_pre_hook(partial(record_input, mlp_inputs)))
+            projection = hooked_model.output_projections[layer]
+            hooks.enter_context(projection.register_forward_hook(partial(record_output, writes)))
         hooked_model.run_body(ids[:, shared:], cache)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return torch.stack(inputs)
+    layers = torch.stack(inputs)
+    if not blocks:
+        return TokenStreams(layers, layers[:0], is_parallel=False)
+    added = torch.stack(mlp_inputs) - layers[:blocks]
+    is_parallel = not added.any()  # no block's MLP sees what its attention wrote
+    return TokenStreams(layers, torch.stack(writes) if is_parallel else added, is_parallel)

@@ -48,6 +48,11 @@ class HeadWeights(NamedTuple):
         z = torch.bmm(rows.unflatten(0, (len(self.values), -1)), self.values).flatten(0, 1)  # (H, d_h)
         return torch.bmm(z[:, None], self.outputs)[:, 0]
 
+    def sum_circuits(self, factors: Tensor) -> Tensor:
+        """Σ_h α_h W_V,h W_O,h for factors α (H,): what all heads make of a row together, (d, d) in float64."""
+        outputs = (factors.double()[:, None, None] * self.outputs).unflatten(0, (len(self.values), -1)).sum(1)
+        return torch.einsum("kde,kef->df", self.values.double(), outputs)
+
     def target_directions(self, target_row: Tensor) -> Tensor:
         """W_V W_O u of every head for a row u of U: a source scores ẽ · (W_V W_O u) on that target. (d,) to (H, d)."""
         c = (self.outputs @ target_row).unflatten(0, (len(self.values), -1)).transpose(1, 2)  # (KV, d_h, group)

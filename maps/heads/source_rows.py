@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.first_mlp import ROWS, FirstMlp, apply_first_mlp, apply_first_mlp_float64
+from maps.heads.average_block import AverageBlock
+from maps.heads.mlp import ROWS, Mlp, apply_mlp, apply_mlp_float64
 from maps.heads.norm import Norm, scale_to_root_width
 
 EXACT_CACHE_BYTES = 1 << 28  # memory for float64 rows that are kept for later
@@ -73,6 +74,10 @@ class KeptRows(SourceRows):
 
     @cached_property
     def _rows(self) -> Tensor:
+        return self.compute_all()
+
+    def compute_all(self) -> Tensor:
+        """All tokens' rows in float32, (V, d)."""
         rows = torch.empty(self.vocabulary, self.width, device=self.device)
         for block in self.blocks():
             rows[block] = self.compute(block)
@@ -92,6 +97,11 @@ class KeptRows(SourceRows):
                 return self.compute(tokens)  # a few tokens do not pay for all
             return self._rows[tokens]
 
+    def release(self) -> None:
+        """Frees the float32 rows; they are made again when they are needed."""
+        with self._lock:
+            vars(self).pop("_rows", None)
+
     def exact_rows(self, ids: Tensor) -> Tensor:
         with self._lock:
             return self._kept_exact_rows(ids)
@@ -110,15 +120,36 @@ class KeptRows(SourceRows):
 class FirstMlpRows(KeptRows):
     """MLP₀(norm(e)) with e the embedding's rows."""
 
-    def __init__(self, embedding: EmbeddingRows, mlp: FirstMlp) -> None:
+    def __init__(self, embedding: EmbeddingRows, mlp: Mlp) -> None:
         self.embedding, self.mlp = embedding, mlp
         super().__init__(embedding.vocabulary, embedding.width, embedding.device)
 
     def compute(self, tokens: slice | Tensor) -> Tensor:
-        return apply_first_mlp(self.embedding.rows(tokens), self.mlp)
+        return apply_mlp(self.embedding.rows(tokens), self.mlp)
 
     def compute_exactly(self, ids: Tensor) -> Tensor:
-        return apply_first_mlp_float64(self.embedding.exact_rows(ids), self.mlp)
+        return apply_mlp_float64(self.embedding.exact_rows(ids), self.mlp)
+
+
+class BlockRows(KeptRows):
+    """Rows behind a block in an average context. Of several in a row, only the last one's are kept in memory."""
+
+    def __init__(self, previous: SourceRows, block: AverageBlock) -> None:
+        self.previous, self.block = previous, block
+        super().__init__(previous.vocabulary, previous.width, previous.device)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        rows = self.compute_all()
+        if isinstance(self.previous, KeptRows):
+            self.previous.release()
+        return rows
+
+    def compute(self, tokens: slice | Tensor) -> Tensor:
+        return self.block.apply(self.previous.rows(tokens))
+
+    def compute_exactly(self, ids: Tensor) -> Tensor:
+        return self.block.apply(self.previous.exact_rows(ids))
 
 
 class SumRows(SourceRows):

@@ -4,6 +4,7 @@ A calibration is one safetensors file, made by `maps calibrate` for one model:
 
     source.{layer}.weight (m, d), source.{layer}.offset (d,)   from a token's features to the stream before the layer
     target.{layer} (d, d)                                      from the stream after the layer to the final one, less I
+    attention.{layer}.own (H,), attention.{layer}.constant (d,)    what attention does on average, of the first blocks
 
 Weights are in float16, so that the file stays small; they are the maps, exactly. What it was fitted on and which model
 it belongs to stands in the file's metadata.
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from maps.heads.average_block import AverageAttention
     from maps.heads.source_rows import StreamMap
 
-FORMAT_VERSION = 1
-FEATURES = ("embedding", "mlp")  # rows of E and of MLP₀(norm(E))
+FORMAT_VERSION = 2
+FEATURES = ("embedding", "mlp", "blocks")  # rows of E, of MLP₀(norm(E)), behind the first blocks (`average_block`)
 METADATA_KEY = "calibration"
 
 
@@ -82,6 +84,23 @@ class Calibration:
     def features(self) -> tuple[str, ...]:
         """The features of a token that the maps start from, some of FEATURES."""
         return tuple(self.info["features"])
+
+    @property
+    def blocks(self) -> int:
+        """How many of the first blocks its features run through; a layer takes those in front of it."""
+        return int(self.info["blocks"])
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether attention and MLP of these blocks read the same."""
+        return bool(self.info["parallel"])
+
+    def average_attention(self, layer: int, heads: int, width: int) -> AverageAttention:
+        """What the attention of one of the first blocks does on average."""
+        from maps.heads.average_block import AverageAttention
+
+        own = self._read(f"attention.{layer}.own", (heads,))
+        return AverageAttention(own, self._read(f"attention.{layer}.constant", (width,)))
 
     def check_model(self, identity: Mapping[str, Any], name: str) -> None:
         """Raises MapsError if it was fitted to another model."""
@@ -149,5 +168,11 @@ def is_valid_info(info: Any, names: set[str]) -> bool:
         return False
     if type(layers) is not int or not all(isinstance(info.get(key), str) for key in ("model", "revision")):
         return False
+    blocks, is_parallel = info.get("blocks"), info.get("parallel")
+    if type(blocks) is not int or not 0 <= blocks < max(layers, 1) or type(is_parallel) is not bool:
+        return False
+    if ("blocks" in features) != bool(blocks):
+        return False
     wanted = {f"source.{i}.{part}" for i in range(1, layers) for part in ("weight", "offset")}
+    wanted |= {f"attention.{i}.{part}" for i in range(blocks) for part in ("own", "constant")}
     return wanted | {f"target.{i}" for i in range(layers - 1)} <= names

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from maps.errors import MapsError
+from maps.heads.average_block import AverageAttention, AverageBlock
 from maps.heads.circuit import HeadWeights, saliency
 from maps.heads.relation_scores import (
     UsablePairs,
@@ -19,7 +20,7 @@ from maps.heads.relation_scores import (
     select_usable_pairs,
 )
 from maps.heads.salient_tokens import SalientMappings
-from maps.heads.source_rows import EmbeddingRows, FirstMlpRows, MappedRows, NormedRows, SourceRows, SumRows
+from maps.heads.source_rows import BlockRows, EmbeddingRows, FirstMlpRows, MappedRows, NormedRows, SourceRows, SumRows
 from maps.heads.sources import Sources
 from maps.heads.target_side import TargetSide
 from maps.heads.top_targets import Targets
@@ -87,6 +88,7 @@ class Model:
     reading: Reading = PAPER_READING
     calibration: Calibration | None = None
     _sources: dict[int, Sources] = field(init=False, default_factory=dict)
+    _block_rows: dict[int, BlockRows] = field(init=False, default_factory=dict)
     mean_saliency: dict[int, Tensor] = field(init=False, default_factory=dict)  # (H,) by layer, filled by a probe
     _last_layer: tuple[int, LayerWeights] | None = field(init=False, default=None)
     _last_copied: tuple[UsablePairs, Sources, Tensor] | None = field(init=False, default=None)
@@ -156,7 +158,7 @@ class Model:
 
     @cached_property
     def mlp_rows(self) -> FirstMlpRows:
-        return FirstMlpRows(self.embedding_rows, self.checkpoint.first_mlp().to(self.device))
+        return FirstMlpRows(self.embedding_rows, self.checkpoint.mlp().to(self.device))
 
     def source_rows(self, layer: int, reading: Reading | None = None) -> SourceRows:
         """What a reading, by default the model's, takes for the rows that a layer's heads read."""
@@ -168,20 +170,52 @@ class Model:
             rows = SumRows(self.embedding_rows, self.mlp_rows)
         elif layer and reading.source == "calibrated":
             assert self.calibration is not None
-            names = self.calibration.features
-            features: list[SourceRows] = [self.embedding_rows] if "embedding" in names else []
-            features += [self.mlp_rows] if "mlp" in names else []
+            features = [self.feature_rows(name, layer) for name in self.calibration.features]
             rows = MappedRows(features, self.calibration.source_map(layer, self.shape.width).to(self.device))
         norm = self.checkpoint.input_norm(layer) if reading.input_norm else None
         return rows if norm is None else NormedRows(rows, norm.to(self.device))
 
+    def feature_rows(self, name: str, layer: int) -> SourceRows:
+        """A feature of calibration.FEATURES, as it is taken for a layer behind the first."""
+        if name == "blocks":
+            assert self.calibration is not None
+            return self.block_rows(min(layer, self.calibration.blocks))
+        return self.embedding_rows if name == "embedding" else self.mlp_rows
+
+    def block_rows(self, count: int) -> SourceRows:
+        """The rows behind the first `count` blocks in an average context, which the calibration knows."""
+        if not count:
+            return self.embedding_rows
+        if count not in self._block_rows:
+            assert self.calibration is not None
+            attention = self.calibration.average_attention(count - 1, self.shape.heads, self.shape.width)
+            block = self.average_block(count - 1, attention, self.calibration.is_parallel)
+            self._block_rows[count] = BlockRows(self.block_rows(count - 1), block)
+        return self._block_rows[count]
+
+    def average_block(self, layer: int, attention: AverageAttention, is_parallel: bool) -> AverageBlock:
+        """A block whose attention is replaced by what it does on average."""
+        norm, post_norm = self.checkpoint.input_norm(layer), self.checkpoint.norm("mlp_post_norm", layer)
+        return AverageBlock(
+            None if norm is None else norm.to(self.device),
+            self.read_heads(layer).sum_circuits(attention.own.to(self.device)),
+            attention.constant.to(self.device),
+            self.checkpoint.mlp(layer).to(self.device),
+            None if post_norm is None else post_norm.to(self.device),
+            is_parallel,
+        )
+
     def prepare_shared_rows(self) -> None:
         """Computes the rows that all layers share with all threads, before single threads ask for them."""
-        uses_mlp = self.reading.reads_first_mlp and (
-            self.reading.source != "calibrated" or self.calibration is None or "mlp" in self.calibration.features
-        )
-        if uses_mlp and self.shape.layers > 1:
-            self.mlp_rows.rows(slice(0, 1))
+        last = self.shape.layers - 1
+        if not last:
+            return
+        if self.reading.source == "calibrated" and self.calibration is not None:
+            shared = [self.feature_rows(name, last) for name in self.calibration.features]
+        else:
+            shared = [self.mlp_rows] if self.reading.reads_first_mlp else []
+        for rows in shared:
+            rows.rows(slice(0, 1))
 
     def sources(self, layer: int) -> Sources:
         """The rows that a layer's heads read. Those that several layers share are kept in memory, else the last."""
@@ -206,13 +240,18 @@ class Model:
     def check_files(self, layers: Iterable[int], roles: Sequence[str] = MAPPING_ROLES) -> None:
         """Raises MapsError if a file that the reading of these layers needs is missing or damaged."""
         roles = (*roles, "attn_norm") if self.reading.input_norm else roles
-        self.checkpoint.check_files(layers, self.reading.reads_first_mlp, roles)
+        mlps = int(self.reading.reads_first_mlp)
+        if self.reading.source == "calibrated" and self.calibration is not None and self.calibration.blocks:
+            mlps = self.calibration.blocks
+            layers = sorted({*layers, *range(mlps)})
+            roles = (*roles, "attn_norm")
+        self.checkpoint.check_files(layers, mlps, roles)
 
     def layer(self, layer: int) -> LayerWeights:
         """A layer's weights, (KV, d, d_h) and (H, d_h, d) in float32. Only the last layer is kept in memory."""
         if self._last_layer is None or self._last_layer[0] != layer:
             self._last_layer = None  # frees it before the next is read
-            self._last_layer = layer, self._add_sources(layer, self._read_heads(layer))
+            self._last_layer = layer, self._add_sources(layer, self.read_heads(layer))
         return self._last_layer[1]
 
     def is_layer_cached(self, layer: int) -> bool:
@@ -222,12 +261,12 @@ class Model:
         """The same, kept in memory; where all layers would take more than LAYER_CACHE_BYTES, read each time."""
         s = self.shape
         size = 4 * s.layers * (s.heads + s.kv_heads) * s.width * s.head_width
-        heads = self._cached_heads.get(layer) or self._read_heads(layer)
+        heads = self._cached_heads.get(layer) or self.read_heads(layer)
         if size <= LAYER_CACHE_BYTES:
             self._cached_heads[layer] = heads
         return self._add_sources(layer, heads)
 
-    def _read_heads(self, layer: int) -> HeadWeights:
+    def read_heads(self, layer: int) -> HeadWeights:
         values, outputs = self.checkpoint.value_weights(layer), self.checkpoint.output_weights(layer)
         return HeadWeights(values.to(self.device), outputs.to(self.device))
 

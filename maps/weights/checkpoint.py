@@ -18,7 +18,7 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.hashes import is_same_model
-from maps.heads.first_mlp import ACTIVATIONS, FirstMlp
+from maps.heads.mlp import ACTIVATIONS, Mlp
 from maps.heads.norm import Norm
 from maps.weights.family import (
     ATTENTION_ROLES,
@@ -53,6 +53,10 @@ class TensorSource(Protocol):
 
     def stored_tensor(self, name: str) -> StoredTensor:
         """One tensor as it lies in its file."""
+
+
+def is_of_mlp(role: str) -> bool:
+    return role.startswith("mlp_")
 
 
 @dataclass(frozen=True)
@@ -132,11 +136,11 @@ class Checkpoint:
         advice = '; if its embedding is the unembedding too, config.json must say so: "tie_word_embeddings": true'
         return self.missing_tensor_error(*names, advice=advice)
 
-    def check_files(self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES) -> None:
+    def check_files(self, layers: Iterable[int], mlps: int = 1, roles: Sequence[str] = MAPPING_ROLES) -> None:
         """Raises MapsError if a file that holds a needed tensor is missing, damaged or not as its index says."""
         if isinstance(self.source, SplitSource):
             readable = {name for group in self.possible_names() for name in group}
-            self.source.check_files(self.needed_tensors(layers, first_mlp, roles), readable)
+            self.source.check_files(self.needed_tensors(layers, mlps, roles), readable)
 
     def check_copies(self) -> None:
         """Raises MapsError if a tensor lies in several files, also under two of its names, and no index says which."""
@@ -152,22 +156,21 @@ class Checkpoint:
     def possible_names(self) -> Iterator[list[str]]:
         """The names that each tensor with a role, and its bias, may have; the usual name first."""
         for role in self.layout.names:
-            for layer in range(self.shape.layers if role in LAYER_ROLES else 1):
+            for layer in range(self.shape.layers if role in LAYER_ROLES or is_of_mlp(role) else 1):
                 names = self.layout.candidate_names(role, layer)
                 yield names
                 yield [name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")]
 
-    def needed_tensors(
-        self, layers: Iterable[int], first_mlp: bool = True, roles: Sequence[str] = MAPPING_ROLES
-    ) -> list[str]:
+    def needed_tensors(self, layers: Iterable[int], mlps: int = 1, roles: Sequence[str] = MAPPING_ROLES) -> list[str]:
         """The names of the tensors that are read for some layers; raises MapsError if one is missing.
 
-        `roles` are those of each layer's weights: what mapping reads, or others of LAYER_ROLES.
+        `mlps` is the number of MLPs, counted from the first. `roles` are those of each layer's weights: what mapping
+        reads, or others of LAYER_ROLES.
         """
-        once = [role for role in self.layout.names if role not in LAYER_ROLES]
-        once = [role for role in once if first_mlp or not role.startswith("mlp_")]
+        once = [role for role in self.layout.names if role not in LAYER_ROLES and not is_of_mlp(role)]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
-        names += [self.bias_name(role) for role in once if role.startswith("mlp_")]
+        of_mlp = [(role, layer) for role in self.layout.names if is_of_mlp(role) for layer in range(mlps)]
+        names += [find(role, layer) for find in (self.find_tensor_name, self.bias_name) for role, layer in of_mlp]
         if self.must_be_untied and self.is_tied:
             raise self.missing_unembedding_error()
         for layer in layers:
@@ -279,11 +282,11 @@ class Checkpoint:
             raise MapsError(f"The final norm of {self.model} has a shape that does not fit its width {d}.")
         return gain
 
-    def mlp_weight(self, role: str) -> Tensor | None:
-        """A weight of the first MLP, (outputs, inputs), in float32; None if the family has none."""
+    def mlp_weight(self, role: str, layer: int) -> Tensor | None:
+        """A weight of a block's MLP, (outputs, inputs), in float32; None if the family has none."""
         if role not in self.layout.names:
             return None
-        weight = self.read(self.tensor_name(role)).float()
+        weight = self.read(self.tensor_name(role, layer)).float()
         return weight.T.contiguous() if self.layout.mlp_inputs_first else weight
 
     def bias_name(self, role: str, layer: int = 0) -> str | None:
@@ -301,18 +304,18 @@ class Checkpoint:
             raise self.missing_tensor_error(name)
         return self.read(name).float()
 
-    def first_mlp(self) -> FirstMlp:
-        """The first block's MLP with the norm in front of it, in float32; raises MapsError if a shape is wrong."""
+    def mlp(self, layer: int = 0) -> Mlp:
+        """A block's MLP with the norm in front of it, in float32; raises MapsError if a shape is wrong."""
         d = self.shape.width
-        gate, up, both = (self.mlp_weight(role) for role in ("mlp_gate", "mlp_up", "mlp_gate_up"))
+        gate, up, both = (self.mlp_weight(role, layer) for role in ("mlp_gate", "mlp_up", "mlp_gate_up"))
         if both is not None:
             gate, up = both.tensor_split(2)
         inner = 0 if up is None else len(up)
         shapes: dict[str, tuple[int, ...]] = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
-        tensors: dict[str, Any] = {"gate": gate, "up": up, "down": self.mlp_weight("mlp_down")}
-        tensors |= {f"{name}_bias": self.bias(f"mlp_{name}") for name in shapes}
+        tensors: dict[str, Any] = {"gate": gate, "up": up, "down": self.mlp_weight("mlp_down", layer)}
+        tensors |= {f"{name}_bias": self.bias(f"mlp_{name}", layer) for name in shapes}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
         wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]
         if wrong or up is None or tensors["down"] is None:
-            raise MapsError(f"The first MLP of {self.model} has tensors whose shapes do not fit its width {d}.")
-        return FirstMlp(self.norm("mlp_norm"), **tensors, activation=ACTIVATIONS[self.shape.activation])
+            raise MapsError(f"The MLP {layer} of {self.model} has tensors whose shapes do not fit its width {d}.")
+        return Mlp(self.norm("mlp_norm", layer), **tensors, activation=ACTIVATIONS[self.shape.activation])

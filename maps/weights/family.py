@@ -104,7 +104,8 @@ class TensorLayout:
     - value_fused: a tensor with query, key and value that some files have instead of three
     - attn_norm: the norm in front of attention
     - query_norm, key_norm: norms of queries and keys
-    - mlp_norm, mlp_gate, mlp_up, mlp_down: the first MLP; mlp_gate_up: gate and up in one tensor
+    - mlp_norm, mlp_gate, mlp_up, mlp_down: the MLP, of which mapping reads the first; mlp_gate_up: two in one tensor
+    - mlp_post_norm: a norm behind the MLP, which is not part of MLP₀
 
     A role without a name is a part that the family does not have.
     """
@@ -141,10 +142,10 @@ HUB_NAMES = {
     "value": "model.layers.{i}.self_attn.v_proj.weight",
     "output": "model.layers.{i}.self_attn.o_proj.weight",
     "attn_norm": "model.layers.{i}.input_layernorm.weight",
-    "mlp_norm": "model.layers.0.post_attention_layernorm.weight",
-    "mlp_gate": "model.layers.0.mlp.gate_proj.weight",
-    "mlp_up": "model.layers.0.mlp.up_proj.weight",
-    "mlp_down": "model.layers.0.mlp.down_proj.weight",
+    "mlp_norm": "model.layers.{i}.post_attention_layernorm.weight",
+    "mlp_gate": "model.layers.{i}.mlp.gate_proj.weight",
+    "mlp_up": "model.layers.{i}.mlp.up_proj.weight",
+    "mlp_down": "model.layers.{i}.mlp.down_proj.weight",
     "final_norm": "model.norm.weight",
 }
 GGUF_NAMES = {
@@ -156,10 +157,10 @@ GGUF_NAMES = {
     "value_fused": "blk.{i}.attn_qkv.weight",  # in files of any family whose converter joined the three
     "output": "blk.{i}.attn_output.weight",
     "attn_norm": "blk.{i}.attn_norm.weight",
-    "mlp_norm": "blk.0.ffn_norm.weight",
-    "mlp_gate": "blk.0.ffn_gate.weight",
-    "mlp_up": "blk.0.ffn_up.weight",
-    "mlp_down": "blk.0.ffn_down.weight",
+    "mlp_norm": "blk.{i}.ffn_norm.weight",
+    "mlp_gate": "blk.{i}.ffn_gate.weight",
+    "mlp_up": "blk.{i}.ffn_up.weight",
+    "mlp_down": "blk.{i}.ffn_down.weight",
     "final_norm": "output_norm.weight",
 }
 HUB_HEAD_NORMS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maps.errors import MapsError
-from maps.heads.first_mlp import ACTIVATIONS
+from maps.heads.mlp import ACTIVATIONS
 from maps.text import shorten
 
 LARGEST_NUMBER = 1 << 22  # far above any size of a real model; larger numbers are refused as damaged

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, HUB_NAMES, MODEL_PREFIXES, Family, TensorLayout
 
-GEMMA_NAMES = {**HUB_NAMES, "mlp_norm": "model.layers.0.pre_feedforward_layernorm.weight"}
+GEMMA_NAMES = {
+    **HUB_NAMES,
+    "mlp_norm": "model.layers.{i}.pre_feedforward_layernorm.weight",
+    "mlp_post_norm": "model.layers.{i}.post_feedforward_layernorm.weight",
+}
+GEMMA_GGUF_NAMES = {**GGUF_NAMES, "mlp_post_norm": "blk.{i}.post_ffw_norm.weight"}
 
 GEMMA2 = Family(
     model_types=("gemma2",),
     architecture="gemma2",
     hub=TensorLayout(GEMMA_NAMES, norms_minus_one=True, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout(GGUF_NAMES),  # stores whole gains
+    gguf=TensorLayout(GEMMA_GGUF_NAMES),  # stores whole gains
     activation="gelu_pytorch_tanh",
     config_keys={**CONFIG_KEYS, "activation": "hidden_activation"},
     config_defaults={"rms_norm_eps": 1e-6, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256},

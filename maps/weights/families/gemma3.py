@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maps.weights.families.gemma2 import GEMMA2, GEMMA_NAMES
-from maps.weights.family import GGUF_HEAD_NORMS, GGUF_NAMES, HUB_HEAD_NORMS, MODEL_PREFIXES, TensorLayout
+from maps.weights.families.gemma2 import GEMMA2, GEMMA_GGUF_NAMES, GEMMA_NAMES
+from maps.weights.family import GGUF_HEAD_NORMS, HUB_HEAD_NORMS, MODEL_PREFIXES, TensorLayout
 
 PREFIXES = (*MODEL_PREFIXES, "language_model.model.", "model.language_model.")
 
@@ -17,5 +17,5 @@ GEMMA3 = replace(
     model_types=("gemma3_text", "gemma3"),
     architecture="gemma3",
     hub=TensorLayout(GEMMA_NAMES | HUB_HEAD_NORMS, norms_minus_one=True, prefixes=PREFIXES),
-    gguf=TensorLayout(GGUF_NAMES | GGUF_HEAD_NORMS),
+    gguf=TensorLayout(GEMMA_GGUF_NAMES | GGUF_HEAD_NORMS),
 )

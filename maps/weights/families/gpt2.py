@@ -10,9 +10,9 @@ NAMES = {
     "value": "transformer.h.{i}.attn.c_attn.weight",
     "output": "transformer.h.{i}.attn.c_proj.weight",
     "attn_norm": "transformer.h.{i}.ln_1.weight",
-    "mlp_norm": "transformer.h.0.ln_2.weight",
-    "mlp_up": "transformer.h.0.mlp.c_fc.weight",
-    "mlp_down": "transformer.h.0.mlp.c_proj.weight",
+    "mlp_norm": "transformer.h.{i}.ln_2.weight",
+    "mlp_up": "transformer.h.{i}.mlp.c_fc.weight",
+    "mlp_down": "transformer.h.{i}.mlp.c_proj.weight",
     "final_norm": "transformer.ln_f.weight",
 }
 

@@ -13,9 +13,9 @@ NAMES = {
     "value": "gpt_neox.layers.{i}.attention.query_key_value.weight",
     "output": "gpt_neox.layers.{i}.attention.dense.weight",
     "attn_norm": "gpt_neox.layers.{i}.input_layernorm.weight",
-    "mlp_norm": "gpt_neox.layers.0.post_attention_layernorm.weight",
-    "mlp_up": "gpt_neox.layers.0.mlp.dense_h_to_4h.weight",
-    "mlp_down": "gpt_neox.layers.0.mlp.dense_4h_to_h.weight",
+    "mlp_norm": "gpt_neox.layers.{i}.post_attention_layernorm.weight",
+    "mlp_up": "gpt_neox.layers.{i}.mlp.dense_h_to_4h.weight",
+    "mlp_down": "gpt_neox.layers.{i}.mlp.dense_4h_to_h.weight",
     "final_norm": "gpt_neox.final_layer_norm.weight",
 }
 

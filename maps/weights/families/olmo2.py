@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from maps.weights import family
 
-HUB_NAMES = family.without_roles(family.HUB_NAMES, "attn_norm", "mlp_norm") | family.HUB_HEAD_NORMS
-GGUF_NAMES = family.without_roles(family.GGUF_NAMES, "attn_norm", "mlp_norm") | family.GGUF_HEAD_NORMS
+HUB_NAMES = {
+    **family.without_roles(family.HUB_NAMES, "attn_norm", "mlp_norm"),
+    **family.HUB_HEAD_NORMS,
+    "mlp_post_norm": "model.layers.{i}.post_feedforward_layernorm.weight",
+}
+GGUF_NAMES = {
+    **family.without_roles(family.GGUF_NAMES, "attn_norm", "mlp_norm"),
+    **family.GGUF_HEAD_NORMS,
+    "mlp_post_norm": "blk.{i}.post_ffw_norm.weight",
+}
 
 OLMO2 = family.Family(
     model_types=("olmo2",),

@@ -7,9 +7,9 @@ from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, HUB_NAMES, MODEL_PREFIX
 NAMES = {
     **without_roles(HUB_NAMES, "mlp_gate"),
     "output": "model.layers.{i}.self_attn.dense.weight",
-    "mlp_norm": "model.layers.0.input_layernorm.weight",
-    "mlp_up": "model.layers.0.mlp.fc1.weight",
-    "mlp_down": "model.layers.0.mlp.fc2.weight",
+    "mlp_norm": "model.layers.{i}.input_layernorm.weight",
+    "mlp_up": "model.layers.{i}.mlp.fc1.weight",
+    "mlp_down": "model.layers.{i}.mlp.fc2.weight",
     "final_norm": "model.final_layernorm.weight",
 }
 
@@ -17,7 +17,7 @@ PHI = Family(
     model_types=("phi",),
     architecture="phi2",
     hub=TensorLayout(NAMES, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout({**without_roles(GGUF_NAMES, "mlp_gate"), "mlp_norm": "blk.0.attn_norm.weight"}),
+    gguf=TensorLayout({**without_roles(GGUF_NAMES, "mlp_gate"), "mlp_norm": "blk.{i}.attn_norm.weight"}),
     activation="gelu_new",
     norm="LayerNorm",
     config_keys={**without_roles(CONFIG_KEYS, "head_width"), "epsilon": "layer_norm_eps"},

@@ -13,11 +13,11 @@ PHI3 = Family(
         {
             **without_roles(HUB_NAMES, *GATE_AND_UP_ROLES, "query", "key"),
             "value": "model.layers.{i}.self_attn.qkv_proj.weight",
-            "mlp_gate_up": "model.layers.0.mlp.gate_up_proj.weight",
+            "mlp_gate_up": "model.layers.{i}.mlp.gate_up_proj.weight",
         },
         FUSED_QKV,
         prefixes=MODEL_PREFIXES,
     ),
-    gguf=TensorLayout({**without_roles(GGUF_NAMES, *GATE_AND_UP_ROLES), "mlp_gate_up": "blk.0.ffn_up.weight"}),
+    gguf=TensorLayout({**without_roles(GGUF_NAMES, *GATE_AND_UP_ROLES), "mlp_gate_up": "blk.{i}.ffn_up.weight"}),
     config_defaults={"rms_norm_eps": 1e-5},
 )

@@ -78,12 +78,33 @@ def test_a_calibrated_row_says_what_is_specific_to_new_tokens(
     order = token_order(model.vocabulary.size)
     tokens = order[: evaluation_count(len(order))]
     [prefix] = prompt_ids(hooked_model, CALIBRATION_PROMPTS[:1])
-    streams = scale_to_root_width(read_streams(hooked_model, prefix, tokens)[1]).double()
+    streams = scale_to_root_width(read_streams(hooked_model, prefix, tokens).layers[1]).double()
     rows = model.source_rows(1).exact_rows(tokens)
     streams, rows = streams - streams.mean(0), rows - rows.mean(0)
     left = float((streams - rows).square().sum() / streams.square().sum())
     assert left < 0.97  # the mean stream leaves 1; the network is random, so a linear map finds little
     assert float((streams - rows.roll(1, 0)).square().sum() / streams.square().sum()) > 1
+
+
+@pytest.mark.parametrize("features", fitting.FEATURE_SETS, ids="-".join)
+def test_each_set_of_features_gives_the_rows_that_were_fitted(
+    features: tuple[str, ...], hooked_model: HookedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows that a reading makes from the file are those of the regression, whatever the features."""
+    monkeypatch.setattr(fitting, "FEATURE_SETS", (features,))
+    calibration = fitting.calibrate(hooked_model.model, tmp_path / "llama.safetensors", TOKENS)
+    assert calibration.features == features
+    assert calibration.blocks == (2 if features == ("blocks",) else 0)
+    model = Model.open(hooked_model.model.requested_name, reading=Reading("calibrated"), calibration=calibration)
+    tokens = torch.cat([batch.tokens for batch in fitting.split_tokens(model, TOKENS)])
+    rows = model.source_rows(2).exact_rows(tokens)
+    other = model.source_rows(2).rows(tokens)
+    torch.testing.assert_close(other.double(), rows, rtol=1e-4, atol=1e-4)
+    left = calibration.info["fits"]["source.2"]["unexplained"]
+    [prefix] = prompt_ids(hooked_model, CALIBRATION_PROMPTS[:1])
+    streams = scale_to_root_width(read_streams(hooked_model, prefix, tokens).layers[2]).double()
+    centred = [x - x.mean(0) for x in (streams, rows)]
+    assert float((centred[0] - centred[1]).square().sum() / centred[0].square().sum()) < max(left, 0.97)
 
 
 class Stopped(Exception):
@@ -158,7 +179,7 @@ def test_a_file_that_is_no_calibration_is_refused(damage: str, calibration: Cali
     elif damage == "a missing map":
         save_file({name: tensor for name, tensor in tensors.items() if name != "target.1"}, path, info)
     else:
-        wrong = torch.zeros(3, 3).half() if damage == "another shape" else torch.full((64, 32), torch.nan).half()
+        wrong = torch.zeros(3, 3).half() if damage == "another shape" else torch.full((32, 32), torch.nan).half()
         save_file(tensors | {"source.2.weight": wrong}, path, info)
     with pytest.raises(MapsError) as caught:
         Calibration.open(path).source_map(2, 32)

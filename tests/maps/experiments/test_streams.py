@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.streams import evaluation_count, read_streams, token_order
+from maps.heads.average_block import AverageAttention
 from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_body
 from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
@@ -34,7 +37,7 @@ def test_streams_are_the_models_own_hidden_states(family: str, opened: dict[str,
         hooked_model.network(input_ids=ids)  # every prompt whole, without a cache
     for hook in hooks:
         hook.remove()
-    streams = read_streams(hooked_model, PREFIX, TOKENS)
+    streams = read_streams(hooked_model, PREFIX, TOKENS).layers
     torch.testing.assert_close(streams[:-1], torch.stack(found), rtol=1e-4, atol=1e-4)
     body = model_body(hooked_model.network)
     norm = next(
@@ -53,7 +56,7 @@ def test_streams_are_the_models_own_hidden_states(family: str, opened: dict[str,
 def test_attention_reads_the_stream_through_the_input_norm(family: str, opened: dict[str, HookedModel]) -> None:
     """norm(x) W_V is the value that the model itself computes, in every layer."""
     hooked_model = opened[family]
-    model, streams = hooked_model.model, read_streams(hooked_model, PREFIX, TOKENS)
+    model, streams = hooked_model.model, read_streams(hooked_model, PREFIX, TOKENS).layers
     ids = torch.cat([torch.tensor(PREFIX).expand(len(TOKENS), -1), TOKENS[:, None]], 1)
     values = hooked_model.read_heads(ids, torch.full((len(ids),), len(PREFIX))).without_context
     for layer in range(model.shape.layers):
@@ -63,6 +66,39 @@ def test_attention_reads_the_stream_through_the_input_norm(family: str, opened: 
         bias = bias_of_values(hooked_model, layer)
         ours = torch.einsum("nd,kde->nke", rows, model.checkpoint.value_weights(layer)) + bias
         torch.testing.assert_close(ours, values[layer], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+def test_a_block_with_its_real_attention_gives_the_next_blocks_stream(
+    family: str, opened: dict[str, HookedModel]
+) -> None:
+    """With what attention really added in the place of the average; in every family, parallel or with further norms."""
+    hooked_model = opened[family]
+    model, layers = hooked_model.model, range(2)
+    streams = read_streams(hooked_model, PREFIX, TOKENS, len(layers))
+    assert streams.is_parallel == (family in ("gpt_neox", "phi"))
+    nothing = AverageAttention(torch.zeros(model.shape.heads), torch.zeros(model.shape.width))
+    for layer in layers:
+        block = model.average_block(layer, nothing, streams.is_parallel)
+        for row, added in enumerate(streams.attention[layer]):
+            one = replace(block, constant=added).apply(streams.layers[layer, row : row + 1])
+            torch.testing.assert_close(one[0], streams.layers[layer + 1, row], rtol=1e-3, atol=1e-3)
+
+
+def test_an_average_block_adds_each_heads_own_write_by_its_share(opened: dict[str, HookedModel]) -> None:
+    hooked_model = opened["llama"]
+    model, layer = hooked_model.model, 1
+    heads, own = model.read_heads(layer), torch.tensor([0.5, 0.0, -0.25, 1.0])
+    block = model.average_block(layer, AverageAttention(own, torch.zeros(model.shape.width)), is_parallel=False)
+    rows = read_streams(hooked_model, PREFIX, TOKENS).layers[layer].double()
+    norm = model.checkpoint.input_norm(layer)
+    assert norm is not None
+    read = norm.apply(rows)
+    writes = [
+        read @ heads.values[head // heads.group_size].double() @ heads.outputs[head].double() for head in range(4)
+    ]
+    wanted = sum(share * write for share, write in zip(own.tolist(), writes, strict=True))
+    torch.testing.assert_close(read @ block.own, wanted)
 
 
 def test_tokens_of_the_evaluation_are_the_same_in_every_run_and_a_twentieth() -> None:

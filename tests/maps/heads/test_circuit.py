@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from maps.heads.circuit import HeadWeights, output_factors, saliency, skewness
-from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
+from tests.maps.heads.test_mlp import GATED, normal, plain_mlp
 from tests.sources import make_sources
 
 

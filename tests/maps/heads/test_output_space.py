@@ -17,7 +17,7 @@ from maps.heads.output_space import best_targets, output_space_sizes, random_rot
 from maps.heads.target_side import TargetSide
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import cancelling_first_mlp
-from tests.maps.heads.test_first_mlp import GATED, plain_mlp
+from tests.maps.heads.test_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal_tensor
 from tests.sampling import sampled
 from tests.sources import make_sources

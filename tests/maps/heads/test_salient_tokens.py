@@ -10,7 +10,7 @@ from maps.heads.salient_tokens import SalientCounts, find_salient_mappings, find
 from maps.heads.unembedding import Unembedding
 from tests.cancelling import CANCELLED_TOKEN, cancelling_first_mlp
 from tests.maps.heads.test_circuit import heads, plain_saliency
-from tests.maps.heads.test_first_mlp import GATED, normal, plain_mlp
+from tests.maps.heads.test_mlp import GATED, normal, plain_mlp
 from tests.sources import make_sources
 
 

@@ -11,7 +11,7 @@ from maps.heads.circuit import HeadWeights
 from maps.heads.top_entries import TokenPair, find_highest_entries, mapping_overlap
 from maps.heads.top_targets import Targets
 from maps.heads.unembedding import Unembedding
-from tests.maps.heads.test_first_mlp import GATED, plain_mlp
+from tests.maps.heads.test_mlp import GATED, plain_mlp
 from tests.near_ties import near_ties, normal_tensor
 from tests.sources import make_sources
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import tests.families
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights
-from maps.heads.first_mlp import apply_first_mlp
+from maps.heads.mlp import apply_mlp
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import FAMILIES
 from maps.weights.open import open_checkpoint
@@ -64,7 +64,7 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> N
     assert checkpoint.is_tied == (unembedding is embedding) == model.config.tie_word_embeddings
     scaled = embedding.double() * s.embedding_scale
     torch.testing.assert_close(scaled, scaled_embedding(model), rtol=1e-7, atol=1e-7)
-    ours = apply_first_mlp(scaled, checkpoint.first_mlp().to(torch.float64))
+    ours = apply_mlp(scaled, checkpoint.mlp().to(torch.float64))
     rms = checkpoint.family.norm == "RMS"  # transformers computes these in float32
     torch.testing.assert_close(ours, run_own_first_mlp(model), rtol=1e-4 if rms else 1e-9, atol=1e-4 if rms else 1e-7)
     rows = torch.randn(3, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -32,7 +32,7 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     assert embedding.dtype == {Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}.get(kind, torch.float32)
     assert torch.equal(embedding.float(), wanted("model.embed_tokens.weight"))
     assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
-    mlp = checkpoint.first_mlp()
+    mlp = checkpoint.mlp()
     assert mlp.norm is not None
     assert torch.equal(mlp.norm.gain, weights["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def everything(checkpoint: Checkpoint) -> list[Tensor]:
     """All that mapping reads of a model."""
     embedding = checkpoint.embedding()
-    mlp = checkpoint.first_mlp()
+    mlp = checkpoint.mlp()
     layers = range(checkpoint.shape.layers)
     norms = [mlp.norm, *map(checkpoint.input_norm, layers)]
     gains = [norm.gain for norm in norms if norm is not None]

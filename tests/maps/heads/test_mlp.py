@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear, rms_norm, silu
 
-from maps.heads import first_mlp as mlp
-from maps.heads.first_mlp import ACTIVATIONS, FirstMlp, apply_first_mlp, apply_first_mlp_float64
+from maps.heads import mlp
+from maps.heads.mlp import ACTIVATIONS, Mlp, apply_mlp, apply_mlp_float64
 from maps.heads.norm import Norm
 from tests.near_ties import normal_tensor
 
 D, INNER = 24, 40
 normal = partial(normal_tensor, dtype=torch.float32)
 
-GATED = FirstMlp(
+GATED = Mlp(
     norm=Norm(normal(D, seed=3), 1e-5),
     gate=normal(INNER, D, seed=4),
     up=normal(INNER, D, seed=5),
@@ -43,7 +43,7 @@ KINDS = {
 }
 
 
-def plain_mlp(rows: Tensor, m: FirstMlp) -> Tensor:
+def plain_mlp(rows: Tensor, m: Mlp) -> Tensor:
     """The formula with torch's layers, in float64."""
     m, x = m.to(torch.float64), rows.double()
     if (n := m.norm) is not None:
@@ -61,15 +61,15 @@ def test_the_first_mlp_is_its_formula_whatever_the_blocks(
 ) -> None:
     monkeypatch.setattr(mlp, "ROWS", rows)
     m, embedding = KINDS[kind], normal(50, D)
-    torch.testing.assert_close(apply_first_mlp(embedding, m).double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(apply_mlp(embedding, m).double(), plain_mlp(embedding, m), rtol=1e-4, atol=1e-4)
     monkeypatch.setattr(mlp, "INNER_BLOCK", rows)
-    exact = apply_first_mlp_float64(embedding.double(), m)
+    exact = apply_mlp_float64(embedding.double(), m)
     torch.testing.assert_close(exact, plain_mlp(embedding, m), rtol=1e-12, atol=1e-12)
 
 
 def test_the_rows_that_come_in_stay_as_they_are() -> None:
     embedding = normal(50, D)
-    apply_first_mlp(embedding, replace(BIASED, norm=None))
+    apply_mlp(embedding, replace(BIASED, norm=None))
     assert torch.equal(embedding, normal(50, D))
 
 

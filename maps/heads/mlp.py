@@ -1,8 +1,8 @@
-"""The first block's MLP, which turns an embedding into what later layers read: Ẽ = MLP₀(norm(E)).
+"""A block's MLP. The first one turns an embedding into what later layers read: Ẽ = MLP₀(norm(E)).
 
-With x a row of E and n = norm(x) what the norm in front of the MLP makes of it:
+With x a row, such as one of E, and n = norm(x) what the norm in front of the MLP makes of it:
 
-    MLP₀   = (act(n W_gateᵀ) ⊙ (n W_upᵀ)) W_downᵀ           without a gate: act(n W_upᵀ) W_downᵀ
+    MLP(n) = (act(n W_gateᵀ) ⊙ (n W_upᵀ)) W_downᵀ           without a gate: act(n W_upᵀ) W_downᵀ
 
 with biases where the model has them. The embedding is not added back (paper, section 2.1 and appendix). Computed in
 float32 for all tokens, and in float64 for the few tokens on which a decision depends.
@@ -37,8 +37,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class FirstMlp:
-    """The weights of the first MLP and of the norm in front of it."""
+class Mlp:
+    """The weights of an MLP and of the norm in front of it."""
 
     norm: Norm | None
     gate: Tensor | None  # (inner, d); None where the MLP has no gate
@@ -52,13 +52,13 @@ class FirstMlp:
     def apply_norm(self, rows: Tensor) -> Tensor:
         return rows if self.norm is None else self.norm.apply(rows)
 
-    def to(self, target: torch.device | torch.dtype) -> FirstMlp:
+    def to(self, target: torch.device | torch.dtype) -> Mlp:
         parts: dict[str, Any] = {name: getattr(self, name) for name in TENSOR_FIELDS}
         return replace(self, **{name: part.to(target) for name, part in parts.items() if part is not None})
 
 
-def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)), (n, d) to (n, d), in the precision of the rows."""
+def apply_mlp(rows: Tensor, mlp: Mlp) -> Tensor:
+    """MLP(norm(rows)), (n, d) to (n, d), in the precision of the rows."""
     out = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         x = mlp.apply_norm(rows[start : start + ROWS])  # (n, d)
@@ -66,8 +66,8 @@ def apply_first_mlp(rows: Tensor, mlp: FirstMlp) -> Tensor:
     return out if mlp.down_bias is None else out.add_(mlp.down_bias)
 
 
-def apply_first_mlp_float64(rows: Tensor, mlp: FirstMlp) -> Tensor:
-    """MLP₀(norm(rows)) in float64, (n, d) to (n, d). Only INNER_BLOCK units' weights are copied to float64 at once."""
+def apply_mlp_float64(rows: Tensor, mlp: Mlp) -> Tensor:
+    """MLP(norm(rows)) in float64, (n, d) to (n, d). Only INNER_BLOCK units' weights are copied to float64 at once."""
     x = mlp.apply_norm(rows)
     out = torch.zeros_like(x)
     for start in range(0, len(mlp.up), INNER_BLOCK):
@@ -76,7 +76,7 @@ def apply_first_mlp_float64(rows: Tensor, mlp: FirstMlp) -> Tensor:
     return out if mlp.down_bias is None else out + mlp.down_bias
 
 
-def inner_values(x: Tensor, mlp: FirstMlp, units: slice = slice(None)) -> Tensor:
+def inner_values(x: Tensor, mlp: Mlp, units: slice = slice(None)) -> Tensor:
     """What W_down reads from some of the inner units, (n, d) to (n, units), in the precision of x."""
     up = apply_linear(x, mlp.up, mlp.up_bias, units)
     if mlp.gate is None:
