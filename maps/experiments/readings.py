@@ -49,6 +49,7 @@ CALIBRATED = (
     *("mlp+input-norm+final-norm+target-map", "calibrated", "calibrated+input-norm+final-norm"),
     "calibrated+input-norm+final-norm+target-map",
 )
+MEASURES = ("overlap", "specific", "raised", "effect")  # that are shown by third of the layers
 OTHER_INTERVALS = ("overlap", "effect")
 CONTROLLED = "calibrated+input-norm+final-norm"
 CONTROL_PREFIX = "control: "
@@ -188,15 +189,20 @@ def split_into_thirds(layers: Sequence[T]) -> list[Sequence[T]]:
     return [layers[len(layers) * i // 3 : len(layers) * (i + 1) // 3] for i in range(3)]
 
 
-def readings_text(rows: Sequence[Row]) -> list[str]:
-    """The means of each reading over the early, middle and late third of the layers, as lines for the terminal."""
-    thirds = split_into_thirds(sorted({row["layer"] for row in rows}))
-    lines = ["Means over the early, middle and late third of the layers:"]
+def means_by_third(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
+    """The means of each reading's MEASURES over the early, middle and late third of the layers, if not empty."""
+    thirds = [third for third in split_into_thirds(sorted({row["layer"] for row in rows})) if third]
+    means: dict[str, dict[str, list[float]]] = {}
     for name in dict.fromkeys(row["reading"] for row in rows):
         own = {row["layer"]: row for row in rows if row["reading"] == name}
-        cells = []
-        for measure in ("overlap", "specific", "raised", "effect"):
-            means = [fmean(own[i][measure] for i in third if i in own) for third in thirds if set(third) & set(own)]
-            cells.append(f"{measure} {' '.join(f'{mean:5.2f}' for mean in means)}")
+        means[name] = {key: [fmean(own[i][key] for i in third) for third in thirds] for key in MEASURES}
+    return means
+
+
+def readings_text(rows: Sequence[Row]) -> list[str]:
+    """The means of each reading over the early, middle and late third of the layers, as lines for the terminal."""
+    lines = ["Means over the early, middle and late third of the layers:"]
+    for name, by_third in means_by_third(rows).items():
+        cells = [f"{key} {' '.join(f'{mean:5.2f}' for mean in means)}" for key, means in by_third.items()]
         lines.append(f"  {name:<46} {'   '.join(cells)}")
     return lines

@@ -106,6 +106,34 @@ def random_head_curves(rows: Rows, model: str) -> Figure:
     return style_chart(chart, title, subtitle, f"Lines. {subtitle[0]}")
 
 
+def reading_curves(rows: Rows, measures: Mapping[str, str], readings: Sequence[str], model: str) -> Figure:
+    """One panel for each measure: its mean in every layer, one line per reading.
+
+    `rows` are those of `evaluate readings`, `measures` its columns with a title each; at most four readings.
+    """
+    shown = [row for row in rows if row["reading"] in readings]
+    colours = alt.Scale(domain=list(readings), range=list(style.SERIES[: len(readings)]))
+    dashes = alt.Scale(domain=list(readings), range=[[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]][: len(readings)])
+    panels = []
+    for measure, title in measures.items():
+        marks: Rows = [{name: row[name] for name in ("reading", "layer", measure)} for row in shown]
+        panel = style.layer_panel(marks, title, "", 300).mark_line()
+        panels.append(
+            panel.encode(
+                y=alt.Y(f"{measure}:Q", title=None),
+                color=alt.Color(
+                    "reading:N", title="Reading", scale=colours, legend=alt.Legend(labelLimit=400, orient="bottom")
+                ),
+                strokeDash=alt.StrokeDash("reading:N", title="Reading", scale=dashes),
+                tooltip=["reading:N", "layer:Q", alt.Tooltip(f"{measure}:Q", format=".2f")],
+            )
+        )
+    subtitle = ["Means over the heads of a layer and over words that no calibration saw."]
+    chart = alt.hconcat(*panels, spacing=30).resolve_scale(color="shared", strokeDash="shared")
+    title = f"How well readings predict the heads of {escape_invisible(model)}"
+    return style_chart(chart, title, subtitle, f"Lines by layer, one for each reading. {subtitle[0]}")
+
+
 def heads_by_layer(rows: Rows, field: str, title: str, model: str) -> Figure:
     marks: Rows = [{"layer": row["layer"], "name": f"L{row['layer']}H{row['head']}", field: row[field]} for row in rows]
     chart = style.layer_panel(marks, "", "", 460).mark_point(filled=True, size=26, opacity=0.6, color=BLUE)

@@ -5,7 +5,7 @@ A source is what a layer's heads read of a token; in layer 0 it is always the em
 - `mlp`: MLP₀(norm(E)), the paper's
 - `embedding`: E
 - `residual`: E + MLP₀(norm(E))
-- `calibrated`: a linear map of both to the residual stream, fitted for each layer (`maps calibrate`)
+- `calibrated`: a linear map of the token's features to the residual stream, fitted for each layer (`maps calibrate`)
 
 `+input-norm`: the source goes through the norm in front of the layer's attention. `+final-norm`: the head's outputs
 are multiplied by the final norm's gain. `+target-map`: a fitted linear map leads them from the layer to the last one.

@@ -104,12 +104,12 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
 
 
 def sort_by_reading(atlases: Mapping[str, Atlas], models: Sequence[str]) -> dict[str, Atlas]:
-    """The atlases in the order of their models; of one model the paper's reading first, then calibrated ones."""
+    """The atlases in the order of their models; of one model calibrated readings first, then the paper's."""
 
     def sort_key(name: str) -> tuple[int, bool, bool]:
         reading = atlases[name].reading
         place = next(i for i, model in enumerate(models) if title_with_reading(model, reading) == name)
-        return place, reading != PAPER_READING, not is_calibrated(reading)
+        return place, not is_calibrated(reading), reading != PAPER_READING
 
     return {name: atlases[name] for name in sorted(atlases, key=sort_key)}
 

@@ -72,6 +72,6 @@ def test_pages_from_a_stored_atlas_need_neither_torch_nor_weights(tmp_path: Path
     port = free_port()
     environment = space_environment("somebody/heads", tmp_path / "home", port, {"HF_ENDPOINT": "http://127.0.0.1:9"})
     with run_app(python, tmp_path / "app", environment, tmp_path / "log.txt", port) as app:
-        assert app.health["models"] == ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct (calibrated)"]
+        assert app.health["models"] == ["SmolLM2-135M-Instruct (calibrated)", "SmolLM2-135M-Instruct"]
         for address, words in HELD.items():
             assert words in read_page(f"{app.url}/{address}", words), address

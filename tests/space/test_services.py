@@ -80,7 +80,7 @@ def test_models_of_one_name_and_other_weights_are_all_shown(tmp_path: Path, caps
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
-    assert list(open_atlases("", tmp_path).atlases) == [MODEL, CALIBRATED]
+    assert list(open_atlases("", tmp_path).atlases) == [CALIBRATED, MODEL]
     assert "Skipped:" in capsys.readouterr().err
 
 

@@ -20,13 +20,14 @@ from maps.files.atomic import read_json, write_file
 from maps.text import escape_invisible, pluralize
 from maps.types import TAU
 
-# By the name of the experiment. Some run the model, the others read its weights alone.
-RUNNING_PARTS = {"correlation": correlation_part, "multi_token": multi_token_part, "causal": causal_part}
-WEIGHTS_PARTS = {
+# By the name of the experiment: those with a row for each relation, and those that go through the layers.
+RELATION_PARTS = {"correlation": correlation_part, "multi_token": multi_token_part, "causal": causal_part}
+LAYER_PARTS = {
     "known_heads": extensions.known_heads_part,
     "directions": extensions.directions_part,
     "attention": extensions.attention_part,
     "biases": extensions.biases_part,
+    "readings": extensions.readings_part,
 }
 
 
@@ -50,13 +51,13 @@ def write_experiments_report(folder: Path) -> Path:
 
 def finished_parts(folder: Path) -> list[ReportPart]:
     """The parts on all finished experiments in a folder, in the order of the page."""
-    running = {name: result for name in RUNNING_PARTS if (result := Result.find(folder, name))}
-    weights = {name: tables for name in WEIGHTS_PARTS if (tables := ExperimentTables.find(folder, name))}
+    by_relation = {name: result for name in RELATION_PARTS if (result := Result.find(folder, name))}
+    by_layer = {name: tables for name in LAYER_PARTS if (tables := ExperimentTables.find(folder, name))}
     parts = [
         claims_part(folder),
-        *(RUNNING_PARTS[name](result) for name, result in running.items()),
+        *(RELATION_PARTS[name](result) for name, result in by_relation.items()),
         random_baseline_part(folder),
-        *(WEIGHTS_PARTS[name](tables) for name, tables in weights.items()),
+        *(LAYER_PARTS[name](tables) for name, tables in by_layer.items()),
     ]
     return [part for part in parts if part is not None]
 

@@ -1,4 +1,4 @@
-"""The parts of the report on experiments that need no running model: known heads, and what goes beyond the paper."""
+"""The parts of the report on known heads, and on what goes beyond the paper."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE
 from maps.experiments.directions import MIN_OPERATION_TOKENS
 from maps.experiments.layer_runs import ExperimentTables
+from maps.experiments.readings import CONTROL_PREFIX, CONTROLLED, MEASURES, means_by_third, recommend
 from maps.experiments.report import cells
 from maps.experiments.report.html import ReportPart, ReportTable
-from maps.figures.experiments import heads_by_layer
+from maps.figures.experiments import heads_by_layer, reading_curves
 from maps.figures.style import Rows, vega_spec
 from maps.text import pluralize, relation_label, visible_token
 from maps.types import HeadId
 
 MAX_TABLE_HEADS = 20
+SHOWN_READINGS = ("mlp", CONTROLLED, f"{CONTROLLED}+target-map", f"{CONTROL_PREFIX}mean stream")
 
 
 def known_heads_part(result: ExperimentTables) -> ReportPart:
@@ -112,6 +114,27 @@ def biases_part(result: ExperimentTables) -> ReportPart:
     columns = ("Head", "Length of the bias", "Mean length without it", "Hits changed", "Gained", "Lost", "Targets")
     table = ReportTable("biases_strongest", table_caption("The strongest value biases", shown, heads), columns, rows)
     return ReportPart("Beyond the paper: the biases", [sentence], [table], {}, cells.settings_text(result.settings))
+
+
+def readings_part(result: ExperimentTables) -> ReportPart:
+    rows, model = result.tables["readings"], str(result.settings["model"])
+    recommended = recommend(rows)["recommended"]
+    sentences = [
+        f"The reading {recommended} predicts best, on average over the layers, how a head's write changes the logits.",
+        "Overlap: the share of a head's ten real targets that are among the reading's ten. Specific: the correlation "
+        "of real and predicted scores, after the mean over words is taken out. Raised and effect: the same share, and "
+        "the correlation, with what changes in the logits when the write is added to the running model.",
+    ]
+    lines = [
+        (name, *(", ".join(f"{mean:.2f}" for mean in means) for means in by_third.values()))
+        for name, by_third in means_by_third(rows).items()
+    ]
+    caption = "Means over the early, middle and late third of the layers"
+    table = ReportTable("readings", caption, ("Reading", *(name.capitalize() for name in MEASURES)), lines)
+    measures = {"specific": "What is specific to a word (correlation)", "effect": "Changed logits (correlation)"}
+    figures = {"readings": vega_spec(reading_curves(rows, measures, SHOWN_READINGS, model))}
+    heading = "Beyond the paper: how well readings predict heads"
+    return ReportPart(heading, sentences, [table], figures, cells.settings_text(result.settings))
 
 
 def rows_of_head(rows: Rows, head: dict[str, Any]) -> Rows:

@@ -53,7 +53,7 @@ def test_auto_calibrates_first_and_takes_what_an_evaluation_recommends(
     out = tmp_path / "atlas"
     command = ["map", folder, "--out", str(out), "--relations", "copying", "--reading", "auto"]
     assert main(command) == 0
-    assert f"Reading: {BEST} (the best on the bundled model)." in capsys.readouterr().err
+    assert f"Reading: {BEST} (the best on the models that were measured)." in capsys.readouterr().err
     assert Atlas.open(out).reading == BEST
     assert main(command) == 0
     assert "was already finished" in capsys.readouterr().out

@@ -177,14 +177,19 @@ def test_the_report_contains_what_goes_beyond_the_paper(tmp_path: Path) -> None:
     write_tables(tmp_path, "biases", biases=[head | bias, {**head, **bias, "head": None}])
     group = {"group": "name movers", "relation": "name_copying", "side": "score", "heads": 3}
     write_tables(tmp_path, "known_heads", known_groups=[group | {"likewise": 2, "published": 3, "further": 4}])
+    measures = {"overlap": 0.5, "specific": 0.75, "raised": 0.0, "effect": 0.25}
+    of_readings = [{"reading": "mlp", "layer": layer, **measures} for layer in range(3)]
+    write_tables(tmp_path, "readings", readings=[*of_readings, {**of_readings[0], "reading": "control: mean stream"}])
     page = build.write_experiments_report(tmp_path).read_text(encoding="utf-8")
-    assert page.count("<h2>") == 4
+    assert page.count("<h2>") == 5
     for words in (
         "1 of 1 head have several operations",
         "·&lt;b&gt;in&lt;/b&gt;",
         "In 1 of 1 head, at least 10 % of the tokens are among the 5 keys",
         "1 of 1 head gain or lose a relation; 3 hits change",
         "MAPS classifies 2 of 3 heads as the earlier work",
+        "The reading mlp predicts best",
+        "0.75, 0.75, 0.75",
     ):
         assert words in page
     assert "1 high & 10 & 40 \\% &" in (tmp_path / "directions_several.tex").read_text(encoding="utf-8")

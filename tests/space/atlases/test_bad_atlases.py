@@ -177,7 +177,7 @@ def test_the_app_starts_without_a_bad_atlas_and_says_why(tmp_path: Path) -> None
         assert all(use_pages_of_all(opened))
     finally:
         opened.journal.close()
-    assert list(open_atlases("", tmp_path).atlases) == [GOOD, f"{GOOD} (calibrated)", BAD]
+    assert list(open_atlases("", tmp_path).atlases) == [f"{GOOD} (calibrated)", GOOD, BAD]
     with pytest.raises(MapsError, match="a row lacks saliency_max"):
         open_atlases(str(bad), tmp_path)
 

@@ -28,10 +28,10 @@ def named(*atlases: Atlas) -> list[str]:
     return list(sort_by_reading(shown, list(models)))
 
 
-def test_the_papers_reading_of_a_model_comes_first_and_models_keep_their_order() -> None:
+def test_a_calibrated_reading_of_a_model_comes_first_then_the_papers_and_models_keep_their_order() -> None:
     atlases = invented("b"), invented("a"), invented("b", NORMS), invented("a", CALIBRATED_READING), invented("b", "x")
-    assert named(*atlases) == ["b", f"b ({NORMS})", "b (x)", "a", "a (calibrated)"]
-    assert named(*reversed(atlases)) == ["b", "b (x)", f"b ({NORMS})", "a", "a (calibrated)"]
+    assert named(*atlases) == ["b", f"b ({NORMS})", "b (x)", "a (calibrated)", "a"]
+    assert named(*reversed(atlases)) == ["b", "b (x)", f"b ({NORMS})", "a (calibrated)", "a"]
 
 
 def test_a_name_depends_on_no_other_reading_of_the_model() -> None:
@@ -43,7 +43,7 @@ def test_a_name_depends_on_no_other_reading_of_the_model() -> None:
 def test_other_weights_are_told_apart_in_every_reading() -> None:
     second = "0123456789abcdef"
     atlases = invented("a"), invented("a", CALIBRATED_READING, second), invented("a", "mlp", second)
-    assert named(*atlases) == ["a", "a (0123456789ab)", "a (0123456789ab) (calibrated)"]
+    assert named(*atlases) == ["a", "a (0123456789ab) (calibrated)", "a (0123456789ab)"]
 
 
 def test_a_study_finds_the_atlas_by_the_name_that_the_app_gives_it() -> None:
@@ -61,8 +61,8 @@ def test_an_own_atlas_replaces_the_prebuilt_one_only_in_its_own_reading(tmp_path
         (folders[name] / "atlas.json").write_text(json.dumps(info), encoding="utf-8")
     shown = open_atlases("", tmp_path).atlases
     assert [(name, atlas.folder) for name, atlas in shown.items()] == [
-        (MODEL, folders["paper"]),
         (f"{MODEL} (calibrated)", folders["calibrated"]),
+        (MODEL, folders["paper"]),
         (f"{MODEL} ({NORMS})", folders["norms"]),
     ]
     listed = open_atlases(f"{folders['norms']},{folders['calibrated']}", tmp_path).atlases

@@ -38,7 +38,7 @@ def test_the_health_tells_versions_and_the_ledgers_state_and_no_secret(hub: Loop
         found = json.loads(said)
         assert found["status"] == "ok"
         assert set(found["versions"]) == {"app", "python", "gradio", "huggingface-hub"}
-        assert found["models"] == ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct (calibrated)"]
+        assert found["models"] == ["SmolLM2-135M-Instruct (calibrated)", "SmolLM2-135M-Instruct"]
         assert found["ledger"]["unpublished"] == 0
         hub.token = "hf_new"
         for secret in (TOKEN, "for tests, as long as keys must be", NAME, app.organiser_key, str(tmp_path)):
