@@ -195,7 +195,8 @@ def means_by_third(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
     means: dict[str, dict[str, list[float]]] = {}
     for name in dict.fromkeys(row["reading"] for row in rows):
         own = {row["layer"]: row for row in rows if row["reading"] == name}
-        means[name] = {key: [fmean(own[i][key] for i in third) for third in thirds] for key in MEASURES}
+        present = [[own[layer] for layer in third if layer in own] for third in thirds]
+        means[name] = {key: [fmean(row[key] for row in third) for third in present if third] for key in MEASURES}
     return means
 
 
