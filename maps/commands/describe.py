@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import maps
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
 from maps.commands.arguments import add_server_options, chat_from, model_name
+from maps.commands.server_run import print_cost_and_reasons
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import OFFLINE
 from maps.describers.prompt import description_messages
@@ -93,20 +93,8 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
         try:
             summary = describe_from_server(arguments, chat, work)
         finally:
-            if budget.answer_count or budget.lost_count:
-                print_text(budget.cost_summary())
-            print_reasons(arguments, start)
+            print_cost_and_reasons(budget, arguments.atlas, "failures", start, describer=name)
     print_result(arguments, summary)
-
-
-def print_reasons(arguments: argparse.Namespace, start: datetime) -> None:
-    """Prints why heads failed since `start`, also at the end of a run that stops early."""
-    from maps.describers.failure_reasons import reason_lines, reasons_since
-
-    with suppress(MapsError):  # a damaged table is reported by what ended the run
-        reasons = reasons_since(Atlas.open(arguments.atlas), "failures", start, describer=arguments.describer)
-        if lines := reason_lines(reasons):
-            print_text("\n".join(lines))
 
 
 def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: DescribeWork) -> DescribeSummary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
 from maps.commands.arguments import add_server_options, chat_from, model_name, progress_bar
+from maps.commands.server_run import print_cost_and_reasons
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
@@ -108,19 +108,9 @@ def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argp
     try:
         result = run_detection(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
     finally:
-        if chat.budget.answer_count or chat.budget.lost_count:
-            print_text(chat.budget.cost_summary())
-        print_reasons(atlas, start, chat.model, arguments.seed)
+        values = {"scorer": chat.model, "seed": arguments.seed}
+        print_cost_and_reasons(chat.budget, atlas.folder, "detections", start, **values)
     print_scores(atlas, planned, result, chat.model, arguments.seed)
-
-
-def print_reasons(atlas: Atlas, start: datetime, scorer: str, seed: int) -> None:
-    """Prints why questions failed since `start`, also at the end of a run that stops early."""
-    from maps.describers.failure_reasons import reason_lines, reasons_since
-
-    with suppress(MapsError):  # a damaged table is reported by what ended the run
-        if lines := reason_lines(reasons_since(atlas, "detections", start, scorer=scorer, seed=seed)):
-            print_text("\n".join(lines))
 
 
 def print_scores(atlas: Atlas, planned: DetectionPlan, result: DetectionRun, scorer: str, seed: int) -> None:
