@@ -244,7 +244,7 @@ class Model:
         if self.reading.source == "calibrated" and self.calibration is not None and self.calibration.blocks:
             mlps = self.calibration.blocks
             layers = sorted({*layers, *range(mlps)})
-            roles = (*roles, "attn_norm")
+            roles = (*roles, "attn_norm", "mlp_post_norm")
         self.checkpoint.check_files(layers, mlps, roles)
 
     def layer(self, layer: int) -> LayerWeights:

@@ -56,7 +56,8 @@ class TensorSource(Protocol):
 
 
 def is_of_mlp(role: str) -> bool:
-    return role.startswith("mlp_")
+    """Whether a tensor belongs to an MLP and the norm in front of it."""
+    return role.startswith("mlp_") and role not in LAYER_ROLES
 
 
 @dataclass(frozen=True)

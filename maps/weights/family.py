@@ -16,7 +16,10 @@ from torch import Tensor
 from maps.weights.shape import ModelShape
 
 ATTENTION_ROLES = ("query", "key", "value")
-LAYER_ROLES = (*ATTENTION_ROLES, "value_fused", "output", "attn_norm", "query_norm", "key_norm")  # in every layer
+LAYER_ROLES = (  # in every layer
+    *ATTENTION_ROLES,
+    *("value_fused", "output", "attn_norm", "query_norm", "key_norm", "mlp_post_norm"),
+)
 
 
 def head_count(role: str, s: ModelShape) -> int:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.canary
 # The seed decides the order. Ada and Alan answer all items alike; Grace sees no pattern in the first.
 KINDS = ["head", "swapped", "head", "head", "head", "shuffled"]
 MOST, GRACE = ("431", "2", "32", "2", "1", "2"), ("1", "2", "32", "2", "1", "2")
-NUMBERS = {"heads": 4, "per-item": 3, "overlap": 0, "swapped": 1, "shuffled": 1, "seed": 0}
+NUMBERS = {"heads": 4, "per-item": 3, "overlap": 0, "swapped": 1, "shuffled": 1, "seed": 44}
 
 
 def created(page: Page) -> None:
@@ -31,7 +31,8 @@ def created(page: Page) -> None:
         page.locator(f"#study-{name} input").fill(str(number))
     page.locator("#preview").click()
     holds = page.locator("#preview-summary")
-    expect(holds).to_contain_text("6 items: 4 heads of SmolLM2-135M-Instruct, described by offline, and 2 controls")
+    items = "6 items: 4 heads of SmolLM2-135M-Instruct (calibrated), described by offline, and 2 controls"
+    expect(holds).to_contain_text(items)
     expect(holds).to_contain_text("It needs at least 3 annotators.")
     page.locator("#create").click()
     expect(holds).to_contain_text("The study whole is created.")

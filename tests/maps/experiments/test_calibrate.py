@@ -15,6 +15,7 @@ import maps
 from maps.atlas.reader import CALIBRATION_FILE
 from maps.errors import MapsError
 from maps.experiments import calibrate as fitting
+from maps.experiments.calibration_streams import split_tokens
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.streams import (
     CALIBRATION_PROMPTS,
@@ -47,7 +48,7 @@ def calibration(hooked_model: HookedModel, tmp_path_factory: pytest.TempPathFact
 def test_no_token_and_no_prompt_of_the_evaluation_is_fitted(hooked_model: HookedModel) -> None:
     order = token_order(hooked_model.model.vocabulary.size)
     kept = set(order[: evaluation_count(len(order))].tolist())
-    fitted = torch.cat([batch.tokens for batch in fitting.split_tokens(hooked_model.model, 10_000)])
+    fitted = torch.cat([batch.tokens for batch in split_tokens(hooked_model.model, 10_000)])
     assert len(fitted.unique()) == len(fitted)
     assert not kept & set(fitted.tolist())
     assert not hooked_model.model.vocabulary.added_ids & set(fitted.tolist())
@@ -96,7 +97,7 @@ def test_each_set_of_features_gives_the_rows_that_were_fitted(
     assert calibration.features == features
     assert calibration.blocks == (2 if features == ("blocks",) else 0)
     model = Model.open(hooked_model.model.requested_name, reading=Reading("calibrated"), calibration=calibration)
-    tokens = torch.cat([batch.tokens for batch in fitting.split_tokens(model, TOKENS)])
+    tokens = torch.cat([batch.tokens for batch in split_tokens(model, TOKENS)])
     rows = model.source_rows(2).exact_rows(tokens)
     other = model.source_rows(2).rows(tokens)
     torch.testing.assert_close(other.double(), rows, rtol=1e-4, atol=1e-4)
