@@ -85,7 +85,7 @@ def decided(page: Page, server: BrowserTestApp) -> None:
     for question, number in (("#presence", 3), ("#precision", 1), ("#category", 0)):
         page.locator(question).locator("input").nth(number).click()
     page.locator("#decide").click()
-    expect(page.locator("#message")).to_contain_text("Decision saved: L1H1")
+    expect(page.locator("#message")).to_contain_text("Decision saved: L22H4")
     expect(answers).to_contain_text("Decision")
     expect(page.locator("#disagreements")).to_contain_text("1 of 1 decided.")
 
