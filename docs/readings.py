@@ -18,6 +18,7 @@ from docs.performance import markdown_table
 from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
 from maps.experiments.calibrate import TOKENS
+from maps.experiments.calibration_streams import BLOCKS
 from maps.experiments.readings import split_into_thirds
 from maps.experiments.results import CORRELATION_KINDS
 from maps.files.atomic import read_json
@@ -126,7 +127,7 @@ def cost_table() -> str:
     lines = []
     for name, (parameters, layers, width) in SIZES.items():
         maps_bytes = 2 * (layers - 1) * 2 * width**2  # in float16, from the blocks' rows and to the last layer
-        stream_bytes = 2 * TOKENS * (layers + 1) * width
+        stream_bytes = TOKENS * width * (2 * (layers + 1) + 4 * BLOCKS)  # in float16; attention's writes in float32
         operations = 2 * TOKENS * parameters
         lines.append(
             [
