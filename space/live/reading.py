@@ -28,26 +28,25 @@ class LiveReading(NamedTuple):
 def choose_live_reading(atlases: Sequence[Atlas]) -> LiveReading:
     """The reading of the first of a model's atlases that can be used here; the paper's if none can.
 
-    A reading cannot be used if its calibration is not in the atlas's folder, or if this version does not know it. The
-    operator is told why.
+    A reading cannot be used if its calibration is not in the atlas's folder, as with the prebuilt one and those from
+    the Hub, or if this version does not know it.
     """
     for atlas in atlases:
-        problem = live_problem(atlas)
-        if not problem:
+        if can_be_used(atlas):
             told = remark(atlases[0], atlas.reading) if atlas is not atlases[0] else ""
             is_slow = Reading.parse(atlas.reading).has_own_sources_in_each_layer
             return LiveReading(atlas.reading, calibration_file(atlas), told, is_slow)
-        print(f"Live questions are not answered in the reading of {atlas.folder}: {problem}", file=sys.stderr)
     return LiveReading(PAPER_READING, None, remark(atlases[0], PAPER_READING))
 
 
-def live_problem(atlas: Atlas) -> str:
-    """Why the reading of an atlas cannot be used here; empty if it can."""
+def can_be_used(atlas: Atlas) -> bool:
+    """Whether questions can be answered here in the reading of an atlas."""
     try:
         path = calibration_file(atlas)
     except MapsError as error:
-        return str(error)
-    return "" if path is None or path.is_file() else f"there is no {path}."
+        print(f"Live questions are not answered in the reading of {atlas.folder}: {error}", file=sys.stderr)
+        return False
+    return path is None or path.is_file()
 
 
 def calibration_file(atlas: Atlas) -> Path | None:

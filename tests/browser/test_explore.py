@@ -28,8 +28,8 @@ def at(page: Page, layer: int, head: int) -> Position:
 
 
 def open_grid(explorer: BrowserTestApp, page: Page) -> Locator:
-    """The first page, once Gradio's view has taken over; its grid's canvas."""
-    page.goto(explorer.url)
+    """The first page of the paper's reading, once Gradio's view has taken over; its grid's canvas."""
+    page.goto(f"{explorer.url}/?model=SmolLM2-135M-Instruct")
     expect(page.locator("#first-look")).to_have_count(0)
     return page.locator("#view .head-grid canvas")
 
@@ -67,7 +67,7 @@ def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: Brows
 def test_a_page_can_be_read_and_its_links_followed_without_a_script(explorer: BrowserTestApp, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(explorer.url)
+    page.goto(f"{explorer.url}/?model=SmolLM2-135M-Instruct")
     page.get_by_role("link", name="L26H2").first.click()
     expect(page.locator("#head-page h1")).to_contain_text("L26H2")
     page.get_by_role("link", name="All heads").click()

@@ -11,6 +11,7 @@ import pytest
 
 from annotation.errors import JournalError
 from annotation.form import Answers
+from annotation.study.candidates import load_candidates
 from annotation.study.practice import load_practice_examples
 from annotation.types import ItemKind, StudyItem
 from maps.types import HeadId
@@ -123,9 +124,10 @@ def test_the_length_of_a_sealed_copy_does_not_tell_a_control(served: Services, a
 
 def test_a_heads_page_leads_to_the_study_in_which_heads_are_named(served: Services) -> None:
     create_test_study(served)
-    atlas = served.atlas("SmolLM2-135M-Instruct")
-    shown = judgments_section(served, atlas, HeadId(5, 5), None).html
-    assert "annotate?study=default&amp;layer=5&amp;head=5" in shown
+    atlas = next(iter(served.atlases.values()))  # the default study is of its heads
+    head = next(one.head for one in load_candidates(atlas, "offline"))
+    shown = judgments_section(served, atlas, head, None).html
+    assert f"annotate?study=default&amp;layer={head.layer}&amp;head={head.head}" in shown
 
 
 def test_the_rules_hold_for_a_task_that_a_browser_kept(served: Services, ada: Annotator) -> None:
