@@ -61,6 +61,20 @@ class FittedSamples(NamedTuple):
     held_out: Tensor
 
 
+class FittedMap(NamedTuple):
+    """A linear map, the strength of its ridge, and the share that it leaves unexplained on held-out tokens."""
+
+    weights: Tensor  # (m, d) float64
+    offset: Tensor  # (d,) float64
+    strength: float
+    unexplained: float
+
+    @property
+    def fit(self) -> Tensor:
+        """Strength and unexplained share, as a part of a calibration keeps them, (2,)."""
+        return torch.tensor([self.strength, self.unexplained])
+
+
 def calibrate(model: Model, out: Path, tokens: int = TOKENS, progress: Progress[Any] = no_progress_bar) -> Calibration:
     """Fits the maps of a model and writes them into the file `out`; continues where a run stopped.
 
@@ -129,14 +143,14 @@ class CalibrationFit:
         is_fitted = is_fitted < per_prompt - max(1, int(HELD_OUT_SHARE * per_prompt))
         tokens = torch.cat([batch.tokens for batch in batches]).to(model.device)
         rows = {"embedding": [model.embedding_rows.rows(tokens).cpu()], "mlp": [model.mlp_rows.rows(tokens).cpu()]}
-        is_parallel = bool(parts.read(batches[0].name)["is_parallel"])
+        is_parallel = parts.is_parallel(batches[0])
         fit = cls(model, batches, parts, is_fitted, rows, [], is_parallel)
         fit.run_blocks()
-        sets = [names for names in FEATURE_SETS if names != ("blocks",) or fit.attention]
+        sets = [names for names in FEATURE_SETS if "blocks" not in names or fit.attention]
         last = model.shape.layers - 1
         tested = sorted({1 + (last - 1) * i // TESTED_LAYERS for i in range(TESTED_LAYERS)} if last else {0})
         fits = [replace(fit, features=names, _decomposed={}) for names in sets]
-        return min(fits, key=lambda fit: sum(min(fit.source_errors(layer)) for layer in tested))
+        return min(fits, key=lambda fit: sum(fit.fit_source_map(layer).unexplained for layer in tested))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -190,12 +204,12 @@ class CalibrationFit:
             self._decomposed[key] = decomposed, rows[~self.is_fitted] - decomposed.mean.float()
         return self._decomposed[key]
 
-    def source_errors(self, layer: int) -> list[float]:
-        """What each strength leaves unexplained of the stream in front of a layer on held-out tokens."""
-        targets, _ = self.source_targets(layer)
+    def fit_source_map(self, layer: int) -> FittedMap:
+        """The map from the features to the directions of the stream in front of a layer."""
+        rows = scale_to_root_width(self.parts.read_layer(self.batches, layer))
         decomposed, held_out = self.decompose(layer)
-        projection = decomposed.project(targets.fitted)
-        return ridge.held_out_errors(decomposed, projection, held_out, targets.held_out, self.source_readout(layer))
+        fitted = fit_map(decomposed, held_out, self.centre(rows), self.source_readout(layer))
+        return fitted._replace(offset=rows[self.is_fitted].double().mean(0) - decomposed.mean @ fitted.weights)
 
     def source_readout(self, layer: int) -> Tensor:
         """What a layer's value heads read of the stream: the norm's gain and W_V, (d, KV d_h)."""
@@ -205,11 +219,6 @@ class CalibrationFit:
             return values
         values = norm.gain[:, None] * values
         return values - values.mean(0) if norm.subtracts_mean else values
-
-    def source_targets(self, layer: int) -> tuple[FittedSamples, Tensor]:
-        """The directions of the stream in front of a layer, centred for each prompt, and their mean (d,)."""
-        rows = scale_to_root_width(self.parts.read_layer(self.batches, layer))
-        return self.centre(rows), rows[self.is_fitted].double().mean(0)
 
     def centre(self, rows: Tensor) -> FittedSamples:
         """Rows (n, d) less the mean of each prompt's tokens."""
@@ -223,13 +232,9 @@ class CalibrationFit:
         """The maps of a layer, as they stand in the file."""
         maps: dict[str, Tensor] = {}
         if layer:  # in front of layer 0 is the embedding itself
-            targets, mean = self.source_targets(layer)
-            readout = self.source_readout(layer)
-            decomposed, held_out = self.decompose(layer)
-            weights, error, strength = best_weights(decomposed, held_out, targets, readout)
-            offset = mean - decomposed.mean @ weights
-            maps |= {f"source.{layer}.weight": weights.half(), f"source.{layer}.offset": offset.float()}
-            maps[f"source.{layer}.fit"] = torch.tensor([strength, error])
+            source = self.fit_source_map(layer)
+            maps |= {f"source.{layer}.weight": source.weights.half(), f"source.{layer}.offset": source.offset.float()}
+            maps[f"source.{layer}.fit"] = source.fit
         if layer < self.model.shape.layers - 1:
             maps |= self.fit_target_map(layer)
         if layer < self.settings["blocks"]:
@@ -243,19 +248,18 @@ class CalibrationFit:
         decomposed = RidgeFeatures.decompose(before.fitted)
         readout = self.model.checkpoint.final_norm_gain().diag()
         held_out = before.held_out - decomposed.mean.float()
-        weights, error, strength = best_weights(decomposed, held_out, change, readout)
-        return {f"target.{layer}": weights.half(), f"target.{layer}.fit": torch.tensor([strength, error])}
+        target = fit_map(decomposed, held_out, change, readout)
+        return {f"target.{layer}": target.weights.half(), f"target.{layer}.fit": target.fit}
 
 
-def best_weights(
-    features: RidgeFeatures, held_out: Tensor, targets: FittedSamples, readout: Tensor
-) -> tuple[Tensor, float, float]:
-    """The weights (m, d) that predict held-out tokens best, what they leave unexplained, and their strength."""
+def fit_map(features: RidgeFeatures, held_out: Tensor, targets: FittedSamples, readout: Tensor) -> FittedMap:
+    """The map between centred rows that predicts held-out tokens best."""
     projection = features.project(targets.fitted)
     errors = ridge.held_out_errors(features, projection, held_out, targets.held_out, readout)
     error = min(errors)
     strength = ridge.STRENGTHS[errors.index(error)]
-    return features.weights(projection, strength), error, strength
+    weights = features.weights(projection, strength)
+    return FittedMap(weights, torch.zeros_like(weights[0]), strength, error)
 
 
 def write_calibration(out: Path, parts: CalibrationParts, layers: Iterable[int], settings: dict[str, Any]) -> None:

@@ -58,19 +58,27 @@ class CalibrationParts:
 
     def read_layer(self, batches: Sequence[TokenBatch], layer: int) -> Tensor:
         """The stream in front of a layer, or behind the last one for L, of all batches: (n, d) float32."""
-        rows = []
-        for batch in batches:
-            with safe_open(self.path(batch.name), "pt") as file:
-                rows.append(file.get_slice("directions")[layer].float() * file.get_slice("scales")[layer][:, None])
-        return torch.cat(rows)
+        return (
+            self._read_slices(batches, "directions", layer).float()
+            * self._read_slices(batches, "scales", layer)[:, None]
+        )
 
     def read_attention(self, batches: Sequence[TokenBatch], layer: int) -> Tensor:
         """What the attention of one of the first blocks adds to the stream, of all batches: (n, d) float32."""
-        rows = []
+        return self._read_slices(batches, "attention", layer)
+
+    def _read_slices(self, batches: Sequence[TokenBatch], key: str, layer: int) -> Tensor:
+        """A layer's part of a tensor, of all batches one after the other."""
+        parts = []
         for batch in batches:
             with safe_open(self.path(batch.name), "pt") as file:
-                rows.append(file.get_slice("attention")[layer])
-        return torch.cat(rows)
+                parts.append(file.get_slice(key)[layer])
+        return torch.cat(parts)
+
+    def is_parallel(self, batch: TokenBatch) -> bool:
+        """Whether attention and MLP of the first blocks read the same."""
+        with safe_open(self.path(batch.name), "pt") as file:
+            return bool(file.get_tensor("is_parallel"))
 
     def remove(self) -> None:
         for path in self.run.folder.iterdir():

@@ -6,7 +6,7 @@ With x what the block reads at the token, and n₁ and n₂ the norms in front o
     x' = m + MLP(n₂(m))                           MLP(n₂(x)) where attention and MLP run in parallel
 
 α_h is how much head h attends to the token itself, and c what attention adds whatever the token is. Both are fitted to
-the running model (`maps calibrate`); all else are the model's weights.
+the running model (`maps calibrate`); everything else is the model's weights.
 """
 
 from __future__ import annotations
