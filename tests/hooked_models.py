@@ -27,6 +27,5 @@ def bias_of_values(hooked_model: HookedModel, layer: int) -> Tensor:
     bias = next((each for name, each in parameters if name.endswith(names)), None)
     if bias is None:
         return torch.zeros(s.kv_heads, s.head_width)
-    if s.architecture == "gpt_neox":
-        return bias.detach().view(s.heads, 3, s.head_width)[:, 2]
-    return bias.detach()[-s.kv_heads * s.head_width :].view(s.kv_heads, s.head_width)
+    layout = hooked_model.model.checkpoint.family.hub.attention
+    return bias.detach()[layout.output_indices("value", s)]

@@ -108,7 +108,8 @@ def oracle_by_formula(checkpoint: Checkpoint, layer: int, head: int, settings: M
     kept = TORCH_DTYPES[settings.dtype]
     stored = checkpoint.embedding()
     embedding, unembedding = (each.to(kept).double() for each in (stored, checkpoint.unembedding(stored)))
-    rows = embedding * checkpoint.shape.embedding_scale
+    rows, norm = embedding * checkpoint.shape.embedding_scale, checkpoint.norm("embedding_norm")
+    rows = rows if norm is None else plain_norm(rows, norm)
     rows = read_plainly(rows, checkpoint, layer, settings)
     values, outputs = checkpoint.value_weights(layer).double(), checkpoint.output_weights(layer).double()
     written = rows @ (values[head // (len(outputs) // len(values))] @ outputs[head])
@@ -157,7 +158,7 @@ def run_block_plainly(checkpoint: Checkpoint, layer: int, rows: Tensor, own: lis
     for head, share in enumerate(own):
         after = after + share * (read @ values[head // (len(outputs) // len(values))] @ outputs[head])
     added = plain_mlp(after, checkpoint.mlp(layer))
-    return after + (added if post_norm is None else plain_norm(added, post_norm))
+    return after + (added if post_norm is None else plain_norm(added, post_norm)) * checkpoint.shape.residual_scale
 
 
 def target_map(settings: MappingSettings, layer: int, shape: ModelShape) -> Tensor:

@@ -129,9 +129,12 @@ def read_from_environment(path: str) -> set[str]:
 def family_row(family: Family) -> list[str]:
     norm = family.hub.names.get("mlp_norm")
     kind = family.norm + (", 1 + w" if family.hub.norms_minus_one else "")
+    kind += "" if family.norms_have_weights else ", no weights"
     types = ", ".join(f"`{name}`" for name in family.model_types)
     before = ["none", ""] if norm is None else [f"`{norm.split('.')[-2]}`", kind]
-    return [types, f"`{family.architecture}`", *before, "√d" if family.scales_embeddings else "1"]
+    key = family.config_keys.get("embedding_scale")
+    scale = "√d" if family.scales_embeddings else "1" if key is None else f"`{key}`"
+    return [types, "–" if family.architecture is None else f"`{family.architecture}`", *before, scale]
 
 
 def signature(name: str) -> str:

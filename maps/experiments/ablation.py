@@ -184,6 +184,8 @@ def expand_positions(name: str, value: Any, states: int) -> Any:
         return value[:1].expand(1, states)
     if name == "position_embeddings" and value is not None:
         return tuple(part[:1].expand(1, states, -1) for part in value)
+    if name == "alibi" and value is not None:  # what each key's position adds to the scores, (n H, 1, T)
+        return torch.cat([value[..., :-1], value[..., -1:].expand(-1, -1, states)], 2)
     return value
 
 

@@ -198,9 +198,11 @@ class HookedModel:
         shared, cache = self.compute_shared_prefix(ids, int(subject_ends.min()))
         with self.record_head_inputs() as inputs:
             self.run(ids[:, shared:], cache)
-        rows = torch.arange(len(ids), device=ids.device)
+        rows, shape = torch.arange(len(ids), device=ids.device), self.model.shape
         values = torch.stack([cached.values[rows, :, subject_ends] for cached in cache.layers])
-        return HeadReads(torch.stack(inputs).unflatten(2, (self.model.shape.heads, -1)), values)
+        if values.shape[2] != shape.kv_heads:  # some models keep a copy of a value for each head that shares it
+            values = values[:, :, :: values.shape[2] // shape.kv_heads]
+        return HeadReads(torch.stack(inputs).unflatten(2, (shape.heads, -1)), values)
 
 
 def concatenate_reads(batches: Sequence[HeadReads]) -> HeadReads:
@@ -224,11 +226,13 @@ def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
 
 def load_network(name: str, extra: dict[str, Any]) -> tuple[Any, Any]:
     """The network and its tokenizer. Code that comes with a model is never run."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **extra)
-        network = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, attn_implementation="eager", **extra)
+        sees_images = type(AutoConfig.from_pretrained(name, **extra)) not in AutoModelForCausalLM._model_mapping
+        kind: Any = AutoModelForImageTextToText if sees_images else AutoModelForCausalLM
+        network = kind.from_pretrained(name, dtype=torch.float32, attn_implementation="eager", **extra)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise NotRunnableError(f"transformers cannot run {name}: {' '.join(str(error).split())[:300]}") from error
     return network, tokenizer

@@ -71,6 +71,11 @@ class TokenStreams(NamedTuple):
     is_parallel: bool  # whether attention and MLP of these blocks read the same
 
 
+def last_positions(hidden: Tensor, prompts: int) -> Tensor:
+    """A copy of the rows of each prompt's last position, (n, T, d), or flattened (n T, d) as OPT has it, to (n, d)."""
+    return hidden.view(prompts, -1, hidden.shape[-1])[:, -1].detach().clone()
+
+
 def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tensor, blocks: int = 0) -> TokenStreams:
     """The stream at tokens (n,) that each stand behind the same prefix, which is run once.
 
@@ -84,10 +89,10 @@ def read_streams(hooked_model: HookedModel, prefix: Sequence[int], tokens: Tenso
     writes: list[Tensor] = []  # of attention, in front of a norm behind it
 
     def record_input(kept: list[Tensor], _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        kept.append(arguments[0][:, -1].detach().clone())
+        kept.append(last_positions(arguments[0], len(tokens)))
 
     def record_output(kept: list[Tensor], _module: nn.Module, _arguments: object, output: Any) -> None:
-        kept.append((output if isinstance(output, Tensor) else output[0])[:, -1].detach().clone())
+        kept.append(last_positions(output if isinstance(output, Tensor) else output[0], len(tokens)))
 
     with ExitStack() as hooks:
         for block in hooked_model.blocks:

@@ -3,10 +3,10 @@
 With x what the block reads at the token, and n₁ and n₂ the norms in front of attention and of the MLP:
 
     m  = x + Σ_h α_h n₁(x) W_V,h W_O,h + c        with attention as it is on average
-    x' = m + MLP(n₂(m))                           MLP(n₂(x)) where attention and MLP run in parallel
+    x' = m + s MLP(n₂(m))                         MLP(n₂(x)) where attention and MLP run in parallel
 
 α_h is how much head h attends to the token itself, and c what attention adds whatever the token is. Both are fitted to
-the running model (`maps calibrate`); everything else is the model's weights.
+the running model (`maps calibrate`); everything else is the model's weights and, in s, its configuration.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class AverageBlock:
     mlp: Mlp
     post_norm: Norm | None  # behind the MLP
     is_parallel: bool  # the MLP reads what attention reads
+    mlp_scale: float = 1.0  # s
 
     def apply(self, rows: Tensor) -> Tensor:
         """From x to x', (n, d) both, in the precision of x."""
@@ -45,4 +46,5 @@ class AverageBlock:
         after = rows + torch.addmm(self.constant.to(rows.dtype), read, self.own.to(rows.dtype))
         apply = apply_mlp_float64 if rows.dtype == torch.float64 else apply_mlp
         added = apply(rows if self.is_parallel else after, self.mlp)
-        return after + (added if self.post_norm is None else self.post_norm.apply(added))
+        added = added if self.post_norm is None else self.post_norm.apply(added)
+        return after + (added if self.mlp_scale == 1 else added * self.mlp_scale)

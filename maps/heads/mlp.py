@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu, relu, silu
+from torch.nn.functional import gelu, relu, silu, softplus
 
 from maps.heads.norm import Norm
 
@@ -25,12 +25,41 @@ ROWS = 4096  # tokens in one block: its intermediate values stay in the processo
 INNER_BLOCK = 2048  # inner units whose weights are held in float64 at once
 TENSOR_FIELDS = ("norm", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
 TANH_GELU = partial(gelu, approximate="tanh")
+XIELU = "xielu"
+
+
+def relu2(x: Tensor) -> Tensor:
+    """max(x, 0)²."""
+    return relu(x).square()
+
+
+@dataclass(frozen=True)
+class Xielu:
+    """The activation xIELU (https://arxiv.org/abs/2411.13010), with numbers that each layer has learned:
+
+    p x² + β x for x > 0, else n (exp(min(x, ε)) − 1 − x) + β x, with p = softplus(α_p) and n = β + softplus(α_n)
+    """
+
+    alpha_p: float
+    alpha_n: float
+    beta: float
+    eps: float  # just below 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        raw = torch.tensor([self.alpha_p, self.alpha_n], dtype=torch.float64)
+        positive, negative = softplus(raw).tolist()
+        above = positive * x.square()
+        below = (self.beta + negative) * (torch.expm1(x.clamp(max=self.eps)) - x)
+        return torch.where(x > 0, above, below) + self.beta * x
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": gelu,
     "gelu_fast": TANH_GELU,
     "gelu_new": TANH_GELU,
     "gelu_pytorch_tanh": TANH_GELU,
     "relu": relu,
+    "relu2": relu2,
     "silu": silu,
     "swish": silu,
 }

@@ -120,7 +120,7 @@ class KeptRows(SourceRows):
 class FirstMlpRows(KeptRows):
     """MLP₀(norm(e)) with e the embedding's rows."""
 
-    def __init__(self, embedding: EmbeddingRows, mlp: Mlp) -> None:
+    def __init__(self, embedding: SourceRows, mlp: Mlp) -> None:
         self.embedding, self.mlp = embedding, mlp
         super().__init__(embedding.vocabulary, embedding.width, embedding.device)
 
@@ -155,7 +155,7 @@ class BlockRows(KeptRows):
 class SumRows(SourceRows):
     """The sum of two rows for each token."""
 
-    def __init__(self, embedding: EmbeddingRows, further: SourceRows) -> None:
+    def __init__(self, embedding: SourceRows, further: SourceRows) -> None:
         super().__init__(embedding.vocabulary, embedding.width, embedding.device)
         self.embedding, self.further = embedding, further
 

@@ -153,8 +153,10 @@ class Model:
         return self.checkpoint.final_norm_gain().to(self.device).double()
 
     @cached_property
-    def embedding_rows(self) -> EmbeddingRows:
-        return EmbeddingRows(self.embedding, self.shape.embedding_scale)
+    def embedding_rows(self) -> SourceRows:
+        """What the first block reads for each token."""
+        rows, norm = EmbeddingRows(self.embedding, self.shape.embedding_scale), self.checkpoint.norm("embedding_norm")
+        return rows if norm is None else NormedRows(rows, norm.to(self.device))
 
     @cached_property
     def mlp_rows(self) -> FirstMlpRows:
@@ -203,6 +205,7 @@ class Model:
             self.checkpoint.mlp(layer).to(self.device),
             None if post_norm is None else post_norm.to(self.device),
             is_parallel,
+            self.shape.residual_scale,
         )
 
     def prepare_shared_rows(self) -> None:

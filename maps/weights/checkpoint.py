@@ -7,8 +7,8 @@ built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from math import isfinite
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.hashes import is_same_model
-from maps.heads.mlp import ACTIVATIONS, Mlp
+from maps.heads.mlp import ACTIVATIONS, XIELU, Mlp, Xielu
 from maps.heads.norm import Norm
 from maps.weights.family import (
     ATTENTION_ROLES,
@@ -170,12 +170,13 @@ class Checkpoint:
         """
         once = [role for role in self.layout.names if role not in LAYER_ROLES and not is_of_mlp(role)]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
+        names += [self.bias_name("embedding_norm")]
         of_mlp = [(role, layer) for role in self.layout.names if is_of_mlp(role) for layer in range(mlps)]
         names += [find(role, layer) for find in (self.find_tensor_name, self.bias_name) for role, layer in of_mlp]
         if self.must_be_untied and self.is_tied:
             raise self.missing_unembedding_error()
         for layer in layers:
-            present = [role for role in roles if role in self.layout.names]
+            present = [role for role in roles if role in self.layout.names and not self.lacks_weights(role)]
             names += [self.locate_head_weights(role, layer)[0] for role in present]
             names += [self.bias_name(role, layer) for role in present if role == "attn_norm"]
         return [name for name in names if name is not None and name in self.source.names()]
@@ -253,10 +254,16 @@ class Checkpoint:
         weight = self.read_with_shape(self.tensor_name("output", layer), layout.shape(self.shape))
         return layout.heads(weight, self.shape).contiguous().float()
 
+    def lacks_weights(self, role: str) -> bool:
+        """Whether a role is that of a norm without weights."""
+        return role.endswith("_norm") and not self.family.norms_have_weights
+
     def norm_gain(self, role: str, layer: int = 0) -> Tensor | None:
         """A norm's gain, as it multiplies, in float32; None if the family has no such norm."""
         if role not in self.layout.names:
             return None
+        if self.lacks_weights(role):
+            return torch.ones(self.shape.width)
         gain = self.read(self.tensor_name(role, layer)).float()
         return gain + 1 if self.layout.norms_minus_one else gain
 
@@ -319,4 +326,13 @@ class Checkpoint:
         wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]
         if wrong or up is None or tensors["down"] is None:
             raise MapsError(f"The MLP {layer} of {self.model} has tensors whose shapes do not fit its width {d}.")
-        return Mlp(self.norm("mlp_norm", layer), **tensors, activation=ACTIVATIONS[self.shape.activation])
+        return Mlp(self.norm("mlp_norm", layer), **tensors, activation=self.activation(layer))
+
+    def activation(self, layer: int) -> Callable[[Tensor], Tensor]:
+        """The activation of a block's MLP."""
+        if self.shape.activation != XIELU:
+            return ACTIVATIONS[self.shape.activation]
+        numbers = [self.read(self.tensor_name(f"mlp_{each.name}", layer)) for each in fields(Xielu)]
+        if any(number.numel() != 1 for number in numbers):
+            raise MapsError(f"The MLP {layer} of {self.model} has an activation with tensors of the wrong shape.")
+        return Xielu(*(float(number) for number in numbers))

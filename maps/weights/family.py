@@ -6,9 +6,9 @@ and for GGUF files, give each role's tensor name and say how the heads are cut o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -43,9 +43,11 @@ def consecutive_outputs(role: str, s: ModelShape) -> Tensor:
     return before * s.head_width + separate_outputs(role, s)
 
 
-def interleaved_outputs(role: str, s: ModelShape) -> Tensor:
-    """One tensor with query, key and value of head 0, then of head 1, …: the outputs of a role by head, (H, d_h)."""
-    return torch.arange(fused_width(s)).view(s.heads, 3, s.head_width)[:, ATTENTION_ROLES.index(role)]
+def grouped_outputs(role: str, s: ModelShape) -> Tensor:
+    """One tensor with each value head's queries, key and value: the outputs of a role by head, (heads, d_h)."""
+    groups = torch.arange(fused_width(s)).view(s.kv_heads, -1, s.head_width)
+    by_role = {"query": groups[:, :-2].flatten(0, 1), "key": groups[:, -2], "value": groups[:, -1]}
+    return by_role[role]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def heads_from_rows(weight: Tensor, s: ModelShape) -> Tensor:
 SEPARATE_QKV = AttentionLayout(separate_outputs, is_fused=False)
 FUSED_QKV = AttentionLayout(consecutive_outputs)
 FUSED_QKV_INPUTS_FIRST = AttentionLayout(consecutive_outputs, inputs_first=True)
-INTERLEAVED_QKV = AttentionLayout(interleaved_outputs)
+GROUPED_QKV = AttentionLayout(grouped_outputs)
 OUTPUT_COLUMNS = OutputLayout(lambda s: (s.width, s.heads * s.head_width), heads_from_columns)
 OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), heads_from_rows)
 
@@ -109,6 +111,8 @@ class TensorLayout:
     - query_norm, key_norm: norms of queries and keys
     - mlp_norm, mlp_gate, mlp_up, mlp_down: the MLP, of which mapping reads the first; mlp_gate_up: two in one tensor
     - mlp_post_norm: a norm behind the MLP, which is not part of MLP₀
+    - mlp_alpha_p, mlp_alpha_n, mlp_beta, mlp_eps: what the activation xIELU has learned
+    - embedding_norm: a norm behind the embedding
 
     A role without a name is a part that the family does not have.
     """
@@ -124,7 +128,7 @@ class TensorLayout:
         """The names that a role's tensor may have, the usual one first."""
         name, usual = self.names[role].format(i=layer), self.prefixes[0]
         if not name.startswith(usual):
-            return [name]
+            return [name, f"language_model.{name}"]
         return [prefix + name.removeprefix(usual) for prefix in self.prefixes]
 
 
@@ -171,7 +175,11 @@ HUB_HEAD_NORMS = {
     "key_norm": "model.layers.{i}.self_attn.k_norm.weight",
 }
 GGUF_HEAD_NORMS = {"query_norm": "blk.{i}.attn_q_norm.weight", "key_norm": "blk.{i}.attn_k_norm.weight"}
-MODEL_PREFIXES = ("model.", "")  # files saved without the language-model head lack the prefix
+MODEL_PREFIXES = (
+    "model.",
+    "",  # of files saved without the language-model head
+    *("model.language_model.", "language_model.model.", "model.text_model."),  # of models that see images too
+)
 
 
 def without_roles(names: Mapping[str, str], *roles: str) -> dict[str, str]:
@@ -183,17 +191,24 @@ class Family:
     """Models of one architecture."""
 
     model_types: tuple[str, ...]  # its names in config.json
-    architecture: str  # its name in GGUF files
+    architecture: str | None  # its name in GGUF files; None where these have no such models, or are not read
     hub: TensorLayout
-    gguf: TensorLayout
+    gguf: TensorLayout | None
     activation: str = "silu"  # of the MLP, if the configuration names none
     norm: Literal["RMS", "LayerNorm"] = "RMS"
     # The entry of config.json for each size, and the values of entries that are not there.
     config_keys: Mapping[str, str] = field(default_factory=lambda: CONFIG_KEYS)
     config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
+    fixed_entries: Mapping[str, object] = field(default_factory=dict)  # their values, whatever config.json says
+    choose_variant: Callable[[Mapping[str, Any], Collection[str]], Family] | None = None  # see `variant`
     has_biases: bool = False  # attention and MLP always have biases
+    norms_have_weights: bool = True
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width
     ties_embeddings: bool = False  # the embedding is the unembedding too if config.json does not say (as transformers)
+
+    def variant(self, config: Mapping[str, Any], names: Collection[str]) -> Family:
+        """The family as a model has it, by its configuration and its tensors' names; most families have one variant."""
+        return self if self.choose_variant is None else self.choose_variant(config, names)
 
     @property
     def gguf_keys(self) -> dict[str, str]:
@@ -206,5 +221,7 @@ class Family:
             "width": "embedding_length",
             "head_width": "attention.value_length",
             "epsilon": f"attention.{epsilon}",
+            "embedding_scale": "embedding_scale",
+            "residual_scale": "residual_scale",
         }
         return {name: f"{self.architecture}.{key}" for name, key in keys.items()}

@@ -96,15 +96,18 @@ def build_checkpoint(
             f"The config.json of {model} has no model_type, so the family of the model is not known; add the entry, or "
             "download the model again."
         )
-    family = family_of_type(str(model_type), model)
+    nested_type = nested.get("model_type") if isinstance(nested, dict) else None
+    family = family_of_type(str(model_type), nested_type if isinstance(nested_type, str) else None, model)
     refuse_quantised(model, quantisation_in_config(config))
     source = open_source()
     refuse_quantised(model, quantisation_in_names(source.names()))
-    entries = ConfigEntries(f"The configuration of {model}", config, family.config_defaults)
+    family = family.variant(config, source.names())
+    values = {**config, **family.fixed_entries}
+    entries = ConfigEntries(f"The configuration of {model}", values, family.config_defaults)
     shape = read_shape(str(model_type), entries, family.config_keys, family.activation, family.scales_embeddings)
     vocabulary = Vocabulary(load_tokenizer(folder, file_names(folder) if names is None else names))
     vocabulary = fit_to_embedding(vocabulary, entries.positive_integer("vocab_size", vocabulary.size), model)
-    tied = own_config.get("tie_word_embeddings")
+    tied = own_config.get("tie_word_embeddings", config.get("tie_word_embeddings"))
     untied = not (family.ties_embeddings if tied is None else tied)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied, is_on_disk)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins

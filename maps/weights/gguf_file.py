@@ -234,7 +234,8 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     if "general.architecture" not in metadata:
         raise MapsError(f"{path} does not say its general.architecture, so the family is not known; use another file.")
     architecture = str(metadata["general.architecture"])
-    family = family_of_architecture(architecture, model)
+    family = family_of_architecture(architecture, model).variant(metadata, header.tensors.keys())
+    assert family.gguf is not None  # it has an architecture
     if is_mixture_of_experts(header.tensors.keys()):
         raise MapsError(f"{path} is a mixture of experts, which is not supported; use a model without experts.")
     entries = ConfigEntries(str(path), metadata, {})

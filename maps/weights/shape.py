@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maps.errors import MapsError
-from maps.heads.mlp import ACTIVATIONS
+from maps.heads.mlp import ACTIVATIONS, XIELU
 from maps.text import shorten
 
 LARGEST_NUMBER = 1 << 22  # far above any size of a real model; larger numbers are refused as damaged
@@ -28,6 +28,7 @@ class ModelShape:
     epsilon: float
     activation: str
     embedding_scale: float = 1.0  # the model multiplies its embeddings by this
+    residual_scale: float = 1.0  # and by this what attention and MLP add to the residual stream
 
     def __post_init__(self) -> None:
         if self.layers > MOST_OF_EACH or self.heads > MOST_OF_EACH or not self.head_width:
@@ -65,13 +66,22 @@ class ConfigEntries:
             raise MapsError(f"{self.origin} has no number between 0 and 1 for {key}, so the model cannot be mapped.")
         return float(value)
 
+    def factor(self, key: str | None) -> float:
+        """A number above 0; 1 if there is no entry. Else raises MapsError."""
+        value = self.values.get(key) if key else None
+        if value is None:
+            return 1.0
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
+            raise MapsError(f"{self.origin} has no positive number for {key}, so the model cannot be mapped.")
+        return float(value)
+
     def activation(self, key: str | None, default: str) -> str:
         """The name of a supported activation; `default` if there is no entry."""
         name = str((self.values.get(key) if key else None) or default)
-        if name not in ACTIVATIONS:
+        if name not in (*ACTIVATIONS, XIELU):
             raise MapsError(
                 f"{self.origin} names the activation {shorten(name, 80)}, which is not supported; "
-                f"supported are {', '.join(sorted(ACTIVATIONS))}."
+                f"supported are {', '.join(sorted((*ACTIVATIONS, XIELU)))}."
             )
         return name
 
@@ -82,7 +92,7 @@ def read_shape(
     """The shape from a configuration's entries; `keys` are the family's names for them.
 
     Without entries of their own, there are as many value heads as heads, and a head's width is the width / heads. With
-    `scales_embeddings` the embeddings are multiplied by √width.
+    `scales_embeddings` the embeddings are multiplied by √width, else by what the configuration says.
     """
     heads, width = entries.positive_integer(keys["heads"]), entries.positive_integer(keys["width"])
     kv_heads, head_width = heads, width // heads
@@ -99,5 +109,6 @@ def read_shape(
         head_width=head_width,
         epsilon=entries.fraction(keys["epsilon"]),
         activation=entries.activation(keys.get("activation"), activation),
-        embedding_scale=width**0.5 if scales_embeddings else 1.0,
+        embedding_scale=width**0.5 if scales_embeddings else entries.factor(keys.get("embedding_scale")),
+        residual_scale=entries.factor(keys.get("residual_scale")),
     )

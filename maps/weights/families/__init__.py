@@ -4,33 +4,108 @@ from __future__ import annotations
 
 from maps.errors import MapsError
 from maps.text import shorten
+from maps.weights.families.apertus import APERTUS
+from maps.weights.families.arcee import ARCEE
+from maps.weights.families.bloom import BLOOM
+from maps.weights.families.cohere import COHERE, COHERE2
+from maps.weights.families.ernie4_5 import ERNIE4_5
+from maps.weights.families.exaone4 import EXAONE4
+from maps.weights.families.falcon import FALCON
+from maps.weights.families.gemma import GEMMA
 from maps.weights.families.gemma2 import GEMMA2
 from maps.weights.families.gemma3 import GEMMA3
+from maps.weights.families.glm import GLM, GLM4
 from maps.weights.families.gpt2 import GPT2
+from maps.weights.families.gpt_bigcode import GPT_BIGCODE
+from maps.weights.families.gpt_neo import GPT_NEO
 from maps.weights.families.gpt_neox import GPT_NEOX
+from maps.weights.families.gptj import GPTJ
+from maps.weights.families.granite import GRANITE
+from maps.weights.families.hunyuan import HUNYUAN
 from maps.weights.families.llama import LLAMA
+from maps.weights.families.ministral3 import MINISTRAL3
 from maps.weights.families.mistral import MISTRAL
+from maps.weights.families.nemotron import NEMOTRON
+from maps.weights.families.olmo import OLMO
 from maps.weights.families.olmo2 import OLMO2
+from maps.weights.families.opt import OPT
 from maps.weights.families.phi import PHI
 from maps.weights.families.phi3 import PHI3
-from maps.weights.families.qwen2 import QWEN2
-from maps.weights.families.qwen3 import QWEN3
+from maps.weights.families.qwen2 import QWEN2, QWEN2_VL
+from maps.weights.families.qwen3 import QWEN3, QWEN3_VL
+from maps.weights.families.seed_oss import SEED_OSS
+from maps.weights.families.smollm3 import SMOLLM3
+from maps.weights.families.stablelm import STABLELM
+from maps.weights.families.starcoder2 import STARCODER2
 from maps.weights.family import Family
 
-FAMILIES = (GPT2, GPT_NEOX, PHI, PHI3, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA2, GEMMA3, OLMO2)
+FAMILIES = (
+    GPT2,
+    GPT_NEOX,
+    PHI,
+    PHI3,
+    LLAMA,
+    MISTRAL,
+    QWEN2,
+    QWEN2_VL,
+    QWEN3,
+    QWEN3_VL,
+    GEMMA2,
+    GEMMA3,
+    OLMO2,
+    SMOLLM3,
+    GRANITE,
+    MINISTRAL3,
+    GEMMA,
+    COHERE,
+    COHERE2,
+    APERTUS,
+    SEED_OSS,
+    EXAONE4,
+    HUNYUAN,
+    ARCEE,
+    NEMOTRON,
+    STARCODER2,
+    STABLELM,
+    ERNIE4_5,
+    GLM,
+    GLM4,
+    OLMO,
+    FALCON,
+    GPTJ,
+    GPT_NEO,
+    OPT,
+    BLOOM,
+    GPT_BIGCODE,
+)
+
+STATE_SPACE = "it is a state-space model, without heads"
+NOT_LINEAR = {  # types that the method cannot read, and why
+    "deepseek_v4": "its heads have no value weights: what they read is a normalised, rotated key",
+    **dict.fromkeys(("mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv6", "rwkv7", "xlstm"), STATE_SPACE),
+}
 
 
-def family_of_type(model_type: str, model: str) -> Family:
-    """The family with this `model_type` in config.json; raises MapsError, with the supported ones, if there is none."""
-    return select_family({name: family for family in FAMILIES for name in family.model_types}, model_type, model)
+def family_of_type(model_type: str, nested_type: str | None, model: str) -> Family:
+    """The family with this `model_type` in config.json; raises MapsError, with the supported ones, if there is none.
+
+    `nested_type`: that of the text model inside a model that sees images too.
+    """
+    families = {name: family for family in FAMILIES for name in family.model_types}
+    if nested_type is not None and model_type not in families and nested_type in families:
+        return families[nested_type]
+    return select_family(families, model_type, model)
 
 
 def family_of_architecture(architecture: str, model: str) -> Family:
     """The family with this `architecture` in GGUF files, the first if several share it; raises MapsError likewise."""
-    return select_family({family.architecture: family for family in reversed(FAMILIES)}, architecture, model)
+    families = {family.architecture: family for family in reversed(FAMILIES) if family.architecture is not None}
+    return select_family(families, architecture, model)
 
 
 def select_family(families: dict[str, Family], name: str, model: str) -> Family:
+    if name in NOT_LINEAR:
+        raise MapsError(f"{model} has the model type {name}, which cannot be mapped: {NOT_LINEAR[name]}.")
     if name not in families:
         supported = ", ".join(sorted(families))
         raise MapsError(

@@ -5,7 +5,7 @@ Query, key and value are in one tensor, interleaved head by head; in GGUF files 
 
 from __future__ import annotations
 
-from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, INTERLEAVED_QKV, Family, TensorLayout, without_roles
+from maps.weights.family import CONFIG_KEYS, GGUF_NAMES, GROUPED_QKV, Family, TensorLayout, without_roles
 
 NAMES = {
     "embedding": "gpt_neox.embed_in.weight",
@@ -22,7 +22,7 @@ NAMES = {
 GPT_NEOX = Family(
     model_types=("gpt_neox",),
     architecture="gptneox",
-    hub=TensorLayout(NAMES, INTERLEAVED_QKV, prefixes=("gpt_neox.", "")),
+    hub=TensorLayout(NAMES, GROUPED_QKV, prefixes=("gpt_neox.", "")),
     gguf=TensorLayout(without_roles(GGUF_NAMES, "mlp_gate")),
     activation="gelu",
     norm="LayerNorm",

@@ -1,4 +1,4 @@
-"""OLMo 2: no norm in front of attention and MLP; the norms after them are not part of MLP₀.
+"""OLMo 2 and 3: no norm in front of attention and MLP; the norms after them are not part of MLP₀.
 
 One norm covers the queries of all heads of a layer, another the keys.
 """
@@ -19,7 +19,7 @@ GGUF_NAMES = {
 }
 
 OLMO2 = family.Family(
-    model_types=("olmo2",),
+    model_types=("olmo2", "olmo3"),
     architecture="olmo2",
     hub=family.TensorLayout(HUB_NAMES, prefixes=family.MODEL_PREFIXES),
     gguf=family.TensorLayout(GGUF_NAMES),

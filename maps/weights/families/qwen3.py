@@ -1,6 +1,11 @@
-"""Qwen3: like Llama, with norms of queries and keys, and a head width independent of the width."""
+"""Qwen3, also those that see images (VL): like Llama, with norms of queries and keys.
+
+The head width is independent of the width.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from maps.weights import family
 
@@ -11,3 +16,4 @@ QWEN3 = family.Family(
     gguf=family.TensorLayout(family.GGUF_NAMES | family.GGUF_HEAD_NORMS),
     config_defaults={"rms_norm_eps": 1e-6, "head_dim": 128},
 )
+QWEN3_VL = replace(QWEN3, model_types=("qwen3_vl", "qwen3_vl_text"), architecture="qwen3vl")

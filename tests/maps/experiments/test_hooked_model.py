@@ -17,14 +17,13 @@ from maps.experiments.prompts import FilledPrompts, PromptPair, multi_token_pair
 from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_blocks, model_body
+from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_blocks, run_own_input_norm
 from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
 
 IDS = torch.tensor([[5, 6, 7, 301, 40, 2], [5, 6, 7, 22, 310, 9], [5, 6, 7, 30, 31, 32]])
 SUBJECTS = torch.tensor([3, 4, 5])
-NO_NORM = "olmo2"  # its attention reads the residual stream as it is
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +31,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
     """Every family's small model."""
 
     return BuiltOnce(lambda family: open_family(family, tmp_path_factory.mktemp("families") / family))
-
-
-def first_norm(hooked_model: HookedModel) -> nn.Module:
-    """The norm before the first block's attention."""
-    block: Any = hooked_model.blocks[0]
-    if hooked_model.model.shape.architecture == NO_NORM:
-        return nn.Identity()
-    norm: nn.Module = getattr(block, "ln_1", None) or block.input_layernorm
-    return norm
 
 
 @pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
@@ -81,11 +71,12 @@ def test_without_context_layer_0_is_the_formula_with_the_value_bias(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
     hooked_model = opened[family]
-    s, words = hooked_model.model.shape, IDS[torch.arange(3), SUBJECTS]
-    embedded = hooked_model.network.get_input_embeddings()(words)
-    positions = getattr(model_body(hooked_model.network), "wpe", None)
-    with torch.no_grad():
-        rows = first_norm(hooked_model)(embedded if positions is None else embedded + positions(SUBJECTS)).double()
+    s = hooked_model.model.shape
+    streams: list[Tensor] = []
+    hook = hooked_model.blocks[0].register_forward_pre_hook(lambda _module, given: streams.append(given[0]))
+    hooked_model.run(IDS)
+    hook.remove()
+    rows = run_own_input_norm(hooked_model.network, 0, streams[0][torch.arange(3), SUBJECTS]).double()
     heads = hooked_model.model.layer(0).exact_heads
     read = hooked_model.read_heads(IDS, SUBJECTS).without_context[0].double()  # (n, KV, d_h)
     unembedding = hooked_model.model.checkpoint.unembedding(hooked_model.model.embedding).double()

@@ -10,7 +10,7 @@ import torch
 from maps.experiments.hooked_model import HookedModel
 from maps.experiments.streams import evaluation_count, read_streams, token_order
 from maps.heads.average_block import AverageAttention
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_body
+from tests.families import ALL_MODELS, FAST_FAMILIES, BuiltOnce, final_norm
 from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
 
@@ -24,7 +24,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
     return BuiltOnce(lambda family: open_family(family, tmp_path_factory.mktemp("streams") / family))
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(ALL_MODELS, FAST_FAMILIES))
 def test_streams_are_the_models_own_hidden_states(family: str, opened: dict[str, HookedModel]) -> None:
     hooked_model = opened[family]
     ids = torch.cat([torch.tensor(PREFIX).expand(len(TOKENS), -1), TOKENS[:, None]], 1)
@@ -39,20 +39,18 @@ def test_streams_are_the_models_own_hidden_states(family: str, opened: dict[str,
         hook.remove()
     streams = read_streams(hooked_model, PREFIX, TOKENS).layers
     torch.testing.assert_close(streams[:-1], torch.stack(found), rtol=1e-4, atol=1e-4)
-    body = model_body(hooked_model.network)
-    norm = next(
-        getattr(body, name) for name in ("ln_f", "final_layer_norm", "final_layernorm", "norm") if hasattr(body, name)
-    )
+    config = hooked_model.network.config.get_text_config()
     with torch.no_grad():
-        logits = hooked_model.network.get_output_embeddings()(norm(streams[-1]))
-        capped = getattr(hooked_model.network.config.get_text_config(), "final_logit_softcapping", None)
+        logits = hooked_model.network.get_output_embeddings()(final_norm(hooked_model.network)(streams[-1]))
+        logits = logits * getattr(config, "logit_scale", 1) / getattr(config, "logits_scaling", 1)
+        capped = getattr(config, "final_logit_softcapping", None)
         wanted = hooked_model.network(input_ids=ids).logits[:, -1]
     torch.testing.assert_close(
         logits if capped is None else capped * torch.tanh(logits / capped), wanted, rtol=1e-3, atol=1e-3
     )
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(ALL_MODELS, FAST_FAMILIES))
 def test_attention_reads_the_stream_through_the_input_norm(family: str, opened: dict[str, HookedModel]) -> None:
     """norm(x) W_V is the value that the model itself computes, in every layer."""
     hooked_model = opened[family]
@@ -61,14 +59,14 @@ def test_attention_reads_the_stream_through_the_input_norm(family: str, opened: 
     values = hooked_model.read_heads(ids, torch.full((len(ids),), len(PREFIX))).without_context
     for layer in range(model.shape.layers):
         norm = model.checkpoint.input_norm(layer)
-        assert (norm is None) == (family == "olmo2")
+        assert (norm is not None) == ALL_MODELS[family].has_input_norm
         rows = streams[layer] if norm is None else norm.apply(streams[layer])
         bias = bias_of_values(hooked_model, layer)
         ours = torch.einsum("nd,kde->nke", rows, model.checkpoint.value_weights(layer)) + bias
         torch.testing.assert_close(ours, values[layer], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(ALL_MODELS, FAST_FAMILIES))
 def test_a_block_with_its_real_attention_gives_the_next_blocks_stream(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
@@ -76,7 +74,7 @@ def test_a_block_with_its_real_attention_gives_the_next_blocks_stream(
     hooked_model = opened[family]
     model, layers = hooked_model.model, range(2)
     streams = read_streams(hooked_model, PREFIX, TOKENS, len(layers))
-    assert streams.is_parallel == (family in ("gpt_neox", "phi"))
+    assert streams.is_parallel == ALL_MODELS[family].is_parallel
     nothing = AverageAttention(torch.zeros(model.shape.heads), torch.zeros(model.shape.width))
     for layer in layers:
         block = model.average_block(layer, nothing, streams.is_parallel)

@@ -30,10 +30,10 @@ from tests.families import (
     FAMILY_MODELS,
     FAST_FAMILIES,
     BuiltOnce,
+    attend,
     block_attention,
     build_model,
     model_blocks,
-    model_body,
     save_gguf,
 )
 from tests.sampling import sampled
@@ -58,26 +58,18 @@ def own_logarithms(model: Any, layer: int, rows: Tensor) -> Tensor:
     for name, parameter in attention.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
-    attention.config._attn_implementation = "eager"
     if hasattr(attention, "attn_logit_softcapping"):
         attention.attn_logit_softcapping = None
-    hidden, rotary, turned = rows[None], getattr(model_body(model), "rotary_emb", None), {}
-    if rotary is not None:
-        kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
-        positions = torch.zeros(1, len(rows), dtype=torch.long)
-        turned = {"position_embeddings": rotary(hidden, positions, *([kinds[layer]] if kinds else []))}
-    mask = torch.zeros(1, 1, len(rows), len(rows), dtype=torch.float64)
-    weights: Tensor = attention(hidden, **turned, attention_mask=mask)[1][0]
-    return weights.log()
+    return attend(model, layer, rows[None])[1][0].log()
 
 
-def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
+def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> None:
     """Our scores by the root of a head's width are the model's, up to what softmax takes off each query's row."""
     rows = 0.7 * torch.randn(4, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(checkpoint.shape.layers):
         heads = read_query_key_weights(checkpoint, layer).to(torch.float64)
         keys = heads.compute_keys(rows).repeat_interleave(heads.group_size, 1)
-        ours = torch.einsum("nhr,mhr->hnm", heads.compute_queries(rows), keys) / checkpoint.shape.head_width**0.5
+        ours = torch.einsum("nhr,mhr->hnm", heads.compute_queries(rows), keys) * FAMILY_MODELS[family].key_scale
         own = own_logarithms(model, layer, rows)
         differences = (each - each.mean(2, keepdim=True) for each in (ours, own))
         torch.testing.assert_close(*differences, rtol=1e-4, atol=1e-4)
@@ -86,13 +78,13 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any) -> None:
 @pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
 def test_scores_are_those_of_the_models_own_attention(family: str, made: dict[str, tuple[Any, Path]]) -> None:
     model, folder = made[family]
-    same_as_the_models_own(open_checkpoint(str(folder)), model)
+    same_as_the_models_own(open_checkpoint(str(folder)), model, family)
 
 
 @pytest.mark.parametrize("family", sampled(IN_GGUF, FAST_FAMILIES))
 def test_a_gguf_file_gives_the_same(family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     model, _ = made[family]
-    same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model)
+    same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "model.gguf", family, model))), model, family)
 
 
 def formula(folder: Path, layer: int, head: int) -> tuple[Tensor, Tensor]:

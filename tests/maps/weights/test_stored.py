@@ -35,7 +35,7 @@ def everything(checkpoint: Checkpoint) -> list[Tensor]:
     embedding = checkpoint.embedding()
     mlp = checkpoint.mlp()
     layers = range(checkpoint.shape.layers)
-    norms = [mlp.norm, *map(checkpoint.input_norm, layers)]
+    norms = [checkpoint.norm("embedding_norm"), mlp.norm, *map(checkpoint.input_norm, layers)]
     gains = [norm.gain for norm in norms if norm is not None]
     tensors = [embedding, checkpoint.unembedding(embedding), mlp.gate, mlp.up, mlp.down]
     heads = [x for layer in layers for x in (checkpoint.value_weights(layer), checkpoint.output_weights(layer))]
